@@ -1,0 +1,116 @@
+"""`PreparedData`: numeric arrays ready for a network, and what is known of the task. Imports numpy only.
+
+The driver prepares it once, writes it to the run directory as `data.npz` (no pickle), and the worker process reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PreparedData", "Problem", "Split"]
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is predicted.
+
+    Attributes:
+        task: "regression", "binary" or "multiclass".
+        num_features: width of the network's input.
+        num_outputs: width of the network's output: targets of a regression, 1 for binary, classes for multiclass.
+        target_mean, target_std: of each regression target on the training split; networks train on
+            `(target - mean) / std`, predictions and scores are in the target's own units. Empty for classification.
+        classes: labels in the order of the network's outputs, as text; empty for regression.
+        feature_names: of the network's input columns, shape `(num_features,)`.
+        target_names: of the predicted columns.
+    """
+
+    task: str
+    num_features: int
+    num_outputs: int
+    target_mean: tuple[float, ...] = ()
+    target_std: tuple[float, ...] = ()
+    classes: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One training and one validation part, prepared.
+
+    Attributes:
+        x_train, x_validation: float32, shape `(num_samples, num_features)`.
+        y_train, y_validation: float32 `(num_samples, num_outputs)` standardised targets for regression,
+            float32 `(num_samples, 1)` of 0 and 1 for binary, int32 `(num_samples,)` class numbers for multiclass.
+        weight_train: float32 `(num_samples,)` sample weights (class weights multiplied in), or None for all ones.
+    """
+
+    x_train: Array
+    y_train: NDArray[Any]
+    x_validation: Array
+    y_validation: NDArray[Any]
+    weight_train: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """Everything that training and scoring need.
+
+    Attributes:
+        problem: what is predicted.
+        splits: one split, or one a fold of a cross-validation.
+        x_test, y_test: the part that a search never sees, coded as in `Split`; None when there is none.
+        fingerprint: hexadecimal digest of the rows, the target and the preparation; equal data have equal fingerprints.
+    """
+
+    problem: Problem
+    splits: tuple[Split, ...]
+    x_test: Array | None = None
+    y_test: NDArray[Any] | None = None
+    fingerprint: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    def save(self, path: Path) -> None:
+        """Writes one `.npz` file (plain arrays and one JSON text; nothing that could run code)."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for number, split in enumerate(self.splits):
+            for name in ("x_train", "y_train", "x_validation", "y_validation", "weight_train"):
+                if (value := getattr(split, name)) is not None:
+                    arrays[f"split_{number}/{name}"] = value
+        if self.x_test is not None and self.y_test is not None:
+            arrays["x_test"], arrays["y_test"] = self.x_test, self.y_test
+        about = {"problem": asdict(self.problem), "splits": len(self.splits)}
+        about |= {"fingerprint": self.fingerprint, "notes": list(self.notes)}
+        arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        with path.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path) -> PreparedData:
+        """Reads what `save` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(arrays.pop("about").tobytes())
+        problem = Problem(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["problem"].items()})
+        splits: list[dict[str, NDArray[Any]]] = [{} for _ in range(about["splits"])]
+        for name, value in arrays.items():
+            if name.startswith("split_"):
+                place, _, part = name.partition("/")
+                splits[int(place.removeprefix("split_"))][part] = value
+        return cls(
+            problem=problem,
+            splits=tuple(Split(**split) for split in splits),
+            x_test=arrays.get("x_test"),
+            y_test=arrays.get("y_test"),
+            fingerprint=about["fingerprint"],
+            notes=tuple(about["notes"]),
+        )

@@ -1,0 +1,126 @@
+"""Candidates, evaluations and the two protocols between them: what every strategy asks for and every trainer gives.
+
+Imports neither Keras nor DEAP; strategies, trainers, the store and the loop all speak these types.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+__all__ = ["Candidate", "Evaluation", "Evaluator", "Status", "Strategy", "Weights"]
+
+#: One network's weights by name: "layer_<i>/kernel", "layer_<i>/bias", "layer_<i>/gamma", ..., "output/kernel",
+#: "output/bias" (float32).
+Weights = Mapping[str, "np.ndarray[Any, Any]"]
+
+
+class Status(enum.StrEnum):
+    """How an evaluation ended. Only OK has a score that ranks."""
+
+    OK = "ok"
+    FAILED = "failed"
+    INFEASIBLE = "infeasible"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A genome to be trained.
+
+    Attributes:
+        genome: a frozen, hashable value of the search space.
+        digest: canonical digest of what it builds; equal digests train once.
+        seed: of weights, data order and dropout; derived from (run seed, digest), so equal genomes have equal seeds.
+        epochs: the most epochs it may train.
+        generation, index: its place in the run, from 0.
+        parents: digests of its parents, empty for a sampled genome.
+        operator: what made it ("sample", "seed", or the name of a mutation or crossover).
+    """
+
+    genome: Any
+    digest: str
+    seed: int
+    epochs: int
+    generation: int = 0
+    index: int = 0
+    parents: tuple[str, ...] = ()
+    operator: str = "sample"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What training a candidate gave.
+
+    Attributes:
+        status: OK, or why there is no score.
+        scores: metric name -> value on the validation split, at the best epoch, in the target's own units.
+        reason: empty when OK; else one line for a person.
+        best_epoch: 1-based epoch of the lowest validation loss, whose weights were scored; 0 if none.
+        epochs: epochs trained.
+        curve: validation loss of each epoch (penalties not counted).
+        train_curve: training loss of each epoch, penalties included, as Keras reports it.
+        train_seconds: wall-clock share of this candidate. Never compared between runs.
+        parameters: number of trainable parameters.
+        weights: those of the best epoch; None when they were not kept.
+    """
+
+    status: Status
+    scores: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+    best_epoch: int = 0
+    epochs: int = 0
+    curve: tuple[float, ...] = ()
+    train_curve: tuple[float, ...] = ()
+    train_seconds: float = 0.0
+    parameters: int = 0
+    weights: Weights | None = field(default=None, repr=False, compare=False)
+
+
+class Evaluator(Protocol):
+    """Trains a whole generation at a time."""
+
+    def evaluate(
+        self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """Trains the candidates and yields their evaluations in parts, as they finish.
+
+        The result of a candidate does not depend on `done`: an evaluator plans for the whole generation and then leaves
+        out what is done, so that a run resumed in the middle of a generation ends with the same bits.
+
+        Args:
+            candidates: the whole generation.
+            done: positions in `candidates` that are already evaluated and need not be yielded.
+
+        Yields:
+            position in `candidates` -> evaluation; every position outside `done` exactly once in all.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends worker processes. May be called twice."""
+        ...
+
+
+class Strategy(Protocol):
+    """Decides what to try next. Works for any `SearchSpace` and any evaluator, also in a user's own loop."""
+
+    def ask(self) -> list[Candidate]:
+        """The next generation. Raises RuntimeError while a generation is waiting to be told."""
+        ...
+
+    def tell(self, evaluations: Sequence[Evaluation]) -> None:
+        """The outcome of the last `ask`, in the same order. Raises RuntimeError when nothing was asked."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, as JSON values. Only between `tell` and `ask`."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `state`: the next `ask` gives what it would have given then."""
+        ...

@@ -1,0 +1,70 @@
+"""What is optimised, and which way: the one owner of "better". May import nothing but the standard library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from genomes.errors import InputError
+
+__all__ = ["METRICS", "Objective", "default_objective", "objective_named"]
+
+Direction = Literal["min", "max"]
+
+#: Metric name -> (direction, tasks that have it). Values are computed in the target's own units.
+METRICS: Mapping[str, tuple[Direction, tuple[str, ...]]] = {
+    "mse": ("min", ("regression",)),
+    "rmse": ("min", ("regression",)),
+    "mae": ("min", ("regression",)),
+    "r2": ("max", ("regression",)),
+    "log_loss": ("min", ("binary", "multiclass")),
+    "accuracy": ("max", ("binary", "multiclass")),
+    "auc": ("max", ("binary",)),
+    "f1": ("max", ("binary", "multiclass")),
+}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric's name and the direction in which it improves.
+
+    Attributes:
+        name: a key of `METRICS`.
+        direction: "min" or "max".
+    """
+
+    name: str
+    direction: Direction
+
+    def loss(self, score: float | None) -> float:
+        """The score as a number to minimise; a missing or non-finite score is `inf`, hence ranks last."""
+        if score is None or not math.isfinite(score):
+            return math.inf
+        return score if self.direction == "min" else -score
+
+    def is_better(self, score: float | None, than: float | None) -> bool:
+        """Whether `score` is strictly better than `than`; never true of a missing or non-finite score."""
+        return self.loss(score) < self.loss(than)
+
+    def reached(self, score: float | None, target: float) -> bool:
+        """Whether `score` is at least as good as `target`."""
+        return self.loss(score) <= self.loss(target) and self.loss(score) != math.inf
+
+
+def default_objective(task: str) -> Objective:
+    """RMSE (in the target's units) for regression, log loss for classification."""
+    return Objective("rmse" if task == "regression" else "log_loss", "min")
+
+
+def objective_named(name: str, task: str) -> Objective:
+    """The objective of that name.
+
+    Raises:
+        InputError: the name is unknown, or the task has no such metric.
+    """
+    if name not in METRICS or task not in METRICS[name][1]:
+        known = ", ".join(metric for metric, (_, tasks) in METRICS.items() if task in tasks)
+        raise InputError(f"objective must be one of {known} for a {task} target, not {name!r}")
+    return Objective(name, METRICS[name][0])

@@ -1,0 +1,70 @@
+"""What a training starts from: initial weights and the data order, drawn from a seed. Pure numpy, no Keras.
+
+Every trainer draws here, so that the same candidate starts from the same bits whichever trains it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["epoch_order", "initial_weights", "input_width"]
+
+_SCALES = {"glorot": 1.0, "he": 2.0, "lecun": 1.0}
+#: Standard deviation of a unit normal truncated at two standard deviations.
+_TRUNCATED_STD = 0.87962566103423978
+
+# Streams of one candidate's seed; numbers, so that adding one never shifts another.
+_WEIGHTS, _ORDER = 0, 1
+
+
+def input_width(graph: nx.DiGraph, node: int, num_features: int) -> int:
+    """Columns of the concatenation that `node` takes."""
+    return sum(num_features if source == 0 else int(graph.nodes[source]["units"]) for source in graph.predecessors(node))
+
+
+def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int) -> dict[str, NDArray[Any]]:
+    """Initial weights of the network, float32, by name.
+
+    Kernels follow the node's initialiser (variance scaling: Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998;
+    normal variants are truncated at two standard deviations, as in Keras), biases are 0, normalisation is the identity.
+    """
+    weights: dict[str, NDArray[Any]] = {}
+    last = graph.number_of_nodes() - 1
+    for node in range(1, last + 1):
+        attributes = graph.nodes[node]
+        name = "output" if node == last else f"layer_{node}"
+        fan_in = input_width(graph, node, num_features)
+        fan_out = num_outputs if node == last else int(attributes["units"])
+        rng = np.random.default_rng([seed, _WEIGHTS, node])
+        weights[f"{name}/kernel"] = _kernel(attributes["initializer"], fan_in, fan_out, rng)
+        weights[f"{name}/bias"] = np.zeros(fan_out, np.float32)
+        normalization = attributes.get("normalization", "none")
+        if normalization != "none":
+            weights[f"{name}/gamma"] = np.ones(fan_out, np.float32)
+            weights[f"{name}/beta"] = np.zeros(fan_out, np.float32)
+        if normalization == "batch":
+            weights[f"{name}/moving_mean"] = np.zeros(fan_out, np.float32)
+            weights[f"{name}/moving_variance"] = np.ones(fan_out, np.float32)
+    return weights
+
+
+def epoch_order(seed: int, epoch: int, num_samples: int) -> NDArray[np.int32]:
+    """Order of the training rows in one epoch (from 0), a permutation of shape `(num_samples,)`."""
+    return np.random.default_rng([seed, _ORDER, epoch]).permutation(num_samples).astype(np.int32)
+
+
+def _kernel(initializer: str, fan_in: int, fan_out: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    family, _, distribution = initializer.partition("_")
+    fan = (fan_in + fan_out) / 2 if family == "glorot" else fan_in
+    variance = _SCALES[family] / max(fan, 1.0)
+    if distribution == "uniform":
+        limit = np.sqrt(3.0 * variance)
+        return rng.uniform(-limit, limit, (fan_in, fan_out)).astype(np.float32)
+    values = rng.standard_normal((fan_in, fan_out))
+    while (outside := np.abs(values) > 2.0).any():
+        values[outside] = rng.standard_normal(int(outside.sum()))
+    return (values * np.sqrt(variance) / _TRUNCATED_STD).astype(np.float32)

@@ -1,0 +1,57 @@
+"""`Trainer`: what the worker process runs, and the values that it is given. Imports no Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from evonas.evaluation import Evaluation
+
+__all__ = ["Trainer", "TrainingSettings", "TrainingTask"]
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """One network to train.
+
+    Attributes:
+        architecture: the architecture graph as JSON values (`genomes.architecture.graph_to_json`).
+        seed: of weights, data order and dropout.
+        epochs: the most epochs it may train.
+    """
+
+    architecture: Mapping[str, Any]
+    seed: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What is the same for every network of a run.
+
+    Attributes:
+        trainer: "population" (dense networks, all at once) or "single" (Keras fit, one at a time).
+        loss: "mse", "mae" or "huber" for regression ("auto" is mse); ignored for classification.
+        patience: epochs without improvement of the validation loss before a training stops; None never stops early.
+        min_delta: what counts as improvement, in units of the loss, >= 0.
+        replicates: trainings of each network from different seeds; scores are their means.
+        precision: "float32", or "bfloat16" for mixed precision on a GPU.
+        memory_bytes: what one program of the population trainer may use; fixed for a run, since it decides grouping.
+    """
+
+    trainer: str = "population"
+    loss: str = "auto"
+    patience: int | None = 10
+    min_delta: float = 0.0
+    replicates: int = 1
+    precision: str = "float32"
+    memory_bytes: int = 1 << 30
+
+
+class Trainer(Protocol):
+    """Trains networks and scores them on the validation split."""
+
+    def train(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[Mapping[int, Evaluation]]:
+        """As `Evaluator.evaluate`: yields position -> evaluation in parts; `done` never changes a result."""
+        ...

@@ -1,0 +1,78 @@
+"""`DenseGenome`: a network of dense layers and how it is trained, as one frozen value.
+
+No fitness, no id, no run settings, no weights. What the fields may hold is checked by `DenseGenome.check`; which of
+them a search may choose is the space's affair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+__all__ = ["ACTIVATIONS", "INITIALIZERS", "NORMALIZATIONS", "OPTIMIZERS", "SCHEDULES", "DenseGenome", "Layer", "Training"]
+
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "linear")
+NORMALIZATIONS = ("none", "batch", "layer")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam")
+SCHEDULES = ("constant", "cosine", "exponential")
+INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One hidden layer: dense, then normalisation, activation, dropout.
+
+    Attributes:
+        units: at least 1.
+        activation: one of `ACTIVATIONS`.
+        sources: positions whose outputs are concatenated as this layer's input, ascending: 0 is the network's input,
+            i the i-th hidden layer counted from 1. Each lies before this layer.
+    """
+
+    units: int
+    activation: str
+    sources: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the network is trained.
+
+    Attributes:
+        optimizer: one of `OPTIMIZERS`; momentum and nesterov are SGD with momentum 0.9.
+        learning_rate: peak rate, > 0.
+        batch_size: rows a step, at least 1.
+        schedule: one of `SCHEDULES`, over all steps of the epoch budget; cosine falls to 0, exponential to 1%.
+        warmup: share of all steps, in [0, 0.5], in which the rate rises linearly from 0 before the schedule starts.
+        l2: penalty on kernels, `l2 * sum(kernel ** 2)` in the loss, >= 0.
+        weight_decay: decoupled decay, >= 0; acts with adamw only.
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    schedule: str = "constant"
+    warmup: float = 0.0
+    l2: float = 0.0
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class DenseGenome:
+    """A network of dense layers.
+
+    Attributes:
+        layers: hidden layers in topological order; may be empty (a linear model).
+        output_sources: positions concatenated as the input of the output layer, ascending; `(len(layers),)` in a chain.
+        dropout: share of each hidden layer's outputs dropped in training, in [0, 0.9].
+        normalization: one of `NORMALIZATIONS`, in every hidden layer.
+        initializer: one of `INITIALIZERS`, of every kernel, the output's included.
+        training: how it is trained.
+    """
+
+    layers: tuple[Layer, ...]
+    output_sources: tuple[int, ...]
+    dropout: float = 0.0
+    normalization: str = "none"
+    initializer: str = "glorot_uniform"
+    training: Training = field(default_factory=Training)

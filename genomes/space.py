@@ -1,0 +1,58 @@
+"""`SearchSpace`: the protocol that every encoding meets. A strategy knows no more of an encoding than this."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SearchSpace"]
+
+
+class SearchSpace(Protocol):
+    """A set of genomes and the ways to move in it. Genomes are frozen, hashable values.
+
+    All methods are pure: randomness is an argument, and equal generators give equal genomes.
+    """
+
+    @property
+    def mutations(self) -> tuple[str, ...]:
+        """Names of the mutations that this space allows; the operator names on candidates."""
+        ...
+
+    def sample(self, rng: np.random.Generator) -> Any:
+        """A random genome."""
+        ...
+
+    def mutate(self, genome: Any, rng: np.random.Generator, operator: str | None = None) -> tuple[Any, str]:
+        """A changed genome and the name of the mutation that made it (a random applicable one unless given)."""
+        ...
+
+    def crossover(self, a: Any, b: Any, rng: np.random.Generator) -> Any:
+        """A child of two genomes."""
+        ...
+
+    def contains(self, genome: Any) -> bool:
+        """Whether the genome is a member of this space."""
+        ...
+
+    def digest(self, genome: Any) -> str:
+        """Hexadecimal digest of what the genome builds and how it is trained; equal for equal networks."""
+        ...
+
+    def features(self, genome: Any) -> NDArray[np.float64]:
+        """The genome as numbers for a surrogate model, shape `(num_features,)`, each in [0, 1]."""
+        ...
+
+    def genome_to_json(self, genome: Any) -> dict[str, Any]:
+        """The genome as JSON values."""
+        ...
+
+    def genome_from_json(self, value: Any) -> Any:
+        """The genome back. Raises InputError, naming the place, when the value is no genome of this space."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """The space itself as JSON values."""
+        ...
