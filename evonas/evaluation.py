@@ -66,7 +66,8 @@ class Evaluation:
         train_curve: training loss of each epoch, penalties included, as Keras reports it.
         train_seconds: wall-clock share of this candidate. Never compared between runs.
         parameters: number of trainable parameters.
-        weights: those of the best epoch; None when they were not kept.
+        weights: those of the best epoch; None when they were not kept. Of several folds and replicates, the first's.
+        snapshots: what the trainings (each fold and replicate) can go on from, when asked for; never stored.
     """
 
     status: Status
@@ -79,6 +80,7 @@ class Evaluation:
     train_seconds: float = 0.0
     parameters: int = 0
     weights: Weights | None = field(default=None, repr=False, compare=False)
+    snapshots: tuple[Any, ...] = field(default=(), repr=False, compare=False)
 
 
 class Evaluator(Protocol):

@@ -1,4 +1,4 @@
-"""`PreparedData`: numeric arrays ready for a network, and what is known of the task. Imports numpy only.
+"""`PreparedData`: numeric arrays ready for a network, and what is known of the task. Imports no pandas.
 
 The driver prepares it once, writes it to the run directory as `data.npz` (no pickle), and the worker process reads it.
 """
@@ -6,12 +6,16 @@ The driver prepares it once, writes it to the run directory as `data.npz` (no pi
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from evonas.data.encoding import Preparation
+from genomes.errors import InputError
 
 __all__ = ["PreparedData", "Problem", "Split"]
 
@@ -70,6 +74,9 @@ class PreparedData:
         splits: one split, or one a fold of a cross-validation.
         x_test, y_test: the part that a search never sees, coded as in `Split`; None when there is none.
         fingerprint: hexadecimal digest of the rows, the target and the preparation; equal data have equal fingerprints.
+        notes: one line for each column that is not used as it stands.
+        preparation: the way from raw rows to the features of `x_test` and of a single split, fitted on the training
+            rows. Under cross-validation each fold is coded by a fit of its own, and this one is fitted on all of them.
     """
 
     problem: Problem
@@ -78,6 +85,7 @@ class PreparedData:
     y_test: NDArray[Any] | None = None
     fingerprint: str = ""
     notes: tuple[str, ...] = field(default=())
+    preparation: Preparation | None = None
 
     def save(self, path: Path) -> None:
         """Writes one `.npz` file (plain arrays and one JSON text; nothing that could run code)."""
@@ -90,27 +98,38 @@ class PreparedData:
             arrays["x_test"], arrays["y_test"] = self.x_test, self.y_test
         about = {"problem": asdict(self.problem), "splits": len(self.splits)}
         about |= {"fingerprint": self.fingerprint, "notes": list(self.notes)}
+        about["preparation"] = None if self.preparation is None else self.preparation.to_json()
         arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         with path.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: Path) -> PreparedData:
-        """Reads what `save` wrote."""
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about = json.loads(arrays.pop("about").tobytes())
-        problem = Problem(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["problem"].items()})
+        """Reads what `save` wrote.
+
+        Raises:
+            InputError: the file is missing, damaged or something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            about = json.loads(arrays.pop("about").tobytes())
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+            raise InputError(
+                f"{path} must be prepared data that evonas saved, but: {error}; prepare it again"
+            ) from None
+        problem: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about["problem"].items()}
         splits: list[dict[str, NDArray[Any]]] = [{} for _ in range(about["splits"])]
         for name, value in arrays.items():
             if name.startswith("split_"):
                 place, _, part = name.partition("/")
                 splits[int(place.removeprefix("split_"))][part] = value
         return cls(
-            problem=problem,
+            problem=Problem(**problem),
             splits=tuple(Split(**split) for split in splits),
             x_test=arrays.get("x_test"),
             y_test=arrays.get("y_test"),
             fingerprint=about["fingerprint"],
             notes=tuple(about["notes"]),
+            preparation=None if about["preparation"] is None else Preparation.from_json(about["preparation"]),
         )

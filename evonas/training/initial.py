@@ -23,14 +23,17 @@ _WEIGHTS, _ORDER = 0, 1
 
 def input_width(graph: nx.DiGraph, node: int, num_features: int) -> int:
     """Columns of the concatenation that `node` takes."""
-    return sum(num_features if source == 0 else int(graph.nodes[source]["units"]) for source in graph.predecessors(node))
+    return sum(
+        num_features if source == 0 else int(graph.nodes[source]["units"]) for source in graph.predecessors(node)
+    )
 
 
 def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int) -> dict[str, NDArray[Any]]:
     """Initial weights of the network, float32, by name.
 
     Kernels follow the node's initialiser (variance scaling: Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998;
-    normal variants are truncated at two standard deviations, as in Keras), biases are 0, normalisation is the identity.
+    normal variants are truncated at two standard deviations, as in Keras), biases are 0 (a layer with batch
+    normalisation has none: it would be taken away again), normalisation is the identity.
     """
     weights: dict[str, NDArray[Any]] = {}
     last = graph.number_of_nodes() - 1
@@ -41,8 +44,9 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
         fan_out = num_outputs if node == last else int(attributes["units"])
         rng = np.random.default_rng([seed, _WEIGHTS, node])
         weights[f"{name}/kernel"] = _kernel(attributes["initializer"], fan_in, fan_out, rng)
-        weights[f"{name}/bias"] = np.zeros(fan_out, np.float32)
         normalization = attributes.get("normalization", "none")
+        if normalization != "batch":
+            weights[f"{name}/bias"] = np.zeros(fan_out, np.float32)
         if normalization != "none":
             weights[f"{name}/gamma"] = np.ones(fan_out, np.float32)
             weights[f"{name}/beta"] = np.zeros(fan_out, np.float32)
@@ -67,4 +71,5 @@ def _kernel(initializer: str, fan_in: int, fan_out: int, rng: np.random.Generato
     values = rng.standard_normal((fan_in, fan_out))
     while (outside := np.abs(values) > 2.0).any():
         values[outside] = rng.standard_normal(int(outside.sum()))
-    return (values * np.sqrt(variance) / _TRUNCATED_STD).astype(np.float32)
+    scaled: NDArray[np.float32] = (values * np.sqrt(variance) / _TRUNCATED_STD).astype(np.float32)
+    return scaled

@@ -6,9 +6,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from evonas.evaluation import Evaluation
+from evonas.evaluation import Evaluation, Weights
 
-__all__ = ["Trainer", "TrainingSettings", "TrainingTask"]
+__all__ = ["Snapshot", "Trainer", "TrainingSettings", "TrainingTask"]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A training that can be gone on with.
+
+    Attributes:
+        weights: of the last epoch, by name.
+        first, second: the optimizer's moments, by the same names.
+        epoch: epochs trained so far.
+    """
+
+    weights: Weights
+    first: Weights
+    second: Weights
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -18,12 +34,19 @@ class TrainingTask:
     Attributes:
         architecture: the architecture graph as JSON values (`genomes.architecture.graph_to_json`).
         seed: of weights, data order and dropout.
-        epochs: the most epochs it may train.
+        epochs: the most epochs it may train, counted from the training's beginning.
+        horizon: epochs that the learning-rate schedule spans; `epochs` unless given.
+        start: trainings to go on from, one for each fold and replicate, as `Evaluation`s' trainers kept them; none to
+            start from the seed's initial weights.
+        keep_snapshots: whether the evaluation shall carry what the training can go on from.
     """
 
     architecture: Mapping[str, Any]
     seed: int
     epochs: int
+    horizon: int | None = None
+    start: tuple[Snapshot, ...] = ()
+    keep_snapshots: bool = False
 
 
 @dataclass(frozen=True)

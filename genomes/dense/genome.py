@@ -1,26 +1,30 @@
 """`DenseGenome`: a network of dense layers and how it is trained, as one frozen value.
 
-No fitness, no id, no run settings, no weights. What the fields may hold is checked by `DenseGenome.check`; which of
-them a search may choose is the space's affair.
+No fitness, no id, no run settings, no weights. What the fields may hold is checked where genomes are read
+(`genomes.dense.reading`); which of them a search may choose is the space's affair.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from genomes.vocabulary import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
 
-__all__ = ["ACTIVATIONS", "INITIALIZERS", "NORMALIZATIONS", "OPTIMIZERS", "SCHEDULES", "DenseGenome", "Layer", "Training"]
-
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "linear")
-NORMALIZATIONS = ("none", "batch", "layer")
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam")
-SCHEDULES = ("constant", "cosine", "exponential")
-INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
+__all__ = [
+    "ACTIVATIONS",
+    "INITIALIZERS",
+    "NORMALIZATIONS",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "DenseGenome",
+    "Layer",
+    "Training",
+]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One hidden layer: dense, then normalisation, activation, dropout.
+    """One hidden layer: dense (without bias before batch normalisation), then normalisation, activation, dropout.
 
     Attributes:
         units: at least 1.

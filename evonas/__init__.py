@@ -1,0 +1,47 @@
+"""evonas: evolutionary architecture search for Keras.
+
+    >>> import evonas
+    >>> result = evonas.search(x, y, generations=10)          # doctest: +SKIP
+    >>> result.best_score, result.best_genome                 # doctest: +SKIP
+    >>> result.best_model.predict(result.prepare(x[:5]))      # doctest: +SKIP
+    >>> result.export("best.keras")                           # doctest: +SKIP
+
+====================================  ================================================================================
+`search(x, y, ...)`                   evolves networks for arrays, a DataFrame or a CSV file; gives a `SearchResult`
+`resume(run_dir, ...)`                goes on after Ctrl-C, a crash or power loss; extends a finished run
+`load_run(run_dir)`                   the `SearchResult` of any run, also of one that is running
+`export(run_dir, path, rank=1)`       writes a network that plain `keras.models.load_model` opens
+`strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for a loop of one's own
+`Settings`, `Budget`                  everything that a run can be told, with defaults and ranges
+====================================  ================================================================================
+
+What evolves is in the package `genomes` (spaces, genomes, `InputError`). The parts behind this page, each with a manual
+page of its own: `evonas.strategies`, `evonas.training`, `evonas.execution`, `evonas.runs`, `evonas.data`.
+
+Importing this package loads no Keras, TensorFlow, JAX, pandas or scikit-learn.
+"""
+
+from evonas.api import load_run, resume, search
+from evonas.config import Budget, Settings
+from evonas.errors import Interrupted
+from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.exporting import export
+from evonas.result import SearchResult
+from evonas.strategies import make_strategy as strategy
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Budget",
+    "Candidate",
+    "Evaluation",
+    "Interrupted",
+    "SearchResult",
+    "Settings",
+    "Status",
+    "export",
+    "load_run",
+    "resume",
+    "search",
+    "strategy",
+]

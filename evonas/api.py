@@ -1,0 +1,268 @@
+"""Searches from Python: `search`, `resume`, `load_run`. Puts data, space, strategy, evaluator and store together.
+
+Imports no Keras and no pandas; what needs them is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evonas.config import Budget, Settings
+from evonas.errors import Interrupted
+from evonas.evaluation import Evaluator
+from evonas.evolution import Generation, Progress, Stop, evolve, spent
+from evonas.interruption import Interruption
+from evonas.objective import default_objective, objective_named
+from evonas.result import SearchResult
+from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.runs.store import RunStore
+from evonas.seeds import draw_seed
+from evonas.strategies import make_strategy
+from genomes.dense import DenseSpace
+from genomes.errors import InputError
+from genomes.population import read_population
+from genomes.space import SearchSpace
+from genomes.spaces import read_space, space_from_json
+
+if TYPE_CHECKING:
+    from evonas.data.prepared import PreparedData
+
+__all__ = ["EvaluatorFactory", "load_run", "resume", "search", "search_prepared"]
+
+#: What makes an evaluator: (space, path of the prepared data, settings) -> evaluator.
+EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
+OnPart = Callable[[Progress], None]
+OnGeneration = Callable[[Generation], None]
+Space = SearchSpace | Mapping[str, Any] | str | Path | None
+
+
+def search(
+    x: Any,
+    y: Any,
+    *,
+    space: Space = None,
+    generations: int | None = None,
+    evaluations: int | None = None,
+    time: str | float | None = None,
+    target: float | None = None,
+    validation: tuple[Any, Any] | None = None,
+    test: tuple[Any, Any] | None = None,
+    seed: int | None = 0,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    initial: str | Path | None = None,
+    on_part: OnPart | None = None,
+    on_generation: OnGeneration | None = None,
+    task: str | None = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    **settings: Any,
+) -> SearchResult:
+    """Evolves networks for the data and returns what was found. Everything is committed to a run directory on the way.
+
+    Args:
+        x: features, shape `(num_samples, num_columns)`: an array, a DataFrame (also with text, categories and missing
+            values), or the path of a CSV file.
+        y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
+        space: what to search: a space, the path of a TOML file, or None for the default.
+        generations: how many in all; 10 unless `evaluations` or `time` is given.
+        evaluations: networks to train in all.
+        time: wall-clock time, such as "10m", "1h30m" or seconds.
+        target: score at which to stop.
+        validation, test: `(x, y)` to score and to test on; split off `x` if not given.
+        seed: of everything random; None draws one and records it.
+        out: run directory; a new one in `evonas-runs` if not given.
+        overwrite: whether a run in `out` may be deleted.
+        initial: population file of another run (`population.json`) to start from.
+        on_part, on_generation: called after each commit and each generation.
+        task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
+        sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.preparation`.
+        **settings: fields of `evonas.Settings`, such as `population=50`, `epochs=100`, `objective="mae"`, `cv=5`.
+
+    Raises:
+        InputError: something given cannot be used; says what, and what to do.
+        Interrupted: Ctrl-C or SIGTERM, after everything was committed.
+    """
+    chosen = Settings(seed=draw_seed() if seed is None else seed, **settings)
+    budget = Budget.of(generations, evaluations, time, target)
+    common: dict[str, Any] = {"seed": chosen.seed, "folds": chosen.cv, "task": task, "class_weight": class_weight}
+    source: dict[str, Any] = {}
+    if isinstance(y, str):
+        from evonas.data.preparation import prepare_table
+        from evonas.data.table import read_table
+
+        if validation is not None or test is not None:
+            raise InputError(
+                "validation and test must be given with arrays x and y, not with a target's name: split y off"
+            )
+        if isinstance(x, (str, Path)):
+            source = {"path": str(x), "target": y}
+            x = read_table(Path(x))
+        data = prepare_table(x, y, sample_weight=sample_weight, **common)
+    else:
+        from evonas.data.preparation import prepare_arrays
+
+        data = prepare_arrays(x, y, validation=validation, test=test, sample_weight=sample_weight, **common)
+    return search_prepared(
+        data,
+        space=space,
+        settings=chosen,
+        budget=budget,
+        out=out,
+        overwrite=overwrite,
+        initial=initial,
+        source=source,
+        on_part=on_part,
+        on_generation=on_generation,
+    )
+
+
+def search_prepared(
+    data: PreparedData,
+    *,
+    space: Space = None,
+    settings: Settings | None = None,
+    budget: Budget | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    initial: str | Path | None = None,
+    source: Mapping[str, Any] | None = None,
+    on_part: OnPart | None = None,
+    on_generation: OnGeneration | None = None,
+    interruption: Interruption | None = None,
+    evaluator: EvaluatorFactory | None = None,
+) -> SearchResult:
+    """As `search`, for data that are prepared already.
+
+    Args:
+        source: where the data came from, recorded for people; JSON values.
+        interruption: how to listen to signals.
+        evaluator: what trains; the worker process by default.
+    """
+    settings, space = settings or Settings(seed=0), _as_space(space)
+    task = data.problem.task
+    objective = objective_named(settings.objective, task) if settings.objective else default_objective(task)
+    settings = settings.resolved(objective.name)
+    genomes = read_population(initial, space).genomes if initial is not None else ()
+    strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
+    store = RunStore.create(
+        out if out is not None else _new_directory(),
+        settings=settings,
+        space=space,
+        state=strategy.state(),
+        data=data,
+        source=source,
+        overwrite=overwrite,
+    )
+    return _run(store, space, budget or Budget.of(), on_part, on_generation, interruption, evaluator)
+
+
+def resume(
+    run_dir: str | Path,
+    *,
+    generations: int | str | None = None,
+    evaluations: int | str | None = None,
+    time: str | float | None = None,
+    target: float | None = None,
+    data: PreparedData | None = None,
+    on_part: OnPart | None = None,
+    on_generation: OnGeneration | None = None,
+    interruption: Interruption | None = None,
+    evaluator: EvaluatorFactory | None = None,
+    **settings: Any,
+) -> SearchResult:
+    """Goes on with a run that was stopped or killed, to the end it would have had; or extends a finished one.
+
+    Args:
+        run_dir: the run directory; it holds all that is needed.
+        generations, evaluations, time: new bounds, counted from the start of the run; "+10" and "+5m" count from here.
+            Bounds that are not given stay as they were, unless they are spent.
+        target: new score at which to stop.
+        data: if given, must be the data of the run.
+        **settings: if given, must be the settings of the run.
+
+    Raises:
+        InputError: there is no run, another process runs it, or data or settings differ; says which.
+        Interrupted: as `search`.
+    """
+    store = RunStore.open(run_dir)
+    try:
+        _check_same(store, data, settings)
+        changes = {"generations": generations, "evaluations": evaluations, "time": time, "target": target}
+        budget = store.budget.extended(spent(store), changes)
+        space = space_from_json(store.space_json)
+    except BaseException:
+        store.close()
+        raise
+    return _run(store, space, budget, on_part, on_generation, interruption, evaluator)
+
+
+def load_run(run_dir: str | Path) -> SearchResult:
+    """What a run has found so far; also of one that is running. Reads only."""
+    return SearchResult(run_dir)
+
+
+def _run(
+    store: RunStore,
+    space: SearchSpace,
+    budget: Budget,
+    on_part: OnPart | None,
+    on_generation: OnGeneration | None,
+    interruption: Interruption | None,
+    evaluator: EvaluatorFactory | None,
+) -> SearchResult:
+    with store, interruption or Interruption() as listening:
+        strategy = make_strategy(store.settings.strategy, space, objective=store.objective, settings=store.settings)
+        trainer = (evaluator or _worker)(space, store.directory / DATA_NAME, store.settings)
+        try:
+            loop = evolve(strategy, trainer, store, space, budget, interruption=listening, on_part=on_part)
+            with closing(loop) as generations:
+                for generation in generations:
+                    if on_generation is not None:
+                        on_generation(generation)
+            stopped = store.stop == Stop.INTERRUPTED
+        finally:
+            trainer.close()
+    if stopped:
+        raise Interrupted(store.directory, listening.exit_code)
+    return SearchResult(store.directory)
+
+
+def _worker(space: SearchSpace, data: Path, settings: Settings) -> Evaluator:
+    from evonas.exporting import worker_for
+
+    return worker_for(space, data, settings)
+
+
+def _as_space(space: Space) -> SearchSpace:
+    if space is None:
+        return DenseSpace()
+    if isinstance(space, (str, Path)):
+        return read_space(space)
+    return space_from_json(space) if isinstance(space, Mapping) else space
+
+
+def _check_same(store: RunReader, data: PreparedData | None, settings: Mapping[str, Any]) -> None:
+    if data is not None and data.fingerprint != store.fingerprint:
+        raise InputError(
+            f"data must be those of the run {store.directory}, but their fingerprint is {data.fingerprint[:16]}, not "
+            f"{store.fingerprint[:16]}: resume with the same rows, target and split, or start a new run"
+        )
+    given = {name: value for name, value in settings.items() if value is not None}
+    wanted = Settings(**{**store.settings.model_dump(), **given})
+    if difference := store.settings.difference(wanted):
+        raise InputError(
+            f"settings must be those of the run {store.directory}, but these differ: {'; '.join(difference)}. "
+            "Leave them out to go on, or start a new run"
+        )
+
+
+def _new_directory() -> Path:
+    """A directory of its own, named by the time, in `evonas-runs`."""
+    name = datetime.now().strftime("%Y%m%d-%H%M%S")
+    paths = (Path("evonas-runs") / (name if number == 1 else f"{name}-{number}") for number in range(1, 1000))
+    return next(path for path in paths if not path.exists())

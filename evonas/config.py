@@ -1,0 +1,230 @@
+"""What a run is told to do: frozen, checked when made, unknown keys refused.
+
+`Settings` decide what is evaluated and how; they are fixed for the life of a run. A `Budget` decides when to stop;
+it is the one thing that a resumed run may change. Imports pydantic and the standard library only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NoReturn, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from evonas.seeds import draw_seed
+from genomes.errors import InputError
+
+__all__ = ["DEFAULT_GENERATIONS", "Budget", "Settings", "duration"]
+
+DEFAULT_GENERATIONS = 10
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def duration(text: str | float, name: str = "time") -> float:
+    """Seconds of a duration: a number of seconds, or text such as "45s", "10m" or "1h30m".
+
+    Raises:
+        InputError: it is no duration, or not above 0.
+    """
+    seconds = 0.0
+    if isinstance(text, str) and (match := _DURATION.fullmatch(text.strip().lower().replace(" ", ""))):
+        seconds = sum(float(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True))
+    elif isinstance(text, (int, float)) and not isinstance(text, bool):
+        seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise InputError(f"{name} must be a duration above 0, not {text!r}: give seconds, or text like 45s, 10m, 1h30m")
+    return seconds
+
+
+def _whole(value: Any) -> Any:
+    """Integers of any kind (numpy's too) as int; leaves what is none for pydantic to refuse."""
+    if isinstance(value, bool):
+        raise ValueError("a whole number")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError("a whole number") from None
+
+
+def _real(value: Any) -> Any:
+    if isinstance(value, (bool, str)):
+        raise ValueError("a number")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError("a number") from None
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Real = Annotated[float, BeforeValidator(_real), Field(allow_inf_nan=False)]
+Share = Annotated[Real, Field(ge=0, le=1)]
+
+
+class _Frozen(BaseModel):
+    """A frozen model that refuses with `InputError`, in words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            _refuse(type(self), error)
+
+
+class Settings(_Frozen):
+    """Everything that decides what a run evaluates, and how. Fixed for the life of a run."""
+
+    strategy: str = Field(default="ga", description="name of a strategy, see evonas.strategies.STRATEGIES")
+    population: Whole = Field(default=20, ge=1, le=100_000, description="networks that survive a generation (mu)")
+    offspring: Whole | None = Field(default=None, ge=1, le=100_000, description="new networks a generation (lambda)")
+    crossover: Share = Field(default=0.3, description="share of the offspring made by crossover")
+    mutation: Share | None = Field(default=None, description="share made by mutation; none is all the rest")
+    tournament: Whole = Field(default=3, ge=1, le=100_000, description="how many compete to become a parent")
+    objective: str | None = Field(
+        default=None, description="what is optimised: rmse, mae, r2, log_loss, accuracy, auc, f1"
+    )
+    epochs: Whole = Field(default=50, ge=1, le=1_000_000, description="the most epochs that a network may train")
+    patience: Whole | None = Field(default=10, ge=1, description="epochs without improvement before a training stops")
+    min_delta: Real = Field(
+        default=0.0, ge=0, description="smallest decrease of the validation loss that is an improvement"
+    )
+    trainer: Literal["population", "single"] = Field(
+        default="population", description="all networks at once, or one by one"
+    )
+    loss: Literal["auto", "mse", "mae", "huber"] = Field(
+        default="auto", description="what a regression's training minimises"
+    )
+    cv: Whole | None = Field(
+        default=None, ge=2, le=100, description="folds of a cross-validation; none for a single split"
+    )
+    replicates: Whole = Field(default=1, ge=1, le=1000, description="trainings of each network, from different seeds")
+    precision: Literal["float32", "bfloat16"] = Field(default="float32", description="bfloat16 is for GPUs")
+    memory_bytes: Whole = Field(default=1 << 30, ge=1 << 20, description="memory that one training program may use")
+    keep: Whole = Field(default=10, ge=1, le=100_000, description="best networks whose weights are kept")
+    seed: Whole | None = Field(
+        None, ge=0, lt=1 << 63, description="of everything random; none draws one and records it"
+    )
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        total = self.crossover + (self.mutation or 0)
+        if total > 1:
+            given = f"{self.crossover:g} + {self.mutation:g} = {total:g}"
+            raise ValueError(f"crossover + mutation must be at most 1, not {given}: lower one of them")
+        return self
+
+    def resolved(self, objective: str) -> Settings:
+        """The settings as recorded, with nothing left open: the objective named, a seed drawn if there was none."""
+        choices = {
+            "objective": objective,
+            "offspring": self.population if self.offspring is None else self.offspring,
+            "mutation": 1 - self.crossover if self.mutation is None else self.mutation,
+            "seed": draw_seed() if self.seed is None else self.seed,
+        }
+        return self.model_copy(update=choices)
+
+    def difference(self, other: Settings) -> list[str]:
+        """One line for each setting that differs, `name: ours -> theirs`."""
+        ours, theirs = self.model_dump(), other.model_dump()
+        return [f"{name}: {ours[name]!r} -> {theirs[name]!r}" for name in ours if ours[name] != theirs[name]]
+
+
+class Budget(_Frozen):
+    """When a run stops: at whichever bound is reached first. None is no bound."""
+
+    generations: Whole | None = Field(default=None, ge=1, description="generations in all, the first one included")
+    evaluations: Whole | None = Field(default=None, ge=1, description="networks trained in all")
+    seconds: Real | None = Field(default=None, gt=0, description="wall-clock seconds in all, resumed sessions added up")
+    target: Real | None = Field(default=None, description="score at which the search is content")
+
+    @classmethod
+    def of(
+        cls,
+        generations: int | None = None,
+        evaluations: int | None = None,
+        time: str | float | None = None,
+        target: float | None = None,
+    ) -> Budget:
+        """The budget of a new run: `DEFAULT_GENERATIONS` unless generations, evaluations or time are bounded."""
+        if generations is None and evaluations is None and time is None:
+            generations = DEFAULT_GENERATIONS
+        seconds = None if time is None else duration(time)
+        return cls(generations=generations, evaluations=evaluations, seconds=seconds, target=target)
+
+    def extended(self, done: Budget, changes: Mapping[str, Any]) -> Budget:
+        """The budget of a resumed run.
+
+        A bound given with a plus ("+10", "+5m") counts from what is done; others count from the start of the run.
+        Bounds that are not given stay, unless they are spent: a run that stopped at its time goes on when it is
+        given generations.
+
+        Args:
+            done: generations, evaluations and seconds spent; target: the best score if the old target is reached.
+            changes: "generations", "evaluations", "time" and "target" -> new bound; those that are None are left out.
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        if not given:
+            return self
+        bounds = self.model_dump()
+        for name, value in bounds.items():
+            spent = getattr(done, name)
+            if value is not None and spent is not None and (name == "target" or spent >= value):
+                bounds[name] = None
+        for name, value in given.items():
+            if name == "time":
+                more = duration(value.lstrip("+") if isinstance(value, str) else value)
+                bounds["seconds"] = more + (_relative(value) and (done.seconds or 0.0))
+            elif name == "target":
+                bounds["target"] = value
+            else:
+                bounds[name] = _count(name, value) + (_relative(value) and (getattr(done, name) or 0))
+        return Budget(**bounds)
+
+
+def _relative(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().startswith("+")
+
+
+def _count(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        if not re.fullmatch(r"\s*\+?\d{1,12}\s*", value):
+            raise InputError(f"{name} must be a whole number from 1, such as 30 or +10 for ten more, not {value!r}")
+        return int(value)
+    return value
+
+
+_CONSTRAINTS = {
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "above {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "below {lt}",
+    "literal_error": "one of {expected}",
+    "finite_number": "a finite number",
+    "string_type": "text",
+}
+
+
+def _refuse(model: type[BaseModel], error: ValidationError) -> NoReturn:
+    """Says the constraint, the value and the mend of each problem."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        context = problem.get("ctx", {})
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, model.model_fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(model.model_fields)}"
+            lines.append(f"{name!r} is no setting: {hint}")
+        elif not name:
+            lines.append(str(context.get("error", problem["msg"])))
+        else:
+            constraint = _CONSTRAINTS.get(problem["type"], str(context.get("error", problem["msg"]))).format(**context)
+            field = model.model_fields[name]
+            lines.append(
+                f"{name} must be {constraint}, not {problem['input']!r}: {field.description} (default: {field.default})"
+            )
+    raise InputError("\n".join(lines)) from None

@@ -1,0 +1,33 @@
+"""From a table or arrays to numbers that a network can be trained on.
+
+The way of the data, one module a step:
+
+1. `table.read_table(path)` reads a CSV file (also `.csv.gz`) into a DataFrame, or says what is
+   wrong with it and where.
+2. `columns.infer_columns(frame, ...)` gives every column a `Role` and the reason for it: a `ColumnPlan`, which prints
+   as a table and is written as JSON.
+3. `target.infer_target(...)` decides the task (regression, binary, multiclass) and codes the target.
+4. `splits.split_rows(...)` deals the rows into training, validation and test, or into folds; stratified by class.
+5. `encoding.fit_encoding(...)` fits imputing, scaling and one-hot coding with scikit-learn, on training rows only, and
+   keeps the fitted numbers as a `Preparation`: a frozen value of plain JSON whose `apply(frame)` needs no scikit-learn.
+6. `preparation.prepare_table(...)` and `preparation.prepare_arrays(...)` do 2 to 5 and give `PreparedData`
+   (`prepared.py`): what is saved in the run directory and what every trainer reads.
+
+Beside the way: `cells` (what one cell means, however it is stored), `arrays` (what a caller passes, as a DataFrame),
+`weights` (of rows and classes), `fingerprint` (whether data are the same).
+
+    >>> from evonas.data.preparation import prepare_table
+    >>> from evonas.data.table import read_table
+    >>> data = prepare_table(read_table("titanic.csv"), "Survived", seed=0)   # doctest: +SKIP
+    >>> data.problem.task, data.problem.num_features, data.notes              # doctest: +SKIP
+
+Whatever cannot be used is an `InputError` that says the constraint, the value and the mend. The rows of the test split
+influence nothing that is fitted; column roles (is this text? is it constant?) are read from the whole table.
+
+Importing this package, or any of its modules, imports neither pandas nor scikit-learn; calling them does.
+"""
+
+from evonas.data.encoding import Preparation
+from evonas.data.prepared import PreparedData, Problem, Split
+
+__all__ = ["Preparation", "PreparedData", "Problem", "Split"]

@@ -1,0 +1,158 @@
+"""What a caller passes as rows, brought into one form: a DataFrame with text names and rows numbered from 0.
+
+Imports pandas inside functions only.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["check_column", "feature_columns", "joined_parts", "named_columns", "target_columns"]
+
+
+def named_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same cells; column names as text, rows numbered from 0.
+
+    Raises:
+        InputError: two columns have one name.
+    """
+    frame = frame.reset_index(drop=True)
+    frame.columns = [str(name) for name in frame.columns]
+    twice = [name for name, count in Counter(frame.columns).items() if count > 1]
+    if twice:
+        raise InputError(f"column names must differ, but {', '.join(map(repr, twice[:5]))} occurs twice: rename one")
+    return frame
+
+
+def check_column(frame: pd.DataFrame, name: str, what: str) -> None:
+    """Refuses a name that is no column, and says which names are close.
+
+    Raises:
+        InputError: it is no column.
+    """
+    known = list(frame.columns)
+    if name in known:
+        return
+    close = [other for other in known if other.lower() == name.lower()] + difflib.get_close_matches(name, known, 3)
+    hint = f"did you mean {' or '.join(map(repr, dict.fromkeys(close)))}?" if close else "name one of these"
+    shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    raise InputError(f"the {what} column must be one of the table's columns ({shown}), not {name!r}: {hint}")
+
+
+def joined_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
+    """The rows of all parts below each other.
+
+    Args:
+        parts: name -> (x, y), or None where there is no such part; the first is there.
+
+    Returns:
+        Feature columns, target columns, and the number of rows of each part that there is, in order.
+
+    Raises:
+        InputError: a part is no pair of arrays, its x and y differ in length, or it has other columns than the first.
+    """
+    import pandas as pd
+
+    frames: list[pd.DataFrame] = []
+    targets: list[pd.DataFrame] = []
+    sizes: dict[str, int] = {}
+    for part, pair in parts.items():
+        if pair is None:
+            continue
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise InputError(f"{part} must be a pair (x, y), not {type(pair).__name__}: pass both arrays")
+        features, target = feature_columns(pair[0], f"{part} x"), target_columns(pair[1], f"{part} y")
+        if len(features) != len(target):
+            raise InputError(
+                f"{part} x and y must have the same number of rows, not {len(features)} and {len(target)}: "
+                "pass one target for each row"
+            )
+        if frames and (list(features.columns) != list(frames[0].columns) or target.shape[1] != targets[0].shape[1]):
+            raise InputError(
+                f"{part} x and y must have the columns of the training rows, {_listed(frames[0])} and "
+                f"{_listed(targets[0])}, not {_listed(features)} and {_listed(target)}: pass the same columns in "
+                "the same order"
+            )
+        if not len(features):
+            raise InputError(f"{part} x and y must have at least one row, not 0: pass rows, or leave the part out")
+        if targets:
+            target.columns = targets[0].columns
+        frames.append(features)
+        targets.append(target)
+        sizes[part] = len(features)
+    if len(frames) == 1:
+        return frames[0], targets[0], sizes
+    return pd.concat(frames, ignore_index=True), pd.concat(targets, ignore_index=True), sizes
+
+
+def feature_columns(x: Any, what: str) -> pd.DataFrame:
+    """Features as a table, shape `(num_samples, num_columns)`; columns without a name are x0, x1, ...
+
+    Raises:
+        InputError: not two-dimensional, sparse, ragged or complex.
+    """
+    import pandas as pd
+
+    if isinstance(x, pd.DataFrame):
+        return named_columns(x)
+    if hasattr(x, "toarray"):
+        raise InputError(f"{what} must be dense, not a sparse {type(x).__name__}: pass its .toarray()")
+    array = _array(x, what)
+    if array.ndim != 2 or array.shape[1] == 0:
+        mend = ".reshape(-1, 1) makes one column" if array.ndim == 1 else ".reshape(len(x), -1) flattens each row"
+        raise InputError(f"{what} must have shape (num_samples, num_columns), not {array.shape}: {mend}")
+    return _frame(array, [f"x{place}" for place in range(array.shape[1])])
+
+
+def target_columns(y: Any, what: str) -> pd.DataFrame:
+    """The target as a table, shape `(num_samples, num_targets)`; a target without a name is y, or y0, y1, ...
+
+    Raises:
+        InputError: not one- or two-dimensional, ragged or complex.
+    """
+    import pandas as pd
+
+    if isinstance(y, pd.DataFrame):
+        return named_columns(y)
+    if isinstance(y, pd.Series):
+        return named_columns(y.to_frame("y" if y.name is None else y.name))
+    array = _array(y, what)
+    if array.ndim not in (1, 2) or array.shape[1:] == (0,):
+        raise InputError(
+            f"{what} must have shape (num_samples,) or (num_samples, num_targets), not {array.shape}: reshape it"
+        )
+    columns = array[:, None] if array.ndim == 1 else array
+    return _frame(columns, ["y"] if columns.shape[1] == 1 else [f"y{place}" for place in range(columns.shape[1])])
+
+
+def _array(values: Any, what: str) -> np.ndarray[Any, Any]:
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "US" and not isinstance(values, np.ndarray):
+            array = np.asarray(values, dtype=object)  # a list with one text in it must not turn its numbers into text
+    except ValueError:
+        raise InputError(f"{what} must have as many values in every row, but its rows differ: correct them") from None
+    if array.dtype.kind not in "biufOUM":
+        raise InputError(f"{what} must hold real numbers, booleans, text or dates, not {array.dtype}: convert it")
+    return array
+
+
+def _frame(array: np.ndarray[Any, Any], names: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(array, columns=names)
+    return frame.infer_objects() if array.dtype == object else frame
+
+
+def _listed(frame: pd.DataFrame) -> str:
+    names = [str(name) for name in frame.columns]
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

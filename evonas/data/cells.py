@@ -1,0 +1,188 @@
+"""The cells of one column as text, numbers or dates, whatever type pandas gave them.
+
+Owns the meaning of a cell: the same cell read from a file, a DataFrame or an array, today or when the exported model is
+used, is the same text and the same number. Imports pandas inside functions only.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FLAGS", "as_text", "date_parts", "flags", "kind_of", "numbers", "seconds", "texts"]
+
+Numbers = NDArray[np.float64]
+Texts = NDArray[np.object_]
+
+#: Text that means yes and no, in lower case.
+FLAGS = dict.fromkeys(("true", "yes", "y", "t", "on", "1"), 1.0) | dict.fromkeys(
+    ("false", "no", "n", "f", "off", "0"), 0.0
+)
+#: Magnitude beyond which float32 arithmetic on a column overflows.
+LARGEST_NUMBER = 1e30
+#: Year first, the only order of year, month and day that cannot be misread; with an optional time and zone.
+DATE = re.compile(r"\d{4}([-/])\d{2}\1\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?")
+
+_KINDS = {
+    "boolean": "boolean",
+    "integer": "number",
+    "floating": "number",
+    "mixed-integer-float": "number",
+    "decimal": "number",
+    "datetime": "date",
+    "datetime64": "date",
+    "date": "date",
+}
+
+
+def kind_of(series: pd.Series[Any]) -> str:
+    """What the cells are: "number", "boolean", "date" or "text" (also for a column without any value)."""
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return "text"
+    if pd.api.types.is_bool_dtype(series):
+        return "boolean"
+    if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_complex_dtype(series):
+        return "number"
+    if pd.api.types.is_datetime64_any_dtype(series):
+        return "date"
+    kind = _KINDS.get(pd.api.types.infer_dtype(series, skipna=True), "text")
+    if kind == "text":
+        present = [cell for cell in texts(series) if cell is not None]
+        if present and all(DATE.fullmatch(cell) for cell in present) and not np.isnan(seconds(series)).all():
+            return "date"
+    return kind
+
+
+def as_text(cell: Any) -> str:
+    """One present cell as text; a number reads the same whether it came as an integer or a float.
+
+    Raises:
+        TypeError: it is no cell, a list say.
+    """
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, (bool, np.bool_)):
+        return str(bool(cell))
+    if isinstance(cell, (int, np.integer)):
+        return str(int(cell))
+    if isinstance(cell, (float, np.floating, decimal.Decimal)):
+        value = float(cell)
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(cell, (datetime.date, datetime.time, datetime.timedelta, np.generic)):
+        return str(cell)
+    raise TypeError(type(cell).__name__)
+
+
+def texts(series: pd.Series[Any]) -> Texts:
+    """The cells as text, None where missing (an empty text counts as missing), shape `(num_samples,)`.
+
+    Raises:
+        InputError: a cell is a list, say.
+    """
+    missing = series.isna().to_numpy()
+    known: dict[Any, str] = {}
+    result = np.full(len(series), None, dtype=object)
+    for row, cell in enumerate(series.astype(object).to_numpy()):
+        if missing[row]:
+            continue
+        try:
+            key = (type(cell), cell)
+            if key not in known:
+                known[key] = as_text(cell)
+        except TypeError:
+            raise InputError(_unusable(series, row, cell, "text, numbers, booleans or dates")) from None
+        result[row] = known[key] or None
+    return result
+
+
+def numbers(series: pd.Series[Any]) -> Numbers:
+    """The cells as numbers, NaN where missing, shape `(num_samples,)`.
+
+    Raises:
+        InputError: a cell is neither missing nor a finite number of at most `LARGEST_NUMBER` in magnitude.
+    """
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_complex_dtype(series):
+        result = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        result = np.full(len(series), np.nan)
+        for row, cell in enumerate(texts(series)):
+            if cell is not None:
+                try:
+                    result[row] = float(cell)
+                except ValueError:
+                    raise InputError(_unusable(series, row, cell, "numbers")) from None
+    wrong = np.flatnonzero(np.abs(result) > LARGEST_NUMBER)
+    if wrong.size:
+        wanted = f"finite numbers up to {LARGEST_NUMBER:g} in magnitude"
+        raise InputError(_unusable(series, int(wrong[0]), float(result[wrong[0]]), wanted))
+    return result
+
+
+def flags(series: pd.Series[Any]) -> Numbers:
+    """The cells as 0 and 1 (yes, no, true, false, ... in any case are understood), NaN where missing.
+
+    Raises:
+        InputError: a cell is neither missing, a number nor such a word.
+    """
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(series):
+        return numbers(series)
+    result = np.full(len(series), np.nan)
+    for row, cell in enumerate(texts(series)):
+        if cell is None:
+            continue
+        if cell.lower() not in FLAGS:
+            raise InputError(_unusable(series, row, cell, "yes or no, true or false"))
+        result[row] = FLAGS[cell.lower()]
+    return result
+
+
+def seconds(series: pd.Series[Any]) -> Numbers:
+    """The cells as seconds since 1970-01-01 UTC, NaN where missing or no date."""
+    import pandas as pd
+
+    if not pd.api.types.is_datetime64_any_dtype(series):
+        cells = [None if cell is None else cell.replace("/", "-") for cell in texts(series)]
+        series = pd.Series(pd.to_datetime(pd.Series(cells, dtype=object), format="ISO8601", utc=True, errors="coerce"))
+    elif series.dt.tz is not None:
+        series = series.dt.tz_convert("UTC")
+    stamps = series.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+    result: Numbers = stamps.astype(np.int64) / 1e6
+    result[np.isnat(stamps)] = np.nan
+    return result
+
+
+def date_parts(stamps: Numbers) -> dict[str, Numbers]:
+    """Days since 1970, month 1-12, weekday 0-6 from Monday and hour 0-24, of seconds since 1970; NaN stays NaN."""
+    days = np.floor(stamps / 86400)
+    missing = np.isnan(days)
+    months = np.where(missing, 0, days).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1.0
+    months[missing] = np.nan
+    return {
+        "days": stamps / 86400,
+        "month": months,
+        "weekday": (days + 3) % 7,  # 1970-01-01 was a Thursday
+        "hour": (stamps - days * 86400) / 3600,
+    }
+
+
+def _unusable(series: pd.Series[Any], row: int, cell: Any, wanted: str) -> str:
+    return (
+        f"column {str(series.name)!r} must hold {wanted}, not {cell!r:.60} (data row {row + 1}): "
+        "correct the cell, or leave out the row or the column"
+    )

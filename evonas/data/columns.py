@@ -1,0 +1,174 @@
+"""Column roles: what each column of a table is taken for, and why. Imports pandas inside functions only."""
+
+from __future__ import annotations
+
+import enum
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evonas.data.cells import FLAGS, kind_of, numbers, texts
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Column", "ColumnPlan", "Role", "infer_columns"]
+
+_NAME_OF_AN_ID = re.compile(r"(.*[^a-z])?(id|ids|uuid|guid|index|key|row|rownum)|unnamed: \d+|", re.IGNORECASE)
+_ENDS_IN_ID = re.compile(r".*[a-z](Id|ID)")
+
+
+class Role(enum.StrEnum):
+    """What a column is taken for. The last three give the network nothing."""
+
+    NUMERIC = "numeric"
+    BOOLEAN = "boolean"
+    CATEGORICAL = "categorical"
+    DATE = "date"
+    PRESENCE = "presence"
+    IDENTIFIER = "identifier"
+    CONSTANT = "constant"
+    DROPPED = "dropped"
+
+
+UNUSED = (Role.IDENTIFIER, Role.CONSTANT, Role.DROPPED)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column's role.
+
+    Attributes:
+        name: of the column.
+        role: what it is taken for.
+        missing: number of rows without a value.
+        distinct: number of different values.
+        reason: one line for a person.
+    """
+
+    name: str
+    role: Role
+    missing: int
+    distinct: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """The roles of a table's columns, target left out, in the table's order."""
+
+    columns: tuple[Column, ...]
+
+    def used(self) -> tuple[Column, ...]:
+        """The columns that give the network something."""
+        return tuple(column for column in self.columns if column.role not in UNUSED)
+
+    def notes(self) -> tuple[str, ...]:
+        """One line for each column that is not used as it stands."""
+        return tuple(
+            f"column {column.name!r} is {'not used' if column.role in UNUSED else 'used as present or missing only'}: "
+            f"{column.reason}"
+            for column in self.columns
+            if column.role in (*UNUSED, Role.PRESENCE)
+        )
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """As JSON values."""
+        return [asdict(column) for column in self.columns]
+
+    def __str__(self) -> str:
+        """A table for a person, one line a column."""
+        rows = [("column", "role", "missing", "distinct", "why")]
+        rows += [(c.name, c.role.value, str(c.missing), str(c.distinct), c.reason) for c in self.columns]
+        widths = [max(len(row[place]) for row in rows) for place in range(4)]
+        return "\n".join(
+            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}  {row[4]}"
+            for row in rows
+        )
+
+
+def infer_columns(frame: pd.DataFrame, *, drop: Sequence[str] = (), find_identifiers: bool = True) -> ColumnPlan:
+    """Gives every column of `frame` (the target left out) a role.
+
+    Args:
+        frame: the feature columns, shape `(num_samples, num_columns)`.
+        drop: names of columns that the user does not want.
+        find_identifiers: whether whole numbers that only count the rows are recognised; arrays without column names
+            hold what their owner chose, so they ask for no search.
+
+    Raises:
+        InputError: a column has no value at all, holds an infinite or too large number or something that is no cell; or
+            no column is left to learn from.
+    """
+    alone = frame.shape[1] - len(set(drop) & set(frame.columns)) == 1
+    columns = []
+    for name in frame.columns:
+        if name in drop:
+            columns.append(Column(name, Role.DROPPED, 0, 0, "dropped as asked"))
+        else:
+            columns.append(_infer_column(frame[name], find_identifiers and not alone))
+    plan = ColumnPlan(tuple(columns))
+    if not plan.used():
+        reasons = (
+            "; ".join(f"{column.name!r}: {column.reason}" for column in columns) or "the table has no other column"
+        )
+        raise InputError(f"a table must have at least one column to learn from ({reasons}): add one")
+    return plan
+
+
+def _infer_column(series: pd.Series[Any], find_identifiers: bool) -> Column:
+    name, kind = str(series.name), kind_of(series)
+    cells = texts(series) if kind == "text" else series.dropna().to_numpy()
+    present = cells[cells != np.array(None)] if kind == "text" else cells
+    missing = len(series) - len(present)
+    if not len(present):
+        raise InputError(
+            f"column {name!r} must have at least one value, not {missing} missing ones: leave it out, with --drop "
+            f"{shlex.quote(name)} on the command line"
+        )
+    distinct = len(set(present.tolist()))
+
+    def column(role: Role, reason: str) -> Column:
+        return Column(name, role, missing, distinct, reason)
+
+    values = numbers(series) if kind == "number" else np.empty(0)
+    if distinct == 1:
+        if missing:
+            return column(Role.PRESENCE, "one value or none")
+        return column(Role.CONSTANT, f"the same value in every row, {present.tolist()[0]!r:.40}")
+    if kind == "boolean":
+        return column(Role.BOOLEAN, "true or false")
+    if kind == "date":
+        return column(Role.DATE, "dates, year first")
+    if kind == "number":
+        if find_identifiers and not missing and _counts_rows(name, values, distinct):
+            return column(Role.IDENTIFIER, "a different whole number in every row")
+        if set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}:
+            return column(Role.BOOLEAN, "0 or 1")
+        return column(Role.NUMERIC, "numbers")
+    return column(*_role_of_text(present, distinct, missing))
+
+
+def _counts_rows(name: str, values: np.ndarray[Any, Any], distinct: int) -> bool:
+    """Whether the numbers only tell the rows apart.
+
+    They do if they are whole and all different, and either count (0..n-1 or 1..n in any order) or are named like an id.
+    """
+    if distinct != len(values) or not (values == np.floor(values)).all():
+        return False
+    counted = values.min() in (0, 1) and values.max() - values.min() == len(values) - 1
+    return bool(counted or _NAME_OF_AN_ID.fullmatch(name) or _ENDS_IN_ID.fullmatch(name))
+
+
+def _role_of_text(present: np.ndarray[Any, Any], distinct: int, missing: int) -> tuple[Role, str]:
+    if all(cell.lower() in FLAGS for cell in set(present)):
+        return Role.BOOLEAN, "yes or no"
+    if distinct == len(present) or (distinct > 10 and distinct > len(present) / 2):
+        reason = f"text with {distinct} different values in {len(present)} rows tells rows apart, not kinds of rows"
+        return (Role.PRESENCE, reason) if missing else (Role.IDENTIFIER, reason)
+    return Role.CATEGORICAL, f"text with {distinct} different values"

@@ -1,0 +1,266 @@
+"""`Preparation`: the fitted way from raw columns to a network's input, as a value of plain numbers and text.
+
+scikit-learn does the fitting, on training rows only; what it found is kept here, so that applying needs neither
+scikit-learn nor a pickle. Imports pandas and scikit-learn inside functions only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.cells import date_parts, flags, numbers, seconds, texts
+from evonas.data.columns import ColumnPlan, Role
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Categories", "Number", "Preparation", "fit_encoding"]
+
+#: At most this many one-hot columns for one categorical column, the one for rare values among them.
+MOST_CATEGORIES = 50
+
+#: Scaled numbers further out are brought here: one outlier must not become infinite in float32, nor drown all else.
+FURTHEST = 1e6
+
+Positions = NDArray[np.intp]
+Part = Literal["number", "flag", "days", "month", "weekday", "hour", "present"]
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number read from a column, imputed and scaled: `(value - mean) / std`, held within `FURTHEST` of 0.
+
+    Attributes:
+        column: name of the raw column.
+        part: what is read: the number itself, 0 or 1 for a flag, a part of a date, or whether there is a value.
+        imputed: taken where the value is missing.
+        mean, std: of the imputed training rows; 0 and 1 where nothing is scaled.
+        indicator: whether a second feature says where the value was missing.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    column: str
+    part: Part
+    imputed: float
+    mean: float
+    std: float
+    indicator: bool
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(value) for value in (self.imputed, self.mean, self.std)) or self.std <= 0:
+            raise InputError(
+                f"imputed, mean and std of {self.column!r} must be finite and std positive, not {self.imputed}, "
+                f"{self.mean}, {self.std}: the preparation was not written by evonas or is damaged"
+            )
+
+    def names(self) -> list[str]:
+        """Names of the features."""
+        name = self.column if self.part in ("number", "flag") else f"{self.column}:{self.part}"
+        return [name, f"{name}:missing"] if self.indicator else [name]
+
+    def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
+        """The features of raw cells, shape `(num_samples, 1 or 2)`."""
+        values = _read(series, self.part)
+        missing = np.isnan(values)
+        with np.errstate(over="ignore"):
+            scaled = (np.where(missing, self.imputed, values) - self.mean) / self.std
+        scaled = np.clip(scaled, -FURTHEST, FURTHEST)
+        return np.stack([scaled, missing], axis=1) if self.indicator else scaled[:, None]
+
+
+@dataclass(frozen=True)
+class Categories:
+    """One-hot features of a text column.
+
+    Attributes:
+        column: name of the raw column.
+        categories: the values with a feature of their own; "" stands for a missing value.
+        other: whether one more feature, the last, stands for every other value (rare in training, or unknown). Without
+            it an unknown value is all zeros.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    column: str
+    categories: tuple[str, ...]
+    other: bool
+
+    def __post_init__(self) -> None:
+        if len(set(self.categories)) < len(self.categories):
+            raise InputError(f"categories of {self.column!r} must differ, not {self.categories!r:.80}: leave one out")
+
+    def names(self) -> list[str]:
+        """Names of the features."""
+        kept = [f"{self.column}={category or '(missing)'}" for category in self.categories]
+        return [*kept, f"{self.column}=(other)"] if self.other else kept
+
+    def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
+        """The features of raw cells, shape `(num_samples, len(names()))`."""
+        places = {category: place for place, category in enumerate(self.categories)}
+        other = len(self.categories)
+        rows = np.array([places.get(cell or "", other) for cell in texts(series)], dtype=np.intp)
+        one_hot = np.eye(other + 1)[rows]
+        return one_hot if self.other else one_hot[:, :other]
+
+
+Step = Number | Categories
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The way from a table of raw rows to a network's input.
+
+    Attributes:
+        steps: in the order of the network's input features.
+        format: version of the JSON form.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    steps: tuple[Step, ...]
+    format: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        if not self.steps:
+            raise InputError(
+                "steps of a preparation must be at least one, not none: prepare a table with a usable column"
+            )
+
+    def columns(self) -> tuple[str, ...]:
+        """Names of the raw columns that `apply` needs."""
+        return tuple(dict.fromkeys(step.column for step in self.steps))
+
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the network's input features, shape `(num_features,)`."""
+        return tuple(name for step in self.steps for name in step.names())
+
+    def apply(self, frame: pd.DataFrame) -> NDArray[np.float32]:
+        """Network input of raw rows. Needs the columns of `columns()`, in any order; others are ignored.
+
+        Returns:
+            float32, shape `(num_samples, num_features)`.
+
+        Raises:
+            InputError: a column is not there, or a cell cannot be read as its column was in training.
+        """
+        known = [str(name) for name in frame.columns]
+        places = {name: place for place, name in enumerate(known)}
+        for name in self.columns():
+            if name not in places:
+                close = difflib.get_close_matches(name, known, 3)
+                hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "add it (empty cells are imputed)"
+                raise InputError(f"the table must have the column {name!r}, not only {', '.join(known[:20])}: {hint}")
+        parts = [step.encode(frame.iloc[:, places[step.column]]) for step in self.steps]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Preparation:
+        """Reads what `to_json` gave.
+
+        Raises:
+            InputError: not such a value; names the first wrong place.
+        """
+        import json
+
+        import pydantic
+
+        try:
+            text = json.dumps(value)
+            return pydantic.TypeAdapter(cls).validate_json(text, strict=True)
+        except pydantic.ValidationError as error:
+            # A step is tried as each of its types; the type with the fewest complaints is the one that was meant.
+            errors = error.errors()
+            branches = Counter(each["loc"][:3] for each in errors)
+            first = min(errors, key=lambda each: branches[each["loc"][:3]])
+            place = ".".join(map(str, first["loc"])) or "preparation"
+            raise InputError(
+                f"{place} of a preparation: {first['msg']}, not {first['input']!r:.80}; take the one that the run wrote"
+            ) from None
+
+
+def _read(series: pd.Series[Any], part: Part) -> NDArray[np.float64]:
+    """One part of every cell, NaN where missing, shape `(num_samples,)`."""
+    if part == "number":
+        return numbers(series)
+    if part == "flag":
+        return flags(series)
+    if part == "present":
+        return np.array([cell is not None for cell in texts(series)], dtype=np.float64)
+    return date_parts(seconds(series))[part]
+
+
+def fit_encoding(
+    frame: pd.DataFrame, plan: ColumnPlan, rows: Positions, known_rows: Positions | None = None
+) -> Preparation:
+    """Fits imputing, scaling and one-hot coding.
+
+    Numbers are imputed with the median and standardised, flags are imputed with the more frequent value; a value
+    that is missing somewhere in `known_rows` gets an indicator. Categories seen in fewer than 10 rows (2 % of the rows
+    where that is less), or beyond the `MOST_CATEGORIES` most frequent, share one feature.
+
+    Args:
+        frame: raw columns, shape `(num_samples, num_columns)`.
+        plan: their roles.
+        rows: positions of the training rows: all that statistics are fitted on.
+        known_rows: positions of the rows that decide which features there are (categories, indicators), so that every
+            fold of a cross-validation has the same; the training rows when None.
+    """
+    known_rows = rows if known_rows is None else known_rows
+    steps: list[Step] = []
+    for column in plan.used():
+        series = frame[column.name]
+        if column.role is Role.CATEGORICAL:
+            steps.append(_fit_categories(column.name, texts(series.iloc[known_rows])))
+        elif column.role is Role.PRESENCE:
+            steps.append(Number(column.name, "present", 0.0, 0.0, 1.0, indicator=False))
+        else:
+            for part in _parts(column.role):
+                values = _read(series, part)
+                indicator = bool(np.isnan(values[known_rows]).any()) and part in ("number", "flag", "days")
+                steps.append(_fit_number(column.name, part, values[rows], indicator))
+    return Preparation(tuple(steps))
+
+
+def _parts(role: Role) -> tuple[Part, ...]:
+    if role is Role.DATE:
+        return ("days", "month", "weekday", "hour")
+    return ("flag",) if role is Role.BOOLEAN else ("number",)
+
+
+def _fit_number(name: str, part: Part, values: NDArray[np.float64], indicator: bool) -> Number:
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import StandardScaler
+
+    strategy = "most_frequent" if part == "flag" else "median"
+    imputer = SimpleImputer(strategy=strategy, keep_empty_features=True).fit(values[:, None])
+    imputed = float(imputer.statistics_[0])
+    if part == "flag":
+        return Number(name, part, imputed, 0.0, 1.0, indicator)
+    scaler = StandardScaler().fit(np.where(np.isnan(values), imputed, values)[:, None])
+    return Number(name, part, imputed, float(scaler.mean_[0]), float(scaler.scale_[0]), indicator)
+
+
+def _fit_categories(name: str, cells: NDArray[np.object_]) -> Categories:
+    from sklearn.preprocessing import OneHotEncoder
+
+    encoder = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        min_frequency=max(1, min(10, len(cells) // 50)),
+        max_categories=MOST_CATEGORIES,
+    ).fit(np.array([cell or "" for cell in cells], dtype=object)[:, None])
+    rare = set() if encoder.infrequent_categories_[0] is None else set(encoder.infrequent_categories_[0])
+    return Categories(name, tuple(c for c in encoder.categories_[0] if c not in rare), other=bool(rare))

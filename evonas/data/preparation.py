@@ -1,0 +1,243 @@
+"""`prepare_table` and `prepare_arrays`: from raw rows to `PreparedData`. Imports pandas inside functions only.
+
+Both bring what they are given into one form (feature columns, target columns, the rows of each part) and share the
+rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.arrays import check_column, joined_parts, named_columns
+from evonas.data.cells import numbers
+from evonas.data.columns import infer_columns
+from evonas.data.encoding import Preparation, fit_encoding
+from evonas.data.fingerprint import fingerprint
+from evonas.data.prepared import PreparedData, Problem, Split
+from evonas.data.splits import Rows, split_rows
+from evonas.data.target import Target, infer_target
+from evonas.data.weights import ClassWeight, sample_weights, training_weights
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Preparation", "prepare_arrays", "prepare_table"]
+
+
+@dataclass(frozen=True)
+class _Settings:
+    seed: int
+    test_share: float
+    validation_share: float
+    folds: int | None
+    task: str | None
+    class_weight: ClassWeight
+
+
+def prepare_table(
+    frame: pd.DataFrame,
+    target: str | Sequence[str],
+    *,
+    seed: int,
+    test_share: float = 0.2,
+    validation_share: float = 0.2,
+    folds: int | None = None,
+    drop: Sequence[str] = (),
+    task: str | None = None,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+) -> PreparedData:
+    """Prepares a table: roles, target, splits, encoding.
+
+    Args:
+        frame: the table, shape `(num_samples, num_columns)`.
+        target: name of the target column; several names make a multi-output regression.
+        seed: of the split.
+        test_share, validation_share: of all rows.
+        folds: number of cross-validation folds in place of the one validation part.
+        drop: names of columns to leave out.
+        task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
+        sample_weight: name of a column of training weights, which is then no feature; or an array, one for each row.
+        class_weight: "balanced", or class label -> weight.
+
+    Raises:
+        InputError: anything that cannot be used, with the constraint, the value and the mend.
+    """
+    frame = named_columns(frame)
+    targets = [target] if isinstance(target, str) else list(target)
+    drop = [drop] if isinstance(drop, str) else list(drop)
+    weighting = [sample_weight] if isinstance(sample_weight, str) else []
+    for what, names in (("target", targets), ("dropped", drop), ("weight", weighting)):
+        for name in names:
+            check_column(frame, name, what)
+    asked = [*targets, *drop, *weighting]
+    if not targets or len(set(asked)) < len(asked):
+        raise InputError(
+            "target, dropped and weight columns must be different columns, and at least one a target, not "
+            f"{', '.join(map(repr, asked)) or 'none'}: name each once"
+        )
+    _check_rows(len(frame))
+    weights = sample_weights(numbers(frame[sample_weight]) if weighting else sample_weight, len(frame))
+    settings = _Settings(seed, test_share, validation_share, folds, task, class_weight)
+    features = frame.drop(columns=[*targets, *weighting])
+    return _prepare(features, frame[targets], {"training": len(frame)}, settings, weights, drop)
+
+
+def prepare_arrays(
+    x: Any,
+    y: Any,
+    *,
+    seed: int,
+    validation: tuple[Any, Any] | None = None,
+    test: tuple[Any, Any] | None = None,
+    test_share: float = 0.2,
+    validation_share: float = 0.2,
+    folds: int | None = None,
+    task: str | None = None,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+) -> PreparedData:
+    """Prepares arrays, DataFrames (also with mixed columns) or lists.
+
+    Args:
+        x: features, shape `(num_samples, num_columns)`.
+        y: target, shape `(num_samples,)`, or `(num_samples, num_targets)` for a multi-output regression.
+        seed: of the split.
+        validation, test: `(x, y)` of rows that make the part as they are; what is not given is split off `x`.
+        test_share, validation_share: of the rows of `x`.
+        folds: number of cross-validation folds in place of the one validation part.
+        task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
+        sample_weight: weights of the rows of `x`, shape `(num_samples,)`.
+        class_weight: "balanced", or class label -> weight.
+
+    Raises:
+        InputError: anything that cannot be used, with the constraint, the value and the mend.
+    """
+    if folds is not None and validation is not None:
+        raise InputError(f"folds must not be given beside validation rows, not {folds}: leave one of the two out")
+    features, targets, sizes = joined_parts({"training": (x, y), "validation": validation, "test": test})
+    _check_rows(sizes["training"])
+    weights = sample_weights(sample_weight, sizes["training"])
+    settings = _Settings(seed, test_share, validation_share, folds, task, class_weight)
+    return _prepare(features, targets, sizes, settings, weights, find_identifiers=hasattr(x, "columns"))
+
+
+def _prepare(
+    features: pd.DataFrame,
+    targets: pd.DataFrame,
+    sizes: Mapping[str, int],
+    settings: _Settings,
+    weights: NDArray[np.float64] | None,
+    drop: Sequence[str] = (),
+    find_identifiers: bool = True,
+) -> PreparedData:
+    target = infer_target(targets, settings.task)
+    plan = infer_columns(features, drop=drop, find_identifiers=find_identifiers)
+    rows = _split(target, settings, sizes)
+
+    known = rows.known()
+    folded = len(rows.splits) > 1
+    # Under cross-validation one scale of the target serves all folds, so that one Problem describes them.
+    fit_rows = known if folded else rows.splits[0][0]
+    preparation = fit_encoding(features, plan, fit_rows)
+    problem, coded = _code_target(target, fit_rows, preparation)
+    splits = []
+    for train, validation in rows.splits:
+        fitted = fit_encoding(features, plan, train, known) if folded else preparation
+        splits.append(
+            Split(
+                x_train=fitted.apply(features.iloc[train]),
+                y_train=coded[train],
+                x_validation=fitted.apply(features.iloc[validation]),
+                y_validation=coded[validation],
+                weight_train=training_weights(target, train, weights, settings.class_weight),
+            )
+        )
+    return PreparedData(
+        problem=problem,
+        splits=tuple(splits),
+        x_test=preparation.apply(features.iloc[rows.test]) if rows.test.size else None,
+        y_test=coded[rows.test] if rows.test.size else None,
+        fingerprint=fingerprint(
+            features.drop(columns=list(drop)), targets, _settings_json(settings, target.task, sizes), weights
+        ),
+        notes=plan.notes(),
+        preparation=preparation,
+    )
+
+
+def _split(target: Target, settings: _Settings, sizes: Mapping[str, int]) -> Rows:
+    """The rows of each part: given ones as they are, the others dealt from the training rows."""
+    classes = np.zeros(len(target.values), dtype=np.intp) if target.task == "regression" else target.values
+    ends = np.cumsum(list(sizes.values()))
+    given = {part: np.arange(end - size, end) for (part, size), end in zip(sizes.items(), ends, strict=True)}
+    training = given["training"]
+    test = given.get("test", np.empty(0, dtype=np.intp))
+    test_share = 0.0 if "test" in given else settings.test_share
+    if "validation" not in given:
+        dealt = split_rows(
+            classes[training],
+            seed=settings.seed,
+            test_share=test_share,
+            validation_share=settings.validation_share,
+            folds=settings.folds,
+        )
+        rows = Rows(dealt.splits, test if "test" in given else dealt.test)
+    elif test_share:
+        # One of the dealt parts too many: its rows are training rows again.
+        dealt = split_rows(
+            classes[training], seed=settings.seed, test_share=test_share, validation_share=(1 - test_share) / 2
+        )
+        rows = Rows(((dealt.known(), given["validation"]),), dealt.test)
+    else:
+        rows = Rows(((training, given["validation"]),), test)
+    for train, _ in rows.splits:
+        unseen = np.setdiff1d(classes, classes[train])
+        if unseen.size:
+            raise InputError(
+                f"every class must have a training row, but {target.classes[unseen[0]]!r} has none: add rows to the "
+                "training part, or leave out the class"
+            )
+    return rows
+
+
+def _code_target(target: Target, rows: NDArray[np.intp], preparation: Preparation) -> tuple[Problem, NDArray[Any]]:
+    names = preparation.feature_names()
+    about: dict[str, Any] = {"feature_names": names, "target_names": target.names, "classes": target.classes}
+    if target.task == "regression":
+        mean, std = target.values[rows].mean(axis=0), target.values[rows].std(axis=0)
+        std[std == 0] = 1.0
+        about |= {"target_mean": tuple(mean.tolist()), "target_std": tuple(std.tolist())}
+        with np.errstate(over="ignore"):
+            coded = ((target.values - mean) / std).astype(np.float32)
+        if not np.isfinite(coded).all():
+            furthest = np.abs(target.values - mean).max()
+            raise InputError(
+                f"target {target.names[0]!r} must vary alike in all rows, but is up to {furthest:g} from the training "
+                f"rows' mean where their standard deviation is {std.min():g}: look for a wrong row"
+            )
+        return Problem("regression", len(names), coded.shape[1], **about), coded
+    if target.task == "binary":
+        return Problem("binary", len(names), 1, **about), target.values.astype(np.float32)[:, None]
+    return Problem("multiclass", len(names), len(target.classes), **about), target.values.astype(np.int32)
+
+
+def _settings_json(settings: _Settings, task: str, sizes: Mapping[str, int]) -> dict[str, Any]:
+    about = asdict(settings) | {"task": task, "sizes": dict(sizes)}
+    if isinstance(settings.class_weight, Mapping):
+        about["class_weight"] = {str(label): float(weight) for label, weight in settings.class_weight.items()}
+    return about
+
+
+def _check_rows(count: int) -> None:
+    if count < 2:
+        raise InputError(
+            f"data must have at least 3 rows, for training, validation and test, not {count}: add rows (a search is "
+            "worth its time from some hundred on)"
+        )

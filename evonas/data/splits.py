@@ -1,0 +1,116 @@
+"""Dealing rows into training, validation and test. Imports numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genomes.errors import InputError
+
+__all__ = ["Rows", "split_rows"]
+
+Positions = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Positions of rows, each array ascending.
+
+    Attributes:
+        splits: (training, validation), one pair, or one a fold.
+        test: those that no search sees; empty when there are none.
+    """
+
+    splits: tuple[tuple[Positions, Positions], ...]
+    test: Positions
+
+    def known(self) -> Positions:
+        """All rows outside the test part."""
+        return np.union1d(*self.splits[0]).astype(np.intp)
+
+
+def split_rows(
+    classes: NDArray[np.intp],
+    *,
+    seed: int,
+    test_share: float = 0.2,
+    validation_share: float = 0.2,
+    folds: int | None = None,
+) -> Rows:
+    """Deals rows at random, in proportion of the classes; every class stays in every training part.
+
+    Args:
+        classes: class number of each row, shape `(num_samples,)`; all zeros for regression.
+        seed: of the dealing.
+        test_share, validation_share: of all rows, in [0, 1) and (0, 1); each part gets at least one row, whatever its
+            share, unless the share is 0.
+        folds: number of cross-validation folds that the rows outside the test part make, 2 or more; `validation_share`
+            then counts for nothing.
+
+    Raises:
+        InputError: a share or the number of folds is out of range, or there are too few rows.
+    """
+    if seed < 0:
+        raise InputError(f"seed must be 0 or more, not {seed}: choose another")
+    if not 0 <= test_share < 1:
+        raise InputError(f"test share must be in [0, 1), not {test_share}: 0.2 is usual")
+    if folds is None and not (0 < validation_share < 1 and test_share + validation_share < 1):
+        raise InputError(
+            f"validation share must be positive and leave rows for training beside the test share {test_share}, not "
+            f"{validation_share}: 0.2 is usual"
+        )
+    count = len(classes)
+    parts = (folds or 2) + (test_share > 0)
+    if count < parts:
+        raise InputError(f"data must have at least {parts} rows to be split, not {count}: add rows")
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    rows = np.arange(count, dtype=np.intp)
+    test_size = _size(count, test_share, count - parts + 1) if test_share else 0
+    test = _take(rng, rows, classes, test_size, keep=1 if folds is None else 2)
+    known = np.setdiff1d(rows, test)
+    if folds is not None:
+        return Rows(_deal(rng, known, classes, folds), test)
+    validation_size = _size(count, validation_share, len(known) - 1)
+    validation = _take(rng, known, classes, validation_size, keep=1)
+    return Rows(((np.setdiff1d(known, validation), validation),), test)
+
+
+def _size(count: int, share: float, most: int) -> int:
+    return max(1, min(round(count * share), most))
+
+
+def _ordered(
+    rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp]
+) -> tuple[Positions, NDArray[np.intp]]:
+    """The rows class by class, in random order inside a class, and each row's rank in its class."""
+    shuffled = rng.permutation(rows)
+    ordered = shuffled[np.argsort(classes[shuffled], kind="stable")]
+    _, first, counts = np.unique(classes[ordered], return_index=True, return_counts=True)
+    return ordered, np.arange(len(ordered)) - np.repeat(first, counts)
+
+
+def _take(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], size: int, keep: int) -> Positions:
+    """`size` of the rows, evenly spaced through the classes; `keep` rows of each class are never taken.
+
+    Fewer than `size` only where keeping leaves no more.
+    """
+    ordered, rank = _ordered(rng, rows, classes)
+    eligible = ordered[rank >= keep]
+    size = min(size, len(eligible))
+    if not size:
+        return np.empty(0, dtype=np.intp)
+    steps = np.floor(np.arange(len(eligible) + 1) * (size / len(eligible)) + rng.random())
+    return np.sort(eligible[np.diff(steps) > 0])
+
+
+def _deal(
+    rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], folds: int
+) -> tuple[tuple[Positions, Positions], ...]:
+    """Like cards: neighbours in class order go to different folds, so two rows keep a class in every training part."""
+    if not 2 <= folds <= len(rows):
+        raise InputError(f"folds must be from 2 to the {len(rows)} rows outside the test part, not {folds}: 5 is usual")
+    ordered, _ = _ordered(rng, rows, classes)
+    parts = [np.sort(ordered[start::folds]) for start in range(folds)]
+    return tuple((np.setdiff1d(rows, part), part) for part in parts)

@@ -1,0 +1,21 @@
+"""What a search may raise beside `genomes.errors.InputError`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["Interrupted"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """A search was stopped by Ctrl-C or SIGTERM, in good order: everything evaluated is committed.
+
+    Attributes:
+        run_dir: where; `evonas.resume(run_dir)` goes on.
+        exit_code: what a command exits with, 130 after Ctrl-C and 143 after SIGTERM.
+    """
+
+    def __init__(self, run_dir: Path, exit_code: int) -> None:
+        super().__init__(f"the search was stopped, and goes on with evonas.resume({str(run_dir)!r})")
+        self.run_dir = run_dir
+        self.exit_code = exit_code

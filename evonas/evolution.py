@@ -1,0 +1,289 @@
+"""The loop: ask -> evaluate and commit, part by part -> tell -> commit the strategy's state -> yield the generation.
+
+Joins a strategy, an evaluator and a store through protocols. A run that was killed goes on from the last completed
+generation: the strategy is restored, asks for the same candidates again, and what was committed of them is not trained
+again. Nothing here draws random numbers, and no time enters a population. Imports no Keras, pandas or DEAP.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from evonas.config import Budget
+from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Strategy
+from evonas.interruption import Abandoned, Interruption
+from evonas.runs.records import Record
+from evonas.runs.store import RunStore
+from genomes.space import SearchSpace
+
+__all__ = ["Generation", "Progress", "Stop", "describe_stop", "evolve", "spent"]
+
+#: Generations in a row without a network that was not tried before, after which the space counts as exhausted.
+IDLE_GENERATIONS = 20
+
+
+class Stop(enum.StrEnum):
+    """Why a search stopped."""
+
+    GENERATIONS = "generations"
+    EVALUATIONS = "evaluations"
+    TIME = "time"
+    TARGET = "target"
+    EXHAUSTED = "exhausted"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A completed generation.
+
+    Attributes:
+        number: from 0.
+        candidates, evaluations: what was asked for and what came of it, in the same order (without weights).
+        trained: how many of them were trained in this generation; the others were known.
+        best: the best evaluation of the run so far, None while all have failed.
+        seconds: wall-clock seconds of search so far, all sessions together.
+    """
+
+    number: int
+    candidates: tuple[Candidate, ...]
+    evaluations: tuple[Evaluation, ...]
+    trained: int
+    best: Record | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a search stands after a commit.
+
+    Attributes:
+        generation: the one being evaluated, from 0.
+        trained, planned: networks of this generation that are trained, and that it trains in all.
+        evaluated, failed: networks trained by the run in all, and how many of them have no score.
+        best: the best evaluation so far.
+        part: what this commit brought.
+        seconds: wall-clock seconds of search so far, all sessions together.
+    """
+
+    generation: int
+    trained: int
+    planned: int
+    evaluated: int
+    failed: int
+    best: Record | None
+    part: tuple[Evaluation, ...]
+    seconds: float
+
+
+def describe_stop(stop: str, budget: Budget) -> str:
+    """The reason for a person."""
+    return {
+        Stop.GENERATIONS: f"all {budget.generations} generations are done",
+        Stop.EVALUATIONS: f"all {budget.evaluations} evaluations are done",
+        Stop.TIME: f"the time of {budget.seconds or 0:g} s is spent",
+        Stop.TARGET: f"the target score {budget.target} is reached",
+        Stop.EXHAUSTED: f"no new network was found in {IDLE_GENERATIONS} generations",
+        Stop.INTERRUPTED: "it was interrupted",
+    }[Stop(stop)]
+
+
+def spent(store: RunStore) -> Budget:
+    """What a run has spent so far; the target is set if the budget's was reached."""
+    generations, evaluations, target = store.generations, store.evaluated, store.budget.target
+    return Budget(
+        generations=generations or None,
+        evaluations=evaluations or None,
+        seconds=store.seconds or None,
+        target=target if _target_reached(store, target) else None,
+    )
+
+
+def evolve(
+    strategy: Strategy,
+    evaluator: Evaluator,
+    store: RunStore,
+    space: SearchSpace,
+    budget: Budget,
+    *,
+    interruption: Interruption | None = None,
+    on_part: Callable[[Progress], None] | None = None,
+) -> Generator[Generation, None, None]:
+    """Starts a run or goes on with it, until a bound of `budget` is reached or a stop is asked for.
+
+    The reason is in `store.stop` when the iteration has ended. Bounds on evaluations are exact; time, target and
+    requests to stop act between the parts that the evaluator gives. Closing the generator counts as an interruption.
+
+    Args:
+        strategy: restored from the store, whatever its state.
+        evaluator: not closed here.
+        store: open, of this run.
+        space: that the genomes are from.
+        budget: counts from the start of the run, not of this session.
+        interruption: asks for a stop.
+        on_part: called after every commit.
+
+    Yields:
+        each generation, once it is committed.
+    """
+    session = _Session(evaluator, store, budget, interruption or Interruption(), on_part)
+    store.begin_session(budget)
+    stop = Stop.INTERRUPTED
+    try:
+        strategy.restore(store.state)
+        while (reason := session.stop_before_generation()) is None:
+            candidates = strategy.ask()
+            store.add_candidates(candidates, space)
+            number = candidates[0].generation
+            planned = session.plan(candidates)
+            if (reason := session.train(planned)) is not None:
+                break
+            # Told as read back from the store, so that a resumed run tells the very same values.
+            evaluations = [session.known(candidate) for candidate in candidates]
+            strategy.tell(evaluations)
+            store.complete_generation(number, strategy.state(), session.session_seconds)
+            best = _best(store)
+            yield Generation(number, tuple(candidates), tuple(evaluations), len(planned), best, session.seconds)
+        stop = reason
+    except GeneratorExit:
+        store.end_session(stop, session.session_seconds)
+        raise
+    store.end_session(stop, session.session_seconds)
+
+
+class _Session:
+    """One process's share of a run: trains generations and knows when to stop."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        store: RunStore,
+        budget: Budget,
+        interruption: Interruption,
+        on_part: Callable[[Progress], None] | None,
+    ) -> None:
+        self._evaluator, self._store, self._budget = evaluator, store, budget
+        self._interruption, self._on_part = interruption, on_part
+        self._seconds_before = store.seconds
+        self._started = time.monotonic()
+
+    @property
+    def session_seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds_before + self.session_seconds
+
+    def known(self, candidate: Candidate) -> Evaluation:
+        """The committed evaluation of a candidate that was trained, in whatever generation."""
+        found = self._store.evaluation(candidate.digest, candidate.seed, candidate.epochs)
+        assert found is not None, "every candidate of a told generation is committed"
+        return found[1]
+
+    def plan(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """What this generation trains: no network twice, none that an earlier generation trained.
+
+        Does not depend on how much of the generation is committed: a resumed run plans what the straight run did.
+        """
+        planned: dict[tuple[str, int, int], Candidate] = {}
+        for candidate in candidates:
+            key = (candidate.digest, candidate.seed, candidate.epochs)
+            known = self._store.evaluation(*key)
+            if known is None or known[0] == candidate.generation:
+                planned.setdefault(key, candidate)
+        return list(planned.values())
+
+    def train(self, planned: Sequence[Candidate]) -> Stop | None:
+        """Trains and commits what is not committed of a generation; says why if it has to stop in the midst of it."""
+        store, budget = self._store, self._budget
+        missing = [
+            place
+            for place, candidate in enumerate(planned)
+            if store.evaluation(candidate.digest, candidate.seed, candidate.epochs) is None
+        ]
+        allowed = len(missing) if budget.evaluations is None else max(0, budget.evaluations - store.evaluated)
+        waiting = set(missing[:allowed])
+        if not missing:
+            return None
+        parts = self._evaluator.evaluate(planned, frozenset(range(len(planned))) - waiting)
+        while waiting:
+            try:
+                with self._interruption.waiting():
+                    part = next(parts)
+            except StopIteration:
+                raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left, give each once") from None
+            except Abandoned:
+                return Stop.INTERRUPTED
+            self._commit(planned, part, waiting)
+            if waiting and (stop := self._stop()) is not None:
+                return stop
+        return Stop.EVALUATIONS if len(missing) > allowed else None
+
+    def stop_before_generation(self) -> Stop | None:
+        """Why no further generation is to be started, or None."""
+        store, budget = self._store, self._budget
+        if (stop := self._stop()) is not None:
+            return stop
+        if budget.generations is not None and store.generations >= budget.generations:
+            return Stop.GENERATIONS
+        if store.generations - 1 - store.last_new_generation >= IDLE_GENERATIONS:
+            return Stop.EXHAUSTED
+        return None
+
+    def _stop(self) -> Stop | None:
+        store, budget = self._store, self._budget
+        if self._interruption.requested:
+            return Stop.INTERRUPTED
+        if _target_reached(store, budget.target):
+            return Stop.TARGET
+        if budget.evaluations is not None and store.evaluated >= budget.evaluations:
+            return Stop.EVALUATIONS
+        if budget.seconds is not None and self.seconds >= budget.seconds:
+            return Stop.TIME
+        return None
+
+    def _commit(self, planned: Sequence[Candidate], part: Mapping[int, Evaluation], waiting: set[int]) -> None:
+        if not part.keys() <= waiting:
+            raise RuntimeError(f"the evaluator gave candidates {sorted(part.keys() - waiting)}, which are not wanted")
+        pairs = [(planned[place], self._judged(part[place])) for place in sorted(part)]
+        self._store.commit_part(pairs, self.session_seconds)
+        waiting.difference_update(part)
+        if self._on_part is not None and pairs:
+            store = self._store
+            self._on_part(
+                Progress(
+                    generation=planned[0].generation,
+                    trained=len(planned) - len(waiting),
+                    planned=len(planned),
+                    evaluated=store.evaluated,
+                    failed=store.failed,
+                    best=_best(store),
+                    part=tuple(evaluation for _, evaluation in pairs),
+                    seconds=self.seconds,
+                )
+            )
+
+    def _judged(self, evaluation: Evaluation) -> Evaluation:
+        """The evaluation; failed if it claims to be good but has no finite score."""
+        name = self._store.objective.name
+        score = evaluation.scores.get(name)
+        if evaluation.status is not Status.OK or (score is not None and math.isfinite(score)):
+            return evaluation
+        reason = f"no score {name}" if score is None else f"{name} is {score}"
+        return replace(evaluation, status=Status.FAILED, reason=reason, weights=None)
+
+
+def _best(store: RunStore) -> Record | None:
+    return next(iter(store.best(1)), None)
+
+
+def _target_reached(store: RunStore, target: float | None) -> bool:
+    best = _best(store)
+    if target is None or best is None:
+        return False
+    return store.objective.reached(best.evaluation.scores.get(store.objective.name), target)

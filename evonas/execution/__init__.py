@@ -1,0 +1,16 @@
+"""Where networks are trained: in a worker process, so that the driver imports no Keras and outlives every crash.
+
+1. `messages.py`: what driver and worker tell each other, over a socket that only they hold.
+2. `worker.py`: the worker, `python -m evonas.execution.worker`. Holds the data and a trainer.
+3. `child.py`: `WorkerProcess`, one worker seen from the driver: start, ask, kill, and how it died.
+4. `process.py`: `WorkerEvaluator`, which meets `Evaluator`: replaces workers that die and finds the network to blame.
+
+    >>> with WorkerEvaluator(space, run_dir / "data.npz", TrainingSettings()) as evaluator:   # doctest: +SKIP
+    ...     for part in evaluator.evaluate(candidates):
+    ...         commit(part)
+"""
+
+from evonas.execution.child import WorkerError
+from evonas.execution.process import WorkerEvaluator
+
+__all__ = ["WorkerError", "WorkerEvaluator"]

@@ -1,0 +1,198 @@
+"""`WorkerProcess`: one worker as the driver sees it: start, ask, kill, and how it died. Imports no Keras."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO, Any
+
+import evonas
+from evonas.execution.messages import Cancel, Finished, Part, Ready, Refused, Retiring, Start
+from evonas.training.trainer import TrainingSettings
+from genomes.errors import InputError
+
+__all__ = ["WorkerDied", "WorkerError", "WorkerProcess", "command_of"]
+
+_LOG_TAIL_BYTES = 4000
+
+
+class WorkerError(RuntimeError):
+    """Something in the worker went wrong that is no candidate's doing. The text has the worker's traceback."""
+
+
+class WorkerDied(Exception):
+    """The worker process ended, or had to be ended, before it answered. The text says how, in one line."""
+
+
+class WorkerProcess:
+    """A worker process and the driver's end of the socket to it. Starts at once, without waiting for it."""
+
+    def __init__(
+        self, command: list[str], data_path: Path, settings: TrainingSettings, log: Path | None, silence_seconds: float
+    ) -> None:
+        """Starts the process.
+
+        Args:
+            command: what to run; the number of the socket's descriptor and of this process are appended.
+            data_path: the `PreparedData` to train on.
+            settings: what is the same for every network.
+            log: file that takes what the worker prints, at its end; a temporary one when None.
+            silence_seconds: the process is taken for hung, and killed, when it says nothing for so long.
+        """
+        self._silence_seconds = silence_seconds
+        self._ready, self._alive, self._asking, self._number = False, True, False, 0
+        self._log: IO[bytes] = tempfile.TemporaryFile() if log is None else log.open("a+b")  # noqa: SIM115
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [*command, str(theirs.fileno()), str(os.getpid())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                env=_environment(),
+                start_new_session=True,  # a Ctrl-C at the terminal goes to the driver alone
+            )
+        self._connection = Connection(ours.detach())
+        with suppress(OSError):  # if it is dead already, the first request says so
+            self._connection.send(Start(data_path, settings))
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._alive and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def ask(self, request: Any, *arguments: Any) -> Generator[Part | Retiring | Finished, None, None]:
+        """Sends `request(number, *arguments)` and yields the answers up to `Finished` or `Retiring`.
+
+        A generator that is closed early cancels the request.
+
+        Raises:
+            WorkerDied: the process ended, or said nothing for too long.
+            WorkerError: the worker raised.
+            InputError: the worker found a user's mistake.
+            RuntimeError: it is still being asked something else.
+        """
+        if self._asking:
+            raise RuntimeError("a worker answers one request at a time: finish or close the last one first")
+        self._wait_until_ready()
+        self._number += 1
+        number, answered = self._number, False
+        self._send(request(number, *arguments))
+        self._asking = True
+        try:
+            while not answered:
+                answer = self._receive()
+                if answer.number == number:
+                    answered = not isinstance(answer, Part)
+                    if isinstance(answer, Refused):
+                        raise _raised(answer)
+                    yield answer
+        finally:
+            self._asking = False
+            if not answered and self.alive:
+                with suppress(WorkerDied):
+                    self._send(Cancel(number))
+
+    def stop(self, patience_seconds: float = 1.0) -> None:
+        """Ends the process: it exits by itself when the socket closes, and is killed if it does not. Idempotent."""
+        self._alive = False
+        self._connection.close()
+        try:
+            self._process.wait(patience_seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        finally:
+            self._log.close()
+
+    def _wait_until_ready(self) -> None:
+        if self._ready:
+            return
+        try:
+            answer = self._receive()
+        except WorkerDied as death:
+            raise WorkerError(f"the worker did not start: {death}\n{self._log_tail()}") from None
+        if isinstance(answer, Refused):
+            raise _raised(answer)
+        self._ready = isinstance(answer, Ready)
+
+    def _send(self, message: Any) -> None:
+        try:
+            self._connection.send(message)
+        except OSError:
+            raise WorkerDied(self._obituary()) from None
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _receive(self) -> Any:
+        try:
+            heard = self._connection.poll(self._silence_seconds)
+        except OSError:
+            raise WorkerDied(self._obituary()) from None
+        if not heard:
+            self._abandon()
+            raise WorkerDied(f"hung: it gave no sign of life for {self._silence_seconds:g} s")
+        try:
+            return self._connection.recv()
+        except (EOFError, OSError):
+            raise WorkerDied(self._obituary()) from None
+        except BaseException:
+            # Interrupted within a message: where the next one begins is lost.
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        self._alive = False
+        self._process.kill()
+
+    def _obituary(self) -> str:
+        """How the process ended, in a few words."""
+        self._alive = False
+        try:
+            status = self._process.wait(timeout=5.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return "crashed: it closed its connection"
+        if status == -signal.SIGKILL:
+            return "killed (SIGKILL): most likely the machine ran out of memory"
+        if status < 0:
+            return f"crashed ({signal.Signals(-status).name})"
+        return f"crashed: it exited with status {status}"
+
+    def _log_tail(self) -> str:
+        self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, self._log.tell() - _LOG_TAIL_BYTES))
+        return self._log.read().decode(errors="replace")
+
+
+def _raised(answer: Refused) -> Exception:
+    return InputError(answer.text) if answer.mistake else WorkerError(f"the worker raised:\n{answer.text}")
+
+
+def _environment() -> dict[str, str]:
+    """The driver's environment, with quiet libraries, and with the driver's evonas where that is not installed."""
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+    root = Path(evonas.__path__[0]).parent
+    if root.name not in ("site-packages", "dist-packages"):
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    return environment
+
+
+def command_of(module: str) -> list[str]:
+    """Runs a module with this Python. `-P`: a file of the user's that is named like a library is not taken for it."""
+    return [sys.executable, "-P", "-m", module]

@@ -1,0 +1,95 @@
+"""What driver and worker tell each other. Pickled over a socket pair that nobody else holds; never read from disk.
+
+Every request has a number, and every answer the number of its request: answers to a request that the driver gave up are
+told apart from those that it waits for. Imports no Keras.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evonas.evaluation import Evaluation
+from evonas.training.deployment import ExportTask
+from evonas.training.trainer import TrainingSettings, TrainingTask
+
+__all__ = ["Cancel", "Export", "Finished", "Part", "Ping", "Ready", "Refused", "Retiring", "Start", "Train"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """The first message to a worker: which data to read, and how to train."""
+
+    data_path: Path
+    settings: TrainingSettings
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a generation, except what is done. Answered by `Part`s, then `Finished` or `Retiring`."""
+
+    number: int
+    tasks: tuple[TrainingTask, ...]
+    done: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a network as a Keras file. Answered by `Finished`, whose value is an `Exported`."""
+
+    number: int
+    task: ExportTask
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Answered by `Finished`, also while the worker trains."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """The answers to that request are no longer wanted: stop at the next part. Not answered."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The first message from a worker: data read, libraries loaded."""
+
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Evaluations by position in the generation; an empty part says that the worker is alive."""
+
+    number: int
+    evaluations: dict[int, Evaluation]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The request is done."""
+
+    number: int
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Retiring:
+    """The worker has grown too large and exits; another one is to do the rest of the request."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The request raised: a user's mistake (InputError; the text is for a person) or something else (a traceback)."""
+
+    number: int
+    text: str
+    mistake: bool

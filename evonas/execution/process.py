@@ -1,0 +1,179 @@
+"""`WorkerEvaluator`: evaluates generations in a worker process and outlives whatever a network does to it.
+
+A worker that dies is replaced, and what it left is tried again in halves until the network to blame stands alone: that
+one is FAILED, with the reason; all others are evaluated. Imports no Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import networkx as nx
+
+from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.execution.child import WorkerDied, WorkerError, WorkerProcess, command_of
+from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Train
+from evonas.training.deployment import Exported, ExportTask
+from evonas.training.trainer import TrainingSettings, TrainingTask
+from genomes.architecture import graph_to_json
+
+__all__ = ["ArchitectureSpace", "WorkerEvaluator"]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Positions to be sent to a worker together, those already done, and whether a worker died of them before."""
+
+    positions: tuple[int, ...]
+    done: frozenset[int] = frozenset()
+    suspected: bool = False
+
+
+class ArchitectureSpace(Protocol):
+    """A search space whose genomes are networks."""
+
+    def architecture(self, genome: Any) -> nx.DiGraph:
+        """The genome's architecture graph."""
+        ...
+
+
+class WorkerEvaluator:
+    """Trains candidates in a worker process. Meets `Evaluator`."""
+
+    def __init__(
+        self,
+        space: ArchitectureSpace,
+        data_path: Path,
+        settings: TrainingSettings,
+        log: Path | None = None,
+        silence_seconds: float = 1800.0,
+    ) -> None:
+        """Starts nothing yet: `start` does, or the first request.
+
+        Args:
+            space: gives genomes their architecture graph.
+            data_path: file of `PreparedData.save`.
+            settings: what is the same for every network.
+            log: file that takes what the worker prints; None keeps it only to explain a failed start.
+            silence_seconds: a worker that says nothing for so long is taken for hung. The single trainer speaks after
+                every epoch; other trainers at least after each part.
+        """
+        self._space, self._data_path, self._settings = space, Path(data_path), settings
+        self._log, self._silence_seconds = log, silence_seconds
+        self._worker: WorkerProcess | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the worker process; None when there is none."""
+        return self._worker.pid if self._worker is not None and self._worker.alive else None
+
+    def start(self) -> None:
+        """Starts the worker, without waiting for it: it loads its libraries while the driver goes on."""
+        self._running()
+
+    def evaluate(
+        self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Evaluator.evaluate`. Closing the iterator early stops the training at its next part.
+
+        Raises:
+            WorkerError: the worker does not start, or raised an error that is no candidate's doing.
+        """
+        tasks = tuple(self._task(candidate) for candidate in candidates)
+        waiting = [_Batch(tuple(range(len(tasks))), done)]
+        while waiting:
+            batch = waiting.pop()
+            left = set(batch.positions) - batch.done
+            try:
+                for evaluations in self._train(tasks, batch) if left else ():
+                    left -= evaluations.keys()
+                    yield evaluations
+            except WorkerDied as death:
+                if len(left) == 1 and batch.suspected:
+                    yield {left.pop(): Evaluation(Status.FAILED, reason=f"the worker process {death}")}
+                else:
+                    waiting += _halves(sorted(left))
+
+    def export(self, task: ExportTask) -> Exported:
+        """Writes a network as a Keras file, in the worker.
+
+        Raises:
+            InputError: the path cannot be written, or the task cannot be met.
+            WorkerError: the worker died, or the file's model does not give the recorded scores.
+        """
+        answer = self._ask_once(Export, task)
+        assert isinstance(answer.value, Exported)
+        return answer.value
+
+    def ping(self) -> None:
+        """Returns when the worker is ready and answers.
+
+        Raises:
+            WorkerError: it does not start, or died.
+        """
+        self._ask_once(Ping)
+
+    def close(self) -> None:
+        """Ends the worker, within two seconds. May be called twice; a later request starts another one."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    def _train(self, tasks: Sequence[TrainingTask], batch: _Batch) -> Iterator[dict[int, Evaluation]]:
+        """Evaluations by position in the generation. A worker that retires is followed by another one."""
+        done = set(batch.done)
+        answer: Any = None
+        while not isinstance(answer, Finished):
+            numbers = frozenset(number for number, position in enumerate(batch.positions) if position in done)
+            chosen = tuple(tasks[position] for position in batch.positions)
+            with closing(self._running().ask(Train, chosen, numbers)) as answers:
+                for answer in answers:
+                    if isinstance(answer, Part) and answer.evaluations:
+                        evaluations = {batch.positions[number]: e for number, e in answer.evaluations.items()}
+                        done |= evaluations.keys()
+                        yield evaluations
+            if isinstance(answer, Retiring):
+                self.close()
+
+    def _task(self, candidate: Candidate) -> TrainingTask:
+        architecture = graph_to_json(self._space.architecture(candidate.genome))
+        return TrainingTask(architecture, candidate.seed, candidate.epochs)
+
+    def _running(self) -> WorkerProcess:
+        if self._worker is None or not self._worker.alive:
+            self.close()
+            self._worker = WorkerProcess(
+                self._command(), self._data_path, self._settings, self._log, self._silence_seconds
+            )
+        return self._worker
+
+    def _command(self) -> list[str]:
+        return command_of("evonas.execution.worker")
+
+    def _ask_once(self, request: Any, *arguments: Any) -> Finished:
+        try:
+            (answer,) = self._running().ask(request, *arguments)
+        except WorkerDied as death:
+            raise WorkerError(f"the worker {death}") from None
+        assert isinstance(answer, Finished)
+        return answer
+
+
+def _halves(positions: Sequence[int]) -> list[_Batch]:
+    """Two batches, the first one last since it is taken first. A single network is given a second chance."""
+    middle = (len(positions) + 1) // 2
+    halves = (positions[middle:], positions[:middle])
+    return [_Batch(tuple(half), suspected=True) for half in halves if half]

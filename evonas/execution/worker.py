@@ -1,0 +1,160 @@
+"""The worker process: holds the data and a trainer, and answers the driver until the driver is gone.
+
+Started by `WorkerProcess` as `python -m evonas.execution.worker DESCRIPTOR PARENT`, with one end of a socket pair. The
+main thread trains; a second one listens, so that a cancellation is heard while training, and so that the process ends
+with the driver, however that ended: no orphan trains on.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from evonas.data.prepared import PreparedData
+from evonas.execution.messages import Cancel, Export, Finished, Part, Ping, Ready, Refused, Retiring, Start, Train
+from evonas.training.trainer import Trainer, TrainingSettings
+from genomes.errors import InputError
+
+__all__ = ["main", "make_trainer", "serve"]
+
+TrainerFactory = Callable[[PreparedData, TrainingSettings], Trainer]
+
+#: A worker retires when it has grown by this much since it was ready, but not before it has evaluated some networks:
+#: Keras keeps some 5 MB of every model it has ever compiled.
+GROWTH_BYTES = 2 << 30
+EVALUATIONS_AT_LEAST = 100
+
+_PARENT_CHECK_SECONDS = 2.0
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The process: `DESCRIPTOR PARENT`."""
+    descriptor, parent = (int(argument) for argument in (sys.argv[1:] if arguments is None else arguments))
+    serve(descriptor, parent, make_trainer)
+
+
+def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
+    """The trainer that the settings name. Imports Keras."""
+    if settings.trainer == "single":
+        from evonas.training.single import SingleTrainer
+
+        return SingleTrainer(data, settings)
+    from evonas.training.population import PopulationTrainer, prepare_process
+
+    prepare_process()
+    return PopulationTrainer(data, settings)
+
+
+def serve(descriptor: int, parent: int, factory: TrainerFactory) -> None:
+    """Answers requests on the socket until the other end is closed. Never returns."""
+    # Ctrl-C is the driver's to handle.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker = _Worker(Connection(descriptor), parent)
+    try:
+        worker.run(factory)
+    except BaseException:
+        # Nobody is left to tell, but whoever reads the log.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    # Not `sys.exit`: the libraries take seconds to put themselves away.
+    os._exit(0)
+
+
+class _Worker:
+    def __init__(self, connection: Connection, parent: int) -> None:
+        self._connection, self._parent = connection, parent
+        self._sending = threading.Lock()
+        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._cancelled: set[int] = set()
+        self._evaluated = self._bytes_when_ready = 0
+
+    def run(self, factory: TrainerFactory) -> None:
+        threading.Thread(target=self._listen, daemon=True).start()
+        start: Start = self._inbox.get()
+        try:
+            data = PreparedData.load(start.data_path)
+            trainer = factory(data, start.settings)
+        except Exception as error:
+            self._refuse(0, error)
+            return
+        self._bytes_when_ready = _resident_bytes()
+        self._send(Ready())
+        retiring = False
+        while not retiring:
+            request = self._inbox.get()
+            try:
+                if isinstance(request, Train):
+                    retiring = self._train(request, trainer)
+                elif isinstance(request, Export):
+                    from evonas.training.export import export
+
+                    self._send(Finished(request.number, export(request.task, data, start.settings)))
+            except Exception as error:
+                self._refuse(request.number, error)
+
+    def _train(self, request: Train, trainer: Trainer) -> bool:
+        """Answers the request; whether the worker is to retire."""
+        left = len(request.tasks) - len(request.done)
+        for part in trainer.train(request.tasks, request.done):
+            if request.number in self._cancelled:
+                break
+            self._send(Part(request.number, dict(part)))
+            left -= len(part)
+            self._evaluated += len(part)
+            grown = _resident_bytes() - self._bytes_when_ready
+            if part and left and grown > GROWTH_BYTES and self._evaluated >= EVALUATIONS_AT_LEAST:
+                self._send(Retiring(request.number))
+                return True
+        self._send(Finished(request.number))
+        return False
+
+    def _listen(self) -> None:
+        """Takes what the driver sends; ends the process when the driver is gone."""
+        try:
+            while True:
+                # Another process may hold the driver's end (a fork of the driver): then there is no end of file.
+                while not self._connection.poll(_PARENT_CHECK_SECONDS):
+                    if os.getppid() != self._parent:
+                        os._exit(0)
+                message = self._connection.recv()
+                if isinstance(message, Cancel):
+                    self._cancelled.add(message.number)
+                elif isinstance(message, Ping):
+                    self._send(Finished(message.number))
+                else:
+                    self._inbox.put(message)
+        except (EOFError, OSError):
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+
+    def _send(self, message: Any) -> None:
+        with self._sending:
+            self._connection.send(message)
+
+    def _refuse(self, number: int, error: Exception) -> None:
+        mistake = isinstance(error, InputError)
+        self._send(Refused(number, str(error) if mistake else traceback.format_exc(), mistake))
+
+
+def _resident_bytes() -> int:
+    """Memory of this process; the most it ever had where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""From a run directory to Keras models, made in the worker process. Imports no Keras."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from evonas.config import Settings
+from evonas.runs.reader import DATA_NAME, RunReader
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+from genomes.spaces import space_from_json
+
+if TYPE_CHECKING:
+    from evonas.execution import WorkerEvaluator
+    from evonas.training.deployment import Exported
+
+__all__ = ["export", "worker_for"]
+
+WORKER_LOG = "worker.log"
+
+
+def export(run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: bool = False) -> Exported:
+    """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens.
+
+    The file's model is opened and scored before it is put in place: it has the recorded validation scores.
+
+    Args:
+        run_dir: the run directory, also of a search that is running.
+        path: of the file to write, ending in `.keras`; replaced if it is there, whole or not at all.
+        rank: 1 for the best network of the run, 2 for the next, and so on.
+        retrain: train anew on training and validation rows together, for as many epochs as the best one had; else the
+            model has the very weights that were scored.
+
+    Returns:
+        the path, the model's scores on the validation and the test split, and a note on where its weights come from.
+
+    Raises:
+        InputError: no such rank, the weights were not kept, or the path cannot be written.
+    """
+    from evonas.training.deployment import ExportTask
+    from genomes.architecture import graph_to_json
+
+    _check_path(path)
+    with RunReader(run_dir) as run:
+        record = run.ranked(rank)
+        space: Any = space_from_json(run.space_json)
+        task = ExportTask(
+            architecture=graph_to_json(space.architecture(space.genome_from_json(record.genome))),
+            path=Path(path).absolute(),
+            weights=None if retrain else run.weights(record),
+            scores=record.evaluation.scores,
+            retrain=retrain,
+            seed=record.seed,
+            epochs=record.epochs,
+            best_epoch=record.evaluation.best_epoch,
+        )
+        with worker_for(space, run.directory / DATA_NAME, run.settings) as worker:
+            return worker.export(task)
+
+
+def worker_for(space: SearchSpace, data: Path, settings: Settings) -> WorkerEvaluator:
+    """The worker process that trains for a run, not started yet. What it prints goes to `worker.log` by the data."""
+    from evonas.execution import WorkerEvaluator
+    from evonas.training.trainer import TrainingSettings
+
+    known = {field.name for field in fields(TrainingSettings)}
+    chosen = {name: value for name, value in settings.model_dump().items() if name in known}
+    return WorkerEvaluator(cast(Any, space), data, TrainingSettings(**chosen), log=data.with_name(WORKER_LOG))
+
+
+def _check_path(path: str | Path) -> None:
+    """Refuses a path where no model can be written, before a worker is started for it."""
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise InputError(f"export path must end in .keras, not {path.name!r}: write {path.with_suffix('.keras').name}")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"export path must be in an existing folder, not {path.parent}: make the folder")

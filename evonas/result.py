@@ -1,0 +1,198 @@
+"""`SearchResult`: what a run has found, read from its directory when asked for. Imports pandas and Keras late."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.config import Settings
+from evonas.data.prepared import PreparedData
+from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.runs.records import Record
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+from genomes.spaces import space_from_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evonas.training.deployment import Exported
+
+__all__ = ["SearchResult"]
+
+
+class SearchResult:
+    """A run's outcome. Holds no more than the directory; every value is read from there once, when first used.
+
+    Attributes:
+        run_dir: the run directory.
+    """
+
+    def __init__(self, run_dir: str | Path) -> None:
+        self.run_dir = Path(run_dir)
+        self._read().close()
+
+    def _read(self) -> RunReader:
+        return RunReader(self.run_dir)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Of the run, with nothing left open; `settings.objective` names the score."""
+        with self._read() as run:
+            return run.settings
+
+    @cached_property
+    def stop(self) -> str | None:
+        """Why the search stopped ("generations", "time", "target", ...); None if it was killed or still runs."""
+        with self._read() as run:
+            return run.stop
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The space that was searched."""
+        with self._read() as run:
+            return space_from_json(run.space_json)
+
+    @cached_property
+    def best(self) -> Record:
+        """The best evaluation: scores, curve, best epoch, parameters, ancestry.
+
+        Raises:
+            InputError: no network has a score yet.
+        """
+        with self._read() as run:
+            return run.ranked(1)
+
+    @property
+    def best_score(self) -> float:
+        """The objective's score of the best network, on the validation split, in the target's own units."""
+        return self.best.evaluation.scores[self.settings.objective or ""]
+
+    @property
+    def best_genome(self) -> Any:
+        """The best network's genome."""
+        return self.space.genome_from_json(self.best.genome)
+
+    @cached_property
+    def exported(self) -> Exported:
+        """The best network as a file in the run directory, with its scores on the validation and the test split."""
+        from evonas.exporting import export
+
+        path = self._model_path
+        path.parent.mkdir(exist_ok=True)
+        return export(self.run_dir, path)
+
+    @property
+    def best_model(self) -> Any:
+        """The best network as a `keras.Model`, with the weights that were scored; predicts in the target's units.
+
+        It takes features as `prepare` gives them.
+        """
+        import keras
+
+        path = self._model_path if self._model_path.exists() else self.exported.path
+        return keras.models.load_model(path)
+
+    def prepare(self, x: Any) -> NDArray[np.float32]:
+        """Raw rows as the networks take them: encoded, imputed and scaled as fitted on the training rows.
+
+        Args:
+            x: rows with the columns that were searched on, shape `(num_samples, num_columns)`; others are ignored.
+
+        Returns:
+            shape `(num_samples, num_features)`.
+        """
+        from evonas.data.arrays import feature_columns
+
+        preparation = PreparedData.load(self.run_dir / DATA_NAME).preparation
+        if preparation is None:
+            raise InputError(
+                f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
+            )
+        return preparation.apply(feature_columns(x, "x"))
+
+    @property
+    def test_scores(self) -> Mapping[str, float]:
+        """Metrics of the best network on the test split, which the search never saw; empty without such a split."""
+        return self.exported.test_scores
+
+    @property
+    def _model_path(self) -> Path:
+        return self.run_dir / "models" / f"{self.best.digest[:16]}.keras"
+
+    @cached_property
+    def population(self) -> list[Any]:
+        """Genomes of the best networks, best first, as many as a population has."""
+        with self._read() as run:
+            return [self.space.genome_from_json(record.genome) for record in run.best(run.settings.population)]
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row a generation: candidates, evaluations, failed, best and median score, the best so far, seconds."""
+        import pandas as pd
+
+        with self._read() as run:
+            name, summaries = run.settings.objective or "score", run.summaries()
+            sign = 1 if run.objective.direction == "min" else -1
+        frame = pd.DataFrame(
+            {
+                "generation": [summary.generation for summary in summaries],
+                "candidates": [summary.candidates for summary in summaries],
+                "evaluations": [summary.evaluations for summary in summaries],
+                "failed": [summary.failed for summary in summaries],
+                f"best_{name}": [_signed(sign, summary.best_loss) for summary in summaries],
+                f"median_{name}": [_signed(sign, summary.median_loss) for summary in summaries],
+                "train_seconds": [summary.train_seconds for summary in summaries],
+            }
+        )
+        best = frame[f"best_{name}"].astype("float64")
+        frame[f"best_{name}_so_far"] = (best.cummin() if sign > 0 else best.cummax()).ffill()
+        return frame
+
+    @cached_property
+    def evaluations(self) -> pd.DataFrame:
+        """One row an evaluation, in the candidates' order: status, scores, epochs, parameters, ancestry, curve."""
+        import pandas as pd
+
+        with self._read() as run:
+            rows = [
+                {
+                    "generation": record.generation,
+                    "index": record.index,
+                    "status": record.evaluation.status.value,
+                    **record.evaluation.scores,
+                    "best_epoch": record.evaluation.best_epoch,
+                    "epochs": record.evaluation.epochs,
+                    "parameters": record.evaluation.parameters,
+                    "train_seconds": record.evaluation.train_seconds,
+                    "operator": record.operator,
+                    "digest": record.digest,
+                    "curve": record.evaluation.curve,
+                    "reason": record.evaluation.reason,
+                }
+                for record in run.records()
+            ]
+        return pd.DataFrame(rows)
+
+    def export(self, path: str | Path, rank: int = 1, *, retrain: bool = False) -> Exported:
+        """Writes a network as a Keras model, as `evonas.export`."""
+        from evonas.exporting import export
+
+        return export(self.run_dir, path, rank, retrain=retrain)
+
+    def __repr__(self) -> str:
+        with self._read() as run:
+            best = run.best(1)
+            name = run.settings.objective or "score"
+            score = f"{name} {best[0].evaluation.scores[name]:.6g}" if best else "no score yet"
+            done = f"{run.evaluated} evaluations, {run.generations} generations"
+            return f"SearchResult({str(self.run_dir)!r}: {score}, {done})"
+
+
+def _signed(sign: int, loss: float | None) -> float:
+    return float("nan") if loss is None else sign * loss

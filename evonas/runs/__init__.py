@@ -1,0 +1,22 @@
+"""The run directory: what has been committed, and its only writer.
+
+==================  =================================================================================================
+`run.sqlite`        everything: settings, space, candidates, evaluations, the strategy's state, sessions
+`weights/`          weights of the best networks, one `.npz` file each, named by the SHA-256 of its bytes
+`data.npz`          the prepared data that the networks are trained on
+`results.csv`       every evaluation, for people; written anew after each commit
+`population.json`   the best genomes, to start another run from (`--population FILE`); written anew after each commit
+`run.lock`          held by the process that is running the search, with its process id
+==================  =================================================================================================
+
+`RunStore` owns a directory (one process at a time) and writes it; `RunReader` reads it, also beside a running search.
+Whatever a commit reported as done survives SIGKILL and power loss: files are written under a temporary name, synced and
+renamed before the row that names them; the database is synced before the commit returns. Nothing read from the
+directory can run code: no pickle, no import strings.
+"""
+
+from evonas.runs.reader import RunReader
+from evonas.runs.records import Record
+from evonas.runs.store import RunStore
+
+__all__ = ["Record", "RunReader", "RunStore"]

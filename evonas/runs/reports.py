@@ -1,0 +1,55 @@
+"""`results.csv` and `population.json`: the run for people and for other runs, always whole and current."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from evonas.runs.records import Record
+from genomes.codec import VERSION, canonical_json
+
+__all__ = ["population_text", "results_csv"]
+
+_COLUMNS = ("generation", "index", "status")
+_DETAILS = ("best_epoch", "epochs", "parameters", "train_seconds", "operator", "parents", "digest", "genome", "reason")
+
+
+def results_csv(records: Iterable[Record]) -> str:
+    """One line an evaluation; a column for each score that any of them has."""
+    rows = [_row(record) for record in records]
+    scores = sorted({name for row in rows for name in row if name not in _COLUMNS + _DETAILS})
+    text = io.StringIO()
+    writer = csv.DictWriter(text, (*_COLUMNS, *scores, *_DETAILS), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def population_text(records: Sequence[Record], space: Mapping[str, Any], objective: str) -> str:
+    """The genomes with their scores, best first, as `genomes.read_population` reads them; one a line."""
+    members = [{"genome": record.genome, "score": record.evaluation.scores[objective]} for record in records]
+    lines = ",\n".join(json.dumps(member, allow_nan=False) for member in members)
+    header = json.dumps({"encoding": "population", "version": VERSION, "space": space}, allow_nan=False)
+    return f'{header[:-1]}, "genomes": [\n{lines}\n]}}\n'
+
+
+def _row(record: Record) -> dict[str, Any]:
+    evaluation = record.evaluation
+    return {
+        "generation": record.generation,
+        "index": record.index,
+        "status": evaluation.status.value,
+        **{name: repr(score) for name, score in evaluation.scores.items()},
+        "best_epoch": evaluation.best_epoch,
+        "epochs": evaluation.epochs,
+        "parameters": evaluation.parameters,
+        "train_seconds": f"{evaluation.train_seconds:.3f}",
+        "operator": record.operator,
+        "parents": " ".join(record.parents),
+        "digest": record.digest,
+        "genome": canonical_json(record.genome),
+        "reason": evaluation.reason,
+    }

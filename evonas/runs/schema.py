@@ -1,0 +1,144 @@
+"""The SQLite file of a run: its schema, its format number, and how it is opened.
+
+The journal is a rollback journal (`journal_mode=DELETE`) with `synchronous=EXTRA`: when a commit returns, the rows are
+on the disk and the journal's deletion too.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from genomes.errors import InputError
+
+__all__ = ["DATABASE", "FORMAT", "check_header", "connect", "connect_readonly", "create", "journal_of", "transaction"]
+
+DATABASE = "run.sqlite"
+APPLICATION_ID = 0x65764E41  # "evNA"
+FORMAT = 1
+
+SCHEMA = """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE session (
+    number INTEGER PRIMARY KEY, started_at TEXT NOT NULL, environment TEXT NOT NULL, budget TEXT NOT NULL,
+    seconds REAL NOT NULL, stop TEXT
+) STRICT;
+CREATE TABLE candidate (
+    generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
+    epochs INTEGER NOT NULL, genome TEXT NOT NULL, parents TEXT NOT NULL, operator TEXT NOT NULL,
+    PRIMARY KEY (generation, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE evaluation (
+    generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
+    epochs INTEGER NOT NULL, status TEXT NOT NULL, loss REAL, result TEXT NOT NULL, train_seconds REAL NOT NULL,
+    weights TEXT,
+    PRIMARY KEY (generation, position), UNIQUE (digest, seed, epochs)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX evaluation_by_rank ON evaluation (loss, generation, position) WHERE loss IS NOT NULL;
+CREATE INDEX evaluation_with_weights ON evaluation (weights) WHERE weights IS NOT NULL;
+CREATE TABLE state (generations INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
+"""
+
+_BUSY_SECONDS = 30.0
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """A new database, open for writing."""
+    connection = _open(path, "rwc")
+    _configure(connection, "rwc")
+    with transaction(connection):
+        for statement in SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    return connection
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The database, open for writing; what a crash left half written is rolled back.
+
+    Raises:
+        InputError: it is no run, of a newer format, or damaged; the file is left as it is.
+    """
+    return _checked(path, "rw")
+
+
+def connect_readonly(path: Path) -> sqlite3.Connection:
+    """The database, open for reading beside its writer. Raises as `connect`."""
+    return _checked(path, "ro")
+
+
+def journal_of(path: Path) -> Path:
+    """The rollback journal, which is there during a commit, or after a crash in one until a writer rolls it back."""
+    return path.with_name(path.name + "-journal")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of the block, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    # Autocommit: transactions are opened by `transaction`, and nowhere else.
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+
+
+def _configure(connection: sqlite3.Connection, mode: str) -> None:
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    if mode != "ro":
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA synchronous = EXTRA")
+
+
+def _checked(path: Path, mode: str) -> sqlite3.Connection:
+    check_header(path)
+    connection = _open(path, mode)
+    try:
+        _configure(connection, mode)
+        with closing(sqlite3.connect(":memory:")) as expected:
+            expected.executescript(SCHEMA)
+            query = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
+            if expected.execute(query).fetchall() != connection.execute(query).fetchall():
+                raise sqlite3.DatabaseError("its tables are not those of this format")
+        if mode != "ro" and (problem := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(problem)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise InputError(
+            f"{path} must be a whole database of a run, but it is damaged ({error}): restore it from a copy"
+        ) from None
+    return connection
+
+
+def check_header(path: Path) -> None:
+    """Looks at the file's first 100 bytes, before SQLite does: a newer format must not be touched."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError:
+        raise InputError(f"run directory must hold a run, but there is none in {path.parent}: check the path") from None
+    except OSError as error:
+        raise InputError(f"{path} must be readable ({error.strerror}): check its permissions") from None
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        raise InputError(f"{path} must be the database of a run, but it is no SQLite file: restore it from a copy")
+    version, application = struct.unpack(">I", header[60:64])[0], struct.unpack(">I", header[68:72])[0]
+    if application != APPLICATION_ID:
+        raise InputError(f"{path} must be the database of a run, but another program wrote it: check the path")
+    if version > FORMAT:
+        raise InputError(
+            f"run format must be at most {FORMAT}, which this version of evonas reads, but {path.parent} has format "
+            f"{version}: upgrade evonas; nothing was changed"
+        )

@@ -1,0 +1,83 @@
+"""Weights as content-addressed files: `weights/<sha256 of the bytes>.npz`, the same weights always the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Weights
+from evonas.runs.files import TEMPORARY, sync_directory, write_atomically
+from genomes.errors import InputError
+
+__all__ = ["WeightFiles", "weights_to_bytes"]
+
+
+def weights_to_bytes(weights: Weights) -> bytes:
+    """An `.npz` file of the arrays, by name; entries carry a fixed date, since the bytes' digest is their name."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(weights):
+            array = np.ascontiguousarray(weights[name])
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+class WeightFiles:
+    """The `weights` folder of one run directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._folder = directory / "weights"
+
+    def put(self, weights: Weights) -> str:
+        """Writes the weights, unless they are there, and returns their name. Durable before it returns."""
+        content = weights_to_bytes(weights)
+        name = hashlib.sha256(content).hexdigest()
+        if not self._path(name).exists():
+            if not self._folder.exists():
+                self._folder.mkdir()
+                sync_directory(self._folder.parent)
+            write_atomically(self._path(name), content)
+        return name
+
+    def get(self, name: str) -> dict[str, NDArray[Any]]:
+        """The weights of that name.
+
+        Raises:
+            InputError: the file is gone, or its bytes are not those that were written.
+        """
+        path = self._path(name)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"weights file {path} must be readable ({error.strerror}): restore the file") from None
+        if hashlib.sha256(content).hexdigest() != name:
+            raise InputError(f"weights file {path} must be as it was written, but it was changed: restore the file")
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+
+    def holds(self, name: str) -> bool:
+        """Whether the file is there."""
+        return self._path(name).is_file()
+
+    def remove(self, names: AbstractSet[str]) -> None:
+        """Deletes files that no row names any more."""
+        for name in names:
+            self._path(name).unlink(missing_ok=True)
+
+    def collect(self, kept: AbstractSet[str]) -> None:
+        """Deletes what a crash left: temporary files, and files that no row names."""
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                if path.name.endswith(TEMPORARY) or (path.suffix == ".npz" and path.stem not in kept):
+                    path.unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.npz"

@@ -1,0 +1,118 @@
+"""Scores: from a network's raw outputs to every metric of its task, in the target's own units. Imports no Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.prepared import Problem
+from genomes.errors import InputError
+
+__all__ = ["predictions", "scores"]
+
+Values = NDArray[np.float64]
+
+
+def scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> dict[str, float]:
+    """Every metric of `evonas.objective.METRICS` that the task has and the rows allow.
+
+    A regression of several targets has the mean over targets of each metric, in each target's own units (RMSE: the mean
+    of the targets' RMSEs). F1 is the positive class's for binary, the unweighted mean over classes for multiclass. AUC
+    is left out where only one class occurs, R2 where there are fewer than two rows or the targets do not vary.
+
+    Args:
+        problem: what is predicted.
+        y_true: coded as in `Split`.
+        raw_outputs: standardised predictions or logits, shape `(num_samples, num_outputs)`.
+
+    Returns:
+        metric name -> finite value; empty when an output is not finite, so that the caller marks the network as failed.
+
+    Raises:
+        InputError: the shapes do not fit.
+    """
+    outputs = np.asarray(raw_outputs, dtype=np.float64)
+    expected = (len(y_true), problem.num_outputs)
+    if outputs.shape != expected or not len(y_true):
+        raise InputError(
+            f"raw outputs must have shape (num_samples, num_outputs) = {expected} with at least one row, not "
+            f"{outputs.shape}: score the rows that were predicted"
+        )
+    if not np.isfinite(outputs).all():
+        return {}
+    if problem.task == "regression":
+        found = _regression(problem, np.asarray(y_true, dtype=np.float64), outputs)
+    elif problem.task == "binary":
+        found = _binary(np.asarray(y_true).reshape(-1).astype(np.intp), outputs[:, 0])
+    else:
+        found = _multiclass(np.asarray(y_true).reshape(-1).astype(np.intp), outputs)
+    finite = {name: float(value) for name, value in found.items() if np.isfinite(value)}
+    return finite if len(finite) == len(found) else {}
+
+
+def predictions(problem: Problem, raw_outputs: NDArray[Any]) -> Values:
+    """Predictions for a person: in the target's own units, or probabilities of each class.
+
+    Args:
+        problem: what is predicted.
+        raw_outputs: standardised predictions or logits, shape `(num_samples, num_outputs)`.
+
+    Returns:
+        float64, shape `(num_samples, num_outputs)` for regression, `(num_samples, num_classes)` otherwise.
+    """
+    outputs = np.asarray(raw_outputs, dtype=np.float64)
+    if problem.task == "regression":
+        return np.asarray(outputs * np.array(problem.target_std) + np.array(problem.target_mean))
+    if problem.task == "binary":
+        outputs = np.concatenate([np.zeros_like(outputs), outputs], axis=1)
+    return np.asarray(np.exp(outputs - _log_sum_exp(outputs)[:, None]))
+
+
+def _log_sum_exp(logits: Values) -> Values:
+    largest = logits.max(axis=1)
+    return np.asarray(largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1)))
+
+
+def _regression(problem: Problem, y_true: Values, outputs: Values) -> dict[str, float]:
+    # Errors are unscaled, not values: a target of 1e9 with a spread of 1 would lose its digits otherwise.
+    std = np.array(problem.target_std)
+    with np.errstate(over="ignore", invalid="ignore"):
+        errors = (outputs - y_true.reshape(outputs.shape)) * std
+        squared = (errors**2).mean(axis=0)
+        found = {
+            "mse": squared.mean(),
+            "rmse": np.sqrt(squared).mean(),
+            "mae": np.abs(errors).mean(axis=0).mean(),
+        }
+        variance = (y_true.reshape(outputs.shape) * std).var(axis=0)
+        if (variance > 0).all():
+            found["r2"] = (1 - squared / variance).mean()
+    return found
+
+
+def _binary(y_true: NDArray[np.intp], logits: Values) -> dict[str, float]:
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    predicted = (logits > 0).astype(np.intp)
+    found = {
+        # -log sigmoid(z) = log(1 + exp(-z)), without overflow
+        "log_loss": np.logaddexp(0, np.where(y_true == 1, -logits, logits)).mean(),
+        "accuracy": (predicted == y_true).mean(),
+        "f1": f1_score(y_true, predicted, zero_division=0),
+    }
+    if 0 < y_true.sum() < len(y_true):
+        found["auc"] = roc_auc_score(y_true, logits)
+    return found
+
+
+def _multiclass(y_true: NDArray[np.intp], logits: Values) -> dict[str, float]:
+    from sklearn.metrics import f1_score
+
+    predicted = logits.argmax(axis=1)
+    return {
+        "log_loss": (_log_sum_exp(logits) - logits[np.arange(len(logits)), y_true]).mean(),
+        "accuracy": (predicted == y_true).mean(),
+        "f1": f1_score(y_true, predicted, average="macro", zero_division=0),
+    }

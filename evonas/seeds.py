@@ -1,0 +1,48 @@
+"""Where randomness comes from: every stream of a run is a function of the run's seed and of what it is for.
+
+Nothing here depends on time, on the process or on what was drawn before, hence a resumed run draws what the straight
+run drew. Imports numpy and the standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+__all__ = ["candidate_seed", "draw_seed", "generation_rng", "seeded_random"]
+
+# Streams of one run seed; numbers, so that adding one never shifts another.
+_GENERATION, _CANDIDATE = 0, 1
+
+
+def draw_seed() -> int:
+    """A fresh run seed, for those who gave none; record it."""
+    return secrets.randbits(31)
+
+
+def generation_rng(seed: int, generation: int) -> np.random.Generator:
+    """The generator of everything that a strategy draws for one generation."""
+    return np.random.default_rng(np.random.SeedSequence([seed, _GENERATION, generation]))
+
+
+def candidate_seed(seed: int, digest: str, replicate: int = 0) -> int:
+    """The seed of one network's training, in [0, 2**31): equal networks of a run start from equal weights."""
+    number = int.from_bytes(hashlib.sha256(digest.encode()).digest()[:16], "big")
+    words = np.random.SeedSequence([seed, _CANDIDATE, number, replicate]).generate_state(1)
+    return int(words[0]) >> 1
+
+
+@contextmanager
+def seeded_random(rng: np.random.Generator) -> Iterator[None]:
+    """Seeds Python's global `random`, which DEAP's selection draws from, inside the block; restores it after."""
+    state = random.getstate()
+    random.seed(int(rng.integers(2**63)))
+    try:
+        yield
+    finally:
+        random.setstate(state)

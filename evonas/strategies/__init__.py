@@ -1,0 +1,102 @@
+"""Search strategies: what to try next. One file each, one row in `STRATEGIES`, which drives the command line, the
+documentation and the contract tests. The only importer of deap; knows nothing of training.
+
+A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in a loop of one's own::
+
+    strategy = make_strategy("ga", space, seed=0)
+    for _ in range(10):
+        candidates = strategy.ask()
+        strategy.tell([Evaluation(Status.OK, {"score": f(candidate.genome)}) for candidate in candidates])
+
+`state()` gives all of a strategy as JSON values and `restore(state)` goes on from it: the next `ask` gives what it
+would have given then. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+from evonas.config import Settings
+from evonas.evaluation import Strategy
+from evonas.objective import Objective
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+
+__all__ = ["STRATEGIES", "StrategyRow", "make_strategy"]
+
+
+@dataclass(frozen=True)
+class StrategyRow:
+    """One strategy: `module:Class` of what is called with (space, objective, settings, initial genomes)."""
+
+    path: str
+    description: str
+    source: str
+
+
+#: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
+STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
+    {
+        "ga": StrategyRow(
+            "evonas.strategies.ga:GeneticAlgorithm",
+            "(mu + lambda) evolution with tournament selection and elitism",
+            "Bäck, Fogel and Michalewicz 2000; DEAP, Fortin et al. 2012",
+        ),
+        "random": StrategyRow(
+            "evonas.strategies.random_search:RandomSearch",
+            "random search, the baseline",
+            "Bergstra and Bengio 2012",
+        ),
+    }
+)
+
+
+def make_strategy(
+    name: str,
+    space: SearchSpace,
+    *,
+    objective: Objective | str = "score",
+    direction: str = "min",
+    initial: Sequence[Any] = (),
+    seed: int = 0,
+    settings: Settings | None = None,
+    **options: Any,
+) -> Strategy:
+    """The strategy of that name.
+
+    Args:
+        name: a key of `STRATEGIES`.
+        space: where to search.
+        objective: what is optimised, an `Objective` or the name of a score in `Evaluation.scores`.
+        direction: "min" or "max", when the objective is given by name.
+        initial: genomes of `space` to begin with, best first; the first `population` of them are used.
+        seed: of everything random.
+        settings: of the run; else `options` are fields of `Settings`, such as `population=20`.
+
+    Raises:
+        InputError: no such strategy or setting, or a genome of `initial` is not in the space.
+    """
+    if name not in STRATEGIES:
+        near = difflib.get_close_matches(name, STRATEGIES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(STRATEGIES)}"
+        raise InputError(f"strategy must be one of {', '.join(STRATEGIES)}, not {name!r}: {hint}")
+    if not isinstance(objective, Objective):
+        if direction not in ("min", "max"):
+            raise InputError(f"direction must be min or max, not {direction!r}: say which way the score improves")
+        objective = Objective(objective, "min" if direction == "min" else "max")
+    if settings is None:
+        settings = Settings(strategy=name, seed=seed, **options).resolved(objective.name)
+    for place, genome in enumerate(initial):
+        if not space.contains(genome):
+            raise InputError(
+                f"initial genomes must be in the search space, which number {place + 1} is not ({genome!r:.200}): "
+                "widen the space or leave the genome out"
+            )
+    module, _, attribute = STRATEGIES[name].path.partition(":")
+    strategy: Strategy = getattr(import_module(module), attribute)(space, objective, settings, tuple(initial))
+    return strategy

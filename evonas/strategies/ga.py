@@ -1,0 +1,167 @@
+"""The (mu + lambda) genetic algorithm with tournament selection and elitism, on DEAP.
+
+Each generation, lambda offspring are made from parents that won a tournament; parents and offspring together are cut to
+the mu best. DEAP's selection and variation draw from the global `random`: it is seeded from (run seed, generation)
+inside one block and restored after. A failed network's fitness is infinitely bad, never NaN, which would win half its
+comparisons.
+
+References:
+    Bäck, Fogel and Michalewicz, "Evolutionary Computation 1", 2000, chapter 9 (mu + lambda).
+    Fortin et al., "DEAP: Evolutionary Algorithms Made Easy", JMLR 13, 2012.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from deap import algorithms, base, tools
+
+from evonas.config import Settings
+from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.objective import Objective
+from evonas.seeds import generation_rng, seeded_random
+from evonas.strategies.proposals import Proposal, new_proposal, sampled, sampled_generation, to_candidates
+from evonas.strategies.turns import Turns
+from genomes.space import SearchSpace
+
+__all__ = ["GeneticAlgorithm", "Individual", "Loss"]
+
+
+class Loss(base.Fitness):  # type: ignore[misc]
+    """One number to be minimised: `Objective.loss`."""
+
+    weights: ClassVar[tuple[float, ...]] = (-1.0,)
+
+
+class Individual:
+    """What DEAP moves about: a proposal and its fitness, which is empty until it is evaluated."""
+
+    def __init__(self, proposal: Proposal, loss: float | None = None) -> None:
+        self.proposal = proposal
+        self.fitness = Loss(() if loss is None else (loss,))
+
+    def clone(self) -> Individual:
+        """A copy; genomes are frozen and need none."""
+        return Individual(self.proposal, self.loss)
+
+    @property
+    def loss(self) -> float | None:
+        """The loss, `inf` when the network failed, or None before it is evaluated."""
+        return float(self.fitness.values[0]) if self.fitness.valid else None
+
+
+def toolbox_for(space: SearchSpace, rng: np.random.Generator, tournament: int) -> base.Toolbox:
+    """DEAP's toolbox with the operators of `space`, which draw from `rng`, and its own selection."""
+
+    def mate(a: Individual, b: Individual) -> tuple[Individual, Individual]:
+        genome = space.crossover(a.proposal.genome, b.proposal.genome, rng)
+        parents = (a.proposal.digest, b.proposal.digest)
+        a.proposal = Proposal(genome, space.digest(genome), parents, "crossover")
+        return a, b
+
+    def mutate(parent: Individual) -> tuple[Individual]:
+        genome, operator = space.mutate(parent.proposal.genome, rng)
+        parent.proposal = Proposal(genome, space.digest(genome), (parent.proposal.digest,), operator)
+        return (parent,)
+
+    toolbox = base.Toolbox()
+    toolbox.register("clone", Individual.clone)
+    toolbox.register("mate", mate)
+    toolbox.register("mutate", mutate)
+    toolbox.register("select_parents", tools.selTournament, tournsize=tournament)
+    toolbox.register("select_survivors", tools.selBest)
+    return toolbox
+
+
+class GeneticAlgorithm:
+    """(mu + lambda) evolution: mu is `settings.population`, lambda `settings.offspring`."""
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
+    ) -> None:
+        self._space, self._objective, self._settings = space, objective, settings.resolved(objective.name)
+        self._initial = tuple(initial)
+        self._generation = 0
+        self._population: list[Individual] = []
+        self._seen: set[str] = set()
+        self._turns = Turns()
+
+    def ask(self) -> list[Candidate]:
+        """The first population, then lambda offspring a generation."""
+        self._turns.check_settled("ask")
+        if self._generation == 0:
+            proposals = sampled_generation(self._space, self._initial, self._settings, 0, self._seen)
+        else:
+            proposals = self._offspring()
+        return self._turns.asked(to_candidates(proposals, self._settings, self._generation))
+
+    def tell(self, evaluations: Sequence[Evaluation]) -> None:
+        """Cuts parents and offspring to the mu best; of equals, the older stays."""
+        individuals = {individual.proposal.digest: individual for individual in self._population}
+        for candidate, evaluation in self._turns.told(evaluations):
+            score = evaluation.scores.get(self._objective.name) if evaluation.status is Status.OK else None
+            proposal = Proposal(candidate.genome, candidate.digest, candidate.parents, candidate.operator)
+            individuals.setdefault(candidate.digest, Individual(proposal, self._objective.loss(score)))
+            self._seen.add(candidate.digest)
+        self._population = tools.selBest(list(individuals.values()), self._settings.population)
+        self._generation += 1
+
+    def _offspring(self) -> list[Proposal]:
+        settings = self._settings
+        rng = generation_rng(settings.seed or 0, self._generation)
+        toolbox = toolbox_for(self._space, rng, settings.tournament)
+
+        def sample() -> Proposal:
+            return sampled(self._space, rng)
+
+        def vary() -> Proposal:
+            parents = toolbox.select_parents(self._population, 2)
+            child: Individual
+            (child,) = algorithms.varOr(parents, toolbox, 1, settings.crossover, settings.mutation)
+            # varOr's third way is to copy a parent, which would be trained in vain.
+            return sample() if child.fitness.valid else child.proposal
+
+        proposals: list[Proposal] = []
+        seen = set(self._seen)
+        with seeded_random(rng):
+            while len(proposals) < (settings.offspring or settings.population):
+                # Where all neighbours were tried, new blood is better than a network that is known.
+                proposals.append(new_proposal(seen, vary, sample))
+                seen.add(proposals[-1].digest)
+        return proposals
+
+    def state(self) -> dict[str, Any]:
+        """The population with its losses, and the digests tried."""
+        self._turns.check_settled("state")
+        return {
+            "generation": self._generation,
+            "population": [self._member_to_json(individual) for individual in self._population],
+            "seen": sorted(self._seen),
+            "initial": [] if self._generation else [self._space.genome_to_json(genome) for genome in self._initial],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `state`."""
+        self._generation = int(state["generation"])
+        self._population = [self._member_from_json(value) for value in state["population"]]
+        self._seen = set(state["seen"])
+        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
+        self._turns.reset()
+
+    def _member_to_json(self, individual: Individual) -> dict[str, Any]:
+        proposal, loss = individual.proposal, individual.loss
+        return {
+            "genome": self._space.genome_to_json(proposal.genome),
+            "digest": proposal.digest,
+            "parents": list(proposal.parents),
+            "operator": proposal.operator,
+            "loss": loss if loss is not None and math.isfinite(loss) else None,  # JSON knows no infinity
+        }
+
+    def _member_from_json(self, value: Mapping[str, Any]) -> Individual:
+        genome = self._space.genome_from_json(value["genome"])
+        proposal = Proposal(genome, value["digest"], tuple(value["parents"]), value["operator"])
+        return Individual(proposal, math.inf if value["loss"] is None else value["loss"])

@@ -1,0 +1,85 @@
+"""From genomes to candidates, the same for every strategy: digests, seeds, and no network twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evonas.config import Settings
+from evonas.evaluation import Candidate
+from evonas.seeds import candidate_seed, generation_rng
+from genomes.space import SearchSpace
+
+__all__ = ["ATTEMPTS", "Proposal", "new_proposal", "sampled", "sampled_generation", "to_candidates"]
+
+#: How often a genome that was tried before is drawn again before it is let through: a small space runs out of new ones.
+#: What is let through costs nothing, its evaluation is known.
+ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A genome that may become a candidate: its digest, and where it comes from as in `Candidate`."""
+
+    genome: Any
+    digest: str
+    parents: tuple[str, ...] = ()
+    operator: str = "sample"
+
+
+def sampled(space: SearchSpace, rng: np.random.Generator) -> Proposal:
+    """A random genome of the space."""
+    genome = space.sample(rng)
+    return Proposal(genome, space.digest(genome))
+
+
+def new_proposal(seen: AbstractSet[str], *draws: Callable[[], Proposal]) -> Proposal:
+    """The first proposal that is not in `seen`: `ATTEMPTS` times from each draw in turn, then the last as it is."""
+    for draw in draws:
+        for _ in range(ATTEMPTS):
+            proposal = draw()
+            if proposal.digest not in seen:
+                return proposal
+    return proposal
+
+
+def sampled_generation(
+    space: SearchSpace, initial: Sequence[Any], settings: Settings, generation: int, seen: AbstractSet[str]
+) -> list[Proposal]:
+    """The initial genomes, filled up to the population's size with samples of the space."""
+    rng = generation_rng(settings.seed or 0, generation)
+
+    def sample() -> Proposal:
+        return sampled(space, rng)
+
+    first: dict[str, Proposal] = {}
+    for genome in initial:
+        digest = space.digest(genome)
+        first.setdefault(digest, Proposal(genome, digest, operator="seed"))
+    proposals = list(first.values())[: settings.population]
+    seen = {*seen, *first}
+    while len(proposals) < settings.population:
+        proposals.append(new_proposal(seen, sample))
+        seen.add(proposals[-1].digest)
+    return proposals
+
+
+def to_candidates(proposals: Sequence[Proposal], settings: Settings, generation: int) -> list[Candidate]:
+    """The proposals as one generation of candidates."""
+    return [
+        Candidate(
+            genome=proposal.genome,
+            digest=proposal.digest,
+            seed=candidate_seed(settings.seed or 0, proposal.digest),
+            epochs=settings.epochs,
+            generation=generation,
+            index=index,
+            parents=proposal.parents,
+            operator=proposal.operator,
+        )
+        for index, proposal in enumerate(proposals)
+    ]

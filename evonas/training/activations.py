@@ -1,0 +1,79 @@
+"""One formula for every activation, so that networks with different activations share one program.
+
+A `switch` over activations costs compile time for every branch, and computing all of them costs a transcendental each.
+The activations of the dense space need no more than one exponential and one division between them:
+
+* with `e = exp(-u)`, `u = |z| * (scale + square * |z|)`, and `tail` = `e / (1 + e)` (logistic) or the Gaussian tail of
+  Abramowitz & Stegun 1964, 7.1.26 (absolute error 1.5e-7), the smooth step `S(z)` is `tail` below 0, `1 - tail` above;
+* smooth activations (sigmoid, tanh, silu, gelu) are `(constant + linear * z) * S(z) + shift`;
+* the others (relu, leaky_relu, elu, selu, linear) are `right * z` right of 0, `left * z + saturation * (e - 1)` left.
+
+The derivative reuses the same terms. Coefficients are data, shape `(slots, 1, 1)` each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NUM_COEFFICIENTS", "activate", "coefficients"]
+
+_FIELDS = ("smooth", "gaussian", "scale", "square", "constant", "linear", "shift", "right", "left", "saturation")
+NUM_COEFFICIENTS = len(_FIELDS)
+
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+_TABLE: dict[str, dict[str, float]] = {
+    "relu": {"right": 1.0},
+    "leaky_relu": {"right": 1.0, "left": 0.2},
+    "elu": {"right": 1.0, "scale": 1.0, "saturation": 1.0},
+    "selu": {"right": _SELU_SCALE, "scale": 1.0, "saturation": _SELU_SCALE * _SELU_ALPHA},
+    "linear": {"right": 1.0, "left": 1.0},
+    "sigmoid": {"smooth": 1.0, "scale": 1.0, "constant": 1.0},
+    "tanh": {"smooth": 1.0, "scale": 2.0, "constant": 2.0, "shift": -1.0},
+    "silu": {"smooth": 1.0, "scale": 1.0, "linear": 1.0},
+    "gelu": {"smooth": 1.0, "gaussian": 1.0, "square": 0.5, "linear": 1.0},
+}
+
+# Abramowitz & Stegun 1964, 7.1.26, for erf(|z| / sqrt(2)).
+_P = 0.3275911 / np.sqrt(2.0)
+_POLYNOMIAL = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
+_DENSITY = 1.0 / np.sqrt(2.0 * np.pi)
+
+
+def coefficients(activation: str) -> NDArray[np.float32]:
+    """Coefficients of an activation, shape `(NUM_COEFFICIENTS,)`."""
+    values = _TABLE[activation]
+    return np.array([values.get(field, 0.0) for field in _FIELDS], np.float32)
+
+
+def activate(z: Any, c: Any) -> tuple[Any, Any]:
+    """Value and derivative of each network's activation.
+
+    Args:
+        z: pre-activations, shape `(slots, rows, units)`.
+        c: coefficients, shape `(slots, NUM_COEFFICIENTS)`.
+
+    Returns:
+        `(value, derivative)`, each of z's shape.
+    """
+    ops = keras.ops
+    f = dict(zip(_FIELDS, (c[:, k, None, None] for k in range(NUM_COEFFICIENTS)), strict=True))
+    gaussian, positive = f["gaussian"] > 0.0, z > 0.0
+    magnitude = ops.abs(z)
+    e = ops.exp(-magnitude * (f["scale"] + f["square"] * magnitude))
+    t = 1.0 / (1.0 + ops.where(gaussian, _P * magnitude, e))
+    a1, a2, a3, a4, a5 = _POLYNOMIAL
+    series = t * (a1 + t * (a2 + t * (a3 + t * (a4 + t * a5))))
+    tail = e * ops.where(gaussian, 0.5 * series, t)
+    step = ops.where(positive, 1.0 - tail, tail)
+    slope = ops.where(gaussian, _DENSITY * e, f["scale"] * tail * (1.0 - tail))
+    weight = f["constant"] + f["linear"] * z
+    smooth = f["smooth"] > 0.0
+    kinked = ops.where(positive, f["right"] * z, f["left"] * z + f["saturation"] * (e - 1.0))
+    kinked_slope = ops.where(positive, f["right"], f["left"] + f["saturation"] * e)
+    value = ops.where(smooth, weight * step + f["shift"], kinked)
+    return value, ops.where(smooth, f["linear"] * step + weight * slope, kinked_slope)

@@ -1,0 +1,94 @@
+"""The seam to JAX: compile, loop, gradient, and the tensor operations where `keras.ops` would cost speed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax import lax
+
+__all__ = [
+    "OutOfMemory",
+    "compiled",
+    "configure",
+    "constant",
+    "custom_gradient",
+    "gather",
+    "gradients",
+    "is_out_of_memory",
+    "loop",
+    "on_gpu",
+    "row",
+    "set_row",
+]
+
+OutOfMemory = jax.errors.JaxRuntimeError
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an `OutOfMemory` says that the device's memory ran out."""
+    return "RESOURCE_EXHAUSTED" in str(error)
+
+
+def on_gpu() -> bool:
+    """Whether programs run on a GPU."""
+    return bool(jax.default_backend() == "gpu")
+
+
+def configure(lanes: int) -> None:
+    """JAX sizes its own thread pool; nothing to do."""
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as one XLA program, compiled at its first call for the shapes met there."""
+    return jax.jit(function)  # type: ignore[no-any-return]
+
+
+def loop(condition: Callable[..., Any], body: Callable[..., Any], state: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`state = body(*state)` while `condition(*state)`; the state may hold dictionaries."""
+    return lax.while_loop(lambda held: condition(*held), lambda held: tuple(body(*held)), state)  # type: ignore[no-any-return]
+
+
+def gradients(function: Callable[[Any], tuple[Any, Any]], parameters: Any) -> tuple[Any, Any]:
+    """Gradients of the scalar `function(parameters)[0]`, structured like `parameters`, and its second value."""
+    return jax.grad(function, has_aux=True)(parameters)  # type: ignore[no-any-return]
+
+
+def constant(value: Any) -> Any:
+    """The value, through which no gradient flows."""
+    return lax.stop_gradient(value)
+
+
+def custom_gradient(function: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[Any, Any], Any]:
+    """`function(x, constants) -> (value, derivative)`, elementwise in x, as a differentiable function of x alone."""
+
+    @jax.custom_vjp  # type: ignore[untyped-decorator]
+    def wrapped(x: Any, constants: Any) -> Any:
+        return function(x, constants)[0]
+
+    def forward(x: Any, constants: Any) -> Any:
+        value, derivative = function(x, constants)
+        return value, (derivative, constants)
+
+    def backward(kept: Any, upstream: Any) -> Any:
+        derivative, constants = kept
+        return upstream * derivative, jax.numpy.zeros_like(constants)
+
+    wrapped.defvjp(forward, backward)
+    return wrapped  # type: ignore[no-any-return]
+
+
+def gather(rows: Any, index: Any) -> Any:
+    """`rows[index]` along the first axis; the indices are known to be in range."""
+    return jax.numpy.take(rows, index, axis=0, mode="clip")
+
+
+def row(values: Any, position: Any) -> Any:
+    """`values[position]`, for a scalar tensor."""
+    return lax.dynamic_index_in_dim(values, position, 0, keepdims=False)
+
+
+def set_row(values: Any, position: Any, value: Any) -> Any:
+    """`values` with `values[position]` replaced, for a scalar tensor."""
+    return lax.dynamic_update_index_in_dim(values, value, position, 0)

@@ -1,0 +1,48 @@
+"""One evaluation out of those of a network's folds and replicates. No Keras: every trainer combines alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from evonas.evaluation import Evaluation, Status
+
+__all__ = ["combined", "member_seed"]
+
+
+def member_seed(seed: int, fold: int, replicate: int) -> int:
+    """Seed of one fold and replicate; the first of each has the candidate's own seed."""
+    if fold == replicate == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, fold, replicate]).generate_state(1)[0])
+
+
+def combined(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Scores are means; a failure of one is a failure of all; curves are means over the epochs that all have.
+
+    The best epoch is the median one, the weights are those of the first fold and replicate.
+    """
+    first = evaluations[0]
+    if len(evaluations) == 1:
+        return first
+    failed = next((e for e in evaluations if e.status is not Status.OK), None)
+    if failed is not None:
+        return replace(failed, train_seconds=sum(e.train_seconds for e in evaluations), weights=None)
+    shared = [name for name in first.scores if all(name in e.scores for e in evaluations)]
+    length = min(len(e.curve) for e in evaluations)
+
+    def mean_curve(curves: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+        return tuple(float(value) for value in np.mean([curve[:length] for curve in curves], axis=0))
+
+    return replace(
+        first,
+        scores={name: float(np.mean([e.scores[name] for e in evaluations])) for name in shared},
+        best_epoch=int(np.median([e.best_epoch for e in evaluations])),
+        epochs=max(e.epochs for e in evaluations),
+        curve=mean_curve([e.curve for e in evaluations]),
+        train_curve=mean_curve([e.train_curve for e in evaluations]),
+        train_seconds=sum(e.train_seconds for e in evaluations),
+        snapshots=tuple(s for e in evaluations for s in e.snapshots),
+    )

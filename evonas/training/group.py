@@ -1,0 +1,277 @@
+"""Runs the members of one part through the slots of one program. Owns who sits where, and since when.
+
+A slot whose member has ended takes the next one that waits, so slots stay full while any member waits. When none waits
+and most slots are idle, the rest moves to a smaller program if that pays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Weights
+from evonas.training.initial import epoch_order
+from evonas.training.members import Member, constants, pack, schedule, unpack
+from evonas.training.optimizers import FROZEN
+from evonas.training.packing import Device, compile_seconds, step_microseconds
+from evonas.training.shape import ProgramShape
+from evonas.training.trainer import Snapshot
+
+__all__ = ["Outcome", "Stopping", "run_part"]
+
+Array = NDArray[Any]
+Arrays = dict[str, Any]
+_NEVER = np.iinfo(np.int32).max // 2
+_LEARNER = ("parameters", "first", "second", "moving", "best", "best_moving")
+_MOVING = ("/moving_mean", "/moving_variance")
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When a training ends before its budget: see `evonas.training.trainer.TrainingSettings`."""
+
+    patience: int | None
+    min_delta: float
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What training one member gave.
+
+    Attributes:
+        weights: of the best epoch, by name; the initial ones when no epoch had a finite loss.
+        outputs: raw outputs on the validation rows with these weights, `(validation_rows, num_outputs)`.
+        train_curve, curve: training and validation loss of each epoch.
+        snapshot: what the training can go on from.
+    """
+
+    weights: Weights
+    outputs: Array
+    train_curve: tuple[float, ...]
+    curve: tuple[float, ...]
+    snapshot: Snapshot
+
+
+@dataclass(eq=False)
+class _Seat:
+    """A slot's member and how far it is."""
+
+    position: int
+    member: Member
+    epoch: int
+    train_curve: list[float] = field(default_factory=list)
+    curve: list[float] = field(default_factory=list)
+    ended: bool = False
+
+
+def run_part(
+    program: Callable[[ProgramShape], Callable[..., tuple[Arrays, Arrays]]],
+    shape: ProgramShape,
+    members: Sequence[Member],
+    data: Arrays,
+    stopping: Stopping,
+    device: Device,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> list[Outcome]:
+    """Trains the members and returns their outcomes in order.
+
+    Args:
+        program: gives the compiled program of a shape.
+        shape: the shape that holds every member.
+        members: in the order in which they are seated.
+        data: the rows of all folds on the device.
+        stopping: early stopping.
+        device: decides whether a smaller program pays.
+        cancelled: asked between calls; the outcomes are then incomplete and of no use.
+    """
+    outcomes: dict[int, Outcome] = {}
+    waiting = [_Seat(k, member, member.first_epoch) for k, member in enumerate(members)][::-1]
+    table = _Table(shape, stopping)
+    while not cancelled():
+        table.seat(waiting)
+        if not table.occupied:
+            break
+        if not waiting and (smaller := _smaller(table, device)):
+            table = table.moved_to(smaller)
+        table.advance(program(table.shape), data)
+        outcomes |= table.leave()
+    return [outcomes[k] for k in range(len(outcomes))]
+
+
+def _smaller(table: _Table, device: Device) -> ProgramShape | None:
+    """A shape with fewer slots for those still in training, if it saves more than its compilation costs."""
+    slots = table.shape.slots
+    while slots // 2 >= len(table.occupied):
+        slots //= 2
+    shape = replace(table.shape, slots=slots)
+    left = max((seat.member.epochs - seat.epoch) * seat.member.steps for seat in table.occupied.values())
+    saving = left * (step_microseconds(table.shape, device) - step_microseconds(shape, device)) * 1e-6
+    return shape if saving > compile_seconds(shape, device) else None
+
+
+class _Table:
+    """The slots of one program: their state on the device and who sits in them."""
+
+    def __init__(self, shape: ProgramShape, stopping: Stopping) -> None:
+        self.shape = shape
+        self.occupied: dict[int, _Seat] = {}
+        self._stopping = stopping
+        self._state: Arrays = {}
+        self._members: Arrays = {}
+
+    def seat(self, waiting: list[_Seat]) -> None:
+        """Seats those who wait in the free slots."""
+        free = [slot for slot in range(self.shape.slots) if slot not in self.occupied]
+        taken = {slot: waiting.pop() for slot in free[: len(waiting)]}
+        if not taken:
+            return
+        self.occupied |= taken
+        prepared = [self._prepare(seat.member) for seat in taken.values()]
+        if not self._state:
+            # Slots that stay free hold a copy of the first member; nothing is trained in them.
+            prepared += [prepared[0]] * (self.shape.slots - len(prepared))
+            stacked = [_stacked([each[k] for each in prepared]) for k in (0, 1)]
+            self._state, self._members = _mapped(keras.ops.convert_to_tensor, stacked)
+            chunks = (self.shape.chunks, self.shape.slots, self.shape.chunk_rows, self.shape.num_outputs)
+            self._state["best_outputs"] = keras.ops.zeros(chunks, "float32")
+            return
+        index = np.array(list(taken), np.int32)[:, None]
+        outputs = self._state.pop("best_outputs")
+        stacked = [_stacked([each[k] for each in prepared]) for k in (0, 1)]
+
+        def put(old: Any, new: Array) -> Any:
+            return keras.ops.scatter_update(old, index, new)
+
+        self._state, self._members = _mapped(put, [self._state, self._members], stacked)
+        self._state["best_outputs"] = outputs
+
+    def _prepare(self, member: Member) -> tuple[Arrays, Arrays]:
+        """State and constants of a member without the slot axis."""
+        shape, start = self.shape, member.start
+        packed = pack(start.weights if start else member.weights, member.network, shape)
+        moving = {name: value for name, value in packed.items() if name.endswith(_MOVING)}
+        parameters = {name: value for name, value in packed.items() if name not in moving}
+        blank = {name: np.zeros_like(value) for name, value in parameters.items()}
+        moments = [blank, blank]
+        if start:
+            kept = (start.first, start.second)
+            moments = [blank | pack(part, member.network, shape, identity=False) for part in kept]
+        state = {
+            **dict(zip(_LEARNER, (parameters, *moments, moving, parameters, moving), strict=True)),
+            "best_loss": np.float32(np.inf),
+            "reference": np.float32(np.inf),
+            "wait": np.int32(0),
+        }
+        patience = _NEVER if self._stopping.patience is None else self._stopping.patience
+        return state, constants(member, shape, patience, self._stopping.min_delta)
+
+    def advance(self, program: Callable[..., tuple[Arrays, Arrays]], data: Arrays) -> None:
+        """Trains all slots for one call and writes down what it gave."""
+        shape = self.shape
+        rows = np.zeros((shape.epochs, shape.steps, shape.slots, shape.rows), np.int32)
+        steps = np.empty((shape.epochs, shape.steps, shape.slots, len(FROZEN) + 1), np.float32)
+        steps[...] = np.append(FROZEN, 0.0)
+        first_step, slot_steps, remaining = (np.zeros(shape.slots, np.int32) for _ in range(3))
+        for slot, seat in self.occupied.items():
+            member = seat.member
+            size, per_epoch, total = member.network.batch_size, member.steps, member.fold.train_rows
+            count = min(shape.epochs, member.epochs - seat.epoch)
+            first_step[slot], slot_steps[slot], remaining[slot] = seat.epoch * per_epoch, per_epoch, count
+            steps[:count, :per_epoch, slot, :-1] = schedule(member, seat.epoch, count)
+            steps[:count, : per_epoch - 1, slot, -1] = size
+            steps[:count, per_epoch - 1, slot, -1] = total - (per_epoch - 1) * size
+            for e in range(count):
+                order = np.zeros(per_epoch * size, np.int32)
+                order[:total] = epoch_order(member.seed, seat.epoch + e, total)
+                rows[e, :per_epoch, slot, :size] = order.reshape(per_epoch, size) + member.fold.train_start
+        calendar = {
+            "rows": rows.reshape(-1, *rows.shape[2:]),
+            "steps": steps.reshape(-1, *steps.shape[2:]),
+            "first_step": first_step,
+            "slot_steps": slot_steps,
+            "remaining": remaining,
+            "num_steps": np.int32(slot_steps.max()),
+            "num_epochs": np.int32(remaining.max()),
+        }
+        self._state, history = program(
+            self._state, self._members, _mapped(keras.ops.convert_to_tensor, [calendar])[0], data
+        )
+        held = {name: np.asarray(value) for name, value in history.items()}
+        for slot, seat in self.occupied.items():
+            trained = int(held["trained"][:, slot].sum())
+            seat.curve += [float(loss) for loss in held["validation"][:trained, slot]]
+            seat.train_curve += [float(loss) for loss in held["train"][:trained, slot]]
+            seat.epoch += trained
+            stopped = trained < remaining[slot] or not np.isfinite(seat.curve[-1])
+            seat.ended = stopped or seat.epoch >= seat.member.epochs
+        waited = np.asarray(self._state["wait"])
+        patience = self._stopping.patience
+        for slot, seat in self.occupied.items():
+            seat.ended = seat.ended or (patience is not None and bool(waited[slot] >= patience))
+
+    def leave(self) -> dict[int, Outcome]:
+        """Frees the slots of those who have ended and returns their outcomes by position."""
+        slots = [slot for slot, seat in self.occupied.items() if seat.ended]
+        if not slots:
+            return {}
+        index = np.array(slots, np.int32)
+        outputs = np.asarray(keras.ops.take(self._state["best_outputs"], index, axis=1))
+        state = {part: self._state[part] for part in _LEARNER}
+        held = _mapped(lambda value: np.asarray(keras.ops.take(value, index, axis=0)), [state])[0]
+        outcomes = {}
+        for k, slot in enumerate(slots):
+            seat = self.occupied.pop(slot)
+            member = seat.member
+            mine = {part: {name: value[k] for name, value in arrays.items()} for part, arrays in held.items()}
+            trainable = {name: value for name, value in member.weights.items() if not name.endswith(_MOVING)}
+
+            def cut(arrays: Arrays, names: Weights, member: Member = member) -> dict[str, Array]:
+                return unpack(arrays, names, member.network, self.shape)
+
+            outcomes[seat.position] = Outcome(
+                weights=cut(mine["best"] | mine["best_moving"], member.weights),
+                outputs=outputs[:, k].reshape(-1, self.shape.num_outputs)[: member.fold.validation_rows],
+                train_curve=tuple(seat.train_curve),
+                curve=tuple(seat.curve),
+                snapshot=Snapshot(
+                    cut(mine["parameters"] | mine["moving"], member.weights),
+                    cut(mine["first"], trainable),
+                    cut(mine["second"], trainable),
+                    seat.epoch,
+                ),
+            )
+        return outcomes
+
+    def moved_to(self, shape: ProgramShape) -> _Table:
+        """The same seats at the slots of a smaller program."""
+        table = _Table(shape, self._stopping)
+        slots = list(self.occupied)
+        index = np.array((slots + slots[:1] * shape.slots)[: shape.slots], np.int32)
+        outputs = keras.ops.take(self._state.pop("best_outputs"), index, axis=1)
+        table._state, table._members = _mapped(
+            lambda value: keras.ops.take(value, index, axis=0), [self._state, self._members]
+        )
+        table._state["best_outputs"] = outputs
+        table.occupied = {k: self.occupied[slot] for k, slot in enumerate(slots)}
+        return table
+
+
+def _stacked(each: list[Arrays]) -> Arrays:
+    """Nested dictionaries of arrays, stacked along a new first axis."""
+    return _mapped(lambda *values: np.stack(values), *[[one] for one in each])[0]
+
+
+def _mapped(function: Callable[..., Any], *trees: list[Arrays]) -> list[Arrays]:
+    """The function applied to the corresponding leaves of lists of nested dictionaries."""
+
+    def walk(*nodes: Any) -> Any:
+        if isinstance(nodes[0], dict):
+            return {name: walk(*(node[name] for node in nodes)) for name in nodes[0]}
+        return function(*nodes)
+
+    return [walk(*nodes) for nodes in zip(*trees, strict=True)]

@@ -1,0 +1,180 @@
+"""Between a network and its slot in a program: initial state, per-slot constants and schedules, and weights back out.
+
+All numpy. A node's kernel in a program has one block of rows for each source of the program's shape, padded to that
+source's width; blocks of sources that the network lacks stay zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Weights
+from evonas.training import optimizers
+from evonas.training.activations import coefficients
+from evonas.training.network import Network
+from evonas.training.schedule import learning_rates
+from evonas.training.shape import ProgramShape
+from evonas.training.trainer import Snapshot
+
+__all__ = ["Fold", "Member", "constants", "pack", "schedule", "unpack"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Where a fold's rows lie among all folds' rows.
+
+    Attributes:
+        train_start, train_rows, validation_start, validation_rows: in rows.
+    """
+
+    train_start: int
+    train_rows: int
+    validation_start: int
+    validation_rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One training: a network on a fold with a seed.
+
+    Attributes:
+        network: what is trained.
+        weights: initial weights by name.
+        seed: of the data order and dropout.
+        epochs: the epoch at which it ends at the latest, counted from the training's beginning.
+        horizon: epochs that the learning-rate schedule spans.
+        fold: its rows.
+        start: what it goes on from; None at the beginning.
+    """
+
+    network: Network
+    weights: Weights
+    seed: int
+    epochs: int
+    horizon: int
+    fold: Fold
+    start: Snapshot | None = None
+
+    @property
+    def first_epoch(self) -> int:
+        """Epochs behind it."""
+        return self.start.epoch if self.start else 0
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-self.fold.train_rows // self.network.batch_size)
+
+
+_IDENTITY = {"bias": 0.0, "gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
+
+
+def pack(weights: Weights, network: Network, shape: ProgramShape, identity: bool = True) -> dict[str, Array]:
+    """Padded arrays by name: kernels `(inputs, units)`, vectors `(1, units)`.
+
+    With `identity`, normalisation that the network lacks, and pads, are the identity; else (for moments) pads are 0.
+    """
+    arrays = {}
+    for name, node, part in _names(weights):
+        value = np.asarray(weights[name], np.float32)
+        units = shape.width(node)
+        if part == "kernel":
+            rows = sum(shape.width(source) for source in shape.sources(node))
+            padded = np.zeros((rows, units), np.float32)
+            for there, here in _blocks(node, network, shape):
+                padded[there, : value.shape[1]] = value[here]
+        else:
+            padded = np.full((1, units), _IDENTITY.get(part, 0.0) if identity else 0.0, np.float32)
+            padded[0, : len(value)] = value
+        arrays[name] = padded
+    if shape.normalized and identity:
+        for node, width in enumerate(shape.widths, start=1):
+            for part, fill in _IDENTITY.items():
+                arrays.setdefault(f"layer_{node}/{part}", np.full((1, width), fill, np.float32))
+    return arrays
+
+
+def unpack(arrays: Mapping[str, Array], names: Weights, network: Network, shape: ProgramShape) -> dict[str, Array]:
+    """The weights called as in `names`, cut out of padded arrays."""
+    weights = {}
+    for name, node, part in _names(names):
+        like, value = names[name], arrays[name]
+        if part == "kernel":
+            cut = np.empty(like.shape, np.float32)
+            for there, here in _blocks(node, network, shape):
+                cut[here] = value[there, : like.shape[1]]
+        else:
+            cut = np.array(value[0, : len(like)], np.float32)
+        weights[name] = cut
+    return weights
+
+
+def _names(weights: Weights) -> Iterator[tuple[str, int, str]]:
+    last = max((int(n.split("/")[0].removeprefix("layer_")) for n in weights if n.startswith("layer_")), default=0) + 1
+    for name in weights:
+        layer, part = name.split("/")
+        yield name, last if layer == "output" else int(layer.removeprefix("layer_")), part
+
+
+def _blocks(node: int, network: Network, shape: ProgramShape) -> Iterator[tuple[slice, slice]]:
+    """(rows in the padded kernel, rows in the network's kernel) of each source that the network has."""
+    widths = (shape.num_features, *network.widths)
+    there = here = 0
+    for source in shape.sources(node):
+        if (source, node) in network.edges:
+            yield slice(there, there + widths[source]), slice(here, here + widths[source])
+            here += widths[source]
+        there += shape.width(source)
+
+
+def constants(member: Member, shape: ProgramShape, patience: int, min_delta: float) -> dict[str, Array]:
+    """What a slot's network is, as the `members` arrays of `build_program` without the slot axis."""
+    network, fold = member.network, member.fold
+    whole = {
+        "patience": patience,
+        "train_rows": fold.train_rows,
+        "validation_rows": fold.validation_rows,
+        "validation_start": fold.validation_start,
+    }
+    out: dict[str, Array] = {name: np.array(value, np.int32) for name, value in whole.items()}
+    out["seed"] = np.array(member.seed & 0xFFFFFFFF, np.uint32).view(np.int32)
+    out["min_delta"] = np.array(min_delta, np.float32)
+    for node, units in enumerate(network.widths, start=1):
+        mask = np.zeros((1, shape.width(node)), np.float32)
+        mask[0, :units] = 1.0
+        kind = network.normalizations[node - 1]
+        out[f"mask_{node}"] = mask
+        out[f"activation_{node}"] = coefficients(network.activations[node - 1])
+        out[f"units_{node}"] = np.full((1, 1), units, np.float32)
+        out[f"batch_norm_{node}"] = np.full((1, 1), kind == "batch", np.float32)
+        out[f"layer_norm_{node}"] = np.full((1, 1), kind == "layer", np.float32)
+        out[f"drop_{node}"] = np.full((1, 1), network.dropouts[node - 1], np.float32)
+    for node in range(1, network.output + 1):
+        out[f"l2_{node}"] = np.array(network.penalties[node - 1], np.float32)
+    if shape.mixed_edges:
+        for source, node in shape.edges:
+            out[f"edge_{source}_{node}"] = np.full((1, 1), (source, node) in network.edges, np.float32)
+    return out
+
+
+def schedule(member: Member, epoch: int, count: int) -> Array:
+    """Optimizer coefficients of the steps of some epochs, shape `(count, steps, NUM_COEFFICIENTS)`.
+
+    Args:
+        member: whose.
+        epoch: the first of them, from 0.
+        count: how many.
+    """
+    network, steps = member.network, member.steps
+    rates = learning_rates(network.learning_rate, network.schedule, network.warmup, member.horizon * steps)
+    first = epoch * steps
+    taken = rates[first : first + count * steps]
+    values = optimizers.step_coefficients(network.optimizer, taken, network.weight_decay, first)
+    return values.reshape(count, steps, -1)

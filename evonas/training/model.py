@@ -1,0 +1,98 @@
+"""From an architecture graph to a `keras.Model`, and between its weights and weights by name.
+
+Only built-in Keras layers, so that plain `keras.models.load_model` opens whatever is built here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import networkx as nx
+
+from evonas.data.prepared import Problem
+from evonas.evaluation import Weights
+
+__all__ = ["build_model", "deployable", "get_weights", "set_weights"]
+
+_NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
+
+
+def build_model(
+    graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int = 0, precision: str = "float32"
+) -> keras.Model:
+    """The network of the graph, from `(num_samples, num_features)` to raw outputs `(num_samples, num_outputs)`.
+
+    Raw outputs are standardised predictions or logits. Initial values are Keras's own; call `set_weights` for others.
+
+    Args:
+        graph: an architecture graph.
+        num_features, num_outputs: width of the input and of the output.
+        seed: of dropout.
+        precision: "float32", or "bfloat16" for mixed precision.
+    """
+    dtype = "float32" if precision == "float32" else f"mixed_{precision}"
+    last = graph.number_of_nodes() - 1
+    held = {0: keras.Input((int(num_features),), name="features")}
+    for node in range(1, last + 1):
+        attributes = graph.nodes[node]
+        sources = [held[source] for source in sorted(graph.predecessors(node))]
+        h = sources[0] if len(sources) == 1 else keras.layers.Concatenate(name=f"inputs_{node}", dtype=dtype)(sources)
+        name = "output" if node == last else f"layer_{node}"
+        h = keras.layers.Dense(
+            # Keras refuses numpy integers.
+            int(num_outputs if node == last else attributes["units"]),
+            kernel_initializer=attributes["initializer"],
+            # Batch normalisation takes any bias away again.
+            use_bias=attributes.get("normalization") != "batch",
+            kernel_regularizer=keras.regularizers.L2(attributes["l2"]) if attributes["l2"] else None,
+            name=name,
+            dtype=dtype,
+        )(h)
+        if node < last:
+            if attributes["normalization"] != "none":
+                h = _NORMALIZATIONS[attributes["normalization"]](name=f"{name}_normalization", dtype=dtype)(h)
+            h = keras.layers.Activation(attributes["activation"], name=f"{name}_activation", dtype=dtype)(h)
+            if attributes["dropout"]:
+                rate, stream = attributes["dropout"], (seed + node) % 2**31
+                h = keras.layers.Dropout(rate, seed=stream, name=f"{name}_dropout", dtype=dtype)(h)
+        held[node] = h
+    return keras.Model(held[0], held[last], name="network")
+
+
+def get_weights(model: keras.Model) -> dict[str, Any]:
+    """Copies of the weights by name, float32."""
+    return {name: keras.ops.convert_to_numpy(variable).copy() for name, variable in _variables(model)}
+
+
+def set_weights(model: keras.Model, weights: Weights) -> None:
+    """Gives the model the weights; names and shapes are those of `get_weights`.
+
+    Raises:
+        ValueError: a name is missing, left over, or of another shape.
+    """
+    variables = dict(_variables(model))
+    if variables.keys() != weights.keys():
+        raise ValueError(f"weights must be this network's, {sorted(variables)}, not {sorted(weights)}")
+    for name, variable in variables.items():
+        variable.assign(weights[name])
+
+
+def deployable(model: keras.Model, problem: Problem) -> keras.Model:
+    """The same network, ending in the target's own units (regression) or in probabilities.
+
+    Binary: the probability of the second class, `(num_samples, 1)`; multiclass: `(num_samples, num_classes)`.
+    """
+    last: keras.layers.Layer
+    if problem.task == "regression":
+        last = keras.layers.Rescaling(list(problem.target_std), list(problem.target_mean), name="target_units")
+    else:
+        last = keras.layers.Activation("sigmoid" if problem.task == "binary" else "softmax", name="probability")
+    return keras.Model(model.inputs, last(model.outputs[0]), name="network")
+
+
+def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    for layer in model.layers:
+        for variable in layer.weights:
+            yield f"{layer.name.removesuffix('_normalization')}/{variable.name}", variable

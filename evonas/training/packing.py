@@ -1,0 +1,320 @@
+"""The planner: which networks share a compiled program, and how wide it is. Pure Python, tested without Keras.
+
+A program is compiled for one padded shape. Fewer programs cost less compilation and more padding; the cost model weighs
+one against the other for the device at hand. Plans are a pure function of the networks and of the shapes planned before
+(the `book`, so that programs are reused across generations); no measured time enters them: a resumed run plans alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from evonas.training.network import Network
+from evonas.training.shape import ProgramShape
+
+__all__ = ["CPU", "GPU", "Device", "Part", "Planner", "Workload", "pack_bytes", "step_microseconds"]
+
+
+@dataclass(frozen=True)
+class Device:
+    """Constants of the cost model, fitted to measurements (benchmarks/results); only ratios matter.
+
+    Attributes:
+        slots: group sizes to choose from.
+        ladder: widths that hidden layers are rounded up to.
+        step_overhead, node_overhead: microseconds a step, and a node a step, whatever the size.
+        flops: floating point operations a microsecond in matrix products of one program.
+        element, parameter: microseconds an activation, and a weight, a step.
+        compile_seconds, node_compile_seconds: to compile a program, and for each node of it.
+        lanes: programs that run at a time.
+    """
+
+    slots: tuple[int, ...]
+    ladder: tuple[int, ...]
+    step_overhead: float
+    node_overhead: float
+    flops: float
+    element: float
+    parameter: float
+    compile_seconds: float
+    node_compile_seconds: float
+    lanes: int
+
+
+# Multiples of 16: a full AVX-512 register of float32; ragged widths cost up to 1.6 times as much.
+_LADDER = (16, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024)
+CPU = Device(
+    slots=(1, 2, 4, 8),
+    ladder=_LADDER,
+    step_overhead=3.0,
+    node_overhead=2.2,
+    flops=115e3,
+    element=0.0007,
+    parameter=0.0003,
+    compile_seconds=0.6,
+    node_compile_seconds=0.15,
+    lanes=2,
+)
+GPU = Device(
+    slots=tuple(2**k for k in range(14)),
+    ladder=(32, 64, 128, 256, 512, 1024),
+    step_overhead=60.0,
+    node_overhead=40.0,
+    flops=8e6,
+    element=0.00002,
+    parameter=0.00001,
+    compile_seconds=4.0,
+    node_compile_seconds=1.0,
+    lanes=1,
+)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What all networks of a plan have in common.
+
+    Attributes:
+        num_features, num_outputs, loss, weighted, precision: as in `ProgramShape`.
+        train_rows, validation_rows: of the largest fold.
+        memory_bytes: what the state of one program may take.
+    """
+
+    num_features: int
+    num_outputs: int
+    loss: str
+    train_rows: int
+    validation_rows: int
+    weighted: bool = False
+    precision: str = "float32"
+    memory_bytes: int = 1 << 30
+
+
+@dataclass(frozen=True)
+class Part:
+    """Members that pass through one program, in this order. The unit of work, of commit and of retry.
+
+    Attributes:
+        shape: the program.
+        members: positions in what was planned.
+        seconds: estimated cost, without compilation.
+    """
+
+    shape: ProgramShape
+    members: tuple[int, ...]
+    seconds: float
+
+
+#: Parts are cut so that a commit happens about this often (estimated seconds).
+PART_SECONDS = 8.0
+#: Steps that one call of a program should at least hold, so that the call itself costs little.
+CALL_STEPS = 512
+_MAX_EPOCHS_A_CALL = 16
+_CHUNK_ROWS = 256
+_BOOK_SIZE = 64
+
+
+def step_microseconds(shape: ProgramShape, device: Device) -> float:
+    """Estimated cost of one step of all slots of a program."""
+    nodes = range(1, shape.output + 1)
+    inputs = [sum(shape.width(source) for source in shape.sources(node)) for node in nodes]
+    weights = sum(width * shape.width(node) for width, node in zip(inputs, nodes, strict=True))
+    elements = shape.rows * sum(shape.widths)
+    # Normalisation and dropout read the activations several times more.
+    elements *= 1 + 4 * shape.normalized + 2 * shape.dropout + shape.mixed_edges
+    work = 6 * shape.rows * weights / device.flops + elements * device.element + weights * device.parameter
+    overhead = device.step_overhead + len(nodes) * device.node_overhead * (
+        1 + 2 * shape.normalized + 0.3 * shape.dropout
+    )
+    return overhead + shape.slots * work
+
+
+def compile_seconds(shape: ProgramShape, device: Device) -> float:
+    """Estimated time to compile a program."""
+    heavy = 1 + 1.5 * shape.normalized + 0.5 * shape.dropout
+    return device.compile_seconds + device.node_compile_seconds * shape.output * heavy
+
+
+def pack_bytes(shape: ProgramShape) -> int:
+    """Estimated memory of a program's state and buffers."""
+    weights = sum(
+        (sum(shape.width(s) for s in shape.sources(node)) + 3) * shape.width(node)
+        for node in range(1, shape.output + 1)
+    )
+    activations = 6 * max(shape.rows, shape.chunk_rows) * (sum(shape.widths) + shape.num_features)
+    outputs = 2 * shape.chunks * shape.chunk_rows * shape.num_outputs
+    order = shape.epochs * shape.steps * shape.rows
+    return 4 * shape.slots * (6 * weights + activations + outputs + order)
+
+
+@dataclass(frozen=True)
+class _Cluster:
+    shape: ProgramShape
+    members: tuple[int, ...]
+    steps: int
+    compiled: bool = False
+
+
+@dataclass
+class Planner:
+    """Plans generation after generation; the book of planned shapes is its only memory.
+
+    Attributes:
+        device: the cost model's constants.
+        book: shapes planned so far, most recently used last.
+    """
+
+    device: Device
+    book: list[ProgramShape] = field(default_factory=list)
+
+    def plan(self, networks: Sequence[Network], epochs: Sequence[int], workload: Workload) -> list[Part]:
+        """Parts that together hold every network once, the costliest first.
+
+        Args:
+            networks: what to train.
+            epochs: the most epochs of each.
+            workload: what they share.
+        """
+        needs: dict[ProgramShape, list[int]] = {}
+        for position, network in enumerate(networks):
+            needs.setdefault(self._need(network, workload), []).append(position)
+        steps = [e * math.ceil(workload.train_rows / n.batch_size) for n, e in zip(networks, epochs, strict=True)]
+        clusters = [_Cluster(shape, tuple(m), sum(steps[k] for k in m)) for shape, m in needs.items()]
+        clusters = [_Cluster(shape, (), 0, compiled=True) for shape in self.book] + clusters
+        parts: list[Part] = []
+        for depth in sorted({len(cluster.shape.widths) for cluster in clusters}):
+            for cluster in self._merged([c for c in clusters if len(c.shape.widths) == depth]):
+                if cluster.members:
+                    shape = self._with_slots(cluster, workload)
+                    parts += self._cut(shape, cluster.members, networks, steps)
+        self._remember([part.shape for part in parts])
+        return sorted(parts, key=lambda part: -part.seconds)
+
+    def _need(self, network: Network, workload: Workload) -> ProgramShape:
+        """The smallest shape of the ladder that holds a network."""
+        steps = math.ceil(workload.train_rows / network.batch_size)
+        return ProgramShape(
+            slots=1,
+            num_features=workload.num_features,
+            num_outputs=workload.num_outputs,
+            loss=workload.loss,
+            widths=tuple(_rounded(width, self.device.ladder) for width in network.widths),
+            edges=network.edges,
+            rows=network.batch_size,
+            steps=steps,
+            epochs=min(max(CALL_STEPS // steps, 1), _MAX_EPOCHS_A_CALL),
+            chunks=math.ceil(workload.validation_rows / _CHUNK_ROWS),
+            chunk_rows=min(_CHUNK_ROWS, workload.validation_rows),
+            normalized=any(kind != "none" for kind in network.normalizations),
+            dropout=any(rate > 0.0 for rate in network.dropouts),
+            penalised=any(factor > 0.0 for factor in network.penalties),
+            weighted=workload.weighted,
+            precision=workload.precision,
+        )
+
+    def _cost(self, cluster: _Cluster) -> float:
+        """Estimated seconds of a cluster, with compilation."""
+        if not cluster.members:
+            return 0.0
+        slots = self._best_slots(cluster)
+        run = self._run_seconds(replace(cluster.shape, slots=slots), len(cluster.members), cluster.steps)
+        return run + (0.0 if cluster.compiled else compile_seconds(cluster.shape, self.device))
+
+    def _run_seconds(self, shape: ProgramShape, count: int, steps: int) -> float:
+        rounds = math.ceil(count / shape.slots)
+        return rounds * (steps / count) * step_microseconds(shape, self.device) * 1e-6
+
+    def _best_slots(self, cluster: _Cluster) -> int:
+        if cluster.compiled:
+            return cluster.shape.slots
+        count = len(cluster.members)
+        return min(
+            self.device.slots,
+            key=lambda g: (self._run_seconds(replace(cluster.shape, slots=g), count, cluster.steps), g),
+        )
+
+    def _merged(self, clusters: list[_Cluster]) -> list[_Cluster]:
+        """Merges the pair that saves most until no merge saves anything."""
+        held = dict(enumerate(clusters))
+        costs = {k: self._cost(c) for k, c in held.items()}
+        gains: dict[tuple[int, int], tuple[float, _Cluster]] = {}
+
+        def consider(a: int, b: int) -> None:
+            if held[a].members or held[b].members:
+                merged = _union(held[a], held[b])
+                gain = costs[a] + costs[b] - self._cost(merged)
+                if gain > 0.0:
+                    gains[a, b] = gain, merged
+
+        for a in held:
+            for b in range(a + 1, len(clusters)):
+                consider(a, b)
+        fresh = len(clusters)
+        while gains:
+            a, b = max(gains, key=lambda pair: (gains[pair][0], -pair[0], -pair[1]))
+            held[fresh] = gains[a, b][1]
+            costs[fresh] = self._cost(held[fresh])
+            del held[a], held[b]
+            gains = {pair: gain for pair, gain in gains.items() if a not in pair and b not in pair}
+            for other in held:
+                if other != fresh:
+                    consider(other, fresh)
+            fresh += 1
+        return list(held.values())
+
+    def _with_slots(self, cluster: _Cluster, workload: Workload) -> ProgramShape:
+        """The cluster's shape with as many slots as serve it best within the memory budget."""
+        if cluster.compiled:
+            return cluster.shape
+        shape = replace(cluster.shape, slots=self._best_slots(cluster))
+        while shape.slots > 1 and pack_bytes(shape) > workload.memory_bytes:
+            shape = replace(shape, slots=shape.slots // 2)
+        return shape
+
+    def _cut(
+        self, shape: ProgramShape, members: tuple[int, ...], networks: Sequence[Network], steps: Sequence[int]
+    ) -> list[Part]:
+        """Cuts a program's members into parts that start full and are short enough to commit often."""
+        # Equal batch sizes and lengths side by side: slots then step and end together.
+        ordered = sorted(members, key=lambda k: (networks[k].batch_size, -steps[k], k))
+        total = self._run_seconds(shape, len(ordered), sum(steps[k] for k in ordered))
+        count = max(1, round(total / PART_SECONDS))
+        size = math.ceil(math.ceil(len(ordered) / count) / shape.slots) * shape.slots
+        parts = [tuple(ordered[start : start + size]) for start in range(0, len(ordered), size)]
+        return [Part(shape, p, self._run_seconds(shape, len(p), sum(steps[k] for k in p))) for p in parts]
+
+    def _remember(self, shapes: list[ProgramShape]) -> None:
+        used = list(dict.fromkeys(shapes))
+        self.book = [shape for shape in self.book if shape not in used] + used
+        del self.book[:-_BOOK_SIZE]
+
+
+def _rounded(width: int, ladder: tuple[int, ...]) -> int:
+    for rung in ladder:
+        if width <= rung:
+            return rung
+    return math.ceil(width / ladder[-1]) * ladder[-1]
+
+
+def _union(a: _Cluster, b: _Cluster) -> _Cluster:
+    """One cluster whose shape holds both; compiled when a compiled one already does."""
+    p, q = a.shape, b.shape
+    edges = tuple(sorted({*p.edges, *q.edges}, key=lambda edge: (edge[1], edge[0])))
+    steps = max(p.steps, q.steps)
+    shape = replace(
+        p,
+        widths=tuple(map(max, p.widths, q.widths)),
+        edges=edges,
+        rows=max(p.rows, q.rows),
+        steps=steps,
+        epochs=min(p.epochs, q.epochs),
+        normalized=p.normalized or q.normalized,
+        dropout=p.dropout or q.dropout,
+        penalised=p.penalised or q.penalised,
+        mixed_edges=p.mixed_edges or q.mixed_edges or set(p.edges) != set(q.edges),
+    )
+    for cluster in (a, b):
+        if cluster.compiled and replace(shape, slots=cluster.shape.slots, epochs=cluster.shape.epochs) == cluster.shape:
+            return _Cluster(cluster.shape, a.members + b.members, a.steps + b.steps, compiled=True)
+    return _Cluster(shape, a.members + b.members, a.steps + b.steps)

@@ -1,0 +1,247 @@
+"""`PopulationTrainer`: trains a whole generation of different dense networks in a few compiled programs.
+
+Every fold and replicate of a candidate is one more member. The planner says which members share a program; `lanes`
+threads work through its parts, so that one trains while another compiles. Which lane runs a part changes no bit of it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from evonas.data.prepared import PreparedData
+from evonas.evaluation import Evaluation, Status
+from evonas.scoring import scores
+from evonas.training.backends import current_backend
+from evonas.training.combine import combined, member_seed
+from evonas.training.group import Outcome, Stopping, run_part
+from evonas.training.initial import initial_weights
+from evonas.training.members import Fold, Member
+from evonas.training.network import Network
+from evonas.training.packing import CPU, GPU, Part, Planner, Workload
+from evonas.training.program import build_program
+from evonas.training.shape import ProgramShape
+from evonas.training.trainer import TrainingSettings, TrainingTask
+from genomes.architecture import count_parameters, graph_from_json
+
+__all__ = ["PopulationTrainer", "prepare_process"]
+
+#: Programs kept compiled in the process; the least recently used goes first.
+_PROGRAMS_KEPT = 64
+
+
+def prepare_process() -> None:
+    """Settings of XLA that must stand before the backend is imported: full-width vectors."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_cpu_prefer_vector_width" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_prefer_vector_width=512".strip()
+
+
+class PopulationTrainer:
+    """Trains dense networks all at once. Meets `Trainer`."""
+
+    def __init__(self, data: PreparedData, settings: TrainingSettings) -> None:
+        """Puts the rows of all folds on the device.
+
+        Args:
+            data: what to train on.
+            settings: what is the same for every network.
+        """
+        self._backend = current_backend()
+        device = GPU if self._backend.on_gpu() else replace(CPU, lanes=os.cpu_count() or 1)
+        self._backend.configure(device.lanes)
+        self._problem, self._splits, self._settings = data.problem, data.splits, settings
+        self._planner = Planner(device)
+        self._programs = _Programs(self._backend)
+        self._folds = _folds(data)
+        self._data = {name: keras.ops.convert_to_tensor(value) for name, value in _rows(data).items()}
+        loss = {"regression": "mse" if settings.loss == "auto" else settings.loss}.get(
+            data.problem.task, data.problem.task
+        )
+        self._workload = Workload(
+            num_features=data.problem.num_features,
+            num_outputs=data.problem.num_outputs,
+            loss=loss,
+            train_rows=max(fold.train_rows for fold in self._folds),
+            validation_rows=max(fold.validation_rows for fold in self._folds),
+            weighted=any(split.weight_train is not None for split in data.splits),
+            precision=settings.precision,
+            memory_bytes=settings.memory_bytes,
+        )
+
+    def train(
+        self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Trainer.train`."""
+        works = [self._work(task) for task in tasks]
+        owners = [position for position, work in enumerate(works) for _ in work.members]
+        members = [member for work in works for member in work.members]
+        epochs = [member.epochs - member.first_epoch for member in members]
+        parts = self._planner.plan([member.network for member in members], epochs, self._workload)
+        parts = [part for part in parts if not all(owners[k] in done for k in part.members)]
+        found: dict[int, Evaluation] = {}
+        left = {position: len(work.members) for position, work in enumerate(works) if position not in done}
+        for part, outcomes, seconds in self._run(parts, members):
+            ready = {}
+            for k, outcome in zip(part.members, outcomes, strict=True):
+                found[k] = self._evaluation(works[owners[k]], members[k], outcome, seconds / len(outcomes))
+                if owners[k] in left:
+                    left[owners[k]] -= 1
+                    if not left[owners[k]]:
+                        ready[owners[k]] = combined(
+                            [found.pop(j) for j, owner in enumerate(owners) if owner == owners[k]]
+                        )
+            if ready:
+                yield ready
+
+    def _work(self, task: TrainingTask) -> _Work:
+        graph = graph_from_json(task.architecture)
+        network, problem = Network.from_graph(graph), self._problem
+        members: list[Member] = []
+        for replicate in range(self._settings.replicates):
+            for number, fold in enumerate(self._folds):
+                seed = member_seed(task.seed, number, replicate)
+                members.append(
+                    Member(
+                        network=network,
+                        weights=initial_weights(graph, problem.num_features, problem.num_outputs, seed),
+                        seed=seed,
+                        epochs=task.epochs,
+                        horizon=task.horizon or task.epochs,
+                        fold=fold,
+                        start=task.start[len(members)] if task.start else None,
+                    )
+                )
+        return _Work(task, tuple(members), count_parameters(graph, problem.num_features, problem.num_outputs))
+
+    def _run(self, parts: list[Part], members: list[Member]) -> Iterator[tuple[Part, list[Outcome | str], float]]:
+        """Parts with their outcomes as lanes finish them."""
+        waiting: queue.SimpleQueue[Part] = queue.SimpleQueue()
+        finished: queue.SimpleQueue[tuple[Part, list[Outcome | str], float] | BaseException] = queue.SimpleQueue()
+        for part in parts:
+            waiting.put(part)
+        stop = threading.Event()
+
+        def work() -> None:
+            try:
+                while not stop.is_set():
+                    part = waiting.get_nowait()
+                    began = time.perf_counter()
+                    outcomes = self._outcomes(part.shape, [members[k] for k in part.members], stop.is_set)
+                    finished.put((part, outcomes, time.perf_counter() - began))
+            except queue.Empty:
+                pass
+            except BaseException as error:
+                finished.put(error)
+
+        lanes = [threading.Thread(target=work, daemon=True) for _ in range(min(self._planner.device.lanes, len(parts)))]
+        for lane in lanes:
+            lane.start()
+        try:
+            for _ in parts:
+                result = finished.get()
+                if isinstance(result, BaseException):
+                    raise result
+                yield result
+        finally:
+            stop.set()
+            for lane in lanes:
+                lane.join()
+
+    def _outcomes(
+        self, shape: ProgramShape, members: Sequence[Member], cancelled: Callable[[], bool]
+    ) -> list[Outcome | str]:
+        """Outcomes of a part; where memory runs out, halves the group and goes on; a text says why there is none."""
+        stopping = Stopping(self._settings.patience, self._settings.min_delta)
+        try:
+            return [*run_part(self._programs, shape, members, self._data, stopping, self._planner.device, cancelled)]
+        except self._backend.OutOfMemory as error:
+            if not self._backend.is_out_of_memory(error):
+                raise
+        if shape.slots == 1:
+            return [f"out of memory with {sum(shape.widths)} hidden units at batch size {shape.rows}" for _ in members]
+        smaller = replace(shape, slots=shape.slots // 2)
+        return self._outcomes(smaller, members, cancelled)
+
+    def _evaluation(self, work: _Work, member: Member, outcome: Outcome | str, seconds: float) -> Evaluation:
+        if isinstance(outcome, str):
+            return Evaluation(Status.FAILED, reason=outcome, train_seconds=seconds, parameters=work.parameters)
+        split = self._splits[self._folds.index(member.fold)]
+        curve, found, reason = outcome.curve, {}, ""
+        finite = [loss for loss in curve if math.isfinite(loss)]
+        best = curve.index(min(finite)) + 1 if finite else 0
+        if len(finite) < len(curve):
+            reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
+        elif not (found := scores(self._problem, split.y_validation, outcome.outputs)):
+            reason = "the outputs on the validation rows are not finite"
+        return Evaluation(
+            status=Status.FAILED if reason else Status.OK,
+            scores=found,
+            reason=reason,
+            best_epoch=best,
+            epochs=len(curve),
+            curve=curve,
+            train_curve=outcome.train_curve,
+            train_seconds=seconds,
+            parameters=work.parameters,
+            weights=None if reason else outcome.weights,
+            snapshots=(outcome.snapshot,) if work.task.keep_snapshots else (),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """A task, its members (replicate by replicate, in each fold by fold) and its size."""
+
+    task: TrainingTask
+    members: tuple[Member, ...]
+    parameters: int
+
+
+class _Programs:
+    """Compiled programs by shape, shared by the lanes."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self._held: dict[ProgramShape, Callable[..., Any]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, shape: ProgramShape) -> Callable[..., Any]:
+        with self._lock:
+            program = self._held.pop(shape, None) or build_program(shape, self._backend)
+            self._held[shape] = program
+            while len(self._held) > _PROGRAMS_KEPT:
+                del self._held[next(iter(self._held))]
+            return program
+
+
+def _folds(data: PreparedData) -> tuple[Fold, ...]:
+    folds, train, validation = [], 0, 0
+    for split in data.splits:
+        folds.append(Fold(train, len(split.x_train), validation, len(split.x_validation)))
+        train, validation = train + len(split.x_train), validation + len(split.x_validation)
+    return tuple(folds)
+
+
+def _rows(data: PreparedData) -> dict[str, Any]:
+    """Rows of all folds, one after the other; targets as columns."""
+
+    def joined(name: str) -> Any:
+        return np.concatenate([np.asarray(getattr(split, name), np.float32) for split in data.splits])
+
+    def columns(values: Any) -> Any:
+        return values.reshape(len(values), -1)
+
+    rows = {"x": joined("x_train"), "y": columns(joined("y_train"))}
+    rows |= {"x_validation": joined("x_validation"), "y_validation": columns(joined("y_validation"))}
+    weights = [np.ones(len(s.x_train), np.float32) if s.weight_train is None else s.weight_train for s in data.splits]
+    return rows | {"weight": np.concatenate(weights).astype(np.float32)}

@@ -1,0 +1,216 @@
+"""The compiled program: trains `slots` networks of one padded shape for some epochs. Owns the mathematics only.
+
+Every tensor leads with the slot axis. A network narrower than the program has zero rows and columns in its kernels;
+unit masks after each activation keep them zero under every optimizer. A network with fewer edges masks what it lacks.
+What differs between networks (activation, optimizer, rate, normalisation, dropout, batch size) is data, not code.
+
+The function that `build_program` returns is pure: arrays in, arrays out. Who sits in which slot is `group.py`'s affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import keras
+
+from evonas.training.activations import activate
+from evonas.training.dropout import keep_mask
+from evonas.training.shape import ProgramShape, node_name
+
+__all__ = ["build_program"]
+
+#: Keras' defaults for BatchNormalization (momentum, epsilon) and LayerNormalization (epsilon).
+MOVING_MOMENTUM = 0.99
+NORMALIZATION_EPSILON = 1e-3
+
+Arrays = dict[str, Any]
+
+
+def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tuple[Arrays, Arrays]]:
+    """The compiled function `(state, members, schedule, data) -> (state, history)`.
+
+    state: "parameters", "first", "second" (moments), "moving" and "best", "best_moving" (name -> (slots, ...)), and
+        "best_loss", "reference", "wait" (slots,), "best_outputs" (chunks, slots, chunk_rows, num_outputs).
+    members: "activation_<node>" (slots, NUM_COEFFICIENTS); "mask_<node>" (slots, 1, width); "edge_<source>_<node>",
+        "batch_norm_<node>", "layer_norm_<node>", "units_<node>", "drop_<node>" (slots, 1, 1); "l2_<node>", "min_delta"
+        and int32 "seed", "patience", "train_rows", "validation_rows", "validation_start" (slots,).
+    schedule: "rows" int32 (epochs * steps, slots, rows); "steps" (epochs * steps, slots, NUM_COEFFICIENTS + 1), last
+        the number of rows of the batch; int32 (slots,) "first_step" (steps trained before), "slot_steps" (an epoch) and
+        "remaining" (epochs still to train); int32 scalars "num_steps", "num_epochs".
+    data: "x", "y", "weight", "x_validation", "y_validation"; the folds' rows one after the other.
+
+    history: "train" and "validation" losses and "trained", 1 where the slot trained that epoch, each (epochs, slots).
+    """
+    ops = keras.ops
+    activation = backend.custom_gradient(activate)
+
+    def product(h: Any, kernel: Any) -> Any:
+        if shape.precision == "float32":
+            return ops.matmul(h, kernel)
+        return ops.cast(ops.matmul(ops.cast(h, shape.precision), ops.cast(kernel, shape.precision)), "float32")
+
+    def normalize(z: Any, node: int, p: Arrays, moving: Arrays, members: Arrays, row_mask: Any) -> tuple[Any, Arrays]:
+        """Batch, layer or no normalisation, as each slot says; `row_mask` is None at inference."""
+        name, batch, layer = f"layer_{node}", members[f"batch_norm_{node}"], members[f"layer_norm_{node}"]
+        neither, mask = 1.0 - batch - layer, members[f"mask_{node}"]
+        kept: Arrays = {}
+        if row_mask is None:
+            mean, variance = moving[f"{name}/moving_mean"], moving[f"{name}/moving_variance"]
+        else:
+            count = ops.maximum(ops.sum(row_mask, axis=1, keepdims=True), 1.0)
+            mean = ops.sum(z * row_mask, axis=1, keepdims=True) / count
+            variance = ops.sum(ops.square(z - mean) * row_mask, axis=1, keepdims=True) / count
+            for part, value in (("moving_mean", mean), ("moving_variance", variance)):
+                old = moving[f"{name}/{part}"]
+                new = old * MOVING_MOMENTUM + value * (1.0 - MOVING_MOMENTUM)
+                trained = ops.logical_and(ops.any(row_mask > 0.0, axis=1, keepdims=True), batch > 0.0)
+                kept[f"{name}/{part}"] = backend.constant(ops.where(trained, new, old))
+        units = members[f"units_{node}"]
+        layer_mean = ops.sum(z * mask, axis=2, keepdims=True) / units
+        layer_variance = ops.sum(ops.square(z - layer_mean) * mask, axis=2, keepdims=True) / units
+        mean = batch * mean + layer * layer_mean
+        variance = batch * variance + layer * layer_variance
+        scale = neither + (1.0 - neither) * ops.rsqrt(variance + NORMALIZATION_EPSILON)
+        gamma = neither + (1.0 - neither) * p[f"{name}/gamma"]
+        return (z - mean) * scale * gamma + (1.0 - neither) * p[f"{name}/beta"], kept
+
+    def forward(
+        p: Arrays, moving: Arrays, members: Arrays, x: Any, row_mask: Any = None, step: Any = None
+    ) -> tuple[Any, Arrays]:
+        """Raw outputs (slots, rows, num_outputs) and the moving statistics after this batch."""
+        held: dict[int, Any] = {0: x}
+        kept: Arrays = {}
+        for node in range(1, shape.output + 1):
+            inputs = []
+            for source in shape.sources(node):
+                h = held[source]
+                inputs.append(h * members[f"edge_{source}_{node}"] if shape.mixed_edges else h)
+            name = node_name(node, shape.output)
+            z = inputs[0] if len(inputs) == 1 else ops.concatenate(inputs, axis=2)
+            bias = p[f"{name}/bias"]
+            if node == shape.output:
+                return product(z, p[f"{name}/kernel"]) + bias, kept
+            if shape.normalized:
+                # Batch normalisation takes any bias away again, so such layers have none.
+                bias = bias * (1.0 - members[f"batch_norm_{node}"])
+            z = product(z, p[f"{name}/kernel"]) + bias
+            if shape.normalized:
+                z, statistics = normalize(z, node, p, moving, members, row_mask)
+                kept |= statistics
+            mask = members[f"mask_{node}"]
+            if shape.dropout and step is not None:
+                drop = members[f"drop_{node}"]
+                mask = mask * keep_mask(members["seed"], step, node, drop, shape.rows, shape.width(node))
+            held[node] = activation(z, members[f"activation_{node}"]) * mask
+        raise AssertionError("a shape has an output node")
+
+    def row_losses(outputs: Any, y: Any) -> Any:
+        """Loss of each row, (slots, rows)."""
+        match shape.loss:
+            case "binary":
+                z = outputs[..., 0]
+                return ops.maximum(z, 0.0) - z * y[..., 0] + ops.log1p(ops.exp(-ops.abs(z)))
+            case "multiclass":
+                peak = backend.constant(ops.max(outputs, axis=2, keepdims=True))
+                total = ops.log(ops.sum(ops.exp(outputs - peak), axis=2)) + peak[..., 0]
+                hit = ops.cast(ops.arange(shape.num_outputs, dtype="float32") == y, "float32")
+                return total - ops.sum(outputs * hit, axis=2)
+        error = outputs - y
+        size = ops.abs(error)
+        match shape.loss:
+            case "mse":
+                losses = ops.square(error)
+            case "mae":
+                losses = size
+            case "huber":
+                losses = ops.where(size <= 1.0, 0.5 * ops.square(error), size - 0.5)
+            case _:
+                raise ValueError(f"unknown loss {shape.loss!r}")
+        return ops.mean(losses, axis=2)
+
+    def step(s: Any, since: Any, learner: Arrays, total: Any, members: Arrays, schedule: Arrays, data: Arrays) -> Any:
+        index, settings = backend.row(schedule["rows"], s), backend.row(schedule["steps"], s)
+        count = settings[:, -1]
+        row_mask = ops.cast(ops.arange(shape.rows, dtype="float32")[None, :] < count[:, None], "float32")
+        weight = row_mask * backend.gather(data["weight"], index) if shape.weighted else row_mask
+        weight = weight / ops.maximum(count, 1.0)[:, None]
+        x, y = backend.gather(data["x"], index), backend.gather(data["y"], index)
+
+        def objective(p: Arrays) -> tuple[Any, Any]:
+            outputs, moving = forward(p, learner["moving"], members, x, row_mask[:, :, None], since)
+            losses = ops.sum(row_losses(outputs, y) * weight, axis=1)
+            if shape.penalised:
+                for node in range(1, shape.output + 1):
+                    kernel = p[f"{node_name(node, shape.output)}/kernel"]
+                    losses = losses + members[f"l2_{node}"] * ops.sum(ops.square(kernel), axis=(1, 2))
+            return ops.sum(losses), (losses, moving)
+
+        gradients, (losses, moving) = backend.gradients(objective, learner["parameters"])
+        c = [settings[:, k, None, None] for k in range(settings.shape[1] - 1)]
+        updated: dict[str, Arrays] = {"parameters": {}, "first": {}, "second": {}}
+        for name, g in gradients.items():
+            first = c[0] * learner["first"][name] + c[1] * g
+            second = c[2] * learner["second"][name] + c[3] * ops.square(g)
+            change = (c[4] * first + c[5] * g) / (c[7] * ops.sqrt(second + c[8]) + c[9])
+            updated["parameters"][name] = c[6] * learner["parameters"][name] - change
+            updated["first"][name], updated["second"][name] = first, second
+        return {**updated, "moving": moving or learner["moving"]}, total + losses * count
+
+    def validate(learner: Arrays, members: Arrays, data: Arrays) -> tuple[Any, Any]:
+        """Mean loss (slots,) over the validation rows and the outputs (chunks, slots, chunk_rows, num_outputs)."""
+        within = ops.arange(shape.chunk_rows, dtype="int32")[None, :]
+        last, start = members["validation_rows"][:, None] - 1, members["validation_start"][:, None]
+
+        def body(chunk: Any, total: Any, outputs: Any) -> tuple[Any, Any, Any]:
+            place = chunk * shape.chunk_rows + within
+            index = start + ops.minimum(place, last)
+            x, y = backend.gather(data["x_validation"], index), backend.gather(data["y_validation"], index)
+            z, _ = forward(learner["parameters"], learner["moving"], members, x)
+            losses = ops.where(place <= last, row_losses(z, y), 0.0)
+            return chunk + 1, total + ops.sum(losses, axis=1), backend.set_row(outputs, chunk, z)
+
+        blank = ops.zeros((shape.chunks, shape.slots, shape.chunk_rows, shape.num_outputs), "float32")
+        begin = (ops.zeros((), "int32"), ops.zeros((shape.slots,), "float32"), blank)
+        _, total, outputs = backend.loop(lambda chunk, *_: chunk < shape.chunks, body, begin)
+        return total / ops.cast(members["validation_rows"], "float32"), outputs
+
+    def run(state: Arrays, members: Arrays, schedule: Arrays, data: Arrays) -> tuple[Arrays, Arrays]:
+        def epoch(e: Any, state: Arrays, history: Arrays) -> tuple[Any, Arrays, Arrays]:
+            learner = {name: state[name] for name in ("parameters", "first", "second", "moving")}
+
+            def body(t: Any, learner: Arrays, total: Any) -> tuple[Any, Arrays, Any]:
+                since = schedule["first_step"] + e * schedule["slot_steps"] + t
+                return t + 1, *step(e * shape.steps + t, since, learner, total, members, schedule, data)
+
+            begin = (ops.zeros((), "int32"), learner, ops.zeros((shape.slots,), "float32"))
+            _, learner, total = backend.loop(lambda t, *_: t < schedule["num_steps"], body, begin)
+            loss, outputs = validate(learner, members, data)
+
+            active = ops.logical_and(e < schedule["remaining"], state["wait"] < members["patience"])
+            better = ops.logical_and(active, loss < state["best_loss"])
+            ahead = ops.logical_and(active, loss + members["min_delta"] < state["reference"])
+            waited = ops.where(ahead, 0, state["wait"] + 1)
+            # A diverged slot waits for good: it never improves again and its numbers stay its own.
+            waited = ops.where(ops.isfinite(loss), waited, members["patience"])
+            new = dict(learner)
+            for best, source in (("best", "parameters"), ("best_moving", "moving")):
+                new[best] = {k: ops.where(better[:, None, None], learner[source][k], v) for k, v in state[best].items()}
+            new["best_loss"] = ops.where(better, loss, state["best_loss"])
+            new["reference"] = ops.where(ahead, loss, state["reference"])
+            new["wait"] = ops.where(active, waited, state["wait"])
+            new["best_outputs"] = ops.where(better[None, :, None, None], outputs, state["best_outputs"])
+            rows = {
+                "train": total / ops.cast(members["train_rows"], "float32"),
+                "validation": loss,
+                "trained": ops.cast(active, "float32"),
+            }
+            return e + 1, new, {name: backend.set_row(history[name], e, value) for name, value in rows.items()}
+
+        blank = {name: ops.zeros((shape.epochs, shape.slots), "float32") for name in ("train", "validation", "trained")}
+        begin = (ops.zeros((), "int32"), state, blank)
+        _, state, history = backend.loop(lambda e, *_: e < schedule["num_epochs"], epoch, begin)
+        return state, history
+
+    return backend.compiled(run)  # type: ignore[no-any-return]

@@ -1,0 +1,64 @@
+"""`ProgramShape`: all that is static in a compiled program. No Keras: the planner and its tests need none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ProgramShape", "node_name"]
+
+
+@dataclass(frozen=True)
+class ProgramShape:
+    """All that is static in a program: two groups with equal shapes share one compilation.
+
+    Attributes:
+        slots: networks trained side by side.
+        num_features, num_outputs: width of the input and of the output.
+        loss: "mse", "mae", "huber", "binary" or "multiclass".
+        widths: padded units of each hidden layer.
+        edges: (source, node) pairs, sorted; 0 is the input, `len(widths) + 1` the output.
+        rows: rows of the largest batch.
+        steps: the most steps of an epoch.
+        epochs: the most epochs of a call.
+        chunks: parts of `chunk_rows` rows in which the validation rows pass.
+        normalized, dropout, penalised, weighted: whether any network normalises, drops out, has an L2 penalty; whether
+            rows have weights.
+        mixed_edges: whether some network lacks some edge.
+        precision: dtype of matrix products, "float32" or "bfloat16".
+    """
+
+    slots: int
+    num_features: int
+    num_outputs: int
+    loss: str
+    widths: tuple[int, ...]
+    edges: tuple[tuple[int, int], ...]
+    rows: int
+    steps: int
+    epochs: int
+    chunks: int
+    chunk_rows: int
+    normalized: bool = False
+    dropout: bool = False
+    penalised: bool = False
+    weighted: bool = False
+    mixed_edges: bool = False
+    precision: str = "float32"
+
+    @property
+    def output(self) -> int:
+        """Number of the output node."""
+        return len(self.widths) + 1
+
+    def sources(self, node: int) -> tuple[int, ...]:
+        """Nodes that `node` concatenates, ascending."""
+        return tuple(source for source, target in self.edges if target == node)
+
+    def width(self, node: int) -> int:
+        """Padded width of a node's output."""
+        return (self.num_features, *self.widths, self.num_outputs)[node]
+
+
+def node_name(node: int, output: int) -> str:
+    """Name of a node in weights."""
+    return "output" if node == output else f"layer_{node}"

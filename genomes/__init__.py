@@ -1,0 +1,72 @@
+"""What evolves: genomes, the spaces they live in, and the architecture graphs they build.
+
+A *genome* is a frozen value; it knows no score and no weights. A *space* (`SearchSpace`) says which genomes may be
+tried and moves among them; every random method takes its generator::
+
+    import numpy as np
+    from genomes import Choice, DenseSpace, Range
+
+    space = DenseSpace(layers=Range(1, 3), activation=["relu", "tanh"], batch_size=64)
+    rng = np.random.default_rng(0)
+    parent = space.sample(rng)
+    child, mutation = space.mutate(parent, rng)
+    child = space.crossover(parent, child, rng)
+
+Each gene of a space is a `Range` of numbers, a `Choice` (or a list of options), or one fixed value. Bounds and words
+are checked when the space is made; every mistake is an `InputError` that names the place, the value and the mend.
+
+An *architecture graph* (`networkx.DiGraph`, see `genomes.architecture`) is all that training sees of a genome::
+
+    from genomes import architecture
+
+    graph = space.architecture(child)
+    print(architecture.draw(graph))
+    architecture.count_parameters(graph, num_features=8, num_outputs=1)
+
+`space.digest(genome)` is equal exactly when two genomes build the same network and train it the same way, whatever
+order their layers are listed in.
+
+Files: spaces are TOML (`read_space`, `space_to_toml`), populations are JSON (`read_population`, `population_to_text`).
+Reading never runs code: no pickle, no eval, no import strings.
+
+======================  ==============================================================
+module                  owns
+======================  ==============================================================
+`genomes.space`         `SearchSpace`, the protocol that every encoding meets
+`genomes.domains`       `Range` and `Choice`: what one gene may be
+`genomes.dense`         the dense encoding: genome, space, mutations, crossover, graph
+`genomes.architecture`  the graph: JSON, checks, parameters, FLOPs, digest, drawing
+`genomes.canonical`     canonical form under isomorphism
+`genomes.spaces`        spaces of any encoding from TOML and JSON
+`genomes.population`    population files
+`genomes.codec`         JSON text, SHA-256, format version
+`genomes.vocabulary`    words and bounds of layers and training
+======================  ==============================================================
+
+Imports the standard library, numpy and (when the first graph is made) networkx; nothing of `evonas`.
+"""
+
+from genomes.dense import DenseGenome, DenseSpace, Layer, Training
+from genomes.domains import Choice, Range
+from genomes.errors import InputError
+from genomes.population import Population, population_to_text, read_population
+from genomes.space import SearchSpace
+from genomes.spaces import read_space, space_from_json, space_from_toml, space_to_toml
+
+__all__ = [
+    "Choice",
+    "DenseGenome",
+    "DenseSpace",
+    "InputError",
+    "Layer",
+    "Population",
+    "Range",
+    "SearchSpace",
+    "Training",
+    "population_to_text",
+    "read_population",
+    "read_space",
+    "space_from_json",
+    "space_from_toml",
+    "space_to_toml",
+]

@@ -1,0 +1,158 @@
+"""The canonical form of an architecture graph: equal exactly when two graphs build and train the same network.
+
+Colours are refined until stable (Weisfeiler and Leman 1968, on a directed graph). Nodes that still share a colour are
+told apart by individualising one of them and refining again; the smallest encoding over all choices is canonical. A
+choice is skipped when an automorphism is seen to lead to it from one that was tried (McKay and Piperno 2014).
+
+The first colours order nodes by depth, hence a chain, and most networks, need no second look.
+
+References:
+    Weisfeiler and Leman, "The reduction of a graph to canonical form", 1968.
+    McKay and Piperno, "Practical graph isomorphism, II", Journal of Symbolic Computation 60, 2014.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from genomes.codec import canonical_json
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["canonical_form", "canonical_order"]
+
+Colours = tuple[int, ...]  #: of each node; equal colours may be the same place in the network
+Encoding = list[tuple[int, int]]  #: sorted edges, in canonical numbers
+
+
+def canonical_form(graph: nx.DiGraph) -> dict[str, Any]:
+    """The graph as JSON values, nodes in canonical order, without the settings that do nothing."""
+    order = canonical_order(graph)
+    number = {node: place for place, node in enumerate(order)}
+    return {
+        "nodes": [_plain(graph.nodes[node]) for node in order],
+        "edges": sorted([number[u], number[v]] for u, v in graph.edges),
+        "training": _active(graph.graph["training"]),
+    }
+
+
+def canonical_order(graph: nx.DiGraph) -> tuple[int, ...]:
+    """The nodes in canonical order, a topological one: the order in which isomorphic graphs look alike."""
+    links = _Links(graph)
+    colours, _ = _smallest(links, _refined(links, _first_colours(graph, links)))
+    return tuple(sorted(range(len(graph)), key=colours.__getitem__))
+
+
+class _Links:
+    """Who feeds whom, by node number."""
+
+    def __init__(self, graph: nx.DiGraph) -> None:
+        self.sources = [sorted(graph.predecessors(node)) for node in range(len(graph))]
+        self.users = [sorted(graph.successors(node)) for node in range(len(graph))]
+
+    def encoding(self, colours: Colours) -> Encoding:
+        return sorted((colours[u], colours[v]) for v, sources in enumerate(self.sources) for u in sources)
+
+
+def _active(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that act."""
+    settings = _plain(training)
+    decay = settings.pop("weight_decay")
+    if settings["optimizer"] == "adamw":
+        if decay:
+            settings["weight_decay"] = decay
+        else:
+            settings["optimizer"] = "adam"
+    return settings
+
+
+def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes in which equal numbers are written alike: 0, 0.0 and -0.0 are 0.0."""
+    integers = ("units", "batch_size")
+    return {k: v if isinstance(v, str) or k in integers else float(v) + 0.0 for k, v in attributes.items()}
+
+
+def _first_colours(graph: nx.DiGraph, links: _Links) -> Colours:
+    """Nodes by depth (longest way from the input), then by attributes; twins are numbered.
+
+    Twins are alike and have the same sources and the same users: exchanging them changes nothing, so that any order
+    will do, and telling them apart here spares trying all orders.
+    """
+    depth: list[int] = []
+    for sources in links.sources:
+        depth.append(1 + max((depth[source] for source in sources), default=-1))
+    texts = [canonical_json(_plain(graph.nodes[node])) for node in range(len(graph))]
+    twins = Counter[tuple[Any, ...]]()
+    keys = []
+    for node, text in enumerate(texts):
+        twin = (text, *links.sources[node], None, *links.users[node])
+        keys.append((depth[node], text, twins[twin]))
+        twins[twin] += 1
+    return _ranks(keys)
+
+
+def _ranks(keys: list[Any]) -> Colours:
+    """Each key's number of smaller keys: room is left for the members of a cell to be told apart."""
+    rank: dict[Any, int] = {}
+    for place, key in enumerate(sorted(keys)):
+        rank.setdefault(key, place)
+    return tuple(rank[key] for key in keys)
+
+
+def _refined(links: _Links, colours: Colours) -> Colours:
+    """The coarsest stable colouring that is finer than `colours`."""
+
+    def seen(nodes: Iterable[int]) -> list[int]:
+        return sorted(colours[node] for node in nodes)
+
+    cells = len(set(colours))
+    while cells < len(colours):
+        keys = [
+            (colours[node], tuple(seen(links.sources[node])), tuple(seen(links.users[node])))
+            for node in range(len(colours))
+        ]
+        colours = _ranks(keys)
+        if len(set(colours)) == cells:
+            break
+        cells = len(set(colours))
+    return colours
+
+
+def _choices(colours: Colours) -> list[int]:
+    """Nodes of the first colour that several share; empty when every node has its own."""
+    shared = {colour for colour in colours if colours.count(colour) > 1}
+    return [node for node, colour in enumerate(colours) if shared and colour == min(shared)]
+
+
+def _individualized(links: _Links, colours: Colours, node: int) -> Colours:
+    """`node` before the others of its colour, refined."""
+    others = (c + (c == colours[node] and other != node) for other, c in enumerate(colours))
+    return _refined(links, tuple(others))
+
+
+def _smallest(links: _Links, colours: Colours) -> tuple[Colours, Encoding]:
+    """The colouring, every node with its own colour, that has the smallest encoding."""
+    choices = _choices(colours)
+    if not choices:
+        return colours, links.encoding(colours)
+    tried: list[Encoding] = []
+    results: list[tuple[Encoding, Colours]] = []
+    for node in choices:
+        chosen = _individualized(links, colours, node)
+        # Two choices with one encoding below them are images of each other: what follows from either is alike.
+        sample = links.encoding(_any_leaf(links, chosen))
+        if sample not in tried:
+            tried.append(sample)
+            best, encoding = _smallest(links, chosen)
+            results.append((encoding, best))
+    encoding, best = min(results)
+    return best, encoding
+
+
+def _any_leaf(links: _Links, colours: Colours) -> Colours:
+    while choices := _choices(colours):
+        colours = _individualized(links, colours, choices[0])
+    return colours

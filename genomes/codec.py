@@ -1,0 +1,84 @@
+"""JSON in and out: one text for one value, digests, and the header that says what a file holds. No pickle, no eval."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, NoReturn
+
+from genomes.errors import InputError
+from genomes.values import Whole, refuse
+
+__all__ = ["MAX_BYTES", "VERSION", "canonical_json", "check_header", "parse_json", "read_text", "sha256"]
+
+#: Version of the JSON and TOML forms of genomes, spaces and populations; a later one may not be readable here.
+VERSION = 1
+
+#: Largest file that is read.
+MAX_BYTES = 64 * 1024 * 1024
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of a value: keys sorted, ASCII, no spaces, floats as the shortest decimal that reads back."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def sha256(value: Any) -> str:
+    """SHA-256 of the value's canonical JSON, in hexadecimal."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def parse_json(text: str, place: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        InputError: the text is no JSON, holds NaN or an infinity, or nests too deeply.
+    """
+
+    def constant(name: str) -> NoReturn:
+        raise InputError(f"{place} must hold finite numbers only, not {name}: write null for what is not known")
+
+    try:
+        return json.loads(text, parse_constant=constant)
+    except InputError:
+        raise
+    except RecursionError:
+        raise InputError(f"{place} must not nest so deeply: it is no file of evonas") from None
+    except ValueError as error:
+        raise InputError(f"{place} must be JSON, which it is not ({error}): mend or replace it") from None
+
+
+def check_header(value: Any, place: str, encoding: str) -> None:
+    """Raises InputError if a table says that it is of another encoding, or of a version that is not read here.
+
+    To be called before the keys are checked: a newer version may have others.
+    """
+    if not isinstance(value, Mapping):
+        return
+    if value.get("encoding", encoding) != encoding:
+        refuse(f"{place}.encoding", repr(encoding), value["encoding"])
+    if Whole(1, 1 << 30).read(value.get("version", VERSION), f"{place}.version") > VERSION:
+        refuse(f"{place}.version", f"at most {VERSION}", value["version"], "a newer evonas wrote it: upgrade evonas")
+
+
+def read_text(path: str | PathLike[str], what: str) -> str:
+    """The text of a file.
+
+    Raises:
+        InputError: it is missing, unreadable, larger than `MAX_BYTES`, or no UTF-8.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: the path holds a null character
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{what} must be a file that can be read, not {path} ({reason}): check the path") from None
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{what} must have at most {MAX_BYTES} bytes, which {path} exceeds: is it the right file?")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        where = f"which {path} is not from byte {error.start}"
+        raise InputError(f"{what} must be UTF-8 text, {where}: save it as UTF-8") from None

@@ -1,0 +1,12 @@
+"""Networks of dense layers: chains, or directed acyclic graphs with skip connections.
+
+`DenseGenome` is a network and how it is trained, `DenseSpace` says which of them a search may try, and `to_graph` gives
+the architecture graph that training sees. `MUTATIONS` names the ways in which a network can change.
+"""
+
+from genomes.dense.genome import DenseGenome, Layer, Training
+from genomes.dense.graph import to_graph
+from genomes.dense.mutation import MUTATIONS
+from genomes.dense.space import DenseSpace
+
+__all__ = ["MUTATIONS", "DenseGenome", "DenseSpace", "Layer", "Training", "to_graph"]

@@ -1,0 +1,67 @@
+"""Crossover of dense networks: layers are spliced, the other genes mixed one by one. Pure functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genomes.dense.genes import SETTINGS, gene_of, with_gene
+from genomes.dense.genome import DenseGenome
+from genomes.dense.wiring import Wires, chain, rewired, wires_of
+
+if TYPE_CHECKING:
+    from genomes.dense.space import DenseSpace
+
+__all__ = ["mix_settings", "splice_layers"]
+
+
+def splice_layers(a: DenseGenome, b: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
+    """The first layers of `a` and the last layers of `b`, cut where the space allows what comes of it.
+
+    Uniform width and a network's one activation are those of a random layer of the child.
+    """
+    cuts = [
+        (i, j)
+        for i in range(len(a.layers) + 1)
+        for j in range(len(b.layers) + 1)
+        if space.domain("layers").contains(i + len(b.layers) - j) and _fits(a, b, i, j, space)
+    ]
+    i, j = cuts[int(rng.integers(len(cuts)))]  # never empty: all of `a` and nothing of `b` is one
+    layers = [*a.layers[:i], *b.layers[j:]]
+    if layers:
+        model = layers[int(rng.integers(len(layers)))]
+        if space.shape == "uniform":
+            layers = [replace(layer, units=model.units) for layer in layers]
+        if space.activation_scope == "network":
+            layers = [replace(layer, activation=model.activation) for layer in layers]
+    wires = _spliced_wires(wires_of(a), wires_of(b), i, j) if space.skip_connections else chain(len(layers))
+    return rewired(a, layers, wires)
+
+
+def mix_settings(child: DenseGenome, other: DenseGenome, rng: np.random.Generator) -> DenseGenome:
+    """The child with each gene outside the layers kept or taken from `other`, one coin each."""
+    for name, coin in zip(SETTINGS, rng.random(len(SETTINGS)), strict=True):
+        if coin < 0.5:
+            child = with_gene(child, name, gene_of(other, name))
+    return child
+
+
+def _fits(a: DenseGenome, b: DenseGenome, i: int, j: int, space: DenseSpace) -> bool:
+    """Whether a pyramid stays one across the cut."""
+    outside = i == 0 or j == len(b.layers)
+    return space.shape != "pyramid" or outside or a.layers[i - 1].units >= b.layers[j].units
+
+
+def _spliced_wires(a: Wires, b: Wires, i: int, j: int) -> Wires:
+    """Wires of nodes 1..i of `a` and j + 1.. of `b`, whose sources in the part that is gone become those of `a`."""
+
+    def moved(source: int) -> int:
+        return source - j + i if source > j else min(source, i)
+
+    wires = [set(wire) for wire in a[:i]] + [{moved(source) for source in wire} for wire in b[j:]]
+    for node in range(1, len(wires)):
+        if not any(node in wire for wire in wires[node:]):
+            wires[node].add(node)  # nobody uses it any more: the next node does
+    return wires

@@ -1,0 +1,48 @@
+"""The genes of a dense network that are not its layers' own: one name each, wherever the genome keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from types import MappingProxyType
+
+from genomes.dense.genome import DenseGenome, Training
+from genomes.domains import Value
+from genomes.values import Kind, Whole
+from genomes.vocabulary import LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
+
+__all__ = ["NETWORK_GENES", "SETTINGS", "TRAINING_GENES", "gene_of", "is_active", "with_gene"]
+
+#: Genes of the [network] table of a space, and what they may hold.
+NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
+    {"layers": Whole(0, MAX_LAYERS)}
+    | {name: LAYER_KINDS[name] for name in ("units", "activation", "dropout", "normalization", "initializer")}
+)
+
+#: Genes of the [training] table: the fields of `Training`.
+TRAINING_GENES: Mapping[str, Kind] = MappingProxyType(
+    {field.name: {**TRAINING_KINDS, "l2": LAYER_KINDS["l2"]}[field.name] for field in fields(Training)}
+)
+
+#: Genes that a network has once, each held by a field of the genome or of its training.
+SETTINGS = ("dropout", "normalization", "initializer", *TRAINING_GENES)
+
+
+def gene_of(genome: DenseGenome, name: str) -> Value:
+    """Value of one of `SETTINGS`."""
+    value: Value = getattr(genome.training if name in TRAINING_GENES else genome, name)
+    return value
+
+
+def with_gene(genome: DenseGenome, name: str, value: Value) -> DenseGenome:
+    """The genome with another value of one of `SETTINGS`."""
+    if name in TRAINING_GENES:
+        return replace(genome, training=replace(genome.training, **{name: value}))
+    return replace(genome, **{name: value})
+
+
+def is_active(genome: DenseGenome, name: str) -> bool:
+    """Whether one of `SETTINGS` changes anything in this genome."""
+    if name in ("dropout", "normalization"):
+        return bool(genome.layers)
+    return name != "weight_decay" or genome.training.optimizer == "adamw"

@@ -1,0 +1,215 @@
+"""Mutations of dense networks: pure functions `(genome, space, rng) -> genome`, None where one does not apply.
+
+A child is a member of the space and differs from its parent. Genes that the space fixes stay as they are. One row in
+`MUTATIONS` enrols a mutation in the space, in the strategies and in the contract tests.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from genomes.dense.genes import SETTINGS, gene_of, is_active, with_gene
+from genomes.dense.genome import DenseGenome, Layer
+from genomes.dense.wiring import (
+    bypass,
+    edges,
+    insert_behind,
+    insert_on_edge,
+    missing_edges,
+    rewired,
+    spare_edges,
+    wires_of,
+)
+from genomes.domains import Range
+
+if TYPE_CHECKING:
+    from genomes.dense.space import DenseSpace
+
+__all__ = ["GENES_MOVED", "MUTATIONS", "Mutation"]
+
+Mutation = Callable[[DenseGenome, "DenseSpace", np.random.Generator], DenseGenome | None]
+
+T = TypeVar("T")
+
+#: Standard deviation of the logarithm of the factor that `scale_learning_rate` applies.
+LEARNING_RATE_SIGMA = 0.5
+
+
+def insert_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Puts a new layer on an edge; several, where the space does not allow one more."""
+    return _grown(genome, space, rng, _insert_one)
+
+
+def duplicate_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Puts a copy of a layer behind it; several times, where the space does not allow one more."""
+    return _grown(genome, space, rng, _duplicate_one) if genome.layers else None
+
+
+def remove_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Takes a layer out, whoever used it takes its sources; several, where the space does not allow one less."""
+    count = space.previous_count(len(genome.layers))
+    if count is None:
+        return None
+    while len(genome.layers) > count:
+        node = int(rng.integers(1, len(genome.layers) + 1))
+        layers = [*genome.layers[: node - 1], *genome.layers[node:]]
+        genome = rewired(genome, layers, bypass(wires_of(genome), node))
+    return genome
+
+
+def resize_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Gives a layer other units; all layers the same, where the space asks for uniform width."""
+    if not genome.layers:
+        return None
+    layers = genome.layers
+    if space.shape == "uniform":
+        units = space.units_between().vary(layers[0].units, rng)
+        child = replace(genome, layers=tuple(replace(layer, units=units) for layer in layers))
+        return child if child != genome else None
+    for place in rng.permutation(len(layers)).tolist():
+        following = layers[place + 1] if place + 1 < len(layers) else None
+        domain = space.units_between(layers[place - 1] if place else None, following)
+        if not domain.is_fixed:
+            return _with_layer(genome, place, units=domain.vary(layers[place].units, rng))
+    return None
+
+
+def change_activation(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Gives a layer another activation; all layers the same, where the space has one activation a network."""
+    domain = space.domain("activation")
+    if domain.is_fixed or not genome.layers:
+        return None
+    place = int(rng.integers(len(genome.layers)))
+    activation = domain.vary(genome.layers[place].activation, rng)
+    if space.activation_scope == "layer":
+        return _with_layer(genome, place, activation=activation)
+    return replace(genome, layers=tuple(replace(layer, activation=activation) for layer in genome.layers))
+
+
+def add_skip(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Adds an edge."""
+    wires = wires_of(genome)
+    missing = missing_edges(wires) if space.skip_connections else []
+    if not missing:
+        return None
+    source, node = _pick(missing, rng)
+    wires[node - 1].add(source)
+    return rewired(genome, genome.layers, wires)
+
+
+def remove_skip(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Removes an edge whose ends stay in use without it."""
+    wires = wires_of(genome)
+    spare = spare_edges(wires) if space.skip_connections else []
+    if not spare:
+        return None
+    source, node = _pick(spare, rng)
+    wires[node - 1].remove(source)
+    return rewired(genome, genome.layers, wires)
+
+
+def scale_learning_rate(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Multiplies the learning rate by a log-normal factor, within the range; takes another one from a choice."""
+    domain = space.domain("learning_rate")
+    if domain.is_fixed:
+        return None
+    rate = genome.training.learning_rate
+    scaled = rate
+    if isinstance(domain, Range):
+        scaled = float(domain.clip(rate * math.exp(LEARNING_RATE_SIGMA * rng.standard_normal())))
+    return with_gene(genome, "learning_rate", scaled if scaled != rate else domain.vary(rate, rng))
+
+
+def change_training_gene(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Varies one of the other genes that a network has once, among those that act in it."""
+    genes = [name for name in GENES_MOVED["change_training_gene"] if space.is_free(name) and is_active(genome, name)]
+    if not genes:
+        return None
+    name = _pick(genes, rng)
+    return with_gene(genome, name, space.domain(name).vary(gene_of(genome, name), rng))
+
+
+MUTATIONS: Mapping[str, Mutation] = MappingProxyType(
+    {
+        function.__name__: function
+        for function in (
+            insert_layer,
+            remove_layer,
+            resize_layer,
+            duplicate_layer,
+            change_activation,
+            scale_learning_rate,
+            add_skip,
+            remove_skip,
+            change_training_gene,
+        )
+    }
+)
+
+#: Mutation -> the settings of a space that it moves; where the space fixes all of them, it has no such mutation.
+GENES_MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "insert_layer": ("layers",),
+        "remove_layer": ("layers",),
+        "resize_layer": ("units",),
+        "duplicate_layer": ("layers",),
+        "change_activation": ("activation",),
+        "scale_learning_rate": ("learning_rate",),
+        "add_skip": ("skip_connections",),
+        "remove_skip": ("skip_connections",),
+        "change_training_gene": tuple(name for name in SETTINGS if name != "learning_rate"),
+    }
+)
+
+
+def _grown(
+    genome: DenseGenome,
+    space: DenseSpace,
+    rng: np.random.Generator,
+    grow: Callable[[DenseGenome, DenseSpace, np.random.Generator], DenseGenome],
+) -> DenseGenome | None:
+    count = space.next_count(len(genome.layers))
+    if count is None:
+        return None
+    while len(genome.layers) < count:
+        genome = grow(genome, space, rng)
+    return genome
+
+
+def _insert_one(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
+    source, node = _pick(edges(wires_of(genome)), rng)
+    layers = genome.layers
+    if space.shape == "uniform" and layers:
+        units = layers[0].units
+    else:
+        before = layers[node - 2] if node > 1 else None
+        after = layers[node - 1] if node <= len(layers) else None
+        units = int(space.units_between(before, after).sample(rng))
+    if space.activation_scope == "network" and layers:
+        activation = layers[0].activation
+    else:
+        activation = str(space.domain("activation").sample(rng))
+    grown = [*layers[: node - 1], Layer(units, activation, (source,)), *layers[node - 1 :]]
+    return rewired(genome, grown, insert_on_edge(wires_of(genome), source, node))
+
+
+def _duplicate_one(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
+    node = int(rng.integers(1, len(genome.layers) + 1))
+    layers = [*genome.layers[:node], *genome.layers[node - 1 :]]
+    return rewired(genome, layers, insert_behind(wires_of(genome), node))
+
+
+def _with_layer(genome: DenseGenome, place: int, **changes: object) -> DenseGenome:
+    layers = list(genome.layers)
+    layers[place] = replace(layers[place], **changes)  # type: ignore[arg-type]
+    return replace(genome, layers=tuple(layers))
+
+
+def _pick(options: Sequence[T], rng: np.random.Generator) -> T:
+    return options[int(rng.integers(len(options)))]

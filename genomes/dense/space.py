@@ -1,0 +1,269 @@
+"""`DenseSpace`: which dense networks a search may try, and how it moves among them. A `genomes.space.SearchSpace`."""
+
+# ruff: noqa: RUF009 (domains are frozen: as defaults they can be shared)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genomes.architecture import digest
+from genomes.codec import VERSION, canonical_json, check_header
+from genomes.dense.crossover import mix_settings, splice_layers
+from genomes.dense.features import features
+from genomes.dense.genes import NETWORK_GENES, SETTINGS, TRAINING_GENES, gene_of, with_gene
+from genomes.dense.genome import DenseGenome, Layer
+from genomes.dense.graph import to_graph
+from genomes.dense.mutation import GENES_MOVED, MUTATIONS
+from genomes.dense.reading import genome_from_json, genome_to_json
+from genomes.dense.sampling import sample
+from genomes.dense.wiring import chain, wires_of
+from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
+from genomes.errors import InputError
+from genomes.values import Word, boolean, shown, suggestion, table
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["DenseSpace"]
+
+#: What a gene may be given as: a domain, the options of a choice, or one value that stays fixed.
+Gene = Domain | Sequence[Value] | Value
+
+_GENES = {**NETWORK_GENES, **TRAINING_GENES}
+_WORDS = {"shape": Word(("free", "uniform", "pyramid")), "activation_scope": Word(("network", "layer"))}
+_NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections")
+_TABLES = {"network": _NETWORK_KEYS, "training": tuple(TRAINING_GENES)}
+
+
+@dataclass(frozen=True)
+class DenseSpace:
+    """Networks of dense layers. Each gene is a `Range`, a `Choice` (or a list of options), or a fixed value.
+
+    The default is what a practitioner would search on a table: one to five layers of 16 to 256 units, activations that
+    train well, moderate dropout and penalties or none, adaptive and momentum optimizers over a wide range of rates.
+
+    Attributes:
+        layers: how many hidden layers, 0 to 64.
+        units: of a hidden layer, 1 to 65,536.
+        shape: "free", "uniform" (all layers equally wide) or "pyramid" (no layer wider than the one before it).
+        activation: among `genomes.dense.ACTIVATIONS`.
+        activation_scope: "network" (all layers have the same) or "layer".
+        skip_connections: whether a layer may take the outputs of several earlier layers; else networks are chains.
+        dropout: share of outputs dropped, 0 to 0.9.
+        normalization: among "none", "batch", "layer".
+        initializer: of all kernels.
+        optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay: see `genomes.dense.Training`. A
+            gene that can be off is a range with `zero=True`.
+
+    Raises:
+        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
+    """
+
+    layers: Gene = Range(1, 5)
+    units: Gene = Range(16, 256, log=True)
+    shape: str = "free"
+    activation: Gene = Choice(("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"))
+    activation_scope: str = "network"
+    skip_connections: bool = True
+    dropout: Gene = Range(0.05, 0.5, zero=True)
+    normalization: Gene = Choice(("none", "batch", "layer"))
+    initializer: Gene = Choice(("glorot_uniform", "he_normal", "lecun_normal"))
+    optimizer: Gene = Choice(("nesterov", "rmsprop", "adam", "adamw", "nadam"))
+    learning_rate: Gene = Range(1e-4, 3e-2, log=True)
+    batch_size: Gene = Choice((32, 64, 128, 256))
+    schedule: Gene = Choice(("constant", "cosine", "exponential"))
+    warmup: Gene = Choice((0.0, 0.05, 0.1))
+    l2: Gene = Range(1e-6, 1e-3, log=True, zero=True)
+    weight_decay: Gene = Range(1e-5, 1e-1, log=True, zero=True)
+
+    def __post_init__(self) -> None:
+        for place, kinds in (("network", NETWORK_GENES), ("training", TRAINING_GENES)):
+            for name, kind in kinds.items():
+                object.__setattr__(self, name, read_domain(getattr(self, name), kind, f"{place}.{name}"))
+        for name, word in _WORDS.items():
+            word.read(getattr(self, name), f"network.{name}")
+        boolean(self.skip_connections, "network.skip_connections")
+
+    # ---------------------------------------------------------------- what the space allows
+
+    @property
+    def mutations(self) -> tuple[str, ...]:
+        """Names of the mutations that can change something here."""
+        return tuple(name for name in MUTATIONS if any(self.is_free(gene) for gene in GENES_MOVED[name]))
+
+    def domain(self, gene: str) -> Domain:
+        """The domain of a gene."""
+        return cast("Domain", getattr(self, gene))
+
+    def is_free(self, gene: str) -> bool:
+        """Whether a search can change anything with this gene."""
+        if gene == "weight_decay" and not self.domain("optimizer").contains("adamw"):
+            return False
+        if gene in ("units", "activation", "skip_connections", "dropout", "normalization") and not self.max_layers:
+            return False
+        return self.skip_connections if gene == "skip_connections" else not self.domain(gene).is_fixed
+
+    @property
+    def max_layers(self) -> int:
+        """The most hidden layers."""
+        return int(self.domain("layers").greatest)
+
+    def next_count(self, count: int) -> int | None:
+        """The next larger number of layers that is allowed, None when there is none."""
+        larger = self.domain("layers").restrict(low=count + 1)
+        return None if larger is None else int(larger.least)
+
+    def previous_count(self, count: int) -> int | None:
+        """The next smaller number of layers that is allowed, None when there is none."""
+        smaller = self.domain("layers").restrict(high=count - 1)
+        return None if smaller is None else int(smaller.greatest)
+
+    def units_between(self, before: Layer | None = None, after: Layer | None = None) -> Domain:
+        """Units that a layer may have between two others; only a pyramid minds them."""
+        domain = self.domain("units")
+        if self.shape != "pyramid":
+            return domain
+        low, high = after.units if after else -math.inf, before.units if before else math.inf
+        return domain.restrict(low, high) or domain  # never empty: the neighbours are members
+
+    # ---------------------------------------------------------------- moving in it
+
+    def sample(self, rng: np.random.Generator) -> DenseGenome:
+        """A random genome: half of them chains, the others with a few skip connections where the space allows them."""
+        return sample(self, rng)
+
+    def mutate(
+        self, genome: DenseGenome, rng: np.random.Generator, operator: str | None = None
+    ) -> tuple[DenseGenome, str]:
+        """A changed genome and the name of the mutation that made it.
+
+        Args:
+            operator: the mutation to try first; a random one unless given. Where it does not apply, others are tried.
+
+        Returns:
+            A genome other than the given one; the given one and "none" when the space has no other.
+
+        Raises:
+            InputError: there is no such mutation.
+        """
+        names = list(self.mutations)
+        rng.shuffle(names)
+        if operator is not None:
+            if operator not in MUTATIONS:
+                mend = suggestion(operator, MUTATIONS)
+                raise InputError(f"operator must be a mutation, not {shown(operator)}: {mend}")
+            names.insert(0, operator)
+        for name in names:
+            child = MUTATIONS[name](genome, self, rng)
+            if child is not None:
+                return child, name
+        for gene in SETTINGS:  # nothing that acts can change: what is left are genes that do nothing here
+            if not (domain := self.domain(gene)).is_fixed:
+                return with_gene(genome, gene, domain.vary(gene_of(genome, gene), rng)), "change_training_gene"
+        return genome, "none"
+
+    def crossover(self, a: DenseGenome, b: DenseGenome, rng: np.random.Generator) -> DenseGenome:
+        """A child with the first layers of one parent, the last of the other, and the training genes of both."""
+        if rng.random() < 0.5:
+            a, b = b, a
+        return mix_settings(splice_layers(a, b, self, rng), b, rng)
+
+    # ---------------------------------------------------------------- looking at genomes
+
+    def contains(self, genome: Any) -> bool:
+        """Whether the genome is a member of this space."""
+        if not isinstance(genome, DenseGenome):
+            return False
+        try:
+            value = genome_to_json(genome)
+            canonical_json(value)  # numbers of other types than Python's own, which Keras refuses, have no JSON
+            return next(self._faults(genome_from_json(value)), None) is None
+        except (TypeError, ValueError):
+            return False
+
+    def architecture(self, genome: DenseGenome) -> nx.DiGraph:
+        """The graph that training sees; see `genomes.architecture`."""
+        return to_graph(genome)
+
+    def digest(self, genome: DenseGenome) -> str:
+        """Hexadecimal digest of what the genome builds and how it is trained."""
+        return digest(to_graph(genome))
+
+    def features(self, genome: DenseGenome) -> NDArray[np.float64]:
+        """The genome as numbers in [0, 1], shape `(num_features,)`; see `genomes.dense.features`."""
+        return features(self, genome)
+
+    def genome_to_json(self, genome: DenseGenome) -> dict[str, Any]:
+        """The genome as JSON values."""
+        return genome_to_json(genome)
+
+    def genome_from_json(self, value: Any) -> DenseGenome:
+        """The genome back. Raises InputError, naming the place, when the value is no genome of this space."""
+        genome = genome_from_json(value)
+        for place, fault in self._faults(genome):
+            raise InputError(f"genome.{place} {fault}: widen the space or change the genome")
+        return genome
+
+    def _faults(self, genome: DenseGenome) -> Iterator[tuple[str, str]]:
+        """What keeps a well-formed genome out of this space: (place inside the genome, constraint and value)."""
+        units = [layer.units for layer in genome.layers]
+        activations = [layer.activation for layer in genome.layers]
+        yield from self._outside("layers", "layers", len(units))
+        for k, layer in enumerate(genome.layers):
+            yield from self._outside(f"layers[{k}].units", "units", layer.units)
+            yield from self._outside(f"layers[{k}].activation", "activation", layer.activation)
+        for name in SETTINGS:
+            place = f"training.{name}" if name in TRAINING_GENES else name
+            yield from self._outside(place, name, gene_of(genome, name))
+        if self.shape == "uniform" and len(set(units)) > 1:
+            yield "layers", f"must have equal units in a space of shape uniform, not {units}"
+        if self.shape == "pyramid" and units != sorted(units, reverse=True):
+            yield "layers", f"must not get wider in a space of shape pyramid, not {units}"
+        if self.activation_scope == "network" and len(set(activations)) > 1:
+            yield "layers", f"must have one activation in a space of scope network, not {activations}"
+        if not self.skip_connections and wires_of(genome) != chain(len(units)):
+            yield "layers", "must form a chain in a space without skip_connections"
+
+    def _outside(self, place: str, gene: str, value: Value) -> Iterator[tuple[str, str]]:
+        if not self.domain(gene).contains(value):
+            yield place, f"must be in {shown(domain_to_json(self.domain(gene)))} of the space, not {shown(value)}"
+
+    # ---------------------------------------------------------------- the space itself
+
+    def to_json(self) -> dict[str, Any]:
+        """The space as JSON values: {"encoding": "dense", "version", "network": {...}, "training": {...}}."""
+        return {"encoding": "dense", "version": VERSION} | {
+            name: {key: self._key_to_json(key) for key in keys} for name, keys in _TABLES.items()
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> DenseSpace:
+        """The space back; what is left out is as in the default space.
+
+        Raises:
+            InputError: the value is no dense space; the text names the table, the key, the value and the mend.
+        """
+        check_header(value, "space", "dense")
+        table(value, "space", ("encoding", "version", *_TABLES))
+        settings: dict[str, Any] = {}
+        for name, keys in _TABLES.items():
+            settings |= table(_placed(value.get(name, {}), name), name, keys)
+        return cls(**settings)
+
+    def _key_to_json(self, key: str) -> Any:
+        return domain_to_json(self.domain(key)) if key in _GENES else getattr(self, key)
+
+
+def _placed(value: Any, name: str) -> Any:
+    """The table as it is, when none of its keys belongs to the other table."""
+    for other, keys in _TABLES.items():
+        for key in value if isinstance(value, Mapping) and other != name else ():
+            if key in keys:
+                raise InputError(f"{name}.{key} is no setting (its value is {shown(value[key])}): move it to [{other}]")
+    return value

@@ -1,0 +1,98 @@
+"""Who feeds whom in a dense network, as lists that can be edited: `wires[k - 1]` holds the sources of node k.
+
+Node 0 is the input, 1..L are the hidden layers, L + 1 is the output. Wires are valid when each node has sources, all of
+them earlier, and each hidden layer is used; functions here keep valid wires valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from genomes.dense.genome import DenseGenome, Layer
+
+__all__ = [
+    "Wires",
+    "bypass",
+    "chain",
+    "edges",
+    "insert_behind",
+    "insert_on_edge",
+    "missing_edges",
+    "rewired",
+    "spare_edges",
+    "wires_of",
+    "wiring_faults",
+]
+
+Wires = list[set[int]]
+
+
+def wires_of(genome: DenseGenome) -> Wires:
+    """The genome's wires."""
+    return [*(set(layer.sources) for layer in genome.layers), set(genome.output_sources)]
+
+
+def rewired(genome: DenseGenome, layers: Sequence[Layer], wires: Wires) -> DenseGenome:
+    """The genome with these layers, wired so."""
+    sources = [tuple(sorted(wire)) for wire in wires]
+    wired = tuple(replace(layer, sources=wire) for layer, wire in zip(layers, sources[:-1], strict=True))
+    return replace(genome, layers=wired, output_sources=sources[-1])
+
+
+def chain(num_layers: int) -> Wires:
+    """Each node takes the one before it."""
+    return [{node} for node in range(num_layers + 1)]
+
+
+def edges(wires: Wires) -> list[tuple[int, int]]:
+    """(source, node) pairs, sorted by node."""
+    return [(source, node) for node, wire in enumerate(wires, start=1) for source in sorted(wire)]
+
+
+def missing_edges(wires: Wires) -> list[tuple[int, int]]:
+    """Edges that could be added."""
+    return [(u, v) for v, wire in enumerate(wires, start=1) for u in range(v) if u not in wire]
+
+
+def spare_edges(wires: Wires) -> list[tuple[int, int]]:
+    """Edges that could be removed: the node has another source and the source another user."""
+    present = edges(wires)
+    users = [u for u, _ in present]
+    return [(u, v) for u, v in present if len(wires[v - 1]) > 1 and users.count(u) > 1]
+
+
+def insert_on_edge(wires: Wires, source: int, node: int) -> Wires:
+    """Wires with a new node on the edge; the new one gets the number `node`, which and all after it move up."""
+    moved = [{u + (u >= node) for u in wire} for wire in wires]
+    moved[node - 1] = (moved[node - 1] - {source}) | {node}
+    return [*moved[: node - 1], {source}, *moved[node - 1 :]]
+
+
+def insert_behind(wires: Wires, node: int) -> Wires:
+    """Wires with a new node, numbered `node + 1`, which takes `node` and feeds all that `node` fed."""
+    moved = [{u + (u >= node) for u in wire} for wire in wires]
+    return [*moved[:node], {node}, *moved[node:]]
+
+
+def bypass(wires: Wires, node: int) -> Wires:
+    """Wires without a hidden node: whoever used it takes its sources instead."""
+    joined = [(wire - {node}) | wires[node - 1] if node in wire else wire for wire in wires]
+    return [{u - (u > node) for u in wire} for wire in (*joined[: node - 1], *joined[node:])]
+
+
+def wiring_faults(genome: DenseGenome) -> Iterator[tuple[str, str]]:
+    """What is wrong with a genome's wires: (place inside the genome, what must be mended)."""
+    wiring = [*(layer.sources for layer in genome.layers), genome.output_sources]
+    for node, sources in enumerate(wiring, start=1):
+        place = "output_sources" if node == len(wiring) else f"layers[{node - 1}].sources"
+        if not sources:
+            yield place, "must name at least one source, not []: name the layer before"
+        elif list(sources) != sorted(set(sources)):
+            yield place, f"must ascend, not {list(sources)}: sort them and name each once"
+        elif not 0 <= sources[0] <= sources[-1] < node:
+            yield place, f"must be from 0 (the input) to {node - 1}, not {list(sources)}: name earlier layers only"
+    used = {source for sources in wiring for source in sources}
+    for node in range(1, len(wiring)):
+        if node not in used:
+            yield f"layers[{node - 1}]", f"must be used: add {node} to the sources of a later layer or of the output"

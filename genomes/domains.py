@@ -1,0 +1,224 @@
+"""Domains: what one gene may be. A `Range` of numbers or a `Choice`; a fixed value is a choice of one.
+
+A domain knows nothing of what its gene is for. It draws values, varies them, and gives their position in [0, 1],
+which is the scale that steps are taken on. Numbers are Python ints and floats, never numpy's: Keras refuses those.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from genomes.errors import InputError
+from genomes.values import Kind, Word, boolean, items, refuse, shown, table
+
+__all__ = ["Choice", "Domain", "Range", "Value", "domain_to_json", "read_domain"]
+
+#: What a gene holds: an int, a float or a str, as its kind says.
+Value = Any
+
+#: Standard deviation of a variation, as a share of the domain.
+_STEP = 0.15
+#: Share of draws that are exactly 0 in a range with `zero`.
+_ZERO_SHARE = 0.25
+#: Significant digits of a real gene: finer steps train no differently, and a person can read these.
+_DIGITS = 4
+
+_MAX_OPTIONS = 1000
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers in [low, high]; whole numbers when both ends are ints.
+
+    Attributes:
+        low, high: the ends, which belong to the range; low < high.
+        log: whether values are drawn evenly on a logarithmic scale; needs low > 0.
+        zero: whether exactly 0, too, is a member, below low > 0: "off, or at least this much". A quarter of all draws.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    zero: bool = False
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether there is one value only."""
+        return False
+
+    @property
+    def least(self) -> Value:
+        """The smallest member."""
+        return self._typed(0 if self.zero else self.low)
+
+    @property
+    def greatest(self) -> Value:
+        """The largest member."""
+        return self.high
+
+    def contains(self, value: Value) -> bool:
+        """Whether the value is a member."""
+        return not isinstance(value, str) and (self.low <= value <= self.high or (self.zero and value == 0))
+
+    def sample(self, rng: np.random.Generator) -> Value:
+        """A random member."""
+        return self._at(rng.random())
+
+    def vary(self, value: Value, rng: np.random.Generator) -> Value:
+        """Another member, likely a near one."""
+        if self.zero and value == 0:  # "off" has no neighbours: on may be anywhere
+            return Range(self.low, self.high, self.log).sample(rng)
+        there = self.position(value)
+        for _ in range(8):
+            step = (there + _STEP * rng.standard_normal()) % 2.0
+            near = self._at(min(step, 2.0 - step))  # reflected at both ends
+            if near != value:
+                return near
+        return self.least if value != self.least else self.greatest
+
+    def position(self, value: Value) -> float:
+        """Where in [0, 1] the value lies, on the scale on which values are drawn evenly."""
+        floor = _ZERO_SHARE if self.zero else 0.0
+        if not self.low <= float(value) <= self.high:
+            return 0.0 if float(value) <= self.low else 1.0
+        start, end = self._ends()
+        return floor + (1.0 - floor) * (self._scale(float(value)) - start) / (end - start)
+
+    def clip(self, value: float) -> Value:
+        """The member of `[low, high]` that is nearest."""
+        value = round(value) if isinstance(self.low, int) else float(f"{value:.{_DIGITS}g}")
+        return self._typed(min(max(value, self.low), self.high))
+
+    def restrict(self, low: float = -math.inf, high: float = math.inf) -> Domain | None:
+        """The members in [low, high], None when there are none."""
+        zero = self.zero and low <= 0 <= high
+        low, high = max(low, self.low), min(high, self.high)
+        if low < high:
+            return Range(low, high, self.log, zero)
+        few = ((self._typed(0),) if zero else ()) + ((low,) if low == high else ())
+        return Choice(few) if few else None
+
+    def _at(self, position: float) -> Value:
+        """The member at a position in [0, 1]."""
+        if self.zero:
+            if position < _ZERO_SHARE:
+                return self._typed(0)
+            position = (position - _ZERO_SHARE) / (1.0 - _ZERO_SHARE)
+        start, end = self._ends()
+        scaled = start + position * (end - start)
+        return self.clip(math.exp(scaled) if self.log else scaled)
+
+    def _ends(self) -> tuple[float, float]:
+        """The ends on the scale; half a unit outside whole numbers, so that the outermost are drawn like the others."""
+        margin = 0.5 if isinstance(self.low, int) else 0.0
+        return self._scale(self.low - margin), self._scale(self.high + margin)
+
+    def _scale(self, value: float) -> float:
+        return math.log(value) if self.log else value
+
+    def _typed(self, value: float) -> int | float:
+        return int(value) if isinstance(self.low, int) else float(value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some options, all names or all numbers."""
+
+    options: tuple[Value, ...]
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether there is one value only."""
+        return len(self.options) == 1
+
+    @property
+    def least(self) -> Value:
+        """The smallest member."""
+        return min(self.options)
+
+    @property
+    def greatest(self) -> Value:
+        """The largest member."""
+        return max(self.options)
+
+    def contains(self, value: Value) -> bool:
+        """Whether the value is a member."""
+        return value in self.options
+
+    def sample(self, rng: np.random.Generator) -> Value:
+        """A random member."""
+        return self.options[int(rng.integers(len(self.options)))]
+
+    def vary(self, value: Value, rng: np.random.Generator) -> Value:
+        """Another member; the value itself when there is no other."""
+        others = [option for option in self.options if option != value]
+        return others[int(rng.integers(len(others)))] if others else value
+
+    def position(self, value: Value) -> float:
+        """Where in [0, 1] the value lies among the options, in their order."""
+        return self.options.index(value) / max(len(self.options) - 1, 1)
+
+    def restrict(self, low: float = -math.inf, high: float = math.inf) -> Domain | None:
+        """The numbers in [low, high], None when there are none."""
+        within = tuple(option for option in self.options if not isinstance(option, str) and low <= option <= high)
+        return Choice(within) if within else None
+
+
+Domain = Range | Choice
+
+
+def read_domain(value: Any, kind: Kind, place: str) -> Domain:
+    """The domain that a person wrote: a `Range` or its table, a `Choice` or its list, or a single value.
+
+    Raises:
+        InputError: a value is not of the kind, the range is empty or inverted, the list is empty or repeats itself.
+    """
+    if isinstance(value, Range):
+        value = {"low": value.low, "high": value.high, "log": value.log, "zero": value.zero}
+    elif isinstance(value, Choice):
+        value = value.options
+    if isinstance(value, Mapping):
+        return _read_range(value, kind, place)
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return _read_choice(value, kind, place)
+    return Choice((kind.read(value, place),))
+
+
+def domain_to_json(domain: Domain) -> Any:
+    """The domain as JSON values, which `read_domain` reads: a table, a list or a single value."""
+    if isinstance(domain, Range):
+        flags = {name: True for name in ("log", "zero") if getattr(domain, name)}
+        return {"low": domain.low, "high": domain.high, **flags}
+    return domain.options[0] if domain.is_fixed else list(domain.options)
+
+
+def _read_range(value: Mapping[str, Any], kind: Kind, place: str) -> Range:
+    if isinstance(kind, Word):
+        refuse(place, f"a name or a list of names among {', '.join(kind.options)}", value)
+    table(value, place, ("low", "high", "log", "zero"), required=("low", "high"))
+    low, high = kind.read(value["low"], f"{place}.low"), kind.read(value["high"], f"{place}.high")
+    log, zero = (boolean(value.get(name, False), f"{place}.{name}") for name in ("log", "zero"))
+    if low >= high:
+        mend = "exchange them" if low > high else f"for a fixed value write {place.rpartition('.')[2]} = {low}"
+        raise InputError(f"{place}.low must be below {place}.high, not {low} and {high}: {mend}")
+    if low <= 0 and (log or zero):
+        mend = "start above 0, and add zero = true where exactly 0 is wanted too" if log else "leave zero out"
+        raise InputError(f"{place}.low must be above 0 with {'log' if log else 'zero'} = true, not {low}: {mend}")
+    if zero:
+        kind.read(0, f"{place}.zero")
+    return Range(low, high, log, zero)
+
+
+def _read_choice(value: Sequence[Any], kind: Kind, place: str) -> Choice:
+    options = [kind.read(option, f"{place}[{k}]") for k, option in enumerate(items(value, place, _MAX_OPTIONS))]
+    if not options:
+        raise InputError(f"{place} must have at least one option, not []: add one, or leave it out for the default")
+    for k, option in enumerate(options):
+        if option in options[:k]:
+            raise InputError(f"{place} must have each option once, not {shown(option)} twice: leave one out")
+    return Choice(tuple(options))

@@ -1,0 +1,81 @@
+"""An architecture graph as text, for a terminal or a log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["draw"]
+
+_THROUGH = {" ": "─", "│": "┼", "╮": "┬", "╯": "┴"}
+
+
+def draw(graph: nx.DiGraph) -> str:
+    """The network as lines of text, from input to output, skip connections as rails, and how it is trained::
+
+    ●─╮  input
+    │ │
+    ● │  64 relu, dropout 0.2
+    │ │
+    ●─╯  output
+    adam at 0.001, batches of 32
+    """
+    lanes = _lanes(sorted((u, v) for u, v in graph.edges if v > u + 1))
+    lines = []
+    for node in range(len(graph)):
+        lines.append(f"●{_rails(lanes, node)}  {_label(graph.nodes[node])}")
+        if node + 1 < len(graph):
+            between = "".join(f" {'│' if any(u <= node < v for u, v in lane) else ' '}" for lane in lanes)
+            lines.append(f"{'│' if graph.has_edge(node, node + 1) else ' '}{between}".rstrip())
+    return "\n".join([*lines, _training_line(graph.graph["training"])])
+
+
+def _lanes(skips: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Skip connections in as few lanes as keep them apart."""
+    lanes: list[list[tuple[int, int]]] = []
+    for skip in skips:
+        for lane in lanes:
+            if lane[-1][1] < skip[0]:
+                lane.append(skip)
+                break
+        else:
+            lanes.append([skip])
+    return lanes
+
+
+def _rails(lanes: list[list[tuple[int, int]]], node: int) -> str:
+    """The lanes in a node's own line: those that start or end here are joined to it."""
+    marks = []
+    for lane in lanes:
+        mark = " "
+        for u, v in lane:
+            mark = "╮" if u == node else "╯" if v == node else "│" if u < node < v else mark
+        marks.append(mark)
+    last = max((k for k, mark in enumerate(marks) if mark in "╮╯"), default=-1)
+    joined = (f"─{_THROUGH[mark] if k < last else mark}" if k <= last else f" {mark}" for k, mark in enumerate(marks))
+    return "".join(joined)
+
+
+def _label(attributes: Mapping[str, Any]) -> str:
+    kind = attributes["kind"]
+    parts = [f"{attributes['units']} {attributes['activation']}" if kind == "dense" else str(kind)]
+    if attributes.get("normalization", "none") != "none":
+        parts.append(f"{attributes['normalization']} normalization")
+    for name in ("dropout", "l2"):
+        if attributes.get(name):
+            parts.append(f"{name} {attributes[name]:g}")
+    return ", ".join(parts)
+
+
+def _training_line(training: Mapping[str, Any]) -> str:
+    parts = [f"{training['optimizer']} at {training['learning_rate']:g}", f"batches of {training['batch_size']}"]
+    if training["schedule"] != "constant":
+        parts.append(f"{training['schedule']} schedule")
+    if training["warmup"]:
+        parts.append(f"warm-up {training['warmup']:g}")
+    if training["weight_decay"] and training["optimizer"] == "adamw":
+        parts.append(f"weight decay {training['weight_decay']:g}")
+    return ", ".join(parts)

@@ -1,0 +1,88 @@
+"""Population files: genomes with their space and, where known, their scores; another run can start from them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+from genomes.codec import VERSION, check_header, parse_json, read_text
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+from genomes.spaces import space_from_json
+from genomes.values import Real, items, table
+
+__all__ = ["Population", "population_from_json", "population_to_json", "population_to_text", "read_population"]
+
+MAX_GENOMES = 100_000
+
+_KEYS = ("encoding", "version", "space", "genomes")
+_SCORE = Real(-1e308, 1e308)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Genomes of one space, best first where scores are known.
+
+    Attributes:
+        space: that all genomes are members of.
+        genomes: shape `(num_genomes,)`.
+        scores: of each genome, None where it is not known, shape `(num_genomes,)`.
+    """
+
+    space: SearchSpace
+    genomes: tuple[Any, ...]
+    scores: tuple[float | None, ...]
+
+
+def population_to_json(
+    space: SearchSpace, genomes: Sequence[Any], scores: Sequence[float | None] | None = None
+) -> dict[str, Any]:
+    """The population as JSON values; a score that is no finite number is as good as none."""
+    known = [None if score is None or not math.isfinite(score) else float(score) for score in scores or ()]
+    pairs = zip(genomes, known if scores is not None else [None] * len(genomes), strict=True)
+    members = [{"genome": space.genome_to_json(genome), "score": score} for genome, score in pairs]
+    return {"encoding": "population", "version": VERSION, "space": space.to_json(), "genomes": members}
+
+
+def population_to_text(space: SearchSpace, genomes: Sequence[Any], scores: Sequence[float | None] | None = None) -> str:
+    """The population as the text of a file: a header, then one genome a line."""
+    value = population_to_json(space, genomes, scores)
+    members = ",\n".join(json.dumps(member, allow_nan=False) for member in value.pop("genomes"))
+    return json.dumps(value, allow_nan=False)[:-1] + f', "genomes": [\n{members}\n]}}\n'
+
+
+def population_from_json(value: Any, space: SearchSpace | None = None) -> Population:
+    """The population back.
+
+    Args:
+        space: that the genomes must be members of, instead of the file's own.
+
+    Raises:
+        InputError: the value is no population, or a genome is not in the space; the text names the place.
+    """
+    check_header(value, "population", "population")
+    parts = table(value, "population", _KEYS, required=("encoding", "genomes"))
+    if space is None:
+        if "space" not in parts:
+            raise InputError("population.space must be given and is missing: add it")
+        space = space_from_json(parts["space"])
+    genomes, scores = [], []
+    for place, item in enumerate(items(parts["genomes"], "population.genomes", MAX_GENOMES)):
+        where = f"population.genomes[{place}]"
+        member = table(item, where, ("genome", "score"), required=("genome",))
+        try:
+            genomes.append(space.genome_from_json(member["genome"]))
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        score = member.get("score")
+        scores.append(None if score is None else _SCORE.read(score, f"{where}.score"))
+    return Population(space, tuple(genomes), tuple(scores))
+
+
+def read_population(path: str | PathLike[str], space: SearchSpace | None = None) -> Population:
+    """The population of a file. Raises InputError as `population_from_json`, or when the file cannot be read."""
+    return population_from_json(parse_json(read_text(path, "population file"), "population"), space)

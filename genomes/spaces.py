@@ -1,0 +1,61 @@
+"""Spaces of any encoding, as TOML for people and as JSON for runs. One row in `ENCODINGS` enrols an encoding."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from os import PathLike
+from types import MappingProxyType
+from typing import Any
+
+from genomes.codec import read_text
+from genomes.dense.space import DenseSpace
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+from genomes.toml import to_toml
+from genomes.values import Word
+
+__all__ = ["ENCODINGS", "read_space", "space_from_json", "space_from_toml", "space_to_toml"]
+
+#: Encoding -> its space, which has a `from_json`.
+ENCODINGS: Mapping[str, type[DenseSpace]] = MappingProxyType({"dense": DenseSpace})
+
+_HEADING = """\
+# A search space. Each setting is one value (fixed), a list of options, or a range:
+#     { low = 16, high = 256, log = true }    evenly on a logarithmic scale
+#     { low = 1e-6, high = 1e-3, zero = true }    0 (off), or at least 1e-6
+# What is left out is as in the default space.
+"""
+
+
+def space_from_json(value: Any) -> SearchSpace:
+    """The space of a JSON value; of the dense encoding unless it names another.
+
+    Raises:
+        InputError: the value is no space; the text names the table, the key, the value and the mend.
+    """
+    encoding = value.get("encoding", "dense") if isinstance(value, Mapping) else "dense"
+    return ENCODINGS[Word(tuple(ENCODINGS)).read(encoding, "space.encoding")].from_json(value)
+
+
+def space_from_toml(text: str) -> SearchSpace:
+    """The space of a TOML text.
+
+    Raises:
+        InputError: as `space_from_json`, or the text is no TOML.
+    """
+    try:
+        value = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"space must be TOML, which it is not ({error}): mend that line") from None
+    return space_from_json(value)
+
+
+def space_to_toml(space: SearchSpace) -> str:
+    """The space as TOML, with a heading that says how to edit it."""
+    return _HEADING + to_toml(space.to_json())
+
+
+def read_space(path: str | PathLike[str]) -> SearchSpace:
+    """The space of a TOML file. Raises InputError as `space_from_toml`, or when the file cannot be read."""
+    return space_from_toml(read_text(path, "space file"))

@@ -1,0 +1,143 @@
+"""Reading values that someone else wrote: each is checked, and refused with its place, the constraint and the value.
+
+`Whole`, `Real` and `Word` are kinds of values. A place is text such as "genome.layers[2].units" or
+"training.learning_rate", which a person finds in the file. Imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from genomes.errors import InputError
+
+__all__ = ["Kind", "Real", "Whole", "Word", "boolean", "items", "record", "refuse", "shown", "suggestion", "table"]
+
+_SHOWN_CHARACTERS = 80
+
+
+def shown(value: Any) -> str:
+    """The value as an error shows it: one short line, whatever it is."""
+    try:
+        text = ascii(value)
+    except Exception:  # a foreign repr may fail in any way (integers of over 4300 digits do)
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
+
+
+def refuse(place: str, constraint: str, value: Any, mend: str = "") -> NoReturn:
+    """Raises the InputError that says `place must be constraint, not value: mend`."""
+    raise InputError(f"{place} must be {constraint}, not {shown(value)}" + (f": {mend}" if mend else ""))
+
+
+def suggestion(name: Any, known: Iterable[str]) -> str:
+    """What to write in place of an unknown name."""
+    names = list(known)
+    near = difflib.get_close_matches(str(name)[:_SHOWN_CHARACTERS], names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Whole numbers in [low, high]; a bool is none, nor is 3.0."""
+
+    low: int
+    high: int
+
+    def read(self, value: Any, place: str) -> int:
+        """The value as an int."""
+        constraint = f"a whole number from {self.low} to {self.high}"
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            refuse(place, constraint, value, _number_mend(value))
+        number = int(value)
+        if not self.low <= number <= self.high:
+            refuse(place, constraint, value)
+        return number
+
+
+@dataclass(frozen=True)
+class Real:
+    """Finite numbers in [low, high]; a bool is none."""
+
+    low: float
+    high: float
+
+    def read(self, value: Any, place: str) -> float:
+        """The value as a float, never -0.0."""
+        constraint = f"a number from {self.low:g} to {self.high:g}"
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            refuse(place, constraint, value, _number_mend(value))
+        try:
+            number = float(value) + 0.0
+        except OverflowError:  # an integer of over 308 digits
+            number = math.inf
+        if not self.low <= number <= self.high:  # false for NaN too
+            refuse(place, constraint, value)
+        return number
+
+
+@dataclass(frozen=True)
+class Word:
+    """One of a few names."""
+
+    options: tuple[str, ...]
+
+    def read(self, value: Any, place: str) -> str:
+        """The value as it is."""
+        if isinstance(value, str) and value in self.options:
+            return value
+        mend = suggestion(value, self.options) if isinstance(value, str) else "write the name in quotes"
+        refuse(place, f"one of {', '.join(self.options)}", value, "" if mend.startswith("known") else mend)
+
+
+Kind = Whole | Real | Word
+
+
+def boolean(value: Any, place: str) -> bool:
+    """The value, which has to be true or false."""
+    if not isinstance(value, bool):
+        refuse(place, "true or false", value)
+    return value
+
+
+def table(value: Any, place: str, known: Collection[str], required: Iterable[str] = ()) -> Mapping[str, Any]:
+    """The value, which has to be a table with no key outside `known` and every key of `required`."""
+    if not isinstance(value, Mapping):
+        refuse(place, f"a table with the keys {', '.join(known)}", value)
+    for key in value:
+        if key not in known:
+            where = f"{place}.{key}" if isinstance(key, str) and key.isidentifier() else f"{place}[{shown(key)}]"
+            mend = suggestion(key, known)
+            raise InputError(f"{where} is no setting (its value is {shown(value[key])}): {mend}")
+    for key in required:
+        if key not in value:
+            raise InputError(f"{place}.{key} must be given and is missing: add it")
+    return value
+
+
+def record(value: Mapping[str, Any], place: str, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+    """The keys of `kinds`, which the table has to hold, each read as its kind."""
+    return {name: kind.read(value[name], f"{place}.{name}") for name, kind in kinds.items()}
+
+
+def items(value: Any, place: str, most: int) -> list[Any]:
+    """The value, which has to be a list of at most `most` items."""
+    if not isinstance(value, (list, tuple)):
+        refuse(place, "a list", value)
+    if len(value) > most:
+        raise InputError(f"{place} must have at most {most} items, not {len(value)}: shorten it")
+    return list(value)
+
+
+def _number_mend(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true and false are no numbers"
+    if isinstance(value, str):
+        return "write it without quotes"
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return f"write {int(value)}"
+    return ""

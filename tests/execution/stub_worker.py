@@ -1,0 +1,52 @@
+"""A worker whose trainer trains nothing: what a network does is its first layer's units, and no Keras is loaded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from evonas.evaluation import Evaluation, Status
+from evonas.execution import worker
+from genomes.errors import InputError
+
+# Units that misbehave; all others are scored by their number.
+EXIT, SEGFAULT, HANG, NAN, RAISE, MISTAKE, KILL = 901, 902, 903, 904, 905, 906, 907
+
+
+class StubTrainer:
+    def __init__(self, data, settings):
+        if settings.patience == 13:
+            raise RuntimeError("no luck today")
+
+    def train(self, tasks, done=frozenset()):
+        for position, task in enumerate(tasks):
+            if position in done:
+                continue
+            match units := task.architecture["nodes"][1]["units"]:
+                case 901:
+                    os._exit(7)
+                case 902:
+                    os.kill(os.getpid(), signal.SIGSEGV)
+                case 903:
+                    time.sleep(600)
+                case 905:
+                    raise KeyError("a bug in the trainer")
+                case 906:
+                    raise InputError("units must be less")
+                case 907:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            for _ in range(task.epochs):
+                yield {}
+                time.sleep(0.01)
+            if units == NAN:
+                yield {position: Evaluation(Status.FAILED, reason="diverged")}
+            else:
+                yield {position: Evaluation(Status.OK, {"rmse": float(units + task.seed)})}
+
+
+if __name__ == "__main__":
+    if "--small" in sys.argv:
+        worker.GROWTH_BYTES, worker.EVALUATIONS_AT_LEAST = -1, 2
+    worker.serve(int(sys.argv[-2]), int(sys.argv[-1]), StubTrainer)

@@ -1,0 +1,209 @@
+"""The driver's side, on a stub worker that loads no Keras: replacement, blame, cancellation, the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from evonas.evaluation import Status
+from evonas.execution import WorkerError
+from evonas.training.trainer import TrainingSettings
+from genomes.errors import InputError
+
+from .stub_worker import EXIT, HANG, KILL, MISTAKE, NAN, RAISE, SEGFAULT
+from .stubs import StubEvaluator, UnitsSpace, candidates, collected
+
+ROOT = Path(__file__).parents[2]
+
+
+def gone(pid: int, seconds: float = 5.0) -> bool:
+    """Whether the process ends in time (a zombie that waits to be reaped has ended)."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_evaluates_a_generation_and_leaves_out_what_is_done(evaluator):
+    found = collected(evaluator.evaluate(candidates(5, 6, 7), frozenset({1})))
+    assert {k: e.scores["rmse"] for k, e in found.items()} == {0: 5.0, 2: 7.0}
+    assert collected(evaluator.evaluate(candidates(5), frozenset({0}))) == {}
+    assert collected(evaluator.evaluate([])) == {}
+
+
+@pytest.mark.parametrize(
+    ("culprit", "words"),
+    [(EXIT, "exited with status 7"), (SEGFAULT, "SIGSEGV"), (KILL, "out of memory"), (NAN, "diverged")],
+)
+def test_a_hostile_candidate_fails_alone(evaluator, culprit, words):
+    units = [3, 4, culprit, 5, 6]
+    found = collected(evaluator.evaluate(candidates(*units)))
+    assert sorted(found) == [0, 1, 2, 3, 4]
+    for position, evaluation in found.items():
+        if units[position] == culprit:
+            assert evaluation.status is Status.FAILED
+            assert words in evaluation.reason
+        else:
+            assert evaluation.scores == {"rmse": float(units[position])}
+
+
+def test_several_culprits_also_at_both_ends(evaluator):
+    found = collected(evaluator.evaluate(candidates(EXIT, 4, SEGFAULT, 5, EXIT)))
+    assert [found[k].status is Status.OK for k in range(5)] == [False, True, False, True, False]
+
+
+def test_a_hanging_candidate_fails_alone(data_path):
+    with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), silence_seconds=1.5) as evaluator:
+        found = collected(evaluator.evaluate(candidates(3, HANG)))
+    assert found[0].status is Status.OK
+    assert found[1].status is Status.FAILED
+    assert "no sign of life" in found[1].reason
+
+
+def test_a_killed_worker_is_replaced_and_its_network_is_not_blamed(evaluator):
+    parts = evaluator.evaluate(candidates(5, 6, 7, epochs=10))
+    first = next(parts)
+    pid = evaluator.pid
+    os.kill(pid, signal.SIGKILL)
+    found = {**first, **collected(parts)}
+    assert [found[k].scores["rmse"] for k in range(3)] == [5.0, 6.0, 7.0]
+    assert evaluator.pid not in (None, pid)
+    os.kill(evaluator.pid, signal.SIGKILL)
+    assert collected(evaluator.evaluate(candidates(9)))[0].status is Status.OK
+
+
+def test_a_worker_that_outgrows_its_bound_is_followed_by_another(evaluator):
+    evaluator.options = ("--small",)
+    pids, found = set(), {}
+    for part in evaluator.evaluate(candidates(*range(1, 8), epochs=1)):
+        pids.add(evaluator.pid)
+        found |= part
+    assert [found[k].scores["rmse"] for k in range(7)] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+    assert len(pids - {None}) >= 3
+
+
+def test_an_error_of_the_trainer_comes_with_its_traceback_and_the_worker_lives(evaluator):
+    with pytest.raises(WorkerError, match=r"(?s)Traceback.*stub_worker.*a bug in the trainer"):
+        collected(evaluator.evaluate(candidates(3, RAISE)))
+    pid = evaluator.pid
+    with pytest.raises(InputError, match="^units must be less$"):
+        collected(evaluator.evaluate(candidates(MISTAKE)))
+    assert collected(evaluator.evaluate(candidates(3)))[0].status is Status.OK
+    assert evaluator.pid == pid
+
+
+def test_a_worker_that_cannot_start_says_why(data_path, tmp_path):
+    settings = TrainingSettings(patience=13)
+    with StubEvaluator(UnitsSpace(), data_path, settings) as evaluator:
+        with pytest.raises(WorkerError, match="no luck today"):
+            evaluator.ping()
+    with StubEvaluator(UnitsSpace(), tmp_path / "none.npz", settings) as evaluator:
+        with pytest.raises(InputError, match=r"none\.npz"):
+            evaluator.ping()
+
+    class Broken(StubEvaluator):
+        def _command(self):
+            return [sys.executable, "-c", "import sys; sys.exit('cannot import name')"]
+
+    with Broken(UnitsSpace(), data_path, settings) as evaluator:
+        with pytest.raises(WorkerError, match="cannot import name"):
+            evaluator.ping()
+
+
+def test_an_iterator_closed_early_cancels_and_the_worker_goes_on(evaluator):
+    parts = evaluator.evaluate(candidates(*range(1, 50), epochs=20))
+    next(parts)
+    pid = evaluator.pid
+    parts.close()
+    started = time.monotonic()
+    assert collected(evaluator.evaluate(candidates(8)))[0].scores == {"rmse": 8.0}
+    assert time.monotonic() - started < 2.0
+    assert evaluator.pid == pid
+
+
+def test_a_second_request_while_one_is_answered_is_refused(evaluator):
+    parts = evaluator.evaluate(candidates(1, 2))
+    next(parts)
+    with pytest.raises(RuntimeError, match="one request at a time"):
+        evaluator.ping()
+    assert len(collected(parts)) == 1
+
+
+def test_close_ends_a_busy_worker_within_two_seconds_and_may_be_called_twice(evaluator):
+    parts = evaluator.evaluate(candidates(1, HANG))
+    next(parts)
+    pid, started = evaluator.pid, time.monotonic()
+    evaluator.close()
+    assert time.monotonic() - started < 2.0
+    assert gone(pid, 0.1)
+    evaluator.close()
+    assert evaluator.pid is None
+
+
+def test_interrupting_the_driver_leaves_the_worker_in_order(evaluator):
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(*_):
+        raise Interrupted
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1.5)
+        with pytest.raises(Interrupted):
+            collected(evaluator.evaluate(candidates(*range(1, 400), epochs=5)))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert collected(evaluator.evaluate(candidates(8)))[0].scores == {"rmse": 8.0}
+
+
+def test_the_worker_ignores_ctrl_c(evaluator):
+    evaluator.ping()
+    os.kill(evaluator.pid, signal.SIGINT)
+    pid = evaluator.pid
+    evaluator.ping()
+    assert evaluator.pid == pid
+    assert os.getsid(pid) == pid
+
+
+@pytest.mark.parametrize("units", [HANG, 5])
+def test_no_orphan_survives_a_killed_driver(data_path, units):
+    script = f"""
+        from pathlib import Path
+        from evonas.training.trainer import TrainingSettings
+        from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates
+        evaluator = StubEvaluator(UnitsSpace(), Path({str(data_path)!r}), TrainingSettings())
+        evaluator.ping()
+        print(evaluator.pid, flush=True)
+        list(evaluator.evaluate(candidates({units}, epochs=10**6)))
+    """
+    driver = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert driver.stdout is not None
+    worker = int(driver.stdout.readline())
+    time.sleep(0.3)
+    assert not gone(worker, 0.1)
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    assert gone(worker)
+
+
+def test_the_driver_side_imports_no_keras():
+    script = "import sys, evonas.execution; print({'keras', 'tensorflow', 'jax'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,55 @@
+"""The real worker, with Keras in it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from evonas.data.prepared import PreparedData
+from evonas.evaluation import Status
+from evonas.execution import WorkerEvaluator
+from evonas.training.deployment import ExportTask
+from evonas.training.trainer import TrainingSettings
+from genomes.architecture import graph_to_json
+from genomes.errors import InputError
+
+from .stubs import UnitsSpace, candidates, collected
+
+pytestmark = pytest.mark.keras
+SETTINGS = TrainingSettings(trainer="single")
+
+
+def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path):
+    from evonas.training.single import SingleTrainer
+
+    log = tmp_path / "worker.log"
+    generation = candidates(8, 9, 10, epochs=3)
+    space = UnitsSpace()
+    with WorkerEvaluator(space, data_path, SETTINGS, log) as evaluator:
+        evaluator.start()
+        parts = evaluator.evaluate(generation)
+        found = dict(next(parts))
+        os.kill(evaluator.pid, signal.SIGKILL)
+        found |= collected(parts)
+
+        tasks = [evaluator._task(candidate) for candidate in generation]
+        here = collected(p for p in SingleTrainer(PreparedData.load(data_path), SETTINGS).train(tasks) if p)
+        for position, evaluation in here.items():
+            assert found[position].status is Status.OK
+            assert found[position].scores == evaluation.scores
+            assert found[position].curve == evaluation.curve
+            for name, value in evaluation.weights.items():
+                np.testing.assert_array_equal(found[position].weights[name], value)
+
+        order = ExportTask(
+            graph_to_json(space.architecture(9)), tmp_path / "best.keras", found[1].weights, found[1].scores
+        )
+        report = evaluator.export(order)
+        assert report.validation_scores["rmse"] == pytest.approx(found[1].scores["rmse"], rel=1e-5)
+        assert order.path.is_file()
+        with pytest.raises(InputError, match="existing folder"):
+            evaluator.export(ExportTask(order.architecture, tmp_path / "no" / "best.keras", found[1].weights))
+    assert log.exists()

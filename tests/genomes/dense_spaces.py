@@ -1,0 +1,53 @@
+"""The dense spaces that the contract tests enrol: a new setting joins with a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from genomes import Choice, DenseGenome, DenseSpace, Layer, Range, Training
+
+#: All genes that a network has once, fixed.
+FIXED: dict[str, Any] = {
+    "dropout": 0.1,
+    "normalization": "batch",
+    "initializer": "he_normal",
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "batch_size": 32,
+    "schedule": "cosine",
+    "warmup": 0.05,
+    "l2": 0.0,
+    "weight_decay": 0.0,
+}
+
+SPACES: dict[str, DenseSpace] = {
+    "default": DenseSpace(),
+    "chain": DenseSpace(skip_connections=False),
+    "uniform": DenseSpace(shape="uniform"),
+    "pyramid": DenseSpace(shape="pyramid", layers=Range(0, 6)),
+    "pyramid of options": DenseSpace(shape="pyramid", units=[8, 16, 64], activation_scope="layer"),
+    "activation per layer": DenseSpace(activation_scope="layer", shape="uniform", skip_connections=False),
+    "skips only": DenseSpace(layers=4, units=8, activation="relu", **FIXED),
+    "single layer": DenseSpace(layers=1),
+    "no layers": DenseSpace(layers=0),
+    "no layers or some": DenseSpace(layers=Range(2, 3, zero=True), units=[4, 8], shape="pyramid"),
+    "gaps in depth": DenseSpace(layers=Choice((0, 2, 5)), units=[4, 8]),
+    "narrow": DenseSpace(layers=Range(1, 2), units=Range(7, 8), learning_rate=[1e-3, 1e-2], skip_connections=False),
+    "linear rate": DenseSpace(learning_rate=Range(0.001, 0.1), warmup=Range(0.0, 0.5)),
+    "dormant decay": DenseSpace(
+        layers=1, units=3, activation="relu", skip_connections=False, **FIXED | {"weight_decay": [0.0, 0.1]}
+    ),
+    "fixed": DenseSpace(layers=2, units=16, activation="tanh", skip_connections=False, **FIXED),
+    "deep": DenseSpace(layers=Range(30, 64), units=Range(1, 65536, log=True)),
+}
+
+
+def network(
+    *units: int, sources: Sequence[Sequence[int]] | None = None, activation: str = "relu", **genes: Any
+) -> DenseGenome:
+    """A network of these units; `sources` are those of each layer and of the output, a chain unless given."""
+    training = Training(**{key: genes.pop(key) for key in list(genes) if key in Training.__dataclass_fields__})
+    wiring = sources or [[node] for node in range(len(units) + 1)]
+    layers = tuple(Layer(u, activation, tuple(s)) for u, s in zip(units, wiring, strict=False))
+    return DenseGenome(layers, tuple(wiring[-1]), training=training, **genes)

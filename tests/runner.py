@@ -1,0 +1,89 @@
+"""A run in a process of its own, to be killed: `python -m tests.runner DIRECTORY GENERATIONS SLEEP [SEAM COUNT]`.
+
+Starts the run or goes on with it; prints the number of committed evaluations after every commit. With a seam, kills
+itself at the COUNT-th time that it comes there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from evonas.config import Budget
+from evonas.evolution import Progress, Stop, evolve
+from evonas.interruption import Interruption
+from evonas.runs import RunStore, files
+from evonas.runs.schema import DATABASE
+from evonas.runs.weights import WeightFiles
+from evonas.strategies import make_strategy
+from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_settings, toy_store
+
+#: Where a run can be cut: SQL statements by their beginning, and calls, each before and after it.
+STATEMENTS = ("BEGIN", "INSERT INTO candidate", "INSERT INTO evaluation", "UPDATE evaluation", "UPDATE state", "COMMIT")
+CALLS = ("put", "remove", "fsync", "replace", "rename")
+SEAMS = (*STATEMENTS, *(f"{when} {call}" for call in CALLS for when in ("before", "after")))
+
+
+class Trap:
+    """Kills this process at the `count`-th hit of a seam."""
+
+    def __init__(self, seam: str, count: int) -> None:
+        self.seam, self.left = seam, count
+
+    def hit(self, seam: str) -> None:
+        if seam == self.seam:
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, owner: Any, name: str) -> None:
+        call: Callable[..., Any] = getattr(owner, name)
+
+        def trapped(*arguments: Any, **named: Any) -> Any:
+            self.hit(f"before {name}")
+            result = call(*arguments, **named)
+            self.hit(f"after {name}")
+            return result
+
+        setattr(owner, name, trapped)
+
+    def statement(self, sql: str) -> None:
+        for beginning in STATEMENTS:
+            if sql.startswith(beginning):
+                self.hit(beginning)
+
+    def set(self) -> None:
+        for owner, name in ((WeightFiles, "put"), (WeightFiles, "remove"), (files.os, "fsync")):
+            self.around(owner, name)
+        for name in ("replace", "rename"):
+            self.around(Path, name)
+
+
+def main(directory: Path, generations: int, sleep_seconds: float, trap: Trap | None, grace_seconds: float) -> int:
+    if trap is not None:
+        trap.set()
+    store = RunStore.open(directory) if (directory / DATABASE).exists() else toy_store(directory, toy_settings(seed=4))
+    if trap is not None:
+        store._connection.set_trace_callback(trap.statement)
+    strategy = make_strategy("ga", ToySpace(), objective=RMSE, settings=store.settings)
+    print("ready", flush=True)
+
+    def on_part(progress: Progress) -> None:
+        print(progress.evaluated, flush=True)
+
+    with store, Interruption(grace_seconds) as interruption:
+        evaluator = ToyEvaluator(part_size=2, sleep_seconds=sleep_seconds)
+        budget = Budget(generations=generations)
+        for _ in evolve(strategy, evaluator, store, ToySpace(), budget, interruption=interruption, on_part=on_part):
+            pass
+        return interruption.exit_code if store.stop == Stop.INTERRUPTED else 0
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    seam = Trap(given[3], int(given[4])) if len(given) > 4 else None
+    sys.exit(main(Path(given[0]), int(given[1]), float(given[2]), seam, float(os.environ.get("GRACE_SECONDS", "8"))))

@@ -1,0 +1,242 @@
+"""What every strategy promises. A new one joins with its row in `STRATEGIES`."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evonas.evaluation import Candidate, Evaluation, Status, Strategy
+from evonas.objective import Objective
+from evonas.strategies import STRATEGIES, make_strategy
+from genomes.dense import DenseSpace
+from genomes.space import SearchSpace
+from tests.toy import RMSE, ToySpace, toy_score
+
+SPACES = ("toy", "dense")
+
+every_strategy = pytest.mark.parametrize("name", STRATEGIES)
+every_space = pytest.mark.parametrize("kind", SPACES)
+
+
+def space_named(kind: str) -> SearchSpace:
+    return ToySpace() if kind == "toy" else DenseSpace()
+
+
+def score(candidate: Candidate) -> float:
+    """A number from the digest alone."""
+    return int(candidate.digest[:8], 16) / 2**32
+
+
+def ok(value: float, name: str = "rmse") -> Evaluation:
+    return Evaluation(Status.OK, {name: value})
+
+
+def play(strategy: Strategy, generations: int) -> list[list[Candidate]]:
+    asked = []
+    for _ in range(generations):
+        asked.append(strategy.ask())
+        strategy.tell([ok(score(candidate)) for candidate in asked[-1]])
+    return asked
+
+
+def as_text(generations: list[list[Candidate]], space: SearchSpace) -> list[Any]:
+    return [[_as_list(candidate, space) for candidate in generation] for generation in generations]
+
+
+def _as_list(each: Candidate, space: SearchSpace) -> list[Any]:
+    genome = space.genome_to_json(each.genome)
+    place = [each.generation, each.index]
+    return [genome, each.digest, each.seed, each.epochs, *place, list(each.parents), each.operator]
+
+
+@every_strategy
+@every_space
+def test_candidates_are_in_the_space_and_complete(name: str, kind: str) -> None:
+    space = space_named(kind)
+    strategy = make_strategy(name, space, objective=RMSE, population=6, offspring=9, epochs=7, seed=3)
+    known: set[str] = set()
+    for number, generation in enumerate(play(strategy, 5)):
+        assert [candidate.index for candidate in generation] == list(range(len(generation)))
+        for candidate in generation:
+            assert space.contains(candidate.genome)
+            assert candidate.digest == space.digest(candidate.genome)
+            assert candidate.epochs == 7
+            assert candidate.generation == number
+            assert 0 <= candidate.seed < 2**31
+            assert set(candidate.parents) <= known
+        known |= {candidate.digest for candidate in generation}
+
+
+@every_strategy
+@every_space
+def test_the_same_seed_asks_the_same_and_another_seed_asks_other(name: str, kind: str) -> None:
+    space = space_named(kind)
+    first = play(make_strategy(name, space, objective=RMSE, population=6, seed=0), 4)
+    again = play(make_strategy(name, space, objective=RMSE, population=6, seed=0), 4)
+    other = play(make_strategy(name, space, objective=RMSE, population=6, seed=1), 4)
+    assert first == again
+    assert first != other
+
+
+SCRIPT = """
+import json, sys
+from tests.strategies.test_contract import as_text, play, space_named
+from tests.toy import RMSE
+from evonas.strategies import make_strategy
+space = space_named(sys.argv[2])
+print(json.dumps(as_text(play(make_strategy(sys.argv[1], space, objective=RMSE, population=6, seed=0), 4), space)))
+"""
+
+
+@every_strategy
+@every_space
+def test_processes_with_other_hash_seeds_ask_the_same(name: str, kind: str) -> None:
+    space = space_named(kind)
+    expected = as_text(play(make_strategy(name, space, objective=RMSE, population=6, seed=0), 4), space)
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        root = Path(__file__).parents[2]
+        output = subprocess.run(
+            [sys.executable, "-c", SCRIPT, name, kind], cwd=root, env=environment, capture_output=True, check=True
+        )
+        assert json.loads(output.stdout) == json.loads(json.dumps(expected))
+
+
+@every_strategy
+@every_space
+@pytest.mark.parametrize("stop", [0, 1, 3])
+def test_a_restored_strategy_goes_on_as_if_it_never_stopped(name: str, kind: str, stop: int) -> None:
+    space = space_named(kind)
+    initial = [space.sample(np.random.default_rng(9))]
+    straight = make_strategy(name, space, objective=RMSE, population=6, seed=5, initial=initial)
+    expected = play(straight, 6)
+    stopped = make_strategy(name, space, objective=RMSE, population=6, seed=5, initial=initial)
+    play(stopped, stop)
+    state = json.loads(json.dumps(stopped.state(), allow_nan=False))
+    restored = make_strategy(name, space, objective=RMSE, population=6, seed=5)
+    play(restored, 2)
+    restored.ask()  # whatever it did before is forgotten
+    restored.restore(state)
+    assert restored.state() == state
+    assert play(restored, 6 - stop) == expected[stop:]
+    assert restored.state() == straight.state()
+
+
+@every_strategy
+def test_calls_out_of_order_raise(name: str) -> None:
+    strategy = make_strategy(name, ToySpace(), population=4)
+    with pytest.raises(RuntimeError, match="must follow ask"):
+        strategy.tell([])
+    candidates = strategy.ask()
+    with pytest.raises(RuntimeError, match="must wait"):
+        strategy.ask()
+    with pytest.raises(RuntimeError, match="must wait"):
+        strategy.state()
+    with pytest.raises(ValueError, match="takes 4 evaluations, one a candidate, not 3"):
+        strategy.tell([ok(1.0)] * 3)
+    strategy.tell([ok(1.0)] * len(candidates))
+    with pytest.raises(RuntimeError, match="must follow ask"):
+        strategy.tell([ok(1.0)] * len(candidates))
+
+
+@every_strategy
+@every_space
+def test_minimising_and_maximising_the_negative_agree(name: str, kind: str) -> None:
+    space = space_named(kind)
+    down = make_strategy(name, space, objective=Objective("score", "min"), population=6)
+    up = make_strategy(name, space, objective="score", direction="max", population=6)
+    for _ in range(5):
+        candidates = down.ask()
+        assert candidates == up.ask()
+        down.tell([ok(score(candidate), "score") for candidate in candidates])
+        up.tell([ok(-score(candidate), "score") for candidate in candidates])
+
+
+@every_strategy
+def test_all_may_fail(name: str) -> None:
+    strategy = make_strategy(name, ToySpace(), objective=RMSE, population=4)
+    for _ in range(4):
+        strategy.tell([Evaluation(Status.FAILED, reason="diverged") for _ in strategy.ask()])
+    json.dumps(strategy.state(), allow_nan=False)
+    assert len(strategy.ask()) == 4
+
+
+@every_strategy
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ok(float("nan")),
+        ok(float("-inf")),
+        ok(float("inf")),
+        Evaluation(Status.OK),
+        Evaluation(Status.FAILED, {"rmse": -9.0}),
+        Evaluation(Status.INFEASIBLE, {"rmse": -9.0}),
+    ],
+    ids=["nan", "-inf", "inf", "no score", "failed", "infeasible"],
+)
+def test_what_failed_never_becomes_a_parent(name: str, bad: Evaluation) -> None:
+    strategy = make_strategy(name, ToySpace(), objective=RMSE, population=6, seed=2)
+    good: set[str] = set()
+    for generation in range(8):
+        candidates = strategy.ask()
+        parents = {parent for candidate in candidates for parent in candidate.parents}
+        assert generation < 2 or parents <= good
+        good |= {candidate.digest for candidate in candidates[::2]}
+        strategy.tell([bad if index % 2 else ok(score(each)) for index, each in enumerate(candidates)])
+
+
+@every_strategy
+def test_a_space_of_one_network_can_be_searched(name: str) -> None:
+    strategy = make_strategy(name, ToySpace(1), objective=RMSE, population=3)
+    assert all(len(generation) == 3 for generation in play(strategy, 4))
+
+
+@every_strategy
+def test_new_networks_are_preferred_to_known_ones(name: str) -> None:
+    generations = play(make_strategy(name, ToySpace(), objective=RMSE, population=10), 8)
+    digests = [candidate.digest for generation in generations for candidate in generation]
+    assert len(set(digests)) == len(digests)
+
+
+@every_strategy
+def test_initial_genomes_come_first(name: str) -> None:
+    initial = [(1, 2, 3, "a"), (4, 5, 6, "a"), (1, 2, 3, "b")]
+    strategy = make_strategy(name, ToySpace(), population=4, initial=initial)
+    candidates = strategy.ask()
+    assert [candidate.genome for candidate in candidates[:2]] == initial[:2]
+    assert [candidate.operator for candidate in candidates] == ["seed", "seed", "sample", "sample"]
+    many = make_strategy(name, ToySpace(), population=1, initial=initial)
+    assert [candidate.genome for candidate in many.ask()] == initial[:1]
+
+
+@every_strategy
+def test_the_global_generator_is_left_alone(name: str) -> None:
+    random.seed(7)
+    before = random.getstate()
+    play(make_strategy(name, ToySpace(), objective=RMSE, population=6), 4)
+    assert random.getstate() == before
+
+
+@every_strategy
+def test_no_strategy_is_worse_than_random_on_a_smooth_problem(name: str) -> None:
+    def best(strategy_name: str, seed: int) -> float:
+        strategy, found = make_strategy(strategy_name, ToySpace(), population=10, seed=seed), []
+        for _ in range(8):
+            candidates = strategy.ask()
+            scores = [toy_score(candidate.genome) for candidate in candidates]
+            strategy.tell([ok(value, "score") for value in scores])
+            found += scores
+        return min(found)
+
+    def mean(strategy_name: str) -> float:
+        return sum(best(strategy_name, seed) for seed in range(10)) / 10
+
+    assert mean(name) <= mean("random")

@@ -1,0 +1,69 @@
+"""The table, and what is particular to one strategy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import import_module
+
+import pytest
+
+from evonas.evaluation import Evaluation, Status
+from evonas.strategies import STRATEGIES, make_strategy
+from evonas.strategies.ga import GeneticAlgorithm, Loss
+from genomes.errors import InputError
+from tests.toy import RMSE, ToySpace
+
+
+def test_every_row_leads_to_a_class_and_says_where_it_is_from() -> None:
+    for row in STRATEGIES.values():
+        module, _, attribute = row.path.partition(":")
+        assert isinstance(getattr(import_module(module), attribute), type)
+        assert row.description
+        assert row.source
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"name": "gaa"}, "strategy must be one of ga, random, not 'gaa': did you mean 'ga'"),
+        ({"direction": "down"}, "direction must be min or max, not 'down'"),
+        ({"population": 0}, "population must be at least 1, not 0"),
+        ({"initial": [(99, 0, 0, "a")]}, r"must be in the search space, which number 1 is not \(\(99, 0, 0, 'a'\)\)"),
+        ({"crossover": 0.7, "mutation": 0.7}, "crossover \\+ mutation must be at most 1, not 0.7 \\+ 0.7 = 1.4"),
+    ],
+)
+def test_bad_input_is_refused(options: dict[str, object], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        make_strategy(**{"name": "ga", "space": ToySpace(), **options})  # type: ignore[arg-type]
+
+
+def test_parents_and_offspring_are_cut_to_the_best() -> None:
+    strategy = make_strategy("ga", ToySpace(), objective=RMSE, population=5, offspring=12)
+    assert isinstance(strategy, GeneticAlgorithm)
+    losses: list[float] = []
+    for size in (5, 12, 12):
+        candidates = strategy.ask()
+        assert len(candidates) == size
+        scores = [int(candidate.digest[:6], 16) / 1e6 for candidate in candidates]
+        strategy.tell([Evaluation(Status.OK, {"rmse": value}) for value in scores])
+        losses = sorted([*losses, *scores])[:5]
+        assert [member["loss"] for member in strategy.state()["population"]] == losses
+
+
+def test_shares_of_the_operators_are_respected() -> None:
+    strategy = make_strategy("ga", ToySpace(1000), objective=RMSE, population=50, crossover=0.2, mutation=0.3)
+    count: Counter[str] = Counter()
+    for generation in range(20):
+        candidates = strategy.ask()
+        if generation:
+            count.update("mutation" if each.operator in ToySpace.mutations else each.operator for each in candidates)
+        scores = [int(candidate.digest[:6], 16) for candidate in candidates]
+        strategy.tell([Evaluation(Status.OK, {"rmse": value}) for value in scores])
+    # Networks that were tried before are drawn again, which takes most from the renamings and the crossovers of equals.
+    for operator, share in (("crossover", 0.2), ("mutation", 0.3), ("sample", 0.5)):
+        assert abs(count[operator] / count.total() - share) < 0.15
+
+
+def test_a_fitness_orders_failures_last() -> None:
+    fitnesses = [Loss((loss,)) for loss in (3.0, float("inf"), 1.0, 2.0)]
+    assert [fitness.values[0] for fitness in sorted(fitnesses, reverse=True)] == [1.0, 2.0, 3.0, float("inf")]

@@ -1,0 +1,111 @@
+"""Who may import whom: the rules of the design, on `sys.modules` of a fresh process."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("keras", "tensorflow", "jax", "pandas", "sklearn")
+
+
+def modules_after(statement: str, **environment: str) -> set[str]:
+    """Names of the modules loaded in a fresh process after the statement."""
+    script = f"import json, sys\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
+    output = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, check=True
+    )
+    return set(json.loads(output.stdout.splitlines()[-1]))
+
+
+def modules_of(package: str) -> list[str]:
+    """Every module of a package, by name."""
+    paths = sorted((ROOT / package.replace(".", "/")).rglob("*.py"))
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
+    return [name.removesuffix(".__init__") for name in names]
+
+
+def loaded(modules: set[str], *packages: str) -> set[str]:
+    """Those of the packages that are among the modules."""
+    return {package for package in packages if any(f"{name}.".startswith(f"{package}.") for name in modules)}
+
+
+def test_importing_evonas_is_quick_and_loads_nothing_heavy() -> None:
+    assert not loaded(modules_after("import evonas"), *HEAVY, "deap", "rich", "typer", "networkx")
+    seconds = []
+    for _ in range(5):
+        script = "import time; t = time.perf_counter(); import evonas; print(time.perf_counter() - t)"
+        output = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True)
+        seconds.append(float(output.stdout))
+        if seconds[-1] < 0.5:
+            break
+        time.sleep(0.2)  # another process may have the machine
+    assert min(seconds) < 0.5
+
+
+def test_genomes_know_nothing_of_evonas() -> None:
+    statement = "; ".join(f"import {name}" for name in modules_of("genomes"))
+    assert not loaded(modules_after(statement), "evonas", *HEAVY, "deap", "pydantic")
+
+
+def test_strategies_and_training_do_not_know_each_other() -> None:
+    statement = "; ".join(f"import {name}" for name in modules_of("evonas.strategies"))
+    assert not loaded(modules_after(statement), "evonas.training", "evonas.execution", *HEAVY)
+    assert not any(path.startswith("evonas/training/") for path in importers("evonas.strategies"))
+    assert not any(path.startswith("evonas/strategies/") for path in importers("evonas.training", "evonas.runs"))
+
+
+@pytest.mark.parametrize("package", ["evonas.runs", "evonas.data", "evonas.execution", "evonas.reporting"])
+def test_importing_a_package_of_the_driver_loads_nothing_heavy(package: str) -> None:
+    names = [name for name in modules_of(package) if not name.endswith("__main__")]
+    if not names:
+        pytest.skip(f"{package} has no modules")
+    assert not loaded(modules_after("; ".join(f"import {name}" for name in names)), *HEAVY)
+
+
+def test_the_loop_joins_its_parts_through_protocols() -> None:
+    modules = modules_after("import evonas.evolution")
+    assert not loaded(modules, "evonas.training", "evonas.execution", "evonas.cli", "deap", *HEAVY)
+
+
+def imports_of(path: Path) -> set[str]:
+    """First words of what a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def importers(*packages: str) -> set[str]:
+    """Files of genomes and evonas that import one of the packages, even inside a function."""
+    paths = [path for folder in ("genomes", "evonas") for path in (ROOT / folder).rglob("*.py")]
+    return {str(path.relative_to(ROOT)) for path in paths if loaded(imports_of(path), *packages)}
+
+
+def test_only_training_imports_keras() -> None:
+    # The result loads the exported model in the user's own process, when `best_model` is asked for.
+    others = {path for path in importers("keras", "tensorflow", "jax") if not path.startswith("evonas/training/")}
+    assert others <= {"evonas/result.py"}
+
+
+def test_only_strategies_import_deap() -> None:
+    assert all(path.startswith("evonas/strategies/") for path in importers("deap", "optuna"))
+
+
+def test_nobody_imports_what_sits_on_top() -> None:
+    assert importers("evonas.cli") <= {"evonas/__main__.py"}
+    assert not importers("evonas.estimators", "scripts")
+
+
+def test_nothing_that_is_read_can_run_code() -> None:
+    assert not importers("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve")

@@ -1,0 +1,129 @@
+"""A run that is killed, at any instant and however often, ends as the run that never was; nothing committed is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from evonas.runs import RunReader
+from tests.runner import SEAMS
+
+ROOT = Path(__file__).parents[1]
+GENERATIONS = 5
+
+
+def start(directory: Path, sleep_seconds: float = 0.0, *seam: str, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.runner", str(directory), str(GENERATIONS), str(sleep_seconds), *seam]
+    return subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, list[int], str]:
+    """The exit code, the counts of evaluations that the process reported as committed, and its errors."""
+    out, err = process.communicate(timeout=60)
+    return process.returncode, [int(line) for line in out.split() if line.isdigit()], err
+
+
+def digest(directory: Path) -> str:
+    with RunReader(directory) as run:
+        return run.digest()
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
+    directory = tmp_path_factory.mktemp("straight") / "run"
+    code, _, err = finish(start(directory))
+    assert code == 0, err
+    return digest(directory)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_kills_change_nothing(tmp_path: Path, expected: str, seed: int) -> None:
+    directory, rng, kills = tmp_path / "run", random.Random(seed), 0
+    while True:
+        process = start(directory, 0.015)
+        if kills < 7:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(rng.uniform(0, 0.1))
+            process.kill()
+        code, committed, err = finish(process)
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL, err
+        kills += 1
+        with RunReader(directory) as run:
+            assert run.evaluated >= max(committed, default=0)
+    assert kills >= 5
+    assert digest(directory) == expected
+    assert not list(directory.glob("**/*.tmp"))
+
+
+@pytest.mark.parametrize("seam", SEAMS)
+def test_a_kill_at_a_seam_changes_nothing(tmp_path: Path, expected: str, seam: str) -> None:
+    directory, died = tmp_path / "run", 0
+    for count in ("1", "6"):
+        code, committed, err = finish(start(directory, 0.0, seam, count))
+        assert code in (0, -signal.SIGKILL), err
+        died += code != 0
+        if (directory / "run.sqlite").exists():
+            with RunReader(directory) as run:
+                assert run.evaluated >= max(committed, default=0)
+    assert died
+    code, _, err = finish(start(directory))
+    assert code == 0, err
+    assert digest(directory) == expected
+    with RunReader(directory) as run:
+        named = {record.weights for record in run.records()} - {None}
+        assert {path.stem for path in (directory / "weights").iterdir()} == named
+
+
+def wait_until_training(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_lets_the_part_finish(tmp_path: Path, expected: str, number: int, code: int) -> None:
+    process = start(tmp_path / "run", 0.5)
+    wait_until_training(process)
+    process.send_signal(number)
+    result, committed, err = finish(process)
+    assert (result, committed) == (code, [2])
+    assert "Stopping" in err
+    assert finish(start(tmp_path / "run"))[0] == 0
+    assert digest(tmp_path / "run") == expected
+
+
+def test_a_part_that_takes_too_long_is_abandoned(tmp_path: Path, expected: str) -> None:
+    process = start(tmp_path / "run", 30, GRACE_SECONDS="0.3")
+    wait_until_training(process)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    result, committed, _ = finish(process)
+    assert (result, committed) == (130, [])
+    assert time.monotonic() - asked < 3
+    assert finish(start(tmp_path / "run"))[0] == 0
+    assert digest(tmp_path / "run") == expected
+
+
+def test_the_second_signal_ends_at_once(tmp_path: Path, expected: str) -> None:
+    process = start(tmp_path / "run", 30)
+    wait_until_training(process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert finish(process)[0] == 143
+    assert time.monotonic() - asked < 1
+    assert finish(start(tmp_path / "run"))[0] == 0
+    assert digest(tmp_path / "run") == expected
