@@ -25,6 +25,7 @@ from evonas.api import load_run, resume, search
 from evonas.config import Budget, Settings
 from evonas.errors import Interrupted
 from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.evolution import Generation, Progress
 from evonas.exporting import export
 from evonas.result import SearchResult
 from evonas.strategies import make_strategy as strategy
@@ -35,7 +36,9 @@ __all__ = [
     "Budget",
     "Candidate",
     "Evaluation",
+    "Generation",
     "Interrupted",
+    "Progress",
     "SearchResult",
     "Settings",
     "Status",

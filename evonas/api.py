@@ -5,7 +5,7 @@ Imports no Keras and no pandas; what needs them is imported when it is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +37,7 @@ __all__ = ["EvaluatorFactory", "load_run", "resume", "search", "search_prepared"
 EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
 OnPart = Callable[[Progress], None]
 OnGeneration = Callable[[Generation], None]
+OnStart = Callable[[RunReader, Budget], None]
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
 
@@ -60,6 +61,7 @@ def search(
     task: str | None = None,
     sample_weight: Any = None,
     class_weight: Any = None,
+    drop: Sequence[str] = (),
     **settings: Any,
 ) -> SearchResult:
     """Evolves networks for the data and returns what was found. Everything is committed to a run directory on the way.
@@ -81,6 +83,7 @@ def search(
         on_part, on_generation: called after each commit and each generation.
         task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.preparation`.
+        drop: names of columns of a table to leave out.
         **settings: fields of `evonas.Settings`, such as `population=50`, `epochs=100`, `objective="mae"`, `cv=5`.
 
     Raises:
@@ -102,10 +105,12 @@ def search(
         if isinstance(x, (str, Path)):
             source = {"path": str(x), "target": y}
             x = read_table(Path(x))
-        data = prepare_table(x, y, sample_weight=sample_weight, **common)
+        data = prepare_table(x, y, sample_weight=sample_weight, drop=drop, **common)
     else:
         from evonas.data.preparation import prepare_arrays
 
+        if drop:
+            raise InputError(f"drop must be given with a target's name, not {list(drop)!r} with an array y: select x")
         data = prepare_arrays(x, y, validation=validation, test=test, sample_weight=sample_weight, **common)
     return search_prepared(
         data,
@@ -133,6 +138,7 @@ def search_prepared(
     source: Mapping[str, Any] | None = None,
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
+    on_start: OnStart | None = None,
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
 ) -> SearchResult:
@@ -140,6 +146,7 @@ def search_prepared(
 
     Args:
         source: where the data came from, recorded for people; JSON values.
+        on_start: called once, before anything is trained, with the run and its budget.
         interruption: how to listen to signals.
         evaluator: what trains; the worker process by default.
     """
@@ -158,7 +165,7 @@ def search_prepared(
         source=source,
         overwrite=overwrite,
     )
-    return _run(store, space, budget or Budget.of(), on_part, on_generation, interruption, evaluator)
+    return _run(store, space, budget or Budget.of(), on_part, on_generation, on_start, interruption, evaluator)
 
 
 def resume(
@@ -171,6 +178,7 @@ def resume(
     data: PreparedData | None = None,
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
+    on_start: OnStart | None = None,
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
     **settings: Any,
@@ -198,7 +206,7 @@ def resume(
     except BaseException:
         store.close()
         raise
-    return _run(store, space, budget, on_part, on_generation, interruption, evaluator)
+    return _run(store, space, budget, on_part, on_generation, on_start, interruption, evaluator)
 
 
 def load_run(run_dir: str | Path) -> SearchResult:
@@ -212,10 +220,13 @@ def _run(
     budget: Budget,
     on_part: OnPart | None,
     on_generation: OnGeneration | None,
+    on_start: OnStart | None,
     interruption: Interruption | None,
     evaluator: EvaluatorFactory | None,
 ) -> SearchResult:
     with store, interruption or Interruption() as listening:
+        if on_start is not None:
+            on_start(store, budget)
         strategy = make_strategy(store.settings.strategy, space, objective=store.objective, settings=store.settings)
         trainer = (evaluator or _worker)(space, store.directory / DATA_NAME, store.settings)
         try:

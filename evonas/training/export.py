@@ -155,4 +155,4 @@ def _network(graph: nx.DiGraph, problem: Problem, weights: Weights) -> keras.Mod
 
 def _raw(model: keras.Model) -> keras.Model:
     """The exported model up to its raw outputs."""
-    return keras.Model(model.inputs, model.get_layer("output").output)
+    return keras.Model(model.inputs[0], model.get_layer("output").output)

@@ -89,7 +89,7 @@ def deployable(model: keras.Model, problem: Problem) -> keras.Model:
         last = keras.layers.Rescaling(list(problem.target_std), list(problem.target_mean), name="target_units")
     else:
         last = keras.layers.Activation("sigmoid" if problem.task == "binary" else "softmax", name="probability")
-    return keras.Model(model.inputs, last(model.outputs[0]), name="network")
+    return keras.Model(model.inputs[0], last(model.outputs[0]), name="network")
 
 
 def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:

@@ -54,27 +54,32 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
     def normalize(z: Any, node: int, p: Arrays, moving: Arrays, members: Arrays, row_mask: Any) -> tuple[Any, Arrays]:
         """Batch, layer or no normalisation, as each slot says; `row_mask` is None at inference."""
         name, batch, layer = f"layer_{node}", members[f"batch_norm_{node}"], members[f"layer_norm_{node}"]
-        neither, mask = 1.0 - batch - layer, members[f"mask_{node}"]
+        either, mask = batch + layer, members[f"mask_{node}"]
         kept: Arrays = {}
-        if row_mask is None:
-            mean, variance = moving[f"{name}/moving_mean"], moving[f"{name}/moving_variance"]
-        else:
+        center: Any = 0.0
+        spread: Any = 0.0
+        if shape.batch_norm and row_mask is None:
+            center, spread = batch * moving[f"{name}/moving_mean"], batch * moving[f"{name}/moving_variance"]
+        elif shape.batch_norm:
+            # Products with the rows' weights: a matrix product is faster than a reduction over rows.
             count = ops.maximum(ops.sum(row_mask, axis=1, keepdims=True), 1.0)
-            mean = ops.sum(z * row_mask, axis=1, keepdims=True) / count
-            variance = ops.sum(ops.square(z - mean) * row_mask, axis=1, keepdims=True) / count
+            weights = ops.transpose(row_mask / count, (0, 2, 1))
+            mean = ops.matmul(weights, z)
+            variance = ops.matmul(weights, ops.square(z - mean))
+            center, spread = batch * mean, batch * variance
             for part, value in (("moving_mean", mean), ("moving_variance", variance)):
                 old = moving[f"{name}/{part}"]
                 new = old * MOVING_MOMENTUM + value * (1.0 - MOVING_MOMENTUM)
                 trained = ops.logical_and(ops.any(row_mask > 0.0, axis=1, keepdims=True), batch > 0.0)
                 kept[f"{name}/{part}"] = backend.constant(ops.where(trained, new, old))
-        units = members[f"units_{node}"]
-        layer_mean = ops.sum(z * mask, axis=2, keepdims=True) / units
-        layer_variance = ops.sum(ops.square(z - layer_mean) * mask, axis=2, keepdims=True) / units
-        mean = batch * mean + layer * layer_mean
-        variance = batch * variance + layer * layer_variance
-        scale = neither + (1.0 - neither) * ops.rsqrt(variance + NORMALIZATION_EPSILON)
-        gamma = neither + (1.0 - neither) * p[f"{name}/gamma"]
-        return (z - mean) * scale * gamma + (1.0 - neither) * p[f"{name}/beta"], kept
+        if shape.layer_norm:
+            units = members[f"units_{node}"]
+            layer_mean = ops.sum(z * mask, axis=2, keepdims=True) / units
+            layer_variance = ops.sum(ops.square(z - layer_mean) * mask, axis=2, keepdims=True) / units
+            center, spread = center + layer * layer_mean, spread + layer * layer_variance
+        scale = (1.0 - either) + either * ops.rsqrt(spread + NORMALIZATION_EPSILON)
+        gamma = (1.0 - either) + either * p[f"{name}/gamma"]
+        return (z - center) * (scale * gamma) + either * p[f"{name}/beta"], kept
 
     def forward(
         p: Arrays, moving: Arrays, members: Arrays, x: Any, row_mask: Any = None, step: Any = None
@@ -92,7 +97,7 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
             bias = p[f"{name}/bias"]
             if node == shape.output:
                 return product(z, p[f"{name}/kernel"]) + bias, kept
-            if shape.normalized:
+            if shape.batch_norm:
                 # Batch normalisation takes any bias away again, so such layers have none.
                 bias = bias * (1.0 - members[f"batch_norm_{node}"])
             z = product(z, p[f"{name}/kernel"]) + bias

@@ -21,8 +21,8 @@ class ProgramShape:
         steps: the most steps of an epoch.
         epochs: the most epochs of a call.
         chunks: parts of `chunk_rows` rows in which the validation rows pass.
-        normalized, dropout, penalised, weighted: whether any network normalises, drops out, has an L2 penalty; whether
-            rows have weights.
+        batch_norm, layer_norm, dropout, penalised: whether any network has it (penalised: an L2 penalty).
+        weighted: whether rows have weights.
         mixed_edges: whether some network lacks some edge.
         precision: dtype of matrix products, "float32" or "bfloat16".
     """
@@ -38,12 +38,18 @@ class ProgramShape:
     epochs: int
     chunks: int
     chunk_rows: int
-    normalized: bool = False
+    batch_norm: bool = False
+    layer_norm: bool = False
     dropout: bool = False
     penalised: bool = False
     weighted: bool = False
     mixed_edges: bool = False
     precision: str = "float32"
+
+    @property
+    def normalized(self) -> bool:
+        """Whether any network normalises."""
+        return self.batch_norm or self.layer_norm
 
     @property
     def output(self) -> int:

@@ -98,28 +98,24 @@ def test_an_error_of_the_trainer_comes_with_its_traceback_and_the_worker_lives(e
     with pytest.raises(WorkerError, match=r"(?s)Traceback.*stub_worker.*a bug in the trainer"):
         collected(evaluator.evaluate(candidates(3, RAISE)))
     pid = evaluator.pid
-    with pytest.raises(InputError, match="^units must be less$"):
+    with pytest.raises(InputError, match="units must be less"):
         collected(evaluator.evaluate(candidates(MISTAKE)))
     assert collected(evaluator.evaluate(candidates(3)))[0].status is Status.OK
     assert evaluator.pid == pid
 
 
 def test_a_worker_that_cannot_start_says_why(data_path, tmp_path):
-    settings = TrainingSettings(patience=13)
-    with StubEvaluator(UnitsSpace(), data_path, settings) as evaluator:
-        with pytest.raises(WorkerError, match="no luck today"):
-            evaluator.ping()
-    with StubEvaluator(UnitsSpace(), tmp_path / "none.npz", settings) as evaluator:
-        with pytest.raises(InputError, match=r"none\.npz"):
-            evaluator.ping()
-
     class Broken(StubEvaluator):
         def _command(self):
             return [sys.executable, "-c", "import sys; sys.exit('cannot import name')"]
 
-    with Broken(UnitsSpace(), data_path, settings) as evaluator:
-        with pytest.raises(WorkerError, match="cannot import name"):
-            evaluator.ping()
+    space, unlucky = UnitsSpace(), TrainingSettings(patience=13)
+    with StubEvaluator(space, data_path, unlucky) as evaluator, pytest.raises(WorkerError, match="no luck today"):
+        evaluator.ping()
+    with StubEvaluator(space, tmp_path / "none.npz", unlucky) as evaluator, pytest.raises(InputError, match="none"):
+        evaluator.ping()
+    with Broken(space, data_path, unlucky) as evaluator, pytest.raises(WorkerError, match="cannot import name"):
+        evaluator.ping()
 
 
 def test_an_iterator_closed_early_cancels_and_the_worker_goes_on(evaluator):

@@ -100,7 +100,7 @@ def test_the_last_layer_speaks_the_target_s_units(exported):
 
     for prepared, _, order, _ in exported.values():
         model, x = keras.models.load_model(order.path), prepared.splits[0].x_validation
-        inner = keras.Model(model.inputs, model.get_layer("output").output)
+        inner = keras.Model(model.inputs[0], model.get_layer("output").output)
         wanted = predictions(prepared.problem, np.asarray(inner(x)))
         wanted = wanted[:, 1:] if prepared.problem.task == "binary" else wanted
         np.testing.assert_allclose(np.asarray(model(x)), wanted, rtol=1e-4)
@@ -148,6 +148,6 @@ def test_a_mistake_is_named(exported, tmp_path, change, words):
 def test_a_fold_s_network_is_not_held_to_the_mean(exported, tmp_path):
     from evonas.training.export import export
 
-    _, found, order, _ = exported["regression"]
+    _, _, order, _ = exported["regression"]
     cut = replace(order, path=tmp_path / "fold.keras", scores={"rmse": 1e9})
     assert "first fold" in export(cut, data(folds=2), SETTINGS).note

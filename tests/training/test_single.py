@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_every_way_of_training_learns(optimizer, rate, schedule, warmup, normali
 def test_every_task_learns(kind, metrics):
     (found,) = trained(single(data(kind, weighted=True)), [task(graph((16,)), epochs=8)]).values()
     assert found.scores.keys() >= metrics
-    assert found.curve[-1] < found.curve[0]
+    assert found.train_curve[-1] < found.train_curve[0]
 
 
 def test_a_training_is_what_the_numbers_say():
@@ -121,7 +122,7 @@ def test_weights_and_scores_are_those_of_the_best_epoch():
 
 
 def test_a_diverged_network_fails_and_leaves_its_neighbours_alone():
-    bad = task(graph((8,), activation="linear", optimizer="sgd", learning_rate=1e6), epochs=6)
+    bad = task(graph((8,), activation="linear", optimizer="momentum", learning_rate=100.0), epochs=10)
     good = task(graph((8,), dropout=0.3), seed=5)
     trainer = single(data())
     found = trained(trainer, [bad, good])
@@ -138,16 +139,13 @@ def test_a_diverged_network_fails_and_leaves_its_neighbours_alone():
 
 
 def test_folds_and_replicates_are_averaged():
+    from evonas.training.combine import member_seed
+
     prepared, one = data(folds=2), task(graph((8,)))
     (found,) = trained(single(prepared, replicates=2), [one]).values()
     firsts = []
-    for split in prepared.splits:
-        from dataclasses import replace
-
-        from evonas.training.combine import member_seed
-
+    for fold, split in enumerate(prepared.splits):
         for replicate in range(2):
-            fold = prepared.splits.index(split)
             seed = member_seed(one.seed, fold, replicate)
             firsts += trained(single(replace(prepared, splits=(split,))), [replace(one, seed=seed)]).values()
     assert found.scores["rmse"] == pytest.approx(np.mean([e.scores["rmse"] for e in firsts]), rel=1e-12)
@@ -160,7 +158,11 @@ def test_out_of_memory_is_a_value_and_other_errors_are_not(monkeypatch):
     class ResourceExhaustedError(Exception):
         pass
 
-    for error, expected in ((ResourceExhaustedError("OOM when allocating"), None), (MemoryError(), None)):
+    for error in (
+        ResourceExhaustedError("OOM when allocating"),
+        RuntimeError("RESOURCE_EXHAUSTED: ..."),
+        MemoryError(),
+    ):
 
         def refuse(*_, error=error):
             raise error
@@ -169,7 +171,6 @@ def test_out_of_memory_is_a_value_and_other_errors_are_not(monkeypatch):
         (found,) = trained(single(data()), [task(graph())]).values()
         assert found.status is Status.FAILED
         assert "out of memory" in found.reason
-        assert expected is None
 
     def fail(*_):
         raise KeyError("a bug")
@@ -186,7 +187,5 @@ def test_mixed_precision_is_scored_as_it_is_exported():
 
 
 def test_going_on_with_a_training_is_refused():
-    from dataclasses import replace
-
     with pytest.raises(InputError, match="population"):
         trained(single(data()), [replace(task(graph()), keep_snapshots=True)])

@@ -1,0 +1,318 @@
+"""The command line: `evonas run | resume | status | export | space`. Sits on top: nobody imports it.
+
+Exit codes: 0 done, 1 something failed, 2 a mistake in what was given, 130 and 143 stopped by Ctrl-C and SIGTERM. What
+is heavy (pandas, rich) is imported by the command that needs it, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from evonas import __version__
+from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
+from evonas.errors import Interrupted
+from evonas.objective import METRICS
+from evonas.strategies import STRATEGIES
+from genomes.errors import InputError
+
+__all__ = ["app", "main"]
+
+_DEFAULTS = Settings(seed=0)
+
+
+class _Commands(TyperGroup):
+    """Turns what goes wrong in a command into one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        from evonas.execution import WorkerError
+
+        try:
+            return super().invoke(ctx)
+        except Interrupted as stop:
+            code = stop.exit_code
+        except KeyboardInterrupt:
+            code = 130
+            typer.echo("\nStopped.", err=True)
+        except InputError as error:
+            code = 2
+            typer.echo(f"Error: {error}", err=True)
+        except BrokenPipeError:
+            raise
+        except (WorkerError, OSError) as error:
+            code = 1
+            typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="evonas")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"it must be a whole number, such as 20, not {text!r}") from None
+
+
+def _real(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"it must be a number, such as 0.5, not {text!r}") from None
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"evonas {__version__}")
+        raise typer.Exit
+
+
+def _option(text: str, metavar: str, *names: str, parser: Callable[[str], Any] | None = None) -> Any:
+    """An option's description. `metavar` N is a whole number, X any number."""
+    parser = parser or {"N": _whole, "X": _real}.get(metavar)
+    return typer.Option(*names, help=text, metavar=metavar, parser=parser, show_default=False)
+
+
+# What several commands take.
+RunDir = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory.", show_default=False)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line; text goes to standard error.")]
+
+
+@app.callback()
+def evonas(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Evolve neural networks for a table, and get the best one as a Keras model.
+
+    evonas run houses.csv --target price --time 10m
+    """
+
+
+@app.command()
+def run(
+    data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="The table, with a header line.")],
+    target: Annotated[str, _option("Column to predict.", "COLUMN")],
+    generations: Annotated[
+        int | None, _option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
+    ] = None,
+    evaluations: Annotated[int | None, _option("Stop after N networks.", "N")] = None,
+    time: Annotated[str | None, _option("Stop after this time: 45s, 10m, 1h30m.", "T")] = None,
+    target_score: Annotated[float | None, _option("Stop when a network is as good as this.", "X")] = None,
+    population: Annotated[
+        list[str] | None,
+        _option(
+            f"Networks in a generation [{_DEFAULTS.population}]; or a population.json of another run to start from. "
+            "Give it twice for both.",
+            "N|FILE",
+        ),
+    ] = None,
+    space: Annotated[Path | None, _option("Search space as TOML; `evonas space` prints the default.", "FILE")] = None,
+    out: Annotated[Path | None, _option("Run directory [a new one in evonas-runs].", "DIR")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")] = False,
+    seed: Annotated[int, _option("Of everything random [0].", "N")] = 0,
+    task: Annotated[str | None, _option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
+    drop: Annotated[list[str] | None, _option("Column to leave out; may be repeated.", "COLUMN")] = None,
+    objective: Annotated[
+        str | None, _option(f"What is optimised: {', '.join(METRICS)} [rmse or log_loss].", "NAME")
+    ] = None,
+    epochs: Annotated[int | None, _option(f"The most epochs a network trains [{_DEFAULTS.epochs}].", "N")] = None,
+    patience: Annotated[
+        int | None, _option(f"Epochs without improvement before it stops [{_DEFAULTS.patience}].", "N")
+    ] = None,
+    cv: Annotated[int | None, _option("Cross-validate with N folds [a single split].", "N")] = None,
+    replicates: Annotated[int | None, _option("Train each network from N seeds [1].", "N")] = None,
+    strategy: Annotated[str | None, _option(f"One of {', '.join(STRATEGIES)} [{_DEFAULTS.strategy}].", "NAME")] = None,
+    trainer: Annotated[
+        str | None, _option("population (all networks at once) or single (one by one) [population].", "NAME")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Search for the network that best predicts a column of a CSV.
+
+    Columns may hold numbers, categories, dates and gaps. Everything is kept in the run directory as it comes.
+    """
+    # What is wrong with the options is said before a large file is read.
+    size, initial = _population(population or [])
+    options: dict[str, Any] = {
+        "population": size,
+        "objective": objective,
+        "epochs": epochs,
+        "patience": patience,
+        "cv": cv,
+        "replicates": replicates,
+        "strategy": strategy,
+        "trainer": trainer,
+    }
+    settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
+    budget = Budget.of(generations, evaluations, time, target_score)
+
+    from evonas.api import search_prepared
+    from evonas.data.preparation import prepare_table
+    from evonas.data.table import read_table
+    from genomes.spaces import read_space
+
+    searched = None if space is None else read_space(space)
+    prepared = prepare_table(read_table(data), target, seed=seed, folds=cv, drop=drop or (), task=task)
+    _search(
+        lambda **listeners: search_prepared(
+            prepared,
+            space=searched,
+            settings=settings,
+            budget=budget,
+            out=out,
+            overwrite=overwrite,
+            initial=initial,
+            source={"path": str(data), "target": target, "drop": drop or []},
+            **listeners,
+        ),
+        quiet,
+        as_json,
+    )
+
+
+@app.command()
+def resume(
+    run_dir: RunDir,
+    generations: Annotated[str | None, _option("N in all, or +N more than are done.", "N|+N")] = None,
+    evaluations: Annotated[str | None, _option("N networks in all, or +N more.", "N|+N")] = None,
+    time: Annotated[str | None, _option("Time in all (10m), or more (+10m).", "T|+T")] = None,
+    target_score: Annotated[float | None, _option("Stop when a network is as good as this.", "X")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that was stopped or killed, or extend one.
+
+    It ends as it would have without the stop. What is not given stays as it was.
+    """
+    from evonas.api import resume
+
+    _search(
+        lambda **listeners: resume(
+            run_dir, generations=generations, evaluations=evaluations, time=time, target=target_score, **listeners
+        ),
+        quiet,
+        as_json,
+    )
+
+
+@app.command()
+def status(run_dir: RunDir, as_json: AsJson = False) -> None:
+    """Say how far a run is and what it has found."""
+    from evonas.display import words
+    from evonas.runs.reader import RunReader
+
+    with RunReader(run_dir) as run:
+        if as_json:
+            typer.echo(json.dumps(words.summary_values(run)))
+        else:
+            typer.echo("\n".join([*words.summary_lines(run), *words.next_lines(run)]))
+
+
+@app.command()
+def export(
+    run_dir: RunDir,
+    output: Annotated[Path, _option("File to write, ending in .keras.", "FILE", "--output", "-o")],
+    rank: Annotated[int, _option("1 for the best network, 2 for the next [1].", "N")] = 1,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train it anew, on training and validation rows together.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a network of a run as a Keras model.
+
+    Plain Keras loads it, without evonas. Its weights are those that were scored.
+    """
+    from evonas.display import words
+    from evonas.exporting import export
+    from evonas.runs.reader import RunReader
+
+    exported = export(run_dir, output, rank, retrain=retrain)
+    if as_json:
+        typer.echo(json.dumps(words.exported_values(exported)))
+        return
+    with RunReader(run_dir) as run:
+        objective = run.objective.name
+    if exported.validation_scores:
+        typer.echo(f"Validation: {words.scores_words(exported.validation_scores, objective)}")
+    typer.echo("\n".join(words.exported_lines(exported, objective)))
+    typer.echo(f'Load it: keras.models.load_model("{output}")')
+
+
+@app.command()
+def space(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A space to check and print in full.")] = None,
+) -> None:
+    """Print the default search space, or that of a file, as TOML.
+
+    Edit what is printed and give it to `evonas run --space`.
+    """
+    from genomes.dense import DenseSpace
+    from genomes.spaces import read_space, space_to_toml
+
+    typer.echo(space_to_toml(DenseSpace() if file is None else read_space(file)), nl=False)
+
+
+def _population(given: list[str]) -> tuple[int | None, Path | None]:
+    """The size and the file among the values of `--population`."""
+    files = [text for text in given if text.lower().endswith(".json")]
+    sizes = [text for text in given if text not in files]
+    if len(files) > 1 or len(sizes) > 1:
+        raise InputError(f"population must be given once as a number and once as a file, not {' and '.join(given)}")
+    try:
+        return (int(sizes[0]) if sizes else None), (Path(files[0]) if files else None)
+    except ValueError:
+        raise InputError(
+            f"population must be a number, such as 20, or a file ending in .json, not {sizes[0]!r}: "
+            "population.json is in every run directory"
+        ) from None
+
+
+def _search(search: Callable[..., Any], quiet: bool, as_json: bool) -> None:
+    """Runs a search with a display, and shows its outcome."""
+    from evonas.display import make_display
+    from evonas.interruption import Interruption
+    from evonas.runs.reader import RunReader
+
+    # A live display says itself that a stop is on its way; a notice would tear it.
+    stream = sys.stderr if as_json else sys.stdout
+    interruption = Interruption(quiet=stream.isatty() and not quiet)
+    display = make_display(interruption, sys.stdout, sys.stderr, quiet=quiet, as_json=as_json)
+    try:
+        result = search(
+            interruption=interruption, on_start=display.start, on_part=display.part, on_generation=display.generation
+        )
+    except Interrupted as stop:
+        display.pause()
+        with RunReader(stop.run_dir) as run:
+            display.finish(run, None)
+        raise
+    finally:
+        display.pause()
+    with RunReader(result.run_dir) as run:
+        found = bool(run.best(1))
+        display.finish(run, result.exported if found else None)
+    if not found:
+        raise typer.Exit(1)

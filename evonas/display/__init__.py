@@ -1,0 +1,22 @@
+"""What a search shows while it runs and when it ends. Knows runs and the loop's values; imports no Keras and no pandas.
+
+==================  =================================================================================================
+`Plain`             lines of text: what was read, one line a generation, the result
+`Live` (`live.py`)  the same, with a block that is drawn anew in a terminal; the only importer of rich
+`Events`            one JSON object a line, for machines
+`make_display`      the display that fits the options and the output
+==================  =================================================================================================
+
+The events, each with a key `event`; times are seconds, scores are in the target's own units:
+
+- `start`: run_dir, source, task, classes, targets, features, rows, not_used, objective, direction, settings, budget,
+  evaluated (more than 0 when a run is resumed).
+- `progress`, after every commit: generation (from 1), trained, planned, evaluated, failed, best, seconds, seconds_left.
+- `generation`, when one is complete: generation, trained, evaluated, failed, best, median, seconds.
+- `finish`: what `evonas status --json` prints, and `model`, `validation_scores`, `test_scores` (null when the search
+  was interrupted or no network has a score).
+"""
+
+from evonas.display.displays import Display, Events, Plain, Several, make_display
+
+__all__ = ["Display", "Events", "Plain", "Several", "make_display"]

@@ -1,0 +1,82 @@
+"""`Live`: a block of lines in a terminal, drawn anew four times a second. The only importer of rich."""
+
+from __future__ import annotations
+
+import time
+from typing import IO
+
+from rich.console import Console, Group
+from rich.live import Live as Redrawn
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from evonas.config import Budget
+from evonas.display import words
+from evonas.display.displays import Plain
+from evonas.display.pace import Pace
+from evonas.evolution import Generation, Progress
+from evonas.interruption import Interruption
+from evonas.runs.reader import RunReader
+
+__all__ = ["Live"]
+
+
+class Live(Plain):
+    """As `Plain`, but with the state of the search in place of a line for each generation."""
+
+    def __init__(self, stream: IO[str], interruption: Interruption, console: Console | None = None) -> None:
+        super().__init__(stream)
+        self._interruption = interruption
+        self._console = console or Console(file=stream)
+        self._redrawn: Redrawn | None = None
+        self._progress: Progress | None = None
+        self._progress_at = 0.0
+
+    def start(self, run: RunReader, budget: Budget) -> None:
+        super().start(run, budget)
+        self._redrawn = Redrawn(self, console=self._console, transient=False, redirect_stdout=False)
+        self._redrawn.start()
+
+    def part(self, progress: Progress) -> None:
+        super().part(progress)
+        self._progress, self._progress_at = progress, time.monotonic()
+
+    def generation(self, generation: Generation) -> None:
+        pass
+
+    def pause(self) -> None:
+        if self._redrawn is not None:
+            self._redrawn.stop()
+            self._redrawn = None
+
+    def __rich__(self) -> Group:
+        """The block as it is now."""
+        if self._progress is None or self._pace is None:
+            hint = "Starting: loading TensorFlow and compiling the first networks takes some seconds."
+            return Group(Text(self._stopping() or hint))
+        return Group(self._table(self._progress, self._pace), Text(self._stopping() or self._how_to_stop(), "dim"))
+
+    def _table(self, progress: Progress, pace: Pace) -> Table:
+        of = f" of {self._budget.generations}" if self._budget.generations else ""
+        seconds = progress.seconds + time.monotonic() - self._progress_at
+        left = pace.seconds_left(seconds)
+        failed = f" ({progress.failed} failed)" if progress.failed else ""
+        best = words.score_of(progress.best, self._objective.name)
+        score = f"best [b]{words.shown(best)}[/b], median of this generation {words.shown(pace.median)}"
+        table = Table.grid(padding=(0, 2))
+        bar = ProgressBar(total=progress.planned, completed=progress.trained, width=30)
+        table.add_row(f"generation {progress.generation + 1}{of}", bar)
+        table.add_row("networks", f"{progress.evaluated:,} trained{failed}, {pace.per_second:.2g} a second")
+        table.add_row(self._objective.name, score)
+        table.add_row("best", words.best_words(progress.best))
+        table.add_row("time", words.clock(seconds) + ("" if left is None else f", about {words.clock(left)} left"))
+        return table
+
+    def _stopping(self) -> str:
+        if not self._interruption.requested:
+            return ""
+        return "Stopping: the training has some seconds to finish. Ctrl-C again stops at once."
+
+    def _how_to_stop(self) -> str:
+        return "Ctrl-C stops in good order: what is trained is kept."

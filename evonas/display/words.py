@@ -1,0 +1,251 @@
+"""Sentences and values about a run, for people and for machines: the one place that words them."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from evonas.config import Budget
+from evonas.data.encoding import Categories, Preparation
+from evonas.data.prepared import PreparedData
+from evonas.evolution import describe_stop
+from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.runs.records import Record
+from genomes.architecture import draw
+from genomes.spaces import space_from_json
+
+if TYPE_CHECKING:
+    from evonas.training.deployment import Exported
+
+__all__ = ["best_words", "clock", "command", "score_of", "scores_words", "shown", "start_lines", "start_values"]
+__all__ += ["exported_lines", "exported_values", "next_lines", "summary_lines", "summary_values"]
+
+_KINDS = {"number": "numeric", "flag": "yes/no", "present": "present or missing"}
+_TASKS = {"regression": "regression", "binary": "binary classification", "multiclass": "classification"}
+
+
+def shown(score: float | None) -> str:
+    """Five significant digits, none of them lost before the point, no exponent where people would not write one."""
+    if score is None or not math.isfinite(score):
+        return "none"
+    if score == 0 or not 1e-4 <= abs(score) < 1e15:
+        return f"{score:.4g}"
+    return f"{score:,.{max(0, 4 - math.floor(math.log10(abs(score))))}f}"
+
+
+def clock(seconds: float) -> str:
+    """A duration as `0:07`, `12:30` or `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def scores_words(scores: Mapping[str, float], first: str) -> str:
+    """All metrics, the objective first."""
+    names = [first, *sorted(scores.keys() - {first})]
+    return ", ".join(f"{name} {shown(scores[name])}" for name in names if name in scores)
+
+
+def score_of(record: Record | None, objective: str) -> float | None:
+    """The objective's score of an evaluation that may not be there."""
+    return None if record is None else record.evaluation.scores.get(objective)
+
+
+def best_words(record: Record | None) -> str:
+    """A network in a few words."""
+    if record is None:
+        return "none yet"
+    layers = record.genome.get("layers", ())
+    units = "-".join(str(layer["units"]) for layer in layers if "units" in layer) or "no hidden layer"
+    return f"{units}, {record.evaluation.parameters:,} parameters"
+
+
+def command(name: str, run: RunReader, *options: str) -> str:
+    """A command about the run, to be pasted into a shell."""
+    return shlex.join(["evonas", name, str(run.directory), *options])
+
+
+# The start.
+
+
+def start_lines(run: RunReader, budget: Budget) -> list[str]:
+    """What was read, what is searched and until when."""
+    data = PreparedData.load(run.directory / DATA_NAME)
+    problem, settings = data.problem, run.settings
+    lines = []
+    if data.preparation is not None:
+        lines.append(f"{_source(run)}{_columns(data.preparation)}")
+    lines += [f"  {note}" for note in data.notes]
+    labels = f" ({_shortened(problem.classes)})" if problem.classes else ""
+    names = _shortened(tuple(map(repr, problem.target_names)))
+    lines.append(f"Task: {_TASKS[problem.task]} of {names}{labels} from {problem.num_features} features")
+    rows = _rows(data)
+    parts = f"{rows['training']:,} training, {rows['validation']:,} validation"
+    if len(data.splits) > 1:
+        parts = f"{rows['training'] + rows['validation']:,} in {len(data.splits)} folds"
+    lines.append(f"Rows: {parts}, {rows['test']:,} test, which the search never sees")
+    wins = "lowest" if run.objective.direction == "min" else "highest"
+    lines.append(
+        f"Search: {settings.strategy}, population {settings.population}, at most {settings.epochs} epochs a network; "
+        f"{wins} {run.objective.name} wins; seed {settings.seed}"
+    )
+    if run.evaluated:
+        lines.append(
+            f"Going on after {_count(run.generations, 'generation')} and {_count(run.evaluated, 'network')} "
+            f"in {clock(run.seconds)}"
+        )
+    return [*lines, f"Until: {_budget(budget, run.objective.name)}", f"Run directory: {run.directory}"]
+
+
+def start_values(run: RunReader, budget: Budget) -> dict[str, Any]:
+    """The same as JSON values."""
+    data = PreparedData.load(run.directory / DATA_NAME)
+    return {
+        "run_dir": str(run.directory),
+        "source": run.source,
+        "task": data.problem.task,
+        "targets": list(data.problem.target_names),
+        "classes": list(data.problem.classes),
+        "features": data.problem.num_features,
+        "rows": _rows(data),
+        "folds": len(data.splits) if len(data.splits) > 1 else None,
+        "not_used": list(data.notes),
+        "objective": run.objective.name,
+        "direction": run.objective.direction,
+        "settings": run.settings.model_dump(),
+        "budget": budget.model_dump(),
+        "evaluated": run.evaluated,
+    }
+
+
+def _source(run: RunReader) -> str:
+    return f"{Path(run.source['path']).name}: " if "path" in run.source else ""
+
+
+def _columns(preparation: Preparation) -> str:
+    kinds: dict[str, str] = {}
+    for step in preparation.steps:
+        kind = "categorical" if isinstance(step, Categories) else _KINDS.get(step.part, "date")
+        kinds.setdefault(step.column, kind)
+    counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds.values()).most_common())
+    return f"{_count(len(kinds), 'column')} to learn from ({counts})"
+
+
+def _rows(data: PreparedData) -> dict[str, int]:
+    split = data.splits[0]
+    test = 0 if data.x_test is None else len(data.x_test)
+    return {"training": len(split.x_train), "validation": len(split.x_validation), "test": test}
+
+
+def _budget(budget: Budget, objective: str) -> str:
+    bounds = [
+        budget.generations and _count(budget.generations, "generation"),
+        budget.evaluations and _count(budget.evaluations, "network"),
+        budget.seconds and clock(budget.seconds),
+        budget.target is not None and f"{objective} {budget.target:g}",
+    ]
+    given = [bound for bound in bounds if bound]
+    return (" or ".join(given) + (", whichever comes first" if len(given) > 1 else "")) or "stopped by hand"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _shortened(names: tuple[str, ...], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+# The state and the end.
+
+
+def summary_lines(run: RunReader) -> list[str]:
+    """Why the run stopped, what it has spent and the best network."""
+    spent = f"{_count(run.generations, 'generation')}, {_count(run.evaluated, 'network')} trained"
+    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}"]
+    best = next(iter(run.best(1)), None)
+    if best is None:
+        reasons = Counter(record.evaluation.reason for record in run.records()).most_common(3)
+        return [*lines, "No network has a score yet", *(f"  {count} x {reason}" for reason, count in reasons)]
+    space = cast(Any, space_from_json(run.space_json))
+    drawing = draw(space.architecture(space.genome_from_json(best.genome))).splitlines()
+    how = f"{drawing[-1]}; best after {_count(best.evaluation.best_epoch, 'epoch')}"
+    scores = scores_words(best.evaluation.scores, run.objective.name)
+    return [
+        *lines,
+        "",
+        f"Best network, of generation {best.generation + 1}, with {best.evaluation.parameters:,} parameters:",
+        *(f"  {line}" for line in drawing[:-1]),
+        f"  {how}",
+        "",
+        f"Validation: {scores}",
+    ]
+
+
+def summary_values(run: RunReader) -> dict[str, Any]:
+    """The same as JSON values."""
+    best = next(iter(run.best(1)), None)
+    return {
+        "run_dir": str(run.directory),
+        "running": run.owner is not None,
+        "stop": run.stop,
+        "generations": run.generations,
+        "evaluated": run.evaluated,
+        "failed": run.failed,
+        "seconds": run.seconds,
+        "budget": run.budget.model_dump(),
+        "objective": run.objective.name,
+        "direction": run.objective.direction,
+        "best": None
+        if best is None
+        else {
+            "score": best.evaluation.scores[run.objective.name],
+            "scores": dict(best.evaluation.scores),
+            "generation": best.generation + 1,
+            "digest": best.digest,
+            "parameters": best.evaluation.parameters,
+            "best_epoch": best.evaluation.best_epoch,
+            "genome": best.genome,
+        },
+    }
+
+
+def exported_lines(exported: Exported, objective: str) -> list[str]:
+    """A Keras file: its scores and where it is."""
+    lines = []
+    if exported.test_scores:
+        lines.append(f"Test, which the search never saw: {scores_words(exported.test_scores, objective)}")
+    return [*lines, f"Model: {exported.path} ({exported.note})"]
+
+
+def exported_values(exported: Exported | None) -> dict[str, Any]:
+    """The same as JSON values."""
+    if exported is None:
+        return {"model": None, "validation_scores": None, "test_scores": None}
+    return {
+        "model": str(exported.path),
+        "retrained": exported.retrained,
+        "validation_scores": dict(exported.validation_scores),
+        "test_scores": dict(exported.test_scores),
+    }
+
+
+def next_lines(run: RunReader) -> list[str]:
+    """What to do next."""
+    more = () if run.stop in (None, "interrupted") else ("--generations", "+10")
+    lines = ["", f"Go on:   {command('resume', run, *more)}"]
+    if run.best(1):
+        lines.append(f"Export:  {command('export', run, '-o', 'best.keras')}")
+    return lines
+
+
+def _state(run: RunReader) -> str:
+    if (owner := run.owner) is not None and run.stop is None:
+        return f"Running, as process {owner}"
+    if run.stop is None:
+        return "Stopped: it was killed"
+    return f"Stopped: {describe_stop(run.stop, run.budget)}"

@@ -1,0 +1,50 @@
+"""What `make demo` runs: a search on 1,797 handwritten digits, the data set that scikit-learn carries.
+
+Types the commands that a user would type, and shows them.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+RUN_DIR, MODEL = Path("evonas-runs/demo"), Path("digits.keras")
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "digits.csv"
+        write_digits(table)
+        searched = type_command(
+            f"run {table} --target digit --objective accuracy --generations 4 --population 12 --epochs 20 --time 100s "
+            f"--out {RUN_DIR} --overwrite"
+        )
+    if searched != 0:
+        return searched
+    if (exported := type_command(f"export {RUN_DIR} -o {MODEL}")) != 0:
+        return exported
+    load = f'import keras; keras.models.load_model("{MODEL}").summary()'
+    print("\nThe test rows were never seen by the search. Plain Keras loads the model:\n")
+    print(f"  {shlex.join([sys.executable, '-c', load])}")
+    return 0
+
+
+def write_digits(path: Path) -> None:
+    """Images of 8 x 8 pixels, one a row, and the digit that each shows."""
+    from sklearn.datasets import load_digits
+
+    x, digits = load_digits(return_X_y=True, as_frame=True)
+    x.assign(digit=digits).to_csv(path, index=False)
+
+
+def type_command(line: str) -> int:
+    """Runs an evonas command in this terminal; its exit code."""
+    print(f"\n$ evonas {line}\n", flush=True)
+    return subprocess.run([Path(sys.executable).with_name("evonas"), *shlex.split(line)], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""An evaluator over real spaces and data that trains nothing, and a search with it that is shown by a display."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evonas import api
+from evonas.config import Budget, Settings
+from evonas.data.preparation import prepare_arrays
+from evonas.data.prepared import PreparedData
+from evonas.display import Display
+from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.runs import RunReader
+
+
+class StubEvaluator:
+    """Scores a network by its digest; each is a part of its own."""
+
+    closed = False
+    evaluation: Evaluation | None = None
+
+    def __init__(self, space: Any, data: Path, settings: Settings) -> None:
+        self.metric = settings.objective or ""
+        StubEvaluator.closed = False
+
+    def evaluate(
+        self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        for place, candidate in enumerate(candidates):
+            if place not in done:
+                scores = {self.metric: int(candidate.digest[:8], 16) / 2**32}
+                weights = {"output/bias": np.zeros(1, np.float32)}
+                good = Evaluation(Status.OK, scores, best_epoch=1, epochs=2, curve=(2.0, 1.0), weights=weights)
+                yield {place: self.evaluation or good}
+
+    def close(self) -> None:
+        StubEvaluator.closed = True
+
+
+def stub_search(
+    run_dir: Path,
+    display: Display,
+    generations: int = 1,
+    evaluation: Evaluation | None = None,
+    data: PreparedData | None = None,
+) -> None:
+    """A search of four networks a generation."""
+
+    class Evaluator(StubEvaluator):
+        pass
+
+    Evaluator.evaluation = evaluation
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    api.search_prepared(
+        data or prepare_arrays(x, x @ [1.0, -2.0, 0.5], seed=0),
+        settings=Settings(seed=0, population=4),
+        budget=Budget(generations=generations),
+        out=run_dir,
+        on_start=display.start,
+        on_part=display.part,
+        on_generation=display.generation,
+        evaluator=Evaluator,
+    )
+    display.pause()
+    with RunReader(run_dir) as run:
+        display.finish(run, None)
