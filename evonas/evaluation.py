@@ -86,13 +86,22 @@ class Evaluation:
 class Evaluator(Protocol):
     """Trains a whole generation at a time."""
 
+    def state(self) -> Any:
+        """What it remembers of earlier generations, as JSON values, after the last part of a generation was taken."""
+        ...
+
+    def restore(self, state: Any) -> None:
+        """Goes on from `state` (None: from the beginning), so that a resumed run gives the bits of a straight one."""
+        ...
+
     def evaluate(
         self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
     ) -> Iterator[Mapping[int, Evaluation]]:
         """Trains the candidates and yields their evaluations in parts, as they finish.
 
         The result of a candidate does not depend on `done`: an evaluator plans for the whole generation and then leaves
-        out what is done, so that a run resumed in the middle of a generation ends with the same bits.
+        out what is done, so that a run resumed in the middle of a generation ends with the same bits. With everything
+        done it only plans, for what it remembers.
 
         Args:
             candidates: the whole generation.

@@ -85,7 +85,7 @@ def describe_stop(stop: str, budget: Budget) -> str:
     return {
         Stop.GENERATIONS: f"all {budget.generations} generations are done",
         Stop.EVALUATIONS: f"all {budget.evaluations} evaluations are done",
-        Stop.TIME: f"the time of {budget.seconds or 0:g} s is spent",
+        Stop.TIME: f"the time of {budget.seconds or 0:.4g} s is spent",
         Stop.TARGET: f"the target score {budget.target} is reached",
         Stop.EXHAUSTED: f"no new network was found in {IDLE_GENERATIONS} generations",
         Stop.INTERRUPTED: "it was interrupted",
@@ -135,6 +135,7 @@ def evolve(
     stop = Stop.INTERRUPTED
     try:
         strategy.restore(store.state)
+        evaluator.restore(store.evaluator_state)
         while (reason := session.stop_before_generation()) is None:
             candidates = strategy.ask()
             store.add_candidates(candidates, space)
@@ -145,7 +146,7 @@ def evolve(
             # Told as read back from the store, so that a resumed run tells the very same values.
             evaluations = [session.known(candidate) for candidate in candidates]
             strategy.tell(evaluations)
-            store.complete_generation(number, strategy.state(), session.session_seconds)
+            store.complete_generation(number, strategy.state(), session.session_seconds, evaluator.state())
             best = _best(store)
             yield Generation(number, tuple(candidates), tuple(evaluations), len(planned), best, session.seconds)
         stop = reason
@@ -208,20 +209,21 @@ class _Session:
         ]
         allowed = len(missing) if budget.evaluations is None else max(0, budget.evaluations - store.evaluated)
         waiting = set(missing[:allowed])
-        if not missing:
-            return None
+        # Also with nothing missing: the evaluator plans, and remembers what a run that was not interrupted would.
         parts = self._evaluator.evaluate(planned, frozenset(range(len(planned))) - waiting)
-        while waiting:
+        while True:
             try:
                 with self._interruption.waiting():
-                    part = next(parts)
-            except StopIteration:
-                raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left, give each once") from None
+                    part = next(parts, None)
             except Abandoned:
                 return Stop.INTERRUPTED
+            if part is None:
+                break
             self._commit(planned, part, waiting)
             if waiting and (stop := self._stop()) is not None:
                 return stop
+        if waiting:
+            raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left, give each once")
         return Stop.EVALUATIONS if len(missing) > allowed else None
 
     def stop_before_generation(self) -> Stop | None:

@@ -27,6 +27,12 @@ class StubEvaluator:
         self.metric = settings.objective or ""
         StubEvaluator.closed = False
 
+    def state(self) -> None:
+        """Remembers nothing."""
+
+    def restore(self, state: Any) -> None:
+        """Has nothing to restore."""
+
     def evaluate(
         self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
     ) -> Iterator[Mapping[int, Evaluation]]:
@@ -36,6 +42,12 @@ class StubEvaluator:
                 weights = {"output/bias": np.zeros(1, np.float32)}
                 good = Evaluation(Status.OK, scores, best_epoch=1, epochs=2, curve=(2.0, 1.0), weights=weights)
                 yield {place: self.evaluation or good}
+
+    def state(self) -> Any:
+        return None
+
+    def restore(self, state: Any) -> None:
+        pass
 
     def close(self) -> None:
         StubEvaluator.closed = True

@@ -26,6 +26,12 @@ class StubEvaluator:
         self.data = PreparedData.load(data)
         self.metric = settings.objective or ""
 
+    def state(self) -> None:
+        """Remembers nothing."""
+
+    def restore(self, state: Any) -> None:
+        """Has nothing to restore."""
+
     def evaluate(
         self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
     ) -> Iterator[Mapping[int, Evaluation]]:

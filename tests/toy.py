@@ -115,11 +115,13 @@ class ToyEvaluator:
         self.trained: list[str] = []
         self.plans: list[tuple[str, ...]] = []
         self.closed = False
+        self.remembered = 0
 
     def evaluate(
         self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
     ) -> Iterator[Mapping[int, Evaluation]]:
         self.plans.append(tuple(candidate.digest for candidate in candidates))
+        self.remembered += 1
         for start in range(0, len(candidates), self.part_size):
             places = [
                 place for place in range(start, min(start + self.part_size, len(candidates))) if place not in done
@@ -131,6 +133,13 @@ class ToyEvaluator:
 
     def close(self) -> None:
         self.closed = True
+
+    def state(self) -> Any:
+        """Remembers how many generations it planned, as an evaluator with a memory does."""
+        return self.remembered
+
+    def restore(self, state: Any) -> None:
+        self.remembered = state or 0
 
 
 RMSE = Objective("rmse", "min")

@@ -27,11 +27,15 @@ class Start:
 
 @dataclass(frozen=True)
 class Train:
-    """Train a generation, except what is done. Answered by `Part`s, then `Finished` or `Retiring`."""
+    """Train a generation, except what is done. Answered by `Part`s, then `Finished` or `Retiring`.
+
+    `state` is what the trainer remembers of earlier generations, the value of `Finished` what it does after this one.
+    """
 
     number: int
     tasks: tuple[TrainingTask, ...]
     done: frozenset[int]
+    state: Any = None
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,15 @@ class WorkerEvaluator:
         self._space, self._data_path, self._settings = space, Path(data_path), settings
         self._log, self._silence_seconds = log, silence_seconds
         self._worker: WorkerProcess | None = None
+        self._state: Any = None
+
+    def state(self) -> Any:
+        """See `Evaluator.state`."""
+        return self._state
+
+    def restore(self, state: Any) -> None:
+        """See `Evaluator.restore`."""
+        self._state = state
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +107,7 @@ class WorkerEvaluator:
             batch = waiting.pop()
             left = set(batch.positions) - batch.done
             try:
-                for evaluations in self._train(tasks, batch) if left else ():
+                for evaluations in self._train(tasks, batch):
                     left -= evaluations.keys()
                     yield evaluations
             except WorkerDied as death:
@@ -139,7 +148,7 @@ class WorkerEvaluator:
         while not isinstance(answer, Finished):
             numbers = frozenset(number for number, position in enumerate(batch.positions) if position in done)
             chosen = tuple(tasks[position] for position in batch.positions)
-            with closing(self._running().ask(Train, chosen, numbers)) as answers:
+            with closing(self._running().ask(Train, chosen, numbers, self._state)) as answers:
                 for answer in answers:
                     if isinstance(answer, Part) and answer.evaluations:
                         evaluations = {batch.positions[number]: e for number, e in answer.evaluations.items()}
@@ -147,6 +156,8 @@ class WorkerEvaluator:
                         yield evaluations
             if isinstance(answer, Retiring):
                 self.close()
+        if not batch.suspected:
+            self._state = answer.value
 
     def _task(self, candidate: Candidate) -> TrainingTask:
         architecture = graph_to_json(self._space.architecture(candidate.genome))

@@ -105,6 +105,7 @@ class _Worker:
     def _train(self, request: Train, trainer: Trainer) -> bool:
         """Answers the request; whether the worker is to retire."""
         left = len(request.tasks) - len(request.done)
+        trainer.restore(request.state)
         for part in trainer.train(request.tasks, request.done):
             if request.number in self._cancelled:
                 break
@@ -115,7 +116,7 @@ class _Worker:
             if part and left and grown > GROWTH_BYTES and self._evaluated >= EVALUATIONS_AT_LEAST:
                 self._send(Retiring(request.number))
                 return True
-        self._send(Finished(request.number))
+        self._send(Finished(request.number, trainer.state()))
         return False
 
     def _listen(self) -> None:

@@ -128,7 +128,12 @@ class RunReader:
     @property
     def state(self) -> dict[str, Any]:
         """The strategy's state after the last completed generation."""
-        return dict(json.loads(self._value("SELECT value FROM state")))
+        return dict(json.loads(self._value("SELECT value FROM state"))["strategy"])
+
+    @property
+    def evaluator_state(self) -> Any:
+        """The evaluator's state after the last completed generation; None at the beginning."""
+        return json.loads(self._value("SELECT value FROM state"))["evaluator"]
 
     @property
     def evaluated(self) -> int:

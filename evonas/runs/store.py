@@ -112,7 +112,8 @@ class RunStore(RunReader):
             connection = schema.create(directory / _NEW_DATABASE)
             with schema.transaction(connection):
                 connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
-                connection.execute("INSERT INTO state VALUES (0, ?)", (canonical_json(state),))
+                held = canonical_json({"strategy": state, "evaluator": None})
+                connection.execute("INSERT INTO state VALUES (0, ?)", (held,))
             connection.close()
             # With this rename the run exists; whatever a crash leaves before it, `create` may take.
             (directory / _NEW_DATABASE).rename(directory / schema.DATABASE)
@@ -234,11 +235,14 @@ class RunStore(RunReader):
         self._weights.remove((before | set(files.values())) - self._named_weights())
         self._report_if_cheap()
 
-    def complete_generation(self, generation: int, state: Mapping[str, Any], seconds: float) -> None:
-        """Commits the strategy's state after it was told the generation: from here a resumed run goes on."""
+    def complete_generation(
+        self, generation: int, state: Mapping[str, Any], seconds: float, evaluator_state: Any = None
+    ) -> None:
+        """Commits the strategy's and the evaluator's state after the generation: from here a resumed run goes on."""
         with schema.transaction(self._connection):
             self._connection.execute(
-                "UPDATE state SET generations = ?, value = ?", (generation + 1, canonical_json(state))
+                "UPDATE state SET generations = ?, value = ?",
+                (generation + 1, canonical_json({"strategy": state, "evaluator": evaluator_state})),
             )
             self._spend(seconds)
 

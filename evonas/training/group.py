@@ -64,6 +64,7 @@ class _Seat:
     position: int
     member: Member
     epoch: int
+    weights: Weights = field(default_factory=dict)
     train_curve: list[float] = field(default_factory=list)
     curve: list[float] = field(default_factory=list)
     ended: bool = False
@@ -131,7 +132,9 @@ class _Table:
         if not taken:
             return
         self.occupied |= taken
-        prepared = [self._prepare(seat.member) for seat in taken.values()]
+        for seat in taken.values():
+            seat.weights = seat.member.start.weights if seat.member.start else seat.member.initial()
+        prepared = [self._prepare(seat) for seat in taken.values()]
         if not self._state:
             # Slots that stay free hold a copy of the first member; nothing is trained in them.
             prepared += [prepared[0]] * (self.shape.slots - len(prepared))
@@ -150,10 +153,10 @@ class _Table:
         self._state, self._members = _mapped(put, [self._state, self._members], stacked)
         self._state["best_outputs"] = outputs
 
-    def _prepare(self, member: Member) -> tuple[Arrays, Arrays]:
+    def _prepare(self, seat: _Seat) -> tuple[Arrays, Arrays]:
         """State and constants of a member without the slot axis."""
-        shape, start = self.shape, member.start
-        packed = pack(start.weights if start else member.weights, member.network, shape)
+        member, shape, start = seat.member, self.shape, seat.member.start
+        packed = pack(seat.weights, member.network, shape)
         moving = {name: value for name, value in packed.items() if name.endswith(_MOVING)}
         parameters = {name: value for name, value in packed.items() if name not in moving}
         blank = {name: np.zeros_like(value) for name, value in parameters.items()}
@@ -228,18 +231,18 @@ class _Table:
             seat = self.occupied.pop(slot)
             member = seat.member
             mine = {part: {name: value[k] for name, value in arrays.items()} for part, arrays in held.items()}
-            trainable = {name: value for name, value in member.weights.items() if not name.endswith(_MOVING)}
+            trainable = {name: value for name, value in seat.weights.items() if not name.endswith(_MOVING)}
 
             def cut(arrays: Arrays, names: Weights, member: Member = member) -> dict[str, Array]:
                 return unpack(arrays, names, member.network, self.shape)
 
             outcomes[seat.position] = Outcome(
-                weights=cut(mine["best"] | mine["best_moving"], member.weights),
+                weights=cut(mine["best"] | mine["best_moving"], seat.weights),
                 outputs=outputs[:, k].reshape(-1, self.shape.num_outputs)[: member.fold.validation_rows],
                 train_curve=tuple(seat.train_curve),
                 curve=tuple(seat.curve),
                 snapshot=Snapshot(
-                    cut(mine["parameters"] | mine["moving"], member.weights),
+                    cut(mine["parameters"] | mine["moving"], seat.weights),
                     cut(mine["first"], trainable),
                     cut(mine["second"], trainable),
                     seat.epoch,

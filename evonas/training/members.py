@@ -6,7 +6,7 @@ source's width; blocks of sources that the network lacks stay zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ class Member:
 
     Attributes:
         network: what is trained.
-        weights: initial weights by name.
+        initial: draws the initial weights by name.
         seed: of the data order and dropout.
         epochs: the epoch at which it ends at the latest, counted from the training's beginning.
         horizon: epochs that the learning-rate schedule spans.
@@ -55,7 +55,7 @@ class Member:
     """
 
     network: Network
-    weights: Weights
+    initial: Callable[[], Weights]
     seed: int
     epochs: int
     horizon: int

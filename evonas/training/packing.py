@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from evonas.training.network import Network
-from evonas.training.shape import ProgramShape
+from evonas.training.shape import ProgramShape, shape_from_json
+from genomes.errors import InputError
 
 __all__ = ["CPU", "GPU", "Device", "Part", "Planner", "Workload", "pack_bytes", "step_microseconds"]
 
@@ -167,6 +169,23 @@ class Planner:
 
     device: Device
     book: list[ProgramShape] = field(default_factory=list)
+
+    def state(self) -> list[dict[str, Any]]:
+        """The book as JSON values."""
+        return [asdict(shape) for shape in self.book]
+
+    def restore(self, state: list[dict[str, Any]] | None) -> None:
+        """Takes back the book.
+
+        Raises:
+            InputError: the state is none of this planner's.
+        """
+        try:
+            self.book = [shape_from_json(value) for value in state or ()]
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"the planner's state must be a list of program shapes: {error}; start a new run"
+            ) from None
 
     def plan(self, networks: Sequence[Network], epochs: Sequence[int], workload: Workload) -> list[Part]:
         """Parts that together hold every network once, the costliest first.

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -35,6 +36,8 @@ from genomes.architecture import count_parameters, graph_from_json
 
 __all__ = ["PopulationTrainer", "prepare_process"]
 
+#: How often a part that takes long is reported to be alive.
+_HEADWAY_SECONDS = 5.0
 #: Programs kept compiled in the process; the least recently used goes first.
 _PROGRAMS_KEPT = 64
 
@@ -78,6 +81,14 @@ class PopulationTrainer:
             memory_bytes=settings.memory_bytes,
         )
 
+    def state(self) -> Any:
+        """The shapes planned so far, see `Trainer.state`."""
+        return self._planner.state()
+
+    def restore(self, state: Any) -> None:
+        """See `Trainer.restore`."""
+        self._planner.restore(state)
+
     def train(
         self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
     ) -> Iterator[Mapping[int, Evaluation]]:
@@ -90,7 +101,11 @@ class PopulationTrainer:
         parts = [part for part in parts if not all(owners[k] in done for k in part.members)]
         found: dict[int, Evaluation] = {}
         left = {position: len(work.members) for position, work in enumerate(works) if position not in done}
-        for part, outcomes, seconds in self._run(parts, members):
+        for result in self._run(parts, members):
+            if result is None:
+                yield {}
+                continue
+            part, outcomes, seconds = result
             ready = {}
             for k, outcome in zip(part.members, outcomes, strict=True):
                 found[k] = self._evaluation(works[owners[k]], members[k], outcome, seconds / len(outcomes))
@@ -113,7 +128,7 @@ class PopulationTrainer:
                 members.append(
                     Member(
                         network=network,
-                        weights=initial_weights(graph, problem.num_features, problem.num_outputs, seed),
+                        initial=partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed),
                         seed=seed,
                         epochs=task.epochs,
                         horizon=task.horizon or task.epochs,
@@ -123,20 +138,26 @@ class PopulationTrainer:
                 )
         return _Work(task, tuple(members), count_parameters(graph, problem.num_features, problem.num_outputs))
 
-    def _run(self, parts: list[Part], members: list[Member]) -> Iterator[tuple[Part, list[Outcome | str], float]]:
-        """Parts with their outcomes as lanes finish them."""
+    def _run(
+        self, parts: list[Part], members: list[Member]
+    ) -> Iterator[tuple[Part, list[Outcome | str], float] | None]:
+        """Parts with their outcomes as lanes finish them; None now and then while the lanes make headway."""
         waiting: queue.SimpleQueue[Part] = queue.SimpleQueue()
         finished: queue.SimpleQueue[tuple[Part, list[Outcome | str], float] | BaseException] = queue.SimpleQueue()
         for part in parts:
             waiting.put(part)
-        stop = threading.Event()
+        stop, headway = threading.Event(), threading.Event()
+
+        def cancelled() -> bool:
+            headway.set()
+            return stop.is_set()
 
         def work() -> None:
             try:
                 while not stop.is_set():
                     part = waiting.get_nowait()
                     began = time.perf_counter()
-                    outcomes = self._outcomes(part.shape, [members[k] for k in part.members], stop.is_set)
+                    outcomes = self._outcomes(part.shape, [members[k] for k in part.members], cancelled)
                     finished.put((part, outcomes, time.perf_counter() - began))
             except queue.Empty:
                 pass
@@ -147,10 +168,18 @@ class PopulationTrainer:
         for lane in lanes:
             lane.start()
         try:
-            for _ in parts:
-                result = finished.get()
+            left = len(parts)
+            while left:
+                try:
+                    result = finished.get(timeout=_HEADWAY_SECONDS)
+                except queue.Empty:
+                    if headway.is_set():
+                        headway.clear()
+                        yield None
+                    continue
                 if isinstance(result, BaseException):
                     raise result
+                left -= 1
                 yield result
         finally:
             stop.set()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["ProgramShape", "node_name"]
+__all__ = ["ProgramShape", "node_name", "shape_from_json"]
 
 
 @dataclass(frozen=True)
@@ -68,3 +70,14 @@ class ProgramShape:
 def node_name(node: int, output: int) -> str:
     """Name of a node in weights."""
     return "output" if node == output else f"layer_{node}"
+
+
+def shape_from_json(value: Mapping[str, Any]) -> ProgramShape:
+    """The shape whose `dataclasses.asdict` went through JSON.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    widths = tuple(int(width) for width in value["widths"])
+    edges = tuple((int(source), int(node)) for source, node in value["edges"])
+    return ProgramShape(**{**value, "widths": widths, "edges": edges})

@@ -48,6 +48,12 @@ class SingleTrainer:
         """
         self._problem, self._splits, self._settings, self._jit = data.problem, data.splits, settings, jit_compile
 
+    def state(self) -> None:
+        """Remembers nothing."""
+
+    def restore(self, state: Any) -> None:
+        """Has nothing to restore."""
+
     def train(
         self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
     ) -> Iterator[Mapping[int, Evaluation]]:

@@ -75,6 +75,14 @@ class TrainingSettings:
 class Trainer(Protocol):
     """Trains networks and scores them on the validation split."""
 
+    def state(self) -> Any:
+        """What it remembers of earlier generations, as JSON values; None if nothing."""
+        ...
+
+    def restore(self, state: Any) -> None:
+        """Goes on from `state`; None is the beginning."""
+        ...
+
     def train(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[Mapping[int, Evaluation]]:
         """As `Evaluator.evaluate`: yields position -> evaluation in parts; `done` never changes a result."""
         ...

@@ -20,6 +20,12 @@ class StubTrainer:
         if settings.patience == 13:
             raise RuntimeError("no luck today")
 
+    def state(self) -> None:
+        """Remembers nothing."""
+
+    def restore(self, state: Any) -> None:
+        """Has nothing to restore."""
+
     def train(self, tasks, done=frozenset()):
         for position, task in enumerate(tasks):
             if position in done:
