@@ -1,8 +1,10 @@
 # make demo    an environment in .venv, and a whole search in it (about 3 minutes)
 # make test    the same with the test extras: lint, types, tests
-# Python 3.11 or newer is taken as python3; say which with  make demo PYTHON=python3.12
+# The first Python of 3.11 or newer is taken; say which with  make demo PYTHON=/path/to/python
 
-PYTHON ?= python3
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11; do \
+  $$python $(NEW_ENOUGH) 2> /dev/null && echo $$python && break; done),python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PARTS := setup.cfg pyproject.toml
@@ -16,7 +18,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/python scripts/demo.py
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m 'not soak'
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -31,8 +33,8 @@ clean:
 
 $(VENV)/python.stamp:
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not installed: install Python 3.11 or newer" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "evonas needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V): make ... PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) $(NEW_ENOUGH) || { echo "evonas needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) -V):" \
+	  "install a newer one, or name it with PYTHON=/path/to/python" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 

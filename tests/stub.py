@@ -43,12 +43,6 @@ class StubEvaluator:
                 good = Evaluation(Status.OK, scores, best_epoch=1, epochs=2, curve=(2.0, 1.0), weights=weights)
                 yield {place: self.evaluation or good}
 
-    def state(self) -> Any:
-        return None
-
-    def restore(self, state: Any) -> None:
-        pass
-
     def close(self) -> None:
         StubEvaluator.closed = True
 

@@ -55,8 +55,8 @@ CPU = Device(
     flops=115e3,
     element=0.0007,
     parameter=0.0003,
-    compile_seconds=0.6,
-    node_compile_seconds=0.15,
+    compile_seconds=0.9,
+    node_compile_seconds=0.2,
     lanes=2,
 )
 GPU = Device(
@@ -124,7 +124,7 @@ def step_microseconds(shape: ProgramShape, device: Device) -> float:
     weights = sum(width * shape.width(node) for width, node in zip(inputs, nodes, strict=True))
     elements = shape.rows * sum(shape.widths)
     # Normalisation and dropout read the activations several times more.
-    elements *= 1 + 4 * shape.normalized + 2 * shape.dropout + shape.mixed_edges
+    elements *= 1 + 2.5 * shape.normalized + 0.9 * shape.dropout + 0.5 * shape.mixed_edges
     work = 6 * shape.rows * weights / device.flops + elements * device.element + weights * device.parameter
     overhead = device.step_overhead + len(nodes) * device.node_overhead * (
         1 + 2 * shape.normalized + 0.3 * shape.dropout
@@ -134,8 +134,8 @@ def step_microseconds(shape: ProgramShape, device: Device) -> float:
 
 def compile_seconds(shape: ProgramShape, device: Device) -> float:
     """Estimated time to compile a program."""
-    heavy = 1 + 1.5 * shape.normalized + 0.5 * shape.dropout
-    return device.compile_seconds + device.node_compile_seconds * shape.output * heavy
+    heavy = 1 + 0.5 * shape.batch_norm + 0.5 * shape.layer_norm + 0.1 * shape.dropout
+    return (device.compile_seconds + device.node_compile_seconds * shape.output) * heavy
 
 
 def pack_bytes(shape: ProgramShape) -> int:

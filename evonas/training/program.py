@@ -17,13 +17,16 @@ import keras
 
 from evonas.training.activations import activate
 from evonas.training.dropout import keep_mask
+from evonas.training.normalization import (
+    EPSILON,
+    MOVING_MOMENTUM,
+    batch_moments,
+    layer_moments,
+    make_normalize,
+)
 from evonas.training.shape import ProgramShape, node_name
 
 __all__ = ["build_program"]
-
-#: Keras' defaults for BatchNormalization (momentum, epsilon) and LayerNormalization (epsilon).
-MOVING_MOMENTUM = 0.99
-NORMALIZATION_EPSILON = 1e-3
 
 Arrays = dict[str, Any]
 
@@ -44,7 +47,8 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
     history: "train" and "validation" losses and "trained", 1 where the slot trained that epoch, each (epochs, slots).
     """
     ops = keras.ops
-    activation = backend.custom_gradient(activate)
+    activation = backend.custom_gradient(activate, lambda upstream, derivative: (upstream * derivative,))
+    normalized = make_normalize(shape, backend)
 
     def product(h: Any, kernel: Any) -> Any:
         if shape.precision == "float32":
@@ -52,34 +56,29 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
         return ops.cast(ops.matmul(ops.cast(h, shape.precision), ops.cast(kernel, shape.precision)), "float32")
 
     def normalize(z: Any, node: int, p: Arrays, moving: Arrays, members: Arrays, row_mask: Any) -> tuple[Any, Arrays]:
-        """Batch, layer or no normalisation, as each slot says; `row_mask` is None at inference."""
+        """Bias and batch, layer or no normalisation, as each slot says; `row_mask` is None at inference."""
         name, batch, layer = f"layer_{node}", members[f"batch_norm_{node}"], members[f"layer_norm_{node}"]
-        either, mask = batch + layer, members[f"mask_{node}"]
+        share = members[f"mask_{node}"] / members[f"units_{node}"]
+        bias, gamma, beta = (p[f"{name}/{part}"] for part in ("bias", "gamma", "beta"))
+        if row_mask is None:
+            z = z + (1.0 - batch) * bias
+            center, spread = moving[f"{name}/moving_mean"], moving[f"{name}/moving_variance"]
+            standard = (z - batch * center) * ((1.0 - batch) + batch * ops.rsqrt(spread + EPSILON))
+            if shape.layer_norm:
+                mean, variance = layer_moments(z, share)
+                standard = ops.where(layer > 0.0, (z - mean) * ops.rsqrt(variance + EPSILON), standard)
+            either = batch + layer
+            return standard * ((1.0 - either) + either * gamma) + either * beta, {}
+        count = ops.maximum(ops.sum(row_mask, axis=1, keepdims=True), 1.0)
+        weights = ops.transpose(row_mask / count, (0, 2, 1))
         kept: Arrays = {}
-        center: Any = 0.0
-        spread: Any = 0.0
-        if shape.batch_norm and row_mask is None:
-            center, spread = batch * moving[f"{name}/moving_mean"], batch * moving[f"{name}/moving_variance"]
-        elif shape.batch_norm:
-            # Products with the rows' weights: a matrix product is faster than a reduction over rows.
-            count = ops.maximum(ops.sum(row_mask, axis=1, keepdims=True), 1.0)
-            weights = ops.transpose(row_mask / count, (0, 2, 1))
-            mean = ops.matmul(weights, z)
-            variance = ops.matmul(weights, ops.square(z - mean))
-            center, spread = batch * mean, batch * variance
-            for part, value in (("moving_mean", mean), ("moving_variance", variance)):
+        if shape.batch_norm:
+            trained = ops.logical_and(ops.any(row_mask > 0.0, axis=1, keepdims=True), batch > 0.0)
+            for part, value in zip(("moving_mean", "moving_variance"), batch_moments(z, weights), strict=True):
                 old = moving[f"{name}/{part}"]
                 new = old * MOVING_MOMENTUM + value * (1.0 - MOVING_MOMENTUM)
-                trained = ops.logical_and(ops.any(row_mask > 0.0, axis=1, keepdims=True), batch > 0.0)
                 kept[f"{name}/{part}"] = backend.constant(ops.where(trained, new, old))
-        if shape.layer_norm:
-            units = members[f"units_{node}"]
-            layer_mean = ops.sum(z * mask, axis=2, keepdims=True) / units
-            layer_variance = ops.sum(ops.square(z - layer_mean) * mask, axis=2, keepdims=True) / units
-            center, spread = center + layer * layer_mean, spread + layer * layer_variance
-        scale = (1.0 - either) + either * ops.rsqrt(spread + NORMALIZATION_EPSILON)
-        gamma = (1.0 - either) + either * p[f"{name}/gamma"]
-        return (z - center) * (scale * gamma) + either * p[f"{name}/beta"], kept
+        return normalized(z, bias, gamma, beta, batch, layer, weights, share), kept
 
     def forward(
         p: Arrays, moving: Arrays, members: Arrays, x: Any, row_mask: Any = None, step: Any = None
@@ -94,16 +93,14 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
                 inputs.append(h * members[f"edge_{source}_{node}"] if shape.mixed_edges else h)
             name = node_name(node, shape.output)
             z = inputs[0] if len(inputs) == 1 else ops.concatenate(inputs, axis=2)
-            bias = p[f"{name}/bias"]
+            z = product(z, p[f"{name}/kernel"])
             if node == shape.output:
-                return product(z, p[f"{name}/kernel"]) + bias, kept
-            if shape.batch_norm:
-                # Batch normalisation takes any bias away again, so such layers have none.
-                bias = bias * (1.0 - members[f"batch_norm_{node}"])
-            z = product(z, p[f"{name}/kernel"]) + bias
+                return z + p[f"{name}/bias"], kept
             if shape.normalized:
                 z, statistics = normalize(z, node, p, moving, members, row_mask)
                 kept |= statistics
+            else:
+                z = z + p[f"{name}/bias"]
             mask = members[f"mask_{node}"]
             if shape.dropout and step is not None:
                 drop = members[f"drop_{node}"]
@@ -161,7 +158,7 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
             change = (c[4] * first + c[5] * g) / (c[7] * ops.sqrt(second + c[8]) + c[9])
             updated["parameters"][name] = c[6] * learner["parameters"][name] - change
             updated["first"][name], updated["second"][name] = first, second
-        return {**updated, "moving": moving or learner["moving"]}, total + losses * count
+        return {**updated, "moving": {**learner["moving"], **moving}}, total + losses * count
 
     def validate(learner: Arrays, members: Arrays, data: Arrays) -> tuple[Any, Any]:
         """Mean loss (slots,) over the validation rows and the outputs (chunks, slots, chunk_rows, num_outputs)."""

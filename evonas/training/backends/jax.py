@@ -60,20 +60,23 @@ def constant(value: Any) -> Any:
     return lax.stop_gradient(value)
 
 
-def custom_gradient(function: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[Any, Any], Any]:
-    """`function(x, constants) -> (value, derivative)`, elementwise in x, as a differentiable function of x alone."""
+def custom_gradient(
+    function: Callable[..., tuple[Any, Any]], pullback: Callable[[Any, Any], tuple[Any, ...]]
+) -> Callable[..., Any]:
+    """`function(*arguments) -> (value, kept)`, whose gradients by its first arguments are `pullback(upstream, kept)`."""
 
     @jax.custom_vjp  # type: ignore[untyped-decorator]
-    def wrapped(x: Any, constants: Any) -> Any:
-        return function(x, constants)[0]
+    def wrapped(*arguments: Any) -> Any:
+        return function(*arguments)[0]
 
-    def forward(x: Any, constants: Any) -> Any:
-        value, derivative = function(x, constants)
-        return value, (derivative, constants)
+    def forward(*arguments: Any) -> Any:
+        value, kept = function(*arguments)
+        return value, (kept, arguments)
 
-    def backward(kept: Any, upstream: Any) -> Any:
-        derivative, constants = kept
-        return upstream * derivative, jax.numpy.zeros_like(constants)
+    def backward(held: Any, upstream: Any) -> Any:
+        kept, arguments = held
+        found = pullback(upstream, kept)
+        return *found, *map(jax.numpy.zeros_like, arguments[len(found) :])
 
     wrapped.defvjp(forward, backward)
     return wrapped  # type: ignore[no-any-return]

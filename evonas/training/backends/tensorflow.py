@@ -64,13 +64,20 @@ def constant(value: Any) -> Any:
     return tf.stop_gradient(value)
 
 
-def custom_gradient(function: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[Any, Any], Any]:
-    """`function(x, constants) -> (value, derivative)`, elementwise in x, as a differentiable function of x alone."""
+def custom_gradient(
+    function: Callable[..., tuple[Any, Any]], pullback: Callable[[Any, Any], tuple[Any, ...]]
+) -> Callable[..., Any]:
+    """`function(*arguments) -> (value, kept)`, whose gradients by its first arguments are `pullback(upstream, kept)`."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def wrapped(x: Any, constants: Any) -> Any:
-        value, derivative = function(x, constants)
-        return value, lambda upstream: (upstream * derivative, tf.zeros_like(constants))
+    def wrapped(*arguments: Any) -> Any:
+        value, kept = function(*arguments)
+
+        def gradient(upstream: Any) -> list[Any]:
+            found = list(pullback(upstream, kept))
+            return found + [None] * (len(arguments) - len(found))
+
+        return value, gradient
 
     return wrapped  # type: ignore[no-any-return]
 

@@ -1,0 +1,22 @@
+"""A folder with a table, and a stub in place of what trains in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evonas import api
+from tests.cli.commands import write_table
+from tests.stub import StubEvaluator
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A table and nothing else; what trains is a stub."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(api, "_worker", StubEvaluator)
+    # No network is scored on the test split, which takes Keras.
+    monkeypatch.setattr("evonas.result.SearchResult.exported", None)
+    write_table(tmp_path / "table.csv")
+    return tmp_path

@@ -1,0 +1,193 @@
+"""The command line: help, runs, events, signals, and one real run from start to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evonas import __version__, api
+from evonas.runs import RunReader
+from tests.cli.commands import OWN, ROOT, evonas, process, search, write_table
+from tests.stub import StubEvaluator
+
+COMMANDS = ("run", "resume", "status", "export", "space")
+
+# Help.
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_a_terminal_of_80_columns(command: str) -> None:
+    result = evonas(*filter(None, [command]), "--help")
+    assert result.exit_code == 0
+    assert max(map(len, result.output.splitlines())) <= 80
+    assert "..." not in result.output.replace("[ARGS]...", "")
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    script = (
+        "import sys; sys.argv = ['evonas', '--help']\n"
+        "import time; started = time.perf_counter()\n"
+        "import evonas.cli\n"
+        "try: evonas.cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'keras', 'tensorflow', 'pandas', 'sklearn', 'rich', 'deap'} & set(sys.modules)\n"
+        "print(heavy or 'nothing', time.perf_counter() - started)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    seconds = []
+    for _ in range(3):
+        output = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+        heavy, spent = output.stdout.splitlines()[-1].rsplit(maxsplit=1)
+        assert heavy == "nothing"
+        seconds.append(float(spent))
+    assert min(seconds) < 1
+
+
+def test_version_and_module() -> None:
+    result = process("--version")
+    assert (result.stdout, result.returncode) == (f"evonas {__version__}\n", 0)
+
+
+# A run.
+
+
+def test_a_run_from_start_to_end() -> None:
+    result = search("--generations", "2", "--out", "run")
+    assert result.exit_code == 0, result.output
+    assert "table.csv: 2 columns to learn from (1 numeric, 1 categorical)" in result.output
+    assert "generation 2/2: " in result.output
+    assert "Stopped: all 2 generations are done" in result.output
+    result = evonas("resume", "run", "--generations", "+1", "--quiet")
+    assert result.exit_code == 0
+    assert "3 generations, " in result.output
+    assert json.loads(evonas("status", "run", "--json").stdout)["generations"] == 3
+    assert "evonas resume run --generations +10" in evonas("status", "run").stdout
+
+
+def test_seed_0_is_a_seed() -> None:
+    for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
+        assert search("--generations", "1", "--seed", seed, "--out", name).exit_code == 0
+    digests = []
+    for name in "abc":
+        with RunReader(name) as run:
+            digests.append(run.digest())
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_population_comes_from_a_file_and_a_number() -> None:
+    assert search("--generations", "1", "--out", "first").exit_code == 0
+    options = ("--population", "first/population.json", "--generations", "1", "--out", "second")
+    assert search(*options).exit_code == 0
+    with RunReader("second") as run:
+        assert run.settings.population == 4
+        assert [record.operator for record in run.records()] == ["seed"] * 4
+
+
+def test_spaces_are_printed_as_they_are_read() -> None:
+    default = evonas("space").stdout
+    Path("space.toml").write_text(default)
+    assert evonas("space", "space.toml").stdout == default
+    assert search("--space", "space.toml", "--generations", "1").exit_code == 0
+
+
+def test_columns_are_dropped_as_asked() -> None:
+    result = search("--drop", "colour", "--generations", "1")
+    assert "column 'colour' is not used: dropped as asked" in result.output
+
+
+def test_events_are_json_on_standard_output() -> None:
+    result = search("--generations", "2", "--out", "run", "--json")
+    assert result.exit_code == 0
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert events[0]["event"] == "start"
+    assert events[-1]["event"] == "finish"
+    assert events[-1]["stop"] == "generations"
+    assert "Stopped: all 2 generations are done" in result.stderr
+    quiet = evonas("resume", "run", "--json", "--quiet")
+    assert quiet.stderr == ""
+    assert json.loads(quiet.stdout.splitlines()[0])["evaluated"] == events[-1]["evaluated"]
+
+
+def test_a_search_without_a_score_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    from evonas.evaluation import Evaluation, Status
+
+    monkeypatch.setattr(StubEvaluator, "evaluation", Evaluation(Status.FAILED, reason="diverged"))
+    result = search("--generations", "1")
+    assert result.exit_code == 1
+    assert "No network has a score yet" in result.output
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_stop_in_good_order(number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(StubEvaluator):
+        def evaluate(self, *arguments: Any) -> Iterator[Any]:
+            for count, part in enumerate(super().evaluate(*arguments)):
+                if count == 2:
+                    signal.raise_signal(number)
+                yield part
+
+    monkeypatch.setattr(api, "_worker", Stopped)
+    result = search("--out", "my run", "--generations", "9")
+    assert result.exit_code == code
+    assert "Stopped: it was interrupted" in result.stdout
+    assert "evonas resume 'my run'\n" in result.stdout
+    assert "Traceback" not in result.output
+    assert json.loads(evonas("status", "my run", "--json").stdout)["evaluated"] == 3
+
+
+# The real thing.
+
+
+@pytest.mark.keras
+def test_run_status_resume_export_load(folder: Path) -> None:
+    write_table(folder / "table.csv", rows=200)
+    Path("space.toml").write_text(
+        '[network]\nlayers = 1\nunits = 8\nactivation = "relu"\n[training]\nbatch_size = 32\n'
+    )
+    options = ["--space", "space.toml", "--population", "3", "--epochs", "3", "--out", "run"]
+    result = process(*OWN, *options, "--generations", "1", "--json")
+    assert result.returncode == 0, result.stderr
+    finish = json.loads(result.stdout.splitlines()[-1])
+    assert finish["validation_scores"]["rmse"] == pytest.approx(finish["best"]["score"], rel=1e-5)
+    assert finish["test_scores"].keys() == finish["best"]["scores"].keys()
+    result = process("resume", "run", "--generations", "+1")
+    assert result.returncode == 0, result.stderr
+    assert "Test, which the search never saw: rmse " in result.stdout
+    assert json.loads(process("status", "run", "--json").stdout)["generations"] == 2
+    result = process("export", "run", "-o", "best.keras")
+    assert result.returncode == 0, result.stderr
+    script = (
+        "import sys, keras\n"
+        "model = keras.models.load_model('best.keras')\n"
+        "assert not any(name.split('.')[0] in ('evonas', 'genomes') for name in sys.modules)\n"
+        "print(model.input_shape, model.output_shape)"
+    )
+    loaded = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    assert loaded.stdout.splitlines()[-1].endswith("(None, 1)")
+
+
+@pytest.mark.keras
+def test_a_real_run_is_stopped_by_ctrl_c(folder: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "evonas", *OWN, "--out", "run", "--json", "--quiet", "--generations", "1000"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        events = [json.loads(run.stdout.readline()) for _ in range(2)]
+        assert events[1]["event"] == "progress"
+        run.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        rest, errors = run.communicate(timeout=60)
+        assert time.monotonic() - asked < 15
+    assert run.returncode == 130
+    assert "Traceback" not in errors
+    finish = json.loads(rest.splitlines()[-1])
+    assert (finish["event"], finish["stop"]) == ("finish", "interrupted")
