@@ -48,10 +48,12 @@ def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
         from evonas.training.single import SingleTrainer
 
         return SingleTrainer(data, settings)
-    from evonas.training.population import PopulationTrainer, prepare_process
+    from evonas.training.cache import prepare_process
 
-    prepare_process()
-    return PopulationTrainer(data, settings)
+    cache = prepare_process()
+    from evonas.training.population import PopulationTrainer
+
+    return PopulationTrainer(data, settings, cache)
 
 
 def serve(descriptor: int, parent: int, factory: TrainerFactory) -> None:

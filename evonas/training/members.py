@@ -1,7 +1,7 @@
 """Between a network and its slot in a program: initial state, per-slot constants and schedules, and weights back out.
 
-All numpy. A node's kernel in a program has one block of rows for each source of the program's shape, padded to that
-source's width; blocks of sources that the network lacks stay zero.
+All numpy. A network's layers are the first ones of the program's shape. A node's kernel has one block of rows for each
+source in the shape, padded to that source's width; blocks of sources and layers that the network lacks stay zero.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def pack(weights: Weights, network: Network, shape: ProgramShape, identity: bool
     With `identity`, normalisation that the network lacks, and pads, are the identity; else (for moments) pads are 0.
     """
     arrays = {}
-    for name, node, part in _names(weights):
+    for name in weights:
+        node, part = _place(name, shape)
         value = np.asarray(weights[name], np.float32)
         units = shape.width(node)
         if part == "kernel":
@@ -94,17 +95,21 @@ def pack(weights: Weights, network: Network, shape: ProgramShape, identity: bool
             padded = np.full((1, units), _IDENTITY.get(part, 0.0) if identity else 0.0, np.float32)
             padded[0, : len(value)] = value
         arrays[name] = padded
-    if shape.normalized and identity:
-        for node, width in enumerate(shape.widths, start=1):
+    if identity:
+        for node in range(1, shape.output):
+            rows, width = sum(shape.width(source) for source in shape.sources(node)), shape.width(node)
+            arrays.setdefault(f"layer_{node}/kernel", np.zeros((rows, width), np.float32))
             for part, fill in _IDENTITY.items():
-                arrays.setdefault(f"layer_{node}/{part}", np.full((1, width), fill, np.float32))
+                if part == "bias" or shape.normalized:
+                    arrays.setdefault(f"layer_{node}/{part}", np.full((1, width), fill, np.float32))
     return arrays
 
 
 def unpack(arrays: Mapping[str, Array], names: Weights, network: Network, shape: ProgramShape) -> dict[str, Array]:
     """The weights called as in `names`, cut out of padded arrays."""
     weights = {}
-    for name, node, part in _names(names):
+    for name in names:
+        node, part = _place(name, shape)
         like, value = names[name], arrays[name]
         if part == "kernel":
             cut = np.empty(like.shape, np.float32)
@@ -116,11 +121,17 @@ def unpack(arrays: Mapping[str, Array], names: Weights, network: Network, shape:
     return weights
 
 
-def _names(weights: Weights) -> Iterator[tuple[str, int, str]]:
-    last = max((int(n.split("/")[0].removeprefix("layer_")) for n in weights if n.startswith("layer_")), default=0) + 1
-    for name in weights:
-        layer, part = name.split("/")
-        yield name, last if layer == "output" else int(layer.removeprefix("layer_")), part
+def _place(name: str, shape: ProgramShape) -> tuple[int, str]:
+    """Node and part of a weight's name."""
+    layer, part = name.split("/")
+    return shape.output if layer == "output" else int(layer.removeprefix("layer_")), part
+
+
+def _has_edge(network: Network, shape: ProgramShape, source: int, node: int) -> bool:
+    """Whether the network has an edge of the shape."""
+    if node == shape.output:
+        return (source, network.output) in network.edges
+    return node < network.output and (source, node) in network.edges
 
 
 def _blocks(node: int, network: Network, shape: ProgramShape) -> Iterator[tuple[slice, slice]]:
@@ -128,7 +139,7 @@ def _blocks(node: int, network: Network, shape: ProgramShape) -> Iterator[tuple[
     widths = (shape.num_features, *network.widths)
     there = here = 0
     for source in shape.sources(node):
-        if (source, node) in network.edges:
+        if _has_edge(network, shape, source, node):
             yield slice(there, there + widths[source]), slice(here, here + widths[source])
             here += widths[source]
         there += shape.width(source)
@@ -146,21 +157,22 @@ def constants(member: Member, shape: ProgramShape, patience: int, min_delta: flo
     out: dict[str, Array] = {name: np.array(value, np.int32) for name, value in whole.items()}
     out["seed"] = np.array(member.seed & 0xFFFFFFFF, np.uint32).view(np.int32)
     out["min_delta"] = np.array(min_delta, np.float32)
-    for node, units in enumerate(network.widths, start=1):
+    for node in range(1, shape.output):
         mask = np.zeros((1, shape.width(node)), np.float32)
-        mask[0, :units] = 1.0
-        kind = network.normalizations[node - 1]
-        out[f"mask_{node}"] = mask
-        out[f"activation_{node}"] = coefficients(network.activations[node - 1])
-        out[f"units_{node}"] = np.full((1, 1), units, np.float32)
-        out[f"batch_norm_{node}"] = np.full((1, 1), kind == "batch", np.float32)
-        out[f"layer_norm_{node}"] = np.full((1, 1), kind == "layer", np.float32)
-        out[f"drop_{node}"] = np.full((1, 1), network.dropouts[node - 1], np.float32)
-    for node in range(1, network.output + 1):
-        out[f"l2_{node}"] = np.array(network.penalties[node - 1], np.float32)
+        units, activation, kind, drop = 1, "linear", "none", 0.0
+        if node < network.output:
+            units, activation = network.widths[node - 1], network.activations[node - 1]
+            kind, drop = network.normalizations[node - 1], network.dropouts[node - 1]
+            mask[0, :units] = 1.0
+        out[f"mask_{node}"], out[f"activation_{node}"] = mask, coefficients(activation)
+        numbers = {"units": units, "batch_norm": kind == "batch", "layer_norm": kind == "layer", "drop": drop}
+        out |= {f"{name}_{node}": np.full((1, 1), value, np.float32) for name, value in numbers.items()}
+        penalty = network.penalties[node - 1] if node < network.output else 0.0
+        out[f"l2_{node}"] = np.array(penalty, np.float32)
+    out[f"l2_{shape.output}"] = np.array(network.penalties[-1], np.float32)
     if shape.mixed_edges:
         for source, node in shape.edges:
-            out[f"edge_{source}_{node}"] = np.full((1, 1), (source, node) in network.edges, np.float32)
+            out[f"edge_{source}_{node}"] = np.full((1, 1), _has_edge(network, shape, source, node), np.float32)
     return out
 
 

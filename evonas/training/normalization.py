@@ -42,10 +42,10 @@ def weighted_sum(weights: Any, z: Any) -> Any:
 
 
 def make_normalize(shape: ProgramShape, backend: ModuleType) -> Any:
-    """The function `(z, bias, gamma, beta, batch, layer, weights, share) -> normalised z`, differentiable by the first four.
+    """The function `(z, bias, gamma, beta, batch, layer, weights, share) -> normalised z`; gradients by the first four.
 
-    batch, layer: 1 where a network has that kind, (slots, 1, 1). Batch normalisation takes any bias away again, so networks
-        that have it are trained without.
+    batch, layer: 1 where a network has that kind, (slots, 1, 1). Batch normalisation takes any bias away again, so
+        networks that have it are trained without.
     weights: as in `batch_moments`.
     share: 1 / units for each real unit, 0 for pads, (slots, 1, units).
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 from evonas.training.network import Network
@@ -122,7 +123,7 @@ def step_microseconds(shape: ProgramShape, device: Device) -> float:
     nodes = range(1, shape.output + 1)
     inputs = [sum(shape.width(source) for source in shape.sources(node)) for node in nodes]
     weights = sum(width * shape.width(node) for width, node in zip(inputs, nodes, strict=True))
-    elements = shape.rows * sum(shape.widths)
+    elements = float(shape.rows * sum(shape.widths))
     # Normalisation and dropout read the activations several times more.
     elements *= 1 + 2.5 * shape.normalized + 0.9 * shape.dropout + 0.5 * shape.mixed_edges
     work = 6 * shape.rows * weights / device.flops + elements * device.element + weights * device.parameter
@@ -201,12 +202,14 @@ class Planner:
         steps = [e * math.ceil(workload.train_rows / n.batch_size) for n, e in zip(networks, epochs, strict=True)]
         clusters = [_Cluster(shape, tuple(m), sum(steps[k] for k in m)) for shape, m in needs.items()]
         clusters = [_Cluster(shape, (), 0, compiled=True) for shape in self.book] + clusters
+        # First among equally deep ones, which share best and are fewer to compare; then across depths.
+        depths = sorted({len(cluster.shape.widths) for cluster in clusters})
+        clusters = [m for depth in depths for m in self._merged([c for c in clusters if len(c.shape.widths) == depth])]
         parts: list[Part] = []
-        for depth in sorted({len(cluster.shape.widths) for cluster in clusters}):
-            for cluster in self._merged([c for c in clusters if len(c.shape.widths) == depth]):
-                if cluster.members:
-                    shape = self._with_slots(cluster, workload)
-                    parts += self._cut(shape, cluster.members, networks, steps)
+        for cluster in self._merged(clusters):
+            if cluster.members:
+                shape = self._with_slots(cluster, workload)
+                parts += self._cut(shape, cluster.members, networks, steps)
         self._remember([part.shape for part in parts])
         return sorted(parts, key=lambda part: -part.seconds)
 
@@ -318,13 +321,18 @@ def _rounded(width: int, ladder: tuple[int, ...]) -> int:
 
 
 def _union(a: _Cluster, b: _Cluster) -> _Cluster:
-    """One cluster whose shape holds both; compiled when a compiled one already does."""
+    """One cluster whose shape holds both; compiled when a compiled one already does.
+
+    The layers of a shallower network are the first ones of the shape; the output takes what the network's output takes.
+    """
     p, q = a.shape, b.shape
-    edges = tuple(sorted({*p.edges, *q.edges}, key=lambda edge: (edge[1], edge[0])))
+    output = max(p.output, q.output)
+    each = [{(u, output if v == shape.output else v) for u, v in shape.edges} for shape in (p, q)]
+    edges = tuple(sorted(each[0] | each[1], key=lambda edge: (edge[1], edge[0])))
     steps = max(p.steps, q.steps)
     shape = replace(
         p,
-        widths=tuple(map(max, p.widths, q.widths)),
+        widths=tuple(max(pair) for pair in zip_longest(p.widths, q.widths, fillvalue=0)),
         edges=edges,
         rows=max(p.rows, q.rows),
         steps=steps,
@@ -333,7 +341,7 @@ def _union(a: _Cluster, b: _Cluster) -> _Cluster:
         layer_norm=p.layer_norm or q.layer_norm,
         dropout=p.dropout or q.dropout,
         penalised=p.penalised or q.penalised,
-        mixed_edges=p.mixed_edges or q.mixed_edges or set(p.edges) != set(q.edges),
+        mixed_edges=p.mixed_edges or q.mixed_edges or each[0] != each[1],
     )
     for cluster in (a, b):
         if cluster.compiled and replace(shape, slots=cluster.shape.slots, epochs=cluster.shape.epochs) == cluster.shape:

@@ -23,6 +23,7 @@ from evonas.data.prepared import PreparedData
 from evonas.evaluation import Evaluation, Status
 from evonas.scoring import scores
 from evonas.training.backends import current_backend
+from evonas.training.cache import ProgramCache
 from evonas.training.combine import combined, member_seed
 from evonas.training.group import Outcome, Stopping, run_part
 from evonas.training.initial import initial_weights
@@ -34,7 +35,7 @@ from evonas.training.shape import ProgramShape
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.architecture import count_parameters, graph_from_json
 
-__all__ = ["PopulationTrainer", "prepare_process"]
+__all__ = ["PopulationTrainer"]
 
 #: How often a part that takes long is reported to be alive.
 _HEADWAY_SECONDS = 5.0
@@ -42,23 +43,18 @@ _HEADWAY_SECONDS = 5.0
 _PROGRAMS_KEPT = 64
 
 
-def prepare_process() -> None:
-    """Settings of XLA that must stand before the backend is imported: full-width vectors."""
-    flags = os.environ.get("XLA_FLAGS", "")
-    if "xla_cpu_prefer_vector_width" not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_prefer_vector_width=512".strip()
-
-
 class PopulationTrainer:
     """Trains dense networks all at once. Meets `Trainer`."""
 
-    def __init__(self, data: PreparedData, settings: TrainingSettings) -> None:
+    def __init__(self, data: PreparedData, settings: TrainingSettings, cache: ProgramCache | None = None) -> None:
         """Puts the rows of all folds on the device.
 
         Args:
             data: what to train on.
             settings: what is the same for every network.
+            cache: of compiled programs, as `prepare_process` gave it.
         """
+        self._cache = cache
         self._backend = current_backend()
         device = GPU if self._backend.on_gpu() else replace(CPU, lanes=os.cpu_count() or 1)
         self._backend.configure(device.lanes)
@@ -117,6 +113,8 @@ class PopulationTrainer:
                         )
             if ready:
                 yield ready
+        if self._cache is not None:
+            self._cache.seal()
 
     def _work(self, task: TrainingTask) -> _Work:
         graph = graph_from_json(task.architecture)

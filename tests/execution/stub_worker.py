@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from typing import Any
 
 from evonas.evaluation import Evaluation, Status
 from evonas.execution import worker

@@ -63,7 +63,7 @@ def constant(value: Any) -> Any:
 def custom_gradient(
     function: Callable[..., tuple[Any, Any]], pullback: Callable[[Any, Any], tuple[Any, ...]]
 ) -> Callable[..., Any]:
-    """`function(*arguments) -> (value, kept)`, whose gradients by its first arguments are `pullback(upstream, kept)`."""
+    """`function(*arguments) -> (value, kept)`; gradients by its first arguments are `pullback(upstream, kept)`."""
 
     @jax.custom_vjp  # type: ignore[untyped-decorator]
     def wrapped(*arguments: Any) -> Any:

@@ -67,7 +67,7 @@ def constant(value: Any) -> Any:
 def custom_gradient(
     function: Callable[..., tuple[Any, Any]], pullback: Callable[[Any, Any], tuple[Any, ...]]
 ) -> Callable[..., Any]:
-    """`function(*arguments) -> (value, kept)`, whose gradients by its first arguments are `pullback(upstream, kept)`."""
+    """`function(*arguments) -> (value, kept)`; gradients by its first arguments are `pullback(upstream, kept)`."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def wrapped(*arguments: Any) -> Any:
