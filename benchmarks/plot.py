@@ -10,8 +10,8 @@ from xml.sax.saxutils import escape
 
 __all__ = ["Chart", "Line", "write_svg"]
 
-_WIDTH, _HEIGHT = 360, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 24, 62, 78
+_WIDTH, _HEIGHT = 360, 330
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 24, 62, 92
 _FONT = "font-family='system-ui, Helvetica, Arial, sans-serif'"
 _INK, _GREY, _RULE = "#1f2933", "#616e7c", "#e4e7eb"
 
@@ -81,9 +81,8 @@ def _panel(chart: Chart, low: float, high: float) -> list[str]:
             dots = (f"<circle cx='{across(x):.1f}' cy='{down(y):.1f}' r='3'" for x, y in line.points)
             out += [f"{dot} fill='{line.colour}'/>" for dot in dots]
         place, row = _LEFT + 140 * (number % 2), bottom + 54 + 16 * (number // 2)
-        out.append(
-            f"<line x1='{place}' x2='{place + 18}' y1='{row}' y2='{row}' stroke='{line.colour}' stroke-width='2'{dash}/>"
-        )
+        ends = f"x1='{place}' x2='{place + 18}' y1='{row}' y2='{row}'"
+        out.append(f"<line {ends} stroke='{line.colour}' stroke-width='2'{dash}/>")
         out.append(_text(place + 24, row + 4, line.name, 11, _INK))
     return out
 

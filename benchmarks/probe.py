@@ -54,8 +54,9 @@ class Run:
         lane_seconds: what the lanes were busy, together.
         compile_lane_seconds: of these, compiling: of each program the calls that began before its first one ended,
             less what later calls took for as many steps.
-        compiled, compiled_unknown: programs compiled; of these, those without later calls to compare with, whose
-            first calls count as compilation altogether.
+        compiled, compiled_unknown: programs compiled; of these, those without later calls to compare with. Their first
+            calls count as compilation altogether here, and not at all in `seconds_without_compilation`.
+        unknown_lane_seconds: what these first calls took.
         shares: name -> share of lanes x seconds; "(main thread)" beside, not within, the lanes' 100%.
         missing: sites that could not be timed.
         evaluations: in the order of the networks.
@@ -67,6 +68,7 @@ class Run:
     compile_lane_seconds: float
     compiled: int
     compiled_unknown: int
+    unknown_lane_seconds: float
     shares: dict[str, float]
     missing: list[str]
     evaluations: list[Evaluation]
@@ -79,7 +81,7 @@ class Run:
     @property
     def seconds_without_compilation(self) -> float:
         """Wall clock, less compilation spread evenly over the lanes."""
-        return self.seconds - self.compile_lane_seconds / self.lanes
+        return self.seconds - (self.compile_lane_seconds - self.unknown_lane_seconds) / self.lanes
 
     def trained(self, epochs: int) -> float:
         """Networks trained; one that diverged early counts for the epochs that it had."""
@@ -122,7 +124,16 @@ def train(data: PreparedData, networks: list[DenseGenome], epochs: int, patience
     evaluations = [found[position] for position in range(len(tasks))]
     programs = len({call.shape for call in probe.calls})
     return Run(
-        seconds, lanes, busy, compile_seconds, programs, unknown, shares, probe.missing, evaluations
+        seconds=seconds,
+        lanes=lanes,
+        lane_seconds=busy,
+        compile_lane_seconds=compile_seconds,
+        compiled=programs,
+        compiled_unknown=len(unknown),
+        unknown_lane_seconds=sum(unknown),
+        shares=shares,
+        missing=probe.missing,
+        evaluations=evaluations,
     )
 
 
@@ -215,17 +226,19 @@ class _Probe:
             self.calls.append(_Call(shape, began, ended, steps))
         return result
 
-    def compilation(self) -> tuple[float, int]:
-        """Lane-seconds of compilation, and programs without later calls."""
-        total, unknown = self.building, 0
+    def compilation(self) -> tuple[float, list[float]]:
+        """Lane-seconds of compilation, and of these, the first calls of each program without later calls."""
+        total, unknown = self.building, []
         for shape in {call.shape for call in self.calls}:
             calls = [call for call in self.calls if call.shape == shape]
             compiled = min(call.ended for call in calls)
             first = [call for call in calls if call.began < compiled]
             rates = [(call.ended - call.began) / call.steps for call in calls if call.began >= compiled]
-            unknown += not rates
             rate = median(rates) if rates else 0.0
-            total += sum(max(call.ended - call.began - rate * call.steps, 0.0) for call in first)
+            excess = sum(max(call.ended - call.began - rate * call.steps, 0.0) for call in first)
+            total += excess
+            if not rates:
+                unknown.append(excess)
         return total, unknown
 
     def shares(self, compile_seconds: float, whole: float) -> dict[str, float]:

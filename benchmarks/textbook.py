@@ -1,4 +1,4 @@
-"""The textbook's search as a process of its own, so that its imports count: `python benchmarks/textbook.py evonas|keras`.
+"""The textbook's search as a process of its own, so that its imports count: `python textbook.py evonas|keras`.
 
 Randomised search: configurations x 3 folds of the training split, SGD, batch 32, early stopping with patience 10 on the
 held-out fold, best weights restored. Both sides train the same configurations on the same folds, from initial weights
@@ -25,9 +25,10 @@ PATIENCE = 10
 
 def train_evonas(data: PreparedData, networks: list[DenseGenome], epochs: int) -> dict[str, Any]:
     """All configurations on all folds at once. A diverged one has no score."""
-    from evonas.training.population import PopulationTrainer, prepare_process
+    from evonas.training.environment import prepare_process
 
     prepare_process()
+    from evonas.training.population import PopulationTrainer
     from evonas.training.trainer import TrainingSettings, TrainingTask
     from genomes.architecture import graph_to_json
     from genomes.dense.graph import to_graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def one_split(rows: Rows) -> PreparedData:
 
 
 def textbook_folds(rows: Rows, count: int = 3) -> PreparedData:
-    """Folds of the training split, consecutive as scikit-learn's, the target as the textbook has it: not standardised."""
+    """Consecutive folds of the training split as scikit-learn makes them; the target is not standardised either."""
     splits = []
     for held_out in np.array_split(np.arange(len(rows.x_train)), count):
         kept = np.setdiff1d(np.arange(len(rows.x_train)), held_out)
@@ -185,7 +186,7 @@ def _log_uniform_widths(rng: np.random.Generator, depth: int, low: int, high: in
 def weights(network: DenseGenome) -> int:
     """Weights of the kernels of a chain, biases left out."""
     widths = [len(FEATURES), *(layer.units for layer in network.layers), 1]
-    return sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    return sum(a * b for a, b in itertools.pairwise(widths))
 
 
 SAMPLING = "systematic: networks in order of depth, then of weights; the middle one of each of n equal parts"

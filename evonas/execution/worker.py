@@ -48,12 +48,12 @@ def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
         from evonas.training.single import SingleTrainer
 
         return SingleTrainer(data, settings)
-    from evonas.training.cache import prepare_process
+    from evonas.training.environment import prepare_process
 
-    cache = prepare_process()
+    prepare_process()
     from evonas.training.population import PopulationTrainer
 
-    return PopulationTrainer(data, settings, cache)
+    return PopulationTrainer(data, settings)
 
 
 def serve(descriptor: int, parent: int, factory: TrainerFactory) -> None:

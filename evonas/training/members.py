@@ -165,7 +165,9 @@ def constants(member: Member, shape: ProgramShape, patience: int, min_delta: flo
             kind, drop = network.normalizations[node - 1], network.dropouts[node - 1]
             mask[0, :units] = 1.0
         out[f"mask_{node}"], out[f"activation_{node}"] = mask, coefficients(activation)
-        numbers = {"units": units, "batch_norm": kind == "batch", "layer_norm": kind == "layer", "drop": drop}
+        out[f"share_{node}"] = mask / np.float32(units)
+        kinds = {"batch_norm": kind == "batch", "layer_norm": kind == "layer"}
+        numbers = kinds | {"unbatched": kind != "batch", "plain": kind == "none", "drop": drop}
         out |= {f"{name}_{node}": np.full((1, 1), value, np.float32) for name, value in numbers.items()}
         penalty = network.penalties[node - 1] if node < network.output else 0.0
         out[f"l2_{node}"] = np.array(penalty, np.float32)

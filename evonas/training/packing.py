@@ -56,8 +56,8 @@ CPU = Device(
     flops=115e3,
     element=0.0007,
     parameter=0.0003,
-    compile_seconds=0.9,
-    node_compile_seconds=0.2,
+    compile_seconds=0.4,
+    node_compile_seconds=0.3,
     lanes=2,
 )
 GPU = Device(
@@ -125,7 +125,7 @@ def step_microseconds(shape: ProgramShape, device: Device) -> float:
     weights = sum(width * shape.width(node) for width, node in zip(inputs, nodes, strict=True))
     elements = float(shape.rows * sum(shape.widths))
     # Normalisation and dropout read the activations several times more.
-    elements *= 1 + 2.5 * shape.normalized + 0.9 * shape.dropout + 0.5 * shape.mixed_edges
+    elements *= 1 + 1.5 * shape.normalized + 0.9 * shape.dropout + 0.5 * shape.mixed_edges
     work = 6 * shape.rows * weights / device.flops + elements * device.element + weights * device.parameter
     overhead = device.step_overhead + len(nodes) * device.node_overhead * (
         1 + 2 * shape.normalized + 0.3 * shape.dropout
@@ -135,7 +135,7 @@ def step_microseconds(shape: ProgramShape, device: Device) -> float:
 
 def compile_seconds(shape: ProgramShape, device: Device) -> float:
     """Estimated time to compile a program."""
-    heavy = 1 + 0.5 * shape.batch_norm + 0.5 * shape.layer_norm + 0.1 * shape.dropout
+    heavy = 1 + 1.0 * shape.batch_norm + 1.2 * shape.layer_norm + 0.3 * shape.dropout + 0.2 * shape.penalised
     return (device.compile_seconds + device.node_compile_seconds * shape.output) * heavy
 
 

@@ -23,7 +23,6 @@ from evonas.data.prepared import PreparedData
 from evonas.evaluation import Evaluation, Status
 from evonas.scoring import scores
 from evonas.training.backends import current_backend
-from evonas.training.cache import ProgramCache
 from evonas.training.combine import combined, member_seed
 from evonas.training.group import Outcome, Stopping, run_part
 from evonas.training.initial import initial_weights
@@ -46,15 +45,13 @@ _PROGRAMS_KEPT = 64
 class PopulationTrainer:
     """Trains dense networks all at once. Meets `Trainer`."""
 
-    def __init__(self, data: PreparedData, settings: TrainingSettings, cache: ProgramCache | None = None) -> None:
+    def __init__(self, data: PreparedData, settings: TrainingSettings) -> None:
         """Puts the rows of all folds on the device.
 
         Args:
             data: what to train on.
             settings: what is the same for every network.
-            cache: of compiled programs, as `prepare_process` gave it.
         """
-        self._cache = cache
         self._backend = current_backend()
         device = GPU if self._backend.on_gpu() else replace(CPU, lanes=os.cpu_count() or 1)
         self._backend.configure(device.lanes)
@@ -113,8 +110,6 @@ class PopulationTrainer:
                         )
             if ready:
                 yield ready
-        if self._cache is not None:
-            self._cache.seal()
 
     def _work(self, task: TrainingTask) -> _Work:
         graph = graph_from_json(task.architecture)

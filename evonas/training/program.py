@@ -20,9 +20,11 @@ from evonas.training.dropout import keep_mask
 from evonas.training.normalization import (
     EPSILON,
     MOVING_MOMENTUM,
+    Rows,
     batch_moments,
     layer_moments,
     make_normalize,
+    rows_of,
 )
 from evonas.training.shape import ProgramShape, node_name
 
@@ -37,8 +39,9 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
     state: "parameters", "first", "second" (moments), "moving" and "best", "best_moving" (name -> (slots, ...)), and
         "best_loss", "reference", "wait" (slots,), "best_outputs" (chunks, slots, chunk_rows, num_outputs).
     members: "activation_<node>" (slots, NUM_COEFFICIENTS); "mask_<node>" (slots, 1, width); "edge_<source>_<node>",
-        "batch_norm_<node>", "layer_norm_<node>", "units_<node>", "drop_<node>" (slots, 1, 1); "l2_<node>", "min_delta"
-        and int32 "seed", "patience", "train_rows", "validation_rows", "validation_start" (slots,).
+        "batch_norm_<node>", "layer_norm_<node>", "unbatched_<node>", "plain_<node>" (not batch norm, no norm) and
+        "drop_<node>" (slots, 1, 1); "share_<node>", mask / units (slots, 1, width); "l2_<node>", "min_delta" and int32
+        "seed", "patience", "train_rows", "validation_rows", "validation_start" (slots,).
     schedule: "rows" int32 (epochs * steps, slots, rows); "steps" (epochs * steps, slots, NUM_COEFFICIENTS + 1), last
         the number of rows of the batch; int32 (slots,) "first_step" (steps trained before), "slot_steps" (an epoch) and
         "remaining" (epochs still to train); int32 scalars "num_steps", "num_epochs".
@@ -55,33 +58,35 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
             return ops.matmul(h, kernel)
         return ops.cast(ops.matmul(ops.cast(h, shape.precision), ops.cast(kernel, shape.precision)), "float32")
 
-    def normalize(z: Any, node: int, p: Arrays, moving: Arrays, members: Arrays, row_mask: Any) -> tuple[Any, Arrays]:
-        """Bias and batch, layer or no normalisation, as each slot says; `row_mask` is None at inference."""
-        name, batch, layer = f"layer_{node}", members[f"batch_norm_{node}"], members[f"layer_norm_{node}"]
-        share = members[f"mask_{node}"] / members[f"units_{node}"]
+    def normalize(
+        z: Any, node: int, p: Arrays, moving: Arrays, members: Arrays, rows: Rows | None
+    ) -> tuple[Any, Arrays]:
+        """Bias and batch, layer or no normalisation, as each slot says; `rows` is None at inference."""
+        name = f"layer_{node}"
+        batch, layer = members[f"batch_norm_{node}"], members[f"layer_norm_{node}"]
+        unbatched, plain = members[f"unbatched_{node}"], members[f"plain_{node}"]
+        share = members[f"share_{node}"]
         bias, gamma, beta = (p[f"{name}/{part}"] for part in ("bias", "gamma", "beta"))
-        if row_mask is None:
-            z = z + (1.0 - batch) * bias
-            center, spread = moving[f"{name}/moving_mean"], moving[f"{name}/moving_variance"]
-            standard = (z - batch * center) * ((1.0 - batch) + batch * ops.rsqrt(spread + EPSILON))
+        center, spread = moving[f"{name}/moving_mean"], moving[f"{name}/moving_variance"]
+        if rows is None:
+            z = z + unbatched * bias
+            standard = (z - batch * center) * (unbatched + batch * ops.rsqrt(spread + EPSILON))
             if shape.layer_norm:
                 mean, variance = layer_moments(z, share)
                 standard = ops.where(layer > 0.0, (z - mean) * ops.rsqrt(variance + EPSILON), standard)
-            either = batch + layer
-            return standard * ((1.0 - either) + either * gamma) + either * beta, {}
-        count = ops.maximum(ops.sum(row_mask, axis=1, keepdims=True), 1.0)
-        weights = ops.transpose(row_mask / count, (0, 2, 1))
+            return standard * (plain + (1.0 - plain) * gamma) + (1.0 - plain) * beta, {}
         kept: Arrays = {}
+        mean, variance = center, spread
         if shape.batch_norm:
-            trained = ops.logical_and(ops.any(row_mask > 0.0, axis=1, keepdims=True), batch > 0.0)
-            for part, value in zip(("moving_mean", "moving_variance"), batch_moments(z, weights), strict=True):
-                old = moving[f"{name}/{part}"]
-                new = old * MOVING_MOMENTUM + value * (1.0 - MOVING_MOMENTUM)
-                kept[f"{name}/{part}"] = backend.constant(ops.where(trained, new, old))
-        return normalized(z, bias, gamma, beta, batch, layer, weights, share), kept
+            mean, variance = batch_moments(backend.constant(z), rows)
+            step = ops.where(rows.trained, batch * (1.0 - MOVING_MOMENTUM), 0.0)
+            kept[f"{name}/moving_mean"] = center * (1.0 - step) + mean * step
+            kept[f"{name}/moving_variance"] = spread * (1.0 - step) + variance * step
+        constants = (batch, layer, unbatched, plain, share, rows.sums, rows.share, mean, variance)
+        return normalized(z, bias, gamma, beta, *constants), kept
 
     def forward(
-        p: Arrays, moving: Arrays, members: Arrays, x: Any, row_mask: Any = None, step: Any = None
+        p: Arrays, moving: Arrays, members: Arrays, x: Any, rows: Rows | None = None, step: Any = None
     ) -> tuple[Any, Arrays]:
         """Raw outputs (slots, rows, num_outputs) and the moving statistics after this batch."""
         held: dict[int, Any] = {0: x}
@@ -97,7 +102,7 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
             if node == shape.output:
                 return z + p[f"{name}/bias"], kept
             if shape.normalized:
-                z, statistics = normalize(z, node, p, moving, members, row_mask)
+                z, statistics = normalize(z, node, p, moving, members, rows)
                 kept |= statistics
             else:
                 z = z + p[f"{name}/bias"]
@@ -139,9 +144,10 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
         weight = row_mask * backend.gather(data["weight"], index) if shape.weighted else row_mask
         weight = weight / ops.maximum(count, 1.0)[:, None]
         x, y = backend.gather(data["x"], index), backend.gather(data["y"], index)
+        rows = rows_of(row_mask)
 
         def objective(p: Arrays) -> tuple[Any, Any]:
-            outputs, moving = forward(p, learner["moving"], members, x, row_mask[:, :, None], since)
+            outputs, moving = forward(p, learner["moving"], members, x, rows, since)
             losses = ops.sum(row_losses(outputs, y) * weight, axis=1)
             if shape.penalised:
                 for node in range(1, shape.output + 1):

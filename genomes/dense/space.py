@@ -70,7 +70,7 @@ class DenseSpace:
     shape: str = "free"
     activation: Gene = Choice(("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"))
     activation_scope: str = "network"
-    skip_connections: bool = True
+    skip_connections: bool = False
     dropout: Gene = Range(0.05, 0.5, zero=True)
     normalization: Gene = Choice(("none", "batch", "layer"))
     initializer: Gene = Choice(("glorot_uniform", "he_normal", "lecun_normal"))

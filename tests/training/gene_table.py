@@ -1,0 +1,64 @@
+"""Networks that together have every value of every gene, by what they are trained on. No Keras."""
+
+from __future__ import annotations
+
+from .networks import data, graph
+
+#: Kind of the data, loss, whether rows are weighted -> name -> network. One call of a trainer a key.
+TABLE = {
+    ("regression", "mse", False): {
+        "relu adam": graph((16,), activation="relu", batch_size=32),
+        "leaky_relu sgd": graph((12, 7), None, "leaky_relu", optimizer="sgd", learning_rate=0.05, batch_size=48),
+        "elu momentum cosine warm-up": graph(
+            (8, 9, 8), None, "elu", initializer="he_uniform", optimizer="momentum", schedule="cosine", warmup=0.2
+        ),
+        "selu nesterov exponential": graph(
+            (20,), None, "selu", initializer="lecun_normal", optimizer="nesterov", schedule="exponential", batch_size=31
+        ),
+        "gelu rmsprop warm-up": graph(
+            (9, 14), None, "gelu", initializer="lecun_uniform", optimizer="rmsprop", warmup=0.5, batch_size=64
+        ),
+        "silu adamw cosine": graph(
+            (33,), None, "silu", initializer="glorot_normal", optimizer="adamw", weight_decay=0.05, schedule="cosine"
+        ),
+        "tanh nadam exponential warm-up": graph((17, 5), optimizer="nadam", schedule="exponential", warmup=0.3),
+        "sigmoid batch norm l2": graph((10, 6), None, "sigmoid", normalization="batch", l2=0.01, optimizer="nadam"),
+        "linear": graph((6,), activation="linear", initializer="glorot_uniform", optimizer="sgd", learning_rate=0.03),
+        "no hidden layer": graph((), l2=0.003, optimizer="sgd", learning_rate=0.05, initializer="glorot_uniform"),
+        "no hidden layer, adamw": graph((), optimizer="adamw", weight_decay=0.1, batch_size=100),
+        "batch norm, last batch of one row": graph((12, 12), None, "relu", normalization="batch", batch_size=61),
+        "layer norm": graph((12,), normalization="layer", optimizer="adamw", weight_decay=0.01),
+        "layer norm, depth 4": graph((6, 10, 14, 18), None, "relu", normalization="layer", batch_size=17),
+        "skips": graph((8, 6, 7), [(0, 1), (0, 2), (1, 2), (2, 3), (1, 3), (0, 4), (1, 4), (3, 4)], "gelu"),
+        "skips, batch norm": graph(
+            (5, 9), [(0, 1), (0, 2), (1, 3), (2, 3)], "elu", normalization="batch", optimizer="momentum", l2=0.001
+        ),
+        "skips, decay": graph(
+            (5, 19), [(0, 1), (1, 2), (0, 3), (2, 3)], "silu", optimizer="adamw", weight_decay=0.02, l2=0.02
+        ),
+        "one unit": graph((1, 1), None, "leaky_relu", optimizer="rmsprop", schedule="cosine"),
+        "batch of all rows": graph((7,), batch_size=489),
+        "batch larger than the data": graph((7,), batch_size=600, normalization="batch"),
+        "batch of three": graph((6,), batch_size=3, learning_rate=0.001),
+        "wide": graph((130, 40), None, "relu", learning_rate=0.003),
+    },
+    ("regression", "mae", False): {"mae": graph((11, 4), [(0, 1), (1, 2), (0, 3), (2, 3)])},
+    ("regression", "huber", True): {"huber weighted": graph((11,), activation="relu", optimizer="nesterov")},
+    ("multi", "mse", True): {"two targets weighted": graph((11, 5), normalization="layer")},
+    ("binary", "auto", True): {"binary weighted": graph((9,), l2=0.01, batch_size=50)},
+    ("multiclass", "auto", False): {"multiclass": graph((9, 6), [(0, 1), (1, 2), (1, 3), (2, 3)], "relu")},
+}
+# What `graph` gives all layers alike, here layer by layer.
+_mixed = graph((9, 10, 11, 12), initializer="lecun_normal")
+for _node, _activation, _kind, _initializer in zip(
+    range(1, 5), ("relu", "gelu", "sigmoid", "selu"), ("batch", "none", "layer", "batch"), ("he_uniform",) * 4, strict=True
+):
+    _mixed.nodes[_node].update(activation=_activation, normalization=_kind, initializer=_initializer, l2=_node * 1e-3)
+TABLE["regression", "mse", False]["every layer otherwise"] = _mixed
+
+SEEDS = {name: 100 + k for k, name in enumerate(name for networks in TABLE.values() for name in networks)}
+
+
+def rows(kind, weighted):
+    """600 rows; 489 to train on, so that hardly any batch size divides them."""
+    return data(kind, num_rows=489, num_validation=111, weighted=weighted)
