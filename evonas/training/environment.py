@@ -9,10 +9,10 @@ __all__ = ["prepare_process"]
 
 
 def prepare_process() -> None:
-    """Full-width vectors for XLA on CPUs; with JAX, compiled programs kept in the user's cache folder.
+    """Full-width vectors for XLA on CPUs; with JAX, compiled programs are kept in the user's cache.
 
-    Variables that the user has set stay as they are. TensorFlow has such a cache too, but its keys hold a running number
-    of the traced function, so that another process finds next to nothing in it.
+    Variables that the user has set stay as they are. TensorFlow has such a cache too, but its keys hold a running
+    number of the traced function, so that another process finds next to nothing in it.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_cpu_prefer_vector_width" not in flags:

@@ -66,7 +66,7 @@ def make_normalize(shape: ProgramShape, backend: ModuleType) -> Any:
     """The function `(z, bias, gamma, beta, ...) -> normalised z`; gradients by these four.
 
     The rest: `batch`, `layer`, 1 where a network has that kind, (slots, 1, 1), and `unbatched`, `plain`, 1 where it has
-    not the first and neither; `share` as in `layer_moments`; `sums` and `rows` as `Rows.sums` and `Rows.share`; `mean` and
+    not the first and neither; `share` as in `layer_moments`; `sums`, `rows` as `Rows.sums`, `Rows.share`; `mean` and
     `variance` of `batch_moments`. Batch normalisation takes any bias away again, so such networks train without.
     """
     ops = keras.ops

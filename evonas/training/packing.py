@@ -31,6 +31,8 @@ class Device:
         flops: floating point operations a microsecond in matrix products of one program.
         element, parameter: microseconds an activation, and a weight, a step.
         compile_seconds, node_compile_seconds: to compile a program, and for each node of it.
+        compile_weight: what a second of compilation counts against one of training. Above 1: fewer, wider programs are
+            more often reused by later generations.
         lanes: programs that run at a time.
     """
 
@@ -43,6 +45,7 @@ class Device:
     parameter: float
     compile_seconds: float
     node_compile_seconds: float
+    compile_weight: float
     lanes: int
 
 
@@ -58,6 +61,7 @@ CPU = Device(
     parameter=0.0003,
     compile_seconds=0.4,
     node_compile_seconds=0.3,
+    compile_weight=2.5,
     lanes=2,
 )
 GPU = Device(
@@ -70,6 +74,7 @@ GPU = Device(
     parameter=0.00001,
     compile_seconds=4.0,
     node_compile_seconds=1.0,
+    compile_weight=1.0,
     lanes=1,
 )
 
@@ -116,21 +121,30 @@ CALL_STEPS = 512
 _MAX_EPOCHS_A_CALL = 16
 _CHUNK_ROWS = 256
 _BOOK_SIZE = 64
+_MOST_COMPARED = 200
 
 
 def step_microseconds(shape: ProgramShape, device: Device) -> float:
     """Estimated cost of one step of all slots of a program."""
-    nodes = range(1, shape.output + 1)
-    inputs = [sum(shape.width(source) for source in shape.sources(node)) for node in nodes]
-    weights = sum(width * shape.width(node) for width, node in zip(inputs, nodes, strict=True))
+    overhead, work = _step_parts(shape, device)
+    return overhead + shape.slots * work
+
+
+def _step_parts(shape: ProgramShape, device: Device) -> tuple[float, float]:
+    """Microseconds of a step whatever the slots, and for each slot."""
+    weights = _weights(shape)
     elements = float(shape.rows * sum(shape.widths))
     # Normalisation and dropout read the activations several times more.
     elements *= 1 + 1.5 * shape.normalized + 0.9 * shape.dropout + 0.5 * shape.mixed_edges
+    kernels = shape.output * (1 + 2 * shape.normalized + 0.3 * shape.dropout)
     work = 6 * shape.rows * weights / device.flops + elements * device.element + weights * device.parameter
-    overhead = device.step_overhead + len(nodes) * device.node_overhead * (
-        1 + 2 * shape.normalized + 0.3 * shape.dropout
-    )
-    return overhead + shape.slots * work
+    return device.step_overhead + kernels * device.node_overhead, work
+
+
+def _weights(shape: ProgramShape) -> int:
+    """Padded kernel entries of one slot."""
+    widths = (shape.num_features, *shape.widths, shape.num_outputs)
+    return sum(widths[source] * widths[node] for source, node in shape.edges)
 
 
 def compile_seconds(shape: ProgramShape, device: Device) -> float:
@@ -141,10 +155,7 @@ def compile_seconds(shape: ProgramShape, device: Device) -> float:
 
 def pack_bytes(shape: ProgramShape) -> int:
     """Estimated memory of a program's state and buffers."""
-    weights = sum(
-        (sum(shape.width(s) for s in shape.sources(node)) + 3) * shape.width(node)
-        for node in range(1, shape.output + 1)
-    )
+    weights = _weights(shape) + 3 * (sum(shape.widths) + shape.num_outputs)
     activations = 6 * max(shape.rows, shape.chunk_rows) * (sum(shape.widths) + shape.num_features)
     outputs = 2 * shape.chunks * shape.chunk_rows * shape.num_outputs
     order = shape.epochs * shape.steps * shape.rows
@@ -183,7 +194,7 @@ class Planner:
         """
         try:
             self.book = [shape_from_json(value) for value in state or ()]
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"the planner's state must be a list of program shapes: {error}; start a new run"
             ) from None
@@ -198,22 +209,27 @@ class Planner:
         """
         needs: dict[ProgramShape, list[int]] = {}
         for position, network in enumerate(networks):
-            needs.setdefault(self._need(network, workload), []).append(position)
+            needs.setdefault(self.need(network, workload), []).append(position)
         steps = [e * math.ceil(workload.train_rows / n.batch_size) for n, e in zip(networks, epochs, strict=True)]
         clusters = [_Cluster(shape, tuple(m), sum(steps[k] for k in m)) for shape, m in needs.items()]
         clusters = [_Cluster(shape, (), 0, compiled=True) for shape in self.book] + clusters
         # First among equally deep ones, which share best and are fewer to compare; then across depths.
         depths = sorted({len(cluster.shape.widths) for cluster in clusters})
-        clusters = [m for depth in depths for m in self._merged([c for c in clusters if len(c.shape.widths) == depth])]
-        parts: list[Part] = []
-        for cluster in self._merged(clusters):
-            if cluster.members:
-                shape = self._with_slots(cluster, workload)
-                parts += self._cut(shape, cluster.members, networks, steps)
+        deep = [self._coarsened([c for c in clusters if len(c.shape.widths) == depth]) for depth in depths]
+        clusters = [merged for each in deep for merged in self._merged(each, workload.memory_bytes)]
+        clusters = [c for c in self._merged(clusters, workload.memory_bytes) if c.members]
+        # Short enough to commit often, and to keep every lane busy.
+        total = sum(self._run_seconds(c.shape, self._best_slots(c), len(c.members), c.steps) for c in clusters)
+        longest = min(PART_SECONDS, total / (2 * self.device.lanes))
+        parts = [
+            part
+            for cluster in clusters
+            for part in self._cut(self._with_slots(cluster, workload), cluster.members, networks, steps, longest)
+        ]
         self._remember([part.shape for part in parts])
         return sorted(parts, key=lambda part: -part.seconds)
 
-    def _need(self, network: Network, workload: Workload) -> ProgramShape:
+    def need(self, network: Network, workload: Workload) -> ProgramShape:
         """The smallest shape of the ladder that holds a network."""
         steps = math.ceil(workload.train_rows / network.batch_size)
         return ProgramShape(
@@ -240,25 +256,42 @@ class Planner:
         """Estimated seconds of a cluster, with compilation."""
         if not cluster.members:
             return 0.0
-        slots = self._best_slots(cluster)
-        run = self._run_seconds(replace(cluster.shape, slots=slots), len(cluster.members), cluster.steps)
-        return run + (0.0 if cluster.compiled else compile_seconds(cluster.shape, self.device))
+        run = self._run_seconds(cluster.shape, self._best_slots(cluster), len(cluster.members), cluster.steps)
+        if cluster.compiled:
+            return run
+        return run + self.device.compile_weight * compile_seconds(cluster.shape, self.device)
 
-    def _run_seconds(self, shape: ProgramShape, count: int, steps: int) -> float:
-        rounds = math.ceil(count / shape.slots)
-        return rounds * (steps / count) * step_microseconds(shape, self.device) * 1e-6
+    def _run_seconds(self, shape: ProgramShape, slots: int, count: int, steps: int) -> float:
+        overhead, work = _step_parts(shape, self.device)
+        return math.ceil(count / slots) * (steps / count) * (overhead + slots * work) * 1e-6
 
     def _best_slots(self, cluster: _Cluster) -> int:
         if cluster.compiled:
             return cluster.shape.slots
         count = len(cluster.members)
-        return min(
-            self.device.slots,
-            key=lambda g: (self._run_seconds(replace(cluster.shape, slots=g), count, cluster.steps), g),
-        )
+        overhead, work = _step_parts(cluster.shape, self.device)
+        return min(self.device.slots, key=lambda slots: (math.ceil(count / slots) * (overhead + slots * work), slots))
 
-    def _merged(self, clusters: list[_Cluster]) -> list[_Cluster]:
-        """Merges the pair that saves most until no merge saves anything."""
+    def _coarsened(self, clusters: list[_Cluster]) -> list[_Cluster]:
+        """At most about `_MOST_COMPARED` clusters, widths rounded up to every second rung as often as that takes.
+
+        Comparing all pairs takes quadratic time, and large populations end in few programs anyway.
+        """
+        ladder = self.device.ladder
+        while len(clusters) > _MOST_COMPARED and len(ladder) > 1:
+            ladder = ladder[1::2]
+            held: dict[ProgramShape, _Cluster] = {}
+            for cluster in clusters:
+                if cluster.members:
+                    widths = tuple(_rounded(width, ladder) for width in cluster.shape.widths)
+                    cluster = replace(cluster, shape=replace(cluster.shape, widths=widths))
+                same = held.get(cluster.shape)
+                held[cluster.shape] = _union(same, cluster) if same else cluster
+            clusters = list(held.values())
+        return clusters
+
+    def _merged(self, clusters: list[_Cluster], memory_bytes: int) -> list[_Cluster]:
+        """Merges the pair that saves most until no merge saves anything within the memory."""
         held = dict(enumerate(clusters))
         costs = {k: self._cost(c) for k, c in held.items()}
         gains: dict[tuple[int, int], tuple[float, _Cluster]] = {}
@@ -267,7 +300,7 @@ class Planner:
             if held[a].members or held[b].members:
                 merged = _union(held[a], held[b])
                 gain = costs[a] + costs[b] - self._cost(merged)
-                if gain > 0.0:
+                if gain > 0.0 and pack_bytes(merged.shape) <= memory_bytes:
                     gains[a, b] = gain, merged
 
         for a in held:
@@ -296,16 +329,24 @@ class Planner:
         return shape
 
     def _cut(
-        self, shape: ProgramShape, members: tuple[int, ...], networks: Sequence[Network], steps: Sequence[int]
+        self,
+        shape: ProgramShape,
+        members: tuple[int, ...],
+        networks: Sequence[Network],
+        steps: Sequence[int],
+        longest: float,
     ) -> list[Part]:
-        """Cuts a program's members into parts that start full and are short enough to commit often."""
+        """Cuts a program's members into parts that start full and take no longer than about `longest` seconds."""
         # Equal batch sizes and lengths side by side: slots then step and end together.
         ordered = sorted(members, key=lambda k: (networks[k].batch_size, -steps[k], k))
-        total = self._run_seconds(shape, len(ordered), sum(steps[k] for k in ordered))
-        count = max(1, round(total / PART_SECONDS))
+
+        def seconds(part: Sequence[int]) -> float:
+            return self._run_seconds(shape, shape.slots, len(part), sum(steps[k] for k in part))
+
+        count = max(1, round(seconds(ordered) / longest))
         size = math.ceil(math.ceil(len(ordered) / count) / shape.slots) * shape.slots
         parts = [tuple(ordered[start : start + size]) for start in range(0, len(ordered), size)]
-        return [Part(shape, p, self._run_seconds(shape, len(p), sum(steps[k] for k in p))) for p in parts]
+        return [Part(shape, part, seconds(part)) for part in parts]
 
     def _remember(self, shapes: list[ProgramShape]) -> None:
         used = list(dict.fromkeys(shapes))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import keras
@@ -33,6 +34,7 @@ from evonas.training.program import build_program
 from evonas.training.shape import ProgramShape
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.architecture import count_parameters, graph_from_json
+from genomes.errors import InputError
 
 __all__ = ["PopulationTrainer"]
 
@@ -88,6 +90,7 @@ class PopulationTrainer:
         """See `Trainer.train`."""
         works = [self._work(task) for task in tasks]
         owners = [position for position, work in enumerate(works) for _ in work.members]
+        first = [0, *accumulate(len(work.members) for work in works)]
         members = [member for work in works for member in work.members]
         epochs = [member.epochs - member.first_epoch for member in members]
         parts = self._planner.plan([member.network for member in members], epochs, self._workload)
@@ -105,15 +108,20 @@ class PopulationTrainer:
                 if owners[k] in left:
                     left[owners[k]] -= 1
                     if not left[owners[k]]:
-                        ready[owners[k]] = combined(
-                            [found.pop(j) for j, owner in enumerate(owners) if owner == owners[k]]
-                        )
+                        mine = range(first[owners[k]], first[owners[k] + 1])
+                        ready[owners[k]] = combined([found.pop(j) for j in mine])
             if ready:
                 yield ready
 
     def _work(self, task: TrainingTask) -> _Work:
         graph = graph_from_json(task.architecture)
-        network, problem = Network.from_graph(graph), self._problem
+        network, problem, horizon = Network.from_graph(graph), self._problem, task.horizon or task.epochs
+        behind = max((snapshot.epoch for snapshot in task.start), default=0)
+        if not behind < task.epochs <= horizon:
+            raise InputError(
+                f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
+                f"{behind} behind and a horizon of {horizon}: set them so"
+            )
         members: list[Member] = []
         for replicate in range(self._settings.replicates):
             for number, fold in enumerate(self._folds):
@@ -124,7 +132,7 @@ class PopulationTrainer:
                         initial=partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed),
                         seed=seed,
                         epochs=task.epochs,
-                        horizon=task.horizon or task.epochs,
+                        horizon=horizon,
                         fold=fold,
                         start=task.start[len(members)] if task.start else None,
                     )
@@ -189,10 +197,18 @@ class PopulationTrainer:
         except self._backend.OutOfMemory as error:
             if not self._backend.is_out_of_memory(error):
                 raise
-        if shape.slots == 1:
-            return [f"out of memory with {sum(shape.widths)} hidden units at batch size {shape.rows}" for _ in members]
-        smaller = replace(shape, slots=shape.slots // 2)
-        return self._outcomes(smaller, members, cancelled)
+        if shape.slots > 1:
+            return self._outcomes(replace(shape, slots=shape.slots // 2), members, cancelled)
+        # The last try is each network in a program that fits it alone.
+        outcomes: list[Outcome | str] = []
+        for member in members:
+            need = self._planner.need(member.network, self._workload)
+            if need == shape:
+                widths, rows = sum(member.network.widths), member.network.batch_size
+                outcomes.append(f"out of memory with {widths} hidden units at batch size {rows}")
+            else:
+                outcomes += self._outcomes(need, [member], cancelled)
+        return outcomes
 
     def _evaluation(self, work: _Work, member: Member, outcome: Outcome | str, seconds: float) -> Evaluation:
         if isinstance(outcome, str):

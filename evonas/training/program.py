@@ -26,6 +26,7 @@ from evonas.training.normalization import (
     make_normalize,
     rows_of,
 )
+from evonas.training.optimizers import FROZEN
 from evonas.training.shape import ProgramShape, node_name
 
 __all__ = ["build_program"]
@@ -52,9 +53,11 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
     ops = keras.ops
     activation = backend.custom_gradient(activate, lambda upstream, derivative: (upstream * derivative,))
     normalized = make_normalize(shape, backend)
+    frozen = ops.convert_to_tensor([[*FROZEN, 0.0]], "float32")
 
-    def product(h: Any, kernel: Any) -> Any:
-        if shape.precision == "float32":
+    def product(h: Any, kernel: Any, training: bool) -> Any:
+        # Validation is in float32 whatever the precision: what is scored is what an exported network computes.
+        if shape.precision == "float32" or not training:
             return ops.matmul(h, kernel)
         return ops.cast(ops.matmul(ops.cast(h, shape.precision), ops.cast(kernel, shape.precision)), "float32")
 
@@ -98,7 +101,7 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
                 inputs.append(h * members[f"edge_{source}_{node}"] if shape.mixed_edges else h)
             name = node_name(node, shape.output)
             z = inputs[0] if len(inputs) == 1 else ops.concatenate(inputs, axis=2)
-            z = product(z, p[f"{name}/kernel"])
+            z = product(z, p[f"{name}/kernel"], rows is not None)
             if node == shape.output:
                 return z + p[f"{name}/bias"], kept
             if shape.normalized:
@@ -137,8 +140,11 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
                 raise ValueError(f"unknown loss {shape.loss!r}")
         return ops.mean(losses, axis=2)
 
-    def step(s: Any, since: Any, learner: Arrays, total: Any, members: Arrays, schedule: Arrays, data: Arrays) -> Any:
+    def step(
+        s: Any, since: Any, active: Any, learner: Arrays, total: Any, members: Arrays, schedule: Arrays, data: Arrays
+    ) -> Any:
         index, settings = backend.row(schedule["rows"], s), backend.row(schedule["steps"], s)
+        settings = ops.where(active[:, None], settings, frozen)
         count = settings[:, -1]
         row_mask = ops.cast(ops.arange(shape.rows, dtype="float32")[None, :] < count[:, None], "float32")
         weight = row_mask * backend.gather(data["weight"], index) if shape.weighted else row_mask
@@ -186,17 +192,18 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
 
     def run(state: Arrays, members: Arrays, schedule: Arrays, data: Arrays) -> tuple[Arrays, Arrays]:
         def epoch(e: Any, state: Arrays, history: Arrays) -> tuple[Any, Arrays, Arrays]:
+            # A slot that has ended stays as it is until the call ends.
+            active = ops.logical_and(e < schedule["remaining"], state["wait"] < members["patience"])
             learner = {name: state[name] for name in ("parameters", "first", "second", "moving")}
 
             def body(t: Any, learner: Arrays, total: Any) -> tuple[Any, Arrays, Any]:
                 since = schedule["first_step"] + e * schedule["slot_steps"] + t
-                return t + 1, *step(e * shape.steps + t, since, learner, total, members, schedule, data)
+                return t + 1, *step(e * shape.steps + t, since, active, learner, total, members, schedule, data)
 
             begin = (ops.zeros((), "int32"), learner, ops.zeros((shape.slots,), "float32"))
             _, learner, total = backend.loop(lambda t, *_: t < schedule["num_steps"], body, begin)
             loss, outputs = validate(learner, members, data)
 
-            active = ops.logical_and(e < schedule["remaining"], state["wait"] < members["patience"])
             better = ops.logical_and(active, loss < state["best_loss"])
             ahead = ops.logical_and(active, loss + members["min_delta"] < state["reference"])
             waited = ops.where(ahead, 0, state["wait"] + 1)

@@ -76,7 +76,7 @@ def shape_from_json(value: Mapping[str, Any]) -> ProgramShape:
     """The shape whose `dataclasses.asdict` went through JSON.
 
     Raises:
-        TypeError, ValueError: it is none.
+        KeyError, TypeError, ValueError: it is none.
     """
     widths = tuple(int(width) for width in value["widths"])
     edges = tuple((int(source), int(node)) for source, node in value["edges"])

@@ -51,7 +51,11 @@ TABLE = {
 # What `graph` gives all layers alike, here layer by layer.
 _mixed = graph((9, 10, 11, 12), initializer="lecun_normal")
 for _node, _activation, _kind, _initializer in zip(
-    range(1, 5), ("relu", "gelu", "sigmoid", "selu"), ("batch", "none", "layer", "batch"), ("he_uniform",) * 4, strict=True
+    range(1, 5),
+    ("relu", "gelu", "sigmoid", "selu"),
+    ("batch", "none", "layer", "batch"),
+    ("he_uniform",) * 4,
+    strict=True,
 ):
     _mixed.nodes[_node].update(activation=_activation, normalization=_kind, initializer=_initializer, l2=_node * 1e-3)
 TABLE["regression", "mse", False]["every layer otherwise"] = _mixed

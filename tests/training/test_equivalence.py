@@ -252,9 +252,7 @@ def test_dropout_with_shared_masks_gives_the_numbers_of_keras(dropped, name):
         h = sources[0] if len(sources) == 1 else keras.layers.Concatenate()(sources)
         at, last = network.nodes[node], node == len(network) - 1
         label = "output" if last else f"layer_{node}"
-        h = keras.layers.Dense(
-            1 if last else at["units"], use_bias=at.get("normalization") != "batch", name=label
-        )(h)
+        h = keras.layers.Dense(1 if last else at["units"], use_bias=at.get("normalization") != "batch", name=label)(h)
         if not last:
             kind = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
             if at["normalization"] in kind:

@@ -15,7 +15,9 @@ from .test_population import ONE_PROGRAM, assert_alike, trainer
 pytestmark = pytest.mark.keras
 
 #: Ends of very different trainings: one outlives all the others.
-TASKS = [task(graph((6,), dropout=0.2, normalization="batch"), epochs, seed) for seed, epochs in enumerate([2, 40, 3, 1])]
+TASKS = [
+    task(graph((6,), dropout=0.2, normalization="batch"), epochs, seed) for seed, epochs in enumerate([2, 40, 3, 1])
+]
 
 
 class Noting:

@@ -93,7 +93,7 @@ def padded_forward(made, packed, constants, shape, x):
         kind = "none"
         if shape.normalized:
             kind = "batch" if constants[f"batch_norm_{node}"] else "layer" if constants[f"layer_norm_{node}"] else kind
-        z = normalised(z, kind, packed, name, slice(int(constants[f"units_{node}"].item())))
+        z = normalised(z, kind, packed, name, slice(np.count_nonzero(constants[f"mask_{node}"])))
         held.append(np.tanh(z) * constants[f"mask_{node}"])
     raise AssertionError
 
@@ -201,6 +201,7 @@ def test_constants_say_what_the_network_is():
     assert (found["seed"], found["min_delta"]) == (-1, 0.125)
     np.testing.assert_array_equal(found["mask_1"], [[1, 1, 0, 0]])
     np.testing.assert_array_equal(found["mask_3"], [[0, 0, 0, 0]])
+    np.testing.assert_array_equal(found["share_1"], [[0.5, 0.5, 0, 0]])
     np.testing.assert_array_equal(found["activation_2"], coefficients("gelu"))
     assert [found[f"drop_{k}"].item() for k in (1, 2, 3)] == [0.25, 0.25, 0.0]
     assert [found[f"l2_{k}"].item() for k in (1, 2, 3, 4)] == [0.5, 0.5, 0.0, 0.5]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -36,9 +37,13 @@ def on_gpu() -> bool:
 
 
 def configure(lanes: int) -> None:
-    """One thread of XLA's pool for each program that runs at a time. Before the first operation of the process."""
+    """One thread of XLA's pool for each program that runs at a time.
+
+    TensorFlow takes this only before the first operation of the process; after it, lanes share what there is.
+    """
     if not on_gpu():
-        tf.config.threading.set_intra_op_parallelism_threads(lanes)
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(lanes)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
