@@ -59,8 +59,8 @@ CPU = Device(
     flops=115e3,
     element=0.0007,
     parameter=0.0003,
-    compile_seconds=0.4,
-    node_compile_seconds=0.3,
+    compile_seconds=0.6,
+    node_compile_seconds=0.4,
     compile_weight=2.5,
     lanes=2,
 )

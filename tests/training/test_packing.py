@@ -159,7 +159,7 @@ def test_compilation_is_weighed_against_padding():
 
 
 def test_a_plan_costs_less_than_one_program_for_all_or_each():
-    population, epochs = mixed(60, seed=1), [30] * 60
+    population, epochs = mixed(60, seed=1), [300] * 60
 
     def cost(device):
         parts = Planner(device).plan(population, epochs, WORKLOAD)
