@@ -23,16 +23,18 @@ FIXED: dict[str, Any] = {
 
 SPACES: dict[str, DenseSpace] = {
     "default": DenseSpace(),
-    "chain": DenseSpace(skip_connections=False),
+    "with skips": DenseSpace(skip_connections=True),
     "uniform": DenseSpace(shape="uniform"),
     "pyramid": DenseSpace(shape="pyramid", layers=Range(0, 6)),
-    "pyramid of options": DenseSpace(shape="pyramid", units=[8, 16, 64], activation_scope="layer"),
+    "pyramid of options": DenseSpace(
+        shape="pyramid", units=[8, 16, 64], activation_scope="layer", skip_connections=True
+    ),
     "activation per layer": DenseSpace(activation_scope="layer", shape="uniform", skip_connections=False),
-    "skips only": DenseSpace(layers=4, units=8, activation="relu", **FIXED),
+    "skips only": DenseSpace(layers=4, units=8, activation="relu", skip_connections=True, **FIXED),
     "single layer": DenseSpace(layers=1),
     "no layers": DenseSpace(layers=0),
     "no layers or some": DenseSpace(layers=Range(2, 3, zero=True), units=[4, 8], shape="pyramid"),
-    "gaps in depth": DenseSpace(layers=Choice((0, 2, 5)), units=[4, 8]),
+    "gaps in depth": DenseSpace(layers=Choice((0, 2, 5)), units=[4, 8], skip_connections=True),
     "narrow": DenseSpace(layers=Range(1, 2), units=Range(7, 8), learning_rate=[1e-3, 1e-2], skip_connections=False),
     "linear rate": DenseSpace(learning_rate=Range(0.001, 0.1), warmup=Range(0.0, 0.5)),
     "dormant decay": DenseSpace(

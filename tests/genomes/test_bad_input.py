@@ -136,7 +136,7 @@ def test_bad_genomes(change, message):
     [
         ("uniform", network(32, 16), "equal units"),
         ("pyramid", network(16, 32), "not get wider"),
-        ("chain", network(16, sources=[[0], [0, 1]]), "must form a chain"),
+        ("default", network(16, sources=[[0], [0, 1]]), "must form a chain"),
     ],
 )
 def test_genomes_of_the_wrong_shape(space, genome, message):

@@ -12,11 +12,11 @@ from genomes import DenseSpace, Range
 from tests.genomes.dense_spaces import FIXED, network
 
 SMALL = {
-    "skips": DenseSpace(layers=Range(0, 2), units=[4, 8], activation="relu", **FIXED),
+    "skips": DenseSpace(layers=Range(0, 2), units=[4, 8], activation="relu", skip_connections=True, **FIXED),
     "no layers or some": DenseSpace(
         layers=Range(2, 3, zero=True), units=[4, 8], activation="relu", skip_connections=False, **FIXED
     ),
-    "deeper skips": DenseSpace(layers=3, units=4, activation="relu", **FIXED),
+    "deeper skips": DenseSpace(layers=3, units=4, activation="relu", skip_connections=True, **FIXED),
     "pyramid": DenseSpace(
         layers=Range(0, 3), units=[4, 8, 9], shape="pyramid", activation="relu", skip_connections=False, **FIXED
     ),
@@ -92,7 +92,7 @@ def test_mutation_reaches_every_network(name):
 
 
 def test_samples_reach_both_ends_of_ranges():
-    space, rng = DenseSpace(), np.random.default_rng(0)
+    space, rng = DenseSpace(skip_connections=True), np.random.default_rng(0)
     genomes = [space.sample(rng) for _ in range(2000)]
     rates = [genome.training.learning_rate for genome in genomes]
     widths = [layer.units for genome in genomes for layer in genome.layers]
