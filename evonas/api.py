@@ -18,6 +18,7 @@ from evonas.evolution import Generation, Progress, Stop, evolve, spent
 from evonas.interruption import Interruption
 from evonas.objective import default_objective, objective_named
 from evonas.result import SearchResult
+from evonas.runs.origin import check_origin, origin_of
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
@@ -103,8 +104,8 @@ def search(
                 "validation and test must be given with arrays x and y, not with a target's name: split y off"
             )
         if isinstance(x, (str, Path)):
-            source = {"path": str(x), "target": y}
-            x = read_table(Path(x))
+            path, x = x, read_table(Path(x))
+            source = {**origin_of(path), "target": y}
         data = prepare_table(x, y, sample_weight=sample_weight, drop=drop, **common)
     else:
         from evonas.data.preparation import prepare_arrays
@@ -200,6 +201,7 @@ def resume(
     store = RunStore.open(run_dir)
     try:
         _check_same(store, data, settings)
+        check_origin(store.source)
         changes = {"generations": generations, "evaluations": evaluations, "time": time, "target": target}
         budget = store.budget.extended(spent(store), changes)
         space = space_from_json(store.space_json)

@@ -172,6 +172,7 @@ def run(
     from evonas.api import search_prepared
     from evonas.data.preparation import prepare_table
     from evonas.data.table import read_table
+    from evonas.runs.origin import origin_of
     from genomes.spaces import read_space
 
     searched = None if space is None else read_space(space)
@@ -185,7 +186,7 @@ def run(
             out=out,
             overwrite=overwrite,
             initial=initial,
-            source={"path": str(data), "target": target, "drop": drop or []},
+            source={**origin_of(data), "target": target, "drop": drop or []},
             **listeners,
         ),
         quiet,
