@@ -8,11 +8,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-__all__ = ["Candidate", "Evaluation", "Evaluator", "Status", "Strategy", "Weights"]
+__all__ = ["Candidate", "Evaluation", "Evaluator", "Origin", "Status", "Strategy", "Weights"]
 
 #: One network's weights by name: "layer_<i>/kernel", "layer_<i>/bias", "layer_<i>/gamma", ..., "output/kernel",
 #: "output/bias" (float32).
@@ -29,6 +29,22 @@ class Status(enum.StrEnum):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The training that another one starts from, instead of from its seed's initial weights.
+
+    Attributes:
+        generation, index: the place in the run of the candidate that was trained, with `keep`.
+        kind: "continue": the same network goes on where that training ended, weights and optimizer, its epochs counted
+            on (training genes may differ, as when a population explores them); "inherit": another network takes what
+            it can of the weights, its optimizer and its epochs begin anew.
+    """
+
+    generation: int
+    index: int
+    kind: Literal["continue", "inherit"]
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A genome to be trained.
 
@@ -40,6 +56,9 @@ class Candidate:
         generation, index: its place in the run, from 0.
         parents: digests of its parents, empty for a sampled genome.
         operator: what made it ("sample", "seed", or the name of a mutation or crossover).
+        horizon: epochs that its learning-rate schedule spans; `epochs` when None. Rungs of one training share it.
+        origin: what its training starts from; None for the seed's initial weights.
+        keep: whether its state after the last epoch is to be kept, for candidates to come to start from.
     """
 
     genome: Any
@@ -50,6 +69,9 @@ class Candidate:
     index: int = 0
     parents: tuple[str, ...] = ()
     operator: str = "sample"
+    horizon: int | None = None
+    origin: Origin | None = None
+    keep: bool = False
 
 
 @dataclass(frozen=True)
