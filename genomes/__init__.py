@@ -12,6 +12,14 @@ tried and moves among them; every random method takes its generator::
     child, mutation = space.mutate(parent, rng)
     child = space.crossover(parent, child, rng)
 
+`DenseSpace` holds networks of dense layers; `HyperparameterSpace` holds named values for a model that a function of
+yours builds (see `genomes.hyperparameters`)::
+
+    from genomes import Gene, HyperparameterSpace
+
+    HyperparameterSpace({"filters": Range(8, 64, log=True), "pool": ["avg", "max"], "augment": [False, True],
+                         "angle": Gene(Range(0.0, 0.5), when={"augment": True})})
+
 Each gene of a space is a `Range` of numbers, a `Choice` (or a list of options), or one fixed value. Bounds and words
 are checked when the space is made; every mistake is an `InputError` that names the place, the value and the mend.
 
@@ -34,7 +42,9 @@ module                  owns
 ======================  ==============================================================
 `genomes.space`         `SearchSpace`, the protocol that every encoding meets
 `genomes.domains`       `Range` and `Choice`: what one gene may be
+`genomes.gene`          `Gene`: a domain with a name and the condition under which it counts
 `genomes.dense`         the dense encoding: genome, space, mutations, crossover, graph
+`genomes.hyperparameters`  flat typed genes: genome, space, mutations
 `genomes.architecture`  the graph: JSON, checks, parameters, FLOPs, digest, drawing
 `genomes.canonical`     canonical form under isomorphism
 `genomes.spaces`        spaces of any encoding from TOML and JSON
@@ -49,6 +59,8 @@ Imports the standard library, numpy and (when the first graph is made) networkx;
 from genomes.dense import DenseGenome, DenseSpace, Layer, Training
 from genomes.domains import Choice, Range
 from genomes.errors import InputError
+from genomes.gene import Gene
+from genomes.hyperparameters import HyperparameterGenome, HyperparameterSpace
 from genomes.population import Population, population_to_text, read_population
 from genomes.space import SearchSpace
 from genomes.spaces import read_space, space_from_json, space_from_toml, space_to_toml
@@ -57,6 +69,9 @@ __all__ = [
     "Choice",
     "DenseGenome",
     "DenseSpace",
+    "Gene",
+    "HyperparameterGenome",
+    "HyperparameterSpace",
     "InputError",
     "Layer",
     "Population",

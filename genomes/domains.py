@@ -16,9 +16,9 @@ import numpy as np
 from genomes.errors import InputError
 from genomes.values import Kind, Word, boolean, items, refuse, shown, table
 
-__all__ = ["Choice", "Domain", "Range", "Value", "domain_to_json", "read_domain"]
+__all__ = ["MAX_OPTIONS", "Choice", "Domain", "Range", "Value", "domain_to_json", "read_domain"]
 
-#: What a gene holds: an int, a float or a str, as its kind says.
+#: What a gene holds: an int, a float, a str or a bool, as its kind says.
 Value = Any
 
 #: Standard deviation of a variation, as a share of the domain.
@@ -28,7 +28,7 @@ _ZERO_SHARE = 0.25
 #: Significant digits of a real gene: finer steps train no differently, and a person can read these.
 _DIGITS = 4
 
-_MAX_OPTIONS = 1000
+MAX_OPTIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some options, all names or all numbers."""
+    """One of some options: all names, all numbers, or true and false."""
 
     options: tuple[Value, ...]
 
@@ -215,7 +215,7 @@ def _read_range(value: Mapping[str, Any], kind: Kind, place: str) -> Range:
 
 
 def _read_choice(value: Sequence[Any], kind: Kind, place: str) -> Choice:
-    options = [kind.read(option, f"{place}[{k}]") for k, option in enumerate(items(value, place, _MAX_OPTIONS))]
+    options = [kind.read(option, f"{place}[{k}]") for k, option in enumerate(items(value, place, MAX_OPTIONS))]
     if not options:
         raise InputError(f"{place} must have at least one option, not []: add one, or leave it out for the default")
     for k, option in enumerate(options):

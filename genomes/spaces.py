@@ -11,6 +11,7 @@ from typing import Any
 from genomes.codec import read_text
 from genomes.dense.space import DenseSpace
 from genomes.errors import InputError
+from genomes.hyperparameters.space import HyperparameterSpace
 from genomes.space import SearchSpace
 from genomes.toml import to_toml
 from genomes.values import Word
@@ -18,23 +19,35 @@ from genomes.values import Word
 __all__ = ["ENCODINGS", "read_space", "space_from_json", "space_from_toml", "space_to_toml"]
 
 #: Encoding -> its space, which has a `from_json`.
-ENCODINGS: Mapping[str, type[DenseSpace]] = MappingProxyType({"dense": DenseSpace})
+ENCODINGS: Mapping[str, type[DenseSpace | HyperparameterSpace]] = MappingProxyType(
+    {"dense": DenseSpace, "hyperparameters": HyperparameterSpace}
+)
 
 _HEADING = """\
 # A search space. Each setting is one value (fixed), a list of options, or a range:
 #     { low = 16, high = 256, log = true }    evenly on a logarithmic scale
 #     { low = 1e-6, high = 1e-3, zero = true }    0 (off), or at least 1e-6
-# What is left out is as in the default space.
 """
+#: Encoding -> what else its file is told by.
+_REMARKS = {
+    "dense": "# What is left out is as in the default space.\n",
+    "hyperparameters": """\
+# A gene may depend on others; it is absent where they have other values:
+#     { low = 0.05, high = 0.5, when = { regularise = true } }
+#     { options = ["avg", "max"], when = { layers = { low = 2 } } }
+""",
+}
 
 
 def space_from_json(value: Any) -> SearchSpace:
-    """The space of a JSON value; of the dense encoding unless it names another.
+    """The space of a JSON value; of the dense encoding unless it names another, or has genes.
 
     Raises:
         InputError: the value is no space; the text names the table, the key, the value and the mend.
     """
-    encoding = value.get("encoding", "dense") if isinstance(value, Mapping) else "dense"
+    encoding = "dense"
+    if isinstance(value, Mapping):
+        encoding = value.get("encoding", "hyperparameters" if "genes" in value else "dense")
     return ENCODINGS[Word(tuple(ENCODINGS)).read(encoding, "space.encoding")].from_json(value)
 
 
@@ -53,7 +66,8 @@ def space_from_toml(text: str) -> SearchSpace:
 
 def space_to_toml(space: SearchSpace) -> str:
     """The space as TOML, with a heading that says how to edit it."""
-    return _HEADING + to_toml(space.to_json())
+    value = space.to_json()
+    return _HEADING + _REMARKS.get(value["encoding"], "") + to_toml(value)
 
 
 def read_space(path: str | PathLike[str]) -> SearchSpace:

@@ -27,7 +27,7 @@ def _inline(value: Any) -> str:
         case int() | float():
             return repr(value)
         case str():
-            return json.dumps(value)
+            return json.dumps(value, ensure_ascii=False)  # TOML knows no surrogate pairs
         case list():
             return f"[{', '.join(map(_inline, value))}]"
         case Mapping():

@@ -1,6 +1,6 @@
 """Reading values that someone else wrote: each is checked, and refused with its place, the constraint and the value.
 
-`Whole`, `Real` and `Word` are kinds of values. A place is text such as "genome.layers[2].units" or
+`Whole`, `Real`, `Word` and `Truth` are kinds of values. A place is text such as "genome.layers[2].units" or
 "training.learning_rate", which a person finds in the file. Imports the standard library only.
 """
 
@@ -15,7 +15,20 @@ from typing import Any, NoReturn
 
 from genomes.errors import InputError
 
-__all__ = ["Kind", "Real", "Whole", "Word", "boolean", "items", "record", "refuse", "shown", "suggestion", "table"]
+__all__ = [
+    "Kind",
+    "Real",
+    "Truth",
+    "Whole",
+    "Word",
+    "boolean",
+    "items",
+    "record",
+    "refuse",
+    "shown",
+    "suggestion",
+    "table",
+]
 
 _SHOWN_CHARACTERS = 80
 
@@ -94,7 +107,16 @@ class Word:
         refuse(place, f"one of {', '.join(self.options)}", value, "" if mend.startswith("known") else mend)
 
 
-Kind = Whole | Real | Word
+@dataclass(frozen=True)
+class Truth:
+    """True or false; 0 and 1 are neither."""
+
+    def read(self, value: Any, place: str) -> bool:
+        """The value as it is."""
+        return boolean(value, place)
+
+
+Kind = Whole | Real | Word | Truth
 
 
 def boolean(value: Any, place: str) -> bool:

@@ -27,12 +27,13 @@ from genomes.codec import parse_json
 from genomes.dense import to_graph
 from genomes.population import population_from_json, population_to_json
 from tests.genomes.dense_spaces import SPACES, network
+from tests.genomes.flat_spaces import FLAT_SPACES
 
 BAD_SPACES = {
     "learning_rate = ": "space must be TOML, which it is not (Invalid value",
     "[trainign]": "space.trainign is no setting (its value is {}): did you mean 'training'?",
     "network = 3": "network must be a table with the keys layers, units,",
-    'encoding = "conv"': "space.encoding must be one of dense, not 'conv'",
+    'encoding = "conv"': "space.encoding must be one of dense, hyperparameters, not 'conv'",
     "version = 2": "space.version must be at most 1, not 2: a newer evonas wrote it: upgrade evonas",
     "[training]\nlearning_rat = 0.1": "training.learning_rat is no setting (its value is 0.1): did you mean",
     "[network]\nlearning_rate = 0.1": "network.learning_rate is no setting (its value is 0.1): move it to [training]",
@@ -234,9 +235,12 @@ def spoiled(value, path, replacement):
     return copied
 
 
+FLAT = FLAT_SPACES["conditional"]
 GOOD = {
     "genome": (SPACES["default"].genome_to_json(network(32, 16)), SPACES["default"].genome_from_json),
     "space": (SPACES["default"].to_json(), space_from_json),
+    "flat genome": (FLAT.genome_to_json(FLAT.sample(np.random.default_rng(1))), FLAT.genome_from_json),
+    "flat space": (FLAT.to_json(), space_from_json),
     "graph": (graph_to_json(to_graph(network(32, 16))), graph_from_json),
     "population": (population_to_json(SPACES["default"], [network(32)], [1.0]), population_from_json),
 }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from genomes import Choice, Range
 from genomes.domains import domain_to_json, read_domain
-from genomes.values import Real, Whole, Word
+from genomes.values import Real, Truth, Whole, Word
 
 DOMAINS = {
     "whole": (Range(1, 9), Whole(0, 100)),
@@ -21,6 +21,7 @@ DOMAINS = {
     "real or 0": (Range(1e-6, 1e-1, log=True, zero=True), Real(0.0, 1.0)),
     "numbers": (Choice((1, 5, 3)), Whole(0, 10)),
     "words": (Choice(("a", "b")), Word(("a", "b", "c"))),
+    "truths": (Choice((True, False)), Truth()),
     "fixed": (Choice((0.5,)), Real(0.0, 1.0)),
 }
 every_domain = pytest.mark.parametrize(("domain", "kind"), DOMAINS.values(), ids=DOMAINS.keys())
@@ -37,7 +38,7 @@ def test_values_are_members_of_the_kind(domain, kind, seed):
     for member in (value, other):
         assert domain.contains(member)
         assert kind.read(member, "here") == member
-        assert type(member) in (int, float, str)
+        assert type(member) in (int, float, str, bool)
         assert 0.0 <= domain.position(member) <= 1.0
     assert (other == value) == domain.is_fixed
 

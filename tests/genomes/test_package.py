@@ -16,7 +16,7 @@ SOURCES = sorted(Path(genomes.__file__).parent.rglob("*.py"))
 
 def test_the_manual_page_runs():
     blocks = re.findall(r"::\n\n((?: {4}.*\n|\n)+)", genomes.__doc__)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names: dict[str, object] = {}
     exec("\n".join(textwrap.dedent(block) for block in blocks), names)
     assert names["space"].contains(names["child"])

@@ -1,0 +1,46 @@
+"""`Gene`: a named decision, what it may be and when it is there. In genes, a space tells others what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genomes.domains import Domain, Value, domain_to_json
+
+__all__ = ["Condition", "Gene"]
+
+#: Genes that a gene depends on, each with the values for which it is there: all of them must hold.
+Condition = tuple[tuple[str, Domain], ...]
+
+
+@dataclass(frozen=True)
+class Gene:
+    """What one gene may be, and when it is there.
+
+    As a user gives it to a space, `domain` may be all that stands for a domain (a list, a single value) and `when` a
+    mapping from other genes to values, lists of values or ranges; a space's own genes hold what is annotated here.
+
+    Attributes:
+        domain: its values.
+        when: the condition under which it is active; none means always. A gene that depends on an inactive one is
+            inactive too.
+        name: given by the space.
+    """
+
+    domain: Domain
+    when: Condition = ()
+    name: str = ""
+
+    def is_active(self, values: Mapping[str, Value]) -> bool:
+        """Whether the gene is there beside these values of the genes that come before it in its space."""
+        return all(other in values and domain.contains(values[other]) for other, domain in self.when)
+
+    def to_json(self) -> Any:
+        """The gene as JSON values, without its name."""
+        domain = domain_to_json(self.domain)
+        if not self.when:
+            return domain
+        if not isinstance(domain, dict):
+            domain = {"options": domain if isinstance(domain, list) else [domain]}
+        return domain | {"when": {name: domain_to_json(values) for name, values in self.when}}

@@ -1,0 +1,36 @@
+"""Flat typed genes, for a model that a function of the user's builds.
+
+`HyperparameterSpace` names the genes: numbers (whole or real, on a linear or logarithmic scale), choices, true or
+false, fixed values, each always there or only for some values of other genes. A `HyperparameterGenome` is a value for
+each gene that is there: a read-only mapping, with attribute access, which the function is called with::
+
+    from genomes import Gene, HyperparameterSpace, Range
+
+    space = HyperparameterSpace(
+        {
+            "units": Range(8, 256, log=True),
+            "activation": ["relu", "tanh"],
+            "regularise": [False, True],
+            "dropout": Gene(Range(0.05, 0.5), when={"regularise": True}),
+        }
+    )
+
+The same in a TOML file::
+
+    encoding = "hyperparameters"
+
+    [genes]
+    units = { low = 8, high = 256, log = true }
+    activation = ["relu", "tanh"]
+    regularise = [false, true]
+    dropout = { low = 0.05, high = 0.5, when = { regularise = true } }
+
+`MUTATIONS` names the ways in which a genome can change. `space.genes` and `space.from_values` are how other programs
+(Optuna's samplers) see the space and come back with a genome.
+"""
+
+from genomes.hyperparameters.genome import HyperparameterGenome
+from genomes.hyperparameters.mutation import MUTATIONS
+from genomes.hyperparameters.space import HyperparameterSpace
+
+__all__ = ["MUTATIONS", "HyperparameterGenome", "HyperparameterSpace"]

@@ -1,0 +1,59 @@
+"""`HyperparameterGenome`: a value for each gene that is there, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genomes.domains import Value
+
+__all__ = ["HyperparameterGenome"]
+
+
+@dataclass(frozen=True, repr=False)
+class HyperparameterGenome(Mapping[str, Value]):
+    """A read-only mapping from the names of genes to their values; `genome.units` is `genome["units"]`.
+
+    A gene whose condition does not hold is absent: `genome.get("dropout", 0.0)`.
+
+    Attributes:
+        pairs: (name, value), sorted by name.
+    """
+
+    pairs: tuple[tuple[str, Value], ...]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Value]) -> HyperparameterGenome:
+        """The genome of these values."""
+        return cls(tuple(sorted(values.items())))
+
+    def __getitem__(self, name: str) -> Value:
+        for key, value in self.pairs:
+            if key == name:
+                return value
+        raise KeyError(_absent(name, self))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "pairs":  # while it is copied, it has no pairs yet
+            raise AttributeError(name)
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(_absent(name, self)) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __repr__(self) -> str:
+        return f"HyperparameterGenome({', '.join(f'{name}={value!r}' for name, value in self.pairs)})"
+
+
+def _absent(name: str, genome: HyperparameterGenome) -> str:
+    return (
+        f"no gene {name!r} here, only {', '.join(genome)}: a gene is absent while its condition does not hold; "
+        f"genes.get({name!r}, default) gives a value then too"
+    )

@@ -1,0 +1,178 @@
+"""`HyperparameterSpace`: flat typed genes and the moves among them. A `genomes.space.SearchSpace`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genomes.codec import VERSION, check_header, sha256
+from genomes.domains import Value, domain_to_json
+from genomes.errors import InputError
+from genomes.gene import Gene
+from genomes.hyperparameters.features import features
+from genomes.hyperparameters.genome import HyperparameterGenome
+from genomes.hyperparameters.mutation import MUTATIONS, applies_to, completed
+from genomes.hyperparameters.reading import kind_of, read_genes
+from genomes.values import shown, suggestion, table
+
+__all__ = ["HyperparameterSpace"]
+
+
+@dataclass(frozen=True)
+class HyperparameterSpace:
+    """Named genes, for a model that a function of the user's builds.
+
+    Attributes:
+        genes: given as a mapping from names to what each gene may be: a `Range`, a `Choice` or a list of options
+            (all numbers, all names or true and false; also a `range` or an array), one fixed value, a frozen
+            `uniform`, `loguniform` or `randint` of scipy, or a `Gene` of one of these with a condition. Held as
+            `Gene`s, each after those that its condition names, else sorted by name.
+
+    Raises:
+        InputError: a gene is given what it cannot be; the text names the gene, the value and the mend.
+    """
+
+    genes: tuple[Gene, ...]
+
+    def __init__(self, genes: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "genes", read_genes(genes))
+
+    # ---------------------------------------------------------------- moving in it
+
+    @property
+    def mutations(self) -> tuple[str, ...]:
+        """Names of the mutations that can change something here."""
+        return tuple(name for name in MUTATIONS if applies_to(name, self.genes))
+
+    def sample(self, rng: np.random.Generator) -> HyperparameterGenome:
+        """A random genome."""
+        return HyperparameterGenome.of(completed({}, self.genes, rng))
+
+    def mutate(
+        self, genome: HyperparameterGenome, rng: np.random.Generator, operator: str | None = None
+    ) -> tuple[HyperparameterGenome, str]:
+        """A changed genome and the name of the mutation that made it.
+
+        Args:
+            operator: the mutation to try first; a random one unless given. Where it does not apply, others are tried.
+
+        Returns:
+            A genome other than the given one; the given one and "none" when the space has no other.
+
+        Raises:
+            InputError: there is no such mutation.
+        """
+        names = list(self.mutations)
+        rng.shuffle(names)
+        if operator is not None:
+            if operator not in MUTATIONS:
+                mend = suggestion(operator, MUTATIONS)
+                raise InputError(f"operator must be a mutation, not {shown(operator)}: {mend}")
+            names.insert(0, operator)
+        for name in names:
+            values = MUTATIONS[name](dict(genome), self.genes, rng)
+            if values is not None:
+                return HyperparameterGenome.of(completed(values, self.genes, rng)), name
+        return genome, "none"
+
+    def crossover(
+        self, a: HyperparameterGenome, b: HyperparameterGenome, rng: np.random.Generator
+    ) -> HyperparameterGenome:
+        """A child with each gene of one parent or the other, one coin each; of the only one that has it, if so."""
+        coins = rng.random(len(self.genes)) < 0.5
+        mixed: dict[str, Value] = {}
+        for gene, coin in zip(self.genes, coins.tolist(), strict=True):
+            sources = [parent for parent in ((a, b) if coin else (b, a)) if gene.name in parent]
+            if sources:
+                mixed[gene.name] = sources[0][gene.name]
+        return HyperparameterGenome.of(completed(mixed, self.genes, rng))
+
+    # ---------------------------------------------------------------- looking at genomes
+
+    def contains(self, genome: Any) -> bool:
+        """Whether the genome is a member of this space."""
+        if not isinstance(genome, HyperparameterGenome):
+            return False
+        try:
+            values = dict(genome.pairs)
+            same = {name: (type(value), value) for name, value in values.items()}
+            read = self._read(values, "genome")
+            return genome == read and same == {name: (type(value), value) for name, value in read.items()}
+        except (TypeError, ValueError):
+            return False
+
+    def digest(self, genome: HyperparameterGenome) -> str:
+        """Hexadecimal digest of the values; genes that are absent leave no trace in it."""
+        return sha256(self.genome_to_json(genome))
+
+    def features(self, genome: HyperparameterGenome) -> NDArray[np.float64]:
+        """The genome as numbers in [0, 1], shape `(num_features,)`; see `genomes.hyperparameters.features`."""
+        return features(self.genes, genome)
+
+    def values(self, genome: HyperparameterGenome) -> dict[str, Value]:
+        """The genome's values by the names of `genes`; `from_values` is the way back."""
+        return dict(genome)
+
+    def from_values(self, values: Mapping[str, Value]) -> HyperparameterGenome:
+        """The genome of these values; those of genes whose condition does not hold are left out.
+
+        Raises:
+            InputError: a gene is not known, or an active one has no value, or one outside its domain.
+        """
+        table(values, "genome", [gene.name for gene in self.genes])
+        active: dict[str, Value] = {}
+        for gene in self.genes:
+            if gene.is_active(active):
+                active |= {gene.name: values[gene.name]} if gene.name in values else {}
+        return self._read(active, "genome")
+
+    def genome_to_json(self, genome: HyperparameterGenome) -> dict[str, Any]:
+        """The genome as JSON values: {"encoding": "hyperparameters", "version", "values": {...}}."""
+        return {"encoding": "hyperparameters", "version": VERSION, "values": dict(genome.pairs)}
+
+    def genome_from_json(self, value: Any) -> HyperparameterGenome:
+        """The genome back. Raises InputError, naming the place, when the value is no genome of this space."""
+        check_header(value, "genome", "hyperparameters")
+        return self._read(
+            table(value, "genome", ("encoding", "version", "values"), required=("values",))["values"], "genome.values"
+        )
+
+    def _read(self, values: Any, place: str) -> HyperparameterGenome:
+        """The genome that has exactly these values."""
+        table(values, place, [gene.name for gene in self.genes])
+        read: dict[str, Value] = {}
+        for gene, where in ((gene, f"{place}.{gene.name}") for gene in self.genes):
+            if not gene.is_active(read):
+                if gene.name in values:
+                    condition = {name: domain_to_json(domain) for name, domain in gene.when}
+                    raise InputError(f"{where} must be absent, as {shown(condition)} does not hold: leave it out")
+                continue
+            table(values, place, values, required=(gene.name,))
+            value = kind_of(gene.domain).read(values[gene.name], where)
+            if not gene.domain.contains(value):
+                domain = shown(domain_to_json(gene.domain))
+                mend = "widen the space or change the genome"
+                raise InputError(f"{where} must be in {domain} of the space, not {shown(value)}: {mend}")
+            read[gene.name] = value
+        return HyperparameterGenome.of(read)
+
+    # ---------------------------------------------------------------- the space itself
+
+    def to_json(self) -> dict[str, Any]:
+        """The space as JSON values: {"encoding": "hyperparameters", "version", "genes": {...}}."""
+        genes = {gene.name: gene.to_json() for gene in self.genes}
+        return {"encoding": "hyperparameters", "version": VERSION, "genes": genes}
+
+    @classmethod
+    def from_json(cls, value: Any) -> HyperparameterSpace:
+        """The space back.
+
+        Raises:
+            InputError: the value is no space of hyperparameters; the text names the gene, the value and the mend.
+        """
+        check_header(value, "space", "hyperparameters")
+        return cls(table(value, "space", ("encoding", "version", "genes"), required=("genes",))["genes"])
