@@ -47,6 +47,11 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "(mu + lambda) evolution with tournament selection and elitism",
             "Bäck, Fogel and Michalewicz 2000; DEAP, Fortin et al. 2012",
         ),
+        "aging": StrategyRow(
+            "evonas.strategies.aging:AgingEvolution",
+            "regularised evolution: tournament winners mutate, the oldest die",
+            "Real et al. 2019",
+        ),
         "random": StrategyRow(
             "evonas.strategies.random_search:RandomSearch",
             "random search, the baseline",

@@ -2,8 +2,8 @@
 
 Each generation, lambda offspring are made from parents that won a tournament; parents and offspring together are cut to
 the mu best. DEAP's selection and variation draw from the global `random`: it is seeded from (run seed, generation)
-inside one block and restored after. A failed network's fitness is infinitely bad, never NaN, which would win half its
-comparisons.
+inside one block and restored after. Fitness is the rank of `evonas.strategies.ranking`: feasibility first, never NaN,
+which would win half its comparisons.
 
 References:
     Bäck, Fogel and Michalewicz, "Evolutionary Computation 1", 2000, chapter 9 (mu + lambda).
@@ -12,7 +12,6 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -20,37 +19,34 @@ import numpy as np
 from deap import algorithms, base, tools
 
 from evonas.config import Settings
-from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng, seeded_random
+from evonas.strategies.members import Member
 from evonas.strategies.proposals import Proposal, new_proposal, sampled, sampled_generation, to_candidates
+from evonas.strategies.ranking import Rank, rank_of
 from evonas.strategies.turns import Turns
 from genomes.space import SearchSpace
 
-__all__ = ["GeneticAlgorithm", "Individual", "Loss"]
+__all__ = ["GeneticAlgorithm", "Individual", "RankFitness"]
 
 
-class Loss(base.Fitness):  # type: ignore[misc]
-    """One number to be minimised: `Objective.loss`."""
+class RankFitness(base.Fitness):  # type: ignore[misc]
+    """A `Rank`: both numbers to be minimised, the second where the first are equal."""
 
-    weights: ClassVar[tuple[float, ...]] = (-1.0,)
+    weights: ClassVar[tuple[float, ...]] = (-1.0, -1.0)
 
 
 class Individual:
     """What DEAP moves about: a proposal and its fitness, which is empty until it is evaluated."""
 
-    def __init__(self, proposal: Proposal, loss: float | None = None) -> None:
+    def __init__(self, proposal: Proposal, rank: Rank | None = None) -> None:
         self.proposal = proposal
-        self.fitness = Loss(() if loss is None else (loss,))
+        self.fitness = RankFitness(rank or ())
 
     def clone(self) -> Individual:
         """A copy; genomes are frozen and need none."""
-        return Individual(self.proposal, self.loss)
-
-    @property
-    def loss(self) -> float | None:
-        """The loss, `inf` when the network failed, or None before it is evaluated."""
-        return float(self.fitness.values[0]) if self.fitness.valid else None
+        return Individual(self.proposal, self.fitness.values if self.fitness.valid else None)
 
 
 def toolbox_for(space: SearchSpace, rng: np.random.Generator, tournament: int) -> base.Toolbox:
@@ -72,7 +68,6 @@ def toolbox_for(space: SearchSpace, rng: np.random.Generator, tournament: int) -
     toolbox.register("mate", mate)
     toolbox.register("mutate", mutate)
     toolbox.register("select_parents", tools.selTournament, tournsize=tournament)
-    toolbox.register("select_survivors", tools.selBest)
     return toolbox
 
 
@@ -85,7 +80,7 @@ class GeneticAlgorithm:
         self._space, self._objective, self._settings = space, objective, settings.resolved(objective.name)
         self._initial = tuple(initial)
         self._generation = 0
-        self._population: list[Individual] = []
+        self._population: list[Member] = []
         self._seen: set[str] = set()
         self._turns = Turns()
 
@@ -100,25 +95,24 @@ class GeneticAlgorithm:
 
     def tell(self, evaluations: Sequence[Evaluation]) -> None:
         """Cuts parents and offspring to the mu best; of equals, the older stays."""
-        individuals = {individual.proposal.digest: individual for individual in self._population}
+        members = {member.digest: member for member in self._population}
         for candidate, evaluation in self._turns.told(evaluations):
-            score = evaluation.scores.get(self._objective.name) if evaluation.status is Status.OK else None
-            proposal = Proposal(candidate.genome, candidate.digest, candidate.parents, candidate.operator)
-            individuals.setdefault(candidate.digest, Individual(proposal, self._objective.loss(score)))
+            members.setdefault(candidate.digest, Member.of(candidate, rank_of(evaluation, self._objective)))
             self._seen.add(candidate.digest)
-        self._population = tools.selBest(list(individuals.values()), self._settings.population)
+        self._population = sorted(members.values(), key=lambda member: member.rank)[: self._settings.population]
         self._generation += 1
 
     def _offspring(self) -> list[Proposal]:
         settings = self._settings
         rng = generation_rng(settings.seed or 0, self._generation)
         toolbox = toolbox_for(self._space, rng, settings.tournament)
+        population = [Individual(member.proposal, member.rank) for member in self._population]
 
         def sample() -> Proposal:
             return sampled(self._space, rng)
 
         def vary() -> Proposal:
-            parents = toolbox.select_parents(self._population, 2)
+            parents = toolbox.select_parents(population, 2)
             child: Individual
             (child,) = algorithms.varOr(parents, toolbox, 1, settings.crossover, settings.mutation)
             # varOr's third way is to copy a parent, which would be trained in vain.
@@ -134,11 +128,11 @@ class GeneticAlgorithm:
         return proposals
 
     def state(self) -> dict[str, Any]:
-        """The population with its losses, and the digests tried."""
+        """The population with its ranks, and the digests tried."""
         self._turns.check_settled("state")
         return {
             "generation": self._generation,
-            "population": [self._member_to_json(individual) for individual in self._population],
+            "population": [member.to_json(self._space) for member in self._population],
             "seen": sorted(self._seen),
             "initial": [] if self._generation else [self._space.genome_to_json(genome) for genome in self._initial],
         }
@@ -146,22 +140,7 @@ class GeneticAlgorithm:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
         self._generation = int(state["generation"])
-        self._population = [self._member_from_json(value) for value in state["population"]]
+        self._population = [Member.from_json(value, self._space) for value in state["population"]]
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._turns.reset()
-
-    def _member_to_json(self, individual: Individual) -> dict[str, Any]:
-        proposal, loss = individual.proposal, individual.loss
-        return {
-            "genome": self._space.genome_to_json(proposal.genome),
-            "digest": proposal.digest,
-            "parents": list(proposal.parents),
-            "operator": proposal.operator,
-            "loss": loss if loss is not None and math.isfinite(loss) else None,  # JSON knows no infinity
-        }
-
-    def _member_from_json(self, value: Mapping[str, Any]) -> Individual:
-        genome = self._space.genome_from_json(value["genome"])
-        proposal = Proposal(genome, value["digest"], tuple(value["parents"]), value["operator"])
-        return Individual(proposal, math.inf if value["loss"] is None else value["loss"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from evonas.evaluation import Evaluation, Status
 from evonas.strategies import STRATEGIES, make_strategy
-from evonas.strategies.ga import GeneticAlgorithm, Loss
+from evonas.strategies.ga import GeneticAlgorithm, RankFitness
+from evonas.strategies.ranking import UNRANKED, Rank
 from genomes.errors import InputError
 from tests.toy import RMSE, ToySpace
 
@@ -22,10 +24,16 @@ def test_every_row_leads_to_a_class_and_says_where_it_is_from() -> None:
         assert row.source
 
 
+def test_the_readme_has_the_table() -> None:
+    lines = (Path(__file__).parents[2] / "README.md").read_text().splitlines()
+    rows = [f"| `{name}` | {row.description} | {row.source} |" for name, row in STRATEGIES.items()]
+    assert [line for line in lines if line in rows] == rows
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"name": "gaa"}, "strategy must be one of ga, random, not 'gaa': did you mean 'ga'"),
+        ({"name": "gaa"}, "strategy must be one of ga, .*random, not 'gaa': did you mean 'ga'"),
         ({"direction": "down"}, "direction must be min or max, not 'down'"),
         ({"population": 0}, "population must be at least 1, not 0"),
         ({"initial": [(99, 0, 0, "a")]}, r"must be in the search space, which number 1 is not \(\(99, 0, 0, 'a'\)\)"),
@@ -47,7 +55,7 @@ def test_parents_and_offspring_are_cut_to_the_best() -> None:
         scores = [int(candidate.digest[:6], 16) / 1e6 for candidate in candidates]
         strategy.tell([Evaluation(Status.OK, {"rmse": value}) for value in scores])
         losses = sorted([*losses, *scores])[:5]
-        assert [member["loss"] for member in strategy.state()["population"]] == losses
+        assert [member["rank"] for member in strategy.state()["population"]] == [[0, loss] for loss in losses]
 
 
 def test_shares_of_the_operators_are_respected() -> None:
@@ -64,6 +72,18 @@ def test_shares_of_the_operators_are_respected() -> None:
         assert abs(count[operator] / count.total() - share) < 0.15
 
 
-def test_a_fitness_orders_failures_last() -> None:
-    fitnesses = [Loss((loss,)) for loss in (3.0, float("inf"), 1.0, 2.0)]
-    assert [fitness.values[0] for fitness in sorted(fitnesses, reverse=True)] == [1.0, 2.0, 3.0, float("inf")]
+def test_the_oldest_die_however_good_they_are() -> None:
+    strategy = make_strategy("aging", ToySpace(), objective=RMSE, population=6, offspring=2)
+    told: list[str] = []
+    for generation in range(5):
+        candidates = strategy.ask()
+        assert all(len(each.parents) == 1 and each.parents[0] in told[-6:] for each in candidates if generation)
+        told += [candidate.digest for candidate in candidates]
+        strategy.tell([Evaluation(Status.OK, {"rmse": float(len(told))}) for _ in candidates])  # the first is best
+        assert [member["digest"] for member in strategy.state()["alive"]] == told[-6:]
+
+
+def test_a_fitness_orders_by_feasibility_first() -> None:
+    best_first: list[Rank] = [(0, -1.0), (0, 3.0), (1, 0.1), (1, 2.0), UNRANKED]
+    fitnesses = [RankFitness(best_first[place]) for place in (3, 0, 4, 2, 1)]
+    assert [fitness.values for fitness in sorted(fitnesses, reverse=True)] == best_first
