@@ -12,6 +12,7 @@
 `load_run(run_dir)`                   the `SearchResult` of any run, also of one that is running
 `export(run_dir, path, rank=1)`       writes a network that plain `keras.models.load_model` opens
 `strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for a loop of one's own
+`find_learning_rate(x, y, ...)`       the learning-rate range test of a network
 `Settings`, `Budget`                  everything that a run can be told, with defaults and ranges
 ====================================  ================================================================================
 
@@ -27,6 +28,7 @@ from evonas.errors import Interrupted
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.evolution import Generation, Progress
 from evonas.exporting import export
+from evonas.range_test import find_learning_rate
 from evonas.result import SearchResult
 from evonas.strategies import make_strategy as strategy
 
@@ -43,6 +45,7 @@ __all__ = [
     "Settings",
     "Status",
     "export",
+    "find_learning_rate",
     "load_run",
     "resume",
     "search",

@@ -32,7 +32,7 @@ from genomes.spaces import read_space, space_from_json
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
 
-__all__ = ["EvaluatorFactory", "load_run", "resume", "search", "search_prepared"]
+__all__ = ["EvaluatorFactory", "load_run", "read_data", "resume", "search", "search_prepared"]
 
 #: What makes an evaluator: (space, path of the prepared data, settings) -> evaluator.
 EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
@@ -93,26 +93,18 @@ def search(
     """
     chosen = Settings(seed=draw_seed() if seed is None else seed, **settings)
     budget = Budget.of(generations, evaluations, time, target)
-    common: dict[str, Any] = {"seed": chosen.seed, "folds": chosen.cv, "task": task, "class_weight": class_weight}
-    source: dict[str, Any] = {}
-    if isinstance(y, str):
-        from evonas.data.preparation import prepare_table
-        from evonas.data.table import read_table
-
-        if validation is not None or test is not None:
-            raise InputError(
-                "validation and test must be given with arrays x and y, not with a target's name: split y off"
-            )
-        if isinstance(x, (str, Path)):
-            path, x = x, read_table(Path(x))
-            source = {**origin_of(path), "target": y}
-        data = prepare_table(x, y, sample_weight=sample_weight, drop=drop, **common)
-    else:
-        from evonas.data.preparation import prepare_arrays
-
-        if drop:
-            raise InputError(f"drop must be given with a target's name, not {list(drop)!r} with an array y: select x")
-        data = prepare_arrays(x, y, validation=validation, test=test, sample_weight=sample_weight, **common)
+    data, source = read_data(
+        x,
+        y,
+        validation=validation,
+        test=test,
+        seed=chosen.seed or 0,
+        folds=chosen.cv,
+        task=task,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        drop=drop,
+    )
     return search_prepared(
         data,
         space=space,
@@ -125,6 +117,41 @@ def search(
         on_part=on_part,
         on_generation=on_generation,
     )
+
+
+def read_data(
+    x: Any,
+    y: Any,
+    *,
+    validation: tuple[Any, Any] | None = None,
+    test: tuple[Any, Any] | None = None,
+    seed: int = 0,
+    folds: int | None = None,
+    task: str | None = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    drop: Sequence[str] = (),
+) -> tuple[PreparedData, dict[str, Any]]:
+    """The data of a search, prepared, and where they came from; arguments as in `search`, `folds` its `cv`."""
+    common: dict[str, Any] = {"seed": seed, "folds": folds, "task": task, "class_weight": class_weight}
+    if isinstance(y, str):
+        from evonas.data.preparation import prepare_table
+        from evonas.data.table import read_table
+
+        if validation is not None or test is not None:
+            raise InputError(
+                "validation and test must be given with arrays x and y, not with a target's name: split y off"
+            )
+        source: dict[str, Any] = {}
+        if isinstance(x, (str, Path)):
+            path, x = x, read_table(Path(x))
+            source = {**origin_of(path), "target": y}
+        return prepare_table(x, y, sample_weight=sample_weight, drop=drop, **common), source
+    from evonas.data.preparation import prepare_arrays
+
+    if drop:
+        raise InputError(f"drop must be given with a target's name, not {list(drop)!r} with an array y: select x")
+    return prepare_arrays(x, y, validation=validation, test=test, sample_weight=sample_weight, **common), {}
 
 
 def search_prepared(

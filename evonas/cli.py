@@ -1,4 +1,4 @@
-"""The command line: `evonas run | resume | status | export | space`. Sits on top: nobody imports it.
+"""The command line: `evonas run | resume | status | export | lr-find | space`. Sits on top: nobody imports it.
 
 Exit codes: 0 done, 1 something failed, 2 a mistake in what was given, 130 and 143 stopped by Ctrl-C and SIGTERM. What
 is heavy (pandas, rich) is imported by the command that needs it, so that `--help` is quick.
@@ -16,6 +16,8 @@ import typer
 from typer.core import TyperGroup
 
 from evonas import __version__
+from evonas.commands.lr_find import lr_find
+from evonas.commands.options import AsJson, Quiet, RunDir, option
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.errors import Interrupted
 from evonas.objective import METRICS
@@ -66,36 +68,10 @@ def main() -> None:
     app(prog_name="evonas")
 
 
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise typer.BadParameter(f"it must be a whole number, such as 20, not {text!r}") from None
-
-
-def _real(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"it must be a number, such as 0.5, not {text!r}") from None
-
-
 def _show_version(asked: bool) -> None:
     if asked:
         typer.echo(f"evonas {__version__}")
         raise typer.Exit
-
-
-def _option(text: str, metavar: str, *names: str, parser: Callable[[str], Any] | None = None) -> Any:
-    """An option's description. `metavar` N is a whole number, X any number."""
-    parser = parser or {"N": _whole, "X": _real}.get(metavar)
-    return typer.Option(*names, help=text, metavar=metavar, parser=parser, show_default=False)
-
-
-# What several commands take.
-RunDir = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory.", show_default=False)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line; text goes to standard error.")]
 
 
 @app.callback()
@@ -113,39 +89,39 @@ def evonas(
 @app.command()
 def run(
     data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="The table, with a header line.")],
-    target: Annotated[str, _option("Column to predict.", "COLUMN")],
+    target: Annotated[str, option("Column to predict.", "COLUMN")],
     generations: Annotated[
-        int | None, _option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
+        int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
     ] = None,
-    evaluations: Annotated[int | None, _option("Stop after N networks.", "N")] = None,
-    time: Annotated[str | None, _option("Stop after this time: 45s, 10m, 1h30m.", "T")] = None,
-    target_score: Annotated[float | None, _option("Stop when a network is as good as this.", "X")] = None,
+    evaluations: Annotated[int | None, option("Stop after N networks.", "N")] = None,
+    time: Annotated[str | None, option("Stop after this time: 45s, 10m, 1h30m.", "T")] = None,
+    target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
     population: Annotated[
         list[str] | None,
-        _option(
+        option(
             f"Networks in a generation [{_DEFAULTS.population}]; or a population.json of another run to start from. "
             "Give it twice for both.",
             "N|FILE",
         ),
     ] = None,
-    space: Annotated[Path | None, _option("Search space as TOML; `evonas space` prints the default.", "FILE")] = None,
-    out: Annotated[Path | None, _option("Run directory [a new one in evonas-runs].", "DIR")] = None,
+    space: Annotated[Path | None, option("Search space as TOML; `evonas space` prints the default.", "FILE")] = None,
+    out: Annotated[Path | None, option("Run directory [a new one in evonas-runs].", "DIR")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")] = False,
-    seed: Annotated[int, _option("Of everything random [0].", "N")] = 0,
-    task: Annotated[str | None, _option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
-    drop: Annotated[list[str] | None, _option("Column to leave out; may be repeated.", "COLUMN")] = None,
+    seed: Annotated[int, option("Of everything random [0].", "N")] = 0,
+    task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
+    drop: Annotated[list[str] | None, option("Column to leave out; may be repeated.", "COLUMN")] = None,
     objective: Annotated[
-        str | None, _option(f"What is optimised: {', '.join(METRICS)} [rmse or log_loss].", "NAME")
+        str | None, option(f"What is optimised: {', '.join(METRICS)} [rmse or log_loss].", "NAME")
     ] = None,
-    epochs: Annotated[int | None, _option(f"The most epochs a network trains [{_DEFAULTS.epochs}].", "N")] = None,
+    epochs: Annotated[int | None, option(f"The most epochs a network trains [{_DEFAULTS.epochs}].", "N")] = None,
     patience: Annotated[
-        int | None, _option(f"Epochs without improvement before it stops [{_DEFAULTS.patience}].", "N")
+        int | None, option(f"Epochs without improvement before it stops [{_DEFAULTS.patience}].", "N")
     ] = None,
-    cv: Annotated[int | None, _option("Cross-validate with N folds [a single split].", "N")] = None,
-    replicates: Annotated[int | None, _option("Train each network from N seeds [1].", "N")] = None,
-    strategy: Annotated[str | None, _option(f"One of {', '.join(STRATEGIES)} [{_DEFAULTS.strategy}].", "NAME")] = None,
+    cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = None,
+    replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = None,
+    strategy: Annotated[str | None, option(f"One of {', '.join(STRATEGIES)} [{_DEFAULTS.strategy}].", "NAME")] = None,
     trainer: Annotated[
-        str | None, _option("population (all networks at once) or single (one by one) [population].", "NAME")
+        str | None, option("population (all networks at once) or single (one by one) [population].", "NAME")
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -197,10 +173,10 @@ def run(
 @app.command()
 def resume(
     run_dir: RunDir,
-    generations: Annotated[str | None, _option("N in all, or +N more than are done.", "N|+N")] = None,
-    evaluations: Annotated[str | None, _option("N networks in all, or +N more.", "N|+N")] = None,
-    time: Annotated[str | None, _option("Time in all (10m), or more (+10m).", "T|+T")] = None,
-    target_score: Annotated[float | None, _option("Stop when a network is as good as this.", "X")] = None,
+    generations: Annotated[str | None, option("N in all, or +N more than are done.", "N|+N")] = None,
+    evaluations: Annotated[str | None, option("N networks in all, or +N more.", "N|+N")] = None,
+    time: Annotated[str | None, option("Time in all (10m), or more (+10m).", "T|+T")] = None,
+    target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -235,8 +211,8 @@ def status(run_dir: RunDir, as_json: AsJson = False) -> None:
 @app.command()
 def export(
     run_dir: RunDir,
-    output: Annotated[Path, _option("File to write, ending in .keras.", "FILE", "--output", "-o")],
-    rank: Annotated[int, _option("1 for the best network, 2 for the next [1].", "N")] = 1,
+    output: Annotated[Path, option("File to write, ending in .keras.", "FILE", "--output", "-o")],
+    rank: Annotated[int, option("1 for the best network, 2 for the next [1].", "N")] = 1,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train it anew, on training and validation rows together.")
     ] = False,
@@ -260,6 +236,9 @@ def export(
         typer.echo(f"Validation: {words.scores_words(exported.validation_scores, objective)}")
     typer.echo("\n".join(words.exported_lines(exported, objective)))
     typer.echo(f'Load it: keras.models.load_model("{output}")')
+
+
+app.command("lr-find")(lr_find)
 
 
 @app.command()

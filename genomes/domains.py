@@ -67,7 +67,7 @@ class Range:
 
     def sample(self, rng: np.random.Generator) -> Value:
         """A random member."""
-        return self._at(rng.random())
+        return self.at(rng.random())
 
     def vary(self, value: Value, rng: np.random.Generator) -> Value:
         """Another member, likely a near one."""
@@ -76,7 +76,7 @@ class Range:
         there = self.position(value)
         for _ in range(8):
             step = (there + _STEP * rng.standard_normal()) % 2.0
-            near = self._at(min(step, 2.0 - step))  # reflected at both ends
+            near = self.at(min(step, 2.0 - step))  # reflected at both ends
             if near != value:
                 return near
         return self.least if value != self.least else self.greatest
@@ -103,7 +103,7 @@ class Range:
         few = ((self._typed(0),) if zero else ()) + ((low,) if low == high else ())
         return Choice(few) if few else None
 
-    def _at(self, position: float) -> Value:
+    def at(self, position: float) -> Value:
         """The member at a position in [0, 1]."""
         if self.zero:
             if position < _ZERO_SHARE:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("keras", "tensorflow", "jax", "pandas", "sklearn")
+HEAVY = ("keras", "tensorflow", "jax", "pandas", "sklearn", "plotly", "matplotlib")
 
 
 def modules_after(statement: str, **environment: str) -> set[str]:
@@ -104,6 +104,7 @@ def test_only_strategies_import_deap() -> None:
 
 def test_nobody_imports_what_sits_on_top() -> None:
     assert importers("evonas.cli") <= {"evonas/__main__.py"}
+    assert all(path.startswith(("evonas/cli", "evonas/commands/")) for path in importers("evonas.commands"))
     assert not importers("evonas.estimators", "scripts")
 
 

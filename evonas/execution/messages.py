@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from evonas.evaluation import Evaluation
+from evonas.learning_rate import SweepTask
 from evonas.training.deployment import ExportTask
 from evonas.training.trainer import TrainingSettings, TrainingTask
 
-__all__ = ["Cancel", "Export", "Finished", "Part", "Ping", "Ready", "Refused", "Retiring", "Start", "Train"]
+__all__ = ["Cancel", "Export", "Finished", "Part", "Ping", "Ready", "Refused", "Retiring", "Start", "Sweep", "Train"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,14 @@ class Export:
 
     number: int
     task: ExportTask
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Sweep a network's learning rate. Answered by `Finished`, whose value is a `LearningRateCurve`."""
+
+    number: int
+    task: SweepTask
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import networkx as nx
 
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.execution.child import WorkerDied, WorkerError, WorkerProcess, command_of
-from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Train
+from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Train
+from evonas.learning_rate import LearningRateCurve, SweepTask
 from evonas.training.deployment import Exported, ExportTask
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.architecture import graph_to_json
@@ -125,6 +126,16 @@ class WorkerEvaluator:
         """
         answer = self._ask_once(Export, task)
         assert isinstance(answer.value, Exported)
+        return answer.value
+
+    def sweep(self, task: SweepTask) -> LearningRateCurve:
+        """Sweeps a network's learning rate, in the worker.
+
+        Raises:
+            WorkerError: the worker died.
+        """
+        answer = self._ask_once(Sweep, task)
+        assert isinstance(answer.value, LearningRateCurve)
         return answer.value
 
     def ping(self) -> None:

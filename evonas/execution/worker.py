@@ -20,7 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from evonas.data.prepared import PreparedData
-from evonas.execution.messages import Cancel, Export, Finished, Part, Ping, Ready, Refused, Retiring, Start, Train
+from evonas.execution.messages import (
+    Cancel,
+    Export,
+    Finished,
+    Part,
+    Ping,
+    Ready,
+    Refused,
+    Retiring,
+    Start,
+    Sweep,
+    Train,
+)
 from evonas.training.trainer import Trainer, TrainingSettings
 from genomes.errors import InputError
 
@@ -101,6 +113,10 @@ class _Worker:
                     from evonas.training.export import export
 
                     self._send(Finished(request.number, export(request.task, data, start.settings)))
+                elif isinstance(request, Sweep):
+                    from evonas.training.range_test import sweep
+
+                    self._send(Finished(request.number, sweep(request.task, data, start.settings)))
             except Exception as error:
                 self._refuse(request.number, error)
 

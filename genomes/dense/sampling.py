@@ -1,4 +1,4 @@
-"""Random members of a dense space."""
+"""Members of a dense space: random ones, and a typical one."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genomes.dense.genes import SETTINGS, with_gene
+from genomes.dense.genes import SETTINGS, gene_of, with_gene
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.wiring import chain, missing_edges, rewired
+from genomes.domains import Choice, Domain, Value
 
 if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace
 
-__all__ = ["sample"]
+__all__ = ["sample", "typical"]
 
 
 def sample(space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
@@ -38,3 +39,24 @@ def sample(space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
     for name in SETTINGS:
         genome = with_gene(genome, name, space.domain(name).sample(rng))
     return genome
+
+
+def typical(space: DenseSpace) -> DenseGenome:
+    """A chain in the middle of the space: middling depth and width, all else as `DenseGenome` has it by default.
+
+    Where the default is no member, the first option of a list and the middle of a range take its place.
+    """
+    count, units = int(_middle(space.domain("layers"))), int(_middle(space.domain("units")))
+    activation = str(_nearest(space.domain("activation"), "relu"))
+    genome = rewired(DenseGenome((), (0,)), [Layer(units, activation, sources=())] * count, chain(count))
+    for name in SETTINGS:
+        genome = with_gene(genome, name, _nearest(space.domain(name), gene_of(genome, name)))
+    return genome
+
+
+def _nearest(domain: Domain, value: Value) -> Value:
+    return value if domain.contains(value) else _middle(domain)
+
+
+def _middle(domain: Domain) -> Value:
+    return domain.options[0] if isinstance(domain, Choice) else domain.at(0.5)

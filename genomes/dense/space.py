@@ -21,7 +21,7 @@ from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
 from genomes.dense.mutation import GENES_MOVED, MUTATIONS
 from genomes.dense.reading import genome_from_json, genome_to_json
-from genomes.dense.sampling import sample
+from genomes.dense.sampling import sample, typical
 from genomes.dense.wiring import chain, wires_of
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
@@ -137,6 +137,10 @@ class DenseSpace:
     def sample(self, rng: np.random.Generator) -> DenseGenome:
         """A random genome: half of them chains, the others with a few skip connections where the space allows them."""
         return sample(self, rng)
+
+    def typical(self) -> DenseGenome:
+        """A genome in the middle of the space; no randomness in it."""
+        return typical(self)
 
     def mutate(
         self, genome: DenseGenome, rng: np.random.Generator, operator: str | None = None

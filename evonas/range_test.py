@@ -1,0 +1,102 @@
+"""`find_learning_rate`: the learning-rate range test from Python. The network is trained in a worker process."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evonas.api import read_data
+from evonas.learning_rate import LearningRateCurve, SweepTask, sweep_rates
+from genomes.architecture import graph_to_json
+from genomes.codec import parse_json, read_text
+from genomes.dense import DenseSpace
+from genomes.dense.reading import genome_from_json
+from genomes.errors import InputError
+from genomes.population import population_from_json
+from genomes.space import SearchSpace
+from genomes.spaces import read_space
+
+__all__ = ["find_learning_rate", "read_genome"]
+
+
+def find_learning_rate(
+    x: Any,
+    y: Any,
+    *,
+    genome: Any = None,
+    space: SearchSpace | str | Path | None = None,
+    low: float = 1e-6,
+    high: float = 10.0,
+    steps: int = 300,
+    seeds: int = 3,
+    seed: int = 0,
+    task: str | None = None,
+    drop: Sequence[str] = (),
+    sample_weight: Any = None,
+    class_weight: Any = None,
+) -> LearningRateCurve:
+    """Trains a network while its learning rate grows exponentially, and says which rate its loss falls fastest at.
+
+    Args:
+        x, y, task, drop, sample_weight, class_weight: the data, as for `evonas.search`.
+        genome: a genome, or the path of a file with one (`read_genome`); `space.typical()` when None.
+        space: that the genome is of, or the path of its TOML file; the default space when None.
+        low, high: the first and the last rate, > 0.
+        steps: of each training, at least 20; fewer are taken where the loss explodes.
+        seeds: trainings whose losses are averaged.
+        seed: of everything random.
+
+    Raises:
+        InputError: something given cannot be used; says what, and what to do.
+    """
+    from evonas.execution import WorkerEvaluator
+    from evonas.training.trainer import TrainingSettings
+
+    rates = sweep_rates(low, high, steps)
+    if seeds < 1:
+        raise InputError(f"seeds must be at least 1, not {seeds}: more of them make a smoother curve")
+    home = read_space(space) if isinstance(space, (str, Path)) else space
+    if isinstance(genome, (str, Path)):
+        home, genome = read_genome(genome, home)
+    home = DenseSpace() if home is None else home
+    if not hasattr(home, "architecture"):
+        raise InputError(
+            f"space must be of networks, whose layers are known, not {type(home).__name__}: vary the learning rate of "
+            "your own models in the search"
+        )
+    chosen: Any = home
+    graph = graph_to_json(chosen.architecture(chosen.typical() if genome is None else genome))
+    data, _ = read_data(x, y, seed=seed, task=task, drop=drop, sample_weight=sample_weight, class_weight=class_weight)
+    sweep = SweepTask(graph, rates, tuple(range(seed, seed + seeds)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data.npz"
+        data.save(path)
+        with WorkerEvaluator(chosen, path, TrainingSettings(trainer="single")) as worker:
+            return worker.sweep(sweep)
+
+
+def read_genome(path: str | Path, space: SearchSpace | None = None) -> tuple[SearchSpace, Any]:
+    """The genome of a file: a genome as JSON, or a population, whose first one is taken; a run directory has one.
+
+    Args:
+        path: of the file or the run directory.
+        space: that the genome must be of; the population's own, or any, when None.
+
+    Returns:
+        the space and the genome.
+
+    Raises:
+        InputError: there is none, or it is not of the space.
+    """
+    path = Path(path)
+    value = parse_json(read_text(path / "population.json" if path.is_dir() else path, "genome file"), "genome")
+    if isinstance(value, dict) and value.get("encoding") == "population":
+        population = population_from_json(value, space)
+        if not population.genomes:
+            raise InputError(f"genome file must hold a genome, but the population of {path} is empty: choose another")
+        return population.space, population.genomes[0]
+    if space is not None:
+        return space, space.genome_from_json(value)
+    return DenseSpace(), genome_from_json(value)
