@@ -40,7 +40,7 @@ Reading never runs code: no pickle, no eval, no import strings.
 ======================  ==============================================================
 module                  owns
 ======================  ==============================================================
-`genomes.space`         `SearchSpace`, the protocol that every encoding meets
+`genomes.space`         `SearchSpace`, the protocol that every encoding meets, and `FlatSpace`, which some meet
 `genomes.domains`       `Range` and `Choice`: what one gene may be
 `genomes.gene`          `Gene`: a domain with a name and the condition under which it counts
 `genomes.dense`         the dense encoding: genome, space, mutations, crossover, graph

@@ -1,13 +1,20 @@
-"""`SearchSpace`: the protocol that every encoding meets. A strategy knows no more of an encoding than this."""
+"""`SearchSpace`: the protocol that every encoding meets. A strategy knows no more of an encoding than this.
+
+`FlatSpace` is for the strategies whose models know numbers and names only; an encoding may meet it.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SearchSpace"]
+from genomes.domains import Value
+from genomes.gene import Gene
+
+__all__ = ["FlatSpace", "SearchSpace"]
 
 
 class SearchSpace(Protocol):
@@ -55,4 +62,22 @@ class SearchSpace(Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """The space itself as JSON values."""
+        ...
+
+
+@runtime_checkable
+class FlatSpace(SearchSpace, Protocol):
+    """A space whose genomes are decided by named values, one by one."""
+
+    @property
+    def genes(self) -> tuple[Gene, ...]:
+        """What there is to decide, each gene after those that its condition names."""
+        ...
+
+    def values(self, genome: Any) -> dict[str, Value]:
+        """The genome's value of each gene that is active in it."""
+        ...
+
+    def from_values(self, values: Mapping[str, Value]) -> Any:
+        """A genome of these values, with the digest of every genome that has them; inactive genes are left out."""
         ...

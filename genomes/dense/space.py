@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from genomes.architecture import digest
 from genomes.codec import VERSION, canonical_json, check_header
+from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
 from genomes.dense.features import features
 from genomes.dense.genes import NETWORK_GENES, SETTINGS, TRAINING_GENES, gene_of, with_gene
@@ -25,6 +26,7 @@ from genomes.dense.sampling import sample, typical
 from genomes.dense.wiring import chain, wires_of
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
+from genomes.gene import Gene
 from genomes.values import Word, boolean, shown, suggestion, table
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["DenseSpace"]
 
 #: What a gene may be given as: a domain, the options of a choice, or one value that stays fixed.
-Gene = Domain | Sequence[Value] | Value
+Given = Domain | Sequence[Value] | Value
 
 _GENES = {**NETWORK_GENES, **TRAINING_GENES}
 _WORDS = {"shape": Word(("free", "uniform", "pyramid")), "activation_scope": Word(("network", "layer"))}
@@ -65,22 +67,22 @@ class DenseSpace:
         InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
     """
 
-    layers: Gene = Range(1, 5)
-    units: Gene = Range(16, 256, log=True)
+    layers: Given = Range(1, 5)
+    units: Given = Range(16, 256, log=True)
     shape: str = "free"
-    activation: Gene = Choice(("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"))
+    activation: Given = Choice(("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"))
     activation_scope: str = "network"
     skip_connections: bool = False
-    dropout: Gene = Range(0.05, 0.5, zero=True)
-    normalization: Gene = Choice(("none", "batch", "layer"))
-    initializer: Gene = Choice(("glorot_uniform", "he_normal", "lecun_normal"))
-    optimizer: Gene = Choice(("nesterov", "rmsprop", "adam", "adamw", "nadam"))
-    learning_rate: Gene = Range(1e-4, 3e-2, log=True)
-    batch_size: Gene = Choice((32, 64, 128, 256))
-    schedule: Gene = Choice(("constant", "cosine", "exponential"))
-    warmup: Gene = Choice((0.0, 0.05, 0.1))
-    l2: Gene = Range(1e-6, 1e-3, log=True, zero=True)
-    weight_decay: Gene = Range(1e-5, 1e-1, log=True, zero=True)
+    dropout: Given = Range(0.05, 0.5, zero=True)
+    normalization: Given = Choice(("none", "batch", "layer"))
+    initializer: Given = Choice(("glorot_uniform", "he_normal", "lecun_normal"))
+    optimizer: Given = Choice(("nesterov", "rmsprop", "adam", "adamw", "nadam"))
+    learning_rate: Given = Range(1e-4, 3e-2, log=True)
+    batch_size: Given = Choice((32, 64, 128, 256))
+    schedule: Given = Choice(("constant", "cosine", "exponential"))
+    warmup: Given = Choice((0.0, 0.05, 0.1))
+    l2: Given = Range(1e-6, 1e-3, log=True, zero=True)
+    weight_decay: Given = Range(1e-5, 1e-1, log=True, zero=True)
 
     def __post_init__(self) -> None:
         for place, kinds in (("network", NETWORK_GENES), ("training", TRAINING_GENES)):
@@ -202,6 +204,23 @@ class DenseSpace:
     def features(self, genome: DenseGenome) -> NDArray[np.float64]:
         """The genome as numbers in [0, 1], shape `(num_features,)`; see `genomes.dense.features`."""
         return features(self, genome)
+
+    @property
+    def genes(self) -> tuple[Gene, ...]:
+        """The space as named genes; see `genomes.dense.flat`."""
+        return flat.genes(self)
+
+    def values(self, genome: DenseGenome) -> dict[str, Value]:
+        """The genome's values by the names of `genes`; `from_values` gives a genome of the same digest back."""
+        return flat.values(self, genome)
+
+    def from_values(self, values: Mapping[str, Value]) -> DenseGenome:
+        """The genome of these values; those of genes whose condition does not hold are left out.
+
+        Raises:
+            InputError: a gene is not known, or an active one has no value, or one outside its domain.
+        """
+        return flat.from_values(self, values)
 
     def genome_to_json(self, genome: DenseGenome) -> dict[str, Any]:
         """The genome as JSON values."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from genomes import DenseSpace, InputError, dense, hyperparameters, space_from_json, space_from_toml, space_to_toml
 from genomes.architecture import check_graph
+from genomes.space import FlatSpace
 from tests.genomes.dense_spaces import SPACES as DENSE_SPACES
 from tests.genomes.flat_spaces import FLAT_SPACES
 
@@ -147,3 +148,32 @@ def test_every_mutation_applies_somewhere(name):
     genomes = [space.sample(rng) for _ in range(30)]
     for mutation in mutations_of(space):
         assert any(space.mutate(genome, rng, mutation)[1] == mutation for genome in genomes), mutation
+
+
+@every_space
+@quick
+@given(seed=seeds)
+def test_a_flat_space_gives_back_the_genome_of_its_values(space, seed):
+    assert isinstance(space, FlatSpace)
+    for genome in members(space, seed):
+        values = space.values(genome)
+        assert space.digest(space.from_values(values)) == space.digest(genome)
+        assert space.values(space.from_values(values)) == values
+
+
+@every_space
+@quick
+@given(seed=seeds)
+def test_every_choice_of_values_in_the_order_of_the_genes_is_a_genome(space, seed):
+    rng, values = np.random.default_rng(seed), {}
+    for gene in space.genes:
+        assert {name for name, _ in gene.when} <= {other.name for other in space.genes[: space.genes.index(gene)]}
+        values |= {gene.name: gene.domain.sample(rng)} if gene.is_active(values) else {}
+    genome = space.from_values(values)
+    check(space, genome)
+    everything = {gene.name: values.get(gene.name, gene.domain.sample(rng)) for gene in space.genes}
+    assert space.from_values(everything) == genome
+    with pytest.raises(InputError, match="no setting"):
+        space.from_values({**values, "colour": 1})
+    with pytest.raises(InputError, match="missing"):
+        space.from_values({name: value for name, value in values.items() if name != space.genes[0].name})

@@ -1,0 +1,128 @@
+"""Dense genomes as named values, for methods that know no layers: the genes of a space, and both ways between.
+
+Widths, activations and edges are genes of their own, there when the network has so many layers. Values may be chosen
+one by one in the order of the genes; those that do not fit together are brought into the space (a pyramid's widths are
+sorted, a layer without a source or a user takes the chain's edge), so that every choice is a genome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from genomes.dense.genes import SETTINGS, gene_of, with_gene
+from genomes.dense.genome import DenseGenome, Layer
+from genomes.dense.wiring import Wires, chain, rewired, wires_of
+from genomes.domains import Choice, Domain, Value
+from genomes.errors import InputError
+from genomes.gene import Condition, Gene
+from genomes.values import shown, table
+
+if TYPE_CHECKING:
+    from genomes.dense.space import DenseSpace
+
+__all__ = ["from_values", "genes", "values"]
+
+_SWITCH = Choice((False, True))
+
+
+def genes(space: DenseSpace) -> tuple[Gene, ...]:
+    """The genes that decide something, each after those that its condition names."""
+    most = space.max_layers
+    parts = [Gene(space.domain("layers"), (), "layers")]
+    for name, scope in (("units", space.shape == "uniform"), ("activation", space.activation_scope == "network")):
+        if scope and most:
+            parts.append(Gene(space.domain(name), _from_layer(space, 1), name))
+        else:
+            parts += [Gene(space.domain(name), _from_layer(space, k), f"{name}_{k}") for k in range(1, most + 1)]
+    if space.skip_connections:
+        for k in range(1, most + 1):
+            parts += [Gene(_SWITCH, _from_layer(space, k), _edge(u, k, most + 1)) for u in range(k)]
+        parts += [Gene(_SWITCH, _from_layer(space, u), _edge(u, most + 1, most + 1)) for u in range(most + 1)]
+    for name in SETTINGS:
+        if name in ("dropout", "normalization") and not most:
+            continue
+        when = _from_layer(space, 1) if name in ("dropout", "normalization") else ()
+        if name == "weight_decay":
+            if not space.domain("optimizer").contains("adamw"):
+                continue
+            when = () if space.domain("optimizer").is_fixed else (("optimizer", Choice(("adamw",))),)
+        parts.append(Gene(space.domain(name), when, name))
+    return tuple(parts)
+
+
+def values(space: DenseSpace, genome: DenseGenome) -> dict[str, Value]:
+    """The genome's value of each gene that is active in it."""
+    count, wires = len(genome.layers), wires_of(genome)
+    all_values: dict[str, Value] = {"layers": count}
+    for k, layer in enumerate(genome.layers, start=1):
+        for name in ("units", "activation"):
+            all_values[name] = all_values[f"{name}_{k}"] = getattr(layer, name)
+    for node, wire in enumerate(wires, start=1):
+        to = space.max_layers + 1 if node == count + 1 else node
+        all_values |= {_edge(u, to, space.max_layers + 1): u in wire for u in range(node)}
+    all_values |= {name: gene_of(genome, name) for name in SETTINGS}
+    active: dict[str, Value] = {}
+    for gene in genes(space):
+        if gene.is_active(active):
+            active[gene.name] = all_values[gene.name]
+    return active
+
+
+def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
+    """The genome of these values, as `DenseSpace.from_values`."""
+    known = genes(space)
+    table(given, "genome", [gene.name for gene in known])
+    active: dict[str, Value] = {}
+    for gene in known:
+        if not gene.is_active(active):
+            continue
+        if gene.name not in given:
+            raise InputError(f"genome.{gene.name} must be given and is missing: add it")
+        if not gene.domain.contains(given[gene.name]):
+            raise InputError(f"genome.{gene.name} must be in {shown(gene.domain)}, not {shown(given[gene.name])}")
+        active[gene.name] = given[gene.name]
+    count = int(active["layers"])
+    units, activations = (_of_layers(name, active, count) for name in ("units", "activation"))
+    if space.shape == "pyramid":
+        units.sort(reverse=True)
+    layers = [Layer(*parts, sources=()) for parts in zip(units, activations, strict=True)]
+    genome = rewired(DenseGenome((), (0,)), layers, _wires(space, active, count))
+    for name in SETTINGS:
+        genome = with_gene(genome, name, active.get(name, _idle(space.domain(name))))
+    return genome
+
+
+def _from_layer(space: DenseSpace, k: int) -> Condition:
+    """The condition that there are at least k layers; none where there always are."""
+    enough = space.domain("layers").restrict(low=k)
+    return () if enough is None or space.domain("layers").least >= k else (("layers", enough),)
+
+
+def _of_layers(name: str, active: Mapping[str, Value], count: int) -> list[Value]:
+    """The values of a gene that each layer has, or all have together."""
+    return [active[name] if name in active else active[f"{name}_{k}"] for k in range(1, count + 1)]
+
+
+def _edge(source: int, node: int, output: int) -> str:
+    return f"{f'input_{node}' if node < output else 'output'}_from_{source}"
+
+
+def _wires(space: DenseSpace, active: Mapping[str, Value], count: int) -> Wires:
+    """The edges that are on, and those of the chain where a node would have no source or no user."""
+    if not space.skip_connections:
+        return chain(count)
+    output = space.max_layers + 1
+    wires: Wires = []
+    for node in range(1, count + 2):
+        to = output if node == count + 1 else node
+        wires.append({u for u in range(node) if active[_edge(u, to, output)]} or {node - 1})
+    for u in range(1, count + 1):
+        if not any(u in wire for wire in wires):
+            wires[u].add(u)  # the node after it takes it
+    return wires
+
+
+def _idle(domain: Domain) -> Value:
+    """What a gene holds that does nothing."""
+    return domain.options[0] if isinstance(domain, Choice) else domain.least
