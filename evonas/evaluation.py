@@ -8,9 +8,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from evonas.snapshot import Snapshot, Start
 
 __all__ = ["Candidate", "Evaluation", "Evaluator", "Origin", "Status", "Strategy", "Weights"]
 
@@ -43,6 +47,20 @@ class Origin:
     index: int
     kind: Literal["continue", "inherit"]
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Generation and index."""
+        return self.generation, self.index
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.generation} {self.index}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Origin:
+        """The origin whose `str` is the text."""
+        kind, generation, index = text.split()
+        return cls(int(generation), int(index), cast(Any, kind))
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -73,6 +91,11 @@ class Candidate:
     origin: Origin | None = None
     keep: bool = False
 
+    @property
+    def key(self) -> tuple[str, int, int, int, str]:
+        """What its training depends on: equal keys train once, and give the same."""
+        return self.digest, self.seed, self.epochs, self.horizon or self.epochs, str(self.origin or "")
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -83,13 +106,14 @@ class Evaluation:
         scores: metric name -> value on the validation split, at the best epoch, in the target's own units.
         reason: empty when OK; else one line for a person.
         best_epoch: 1-based epoch of the lowest validation loss, whose weights were scored; 0 if none.
-        epochs: epochs trained.
+        epochs: epochs trained; of a training that went on with another one, with those of that one. So are curves,
+            scores and best epoch: a training in rungs gives what an uninterrupted one gives.
         curve: validation loss of each epoch (penalties not counted).
         train_curve: training loss of each epoch, penalties included, as Keras reports it.
         train_seconds: wall-clock share of this candidate. Never compared between runs.
         parameters: number of trainable parameters.
         weights: those of the best epoch; None when they were not kept. Of several folds and replicates, the first's.
-        snapshots: what the trainings (each fold and replicate) can go on from, when asked for; never stored.
+        snapshots: what the trainings (each fold and replicate) can go on from, when asked for.
     """
 
     status: Status
@@ -102,7 +126,7 @@ class Evaluation:
     train_seconds: float = 0.0
     parameters: int = 0
     weights: Weights | None = field(default=None, repr=False, compare=False)
-    snapshots: tuple[Any, ...] = field(default=(), repr=False, compare=False)
+    snapshots: tuple[Snapshot, ...] = field(default=(), repr=False, compare=False)
 
 
 class Evaluator(Protocol):
@@ -117,7 +141,10 @@ class Evaluator(Protocol):
         ...
 
     def evaluate(
-        self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
+        self,
+        candidates: Sequence[Candidate],
+        done: frozenset[int] = frozenset(),
+        starts: Mapping[int, Start] = MappingProxyType({}),
     ) -> Iterator[Mapping[int, Evaluation]]:
         """Trains the candidates and yields their evaluations in parts, as they finish.
 
@@ -128,6 +155,8 @@ class Evaluator(Protocol):
         Args:
             candidates: the whole generation.
             done: positions in `candidates` that are already evaluated and need not be yielded.
+            starts: position -> what was kept of the candidate's origin. One that has an origin and no start trains from
+                its seed's initial weights: what goes on with the same network gives the same, in more time.
 
         Yields:
             position in `candidates` -> evaluation; every position outside `done` exactly once in all.
@@ -156,4 +185,11 @@ class Strategy(Protocol):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`: the next `ask` gives what it would have given then."""
+        ...
+
+    def retained(self) -> frozenset[tuple[int, int]]:
+        """Places (generation, index) of told candidates with `keep` that later ones may still start from.
+
+        Asked after every `tell`; what is kept of all others is dropped.
+        """
         ...

@@ -12,12 +12,14 @@ import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from evonas.config import Budget
 from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Strategy
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.records import Record
 from evonas.runs.store import RunStore
+from evonas.snapshot import Start
 from genomes.space import SearchSpace
 
 __all__ = ["Generation", "Progress", "Stop", "describe_stop", "evolve", "spent"]
@@ -130,14 +132,14 @@ def evolve(
     Yields:
         each generation, once it is committed.
     """
-    session = _Session(evaluator, store, budget, interruption or Interruption(), on_part)
+    session = _Session(evaluator, store, space, budget, interruption or Interruption(), on_part)
     store.begin_session(budget)
     stop = Stop.INTERRUPTED
     try:
         strategy.restore(store.state)
         evaluator.restore(store.evaluator_state)
         while (reason := session.stop_before_generation()) is None:
-            candidates = strategy.ask()
+            candidates = [store.located(candidate) for candidate in strategy.ask()]
             store.add_candidates(candidates, space)
             number = candidates[0].generation
             planned = session.plan(candidates)
@@ -146,7 +148,9 @@ def evolve(
             # Told as read back from the store, so that a resumed run tells the very same values.
             evaluations = [session.known(candidate) for candidate in candidates]
             strategy.tell(evaluations)
-            store.complete_generation(number, strategy.state(), session.session_seconds, evaluator.state())
+            store.complete_generation(
+                number, strategy.state(), session.session_seconds, evaluator.state(), strategy.retained()
+            )
             best = _best(store)
             yield Generation(number, tuple(candidates), tuple(evaluations), len(planned), best, session.seconds)
         stop = reason
@@ -163,11 +167,12 @@ class _Session:
         self,
         evaluator: Evaluator,
         store: RunStore,
+        space: SearchSpace,
         budget: Budget,
         interruption: Interruption,
         on_part: Callable[[Progress], None] | None,
     ) -> None:
-        self._evaluator, self._store, self._budget = evaluator, store, budget
+        self._evaluator, self._store, self._space, self._budget = evaluator, store, space, budget
         self._interruption, self._on_part = interruption, on_part
         self._seconds_before = store.seconds
         self._started = time.monotonic()
@@ -182,7 +187,7 @@ class _Session:
 
     def known(self, candidate: Candidate) -> Evaluation:
         """The committed evaluation of a candidate that was trained, in whatever generation."""
-        found = self._store.evaluation(candidate.digest, candidate.seed, candidate.epochs)
+        found = self._store.evaluation(candidate)
         assert found is not None, "every candidate of a told generation is committed"
         return found[1]
 
@@ -191,26 +196,21 @@ class _Session:
 
         Does not depend on how much of the generation is committed: a resumed run plans what the straight run did.
         """
-        planned: dict[tuple[str, int, int], Candidate] = {}
+        planned: dict[Any, Candidate] = {}
         for candidate in candidates:
-            key = (candidate.digest, candidate.seed, candidate.epochs)
-            known = self._store.evaluation(*key)
+            known = self._store.evaluation(candidate)
             if known is None or known[0] == candidate.generation:
-                planned.setdefault(key, candidate)
+                planned.setdefault(candidate.key, candidate)
         return list(planned.values())
 
     def train(self, planned: Sequence[Candidate]) -> Stop | None:
         """Trains and commits what is not committed of a generation; says why if it has to stop in the midst of it."""
         store, budget = self._store, self._budget
-        missing = [
-            place
-            for place, candidate in enumerate(planned)
-            if store.evaluation(candidate.digest, candidate.seed, candidate.epochs) is None
-        ]
+        missing = [place for place, candidate in enumerate(planned) if store.evaluation(candidate) is None]
         allowed = len(missing) if budget.evaluations is None else max(0, budget.evaluations - store.evaluated)
         waiting = set(missing[:allowed])
         # Also with nothing missing: the evaluator plans, and remembers what a run that was not interrupted would.
-        parts = self._evaluator.evaluate(planned, frozenset(range(len(planned))) - waiting)
+        parts = self._evaluator.evaluate(planned, frozenset(range(len(planned))) - waiting, self._starts(planned))
         while True:
             try:
                 with self._interruption.waiting():
@@ -225,6 +225,14 @@ class _Session:
         if waiting:
             raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left, give each once")
         return Stop.EVALUATIONS if len(missing) > allowed else None
+
+    def _starts(self, planned: Sequence[Candidate]) -> dict[int, Start]:
+        """Place -> what was kept of the candidate's origin; nothing where that failed, or was not kept."""
+        starts: dict[int, Start] = {}
+        for place, candidate in enumerate(planned):
+            if candidate.origin is not None and (kept := self._store.kept(candidate.origin)) is not None:
+                starts[place] = Start(self._space.genome_from_json(kept[0]), kept[1])
+        return starts
 
     def stop_before_generation(self) -> Stop | None:
         """Why no further generation is to be started, or None."""
@@ -277,7 +285,7 @@ class _Session:
         if evaluation.status is not Status.OK or (score is not None and math.isfinite(score)):
             return evaluation
         reason = f"no score {name}" if score is None else f"{name} is {score}"
-        return replace(evaluation, status=Status.FAILED, reason=reason, weights=None)
+        return replace(evaluation, status=Status.FAILED, reason=reason, weights=None, snapshots=())
 
 
 def _best(store: RunStore) -> Record | None:

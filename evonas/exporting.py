@@ -53,7 +53,7 @@ def export(run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: boo
             scores=record.evaluation.scores,
             retrain=retrain,
             seed=record.seed,
-            epochs=record.epochs,
+            epochs=record.horizon,
             best_epoch=record.evaluation.best_epoch,
         )
         with worker_for(space, run.directory / DATA_NAME, run.settings) as worker:

@@ -20,6 +20,8 @@ __all__ = ["Population", "population_from_json", "population_to_json", "populati
 MAX_GENOMES = 100_000
 
 _KEYS = ("encoding", "version", "space", "genomes")
+#: The last three say where a genome comes from, for people; a population begins anew.
+_MEMBER_KEYS = ("genome", "score", "operator", "parents", "origin")
 _SCORE = Real(-1e308, 1e308)
 
 
@@ -73,7 +75,7 @@ def population_from_json(value: Any, space: SearchSpace | None = None) -> Popula
     genomes, scores = [], []
     for place, item in enumerate(items(parts["genomes"], "population.genomes", MAX_GENOMES)):
         where = f"population.genomes[{place}]"
-        member = table(item, where, ("genome", "score"), required=("genome",))
+        member = table(item, where, _MEMBER_KEYS, required=("genome",))
         try:
             genomes.append(space.genome_from_json(member["genome"]))
         except InputError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from evonas.data.prepared import PreparedData
 from evonas.display import Display
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.runs import RunReader
+from evonas.snapshot import Start
 
 
 class StubEvaluator:
@@ -34,7 +36,10 @@ class StubEvaluator:
         """Has nothing to restore."""
 
     def evaluate(
-        self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
+        self,
+        candidates: Sequence[Candidate],
+        done: frozenset[int] = frozenset(),
+        starts: Mapping[int, Start] = MappingProxyType({}),
     ) -> Iterator[Mapping[int, Evaluation]]:
         for place, candidate in enumerate(candidates):
             if place not in done:

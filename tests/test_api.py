@@ -33,7 +33,7 @@ class StubEvaluator:
         """Has nothing to restore."""
 
     def evaluate(
-        self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
+        self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset(), starts: Any = None
     ) -> Iterator[Mapping[int, Evaluation]]:
         for place, candidate in enumerate(candidates):
             if place not in done:

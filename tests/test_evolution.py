@@ -169,12 +169,12 @@ def test_an_evaluation_without_a_finite_score_has_failed(tmp_path: Path, score: 
 
 def test_an_evaluator_that_breaks_its_word_is_told(tmp_path: Path) -> None:
     class Short(ToyEvaluator):
-        def evaluate(self, candidates: Any, done: Any = frozenset()) -> Any:
-            yield from list(super().evaluate(candidates, done))[:-1]
+        def evaluate(self, *arguments: Any) -> Any:
+            yield from list(super().evaluate(*arguments))[:-1]
 
     class Twice(ToyEvaluator):
-        def evaluate(self, candidates: Any, done: Any = frozenset()) -> Any:
-            for part in super().evaluate(candidates, done):
+        def evaluate(self, *arguments: Any) -> Any:
+            for part in super().evaluate(*arguments):
                 yield part
                 yield part
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import Objective
 from evonas.runs import RunStore
+from evonas.snapshot import Snapshot, Start
 from evonas.strategies import make_strategy
 from genomes.errors import InputError
 
@@ -102,6 +105,21 @@ def toy_evaluation(candidate: Candidate) -> Evaluation:
     )
 
 
+def toy_evaluation_from(candidate: Candidate, evaluation: Evaluation, start: Start | None) -> Evaluation:
+    """The evaluation of a candidate that may start from another one: its curve goes on with the one behind it."""
+    weights = evaluation.weights or {}
+    before = start.snapshots[0] if start else None
+    if before is not None and candidate.origin is not None and candidate.origin.kind == "inherit":
+        curve = (float(before.weights["output/kernel"][0, 0]), *evaluation.curve)
+    else:
+        curve = (*(before.curve if before else ()), *evaluation.curve)
+    evaluation = replace(evaluation, curve=curve)
+    if not candidate.keep or evaluation.status is not Status.OK:
+        return evaluation
+    outputs = np.zeros((2, 1), np.float32)
+    return replace(evaluation, snapshots=(Snapshot(weights, {}, {}, weights, outputs, 1.0, 2.0, 3, curve, curve),))
+
+
 class ToyEvaluator:
     """Gives parts of `part_size`; notes what it trained. Parts begin at fixed places, whatever is done."""
 
@@ -118,7 +136,10 @@ class ToyEvaluator:
         self.remembered = 0
 
     def evaluate(
-        self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
+        self,
+        candidates: Sequence[Candidate],
+        done: frozenset[int] = frozenset(),
+        starts: Mapping[int, Start] = MappingProxyType({}),
     ) -> Iterator[Mapping[int, Evaluation]]:
         self.plans.append(tuple(candidate.digest for candidate in candidates))
         self.remembered += 1
@@ -129,7 +150,10 @@ class ToyEvaluator:
             if places:
                 time.sleep(self.sleep_seconds)
                 self.trained += [candidates[place].digest for place in places]
-                yield {place: self.evaluation(candidates[place]) for place in places}
+                yield {
+                    place: toy_evaluation_from(candidates[place], self.evaluation(candidates[place]), starts.get(place))
+                    for place in places
+                }
 
     def close(self) -> None:
         self.closed = True

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self
 
 import networkx as nx
@@ -19,6 +19,7 @@ from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.execution.child import WorkerDied, WorkerError, WorkerProcess, command_of
 from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Train
 from evonas.learning_rate import LearningRateCurve, SweepTask
+from evonas.snapshot import Start
 from evonas.training.deployment import Exported, ExportTask
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.architecture import graph_to_json
@@ -95,14 +96,17 @@ class WorkerEvaluator:
         self._running()
 
     def evaluate(
-        self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset()
+        self,
+        candidates: Sequence[Candidate],
+        done: frozenset[int] = frozenset(),
+        starts: Mapping[int, Start] = MappingProxyType({}),
     ) -> Iterator[Mapping[int, Evaluation]]:
         """See `Evaluator.evaluate`. Closing the iterator early stops the training at its next part.
 
         Raises:
             WorkerError: the worker does not start, or raised an error that is no candidate's doing.
         """
-        tasks = tuple(self._task(candidate) for candidate in candidates)
+        tasks = tuple(self._task(candidate, starts.get(k)) for k, candidate in enumerate(candidates))
         waiting = [_Batch(tuple(range(len(tasks))), done)]
         while waiting:
             batch = waiting.pop()
@@ -170,9 +174,19 @@ class WorkerEvaluator:
         if not batch.suspected:
             self._state = answer.value
 
-    def _task(self, candidate: Candidate) -> TrainingTask:
+    def _task(self, candidate: Candidate, start: Start | None) -> TrainingTask:
+        origin = None if start is None else graph_to_json(self._space.architecture(start.genome))
         architecture = graph_to_json(self._space.architecture(candidate.genome))
-        return TrainingTask(architecture, candidate.seed, candidate.epochs)
+        return TrainingTask(
+            architecture=architecture,
+            seed=candidate.seed,
+            epochs=candidate.epochs,
+            horizon=candidate.horizon,
+            start=() if start is None else start.snapshots,
+            origin=None if origin == architecture else origin,
+            inherit=candidate.origin is not None and candidate.origin.kind == "inherit",
+            keep_snapshots=candidate.keep,
+        )
 
     def _running(self) -> WorkerProcess:
         if self._worker is None or not self._worker.alive:

@@ -14,12 +14,13 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from evonas.config import Budget, Settings
-from evonas.evaluation import Evaluation
+from evonas.evaluation import Candidate, Evaluation, Origin
 from evonas.objective import METRICS, Objective
 from evonas.runs import schema
 from evonas.runs.lock import RunLock, owner_of
 from evonas.runs.records import Record, evaluation_from_row
 from evonas.runs.weights import WeightFiles
+from evonas.snapshot import Snapshot, snapshots_from_arrays
 from genomes.errors import InputError
 
 __all__ = ["DATA_NAME", "GenerationSummary", "RunReader"]
@@ -28,10 +29,14 @@ DATA_NAME = "data.npz"
 
 _RECORD = """
 SELECT e.generation, e.position, e.digest, e.seed, e.epochs, c.genome, c.parents, c.operator, e.status, e.result,
-       e.train_seconds, e.loss, e.weights
+       e.train_seconds, e.loss, e.weights, e.horizon, e.origin
 FROM evaluation e JOIN candidate c ON c.generation = e.generation AND c.position = e.position
 """
-_BY_RANK = " WHERE e.loss IS NOT NULL ORDER BY e.loss, e.generation, e.position"
+_OF_KEY = "WHERE digest = ? AND seed = ? AND epochs = ? AND horizon = ? AND origin = ?"
+_BY_RANK = (
+    "SELECT loss, generation, position, digest FROM evaluation WHERE loss IS NOT NULL "
+    "ORDER BY loss, generation, position LIMIT ?"
+)
 
 
 @dataclass(frozen=True)
@@ -152,22 +157,49 @@ class RunReader:
 
     # Evaluations.
 
-    def evaluation(self, digest: str, seed: int, epochs: int) -> tuple[int, Evaluation] | None:
-        """The generation in which that training was done and its evaluation, or None if it never was."""
-        row = self._row(
-            "SELECT generation, status, result, train_seconds FROM evaluation "
-            "WHERE digest = ? AND seed = ? AND epochs = ?",
-            (digest, seed, epochs),
-        )
+    def evaluation(self, candidate: Candidate) -> tuple[int, Evaluation] | None:
+        """The generation in which a training with the candidate's key was done and its evaluation, None if none was."""
+        row = self._row(f"SELECT generation, status, result, train_seconds FROM evaluation {_OF_KEY}", candidate.key)
         return None if row is None else (row[0], evaluation_from_row(*row[1:]))
+
+    def kept(self, origin: Origin) -> tuple[dict[str, Any], tuple[Snapshot, ...]] | None:
+        """The genome (as JSON values) that was trained there, and what its training can go on from; None if not kept.
+
+        Raises:
+            InputError: the file is gone or changed.
+        """
+        row = self._row(
+            "SELECT c.genome, e.snapshots FROM evaluation e JOIN candidate c "
+            "ON c.generation = e.generation AND c.position = e.position WHERE e.generation = ? AND e.position = ?",
+            origin.place,
+        )
+        if row is None or row[1] is None:
+            return None
+        return json.loads(row[0]), snapshots_from_arrays(self._weights.get(row[1]))
 
     def records(self) -> Iterator[Record]:
         """Every evaluation, in the order of the candidates."""
         return self._records(_RECORD + " ORDER BY e.generation, e.position")
 
     def best(self, count: int = 1) -> list[Record]:
-        """The best `count` evaluations, best first; of equals, the older leads. Failed ones are never among them."""
-        return list(self._records(_RECORD + _BY_RANK + " LIMIT ?", (count,)))
+        """The best `count` networks, best first, each with its best evaluation; of equals, the older leads.
+
+        Failed ones are never among them.
+        """
+        query = _RECORD + " WHERE e.generation = ? AND e.position = ?"
+        return [record for _, *place, _ in self.best_places(count) for record in self._records(query, tuple(place))]
+
+    def best_places(self, count: int) -> list[tuple[float, int, int, str]]:
+        """(loss, generation, index, digest) of `best`."""
+        limit = count
+        while True:
+            rows = self._connection.execute(_BY_RANK, (limit,)).fetchall()
+            networks: dict[str, tuple[float, int, int, str]] = {}
+            for row in rows:
+                networks.setdefault(row[3], row)
+            if len(networks) >= count or len(rows) < limit:
+                return list(networks.values())[:count]
+            limit *= 2  # networks that were evaluated several times, after more epochs each time
 
     def ranked(self, rank: int) -> Record:
         """The evaluation of that rank, from 1.
@@ -175,11 +207,11 @@ class RunReader:
         Raises:
             InputError: there is no such rank.
         """
-        scored = self.evaluated - self.failed
+        scored = int(self._value("SELECT count(DISTINCT digest) FROM evaluation WHERE loss IS NOT NULL"))
         if not 1 <= rank <= scored:
             mend = f"choose one from 1 to {scored}" if scored else "no network has a score yet, resume the run"
             raise InputError(f"rank must be at least 1 and at most the number of scored networks, not {rank}: {mend}")
-        return next(self._records(_RECORD + _BY_RANK + " LIMIT 1 OFFSET ?", (rank - 1,)))
+        return self.best(rank)[-1]
 
     def weights(self, record: Record) -> dict[str, NDArray[Any]]:
         """The weights that were scored, by name.
@@ -214,8 +246,8 @@ class RunReader:
         for query in (
             "SELECT key, value FROM about WHERE key IN ('settings', 'space', 'problem', 'fingerprint') ORDER BY key",
             "SELECT * FROM candidate ORDER BY generation, position",
-            "SELECT generation, position, digest, seed, epochs, status, loss, result, weights FROM evaluation "
-            "ORDER BY generation, position",
+            "SELECT generation, position, digest, seed, epochs, horizon, origin, status, loss, result, weights, "
+            "snapshots FROM evaluation ORDER BY generation, position",
             "SELECT generations, value FROM state",
         ):
             for row in self._connection.execute(query):
@@ -237,6 +269,8 @@ class RunReader:
                 evaluation=evaluation_from_row(*row[8:11]),
                 loss=row[11],
                 weights=row[12],
+                horizon=row[13],
+                origin=Origin.from_text(row[14]) if row[14] else None,
             )
 
     def _row(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.evaluation import Candidate, Evaluation, Origin, Status
 from genomes.codec import canonical_json
 
 __all__ = ["Record", "evaluation_from_row", "result_to_json"]
@@ -22,7 +22,8 @@ class Record:
         genome: as JSON values; `SearchSpace.genome_from_json` makes it a genome.
         loss: the objective's score as a number to minimise; None when there is none.
         weights: name of the weights file, None when they are not kept.
-        Others as in `Candidate` and `Evaluation`; `epochs` is the budget, `evaluation.epochs` what was trained.
+        Others as in `Candidate` and `Evaluation`; `epochs` is the budget, `evaluation.epochs` what was trained. An
+            origin is the place where that training was done, also of a candidate that was asked for again.
     """
 
     generation: int
@@ -36,11 +37,22 @@ class Record:
     evaluation: Evaluation
     loss: float | None
     weights: str | None
+    horizon: int
+    origin: Origin | None
 
     def candidate(self, genome: Any) -> Candidate:
         """The candidate that was evaluated; `genome` is this record's genome as a value of its space."""
         return Candidate(
-            genome, self.digest, self.seed, self.epochs, self.generation, self.index, self.parents, self.operator
+            genome,
+            self.digest,
+            self.seed,
+            self.epochs,
+            self.generation,
+            self.index,
+            self.parents,
+            self.operator,
+            self.horizon if self.horizon != self.epochs else None,
+            self.origin,
         )
 
 

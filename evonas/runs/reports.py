@@ -14,7 +14,18 @@ from genomes.codec import VERSION, canonical_json
 __all__ = ["population_text", "results_csv"]
 
 _COLUMNS = ("generation", "index", "status")
-_DETAILS = ("best_epoch", "epochs", "parameters", "train_seconds", "operator", "parents", "digest", "genome", "reason")
+_DETAILS = (
+    "best_epoch",
+    "epochs",
+    "parameters",
+    "train_seconds",
+    "operator",
+    "parents",
+    "origin",
+    "digest",
+    "genome",
+    "reason",
+)
 
 
 def results_csv(records: Iterable[Record]) -> str:
@@ -30,7 +41,16 @@ def results_csv(records: Iterable[Record]) -> str:
 
 def population_text(records: Sequence[Record], space: Mapping[str, Any], objective: str) -> str:
     """The genomes with their scores, best first, as `genomes.read_population` reads them; one a line."""
-    members = [{"genome": record.genome, "score": record.evaluation.scores[objective]} for record in records]
+    members = [
+        {
+            "genome": record.genome,
+            "score": record.evaluation.scores[objective],
+            "operator": record.operator,
+            "parents": list(record.parents),
+            "origin": str(record.origin or ""),
+        }
+        for record in records
+    ]
     lines = ",\n".join(json.dumps(member, allow_nan=False) for member in members)
     header = json.dumps({"encoding": "population", "version": VERSION, "space": space}, allow_nan=False)
     return f'{header[:-1]}, "genomes": [\n{lines}\n]}}\n'
@@ -49,6 +69,7 @@ def _row(record: Record) -> dict[str, Any]:
         "train_seconds": f"{evaluation.train_seconds:.3f}",
         "operator": record.operator,
         "parents": " ".join(record.parents),
+        "origin": str(record.origin or ""),
         "digest": record.digest,
         "genome": canonical_json(record.genome),
         "reason": evaluation.reason,

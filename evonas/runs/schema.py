@@ -18,7 +18,7 @@ __all__ = ["DATABASE", "FORMAT", "check_header", "connect", "connect_readonly", 
 
 DATABASE = "run.sqlite"
 APPLICATION_ID = 0x65764E41  # "evNA"
-FORMAT = 1
+FORMAT = 2
 
 SCHEMA = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -28,17 +28,19 @@ CREATE TABLE session (
 ) STRICT;
 CREATE TABLE candidate (
     generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
-    epochs INTEGER NOT NULL, genome TEXT NOT NULL, parents TEXT NOT NULL, operator TEXT NOT NULL,
+    epochs INTEGER NOT NULL, horizon INTEGER NOT NULL, origin TEXT NOT NULL,
+    genome TEXT NOT NULL, parents TEXT NOT NULL, operator TEXT NOT NULL,
     PRIMARY KEY (generation, position)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE evaluation (
     generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
-    epochs INTEGER NOT NULL, status TEXT NOT NULL, loss REAL, result TEXT NOT NULL, train_seconds REAL NOT NULL,
-    weights TEXT,
-    PRIMARY KEY (generation, position), UNIQUE (digest, seed, epochs)
+    epochs INTEGER NOT NULL, horizon INTEGER NOT NULL, origin TEXT NOT NULL,
+    status TEXT NOT NULL, loss REAL, result TEXT NOT NULL, train_seconds REAL NOT NULL, weights TEXT, snapshots TEXT,
+    PRIMARY KEY (generation, position), UNIQUE (digest, seed, epochs, horizon, origin)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX evaluation_by_rank ON evaluation (loss, generation, position) WHERE loss IS NOT NULL;
 CREATE INDEX evaluation_with_weights ON evaluation (weights) WHERE weights IS NOT NULL;
+CREATE INDEX evaluation_with_snapshots ON evaluation (snapshots) WHERE snapshots IS NOT NULL;
 CREATE TABLE state (generations INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
 """
 
@@ -141,4 +143,9 @@ def check_header(path: Path) -> None:
         raise InputError(
             f"run format must be at most {FORMAT}, which this version of evonas reads, but {path.parent} has format "
             f"{version}: upgrade evonas; nothing was changed"
+        )
+    if version < FORMAT:
+        raise InputError(
+            f"run format must be at least {FORMAT}, but {path.parent} has format {version}, of a version that "
+            "was never released: start a new run; nothing was changed"
         )

@@ -11,7 +11,8 @@ import shlex
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from evonas.runs.lock import LOCK_NAME, RunLock
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import result_to_json
 from evonas.runs.reports import population_text, results_csv
+from evonas.snapshot import snapshots_to_arrays
 from genomes.codec import canonical_json
 from genomes.errors import InputError
 from genomes.space import SearchSpace
@@ -178,7 +180,7 @@ class RunStore(RunReader):
                 candidate.index,
                 candidate.digest,
                 candidate.seed,
-                candidate.epochs,
+                *candidate.key[2:],
                 canonical_json(space.genome_to_json(candidate.genome)),
                 canonical_json(list(candidate.parents)),
                 candidate.operator,
@@ -195,10 +197,12 @@ class RunStore(RunReader):
             )
         if not there:
             with schema.transaction(self._connection):
-                self._connection.executemany("INSERT INTO candidate VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                self._connection.executemany(f"INSERT INTO candidate VALUES ({_marks(10)})", rows)
 
     def commit_part(self, part: Sequence[tuple[Candidate, Evaluation]], seconds: float) -> None:
-        """Commits evaluations, in one transaction; the weights of the best `keep` of the run are kept.
+        """Commits evaluations, in one transaction; the weights of the best `keep` networks of the run are kept.
+
+        So are the snapshots of candidates with `keep`, until `complete_generation` drops them.
 
         Args:
             part: what was trained; candidates of the generation added last.
@@ -207,44 +211,66 @@ class RunStore(RunReader):
         losses = [self._loss(evaluation) for _, evaluation in part]
         kept = self._worth_keeping(part, losses)
         files = {place: self._weights.put(part[place][1].weights or {}) for place in sorted(kept)}
+        states = {
+            place: self._weights.put(snapshots_to_arrays(evaluation.snapshots))
+            for place, (candidate, evaluation) in enumerate(part)
+            if candidate.keep and evaluation.snapshots and evaluation.status is Status.OK
+        }
         before = self._named_weights()
         with schema.transaction(self._connection):
             for place, ((candidate, evaluation), loss) in enumerate(zip(part, losses, strict=True)):
                 self._connection.execute(
-                    "INSERT INTO evaluation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    f"INSERT INTO evaluation VALUES ({_marks(13)})",
                     (
                         candidate.generation,
                         candidate.index,
-                        candidate.digest,
-                        candidate.seed,
-                        candidate.epochs,
+                        *candidate.key,
                         evaluation.status.value,
                         loss,
                         result_to_json(evaluation),
                         float(evaluation.train_seconds),
                         files.get(place),
+                        states.get(place),
                     ),
                 )
-            self._connection.execute(
-                "UPDATE evaluation SET weights = NULL WHERE weights IS NOT NULL AND (generation, position) NOT IN ("
-                "SELECT generation, position FROM evaluation WHERE loss IS NOT NULL "
-                "ORDER BY loss, generation, position LIMIT ?)",
-                (self.settings.keep,),
-            )
+            self._drop("weights", {(row[1], row[2]) for row in self.best_places(self.settings.keep)})
             self._spend(seconds)
         self._weights.remove((before | set(files.values())) - self._named_weights())
         self._report_if_cheap()
 
     def complete_generation(
-        self, generation: int, state: Mapping[str, Any], seconds: float, evaluator_state: Any = None
+        self,
+        generation: int,
+        state: Mapping[str, Any],
+        seconds: float,
+        evaluator_state: Any = None,
+        retained: AbstractSet[tuple[int, int]] = frozenset(),
     ) -> None:
-        """Commits the strategy's and the evaluator's state after the generation: from here a resumed run goes on."""
+        """Commits the strategy's and the evaluator's state after the generation: from here a resumed run goes on.
+
+        Snapshots of candidates whose places are not `retained` are dropped.
+        """
+        before = self._named_weights()
+        retained = {self._trained_at(place) for place in retained}
         with schema.transaction(self._connection):
+            self._drop("snapshots", retained)
             self._connection.execute(
                 "UPDATE state SET generations = ?, value = ?",
                 (generation + 1, canonical_json({"strategy": state, "evaluator": evaluator_state})),
             )
             self._spend(seconds)
+        self._weights.remove(before - self._named_weights())
+
+    def located(self, candidate: Candidate) -> Candidate:
+        """The candidate with its origin at the place where that was trained: asked for again, it was not.
+
+        Raises:
+            RuntimeError: the origin is no candidate that was evaluated.
+        """
+        if candidate.origin is None:
+            return candidate
+        generation, index = self._trained_at(candidate.origin.place)
+        return replace(candidate, origin=replace(candidate.origin, generation=generation, index=index))
 
     def close(self) -> None:
         """Closes the database and lets other processes in. May be called twice."""
@@ -281,22 +307,50 @@ class RunStore(RunReader):
         Ranks are (loss, generation, position): a total order, so that what is kept does not depend on how a generation
         was cut into parts.
         """
-        query = (
-            "SELECT loss, generation, position FROM evaluation WHERE loss IS NOT NULL "
-            "ORDER BY loss, generation, position LIMIT ?"
-        )
-        ranks: list[tuple[float, int, int, int]] = [
-            (*row, -1) for row in self._connection.execute(query, (self.settings.keep,))
-        ]
+        ranks = [(*row, -1) for row in self.best_places(self.settings.keep)]
         for place, ((candidate, _), loss) in enumerate(zip(part, losses, strict=True)):
             if loss is not None:
-                ranks.append((loss, candidate.generation, candidate.index, place))
-        best = {place for *_, place in sorted(ranks)[: self.settings.keep] if place >= 0}
+                ranks.append((loss, candidate.generation, candidate.index, candidate.digest, place))
+        networks: dict[str, int] = {}
+        for *_, digest, place in sorted(ranks):
+            networks.setdefault(digest, place)
+        best = {place for place in list(networks.values())[: self.settings.keep] if place >= 0}
         return {place for place in best if part[place][1].weights is not None}
 
     def _named_weights(self) -> set[str]:
-        rows = self._connection.execute("SELECT weights FROM evaluation WHERE weights IS NOT NULL")
-        return {name for (name,) in rows}
+        """Files that rows name, weights and snapshots."""
+        return {
+            name
+            for column in ("weights", "snapshots")
+            for (name,) in self._connection.execute(f"SELECT {column} FROM evaluation WHERE {column} IS NOT NULL")
+        }
+
+    def _drop(self, column: str, kept: AbstractSet[tuple[int, int]]) -> None:
+        """Rows outside `kept` (generation, position) name no file in the column any more."""
+        query = f"SELECT generation, position FROM evaluation WHERE {column} IS NOT NULL"
+        dropped = [place for place in self._connection.execute(query) if place not in kept]
+        self._connection.executemany(
+            f"UPDATE evaluation SET {column} = NULL WHERE generation = ? AND position = ?", dropped
+        )
+
+    def _trained_at(self, place: tuple[int, int]) -> tuple[int, int]:
+        """Where the training of a candidate was done: in an earlier generation, if it had been asked for before."""
+        row = self._row(
+            "SELECT e.generation, e.position FROM candidate c JOIN evaluation e ON e.digest = c.digest "
+            "AND e.seed = c.seed AND e.epochs = c.epochs AND e.horizon = c.horizon AND e.origin = c.origin "
+            "WHERE c.generation = ? AND c.position = ?",
+            place,
+        )
+        if row is None:
+            raise RuntimeError(
+                f"an origin must be a candidate that was evaluated, not number {place[1]} of generation {place[0]}"
+            )
+        return row[0], row[1]
+
+
+def _marks(count: int) -> str:
+    """Placeholders of a row."""
+    return ", ".join("?" * count)
 
 
 def _make_directory(directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""Weights as content-addressed files: `weights/<sha256 of the bytes>.npz`, the same weights always the same bytes."""
+"""Weights and snapshots as content-addressed files: `weights/<sha256>.npz`, equal arrays always equal bytes."""
 
 from __future__ import annotations
 

@@ -94,3 +94,7 @@ class AgingEvolution:
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._turns.reset()
+
+    def retained(self) -> frozenset[tuple[int, int]]:
+        """Starts nothing from what was trained before."""
+        return frozenset()

@@ -29,7 +29,7 @@ def combined(evaluations: Sequence[Evaluation]) -> Evaluation:
         return first
     failed = next((e for e in evaluations if e.status is not Status.OK), None)
     if failed is not None:
-        return replace(failed, train_seconds=sum(e.train_seconds for e in evaluations), weights=None)
+        return replace(failed, train_seconds=sum(e.train_seconds for e in evaluations), weights=None, snapshots=())
     shared = [name for name in first.scores if all(name in e.scores for e in evaluations)]
     length = min(len(e.curve) for e in evaluations)
 

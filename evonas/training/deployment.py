@@ -22,7 +22,8 @@ class ExportTask:
         weights: those of the scored epoch; only a retraining does without.
         scores: what was recorded of these weights on the validation split; empty compares nothing.
         retrain: whether to train anew on training and validation rows together, for `best_epoch` epochs.
-        seed, epochs, best_epoch: of the recorded training; used by a retraining only.
+        seed, epochs, best_epoch: of the recorded training; used by a retraining only. The learning-rate schedule spans
+            `epochs`.
     """
 
     architecture: Mapping[str, Any]

@@ -15,19 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
+from evonas.snapshot import Snapshot
 from evonas.training.initial import epoch_order
 from evonas.training.members import Member, constants, pack, schedule, unpack
 from evonas.training.optimizers import FROZEN
 from evonas.training.packing import Device, compile_seconds, step_microseconds
 from evonas.training.shape import ProgramShape
-from evonas.training.trainer import Snapshot
 
-__all__ = ["Outcome", "Stopping", "run_part"]
+__all__ = ["Stopping", "run_part"]
 
 Array = NDArray[Any]
 Arrays = dict[str, Any]
 _NEVER = np.iinfo(np.int32).max // 2
 _LEARNER = ("parameters", "first", "second", "moving", "best", "best_moving")
+_WAITING = ("best_loss", "reference", "wait")
 _MOVING = ("/moving_mean", "/moving_variance")
 
 
@@ -39,35 +40,21 @@ class Stopping:
     min_delta: float
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What training one member gave.
-
-    Attributes:
-        weights: of the best epoch, by name; the initial ones when no epoch had a finite loss.
-        outputs: raw outputs on the validation rows with these weights, `(validation_rows, num_outputs)`.
-        train_curve, curve: training and validation loss of each epoch.
-        snapshot: what the training can go on from.
-    """
-
-    weights: Weights
-    outputs: Array
-    train_curve: tuple[float, ...]
-    curve: tuple[float, ...]
-    snapshot: Snapshot
-
-
 @dataclass(eq=False)
 class _Seat:
     """A slot's member and how far it is."""
 
     position: int
     member: Member
-    epoch: int
     weights: Weights = field(default_factory=dict)
     train_curve: list[float] = field(default_factory=list)
     curve: list[float] = field(default_factory=list)
     ended: bool = False
+
+    @property
+    def epoch(self) -> int:
+        """Epochs trained."""
+        return len(self.curve)
 
 
 def run_part(
@@ -78,8 +65,8 @@ def run_part(
     stopping: Stopping,
     device: Device,
     cancelled: Callable[[], bool] = lambda: False,
-) -> list[Outcome]:
-    """Trains the members and returns their outcomes in order.
+) -> list[Snapshot]:
+    """Trains the members and returns in order what came of it.
 
     Args:
         program: gives the compiled program of a shape.
@@ -88,10 +75,13 @@ def run_part(
         data: the rows of all folds on the device.
         stopping: early stopping.
         device: decides whether a smaller program pays.
-        cancelled: asked between calls; the outcomes are then incomplete and of no use.
+        cancelled: asked between calls; what is returned is then incomplete and of no use.
     """
-    outcomes: dict[int, Outcome] = {}
-    waiting = [_Seat(k, member, member.first_epoch) for k, member in enumerate(members)][::-1]
+    patience = _NEVER if stopping.patience is None else stopping.patience
+    # Some folds of a network may have stopped while others go on.
+    ended = {k: m.start for k, m in enumerate(members) if m.start and m.start.waited >= patience}
+    outcomes: dict[int, Snapshot] = ended
+    waiting = [_Seat(k, member) for k, member in enumerate(members) if k not in ended][::-1]
     table = _Table(shape, stopping)
     while not cancelled():
         table.seat(waiting)
@@ -101,7 +91,7 @@ def run_part(
             table = table.moved_to(smaller)
         table.advance(program(table.shape), data)
         outcomes |= table.leave()
-    return [outcomes[k] for k in range(len(outcomes))]
+    return [outcomes[k] for k in sorted(outcomes)]
 
 
 def _smaller(table: _Table, device: Device) -> ProgramShape | None:
@@ -133,7 +123,9 @@ class _Table:
             return
         self.occupied |= taken
         for seat in taken.values():
-            seat.weights = seat.member.start.weights if seat.member.start else seat.member.initial()
+            start = seat.member.start
+            seat.weights = start.weights if start else seat.member.initial()
+            seat.train_curve, seat.curve = (list(start.train_curve), list(start.curve)) if start else ([], [])
         prepared = [self._prepare(seat) for seat in taken.values()]
         if not self._state:
             # Slots that stay free hold a copy of the first member; nothing is trained in them.
@@ -141,7 +133,7 @@ class _Table:
             stacked = [_stacked([each[k] for each in prepared]) for k in (0, 1)]
             self._state, self._members = _mapped(keras.ops.convert_to_tensor, stacked)
             chunks = (self.shape.chunks, self.shape.slots, self.shape.chunk_rows, self.shape.num_outputs)
-            self._state["best_outputs"] = keras.ops.zeros(chunks, "float32")
+            self._state["best_outputs"] = self._with_kept_outputs(np.zeros(chunks, np.float32), taken)
             return
         index = np.array(list(taken), np.int32)[:, None]
         outputs = self._state.pop("best_outputs")
@@ -151,24 +143,35 @@ class _Table:
             return keras.ops.scatter_update(old, index, new)
 
         self._state, self._members = _mapped(put, [self._state, self._members], stacked)
-        self._state["best_outputs"] = outputs
+        self._state["best_outputs"] = self._with_kept_outputs(outputs, taken)
+
+    def _with_kept_outputs(self, outputs: Any, taken: dict[int, _Seat]) -> Any:
+        """The outputs of all slots, with those of the best epochs behind members that go on."""
+        kept = {slot: seat.member.start.outputs for slot, seat in taken.items() if seat.member.start}
+        if kept:
+            outputs = np.array(outputs)
+            chunks, _, rows, width = outputs.shape
+            for slot, values in kept.items():
+                padded = np.zeros((chunks * rows, width), np.float32)
+                padded[: len(values)] = values
+                outputs[:, slot] = padded.reshape(chunks, rows, width)
+        return keras.ops.convert_to_tensor(outputs)
 
     def _prepare(self, seat: _Seat) -> tuple[Arrays, Arrays]:
         """State and constants of a member without the slot axis."""
         member, shape, start = seat.member, self.shape, seat.member.start
-        packed = pack(seat.weights, member.network, shape)
-        moving = {name: value for name, value in packed.items() if name.endswith(_MOVING)}
-        parameters = {name: value for name, value in packed.items() if name not in moving}
+        parameters, moving = _parted(pack(seat.weights, member.network, shape))
+        best, best_moving = _parted(pack(start.best, member.network, shape)) if start else (parameters, moving)
         blank = {name: np.zeros_like(value) for name, value in parameters.items()}
         moments = [blank, blank]
         if start:
             kept = (start.first, start.second)
             moments = [blank | pack(part, member.network, shape, identity=False) for part in kept]
         state = {
-            **dict(zip(_LEARNER, (parameters, *moments, moving, parameters, moving), strict=True)),
-            "best_loss": np.float32(np.inf),
-            "reference": np.float32(np.inf),
-            "wait": np.int32(0),
+            **dict(zip(_LEARNER, (parameters, *moments, moving, best, best_moving), strict=True)),
+            "best_loss": np.float32(start.best_loss if start else np.inf),
+            "reference": np.float32(start.reference if start else np.inf),
+            "wait": np.int32(start.waited if start else 0),
         }
         patience = _NEVER if self._stopping.patience is None else self._stopping.patience
         return state, constants(member, shape, patience, self._stopping.min_delta)
@@ -209,7 +212,6 @@ class _Table:
             trained = int(held["trained"][:, slot].sum())
             seat.curve += [float(loss) for loss in held["validation"][:trained, slot]]
             seat.train_curve += [float(loss) for loss in held["train"][:trained, slot]]
-            seat.epoch += trained
             stopped = trained < remaining[slot] or not np.isfinite(seat.curve[-1])
             seat.ended = stopped or seat.epoch >= seat.member.epochs
         waited = np.asarray(self._state["wait"])
@@ -217,36 +219,37 @@ class _Table:
         for slot, seat in self.occupied.items():
             seat.ended = seat.ended or (patience is not None and bool(waited[slot] >= patience))
 
-    def leave(self) -> dict[int, Outcome]:
-        """Frees the slots of those who have ended and returns their outcomes by position."""
+    def leave(self) -> dict[int, Snapshot]:
+        """Frees the slots of those who have ended and returns their trainings by position."""
         slots = [slot for slot, seat in self.occupied.items() if seat.ended]
         if not slots:
             return {}
         index = np.array(slots, np.int32)
         outputs = np.asarray(keras.ops.take(self._state["best_outputs"], index, axis=1))
-        state = {part: self._state[part] for part in _LEARNER}
+        state = {part: self._state[part] for part in (*_LEARNER, *_WAITING)}
         held = _mapped(lambda value: np.asarray(keras.ops.take(value, index, axis=0)), [state])[0]
         outcomes = {}
         for k, slot in enumerate(slots):
             seat = self.occupied.pop(slot)
             member = seat.member
-            mine = {part: {name: value[k] for name, value in arrays.items()} for part, arrays in held.items()}
+            mine = {part: {name: value[k] for name, value in held[part].items()} for part in _LEARNER}
+            best_loss, reference, waited = (held[name][k].item() for name in _WAITING)
             trainable = {name: value for name, value in seat.weights.items() if not name.endswith(_MOVING)}
 
             def cut(arrays: Arrays, names: Weights, member: Member = member) -> dict[str, Array]:
                 return unpack(arrays, names, member.network, self.shape)
 
-            outcomes[seat.position] = Outcome(
-                weights=cut(mine["best"] | mine["best_moving"], seat.weights),
+            outcomes[seat.position] = Snapshot(
+                weights=cut(mine["parameters"] | mine["moving"], seat.weights),
+                first=cut(mine["first"], trainable),
+                second=cut(mine["second"], trainable),
+                best=cut(mine["best"] | mine["best_moving"], seat.weights),
                 outputs=outputs[:, k].reshape(-1, self.shape.num_outputs)[: member.fold.validation_rows],
+                best_loss=best_loss,
+                reference=reference,
+                waited=waited,
                 train_curve=tuple(seat.train_curve),
                 curve=tuple(seat.curve),
-                snapshot=Snapshot(
-                    cut(mine["parameters"] | mine["moving"], seat.weights),
-                    cut(mine["first"], trainable),
-                    cut(mine["second"], trainable),
-                    seat.epoch,
-                ),
             )
         return outcomes
 
@@ -262,6 +265,12 @@ class _Table:
         table._state["best_outputs"] = outputs
         table.occupied = {k: self.occupied[slot] for k, slot in enumerate(slots)}
         return table
+
+
+def _parted(packed: Arrays) -> tuple[Arrays, Arrays]:
+    """What is trained, and what moves along."""
+    moving = {name: value for name, value in packed.items() if name.endswith(_MOVING)}
+    return {name: value for name, value in packed.items() if name not in moving}, moving
 
 
 def _stacked(each: list[Arrays]) -> Arrays:

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
+from evonas.snapshot import Snapshot
 from evonas.training import optimizers
 from evonas.training.activations import coefficients
 from evonas.training.network import Network
 from evonas.training.schedule import learning_rates
 from evonas.training.shape import ProgramShape
-from evonas.training.trainer import Snapshot
 
 __all__ = ["Fold", "Member", "constants", "pack", "schedule", "unpack"]
 

@@ -23,15 +23,17 @@ import numpy as np
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Evaluation, Status
 from evonas.scoring import scores
+from evonas.snapshot import Snapshot
 from evonas.training.backends import current_backend
 from evonas.training.combine import combined, member_seed
-from evonas.training.group import Outcome, Stopping, run_part
+from evonas.training.group import Stopping, run_part
 from evonas.training.initial import initial_weights
 from evonas.training.members import Fold, Member
 from evonas.training.network import Network
 from evonas.training.packing import CPU, GPU, Part, Planner, Workload
 from evonas.training.program import build_program
 from evonas.training.shape import ProgramShape
+from evonas.training.start import start_of
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.architecture import count_parameters, graph_from_json
 from genomes.errors import InputError
@@ -116,7 +118,7 @@ class PopulationTrainer:
     def _work(self, task: TrainingTask) -> _Work:
         graph = graph_from_json(task.architecture)
         network, problem, horizon = Network.from_graph(graph), self._problem, task.horizon or task.epochs
-        behind = max((snapshot.epoch for snapshot in task.start), default=0)
+        behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
         if not behind < task.epochs <= horizon:
             raise InputError(
                 f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
@@ -126,25 +128,17 @@ class PopulationTrainer:
         for replicate in range(self._settings.replicates):
             for number, fold in enumerate(self._folds):
                 seed = member_seed(task.seed, number, replicate)
-                members.append(
-                    Member(
-                        network=network,
-                        initial=partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed),
-                        seed=seed,
-                        epochs=task.epochs,
-                        horizon=horizon,
-                        fold=fold,
-                        start=task.start[len(members)] if task.start else None,
-                    )
-                )
+                own = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
+                initial, start = start_of(task, graph, len(members), own)
+                members.append(Member(network, initial, seed, task.epochs, horizon, fold, start))
         return _Work(task, tuple(members), count_parameters(graph, problem.num_features, problem.num_outputs))
 
     def _run(
         self, parts: list[Part], members: list[Member]
-    ) -> Iterator[tuple[Part, list[Outcome | str], float] | None]:
+    ) -> Iterator[tuple[Part, list[Snapshot | str], float] | None]:
         """Parts with their outcomes as lanes finish them; None now and then while the lanes make headway."""
         waiting: queue.SimpleQueue[Part] = queue.SimpleQueue()
-        finished: queue.SimpleQueue[tuple[Part, list[Outcome | str], float] | BaseException] = queue.SimpleQueue()
+        finished: queue.SimpleQueue[tuple[Part, list[Snapshot | str], float] | BaseException] = queue.SimpleQueue()
         for part in parts:
             waiting.put(part)
         stop, headway = threading.Event(), threading.Event()
@@ -189,7 +183,7 @@ class PopulationTrainer:
 
     def _outcomes(
         self, shape: ProgramShape, members: Sequence[Member], cancelled: Callable[[], bool]
-    ) -> list[Outcome | str]:
+    ) -> list[Snapshot | str]:
         """Outcomes of a part; where memory runs out, halves the group and goes on; a text says why there is none."""
         stopping = Stopping(self._settings.patience, self._settings.min_delta)
         try:
@@ -200,7 +194,7 @@ class PopulationTrainer:
         if shape.slots > 1:
             return self._outcomes(replace(shape, slots=shape.slots // 2), members, cancelled)
         # The last try is each network in a program that fits it alone.
-        outcomes: list[Outcome | str] = []
+        outcomes: list[Snapshot | str] = []
         for member in members:
             need = self._planner.need(member.network, self._workload)
             if need == shape:
@@ -210,7 +204,7 @@ class PopulationTrainer:
                 outcomes += self._outcomes(need, [member], cancelled)
         return outcomes
 
-    def _evaluation(self, work: _Work, member: Member, outcome: Outcome | str, seconds: float) -> Evaluation:
+    def _evaluation(self, work: _Work, member: Member, outcome: Snapshot | str, seconds: float) -> Evaluation:
         if isinstance(outcome, str):
             return Evaluation(Status.FAILED, reason=outcome, train_seconds=seconds, parameters=work.parameters)
         split = self._splits[self._folds.index(member.fold)]
@@ -231,8 +225,8 @@ class PopulationTrainer:
             train_curve=outcome.train_curve,
             train_seconds=seconds,
             parameters=work.parameters,
-            weights=None if reason else outcome.weights,
-            snapshots=(outcome.snapshot,) if work.task.keep_snapshots else (),
+            weights=None if reason else outcome.best,
+            snapshots=(outcome,) if work.task.keep_snapshots else (),
         )
 
 

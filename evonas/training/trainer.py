@@ -6,25 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from evonas.evaluation import Evaluation, Weights
+from evonas.evaluation import Evaluation
+from evonas.snapshot import Snapshot
 
-__all__ = ["Snapshot", "Trainer", "TrainingSettings", "TrainingTask"]
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """A training that can be gone on with.
-
-    Attributes:
-        weights: of the last epoch, by name.
-        first, second: the optimizer's moments, by the same names.
-        epoch: epochs trained so far.
-    """
-
-    weights: Weights
-    first: Weights
-    second: Weights
-    epoch: int
+__all__ = ["Trainer", "TrainingSettings", "TrainingTask"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +21,12 @@ class TrainingTask:
         seed: of weights, data order and dropout.
         epochs: the most epochs it may train, counted from the training's beginning.
         horizon: epochs that the learning-rate schedule spans; `epochs` unless given.
-        start: trainings to go on from, one for each fold and replicate, as `Evaluation`s' trainers kept them; none to
+        start: trainings to start from, one for each fold and replicate, as `Evaluation.snapshots` holds them; none to
             start from the seed's initial weights.
+        origin: the architecture that was trained there, where it is another one.
+        inherit: whether to take the best weights of `start` for initial ones, as far as they fit, and begin anew;
+            else to go on from it. With other training settings the patience begins anew, with another optimizer its
+            moments too.
         keep_snapshots: whether the evaluation shall carry what the training can go on from.
     """
 
@@ -46,6 +35,8 @@ class TrainingTask:
     epochs: int
     horizon: int | None = None
     start: tuple[Snapshot, ...] = ()
+    origin: Mapping[str, Any] | None = None
+    inherit: bool = False
     keep_snapshots: bool = False
 
 

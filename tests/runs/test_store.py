@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import pytest
 
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.evaluation import Candidate, Evaluation, Origin, Status
 from evonas.runs import RunReader, RunStore
+from evonas.runs.schema import FORMAT
 from evonas.runs.weights import WeightFiles, weights_to_bytes
+from evonas.snapshot import Snapshot, snapshots_to_arrays
 from genomes.errors import InputError
 from genomes.population import read_population
 from tests.toy import ToySpace, toy_evaluation, toy_settings, toy_store
@@ -133,6 +136,63 @@ def test_what_a_crash_left_is_collected(tmp_path: Path) -> None:
     RunStore.open(folder).close()
     assert not any(path.exists() for path in left)
     assert kept.exists()
+
+
+def snapshot(number: float) -> Snapshot:
+    arrays = {"output/kernel": np.full((2, 2), number, np.float32)}
+    return Snapshot(arrays, {}, arrays, arrays, np.ones((3, 1), np.float32), np.inf, 0.5, 2, (1.0, np.nan), (2.0, 0.1))
+
+
+def test_snapshots_are_kept_for_those_that_may_be_started_from(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with toy_store(folder) as store:
+        first = [replace(each, keep=True) for each in candidates(3)]
+        store.begin_session(Budget())
+        store.add_candidates(first, ToySpace())
+        pairs = [(each, replace(scored(1.0), snapshots=(snapshot(k), snapshot(9)))) for k, each in enumerate(first)]
+        store.commit_part([*pairs[:2], (first[2], Evaluation(Status.FAILED, snapshots=(snapshot(7),)))], 0.0)
+        store.complete_generation(0, {}, 0.0, None, frozenset({(0, 1), (0, 2)}))
+        kept = store.kept(Origin(0, 1, "continue"))
+        assert kept is not None
+        assert kept[0] == {"numbers": [0, 0, 1], "letter": "a"}
+        held, expected = snapshots_to_arrays(kept[1]), snapshots_to_arrays([snapshot(1), snapshot(9)])
+        assert held.keys() == expected.keys()
+        assert all(np.array_equal(value, expected[name], equal_nan=True) for name, value in held.items())
+        assert store.kept(Origin(0, 0, "continue")) is store.kept(Origin(0, 2, "continue")) is None
+        # A candidate that was known is started from where it was trained; another origin is another training.
+        again = replace(first[1], generation=1, index=0)
+        store.add_candidates([again], ToySpace())
+        known = store.evaluation(again)
+        assert known is not None
+        assert (known[0], known[1].scores) == (0, {"rmse": 1.0})
+        child = replace(first[1], generation=2, index=0, origin=Origin(1, 0, "inherit"))
+        assert store.evaluation(child) is None
+        assert store.located(child).origin == Origin(0, 1, "inherit")
+        with pytest.raises(RuntimeError, match="number 5 of generation 1"):
+            store.located(replace(child, origin=Origin(1, 5, "inherit")))
+        store.complete_generation(1, {}, 0.0, None, frozenset({(1, 0)}))
+        assert store.kept(Origin(0, 1, "inherit")) is not None
+        store.complete_generation(2, {}, 0.0)
+        assert store.kept(Origin(0, 1, "inherit")) is None
+        named = {record.weights for record in store.records()} - {None}
+        assert {path.stem for path in (folder / "weights").iterdir()} == named
+
+
+def test_the_best_are_networks_each_with_its_best_evaluation(tmp_path: Path) -> None:
+    """Also when one was evaluated after more and more epochs."""
+    with toy_store(tmp_path / "run", toy_settings(keep=2)) as store:
+        a, b, c = candidates(3)
+        rungs = [replace(a, epochs=epochs, index=index) for index, epochs in enumerate((1, 3, 9))]
+        asked = [*rungs, replace(b, index=3), replace(c, index=4)]
+        store.begin_session(Budget())
+        store.add_candidates(asked, ToySpace())
+        for number, (each, score) in enumerate(zip(asked, (0.5, 0.2, 0.2, 0.7, 0.6), strict=True)):
+            store.commit_part([(each, scored(score, number))], 0.0)
+        assert [(record.loss, record.index) for record in store.best(9)] == [(0.2, 1), (0.6, 4), (0.7, 3)]
+        assert [record.index for record in store.records() if record.weights] == [1, 4]
+        assert store.ranked(3).index == 3
+        with pytest.raises(InputError, match="choose one from 1 to 3"):
+            store.ranked(4)
 
 
 def test_each_training_is_committed_once(tmp_path: Path) -> None:
@@ -253,7 +313,9 @@ def set_version(path: Path, version: int) -> None:
 def damage(folder: Path, how: str) -> None:
     path = folder / "run.sqlite"
     if how == "newer":
-        set_version(path, 2)
+        set_version(path, FORMAT + 1)
+    elif how == "older":
+        set_version(path, 1)
     elif how == "text":
         path.write_text("not a database " * 100)
     elif how == "empty":
@@ -276,7 +338,8 @@ def damage(folder: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "text"),
     [
-        ("newer", "run format must be at most 1, .* has format 2: upgrade evonas; nothing was changed"),
+        ("newer", f"at most {FORMAT}, .* has format {FORMAT + 1}: upgrade evonas; nothing was changed"),
+        ("older", f"at least {FORMAT}, .* has format 1, .* nothing was changed"),
         ("text", "is no SQLite file"),
         ("empty", "is no SQLite file"),
         ("truncated", "is damaged"),

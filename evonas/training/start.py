@@ -1,0 +1,62 @@
+"""Where a member's training starts: from its seed, from what another network has learned, or where one has stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Weights
+from evonas.snapshot import Snapshot
+from evonas.training.inheritance import inherited
+from evonas.training.trainer import TrainingTask
+from genomes.architecture import graph_from_json
+from genomes.errors import InputError
+
+__all__ = ["start_of"]
+
+Initial = Callable[[], dict[str, NDArray[Any]]]
+
+
+def start_of(task: TrainingTask, graph: nx.DiGraph, number: int, initial: Initial) -> tuple[Initial, Snapshot | None]:
+    """What gives a member's initial weights, and the training that it goes on with, if any.
+
+    Args:
+        task: whose.
+        graph: the task's architecture.
+        number: of the fold and replicate.
+        initial: gives the weights of the seed.
+
+    Raises:
+        InputError: it is to go on with a network of other layers.
+    """
+    if not task.start:
+        return initial, None
+    snapshot = task.start[number]
+    if task.inherit:
+        parent = graph if task.origin is None else graph_from_json(task.origin)
+        return lambda: inherited(parent, snapshot.best, graph, initial()), None
+    if task.origin is None:
+        return initial, snapshot
+    wanted, there = ({name: value.shape for name, value in w.items()} for w in (initial(), snapshot.weights))
+    if wanted != there:
+        raise InputError(
+            "a training can go on only with the layers that it began with, but the candidate's are others: let it "
+            "inherit the weights"
+        )
+    return initial, _with_other_settings(snapshot, task.origin["training"], task.architecture["training"])
+
+
+def _with_other_settings(snapshot: Snapshot, before: Any, after: Any) -> Snapshot:
+    """The training with its patience anew, and, for another optimizer, its moments."""
+    if before["optimizer"] != after["optimizer"]:
+        snapshot = replace(snapshot, first=_zeros(snapshot.first), second=_zeros(snapshot.second))
+    return replace(snapshot, waited=0)
+
+
+def _zeros(weights: Weights) -> Weights:
+    return {name: np.zeros_like(value) for name, value in weights.items()}
