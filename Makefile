@@ -1,5 +1,6 @@
 # make demo    an environment in .venv, and a whole search in it (about 3 minutes)
 # make test    the same with the test extras: lint, types, tests
+# make soak    the long tests; make soak BATTERY=0.1 runs each of the reliability battery a tenth as often
 # The first Python of 3.11 or newer is taken; say which with  make demo PYTHON=/path/to/python
 
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -26,7 +27,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/mypy
 
 soak: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -m soak
+	EVONAS_BATTERY=$(or $(BATTERY),1) $(BIN)/python -m pytest -m 'soak or battery'
 
 clean:
 	rm -rf $(VENV)

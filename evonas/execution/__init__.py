@@ -10,7 +10,7 @@
     ...         commit(part)
 """
 
-from evonas.execution.child import WorkerError
+from evonas.execution.child import Limits, WorkerError
 from evonas.execution.process import WorkerEvaluator
 
-__all__ = ["WorkerError", "WorkerEvaluator"]
+__all__ = ["Limits", "WorkerError", "WorkerEvaluator"]

@@ -10,33 +10,66 @@ import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import evonas
-from evonas.execution.messages import Cancel, Finished, Part, Ready, Refused, Retiring, Start
+from evonas.execution.messages import Beat, Cancel, Finished, Part, Ready, Refused, Retiring, Start
 from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
 
-__all__ = ["WorkerDied", "WorkerError", "WorkerProcess", "command_of"]
+__all__ = ["Limits", "WorkerDied", "WorkerError", "WorkerProcess", "command_of", "machine_bytes"]
 
 _LOG_TAIL_BYTES = 4000
+_LOOK_SECONDS = 0.1
+_REASON_CHARACTERS = 200
 
 
 class WorkerError(RuntimeError):
-    """Something in the worker went wrong that is no candidate's doing. The text has the worker's traceback."""
+    """Something in the worker went wrong. The text has the worker's traceback.
+
+    Attributes:
+        raised: the exception in one line, when a request raised one; empty when the worker does not start, or died.
+    """
+
+    def __init__(self, text: str, raised: str = "") -> None:
+        super().__init__(text)
+        self.raised = raised
 
 
 class WorkerDied(Exception):
     """The worker process ended, or had to be ended, before it answered. The text says how, in one line."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What ends a worker.
+
+    Attributes:
+        start_seconds: until it is ready: data read, libraries loaded.
+        silence_seconds: without headway. The single trainer makes some with every epoch, the other one with every few.
+        beat_seconds: without a sign of life, once it has started; a worker beats every second, even in a long training.
+        memory_bytes: resident memory above it; None is 80% of what the machine, or its container, has.
+    """
+
+    start_seconds: float = 600.0
+    silence_seconds: float = 1800.0
+    beat_seconds: float = 120.0
+    memory_bytes: int | None = None
+
+    @property
+    def memory(self) -> int:
+        """`memory_bytes`, with nothing left open."""
+        return self.memory_bytes or int(0.8 * machine_bytes())
+
+
 class WorkerProcess:
     """A worker process and the driver's end of the socket to it. Starts at once, without waiting for it."""
 
     def __init__(
-        self, command: list[str], data_path: Path, settings: TrainingSettings, log: Path | None, silence_seconds: float
+        self, command: list[str], data_path: Path, settings: TrainingSettings, log: Path | None, limits: Limits
     ) -> None:
         """Starts the process.
 
@@ -45,9 +78,9 @@ class WorkerProcess:
             data_path: the `PreparedData` to train on.
             settings: what is the same for every network.
             log: file that takes what the worker prints, at its end; a temporary one when None.
-            silence_seconds: the process is taken for hung, and killed, when it says nothing for so long.
+            limits: what the process is killed for.
         """
-        self._silence_seconds = silence_seconds
+        self._limits, self._memory_bytes = limits, limits.memory
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
         self._log: IO[bytes] = tempfile.TemporaryFile() if log is None else log.open("a+b")  # noqa: SIM115
         ours, theirs = socket.socketpair()
@@ -63,7 +96,7 @@ class WorkerProcess:
             )
         self._connection = Connection(ours.detach())
         with suppress(OSError):  # if it is dead already, the first request says so
-            self._connection.send(Start(data_path, settings))
+            self._connection.send(Start(data_path, settings, self._memory_bytes))
 
     @property
     def alive(self) -> bool:
@@ -127,7 +160,7 @@ class WorkerProcess:
         except WorkerDied as death:
             raise WorkerError(f"the worker did not start: {death}\n{self._log_tail()}") from None
         if isinstance(answer, Refused):
-            raise _raised(answer)
+            raise InputError(answer.text) if answer.mistake else WorkerError(f"the worker raised:\n{answer.text}")
         self._ready = isinstance(answer, Ready)
 
     def _send(self, message: Any) -> None:
@@ -140,13 +173,30 @@ class WorkerProcess:
             raise
 
     def _receive(self) -> Any:
-        try:
-            heard = self._connection.poll(self._silence_seconds)
-        except OSError:
-            raise WorkerDied(self._obituary()) from None
-        if not heard:
-            self._abandon()
-            raise WorkerDied(f"hung: it gave no sign of life for {self._silence_seconds:g} s")
+        """The next answer. Kills the process, and raises WorkerDied, when it breaks one of its limits."""
+        silent = unheard = 0.0
+        while True:
+            try:
+                heard = self._connection.poll(_LOOK_SECONDS)
+            except OSError:
+                raise WorkerDied(self._obituary()) from None
+            if heard:
+                message = self._read()
+                if not isinstance(message, Beat):
+                    return message
+                unheard = 0.0
+            else:
+                # Looks are counted, not time: a machine that slept, or a driver that was stopped, blames nobody.
+                silent += _LOOK_SECONDS
+                unheard += _LOOK_SECONDS
+            if _resident_bytes(self.pid) > self._memory_bytes:
+                self._end(f"took more memory than the {self._memory_bytes / 1e9:.3g} GB that it may")
+            if silent > (limit := self._limits.silence_seconds if self._ready else self._limits.start_seconds):
+                self._end(f"hung: it made no headway for {limit:g} s")
+            if self._ready and unheard > self._limits.beat_seconds:
+                self._end(f"hung: it gave no sign of life for {self._limits.beat_seconds:g} s")
+
+    def _read(self) -> Any:
         try:
             return self._connection.recv()
         except (EOFError, OSError):
@@ -155,6 +205,10 @@ class WorkerProcess:
             # Interrupted within a message: where the next one begins is lost.
             self._abandon()
             raise
+
+    def _end(self, reason: str) -> NoReturn:
+        self._abandon()
+        raise WorkerDied(reason)
 
     def _abandon(self) -> None:
         self._alive = False
@@ -181,7 +235,10 @@ class WorkerProcess:
 
 
 def _raised(answer: Refused) -> Exception:
-    return InputError(answer.text) if answer.mistake else WorkerError(f"the worker raised:\n{answer.text}")
+    if answer.mistake:
+        return InputError(answer.text)
+    last = (answer.text.strip() or "an exception").splitlines()[-1]
+    return WorkerError(f"the worker raised:\n{answer.text}", last[:_REASON_CHARACTERS])
 
 
 def _environment() -> dict[str, str]:
@@ -191,6 +248,23 @@ def _environment() -> dict[str, str]:
     if root.name not in ("site-packages", "dist-packages"):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     return environment
+
+
+def machine_bytes() -> int:
+    """Memory of the machine, or of the container that this process is in."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            found = min(found, int(Path("/sys/fs/cgroup", name).read_text()))
+    return found
+
+
+def _resident_bytes(pid: int) -> int:
+    """Memory of a process; 0 where the system does not tell, or when it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def command_of(module: str) -> list[str]:

@@ -15,15 +15,29 @@ from evonas.learning_rate import SweepTask
 from evonas.training.deployment import ExportTask
 from evonas.training.trainer import TrainingSettings, TrainingTask
 
-__all__ = ["Cancel", "Export", "Finished", "Part", "Ping", "Ready", "Refused", "Retiring", "Start", "Sweep", "Train"]
+__all__ = [
+    "Beat",
+    "Cancel",
+    "Export",
+    "Finished",
+    "Part",
+    "Ping",
+    "Ready",
+    "Refused",
+    "Retiring",
+    "Start",
+    "Sweep",
+    "Train",
+]
 
 
 @dataclass(frozen=True)
 class Start:
-    """The first message to a worker: which data to read, and how to train."""
+    """The first message to a worker: which data to read, how to train, and how much memory it may take in all."""
 
     data_path: Path
     settings: TrainingSettings
+    memory_bytes: int
 
 
 @dataclass(frozen=True)
@@ -77,8 +91,15 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Beat:
+    """Sent every second while a request is answered: the process runs, whether it makes headway or not."""
+
+    number: int = 0
+
+
+@dataclass(frozen=True)
 class Part:
-    """Evaluations by position in the generation; an empty part says that the worker is alive."""
+    """Evaluations by position in the generation; an empty part says that the training makes headway."""
 
     number: int
     evaluations: dict[int, Evaluation]

@@ -1,7 +1,8 @@
 """`WorkerEvaluator`: evaluates generations in a worker process and outlives whatever a network does to it.
 
 A worker that dies is replaced, and what it left is tried again in halves until the network to blame stands alone: that
-one is FAILED, with the reason; all others are evaluated. Imports no Keras.
+one is FAILED, with the reason; all others are evaluated. So it is with a network whose training raises an exception, as
+long as others can be trained at all. Imports no Keras.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Protocol, Self
 import networkx as nx
 
 from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.execution.child import WorkerDied, WorkerError, WorkerProcess, command_of
+from evonas.execution.child import Limits, WorkerDied, WorkerError, WorkerProcess, command_of
 from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Train
 from evonas.learning_rate import LearningRateCurve, SweepTask
 from evonas.snapshot import Start
@@ -53,7 +54,7 @@ class WorkerEvaluator:
         data_path: Path,
         settings: TrainingSettings,
         log: Path | None = None,
-        silence_seconds: float = 1800.0,
+        limits: Limits | None = None,
     ) -> None:
         """Starts nothing yet: `start` does, or the first request.
 
@@ -62,13 +63,13 @@ class WorkerEvaluator:
             data_path: file of `PreparedData.save`.
             settings: what is the same for every network.
             log: file that takes what the worker prints; None keeps it only to explain a failed start.
-            silence_seconds: a worker that says nothing for so long is taken for hung. The single trainer speaks after
-                every epoch; other trainers at least after each part.
+            limits: what a worker is killed for.
         """
         self._space, self._data_path, self._settings = space, Path(data_path), settings
-        self._log, self._silence_seconds = log, silence_seconds
+        self._log, self._limits = log, limits or Limits()
         self._worker: WorkerProcess | None = None
         self._state: Any = None
+        self._trained = False
 
     def state(self) -> Any:
         """See `Evaluator.state`."""
@@ -108,18 +109,32 @@ class WorkerEvaluator:
         """
         tasks = tuple(self._task(candidate, starts.get(k)) for k, candidate in enumerate(candidates))
         waiting = [_Batch(tuple(range(len(tasks))), done)]
+        raised: dict[int, WorkerError] = {}
         while waiting:
             batch = waiting.pop()
             left = set(batch.positions) - batch.done
             try:
                 for evaluations in self._train(tasks, batch):
                     left -= evaluations.keys()
+                    self._trained |= any(evaluation.status is Status.OK for evaluation in evaluations.values())
                     yield evaluations
             except WorkerDied as death:
                 if len(left) == 1 and batch.suspected:
                     yield {left.pop(): Evaluation(Status.FAILED, reason=f"the worker process {death}")}
                 else:
                     waiting += _halves(sorted(left))
+            except WorkerError as error:
+                if not left or not error.raised:
+                    raise
+                if len(left) == 1:
+                    raised[left.pop()] = error
+                else:
+                    waiting += _halves(sorted(left))
+        if raised and not self._trained:
+            # Nothing has ever been trained well here: it is not these networks that are to blame.
+            raise next(iter(raised.values()))
+        for position, why in raised.items():
+            yield {position: Evaluation(Status.FAILED, reason=f"it raised {why.raised}")}
 
     def export(self, task: ExportTask) -> Exported:
         """Writes a network as a Keras file, in the worker.
@@ -191,9 +206,7 @@ class WorkerEvaluator:
     def _running(self) -> WorkerProcess:
         if self._worker is None or not self._worker.alive:
             self.close()
-            self._worker = WorkerProcess(
-                self._command(), self._data_path, self._settings, self._log, self._silence_seconds
-            )
+            self._worker = WorkerProcess(self._command(), self._data_path, self._settings, self._log, self._limits)
         return self._worker
 
     def _command(self) -> list[str]:

@@ -10,17 +10,20 @@ from __future__ import annotations
 import os
 import queue
 import resource
+import select
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from evonas.data.prepared import PreparedData
 from evonas.execution.messages import (
+    Beat,
     Cancel,
     Export,
     Finished,
@@ -44,8 +47,10 @@ TrainerFactory = Callable[[PreparedData, TrainingSettings], Trainer]
 #: Keras keeps some 5 MB of every model it has ever compiled.
 GROWTH_BYTES = 2 << 30
 EVALUATIONS_AT_LEAST = 100
+#: It retires too, at the end of a part, with this share of the memory that it may take: at all of it, it is killed.
+RETIRING_SHARE = 0.75
 
-_PARENT_CHECK_SECONDS = 2.0
+_BEAT_SECONDS = 1.0
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -72,6 +77,9 @@ def serve(descriptor: int, parent: int, factory: TrainerFactory) -> None:
     """Answers requests on the socket until the other end is closed. Never returns."""
     # Ctrl-C is the driver's to handle.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(OSError):
+        # When the machine runs out of memory, the kernel is to take this process and not the driver.
+        Path("/proc/self/oom_score_adj").write_text("1000")
     worker = _Worker(Connection(descriptor), parent)
     try:
         worker.run(factory)
@@ -90,11 +98,13 @@ class _Worker:
         self._sending = threading.Lock()
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
-        self._evaluated = self._bytes_when_ready = 0
+        self._evaluated = self._bytes_when_ready = self._memory_bytes = 0
+        self._busy = False
 
     def run(self, factory: TrainerFactory) -> None:
         threading.Thread(target=self._listen, daemon=True).start()
         start: Start = self._inbox.get()
+        self._memory_bytes = start.memory_bytes
         try:
             data = PreparedData.load(start.data_path)
             trainer = factory(data, start.settings)
@@ -106,6 +116,7 @@ class _Worker:
         retiring = False
         while not retiring:
             request = self._inbox.get()
+            self._busy = True
             try:
                 if isinstance(request, Train):
                     retiring = self._train(request, trainer)
@@ -119,6 +130,7 @@ class _Worker:
                     self._send(Finished(request.number, sweep(request.task, data, start.settings)))
             except Exception as error:
                 self._refuse(request.number, error)
+            self._busy = False
 
     def _train(self, request: Train, trainer: Trainer) -> bool:
         """Answers the request; whether the worker is to retire."""
@@ -130,21 +142,26 @@ class _Worker:
             self._send(Part(request.number, dict(part)))
             left -= len(part)
             self._evaluated += len(part)
-            grown = _resident_bytes() - self._bytes_when_ready
-            if part and left and grown > GROWTH_BYTES and self._evaluated >= EVALUATIONS_AT_LEAST:
+            if part and left and self._too_large():
                 self._send(Retiring(request.number))
                 return True
         self._send(Finished(request.number, trainer.state()))
         return False
 
+    def _too_large(self) -> bool:
+        size = _resident_bytes()
+        grown = size - self._bytes_when_ready > GROWTH_BYTES and self._evaluated >= EVALUATIONS_AT_LEAST
+        return grown or size > RETIRING_SHARE * self._memory_bytes
+
     def _listen(self) -> None:
-        """Takes what the driver sends; ends the process when the driver is gone."""
+        """Takes what the driver sends, and beats; ends the process when the driver is gone."""
         try:
             while True:
                 # Another process may hold the driver's end (a fork of the driver): then there is no end of file.
-                while not self._connection.poll(_PARENT_CHECK_SECONDS):
+                while not self._connection.poll(_BEAT_SECONDS):
                     if os.getppid() != self._parent:
                         os._exit(0)
+                    self._beat()
                 message = self._connection.recv()
                 if isinstance(message, Cancel):
                     self._cancelled.add(message.number)
@@ -157,6 +174,15 @@ class _Worker:
         except BaseException:
             traceback.print_exc()
             os._exit(1)
+
+    def _beat(self) -> None:
+        """Says that the process runs, unless that would have to wait: a driver that does not listen is no reason to."""
+        if self._busy and self._sending.acquire(blocking=False):
+            try:
+                if select.select([], [self._connection], [], 0)[1]:
+                    self._connection.send(Beat())
+            finally:
+                self._sending.release()
 
     def _send(self, message: Any) -> None:
         with self._sending:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evonas.data.prepared import PreparedData, Problem, Split
+from evonas.execution import Limits
 from evonas.training.trainer import TrainingSettings
 
 from .stubs import StubEvaluator, UnitsSpace
@@ -24,5 +25,7 @@ def data_path(tmp_path_factory):
 
 @pytest.fixture
 def evaluator(data_path, tmp_path):
-    with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), tmp_path / "worker.log", 20.0) as made:
+    with StubEvaluator(
+        UnitsSpace(), data_path, TrainingSettings(), tmp_path / "worker.log", Limits(silence_seconds=20.0)
+    ) as made:
         yield made

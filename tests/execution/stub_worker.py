@@ -13,7 +13,14 @@ from evonas.execution import worker
 from genomes.errors import InputError
 
 # Units that misbehave; all others are scored by their number.
-EXIT, SEGFAULT, HANG, NAN, RAISE, MISTAKE, KILL = 901, 902, 903, 904, 905, 906, 907
+EXIT, SEGFAULT, HANG, NAN, RAISE, MISTAKE, KILL, GROW, STOP, SPIN, INFINITE = range(901, 912)
+
+
+def grow() -> None:
+    held = []
+    while True:
+        held.append(bytearray(b"x") * (32 << 20))
+        time.sleep(0.02)
 
 
 class StubTrainer:
@@ -44,11 +51,20 @@ class StubTrainer:
                     raise InputError("units must be less")
                 case 907:
                     os.kill(os.getpid(), signal.SIGKILL)
+                case 908:
+                    grow()
+                case 909:
+                    os.kill(os.getpid(), signal.SIGSTOP)
+                case 910:
+                    while True:
+                        pass
             for _ in range(task.epochs):
                 yield {}
                 time.sleep(0.01)
             if units == NAN:
                 yield {position: Evaluation(Status.FAILED, reason="diverged")}
+            elif units == INFINITE:
+                yield {position: Evaluation(Status.OK, {"rmse": float("-inf")})}
             else:
                 yield {position: Evaluation(Status.OK, {"rmse": float(units + task.seed)})}
 

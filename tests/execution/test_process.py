@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from evonas.evaluation import Status
-from evonas.execution import WorkerError
+from evonas.execution import Limits, WorkerError
 from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
 
-from .stub_worker import EXIT, HANG, KILL, MISTAKE, NAN, RAISE, SEGFAULT
+from .stub_worker import EXIT, GROW, HANG, KILL, MISTAKE, NAN, RAISE, SEGFAULT, SPIN, STOP
 from .stubs import StubEvaluator, UnitsSpace, candidates, collected
 
 ROOT = Path(__file__).parents[2]
@@ -65,11 +65,11 @@ def test_several_culprits_also_at_both_ends(evaluator):
 
 
 def test_a_hanging_candidate_fails_alone(data_path):
-    with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), silence_seconds=1.5) as evaluator:
+    with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=Limits(silence_seconds=1.5)) as evaluator:
         found = collected(evaluator.evaluate(candidates(3, HANG)))
     assert found[0].status is Status.OK
     assert found[1].status is Status.FAILED
-    assert "no sign of life" in found[1].reason
+    assert "no headway for 1.5 s" in found[1].reason
 
 
 def test_a_killed_worker_is_replaced_and_its_network_is_not_blamed(evaluator):
@@ -96,12 +96,31 @@ def test_a_worker_that_outgrows_its_bound_is_followed_by_another(evaluator):
 
 def test_an_error_of_the_trainer_comes_with_its_traceback_and_the_worker_lives(evaluator):
     with pytest.raises(WorkerError, match=r"(?s)Traceback.*stub_worker.*a bug in the trainer"):
-        collected(evaluator.evaluate(candidates(3, RAISE)))
+        collected(evaluator.evaluate(candidates(RAISE, RAISE)))
     pid = evaluator.pid
     with pytest.raises(InputError, match="units must be less"):
         collected(evaluator.evaluate(candidates(MISTAKE)))
     assert collected(evaluator.evaluate(candidates(3)))[0].status is Status.OK
     assert evaluator.pid == pid
+
+
+def test_a_network_that_raises_fails_alone_when_others_can_be_trained(evaluator):
+    for units in ([3, RAISE, 4, 5], [RAISE]):
+        found = collected(evaluator.evaluate(candidates(*units)))
+        assert [found[k].status is Status.FAILED for k in range(len(units))] == [u == RAISE for u in units]
+        assert found[units.index(RAISE)].reason == "it raised KeyError: 'a bug in the trainer'"
+
+
+def test_limits_of_memory_and_life(data_path):
+    """One that takes too much memory, one that is stopped and beats no more, and one that beats but trains for ever."""
+    limits = Limits(silence_seconds=3.0, beat_seconds=1.5, memory_bytes=600 << 20)
+    units = [3, GROW, STOP, SPIN, 4]
+    with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
+        found = collected(evaluator.evaluate(candidates(*units)))
+    assert [found[k].status is Status.OK for k in range(5)] == [True, False, False, False, True]
+    assert found[1].reason == "the worker process took more memory than the 0.629 GB that it may"
+    assert found[2].reason == "the worker process hung: it gave no sign of life for 1.5 s"
+    assert found[3].reason == "the worker process hung: it made no headway for 3 s"
 
 
 def test_a_worker_that_cannot_start_says_why(data_path, tmp_path):

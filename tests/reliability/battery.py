@@ -1,0 +1,67 @@
+"""What the tests of the battery share: a line of the table, and stub searches to be stopped in every way."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from evonas.runs import RunReader
+from tests.reliability.forkserver import ForkServer, Process
+
+__all__ = ["Row", "Runs"]
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    test: str = ""
+    criterion: str = ""
+    count: int = 0
+    notes: str = ""
+
+    def __call__(self, test: str, criterion: str) -> Row:
+        self.test, self.criterion = test, criterion
+        return self
+
+
+class Runs:
+    """Stub searches of three small generations, and what the one that was never stopped ends with."""
+
+    def __init__(self, server: ForkServer, folder: Path) -> None:
+        self._server, self.folder = server, folder
+        process = self.start(folder / "straight")
+        assert process.wait() == 0, process.text()
+        with RunReader(folder / "straight") as run:
+            self.digest, self.evaluated = run.digest(), run.evaluated
+        self.shut(folder / "straight")
+
+    def start(
+        self, directory: Path, sleep_seconds: float = 0.0, gate: Path | None = None, **environment: str
+    ) -> Process:
+        return self._server.start("tests.reliability.small:main", directory, sleep_seconds, gate=gate, **environment)
+
+    def check(self, directory: Path, committed: list[int]) -> None:
+        """Nothing that was reported as committed is lost, and each evaluation is there once."""
+        if (directory / "run.sqlite").exists():
+            with RunReader(directory) as run:
+                assert run.evaluated >= max(committed, default=0)
+                keys = [(record.digest, record.seed, record.epochs) for record in run.records()]
+                assert len(keys) == len(set(keys))
+        else:
+            assert not committed
+
+    def finish(self, directory: Path, seconds: float = 5.0) -> None:
+        """Resumes to the end, and finds there what the straight run has."""
+        process = self.start(directory)
+        assert process.wait(seconds) == 0, process.text()
+        with RunReader(directory) as run:
+            assert run.digest() == self.digest
+            named = {record.weights for record in run.records()} - {None}
+        assert {path.stem for path in (directory / "weights").iterdir()} == named
+        assert not list(directory.glob("**/*.tmp"))
+
+    @staticmethod
+    def shut(directory: Path) -> None:
+        shutil.rmtree(directory, ignore_errors=True)

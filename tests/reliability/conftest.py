@@ -1,0 +1,74 @@
+"""The table that `make soak` prints, and what the tests of the battery share."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.execution.conftest import data_path
+from tests.reliability.battery import Row, Runs
+from tests.reliability.counts import SOAK
+from tests.reliability.forkserver import ForkServer
+
+__all__ = ["data_path"]
+
+#: Memory, where there is such a place: a killed process leaves what is there as on any file system, only faster.
+MEMORY = Path("/dev/shm")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.battery)
+
+
+@pytest.fixture
+def row(record_property: Callable[[str, Any], None]) -> Row:
+    """What this test was, what it demands and how often it was tried: `row("test", "criterion")`, `row.count += 1`."""
+    made = Row()
+    record_property("battery", vars(made))  # not a copy: the report of the test has what came of it
+    return made
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if SOAK is None:
+        return
+    rows: list[tuple[str, ...]] = [("test", "pass", "count", "result")]
+    for outcome in ("passed", "failed", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            if getattr(report, "when", "call") == "call":
+                for name, found in getattr(report, "user_properties", []):
+                    if name == "battery" and found["test"]:
+                        result = "; ".join(filter(None, [outcome, found["notes"], f"{report.duration:.0f} s"]))
+                        rows.append((found["test"], found["criterion"], f"{found['count']:,}", result))
+            if outcome == "skipped" and "reliability" in report.nodeid:
+                reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+                rows.append((report.nodeid.rpartition("::")[2], "", "0", reason))
+    terminalreporter.section("the battery")
+    for cells in rows:
+        terminalreporter.write_line("| " + " | ".join(cells) + " |")
+        if cells is rows[0]:
+            terminalreporter.write_line("|---|---|---|---|")
+
+
+@pytest.fixture
+def fast_path() -> Iterator[Path]:
+    """A folder in memory."""
+    with tempfile.TemporaryDirectory(prefix="evonas-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    made = ForkServer(tmp_path_factory.mktemp("server"), "tests.reliability.small")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def runs(server: ForkServer, fast_path: Path) -> Runs:
+    return Runs(server, fast_path)

@@ -1,0 +1,57 @@
+"""The run of the battery: three small generations of a stub search, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from evonas.config import Budget
+from evonas.evolution import Progress, Stop, evolve
+from evonas.interruption import Interruption
+from evonas.runs import RunStore
+from evonas.runs.schema import DATABASE
+from evonas.strategies import make_strategy
+from genomes.errors import InputError
+from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_settings, toy_store
+
+__all__ = ["main"]
+
+GENERATIONS = 3
+
+
+def main(directory: str, sleep_seconds: float = 0.0, seconds: float | None = None) -> int:
+    """Starts the run or goes on with it; prints "ready", then the number of evaluations after every commit.
+
+    Args:
+        sleep_seconds: of each part.
+        seconds: budget, instead of the three generations.
+    """
+    try:
+        return _search(Path(directory), sleep_seconds, seconds)
+    except InputError as error:
+        print(error)
+        return 2
+
+
+def _search(directory: Path, sleep_seconds: float, seconds: float | None) -> int:
+    there = (directory / DATABASE).exists()
+    store = RunStore.open(directory) if there else toy_store(directory, toy_settings(seed=4))
+    log = os.open(directory.with_suffix(".owners"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(log, f"in {os.getpid()}\n".encode())
+    strategy = make_strategy(store.settings.strategy, ToySpace(), objective=RMSE, settings=store.settings)
+    print("ready", flush=True)
+
+    def on_part(progress: Progress) -> None:
+        print(progress.evaluated, flush=True)
+
+    with store, Interruption(float(os.environ.get("GRACE_SECONDS", "8"))) as interruption:
+        evaluator = ToyEvaluator(part_size=2, sleep_seconds=sleep_seconds)
+        budget = Budget(generations=GENERATIONS) if seconds is None else Budget(seconds=seconds)
+        started = time.monotonic()
+        for _ in evolve(strategy, evaluator, store, ToySpace(), budget, interruption=interruption, on_part=on_part):
+            pass
+        if seconds is not None:
+            print(f"spent {time.monotonic() - started} recorded {store.seconds}")
+        os.write(log, f"out {os.getpid()}\n".encode())
+        return interruption.exit_code if store.stop == Stop.INTERRUPTED else 0
