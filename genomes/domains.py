@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ __all__ = ["MAX_OPTIONS", "Choice", "Domain", "Range", "Value", "domain_to_json"
 #: What a gene holds: an int, a float, a str or a bool, as its kind says.
 Value = Any
 
-#: Standard deviation of a variation, as a share of the domain.
-_STEP = 0.15
+#: Standard deviation of a variation, as a share of the domain: between these, evenly on a logarithmic scale.
+#: Large steps find what is elsewhere, small ones settle what is near.
+_STEP, _FINE_STEP = 0.3, 0.005
 #: Share of draws that are exactly 0 in a range with `zero`.
 _ZERO_SHARE = 0.25
 #: Significant digits of a real gene: finer steps train no differently, and a person can read these.
@@ -74,19 +76,21 @@ class Range:
         if self.zero and value == 0:  # "off" has no neighbours: on may be anywhere
             return Range(self.low, self.high, self.log).sample(rng)
         there = self.position(value)
+        deviation = _STEP * (_FINE_STEP / _STEP) ** rng.random()
         for _ in range(8):
-            step = (there + _STEP * rng.standard_normal()) % 2.0
+            step = (there + deviation * rng.standard_normal()) % 2.0
             near = self.at(min(step, 2.0 - step))  # reflected at both ends
             if near != value:
                 return near
+            deviation *= 2.0  # too small for these whole numbers
         return self.least if value != self.least else self.greatest
 
     def position(self, value: Value) -> float:
         """Where in [0, 1] the value lies, on the scale on which values are drawn evenly."""
         floor = _ZERO_SHARE if self.zero else 0.0
-        if not self.low <= float(value) <= self.high:
-            return 0.0 if float(value) <= self.low else 1.0
-        start, end = self._ends()
+        if not self.low <= value <= self.high:
+            return 0.0 if value <= self.low else 1.0
+        start, end = self._ends
         return floor + (1.0 - floor) * (self._scale(float(value)) - start) / (end - start)
 
     def clip(self, value: float) -> Value:
@@ -109,10 +113,11 @@ class Range:
             if position < _ZERO_SHARE:
                 return self._typed(0)
             position = (position - _ZERO_SHARE) / (1.0 - _ZERO_SHARE)
-        start, end = self._ends()
+        start, end = self._ends
         scaled = start + position * (end - start)
         return self.clip(math.exp(scaled) if self.log else scaled)
 
+    @cached_property
     def _ends(self) -> tuple[float, float]:
         """The ends on the scale; half a unit outside whole numbers, so that the outermost are drawn like the others."""
         margin = 0.5 if isinstance(self.low, int) else 0.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class HyperparameterSpace:
 
     # ---------------------------------------------------------------- moving in it
 
-    @property
+    @cached_property
     def mutations(self) -> tuple[str, ...]:
         """Names of the mutations that can change something here."""
         return tuple(name for name in MUTATIONS if applies_to(name, self.genes))
@@ -66,29 +67,32 @@ class HyperparameterSpace:
         Raises:
             InputError: there is no such mutation.
         """
-        names = list(self.mutations)
-        rng.shuffle(names)
-        if operator is not None:
-            if operator not in MUTATIONS:
-                mend = suggestion(operator, MUTATIONS)
-                raise InputError(f"operator must be a mutation, not {shown(operator)}: {mend}")
-            names.insert(0, operator)
-        for name in names:
-            values = MUTATIONS[name](dict(genome), self.genes, rng)
+        if operator is not None and operator not in MUTATIONS:
+            mend = suggestion(operator, MUTATIONS)
+            raise InputError(f"operator must be a mutation, not {shown(operator)}: {mend}")
+        for name in self._in_turn(operator, rng):
+            values = MUTATIONS[name](dict(genome.pairs), self.genes, rng)
             if values is not None:
                 return HyperparameterGenome.of(completed(values, self.genes, rng)), name
         return genome, "none"
+
+    def _in_turn(self, operator: str | None, rng: np.random.Generator) -> Iterator[str]:
+        """The mutations to be tried: the given one, then all in random order."""
+        if operator is not None:
+            yield operator
+        for place in rng.permutation(len(self.mutations)).tolist():
+            yield self.mutations[place]
 
     def crossover(
         self, a: HyperparameterGenome, b: HyperparameterGenome, rng: np.random.Generator
     ) -> HyperparameterGenome:
         """A child with each gene of one parent or the other, one coin each; of the only one that has it, if so."""
         coins = rng.random(len(self.genes)) < 0.5
-        mixed: dict[str, Value] = {}
+        first, second = dict(a.pairs), dict(b.pairs)
+        mixed = first | second
         for gene, coin in zip(self.genes, coins.tolist(), strict=True):
-            sources = [parent for parent in ((a, b) if coin else (b, a)) if gene.name in parent]
-            if sources:
-                mixed[gene.name] = sources[0][gene.name]
+            if coin and gene.name in first:
+                mixed[gene.name] = first[gene.name]
         return HyperparameterGenome.of(completed(mixed, self.genes, rng))
 
     # ---------------------------------------------------------------- looking at genomes
@@ -111,11 +115,11 @@ class HyperparameterSpace:
 
     def features(self, genome: HyperparameterGenome) -> NDArray[np.float64]:
         """The genome as numbers in [0, 1], shape `(num_features,)`; see `genomes.hyperparameters.features`."""
-        return features(self.genes, genome)
+        return features(self.genes, self.values(genome))
 
     def values(self, genome: HyperparameterGenome) -> dict[str, Value]:
         """The genome's values by the names of `genes`; `from_values` is the way back."""
-        return dict(genome)
+        return dict(genome.pairs)
 
     def from_values(self, values: Mapping[str, Value]) -> HyperparameterGenome:
         """The genome of these values; those of genes whose condition does not hold are left out.
