@@ -171,12 +171,22 @@ class Evaluator(Protocol):
 class Strategy(Protocol):
     """Decides what to try next. Works for any `SearchSpace` and any evaluator, also in a user's own loop."""
 
-    def ask(self) -> list[Candidate]:
-        """The next generation. Raises RuntimeError while a generation is waiting to be told."""
+    def ask(self, count: int | None = None) -> list[Candidate]:
+        """The next generation, of `count` candidates where that is given instead of as many as the settings say.
+
+        Raises:
+            RuntimeError: a generation is waiting to be told.
+            ValueError: count is below 1.
+        """
         ...
 
-    def tell(self, evaluations: Sequence[Evaluation]) -> None:
-        """The outcome of the last `ask`, in the same order. Raises RuntimeError when nothing was asked."""
+    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
+        """The outcome of the last `ask`, in the same order: evaluations, or plain scores, of which NaN is a failure.
+
+        Raises:
+            RuntimeError: nothing was asked.
+            ValueError: not as many as were asked for.
+        """
         ...
 
     def state(self) -> dict[str, Any]:

@@ -4,9 +4,9 @@ documentation and the contract tests. The only importer of deap; knows nothing o
 A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in a loop of one's own::
 
     strategy = make_strategy("ga", space, seed=0)
-    for _ in range(10):
-        candidates = strategy.ask()
-        strategy.tell([Evaluation(Status.OK, {"score": f(candidate.genome)}) for candidate in candidates])
+    for _ in range(100):
+        candidates = strategy.ask(1)  # as many as can be evaluated at once; a whole generation unless given
+        strategy.tell([f(candidate.genome) for candidate in candidates])  # numbers or `Evaluation`s; NaN is a failure
 
 `state()` gives all of a strategy as JSON values and `restore(state)` goes on from it: the next `ask` gives what it
 would have given then. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).

@@ -37,18 +37,19 @@ class AgingEvolution:
         self._generation = 0
         self._alive: list[Member] = []  # oldest first
         self._seen: set[str] = set()
-        self._turns = Turns()
+        self._turns = Turns(objective.name)
 
-    def ask(self) -> list[Candidate]:
+    def ask(self, count: int | None = None) -> list[Candidate]:
         """The first population, then `offspring` mutants a generation."""
-        self._turns.check_settled("ask")
+        self._turns.check_ask(count)
         if self._generation == 0:
-            proposals = sampled_generation(self._space, self._initial, self._settings, 0, self._seen)
+            count = count or self._settings.population
+            proposals = sampled_generation(self._space, self._initial, self._settings, 0, self._seen, count)
         else:
-            proposals = self._offspring()
+            proposals = self._offspring(count or self._settings.offspring or self._settings.population)
         return self._turns.asked(to_candidates(proposals, self._settings, self._generation))
 
-    def tell(self, evaluations: Sequence[Evaluation]) -> None:
+    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """The new ones live, the oldest die."""
         for candidate, evaluation in self._turns.told(evaluations):
             self._alive.append(Member.of(candidate, rank_of(evaluation, self._objective)))
@@ -56,7 +57,7 @@ class AgingEvolution:
         self._alive = self._alive[-self._settings.population :]
         self._generation += 1
 
-    def _offspring(self) -> list[Proposal]:
+    def _offspring(self, count: int) -> list[Proposal]:
         rng = generation_rng(self._settings.seed or 0, self._generation)
         # A few rivals at random may all have failed: where others have not, those do not compete.
         rivals = [member for member in self._alive if is_feasible(member.rank)] or self._alive
@@ -72,7 +73,7 @@ class AgingEvolution:
 
         proposals: list[Proposal] = []
         seen = set(self._seen)
-        while len(proposals) < (self._settings.offspring or self._settings.population):
+        while len(proposals) < count:
             proposals.append(new_proposal(seen, mutant, sample))
             seen.add(proposals[-1].digest)
         return proposals

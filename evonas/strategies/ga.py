@@ -82,18 +82,19 @@ class GeneticAlgorithm:
         self._generation = 0
         self._population: list[Member] = []
         self._seen: set[str] = set()
-        self._turns = Turns()
+        self._turns = Turns(objective.name)
 
-    def ask(self) -> list[Candidate]:
+    def ask(self, count: int | None = None) -> list[Candidate]:
         """The first population, then lambda offspring a generation."""
-        self._turns.check_settled("ask")
+        self._turns.check_ask(count)
         if self._generation == 0:
-            proposals = sampled_generation(self._space, self._initial, self._settings, 0, self._seen)
+            count = count or self._settings.population
+            proposals = sampled_generation(self._space, self._initial, self._settings, 0, self._seen, count)
         else:
-            proposals = self._offspring()
+            proposals = self._offspring(count or self._settings.offspring or self._settings.population)
         return self._turns.asked(to_candidates(proposals, self._settings, self._generation))
 
-    def tell(self, evaluations: Sequence[Evaluation]) -> None:
+    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Cuts parents and offspring to the mu best; of equals, the older stays."""
         members = {member.digest: member for member in self._population}
         for candidate, evaluation in self._turns.told(evaluations):
@@ -102,7 +103,7 @@ class GeneticAlgorithm:
         self._population = sorted(members.values(), key=lambda member: member.rank)[: self._settings.population]
         self._generation += 1
 
-    def _offspring(self) -> list[Proposal]:
+    def _offspring(self, count: int) -> list[Proposal]:
         settings = self._settings
         rng = generation_rng(settings.seed or 0, self._generation)
         toolbox = toolbox_for(self._space, rng, settings.tournament)
@@ -121,7 +122,7 @@ class GeneticAlgorithm:
         proposals: list[Proposal] = []
         seen = set(self._seen)
         with seeded_random(rng):
-            while len(proposals) < (settings.offspring or settings.population):
+            while len(proposals) < count:
                 # Where all neighbours were tried, new blood is better than a network that is known.
                 proposals.append(new_proposal(seen, vary, sample))
                 seen.add(proposals[-1].digest)

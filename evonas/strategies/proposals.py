@@ -48,9 +48,9 @@ def new_proposal(seen: AbstractSet[str], *draws: Callable[[], Proposal]) -> Prop
 
 
 def sampled_generation(
-    space: SearchSpace, initial: Sequence[Any], settings: Settings, generation: int, seen: AbstractSet[str]
+    space: SearchSpace, initial: Sequence[Any], settings: Settings, generation: int, seen: AbstractSet[str], count: int
 ) -> list[Proposal]:
-    """The initial genomes, filled up to the population's size with samples of the space."""
+    """The first `count` of the initial genomes, filled up to as many with samples of the space."""
     rng = generation_rng(settings.seed or 0, generation)
 
     def sample() -> Proposal:
@@ -60,9 +60,9 @@ def sampled_generation(
     for genome in initial:
         digest = space.digest(genome)
         first.setdefault(digest, Proposal(genome, digest, operator="seed"))
-    proposals = list(first.values())[: settings.population]
+    proposals = list(first.values())[:count]
     seen = {*seen, *first}
-    while len(proposals) < settings.population:
+    while len(proposals) < count:
         proposals.append(new_proposal(seen, sample))
         seen.add(proposals[-1].digest)
     return proposals

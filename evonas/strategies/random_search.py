@@ -29,18 +29,23 @@ class RandomSearch:
         self._initial = tuple(initial)
         self._generation = 0
         self._seen: set[str] = set()
-        self._turns = Turns()
+        self._turns = Turns(objective.name)
 
-    def ask(self) -> list[Candidate]:
+    def ask(self, count: int | None = None) -> list[Candidate]:
         """The next sample of `population` candidates."""
-        self._turns.check_settled("ask")
+        self._turns.check_ask(count)
         initial: Sequence[Any] = () if self._generation else self._initial
         proposals: list[Proposal] = sampled_generation(
-            self._space, initial, self._settings, self._generation, frozenset(self._seen)
+            self._space,
+            initial,
+            self._settings,
+            self._generation,
+            frozenset(self._seen),
+            count or self._settings.population,
         )
         return self._turns.asked(to_candidates(proposals, self._settings, self._generation))
 
-    def tell(self, evaluations: Sequence[Evaluation]) -> None:
+    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Forgets the scores: nothing is learned."""
         for candidate, _ in self._turns.told(evaluations):
             self._seen.add(candidate.digest)

@@ -1,10 +1,14 @@
-"""Whose turn it is: `ask` and `tell` alternate, and `state` is taken between a `tell` and an `ask`."""
+"""Whose turn it is: `ask` and `tell` alternate, and `state` is taken between a `tell` and an `ask`.
+
+Plain numbers that a loop of one's own tells become evaluations here.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from evonas.evaluation import Candidate, Evaluation
+from evonas.evaluation import Candidate, Evaluation, Status
 
 __all__ = ["Turns"]
 
@@ -12,8 +16,16 @@ __all__ = ["Turns"]
 class Turns:
     """Keeps the candidates that are out, and raises RuntimeError when a call comes out of order."""
 
-    def __init__(self) -> None:
+    def __init__(self, score: str) -> None:
+        """Of the score that plain numbers are values of."""
+        self._score = score
         self._asked: list[Candidate] | None = None
+
+    def check_ask(self, count: int | None) -> None:
+        """Raises RuntimeError while a generation is waiting to be told, ValueError for a count below 1."""
+        self.check_settled("ask")
+        if count is not None and count < 1:
+            raise ValueError(f"ask() takes a count of at least 1, not {count}: leave it out for a whole generation")
 
     def check_settled(self, call: str) -> None:
         """Raises RuntimeError while a generation is waiting to be told."""
@@ -28,7 +40,7 @@ class Turns:
         self._asked = candidates
         return list(candidates)
 
-    def told(self, evaluations: Sequence[Evaluation]) -> list[tuple[Candidate, Evaluation]]:
+    def told(self, evaluations: Sequence[Evaluation | float]) -> list[tuple[Candidate, Evaluation]]:
         """The candidates that were out, each with its evaluation.
 
         Raises:
@@ -39,9 +51,17 @@ class Turns:
             raise RuntimeError("tell() must follow ask(): no generation is waiting for evaluations")
         if len(evaluations) != len(self._asked):
             raise ValueError(f"tell() takes {len(self._asked)} evaluations, one a candidate, not {len(evaluations)}")
-        pairs = list(zip(self._asked, evaluations, strict=True))
+        pairs = list(zip(self._asked, map(self._evaluation, evaluations), strict=True))
         self._asked = None
         return pairs
+
+    def _evaluation(self, told: Evaluation | float) -> Evaluation:
+        if isinstance(told, Evaluation):
+            return told
+        score = float(told)
+        if math.isnan(score):
+            return Evaluation(Status.FAILED, reason=f"{self._score} is nan")
+        return Evaluation(Status.OK, {self._score: score})
 
     def reset(self) -> None:
         """Forgets what is out."""

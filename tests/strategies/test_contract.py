@@ -131,6 +131,22 @@ def test_a_restored_strategy_goes_on_as_if_it_never_stopped(name: str, kind: str
 
 
 @every_strategy
+def test_as_many_as_asked_for_and_plain_numbers(name: str) -> None:
+    space = ToySpace()
+    plain, whole = (make_strategy(name, space, objective=RMSE, population=6, seed=3) for _ in range(2))
+    for count in (1, 1, 1, 5, 1, 2):
+        candidates = plain.ask(count)
+        assert [candidate.index for candidate in candidates] == list(range(count))
+        assert candidates == whole.ask(count)
+        scores = [score(candidate) if score(candidate) < 0.8 else float("nan") for candidate in candidates]
+        plain.tell(scores)
+        whole.tell([ok(value) for value in scores])
+    assert plain.state() == whole.state()
+    with pytest.raises(ValueError, match="count of at least 1, not 0"):
+        plain.ask(0)
+
+
+@every_strategy
 def test_calls_out_of_order_raise(name: str) -> None:
     strategy = make_strategy(name, ToySpace(), population=4)
     with pytest.raises(RuntimeError, match="must follow ask"):
