@@ -21,7 +21,9 @@ from evonas.objective import Objective
 from evonas.runs import RunStore
 from evonas.snapshot import Snapshot, Start
 from evonas.strategies import make_strategy
+from genomes.domains import Choice, Range
 from genomes.errors import InputError
+from genomes.gene import Gene
 
 ToyGenome = tuple[int, int, int, str]
 
@@ -60,6 +62,17 @@ class ToySpace:
 
     def features(self, genome: ToyGenome) -> np.ndarray[Any, np.dtype[np.float64]]:
         return np.array(genome[:3]) / max(self.size - 1, 1)
+
+    @property
+    def genes(self) -> tuple[Gene, ...]:
+        numbers = Range(0, self.size - 1) if self.size > 1 else Choice((0,))
+        return (*(Gene(numbers, (), name) for name in "xyz"), Gene(Choice(("a", "b")), (), "letter"))
+
+    def values(self, genome: ToyGenome) -> dict[str, Any]:
+        return dict(zip(("x", "y", "z", "letter"), genome, strict=True))
+
+    def from_values(self, values: Mapping[str, Any]) -> ToyGenome:
+        return (values["x"], values["y"], values["z"], values["letter"])
 
     def genome_to_json(self, genome: ToyGenome) -> dict[str, Any]:
         return {"numbers": list(genome[:3]), "letter": genome[3]}

@@ -1,5 +1,5 @@
 """Search strategies: what to try next. One file each, one row in `STRATEGIES`, which drives the command line, the
-documentation and the contract tests. The only importer of deap; knows nothing of training.
+documentation and the contract tests. The only importer of deap and optuna; knows nothing of training.
 
 A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in a loop of one's own::
 
@@ -32,11 +32,15 @@ __all__ = ["STRATEGIES", "StrategyRow", "make_strategy"]
 
 @dataclass(frozen=True)
 class StrategyRow:
-    """One strategy: `module:Class` of what is called with (space, objective, settings, initial genomes)."""
+    """One strategy: `module:Class` of what is called with (space, objective, settings, initial genomes).
+
+    `extra` is that of the distribution which installs what the strategy imports, "" when all is there.
+    """
 
     path: str
     description: str
     source: str
+    extra: str = ""
 
 
 #: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
@@ -56,6 +60,24 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.random_search:RandomSearch",
             "random search, the baseline",
             "Bergstra and Bengio 2012",
+        ),
+        "tpe": StrategyRow(
+            "evonas.strategies.optuna_samplers:TreeParzen",
+            "tree-structured Parzen estimators, multivariate, by Optuna",
+            "Bergstra et al. 2011; Optuna, Akiba et al. 2019",
+            extra="optuna",
+        ),
+        "gp": StrategyRow(
+            "evonas.strategies.optuna_samplers:GaussianProcess",
+            "expected improvement of a Gaussian process, by Optuna",
+            "Jones, Schonlau and Welch 1998; Optuna, Akiba et al. 2019",
+            extra="gp",
+        ),
+        "cmaes": StrategyRow(
+            "evonas.strategies.optuna_samplers:CMAES",
+            "CMA-ES over the numbers, names at random, by Optuna",
+            "Hansen and Ostermeier 2001; Optuna, Akiba et al. 2019",
+            extra="optuna",
         ),
     }
 )
@@ -84,7 +106,8 @@ def make_strategy(
         settings: of the run; else `options` are fields of `Settings`, such as `population=20`.
 
     Raises:
-        InputError: no such strategy or setting, or a genome of `initial` is not in the space.
+        InputError: no such strategy or setting, what it needs is not installed, it cannot search such a space, or a
+            genome of `initial` is not in the space.
     """
     if name not in STRATEGIES:
         near = difflib.get_close_matches(name, STRATEGIES, n=1)
@@ -102,6 +125,14 @@ def make_strategy(
                 f"initial genomes must be in the search space, which number {place + 1} is not ({genome!r:.200}): "
                 "widen the space or leave the genome out"
             )
-    module, _, attribute = STRATEGIES[name].path.partition(":")
-    strategy: Strategy = getattr(import_module(module), attribute)(space, objective, settings, tuple(initial))
+    row = STRATEGIES[name]
+    module, _, attribute = row.path.partition(":")
+    try:
+        strategy: Strategy = getattr(import_module(module), attribute)(space, objective, settings, tuple(initial))
+    except ModuleNotFoundError as error:
+        if not row.extra:
+            raise
+        raise InputError(
+            f"strategy {name} needs {error.name}, which is not installed: pip install 'evonas[{row.extra}]'"
+        ) from None
     return strategy

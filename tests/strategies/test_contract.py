@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,34 @@ import pytest
 from evonas.evaluation import Candidate, Evaluation, Status, Strategy
 from evonas.objective import Objective
 from evonas.strategies import STRATEGIES, make_strategy
-from genomes.dense import DenseSpace
+from genomes import DenseSpace, Gene, HyperparameterSpace, Range
 from genomes.space import SearchSpace
 from tests.toy import RMSE, ToySpace, toy_score
 
-SPACES = ("toy", "dense")
+#: torch takes gigabytes, hence it is no part of the test extra; and its models minutes, where others take seconds.
+needs_torch = [pytest.mark.soak, pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")]
+ROWS = [pytest.param(name, marks=needs_torch if row.extra == "gp" else ()) for name, row in STRATEGIES.items()]
 
-every_strategy = pytest.mark.parametrize("name", STRATEGIES)
+SPACES: dict[str, SearchSpace] = {
+    "toy": ToySpace(),
+    "dense": DenseSpace(),
+    "hyperparameters": HyperparameterSpace(
+        {
+            "rate": Range(1e-4, 1e-1, log=True),
+            "penalty": Range(1e-6, 1e-2, log=True, zero=True),
+            "layers": Range(1, 3),
+            "units_2": Gene(Range(4, 64), when={"layers": {"low": 2}}),
+            "activation": ["relu", "tanh", "gelu"],
+            "batch_size": [32, 64, 128],
+            "regularise": [False, True],
+            "kind": Gene(["dropout", "l2"], when={"regularise": True}),
+            "epochs": 3,
+        }
+    ),
+}
+
+every_strategy = pytest.mark.parametrize("name", ROWS)
 every_space = pytest.mark.parametrize("kind", SPACES)
-
-
-def space_named(kind: str) -> SearchSpace:
-    return ToySpace() if kind == "toy" else DenseSpace()
 
 
 def score(candidate: Candidate) -> float:
@@ -60,7 +77,7 @@ def _as_list(each: Candidate, space: SearchSpace) -> list[Any]:
 @every_strategy
 @every_space
 def test_candidates_are_in_the_space_and_complete(name: str, kind: str) -> None:
-    space = space_named(kind)
+    space = SPACES[kind]
     strategy = make_strategy(name, space, objective=RMSE, population=6, offspring=9, epochs=7, seed=3)
     known: set[str] = set()
     for number, generation in enumerate(play(strategy, 5)):
@@ -78,7 +95,7 @@ def test_candidates_are_in_the_space_and_complete(name: str, kind: str) -> None:
 @every_strategy
 @every_space
 def test_the_same_seed_asks_the_same_and_another_seed_asks_other(name: str, kind: str) -> None:
-    space = space_named(kind)
+    space = SPACES[kind]
     first = play(make_strategy(name, space, objective=RMSE, population=6, seed=0), 4)
     again = play(make_strategy(name, space, objective=RMSE, population=6, seed=0), 4)
     other = play(make_strategy(name, space, objective=RMSE, population=6, seed=1), 4)
@@ -88,33 +105,37 @@ def test_the_same_seed_asks_the_same_and_another_seed_asks_other(name: str, kind
 
 SCRIPT = """
 import json, sys
-from tests.strategies.test_contract import as_text, play, space_named
-from tests.toy import RMSE
-from evonas.strategies import make_strategy
-space = space_named(sys.argv[2])
-print(json.dumps(as_text(play(make_strategy(sys.argv[1], space, objective=RMSE, population=6, seed=0), 4), space)))
+from tests.strategies.test_contract import asked_everywhere
+print(json.dumps(asked_everywhere(sys.argv[1])))
 """
 
 
+def asked_everywhere(name: str) -> list[Any]:
+    """What a strategy asks for on each space, as JSON values."""
+    return [
+        as_text(play(make_strategy(name, space, objective=RMSE, population=6, seed=0), 4), space)
+        for space in SPACES.values()
+    ]
+
+
 @every_strategy
-@every_space
-def test_processes_with_other_hash_seeds_ask_the_same(name: str, kind: str) -> None:
-    space = space_named(kind)
-    expected = as_text(play(make_strategy(name, space, objective=RMSE, population=6, seed=0), 4), space)
-    for hash_seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        root = Path(__file__).parents[2]
-        output = subprocess.run(
-            [sys.executable, "-c", SCRIPT, name, kind], cwd=root, env=environment, capture_output=True, check=True
-        )
-        assert json.loads(output.stdout) == json.loads(json.dumps(expected))
+def test_processes_with_other_hash_seeds_ask_the_same(name: str) -> None:
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    output = subprocess.run(
+        [sys.executable, "-c", SCRIPT, name],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(output.stdout) == json.loads(json.dumps(asked_everywhere(name)))
 
 
 @every_strategy
 @every_space
 @pytest.mark.parametrize("stop", [0, 1, 3])
 def test_a_restored_strategy_goes_on_as_if_it_never_stopped(name: str, kind: str, stop: int) -> None:
-    space = space_named(kind)
+    space = SPACES[kind]
     initial = [space.sample(np.random.default_rng(9))]
     straight = make_strategy(name, space, objective=RMSE, population=6, seed=5, initial=initial)
     expected = play(straight, 6)
@@ -166,7 +187,7 @@ def test_calls_out_of_order_raise(name: str) -> None:
 @every_strategy
 @every_space
 def test_minimising_and_maximising_the_negative_agree(name: str, kind: str) -> None:
-    space = space_named(kind)
+    space = SPACES[kind]
     down = make_strategy(name, space, objective=Objective("score", "min"), population=6)
     up = make_strategy(name, space, objective="score", direction="max", population=6)
     for _ in range(5):
@@ -216,6 +237,37 @@ def test_a_space_of_one_network_can_be_searched(name: str) -> None:
 
 
 @every_strategy
+def test_the_one_feasible_network_is_found_and_kept_to(name: str) -> None:
+    """All others break a limit, the less the nearer they are: found by the violation, and better than any of them."""
+    strategy, target = make_strategy(name, ToySpace(6), objective=RMSE, population=12, seed=1), (2, 4, 3)
+    for _ in range(25):
+        candidates = strategy.ask()
+        strategy.tell([_within(candidate, target) for candidate in candidates])
+        if any(candidate.genome[:3] == target for candidate in candidates):
+            break
+    else:
+        assert name == "random"  # 216 networks, 300 candidates
+    json.dumps(strategy.state(), allow_nan=False)
+    assert len(strategy.ask()) == 12
+
+
+def _within(candidate: Candidate, target: tuple[int, ...]) -> Evaluation:
+    excess = sum(abs(number - best) for number, best in zip(candidate.genome[:3], target, strict=True))
+    return Evaluation(Status.INFEASIBLE, {"violation": float(excess)}) if excess else ok(9.0)
+
+
+@every_strategy
+def test_duplicates_are_told_like_others(name: str) -> None:
+    strategy = make_strategy(name, ToySpace(2), objective=RMSE, population=12)  # eight networks
+    digests = {candidate.digest for generation in play(strategy, 4) for candidate in generation}
+    assert len(digests) == 8
+    state = json.loads(json.dumps(strategy.state(), allow_nan=False))
+    restored = make_strategy(name, ToySpace(2), objective=RMSE, population=12)
+    restored.restore(state)
+    assert restored.ask() == strategy.ask()
+
+
+@every_strategy
 def test_new_networks_are_preferred_to_known_ones(name: str) -> None:
     generations = play(make_strategy(name, ToySpace(), objective=RMSE, population=10), 8)
     digests = [candidate.digest for generation in generations for candidate in generation]
@@ -228,7 +280,7 @@ def test_initial_genomes_come_first(name: str) -> None:
     strategy = make_strategy(name, ToySpace(), population=4, initial=initial)
     candidates = strategy.ask()
     assert [candidate.genome for candidate in candidates[:2]] == initial[:2]
-    assert [candidate.operator for candidate in candidates] == ["seed", "seed", "sample", "sample"]
+    assert [candidate.operator == "seed" for candidate in candidates] == [True, True, False, False]
     many = make_strategy(name, ToySpace(), population=1, initial=initial)
     assert [candidate.genome for candidate in many.ask()] == initial[:1]
 
@@ -242,7 +294,7 @@ def test_the_global_generator_is_left_alone(name: str) -> None:
 
 
 @every_strategy
-def test_no_strategy_is_worse_than_random_on_a_smooth_problem(name: str) -> None:
+def test_every_strategy_is_better_than_random_on_a_smooth_problem(name: str) -> None:
     def best(strategy_name: str, seed: int) -> float:
         strategy, found = make_strategy(strategy_name, ToySpace(), population=10, seed=seed), []
         for _ in range(8):
@@ -255,4 +307,4 @@ def test_no_strategy_is_worse_than_random_on_a_smooth_problem(name: str) -> None
     def mean(strategy_name: str) -> float:
         return sum(best(strategy_name, seed) for seed in range(10)) / 10
 
-    assert mean(name) <= mean("random")
+    assert mean(name) < mean("random") or name == "random"
