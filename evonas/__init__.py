@@ -24,7 +24,7 @@ Importing this package loads no Keras, TensorFlow, JAX, pandas or scikit-learn.
 
 from evonas.api import load_run, resume, search
 from evonas.config import Budget, Settings
-from evonas.errors import Interrupted
+from evonas.errors import Interrupted, StorageError
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.evolution import Generation, Progress
 from evonas.exporting import export
@@ -44,6 +44,7 @@ __all__ = [
     "SearchResult",
     "Settings",
     "Status",
+    "StorageError",
     "export",
     "find_learning_rate",
     "load_run",

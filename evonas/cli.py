@@ -1,6 +1,6 @@
 """The command line: `evonas run | resume | status | export | lr-find | space`. Sits on top: nobody imports it.
 
-Exit codes: 0 done, 1 something failed, 2 a mistake in what was given, 130 and 143 stopped by Ctrl-C and SIGTERM. What
+Exit codes: 0 done, 1 something failed, 2 a mistake in what was given, 74 the disk, 130 and 143 Ctrl-C and SIGTERM. What
 is heavy (pandas, rich) is imported by the command that needs it, so that `--help` is quick.
 """
 
@@ -19,7 +19,7 @@ from evonas import __version__
 from evonas.commands.lr_find import lr_find
 from evonas.commands.options import AsJson, Quiet, RunDir, option
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
-from evonas.errors import Interrupted
+from evonas.errors import Interrupted, StorageError
 from evonas.objective import METRICS
 from evonas.strategies import STRATEGIES
 from genomes.errors import InputError
@@ -47,6 +47,9 @@ class _Commands(TyperGroup):
             typer.echo(f"Error: {error}", err=True)
         except BrokenPipeError:
             raise
+        except StorageError as error:
+            code = 74  # EX_IOERR of sysexits.h
+            typer.echo(f"Error: {error}", err=True)
         except (WorkerError, OSError) as error:
             code = 1
             typer.echo(f"Error: {error}", err=True)

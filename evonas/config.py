@@ -106,6 +106,7 @@ class Settings(_Frozen):
     precision: Literal["float32", "bfloat16"] = Field(default="float32", description="bfloat16 is for GPUs")
     memory_bytes: Whole = Field(default=1 << 30, ge=1 << 20, description="memory that one training program may use")
     keep: Whole = Field(default=10, ge=1, le=100_000, description="best networks whose weights are kept")
+    keep_bytes: Whole = Field(default=1 << 30, ge=0, description="of their weights; the best one's are always kept")
     seed: Whole | None = Field(
         None, ge=0, lt=1 << 63, description="of everything random; none draws one and records it"
     )

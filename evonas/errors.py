@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["Interrupted"]
+__all__ = ["Interrupted", "StorageError"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -19,3 +19,15 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(f"the search was stopped, and goes on with evonas.resume({str(run_dir)!r})")
         self.run_dir = run_dir
         self.exit_code = exit_code
+
+
+class StorageError(Exception):
+    """The disk is full, fails, or became read-only. What was committed stays; resuming goes on from there.
+
+    Attributes:
+        full: whether room is all that is missing.
+    """
+
+    def __init__(self, text: str, full: bool = False) -> None:
+        super().__init__(text)
+        self.full = full

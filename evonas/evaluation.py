@@ -16,7 +16,10 @@ import numpy as np
 if TYPE_CHECKING:
     from evonas.snapshot import Snapshot, Start
 
-__all__ = ["Candidate", "Evaluation", "Evaluator", "Origin", "Status", "Strategy", "Weights"]
+__all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "Origin", "Status", "Strategy", "Weights"]
+
+#: Raised whenever equal candidates, data and settings come to give other bits: no run goes on with another version.
+TRAINER_VERSION = 1
 
 #: One network's weights by name: "layer_<i>/kernel", "layer_<i>/bias", "layer_<i>/gamma", ..., "output/kernel",
 #: "output/bias" (float32).

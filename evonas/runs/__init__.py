@@ -6,6 +6,7 @@
 `data.npz`          the prepared data that the networks are trained on
 `results.csv`       every evaluation, for people; written anew after each commit
 `population.json`   the best genomes, to start another run from (`--population FILE`); written anew after each commit
+`ballast`           room that is given back when the disk is full, so that what is being committed still can be
 `run.lock`          held by the process that is running the search, with its process id
 ==================  =================================================================================================
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,15 +17,14 @@ from evonas.config import Budget, Settings
 from evonas.evaluation import Candidate, Evaluation, Origin
 from evonas.objective import METRICS, Objective
 from evonas.runs import schema
-from evonas.runs.lock import RunLock, owner_of
-from evonas.runs.records import Record, evaluation_from_row
+from evonas.runs.directory import DATA_NAME, check_links
+from evonas.runs.lock import owner_of
+from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
 from evonas.runs.weights import WeightFiles
 from evonas.snapshot import Snapshot, snapshots_from_arrays
 from genomes.errors import InputError
 
 __all__ = ["DATA_NAME", "GenerationSummary", "RunReader"]
-
-DATA_NAME = "data.npz"
 
 _RECORD = """
 SELECT e.generation, e.position, e.digest, e.seed, e.epochs, c.genome, c.parents, c.operator, e.status, e.result,
@@ -66,28 +65,36 @@ class RunReader:
         self.directory = Path(directory)
         self._connection = self._connect()
         self._weights = WeightFiles(self.directory)
-        about = dict(self._connection.execute("SELECT key, value FROM about").fetchall())
         try:
-            self.settings = Settings(**json.loads(about["settings"]))
-            self.space_json: dict[str, Any] = json.loads(about["space"])
-            self.problem_json: dict[str, Any] = json.loads(about["problem"])
-            self.source: dict[str, Any] = json.loads(about["source"])
-            self.fingerprint: str = about["fingerprint"]
-            self.data_sha256: str = about["data_sha256"]
-        except (KeyError, json.JSONDecodeError) as error:
+            with self._reading():
+                about = dict(self._connection.execute("SELECT key, value FROM about"))
+                self.settings = Settings(**from_text(JSON, about["settings"]))
+                self.space_json: dict[str, Any] = from_text(JSON, about["space"])
+                self.problem_json: dict[str, Any] = from_text(JSON, about["problem"])
+                self.source: dict[str, Any] = from_text(JSON, about["source"])
+                self.fingerprint: str = about["fingerprint"]
+                self.data_sha256: str = about["data_sha256"]
+                self.trainer: str = about["trainer"]
+        except BaseException:
             self.close()
-            raise InputError(f"{self.directory} must hold a whole run, but {error} is missing from it") from None
+            raise
 
     def _connect(self) -> sqlite3.Connection:
-        path = self.directory / schema.DATABASE
-        if schema.journal_of(path).exists() and self.owner is None:
-            # A crash in the midst of a commit, which a reader cannot roll back.
-            lock = RunLock(self.directory)
-            try:
-                schema.connect(path).close()
-            finally:
-                lock.release()
-        return schema.connect_readonly(path)
+        check_links(self.directory)
+        # What a live owner has in its hands, it has looked at; and a reader must not keep it waiting.
+        return schema.connect_readonly(self.directory / schema.DATABASE, trusted=self.owner is not None)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Refuses what is not as evonas writes it."""
+        try:
+            yield
+        except KeyError as error:
+            raise InputError(f"{self.directory} must hold a whole run, but {error} is missing from it") from None
+        except (ValueError, TypeError, sqlite3.DatabaseError) as error:
+            raise InputError(
+                f"{self.directory / schema.DATABASE} must hold what evonas wrote, but {error}: restore it from a copy"
+            ) from None
 
     # The state of the run.
 
@@ -101,7 +108,8 @@ class RunReader:
     def budget(self) -> Budget:
         """The budget of the latest session."""
         row = self._row("SELECT budget FROM session ORDER BY number DESC LIMIT 1")
-        return Budget(**json.loads(row[0])) if row else Budget()
+        with self._reading():
+            return Budget(**from_text(JSON, row[0])) if row else Budget()
 
     @property
     def stop(self) -> str | None:
@@ -113,7 +121,8 @@ class RunReader:
     def environment(self) -> dict[str, str]:
         """Versions of what the latest session ran with."""
         row = self._row("SELECT environment FROM session ORDER BY number DESC LIMIT 1")
-        return dict(json.loads(row[0])) if row else {}
+        with self._reading():
+            return from_text(WORDS, row[0]) if row else {}
 
     @property
     def owner(self) -> int | None:
@@ -133,12 +142,14 @@ class RunReader:
     @property
     def state(self) -> dict[str, Any]:
         """The strategy's state after the last completed generation."""
-        return dict(json.loads(self._value("SELECT value FROM state"))["strategy"])
+        with self._reading():
+            return dict(from_text(JSON, self._value("SELECT value FROM state"))["strategy"])
 
     @property
     def evaluator_state(self) -> Any:
         """The evaluator's state after the last completed generation; None at the beginning."""
-        return json.loads(self._value("SELECT value FROM state"))["evaluator"]
+        with self._reading():
+            return from_text(JSON, self._value("SELECT value FROM state"))["evaluator"]
 
     @property
     def evaluated(self) -> int:
@@ -160,7 +171,8 @@ class RunReader:
     def evaluation(self, candidate: Candidate) -> tuple[int, Evaluation] | None:
         """The generation in which a training with the candidate's key was done and its evaluation, None if none was."""
         row = self._row(f"SELECT generation, status, result, train_seconds FROM evaluation {_OF_KEY}", candidate.key)
-        return None if row is None else (row[0], evaluation_from_row(*row[1:]))
+        with self._reading():
+            return None if row is None else (row[0], evaluation_from_row(*row[1:]))
 
     def kept(self, origin: Origin) -> tuple[dict[str, Any], tuple[Snapshot, ...]] | None:
         """The genome (as JSON values) that was trained there, and what its training can go on from; None if not kept.
@@ -175,7 +187,8 @@ class RunReader:
         )
         if row is None or row[1] is None:
             return None
-        return json.loads(row[0]), snapshots_from_arrays(self._weights.get(row[1]))
+        with self._reading():
+            return from_text(JSON, row[0]), snapshots_from_arrays(self._weights.get(row[1]))
 
     def records(self) -> Iterator[Record]:
         """Every evaluation, in the order of the candidates."""
@@ -257,21 +270,24 @@ class RunReader:
 
     def _records(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[Record]:
         for row in self._connection.execute(query, values):
-            yield Record(
-                generation=row[0],
-                index=row[1],
-                digest=row[2],
-                seed=row[3],
-                epochs=row[4],
-                genome=json.loads(row[5]),
-                parents=tuple(json.loads(row[6])),
-                operator=row[7],
-                evaluation=evaluation_from_row(*row[8:11]),
-                loss=row[11],
-                weights=row[12],
-                horizon=row[13],
-                origin=Origin.from_text(row[14]) if row[14] else None,
-            )
+            with self._reading():
+                genome: Any = from_text(JSON, row[5])
+                record = Record(
+                    generation=row[0],
+                    index=row[1],
+                    digest=row[2],
+                    seed=row[3],
+                    epochs=row[4],
+                    genome=genome,
+                    parents=from_text(PARENTS, row[6]),
+                    operator=row[7],
+                    evaluation=evaluation_from_row(*row[8:11]),
+                    loss=row[11],
+                    weights=row[12],
+                    horizon=row[13],
+                    origin=Origin.from_text(row[14]) if row[14] else None,
+                )
+            yield record
 
     def _row(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
         row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()

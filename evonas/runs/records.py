@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from evonas.evaluation import Candidate, Evaluation, Origin, Status
 from genomes.codec import canonical_json
 
-__all__ = ["Record", "evaluation_from_row", "result_to_json"]
+__all__ = ["JSON", "PARENTS", "WORDS", "Record", "evaluation_from_row", "from_text", "result_to_json"]
+
+T = TypeVar("T")
+
+_Count = Annotated[int, Field(ge=0, lt=1 << 63, strict=True)]
+_Curve = Annotated[list[float | None], Field(max_length=1_000_000)]
+
+
+class _Result(TypedDict):
+    """What `result_to_json` writes."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    scores: Annotated[dict[str, float | None], Field(max_length=100)]
+    reason: Annotated[str, Field(max_length=100_000)]
+    best_epoch: _Count
+    epochs: _Count
+    curve: _Curve
+    train_curve: _Curve
+    parameters: _Count
+
+
+_RESULT = TypeAdapter(_Result)
+#: What else rows hold as JSON: any object, names of parents, and names with words.
+JSON = TypeAdapter(dict[str, Any])
+PARENTS = TypeAdapter(tuple[str, ...])
+WORDS = TypeAdapter(dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -71,9 +99,27 @@ def result_to_json(evaluation: Evaluation) -> str:
     )
 
 
+def from_text(kind: TypeAdapter[T], text: str) -> T:
+    """The value of a JSON text, which has to be of that kind.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        return kind.validate_json(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise ValueError(f"{place or 'a value'}: {problem['msg']}, not {str(problem['input'])[:60]!r}") from None
+
+
 def evaluation_from_row(status: str, result: str, train_seconds: float) -> Evaluation:
-    """The evaluation back, without weights; null becomes NaN."""
-    values = json.loads(result)
+    """The evaluation back, without weights; null becomes NaN.
+
+    Raises:
+        ValueError: the row is not one that `result_to_json` gave.
+    """
+    values = from_text(_RESULT, result)
     return Evaluation(
         status=Status(status),
         scores={name: _number(score) for name, score in values["scores"].items()},

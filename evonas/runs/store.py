@@ -5,12 +5,10 @@ Every public method that writes is one commit: it returns when the rows, and the
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shlex
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -19,14 +17,27 @@ from typing import Any
 
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
-from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.evaluation import TRAINER_VERSION, Candidate, Evaluation, Status
 from evonas.runs import schema
+from evonas.runs.ballast import load_ballast
+from evonas.runs.directory import (
+    DATA_NAME,
+    NEW_DATABASE,
+    POPULATION,
+    RESULTS,
+    check_links,
+    make_directory,
+    make_room,
+    sha256,
+)
 from evonas.runs.environment import environment_versions
 from evonas.runs.files import TEMPORARY, sync_directory, write_atomically
-from evonas.runs.lock import LOCK_NAME, RunLock
-from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.runs.lock import RunLock
+from evonas.runs.reader import RunReader
 from evonas.runs.records import result_to_json
 from evonas.runs.reports import population_text, results_csv
+from evonas.runs.rows import insert, sealed, update
+from evonas.runs.storage import durably, storing
 from evonas.snapshot import snapshots_to_arrays
 from genomes.codec import canonical_json
 from genomes.errors import InputError
@@ -34,14 +45,7 @@ from genomes.space import SearchSpace
 
 __all__ = ["RunStore"]
 
-_RESULTS, _POPULATION = "results.csv", "population.json"
-_NEW_DATABASE = schema.DATABASE + TEMPORARY
-#: Everything that a run writes beside `weights/`, in the order in which an overwritten run is removed: a journal must
-#: never outlive its database, or the next one would be "rolled back" with it.
-_FILES = (
-    *(name + suffix for name in (schema.DATABASE, _NEW_DATABASE) for suffix in ("-journal", "")),
-    *(DATA_NAME, _RESULTS, _POPULATION, "worker.log"),
-)
+_WEIGHTS_AT = "SELECT weights FROM evaluation WHERE generation = ? AND position = ?"
 
 
 class RunStore(RunReader):
@@ -57,11 +61,13 @@ class RunStore(RunReader):
     def __init__(self, directory: str | Path, lock: RunLock) -> None:
         self._lock = lock
         super().__init__(directory)
+        self._key = (self.fingerprint[:16], str(TRAINER_VERSION))
         self._session = 0
         self._reported_at, self._report_seconds = 0.0, 0.0
         self._weights.collect(self._named_weights())
         for path in self.directory.glob(f".*{TEMPORARY}"):
             path.unlink(missing_ok=True)
+        load_ballast(self.directory)
 
     def _connect(self) -> sqlite3.Connection:
         return schema.connect(self.directory / schema.DATABASE)
@@ -93,34 +99,35 @@ class RunStore(RunReader):
             InputError: the directory holds a run or other files, is used by a live process, or cannot be written.
         """
         directory = Path(directory)
-        _make_directory(directory)
+        make_directory(directory)
         lock = RunLock(directory)
         try:
-            _make_room(directory, overwrite)
-            digest = ""
-            if data is not None:
-                data.save(directory / DATA_NAME)
-                digest = _sha256(directory / DATA_NAME)
-                with (directory / DATA_NAME).open("rb") as file:
-                    os.fsync(file.fileno())
-            about = {
-                "settings": canonical_json(settings.model_dump()),
-                "space": canonical_json(space.to_json()),
-                "problem": canonical_json(asdict(data.problem) if data is not None else {}),
-                "source": canonical_json(dict(source or {})),
-                "fingerprint": data.fingerprint if data is not None else "",
-                "data_sha256": digest,
-            }
-            connection = schema.create(directory / _NEW_DATABASE)
-            with schema.transaction(connection):
-                connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
-                held = canonical_json({"strategy": state, "evaluator": None})
-                connection.execute("INSERT INTO state VALUES (0, ?)", (held,))
-            connection.close()
-            # With this rename the run exists; whatever a crash leaves before it, `create` may take.
-            (directory / _NEW_DATABASE).rename(directory / schema.DATABASE)
-            sync_directory(directory)
-            return cls(directory, lock)
+            with storing(directory):
+                make_room(directory, overwrite)
+                digest = ""
+                if data is not None:
+                    data.save(directory / DATA_NAME)
+                    digest = sha256(directory / DATA_NAME)
+                    with (directory / DATA_NAME).open("rb") as file:
+                        os.fsync(file.fileno())
+                about = {
+                    "trainer": str(TRAINER_VERSION),
+                    "settings": canonical_json(settings.model_dump()),
+                    "space": canonical_json(space.to_json()),
+                    "problem": canonical_json(asdict(data.problem) if data is not None else {}),
+                    "source": canonical_json(dict(source or {})),
+                    "fingerprint": data.fingerprint if data is not None else "",
+                    "data_sha256": digest,
+                }
+                connection = schema.create(directory / NEW_DATABASE)
+                with schema.transaction(connection):
+                    insert(connection, "about", list(about.items()))
+                    insert(connection, "state", [(0, canonical_json({"strategy": state, "evaluator": None}))])
+                connection.close()
+                # With this rename the run exists; whatever a crash leaves before it, `create` may take.
+                (directory / NEW_DATABASE).rename(directory / schema.DATABASE)
+                sync_directory(directory)
+                return cls(directory, lock)
         except BaseException:
             lock.release()
             raise
@@ -130,14 +137,24 @@ class RunStore(RunReader):
         """The run in the directory, to go on with it.
 
         Raises:
-            InputError: there is none, it is in use, of a newer format or damaged, or its data were changed.
+            InputError: there is none, it is in use, of a newer format or damaged, its data were changed, or its
+                networks were trained by another version of the trainer.
         """
         directory = Path(directory)
+        check_links(directory)
         schema.check_header(directory / schema.DATABASE)
         lock = RunLock(directory)
         try:
-            store = cls(directory, lock)
-            if store.data_sha256 and _sha256(directory / DATA_NAME) != store.data_sha256:
+            with storing(directory):
+                store = cls(directory, lock)
+            if store.trainer != str(TRAINER_VERSION):
+                store.close()
+                raise InputError(
+                    f"run must have been trained by version {TRAINER_VERSION} of the trainer to be gone on with, but "
+                    f"{directory} was by version {store.trainer}, which gives other weights: resume it with evonas "
+                    f"{store.environment.get('evonas', '')}, or start a new run"
+                )
+            if store.data_sha256 and sha256(directory / DATA_NAME) != store.data_sha256:
                 store.close()
                 raise InputError(
                     f"{directory / DATA_NAME} must be as the run wrote it, but it was changed: restore the file"
@@ -152,20 +169,16 @@ class RunStore(RunReader):
     def begin_session(self, budget: Budget) -> None:
         """Notes that a search starts or goes on, with what versions and until when."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        row = (now, canonical_json(environment_versions()), canonical_json(budget.model_dump()))
-        with schema.transaction(self._connection):
-            self._connection.execute(
-                "INSERT INTO session (started_at, environment, budget, seconds) VALUES (?, ?, ?, 0)", row
-            )
-        self._session = int(self._value("SELECT max(number) FROM session"))
+        number = int(self._value("SELECT coalesce(max(number), 0) + 1 FROM session"))
+        row = (number, now, canonical_json(environment_versions()), canonical_json(budget.model_dump()), 0.0, None)
+        self._commit(lambda: insert(self._connection, "session", [row]))
+        self._session = number
         self.write_reports()
 
     def end_session(self, stop: str, seconds: float) -> None:
         """Notes why the search stopped, and brings the reports up to date."""
-        with schema.transaction(self._connection):
-            self._connection.execute(
-                "UPDATE session SET stop = ?, seconds = ? WHERE number = ?", (stop, seconds, self._session)
-            )
+        changes = {"stop": stop, "seconds": float(seconds)}
+        self._commit(lambda: update(self._connection, "session", {"number": self._session}, changes))
         self.write_reports()
 
     def add_candidates(self, candidates: Sequence[Candidate], space: SearchSpace) -> None:
@@ -189,15 +202,14 @@ class RunStore(RunReader):
         ]
         query = "SELECT * FROM candidate WHERE generation = ? ORDER BY position"
         there = self._connection.execute(query, (candidates[0].generation,)).fetchall()
-        if there and there != rows:
+        if there and there != [sealed(row) for row in rows]:
             raise InputError(
                 f"generation {candidates[0].generation} of {self.directory} must be asked for as before the run "
                 "stopped, but the strategy asks for other networks now: resume with the versions that it ran with "
                 f"({', '.join(' '.join(item) for item in self.environment.items())})"
             )
         if not there:
-            with schema.transaction(self._connection):
-                self._connection.executemany(f"INSERT INTO candidate VALUES ({_marks(10)})", rows)
+            self._commit(lambda: insert(self._connection, "candidate", rows))
 
     def commit_part(self, part: Sequence[tuple[Candidate, Evaluation]], seconds: float) -> None:
         """Commits evaluations, in one transaction; the weights of the best `keep` networks of the run are kept.
@@ -210,31 +222,37 @@ class RunStore(RunReader):
         """
         losses = [self._loss(evaluation) for _, evaluation in part]
         kept = self._worth_keeping(part, losses)
-        files = {place: self._weights.put(part[place][1].weights or {}) for place in sorted(kept)}
-        states = {
-            place: self._weights.put(snapshots_to_arrays(evaluation.snapshots))
-            for place, (candidate, evaluation) in enumerate(part)
-            if candidate.keep and evaluation.snapshots and evaluation.status is Status.OK
-        }
         before = self._named_weights()
-        with schema.transaction(self._connection):
-            for place, ((candidate, evaluation), loss) in enumerate(zip(part, losses, strict=True)):
-                self._connection.execute(
-                    f"INSERT INTO evaluation VALUES ({_marks(13)})",
-                    (
-                        candidate.generation,
-                        candidate.index,
-                        *candidate.key,
-                        evaluation.status.value,
-                        loss,
-                        result_to_json(evaluation),
-                        float(evaluation.train_seconds),
-                        files.get(place),
-                        states.get(place),
-                    ),
+        files: dict[int, str] = {}
+        states: dict[int, str] = {}
+
+        def put() -> None:
+            files.update((place, self._weights.put(part[place][1].weights or {})) for place in sorted(kept))
+            for place, (candidate, evaluation) in enumerate(part):
+                if candidate.keep and evaluation.snapshots and evaluation.status is Status.OK:
+                    states[place] = self._weights.put(snapshots_to_arrays(evaluation.snapshots))
+
+        def add() -> None:
+            rows = [
+                (
+                    candidate.generation,
+                    candidate.index,
+                    *candidate.key,
+                    *self._key,
+                    evaluation.status.value,
+                    loss,
+                    result_to_json(evaluation),
+                    float(evaluation.train_seconds),
+                    files.get(place),
+                    states.get(place),
                 )
-            self._drop("weights", {(row[1], row[2]) for row in self.best_places(self.settings.keep)})
+                for place, ((candidate, evaluation), loss) in enumerate(zip(part, losses, strict=True))
+            ]
+            insert(self._connection, "evaluation", rows)
+            self._drop("weights", self._within_quota())
             self._spend(seconds)
+
+        self._commit(add, before=put)
         self._weights.remove((before | set(files.values())) - self._named_weights())
         self._report_if_cheap()
 
@@ -251,14 +269,15 @@ class RunStore(RunReader):
         Snapshots of candidates whose places are not `retained` are dropped.
         """
         before = self._named_weights()
-        retained = {self._trained_at(place) for place in retained}
-        with schema.transaction(self._connection):
-            self._drop("snapshots", retained)
-            self._connection.execute(
-                "UPDATE state SET generations = ?, value = ?",
-                (generation + 1, canonical_json({"strategy": state, "evaluator": evaluator_state})),
-            )
+        places = {self._trained_at(place) for place in retained}
+        value = canonical_json({"strategy": state, "evaluator": evaluator_state})
+
+        def add() -> None:
+            self._drop("snapshots", places)
+            update(self._connection, "state", {}, {"generations": generation + 1, "value": value})
             self._spend(seconds)
+
+        self._commit(add)
         self._weights.remove(before - self._named_weights())
 
     def located(self, candidate: Candidate) -> Candidate:
@@ -279,13 +298,37 @@ class RunStore(RunReader):
 
     # What hangs on a commit.
 
+    def _commit(self, work: Callable[[], None], before: Callable[[], None] | None = None) -> None:
+        """Does `work` in one transaction, after `before`, which makes the files that its rows name."""
+
+        def commit() -> None:
+            if before is not None:
+                before()
+            with schema.transaction(self._connection):
+                work()
+
+        durably(self.directory, commit)
+
+    def _within_quota(self) -> set[tuple[int, int]]:
+        """Places of the best `keep` networks, as far down as their weights fit the quota; the best one always."""
+        places: set[tuple[int, int]] = set()
+        room = self.settings.keep_bytes
+        for _, generation, position, _ in self.best_places(self.settings.keep):
+            (name,) = self._row(_WEIGHTS_AT, (generation, position)) or (None,)
+            room -= self._weights.size(name) if name else 0
+            if room < 0 and places:
+                break
+            places.add((generation, position))
+        return places
+
     def write_reports(self) -> None:
         """Writes results.csv and population.json anew."""
         started = time.monotonic()
-        write_atomically(self.directory / _RESULTS, results_csv(self.records()).encode())
         best = self.best(self.settings.population)
         population = population_text(best, self.space_json, self.objective.name)
-        write_atomically(self.directory / _POPULATION, population.encode())
+        with storing(self.directory):
+            write_atomically(self.directory / RESULTS, results_csv(self.records()).encode())
+            write_atomically(self.directory / POPULATION, population.encode())
         self._reported_at = time.monotonic()
         self._report_seconds = self._reported_at - started
 
@@ -294,7 +337,7 @@ class RunStore(RunReader):
             self.write_reports()
 
     def _spend(self, seconds: float) -> None:
-        self._connection.execute("UPDATE session SET seconds = ? WHERE number = ?", (seconds, self._session))
+        update(self._connection, "session", {"number": self._session}, {"seconds": float(seconds)})
 
     def _loss(self, evaluation: Evaluation) -> float | None:
         score = evaluation.scores.get(self.objective.name) if evaluation.status is Status.OK else None
@@ -328,10 +371,9 @@ class RunStore(RunReader):
     def _drop(self, column: str, kept: AbstractSet[tuple[int, int]]) -> None:
         """Rows outside `kept` (generation, position) name no file in the column any more."""
         query = f"SELECT generation, position FROM evaluation WHERE {column} IS NOT NULL"
-        dropped = [place for place in self._connection.execute(query) if place not in kept]
-        self._connection.executemany(
-            f"UPDATE evaluation SET {column} = NULL WHERE generation = ? AND position = ?", dropped
-        )
+        for place in [place for place in self._connection.execute(query) if place not in kept]:
+            key = dict(zip(("generation", "position"), place, strict=True))
+            update(self._connection, "evaluation", key, {column: None})
 
     def _trained_at(self, place: tuple[int, int]) -> tuple[int, int]:
         """Where the training of a candidate was done: in an earlier generation, if it had been asked for before."""
@@ -346,54 +388,3 @@ class RunStore(RunReader):
                 f"an origin must be a candidate that was evaluated, not number {place[1]} of generation {place[0]}"
             )
         return row[0], row[1]
-
-
-def _marks(count: int) -> str:
-    """Placeholders of a row."""
-    return ", ".join("?" * count)
-
-
-def _make_directory(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"run directory must be a directory that can be written, but {directory} cannot be made "
-            f"({error.strerror}): choose another place"
-        ) from None
-
-
-def _make_room(directory: Path, overwrite: bool) -> None:
-    """Refuses a directory that holds a run or anything else; deletes a run that may be overwritten."""
-    place = shlex.quote(str(directory))
-    if (directory / schema.DATABASE).exists() and not overwrite:
-        raise InputError(
-            f"run directory must be new, but {directory} holds a run: go on with it (evonas resume {place}), replace "
-            "it (--overwrite), or choose another directory (--out)"
-        )
-    known = {*_FILES, LOCK_NAME, "weights", "models"}
-    strange = sorted(path.name for path in directory.iterdir() if path.name not in known and not _is_left_over(path))
-    if strange and not (directory / schema.DATABASE).exists():
-        raise InputError(
-            f"run directory must be new or empty, but {directory} holds {', '.join(strange[:3])}"
-            f"{' and more' if len(strange) > 3 else ''}: choose another directory (--out)"
-        )
-    for name in _FILES:
-        (directory / name).unlink(missing_ok=True)
-    for folder in ("weights", "models"):
-        for path in (directory / folder).glob("*"):
-            if path.is_file():
-                path.unlink()
-    sync_directory(directory)
-
-
-def _is_left_over(path: Path) -> bool:
-    return path.name.startswith(".") and path.name.endswith(TEMPORARY)
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} must be readable ({error.strerror}): restore the file") from None

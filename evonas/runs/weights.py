@@ -67,6 +67,11 @@ class WeightFiles:
         """Whether the file is there."""
         return self._path(name).is_file()
 
+    def size(self, name: str) -> int:
+        """Bytes of the file; 0 if it is not there."""
+        path = self._path(name)
+        return path.stat().st_size if path.is_file() else 0
+
     def remove(self, names: AbstractSet[str]) -> None:
         """Deletes files that no row names any more."""
         for name in names:

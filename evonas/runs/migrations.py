@@ -1,0 +1,78 @@
+"""Older formats of the run database, and the way from each to the present one: forwards only, a copy first."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from evonas.runs.files import TEMPORARY, sync_directory
+from evonas.runs.rows import insert
+
+__all__ = ["SCHEMAS", "back_up", "migrate"]
+
+#: Format -> its schema, of those that can be brought up.
+SCHEMAS = {
+    2: """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE session (
+    number INTEGER PRIMARY KEY, started_at TEXT NOT NULL, environment TEXT NOT NULL, budget TEXT NOT NULL,
+    seconds REAL NOT NULL, stop TEXT
+) STRICT;
+CREATE TABLE candidate (
+    generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
+    epochs INTEGER NOT NULL, horizon INTEGER NOT NULL, origin TEXT NOT NULL,
+    genome TEXT NOT NULL, parents TEXT NOT NULL, operator TEXT NOT NULL,
+    PRIMARY KEY (generation, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE evaluation (
+    generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
+    epochs INTEGER NOT NULL, horizon INTEGER NOT NULL, origin TEXT NOT NULL,
+    status TEXT NOT NULL, loss REAL, result TEXT NOT NULL, train_seconds REAL NOT NULL, weights TEXT, snapshots TEXT,
+    PRIMARY KEY (generation, position), UNIQUE (digest, seed, epochs, horizon, origin)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX evaluation_by_rank ON evaluation (loss, generation, position) WHERE loss IS NOT NULL;
+CREATE INDEX evaluation_with_weights ON evaluation (weights) WHERE weights IS NOT NULL;
+CREATE INDEX evaluation_with_snapshots ON evaluation (snapshots) WHERE snapshots IS NOT NULL;
+CREATE TABLE state (generations INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
+""",
+}
+
+_TABLES = ("about", "session", "candidate", "evaluation", "state")
+
+
+def back_up(connection: sqlite3.Connection, path: Path) -> None:
+    """Copies the database to `path`, durably, unless an earlier attempt did."""
+    if path.exists():
+        return
+    temporary = path.with_name(f".{path.name}{TEMPORARY}")
+    temporary.unlink(missing_ok=True)
+    with closing(sqlite3.connect(temporary)) as copy:
+        connection.backup(copy)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    sync_directory(path.parent)
+
+
+def migrate(connection: sqlite3.Connection, version: int, schema: str) -> None:
+    """Brings the tables up to the schema, in the transaction that is open.
+
+    Format 2 had no checksums, and named neither the data nor the trainer in an evaluation's key.
+    """
+    rows: dict[str, list[tuple[Any, ...]]] = {
+        table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in _TABLES
+    }
+    about = dict(rows["about"])
+    for table in _TABLES:
+        connection.execute(f"DROP TABLE {table}")
+    for statement in schema.split(";"):
+        connection.execute(statement)
+    rows["about"].append(("trainer", "1"))
+    added = (about["fingerprint"][:16], "1")
+    rows["evaluation"] = [(*row[:7], *added, *row[7:]) for row in rows["evaluation"]]
+    for table in _TABLES:
+        insert(connection, table, rows[table])
+    connection.execute(f"PRAGMA user_version = {version + 1}")

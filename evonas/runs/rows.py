@@ -1,0 +1,63 @@
+"""Rows that know when they were changed: the last column of every table is a checksum of the others."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["insert", "sealed", "update", "verify"]
+
+Row = tuple[Any, ...]
+
+#: Queries that find something only when a row is missing.
+_MISSING = (
+    "SELECT count(*) FROM evaluation e LEFT JOIN candidate c USING (generation, position) WHERE c.seed IS NULL",
+    "SELECT count(*) FROM (SELECT max(position) - count(*) AS gap FROM candidate GROUP BY generation) WHERE gap != -1",
+    "SELECT max(number) != count(*) FROM session",
+    "SELECT count(*) != 1 FROM state",
+)
+
+
+def sealed(row: Sequence[Any]) -> Row:
+    """The row with its checksum; values as they are read back, which numbers of numpy and enumerations are not."""
+    row = tuple(map(_plain, row))
+    return (*row, hashlib.blake2b(repr(row).encode(), digest_size=8).hexdigest())
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else float(value) if isinstance(value, float) else value
+
+
+def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Adds rows, given without checksums."""
+    for row in map(sealed, rows):
+        connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+
+
+def update(connection: sqlite3.Connection, table: str, key: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Changes the one row whose columns are `key`."""
+    where = " AND ".join(f"{name} = ?" for name in key) or "true"
+    cursor = connection.execute(f"SELECT * FROM {table} WHERE {where}", tuple(key.values()))
+    row = dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True)) | dict(changes)
+    checksum = sealed(list(row.values())[:-1])[-1]
+    setting = ", ".join(f"{name} = ?" for name in (*changes, "checksum"))
+    connection.execute(f"UPDATE {table} SET {setting} WHERE {where}", (*changes.values(), checksum, *key.values()))
+
+
+def verify(connection: sqlite3.Connection, version: int) -> None:
+    """Looks at every page and every row; rows have checksums from format 3 on.
+
+    Raises:
+        sqlite3.DatabaseError: one is not as it was written, or one is missing.
+    """
+    if (problem := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+        raise sqlite3.DatabaseError(problem)
+    for table in () if version < 3 else ("about", "session", "candidate", "evaluation", "state"):
+        for number, row in enumerate(connection.execute(f"SELECT * FROM {table}")):
+            if sealed(row[:-1]) != row:
+                raise sqlite3.DatabaseError(f"row {number + 1} of {table} is not as it was written")
+    for query in _MISSING:
+        if connection.execute(query).fetchone()[0]:
+            raise sqlite3.DatabaseError("a row is missing")
