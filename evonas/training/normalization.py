@@ -12,13 +12,13 @@ from typing import Any
 
 import keras
 
+from evonas.training.forward import EPSILON
 from evonas.training.shape import ProgramShape
 
 __all__ = ["EPSILON", "MOVING_MOMENTUM", "Rows", "batch_moments", "layer_moments", "make_normalize", "rows_of"]
 
-#: Keras' defaults for BatchNormalization (momentum, epsilon) and LayerNormalization (epsilon).
+#: Keras' default for BatchNormalization.
 MOVING_MOMENTUM = 0.99
-EPSILON = 1e-3
 # XLA turns a product with one row into a reduction fused with whatever made its operand, which it does not vectorise on
 # CPUs: several times slower than a true product with a few equal rows, of which one is taken.
 _SUM_ROWS = 8

@@ -129,7 +129,7 @@ class PopulationTrainer:
             for number, fold in enumerate(self._folds):
                 seed = member_seed(task.seed, number, replicate)
                 own = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
-                initial, start = start_of(task, graph, len(members), own)
+                initial, start = start_of(task, graph, len(members), own, self._splits[number].x_train)
                 members.append(Member(network, initial, seed, task.epochs, horizon, fold, start))
         return _Work(task, tuple(members), count_parameters(graph, problem.num_features, problem.num_outputs))
 

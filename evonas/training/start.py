@@ -19,10 +19,17 @@ from genomes.errors import InputError
 
 __all__ = ["start_of"]
 
+#: Rows that inherited weights are fitted on.
+_ROWS = 256
+#: Stream of a candidate's seed, beside those of `evonas.training.initial`.
+_INHERITANCE = 2
+
 Initial = Callable[[], dict[str, NDArray[Any]]]
 
 
-def start_of(task: TrainingTask, graph: nx.DiGraph, number: int, initial: Initial) -> tuple[Initial, Snapshot | None]:
+def start_of(
+    task: TrainingTask, graph: nx.DiGraph, number: int, initial: Initial, rows: NDArray[Any]
+) -> tuple[Initial, Snapshot | None]:
     """What gives a member's initial weights, and the training that it goes on with, if any.
 
     Args:
@@ -30,6 +37,7 @@ def start_of(task: TrainingTask, graph: nx.DiGraph, number: int, initial: Initia
         graph: the task's architecture.
         number: of the fold and replicate.
         initial: gives the weights of the seed.
+        rows: features of the fold's training rows, shape `(num_rows, num_features)`.
 
     Raises:
         InputError: it is to go on with a network of other layers.
@@ -39,7 +47,13 @@ def start_of(task: TrainingTask, graph: nx.DiGraph, number: int, initial: Initia
     snapshot = task.start[number]
     if task.inherit:
         parent = graph if task.origin is None else graph_from_json(task.origin)
-        return lambda: inherited(parent, snapshot.best, graph, initial()), None
+
+        def weights() -> dict[str, NDArray[Any]]:
+            some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
+            rng = np.random.default_rng([task.seed, _INHERITANCE, number])
+            return inherited(parent, snapshot.best, graph, initial(), some, rng)[0]
+
+        return weights, None
     if task.origin is None:
         return initial, snapshot
     wanted, there = ({name: value.shape for name, value in w.items()} for w in (initial(), snapshot.weights))

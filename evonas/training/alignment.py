@@ -1,0 +1,52 @@
+"""Which layers of two networks correspond: those of a child and of its parent. Pure Python."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import networkx as nx
+
+__all__ = ["aligned"]
+
+#: A layer that only one of the networks has; two of them cost more than any two layers that differ.
+_MISSING = 1.0
+
+
+def aligned(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
+    """Nodes of the child -> nodes of the parent that they correspond to, in the same order, where there is one.
+
+    The cheapest alignment of the two sequences of hidden layers (Needleman and Wunsch 1970): of equals, the first, so
+    that of a layer and its copy behind it the copy is the new one. Inputs and outputs correspond.
+
+    References:
+        Needleman and Wunsch, "A general method applicable to the search for similarities in the amino acid sequence of
+        two proteins", Journal of Molecular Biology 48, 1970.
+    """
+    last, last_child = len(parent) - 1, len(child) - 1
+
+    @cache
+    def cost(p: int, c: int) -> float:
+        """Of aligning the parent's layers from `p` on with the child's from `c` on."""
+        if p == last or c == last_child:
+            return _MISSING * (last - p + last_child - c)
+        matched = _difference(parent, p, child, c) + cost(p + 1, c + 1)
+        return min(matched, _MISSING + cost(p + 1, c), _MISSING + cost(p, c + 1))
+
+    pairs, p, c = {0: 0, last_child: last}, 1, 1
+    while p < last and c < last_child:
+        if cost(p, c) == _difference(parent, p, child, c) + cost(p + 1, c + 1):
+            pairs[c] = p
+            p, c = p + 1, c + 1
+        elif cost(p, c) == _MISSING + cost(p, c + 1):
+            c += 1
+        else:
+            p += 1
+    return pairs
+
+
+def _difference(parent: nx.DiGraph, p: int, child: nx.DiGraph, c: int) -> float:
+    """How little two layers are alike, from 0 to below two missing ones."""
+    a, b = parent.nodes[p], child.nodes[c]
+    widening = abs(math.log2(a["units"] / b["units"]))
+    return (0.6 if a["activation"] != b["activation"] else 0.0) + min(0.3 * widening, 0.6)
