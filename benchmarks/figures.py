@@ -44,6 +44,10 @@ def show(figures: list[Figure]) -> None:
     for figure in figures:
         sign = "<=" if figure.most else ""
         bounds = [f"{sign}{bound:g}{figure.unit}" for bound in (figure.must, figure.aim)]
-        measured = "-" if figure.measured is None else f"{figure.measured:.1f}{figure.unit}"
+        measured = (
+            "-"
+            if figure.measured is None
+            else f"{figure.measured:.{2 if figure.most and figure.unit == 'x' else 1}f}{figure.unit}"
+        )
         print(f"{figure.name:<66}{bounds[0]:>7}{bounds[1]:>8}{measured:>11}  {figure.verdict}")
         print(f"    {figure.note}")

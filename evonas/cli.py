@@ -123,6 +123,10 @@ def run(
     cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = None,
     replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = None,
     strategy: Annotated[str | None, option(f"One of {', '.join(STRATEGIES)} [{_DEFAULTS.strategy}].", "NAME")] = None,
+    inherit: Annotated[
+        str | None,
+        option("on or off: whether children start from their parents' weights, where a strategy can [on].", "ON"),
+    ] = None,
     trainer: Annotated[
         str | None, option("population (all networks at once) or single (one by one) [population].", "NAME")
     ] = None,
@@ -143,6 +147,7 @@ def run(
         "cv": cv,
         "replicates": replicates,
         "strategy": strategy,
+        "inherit": inherit,
         "trainer": trainer,
     }
     settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})

@@ -85,6 +85,7 @@ class Settings(_Frozen):
     crossover: Share = Field(default=0.3, description="share of the offspring made by crossover")
     mutation: Share | None = Field(default=None, description="share made by mutation; none is all the rest")
     tournament: Whole = Field(default=3, ge=1, le=100_000, description="how many compete to become a parent")
+    inherit: bool = Field(default=True, description="whether networks may start from the weights of their parents")
     objective: str | None = Field(
         default=None, description="what is optimised: rmse, mae, r2, log_loss, accuracy, auc, f1"
     )
@@ -207,6 +208,8 @@ _CONSTRAINTS = {
     "literal_error": "one of {expected}",
     "finite_number": "a finite number",
     "string_type": "text",
+    "bool_parsing": "on or off",
+    "bool_type": "on or off",
 }
 
 

@@ -21,6 +21,7 @@ from genomes.errors import InputError
         ({"population": True}, "population must be a whole number, not True"),
         ({"popluation": 20}, "'popluation' is no setting: did you mean 'population'"),
         ({"zzz": 20}, "'zzz' is no setting: known are strategy, population"),
+        ({"inherit": "never"}, "inherit must be on or off, not 'never'"),
         ({"epochs": 0}, "epochs must be at least 1, not 0"),
         ({"patience": 0}, "patience must be at least 1, not 0"),
         (

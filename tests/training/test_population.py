@@ -14,6 +14,7 @@ from evonas.snapshot import snapshots_to_arrays
 from evonas.training.combine import member_seed
 from evonas.training.packing import CPU, Planner
 from evonas.training.trainer import TrainingSettings
+from genomes.architecture import graph_to_json
 from genomes.errors import InputError
 
 from .networks import data, graph, task, trained
@@ -248,6 +249,34 @@ def test_going_on_from_a_snapshot_is_as_good_as_never_having_stopped():
             np.testing.assert_array_equal(held[name], value)
         # Without the horizon, the rates would have been those of a five-epoch training.
         assert firsts[k].snapshots[0].epoch == 5
+
+
+def test_a_child_begins_where_its_parent_was_best():
+    """Wider and deeper, in both folds: one step at next to no rate away from the parent's best outputs."""
+    prepared = data(folds=2)
+    still = {"optimizer": "sgd", "learning_rate": 1e-9}
+    parent, child = graph((6,), activation="relu"), graph((9, 9), activation="relu", **still)
+    one = trainer(prepared, replicates=2)
+    (taught,) = trained(one, [replace(task(parent, 6), keep_snapshots=True)]).values()
+    heir = replace(task(child, 1), start=taught.snapshots, origin=graph_to_json(parent), inherit=True)
+    (found,) = trained(one, [heir]).values()
+    assert found.epochs == 1
+    assert found.scores["rmse"] == pytest.approx(taught.scores["rmse"], rel=1e-4)
+    (again,) = trained(one, [heir]).values()
+    assert again.curve == found.curve
+
+
+def test_going_on_with_other_settings_waits_anew_and_with_other_layers_is_refused():
+    one = trainer(patience=2)
+    (first,) = trained(one, [replace(task(graph((6,), learning_rate=0.5), 30), keep_snapshots=True)]).values()
+    assert first.epochs < 30
+    there = graph_to_json(graph((6,), learning_rate=0.5))
+    calm = replace(task(graph((6,), optimizer="sgd", learning_rate=1e-4), 40), start=first.snapshots)
+    (second,) = trained(one, [replace(calm, origin=there)]).values()
+    assert second.curve[: first.epochs] == first.curve
+    assert second.epochs >= first.epochs + 2
+    with pytest.raises(InputError, match="only with the layers"):
+        trained(one, [replace(task(graph((7,)), 40), start=first.snapshots, origin=there)])
 
 
 @pytest.mark.parametrize("budget", [{"epochs": 2}, {"epochs": 1}, {"epochs": 4, "horizon": 3}])
