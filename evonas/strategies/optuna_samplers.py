@@ -82,7 +82,7 @@ class _Sampled:
         self._seen: set[str] = set()
         self._study: optuna.Study | None = None
         self._asked: list[tuple[optuna.Trial, Mapping[str, Any]]] = []
-        self._turns = Turns()
+        self._turns = Turns(objective.name)
 
     def _sampler(self, seed: int) -> BaseSampler:
         raise NotImplementedError
@@ -95,7 +95,7 @@ class _Sampled:
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The initial genomes, then what the sampler suggests, `count` or a generation at a time."""
-        self._turns.check_settled("ask")
+        self._turns.check_ask(count)
         rng = generation_rng(self._settings.seed or 0, len(self._history))
         seen, proposals = set(self._seen), []
         self._asked = []
@@ -107,7 +107,7 @@ class _Sampled:
                 seen.add(proposals[-1].digest)
         return self._turns.asked(to_candidates(proposals, self._settings, len(self._history)))
 
-    def tell(self, evaluations: Sequence[Evaluation]) -> None:
+    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Adds the trials to the history."""
         batch = []
         told = self._turns.told(evaluations)
