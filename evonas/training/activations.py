@@ -13,13 +13,13 @@ The derivative reuses the same terms. Coefficients are data, shape `(slots, 1, 1
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NUM_COEFFICIENTS", "activate", "coefficients"]
+__all__ = ["NUM_COEFFICIENTS", "activate", "coefficients", "terms"]
 
 _FIELDS = ("smooth", "gaussian", "scale", "square", "constant", "linear", "shift", "right", "left", "saturation")
 NUM_COEFFICIENTS = len(_FIELDS)
@@ -50,30 +50,50 @@ def coefficients(activation: str) -> NDArray[np.float32]:
     return np.array([values.get(field, 0.0) for field in _FIELDS], np.float32)
 
 
-def activate(z: Any, c: Any) -> tuple[Any, Any]:
+def terms(activations: Iterable[str]) -> tuple[bool, bool, bool]:
+    """Whether any of the activations saturates (needs the exponential), is smooth, and uses the Gaussian tail."""
+    needed = [_TABLE[activation] for activation in set(activations)]
+    smooth = any("smooth" in values for values in needed)
+    saturating = smooth or any("saturation" in values for values in needed)
+    return saturating, smooth, any("gaussian" in values for values in needed)
+
+
+def activate(z: Any, c: Any, saturating: bool = True, smooth: bool = True, gaussian: bool = True) -> tuple[Any, Any]:
     """Value and derivative of each network's activation.
 
     Args:
         z: pre-activations, shape `(slots, rows, units)`.
         c: coefficients, shape `(slots, NUM_COEFFICIENTS)`.
+        saturating, smooth, gaussian: the terms that these networks need between them, see `terms`; others cost nothing.
 
     Returns:
         `(value, derivative)`, each of z's shape.
     """
-    ops = keras.ops
+    from keras import ops  # here, because the planner asks for `terms` without Keras
+
     f = dict(zip(_FIELDS, (c[:, k, None, None] for k in range(NUM_COEFFICIENTS)), strict=True))
-    gaussian, positive = f["gaussian"] > 0.0, z > 0.0
+    positive = z > 0.0
+    if not saturating:
+        slope = ops.where(positive, f["right"], f["left"])
+        return z * slope, slope
     magnitude = ops.abs(z)
     e = ops.exp(-magnitude * (f["scale"] + f["square"] * magnitude))
-    t = 1.0 / (1.0 + ops.where(gaussian, _P * magnitude, e))
-    a1, a2, a3, a4, a5 = _POLYNOMIAL
-    series = t * (a1 + t * (a2 + t * (a3 + t * (a4 + t * a5))))
-    tail = e * ops.where(gaussian, 0.5 * series, t)
-    step = ops.where(positive, 1.0 - tail, tail)
-    slope = ops.where(gaussian, _DENSITY * e, f["scale"] * tail * (1.0 - tail))
-    weight = f["constant"] + f["linear"] * z
-    smooth = f["smooth"] > 0.0
     kinked = ops.where(positive, f["right"] * z, f["left"] * z + f["saturation"] * (e - 1.0))
     kinked_slope = ops.where(positive, f["right"], f["left"] + f["saturation"] * e)
-    value = ops.where(smooth, weight * step + f["shift"], kinked)
-    return value, ops.where(smooth, f["linear"] * step + weight * slope, kinked_slope)
+    if not smooth:
+        return kinked, kinked_slope
+    if gaussian:
+        is_gaussian = f["gaussian"] > 0.0
+        t = 1.0 / (1.0 + ops.where(is_gaussian, _P * magnitude, e))
+        a1, a2, a3, a4, a5 = _POLYNOMIAL
+        series = t * (a1 + t * (a2 + t * (a3 + t * (a4 + t * a5))))
+        tail = e * ops.where(is_gaussian, 0.5 * series, t)
+        slope = ops.where(is_gaussian, _DENSITY * e, f["scale"] * tail * (1.0 - tail))
+    else:
+        tail = e / (1.0 + e)
+        slope = f["scale"] * tail * (1.0 - tail)
+    step = ops.where(positive, 1.0 - tail, tail)
+    weight = f["constant"] + f["linear"] * z
+    is_smooth = f["smooth"] > 0.0
+    value = ops.where(is_smooth, weight * step + f["shift"], kinked)
+    return value, ops.where(is_smooth, f["linear"] * step + weight * slope, kinked_slope)

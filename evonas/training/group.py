@@ -163,10 +163,11 @@ class _Table:
         parameters, moving = _parted(pack(seat.weights, member.network, shape))
         best, best_moving = _parted(pack(start.best, member.network, shape)) if start else (parameters, moving)
         blank = {name: np.zeros_like(value) for name, value in parameters.items()}
-        moments = [blank, blank]
-        if start:
-            kept = (start.first, start.second)
-            moments = [blank | pack(part, member.network, shape, identity=False) for part in kept]
+        kept = (start.first, start.second) if start else ({}, {})
+        moments = [
+            blank | pack(part, member.network, shape, identity=False) if held else {}
+            for part, held in zip(kept, (shape.first_moment, shape.second_moment), strict=True)
+        ]
         state = {
             **dict(zip(_LEARNER, (parameters, *moments, moving, best, best_moving), strict=True)),
             "best_loss": np.float32(start.best_loss if start else np.inf),
@@ -235,14 +236,15 @@ class _Table:
             mine = {part: {name: value[k] for name, value in held[part].items()} for part in _LEARNER}
             best_loss, reference, waited = (held[name][k].item() for name in _WAITING)
             trainable = {name: value for name, value in seat.weights.items() if not name.endswith(_MOVING)}
+            blank = {name: np.zeros_like(value) for name, value in trainable.items()}
 
             def cut(arrays: Arrays, names: Weights, member: Member = member) -> dict[str, Array]:
                 return unpack(arrays, names, member.network, self.shape)
 
             outcomes[seat.position] = Snapshot(
                 weights=cut(mine["parameters"] | mine["moving"], seat.weights),
-                first=cut(mine["first"], trainable),
-                second=cut(mine["second"], trainable),
+                first=cut(mine["first"], trainable) if self.shape.first_moment else blank,
+                second=cut(mine["second"], trainable) if self.shape.second_moment else blank,
                 best=cut(mine["best"] | mine["best_moving"], seat.weights),
                 outputs=outputs[:, k].reshape(-1, self.shape.num_outputs)[: member.fold.validation_rows],
                 best_loss=best_loss,

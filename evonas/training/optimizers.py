@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FROZEN", "NUM_COEFFICIENTS", "step_coefficients"]
+__all__ = ["FROZEN", "NUM_COEFFICIENTS", "moments", "step_coefficients"]
 
 NUM_COEFFICIENTS = 10
 FROZEN = np.array([1, 0, 1, 0, 0, 0, 1, 0, 0, 1], np.float32)
@@ -28,6 +28,11 @@ FROZEN = np.array([1, 0, 1, 0, 0, 0, 1, 0, 0, 1], np.float32)
 _MOMENTUM, _RHO = np.float32(0.9), np.float32(0.9)
 _BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-7)
 _ONE = np.float32(1.0)
+
+
+def moments(optimizer: str) -> tuple[bool, bool]:
+    """Whether the optimizer keeps a first and a second moment."""
+    return optimizer not in ("sgd", "rmsprop"), optimizer not in ("sgd", "momentum", "nesterov")
 
 
 def step_coefficients(

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
+from evonas.training import activations, optimizers
 from evonas.training.network import Network
 from evonas.training.shape import ProgramShape, shape_from_json
 from genomes.errors import InputError
@@ -232,6 +233,8 @@ class Planner:
     def need(self, network: Network, workload: Workload) -> ProgramShape:
         """The smallest shape of the ladder that holds a network."""
         steps = math.ceil(workload.train_rows / network.batch_size)
+        saturating, smooth, gaussian = activations.terms(network.activations)
+        first_moment, second_moment = optimizers.moments(network.optimizer)
         return ProgramShape(
             slots=1,
             num_features=workload.num_features,
@@ -248,6 +251,11 @@ class Planner:
             layer_norm="layer" in network.normalizations,
             dropout=any(rate > 0.0 for rate in network.dropouts),
             penalised=any(factor > 0.0 for factor in network.penalties),
+            saturating=saturating,
+            smooth=smooth,
+            gaussian=gaussian,
+            first_moment=first_moment,
+            second_moment=second_moment,
             weighted=workload.weighted,
             precision=workload.precision,
         )
@@ -382,6 +390,11 @@ def _union(a: _Cluster, b: _Cluster) -> _Cluster:
         layer_norm=p.layer_norm or q.layer_norm,
         dropout=p.dropout or q.dropout,
         penalised=p.penalised or q.penalised,
+        saturating=p.saturating or q.saturating,
+        smooth=p.smooth or q.smooth,
+        gaussian=p.gaussian or q.gaussian,
+        first_moment=p.first_moment or q.first_moment,
+        second_moment=p.second_moment or q.second_moment,
         mixed_edges=p.mixed_edges or q.mixed_edges or each[0] != each[1],
     )
     for cluster in (a, b):

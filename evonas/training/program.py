@@ -10,6 +10,7 @@ The function that `build_program` returns is pure: arrays in, arrays out. Who si
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -37,7 +38,8 @@ Arrays = dict[str, Any]
 def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tuple[Arrays, Arrays]]:
     """The compiled function `(state, members, schedule, data) -> (state, history)`.
 
-    state: "parameters", "first", "second" (moments), "moving" and "best", "best_moving" (name -> (slots, ...)), and
+    state: "parameters", "first", "second" (moments; empty where no network keeps them), "moving", "best" and
+        "best_moving" (name -> (slots, ...)), and
         "best_loss", "reference", "wait" (slots,), "best_outputs" (chunks, slots, chunk_rows, num_outputs).
     members: "activation_<node>" (slots, NUM_COEFFICIENTS); "mask_<node>" (slots, 1, width); "edge_<source>_<node>",
         "batch_norm_<node>", "layer_norm_<node>", "unbatched_<node>", "plain_<node>" (not batch norm, no norm) and
@@ -51,7 +53,10 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
     history: "train" and "validation" losses and "trained", 1 where the slot trained that epoch, each (epochs, slots).
     """
     ops = keras.ops
-    activation = backend.custom_gradient(activate, lambda upstream, derivative: (upstream * derivative,))
+    activation = backend.custom_gradient(
+        partial(activate, saturating=shape.saturating, smooth=shape.smooth, gaussian=shape.gaussian),
+        lambda upstream, derivative: (upstream * derivative,),
+    )
     normalized = make_normalize(shape, backend)
     frozen = ops.convert_to_tensor([[*FROZEN, 0.0]], "float32")
 
@@ -165,11 +170,14 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
         c = [settings[:, k, None, None] for k in range(settings.shape[1] - 1)]
         updated: dict[str, Arrays] = {"parameters": {}, "first": {}, "second": {}}
         for name, g in gradients.items():
-            first = c[0] * learner["first"][name] + c[1] * g
-            second = c[2] * learner["second"][name] + c[3] * ops.square(g)
-            change = (c[4] * first + c[5] * g) / (c[7] * ops.sqrt(second + c[8]) + c[9])
+            change = c[5] * g
+            if shape.first_moment:
+                updated["first"][name] = c[0] * learner["first"][name] + c[1] * g
+                change = c[4] * updated["first"][name] + change
+            if shape.second_moment:
+                updated["second"][name] = c[2] * learner["second"][name] + c[3] * ops.square(g)
+                change = change / (c[7] * ops.sqrt(updated["second"][name] + c[8]) + c[9])
             updated["parameters"][name] = c[6] * learner["parameters"][name] - change
-            updated["first"][name], updated["second"][name] = first, second
         return {**updated, "moving": {**learner["moving"], **moving}}, total + losses * count
 
     def validate(learner: Arrays, members: Arrays, data: Arrays) -> tuple[Any, Any]:

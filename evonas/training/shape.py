@@ -24,6 +24,8 @@ class ProgramShape:
         epochs: the most epochs of a call.
         chunks: parts of `chunk_rows` rows in which the validation rows pass.
         batch_norm, layer_norm, dropout, penalised: whether any network has it (penalised: an L2 penalty).
+        saturating, smooth, gaussian: which terms of the activations' formula any network needs, see `activations.py`.
+        first_moment, second_moment: which of the optimizer's moments any network keeps.
         weighted: whether rows have weights.
         mixed_edges: whether some network lacks some edge.
         precision: dtype of matrix products, "float32" or "bfloat16".
@@ -44,6 +46,11 @@ class ProgramShape:
     layer_norm: bool = False
     dropout: bool = False
     penalised: bool = False
+    saturating: bool = False
+    smooth: bool = False
+    gaussian: bool = False
+    first_moment: bool = False
+    second_moment: bool = False
     weighted: bool = False
     mixed_edges: bool = False
     precision: str = "float32"
