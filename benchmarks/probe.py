@@ -35,7 +35,6 @@ SITES = {
     ("evonas.training.population", "PopulationTrainer._work"): "reading graphs",
     ("evonas.training.packing", "Planner.plan"): "planning",
     ("evonas.training.population", "initial_weights"): "initial weights",
-    ("evonas.training.population", "run_part"): "rest of a lane",
     ("evonas.training.group", "_Table.seat"): "seating",
     ("evonas.training.group", "_Table.advance"): "host scheduling",
     ("evonas.training.group", "_Table.leave"): "taking results out",

@@ -1,4 +1,4 @@
-"""Runs the members of one part through the slots of one program. Owns who sits where, and since when.
+"""Runs members through the slots of one program. Owns who sits where, and since when.
 
 A slot whose member has ended takes the next one that waits, so slots stay full while any member waits. When none waits
 and most slots are idle, the rest moves to a smaller program if that pays.
@@ -6,7 +6,8 @@ and most slots are idle, the rest moves to a smaller program if that pays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from evonas.training.optimizers import FROZEN
 from evonas.training.packing import Device, compile_seconds, step_microseconds
 from evonas.training.shape import ProgramShape
 
-__all__ = ["Stopping", "run_part"]
+__all__ = ["Stopping", "run_table"]
 
 Array = NDArray[Any]
 Arrays = dict[str, Any]
@@ -49,6 +50,7 @@ class _Seat:
     weights: Weights = field(default_factory=dict)
     train_curve: list[float] = field(default_factory=list)
     curve: list[float] = field(default_factory=list)
+    seconds: float = 0.0
     ended: bool = False
 
     @property
@@ -57,41 +59,48 @@ class _Seat:
         return len(self.curve)
 
 
-def run_part(
+def run_table(
     program: Callable[[ProgramShape], Callable[..., tuple[Arrays, Arrays]]],
     shape: ProgramShape,
-    members: Sequence[Member],
+    take: Callable[[int], Sequence[tuple[int, Member]]],
     data: Arrays,
     stopping: Stopping,
     device: Device,
     cancelled: Callable[[], bool] = lambda: False,
-) -> list[Snapshot]:
-    """Trains the members and returns in order what came of it.
+) -> Iterator[dict[int, tuple[Snapshot, float]]]:
+    """Trains members at one table of slots until none waits and all have ended.
 
     Args:
         program: gives the compiled program of a shape.
         shape: the shape that holds every member.
-        members: in the order in which they are seated.
+        take: gives at most so many members that wait, with their positions; none when none waits any more.
         data: the rows of all folds on the device.
         stopping: early stopping.
         device: decides whether a smaller program pays.
-        cancelled: asked between calls; what is returned is then incomplete and of no use.
+        cancelled: asked between calls; what is left is then not trained.
+
+    Yields:
+        position -> what came of the member and its share of the seconds, of those who have ended.
     """
     patience = _NEVER if stopping.patience is None else stopping.patience
-    # Some folds of a network may have stopped while others go on.
-    ended = {k: m.start for k, m in enumerate(members) if m.start and m.start.waited >= patience}
-    outcomes: dict[int, Snapshot] = ended
-    waiting = [_Seat(k, member) for k, member in enumerate(members) if k not in ended][::-1]
     table = _Table(shape, stopping)
     while not cancelled():
-        table.seat(waiting)
+        free = table.shape.slots - len(table.occupied)
+        taken = take(free) if free else ()
+        # Some folds of a network may have stopped while others go on.
+        stopped = {k: (m.start, 0.0) for k, m in taken if m.start and m.start.waited >= patience}
+        if stopped:
+            yield stopped
+        table.seat([_Seat(k, member) for k, member in taken if k not in stopped])
         if not table.occupied:
+            if taken:
+                continue
             break
-        if not waiting and (smaller := _smaller(table, device)):
+        if not taken and free and (smaller := _smaller(table, device)):
             table = table.moved_to(smaller)
         table.advance(program(table.shape), data)
-        outcomes |= table.leave()
-    return [outcomes[k] for k in sorted(outcomes)]
+        if ended := table.leave():
+            yield ended
 
 
 def _smaller(table: _Table, device: Device) -> ProgramShape | None:
@@ -115,10 +124,10 @@ class _Table:
         self._state: Arrays = {}
         self._members: Arrays = {}
 
-    def seat(self, waiting: list[_Seat]) -> None:
-        """Seats those who wait in the free slots."""
+    def seat(self, seats: Sequence[_Seat]) -> None:
+        """Seats members in free slots."""
         free = [slot for slot in range(self.shape.slots) if slot not in self.occupied]
-        taken = {slot: waiting.pop() for slot in free[: len(waiting)]}
+        taken = dict(zip(free, seats, strict=False))
         if not taken:
             return
         self.occupied |= taken
@@ -179,6 +188,7 @@ class _Table:
 
     def advance(self, program: Callable[..., tuple[Arrays, Arrays]], data: Arrays) -> None:
         """Trains all slots for one call and writes down what it gave."""
+        began = time.perf_counter()
         shape = self.shape
         rows = np.zeros((shape.epochs, shape.steps, shape.slots, shape.rows), np.int32)
         steps = np.empty((shape.epochs, shape.steps, shape.slots, len(FROZEN) + 1), np.float32)
@@ -217,11 +227,13 @@ class _Table:
             seat.ended = stopped or seat.epoch >= seat.member.epochs
         waited = np.asarray(self._state["wait"])
         patience = self._stopping.patience
+        share = (time.perf_counter() - began) / len(self.occupied)
         for slot, seat in self.occupied.items():
             seat.ended = seat.ended or (patience is not None and bool(waited[slot] >= patience))
+            seat.seconds += share
 
-    def leave(self) -> dict[int, Snapshot]:
-        """Frees the slots of those who have ended and returns their trainings by position."""
+    def leave(self) -> dict[int, tuple[Snapshot, float]]:
+        """Frees the slots of those who have ended; returns their trainings and seconds by position."""
         slots = [slot for slot, seat in self.occupied.items() if seat.ended]
         if not slots:
             return {}
@@ -241,7 +253,7 @@ class _Table:
             def cut(arrays: Arrays, names: Weights, member: Member = member) -> dict[str, Array]:
                 return unpack(arrays, names, member.network, self.shape)
 
-            outcomes[seat.position] = Snapshot(
+            snapshot = Snapshot(
                 weights=cut(mine["parameters"] | mine["moving"], seat.weights),
                 first=cut(mine["first"], trainable) if self.shape.first_moment else blank,
                 second=cut(mine["second"], trainable) if self.shape.second_moment else blank,
@@ -253,6 +265,7 @@ class _Table:
                 train_curve=tuple(seat.train_curve),
                 curve=tuple(seat.curve),
             )
+            outcomes[seat.position] = snapshot, seat.seconds
         return outcomes
 
     def moved_to(self, shape: ProgramShape) -> _Table:

@@ -102,7 +102,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Part:
-    """Members that pass through one program, in this order. The unit of work, of commit and of retry.
+    """Members that pass through one program, in this order.
 
     Attributes:
         shape: the program.
@@ -115,8 +115,6 @@ class Part:
     seconds: float
 
 
-#: Parts are cut so that a commit happens about this often (estimated seconds).
-PART_SECONDS = 8.0
 #: Steps that one call of a program should at least hold, so that the call itself costs little.
 CALL_STEPS = 512
 _MAX_EPOCHS_A_CALL = 16
@@ -201,7 +199,7 @@ class Planner:
             ) from None
 
     def plan(self, networks: Sequence[Network], epochs: Sequence[int], workload: Workload) -> list[Part]:
-        """Parts that together hold every network once, the costliest first.
+        """Parts that together hold every network once, one a program, the costliest first.
 
         Args:
             networks: what to train.
@@ -219,14 +217,14 @@ class Planner:
         deep = [self._coarsened([c for c in clusters if len(c.shape.widths) == depth]) for depth in depths]
         clusters = [merged for each in deep for merged in self._merged(each, workload.memory_bytes)]
         clusters = [c for c in self._merged(clusters, workload.memory_bytes) if c.members]
-        # Short enough to commit often, and to keep every lane busy.
-        total = sum(self._run_seconds(c.shape, self._best_slots(c), len(c.members), c.steps) for c in clusters)
-        longest = min(PART_SECONDS, total / (2 * self.device.lanes))
-        parts = [
-            part
-            for cluster in clusters
-            for part in self._cut(self._with_slots(cluster, workload), cluster.members, networks, steps, longest)
-        ]
+        parts = []
+        for cluster in clusters:
+            shape = self._with_slots(cluster, workload)
+            # Equal batch sizes and lengths side by side: slots then step and end together.
+            ordered = sorted(cluster.members, key=lambda k: (networks[k].batch_size, -steps[k], k))
+            parts.append(
+                Part(shape, tuple(ordered), self._run_seconds(shape, shape.slots, len(ordered), cluster.steps))
+            )
         self._remember([part.shape for part in parts])
         return sorted(parts, key=lambda part: -part.seconds)
 
@@ -335,26 +333,6 @@ class Planner:
         while shape.slots > 1 and pack_bytes(shape) > workload.memory_bytes:
             shape = replace(shape, slots=shape.slots // 2)
         return shape
-
-    def _cut(
-        self,
-        shape: ProgramShape,
-        members: tuple[int, ...],
-        networks: Sequence[Network],
-        steps: Sequence[int],
-        longest: float,
-    ) -> list[Part]:
-        """Cuts a program's members into parts that start full and take no longer than about `longest` seconds."""
-        # Equal batch sizes and lengths side by side: slots then step and end together.
-        ordered = sorted(members, key=lambda k: (networks[k].batch_size, -steps[k], k))
-
-        def seconds(part: Sequence[int]) -> float:
-            return self._run_seconds(shape, shape.slots, len(part), sum(steps[k] for k in part))
-
-        count = max(1, round(seconds(ordered) / longest))
-        size = math.ceil(math.ceil(len(ordered) / count) / shape.slots) * shape.slots
-        parts = [tuple(ordered[start : start + size]) for start in range(0, len(ordered), size)]
-        return [Part(shape, part, seconds(part)) for part in parts]
 
     def _remember(self, shapes: list[ProgramShape]) -> None:
         used = list(dict.fromkeys(shapes))

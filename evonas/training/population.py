@@ -1,16 +1,14 @@
 """`PopulationTrainer`: trains a whole generation of different dense networks in a few compiled programs.
 
 Every fold and replicate of a candidate is one more member. The planner says which members share a program; `lanes`
-threads work through its parts, so that one trains while another compiles. Which lane runs a part changes no bit of it.
+threads work through them (`lanes.py`), so that one trains while another compiles; that changes no bit of a result.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import queue
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,8 +24,9 @@ from evonas.scoring import scores
 from evonas.snapshot import Snapshot
 from evonas.training.backends import current_backend
 from evonas.training.combine import combined, member_seed
-from evonas.training.group import Stopping, run_part
+from evonas.training.group import Stopping
 from evonas.training.initial import initial_weights
+from evonas.training.lanes import Result, run_parts
 from evonas.training.members import Fold, Member
 from evonas.training.network import Network
 from evonas.training.packing import CPU, GPU, Part, Planner, Workload
@@ -40,8 +39,6 @@ from genomes.errors import InputError
 
 __all__ = ["PopulationTrainer"]
 
-#: How often a part that takes long is reported to be alive.
-_HEADWAY_SECONDS = 5.0
 #: Programs kept compiled in the process; the least recently used goes first.
 _PROGRAMS_KEPT = 64
 
@@ -96,24 +93,20 @@ class PopulationTrainer:
         members = [member for work in works for member in work.members]
         epochs = [member.epochs - member.first_epoch for member in members]
         parts = self._planner.plan([member.network for member in members], epochs, self._workload)
-        parts = [part for part in parts if not all(owners[k] in done for k in part.members)]
+        wanted = [tuple(k for k in part.members if owners[k] not in done) for part in parts]
+        parts = [replace(part, members=mine) for part, mine in zip(parts, wanted, strict=True) if mine]
         found: dict[int, Evaluation] = {}
         left = {position: len(work.members) for position, work in enumerate(works) if position not in done}
         for result in self._run(parts, members):
             if result is None:
                 yield {}
                 continue
-            part, outcomes, seconds = result
-            ready = {}
-            for k, outcome in zip(part.members, outcomes, strict=True):
-                found[k] = self._evaluation(works[owners[k]], members[k], outcome, seconds / len(outcomes))
-                if owners[k] in left:
-                    left[owners[k]] -= 1
-                    if not left[owners[k]]:
-                        mine = range(first[owners[k]], first[owners[k] + 1])
-                        ready[owners[k]] = combined([found.pop(j) for j in mine])
-            if ready:
-                yield ready
+            k, outcome, seconds = result
+            position = owners[k]
+            found[k] = self._evaluation(works[position], members[k], outcome, seconds)
+            left[position] -= 1
+            if not left[position]:
+                yield {position: combined([found.pop(j) for j in range(first[position], first[position + 1])])}
 
     def _work(self, task: TrainingTask) -> _Work:
         graph = graph_from_json(task.architecture)
@@ -133,76 +126,17 @@ class PopulationTrainer:
                 members.append(Member(network, initial, seed, task.epochs, horizon, fold, start))
         return _Work(task, tuple(members), count_parameters(graph, problem.num_features, problem.num_outputs))
 
-    def _run(
-        self, parts: list[Part], members: list[Member]
-    ) -> Iterator[tuple[Part, list[Snapshot | str], float] | None]:
-        """Parts with their outcomes as lanes finish them; None now and then while the lanes make headway."""
-        waiting: queue.SimpleQueue[Part] = queue.SimpleQueue()
-        finished: queue.SimpleQueue[tuple[Part, list[Snapshot | str], float] | BaseException] = queue.SimpleQueue()
-        for part in parts:
-            waiting.put(part)
-        stop, headway = threading.Event(), threading.Event()
-
-        def cancelled() -> bool:
-            headway.set()
-            return stop.is_set()
-
-        def work() -> None:
-            try:
-                while not stop.is_set():
-                    part = waiting.get_nowait()
-                    began = time.perf_counter()
-                    outcomes = self._outcomes(part.shape, [members[k] for k in part.members], cancelled)
-                    finished.put((part, outcomes, time.perf_counter() - began))
-            except queue.Empty:
-                pass
-            except BaseException as error:
-                finished.put(error)
-
-        lanes = [threading.Thread(target=work, daemon=True) for _ in range(min(self._planner.device.lanes, len(parts)))]
-        for lane in lanes:
-            lane.start()
-        try:
-            left = len(parts)
-            while left:
-                try:
-                    result = finished.get(timeout=_HEADWAY_SECONDS)
-                except queue.Empty:
-                    if headway.is_set():
-                        headway.clear()
-                        yield None
-                    continue
-                if isinstance(result, BaseException):
-                    raise result
-                left -= 1
-                yield result
-        finally:
-            stop.set()
-            for lane in lanes:
-                lane.join()
-
-    def _outcomes(
-        self, shape: ProgramShape, members: Sequence[Member], cancelled: Callable[[], bool]
-    ) -> list[Snapshot | str]:
-        """Outcomes of a part; where memory runs out, halves the group and goes on; a text says why there is none."""
-        stopping = Stopping(self._settings.patience, self._settings.min_delta)
-        try:
-            return [*run_part(self._programs, shape, members, self._data, stopping, self._planner.device, cancelled)]
-        except self._backend.OutOfMemory as error:
-            if not self._backend.is_out_of_memory(error):
-                raise
-        if shape.slots > 1:
-            return self._outcomes(replace(shape, slots=shape.slots // 2), members, cancelled)
-        # The last try is each network in a program that fits it alone.
-        outcomes: list[Snapshot | str] = []
-        for member in members:
-            need = self._planner.need(member.network, self._workload)
-            if need == shape:
-                widths, rows = sum(member.network.widths), member.network.batch_size
-                outcomes.append(f"out of memory with {widths} hidden units at batch size {rows}")
-            else:
-                outcomes += self._outcomes(need, [member], cancelled)
-        return outcomes
+    def _run(self, parts: Sequence[Part], members: Sequence[Member]) -> Iterator[Result | None]:
+        return run_parts(
+            parts,
+            members,
+            programs=self._programs,
+            planner=self._planner,
+            workload=self._workload,
+            stopping=Stopping(self._settings.patience, self._settings.min_delta),
+            data=self._data,
+            is_out_of_memory=self._backend.is_out_of_memory,
+        )
 
     def _evaluation(self, work: _Work, member: Member, outcome: Snapshot | str, seconds: float) -> Evaluation:
         if isinstance(outcome, str):

@@ -111,8 +111,27 @@ def test_batch_sizes_side_by_side_take_their_own_steps():
         assert_alike(found[k], alone[0])
 
 
-def test_a_cancelled_part_returns():
-    from evonas.training.group import Stopping, run_part
+def test_neighbours_and_slots_change_no_bit():
+    """A resumed run trains only what is missing: others then sit beside it, and in other slots."""
+    kinds = (
+        {"activation": "gelu", "normalization": "batch", "optimizer": "adam"},
+        {"activation": "tanh", "normalization": "layer", "optimizer": "nadam", "dropout": 0.2},
+        {"activation": "relu", "optimizer": "momentum", "learning_rate": 0.01},
+    )
+    crowd = [task(graph((7 + k, 20), batch_size=(16, 64)[k % 2], **kinds[k % 3]), 3 + k % 3, k) for k in range(9)]
+    device = replace(ONE_PROGRAM, slots=(4,), lanes=2)
+    whole, programs = noted(device, crowd)
+    assert len(set(programs.shapes)) == 1
+    made = trainer(device=device)
+    rest = dict(item for part in made.train(crowd, frozenset({0, 2, 3, 6, 7})) for item in part.items())
+    assert made._planner.book == [programs.shapes[0]]
+    for k in (1, 4, 5, 8):
+        assert rest[k].curve == whole[k].curve
+        assert all((rest[k].weights[name] == value).all() for name, value in whole[k].weights.items())
+
+
+def test_a_cancelled_table_returns():
+    from evonas.training.group import Stopping, run_table
     from evonas.training.members import Fold, Member
     from evonas.training.network import Network
 
@@ -120,5 +139,5 @@ def test_a_cancelled_part_returns():
     made = trainer()
     (part,) = Planner(CPU).plan([network], [10], made._workload)
     member = Member(network, dict, 0, 10, 10, Fold(0, 150, 0, 50))
-    found = run_part(None, part.shape, [member], made._data, Stopping(None, 0.0), CPU, cancelled=lambda: True)
-    assert found == []
+    found = run_table(None, part.shape, lambda _: [(0, member)], made._data, Stopping(None, 0.0), CPU, lambda: True)
+    assert list(found) == []

@@ -199,13 +199,11 @@ def test_a_smaller_budget_takes_fewer_slots():
     assert slots[0] < slots[-1]
 
 
-def test_parts_are_cut_to_commit_often():
-    population = [Network.from_graph(graph((64, 64)))] * 400
-    parts = Planner(CPU).plan(population, [1000] * 400, WORKLOAD)
-    assert len(parts) > 10
-    assert all(part.seconds < 30 for part in parts)
-    # All but the last start full.
-    assert sum(len(part.members) % part.shape.slots > 0 for part in parts) <= 1
+def test_one_part_a_program():
+    population = mixed(60, 3)
+    parts = Planner(CPU).plan(population, [30] * 60, WORKLOAD)
+    assert len({part.shape for part in parts}) == len(parts)
+    assert [part.seconds for part in parts] == sorted((part.seconds for part in parts), reverse=True)
 
 
 def test_neighbours_in_a_part_step_alike():

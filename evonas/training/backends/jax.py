@@ -27,8 +27,8 @@ OutOfMemory = jax.errors.JaxRuntimeError
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an `OutOfMemory` says that the device's memory ran out."""
-    return "RESOURCE_EXHAUSTED" in str(error)
+    """Whether it is an `OutOfMemory` that says that the device's memory ran out."""
+    return isinstance(error, OutOfMemory) and "RESOURCE_EXHAUSTED" in str(error)
 
 
 def on_gpu() -> bool:

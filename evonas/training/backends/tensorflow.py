@@ -27,7 +27,7 @@ OutOfMemory = tf.errors.ResourceExhaustedError
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an `OutOfMemory` says that the device's memory ran out: in TensorFlow, always."""
+    """Whether it is an `OutOfMemory`, which in TensorFlow says that the device's memory ran out."""
     return isinstance(error, OutOfMemory)
 
 

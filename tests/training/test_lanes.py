@@ -1,0 +1,48 @@
+"""Queues of members that wait: who works at what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from evonas.training.lanes import Queues
+from evonas.training.network import Network
+from evonas.training.packing import CPU, Part, Planner
+
+from .networks import graph
+from .test_packing import WORKLOAD
+
+SHAPE = Planner(CPU).need(Network.from_graph(graph((16,))), WORKLOAD)
+A, B, C = (replace(SHAPE, widths=(width,)) for width in (16, 32, 64))
+
+
+def queues():
+    return Queues([Part(A, (0, 1, 2, 3), 8.0), Part(B, (4, 5), 6.0), Part(C, (6,), 1.0)])
+
+
+def test_lanes_spread_over_programs_before_they_share_one():
+    made = queues()
+    assert [made.enter() for _ in range(4)] == [A, B, C, A]
+
+
+def test_a_free_lane_helps_where_most_work_waits():
+    made = queues()
+    for _ in range(3):
+        made.enter()
+    made.take(A, 3)  # one of 2 s waits at A, two of 3 s at B
+    assert made.enter() is B
+
+
+def test_nobody_is_taken_twice_and_nobody_forgotten():
+    made, taken = queues(), []
+    while (shape := made.enter()) is not None:
+        taken += made.take(shape, 3)
+        made.leave(shape)
+    assert sorted(taken) == list(range(7))
+
+
+def test_what_is_put_back_is_taken_again():
+    made = queues()
+    half = replace(A, slots=A.slots * 2)
+    made.put(half, made.take(A, 9))
+    assert made.take(A, 9) == []
+    assert made.take(half, 9) == [0, 1, 2, 3]
