@@ -29,8 +29,9 @@ class Device:
         slots: group sizes to choose from.
         ladder: widths that hidden layers are rounded up to.
         step_overhead, node_overhead: microseconds a step, and a node a step, whatever the size.
+        product_overhead: microseconds a node and slot a step, whatever the size: each slot's products are calls.
         flops: floating point operations a microsecond in matrix products of one program.
-        element, parameter: microseconds an activation, and a weight, a step.
+        element, parameter: microseconds an activation (all terms of its formula) and a weight (both moments) a step.
         compile_seconds, node_compile_seconds: to compile a program, and for each node of it.
         compile_weight: what a second of compilation counts against one of training. Above 1: fewer, wider programs are
             more often reused by later generations.
@@ -41,6 +42,7 @@ class Device:
     ladder: tuple[int, ...]
     step_overhead: float
     node_overhead: float
+    product_overhead: float
     flops: float
     element: float
     parameter: float
@@ -56,13 +58,14 @@ CPU = Device(
     slots=(1, 2, 4, 8),
     ladder=_LADDER,
     step_overhead=3.0,
-    node_overhead=2.2,
-    flops=115e3,
+    node_overhead=5.0,
+    product_overhead=0.8,
+    flops=80e3,
     element=0.0007,
     parameter=0.0003,
-    compile_seconds=0.6,
-    node_compile_seconds=0.4,
-    compile_weight=2.5,
+    compile_seconds=0.4,
+    node_compile_seconds=0.25,
+    compile_weight=1.8,
     lanes=2,
 )
 GPU = Device(
@@ -70,6 +73,7 @@ GPU = Device(
     ladder=(32, 64, 128, 256, 512, 1024),
     step_overhead=60.0,
     node_overhead=40.0,
+    product_overhead=0.0,
     flops=8e6,
     element=0.00002,
     parameter=0.00001,
@@ -88,6 +92,7 @@ class Workload:
         num_features, num_outputs, loss, weighted, precision: as in `ProgramShape`.
         train_rows, validation_rows: of the largest fold.
         memory_bytes: what the state of one program may take.
+        stops_early: whether trainings may end before their epochs; slots are then idle for longer at the end.
     """
 
     num_features: int
@@ -98,6 +103,7 @@ class Workload:
     weighted: bool = False
     precision: str = "float32"
     memory_bytes: int = 1 << 30
+    stops_early: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,9 +140,18 @@ def _step_parts(shape: ProgramShape, device: Device) -> tuple[float, float]:
     weights = _weights(shape)
     elements = float(shape.rows * sum(shape.widths))
     # Normalisation and dropout read the activations several times more.
-    elements *= 1 + 1.5 * shape.normalized + 0.9 * shape.dropout + 0.5 * shape.mixed_edges
+    elements *= (
+        0.4
+        + 0.2 * shape.saturating
+        + 0.4 * shape.smooth
+        + 1.5 * shape.normalized
+        + 0.9 * shape.dropout
+        + 0.5 * shape.mixed_edges
+    )
     kernels = shape.output * (1 + 2 * shape.normalized + 0.3 * shape.dropout)
-    work = 6 * shape.rows * weights / device.flops + elements * device.element + weights * device.parameter
+    state = weights * (0.3 + 0.3 * shape.first_moment + 0.4 * shape.second_moment)
+    work = 6 * shape.rows * weights / device.flops + elements * device.element + state * device.parameter
+    work += shape.output * device.product_overhead
     return device.step_overhead + kernels * device.node_overhead, work
 
 
@@ -148,7 +163,16 @@ def _weights(shape: ProgramShape) -> int:
 
 def compile_seconds(shape: ProgramShape, device: Device) -> float:
     """Estimated time to compile a program."""
-    heavy = 1 + 1.0 * shape.batch_norm + 1.2 * shape.layer_norm + 0.3 * shape.dropout + 0.2 * shape.penalised
+    heavy = (
+        1
+        + 0.3 * shape.smooth
+        + 0.15 * shape.first_moment
+        + 0.1 * shape.second_moment
+        + 1.0 * shape.batch_norm
+        + 1.2 * shape.layer_norm
+        + 0.3 * shape.dropout
+        + 0.2 * shape.penalised
+    )
     return (device.compile_seconds + device.node_compile_seconds * shape.output) * heavy
 
 
@@ -215,15 +239,17 @@ class Planner:
         # First among equally deep ones, which share best and are fewer to compare; then across depths.
         depths = sorted({len(cluster.shape.widths) for cluster in clusters})
         deep = [self._coarsened([c for c in clusters if len(c.shape.widths) == depth]) for depth in depths]
-        clusters = [merged for each in deep for merged in self._merged(each, workload.memory_bytes)]
-        clusters = [c for c in self._merged(clusters, workload.memory_bytes) if c.members]
+        clusters = [merged for each in deep for merged in self._merged(each, workload)]
+        clusters = [c for c in self._merged(clusters, workload) if c.members]
         parts = []
         for cluster in clusters:
             shape = self._with_slots(cluster, workload)
             # Equal batch sizes and lengths side by side: slots then step and end together.
             ordered = sorted(cluster.members, key=lambda k: (networks[k].batch_size, -steps[k], k))
             parts.append(
-                Part(shape, tuple(ordered), self._run_seconds(shape, shape.slots, len(ordered), cluster.steps))
+                Part(
+                    shape, tuple(ordered), self._run_seconds(shape, shape.slots, len(ordered), cluster.steps, workload)
+                )
             )
         self._remember([part.shape for part in parts])
         return sorted(parts, key=lambda part: -part.seconds)
@@ -258,25 +284,28 @@ class Planner:
             precision=workload.precision,
         )
 
-    def _cost(self, cluster: _Cluster) -> float:
+    def _cost(self, cluster: _Cluster, workload: Workload) -> float:
         """Estimated seconds of a cluster, with compilation."""
         if not cluster.members:
             return 0.0
-        run = self._run_seconds(cluster.shape, self._best_slots(cluster), len(cluster.members), cluster.steps)
+        run = self._run_seconds(
+            cluster.shape, self._best_slots(cluster, workload), len(cluster.members), cluster.steps, workload
+        )
         if cluster.compiled:
             return run
         return run + self.device.compile_weight * compile_seconds(cluster.shape, self.device)
 
-    def _run_seconds(self, shape: ProgramShape, slots: int, count: int, steps: int) -> float:
+    def _run_seconds(self, shape: ProgramShape, slots: int, count: int, steps: int, workload: Workload) -> float:
         overhead, work = _step_parts(shape, self.device)
-        return math.ceil(count / slots) * (steps / count) * (overhead + slots * work) * 1e-6
+        return _rounds(count, slots, workload) * (steps / count) * (overhead + slots * work) * 1e-6
 
-    def _best_slots(self, cluster: _Cluster) -> int:
+    def _best_slots(self, cluster: _Cluster, workload: Workload) -> int:
         if cluster.compiled:
             return cluster.shape.slots
         count = len(cluster.members)
         overhead, work = _step_parts(cluster.shape, self.device)
-        return min(self.device.slots, key=lambda slots: (math.ceil(count / slots) * (overhead + slots * work), slots))
+        rounds = {slots: _rounds(count, slots, workload) for slots in self.device.slots}
+        return min(rounds, key=lambda slots: (rounds[slots] * (overhead + slots * work), slots))
 
     def _coarsened(self, clusters: list[_Cluster]) -> list[_Cluster]:
         """At most about `_MOST_COMPARED` clusters, widths rounded up to every second rung as often as that takes.
@@ -296,17 +325,17 @@ class Planner:
             clusters = list(held.values())
         return clusters
 
-    def _merged(self, clusters: list[_Cluster], memory_bytes: int) -> list[_Cluster]:
+    def _merged(self, clusters: list[_Cluster], workload: Workload) -> list[_Cluster]:
         """Merges the pair that saves most until no merge saves anything within the memory."""
         held = dict(enumerate(clusters))
-        costs = {k: self._cost(c) for k, c in held.items()}
+        costs = {k: self._cost(c, workload) for k, c in held.items()}
         gains: dict[tuple[int, int], tuple[float, _Cluster]] = {}
 
         def consider(a: int, b: int) -> None:
             if held[a].members or held[b].members:
                 merged = _union(held[a], held[b])
-                gain = costs[a] + costs[b] - self._cost(merged)
-                if gain > 0.0 and pack_bytes(merged.shape) <= memory_bytes:
+                gain = costs[a] + costs[b] - self._cost(merged, workload)
+                if gain > 0.0 and pack_bytes(merged.shape) <= workload.memory_bytes:
                     gains[a, b] = gain, merged
 
         for a in held:
@@ -316,7 +345,7 @@ class Planner:
         while gains:
             a, b = max(gains, key=lambda pair: (gains[pair][0], -pair[0], -pair[1]))
             held[fresh] = gains[a, b][1]
-            costs[fresh] = self._cost(held[fresh])
+            costs[fresh] = self._cost(held[fresh], workload)
             del held[a], held[b]
             gains = {pair: gain for pair, gain in gains.items() if a not in pair and b not in pair}
             for other in held:
@@ -329,7 +358,7 @@ class Planner:
         """The cluster's shape with as many slots as serve it best within the memory budget."""
         if cluster.compiled:
             return cluster.shape
-        shape = replace(cluster.shape, slots=self._best_slots(cluster))
+        shape = replace(cluster.shape, slots=self._best_slots(cluster, workload))
         while shape.slots > 1 and pack_bytes(shape) > workload.memory_bytes:
             shape = replace(shape, slots=shape.slots // 2)
         return shape
@@ -338,6 +367,13 @@ class Planner:
         used = list(dict.fromkeys(shapes))
         self.book = [shape for shape in self.book if shape not in used] + used
         del self.book[:-_BOOK_SIZE]
+
+
+def _rounds(count: int, slots: int, workload: Workload) -> float:
+    """How often the slots are filled; of trainings that stop early, half of the last round runs half empty."""
+    if not workload.stops_early:
+        return math.ceil(count / slots)
+    return max(1.0, (count + 0.5 * (slots - 1)) / slots)
 
 
 def _rounded(width: int, ladder: tuple[int, ...]) -> int:

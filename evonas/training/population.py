@@ -73,6 +73,7 @@ class PopulationTrainer:
             weighted=any(split.weight_train is not None for split in data.splits),
             precision=settings.precision,
             memory_bytes=settings.memory_bytes,
+            stops_early=settings.patience is not None,
         )
 
     def state(self) -> Any:
