@@ -25,9 +25,10 @@ PATIENCE = 10
 
 def train_evonas(data: PreparedData, networks: list[DenseGenome], epochs: int) -> dict[str, Any]:
     """All configurations on all folds at once. A diverged one has no score."""
-    from evonas.training.environment import prepare_process
+    from evonas.training.environment import import_keras, prepare_process
 
     prepare_process()
+    import_keras()
     from evonas.training.population import PopulationTrainer
     from evonas.training.trainer import TrainingSettings, TrainingTask
     from genomes.architecture import graph_to_json
@@ -90,7 +91,8 @@ def main() -> None:
         found = train_evonas(data, networks, options.epochs)
     else:
         found = train_keras(data, networks, options.epochs, options.way)
-    print(json.dumps(found))
+    print(json.dumps(found), flush=True)
+    os._exit(0)  # as evonas's worker does: the libraries take a second to put themselves away
 
 
 if __name__ == "__main__":

@@ -65,9 +65,10 @@ def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
         from evonas.training.single import SingleTrainer
 
         return SingleTrainer(data, settings)
-    from evonas.training.environment import prepare_process
+    from evonas.training.environment import import_keras, prepare_process
 
     prepare_process()
+    import_keras()
     from evonas.training.population import PopulationTrainer
 
     return PopulationTrainer(data, settings)

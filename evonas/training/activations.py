@@ -71,7 +71,7 @@ def activate(z: Any, c: Any, saturating: bool = True, smooth: bool = True, gauss
     """
     from keras import ops  # here, because the planner asks for `terms` without Keras
 
-    f = dict(zip(_FIELDS, (c[:, k, None, None] for k in range(NUM_COEFFICIENTS)), strict=True))
+    f = dict(zip(_FIELDS, ops.unstack(c[:, :, None, None], NUM_COEFFICIENTS, axis=1), strict=True))
     positive = z > 0.0
     if not saturating:
         slope = ops.where(positive, f["right"], f["left"])

@@ -1,11 +1,16 @@
-"""What must be set in a process before Keras's backend is imported. Imports no Keras."""
+"""How a training process starts: what must be set before Keras's backend is imported, and the import itself."""
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from pathlib import Path
 
-__all__ = ["prepare_process"]
+__all__ = ["import_keras", "prepare_process"]
+
+#: What Keras imports when it is there, for plots and wrappers that no training uses: a quarter of its import.
+_UNUSED = ("matplotlib", "sklearn")
 
 
 def prepare_process() -> None:
@@ -20,3 +25,20 @@ def prepare_process() -> None:
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(root / "evonas" / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+
+
+def import_keras() -> None:
+    """Imports Keras without its optional companions, which can be imported later all the same.
+
+    `keras.wrappers` and `keras.visualization` are of no use in such a process.
+    """
+    if "keras" in sys.modules:
+        return
+    hidden = [name for name in _UNUSED if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # its import then raises ImportError
+    try:
+        importlib.import_module("keras")
+    finally:
+        for name in hidden:
+            del sys.modules[name]

@@ -167,7 +167,7 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
             return ops.sum(losses), (losses, moving)
 
         gradients, (losses, moving) = backend.gradients(objective, learner["parameters"])
-        c = [settings[:, k, None, None] for k in range(settings.shape[1] - 1)]
+        c = ops.unstack(settings[:, :, None, None], settings.shape[1], axis=1)
         updated: dict[str, Arrays] = {"parameters": {}, "first": {}, "second": {}}
         for name, g in gradients.items():
             change = c[5] * g
