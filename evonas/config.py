@@ -89,6 +89,11 @@ class Settings(_Frozen):
     objective: str | None = Field(
         default=None, description="what is optimised: rmse, mae, r2, log_loss, accuracy, auc, f1"
     )
+    objectives: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="several: the metric that ranks, then metrics, parameters, flops, latency_ms, memory_bytes",
+    )
     epochs: Whole = Field(default=50, ge=1, le=1_000_000, description="the most epochs that a network may train")
     patience: Whole | None = Field(default=10, ge=1, description="epochs without improvement before a training stops")
     min_delta: Real = Field(

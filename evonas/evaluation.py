@@ -131,6 +131,10 @@ class Evaluation:
     weights: Weights | None = field(default=None, repr=False, compare=False)
     snapshots: tuple[Snapshot, ...] = field(default=(), repr=False, compare=False)
 
+    def value_of(self, name: str) -> float | None:
+        """The score of that name; `parameters` also where it is no score; None where there is none."""
+        return self.scores.get(name, float(self.parameters) if name == "parameters" else None)
+
 
 class Evaluator(Protocol):
     """Trains a whole generation at a time."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from genomes.errors import InputError
 
-__all__ = ["METRICS", "Objective", "default_objective", "objective_named"]
+__all__ = ["MEASURES", "METRICS", "Objective", "default_objective", "objective_named", "objectives_of"]
 
 Direction = Literal["min", "max"]
 
@@ -25,13 +25,16 @@ METRICS: Mapping[str, tuple[Direction, tuple[str, ...]]] = {
     "f1": ("max", ("binary", "multiclass")),
 }
 
+#: What a network costs rather than scores, see `evonas.limits`; less is better.
+MEASURES = ("parameters", "flops", "latency_ms", "memory_bytes")
+
 
 @dataclass(frozen=True)
 class Objective:
     """A metric's name and the direction in which it improves.
 
     Attributes:
-        name: a key of `METRICS`.
+        name: a key of `METRICS` or one of `MEASURES`; in a loop of one's own, any name of a score.
         direction: "min" or "max".
     """
 
@@ -68,3 +71,14 @@ def objective_named(name: str, task: str) -> Objective:
         known = ", ".join(metric for metric, (_, tasks) in METRICS.items() if task in tasks)
         raise InputError(f"objective must be one of {known} for a {task} target, not {name!r}")
     return Objective(name, METRICS[name][0])
+
+
+def objectives_of(first: Objective, names: Sequence[str]) -> tuple[Objective, ...]:
+    """The objectives of these names, of which `first` is the first; what is no metric is to be minimised.
+
+    Raises:
+        InputError: a name is there twice, or `first` is not the first.
+    """
+    if len(set(names)) < len(names) or not names or names[0] != first.name:
+        raise InputError(f"objectives must be {first.name} and others, each once, not {', '.join(names)}: list them so")
+    return (first, *(Objective(name, METRICS[name][0] if name in METRICS else "min") for name in names[1:]))

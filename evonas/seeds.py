@@ -14,10 +14,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
-__all__ = ["candidate_seed", "draw_seed", "generation_rng", "seeded_random"]
+__all__ = ["candidate_seed", "draw_seed", "generation_rng", "seeded_random", "survival_rng"]
 
 # Streams of one run seed; numbers, so that adding one never shifts another.
-_GENERATION, _CANDIDATE = 0, 1
+_GENERATION, _CANDIDATE, _SURVIVAL = 0, 1, 2
 
 
 def draw_seed() -> int:
@@ -30,6 +30,11 @@ def generation_rng(seed: int, generation: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, _GENERATION, generation]))
 
 
+def survival_rng(seed: int, generation: int) -> np.random.Generator:
+    """The generator of what a strategy draws when a generation is told, for those that draw then too."""
+    return np.random.default_rng(np.random.SeedSequence([seed, _SURVIVAL, generation]))
+
+
 def candidate_seed(seed: int, digest: str, replicate: int = 0) -> int:
     """The seed of one network's training, in [0, 2**31): equal networks of a run start from equal weights."""
     number = int.from_bytes(hashlib.sha256(digest.encode()).digest()[:16], "big")
@@ -39,10 +44,12 @@ def candidate_seed(seed: int, digest: str, replicate: int = 0) -> int:
 
 @contextmanager
 def seeded_random(rng: np.random.Generator) -> Iterator[None]:
-    """Seeds Python's global `random`, which DEAP's selection draws from, inside the block; restores it after."""
-    state = random.getstate()
+    """Seeds the global generators that DEAP's selection draws from, Python's and numpy's; restores them after."""
+    state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     random.seed(int(rng.integers(2**63)))
+    np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002
     try:
         yield
     finally:
         random.setstate(state)
+        np.random.set_state(numpy_state)  # noqa: NPY002

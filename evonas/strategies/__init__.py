@@ -34,13 +34,15 @@ __all__ = ["STRATEGIES", "StrategyRow", "make_strategy"]
 class StrategyRow:
     """One strategy: `module:Class` of what is called with (space, objective, settings, initial genomes).
 
-    `extra` is that of the distribution which installs what the strategy imports, "" when all is there.
+    `extra` is that of the distribution which installs what the strategy imports, "" when all is there; `several` says
+    whether it takes several objectives.
     """
 
     path: str
     description: str
     source: str
     extra: str = ""
+    several: bool = False
 
 
 #: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
@@ -55,6 +57,12 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.aging:AgingEvolution",
             "regularised evolution: tournament winners mutate, the oldest die",
             "Real et al. 2019",
+        ),
+        "nsga2": StrategyRow(
+            "evonas.strategies.nsga2:ParetoEvolution",
+            "several objectives: NSGA-II, and NSGA-III from three on",
+            "Deb et al. 2002; Deb and Jain 2014; DEAP, Fortin et al. 2012",
+            several=True,
         ),
         "random": StrategyRow(
             "evonas.strategies.random_search:RandomSearch",
@@ -126,6 +134,11 @@ def make_strategy(
                 "widen the space or leave the genome out"
             )
     row = STRATEGIES[name]
+    if settings.objectives and len(settings.objectives) > 1 and not row.several:
+        several = ", ".join(other for other, each in STRATEGIES.items() if each.several)
+        raise InputError(
+            f"objectives must be one with strategy {name}, not {', '.join(settings.objectives)}: choose {several}"
+        )
     module, _, attribute = row.path.partition(":")
     try:
         strategy: Strategy = getattr(import_module(module), attribute)(space, objective, settings, tuple(initial))

@@ -16,15 +16,16 @@ __all__ = ["Member"]
 
 @dataclass(frozen=True)
 class Member:
-    """A proposal and what became of it."""
+    """A proposal and what became of it; with several objectives, its loss in each."""
 
     proposal: Proposal
     rank: Rank
+    losses: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, candidate: Candidate, rank: Rank) -> Member:
+    def of(cls, candidate: Candidate, rank: Rank, losses: tuple[float, ...] = ()) -> Member:
         """The member that a candidate becomes."""
-        return cls(Proposal(candidate.genome, candidate.digest, candidate.parents, candidate.operator), rank)
+        return cls(Proposal(candidate.genome, candidate.digest, candidate.parents, candidate.operator), rank, losses)
 
     @property
     def digest(self) -> str:
@@ -39,6 +40,7 @@ class Member:
             "parents": list(self.proposal.parents),
             "operator": self.proposal.operator,
             "rank": list(self.rank),
+            "losses": list(self.losses),
         }
 
     @classmethod
@@ -46,4 +48,4 @@ class Member:
         """The member back."""
         genome = space.genome_from_json(value["genome"])
         proposal = Proposal(genome, value["digest"], tuple(value["parents"]), value["operator"])
-        return cls(proposal, rank_from_json(value["rank"]))
+        return cls(proposal, rank_from_json(value["rank"]), tuple(value["losses"]))

@@ -87,3 +87,46 @@ def test_a_fitness_orders_by_feasibility_first() -> None:
     best_first: list[Rank] = [(0, -1.0), (0, 3.0), (1, 0.1), (1, 2.0), UNRANKED]
     fitnesses = [RankFitness(best_first[place]) for place in (3, 0, 4, 2, 1)]
     assert [fitness.values for fitness in sorted(fitnesses, reverse=True)] == best_first
+
+
+def test_several_objectives_are_for_strategies_that_take_them() -> None:
+    with pytest.raises(InputError, match="objectives must be one with strategy ga, not rmse, parameters: choose nsga2"):
+        make_strategy("ga", ToySpace(), objective=RMSE, objectives=("rmse", "parameters"))
+    with pytest.raises(InputError, match="objectives must be rmse and others, each once, not parameters, rmse"):
+        make_strategy("nsga2", ToySpace(), objective=RMSE, objectives=("parameters", "rmse"))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_whole_fronts_survive_and_what_breaks_a_limit_only_where_there_is_room(count: int) -> None:
+    names = ("first", "second", "third")[:count]
+    strategy = make_strategy("nsga2", ToySpace(), objective="first", objectives=names, population=12, seed=3)
+    everything: dict[str, tuple[float, ...]] = {}
+    for _ in range(12):
+        candidates = strategy.ask()
+        told = []
+        for candidate in candidates:
+            if candidate.genome[0] > 7:
+                told.append(Evaluation(Status.INFEASIBLE, {"violation": candidate.genome[0] - 7.0}))
+                continue
+            losses = two_or_three(candidate.genome)[:count]
+            everything[candidate.digest] = losses
+            told.append(Evaluation(Status.OK, dict(zip(names, losses, strict=True))))
+        strategy.tell(told)
+        population = strategy.state()["population"]
+        if len(everything) >= 12:
+            assert all(member["digest"] in everything for member in population)
+        front = {
+            key for key, losses in everything.items() if not any(dominates(b, losses) for b in everything.values())
+        }
+        kept = {member["digest"] for member in population}
+        assert kept <= front or front <= kept
+    assert len(front) > 5
+
+
+def two_or_three(genome: tuple[int, int, int, str]) -> tuple[float, float, float]:
+    x, y, z, _ = genome
+    return float(x + (y - 4) ** 2), float((x - 7) ** 2 + abs(z - 2)), float((y - 9) ** 2 + z)
+
+
+def dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return all(x <= y for x, y in zip(a, b, strict=True)) and a != b

@@ -1,0 +1,181 @@
+"""NSGA-II: networks that no other beats in every objective at once, spread along the front; NSGA-III from three on.
+
+(mu + lambda): parents win a binary tournament by front, then by how lonely they are on it; parents and offspring
+together are cut to mu by DEAP's selection. What breaks a limit is dominated by all that does not, and the less it does
+the better (Deb's constrained domination).
+
+References:
+    Deb, Pratap, Agarwal and Meyarivan, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE
+    Transactions on Evolutionary Computation 6, 2002.
+    Deb and Jain, "An Evolutionary Many-Objective Optimization Algorithm Using Reference-Point-Based Nondominated
+    Sorting Approach", IEEE Transactions on Evolutionary Computation 18, 2014 (NSGA-III).
+    Fortin et al., "DEAP: Evolutionary Algorithms Made Easy", JMLR 13, 2012.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from deap import base, tools
+
+from evonas.config import Settings
+from evonas.evaluation import Candidate, Evaluation
+from evonas.objective import Objective, objectives_of
+from evonas.seeds import generation_rng, seeded_random, survival_rng
+from evonas.strategies.members import Member
+from evonas.strategies.proposals import Proposal, new_proposal, sampled, sampled_generation, to_candidates
+from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
+from evonas.strategies.turns import Turns
+from genomes.space import SearchSpace
+
+__all__ = ["ParetoEvolution"]
+
+#: Share of the children of two parents that are mutated too: a child of equals is otherwise an equal.
+_MUTATED = 0.5
+
+#: Sort key of a parent: tier, then front or violation, then minus the crowding distance. The lower, the better.
+_Key = tuple[int, float, float]
+
+
+class ParetoEvolution:
+    """The objectives are `settings.objectives`; with none given, the score and the parameters."""
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
+    ) -> None:
+        self._space, self._settings = space, settings.resolved(objective.name)
+        self._objectives = objectives_of(objective, settings.objectives or (objective.name, "parameters"))
+        self._initial = tuple(initial)
+        self._generation = 0
+        self._population: list[Member] = []
+        self._seen: set[str] = set()
+        self._turns = Turns(objective.name)
+
+    def ask(self, count: int | None = None) -> list[Candidate]:
+        """The first population, then lambda offspring a generation."""
+        self._turns.check_ask(count)
+        if self._generation == 0:
+            count = count or self._settings.population
+            proposals = sampled_generation(self._space, self._initial, self._settings, 0, self._seen, count)
+        else:
+            proposals = self._offspring(count or self._settings.offspring or self._settings.population)
+        return self._turns.asked(to_candidates(proposals, self._settings, self._generation))
+
+    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
+        """Cuts parents and offspring to mu, front by front."""
+        members = {member.digest: member for member in self._population}
+        for candidate, evaluation in self._turns.told(evaluations):
+            members.setdefault(candidate.digest, self._member(candidate, evaluation))
+            self._seen.add(candidate.digest)
+        rng = survival_rng(self._settings.seed or 0, self._generation)
+        self._population = _survivors(list(members.values()), self._settings.population, rng)
+        self._generation += 1
+
+    def _member(self, candidate: Candidate, evaluation: Evaluation) -> Member:
+        """The member, with its losses if it has them all."""
+        rank = rank_of(evaluation, self._objectives[0])
+        if not is_feasible(rank):
+            return Member.of(candidate, rank)
+        losses = tuple(objective.loss(evaluation.value_of(objective.name)) for objective in self._objectives)
+        return Member.of(candidate, rank, losses) if all(map(math.isfinite, losses)) else Member.of(candidate, UNRANKED)
+
+    def _offspring(self, count: int) -> list[Proposal]:
+        space, share = self._space, self._settings.crossover
+        rng = generation_rng(self._settings.seed or 0, self._generation)
+        population, keys = self._population, _keys(self._population)
+
+        def parent() -> Proposal:
+            a, b = rng.integers(len(population), size=2).tolist()
+            better: Proposal = population[a if keys[a] <= keys[b] else b].proposal
+            return better
+
+        def child() -> Proposal:
+            first = parent()
+            genome, operator = first.genome, ""
+            parents: tuple[str, ...] = (first.digest,)
+            if rng.random() < share:
+                second = parent()
+                genome, operator = space.crossover(genome, second.genome, rng), "crossover"
+                parents = (first.digest, second.digest)
+            if not operator or rng.random() < _MUTATED:
+                genome, mutation = space.mutate(genome, rng)
+                operator = operator or mutation
+            return Proposal(genome, space.digest(genome), parents, operator)
+
+        proposals: list[Proposal] = []
+        seen = set(self._seen)
+        while len(proposals) < count:
+            proposals.append(new_proposal(seen, child, lambda: sampled(space, rng)))
+            seen.add(proposals[-1].digest)
+        return proposals
+
+    def state(self) -> dict[str, Any]:
+        """The population with its losses, and the digests tried."""
+        self._turns.check_settled("state")
+        return {
+            "generation": self._generation,
+            "population": [member.to_json(self._space) for member in self._population],
+            "seen": sorted(self._seen),
+            "initial": [] if self._generation else [self._space.genome_to_json(genome) for genome in self._initial],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `state`."""
+        self._generation = int(state["generation"])
+        self._population = [Member.from_json(value, self._space) for value in state["population"]]
+        self._seen = set(state["seen"])
+        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
+        self._turns.reset()
+
+
+class _Individual:
+    """What DEAP's selection looks at."""
+
+    def __init__(self, member: Member, fitness: type[base.Fitness]) -> None:
+        self.member, self.fitness = member, fitness(member.losses)
+
+
+def _individuals(members: Sequence[Member]) -> list[_Individual]:
+    count = len(members[0].losses)
+    fitness = type("Losses", (base.Fitness,), {"weights": (-1.0,) * count})
+    return [_Individual(member, fitness) for member in members]
+
+
+def _survivors(members: list[Member], count: int, rng: np.random.Generator) -> list[Member]:
+    """The best `count`: whole fronts, the last one thinned out; then what is infeasible, by rank."""
+    feasible = [member for member in members if is_feasible(member.rank)]
+    others = sorted((member for member in members if not is_feasible(member.rank)), key=lambda member: member.rank)
+    if len(feasible) <= count:
+        return [*feasible, *others][:count]
+    individuals = _individuals(feasible)
+    num_objectives = len(feasible[0].losses)
+    with seeded_random(rng):
+        if num_objectives < 3:
+            chosen = tools.selNSGA2(individuals, count)
+        else:
+            chosen = tools.selNSGA3(individuals, count, _reference_points(num_objectives, count))
+    return [individual.member for individual in chosen]
+
+
+def _reference_points(num_objectives: int, count: int) -> Any:
+    """Directions evenly over the simplex, the most that are no more than `count`, as Deb and Jain advise."""
+    divisions = 1
+    while math.comb(num_objectives + divisions, divisions + 1) <= count:
+        divisions += 1
+    return tools.uniform_reference_points(num_objectives, divisions)
+
+
+def _keys(members: Sequence[Member]) -> list[_Key]:
+    """The sort key of each member."""
+    keys: dict[str, _Key] = {member.digest: (*member.rank, 0.0) for member in members}
+    feasible = [member for member in members if is_feasible(member.rank)]
+    if feasible:
+        fronts = tools.sortNondominated(_individuals(feasible), len(feasible))
+        for number, front in enumerate(fronts):
+            tools.emo.assignCrowdingDist(front)
+            for individual in front:
+                keys[individual.member.digest] = (0, float(number), -individual.fitness.crowding_dist)
+    return [keys[member.digest] for member in members]
