@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evonas.runs.ballast import BALLAST
 from evonas.runs.files import TEMPORARY, sync_directory
-from evonas.runs.lock import LOCK_NAME
+from evonas.runs.lock import DISK_FAULTS, LOCK_NAME
 from evonas.runs.schema import DATABASE
 from genomes.errors import InputError
 
@@ -56,6 +56,8 @@ def make_directory(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if error.errno in DISK_FAULTS:
+            raise
         raise InputError(
             f"run directory must be a directory that can be written, but {directory} cannot be made "
             f"({error.strerror}): choose another place"

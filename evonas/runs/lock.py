@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from genomes.errors import InputError
 
-__all__ = ["LOCK_NAME", "RunLock", "owner_of"]
+__all__ = ["DISK_FAULTS", "LOCK_NAME", "RunLock", "owner_of"]
 
 LOCK_NAME = "run.lock"
+
+#: Errors that are the disk's, where others are a mistake of whoever chose the directory.
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 
 class RunLock:
@@ -19,6 +24,7 @@ class RunLock:
 
     Raises:
         InputError: another process holds it, or the directory cannot be written.
+        OSError: the disk is at fault.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -26,6 +32,8 @@ class RunLock:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         except OSError as error:
+            if error.errno in DISK_FAULTS:
+                raise
             raise InputError(
                 f"run directory must be writable, but {directory} is not ({error.strerror}): "
                 "choose another place or change its permissions"
@@ -37,13 +45,20 @@ class RunLock:
                 f"run directory must be used by one process at a time, but {directory} is being used by process "
                 f"{owner or '(starting)'}: wait for it, stop it, or choose another directory"
             ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            os.close(self._descriptor)
+            raise
 
     def release(self) -> None:
         """Lets others in. May be called twice."""
         if self._descriptor >= 0:
-            os.ftruncate(self._descriptor, 0)
+            with suppress(
+                OSError
+            ):  # the number is shown only while somebody holds the lock
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = -1
 

@@ -99,8 +99,9 @@ class RunStore(RunReader):
             InputError: the directory holds a run or other files, is used by a live process, or cannot be written.
         """
         directory = Path(directory)
-        make_directory(directory)
-        lock = RunLock(directory)
+        with storing(directory):
+            make_directory(directory)
+            lock = RunLock(directory)
         try:
             with storing(directory):
                 make_room(directory, overwrite)
@@ -143,7 +144,8 @@ class RunStore(RunReader):
         directory = Path(directory)
         check_links(directory)
         schema.check_header(directory / schema.DATABASE)
-        lock = RunLock(directory)
+        with storing(directory):
+            lock = RunLock(directory)
         try:
             with storing(directory):
                 store = cls(directory, lock)

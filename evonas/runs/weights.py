@@ -6,6 +6,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,10 @@ class WeightFiles:
         return path.stat().st_size if path.is_file() else 0
 
     def remove(self, names: AbstractSet[str]) -> None:
-        """Deletes files that no row names any more."""
+        """Deletes files that no row names any more; those that the disk will not let go are collected later."""
         for name in names:
-            self._path(name).unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path(name).unlink(missing_ok=True)
 
     def collect(self, kept: AbstractSet[str]) -> None:
         """Deletes what a crash left: temporary files, and files that no row names."""

@@ -12,6 +12,7 @@ import pytest
 from tests.execution.conftest import data_path
 from tests.reliability.battery import Row, Runs
 from tests.reliability.counts import SOAK
+from tests.reliability.disks import Disk, mounted
 from tests.reliability.forkserver import ForkServer
 
 __all__ = ["data_path"]
@@ -72,3 +73,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
 @pytest.fixture
 def runs(server: ForkServer, fast_path: Path) -> Runs:
     return Runs(server, fast_path)
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    with mounted() as made:
+        yield made

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from evonas.config import Budget
+from evonas.errors import StorageError
 from evonas.evolution import Progress, Stop, evolve
 from evonas.interruption import Interruption
 from evonas.runs import RunStore
@@ -32,6 +33,9 @@ def main(directory: str, sleep_seconds: float = 0.0, seconds: float | None = Non
     except InputError as error:
         print(error)
         return 2
+    except StorageError as error:  # as the command line does
+        print(error)
+        return 74
 
 
 def _search(directory: Path, sleep_seconds: float, seconds: float | None) -> int:
