@@ -55,7 +55,7 @@ def _real(value: Any) -> Any:
         raise ValueError("a number")
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("a number") from None
 
 

@@ -20,6 +20,7 @@ from evonas.interruption import Abandoned, Interruption
 from evonas.runs.records import Record
 from evonas.runs.store import RunStore
 from evonas.snapshot import Start
+from genomes.errors import InputError
 from genomes.space import SearchSpace
 
 __all__ = ["Generation", "Progress", "Stop", "describe_stop", "evolve", "spent"]
@@ -83,7 +84,9 @@ class Progress:
 
 
 def describe_stop(stop: str, budget: Budget) -> str:
-    """The reason for a person."""
+    """The reason for a person. Raises InputError when it is none of `Stop`, as in a run that somebody changed."""
+    if stop not in tuple(Stop):
+        raise InputError(f"reason to stop must be one of {', '.join(Stop)}, not {stop!r:.80}: restore the run from a copy")
     return {
         Stop.GENERATIONS: f"all {budget.generations} generations are done",
         Stop.EVALUATIONS: f"all {budget.evaluations} evaluations are done",
@@ -136,7 +139,7 @@ def evolve(
     store.begin_session(budget)
     stop = Stop.INTERRUPTED
     try:
-        strategy.restore(store.state)
+        _restore(strategy, store)
         evaluator.restore(store.evaluator_state)
         while (reason := session.stop_before_generation()) is None:
             candidates = [store.located(candidate) for candidate in strategy.ask()]
@@ -158,6 +161,16 @@ def evolve(
         store.end_session(stop, session.session_seconds)
         raise
     store.end_session(stop, session.session_seconds)
+
+
+def _restore(strategy: Strategy, store: RunStore) -> None:
+    try:
+        strategy.restore(store.state)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(
+            f"state of the strategy in {store.directory} must be one that {store.settings.strategy} wrote, but "
+            f"{type(error).__name__}: {error!s:.200}: restore the run from a copy"
+        ) from error
 
 
 class _Session:

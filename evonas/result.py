@@ -91,12 +91,12 @@ class SearchResult:
     def best_model(self) -> Any:
         """The best network as a `keras.Model`, with the weights that were scored; predicts in the target's units.
 
-        It takes features as `prepare` gives them.
+        It takes features as `prepare` gives them. The file in the run directory is checked before Keras opens it.
         """
-        import keras
+        from evonas.training.keras_file import load_keras_file
 
         path = self._model_path if self._model_path.exists() else self.exported.path
-        return keras.models.load_model(path)
+        return load_keras_file(path, own=type(self.space).__name__ != "DenseSpace")
 
     def prepare(self, x: Any) -> NDArray[np.float32]:
         """Raw rows as the networks take them: encoded, imputed and scaled as fitted on the training rows.

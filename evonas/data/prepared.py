@@ -6,14 +6,15 @@ The driver prepares it once, writes it to the run directory as `data.npz` (no pi
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
+from evonas.data.archive import read_arrays
 from evonas.data.encoding import Preparation
 from genomes.errors import InputError
 
@@ -111,25 +112,43 @@ class PreparedData:
             InputError: the file is missing, damaged or something else.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            about = json.loads(arrays.pop("about").tobytes())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-            raise InputError(
-                f"{path} must be prepared data that evonas saved, but: {error}; prepare it again"
-            ) from None
-        problem: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about["problem"].items()}
-        splits: list[dict[str, NDArray[Any]]] = [{} for _ in range(about["splits"])]
+            arrays = read_arrays(path)
+            return cls._from_arrays(arrays, json.loads(arrays.pop("about").tobytes()))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
+            raise InputError(f"{path} must be prepared data that evonas saved, but {what}: prepare it again") from None
+
+    @classmethod
+    def _from_arrays(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> PreparedData:
+        splits: list[dict[str, NDArray[Any]]] = [{} for _ in range(min(about["splits"], len(arrays)))]
         for name, value in arrays.items():
             if name.startswith("split_"):
                 place, _, part = name.partition("/")
                 splits[int(place.removeprefix("split_"))][part] = value
         return cls(
-            problem=Problem(**problem),
-            splits=tuple(Split(**split) for split in splits),
+            problem=TypeAdapter(Problem).validate_python(about["problem"]),
+            splits=tuple(_checked(Split(**split), about["problem"]["num_features"]) for split in splits),
             x_test=arrays.get("x_test"),
             y_test=arrays.get("y_test"),
-            fingerprint=about["fingerprint"],
-            notes=tuple(about["notes"]),
+            fingerprint=str(about["fingerprint"]),
+            notes=tuple(map(str, about["notes"])),
             preparation=None if about["preparation"] is None else Preparation.from_json(about["preparation"]),
         )
+
+
+def _checked(split: Split, num_features: int) -> Split:
+    """The split, whose arrays have to fit each other."""
+    for x, y, weight in (
+        (split.x_train, split.y_train, split.weight_train),
+        (split.x_validation, split.y_validation, None),
+    ):
+        if (
+            x.ndim != 2
+            or x.shape[1] != num_features
+            or len(x) != len(y)
+            or (weight is not None and len(weight) != len(x))
+        ):
+            raise ValueError(f"arrays of shapes {x.shape} and {y.shape} are no rows of {num_features} features")
+    return split

@@ -55,9 +55,7 @@ class RunLock:
     def release(self) -> None:
         """Lets others in. May be called twice."""
         if self._descriptor >= 0:
-            with suppress(
-                OSError
-            ):  # the number is shown only while somebody holds the lock
+            with suppress(OSError):  # the number is shown only while somebody holds the lock
                 os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = -1

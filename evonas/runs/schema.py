@@ -152,7 +152,7 @@ def _refusing(path: Path) -> Iterator[None]:
     check_header(path)
     try:
         yield
-    except (sqlite3.Error, MemoryError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY):
             raise StorageError(f"{path} could not be opened: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.archive import open_plain, read_arrays
 from evonas.evaluation import Weights
 from evonas.runs.files import TEMPORARY, sync_directory, write_atomically
 from genomes.errors import InputError
@@ -29,6 +31,9 @@ def weights_to_bytes(weights: Weights) -> bytes:
             with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
     return buffer.getvalue()
+
+
+_NAME = re.compile("[0-9a-f]{64}")
 
 
 class WeightFiles:
@@ -56,13 +61,18 @@ class WeightFiles:
         """
         path = self._path(name)
         try:
-            content = path.read_bytes()
+            with open_plain(path) as file:
+                content = file.read()
         except OSError as error:
-            raise InputError(f"weights file {path} must be readable ({error.strerror}): restore the file") from None
+            raise InputError(
+                f"weights file {path} must be readable ({error.strerror or error}): restore the file"
+            ) from None
         if hashlib.sha256(content).hexdigest() != name:
             raise InputError(f"weights file {path} must be as it was written, but it was changed: restore the file")
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
+        try:
+            return read_arrays(content)
+        except ValueError as error:
+            raise InputError(f"weights file {path} must hold plain arrays, but {error}: restore the file") from None
 
     def holds(self, name: str) -> bool:
         """Whether the file is there."""
@@ -87,4 +97,6 @@ class WeightFiles:
                     path.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise InputError(f"name of a weights file must be a SHA-256, not {name!r:.80}: restore the run from a copy")
         return self._folder / f"{name}.npz"

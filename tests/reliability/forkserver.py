@@ -110,7 +110,8 @@ def _child(request: dict[str, Any]) -> int:
     sys.stdin = open(os.devnull)  # noqa: SIM115
     os.environ.update(request["environment"])
     if request["gate"]:
-        Path(request["gate"]).read_bytes()
+        with open(request["gate"], "rb", buffering=0) as gate:
+            gate.read(1)
     module, _, name = request["call"].partition(":")
     try:
         return int(getattr(importlib.import_module(module), name)(*request["arguments"]) or 0)

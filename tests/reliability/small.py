@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from evonas.config import Budget
@@ -31,23 +32,24 @@ def main(directory: str, sleep_seconds: float = 0.0, seconds: float | None = Non
     try:
         return _search(Path(directory), sleep_seconds, seconds)
     except InputError as error:
-        print(error)
+        _say(error)
         return 2
     except StorageError as error:  # as the command line does
-        print(error)
+        _say(error)
         return 74
 
 
 def _search(directory: Path, sleep_seconds: float, seconds: float | None) -> int:
     there = (directory / DATABASE).exists()
     store = RunStore.open(directory) if there else toy_store(directory, toy_settings(seed=4))
-    log = os.open(directory.with_suffix(".owners"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.write(log, f"in {os.getpid()}\n".encode())
+    with suppress(OSError):
+        log = os.open(directory.with_suffix(".owners"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    _say(f"in {os.getpid()}", log)
     strategy = make_strategy(store.settings.strategy, ToySpace(), objective=RMSE, settings=store.settings)
-    print("ready", flush=True)
+    _say("ready")
 
     def on_part(progress: Progress) -> None:
-        print(progress.evaluated, flush=True)
+        _say(progress.evaluated)
 
     with store, Interruption(float(os.environ.get("GRACE_SECONDS", "8"))) as interruption:
         evaluator = ToyEvaluator(part_size=2, sleep_seconds=sleep_seconds)
@@ -56,6 +58,12 @@ def _search(directory: Path, sleep_seconds: float, seconds: float | None) -> int
         for _ in evolve(strategy, evaluator, store, ToySpace(), budget, interruption=interruption, on_part=on_part):
             pass
         if seconds is not None:
-            print(f"spent {time.monotonic() - started} recorded {store.seconds}")
-        os.write(log, f"out {os.getpid()}\n".encode())
+            _say(f"spent {time.monotonic() - started} recorded {store.seconds}")
+        _say(f"out {os.getpid()}", log)
         return interruption.exit_code if store.stop == Stop.INTERRUPTED else 0
+
+
+def _say(words: object, file: int = 1) -> None:
+    """Prints; that fails like any other write when the test makes it, and then is no matter."""
+    with suppress(OSError):
+        os.write(file, f"{words}\n".encode())

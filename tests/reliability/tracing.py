@@ -42,6 +42,7 @@ def traced(start: Callable[[Path], Process], folder: Path, *options: str) -> Ite
     log.unlink(missing_ok=True)
     gate.unlink(missing_ok=True)
     os.mkfifo(gate)
+    opened = os.open(gate, os.O_RDWR)  # held: the tracer may interrupt the other end in opening it
     process = start(gate)
     command = ["strace", "-f", "-q", "-o", str(log), "-p", str(process.pid), *options]
     tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -50,11 +51,12 @@ def traced(start: Callable[[Path], Process], folder: Path, *options: str) -> Ite
         while not re.search(r"TracerPid:\s*[1-9]", status.read_text()):
             assert tracer.poll() is None, tracer.stderr and tracer.stderr.read()
             time.sleep(0.001)
-        gate.write_bytes(b"")
+        os.write(opened, b"x")
         yield process
     finally:
         process.kill()
         tracer.wait(10)
+        os.close(opened)
         if tracer.stderr is not None:
             tracer.stderr.close()
 
@@ -65,9 +67,10 @@ def calls_of(start: Callable[[Path], Process], folder: Path) -> list[tuple[str, 
         assert process.wait() == 0, process.text()
     counts: dict[str, int] = {}
     found = []
-    for match in re.finditer(r"^\d+ +(\w+)\(", (folder / "strace.log").read_text(), re.MULTILINE):
+    for match in re.finditer(r"^\d+ +(\w+)\((1,)?", (folder / "strace.log").read_text(), re.MULTILINE):
         name = match[1]
         if name in CALLS:
             counts[name] = counts.get(name, 0) + 1
-            found.append((name, counts[name]))
+            if not match[2]:  # it prints
+                found.append((name, counts[name]))
     return found

@@ -1,0 +1,225 @@
+"""`.keras` files are data: looked at before Keras is, and opened only when they hold what evonas writes.
+
+Keras imports whatever module a file names and builds whatever class it asks for. Here a file is opened when it is a
+plain archive of the three parts that Keras writes, when every object in it is on a short list, when its layers are a
+network that has as many weights as there are in the file, and when those are plain arrays inside of it. What is checked
+are the bytes that are then loaded. Imports Keras and h5py only when a file is to be opened.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from evonas.data.archive import open_plain
+from genomes.codec import parse_json
+from genomes.errors import InputError
+from genomes.vocabulary import ACTIVATIONS
+
+__all__ = ["check_keras_file", "load_keras_file"]
+
+_PARTS = ("metadata.json", "config.json", "model.weights.h5")
+_MOST_CONFIG_BYTES = 16 << 20
+_WIDEST = 1 << 24
+_KERAS_AT_LEAST = (3, 15, 1)
+
+_LAYERS = ("InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout")
+_ALLOWED = {
+    "keras.src.models.functional": {"Functional"},
+    "keras.layers": {*_LAYERS, "Rescaling"},
+    "keras.initializers": {"GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"}
+    | {"Zeros", "Ones", "RandomNormal", "RandomUniform", "Orthogonal"},
+    "keras.regularizers": {"L2"},
+    "keras": {"DTypePolicy"},
+    None: {"__keras_tensor__"},
+}
+_ACTIVATIONS = {*ACTIVATIONS, "softmax"}
+#: Layers of Keras itself that run what a file says; refused in models of a user's own too.
+_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "Wrapper", "__lambda__", "function"}
+
+
+def load_keras_file(path: Path, own: bool = False) -> Any:
+    """The `keras.Model` of a file that `check_keras_file` lets pass."""
+    content = check_keras_file(path, own)
+    import keras
+
+    with tempfile.NamedTemporaryFile(suffix=".keras") as copy:
+        copy.write(content)
+        copy.flush()
+        try:
+            return keras.models.load_model(copy.name, compile=False, safe_mode=True)
+        except (ValueError, TypeError, KeyError, OSError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(f"{path} must be a model that Keras opens, but {reason}: export it again") from None
+
+
+def check_keras_file(path: Path, own: bool = False) -> bytes:
+    """Looks at a file without Keras, and gives its bytes.
+
+    Args:
+        path: of the file.
+        own: whether the model comes from a user's own `build` function: any layer of Keras may be in it, except those
+            that run code, and its weights are not counted.
+
+    Raises:
+        InputError: it cannot be read, is damaged, or holds what evonas does not write; says what.
+    """
+    _check_keras_version()
+    try:
+        with open_plain(path) as file:
+            content = file.read()
+        config, weights = _parts(content)
+        elements = _count_weights(weights)
+        _check_objects(config, "config", own)
+        if not own:
+            _check_network(config, elements)
+    except InputError as error:
+        raise _refused(path, error) from None
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        RuntimeError,
+        RecursionError,
+    ) as error:
+        raise _refused(path, error) from None
+    return content
+
+
+def _refused(path: Path, error: Exception) -> InputError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return InputError(f"{path} must be a Keras model that evonas wrote, but {reason:.300}: export it again")
+
+
+def _check_keras_version() -> None:
+    found = version("keras")
+    numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdigit())
+    if numbers < _KERAS_AT_LEAST:
+        wanted = ".".join(map(str, _KERAS_AT_LEAST))
+        raise InputError(
+            f"keras must be at least {wanted} to open files, since older ones can be made to run code by "
+            f"them, and this is {found}: pip install --upgrade keras"
+        )
+
+
+def _parts(content: bytes) -> tuple[Any, bytes]:
+    """The configuration, and the file of the weights."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if sorted(entry.filename for entry in entries) != sorted(_PARTS):
+                raise InputError(f"it must hold {', '.join(_PARTS)} and nothing else")
+            if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
+                raise InputError("its parts must be stored as they are, neither compressed nor encrypted")
+            if sum(entry.file_size for entry in entries) > len(content):
+                raise InputError("its parts claim to be larger than the file")
+            texts = {name: archive.read(name) for name in _PARTS}
+    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        raise InputError(str(error) or "it is cut off") from None
+    if len(texts["config.json"]) > _MOST_CONFIG_BYTES:
+        raise InputError(f"its configuration must have at most {_MOST_CONFIG_BYTES} bytes")
+    return parse_json(texts["config.json"].decode(), "config.json"), texts["model.weights.h5"]
+
+
+def _count_weights(content: bytes) -> int:
+    """How many numbers there are in the arrays of an HDF5 file, all of which have to lie in the file itself."""
+    import h5py
+
+    elements = stored = 0
+    with h5py.File(io.BytesIO(content), "r") as file:
+        waiting: list[tuple[str, Any]] = [("/", file)]
+        seen: set[Any] = set()
+        while waiting:
+            place, group = waiting.pop()
+            if group.id in seen:
+                raise InputError(f"{place} of its weights must be reached in one way only")
+            seen.add(group.id)
+            for name in group:
+                where = f"{place}{name}"
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise InputError(f"{where} of its weights must be in the file, but it is a link")
+                item = group[name]
+                if isinstance(item, h5py.Group):
+                    waiting.append((f"{where}/", item))
+                    continue
+                if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "iufb":
+                    raise InputError(f"{where} of its weights must be an array of numbers")
+                if item.external or item.is_virtual or item.chunks or item.compression:
+                    raise InputError(f"{where} of its weights must be stored in the file as it is")
+                elements += math.prod(item.shape)
+                stored += math.prod(item.shape) * item.dtype.itemsize
+    if stored > len(content):
+        raise InputError("its weights claim to be larger than the file")
+    return elements
+
+
+def _check_objects(value: Any, place: str, own: bool) -> None:
+    """Every object that Keras would make is on the list."""
+    if isinstance(value, Mapping):
+        if {"class_name", "module", "registered_name"} & value.keys():
+            module, name = value.get("module"), value.get("class_name")
+            if own:
+                known = (module is None or str(module).startswith("keras")) and name not in _CODE
+                known = known and value.get("registered_name") in (None, name)
+            else:
+                known = name in _ALLOWED.get(module, ()) and value.get("registered_name") in (None, name)
+            if not known:
+                raise InputError(f"{place} is {module}.{name}, which evonas never writes")
+        for key, item in value.items():
+            if key == "activation" and not own and item not in _ACTIVATIONS:
+                raise InputError(
+                    f"{place}.activation must be one of {', '.join(sorted(_ACTIVATIONS))}, not {item!r:.80}"
+                )
+            _check_objects(item, f"{place}.{key}", own)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            _check_objects(item, f"{place}[{number}]", own)
+
+
+def _check_network(config: Any, elements: int) -> None:
+    """The layers are a network of dense layers with no more weights than there are in the file."""
+    if config["class_name"] != "Functional" or config["module"] != "keras.src.models.functional":
+        raise InputError("it must be a functional model")
+    widths: dict[str, int] = {}
+    needed = 0
+    for layer in config["config"]["layers"]:
+        kind, settings, name = layer["class_name"], layer["config"], layer["name"]
+        if layer["module"] != "keras.layers" or name in widths:
+            raise InputError(f"layer {name!r:.80} must be a layer, and once")
+        sources = _sources(layer["inbound_nodes"])
+        fan_in = sum(widths[source] for source in sources)
+        if kind == "InputLayer":
+            _, width = settings["batch_shape"]
+        else:
+            width = settings["units"] if kind == "Dense" else fan_in
+        most = elements if kind == "Dense" else _WIDEST
+        if type(width) is not int or not 0 < width <= most:
+            raise InputError(f"layer {name!r:.80} must have a width that fits its weights, not {width!r:.80}")
+        widths[name] = width
+        needed += {"Dense": fan_in * width, "BatchNormalization": 4 * width, "LayerNormalization": 2 * width}.get(
+            kind, 0
+        )
+        if needed > elements:
+            raise InputError(f"its layers need {needed:,} weights or more, and it has {elements:,}")
+
+
+def _sources(nodes: Any) -> list[str]:
+    """Names of the layers that a layer takes its input from."""
+    found: list[str] = []
+    waiting = [node["args"] for node in nodes]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
+            found.append(value["config"]["keras_history"][0])
+    return found
