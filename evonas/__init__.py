@@ -9,6 +9,7 @@
 ====================================  ================================================================================
 `search(x, y, ...)`                   evolves networks for arrays, a DataFrame or a CSV file; gives a `SearchResult`
 `resume(run_dir, ...)`                goes on after Ctrl-C, a crash or power loss; extends a finished run
+`finalists(run_dir, top=5, seeds=5)`  trains the best networks again: how good are they, luck aside
 `load_run(run_dir)`                   the `SearchResult` of any run, also of one that is running
 `export(run_dir, path, rank=1)`       writes a network that plain `keras.models.load_model` opens
 `strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for a loop of one's own
@@ -22,7 +23,7 @@ page of its own: `evonas.strategies`, `evonas.training`, `evonas.execution`, `ev
 Importing this package loads no Keras, TensorFlow, JAX, pandas or scikit-learn.
 """
 
-from evonas.api import load_run, resume, search
+from evonas.api import finalists, load_run, resume, search
 from evonas.config import Budget, Settings
 from evonas.errors import Interrupted, StorageError
 from evonas.evaluation import Candidate, Evaluation, Status
@@ -46,6 +47,7 @@ __all__ = [
     "Status",
     "StorageError",
     "export",
+    "finalists",
     "find_learning_rate",
     "load_run",
     "resume",

@@ -15,6 +15,7 @@ from evonas.config import Budget, Settings
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
 from evonas.evolution import Generation, Progress, Stop, evolve, spent
+from evonas.finalists import OnRetraining, retrain_finalists
 from evonas.interruption import Interruption
 from evonas.objective import default_objective, objective_named
 from evonas.result import SearchResult
@@ -32,7 +33,7 @@ from genomes.spaces import read_space, space_from_json
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
 
-__all__ = ["EvaluatorFactory", "load_run", "read_data", "resume", "search", "search_prepared"]
+__all__ = ["EvaluatorFactory", "finalists", "load_run", "read_data", "resume", "search", "search_prepared"]
 
 #: What makes an evaluator: (space, path of the prepared data, settings) -> evaluator.
 EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
@@ -167,6 +168,7 @@ def search_prepared(
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
     on_start: OnStart | None = None,
+    on_finalists: OnRetraining | None = None,
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
 ) -> SearchResult:
@@ -175,6 +177,7 @@ def search_prepared(
     Args:
         source: where the data came from, recorded for people; JSON values.
         on_start: called once, before anything is trained, with the run and its budget.
+        on_finalists: called while finalists are trained again, with the re-trainings done and those planned.
         interruption: how to listen to signals.
         evaluator: what trains; the worker process by default.
     """
@@ -193,7 +196,9 @@ def search_prepared(
         source=source,
         overwrite=overwrite,
     )
-    return _run(store, space, budget or Budget.of(), on_part, on_generation, on_start, interruption, evaluator)
+    return _run(
+        store, space, budget or Budget.of(), on_part, on_generation, on_start, on_finalists, interruption, evaluator
+    )
 
 
 def resume(
@@ -207,6 +212,7 @@ def resume(
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
     on_start: OnStart | None = None,
+    on_finalists: OnRetraining | None = None,
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
     **settings: Any,
@@ -235,7 +241,48 @@ def resume(
     except BaseException:
         store.close()
         raise
-    return _run(store, space, budget, on_part, on_generation, on_start, interruption, evaluator)
+    return _run(store, space, budget, on_part, on_generation, on_start, on_finalists, interruption, evaluator)
+
+
+def finalists(
+    run_dir: str | Path,
+    top: int = 5,
+    seeds: int = 5,
+    *,
+    on_finalists: OnRetraining | None = None,
+    interruption: Interruption | None = None,
+    evaluator: EvaluatorFactory | None = None,
+) -> SearchResult:
+    """Trains the best networks of a run again from scratch, from other seeds: how good are they, luck aside?
+
+    What was trained before is not trained again. The result's `finalists` tell what came of it; its `best`, and what
+    `export` takes for rank 1, is from then on the finalist with the best mean re-score, as long as the search does not
+    go on.
+
+    Args:
+        run_dir: the run directory.
+        top: networks.
+        seeds: re-trainings of each.
+        on_finalists: called after every commit, with the re-trainings done and those planned.
+        interruption: how to listen to signals.
+        evaluator: what trains; the worker process by default.
+
+    Raises:
+        InputError: there is no run, another process runs it, or no network has a score.
+        Interrupted: as `search`; what is trained is kept.
+    """
+    for name, value in (("top", top), ("seeds", seeds)):
+        if not 1 <= value <= 1000:
+            raise InputError(f"{name} must be at least 1 and at most 1000, not {value}: 5 is a good start")
+    with RunStore.open(run_dir) as store, interruption or Interruption() as listening:
+        store.ranked(1)
+        space = space_from_json(store.space_json)
+        with closing((evaluator or _worker)(space, store.directory / DATA_NAME, store.settings)) as trainer:
+            done = retrain_finalists(store, trainer, space, top, seeds, interruption=listening, on_part=on_finalists)
+        store.write_reports()
+    if not done:
+        raise Interrupted(Path(run_dir), listening.exit_code)
+    return SearchResult(run_dir)
 
 
 def load_run(run_dir: str | Path) -> SearchResult:
@@ -250,6 +297,7 @@ def _run(
     on_part: OnPart | None,
     on_generation: OnGeneration | None,
     on_start: OnStart | None,
+    on_finalists: OnRetraining | None,
     interruption: Interruption | None,
     evaluator: EvaluatorFactory | None,
 ) -> SearchResult:
@@ -265,6 +313,11 @@ def _run(
                     if on_generation is not None:
                         on_generation(generation)
             stopped = store.stop == Stop.INTERRUPTED
+            top, seeds = store.finals_wanted
+            if not stopped and top:
+                stopped = not retrain_finalists(
+                    store, trainer, space, top, seeds, interruption=listening, on_part=on_finalists
+                )
         finally:
             trainer.close()
     if stopped:

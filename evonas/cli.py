@@ -1,4 +1,4 @@
-"""The command line: `evonas run | resume | status | export | lr-find | space`. Sits on top: nobody imports it.
+"""The command line, `evonas COMMAND`: run, resume, status, finalists, export, lr-find, space. Nobody imports it.
 
 Exit codes: 0 done, 1 something failed, 2 a mistake in what was given, 74 the disk, 130 and 143 Ctrl-C and SIGTERM. What
 is heavy (pandas, rich) is imported by the command that needs it, so that `--help` is quick.
@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from evonas import __version__
+from evonas.commands.finalists import finalists
 from evonas.commands.lr_find import lr_find
 from evonas.commands.options import AsJson, Quiet, RunDir, option
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
@@ -130,6 +131,10 @@ def run(
     trainer: Annotated[
         str | None, option("population (all networks at once) or single (one by one) [population].", "NAME")
     ] = None,
+    finalists: Annotated[
+        int | None,
+        option(f"Best networks to train again at the end, from other seeds; 0 for none [{_DEFAULTS.finalists}].", "N"),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -149,6 +154,7 @@ def run(
         "strategy": strategy,
         "inherit": inherit,
         "trainer": trainer,
+        "finalists": finalists,
     }
     settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
     budget = Budget.of(generations, evaluations, time, target_score)
@@ -246,6 +252,7 @@ def export(
     typer.echo(f'Load it: keras.models.load_model("{output}")')
 
 
+app.command("finalists")(finalists)
 app.command("lr-find")(lr_find)
 
 
@@ -290,7 +297,11 @@ def _search(search: Callable[..., Any], quiet: bool, as_json: bool) -> None:
     display = make_display(interruption, sys.stdout, sys.stderr, quiet=quiet, as_json=as_json)
     try:
         result = search(
-            interruption=interruption, on_start=display.start, on_part=display.part, on_generation=display.generation
+            interruption=interruption,
+            on_start=display.start,
+            on_part=display.part,
+            on_generation=display.generation,
+            on_finalists=display.finalists,
         )
     except Interrupted as stop:
         display.pause()

@@ -113,6 +113,10 @@ class Settings(_Frozen):
     memory_bytes: Whole = Field(default=1 << 30, ge=1 << 20, description="memory that one training program may use")
     keep: Whole = Field(default=10, ge=1, le=100_000, description="best networks whose weights are kept")
     keep_bytes: Whole = Field(default=1 << 30, ge=0, description="of their weights; the best one's are always kept")
+    finalists: Whole = Field(
+        default=3, ge=0, le=1000, description="best networks that are trained again at the end, from other seeds"
+    )
+    finalist_seeds: Whole = Field(default=3, ge=1, le=1000, description="how often each of them is trained again")
     seed: Whole | None = Field(
         None, ge=0, lt=1 << 63, description="of everything random; none draws one and records it"
     )

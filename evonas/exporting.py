@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,7 +29,8 @@ def export(run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: boo
     Args:
         run_dir: the run directory, also of a search that is running.
         path: of the file to write, ending in `.keras`; replaced if it is there, whole or not at all.
-        rank: 1 for the best network of the run, 2 for the next, and so on.
+        rank: 1 for the best network of the run, 2 for the next, and so on. Finalists lead, by their mean re-score, with
+            the weights of their median re-training (`RunReader.ranked`).
         retrain: train anew on training and validation rows together, for as many epochs as the best one had; else the
             model has the very weights that were scored.
 
@@ -44,7 +45,7 @@ def export(run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: boo
 
     _check_path(path)
     with RunReader(run_dir) as run:
-        record = run.ranked(rank)
+        record, finalists = run.ranked(rank), run.finalists
         space: Any = space_from_json(run.space_json)
         task = ExportTask(
             architecture=graph_to_json(space.architecture(space.genome_from_json(record.genome))),
@@ -57,7 +58,10 @@ def export(run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: boo
             best_epoch=record.evaluation.best_epoch,
         )
         with worker_for(space, run.directory / DATA_NAME, run.settings) as worker:
-            return worker.export(task)
+            exported = worker.export(task)
+    if retrain or rank > len(finalists) or not finalists[rank - 1].scores:
+        return exported
+    return replace(exported, note=f"weights of the median of {len(finalists[rank - 1].scores)} re-trainings")
 
 
 def worker_for(space: SearchSpace, data: Path, settings: Settings) -> WorkerEvaluator:

@@ -60,7 +60,10 @@ class SearchResult:
 
     @cached_property
     def best(self) -> Record:
-        """The best evaluation: scores, curve, best epoch, parameters, ancestry.
+        """The best network: scores, curve, best epoch, parameters, ancestry.
+
+        Where finalists were trained again, the one with the best mean re-score, and its median re-training; else the
+        best evaluation of the search.
 
         Raises:
             InputError: no network has a score yet.
@@ -123,7 +126,7 @@ class SearchResult:
 
     @property
     def _model_path(self) -> Path:
-        return self.run_dir / "models" / f"{self.best.digest[:16]}.keras"
+        return self.run_dir / "models" / f"{(self.best.weights or self.best.digest)[:16]}.keras"
 
     @cached_property
     def population(self) -> list[Any]:
@@ -153,6 +156,35 @@ class SearchResult:
         best = frame[f"best_{name}"].astype("float64")
         frame[f"best_{name}_so_far"] = (best.cummin() if sign > 0 else best.cummax()).ffill()
         return frame
+
+    @cached_property
+    def finalists(self) -> pd.DataFrame:
+        """One row a finalist, best first: the search's score, mean and spread of its re-trainings and of their tests.
+
+        `gap` is by how much re-training is worse than the score that the search found: the winner's curse.
+        """
+        import pandas as pd
+
+        with self._read() as run:
+            name, found = run.settings.objective or "score", run.finalists
+        rows = [
+            {
+                f"search_{name}": finalist.search_score,
+                f"{name}_mean": _number(finalist.mean),
+                f"{name}_std": _number(finalist.spread),
+                "gap": _number(finalist.gap),
+                f"test_{name}_mean": _number(finalist.test_mean),
+                f"test_{name}_std": _number(finalist.test_spread),
+                "retrained": len(finalist.retrainings),
+                "failed": finalist.failed,
+                "parameters": finalist.record.evaluation.parameters,
+                "generation": finalist.record.generation,
+                "index": finalist.record.index,
+                "digest": finalist.record.digest,
+            }
+            for finalist in found
+        ]
+        return pd.DataFrame(rows)
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
@@ -187,11 +219,14 @@ class SearchResult:
 
     def __repr__(self) -> str:
         with self._read() as run:
-            best = run.best(1)
             name = run.settings.objective or "score"
-            score = f"{name} {best[0].evaluation.scores[name]:.6g}" if best else "no score yet"
+            score = f"{name} {run.ranked(1).evaluation.scores[name]:.6g}" if run.best(1) else "no score yet"
             done = f"{run.evaluated} evaluations, {run.generations} generations"
             return f"SearchResult({str(self.run_dir)!r}: {score}, {done})"
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def _signed(sign: int, loss: float | None) -> float:

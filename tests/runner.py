@@ -15,6 +15,7 @@ from typing import Any
 
 from evonas.config import Budget
 from evonas.evolution import Progress, Stop, evolve
+from evonas.finalists import retrain_finalists
 from evonas.interruption import Interruption
 from evonas.runs import RunStore, files
 from evonas.runs.schema import DATABASE
@@ -24,6 +25,7 @@ from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_settings, toy_store
 
 #: Where a run can be cut: SQL statements by their beginning, and calls, each before and after it.
 STATEMENTS = ("BEGIN", "INSERT INTO candidate", "INSERT INTO evaluation", "UPDATE evaluation", "UPDATE state", "COMMIT")
+STATEMENTS += ("INSERT INTO finals", "INSERT INTO retraining", "UPDATE retraining")
 CALLS = ("put", "remove", "fsync", "replace", "rename")
 SEAMS = (*STATEMENTS, *(f"{when} {call}" for call in CALLS for when in ("before", "after")))
 
@@ -80,7 +82,10 @@ def main(directory: Path, generations: int, sleep_seconds: float, trap: Trap | N
         budget = Budget(generations=generations)
         for _ in evolve(strategy, evaluator, store, ToySpace(), budget, interruption=interruption, on_part=on_part):
             pass
-        return interruption.exit_code if store.stop == Stop.INTERRUPTED else 0
+        if store.stop == Stop.INTERRUPTED:
+            return interruption.exit_code
+        finished = retrain_finalists(store, evaluator, ToySpace(), 2, 3, interruption=interruption)
+        return 0 if finished else interruption.exit_code
 
 
 if __name__ == "__main__":

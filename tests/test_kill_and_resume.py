@@ -82,7 +82,7 @@ def test_a_kill_at_a_seam_changes_nothing(tmp_path: Path, expected: str, seam: s
     assert code == 0, err
     assert digest(directory) == expected
     with RunReader(directory) as run:
-        named = {record.weights for record in run.records()} - {None}
+        named = {record.weights for record in run.records()} - {None} | run.finals.named_weights()
         assert {path.stem for path in (directory / "weights").iterdir()} == named
 
 

@@ -22,7 +22,7 @@ __all__ = ["Display", "Events", "Plain", "Several", "make_display"]
 
 
 class Display(Protocol):
-    """Is told what happens, in this order: `start`, (`part` ..., `generation`) ..., `pause`, `finish`."""
+    """Is told what happens: `start`, (`part` ..., `generation`) ..., `finalists` ..., `pause`, `finish`."""
 
     def start(self, run: RunReader, budget: Budget) -> None:
         """The run exists; nothing has been trained in this session."""
@@ -32,6 +32,9 @@ class Display(Protocol):
 
     def generation(self, generation: Generation) -> None:
         """A generation is complete."""
+
+    def finalists(self, done: int, planned: int) -> None:
+        """The best networks are trained again; told before the first re-training and after each commit."""
 
     def pause(self) -> None:
         """The search has ended, in whatever way: other output may follow. May come without a start, and twice."""
@@ -69,6 +72,7 @@ class Plain:
     def __init__(self, stream: IO[str], quiet: bool = False) -> None:
         self._stream, self._quiet = stream, quiet
         self._pace: Pace | None = None
+        self._told = False
         self._objective = Objective("score", "min")
         self._budget = Budget()
 
@@ -85,6 +89,11 @@ class Plain:
     def generation(self, generation: Generation) -> None:
         if not self._quiet and self._pace is not None:
             self._print([self._generation_line(generation, self._pace)])
+
+    def finalists(self, done: int, planned: int) -> None:
+        if not self._quiet and not self._told:
+            self._print([f"Finalists: training the best networks again, {planned - done} times in all"])
+        self._told = True
 
     def pause(self) -> None:
         pass
@@ -155,6 +164,9 @@ class Events:
         }
         self._write("generation", values)
 
+    def finalists(self, done: int, planned: int) -> None:
+        self._write("finalists", {"done": done, "planned": planned})
+
     def pause(self) -> None:
         pass
 
@@ -184,6 +196,10 @@ class Several:
     def generation(self, generation: Generation) -> None:
         for display in self._displays:
             display.generation(generation)
+
+    def finalists(self, done: int, planned: int) -> None:
+        for display in self._displays:
+            display.finalists(done, planned)
 
     def pause(self) -> None:
         for display in self._displays:

@@ -32,6 +32,7 @@ class Live(Plain):
         self._redrawn: Redrawn | None = None
         self._progress: Progress | None = None
         self._progress_at = 0.0
+        self._finals: tuple[int, int] | None = None
 
     def start(self, run: RunReader, budget: Budget) -> None:
         super().start(run, budget)
@@ -44,6 +45,9 @@ class Live(Plain):
 
     def generation(self, generation: Generation) -> None:
         pass
+
+    def finalists(self, done: int, planned: int) -> None:
+        self._finals = done, planned
 
     def pause(self) -> None:
         if self._redrawn is not None:
@@ -70,6 +74,8 @@ class Live(Plain):
         table.add_row("networks", f"{progress.evaluated:,} trained{failed}, {pace.per_second:.2g} a second")
         table.add_row(self._objective.name, score)
         table.add_row("best", words.best_words(progress.best))
+        if self._finals is not None:
+            table.add_row("finalists", f"{self._finals[0]} of {self._finals[1]} re-trainings done")
         table.add_row("time", words.clock(seconds) + ("" if left is None else f", about {words.clock(left)} left"))
         return table
 

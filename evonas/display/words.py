@@ -13,6 +13,7 @@ from evonas.config import Budget
 from evonas.data.encoding import Categories, Preparation
 from evonas.data.prepared import PreparedData
 from evonas.evolution import describe_stop
+from evonas.runs.finals import Finalist
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from genomes.architecture import draw
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from evonas.training.deployment import Exported
 
 __all__ = ["best_words", "clock", "command", "score_of", "scores_words", "shown", "start_lines", "start_values"]
-__all__ += ["exported_lines", "exported_values", "next_lines", "summary_lines", "summary_values"]
+__all__ += ["exported_lines", "exported_values", "finalist_lines", "next_lines", "summary_lines", "summary_values"]
 
 _KINDS = {"number": "numeric", "flag": "yes/no", "present": "present or missing"}
 _TASKS = {"regression": "regression", "binary": "binary classification", "multiclass": "classification"}
@@ -167,7 +168,7 @@ def summary_lines(run: RunReader) -> list[str]:
     """Why the run stopped, what it has spent and the best network."""
     spent = f"{_count(run.generations, 'generation')}, {_count(run.evaluated, 'network')} trained"
     lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}"]
-    best = next(iter(run.best(1)), None)
+    best = _leader(run)
     if best is None:
         reasons = Counter(record.evaluation.reason for record in run.records()).most_common(3)
         return [*lines, "No network has a score yet", *(f"  {count} x {reason}" for reason, count in reasons)]
@@ -183,12 +184,45 @@ def summary_lines(run: RunReader) -> list[str]:
         f"  {how}",
         "",
         f"Validation: {scores}",
+        *finalist_lines(run),
     ]
+
+
+def finalist_lines(run: RunReader) -> list[str]:
+    """The finalists as a table, or how far they are; nothing before any are asked for."""
+    progress, finalists = run.finals_progress, run.finalists
+    if not finalists:
+        if progress is None:
+            stale = run.finals.asked is not None
+            return ["", f"Finalists: none since the search went on; {command('finalists', run)}"] if stale else []
+        return ["", f"Finalists: {progress[0]} of {progress[1]} re-trainings done"]
+    # The median of several: what is exported is one of them, see `RunReader.ranked`.
+    rows = [("", run.objective.name, "search", "gap", "test")]
+    for rank, finalist in enumerate(finalists, 1):
+        gap = "none" if finalist.gap is None else f"{'+' if finalist.gap >= 0 else '-'}{shown(abs(finalist.gap))}"
+        failed = f" ({finalist.failed} failed)" if finalist.failed else ""
+        mean, test = (_spread_words(*each) for each in _means(finalist))
+        rows.append((f"{rank}.", mean + failed, shown(finalist.search_score), gap, test))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    seeds = _count(len(finalists[0].retrainings), "other seed")
+    return [
+        "",
+        f"Finalists, trained again from {seeds} (the best one's median is the best network):",
+        *("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
+    ]
+
+
+def _means(finalist: Finalist) -> tuple[tuple[float | None, float | None], ...]:
+    return (finalist.mean, finalist.spread), (finalist.test_mean, finalist.test_spread)
+
+
+def _spread_words(mean: float | None, spread: float | None) -> str:
+    return shown(mean) + ("" if spread is None else f" ± {spread:.2g}")
 
 
 def summary_values(run: RunReader) -> dict[str, Any]:
     """The same as JSON values."""
-    best = next(iter(run.best(1)), None)
+    best = _leader(run)
     return {
         "run_dir": str(run.directory),
         "running": run.owner is not None,
@@ -211,7 +245,30 @@ def summary_values(run: RunReader) -> dict[str, Any]:
             "best_epoch": best.evaluation.best_epoch,
             "genome": best.genome,
         },
+        "finalists": [_finalist_values(finalist) for finalist in run.finalists],
     }
+
+
+def _finalist_values(finalist: Finalist) -> dict[str, Any]:
+    return {
+        "digest": finalist.record.digest,
+        "generation": finalist.record.generation + 1,
+        "parameters": finalist.record.evaluation.parameters,
+        "search_score": finalist.search_score,
+        "scores": list(finalist.scores),
+        "mean": finalist.mean,
+        "spread": finalist.spread,
+        "gap": finalist.gap,
+        "failed": finalist.failed,
+        "test_scores": list(finalist.test_scores),
+        "test_mean": finalist.test_mean,
+        "test_spread": finalist.test_spread,
+    }
+
+
+def _leader(run: RunReader) -> Record | None:
+    """What counts as the best network, if any has a score."""
+    return run.ranked(1) if run.best(1) else None
 
 
 def exported_lines(exported: Exported, objective: str) -> list[str]:

@@ -6,11 +6,12 @@ told apart from those that it waits for. Imports no Keras.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.evaluation import Evaluation
+from evonas.evaluation import Evaluation, Weights
 from evonas.learning_rate import SweepTask
 from evonas.training.deployment import ExportTask
 from evonas.training.trainer import TrainingSettings, TrainingTask
@@ -27,6 +28,7 @@ __all__ = [
     "Retiring",
     "Start",
     "Sweep",
+    "Test",
     "Train",
 ]
 
@@ -67,6 +69,15 @@ class Sweep:
 
     number: int
     task: SweepTask
+
+
+@dataclass(frozen=True)
+class Test:
+    """Score weights on the test split. Answered by `Finished`, whose value is metric name -> score."""
+
+    number: int
+    architecture: Mapping[str, Any]
+    weights: Weights
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from typing import Any, Protocol, Self
 
 import networkx as nx
 
-from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.execution.child import Limits, WorkerDied, WorkerError, WorkerProcess, command_of
-from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Train
+from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Test, Train
 from evonas.learning_rate import LearningRateCurve, SweepTask
 from evonas.snapshot import Start
 from evonas.training.deployment import Exported, ExportTask
@@ -156,6 +156,15 @@ class WorkerEvaluator:
         answer = self._ask_once(Sweep, task)
         assert isinstance(answer.value, LearningRateCurve)
         return answer.value
+
+    def test(self, genome: Any, weights: Weights) -> dict[str, float]:
+        """Scores of a genome's weights on the test split, computed in the worker; empty when there is none.
+
+        Raises:
+            WorkerError: the worker died.
+        """
+        answer = self._ask_once(Test, graph_to_json(self._space.architecture(genome)), weights)
+        return dict(answer.value)
 
     def ping(self) -> None:
         """Returns when the worker is ready and answers.

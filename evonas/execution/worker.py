@@ -34,6 +34,7 @@ from evonas.execution.messages import (
     Retiring,
     Start,
     Sweep,
+    Test,
     Train,
 )
 from evonas.training.trainer import Trainer, TrainingSettings
@@ -129,6 +130,10 @@ class _Worker:
                     from evonas.training.range_test import sweep
 
                     self._send(Finished(request.number, sweep(request.task, data, start.settings)))
+                elif isinstance(request, Test):
+                    from evonas.training.export import test_scores
+
+                    self._send(Finished(request.number, test_scores(request.architecture, request.weights, data)))
             except Exception as error:
                 self._refuse(request.number, error)
             self._busy = False

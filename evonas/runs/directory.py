@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+import shutil
 import stat
 from pathlib import Path
 
@@ -14,9 +15,21 @@ from evonas.runs.lock import DISK_FAULTS, LOCK_NAME
 from evonas.runs.schema import DATABASE
 from genomes.errors import InputError
 
-__all__ = ["DATA_NAME", "NEW_DATABASE", "POPULATION", "RESULTS", "check_links", "make_directory", "make_room", "sha256"]
+__all__ = [
+    "BASELINE_NAME",
+    "DATA_NAME",
+    "NEW_DATABASE",
+    "POPULATION",
+    "RESULTS",
+    "check_links",
+    "make_directory",
+    "make_room",
+    "sha256",
+]
 
 DATA_NAME = "data.npz"
+#: A run of its own in the run directory: the random search that it is compared with.
+BASELINE_NAME = "random-baseline"
 RESULTS, POPULATION = "results.csv", "population.json"
 NEW_DATABASE = DATABASE + TEMPORARY
 _FOLDERS = ("weights", "models")
@@ -86,6 +99,8 @@ def make_room(directory: Path, overwrite: bool) -> None:
         for path in (directory / folder).glob("*"):
             if path.is_file():
                 path.unlink()
+    if not (directory / BASELINE_NAME).is_symlink():
+        shutil.rmtree(directory / BASELINE_NAME, ignore_errors=True)
     sync_directory(directory)
 
 

@@ -18,6 +18,7 @@ from evonas.evaluation import Candidate, Evaluation, Origin
 from evonas.objective import METRICS, Objective
 from evonas.runs import schema
 from evonas.runs.directory import DATA_NAME, check_links
+from evonas.runs.finals import Finalist, Finals
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
 from evonas.runs.weights import WeightFiles
@@ -65,6 +66,7 @@ class RunReader:
         self.directory = Path(directory)
         self._connection = self._connect()
         self._weights = WeightFiles(self.directory)
+        self.finals = Finals(self._connection)
         try:
             with self._reading():
                 about = dict(self._connection.execute("SELECT key, value FROM about"))
@@ -214,8 +216,46 @@ class RunReader:
                 return list(networks.values())[:count]
             limit *= 2  # networks that were evaluated several times, after more epochs each time
 
+    @property
+    def finals_wanted(self) -> tuple[int, int]:
+        """Finalists and their seeds: as last asked for, if the search has not gone on; else as the settings say."""
+        asked = self.finals.asked
+        if asked is not None and asked[0] == self.evaluated:
+            return asked[1:]
+        return self.settings.finalists, self.settings.finalist_seeds
+
+    @property
+    def finals_progress(self) -> tuple[int, int] | None:
+        """Re-trainings of finalists, done and planned; None before any are asked for, or if the search has gone on."""
+        asked = self.finals.asked
+        if asked is None or asked[0] != self.evaluated:
+            return None
+        gathered = self._gathered(*asked[1:])
+        done = [each for finalist in gathered for each in finalist.retrainings if each.test is not None]
+        return len(done), len(gathered) * asked[2]
+
+    @property
+    def finalists(self) -> list[Finalist]:
+        """The best networks, trained again, best first; none until that is done, or if the search has gone on since."""
+        asked, progress = self.finals.asked, self.finals_progress
+        if asked is None or progress is None or progress[0] < progress[1]:
+            return []
+        return sorted(self._gathered(*asked[1:]), key=lambda finalist: finalist.loss)
+
+    def _gathered(self, top: int, seeds: int) -> list[Finalist]:
+        """The `top` networks of the search with those of their re-trainings that are done, in the search's order."""
+        settings = self.settings
+        return [
+            Finalist(
+                record, self.finals.done(record.digest, settings.seed or 0, seeds, settings.epochs), self.objective
+            )
+            for record in self.best(top)
+        ]
+
     def ranked(self, rank: int) -> Record:
-        """The evaluation of that rank, from 1.
+        """The network of that rank, from 1: finalists lead, by their mean re-score; then all others, by their score.
+
+        A finalist's record is that of its median re-training, with its scores and weights, not the one of the search.
 
         Raises:
             InputError: there is no such rank.
@@ -224,7 +264,10 @@ class RunReader:
         if not 1 <= rank <= scored:
             mend = f"choose one from 1 to {scored}" if scored else "no network has a score yet, resume the run"
             raise InputError(f"rank must be at least 1 and at most the number of scored networks, not {rank}: {mend}")
-        return self.best(rank)[-1]
+        leaders = [finalist.champion for finalist in self.finalists]
+        known = {record.digest for record in leaders}
+        ranking = leaders + [record for record in self.best(rank) if record.digest not in known]
+        return ranking[:rank][-1]
 
     def weights(self, record: Record) -> dict[str, NDArray[Any]]:
         """The weights that were scored, by name.
@@ -237,7 +280,11 @@ class RunReader:
                 f"weights are kept for the best {self.settings.keep} networks, and this one ({record.digest[:12]}) is "
                 "not among them: choose a better rank, retrain it, or run with a larger `keep`"
             )
-        return self._weights.get(record.weights)
+        return self.weights_named(record.weights)
+
+    def weights_named(self, name: str) -> dict[str, NDArray[Any]]:
+        """The weights in a file of that name. Raises InputError when it is gone or changed."""
+        return self._weights.get(name)
 
     def summaries(self) -> list[GenerationSummary]:
         """One summary a generation, in order."""
@@ -262,6 +309,8 @@ class RunReader:
             "SELECT generation, position, digest, seed, epochs, horizon, origin, status, loss, result, weights, "
             "snapshots FROM evaluation ORDER BY generation, position",
             "SELECT generations, value FROM state",
+            "SELECT evaluated, top, seeds FROM finals",
+            "SELECT digest, seed, epochs, status, result, test, weights FROM retraining ORDER BY digest, seed, epochs",
         ):
             for row in self._connection.execute(query):
                 sha.update(repr(row).encode())

@@ -11,6 +11,8 @@ __all__ = ["insert", "sealed", "update", "verify"]
 
 Row = tuple[Any, ...]
 
+_TABLES = ("about", "session", "candidate", "evaluation", "state", "finals", "retraining")
+
 #: Queries that find something only when a row is missing.
 _MISSING = (
     "SELECT count(*) FROM evaluation e LEFT JOIN candidate c USING (generation, position) WHERE c.seed IS NULL",
@@ -54,7 +56,7 @@ def verify(connection: sqlite3.Connection, version: int) -> None:
     """
     if (problem := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
         raise sqlite3.DatabaseError(problem)
-    for table in () if version < 3 else ("about", "session", "candidate", "evaluation", "state"):
+    for table in () if version < 3 else _TABLES:
         for number, row in enumerate(connection.execute(f"SELECT * FROM {table}")):
             if sealed(row[:-1]) != row:
                 raise sqlite3.DatabaseError(f"row {number + 1} of {table} is not as it was written")

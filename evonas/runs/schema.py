@@ -48,6 +48,13 @@ CREATE INDEX evaluation_by_rank ON evaluation (loss, generation, position) WHERE
 CREATE INDEX evaluation_with_weights ON evaluation (weights) WHERE weights IS NOT NULL;
 CREATE INDEX evaluation_with_snapshots ON evaluation (snapshots) WHERE snapshots IS NOT NULL;
 CREATE TABLE state (generations INTEGER NOT NULL, value TEXT NOT NULL, checksum TEXT NOT NULL) STRICT;
+CREATE TABLE finals (
+    evaluated INTEGER NOT NULL, top INTEGER NOT NULL, seeds INTEGER NOT NULL, checksum TEXT NOT NULL
+) STRICT;
+CREATE TABLE retraining (
+    digest TEXT NOT NULL, seed INTEGER NOT NULL, epochs INTEGER NOT NULL, status TEXT NOT NULL, result TEXT NOT NULL,
+    test TEXT, train_seconds REAL NOT NULL, weights TEXT, checksum TEXT NOT NULL, PRIMARY KEY (digest, seed, epochs)
+) STRICT, WITHOUT ROWID;
 """
 
 _BUSY_SECONDS = 30.0

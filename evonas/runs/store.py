@@ -32,6 +32,7 @@ from evonas.runs.directory import (
 )
 from evonas.runs.environment import environment_versions
 from evonas.runs.files import TEMPORARY, sync_directory, write_atomically
+from evonas.runs.finals import FinalsWriter
 from evonas.runs.lock import RunLock
 from evonas.runs.reader import RunReader
 from evonas.runs.records import result_to_json
@@ -62,6 +63,7 @@ class RunStore(RunReader):
         self._lock = lock
         super().__init__(directory)
         self._key = (self.fingerprint[:16], str(TRAINER_VERSION))
+        self.finals: FinalsWriter = FinalsWriter(self._connection, self._weights, self.objective, self._commit)
         self._session = 0
         self._reported_at, self._report_seconds = 0.0, 0.0
         self._weights.collect(self._named_weights())
@@ -364,7 +366,7 @@ class RunStore(RunReader):
 
     def _named_weights(self) -> set[str]:
         """Files that rows name, weights and snapshots."""
-        return {
+        return self.finals.named_weights() | {
             name
             for column in ("weights", "snapshots")
             for (name,) in self._connection.execute(f"SELECT {column} FROM evaluation WHERE {column} IS NOT NULL")

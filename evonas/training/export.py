@@ -28,7 +28,7 @@ from evonas.training.trainer import TrainingSettings
 from genomes.architecture import graph_from_json
 from genomes.errors import InputError
 
-__all__ = ["export", "retrain", "verify"]
+__all__ = ["export", "retrain", "test_scores", "verify"]
 
 #: Relative difference allowed between a recorded score and the exported model's; scores of mixed precision are coarser.
 TOLERANCE = {"float32": 1e-5}
@@ -86,6 +86,16 @@ def export(task: ExportTask, data: PreparedData, settings: TrainingSettings) -> 
             ) from None
     keras.utils.clear_session()
     return Exported(path, {} if task.retrain else validation, test, task.retrain, note)
+
+
+def test_scores(architecture: Mapping[str, Any], weights: Weights, data: PreparedData) -> dict[str, float]:
+    """What the weights score on the test split; empty when there is none."""
+    if data.x_test is None or data.y_test is None:
+        return {}
+    model = _network(graph_from_json(architecture), data.problem, weights)
+    found = scores(data.problem, data.y_test, raw_outputs(model, data.x_test))
+    keras.utils.clear_session()
+    return found
 
 
 def verify(

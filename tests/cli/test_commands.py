@@ -19,7 +19,7 @@ from evonas.runs import RunReader
 from tests.cli.commands import OWN, ROOT, evonas, process, search, write_table
 from tests.stub import StubEvaluator
 
-COMMANDS = ("run", "resume", "status", "export", "lr-find", "space")
+COMMANDS = ("run", "resume", "status", "finalists", "export", "lr-find", "space")
 
 # Help.
 
