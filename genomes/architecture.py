@@ -39,6 +39,7 @@ __all__ = [
     "graph_from_json",
     "graph_to_json",
     "make_graph",
+    "same_layers",
 ]
 
 _OUTPUT_KINDS = {name: LAYER_KINDS[name] for name in ("initializer", "l2")}
@@ -116,6 +117,16 @@ def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int) -> int:
     unit (activation, normalisation) is not counted.
     """
     return sum(2 * fan_in * fan_out for _, fan_in, fan_out in _fans(graph, num_features, num_outputs))
+
+
+def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
+    """Whether two networks are built alike, so that either computes the same with the other's weights."""
+
+    def layers(graph: nx.DiGraph) -> list[tuple[Any, ...]]:
+        nodes = (graph.nodes[node] for node in range(len(graph)))
+        return [tuple(node.get(name) for name in ("units", "activation", "normalization")) for node in nodes]
+
+    return layers(a) == layers(b) and set(a.edges) == set(b.edges)
 
 
 def digest(graph: nx.DiGraph) -> str:

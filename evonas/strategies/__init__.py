@@ -35,7 +35,8 @@ class StrategyRow:
     """One strategy: `module:Class` of what is called with (space, objective, settings, initial genomes).
 
     `extra` is that of the distribution which installs what the strategy imports, "" when all is there; `several` says
-    whether it takes several objectives.
+    whether it takes several objectives. With `rungs` it trains a network in several evaluations, each of which goes on
+    from the last.
     """
 
     path: str
@@ -43,6 +44,7 @@ class StrategyRow:
     source: str
     extra: str = ""
     several: bool = False
+    rungs: bool = False
 
 
 #: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
@@ -68,6 +70,18 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.random_search:RandomSearch",
             "random search, the baseline",
             "Bergstra and Bengio 2012",
+        ),
+        "hyperband": StrategyRow(
+            "evonas.strategies.hyperband:Hyperband",
+            "many networks for few epochs, the best of them go on for more; `brackets=1` is successive halving",
+            "Li et al. 2018",
+            rungs=True,
+        ),
+        "pbt": StrategyRow(
+            "evonas.strategies.pbt:PopulationBasedTraining",
+            "population-based training: the worst go on as changed copies of the best, in the midst of training",
+            "Jaderberg et al. 2017",
+            rungs=True,
         ),
         "tpe": StrategyRow(
             "evonas.strategies.optuna_samplers:TreeParzen",

@@ -197,6 +197,10 @@ class _Sampled:
         self._study, self._asked = None, []
         self._turns.reset()
 
+    def retained(self) -> frozenset[tuple[int, int]]:
+        """Starts nothing from what was trained before."""
+        return frozenset()
+
 
 class TreeParzen(_Sampled):
     """Tree-structured Parzen estimators, multivariate over the genes that are active together."""

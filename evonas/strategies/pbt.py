@@ -1,0 +1,147 @@
+"""Population-based training: networks train side by side, and the worst go on as changed copies of the best.
+
+All train for an interval, a tenth of `settings.epochs`. Then those in the worst fifth, and all that failed, take over
+the training of one of the best fifth (truncation selection) with a changed genome: other training settings go on with
+its weights and optimizer; a network that has grown starts from its weights, which keeps its function where that is
+possible, with its optimizer and schedule anew (not with `--inherit off`). Other changes of the layers are left to other
+strategies. When the budget of epochs is through, a new population begins.
+
+References:
+    Jaderberg et al., "Population Based Training of Neural Networks", arXiv:1711.09846, 2017.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from evonas.config import Settings
+from evonas.evaluation import Candidate, Evaluation
+from evonas.objective import Objective
+from evonas.seeds import generation_rng
+from evonas.strategies.proposals import ATTEMPTS, Proposal, new_proposal, sampled, sampled_generation
+from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
+from evonas.strategies.trainings import Training
+from evonas.strategies.turns import Turns
+from genomes.architecture import count_parameters, same_layers
+from genomes.space import SearchSpace
+
+__all__ = ["PopulationBasedTraining"]
+
+#: Intervals in which the budget of epochs is trained.
+_STEPS = 10
+#: Share of the population that is best, and that is worst.
+_SHARE = 0.2
+
+
+class PopulationBasedTraining:
+    """Trains `settings.population` networks, interval by interval."""
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
+    ) -> None:
+        self._space, self._objective, self._settings = space, objective, settings
+        self._initial = tuple(initial)
+        self._interval = math.ceil(settings.epochs / _STEPS)
+        self._generation = self._step = 0
+        self._population: list[Training] = []
+        self._seen: set[str] = set()
+        self._out: list[Training] = []
+        self._turns = Turns(objective.name)
+
+    def ask(self, count: int | None = None) -> list[Candidate]:
+        """One interval of the population's training; of so many: the best, or more copies of them."""
+        self._turns.check_ask(count)
+        settings = self._settings
+        if self._step == 0:
+            initial = () if self._generation else self._initial
+            size = count or settings.population
+            proposals = sampled_generation(self._space, initial, settings, self._generation, self._seen, size)
+            self._out = [Training(proposal) for proposal in proposals]
+        else:
+            self._out = self._next_step(count or len(self._population))
+        candidates = [
+            each.candidate(settings, min(each.epochs + self._interval, settings.epochs), self._generation, index, True)
+            for index, each in enumerate(self._out)
+        ]
+        return self._turns.asked(candidates)
+
+    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
+        """The population after the interval, best first."""
+        told = self._turns.told(evaluations)
+        population = []
+        for training, (candidate, evaluation) in zip(self._out, told, strict=True):
+            population.append(training.trained(candidate, rank_of(evaluation, self._objective)))
+            self._seen.add(candidate.digest)
+        self._population = sorted(population, key=lambda each: each.rank)
+        self._out = []
+        self._generation += 1
+        # The oldest tell how far the population is: who starts from a parent's weights begins to count anew.
+        through = max(each.epochs for each in self._population) >= self._settings.epochs
+        self._step = 0 if through else self._step + 1
+
+    def _next_step(self, size: int) -> list[Training]:
+        """Those who go on, and changed copies of the best in the place of the others."""
+        rng = generation_rng(self._settings.seed or 0, self._generation)
+        fifth = max(1, int(_SHARE * size))
+        able = [each for each in self._population if is_feasible(each.rank)]
+        best = [each for each in self._population if each.rank != UNRANKED][:fifth]
+        kept = able[: size - fifth if size > 1 else 1]
+        return kept + [self._explored(best, rng) for _ in range(size - len(kept))]
+
+    def _explored(self, best: Sequence[Training], rng: np.random.Generator) -> Training:
+        """A changed copy of one of the best; a sample where there is none."""
+        if not best:
+            return Training(new_proposal(self._seen, lambda: sampled(self._space, rng)))
+        parent = best[int(rng.integers(len(best)))]
+        digest = parent.proposal.digest
+        for _ in range(ATTEMPTS):
+            genome, operator = self._space.mutate(parent.proposal.genome, rng)
+            proposal = Proposal(genome, self._space.digest(genome), (digest,), operator)
+            if not is_feasible(parent.rank):
+                # Never trained: there is nothing to take over, and all to change.
+                return Training(proposal)
+            kind = self._takes_over(parent.proposal.genome, genome)
+            if kind == "continue":
+                return Training(proposal, epochs=parent.epochs, place=parent.place)
+            if kind == "inherit" and self._settings.inherit:
+                return Training(proposal, place=parent.place, kind=kind)
+        return Training(parent.proposal, epochs=parent.epochs, place=parent.place)
+
+    def _takes_over(self, parent: Any, child: Any) -> Literal["continue", "inherit"] | None:
+        """How a child starts from its parent's training; None where its layers have changed, and not grown."""
+        architecture = getattr(self._space, "architecture", None)
+        if architecture is None:
+            # Who knows what the genome builds? Its trainer takes over what fits.
+            return "inherit"
+        before, after = architecture(parent), architecture(child)
+        if same_layers(before, after):
+            return "continue"
+        return "inherit" if count_parameters(after, 1, 1) > count_parameters(before, 1, 1) else None
+
+    def retained(self) -> frozenset[tuple[int, int]]:
+        """All of the population, until its budget is through."""
+        return frozenset(each.place for each in self._population if each.place and self._step)
+
+    def state(self) -> dict[str, Any]:
+        """The population and the digests tried."""
+        self._turns.check_settled("state")
+        return {
+            "generation": self._generation,
+            "step": self._step,
+            "population": [training.to_json(self._space) for training in self._population],
+            "seen": sorted(self._seen),
+            "initial": [] if self._generation else [self._space.genome_to_json(genome) for genome in self._initial],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `state`."""
+        self._generation, self._step = int(state["generation"]), int(state["step"])
+        self._population = [Training.from_json(value, self._space) for value in state["population"]]
+        self._seen = set(state["seen"])
+        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
+        self._out = []
+        self._turns.reset()
