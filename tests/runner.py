@@ -1,7 +1,7 @@
 """A run in a process of its own, to be killed: `python -m tests.runner DIRECTORY GENERATIONS SLEEP [SEAM COUNT]`.
 
 Starts the run or goes on with it; prints the number of committed evaluations after every commit. With a seam, kills
-itself at the COUNT-th time that it comes there.
+itself at the COUNT-th time that it comes there. The environment names the STRATEGY.
 """
 
 from __future__ import annotations
@@ -68,10 +68,11 @@ class Trap:
 def main(directory: Path, generations: int, sleep_seconds: float, trap: Trap | None, grace_seconds: float) -> int:
     if trap is not None:
         trap.set()
-    store = RunStore.open(directory) if (directory / DATABASE).exists() else toy_store(directory, toy_settings(seed=4))
+    settings = toy_settings(seed=4, strategy=os.environ.get("STRATEGY", "ga"), epochs=9)
+    store = RunStore.open(directory) if (directory / DATABASE).exists() else toy_store(directory, settings)
     if trap is not None:
         store._connection.set_trace_callback(trap.statement)
-    strategy = make_strategy("ga", ToySpace(), objective=RMSE, settings=store.settings)
+    strategy = make_strategy(store.settings.strategy, ToySpace(), objective=RMSE, settings=store.settings)
     print("ready", flush=True)
 
     def on_part(progress: Progress) -> None:

@@ -45,6 +45,27 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
     return digest(directory)
 
 
+@pytest.mark.parametrize("strategy", ["hyperband", "pbt"])
+def test_states_that_others_start_from_survive_kills(tmp_path: Path, strategy: str) -> None:
+    """Of what was kept to start from, after a kill at each commit, all is there and nothing more."""
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    assert finish(start(straight, STRATEGY=strategy))[0] == 0
+    for seam, count in (
+        ("UPDATE state", "1"),
+        ("after put", "5"),
+        ("INSERT INTO evaluation", "3"),
+        ("before remove", "2"),
+    ):
+        assert finish(start(killed, 0.0, seam, count, STRATEGY=strategy))[0] == -signal.SIGKILL, seam
+    assert finish(start(killed, STRATEGY=strategy))[0] == 0
+    assert digest(killed) == digest(straight)
+    held = [{path.name for path in (directory / "weights").iterdir()} for directory in (straight, killed)]
+    assert held[0] == held[1]
+    with RunReader(killed) as run:
+        assert any(record.origin for record in run.records())
+        assert held[0] >= {f"{record.weights}.npz" for record in run.records() if record.weights}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_random_kills_change_nothing(tmp_path: Path, expected: str, seed: int) -> None:
     directory, rng, kills = tmp_path / "run", random.Random(seed), 0
