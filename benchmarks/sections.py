@@ -197,8 +197,8 @@ def textbook(bench: Bench) -> dict[str, Any]:
 def scale(bench: Bench) -> dict[str, Any]:
     """Cost per network against population size, width and depth, with a plot."""
     options = bench.options
-    epochs = max(options.epochs // 3, 2)
-    found = scaling.measure(bench.data, epochs, 2 * options.networks, options.sample, bench.mixed_tuned[0])
+    epochs = max(options.epochs // 6, 2)
+    found = scaling.measure(bench.data, epochs, 8 * options.networks, options.sample, bench.mixed_tuned[0])
     path = options.json.with_name("scaling.svg")
     scaling.plot(found, path, machine.describe())
     print(f"  plotted in {path.name}")

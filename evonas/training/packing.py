@@ -65,7 +65,7 @@ CPU = Device(
     parameter=0.0003,
     compile_seconds=0.4,
     node_compile_seconds=0.25,
-    compile_weight=1.8,
+    compile_weight=1.4,
     lanes=2,
 )
 GPU = Device(
