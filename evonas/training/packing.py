@@ -63,9 +63,9 @@ CPU = Device(
     flops=80e3,
     element=0.0007,
     parameter=0.0003,
-    compile_seconds=0.4,
-    node_compile_seconds=0.25,
-    compile_weight=1.4,
+    compile_seconds=0.65,
+    node_compile_seconds=0.4,
+    compile_weight=1.8,
     lanes=2,
 )
 GPU = Device(
