@@ -130,6 +130,10 @@ class ParetoEvolution:
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._turns.reset()
 
+    def retained(self) -> frozenset[tuple[int, int]]:
+        """Starts nothing from what was trained before."""
+        return frozenset()
+
 
 class _Individual:
     """What DEAP's selection looks at."""

@@ -81,7 +81,9 @@ def test_candidates_are_in_the_space_and_complete(name: str, kind: str) -> None:
     space = SPACES[kind]
     strategy = make_strategy(name, space, objective=RMSE, population=6, offspring=9, epochs=7, seed=3)
     known: set[str] = set()
-    for number, generation in enumerate(play(strategy, 5)):
+    assert strategy.retained() == frozenset()
+    generations = play(strategy, 5)
+    for number, generation in enumerate(generations):
         assert [candidate.index for candidate in generation] == list(range(len(generation)))
         for candidate in generation:
             assert space.contains(candidate.genome)
@@ -91,6 +93,8 @@ def test_candidates_are_in_the_space_and_complete(name: str, kind: str) -> None:
             assert 0 <= candidate.seed < 2**31
             assert set(candidate.parents) <= known
         known |= {candidate.digest for candidate in generation}
+    kept = {(each.generation, each.index) for generation in generations for each in generation if each.keep}
+    assert strategy.retained() <= kept
 
 
 @every_strategy
