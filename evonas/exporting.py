@@ -55,7 +55,7 @@ def export(run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: boo
             retrain=retrain,
             seed=record.seed,
             epochs=record.horizon,
-            best_epoch=record.evaluation.best_epoch,
+            best_epoch=run.epochs_behind(record) if retrain else record.evaluation.best_epoch,
         )
         with worker_for(space, run.directory / DATA_NAME, run.settings) as worker:
             exported = worker.export(task)

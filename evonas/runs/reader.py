@@ -192,6 +192,19 @@ class RunReader:
         with self._reading():
             return from_text(JSON, row[0]), snapshots_from_arrays(self._weights.get(row[1]))
 
+    def epochs_behind(self, record: Record) -> int:
+        """Epochs that led to the record's weights, with those of the trainings that they were inherited from.
+
+        At most its horizon: a training from scratch has no learning rates beyond.
+        """
+        total, at = record.evaluation.best_epoch, record
+        while at.origin is not None and total < record.horizon:
+            inherited = at.origin.kind == "inherit"
+            (at,) = self._records(_RECORD + " WHERE e.generation = ? AND e.position = ?", at.origin.place)
+            # One that was gone on with counts in the epochs of what went on.
+            total += at.evaluation.best_epoch if inherited else 0
+        return min(total, record.horizon)
+
     def records(self) -> Iterator[Record]:
         """Every evaluation, in the order of the candidates."""
         return self._records(_RECORD + " ORDER BY e.generation, e.position")
