@@ -195,6 +195,22 @@ def test_the_best_are_networks_each_with_its_best_evaluation(tmp_path: Path) -> 
             store.ranked(4)
 
 
+def test_epochs_behind_weights_count_those_that_were_inherited(tmp_path: Path) -> None:
+    with toy_store(tmp_path / "run") as store:
+        a, b, c, d = (replace(each, epochs=50, generation=k, index=0) for k, each in enumerate(candidates(4)))
+        lineage = [
+            a,
+            replace(b, origin=Origin(0, 0, "inherit")),
+            replace(c, origin=Origin(1, 0, "continue")),
+            replace(d, origin=Origin(2, 0, "inherit")),
+        ]
+        store.begin_session(Budget())
+        for each, best_epoch in zip(lineage, (20, 4, 12, 7), strict=True):
+            store.add_candidates([each], ToySpace())
+            store.commit_part([(each, replace(scored(1.0), best_epoch=best_epoch))], 0.0)
+        assert [store.epochs_behind(record) for record in store.records()] == [20, 24, 32, 39]
+
+
 def test_each_training_is_committed_once(tmp_path: Path) -> None:
     with toy_store(tmp_path / "run") as store:
         (asked,) = fill(store, [1.0])
