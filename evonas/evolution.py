@@ -86,7 +86,9 @@ class Progress:
 def describe_stop(stop: str, budget: Budget) -> str:
     """The reason for a person. Raises InputError when it is none of `Stop`, as in a run that somebody changed."""
     if stop not in tuple(Stop):
-        raise InputError(f"reason to stop must be one of {', '.join(Stop)}, not {stop!r:.80}: restore the run from a copy")
+        raise InputError(
+            f"reason to stop must be one of {', '.join(Stop)}, not {stop!r:.80}: restore the run from a copy"
+        )
     return {
         Stop.GENERATIONS: f"all {budget.generations} generations are done",
         Stop.EVALUATIONS: f"all {budget.evaluations} evaluations are done",
