@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,14 @@ from evonas.evaluation import Evaluator
 from evonas.evolution import Generation, Progress, Stop, evolve, spent
 from evonas.finalists import OnRetraining, retrain_finalists
 from evonas.interruption import Interruption
-from evonas.objective import default_objective, objective_named
+from evonas.limits import Screen
+from evonas.objective import Objective, default_objective, objective_named, objectives_named
 from evonas.result import SearchResult
 from evonas.runs.origin import check_origin, origin_of
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
-from evonas.strategies import make_strategy
+from evonas.strategies import STRATEGIES, make_strategy
 from genomes.dense import DenseSpace
 from genomes.errors import InputError
 from genomes.population import read_population
@@ -183,8 +185,8 @@ def search_prepared(
     """
     settings, space = settings or Settings(seed=0), _as_space(space)
     task = data.problem.task
-    objective = objective_named(settings.objective, task) if settings.objective else default_objective(task)
-    settings = settings.resolved(objective.name)
+    objective, settings = _objectives(settings, task)
+    Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
     genomes = read_population(initial, space).genomes if initial is not None else ()
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
     store = RunStore.create(
@@ -329,6 +331,22 @@ def _worker(space: SearchSpace, data: Path, settings: Settings) -> Evaluator:
     from evonas.exporting import worker_for
 
     return worker_for(space, data, settings)
+
+
+def _objectives(settings: Settings, task: str) -> tuple[Objective, Settings]:
+    """What ranks, and the settings with it and, where the strategy takes several, with all objectives named."""
+    several = settings.objectives
+    if several is not None and settings.objective not in (None, several[0]):
+        raise InputError(
+            f"objective must be the first of objectives ({', '.join(several)}), not {settings.objective}: give one"
+        )
+    chosen = several[0] if several else settings.objective
+    objective = objective_named(chosen, task) if chosen else default_objective(task)
+    if several is None and settings.strategy in STRATEGIES and STRATEGIES[settings.strategy].several:
+        several = (objective.name, "parameters")
+    if several is not None:
+        objectives_named(several, task)
+    return objective, settings.resolved(objective.name).model_copy(update={"objectives": several})
 
 
 def _as_space(space: Space) -> SearchSpace:

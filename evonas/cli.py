@@ -21,7 +21,7 @@ from evonas.commands.lr_find import lr_find
 from evonas.commands.options import AsJson, Quiet, RunDir, option
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.errors import Interrupted, StorageError
-from evonas.objective import METRICS
+from evonas.objective import MEASURES, METRICS
 from evonas.strategies import STRATEGIES
 from genomes.errors import InputError
 
@@ -117,6 +117,13 @@ def run(
     objective: Annotated[
         str | None, option(f"What is optimised: {', '.join(METRICS)} [rmse or log_loss].", "NAME")
     ] = None,
+    objectives: Annotated[
+        str | None,
+        option(f"Several, for nsga2: a metric, then metrics or {', '.join(MEASURES)}, with commas between.", "NAMES"),
+    ] = None,
+    max_parameters: Annotated[int | None, option("Train no network with more parameters.", "N")] = None,
+    max_flops: Annotated[int | None, option("Train none whose prediction of a row takes more operations.", "N")] = None,
+    max_latency_ms: Annotated[float | None, option("Train none that takes longer for a row, in ms.", "X")] = None,
     epochs: Annotated[int | None, option(f"The most epochs a network trains [{_DEFAULTS.epochs}].", "N")] = None,
     patience: Annotated[
         int | None, option(f"Epochs without improvement before it stops [{_DEFAULTS.patience}].", "N")
@@ -147,6 +154,10 @@ def run(
     options: dict[str, Any] = {
         "population": size,
         "objective": objective,
+        "objectives": None if objectives is None else tuple(name.strip() for name in objectives.split(",")),
+        "max_parameters": max_parameters,
+        "max_flops": max_flops,
+        "max_latency_ms": max_latency_ms,
         "epochs": epochs,
         "patience": patience,
         "cv": cv,

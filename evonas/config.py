@@ -99,6 +99,9 @@ class Settings(_Frozen):
         description="several: the metric that ranks, then metrics, parameters, flops, latency_ms, memory_bytes",
     )
     epochs: Whole = Field(default=50, ge=1, le=1_000_000, description="the most epochs that a network may train")
+    max_parameters: Whole | None = Field(default=None, ge=1, description="trainable parameters that a network may have")
+    max_flops: Whole | None = Field(default=None, ge=1, description="floating-point operations of one row's prediction")
+    max_latency_ms: Real | None = Field(default=None, gt=0, description="milliseconds that one row may take, measured")
     patience: Whole | None = Field(default=10, ge=1, description="epochs without improvement before a training stops")
     min_delta: Real = Field(
         default=0.0, ge=0, description="smallest decrease of the validation loss that is an improvement"

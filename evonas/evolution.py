@@ -17,6 +17,7 @@ from typing import Any
 from evonas.config import Budget
 from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Strategy
 from evonas.interruption import Abandoned, Interruption
+from evonas.limits import Screen
 from evonas.runs.records import Record
 from evonas.runs.store import RunStore
 from evonas.snapshot import Start
@@ -189,6 +190,7 @@ class _Session:
     ) -> None:
         self._evaluator, self._store, self._space, self._budget = evaluator, store, space, budget
         self._interruption, self._on_part = interruption, on_part
+        self._screen = Screen.of(store.settings, space, store.problem_json)
         self._seconds_before = store.seconds
         self._started = time.monotonic()
 
@@ -209,14 +211,23 @@ class _Session:
     def plan(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """What this generation trains: no network twice, none that an earlier generation trained.
 
-        Does not depend on how much of the generation is committed: a resumed run plans what the straight run did.
+        What is over a limit is committed as such, and not planned. Does not depend on how much of the generation is
+        committed: a resumed run plans what the straight run did.
         """
         planned: dict[Any, Candidate] = {}
         for candidate in candidates:
             known = self._store.evaluation(candidate)
             if known is None or known[0] == candidate.generation:
                 planned.setdefault(candidate.key, candidate)
-        return list(planned.values())
+        rejected = {key: self._screen.rejected(candidate) for key, candidate in planned.items()}
+        new = [
+            (planned[key], evaluation)
+            for key, evaluation in rejected.items()
+            if evaluation is not None and self._store.evaluation(planned[key]) is None
+        ]
+        if new:
+            self._store.commit_part(new, self.session_seconds)
+        return [candidate for key, candidate in planned.items() if rejected[key] is None]
 
     def train(self, planned: Sequence[Candidate]) -> Stop | None:
         """Trains and commits what is not committed of a generation; says why if it has to stop in the midst of it."""
@@ -239,7 +250,10 @@ class _Session:
                 return stop
         if waiting:
             raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left, give each once")
-        return Stop.EVALUATIONS if len(missing) > allowed else None
+        if len(missing) <= allowed:
+            return None
+        # What turned out to be over a limit has left room for others.
+        return self.train(planned) if store.evaluated < (budget.evaluations or 0) else Stop.EVALUATIONS
 
     def _starts(self, planned: Sequence[Candidate]) -> dict[int, Start]:
         """Place -> what was kept of the candidate's origin; nothing where that failed, or was not kept."""
@@ -275,7 +289,7 @@ class _Session:
     def _commit(self, planned: Sequence[Candidate], part: Mapping[int, Evaluation], waiting: set[int]) -> None:
         if not part.keys() <= waiting:
             raise RuntimeError(f"the evaluator gave candidates {sorted(part.keys() - waiting)}, which are not wanted")
-        pairs = [(planned[place], self._judged(part[place])) for place in sorted(part)]
+        pairs = [(planned[place], self._judged(planned[place], part[place])) for place in sorted(part)]
         self._store.commit_part(pairs, self.session_seconds)
         waiting.difference_update(part)
         if self._on_part is not None and pairs:
@@ -293,12 +307,14 @@ class _Session:
                 )
             )
 
-    def _judged(self, evaluation: Evaluation) -> Evaluation:
-        """The evaluation; failed if it claims to be good but has no finite score."""
+    def _judged(self, candidate: Candidate, evaluation: Evaluation) -> Evaluation:
+        """The evaluation, with what the candidate costs; failed if it claims to be good but has no finite score."""
         name = self._store.objective.name
         score = evaluation.scores.get(name)
-        if evaluation.status is not Status.OK or (score is not None and math.isfinite(score)):
+        if evaluation.status is not Status.OK:
             return evaluation
+        if score is not None and math.isfinite(score):
+            return replace(evaluation, scores={**evaluation.scores, **self._screen.measures(candidate)})
         reason = f"no score {name}" if score is None else f"{name} is {score}"
         return replace(evaluation, status=Status.FAILED, reason=reason, weights=None, snapshots=())
 

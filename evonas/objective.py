@@ -9,7 +9,15 @@ from typing import Literal
 
 from genomes.errors import InputError
 
-__all__ = ["MEASURES", "METRICS", "Objective", "default_objective", "objective_named", "objectives_of"]
+__all__ = [
+    "MEASURES",
+    "METRICS",
+    "Objective",
+    "default_objective",
+    "objective_named",
+    "objectives_named",
+    "objectives_of",
+]
 
 Direction = Literal["min", "max"]
 
@@ -71,6 +79,22 @@ def objective_named(name: str, task: str) -> Objective:
         known = ", ".join(metric for metric, (_, tasks) in METRICS.items() if task in tasks)
         raise InputError(f"objective must be one of {known} for a {task} target, not {name!r}")
     return Objective(name, METRICS[name][0])
+
+
+def objectives_named(names: Sequence[str], task: str) -> tuple[Objective, ...]:
+    """The objectives of a run: a metric of the task, which ranks, then metrics or measures.
+
+    Raises:
+        InputError: a name is unknown, there twice, or no metric comes first.
+    """
+    first = objective_named(names[0], task)
+    for name in names[1:]:
+        if name not in MEASURES:
+            try:
+                objective_named(name, task)
+            except InputError as error:
+                raise InputError(f"{error}; beside the first objective also {', '.join(MEASURES)}") from None
+    return objectives_of(first, names)
 
 
 def objectives_of(first: Objective, names: Sequence[str]) -> tuple[Objective, ...]:

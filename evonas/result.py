@@ -129,6 +129,16 @@ class SearchResult:
         return self.run_dir / "models" / f"{(self.best.weights or self.best.digest)[:16]}.keras"
 
     @cached_property
+    def front(self) -> list[Record]:
+        """The networks that no other beats in every one of `settings.objectives`, best in the first one first.
+
+        Just the best network when there is one objective. `rank` of `export` counts by the first objective; weights
+        are kept for the best `keep` by it, others can be retrained.
+        """
+        with self._read() as run:
+            return run.front()
+
+    @cached_property
     def population(self) -> list[Any]:
         """Genomes of the best networks, best first, as many as a population has."""
         with self._read() as run:

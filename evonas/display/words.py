@@ -168,6 +168,8 @@ def summary_lines(run: RunReader) -> list[str]:
     """Why the run stopped, what it has spent and the best network."""
     spent = f"{_count(run.generations, 'generation')}, {_count(run.evaluated, 'network')} trained"
     lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}"]
+    if run.infeasible:
+        lines.append(f"{_count(run.infeasible, 'network')} over the limits, not trained")
     best = _leader(run)
     if best is None:
         reasons = Counter(record.evaluation.reason for record in run.records()).most_common(3)
@@ -185,6 +187,7 @@ def summary_lines(run: RunReader) -> list[str]:
         "",
         f"Validation: {scores}",
         *finalist_lines(run),
+        *_front_lines(run),
     ]
 
 
@@ -220,6 +223,22 @@ def _spread_words(mean: float | None, spread: float | None) -> str:
     return shown(mean) + ("" if spread is None else f" ± {spread:.2g}")
 
 
+def _front_lines(run: RunReader, most: int = 10) -> list[str]:
+    """The front of a run with several objectives."""
+    names = run.settings.objectives or ()
+    if len(names) < 2:
+        return []
+    front = run.front()
+    lines = ["", f"Front of {', '.join(names)}, {_count(len(front), 'network')}:"]
+    leaders = [finalist.champion for finalist in run.finalists]
+    ranking = dict.fromkeys(record.digest for record in (*leaders, *run.best(run.evaluated)))
+    ranks = {digest: rank for rank, digest in enumerate(ranking, start=1)}
+    for record in front[:most]:
+        values = ", ".join(f"{name} {shown(record.evaluation.value_of(name))}" for name in names)
+        lines.append(f"  rank {ranks[record.digest]}: {values}")
+    return [*lines, f"  and {len(front) - most} more"] if len(front) > most else lines
+
+
 def summary_values(run: RunReader) -> dict[str, Any]:
     """The same as JSON values."""
     best = _leader(run)
@@ -230,6 +249,8 @@ def summary_values(run: RunReader) -> dict[str, Any]:
         "generations": run.generations,
         "evaluated": run.evaluated,
         "failed": run.failed,
+        "infeasible": run.infeasible,
+        "front": [{"scores": dict(record.evaluation.scores), "digest": record.digest} for record in run.front()],
         "seconds": run.seconds,
         "budget": run.budget.model_dump(),
         "objective": run.objective.name,

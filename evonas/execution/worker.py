@@ -62,6 +62,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
     """The trainer that the settings name. Imports Keras."""
+    trainer = _trainer_named(data, settings)
+    if not settings.takes_latency:
+        return trainer
+    from evonas.training.latency import LatencyTrainer
+
+    return LatencyTrainer(trainer, data, settings)
+
+
+def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
     if settings.trainer == "single":
         from evonas.training.single import SingleTrainer
 

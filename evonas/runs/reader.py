@@ -14,8 +14,9 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from evonas.config import Budget, Settings
-from evonas.evaluation import Candidate, Evaluation, Origin
-from evonas.objective import METRICS, Objective
+from evonas.evaluation import Candidate, Evaluation, Origin, Status
+from evonas.objective import METRICS, Objective, objectives_of
+from evonas.pareto import front
 from evonas.runs import schema
 from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.finals import Finalist, Finals
@@ -32,6 +33,7 @@ SELECT e.generation, e.position, e.digest, e.seed, e.epochs, c.genome, c.parents
        e.train_seconds, e.loss, e.weights, e.horizon, e.origin
 FROM evaluation e JOIN candidate c ON c.generation = e.generation AND c.position = e.position
 """
+_TRAINED = f"status != '{Status.INFEASIBLE.value}'"
 _OF_KEY = "WHERE digest = ? AND seed = ? AND epochs = ? AND horizon = ? AND origin = ?"
 _BY_RANK = (
     "SELECT loss, generation, position, digest FROM evaluation WHERE loss IS NOT NULL "
@@ -155,18 +157,23 @@ class RunReader:
 
     @property
     def evaluated(self) -> int:
-        """Networks trained, the failed ones included."""
-        return int(self._value("SELECT count(*) FROM evaluation"))
+        """Networks trained, the failed ones included; those over a limit are not trained."""
+        return int(self._value(f"SELECT count(*) FROM evaluation WHERE {_TRAINED}"))
 
     @property
     def failed(self) -> int:
         """Networks trained that have no score."""
-        return int(self._value("SELECT count(*) FROM evaluation WHERE loss IS NULL"))
+        return int(self._value(f"SELECT count(*) FROM evaluation WHERE loss IS NULL AND {_TRAINED}"))
+
+    @property
+    def infeasible(self) -> int:
+        """Networks over a limit."""
+        return int(self._value(f"SELECT count(*) FROM evaluation WHERE NOT ({_TRAINED})"))
 
     @property
     def last_new_generation(self) -> int:
         """The latest generation in which a network was trained; -1 before any."""
-        return int(self._value("SELECT coalesce(max(generation), -1) FROM evaluation"))
+        return int(self._value(f"SELECT coalesce(max(generation), -1) FROM evaluation WHERE {_TRAINED}"))
 
     # Evaluations.
 
@@ -216,6 +223,18 @@ class RunReader:
         """
         query = _RECORD + " WHERE e.generation = ? AND e.position = ?"
         return [record for _, *place, _ in self.best_places(count) for record in self._records(query, tuple(place))]
+
+    def front(self) -> list[Record]:
+        """The networks that no other beats in every objective, best in the first one first.
+
+        Just the best network when there is one objective.
+        """
+        objectives = objectives_of(self.objective, self.settings.objectives or (self.objective.name,))
+        if len(objectives) == 1:
+            return self.best(1)
+        ranked = self.best(self.evaluated)
+        losses = [tuple(each.loss(record.evaluation.value_of(each.name)) for each in objectives) for record in ranked]
+        return [ranked[place] for place in front(losses)]
 
     def best_places(self, count: int) -> list[tuple[float, int, int, str]]:
         """(loss, generation, index, digest) of `best`."""

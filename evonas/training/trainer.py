@@ -52,6 +52,8 @@ class TrainingSettings:
         replicates: trainings of each network from different seeds; scores are their means.
         precision: "float32", or "bfloat16" for mixed precision on a GPU.
         memory_bytes: what one program of the population trainer may use; fixed for a run, since it decides grouping.
+        max_latency_ms: what one row may take; slower networks are not trained.
+        objectives: of the run, when there are several.
     """
 
     trainer: str = "population"
@@ -61,6 +63,13 @@ class TrainingSettings:
     replicates: int = 1
     precision: str = "float32"
     memory_bytes: int = 1 << 30
+    max_latency_ms: float | None = None
+    objectives: tuple[str, ...] | None = None
+
+    @property
+    def takes_latency(self) -> bool:
+        """Whether the latency of networks is to be measured."""
+        return self.max_latency_ms is not None or "latency_ms" in (self.objectives or ())
 
 
 class Trainer(Protocol):

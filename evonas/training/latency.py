@@ -1,0 +1,103 @@
+"""Latency: how long a network takes for one row. Limits on it, and the objective `latency_ms`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+import keras
+import networkx as nx
+import numpy as np
+
+from evonas.data.prepared import PreparedData
+from evonas.evaluation import Evaluation, Status
+from evonas.limits import over_limit
+from evonas.training.backends import current_backend
+from evonas.training.model import build_model
+from evonas.training.trainer import Trainer, TrainingSettings, TrainingTask
+from genomes.architecture import graph_from_json
+
+__all__ = ["LatencyTrainer", "measure_latency"]
+
+_WARM_UP, _REPEATS = 20, 200
+#: Attributes of a layer that its speed depends on; what only training sees is left out.
+_SEEN = ("kind", "units", "activation", "normalization")
+
+Clock = Callable[[nx.DiGraph, PreparedData, str], float]
+
+
+def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "float32") -> float:
+    """Milliseconds that the network takes for a batch of one row.
+
+    The network is compiled by the backend (XLA) into one program with untrained weights, called from Python in this
+    process with a row that is in memory already: the time from the call to the numbers, dispatch included, which is
+    most of it for a small network. The median of 200 calls after 20 that are not counted; it depends on the machine
+    and on what else runs there.
+    """
+    problem = data.problem
+    model = build_model(graph, problem.num_features, problem.num_outputs, precision=precision)
+    forward = current_backend().compiled(lambda row: model(row, training=False))
+    row = keras.ops.zeros((1, problem.num_features), "float32")
+    seconds = []
+    for _ in range(_WARM_UP + _REPEATS):
+        began = time.perf_counter()
+        np.asarray(forward(row))
+        seconds.append(time.perf_counter() - began)
+    return 1e3 * median(seconds[_WARM_UP:])
+
+
+class LatencyTrainer:
+    """A trainer that measures each network first, does not train what is too slow, and notes the latency of the rest.
+
+    Two measurements of a network differ: a run that is resumed takes what was committed, and measures the others anew.
+    """
+
+    def __init__(
+        self, trainer: Trainer, data: PreparedData, settings: TrainingSettings, clock: Clock = measure_latency
+    ) -> None:
+        """Around `trainer`, which is given everything, so that it plans as if nothing were too slow."""
+        self._trainer, self._data, self._settings, self._clock = trainer, data, settings, clock
+        limit = settings.max_latency_ms
+        self._limits = {} if limit is None else {"latency_ms": limit}
+        self._known: dict[str, float] = {}
+
+    def state(self) -> Any:
+        """As the trainer's."""
+        return self._trainer.state()
+
+    def restore(self, state: Any) -> None:
+        """As the trainer's."""
+        self._trainer.restore(state)
+
+    def train(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[Mapping[int, Evaluation]]:
+        """As `Trainer.train`; what is too slow comes first, as INFEASIBLE."""
+        latencies: dict[int, float] = {}
+        too_slow: set[int] = set()
+        for place, task in enumerate(tasks):
+            if place in done:
+                continue
+            latencies[place] = self._latency(task)
+            rejected = over_limit({"latency_ms": latencies[place]}, self._limits)
+            if rejected is not None:
+                too_slow.add(place)
+            yield {} if rejected is None else {place: rejected}
+        for part in self._trainer.train(tasks, done | too_slow):
+            yield {place: _noted(evaluation, latencies[place]) for place, evaluation in part.items()}
+
+    def _latency(self, task: TrainingTask) -> float:
+        graph = graph_from_json(task.architecture)
+        nodes = [[graph.nodes[node].get(name) for name in _SEEN] for node in range(len(graph))]
+        key = json.dumps([nodes, sorted(graph.edges)])
+        if key not in self._known:
+            self._known[key] = self._clock(graph, self._data, self._settings.precision)
+        return self._known[key]
+
+
+def _noted(evaluation: Evaluation, latency_ms: float) -> Evaluation:
+    if evaluation.status is not Status.OK:
+        return evaluation
+    return replace(evaluation, scores={**evaluation.scores, "latency_ms": latency_ms})
