@@ -54,7 +54,7 @@ def data() -> PreparedData:
 
 
 def search(out: Path, budget: Budget, evaluator: type = Noting, **settings: Any) -> evonas.SearchResult:
-    chosen = Settings(**{"seed": 0, "population": 8, "strategy": "ga", **settings})
+    chosen = Settings(**{"seed": 0, "population": 8, "finalists": 0, "strategy": "ga", **settings})
     Noting.seen = []
     return api.search_prepared(data(), space=SPACE, settings=chosen, budget=budget, out=out, evaluator=evaluator)
 

@@ -191,3 +191,19 @@ def test_a_real_run_is_stopped_by_ctrl_c(folder: Path) -> None:
     assert "Traceback" not in errors
     finish = json.loads(rest.splitlines()[-1])
     assert (finish["event"], finish["stop"]) == ("finish", "interrupted")
+
+
+def test_limits_and_objectives_are_options() -> None:
+    done = search(
+        *("--strategy", "nsga2", "--objectives", "rmse, flops", "--generations", "2", "--out", "run"),
+        *("--max-parameters", "5000", "--max-flops", "9000", "--max-latency-ms", "7.5"),
+    )
+    assert done.exit_code == 0, done.output
+    with RunReader("run") as run:
+        assert run.settings.objectives == ("rmse", "flops")
+        assert (run.settings.max_parameters, run.settings.max_flops, run.settings.max_latency_ms) == (5000, 9000, 7.5)
+        assert len(run.front()) > 0
+    assert "Front of rmse, flops, " in evonas("status", "run").output
+    refused = search("--objectives", "rmse,colour", "--strategy", "nsga2", "--out", "other")
+    assert refused.exit_code == 2
+    assert "not 'colour'" in refused.output
