@@ -112,10 +112,6 @@ class ParetoEvolution:
             seen.add(proposals[-1].digest)
         return proposals
 
-    def retained(self) -> frozenset[tuple[int, int]]:
-        """Nothing: every candidate is trained from its seed's weights."""
-        return frozenset()
-
     def state(self) -> dict[str, Any]:
         """The population with its losses, and the digests tried."""
         self._turns.check_settled("state")

@@ -174,10 +174,6 @@ class _Sampled:
         else:
             self._study.tell(trial, state=TrialState.FAIL)
 
-    def retained(self) -> frozenset[tuple[int, int]]:
-        """Nothing: every candidate is trained from its seed's weights."""
-        return frozenset()
-
     def state(self) -> dict[str, Any]:
         """The history of trials, generation by generation, and the digests tried."""
         self._turns.check_settled("state")
