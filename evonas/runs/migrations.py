@@ -11,7 +11,7 @@ from typing import Any
 from evonas.runs.files import TEMPORARY, sync_directory
 from evonas.runs.rows import insert
 
-__all__ = ["SCHEMAS", "back_up", "migrate"]
+__all__ = ["SCHEMAS", "TABLES", "back_up", "migrate"]
 
 #: Format -> its schema, of those that can be brought up.
 SCHEMAS = {
@@ -40,7 +40,7 @@ CREATE TABLE state (generations INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
 """,
 }
 
-_TABLES = ("about", "session", "candidate", "evaluation", "state")
+TABLES = ("about", "session", "candidate", "evaluation", "state")
 
 
 def back_up(connection: sqlite3.Connection, path: Path) -> None:
@@ -63,16 +63,16 @@ def migrate(connection: sqlite3.Connection, version: int, schema: str) -> None:
     Format 2 had no checksums, and named neither the data nor the trainer in an evaluation's key.
     """
     rows: dict[str, list[tuple[Any, ...]]] = {
-        table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in _TABLES
+        table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES
     }
     about = dict(rows["about"])
-    for table in _TABLES:
+    for table in TABLES:
         connection.execute(f"DROP TABLE {table}")
     for statement in schema.split(";"):
         connection.execute(statement)
     rows["about"].append(("trainer", "1"))
     added = (about["fingerprint"][:16], "1")
     rows["evaluation"] = [(*row[:7], *added, *row[7:]) for row in rows["evaluation"]]
-    for table in _TABLES:
+    for table in TABLES:
         insert(connection, table, rows[table])
     connection.execute(f"PRAGMA user_version = {version + 1}")

@@ -152,11 +152,12 @@ class RunStore(RunReader):
             with storing(directory):
                 store = cls(directory, lock)
             if store.trainer != str(TRAINER_VERSION):
+                wanted = store.environment.get("evonas", "")
                 store.close()
                 raise InputError(
                     f"run must have been trained by version {TRAINER_VERSION} of the trainer to be gone on with, but "
                     f"{directory} was by version {store.trainer}, which gives other weights: resume it with evonas "
-                    f"{store.environment.get('evonas', '')}, or start a new run"
+                    f"{wanted}, or start a new run"
                 )
             if store.data_sha256 and sha256(directory / DATA_NAME) != store.data_sha256:
                 store.close()

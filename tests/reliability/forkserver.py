@@ -16,6 +16,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,11 +41,16 @@ class Process:
 
     def wait(self, seconds: float = 60.0) -> int:
         """The exit code, negative for a signal. Kills the process, and fails, when it is not done in time."""
-        code = self.poll(seconds)
+        deadline = time.monotonic() + seconds
+        while (code := self.poll(min(0.5, seconds))) is None and time.monotonic() < deadline:
+            # strace sometimes leaves what it attaches to in the stop that it attached with.
+            if re.search(r"^State:\s+T ", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE):
+                self.kill(signal.SIGCONT)
         if code is None:
+            state = [Path(f"/proc/{self.pid}/{name}").read_text().strip() for name in ("wchan", "syscall")]
             self.kill()
             self.poll(5.0)
-            raise AssertionError(f"process {self.pid} did not end within {seconds} s: {self.text()}")
+            raise AssertionError(f"process {self.pid} did not end within {seconds} s, in {state}: {self.text()}")
         return code
 
     def poll(self, seconds: float = 0.0) -> int | None:

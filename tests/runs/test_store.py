@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -90,6 +91,45 @@ def test_weights_of_the_best_are_kept_and_no_others(tmp_path: Path) -> None:
             store.weights(store.ranked(3))
         with pytest.raises(InputError, match="not 7: choose one from 1 to 6"):
             store.ranked(7)
+
+
+def test_weights_are_kept_within_their_quota(tmp_path: Path) -> None:
+    size = len(weights_to_bytes(scored(0.0).weights or {}))
+    for room, kept in ((2 * size, 2), (size // 2, 1)):
+        folder = tmp_path / str(room)
+        with toy_store(folder, toy_settings(keep=4, keep_bytes=room)) as store:
+            fill(store, [5.0, 3.0, 4.0, 1.0, 2.0, 6.0])
+            assert [record.weights is not None for record in store.best(9)] == [True] * kept + [False] * (6 - kept)
+            assert len(list((folder / "weights").iterdir())) == kept
+
+
+def test_a_row_that_was_changed_is_refused(tmp_path: Path) -> None:
+    with toy_store(tmp_path / "run") as store:
+        fill(store, [2.0, 1.0])
+    connection = sqlite3.connect(tmp_path / "run" / "run.sqlite")
+    connection.execute("UPDATE evaluation SET loss = 0.5 WHERE loss = 2.0")
+    connection.commit()
+    connection.close()
+    for attempt in (RunReader, RunStore.open):
+        with pytest.raises(InputError, match="row 1 of evaluation is not as it was written"):
+            attempt(tmp_path / "run")
+
+
+def test_a_reader_leaves_what_a_crash_left(tmp_path: Path) -> None:
+    folder, copy = tmp_path / "run", tmp_path / "copy"
+    with toy_store(folder) as store:
+        fill(store, [2.0, 1.0])
+        digest = store.digest()
+        store._connection.execute("PRAGMA cache_size = 1")
+        store._connection.execute("BEGIN IMMEDIATE")
+        store._connection.execute("UPDATE evaluation SET result = hex(zeroblob(50000))")
+        shutil.copytree(folder, copy)
+        store._connection.execute("ROLLBACK")
+    before = files_under(copy)
+    assert any(name.endswith("-journal") for name in before)
+    with RunReader(copy) as run:
+        assert run.digest() == digest
+    assert files_under(copy) == before
 
 
 def test_equal_weights_share_a_file_until_none_needs_it(tmp_path: Path) -> None:

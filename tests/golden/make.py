@@ -1,0 +1,29 @@
+"""Makes the golden run directory anew: `python -m tests.golden.make`, at each release and after a change of format.
+
+The one of a release stays as it is; that later versions open it is what tests/runs/test_golden.py shows.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+from evonas.display import make_display
+from evonas.interruption import Interruption
+from tests.stub import stub_search
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Three generations of a stub search over the default space."""
+    shutil.rmtree(HERE / "run", ignore_errors=True)
+    stream = io.StringIO()
+    stub_search(HERE / "run", make_display(Interruption(), stream, stream, quiet=True, as_json=False), generations=3)
+    for name in ("ballast", "run.lock"):
+        (HERE / "run" / name).unlink()
+
+
+if __name__ == "__main__":
+    main()
