@@ -1,0 +1,122 @@
+"""What the stub cannot show: kills, exports and long searches with real Keras. Minutes: in `make soak` only."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from evonas.exporting import export
+from evonas.runs import RunReader
+from evonas.training.keras_file import check_keras_file
+from tests.reliability.battery import Row
+from tests.reliability.counts import SOAK, count
+from tests.reliability.forkserver import ROOT
+
+pytestmark = [pytest.mark.keras, pytest.mark.skipif(SOAK is None, reason="takes minutes: make soak")]
+
+
+def start(directory: Path, out: Path, *numbers: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.reliability.real", str(directory), *map(str, numbers)]
+    with out.open("ab") as file:
+        return subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+
+
+def committed(out: Path) -> int:
+    return max((int(line) for line in out.read_text().split() if line.isdigit()), default=0)
+
+
+def digest(directory: Path) -> str:
+    with RunReader(directory) as run:
+        return run.digest()
+
+
+def test_sigkills_of_a_real_search(tmp_path: Path, row: Row) -> None:
+    row("random SIGKILLs of the driver with real Keras", "0 committed rows lost, same digest")
+    shape, rng, out = (3, 6, 3), random.Random(), tmp_path / "out"
+    assert start(tmp_path / "straight", tmp_path / "straight-out", *shape).wait(300) == 0
+    wanted = count(1, 20)
+    while row.count < wanted:
+        directory, done = tmp_path / f"run-{row.count}", False
+        while not done and row.count < wanted:
+            process = start(directory, out, *shape)
+            while process.poll() is None and out.exists() and time.sleep(rng.uniform(0.5, 12)) is None:
+                break
+            process.kill()
+            done = process.wait() == 0
+            row.count += not done
+            if (directory / "run.sqlite").exists():
+                with RunReader(directory) as run:
+                    assert run.evaluated >= committed(out)
+        assert start(directory, tmp_path / "end", *shape).wait(300) == 0
+        assert digest(directory) == digest(tmp_path / "straight")
+        out.unlink()
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("real")
+    assert start(folder / "run", folder / "out", 1, 4, 2).wait(300) == 0
+    return folder / "run"
+
+
+def test_kills_during_an_export(searched: Path, tmp_path: Path, row: Row) -> None:
+    row("SIGKILL of driver or worker during an export", "the old file or a whole new one, and no other")
+    path, rng = tmp_path / "best.keras", random.Random()
+    export(searched, path)
+    old, script = path.read_bytes(), "import sys; from evonas import export; export(sys.argv[1], sys.argv[2], 2)"
+    started = time.monotonic()
+    export(searched, path, 2)
+    seconds, written = time.monotonic() - started, 0
+    for _ in range(count(1, 12)):
+        path.write_bytes(old)
+        process = subprocess.Popen([sys.executable, "-c", script, str(searched), str(path)], cwd=ROOT)
+        time.sleep(rng.uniform(0.5 * seconds, 1.2 * seconds))
+        victims = [process.pid, *map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())]
+        os.kill(rng.choice(victims), signal.SIGKILL)
+        process.wait()
+        check_keras_file(path)
+        written += path.read_bytes() != old
+        row.count += 1
+    row.notes = f"a new file {written} times"
+
+
+def resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_thousand_real_trainings(tmp_path: Path, row: Row) -> None:
+    row("1,000 evaluations with real training", "driver grows 10 MB at most after the first 100; worker within its cap")
+    generations = count(2, 20)
+    process = start(tmp_path / "run", tmp_path / "out", generations, 50, 1)
+    sizes: list[tuple[int, int, int]] = []
+
+    def watch() -> None:
+        while process.poll() is None:
+            try:
+                children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                workers = [resident(int(child)) for child in children]
+                sizes.append((committed(tmp_path / "out"), resident(process.pid), max(workers, default=0)))
+            except (OSError, IndexError):
+                pass
+            time.sleep(0.5)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    assert process.wait(900) == 0, (tmp_path / "out").read_text()[-2000:]
+    watcher.join()
+    row.count = committed(tmp_path / "out")
+    early = next(driver for done, driver, _ in sizes if done >= 100 or done >= row.count // 2)
+    late, worker = sizes[-1][1], max(worker for *_, worker in sizes)
+    row.notes = f"driver {(late - early) / 1e6:.1f} MB more; worker {worker / 1e6:.0f} MB at most"
+    assert late - early < 10e6
+    from evonas.execution import Limits
+
+    assert worker < Limits().memory
