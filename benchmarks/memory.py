@@ -1,0 +1,72 @@
+"""Memory of one process that trains thousands of candidates: `python benchmarks/memory.py [--candidates 10000]`.
+
+Generations of random networks of the default space (normalisation, dropout, all optimizers), as a long search trains
+them. Prints the process's resident memory as it goes, and how much it grew after the first tenth, by when the planner
+has met most of the shapes that it will ever compile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+
+
+def resident_megabytes() -> float:
+    """Of this process, now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+def main() -> None:
+    """Trains, and watches."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--candidates", type=int, default=10_000)
+    parser.add_argument("--generation", type=int, default=100, help="candidates that train together")
+    parser.add_argument("--json", type=Path, default=HERE / "results" / "memory.json")
+    options = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+    from evonas.training.environment import import_keras, prepare_process
+
+    prepare_process()
+    import_keras()
+    from evonas.data.prepared import PreparedData, Problem, Split
+    from evonas.training.population import PopulationTrainer
+    from evonas.training.trainer import TrainingSettings, TrainingTask
+    from genomes.architecture import graph_to_json
+    from genomes.dense import DenseSpace
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 8)).astype(np.float32)
+    y = np.tanh(x @ rng.normal(size=(8, 1))).astype(np.float32)
+    problem = Problem("regression", 8, 1, (0.0,), (1.0,), (), tuple("abcdefgh"), ("y",))
+    trainer = PopulationTrainer(
+        PreparedData(problem, (Split(x[:400], y[:400], x[400:], y[400:]),)), TrainingSettings(patience=None)
+    )
+    space, began, done, seen = DenseSpace(), time.perf_counter(), 0, []
+    while done < options.candidates:
+        count = min(options.generation, options.candidates - done)
+        graphs = [graph_to_json(space.architecture(space.sample(rng))) for _ in range(count)]
+        tasks = [TrainingTask(graph, done + k, 2) for k, graph in enumerate(graphs)]
+        done += sum(len(part) for part in trainer.train(tasks))
+        seen.append((done, resident_megabytes()))
+        if done % (5 * options.generation) == 0 or done == options.candidates:
+            took = time.perf_counter() - began
+            print(f"{done:>7} candidates  {seen[-1][1]:8.0f} MB  {took:6.0f} s", flush=True)
+    settled = next(megabytes for count, megabytes in seen if count >= options.candidates / 10)
+    grown = seen[-1][1] - settled
+    print(f"grown by {grown:.0f} MB over the last {options.candidates * 9 // 10} candidates")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    report = {"candidates": options.candidates, "grown_megabytes": grown, "resident_megabytes": seen}
+    options.json.write_text(json.dumps(report) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
