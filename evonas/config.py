@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from evonas.memory import program_bytes
 from evonas.seeds import draw_seed
 from genomes.errors import InputError
 
@@ -117,7 +118,11 @@ class Settings(_Frozen):
     )
     replicates: Whole = Field(default=1, ge=1, le=1000, description="trainings of each network, from different seeds")
     precision: Literal["float32", "bfloat16"] = Field(default="float32", description="bfloat16 is for GPUs")
-    memory_bytes: Whole = Field(default=1 << 30, ge=1 << 20, description="memory that one training program may use")
+    memory_bytes: Whole | None = Field(
+        default=None,
+        ge=1 << 20,
+        description="memory that one training program may use; none takes an eighth of what is free, 1 GiB at most",
+    )
     keep: Whole = Field(default=10, ge=1, le=100_000, description="best networks whose weights are kept")
     keep_bytes: Whole = Field(default=1 << 30, ge=0, description="of their weights; the best one's are always kept")
     finalists: Whole = Field(
@@ -143,6 +148,7 @@ class Settings(_Frozen):
             "offspring": self.population if self.offspring is None else self.offspring,
             "mutation": 1 - self.crossover if self.mutation is None else self.mutation,
             "seed": draw_seed() if self.seed is None else self.seed,
+            "memory_bytes": self.memory_bytes or program_bytes(),
         }
         return self.model_copy(update=choices)
 

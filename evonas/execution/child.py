@@ -17,10 +17,11 @@ from typing import IO, Any, NoReturn
 
 import evonas
 from evonas.execution.messages import Beat, Cancel, Finished, Part, Ready, Refused, Retiring, Start
+from evonas.memory import machine_bytes
 from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
 
-__all__ = ["Limits", "WorkerDied", "WorkerError", "WorkerProcess", "command_of", "machine_bytes"]
+__all__ = ["Limits", "WorkerDied", "WorkerError", "WorkerProcess", "command_of"]
 
 _LOG_TAIL_BYTES = 4000
 _LOOK_SECONDS = 0.1
@@ -248,15 +249,6 @@ def _environment() -> dict[str, str]:
     if root.name not in ("site-packages", "dist-packages"):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     return environment
-
-
-def machine_bytes() -> int:
-    """Memory of the machine, or of the container that this process is in."""
-    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):
-            found = min(found, int(Path("/sys/fs/cgroup", name).read_text()))
-    return found
 
 
 def _resident_bytes(pid: int) -> int:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
 from evonas.snapshot import Snapshot
+from evonas.training.cost import Device, compile_seconds, step_microseconds
 from evonas.training.initial import epoch_order
 from evonas.training.members import Member, constants, pack, schedule, unpack
 from evonas.training.optimizers import FROZEN
-from evonas.training.packing import Device, compile_seconds, step_microseconds
 from evonas.training.shape import ProgramShape
 
 __all__ = ["Stopping", "run_table"]

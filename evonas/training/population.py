@@ -24,12 +24,13 @@ from evonas.scoring import scores
 from evonas.snapshot import Snapshot
 from evonas.training.backends import current_backend
 from evonas.training.combine import combined, member_seed
+from evonas.training.cost import CPU, GPU
 from evonas.training.group import Stopping
 from evonas.training.initial import initial_weights
 from evonas.training.lanes import Result, run_parts
 from evonas.training.members import Fold, Member
 from evonas.training.network import Network
-from evonas.training.packing import CPU, GPU, Part, Planner, Workload
+from evonas.training.packing import Part, Planner, Workload
 from evonas.training.program import build_program
 from evonas.training.shape import ProgramShape
 from evonas.training.start import start_of

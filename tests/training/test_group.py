@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evonas.training.packing import CPU, Planner
+from evonas.training.cost import CPU
+from evonas.training.packing import Planner
 
 from .networks import data, graph, task, trained
 from .test_population import ONE_PROGRAM, assert_alike, trainer

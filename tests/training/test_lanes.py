@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from evonas.training.cost import CPU
 from evonas.training.lanes import Queues
 from evonas.training.network import Network
-from evonas.training.packing import CPU, Part, Planner
+from evonas.training.packing import Part, Planner
 
 from .networks import graph
 from .test_packing import WORKLOAD

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evonas.training.cost import CPU
 from evonas.training.initial import initial_weights
 from evonas.training.network import Network
-from evonas.training.packing import CPU, Planner, Workload
+from evonas.training.packing import Planner, Workload
 from evonas.training.shape import ProgramShape
 from genomes.architecture import check_graph
 

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evonas.training.cost import CPU, GPU, compile_seconds, pack_bytes, step_microseconds
 from evonas.training.network import Network
-from evonas.training.packing import CPU, GPU, Planner, Workload, compile_seconds, pack_bytes, step_microseconds
+from evonas.training.packing import Planner, Workload
 from genomes.errors import InputError
 from genomes.vocabulary import NORMALIZATIONS
 

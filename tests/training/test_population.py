@@ -12,7 +12,8 @@ from evonas.evaluation import Status
 from evonas.scoring import scores
 from evonas.snapshot import snapshots_to_arrays
 from evonas.training.combine import member_seed
-from evonas.training.packing import CPU, Planner
+from evonas.training.cost import CPU
+from evonas.training.packing import Planner
 from evonas.training.trainer import TrainingSettings
 from genomes.architecture import graph_to_json
 from genomes.errors import InputError
