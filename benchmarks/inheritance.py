@@ -1,6 +1,6 @@
 """Measures what inherited weights save: epochs to reach the score of from-scratch training. See README.md here.
 
-python benchmarks/inheritance.py [--only kin8nm,digits] [--pairs 50] [--epochs 30] [--rows 2000] [--data FOLDER]
+python benchmarks/inheritance.py [--only kin8nm,digits] [--pairs 50] [--epochs 30] [--rows 1000] [--data FOLDER]
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(names), help="data sets, separated by commas; all unless given")
     parser.add_argument("--pairs", type=int, default=50, help="children a data set")
     parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--rows", type=int, default=2000, help="larger data sets are sampled")
+    parser.add_argument("--rows", type=int, default=1000, help="larger data sets are sampled")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, default=HERE / "results" / "inheritance.json")
     options = parser.parse_args(arguments)
@@ -87,8 +87,11 @@ def measure(data: Any, options: argparse.Namespace) -> list[Pair]:
     from evonas.training.trainer import TrainingSettings, TrainingTask
     from genomes.architecture import graph_to_json
     from genomes.dense import DenseSpace
+    from genomes.domains import Range
 
-    space, rng = DenseSpace(), np.random.default_rng(options.seed)
+    # Smaller than by default, so that all is measured in minutes.
+    space = DenseSpace(layers=Range(1, 3), units=Range(16, 128, log=True))
+    rng = np.random.default_rng(options.seed)
     trainer = PopulationTrainer(data, TrainingSettings(patience=None))
 
     def trained(tasks: list[TrainingTask]) -> list[Evaluation]:

@@ -207,3 +207,33 @@ def test_limits_and_objectives_are_options() -> None:
     refused = search("--objectives", "rmse,colour", "--strategy", "nsga2", "--out", "other")
     assert refused.exit_code == 2
     assert "not 'colour'" in refused.output
+
+
+@pytest.mark.keras
+def test_rungs_go_on_after_a_kill(folder: Path) -> None:
+    """Killed while the second rung of a bracket is trained from what was kept of the first."""
+    Path("space.toml").write_text(
+        '[network]\nlayers = 1\nunits = [8, 12]\nactivation = "relu"\nnormalization = "batch"\n'
+    )
+    hyperband = ["--strategy", "hyperband", "--population", "3", "--epochs", "9", "--generations", "3"]
+    options = [*hyperband, "--space", "space.toml", "--json", "--quiet"]
+    assert process(*OWN, *options, "--out", "straight").returncode == 0
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "evonas", *OWN, *options, "--out", "killed"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        next(line for line in run.stdout if json.loads(line)["event"] == "generation")
+        run.kill()
+    assert process("resume", "killed", "--quiet").returncode == 0
+    digests = []
+    for directory in ("straight", "killed"):
+        with RunReader(directory) as reader:
+            records = list(reader.records())
+            assert [record.evaluation.epochs for record in records] == [1, 1, 1, 3, 9]
+            assert [str(record.origin) for record in records[3:]] == [
+                f"continue 0 {records[3].origin.index}",
+                "continue 1 0",
+            ]
+            assert records[4].evaluation.curve[:3] == records[3].evaluation.curve
+            digests.append(reader.digest())
+    assert digests[0] == digests[1]
