@@ -7,7 +7,8 @@
     >>> result.export("best.keras")                           # doctest: +SKIP
 
 ====================================  ================================================================================
-`search(x, y, ...)`                   evolves networks for arrays, a DataFrame or a CSV file; gives a `SearchResult`
+`search(x, y, ...)`                   evolves networks for arrays, a DataFrame or a CSV file; gives a `SearchResult`;
+                                      with `build=`, models of your own (see `evonas.training.own`)
 `resume(run_dir, ...)`                goes on after Ctrl-C, a crash or power loss; extends a finished run
 `finalists(run_dir, top=5, seeds=5)`  trains the best networks again: how good are they, luck aside
 `load_run(run_dir)`                   the `SearchResult` of any run, also of one that is running

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.building import Build, check_build
 from evonas.config import Budget, Settings
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
@@ -21,6 +23,7 @@ from evonas.interruption import Interruption
 from evonas.limits import Screen
 from evonas.objective import Objective, default_objective, objective_named, objectives_named
 from evonas.result import SearchResult
+from evonas.runs.directory import WORKER_LOG
 from evonas.runs.origin import check_origin, origin_of
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
@@ -28,6 +31,7 @@ from evonas.seeds import draw_seed
 from evonas.strategies import STRATEGIES, make_strategy
 from genomes.dense import DenseSpace
 from genomes.errors import InputError
+from genomes.hyperparameters import HyperparameterSpace
 from genomes.population import read_population
 from genomes.space import SearchSpace
 from genomes.spaces import read_space, space_from_json
@@ -49,6 +53,7 @@ def search(
     x: Any,
     y: Any,
     *,
+    build: Any = None,
     space: Space = None,
     generations: int | None = None,
     evaluations: int | None = None,
@@ -72,9 +77,12 @@ def search(
 
     Args:
         x: features, shape `(num_samples, num_columns)`: an array, a DataFrame (also with text, categories and missing
-            values), or the path of a CSV file.
+            values), or the path of a CSV file. With `build` also arrays of any shape, several in a mapping or a list,
+            or the path of an `.npz` file of arrays: they go to the model as they are. A table is encoded as usual.
         y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
-        space: what to search: a space, the path of a TOML file, or None for the default.
+        build: `build(genes)` that returns a `keras.Model`, for models of your own: see `evonas.training.own`
+        space: what to search: a space, the path of a TOML file, or None for the default. With `build` a
+            `genomes.HyperparameterSpace`, or a mapping from names to what each gene may be.
         generations: how many in all; 10 unless `evaluations` or `time` is given.
         evaluations: networks to train in all.
         time: wall-clock time, such as "10m", "1h30m" or seconds.
@@ -94,6 +102,9 @@ def search(
         InputError: something given cannot be used; says what, and what to do.
         Interrupted: Ctrl-C or SIGTERM, after everything was committed.
     """
+    own = None if build is None else Build.of(build)
+    if own is not None:
+        settings = {"trainer": "single"} | settings
     chosen = Settings(seed=draw_seed() if seed is None else seed, **settings)
     budget = Budget.of(generations, evaluations, time, target)
     data, source = read_data(
@@ -107,9 +118,11 @@ def search(
         sample_weight=sample_weight,
         class_weight=class_weight,
         drop=drop,
+        as_given=own is not None,
     )
     return search_prepared(
         data,
+        build=own,
         space=space,
         settings=chosen,
         budget=budget,
@@ -134,9 +147,19 @@ def read_data(
     sample_weight: Any = None,
     class_weight: Any = None,
     drop: Sequence[str] = (),
+    as_given: bool = False,
 ) -> tuple[PreparedData, dict[str, Any]]:
-    """The data of a search, prepared, and where they came from; arguments as in `search`, `folds` its `cv`."""
+    """The data of a search, prepared, and where they came from.
+
+    Arguments are those of `search`; `folds` is its `cv`, `as_given` whether arrays stay as they are, for own models.
+    """
     common: dict[str, Any] = {"seed": seed, "folds": folds, "task": task, "class_weight": class_weight}
+    source: dict[str, Any] = {}
+    if as_given and isinstance(y, str) and isinstance(x, (str, Path)) and Path(x).suffix == ".npz":
+        from evonas.data.shaped import read_arrays
+
+        source = {**origin_of(x), "target": y}
+        x, y = read_arrays(x, y)
     if isinstance(y, str):
         from evonas.data.preparation import prepare_table
         from evonas.data.table import read_table
@@ -145,21 +168,23 @@ def read_data(
             raise InputError(
                 "validation and test must be given with arrays x and y, not with a target's name: split y off"
             )
-        source: dict[str, Any] = {}
         if isinstance(x, (str, Path)):
             path, x = x, read_table(Path(x))
             source = {**origin_of(path), "target": y}
         return prepare_table(x, y, sample_weight=sample_weight, drop=drop, **common), source
-    from evonas.data.preparation import prepare_arrays
-
     if drop:
         raise InputError(f"drop must be given with a target's name, not {list(drop)!r} with an array y: select x")
-    return prepare_arrays(x, y, validation=validation, test=test, sample_weight=sample_weight, **common), {}
+    from evonas.data.preparation import prepare_arrays
+    from evonas.data.shaped import prepare_inputs
+
+    prepare = prepare_inputs if as_given and not hasattr(x, "columns") else prepare_arrays
+    return prepare(x, y, validation=validation, test=test, sample_weight=sample_weight, **common), source
 
 
 def search_prepared(
     data: PreparedData,
     *,
+    build: Build | None = None,
     space: Space = None,
     settings: Settings | None = None,
     budget: Budget | None = None,
@@ -183,7 +208,9 @@ def search_prepared(
         interruption: how to listen to signals.
         evaluator: what trains; the worker process by default.
     """
-    settings, space = settings or Settings(seed=0), _as_space(space)
+    settings, space = settings or Settings(seed=0), _as_space(space, build)
+    if evaluator is None:
+        _check_build_fits(build, space, settings)
     task = data.problem.task
     objective, settings = _objectives(settings, task)
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
@@ -195,17 +222,27 @@ def search_prepared(
         space=space,
         state=strategy.state(),
         data=data,
-        source=source,
+        source={**(source or {}), **({} if build is None else {"build": build.to_json()})},
         overwrite=overwrite,
     )
     return _run(
-        store, space, budget or Budget.of(), on_part, on_generation, on_start, on_finalists, interruption, evaluator
+        store,
+        space,
+        budget or Budget.of(),
+        on_part,
+        on_generation,
+        on_start,
+        on_finalists,
+        interruption,
+        evaluator,
+        build,
     )
 
 
 def resume(
     run_dir: str | Path,
     *,
+    build: Any = None,
     generations: int | str | None = None,
     evaluations: int | str | None = None,
     time: str | float | None = None,
@@ -222,7 +259,8 @@ def resume(
     """Goes on with a run that was stopped or killed, to the end it would have had; or extends a finished one.
 
     Args:
-        run_dir: the run directory; it holds all that is needed.
+        run_dir: the run directory; it holds all that is needed, but for a function of yours.
+        build: the function of the run, if it trains models of your own: must have the source that it had.
         generations, evaluations, time: new bounds, counted from the start of the run; "+10" and "+5m" count from here.
             Bounds that are not given stay as they were, unless they are spent.
         target: new score at which to stop.
@@ -237,13 +275,15 @@ def resume(
     try:
         _check_same(store, data, settings)
         check_origin(store.source)
+        own = None if build is None else Build.of(build)
+        check_build(own, store.source.get("build"), store.directory)
         changes = {"generations": generations, "evaluations": evaluations, "time": time, "target": target}
         budget = store.budget.extended(spent(store), changes)
         space = space_from_json(store.space_json)
     except BaseException:
         store.close()
         raise
-    return _run(store, space, budget, on_part, on_generation, on_start, on_finalists, interruption, evaluator)
+    return _run(store, space, budget, on_part, on_generation, on_start, on_finalists, interruption, evaluator, own)
 
 
 def finalists(
@@ -251,6 +291,7 @@ def finalists(
     top: int = 5,
     seeds: int = 5,
     *,
+    build: Any = None,
     on_finalists: OnRetraining | None = None,
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
@@ -265,6 +306,7 @@ def finalists(
         run_dir: the run directory.
         top: networks.
         seeds: re-trainings of each.
+        build: the function of the run, if it trains models of your own.
         on_finalists: called after every commit, with the re-trainings done and those planned.
         interruption: how to listen to signals.
         evaluator: what trains; the worker process by default.
@@ -278,18 +320,26 @@ def finalists(
             raise InputError(f"{name} must be at least 1 and at most 1000, not {value}: 5 is a good start")
     with RunStore.open(run_dir) as store, interruption or Interruption() as listening:
         store.ranked(1)
+        own = None if build is None else Build.of(build)
+        check_build(own, store.source.get("build"), store.directory)
         space = space_from_json(store.space_json)
-        with closing((evaluator or _worker)(space, store.directory / DATA_NAME, store.settings)) as trainer:
+        make = evaluator or (_worker if own is None else partial(_worker, build=own))
+        with closing(make(space, store.directory / DATA_NAME, store.settings)) as trainer:
             done = retrain_finalists(store, trainer, space, top, seeds, interruption=listening, on_part=on_finalists)
         store.write_reports()
     if not done:
         raise Interrupted(Path(run_dir), listening.exit_code)
-    return SearchResult(run_dir)
+    return SearchResult(run_dir, own)
 
 
-def load_run(run_dir: str | Path) -> SearchResult:
-    """What a run has found so far; also of one that is running. Reads only."""
-    return SearchResult(run_dir)
+def load_run(run_dir: str | Path, *, build: Any = None) -> SearchResult:
+    """What a run has found so far; also of one that is running. Reads only.
+
+    Args:
+        run_dir: the run directory.
+        build: the function of the run, if it trains models of your own; needed for the models, not for the rest.
+    """
+    return SearchResult(run_dir, None if build is None else Build.of(build))
 
 
 def _run(
@@ -302,16 +352,20 @@ def _run(
     on_finalists: OnRetraining | None,
     interruption: Interruption | None,
     evaluator: EvaluatorFactory | None,
+    build: Build | None = None,
 ) -> SearchResult:
     with store, interruption or Interruption() as listening:
         if on_start is not None:
             on_start(store, budget)
         strategy = make_strategy(store.settings.strategy, space, objective=store.objective, settings=store.settings)
-        trainer = (evaluator or _worker)(space, store.directory / DATA_NAME, store.settings)
+        make = evaluator or (_worker if build is None else partial(_worker, build=build))
+        trainer = make(space, store.directory / DATA_NAME, store.settings)
         try:
             loop = evolve(strategy, trainer, store, space, budget, interruption=listening, on_part=on_part)
             with closing(loop) as generations:
                 for generation in generations:
+                    if build is not None and generation.number == 0:
+                        _check_first(generation, store.directory)
                     if on_generation is not None:
                         on_generation(generation)
             stopped = store.stop == Stop.INTERRUPTED
@@ -324,13 +378,13 @@ def _run(
             trainer.close()
     if stopped:
         raise Interrupted(store.directory, listening.exit_code)
-    return SearchResult(store.directory)
+    return SearchResult(store.directory, build)
 
 
-def _worker(space: SearchSpace, data: Path, settings: Settings) -> Evaluator:
+def _worker(space: SearchSpace, data: Path, settings: Settings, build: Build | None = None) -> Evaluator:
     from evonas.exporting import worker_for
 
-    return worker_for(space, data, settings)
+    return worker_for(space, data, settings, build)
 
 
 def _objectives(settings: Settings, task: str) -> tuple[Objective, Settings]:
@@ -349,12 +403,38 @@ def _objectives(settings: Settings, task: str) -> tuple[Objective, Settings]:
     return objective, settings.resolved(objective.name).model_copy(update={"objectives": several})
 
 
-def _as_space(space: Space) -> SearchSpace:
+def _as_space(space: Space, build: Build | None = None) -> SearchSpace:
+    if space is None and build is not None:
+        raise InputError("space must be given with build: name the genes, as in genomes.HyperparameterSpace")
     if space is None:
         return DenseSpace()
     if isinstance(space, (str, Path)):
         return read_space(space)
-    return space_from_json(space) if isinstance(space, Mapping) else space
+    if isinstance(space, Mapping):
+        whole = build is None or "genes" in space or "encoding" in space
+        return space_from_json(space) if whole else HyperparameterSpace(space)
+    return space
+
+
+def _check_build_fits(build: Build | None, space: SearchSpace, settings: Settings) -> None:
+    flat = isinstance(space, HyperparameterSpace)
+    if build is None and flat:
+        raise InputError("build must be given with a space of hyperparameters: a function that makes a model of them")
+    if build is not None and not flat:
+        raise InputError(f"space must be a HyperparameterSpace with build, not {type(space).__name__}: name the genes")
+    if build is not None and settings.trainer != "single":
+        raise InputError(f"trainer must be 'single' with build, not {settings.trainer!r}: leave it out")
+
+
+def _check_first(generation: Generation, run_dir: Path) -> None:
+    """Stops a search whose first models have all failed alike: a user's function is wrong more often than its genes."""
+    reasons = [evaluation.reason for evaluation in generation.evaluations]
+    faults = {reason.partition(":")[0] for reason in reasons}
+    if len(faults) == 1 and " raised " in reasons[0]:
+        raise InputError(
+            f"build must give models that can be trained, but all {len(reasons)} of the first generation failed: "
+            f"{reasons[0]}. The traceback is in {run_dir / WORKER_LOG}; mend the function, and start a new run"
+        )
 
 
 def _check_same(store: RunReader, data: PreparedData | None, settings: Mapping[str, Any]) -> None:

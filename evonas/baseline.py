@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.api import finalists, resume, search_prepared
+from evonas.building import Build
 from evonas.config import Budget
 from evonas.data.prepared import PreparedData
 from evonas.display import words
@@ -22,24 +23,28 @@ from genomes.spaces import space_from_json
 __all__ = ["baseline_lines", "baseline_values", "random_baseline_of"]
 
 
-def random_baseline_of(run_dir: str | Path, top: int, seeds: int, **listeners: Any) -> SearchResult:
+def random_baseline_of(
+    run_dir: str | Path, top: int, seeds: int, *, build: Any = None, **listeners: Any
+) -> SearchResult:
     """Trains as many random networks as a run has trained, or goes on with that, and the best of them again.
 
     Args:
         run_dir: the run directory.
         top, seeds: finalists and their re-trainings, as of the run itself.
+        build: the function of the run, if it trains models of your own.
         **listeners: as of `evonas.api.search_prepared`.
     """
     out = Path(run_dir) / BASELINE_NAME
+    own = None if build is None else Build.of(build)
     with RunReader(run_dir) as run:
         settings = run.settings.model_copy(update={"strategy": "random", "finalists": 0})
         space, budget = space_from_json(run.space_json), Budget(evaluations=run.evaluated)
     if not (out / schema.DATABASE).exists():
         data = PreparedData.load(Path(run_dir) / DATA_NAME)
-        search_prepared(data, space=space, settings=settings, budget=budget, out=out, **listeners)
+        search_prepared(data, space=space, settings=settings, budget=budget, out=out, build=own, **listeners)
     else:
-        resume(out, evaluations=budget.evaluations, **listeners)
-    return finalists(out, top, seeds)
+        resume(out, evaluations=budget.evaluations, build=own, **listeners)
+    return finalists(out, top, seeds, build=own)
 
 
 def baseline_values(run: RunReader, baseline: SearchResult | None) -> dict[str, Any] | None:

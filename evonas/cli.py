@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from evonas import __version__
 from evonas.commands.finalists import finalists
 from evonas.commands.lr_find import lr_find
-from evonas.commands.options import AsJson, Quiet, RunDir, option
+from evonas.commands.options import AsJson, BuildOption, Quiet, RunDir, option
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.errors import Interrupted, StorageError
 from evonas.objective import MEASURES, METRICS
@@ -92,7 +92,7 @@ def evonas(
 
 @app.command()
 def run(
-    data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="The table, with a header line.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="CSV table with a header line; or .npz, with --build.")],
     target: Annotated[str, option("Column to predict.", "COLUMN")],
     generations: Annotated[
         int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
@@ -109,6 +109,7 @@ def run(
         ),
     ] = None,
     space: Annotated[Path | None, option("Search space as TOML; `evonas space` prints the default.", "FILE")] = None,
+    build: BuildOption = None,
     out: Annotated[Path | None, option("Run directory [a new one in evonas-runs].", "DIR")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")] = False,
     seed: Annotated[int, option("Of everything random [0].", "N")] = 0,
@@ -164,30 +165,32 @@ def run(
         "replicates": replicates,
         "strategy": strategy,
         "inherit": inherit,
-        "trainer": trainer,
+        "trainer": trainer if build is None else trainer or "single",
         "finalists": finalists,
     }
     settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
     budget = Budget.of(generations, evaluations, time, target_score)
 
-    from evonas.api import search_prepared
-    from evonas.data.preparation import prepare_table
-    from evonas.data.table import read_table
-    from evonas.runs.origin import origin_of
+    from evonas.api import read_data, search_prepared
+    from evonas.building import Build
     from genomes.spaces import read_space
 
     searched = None if space is None else read_space(space)
-    prepared = prepare_table(read_table(data), target, seed=seed, folds=cv, drop=drop or (), task=task)
+    own = None if build is None else Build.of(build)
+    prepared, source = read_data(
+        data, target, seed=seed, folds=cv, drop=drop or (), task=task, as_given=own is not None
+    )
     _search(
         lambda **listeners: search_prepared(
             prepared,
+            build=own,
             space=searched,
             settings=settings,
             budget=budget,
             out=out,
             overwrite=overwrite,
             initial=initial,
-            source={**origin_of(data), "target": target, "drop": drop or []},
+            source={**source, "drop": drop or []},
             **listeners,
         ),
         quiet,
@@ -202,6 +205,7 @@ def resume(
     evaluations: Annotated[str | None, option("N networks in all, or +N more.", "N|+N")] = None,
     time: Annotated[str | None, option("Time in all (10m), or more (+10m).", "T|+T")] = None,
     target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
+    build: BuildOption = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -213,7 +217,13 @@ def resume(
 
     _search(
         lambda **listeners: resume(
-            run_dir, generations=generations, evaluations=evaluations, time=time, target=target_score, **listeners
+            run_dir,
+            build=build,
+            generations=generations,
+            evaluations=evaluations,
+            time=time,
+            target=target_score,
+            **listeners,
         ),
         quiet,
         as_json,
@@ -241,6 +251,7 @@ def export(
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train it anew, on training and validation rows together.")
     ] = False,
+    build: BuildOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a network of a run as a Keras model.
@@ -251,7 +262,7 @@ def export(
     from evonas.exporting import export
     from evonas.runs.reader import RunReader
 
-    exported = export(run_dir, output, rank, retrain=retrain)
+    exported = export(run_dir, output, rank, retrain=retrain, build=build)
     if as_json:
         typer.echo(json.dumps(words.exported_values(exported)))
         return

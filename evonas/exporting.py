@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from evonas.building import Build, check_build
 from evonas.config import Settings
+from evonas.runs.directory import WORKER_LOG
 from evonas.runs.reader import DATA_NAME, RunReader
 from genomes.errors import InputError
 from genomes.space import SearchSpace
-from genomes.spaces import space_from_json
+from genomes.spaces import blueprint, space_from_json
 
 if TYPE_CHECKING:
     from evonas.execution import WorkerEvaluator
@@ -18,10 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "worker_for"]
 
-WORKER_LOG = "worker.log"
 
-
-def export(run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: bool = False) -> Exported:
+def export(
+    run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: bool = False, build: Any = None
+) -> Exported:
     """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens.
 
     The file's model is opened and scored before it is put in place: it has the recorded validation scores.
@@ -33,6 +35,7 @@ def export(run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: boo
             the weights of their median re-training (`RunReader.ranked`).
         retrain: train anew on training and validation rows together, for as many epochs as the best one had; else the
             model has the very weights that were scored.
+        build: the function of the run, if it trains models of your own.
 
     Returns:
         the path, the model's scores on the validation and the test split, and a note on where its weights come from.
@@ -41,14 +44,15 @@ def export(run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: boo
         InputError: no such rank, the weights were not kept, or the path cannot be written.
     """
     from evonas.training.deployment import ExportTask
-    from genomes.architecture import graph_to_json
 
     _check_path(path)
     with RunReader(run_dir) as run:
         record, finalists = run.ranked(rank), run.finalists
-        space: Any = space_from_json(run.space_json)
+        own = None if build is None else Build.of(build)
+        check_build(own, run.source.get("build"), run.directory)
+        space = space_from_json(run.space_json)
         task = ExportTask(
-            architecture=graph_to_json(space.architecture(space.genome_from_json(record.genome))),
+            architecture=blueprint(space, space.genome_from_json(record.genome)),
             path=Path(path).absolute(),
             weights=None if retrain else run.weights(record),
             scores=record.evaluation.scores,
@@ -57,21 +61,22 @@ def export(run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: boo
             epochs=record.horizon,
             best_epoch=run.epochs_behind(record) if retrain else record.evaluation.best_epoch,
         )
-        with worker_for(space, run.directory / DATA_NAME, run.settings) as worker:
+        with worker_for(space, run.directory / DATA_NAME, run.settings, own) as worker:
             exported = worker.export(task)
     if retrain or rank > len(finalists) or not finalists[rank - 1].scores:
         return exported
     return replace(exported, note=f"weights of the median of {len(finalists[rank - 1].scores)} re-trainings")
 
 
-def worker_for(space: SearchSpace, data: Path, settings: Settings) -> WorkerEvaluator:
+def worker_for(space: SearchSpace, data: Path, settings: Settings, build: Build | None = None) -> WorkerEvaluator:
     """The worker process that trains for a run, not started yet. What it prints goes to `worker.log` by the data."""
     from evonas.execution import WorkerEvaluator
     from evonas.training.trainer import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
     chosen = {name: value for name, value in settings.model_dump().items() if name in known}
-    return WorkerEvaluator(cast(Any, space), data, TrainingSettings(**chosen), log=data.with_name(WORKER_LOG))
+    packed = None if build is None else build.packed()
+    return WorkerEvaluator(space, data, TrainingSettings(**chosen), log=data.with_name(WORKER_LOG), build=packed)
 
 
 def _check_path(path: str | Path) -> None:

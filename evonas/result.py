@@ -7,10 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from evonas.building import Build
 from evonas.config import Settings
+from evonas.data.inputs import as_inputs
 from evonas.data.prepared import PreparedData
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
@@ -33,8 +32,9 @@ class SearchResult:
         run_dir: the run directory.
     """
 
-    def __init__(self, run_dir: str | Path) -> None:
+    def __init__(self, run_dir: str | Path, build: Build | None = None) -> None:
         self.run_dir = Path(run_dir)
+        self._build = build
         self._read().close()
 
     def _read(self) -> RunReader:
@@ -88,7 +88,7 @@ class SearchResult:
 
         path = self._model_path
         path.parent.mkdir(exist_ok=True)
-        return export(self.run_dir, path)
+        return export(self.run_dir, path, build=self._build)
 
     @property
     def best_model(self) -> Any:
@@ -101,8 +101,10 @@ class SearchResult:
         path = self._model_path if self._model_path.exists() else self.exported.path
         return load_keras_file(path, own=type(self.space).__name__ != "DenseSpace")
 
-    def prepare(self, x: Any) -> NDArray[np.float32]:
+    def prepare(self, x: Any) -> Any:
         """Raw rows as the networks take them: encoded, imputed and scaled as fitted on the training rows.
+
+        Arrays that went to models of your own as they are do so here too.
 
         Args:
             x: rows with the columns that were searched on, shape `(num_samples, num_columns)`; others are ignored.
@@ -112,7 +114,10 @@ class SearchResult:
         """
         from evonas.data.arrays import feature_columns
 
-        preparation = PreparedData.load(self.run_dir / DATA_NAME).preparation
+        data = PreparedData.load(self.run_dir / DATA_NAME)
+        preparation = data.preparation
+        if data.problem.input_shapes:
+            return as_inputs(x)
         if preparation is None:
             raise InputError(
                 f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
@@ -225,7 +230,7 @@ class SearchResult:
         """Writes a network as a Keras model, as `evonas.export`."""
         from evonas.exporting import export
 
-        return export(self.run_dir, path, rank, retrain=retrain)
+        return export(self.run_dir, path, rank, retrain=retrain, build=self._build)
 
     def __repr__(self) -> str:
         with self._read() as run:

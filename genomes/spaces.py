@@ -1,13 +1,18 @@
-"""Spaces of any encoding, as TOML for people and as JSON for runs. One row in `ENCODINGS` enrols an encoding."""
+"""Spaces of any encoding, as TOML for people and as JSON for runs. One row in `ENCODINGS` enrols an encoding.
+
+Also what training and people see of a genome, whatever its encoding.
+"""
 
 from __future__ import annotations
 
+import textwrap
 import tomllib
 from collections.abc import Mapping
 from os import PathLike
 from types import MappingProxyType
 from typing import Any
 
+from genomes.architecture import draw, graph_to_json
 from genomes.codec import read_text
 from genomes.dense.space import DenseSpace
 from genomes.errors import InputError
@@ -16,7 +21,15 @@ from genomes.space import SearchSpace
 from genomes.toml import to_toml
 from genomes.values import Word
 
-__all__ = ["ENCODINGS", "read_space", "space_from_json", "space_from_toml", "space_to_toml"]
+__all__ = [
+    "ENCODINGS",
+    "blueprint",
+    "describe",
+    "read_space",
+    "space_from_json",
+    "space_from_toml",
+    "space_to_toml",
+]
 
 #: Encoding -> its space, which has a `from_json`.
 ENCODINGS: Mapping[str, type[DenseSpace | HyperparameterSpace]] = MappingProxyType(
@@ -73,3 +86,22 @@ def space_to_toml(space: SearchSpace) -> str:
 def read_space(path: str | PathLike[str]) -> SearchSpace:
     """The space of a TOML file. Raises InputError as `space_from_toml`, or when the file cannot be read."""
     return space_from_toml(read_text(path, "space file"))
+
+
+def blueprint(space: Any, genome: Any) -> dict[str, Any]:
+    """What training sees of a genome, as JSON values: the architecture graph, or the genes of a user's own model.
+
+    Args:
+        space: a `HyperparameterSpace`, or one whose genomes have an architecture.
+        genome: of the space.
+    """
+    if isinstance(space, HyperparameterSpace):
+        return space.genome_to_json(genome)
+    return graph_to_json(space.architecture(genome))
+
+
+def describe(space: Any, genome: Any) -> str:
+    """The genome as lines of text: the network and, in the last line, how it is trained; or the genes."""
+    if isinstance(space, HyperparameterSpace):
+        return "\n".join(textwrap.wrap(", ".join(f"{name}={value}" for name, value in genome.items()), 100))
+    return draw(space.architecture(genome))

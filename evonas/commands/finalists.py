@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from evonas.commands.options import AsJson, RunDir, option
+from evonas.commands.options import AsJson, BuildOption, RunDir, option
 
 __all__ = ["finalists"]
 
@@ -21,6 +21,7 @@ def finalists(
         bool,
         typer.Option("--random-baseline", help="Train as many random networks as the run did, and compare."),
     ] = False,
+    build: BuildOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the best networks of a run again, and rank them anew.
@@ -37,7 +38,7 @@ def finalists(
     def tell(done: int, planned: int) -> None:
         print(f"{done} of {planned} trainings done", file=sys.stderr, flush=True)
 
-    api.finalists(run_dir, top, seeds, on_finalists=tell)
+    api.finalists(run_dir, top, seeds, build=build, on_finalists=tell)
     baseline = None
     if random_baseline:
         print("Random search, of as many networks:", file=sys.stderr, flush=True)
@@ -45,6 +46,7 @@ def finalists(
             run_dir,
             top,
             seeds,
+            build=build,
             on_part=lambda progress: print(f"{progress.evaluated} networks trained", file=sys.stderr, flush=True),
         )
     with RunReader(run_dir) as run:

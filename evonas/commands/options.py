@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["AsJson", "Quiet", "RunDir", "option"]
+__all__ = ["AsJson", "BuildOption", "Quiet", "RunDir", "option"]
 
 
 def _whole(text: str) -> int:
@@ -34,3 +34,4 @@ def option(text: str, metavar: str, *names: str, parser: Callable[[str], Any] | 
 RunDir = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory.", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line; text goes to standard error.")]
+BuildOption = Annotated[str | None, option("Function that builds models of your own.", "FILE.py:FUNCTION", "--build")]

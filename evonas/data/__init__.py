@@ -13,6 +13,9 @@ The way of the data, one module a step:
 6. `preparation.prepare_table(...)` and `preparation.prepare_arrays(...)` do 2 to 5 and give `PreparedData`
    (`prepared.py`): what is saved in the run directory and what every trainer reads.
 
+Arrays of any shape, for a user's own model, take the way of `inputs` and `shaped.prepare_inputs`: they stay as is;
+target, splits and weights are the same.
+
 Beside the way: `cells` (what one cell means, however it is stored), `arrays` (what a caller passes, as a DataFrame),
 `weights` (of rows and classes), `fingerprint` (whether data are the same).
 

@@ -27,11 +27,22 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Preparation", "prepare_arrays", "prepare_table"]
+__all__ = [
+    "Preparation",
+    "SplitSettings",
+    "check_rows",
+    "code_target",
+    "deal_rows",
+    "prepare_arrays",
+    "prepare_table",
+    "settings_json",
+]
 
 
 @dataclass(frozen=True)
-class _Settings:
+class SplitSettings:
+    """How rows are dealt and weighed: the arguments of `prepare_arrays`."""
+
     seed: int
     test_share: float
     validation_share: float
@@ -82,9 +93,9 @@ def prepare_table(
             "target, dropped and weight columns must be different columns, and at least one a target, not "
             f"{', '.join(map(repr, asked)) or 'none'}: name each once"
         )
-    _check_rows(len(frame))
+    check_rows(len(frame))
     weights = sample_weights(numbers(frame[sample_weight]) if weighting else sample_weight, len(frame))
-    settings = _Settings(seed, test_share, validation_share, folds, task, class_weight)
+    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight)
     features = frame.drop(columns=[*targets, *weighting])
     return _prepare(features, frame[targets], {"training": len(frame)}, settings, weights, drop)
 
@@ -122,9 +133,9 @@ def prepare_arrays(
     if folds is not None and validation is not None:
         raise InputError(f"folds must not be given beside validation rows, not {folds}: leave one of the two out")
     features, targets, sizes = joined_parts({"training": (x, y), "validation": validation, "test": test})
-    _check_rows(sizes["training"])
+    check_rows(sizes["training"])
     weights = sample_weights(sample_weight, sizes["training"])
-    settings = _Settings(seed, test_share, validation_share, folds, task, class_weight)
+    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight)
     return _prepare(features, targets, sizes, settings, weights, find_identifiers=hasattr(x, "columns"))
 
 
@@ -132,21 +143,21 @@ def _prepare(
     features: pd.DataFrame,
     targets: pd.DataFrame,
     sizes: Mapping[str, int],
-    settings: _Settings,
+    settings: SplitSettings,
     weights: NDArray[np.float64] | None,
     drop: Sequence[str] = (),
     find_identifiers: bool = True,
 ) -> PreparedData:
     target = infer_target(targets, settings.task)
     plan = infer_columns(features, drop=drop, find_identifiers=find_identifiers)
-    rows = _split(target, settings, sizes)
+    rows = deal_rows(target, settings, sizes)
 
     known = rows.known()
     folded = len(rows.splits) > 1
     # Under cross-validation one scale of the target serves all folds, so that one Problem describes them.
     fit_rows = known if folded else rows.splits[0][0]
     preparation = fit_encoding(features, plan, fit_rows)
-    problem, coded = _code_target(target, fit_rows, preparation)
+    problem, coded = code_target(target, fit_rows, preparation.feature_names())
     splits = []
     for train, validation in rows.splits:
         fitted = fit_encoding(features, plan, train, known) if folded else preparation
@@ -165,14 +176,14 @@ def _prepare(
         x_test=preparation.apply(features.iloc[rows.test]) if rows.test.size else None,
         y_test=coded[rows.test] if rows.test.size else None,
         fingerprint=fingerprint(
-            features.drop(columns=list(drop)), targets, _settings_json(settings, target.task, sizes), weights
+            features.drop(columns=list(drop)), targets, settings_json(settings, target.task, sizes), weights
         ),
         notes=plan.notes(),
         preparation=preparation,
     )
 
 
-def _split(target: Target, settings: _Settings, sizes: Mapping[str, int]) -> Rows:
+def deal_rows(target: Target, settings: SplitSettings, sizes: Mapping[str, int]) -> Rows:
     """The rows of each part: given ones as they are, the others dealt from the training rows."""
     classes = np.zeros(len(target.values), dtype=np.intp) if target.task == "regression" else target.values
     ends = np.cumsum(list(sizes.values()))
@@ -207,8 +218,17 @@ def _split(target: Target, settings: _Settings, sizes: Mapping[str, int]) -> Row
     return rows
 
 
-def _code_target(target: Target, rows: NDArray[np.intp], preparation: Preparation) -> tuple[Problem, NDArray[Any]]:
-    names = preparation.feature_names()
+def code_target(target: Target, rows: NDArray[np.intp], names: tuple[str, ...]) -> tuple[Problem, NDArray[Any]]:
+    """What is predicted, and the target of all rows, coded as in `Split`.
+
+    Args:
+        target: of all rows.
+        rows: those whose mean and deviation a regression's target is standardised with.
+        names: of the features.
+
+    Raises:
+        InputError: a value is too far from these rows' mean.
+    """
     about: dict[str, Any] = {"feature_names": names, "target_names": target.names, "classes": target.classes}
     if target.task == "regression":
         mean, std = target.values[rows].mean(axis=0), target.values[rows].std(axis=0)
@@ -228,14 +248,16 @@ def _code_target(target: Target, rows: NDArray[np.intp], preparation: Preparatio
     return Problem("multiclass", len(names), len(target.classes), **about), target.values.astype(np.int32)
 
 
-def _settings_json(settings: _Settings, task: str, sizes: Mapping[str, int]) -> dict[str, Any]:
+def settings_json(settings: SplitSettings, task: str, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """All that decides the coding and the splits, for the fingerprint; JSON values."""
     about = asdict(settings) | {"task": task, "sizes": dict(sizes)}
     if isinstance(settings.class_weight, Mapping):
         about["class_weight"] = {str(label): float(weight) for label, weight in settings.class_weight.items()}
     return about
 
 
-def _check_rows(count: int) -> None:
+def check_rows(count: int) -> None:
+    """Raises InputError when there are too few rows to be split."""
     if count < 2:
         raise InputError(
             f"data must have at least 3 rows, for training, validation and test, not {count}: add rows (a search is "

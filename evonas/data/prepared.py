@@ -6,6 +6,7 @@ The driver prepares it once, writes it to the run directory as `data.npz` (no pi
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from pydantic import TypeAdapter
 
 from evonas.data.archive import read_arrays
 from evonas.data.encoding import Preparation
+from evonas.data.inputs import Inputs, named_arrays, shapes_of
 from genomes.errors import InputError
 
 __all__ = ["PreparedData", "Problem", "Split"]
 
 Array = NDArray[np.float32]
+
+_INPUTS = ("x_train", "x_validation")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Problem:
         classes: labels in the order of the network's outputs, as text; empty for regression.
         feature_names: of the network's input columns, shape `(num_features,)`.
         target_names: of the predicted columns.
+        input_shapes: of one sample, of each array that a user's own model takes; empty for a table, whose rows have
+            shape `(num_features,)`.
     """
 
     task: str
@@ -46,6 +52,7 @@ class Problem:
     classes: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
+    input_shapes: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +60,16 @@ class Split:
     """One training and one validation part, prepared.
 
     Attributes:
-        x_train, x_validation: float32, shape `(num_samples, num_features)`.
+        x_train, x_validation: float32, shape `(num_samples, num_features)`; for a user's own model also arrays of any
+            shape and type, see `evonas.data.inputs`.
         y_train, y_validation: float32 `(num_samples, num_outputs)` standardised targets for regression,
             float32 `(num_samples, 1)` of 0 and 1 for binary, int32 `(num_samples,)` class numbers for multiclass.
         weight_train: float32 `(num_samples,)` sample weights (class weights multiplied in), or None for all ones.
     """
 
-    x_train: Array
+    x_train: Inputs
     y_train: NDArray[Any]
-    x_validation: Array
+    x_validation: Inputs
     y_validation: NDArray[Any]
     weight_train: Array | None = None
 
@@ -82,7 +90,7 @@ class PreparedData:
 
     problem: Problem
     splits: tuple[Split, ...]
-    x_test: Array | None = None
+    x_test: Inputs | None = None
     y_test: NDArray[Any] | None = None
     fingerprint: str = ""
     notes: tuple[str, ...] = field(default=())
@@ -91,14 +99,24 @@ class PreparedData:
     def save(self, path: Path) -> None:
         """Writes one `.npz` file (plain arrays and one JSON text; nothing that could run code)."""
         arrays: dict[str, NDArray[Any]] = {}
-        for number, split in enumerate(self.splits):
-            for name in ("x_train", "y_train", "x_validation", "y_validation", "weight_train"):
+        parts = [(f"split_{number}", split) for number, split in enumerate(self.splits)]
+        for place, split in parts:
+            for name in ("y_train", "y_validation", "weight_train"):
                 if (value := getattr(split, name)) is not None:
-                    arrays[f"split_{number}/{name}"] = value
+                    arrays[f"{place}/{name}"] = value
+        inputs = [(f"{place}/{name}", getattr(split, name)) for place, split in parts for name in _INPUTS]
         if self.x_test is not None and self.y_test is not None:
-            arrays["x_test"], arrays["y_test"] = self.x_test, self.y_test
-        about = {"problem": asdict(self.problem), "splits": len(self.splits)}
+            inputs.append(("x_test", self.x_test))
+            arrays["y_test"] = self.y_test
+        for place, x in inputs:
+            several = isinstance(x, (tuple, Mapping))
+            for number, part in enumerate(named_arrays(x).values()):
+                arrays[f"{place}/{number}" if several else place] = part
+        about: dict[str, Any] = {"problem": asdict(self.problem), "splits": len(self.splits)}
         about |= {"fingerprint": self.fingerprint, "notes": list(self.notes)}
+        # Of several arrays: their names, or their number.
+        first = self.splits[0].x_train
+        about["inputs"] = list(first) if isinstance(first, Mapping) else len(first) if isinstance(first, tuple) else 0
         about["preparation"] = None if self.preparation is None else self.preparation.to_json()
         arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         with path.open("wb") as file:
@@ -122,15 +140,24 @@ class PreparedData:
 
     @classmethod
     def _from_arrays(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> PreparedData:
-        splits: list[dict[str, NDArray[Any]]] = [{} for _ in range(min(about["splits"], len(arrays)))]
-        for name, value in arrays.items():
-            if name.startswith("split_"):
-                place, _, part = name.partition("/")
-                splits[int(place.removeprefix("split_"))][part] = value
+        names = about.get("inputs") or 0
+
+        def inputs(place: str) -> Inputs:
+            if isinstance(names, list):
+                return {str(name): arrays[f"{place}/{number}"] for number, name in enumerate(names)}
+            return tuple(arrays[f"{place}/{number}"] for number in range(names)) if names else arrays[place]
+
+        problem = TypeAdapter(Problem).validate_python(about["problem"])
+        splits = []
+        for place in (f"split_{number}" for number in range(min(about["splits"], len(arrays)))):
+            x_train, x_validation = (inputs(f"{place}/{name}") for name in _INPUTS)
+            y_train, y_validation = arrays[f"{place}/y_train"], arrays[f"{place}/y_validation"]
+            split = Split(x_train, y_train, x_validation, y_validation, arrays.get(f"{place}/weight_train"))
+            splits.append(_checked(split, problem))
         return cls(
-            problem=TypeAdapter(Problem).validate_python(about["problem"]),
-            splits=tuple(_checked(Split(**split), about["problem"]["num_features"]) for split in splits),
-            x_test=arrays.get("x_test"),
+            problem=problem,
+            splits=tuple(splits),
+            x_test=inputs("x_test") if "y_test" in arrays else None,
             y_test=arrays.get("y_test"),
             fingerprint=str(about["fingerprint"]),
             notes=tuple(map(str, about["notes"])),
@@ -138,17 +165,16 @@ class PreparedData:
         )
 
 
-def _checked(split: Split, num_features: int) -> Split:
+def _checked(split: Split, problem: Problem) -> Split:
     """The split, whose arrays have to fit each other."""
+    wanted = problem.input_shapes or ((problem.num_features,),)
     for x, y, weight in (
         (split.x_train, split.y_train, split.weight_train),
         (split.x_validation, split.y_validation, None),
     ):
-        if (
-            x.ndim != 2
-            or x.shape[1] != num_features
-            or len(x) != len(y)
-            or (weight is not None and len(weight) != len(x))
-        ):
-            raise ValueError(f"arrays of shapes {x.shape} and {y.shape} are no rows of {num_features} features")
+        parts = list(named_arrays(x).values())
+        if shapes_of(x) != wanted or any(len(part) != len(y) for part in parts):
+            raise ValueError(f"arrays of shapes {[part.shape for part in parts]} are no {len(y)} rows of {wanted}")
+        if weight is not None and len(weight) != len(y):
+            raise ValueError(f"{len(weight)} weights are none for each of {len(y)} rows")
     return split

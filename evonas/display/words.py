@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from evonas.config import Budget
 from evonas.data.encoding import Categories, Preparation
@@ -16,8 +16,7 @@ from evonas.evolution import describe_stop
 from evonas.runs.finals import Finalist
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
-from genomes.architecture import draw
-from genomes.spaces import space_from_json
+from genomes.spaces import describe, space_from_json
 
 if TYPE_CHECKING:
     from evonas.training.deployment import Exported
@@ -174,8 +173,8 @@ def summary_lines(run: RunReader) -> list[str]:
     if best is None:
         reasons = Counter(record.evaluation.reason for record in run.records()).most_common(3)
         return [*lines, "No network has a score yet", *(f"  {count} x {reason}" for reason, count in reasons)]
-    space = cast(Any, space_from_json(run.space_json))
-    drawing = draw(space.architecture(space.genome_from_json(best.genome))).splitlines()
+    space = space_from_json(run.space_json)
+    drawing = describe(space, space.genome_from_json(best.genome)).splitlines()
     how = f"{drawing[-1]}; best after {_count(best.evaluation.best_epoch, 'epoch')}"
     scores = scores_words(best.evaluation.scores, run.objective.name)
     return [
@@ -315,9 +314,11 @@ def exported_values(exported: Exported | None) -> dict[str, Any]:
 def next_lines(run: RunReader) -> list[str]:
     """What to do next."""
     more = () if run.stop in (None, "interrupted") else ("--generations", "+10")
-    lines = ["", f"Go on:   {command('resume', run, *more)}"]
+    build = run.source.get("build")
+    own = () if build is None else ("--build", build["given"] or f"FILE.py:{build['name']}")
+    lines = ["", f"Go on:   {command('resume', run, *more, *own)}"]
     if run.best(1):
-        lines.append(f"Export:  {command('export', run, '-o', 'best.keras')}")
+        lines.append(f"Export:  {command('export', run, '-o', 'best.keras', *own)}")
     return lines
 
 

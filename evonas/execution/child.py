@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import evonas
+from evonas.building import PackedBuild
 from evonas.execution.messages import Beat, Cancel, Finished, Part, Ready, Refused, Retiring, Start
 from evonas.memory import machine_bytes
 from evonas.training.trainer import TrainingSettings
@@ -70,7 +71,13 @@ class WorkerProcess:
     """A worker process and the driver's end of the socket to it. Starts at once, without waiting for it."""
 
     def __init__(
-        self, command: list[str], data_path: Path, settings: TrainingSettings, log: Path | None, limits: Limits
+        self,
+        command: list[str],
+        data_path: Path,
+        settings: TrainingSettings,
+        log: Path | None,
+        limits: Limits,
+        build: PackedBuild | None = None,
     ) -> None:
         """Starts the process.
 
@@ -80,6 +87,7 @@ class WorkerProcess:
             settings: what is the same for every network.
             log: file that takes what the worker prints, at its end; a temporary one when None.
             limits: what the process is killed for.
+            build: a user's function that builds the models; None for evonas's own networks.
         """
         self._limits, self._memory_bytes = limits, limits.memory
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
@@ -97,7 +105,7 @@ class WorkerProcess:
             )
         self._connection = Connection(ours.detach())
         with suppress(OSError):  # if it is dead already, the first request says so
-            self._connection.send(Start(data_path, settings, self._memory_bytes))
+            self._connection.send(Start(data_path, settings, self._memory_bytes, build))
 
     @property
     def alive(self) -> bool:

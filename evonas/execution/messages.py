@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evonas.building import PackedBuild
 from evonas.evaluation import Evaluation, Weights
 from evonas.learning_rate import SweepTask
 from evonas.training.deployment import ExportTask
@@ -35,11 +36,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Start:
-    """The first message to a worker: which data to read, how to train, and how much memory it may take in all."""
+    """The first message to a worker: which data to read, how to train, and how much memory it may take in all.
+
+    `build` is the user's function, where the models are a user's own.
+    """
 
     data_path: Path
     settings: TrainingSettings
     memory_bytes: int
+    build: PackedBuild | None = None
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-import networkx as nx
-
+from evonas.building import PackedBuild
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.execution.child import Limits, WorkerDied, WorkerError, WorkerProcess, command_of
 from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Test, Train
@@ -23,9 +22,9 @@ from evonas.learning_rate import LearningRateCurve, SweepTask
 from evonas.snapshot import Start
 from evonas.training.deployment import Exported, ExportTask
 from evonas.training.trainer import TrainingSettings, TrainingTask
-from genomes.architecture import graph_to_json
+from genomes.spaces import blueprint
 
-__all__ = ["ArchitectureSpace", "WorkerEvaluator"]
+__all__ = ["WorkerEvaluator"]
 
 
 @dataclass(frozen=True)
@@ -37,36 +36,30 @@ class _Batch:
     suspected: bool = False
 
 
-class ArchitectureSpace(Protocol):
-    """A search space whose genomes are networks."""
-
-    def architecture(self, genome: Any) -> nx.DiGraph:
-        """The genome's architecture graph."""
-        ...
-
-
 class WorkerEvaluator:
     """Trains candidates in a worker process. Meets `Evaluator`."""
 
     def __init__(
         self,
-        space: ArchitectureSpace,
+        space: Any,
         data_path: Path,
         settings: TrainingSettings,
         log: Path | None = None,
         limits: Limits | None = None,
+        build: PackedBuild | None = None,
     ) -> None:
         """Starts nothing yet: `start` does, or the first request.
 
         Args:
-            space: gives genomes their architecture graph.
+            space: that the genomes are of, see `genomes.spaces.blueprint`.
             data_path: file of `PreparedData.save`.
             settings: what is the same for every network.
             log: file that takes what the worker prints; None keeps it only to explain a failed start.
             limits: what a worker is killed for.
+            build: a user's function that builds the models of the space's genomes.
         """
         self._space, self._data_path, self._settings = space, Path(data_path), settings
-        self._log, self._limits = log, limits or Limits()
+        self._log, self._limits, self._build = log, limits or Limits(), build
         self._worker: WorkerProcess | None = None
         self._state: Any = None
         self._trained = False
@@ -163,7 +156,7 @@ class WorkerEvaluator:
         Raises:
             WorkerError: the worker died.
         """
-        answer = self._ask_once(Test, graph_to_json(self._space.architecture(genome)), weights)
+        answer = self._ask_once(Test, blueprint(self._space, genome), weights)
         return dict(answer.value)
 
     def ping(self) -> None:
@@ -199,8 +192,8 @@ class WorkerEvaluator:
             self._state = answer.value
 
     def _task(self, candidate: Candidate, start: Start | None) -> TrainingTask:
-        origin = None if start is None else graph_to_json(self._space.architecture(start.genome))
-        architecture = graph_to_json(self._space.architecture(candidate.genome))
+        origin = None if start is None else blueprint(self._space, start.genome)
+        architecture = blueprint(self._space, candidate.genome)
         return TrainingTask(
             architecture=architecture,
             seed=candidate.seed,
@@ -215,7 +208,9 @@ class WorkerEvaluator:
     def _running(self) -> WorkerProcess:
         if self._worker is None or not self._worker.alive:
             self.close()
-            self._worker = WorkerProcess(self._command(), self._data_path, self._settings, self._log, self._limits)
+            self._worker = WorkerProcess(
+                self._command(), self._data_path, self._settings, self._log, self._limits, self._build
+            )
         return self._worker
 
     def _command(self) -> list[str]:

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from evonas.building import PackedBuild
 from evonas.data.prepared import PreparedData
 from evonas.execution.messages import (
     Beat,
@@ -84,6 +85,23 @@ def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
     return PopulationTrainer(data, settings)
 
 
+def load_build(packed: PackedBuild) -> Callable[..., Any]:
+    """The user's function. Imports Keras, which is told to give the same bits each time, also on a GPU."""
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+    from evonas.training.own import register
+
+    function, objects = packed.load()
+    register(objects)
+    return function
+
+
+def own_trainer(data: PreparedData, settings: TrainingSettings, build: Callable[..., Any]) -> Trainer:
+    """The trainer of the models that a user's function builds."""
+    from evonas.training.own import OwnTrainer
+
+    return OwnTrainer(data, settings, build)
+
+
 def serve(descriptor: int, parent: int, factory: TrainerFactory) -> None:
     """Answers requests on the socket until the other end is closed. Never returns."""
     # Ctrl-C is the driver's to handle.
@@ -118,7 +136,8 @@ class _Worker:
         self._memory_bytes = start.memory_bytes
         try:
             data = PreparedData.load(start.data_path)
-            trainer = factory(data, start.settings)
+            build = None if start.build is None else load_build(start.build)
+            trainer = factory(data, start.settings) if build is None else own_trainer(data, start.settings, build)
         except Exception as error:
             self._refuse(0, error)
             return
@@ -134,7 +153,7 @@ class _Worker:
                 elif isinstance(request, Export):
                     from evonas.training.export import export
 
-                    self._send(Finished(request.number, export(request.task, data, start.settings)))
+                    self._send(Finished(request.number, export(request.task, data, start.settings, build)))
                 elif isinstance(request, Sweep):
                     from evonas.training.range_test import sweep
 
@@ -142,7 +161,9 @@ class _Worker:
                 elif isinstance(request, Test):
                     from evonas.training.export import test_scores
 
-                    self._send(Finished(request.number, test_scores(request.architecture, request.weights, data)))
+                    self._send(
+                        Finished(request.number, test_scores(request.architecture, request.weights, data, build))
+                    )
             except Exception as error:
                 self._refuse(request.number, error)
             self._busy = False

@@ -21,6 +21,7 @@ __all__ = [
     "NEW_DATABASE",
     "POPULATION",
     "RESULTS",
+    "WORKER_LOG",
     "check_links",
     "make_directory",
     "make_room",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 DATA_NAME = "data.npz"
+WORKER_LOG = "worker.log"
 #: A run of its own in the run directory: the random search that it is compared with.
 BASELINE_NAME = "random-baseline"
 RESULTS, POPULATION = "results.csv", "population.json"
@@ -37,7 +39,7 @@ _FOLDERS = ("weights", "models")
 #: never outlive its database, or the next one would be "rolled back" with it.
 _FILES = (
     *(name + suffix for name in (DATABASE, NEW_DATABASE) for suffix in ("-journal", "")),
-    *(DATA_NAME, RESULTS, POPULATION, "worker.log", BALLAST),
+    *(DATA_NAME, RESULTS, POPULATION, WORKER_LOG, BALLAST),
 )
 
 

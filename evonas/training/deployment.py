@@ -17,7 +17,7 @@ class ExportTask:
     """One network to write as a Keras file.
 
     Attributes:
-        architecture: the architecture graph as JSON values.
+        architecture: what to build, as in `TrainingTask`.
         path: where to write; the name ends in `.keras`, the folder exists.
         weights: those of the scored epoch; only a retraining does without.
         scores: what was recorded of these weights on the validation split; empty compares nothing.

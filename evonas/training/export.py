@@ -1,22 +1,23 @@
 """From a scored network to a `.keras` file that plain Keras opens, checked by opening it again.
 
-Runs in the worker process. A file appears under its name only when its model gives the recorded scores.
+What differs between evonas's networks and users' own models is a `Deployment`. Runs in the worker process. A file
+appears under its name only when its model gives the recorded scores.
 """
 
 from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.inputs import Inputs, mapped
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Weights
 from evonas.runs.files import write_atomically
@@ -28,7 +29,7 @@ from evonas.training.trainer import TrainingSettings
 from genomes.architecture import graph_from_json
 from genomes.errors import InputError
 
-__all__ = ["export", "retrain", "test_scores", "verify"]
+__all__ = ["Deployment", "export", "joined_split", "retrain", "test_scores", "verify"]
 
 #: Relative difference allowed between a recorded score and the exported model's; scores of mixed precision are coarser.
 TOLERANCE = {"float32": 1e-5}
@@ -37,16 +38,42 @@ _COARSE_TOLERANCE = 1e-2
 _COMPARED = ("mse", "rmse", "mae", "log_loss")
 
 
-def export(task: ExportTask, data: PreparedData, settings: TrainingSettings) -> Exported:
+class Deployment(Protocol):
+    """One network on its way out, whoever builds it."""
+
+    #: Relative difference allowed between a recorded score and that of the file's model.
+    tolerance: float
+
+    def retrain(self) -> Weights:
+        """Weights after training on training and validation rows together; see `retrain`."""
+        ...
+
+    def save(self, weights: Weights, path: Path) -> None:
+        """Writes the model, as a user gets it, with these weights."""
+        ...
+
+    def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """What an opened model gives for the rows: raw outputs as `evonas.scoring` takes them, and predictions.
+
+        Predictions are None where they are not in the form of `evonas.scoring.predictions`.
+        """
+        ...
+
+
+def export(
+    task: ExportTask, data: PreparedData, settings: TrainingSettings, build: Callable[..., Any] | None = None
+) -> Exported:
     """Writes the network as a Keras file.
 
     Args:
         task: what to write, and where.
         data: what it was trained on.
         settings: how it was trained.
+        build: the user's function, if it is one of its models.
 
     Raises:
-        InputError: the path cannot be written, or there are neither weights nor a retraining.
+        InputError: the path cannot be written, Keras cannot write or open the model, or there are neither weights nor
+            a retraining.
         RuntimeError: the file's model does not give the recorded scores; nothing is left at the path.
     """
     path = task.path
@@ -54,9 +81,14 @@ def export(task: ExportTask, data: PreparedData, settings: TrainingSettings) -> 
         raise InputError(f"export path must end in .keras, not {path.name!r}: write {path.with_suffix('.keras').name}")
     if not path.parent.is_dir():
         raise InputError(f"export path must be in an existing folder, not {path.parent}: make the folder")
-    graph, recorded, note = graph_from_json(task.architecture), task.scores, "weights of the scored epoch"
+    recorded, note = task.scores, "weights of the scored epoch"
+    deployment: Deployment = _GraphDeployment(task, data, settings)
+    if build is not None:
+        from evonas.training.own_export import OwnDeployment
+
+        deployment = OwnDeployment(build, task, data, settings)
     if task.retrain:
-        weights: Weights = retrain(task, data, settings)
+        weights = deployment.retrain()
         recorded = {}
         note = (
             f"retrained for {task.best_epoch} epochs on training and validation rows; the weights are not those scored"
@@ -71,13 +103,12 @@ def export(task: ExportTask, data: PreparedData, settings: TrainingSettings) -> 
             note += ", of the first fold and replicate"
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.keras"
-        deployable(_network(graph, data.problem, weights), data.problem).save(draft)
-        tolerance = TOLERANCE.get(settings.precision, _COARSE_TOLERANCE)
-        validation = verify(draft, data.problem, data.splits[0], recorded, tolerance)
+        deployment.save(weights, draft)
+        model = keras.models.load_model(draft)
+        validation = verify(model, deployment, data.problem, data.splits[0], recorded)
         test: dict[str, float] = {}
         if data.x_test is not None and data.y_test is not None:
-            model = _raw(keras.models.load_model(draft))
-            test = scores(data.problem, data.y_test, raw_outputs(model, data.x_test))
+            test = scores(data.problem, data.y_test, deployment.outputs(model, data.x_test)[0])
         try:
             write_atomically(path, draft.read_bytes())
         except OSError as error:
@@ -88,27 +119,35 @@ def export(task: ExportTask, data: PreparedData, settings: TrainingSettings) -> 
     return Exported(path, {} if task.retrain else validation, test, task.retrain, note)
 
 
-def test_scores(architecture: Mapping[str, Any], weights: Weights, data: PreparedData) -> dict[str, float]:
-    """What the weights score on the test split; empty when there is none."""
+def test_scores(
+    architecture: Mapping[str, Any], weights: Weights, data: PreparedData, build: Callable[..., Any] | None
+) -> dict[str, float]:
+    """What the weights score on the test split; empty when there is none. `build` as in `export`."""
     if data.x_test is None or data.y_test is None:
         return {}
-    model = _network(graph_from_json(architecture), data.problem, weights)
-    found = scores(data.problem, data.y_test, raw_outputs(model, data.x_test))
+    if build is not None:
+        from evonas.training.own_export import own_outputs
+
+        outputs = own_outputs(build, architecture, weights, data.problem, data.x_test)
+    else:
+        model = build_model(graph_from_json(architecture), data.problem.num_features, data.problem.num_outputs)
+        set_weights(model, weights)
+        outputs = raw_outputs(model, data.x_test)
     keras.utils.clear_session()
-    return found
+    return scores(data.problem, data.y_test, outputs)
 
 
 def verify(
-    path: Path, problem: Problem, split: Split, recorded: Mapping[str, float], tolerance: float = 1e-5
+    model: keras.Model, deployment: Deployment, problem: Problem, split: Split, recorded: Mapping[str, float]
 ) -> dict[str, float]:
-    """Opens the file as a user would (safe mode) and scores its model on the validation rows.
+    """Scores an exported model on the validation rows.
 
     Args:
-        path: a file written by `export`.
+        model: as a user opens it (in safe mode).
+        deployment: how its outputs are to be read.
         problem: what is predicted.
         split: whose validation rows are scored.
         recorded: scores to be met; those that it does not name are not compared.
-        tolerance: relative difference allowed.
 
     Returns:
         the model's scores.
@@ -116,18 +155,18 @@ def verify(
     Raises:
         RuntimeError: a score differs, or the last layer does not give the predictions that belong to the raw outputs.
     """
-    model = keras.models.load_model(path)
-    outputs = raw_outputs(_raw(model), split.x_validation)
+    outputs, given = deployment.outputs(model, split.x_validation)
     found = scores(problem, split.y_validation, outputs)
     unit = float(np.mean(problem.target_std)) if problem.task == "regression" else 1.0
     for name in _COMPARED:
         if name in recorded and not math.isclose(
-            found.get(name, math.nan), recorded[name], rel_tol=tolerance, abs_tol=1e-6 * unit
+            found.get(name, math.nan), recorded[name], rel_tol=deployment.tolerance, abs_tol=1e-6 * unit
         ):
             raise RuntimeError(f"the exported model has {name} {found.get(name)}, but {recorded[name]} was recorded")
     wanted = predictions(problem, outputs)
-    wanted = wanted[:, 1:] if problem.task == "binary" else wanted
-    if not np.allclose(raw_outputs(model, split.x_validation), wanted, rtol=1e-4, atol=1e-4 * unit):
+    if given is not None and given.shape[1] == 1:
+        wanted = wanted[:, -1:]  # of a binary classifier, the probability of the second class
+    if given is not None and not np.allclose(given, wanted, rtol=1e-4, atol=1e-4 * unit):
         raise RuntimeError("the exported model's last layer does not give the predictions that were scored")
     return found
 
@@ -137,7 +176,7 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
 
     The learning-rate schedule is that of the recorded training, on more rows. Validation rows weigh 1.
     """
-    graph, split = graph_from_json(task.architecture), _joined(data.splits[0])
+    graph, split = graph_from_json(task.architecture), joined_split(data.splits[0])
     model = prepare_model(graph, data.problem, settings, task.seed, len(split.x_train), task.epochs)
     for loss in fit_epochs(model, graph, split, task.seed, task.best_epoch):
         if not math.isfinite(loss):
@@ -145,24 +184,38 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
     return get_weights(model)
 
 
-def _joined(split: Split) -> Split:
+def joined_split(split: Split) -> Split:
+    """A split whose training rows are all that there are; the validation rows weigh 1."""
     weight = split.weight_train
     if weight is not None:
-        weight = np.concatenate([weight, np.ones(len(split.x_validation), np.float32)])
+        weight = np.concatenate([weight, np.ones(len(split.y_validation), np.float32)])
     return replace(
         split,
-        x_train=np.concatenate([split.x_train, split.x_validation]),
+        x_train=mapped(lambda *parts: np.concatenate(parts), split.x_train, split.x_validation),
         y_train=np.concatenate([split.y_train, split.y_validation]),
         weight_train=weight,
     )
 
 
-def _network(graph: nx.DiGraph, problem: Problem, weights: Weights) -> keras.Model:
-    model = build_model(graph, problem.num_features, problem.num_outputs)
-    set_weights(model, weights)
-    return model
+class _GraphDeployment:
+    """A network of an architecture graph. Meets `Deployment`."""
 
+    def __init__(self, task: ExportTask, data: PreparedData, settings: TrainingSettings) -> None:
+        self._task, self._data, self._settings = task, data, settings
+        self.tolerance = TOLERANCE.get(settings.precision, _COARSE_TOLERANCE)
 
-def _raw(model: keras.Model) -> keras.Model:
-    """The exported model up to its raw outputs."""
-    return keras.Model(model.inputs[0], model.get_layer("output").output)
+    def retrain(self) -> Weights:
+        """See `Deployment.retrain`."""
+        return retrain(self._task, self._data, self._settings)
+
+    def save(self, weights: Weights, path: Path) -> None:
+        """See `Deployment.save`."""
+        problem = self._data.problem
+        model = build_model(graph_from_json(self._task.architecture), problem.num_features, problem.num_outputs)
+        set_weights(model, weights)
+        deployable(model, problem).save(path)
+
+    def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """See `Deployment.outputs`."""
+        raw = keras.Model(model.inputs[0], model.get_layer("output").output)
+        return raw_outputs(raw, x), raw_outputs(model, x)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -170,6 +171,7 @@ def _check_objects(value: Any, place: str, own: bool) -> None:
             if own:
                 known = (module is None or str(module).startswith("keras")) and name not in _CODE
                 known = known and value.get("registered_name") in (None, name)
+                known = known or _is_registered(value.get("registered_name"))
             else:
                 known = name in _ALLOWED.get(module, ()) and value.get("registered_name") in (None, name)
             if not known:
@@ -183,6 +185,12 @@ def _check_objects(value: Any, place: str, own: bool) -> None:
     elif isinstance(value, list):
         for number, item in enumerate(value):
             _check_objects(item, f"{place}[{number}]", own)
+
+
+def _is_registered(name: Any) -> bool:
+    """Whether the user's own session has registered a class of that name, which Keras then takes."""
+    keras = sys.modules.get("keras")
+    return keras is not None and name in keras.saving.get_custom_objects()
 
 
 def _check_network(config: Any, elements: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -17,20 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.evaluation import Evaluation, Status
+from evonas.evaluation import Evaluation, Status, Weights
 from evonas.scoring import scores
+from evonas.snapshot import Snapshot
 from evonas.training.combine import combined, member_seed
+from evonas.training.fitting import Fitting, State, restore, state_of
 from evonas.training.initial import epoch_order, initial_weights
 from evonas.training.model import build_model, get_weights, set_weights
 from evonas.training.schedule import learning_rates
+from evonas.training.start import start_of
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.architecture import count_parameters, graph_from_json
-from genomes.errors import InputError
 
-__all__ = ["SingleTrainer", "fit_epochs", "prepare_model", "raw_outputs"]
+__all__ = ["SingleTrainer", "default_loss", "fit_epochs", "out_of_memory", "prepare_model", "raw_outputs"]
 
 #: Rows predicted at a time; bounds memory, not results.
 _CHUNK_ROWS = 8192
+_NONE = np.empty((0, 0), np.float32)
 
 Parts = Generator[Mapping[int, Evaluation], None, Evaluation]
 
@@ -60,84 +64,139 @@ class SingleTrainer:
         """See `Trainer.train`.
 
         Raises:
-            InputError: a task goes on from a snapshot, or wants one kept.
+            InputError: a task goes on with a network of other layers.
         """
         for position, task in enumerate(tasks):
             if position not in done:
-                if task.start or task.keep_snapshots:
-                    raise InputError(
-                        "trainer must be 'population' to go on with a training, not 'single', which keeps no "
-                        "optimizer's state: choose trainer='population', or train from the start"
-                    )
-                graph, evaluations = graph_from_json(task.architecture), []
+                evaluations: list[Evaluation] = []
                 for replicate in range(self._settings.replicates):
                     for fold, split in enumerate(self._splits):
-                        seed = member_seed(task.seed, fold, replicate)
-                        evaluations.append((yield from self._member(graph, split, task, seed)))
+                        fitting = self.fitting(task, split, member_seed(task.seed, fold, replicate), len(evaluations))
+                        evaluations.append((yield from self._member(fitting, split, task.keep_snapshots)))
                 yield {position: combined(evaluations)}
 
-    def _member(self, graph: nx.DiGraph, split: Split, task: TrainingTask, seed: int) -> Parts:
-        """Trains on one split from one seed. What Keras keeps of a network is let go at the end."""
+    def fitting(self, task: TrainingTask, split: Split, seed: int, number: int) -> Fitting:
+        """The task's network on one split, from one seed; `number` counts the folds and replicates."""
+        return _GraphFitting(task, self._problem, self._settings, split, seed, number, self._jit)
+
+    def failure(self, error: Exception) -> str | None:
+        """Why a network that raised this has failed; None where the error is not its doing."""
+        return out_of_memory(error)
+
+    def _member(self, fitting: Fitting, split: Split, keep_snapshot: bool) -> Parts:
+        """Trains one network. What Keras keeps of it is let go at the end."""
         started = time.perf_counter()
-        problem = self._problem
         found: dict[str, Any]
         try:
-            found = yield from self._train(graph, split, task, seed)
+            found = yield from self._train(fitting, split, keep_snapshot)
         except Exception as error:
-            if not _is_out_of_memory(error):
+            reason = self.failure(error)
+            if reason is None:
                 raise
-            found = {"status": Status.FAILED, "reason": "out of memory: the network does not fit the device"}
+            found = {"status": Status.FAILED, "reason": reason}
         finally:
             keras.utils.clear_session()
         seconds = time.perf_counter() - started
-        parameters = count_parameters(graph, problem.num_features, problem.num_outputs)
-        return Evaluation(**found, train_seconds=seconds, parameters=parameters)
+        return Evaluation(**found, train_seconds=seconds, parameters=fitting.parameters)
 
     def _train(
-        self, graph: nx.DiGraph, split: Split, task: TrainingTask, seed: int
+        self, fitting: Fitting, split: Split, keep_snapshot: bool
     ) -> Generator[Mapping[int, Evaluation], None, dict[str, Any]]:
         """Fields of the evaluation of one training."""
-        settings = self._settings
-        model = prepare_model(
-            graph, self._problem, settings, seed, len(split.x_train), task.horizon or task.epochs, self._jit
-        )
-        loss_of = _loss(self._problem, settings)
-        curve: list[float] = []
-        train_curve: list[float] = []
-        best_loss = reference = math.inf
-        best: dict[str, Any] = {}
-        waited = 0
-        for train_loss in fit_epochs(model, graph, split, seed, task.epochs):
-            outputs = raw_outputs(model, split.x_validation)
-            loss = float(loss_of(split.y_validation, outputs))
-            curve.append(loss)
-            train_curve.append(train_loss)
-            if not math.isfinite(loss):
+        settings, start = self._settings, fitting.start
+        fitting.prepare()
+        curve = list(start.curve) if start else []
+        train_curve = list(start.train_curve) if start else []
+        best, outputs = (start.best, start.outputs) if start else ({}, _NONE)
+        best_loss, reference = (start.best_loss, start.reference) if start else (math.inf, math.inf)
+        waited = start.waited if start else 0
+        while (not curve or math.isfinite(curve[-1])) and len(curve) < fitting.epochs:
+            if settings.patience is not None and waited >= settings.patience:
                 break
+            train_curve.append(fitting.fit(len(curve)))
+            loss, found_outputs = fitting.outputs()
+            curve.append(loss)
             if loss < best_loss:
-                best_loss = loss
-                best = {"best_epoch": len(curve), "weights": get_weights(model), "outputs": outputs}
+                best_loss, best, outputs = loss, fitting.weights(), found_outputs
             waited += 1
             if loss + settings.min_delta < reference:
                 reference, waited = loss, 0
-            if settings.patience is not None and waited >= settings.patience:
-                break
             yield {}
+        epoch = curve.index(best_loss) + 1 if math.isfinite(best_loss) else 0
         found: dict[str, Any] = {"epochs": len(curve), "curve": tuple(curve), "train_curve": tuple(train_curve)}
+        found["best_epoch"] = epoch
+        if keep_snapshot:
+            weights, first, second = fitting.state()
+            curves = tuple(train_curve), tuple(curve)
+            snapshot = Snapshot(weights, first, second, best, outputs, best_loss, reference, waited, *curves)
+            found["snapshots"] = (snapshot,)
         if not math.isfinite(curve[-1]):
             reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
-            return found | {"status": Status.FAILED, "reason": reason, "best_epoch": best.get("best_epoch", 0)}
-        outputs = best.pop("outputs")
-        if settings.precision != "float32":
-            # An exported network computes in float32: so is it scored.
-            exact = build_model(graph, self._problem.num_features, self._problem.num_outputs)
-            set_weights(exact, best["weights"])
-            outputs = raw_outputs(exact, split.x_validation)
-        metrics = scores(self._problem, split.y_validation, outputs)
+            return found | {"status": Status.FAILED, "reason": reason}
+        metrics = scores(self._problem, split.y_validation, fitting.exact(best, outputs))
         if not metrics:
-            reason = "the outputs on the validation rows are not finite"
-            return found | {"status": Status.FAILED, "reason": reason, "best_epoch": best["best_epoch"]}
-        return found | {"status": Status.OK, "scores": metrics} | best
+            return found | {"status": Status.FAILED, "reason": "the outputs on the validation rows are not finite"}
+        return found | {"status": Status.OK, "scores": metrics, "weights": best}
+
+
+class _GraphFitting:
+    """The network of an architecture graph. Meets `Fitting`."""
+
+    def __init__(
+        self,
+        task: TrainingTask,
+        problem: Problem,
+        settings: TrainingSettings,
+        split: Split,
+        seed: int,
+        number: int,
+        jit: bool,
+    ) -> None:
+        self._graph = graph_from_json(task.architecture)
+        self._problem, self._settings, self._split, self._seed, self._jit = problem, settings, split, seed, jit
+        self._horizon, self.epochs = task.horizon or task.epochs, task.epochs
+        self.parameters = count_parameters(self._graph, problem.num_features, problem.num_outputs)
+        own = partial(initial_weights, self._graph, problem.num_features, problem.num_outputs, seed)
+        self._initial, self.start = start_of(task, self._graph, number, own, split.x_train)
+        before = (task.origin or task.architecture)["training"]["optimizer"]
+        self._same_optimizer = before == self._graph.graph["training"]["optimizer"]
+        self._loss = default_loss(problem, settings)
+
+    def prepare(self) -> None:
+        """See `Fitting.prepare`."""
+        problem, rows = self._problem, len(self._split.x_train)
+        self._model = prepare_model(self._graph, problem, self._settings, self._seed, rows, self._horizon, self._jit)
+        set_weights(self._model, self._initial())
+        if self.start is not None:
+            set_weights(self._model, self.start.weights)
+            restore(self._model, self.start, moments=self._same_optimizer)
+        first = self.start.epoch if self.start else 0
+        self._losses = fit_epochs(self._model, self._graph, self._split, self._seed, self.epochs, first)
+
+    def fit(self, epoch: int) -> float:
+        """See `Fitting.fit`."""
+        return next(self._losses)
+
+    def outputs(self) -> tuple[float, NDArray[np.float32]]:
+        """See `Fitting.outputs`."""
+        outputs = raw_outputs(self._model, self._split.x_validation)
+        return float(self._loss(self._split.y_validation, outputs)), outputs
+
+    def weights(self) -> Weights:
+        """See `Fitting.weights`."""
+        return get_weights(self._model)
+
+    def exact(self, weights: Weights, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Fitting.exact`: an exported network computes in float32."""
+        if self._settings.precision == "float32":
+            return outputs
+        model = build_model(self._graph, self._problem.num_features, self._problem.num_outputs)
+        set_weights(model, weights)
+        return raw_outputs(model, self._split.x_validation)
+
+    def state(self) -> State:
+        """See `Fitting.state`."""
+        return state_of(self._model, get_weights(self._model))
 
 
 def prepare_model(
@@ -165,7 +224,7 @@ def prepare_model(
     set_weights(model, initial_weights(graph, width, outputs, seed))
     model.compile(
         optimizer=_optimizer(graph.graph["training"], horizon * steps),
-        loss=_loss(problem, settings),
+        loss=default_loss(problem, settings),
         # An epoch in one call: the steps are the same, their overhead is a third.
         steps_per_execution=steps,
         jit_compile=jit_compile or keras.backend.backend() == "jax",
@@ -173,10 +232,12 @@ def prepare_model(
     return model
 
 
-def fit_epochs(model: keras.Model, graph: nx.DiGraph, split: Split, seed: int, epochs: int) -> Iterator[float]:
+def fit_epochs(
+    model: keras.Model, graph: nx.DiGraph, split: Split, seed: int, epochs: int, first: int = 0
+) -> Iterator[float]:
     """Trains epoch by epoch in the order of `epoch_order` and yields each epoch's training loss, penalties included."""
     weight = split.weight_train
-    for epoch in range(epochs):
+    for epoch in range(first, epochs):
         order = epoch_order(seed, epoch, len(split.x_train))
         history = model.fit(
             split.x_train[order],
@@ -231,11 +292,20 @@ def _optimizer(training: Mapping[str, Any], num_steps: int) -> keras.optimizers.
     raise ValueError(f"unknown optimizer {training['optimizer']!r}")
 
 
-def _loss(problem: Problem, settings: TrainingSettings) -> keras.losses.Loss:
+def default_loss(
+    problem: Problem, settings: TrainingSettings, from_logits: bool = True, columns: int | None = None
+) -> keras.losses.Loss:
+    """The loss of the task.
+
+    Args:
+        problem, settings: what is predicted, and which loss a regression has.
+        from_logits: whether a classifier's outputs are logits; else they are probabilities.
+        columns: how many outputs; two of a binary classifier are one a class.
+    """
+    if problem.task == "multiclass" or (problem.task == "binary" and columns == 2):
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
     if problem.task == "binary":
-        return keras.losses.BinaryCrossentropy(from_logits=True)
-    if problem.task == "multiclass":
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return keras.losses.BinaryCrossentropy(from_logits=from_logits)
     match settings.loss:
         case "auto" | "mse":
             return keras.losses.MeanSquaredError()
@@ -246,7 +316,12 @@ def _loss(problem: Problem, settings: TrainingSettings) -> keras.losses.Loss:
     raise ValueError(f"unknown loss {settings.loss!r}")
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether the device or the machine refused an allocation. Each backend has a type of its own; the names agree."""
+def out_of_memory(error: Exception) -> str | None:
+    """The reason for a failure, if the device or the machine refused an allocation.
+
+    Each backend has an error type of its own; the names agree.
+    """
     refused = "RESOURCE_EXHAUSTED" in str(error) or "ResourceExhausted" in type(error).__name__
-    return refused or isinstance(error, MemoryError)
+    if refused or isinstance(error, MemoryError):
+        return "out of memory: the network does not fit the device"
+    return None

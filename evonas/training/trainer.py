@@ -17,7 +17,8 @@ class TrainingTask:
     """One network to train.
 
     Attributes:
-        architecture: the architecture graph as JSON values (`genomes.architecture.graph_to_json`).
+        architecture: what to build, as JSON values (`genomes.spaces.blueprint`): an architecture graph, or the genes of
+            a user's own model.
         seed: of weights, data order and dropout.
         epochs: the most epochs it may train, counted from the training's beginning.
         horizon: epochs that the learning-rate schedule spans; `epochs` unless given.

@@ -11,7 +11,6 @@ import pytest
 from evonas.evaluation import Status
 from evonas.scoring import scores
 from evonas.training.trainer import TrainingSettings
-from genomes.errors import InputError
 
 from .networks import data, graph, task, trained
 
@@ -186,6 +185,15 @@ def test_mixed_precision_is_scored_as_it_is_exported():
     assert all(value.dtype == np.float32 for value in found.weights.values())
 
 
-def test_going_on_with_a_training_is_refused():
-    with pytest.raises(InputError, match="population"):
-        trained(single(data()), [replace(task(graph()), keep_snapshots=True)])
+def test_going_on_gives_the_bits_of_an_unbroken_training():
+    prepared = data(weighted=True)
+    network = graph((16, 8), normalization="batch", dropout=0.2, optimizer="nadam", schedule="cosine", warmup=0.1)
+    (whole,) = trained(single(prepared), [task(network, 4)]).values()
+    rung = replace(task(network, 2), horizon=4, keep_snapshots=True)
+    (first,) = trained(single(prepared), [rung]).values()
+    (rest,) = trained(single(prepared), [replace(task(network, 4), start=first.snapshots)]).values()
+    assert (rest.curve, rest.train_curve, rest.scores) == (whole.curve, whole.train_curve, whole.scores)
+    child = replace(task(graph((24, 8)), 1), start=first.snapshots, origin=rung.architecture, inherit=True)
+    (found,) = trained(single(prepared), [child]).values()
+    assert found.epochs == 1
+    assert found.curve[0] < first.curve[0]

@@ -1,0 +1,256 @@
+"""`Build`: a user's function that builds models, as the driver knows it: by its source. Imports no Keras.
+
+The driver never calls it. It travels to the worker process over the private socket between the two, and is never
+written where it could be read back and run: the run directory holds its source for people, and the digest of it, by
+which `resume` and `export` see whether they are given the same function again.
+
+A function of a Python session is sent with cloudpickle; of a file that is named on the command line, the text is, so
+that the driver needs none of the libraries that the file imports.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import hashlib
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from genomes.codec import read_text
+from genomes.errors import InputError
+from genomes.values import suggestion
+
+__all__ = ["Build", "PackedBuild", "check_build"]
+
+_SITES = ("site-packages", "dist-packages")
+
+
+@dataclass(frozen=True)
+class PackedBuild:
+    """A function on its way to the worker.
+
+    Attributes:
+        name: of the function.
+        content: the text of its file; or, of a function of this session, the pickle of it and Keras's custom objects.
+        path: of the file; empty for a function of this session.
+        search: folders in which the driver finds modules.
+    """
+
+    name: str
+    content: bytes
+    path: str
+    search: tuple[str, ...]
+
+    def load(self) -> tuple[Callable[..., Any], Mapping[str, Any]]:
+        """The function, and the custom objects that were registered with Keras. Runs the user's code.
+
+        Raises:
+            InputError: the file or what the function needs cannot be loaded.
+        """
+        import cloudpickle
+
+        # Behind what is there: a file of the user's that is named like a library is not taken for it.
+        sys.path += [folder for folder in self.search if folder not in sys.path]
+        try:
+            if not self.path:
+                function, objects = cloudpickle.loads(self.content)
+                return function, objects
+            module = ModuleType("evonas_build")
+            module.__file__ = self.path
+            exec(compile(self.content, self.path, "exec"), module.__dict__)
+            return getattr(module, self.name), {}
+        except Exception as error:
+            where = self.path or f"the module of {self.name}"
+            raise InputError(
+                f"build must be a function that the worker process can load, but {where} raised "
+                f"{type(error).__name__}: {error}; mend it, or install what it needs"
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Build:
+    """A function `build(genes)`, or `build(genes, problem)`, that returns a `keras.Model`.
+
+    Attributes:
+        name: of the function.
+        source: its text without comments, or what else tells it from another function.
+        path: of the file that holds it, if it was named so; the worker alone runs that file.
+        function: itself, if it is one of this session.
+        content: the text of the file.
+        given: the text that it was named by, to be shown.
+    """
+
+    name: str
+    source: str
+    path: str = ""
+    function: Callable[..., Any] | None = None
+    content: str = ""
+    given: str = ""
+
+    @classmethod
+    def of(cls, build: Any) -> Build:
+        """The function, or that of a file.
+
+        Args:
+            build: a callable, the text "FILE.py:FUNCTION", or a `Build`.
+
+        Raises:
+            InputError: it is neither, or the file holds no such function.
+        """
+        if isinstance(build, Build):
+            return build
+        if isinstance(build, (str, Path)):
+            return cls._of_file(str(build))
+        if not callable(build):
+            raise InputError(
+                f"build must be a function that takes genes and returns a keras.Model, not {type(build).__name__}: "
+                "write one, or name it as FILE.py:FUNCTION"
+            )
+        target = build.func if isinstance(build, functools.partial) else build
+        name = getattr(target, "__name__", type(target).__name__)
+        return cls(name, _source_of(target), function=build)
+
+    @classmethod
+    def _of_file(cls, text: str) -> Build:
+        path, _, name = text.rpartition(":")
+        if not path or not name.isidentifier():
+            raise InputError(f"build must be given as FILE.py:FUNCTION, not {text!r}: name the function after a colon")
+        content = read_text(path, "build file")
+        try:
+            tree = ast.parse(content, path)
+        except (SyntaxError, ValueError) as error:
+            raise InputError(f"build file must be Python, but {path} is not ({error}): mend that line") from None
+        functions = {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        names = {target.id for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in _names(node)}
+        if name not in {*functions, *names}:
+            known = suggestion(name, functions) if functions else "write it there"
+            raise InputError(f"build must be a function of {path}, which {name!r} is not: {known}")
+        source = ast.unparse(functions[name]) if name in functions else content
+        return cls(name, source, path=str(Path(path).absolute()), content=content, given=text)
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digest of the source."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """What a run records of it: for people, and for `check_build`."""
+        return {"name": self.name, "given": self.given, "digest": self.digest, "source": self.source}
+
+    def packed(self) -> PackedBuild:
+        """The function as it is sent.
+
+        Raises:
+            InputError: it holds something that cannot be sent to another process.
+        """
+        search = tuple(str(Path(folder).absolute()) for folder in sys.path)
+        if self.function is None:
+            return PackedBuild(self.name, self.content.encode(), self.path, (str(Path(self.path).parent), *search))
+        import cloudpickle
+
+        keras = sys.modules.get("keras")
+        objects = dict(keras.saving.get_custom_objects()) if keras is not None else {}
+        try:
+            with _by_value(self.function):
+                content = cloudpickle.dumps((self.function, objects))
+        except Exception as error:
+            raise InputError(
+                f"build must be a function that can be sent to the worker process, which {self.name} is not ({error}): "
+                "let it make what it needs itself, and take no models, locks or open files from outside"
+            ) from None
+        return PackedBuild(self.name, content, "", search)
+
+
+def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir: Path) -> None:
+    """Refuses to go on with another function than that of the run, or with none where there is one.
+
+    Args:
+        build: that was given now.
+        recorded: `Build.to_json` of that of the run; None for a run of evonas's own networks.
+        run_dir: for the message.
+
+    Raises:
+        InputError: they differ; says how.
+    """
+    if recorded is None:
+        if build is not None:
+            raise InputError(f"build must not be given: the run {run_dir} trains evonas's own networks; leave it out")
+        return
+    name = recorded["name"]
+    if build is None:
+        raise InputError(
+            f"build must be given again: the run {run_dir} trains models that a function of yours named {name!r} "
+            f"builds, which is not kept. Pass build={name}, or --build {recorded['given'] or f'FILE.py:{name}'}"
+        )
+    if build.digest != recorded["digest"]:
+        difference = _first_difference(recorded["source"], build.source)
+        raise InputError(
+            f"build must be the function of the run {run_dir}, {name!r} with SHA-256 {recorded['digest'][:12]}, not "
+            f"{build.name!r} with {build.digest[:12]}{difference}: restore it, or start a new run"
+        )
+
+
+def _first_difference(before: str, now: str) -> str:
+    for line in difflib.ndiff(before.splitlines(), now.splitlines()):
+        if line[:2] in ("- ", "+ "):
+            return f" (first difference: {line.strip()!r:.120})"
+    return ""
+
+
+def _source_of(target: Any) -> str:
+    """The text without comments, in one form; of a function that has none, its code."""
+    try:
+        text = textwrap.dedent(inspect.getsource(target if inspect.isroutine(target) else _class_of(target)))
+    except (OSError, TypeError):
+        return repr(_code(getattr(target, "__code__", None)))
+    try:
+        return ast.unparse(ast.parse(text))
+    except SyntaxError:  # the lines of a lambda are no whole statement
+        return text
+
+
+def _class_of(target: Any) -> type:
+    return target if isinstance(target, type) else type(target)
+
+
+def _code(code: CodeType | None) -> Any:
+    if code is None:
+        return None
+    return code.co_code, code.co_names, tuple(map(_constant, code.co_consts))
+
+
+def _constant(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(value, key=repr)  # the order of a set depends on the process
+    return _code(value) if isinstance(value, CodeType) else value
+
+
+def _names(node: ast.Assign) -> list[ast.Name]:
+    return [target for target in node.targets if isinstance(target, ast.Name)]
+
+
+@contextmanager
+def _by_value(function: Any) -> Iterator[None]:
+    """Pickles what the function's own module defines as it is now, not as the worker would find it on the disk."""
+    import cloudpickle
+
+    target = function.func if isinstance(function, functools.partial) else function
+    name = target.__module__ if hasattr(target, "__module__") else type(target).__module__
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    mine = module is not None and name != "__main__" and file and not any(site in Path(file).parts for site in _SITES)
+    if mine:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        if mine:
+            cloudpickle.unregister_pickle_by_value(module)

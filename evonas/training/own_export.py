@@ -1,0 +1,113 @@
+"""A user's own model on its way out: as it was built; where evonas compiled it, in the target's units or probabilities.
+
+A model that comes compiled is written as it is, compilation included. Runs in the worker process.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.inputs import Inputs, mapped
+from evonas.data.prepared import PreparedData, Problem
+from evonas.evaluation import Weights
+from evonas.training.deployment import ExportTask
+from evonas.training.export import joined_split
+from evonas.training.fitting import assign
+from evonas.training.outputs import Outputs, outputs_of, predicted, to_raw, tried
+from evonas.training.own import OwnFitting, build_own, genes_of
+from evonas.training.trainer import TrainingSettings, TrainingTask
+from genomes.errors import InputError
+
+__all__ = ["OwnDeployment", "own_outputs"]
+
+_UNITS, _PROBABILITY = "target_units", "probability"
+
+
+class OwnDeployment:
+    """A model of a user's function. Meets `Deployment`."""
+
+    tolerance = 1e-4
+
+    def __init__(
+        self, build: Callable[..., Any], task: ExportTask, data: PreparedData, settings: TrainingSettings
+    ) -> None:
+        """Builds nothing yet."""
+        self._build, self._task, self._data, self._settings = build, task, data, settings
+
+    def retrain(self) -> Weights:
+        """See `Deployment.retrain`."""
+        task = TrainingTask(self._task.architecture, self._task.seed, self._task.best_epoch)
+        split = joined_split(self._data.splits[0])
+        fitting = OwnFitting(self._build, task, self._data.problem, self._settings, split, task.seed)
+        fitting.prepare()
+        for epoch in range(fitting.epochs):
+            if not math.isfinite(loss := fitting.fit(epoch)):
+                raise InputError(f"retraining must converge, but its loss became {loss}: export without retraining")
+        return fitting.weights()
+
+    def save(self, weights: Weights, path: Path) -> None:
+        """See `Deployment.save`.
+
+        Raises:
+            InputError: Keras cannot write the model, or not open what it wrote.
+        """
+        problem, x = self._data.problem, self._data.splits[0].x_train
+        model = build_own(self._build, genes_of(self._task.architecture), problem, self._task.seed)
+        trial = tried(model, x)
+        assign(model.weights, weights)
+        self._outputs = outputs_of(model, trial, problem)
+        if model.compiled:
+            model.optimizer.build(model.trainable_variables)  # or Keras warns whoever opens the file
+        try:
+            self._deployable(model, trial.shape[1], x).save(path)
+            keras.models.load_model(path)
+        except Exception as error:
+            text = " ".join(str(error).split())[:300]
+            raise InputError(
+                f"the model must be one that Keras can write and open again, but that raised {type(error).__name__}: "
+                f"{text}; decorate layers and functions of your own with @keras.saving.register_keras_serializable(), "
+                "give them a get_config, and use no Lambda layers"
+            ) from error
+
+    def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """See `Deployment.outputs`."""
+        problem, given = self._data.problem, predicted(model, x)
+        added = {Outputs.STANDARDISED: _UNITS, Outputs.LOGITS: _PROBABILITY}.get(self._outputs)
+        if model.name == f"own_{added}":
+            raw = keras.Model(model.input, model.get_layer(added).input)
+            return to_raw(predicted(raw, x), problem, self._outputs), given
+        in_form = self._outputs in (Outputs.TARGET_UNITS, Outputs.PROBABILITIES)
+        return to_raw(given, problem, self._outputs), given if in_form else None
+
+    def _deployable(self, model: keras.Model, columns: int, x: Inputs) -> keras.Model:
+        """The model, with a last layer more where evonas compiled it."""
+        problem, last = self._data.problem, None
+        if self._outputs is Outputs.STANDARDISED:
+            last = keras.layers.Rescaling(list(problem.target_std), list(problem.target_mean), name=_UNITS)
+        elif self._outputs is Outputs.LOGITS and not model.compiled:
+            last = keras.layers.Activation("sigmoid" if columns == 1 else "softmax", name=_PROBABILITY)
+        if last is None:
+            return model
+        try:
+            inputs, outputs = model.input, model.output
+        except (AttributeError, ValueError):  # no graph of layers, but a class of its own
+            inputs = mapped(lambda part: keras.Input(part.shape[1:], dtype=str(part.dtype)), x)
+            outputs = model(inputs)
+        return keras.Model(inputs, last(outputs), name=f"own_{last.name}")
+
+
+def own_outputs(
+    build: Callable[..., Any], genes: Mapping[str, Any], weights: Weights, problem: Problem, x: Inputs
+) -> NDArray[np.float32]:
+    """Raw outputs, as `evonas.scoring` takes them, of the model of these genes with these weights."""
+    model = build_own(build, genes_of(genes), problem, seed=0)
+    trial = tried(model, x)
+    assign(model.weights, weights)
+    return to_raw(predicted(model, x), problem, outputs_of(model, trial, problem))

@@ -1,0 +1,114 @@
+"""Arrays of any shape: what is taken, how they are dealt, saved and fingerprinted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evonas.data.inputs import as_inputs, mapped, named_arrays, num_rows
+from evonas.data.prepared import PreparedData
+from evonas.data.shaped import prepare_inputs, read_arrays
+from genomes.errors import InputError
+
+RNG = np.random.default_rng(0)
+Y = np.arange(60) % 3
+FORMS = {
+    "images": RNG.normal(size=(60, 4, 4, 1)),
+    "numbers": np.arange(60.0),
+    "bytes": RNG.integers(0, 256, (60, 5)).astype(np.uint8),
+    "tuple": (RNG.normal(size=(60, 2)), RNG.integers(0, 9, (60, 3, 3))),
+    "list": [RNG.normal(size=(60, 2)), RNG.normal(size=60)],
+    "mapping": {"b": RNG.normal(size=(60, 2)), "a/c": RNG.integers(0, 9, (60, 7))},
+}
+every_form = pytest.mark.parametrize("x", FORMS.values(), ids=FORMS.keys())
+
+
+@every_form
+def test_rows_stay_together_and_survive_the_disk(x, tmp_path):
+    data = prepare_inputs(x, np.arange(60.0), seed=1, sample_weight=np.arange(60.0) + 1)
+    data.save(tmp_path / "data.npz")
+    read = PreparedData.load(tmp_path / "data.npz")
+    assert read.problem == data.problem
+    assert read.fingerprint == data.fingerprint
+    whole, split = as_inputs(x), read.splits[0]
+    std, mean = data.problem.target_std[0], data.problem.target_mean[0]
+    for part, y in (
+        (split.x_train, split.y_train),
+        (split.x_validation, split.y_validation),
+        (read.x_test, read.y_test),
+    ):
+        assert type(part) is type(whole)
+        rows = np.rint(y[:, 0].astype(np.float64) * std + mean).astype(int)
+        mapped(lambda found, given, rows=rows: np.testing.assert_array_equal(found, given[rows]), part, whole)
+    assert [num_rows(part) for part in (split.x_train, split.x_validation, read.x_test)] == [36, 12, 12]
+    assert list(named_arrays(read.x_test)) == list(named_arrays(whole))
+    assert data.problem.input_shapes == tuple(part.shape[1:] for part in named_arrays(whole).values())
+    assert split.weight_train.shape == (36,)
+
+
+@every_form
+def test_fingerprints_tell_values_shapes_and_targets_apart(x):
+    def fingerprint(x, y=Y, **options):
+        return prepare_inputs(x, y, seed=0, **options).fingerprint
+
+    whole = as_inputs(x)
+    changed = mapped(np.copy, whole)
+    next(iter(named_arrays(changed).values())).flat[-1] += 1
+    reshaped = mapped(lambda part: part[..., None], whole)
+    prints = [
+        fingerprint(x),
+        fingerprint(changed),
+        fingerprint(reshaped),
+        fingerprint(x, Y[::-1]),
+        fingerprint(x, folds=2),
+    ]
+    assert len(set(prints)) == 5
+    assert fingerprint(mapped(np.copy, whole)) == prints[0]
+
+
+def test_parts_that_are_given_stay_as_they_are():
+    x, y = FORMS["mapping"], Y
+    part = {name: value[:6] for name, value in x.items()}
+    data = prepare_inputs(x, y, seed=0, validation=(part, y[:6]), test=(part, y[:6]))
+    np.testing.assert_array_equal(data.splits[0].x_validation["a/c"], part["a/c"])
+    np.testing.assert_array_equal(data.x_test["b"], part["b"].astype(np.float32))
+    assert num_rows(data.splits[0].x_train) == 60
+    folded = prepare_inputs(x, y, seed=0, folds=4)
+    assert len(folded.splits) == 4
+    with pytest.raises(InputError, match="validation x must be of the form of training x"):
+        prepare_inputs(x, y, seed=0, validation=({"b": part["b"]}, y[:6]))
+
+
+BAD = {
+    "text": (np.array([["a"]] * 60), "x must be an array of numbers with one row a sample, not <U1"),
+    "ragged": ([[1, 2], [3]] * 30, "x must have as many values in every row"),
+    "nan": (np.full((60, 2), np.nan), "x must be finite"),
+    "rows": (np.zeros((59, 2)), "x must have one row for each of 60, not 59"),
+    "rows of one": (
+        {"a": np.zeros((60, 2)), "b": np.zeros((59, 2))},
+        "x must have one row for each of 60, not 60 in a",
+    ),
+    "empty": ({}, "x must have one row for each of 60, not none"),
+    "number": (3, "x must be an array of numbers with one row a sample"),
+}
+
+
+@pytest.mark.parametrize(("x", "words"), BAD.values(), ids=BAD.keys())
+def test_bad_inputs(x, words):
+    with pytest.raises(InputError) as caught:
+        prepare_inputs(x, Y, seed=0)
+    assert words in str(caught.value)
+
+
+def test_files_of_arrays(tmp_path):
+    np.savez(tmp_path / "one.npz", x=FORMS["images"], y=Y)
+    x, y = read_arrays(tmp_path / "one.npz", "y")
+    np.testing.assert_array_equal(x, FORMS["images"])
+    np.testing.assert_array_equal(y, Y)
+    np.savez(tmp_path / "two.npz", a=FORMS["images"], b=FORMS["numbers"], y=Y)
+    assert set(read_arrays(tmp_path / "two.npz", "y")[0]) == {"a", "b"}
+    with pytest.raises(InputError, match="holds 'a', 'b', 'y'"):
+        read_arrays(tmp_path / "two.npz", "z")
+    np.savez(tmp_path / "objects.npz", x=np.array([{}]), y=Y)
+    with pytest.raises(InputError, match=r"must be an .npz file of arrays of numbers or text"):
+        read_arrays(tmp_path / "objects.npz", "y")
