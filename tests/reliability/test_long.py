@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
 def test_ten_thousand_evaluations(server: ForkServer, fast_path: Path, row: Row) -> None:
     row(
         "10,000 evaluations with the stub",
-        "driver grows 10 MB at most from the 1,000th on; descriptors and threads flat; p99 of a commit, processor time, within 2x",
+        "10 MB more at most after the 1,000th; descriptors, threads flat; p99 of a commit (processor time) within 2x",
     )
     evaluations = count(600, 10_000)
     process = server.start("tests.reliability.long:main", fast_path / "run", evaluations, min(1000, evaluations // 2))
