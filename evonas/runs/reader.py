@@ -6,7 +6,6 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,11 +21,12 @@ from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.finals import Finalist, Finals
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
+from evonas.runs.summaries import GenerationSummary, summarised
 from evonas.runs.weights import WeightFiles
 from evonas.snapshot import Snapshot, snapshots_from_arrays
 from genomes.errors import InputError
 
-__all__ = ["DATA_NAME", "GenerationSummary", "RunReader"]
+__all__ = ["DATA_NAME", "RunReader"]
 
 _RECORD = """
 SELECT e.generation, e.position, e.digest, e.seed, e.epochs, c.genome, c.parents, c.operator, e.status, e.result,
@@ -39,19 +39,6 @@ _BY_RANK = (
     "SELECT loss, generation, position, digest FROM evaluation WHERE loss IS NOT NULL "
     "ORDER BY loss, generation, position LIMIT ?"
 )
-
-
-@dataclass(frozen=True)
-class GenerationSummary:
-    """One generation in numbers. Losses are of what was trained in it, None when nothing succeeded."""
-
-    generation: int
-    candidates: int
-    evaluations: int
-    failed: int
-    best_loss: float | None
-    median_loss: float | None
-    train_seconds: float
 
 
 class RunReader:
@@ -330,7 +317,7 @@ class RunReader:
         counts = self._connection.execute(
             "SELECT generation, count(*) FROM candidate GROUP BY generation ORDER BY generation"
         )
-        return [_summary(number, count, losses.get(number, []), seconds.get(number, 0.0)) for number, count in counts]
+        return [summarised(number, count, losses.get(number, []), seconds.get(number, 0.0)) for number, count in counts]
 
     def digest(self) -> str:
         """SHA-256 of everything that a repetition of the run must reproduce: all but wall-clock times and sessions."""
@@ -350,6 +337,7 @@ class RunReader:
         return sha.hexdigest()
 
     def _records(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[Record]:
+        objective = self.objective
         for row in self._connection.execute(query, values):
             with self._reading():
                 genome: Any = from_text(JSON, row[5])
@@ -368,6 +356,9 @@ class RunReader:
                     horizon=row[13],
                     origin=Origin.from_text(row[14]) if row[14] else None,
                 )
+                score = record.evaluation.scores.get(objective.name)
+                if record.loss is not None and objective.loss(score) != record.loss:
+                    raise ValueError(f"a network with {objective.name} {score} has a loss of {record.loss}")
             yield record
 
     def _row(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
@@ -395,11 +386,3 @@ class RunReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _summary(number: int, candidates: int, losses: list[float | None], seconds: float) -> GenerationSummary:
-    scored = sorted(loss for loss in losses if loss is not None)
-    middle = len(scored) // 2
-    median = None if not scored else scored[middle] if len(scored) % 2 else (scored[middle - 1] + scored[middle]) / 2
-    best = scored[0] if scored else None
-    return GenerationSummary(number, candidates, len(losses), len(losses) - len(scored), best, median, seconds)
