@@ -214,6 +214,11 @@ def finalist_lines(run: RunReader) -> list[str]:
     ]
 
 
+def _measure(value: float | None) -> str:
+    """A score, or a count without digits that it has not."""
+    return f"{value:,.0f}" if value is not None and value.is_integer() and value >= 1 else shown(value)
+
+
 def _means(finalist: Finalist) -> tuple[tuple[float | None, float | None], ...]:
     return (finalist.mean, finalist.spread), (finalist.test_mean, finalist.test_spread)
 
@@ -233,7 +238,7 @@ def _front_lines(run: RunReader, most: int = 10) -> list[str]:
     ranking = dict.fromkeys(record.digest for record in (*leaders, *run.best(run.evaluated)))
     ranks = {digest: rank for rank, digest in enumerate(ranking, start=1)}
     for record in front[:most]:
-        values = ", ".join(f"{name} {shown(record.evaluation.value_of(name))}" for name in names)
+        values = ", ".join(f"{name} {_measure(record.evaluation.value_of(name))}" for name in names)
         lines.append(f"  rank {ranks[record.digest]}: {values}")
     return [*lines, f"  and {len(front) - most} more"] if len(front) > most else lines
 
