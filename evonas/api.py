@@ -320,6 +320,11 @@ def finalists(
             raise InputError(f"{name} must be at least 1 and at most 1000, not {value}: 5 is a good start")
     with RunStore.open(run_dir) as store, interruption or Interruption() as listening:
         store.ranked(1)
+        if not STRATEGIES[store.settings.strategy].trains:
+            raise InputError(
+                f"finalists must be networks that were trained, but the weights of {run_dir} were evolved "
+                f"(--strategy {store.settings.strategy}): another seed would be another search"
+            )
         own = None if build is None else Build.of(build)
         check_build(own, store.source.get("build"), store.directory)
         space = space_from_json(store.space_json)
@@ -370,7 +375,7 @@ def _run(
                         on_generation(generation)
             stopped = store.stop == Stop.INTERRUPTED
             top, seeds = store.finals_wanted
-            if not stopped and top:
+            if not stopped and top and STRATEGIES[store.settings.strategy].trains:
                 stopped = not retrain_finalists(
                     store, trainer, space, top, seeds, interruption=listening, on_part=on_finalists
                 )

@@ -80,6 +80,8 @@ class Candidate:
         horizon: epochs that its learning-rate schedule spans; `epochs` when None. Rungs of one training share it.
         origin: what its training starts from; None for the seed's initial weights.
         keep: whether its state after the last epoch is to be kept, for candidates to come to start from.
+        lineage: seeds of its weights, the last of them `seed`: of the initial weights, then of noise that is added to
+            them. Such a network is scored as it is; an empty one is trained.
     """
 
     genome: Any
@@ -93,6 +95,7 @@ class Candidate:
     horizon: int | None = None
     origin: Origin | None = None
     keep: bool = False
+    lineage: tuple[int, ...] = ()
 
     @property
     def key(self) -> tuple[str, int, int, int, str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evonas.data.prepared import Problem
 from genomes.errors import InputError
 
-__all__ = ["predictions", "scores"]
+__all__ = ["mean_loss", "predictions", "scores"]
 
 Values = NDArray[np.float64]
 
@@ -68,6 +68,31 @@ def predictions(problem: Problem, raw_outputs: NDArray[Any]) -> Values:
     if problem.task == "binary":
         outputs = np.concatenate([np.zeros_like(outputs), outputs], axis=1)
     return np.asarray(np.exp(outputs - _log_sum_exp(outputs)[:, None]))
+
+
+def mean_loss(
+    problem: Problem, loss: str, y_true: NDArray[Any], raw_outputs: NDArray[Any], weight: NDArray[Any] | None = None
+) -> float:
+    """What a training minimises, over rows: standardised errors, or the log loss. Penalties are not in it.
+
+    Args:
+        problem: what is predicted.
+        loss: of a regression: "auto" (mse), "mse", "mae" or "huber".
+        y_true: coded as in `Split`, shape `(num_samples, ...)`.
+        raw_outputs: shape `(num_samples, num_outputs)`.
+        weight: of each row, shape `(num_samples,)`.
+    """
+    outputs = np.asarray(raw_outputs, dtype=np.float64)
+    if problem.task == "multiclass":
+        chosen = np.asarray(y_true).reshape(-1).astype(np.intp)
+        rows = _log_sum_exp(outputs) - outputs[np.arange(len(outputs)), chosen]
+    elif problem.task == "binary":
+        rows = np.logaddexp(0, np.where(np.asarray(y_true).reshape(-1) == 1, -outputs[:, 0], outputs[:, 0]))
+    else:
+        size = np.abs(outputs - np.asarray(y_true, dtype=np.float64).reshape(outputs.shape))
+        each = {"mae": size, "huber": np.where(size <= 1, 0.5 * size**2, size - 0.5)}.get(loss, size**2)
+        rows = each.mean(axis=1)
+    return float(np.mean(rows if weight is None else rows * weight))
 
 
 def _log_sum_exp(logits: Values) -> Values:

@@ -203,6 +203,7 @@ class WorkerEvaluator:
             origin=None if origin == architecture else origin,
             inherit=candidate.origin is not None and candidate.origin.kind == "inherit",
             keep_snapshots=candidate.keep,
+            lineage=candidate.lineage,
         )
 
     def _running(self) -> WorkerProcess:

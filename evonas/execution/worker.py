@@ -102,6 +102,16 @@ def own_trainer(data: PreparedData, settings: TrainingSettings, build: Callable[
     return OwnTrainer(data, settings, build)
 
 
+def make_scorer(data: PreparedData, settings: TrainingSettings) -> Trainer:
+    """What scores networks with a lineage, whatever trains the others. Imports Keras."""
+    from evonas.training.environment import prepare_process
+
+    prepare_process()
+    from evonas.training.evolved import EvolvedTrainer
+
+    return EvolvedTrainer(data, settings)
+
+
 def serve(descriptor: int, parent: int, factory: TrainerFactory) -> None:
     """Answers requests on the socket until the other end is closed. Never returns."""
     # Ctrl-C is the driver's to handle.
@@ -129,6 +139,8 @@ class _Worker:
         self._cancelled: set[int] = set()
         self._evaluated = self._bytes_when_ready = self._memory_bytes = 0
         self._busy = False
+        self._scorer: Trainer | None = None
+        self._given: tuple[PreparedData, TrainingSettings] | None = None
 
     def run(self, factory: TrainerFactory) -> None:
         threading.Thread(target=self._listen, daemon=True).start()
@@ -138,6 +150,7 @@ class _Worker:
             data = PreparedData.load(start.data_path)
             build = None if start.build is None else load_build(start.build)
             trainer = factory(data, start.settings) if build is None else own_trainer(data, start.settings, build)
+            self._given = (data, start.settings) if build is None else None
         except Exception as error:
             self._refuse(0, error)
             return
@@ -170,6 +183,8 @@ class _Worker:
 
     def _train(self, request: Train, trainer: Trainer) -> bool:
         """Answers the request; whether the worker is to retire."""
+        if any(task.lineage for task in request.tasks):
+            trainer = self._evolved()
         left = len(request.tasks) - len(request.done)
         trainer.restore(request.state)
         for part in trainer.train(request.tasks, request.done):
@@ -183,6 +198,17 @@ class _Worker:
                 return True
         self._send(Finished(request.number, trainer.state()))
         return False
+
+    def _evolved(self) -> Trainer:
+        """What scores weights that are evolved, not trained; made when first needed."""
+        if self._given is None:
+            raise InputError(
+                "strategy must be one that trains, for models that a function builds, not neuroevolution, which evolves "
+                "the weights of dense networks: choose another"
+            )
+        if self._scorer is None:
+            self._scorer = make_scorer(*self._given)
+        return self._scorer
 
     def _too_large(self) -> bool:
         size = _resident_bytes()

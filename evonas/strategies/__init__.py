@@ -36,7 +36,7 @@ class StrategyRow:
 
     `extra` is that of the distribution which installs what the strategy imports, "" when all is there; `several` says
     whether it takes several objectives. With `rungs` it trains a network in several evaluations, each of which goes on
-    from the last.
+    from the last; without `trains` it evolves weights, which are not trained at all.
     """
 
     path: str
@@ -45,6 +45,7 @@ class StrategyRow:
     extra: str = ""
     several: bool = False
     rungs: bool = False
+    trains: bool = True
 
 
 #: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
@@ -82,6 +83,12 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "population-based training: the worst go on as changed copies of the best, in the midst of training",
             "Jaderberg et al. 2017",
             rungs=True,
+        ),
+        "neuroevolution": StrategyRow(
+            "evonas.strategies.neuroevolution:Neuroevolution",
+            "a genetic algorithm over the weights themselves, without gradients",
+            "Such et al. 2017",
+            trains=False,
         ),
         "tpe": StrategyRow(
             "evonas.strategies.optuna_samplers:TreeParzen",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from evonas.training.shape import ProgramShape
 
 __all__ = ["CPU", "GPU", "Device", "compile_seconds", "pack_bytes", "step_microseconds", "step_parts"]
+__all__ += ["weights_of"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def step_microseconds(shape: ProgramShape, device: Device) -> float:
 
 def step_parts(shape: ProgramShape, device: Device) -> tuple[float, float]:
     """Estimated microseconds of a step whatever the slots, and for each slot."""
-    weights = _weights(shape)
+    weights = weights_of(shape)
     elements = float(shape.rows * sum(shape.widths))
     # Normalisation and dropout read the activations several times more.
     elements *= (
@@ -98,7 +99,7 @@ def step_parts(shape: ProgramShape, device: Device) -> tuple[float, float]:
     return device.step_overhead + kernels * device.node_overhead, work
 
 
-def _weights(shape: ProgramShape) -> int:
+def weights_of(shape: ProgramShape) -> int:
     """Padded kernel entries of one slot."""
     widths = (shape.num_features, *shape.widths, shape.num_outputs)
     return sum(widths[source] * widths[node] for source, node in shape.edges)
@@ -121,7 +122,7 @@ def compile_seconds(shape: ProgramShape, device: Device) -> float:
 
 def pack_bytes(shape: ProgramShape) -> int:
     """Estimated memory of a program's state and buffers."""
-    weights = _weights(shape) + 3 * (sum(shape.widths) + shape.num_outputs)
+    weights = weights_of(shape) + 3 * (sum(shape.widths) + shape.num_outputs)
     activations = 6 * max(shape.rows, shape.chunk_rows) * (sum(shape.widths) + shape.num_features)
     outputs = 2 * shape.chunks * shape.chunk_rows * shape.num_outputs
     order = shape.epochs * shape.steps * shape.rows

@@ -199,6 +199,8 @@ class _Table:
             size, per_epoch, total = member.network.batch_size, member.steps, member.fold.train_rows
             count = min(shape.epochs, member.epochs - seat.epoch)
             first_step[slot], slot_steps[slot], remaining[slot] = seat.epoch * per_epoch, per_epoch, count
+            if not per_epoch:  # nothing to train on: an epoch is a look at the validation rows
+                continue
             steps[:count, :per_epoch, slot, :-1] = schedule(member, seat.epoch, count)
             steps[:count, : per_epoch - 1, slot, -1] = size
             steps[:count, per_epoch - 1, slot, -1] = total - (per_epoch - 1) * size

@@ -19,7 +19,7 @@ from evonas.training.network import Network
 from evonas.training.shape import ProgramShape, shape_from_json
 from genomes.errors import InputError
 
-__all__ = ["Part", "Planner", "Workload"]
+__all__ = ["Part", "Planner", "Workload", "union_of"]
 
 
 @dataclass(frozen=True)
@@ -297,3 +297,11 @@ def _union(a: _Cluster, b: _Cluster) -> _Cluster:
         if cluster.compiled and replace(shape, slots=cluster.shape.slots, epochs=cluster.shape.epochs) == cluster.shape:
             return _Cluster(cluster.shape, a.members + b.members, a.steps + b.steps, compiled=True)
     return _Cluster(shape, a.members + b.members, a.steps + b.steps)
+
+
+def union_of(shapes: Sequence[ProgramShape]) -> ProgramShape:
+    """The smallest shape that holds all of them, with the slots of the first."""
+    held = _Cluster(shapes[0], (), 0)
+    for shape in shapes[1:]:
+        held = _union(held, _Cluster(shape, (), 0))
+    return held.shape

@@ -28,6 +28,7 @@ class TrainingTask:
         inherit: whether to take the best weights of `start` for initial ones, as far as they fit, and begin anew;
             else to go on from it. With other training settings the patience begins anew, with another optimizer its
             moments too.
+        lineage: see `Candidate.lineage`; tasks with one are those of the `EvolvedTrainer`.
         keep_snapshots: whether the evaluation shall carry what the training can go on from.
     """
 
@@ -38,6 +39,7 @@ class TrainingTask:
     start: tuple[Snapshot, ...] = ()
     origin: Mapping[str, Any] | None = None
     inherit: bool = False
+    lineage: tuple[int, ...] = ()
     keep_snapshots: bool = False
 
 
