@@ -1,0 +1,120 @@
+"""Searchers whose budget is epochs: networks may be stopped early, and every epoch trained counts.
+
+A searcher is `(problem, budget, seed) -> losses`, one loss for each epoch trained, `budget` times the epochs of a whole
+training in all. A network that was stopped counts with the loss that it had.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from searchers import Problem, suggested
+
+import evonas
+from genomes import Range
+
+__all__ = ["EPOCH_SEARCHERS"]
+
+
+def with_rungs(strategy: str, **options: Any) -> Callable[[Problem, int, int], list[float]]:
+    """One of evonas's strategies that trains in rungs; what goes on from a rung pays for its further epochs only."""
+
+    def search(problem: Problem, budget: int, seed: int) -> list[float]:
+        searched = evonas.strategy(strategy, problem.space, seed=seed, epochs=problem.epochs, **options)
+        losses: list[float] = []
+        behind: dict[tuple[int, int], int] = {}
+        while len(losses) < budget * problem.epochs:
+            (candidate,) = searched.ask(1)
+            behind[candidate.generation, candidate.index] = candidate.epochs
+            origin = candidate.origin
+            trained = behind[origin.generation, origin.index] if origin and origin.kind == "continue" else 0
+            curve = problem.curve(candidate.genome)[: candidate.epochs]
+            losses += curve[trained:]
+            searched.tell([curve[-1]])
+        return losses[: budget * problem.epochs]
+
+    return search
+
+
+def tpe_with_hyperband(problem: Problem, budget: int, seed: int) -> list[float]:
+    """Optuna's TPE with its Hyperband pruner."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    losses: list[float] = []
+    study = optuna.create_study(
+        sampler=optuna.samplers.TPESampler(seed=seed),
+        pruner=optuna.pruners.HyperbandPruner(min_resource=1, max_resource=problem.epochs, reduction_factor=3),
+    )
+
+    def objective(trial: Any) -> float:
+        for epoch, loss in enumerate(problem.curve(suggested(trial, problem.space)), 1):
+            losses.append(loss)
+            trial.report(loss, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return loss
+
+    while len(losses) < budget * problem.epochs:
+        study.optimize(objective, n_trials=1)
+    return losses[: budget * problem.epochs]
+
+
+def dehb(problem: Problem, budget: int, seed: int) -> list[float]:
+    """DEHB: differential evolution with Hyperband's rungs; what a rung goes on with trains again from the beginning."""
+    from dehb import DEHB  # installed where it is wanted; no dependency
+
+    losses: list[float] = []
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search = DEHB(
+            cs=_configuration_space(problem, seed),
+            min_fidelity=1,
+            max_fidelity=problem.epochs,
+            eta=3,
+            n_workers=1,
+            seed=seed,
+            output_path=folder,
+            log_level="ERROR",
+        )
+        while len(losses) < budget * problem.epochs:
+            job = search.ask()
+            curve = problem.curve(_values(job["config"], problem))[: max(1, round(job["fidelity"]))]
+            losses += curve
+            search.tell(job, {"fitness": curve[-1], "cost": float(len(curve))})
+    return losses[: budget * problem.epochs]
+
+
+def _configuration_space(problem: Problem, seed: int) -> Any:
+    import ConfigSpace
+
+    space = ConfigSpace.ConfigurationSpace(seed=seed)
+    for gene in problem.space.genes:
+        domain = gene.domain
+        if isinstance(domain, Range):
+            kind = ConfigSpace.UniformIntegerHyperparameter if isinstance(domain.low, int) else None
+            kind = kind or ConfigSpace.UniformFloatHyperparameter
+            space.add(kind(gene.name, domain.low, domain.high, log=domain.log))
+        else:
+            space.add(ConfigSpace.CategoricalHyperparameter(gene.name, list(domain.options)))
+    return space
+
+
+def _values(configuration: Any, problem: Problem) -> dict[str, Any]:
+    """Plain values of a configuration: ConfigSpace gives numpy's."""
+    values = dict(configuration)
+    return {
+        gene.name: values[gene.name].item() if hasattr(values[gene.name], "item") else values[gene.name]
+        for gene in problem.space.genes
+    }
+
+
+#: Name -> searcher.
+EPOCH_SEARCHERS: Mapping[str, Callable[[Problem, int, int], list[float]]] = {
+    "evolution, rungs": with_rungs("evolution", rungs=3),
+    "Optuna TPE + Hyperband": tpe_with_hyperband,
+    "DEHB": dehb,
+}

@@ -1,0 +1,204 @@
+"""Test functions over mixed spaces: numbers on linear and logarithmic scales, whole numbers, choices, conditions.
+
+Each is stated for genes with sensible ranges, as a person would write them; optima lie off the middle and off the
+corners of the space.
+
+References:
+    Surjanovic and Bingham, "Virtual Library of Simulation Experiments: Test Functions", 2013 (Branin, Hartmann, Levy,
+    Ackley, Rosenbrock, Rastrigin, Styblinski-Tang).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from genomes import Gene, HyperparameterSpace, Range
+
+__all__ = ["FUNCTIONS", "Function"]
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function to be minimised and where it is defined.
+
+    Attributes:
+        space: of the genes.
+        value: of the genes' values.
+        least: the smallest value there is, NaN where it is not known.
+    """
+
+    space: HyperparameterSpace
+    value: Callable[[Values], float]
+    least: float = 0.0
+    epochs: int = 1
+
+    def curve(self, values: Values) -> list[float]:
+        """A function has no epochs but one."""
+        return [self.value(values)]
+
+
+_HARTMANN_A = np.array(
+    [[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]]
+)
+_HARTMANN_P = 1e-4 * np.array(
+    [
+        [1312, 1696, 5569, 124, 8283, 5886],
+        [2329, 4135, 8307, 3736, 1004, 9991],
+        [2348, 1451, 3522, 2883, 3047, 6650],
+        [4047, 8828, 8732, 5743, 1091, 381],
+    ]
+)
+
+
+def branin(x: Values) -> float:
+    """Two numbers and a choice that tilts it: three basins, of which the choice makes one the best."""
+    a, b = x["a"], x["b"]
+    value = (b - 5.1 / (4 * math.pi**2) * a * a + 5 / math.pi * a - 6) ** 2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(a)
+    return value + 10 + {"flat": 0.0, "left": 0.4 * (a + 5), "right": 0.4 * (10 - a)}[x["tilt"]]
+
+
+def hartmann(x: Values) -> float:
+    """Six numbers in [0, 1]."""
+    point = np.array([x[f"x{k}"] for k in range(6)])
+    return -float(np.exp(-(_HARTMANN_A * (point - _HARTMANN_P) ** 2).sum(axis=1)) @ (1.0, 1.2, 3.0, 3.2))
+
+
+def ackley(x: Values) -> float:
+    """Three numbers and two whole numbers, many shallow basins."""
+    z = np.array([x["a"] - 0.7, x["b"] + 1.1, x["c"] - 1.9, (x["m"] - 3) / 2, (x["n"] + 2) / 2])
+    return float(20 + math.e - 20 * np.exp(-0.2 * np.sqrt((z * z).mean())) - np.exp(np.cos(2 * np.pi * z).mean()))
+
+
+def rosenbrock(x: Values) -> float:
+    """Four numbers along a bent valley; its logarithm."""
+    z = [x[f"x{k}"] for k in range(4)]
+    return math.log1p(sum(100 * (b - a * a) ** 2 + (1 - a) ** 2 for a, b in pairwise(z)))
+
+
+def rastrigin(x: Values) -> float:
+    """Two numbers, two whole numbers and a choice, in a grid of basins."""
+    z = np.array([x["a"] - 0.9, x["b"] + 1.7, x["m"] - 2, x["n"] + 1])
+    wave = 10 * (1 - np.cos(2 * np.pi * z[:2])).sum()
+    return float((z * z).sum() + 0.3 * wave + {"red": 0.0, "green": 2.0, "blue": 4.0}[x["colour"]])
+
+
+def styblinski(x: Values) -> float:
+    """Five numbers, each with two basins, of unlike weight."""
+    z = np.array([x[f"x{k}"] for k in range(5)])
+    return float((np.array([1.0, 0.5, 0.25, 1.0, 0.1]) * (z**4 - 16 * z * z + 5 * z)).sum() / 2)
+
+
+def training(x: Values) -> float:
+    """The shape of a validation loss: a rate that has to suit the batch and the optimizer, capacity against penalty."""
+    best_rate = {"sgd": -1.2, "adam": -2.8, "rmsprop": -3.1}[x["optimizer"]] + 0.3 * math.log10(x["batch"] / 64)
+    off = math.log10(x["rate"]) - best_rate
+    fast = 0.25 * off * off if off < 0 else 0.6 * off * off + 0.5 * off**3
+    capacity = math.log2(x["units"]) + 1.5 * x["layers"]
+    fit = math.exp(-0.45 * (capacity - 4)) + 0.004 * max(0.0, capacity - 9 - 0.8 * (math.log10(x["decay"]) + 6)) ** 2
+    base = {"sgd": 0.05, "adam": 0.0, "rmsprop": 0.03}[x["optimizer"]] + {"relu": 0.02, "tanh": 0.05, "gelu": 0.0}[
+        x["activation"]
+    ]
+    return 0.3 + fit + math.tanh(fast) + base
+
+
+def conditional(x: Values) -> float:
+    """Three methods with genes of their own, as when a library's model is chosen."""
+    if x["method"] == "svm":
+        c, gamma = math.log10(x["c"]), math.log10(x["gamma"])
+        return 0.12 + 0.02 * (c - 1.3) ** 2 + 0.03 * (gamma + 1.8) ** 2 + 0.01 * (c - 1.3) * (gamma + 1.8)
+    if x["method"] == "forest":
+        depth, share = x["depth"], x["share"]
+        return 0.14 + 0.3 * math.exp(-0.4 * depth) + 0.2 * (share - 0.35) ** 2 + 0.01 * (x["leaf"] == 1)
+    rate, rounds = math.log10(x["boost_rate"]), math.log10(x["rounds"])
+    return 0.10 + 0.06 * (rate + rounds - 1.2) ** 2 + 0.02 * (rate + 1.6) ** 2 + 0.004 * (x["boost_depth"] - 6) ** 2
+
+
+def many(x: Values) -> float:
+    """Twenty genes, of which five matter."""
+    value = (x["x3"] - 0.3) ** 2 + 2 * (x["x7"] - 0.8) ** 2 + abs(x["x11"] - 0.55)
+    value += 0.5 * (x["x3"] - 0.3 - 0.5 * (x["x15"] - 0.4)) ** 2 + {"a": 0.0, "b": 0.1, "c": 0.2, "d": 0.3}[x["kind"]]
+    return value + 0.05 * (x["x0"] - 0.5) ** 2
+
+
+def _cube(count: int, low: float = 0.0, high: float = 1.0) -> dict[str, Any]:
+    return {f"x{k}": Range(low, high) for k in range(count)}
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "branin": Function(
+        HyperparameterSpace({"a": Range(-5.0, 10.0), "b": Range(0.0, 15.0), "tilt": ["flat", "left", "right"]}),
+        branin,
+        0.397887,
+    ),
+    "hartmann": Function(HyperparameterSpace(_cube(6)), hartmann, -3.32237),
+    "ackley": Function(
+        HyperparameterSpace(
+            {
+                "a": Range(-5.0, 5.0),
+                "b": Range(-5.0, 5.0),
+                "c": Range(-5.0, 5.0),
+                "m": Range(-10, 10),
+                "n": Range(-10, 10),
+            }
+        ),
+        ackley,
+    ),
+    "rosenbrock": Function(HyperparameterSpace(_cube(4, -2.0, 2.0)), rosenbrock),
+    "rastrigin": Function(
+        HyperparameterSpace(
+            {
+                "a": Range(-5.12, 5.12),
+                "b": Range(-5.12, 5.12),
+                "m": Range(-5, 5),
+                "n": Range(-5, 5),
+                "colour": ["red", "green", "blue"],
+            }
+        ),
+        rastrigin,
+    ),
+    "styblinski": Function(HyperparameterSpace(_cube(5, -5.0, 5.0)), styblinski, -39.16616570377142 * 2.85),
+    "training": Function(
+        HyperparameterSpace(
+            {
+                "rate": Range(1e-5, 1.0, log=True),
+                "batch": [16, 32, 64, 128, 256, 512],
+                "units": Range(8, 512, log=True),
+                "layers": Range(1, 6),
+                "optimizer": ["sgd", "adam", "rmsprop"],
+                "activation": ["relu", "tanh", "gelu"],
+                "decay": Range(1e-6, 1e-1, log=True),
+            }
+        ),
+        training,
+        math.nan,
+    ),
+    "conditional": Function(
+        HyperparameterSpace(
+            {
+                "method": ["svm", "forest", "boosting"],
+                "c": Gene(Range(1e-3, 1e3, log=True), when={"method": "svm"}),
+                "gamma": Gene(Range(1e-5, 1e1, log=True), when={"method": "svm"}),
+                "depth": Gene(Range(1, 20), when={"method": "forest"}),
+                "share": Gene(Range(0.05, 1.0), when={"method": "forest"}),
+                "leaf": Gene(Range(1, 10), when={"method": "forest"}),
+                "boost_rate": Gene(Range(1e-3, 1.0, log=True), when={"method": "boosting"}),
+                "rounds": Gene(Range(10, 1000, log=True), when={"method": "boosting"}),
+                "boost_depth": Gene(Range(1, 12), when={"method": "boosting"}),
+            }
+        ),
+        conditional,
+        math.nan,
+    ),
+    "many": Function(
+        HyperparameterSpace({**_cube(19), "kind": ["a", "b", "c", "d"]}),
+        many,
+    ),
+}

@@ -1,0 +1,116 @@
+"""What is compared: evonas's strategies and Optuna's samplers, on the same function, one evaluation at a time.
+
+A searcher is `(problem, budget, seed) -> losses`, in the order of the evaluations. Optuna sees each gene as a person
+would suggest it: floats and ints with their scale, options as categories, inactive genes not at all.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import evonas
+from genomes import HyperparameterSpace, Range
+
+__all__ = ["SEARCHERS", "Problem"]
+
+
+class Problem(Protocol):
+    """What is searched: a function of genes, to be minimised."""
+
+    space: HyperparameterSpace
+    epochs: int
+
+    def value(self, values: Mapping[str, Any]) -> float:
+        """The loss of a genome, after all epochs."""
+        ...
+
+    def curve(self, values: Mapping[str, Any]) -> Sequence[float]:
+        """The loss after each epoch."""
+        ...
+
+
+Searcher = Callable[[Problem, int, int], list[float]]
+
+
+def with_evonas(strategy: str, generation: int = 1) -> Searcher:
+    """One of evonas's strategies, asked for `generation` candidates at a time."""
+
+    def search(problem: Problem, budget: int, seed: int) -> list[float]:
+        searched = evonas.strategy(strategy, problem.space, seed=seed)
+        losses: list[float] = []
+        while len(losses) < budget:
+            candidates = searched.ask(min(generation, budget - len(losses)))
+            found = [problem.value(candidate.genome) for candidate in candidates]
+            searched.tell(found)
+            losses += found
+        return losses
+
+    return search
+
+
+def at_random(problem: Problem, budget: int, seed: int) -> list[float]:
+    """Random search."""
+    import numpy as np
+
+    rng = np.random.default_rng([seed, 1])
+    return [problem.value(problem.space.sample(rng)) for _ in range(budget)]
+
+
+def with_optuna(sampler: Callable[[int], Any]) -> Searcher:
+    """One of Optuna's samplers, made from a seed."""
+
+    def search(problem: Problem, budget: int, seed: int) -> list[float]:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        losses: list[float] = []
+
+        def objective(trial: Any) -> float:
+            losses.append(problem.value(suggested(trial, problem.space)))
+            return losses[-1] if math.isfinite(losses[-1]) else 1e9
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            optuna.create_study(sampler=sampler(seed)).optimize(objective, n_trials=budget)
+        return losses
+
+    return search
+
+
+def suggested(trial: Any, space: HyperparameterSpace) -> dict[str, Any]:
+    """The values that a trial of Optuna's suggests."""
+    values: dict[str, Any] = {}
+    for gene in space.genes:
+        if not gene.is_active(values):
+            continue
+        domain = gene.domain
+        if isinstance(domain, Range):
+            suggest = trial.suggest_int if isinstance(domain.low, int) else trial.suggest_float
+            values[gene.name] = suggest(gene.name, domain.low, domain.high, log=domain.log)
+        else:
+            values[gene.name] = trial.suggest_categorical(gene.name, domain.options)
+    return values
+
+
+def _sampler(name: str, **options: Any) -> Callable[[int], Any]:
+    def make(seed: int) -> Any:
+        import optuna
+
+        return getattr(optuna.samplers, name)(seed=seed, **options)
+
+    return make
+
+
+#: Name -> searcher.
+SEARCHERS: Mapping[str, Searcher] = {
+    "evolution": with_evonas("evolution"),
+    "evolution, 20 at a time": with_evonas("evolution", 20),
+    "random": at_random,
+    "Optuna TPE": with_optuna(_sampler("TPESampler")),
+    "Optuna TPE multivariate": with_optuna(_sampler("TPESampler", multivariate=True, group=True)),
+    "Optuna CMA-ES": with_optuna(_sampler("CmaEsSampler")),
+    "Optuna GP": with_optuna(_sampler("GPSampler")),
+}
