@@ -86,7 +86,10 @@ class Settings(_Frozen):
     crossover: Share = Field(default=0.3, description="share of the offspring made by crossover")
     mutation: Share | None = Field(default=None, description="share made by mutation; none is all the rest")
     tournament: Whole = Field(default=3, ge=1, le=100_000, description="how many compete to become a parent")
-    eta: Whole = Field(default=3, ge=2, le=1000, description="hyperband: one network in eta goes on to the next rung")
+    eta: Whole = Field(default=3, ge=2, le=1000, description="with rungs: one network in eta goes on to the next rung")
+    rungs: Whole = Field(
+        default=1, ge=1, le=100, description="evolution: rungs of epochs up to the whole; 1 trains all networks in full"
+    )
     brackets: Whole | None = Field(
         default=None, ge=1, description="hyperband: kinds of brackets; none is all, 1 is successive halving"
     )

@@ -3,7 +3,7 @@ documentation and the contract tests. The only importer of deap and optuna; know
 
 A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in a loop of one's own::
 
-    strategy = make_strategy("ga", space, seed=0)
+    strategy = make_strategy("evolution", space, seed=0)
     for _ in range(100):
         candidates = strategy.ask(1)  # as many as can be evaluated at once; a whole generation unless given
         strategy.tell([f(candidate.genome) for candidate in candidates])  # numbers or `Evaluation`s; NaN is a failure
@@ -51,6 +51,11 @@ class StrategyRow:
 #: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
 STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
     {
+        "evolution": StrategyRow(
+            "evonas.strategies.evolution:Evolution",
+            "evolution whose offspring are screened by a Gaussian process before they are trained",
+            "Jin 2011; Jones, Schonlau and Welch 1998; DEAP, Fortin et al. 2012",
+        ),
         "ga": StrategyRow(
             "evonas.strategies.ga:GeneticAlgorithm",
             "(mu + lambda) evolution with tournament selection and elitism",

@@ -1,0 +1,209 @@
+"""The default: evolution whose offspring are screened by a Gaussian process before they are evaluated.
+
+The first candidates are spread over the space. From then on each candidate is the winner of an inner evolution
+(`screening`) from the best genomes so far, run on what a surrogate expects of each (`surrogate`). Of those asked for
+together, each takes what is expected of those before it for seen. With `settings.rungs` above 1 networks are trained
+in rungs: all for a few epochs, the best of them for more (`ladder`); the surrogate expects the loss after all epochs.
+
+References:
+    Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
+    Jones, Schonlau and Welch, "Efficient Global Optimization of Expensive Black-Box Functions", J. Glob. Opt. 13, 1998.
+    Fialho et al., "Analyzing bandit-based adaptive operator selection mechanisms", AMAI 60, 2010.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.config import Settings
+from evonas.evaluation import Candidate, Evaluation
+from evonas.objective import Objective
+from evonas.seeds import generation_rng, seeded_random
+from evonas.strategies.archive import Archive, Record
+from evonas.strategies.hyperband import rungs
+from evonas.strategies.ladder import Ladder
+from evonas.strategies.members import Member
+from evonas.strategies.operators import Credit
+from evonas.strategies.proposals import Proposal, new_proposal, sampled
+from evonas.strategies.ranking import rank_of
+from evonas.strategies.screening import Effort, Offspring, screened
+from evonas.strategies.surrogate import Surrogate, fitted_hyperparameters
+from evonas.strategies.trainings import Training
+from evonas.strategies.turns import Turns
+from genomes.space import SearchSpace
+
+__all__ = ["Evolution"]
+
+Array = NDArray[np.float64]
+
+#: Candidates before the first is screened, at least, when they are asked for a few at a time.
+_STARTUP = 8
+#: Samples of which the one is taken that lies farthest from all others, while nothing else is known.
+_SPREAD = 5
+#: Genomes from which the inner evolution starts.
+_ELITE = 12
+#: The most promising that are looked through for one that was not tried before.
+_LOOKED_THROUGH = 50
+#: Evaluations up to which, and effort with which, candidates are screened: the first ones are worth more.
+_EFFORTS = ((300, Effort(40, 40, 5, 10)), (1_000, Effort(20, 30, 4, 10)), (1 << 62, Effort(5, 15, 2, 8)))
+
+
+class Evolution:
+    """Evolution with offspring screened by a surrogate; meets `Strategy`."""
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
+    ) -> None:
+        self._space, self._objective, self._settings = space, objective, settings.resolved(objective.name)
+        once: dict[str, Any] = {}
+        for genome in initial:
+            once.setdefault(space.digest(genome), genome)
+        self._initial = tuple(once.values())[: settings.population]
+        self._generation = 0
+        self._ladder = Ladder(
+            rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
+        )
+        self._out: list[Training] = []
+        self._archive = Archive()
+        self._credit = Credit()
+        self._seen: set[str] = set()
+        self._hyperparameters: list[float] = []
+        self._fitted = 0
+        self._turns = Turns(objective.name)
+
+    def ask(self, count: int | None = None) -> list[Candidate]:
+        """The first population, then `offspring` a generation."""
+        self._turns.check_ask(count)
+        settings = self._settings
+        if count is None:
+            count = settings.offspring or settings.population if self._generation else settings.population
+        rng = generation_rng(settings.seed or 0, self._generation)
+        going_on = self._ladder.take(count)
+        self._out = [*going_on, *map(Training, self._new_proposals(count - len(going_on), rng))]
+        candidates = []
+        for index, training in enumerate(self._out):
+            epochs = self._ladder.following(training)
+            keep = epochs < settings.epochs
+            candidates.append(training.candidate(settings, epochs, self._generation, index, keep))
+        return self._turns.asked(candidates)
+
+    def _new_proposals(self, count: int, rng: np.random.Generator) -> list[Proposal]:
+        """So many networks that were not tried before, while the space has such."""
+        initial = self._initial[:count]
+        proposals = [Proposal(genome, self._space.digest(genome), operator="seed") for genome in initial]
+        self._initial = self._initial[count:]
+        seen = self._seen | {proposal.digest for proposal in proposals}
+        startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
+        places = [record.features for record in self._archive.records]
+        places += [self._space.features(proposal.genome) for proposal in proposals]
+        while len(proposals) < count and (len(places) < startup or not self._archive.can_teach):
+            proposals.append(self._spread(places, seen, rng))
+            seen.add(proposals[-1].digest)
+            places.append(self._space.features(proposals[-1].genome))
+        if len(proposals) < count:
+            with seeded_random(rng):  # DEAP draws from the global generator
+                self._screen(proposals, count, seen, rng)
+        return proposals
+
+    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
+        """Remembers what came of the candidates."""
+        told = self._turns.told(evaluations)
+        for training, (candidate, evaluation) in zip(self._out, told, strict=True):
+            member = Member.of(candidate, rank_of(evaluation, self._objective))
+            if not training.epochs:
+                if candidate.digest in self._seen:
+                    continue
+                self._seen.add(candidate.digest)
+                self._credit.note(candidate.operator, self._archive.would_be_elite(member.rank, _ELITE))
+            self._archive.add(Record(member, candidate.epochs, self._space.features(candidate.genome)))
+            self._ladder.add(training.trained(candidate, member.rank))
+        self._archive.trim()
+        self._out = []
+        self._generation += 1
+
+    def _spread(self, places: list[Array], seen: set[str], rng: np.random.Generator) -> Proposal:
+        """Of a few samples, the one that is farthest from all places."""
+        options = [new_proposal(seen, lambda: sampled(self._space, rng)) for _ in range(_SPREAD if places else 1)]
+        if not places:
+            return options[0]
+        known = np.array(places)
+        gaps = [((known - self._space.features(option.genome)) ** 2).sum(axis=1).min() for option in options]
+        return options[int(np.argmax(gaps))]
+
+    def _screen(self, proposals: list[Proposal], count: int, seen: set[str], rng: np.random.Generator) -> None:
+        """Adds winners of the inner evolution until there are `count` proposals."""
+        evidence = self._archive.evidence(self._coded).thinned()
+        if not self._hyperparameters or len(self._seen) > self._fitted + self._fitted // 15:
+            self._hyperparameters = fitted_hyperparameters(evidence, self._hyperparameters)
+            self._fitted = len(self._seen)
+        surrogate = Surrogate.of(evidence, self._hyperparameters)
+        for proposal in proposals:
+            surrogate = surrogate.believing(self._in_full(self._space.features(proposal.genome)))
+        members = [record.member for record in self._archive.best(_ELITE)]
+        elite = [Offspring(member.proposal.genome, (member.digest,)) for member in members]
+        effort = next(effort for most, effort in _EFFORTS if len(self._seen) < most)
+        rates = self._credit.rates(self._space.mutations)
+        while len(proposals) < count:
+            promise = partial(_promise, surrogate, self._in_full)
+            ranked = screened(self._space, elite, promise, rates, effort, rng)
+            options = (
+                Proposal(each.genome, self._space.digest(each.genome), each.parents, each.operator)
+                for each in ranked[:_LOOKED_THROUGH]
+            )
+            new = next((option for option in options if option.digest not in seen), None)
+            proposals.append(new or new_proposal(seen, lambda: sampled(self._space, rng)))
+            seen.add(proposals[-1].digest)
+            if len(proposals) < count:
+                surrogate = surrogate.believing(self._in_full(self._space.features(proposals[-1].genome)))
+
+    def _coded(self, record: Record) -> Array:
+        """A record's features, and at which rung it is, where there are several: `(num_features,)`."""
+        last = len(self._ladder.rungs) - 1
+        place = self._ladder.rungs.index(record.epochs) / last if last else 1.0
+        return np.append(record.features, place) if last else record.features
+
+    def _in_full(self, features: Array) -> Array:
+        """Features `(..., num_features)` of genomes as if they were trained in full."""
+        if len(self._ladder.rungs) == 1:
+            return features
+        return np.concatenate([features, np.ones((*features.shape[:-1], 1))], axis=-1)
+
+    def state(self) -> dict[str, Any]:
+        """The archive, the credit of the operators, the surrogate's hyperparameters and the digests tried."""
+        self._turns.check_settled("state")
+        return {
+            "generation": self._generation,
+            "archive": self._archive.to_json(self._space),
+            "ladder": self._ladder.to_json(self._space),
+            "credit": self._credit.to_json(),
+            "hyperparameters": list(self._hyperparameters),
+            "fitted": self._fitted,
+            "seen": sorted(self._seen),
+            "initial": [self._space.genome_to_json(genome) for genome in self._initial],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `state`."""
+        self._generation = int(state["generation"])
+        self._archive = Archive.from_json(state["archive"], self._space)
+        self._ladder.restore(state["ladder"], self._space)
+        self._credit = Credit.from_json(state["credit"])
+        self._hyperparameters = [float(value) for value in state["hyperparameters"]]
+        self._fitted = int(state["fitted"])
+        self._seen = set(state["seen"])
+        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
+        self._out = []
+        self._turns.reset()
+
+    def retained(self) -> frozenset[tuple[int, int]]:
+        """What is at a rung and may go on to the next."""
+        return self._ladder.retained()
+
+
+def _promise(surrogate: Surrogate, coded: Callable[[Array], Array], features: Array) -> Array:
+    return surrogate.promise(coded(features))

@@ -1,0 +1,63 @@
+"""How well the ways to make a genome have done, and how often each is to be used from now on.
+
+References:
+    Fialho et al., "Analyzing bandit-based adaptive operator selection mechanisms", AMAI 60, 2010.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["CROSSOVER", "Credit"]
+
+CROSSOVER = "crossover"
+
+#: Crossover's share before anything is known; the mutations share the rest.
+_CROSSOVER_SHARE = 0.3
+#: What an operator keeps of its share, however badly it does: what is useless now may be needed later.
+_FLOOR = 0.3
+#: Trials that the first shares weigh as much as.
+_PRIOR_TRIALS = 10.0
+#: What a trial before this one still counts.
+_DECAY = 0.99
+
+
+class Credit:
+    """Successes and trials of each operator, the older ones fading."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, list[float]] = {}
+
+    def note(self, operator: str, success: bool) -> None:
+        """An operator made a genome that became one of the best, or did not."""
+        for counts in self._counts.values():
+            counts[:] = [_DECAY * value for value in counts]
+        counts = self._counts.setdefault(operator, [0.0, 0.0])
+        counts[0] += success
+        counts[1] += 1.0
+
+    def rates(self, mutations: Sequence[str]) -> dict[str, float]:
+        """Operator -> share of the variation, of the mutations and crossover; they add up to 1."""
+        first = {name: (1.0 - _CROSSOVER_SHARE) / len(mutations) for name in mutations}
+        first[CROSSOVER] = _CROSSOVER_SHARE if mutations else 1.0
+        totals = [self._counts.get(name, (0.0, 0.0)) for name in first]
+        mean = (sum(total[0] for total in totals) + 1.0) / (sum(total[1] for total in totals) + 2.0)
+        quality = {
+            name: (total[0] + _PRIOR_TRIALS * mean) / (total[1] + _PRIOR_TRIALS)
+            for name, total in zip(first, totals, strict=True)
+        }
+        weighed = {name: share * quality[name] for name, share in first.items()}
+        whole = sum(weighed.values())
+        return {name: _FLOOR * share + (1.0 - _FLOOR) * weighed[name] / whole for name, share in first.items()}
+
+    def to_json(self) -> dict[str, list[float]]:
+        """As JSON values."""
+        return {name: list(counts) for name, counts in sorted(self._counts.items())}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Credit:
+        """Back from JSON values."""
+        credit = cls()
+        credit._counts = {name: [float(count) for count in counts] for name, counts in value.items()}
+        return credit

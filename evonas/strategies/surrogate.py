@@ -1,0 +1,131 @@
+"""What the evaluations so far say of genomes that were not evaluated: which are worth it.
+
+A Gaussian process on the losses, those worse than typical on a logarithmic scale, so that a few disasters do not hide
+what happens near the best; and, where evaluations have failed, the chance that another one does not. Free of spaces,
+genomes and randomness.
+
+References:
+    Jones, Schonlau and Welch, "Efficient Global Optimization of Expensive Black-Box Functions", J. Glob. Opt. 13, 1998.
+    Ginsbourger, Le Riche and Carraro, "Kriging Is Well-Suited to Parallelize Optimization", 2010 (the believer).
+    Gelbart, Snoek and Adams, "Bayesian Optimization with Unknown Constraints", UAI 2014.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.strategies.gaussian_process import (
+    GaussianProcess,
+    fit_hyperparameters,
+    log_expected_improvement,
+    prior_hyperparameters,
+)
+
+__all__ = ["Evidence", "Surrogate", "fitted_hyperparameters", "warped"]
+
+Array = NDArray[np.float64]
+
+#: Evaluations that the process is conditioned on, at most; more cost more and say little more of the best region.
+_MOST = 250
+#: Of these, the share that is the best; the others are spread evenly over the ranks below.
+_BEST_SHARE = 0.6
+#: Failures that are remembered, at most.
+_MOST_FAILURES = 100
+#: Evaluations up to which hyperparameters are also sought from the prior, not from the last ones alone.
+_UNSETTLED = 40
+#: What a failure is weighed against where nothing was evaluated nearby.
+_PRIOR_WEIGHT = 0.2
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen.
+
+    Attributes:
+        features: of what has a loss, shape `(count, num_features)`.
+        losses: shape `(count,)`, finite.
+        failures: features of what has none, shape `(num_failures, num_features)`.
+        typical: loss of a random genome, the scale of all others.
+    """
+
+    features: Array
+    losses: Array
+    failures: Array
+    typical: float
+
+    def thinned(self) -> Evidence:
+        """At most as much as a process is conditioned on: the best, and some of every rank below."""
+        failures = self.failures[-_MOST_FAILURES:]
+        count = len(self.losses)
+        if count <= _MOST:
+            return replace(self, failures=failures)
+        ordered = np.argsort(self.losses, kind="stable")
+        num_best = int(_MOST * _BEST_SHARE)
+        spread = np.linspace(num_best, count - 1, _MOST - num_best).astype(np.intp)
+        kept = ordered[np.concatenate([np.arange(num_best), spread])]
+        return replace(self, features=self.features[kept], losses=self.losses[kept], failures=failures)
+
+
+def warped(losses: Array, typical: float) -> Array:
+    """The losses in the same order, with zero mean and unit variance; logarithmic above what is typical."""
+    scale = typical - losses.min()
+    if scale <= 0:
+        scale = float(losses.std()) or 1.0
+    y = (losses - typical) / scale
+    y = np.where(y > 0, np.log1p(np.maximum(y, 0.0)), y)
+    centred: Array = (y - y.mean()) / (float(y.std()) or 1.0)
+    return centred
+
+
+def fitted_hyperparameters(evidence: Evidence, last: Sequence[float]) -> list[float]:
+    """The most probable hyperparameters for the evidence (thinned), near the last ones unless there are none."""
+    prior = prior_hyperparameters(evidence.features.shape[1])
+    starts = [last, prior] if last and len(evidence.losses) < _UNSETTLED else [last or prior]
+    iterations = 10 if last else 30
+    return fit_hyperparameters(evidence.features, warped(evidence.losses, evidence.typical), starts, iterations)
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """What is expected anywhere.
+
+    Attributes:
+        process: of the warped losses.
+        best: the lowest mean among what was seen.
+        failures: scaled features, shape `(num_failures, num_features)`.
+    """
+
+    process: GaussianProcess
+    best: float
+    failures: Array
+
+    @classmethod
+    def of(cls, evidence: Evidence, hyperparameters: Sequence[float]) -> Surrogate:
+        """The surrogate of the evidence (thinned)."""
+        targets = warped(evidence.losses, evidence.typical)
+        process = GaussianProcess.of(evidence.features, targets, hyperparameters)
+        return cls(process, process.best_mean(), evidence.failures * process.root_weights)
+
+    def promise(self, features: Array) -> Array:
+        """How much is to be gained at features `(count, num_features)`: log expected improvement, shape `(count,)`."""
+        mean, deviation = self.process.predict(features)
+        gain = log_expected_improvement(mean, deviation, self.best)
+        if len(self.failures):
+            gain += np.log(self._chance(features))
+        return gain
+
+    def believing(self, features: Array) -> Surrogate:
+        """The surrogate that takes its own expectation at features `(num_features,)` for seen."""
+        process = self.process.believing(features)
+        return replace(self, process=process, best=min(self.best, float(process.targets[-1])))
+
+    def _chance(self, features: Array) -> Array:
+        """Chance that an evaluation does not fail: near successes against near failures."""
+        well = self.process.closeness(features, self.process.scaled).sum(axis=0) + _PRIOR_WEIGHT
+        badly = self.process.closeness(features, self.failures).sum(axis=0)
+        chance: Array = well / (well + badly)
+        return chance
