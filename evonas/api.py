@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.building import Build, check_build
+from evonas.building import Build, check_build, check_first, check_fits
 from evonas.config import Budget, Settings
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
@@ -22,9 +22,10 @@ from evonas.finalists import OnRetraining, retrain_finalists
 from evonas.interruption import Interruption
 from evonas.limits import Screen
 from evonas.objective import Objective, default_objective, objective_named, objectives_named
+from evonas.reading import read_data
 from evonas.result import SearchResult
 from evonas.runs.directory import WORKER_LOG
-from evonas.runs.origin import check_origin, origin_of
+from evonas.runs.origin import check_origin
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
@@ -39,7 +40,7 @@ from genomes.spaces import read_space, space_from_json
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
 
-__all__ = ["EvaluatorFactory", "finalists", "load_run", "read_data", "resume", "search", "search_prepared"]
+__all__ = ["EvaluatorFactory", "finalists", "load_run", "resume", "search", "search_prepared"]
 
 #: What makes an evaluator: (space, path of the prepared data, settings) -> evaluator.
 EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
@@ -135,52 +136,6 @@ def search(
     )
 
 
-def read_data(
-    x: Any,
-    y: Any,
-    *,
-    validation: tuple[Any, Any] | None = None,
-    test: tuple[Any, Any] | None = None,
-    seed: int = 0,
-    folds: int | None = None,
-    task: str | None = None,
-    sample_weight: Any = None,
-    class_weight: Any = None,
-    drop: Sequence[str] = (),
-    as_given: bool = False,
-) -> tuple[PreparedData, dict[str, Any]]:
-    """The data of a search, prepared, and where they came from.
-
-    Arguments are those of `search`; `folds` is its `cv`, `as_given` whether arrays stay as they are, for own models.
-    """
-    common: dict[str, Any] = {"seed": seed, "folds": folds, "task": task, "class_weight": class_weight}
-    source: dict[str, Any] = {}
-    if as_given and isinstance(y, str) and isinstance(x, (str, Path)) and Path(x).suffix == ".npz":
-        from evonas.data.shaped import read_arrays
-
-        source = {**origin_of(x), "target": y}
-        x, y = read_arrays(x, y)
-    if isinstance(y, str):
-        from evonas.data.preparation import prepare_table
-        from evonas.data.table import read_table
-
-        if validation is not None or test is not None:
-            raise InputError(
-                "validation and test must be given with arrays x and y, not with a target's name: split y off"
-            )
-        if isinstance(x, (str, Path)):
-            path, x = x, read_table(Path(x))
-            source = {**origin_of(path), "target": y}
-        return prepare_table(x, y, sample_weight=sample_weight, drop=drop, **common), source
-    if drop:
-        raise InputError(f"drop must be given with a target's name, not {list(drop)!r} with an array y: select x")
-    from evonas.data.preparation import prepare_arrays
-    from evonas.data.shaped import prepare_inputs
-
-    prepare = prepare_inputs if as_given and not hasattr(x, "columns") else prepare_arrays
-    return prepare(x, y, validation=validation, test=test, sample_weight=sample_weight, **common), source
-
-
 def search_prepared(
     data: PreparedData,
     *,
@@ -210,7 +165,7 @@ def search_prepared(
     """
     settings, space = settings or Settings(seed=0), _as_space(space, build)
     if evaluator is None:
-        _check_build_fits(build, space, settings)
+        check_fits(build, space, settings.trainer)
     task = data.problem.task
     objective, settings = _objectives(settings, task)
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
@@ -370,7 +325,9 @@ def _run(
             with closing(loop) as generations:
                 for generation in generations:
                     if build is not None and generation.number == 0:
-                        _check_first(generation, store.directory)
+                        check_first(
+                            [evaluation.reason for evaluation in generation.evaluations], store.directory / WORKER_LOG
+                        )
                     if on_generation is not None:
                         on_generation(generation)
             stopped = store.stop == Stop.INTERRUPTED
@@ -419,27 +376,6 @@ def _as_space(space: Space, build: Build | None = None) -> SearchSpace:
         whole = build is None or "genes" in space or "encoding" in space
         return space_from_json(space) if whole else HyperparameterSpace(space)
     return space
-
-
-def _check_build_fits(build: Build | None, space: SearchSpace, settings: Settings) -> None:
-    flat = isinstance(space, HyperparameterSpace)
-    if build is None and flat:
-        raise InputError("build must be given with a space of hyperparameters: a function that makes a model of them")
-    if build is not None and not flat:
-        raise InputError(f"space must be a HyperparameterSpace with build, not {type(space).__name__}: name the genes")
-    if build is not None and settings.trainer != "single":
-        raise InputError(f"trainer must be 'single' with build, not {settings.trainer!r}: leave it out")
-
-
-def _check_first(generation: Generation, run_dir: Path) -> None:
-    """Stops a search whose first models have all failed alike: a user's function is wrong more often than its genes."""
-    reasons = [evaluation.reason for evaluation in generation.evaluations]
-    faults = {reason.partition(":")[0] for reason in reasons}
-    if len(faults) == 1 and " raised " in reasons[0]:
-        raise InputError(
-            f"build must give models that can be trained, but all {len(reasons)} of the first generation failed: "
-            f"{reasons[0]}. The traceback is in {run_dir / WORKER_LOG}; mend the function, and start a new run"
-        )
 
 
 def _check_same(store: RunReader, data: PreparedData | None, settings: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ import hashlib
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +26,10 @@ from typing import Any
 
 from genomes.codec import read_text
 from genomes.errors import InputError
+from genomes.hyperparameters import HyperparameterSpace
 from genomes.values import suggestion
 
-__all__ = ["Build", "PackedBuild", "check_build"]
+__all__ = ["Build", "PackedBuild", "check_build", "check_first", "check_fits"]
 
 _SITES = ("site-packages", "dist-packages")
 
@@ -195,6 +196,39 @@ def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir
         raise InputError(
             f"build must be the function of the run {run_dir}, {name!r} with SHA-256 {recorded['digest'][:12]}, not "
             f"{build.name!r} with {build.digest[:12]}{difference}: restore it, or start a new run"
+        )
+
+
+def check_fits(build: Build | None, space: Any, trainer: str) -> None:
+    """Refuses a function without genes, genes without a function, and a trainer that knows neither.
+
+    Raises:
+        InputError: they do not fit together.
+    """
+    flat = isinstance(space, HyperparameterSpace)
+    if build is None and flat:
+        raise InputError("build must be given with a space of hyperparameters: a function that makes a model of them")
+    if build is not None and not flat:
+        raise InputError(f"space must be a HyperparameterSpace with build, not {type(space).__name__}: name the genes")
+    if build is not None and trainer != "single":
+        raise InputError(f"trainer must be 'single' with build, not {trainer!r}: leave it out")
+
+
+def check_first(reasons: Sequence[str], log: Path) -> None:
+    """Stops a search whose first models have all failed alike: a user's function is wrong more often than its genes.
+
+    Args:
+        reasons: why each of the first generation failed; empty where one did not.
+        log: what the worker process has printed.
+
+    Raises:
+        InputError: all have raised the same error.
+    """
+    faults = {reason.partition(":")[0] for reason in reasons}
+    if len(faults) == 1 and " raised " in reasons[0]:
+        raise InputError(
+            f"build must give models that can be trained, but all {len(reasons)} of the first generation failed: "
+            f"{reasons[0]}. The traceback is in {log}; mend the function, and start a new run"
         )
 
 

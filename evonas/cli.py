@@ -171,8 +171,9 @@ def run(
     settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
     budget = Budget.of(generations, evaluations, time, target_score)
 
-    from evonas.api import read_data, search_prepared
+    from evonas.api import search_prepared
     from evonas.building import Build
+    from evonas.reading import read_data
     from genomes.spaces import read_space
 
     searched = None if space is None else read_space(space)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evonas.api import read_data
 from evonas.learning_rate import LearningRateCurve, SweepTask, sweep_rates
+from evonas.reading import read_data
 from genomes.architecture import graph_to_json
 from genomes.codec import parse_json, read_text
 from genomes.dense import DenseSpace

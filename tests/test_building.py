@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.building import Build, check_build
+from evonas.building import Build, check_build, check_first
 from evonas.config import Settings
 from genomes import DenseSpace, InputError, Range
 
@@ -159,19 +159,7 @@ def test_a_space_of_hyperparameters_needs_a_function(tmp_path, monkeypatch):
 
 
 def test_first_models_that_all_fail_alike_stop_the_search():
-    def generation(*reasons):
-        statuses = [evonas.Status.FAILED if reason else evonas.Status.OK for reason in reasons]
-        evaluations = tuple(evonas.Evaluation(s, reason=r) for s, r in zip(statuses, reasons, strict=True))
-        return evonas.Generation(0, (), evaluations, len(reasons), None, 0.0)
-
-    check = evonas.api._check_first
-    with pytest.raises(
-        InputError, match=r"all 2 of the first generation failed: build raised KeyError: 'a'. .*run.worker.log"
-    ):
-        check(generation("build raised KeyError: 'a'", "build raised KeyError: 'b'"), Path("run"))
-    for reasons in (
-        ("build raised KeyError: 'a'", ""),
-        ("build raised A: b", "training raised A: b"),
-        ("diverged: 1",) * 2,
-    ):
-        check(generation(*reasons), Path("run"))
+    with pytest.raises(InputError, match=r"all 2 of the first generation failed: build raised KeyError: 'a'\..*r.log"):
+        check_first(["build raised KeyError: 'a'", "build raised KeyError: 'b'"], Path("run/worker.log"))
+    for reasons in (["build raised A: b", ""], ["build raised A: b", "training raised A: b"], ["diverged: 1"] * 2):
+        check_first(reasons, Path("run/worker.log"))
