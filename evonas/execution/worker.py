@@ -203,8 +203,8 @@ class _Worker:
         """What scores weights that are evolved, not trained; made when first needed."""
         if self._given is None:
             raise InputError(
-                "strategy must be one that trains, for models that a function builds, not neuroevolution, which evolves "
-                "the weights of dense networks: choose another"
+                "strategy must be one that trains, for models that a function builds, "
+                "not neuroevolution, which evolves the weights of dense networks: choose another"
             )
         if self._scorer is None:
             self._scorer = make_scorer(*self._given)
