@@ -36,7 +36,7 @@ def test_a_fault_at_each_call(runs: Runs, row: Row, fault: str, lasting: bool) -
     places = calls_of(lambda gate: runs.start(directory, gate=gate), runs.folder)
     places = [place for place in places if place[0] in _FAULTS[fault]]
     runs.shut(directory)
-    wanted = count(3, len(places))
+    wanted = count(2, len(places))
     codes: dict[int, int] = {}
     for name, number in places if wanted == len(places) else random.Random(3).sample(places, wanted):
         inject = f"inject={name}:error={fault}:when={number}{'+' if lasting else ''}"

@@ -22,7 +22,7 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
     runs.shut(directory)
     assert len(places) > 300
     assert {"pwrite64", "fdatasync", "fsync", "rename", "unlink"} <= {name for name, _ in places}
-    wanted = count(25, len(places))
+    wanted = count(12, len(places))
     chosen = places if wanted == len(places) else random.Random(0 if SOAK is None else None).sample(places, wanted)
     for name, number in chosen:
         inject = f"inject={name}:signal=KILL:when={number}"
