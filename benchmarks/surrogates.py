@@ -110,7 +110,8 @@ def _fit(name: str) -> None:
 
 def _values(genome: Mapping[str, Any]) -> dict[str, Any]:
     """A dense genome of the table's space by its free genes."""
-    return SPACE.values(SPACE.genome_from_json(genome))
+    values = SPACE.values(SPACE.genome_from_json(genome))
+    return {name: values[name] for name in _FREE}
 
 
 def _logs(curves: Array) -> Array:
@@ -124,7 +125,12 @@ def _member(x: Array, y: Array, seed: int) -> tuple[tuple[Array, Array], ...]:
     from sklearn.neural_network import MLPRegressor
 
     network = MLPRegressor(
-        (64, 64), activation="tanh", alpha=1e-3, learning_rate_init=3e-3, max_iter=400, random_state=seed
+        hidden_layer_sizes=(64, 64),
+        activation="tanh",
+        alpha=1e-3,
+        learning_rate_init=3e-3,
+        max_iter=400,
+        random_state=seed,
     ).fit(x, y)
     return tuple(zip(network.coefs_, network.intercepts_, strict=True))
 
