@@ -28,7 +28,7 @@ def main() -> None:
     """Trains, and watches."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--candidates", type=int, default=10_000)
-    parser.add_argument("--generation", type=int, default=100, help="candidates that train together")
+    parser.add_argument("--generation", type=int, default=1000, help="candidates that train together")
     parser.add_argument("--json", type=Path, default=HERE / "results" / "memory.json")
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -57,9 +57,7 @@ def main() -> None:
         tasks = [TrainingTask(graph, done + k, 2) for k, graph in enumerate(graphs)]
         done += sum(len(part) for part in trainer.train(tasks))
         seen.append((done, resident_megabytes()))
-        if done % (5 * options.generation) == 0 or done == options.candidates:
-            took = time.perf_counter() - began
-            print(f"{done:>7} candidates  {seen[-1][1]:8.0f} MB  {took:6.0f} s", flush=True)
+        print(f"{done:>7} candidates  {seen[-1][1]:8.0f} MB  {time.perf_counter() - began:6.0f} s", flush=True)
     settled = next(megabytes for count, megabytes in seen if count >= options.candidates / 10)
     grown = seen[-1][1] - settled
     print(f"grown by {grown:.0f} MB over the last {options.candidates * 9 // 10} candidates")
