@@ -35,7 +35,7 @@ def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path):
         os.kill(evaluator.pid, signal.SIGKILL)
         found |= collected(parts)
 
-        tasks = [evaluator._task(candidate) for candidate in generation]
+        tasks = [evaluator._task(candidate, None) for candidate in generation]
         here = collected(p for p in SingleTrainer(PreparedData.load(data_path), SETTINGS).train(tasks) if p)
         for position, evaluation in here.items():
             assert found[position].status is Status.OK
