@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
 from evonas.snapshot import Snapshot
+from evonas.training.backends import current_backend
 from evonas.training.cost import Device, compile_seconds, step_microseconds
 from evonas.training.initial import epoch_order
 from evonas.training.members import Member, constants, pack, schedule, unpack
@@ -242,7 +243,8 @@ class _Table:
         index = np.array(slots, np.int32)
         outputs = np.asarray(keras.ops.take(self._state["best_outputs"], index, axis=1))
         state = {part: self._state[part] for part in (*_LEARNER, *_WAITING)}
-        held = _mapped(lambda value: np.asarray(keras.ops.take(value, index, axis=0)), [state])[0]
+        gather = current_backend().gather  # `keras.ops.take` is ten operations where it runs eagerly
+        held = _mapped(lambda value: np.asarray(gather(value, index)), [state])[0]
         outcomes = {}
         for k, slot in enumerate(slots):
             seat = self.occupied.pop(slot)
