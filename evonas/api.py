@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,16 +23,16 @@ from evonas.limits import Screen
 from evonas.objective import Objective, default_objective, objective_named, objectives_named
 from evonas.reading import read_data
 from evonas.result import SearchResult
-from evonas.runs.directory import WORKER_LOG
-from evonas.runs.origin import check_origin
+from evonas.runs.directory import WORKER_LOG, new_directory
+from evonas.runs.origin import check_origin, check_same
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
 from evonas.strategies import STRATEGIES, make_strategy
+from evonas.transfer import taken_over
 from genomes.dense import DenseSpace
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
-from genomes.population import read_population
 from genomes.space import SearchSpace
 from genomes.spaces import read_space, space_from_json
 
@@ -66,6 +65,8 @@ def search(
     out: str | Path | None = None,
     overwrite: bool = False,
     initial: str | Path | None = None,
+    warm_start: str | Path | None = None,
+    transfer: str | Path | None = None,
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
     task: str | None = None,
@@ -93,6 +94,9 @@ def search(
         out: run directory; a new one in `evonas-runs` if not given.
         overwrite: whether a run in `out` may be deleted.
         initial: population file of another run (`population.json`) to start from.
+        warm_start: another run's directory, also of other data, whose best networks are the first to be trained.
+        transfer: another run's directory, from whose best network all networks take the weights of lower layers, where
+            shapes allow; features are matched by name.
         on_part, on_generation: called after each commit and each generation.
         task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.preparation`.
@@ -130,6 +134,8 @@ def search(
         out=out,
         overwrite=overwrite,
         initial=initial,
+        warm_start=warm_start,
+        transfer=transfer,
         source=source,
         on_part=on_part,
         on_generation=on_generation,
@@ -146,6 +152,8 @@ def search_prepared(
     out: str | Path | None = None,
     overwrite: bool = False,
     initial: str | Path | None = None,
+    warm_start: str | Path | None = None,
+    transfer: str | Path | None = None,
     source: Mapping[str, Any] | None = None,
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
@@ -169,15 +177,15 @@ def search_prepared(
     task = data.problem.task
     objective, settings = _objectives(settings, task)
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
-    genomes = read_population(initial, space).genomes if initial is not None else ()
+    genomes, data, source = taken_over(data, space, settings, initial, warm_start, transfer, source or {})
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
     store = RunStore.create(
-        out if out is not None else _new_directory(),
+        out if out is not None else new_directory(),
         settings=settings,
         space=space,
         state=strategy.state(),
         data=data,
-        source={**(source or {}), **({} if build is None else {"build": build.to_json()})},
+        source={**source, **({} if build is None else {"build": build.to_json()})},
         overwrite=overwrite,
     )
     return _run(
@@ -228,7 +236,7 @@ def resume(
     """
     store = RunStore.open(run_dir)
     try:
-        _check_same(store, data, settings)
+        check_same(store, data, settings)
         check_origin(store.source)
         own = None if build is None else Build.of(build)
         check_build(own, store.source.get("build"), store.directory)
@@ -376,25 +384,3 @@ def _as_space(space: Space, build: Build | None = None) -> SearchSpace:
         whole = build is None or "genes" in space or "encoding" in space
         return space_from_json(space) if whole else HyperparameterSpace(space)
     return space
-
-
-def _check_same(store: RunReader, data: PreparedData | None, settings: Mapping[str, Any]) -> None:
-    if data is not None and data.fingerprint != store.fingerprint:
-        raise InputError(
-            f"data must be those of the run {store.directory}, but their fingerprint is {data.fingerprint[:16]}, not "
-            f"{store.fingerprint[:16]}: resume with the same rows, target and split, or start a new run"
-        )
-    given = {name: value for name, value in settings.items() if value is not None}
-    wanted = Settings(**{**store.settings.model_dump(), **given})
-    if difference := store.settings.difference(wanted):
-        raise InputError(
-            f"settings must be those of the run {store.directory}, but these differ: {'; '.join(difference)}. "
-            "Leave them out to go on, or start a new run"
-        )
-
-
-def _new_directory() -> Path:
-    """A directory of its own, named by the time, in `evonas-runs`."""
-    name = datetime.now().strftime("%Y%m%d-%H%M%S")
-    paths = (Path("evonas-runs") / (name if number == 1 else f"{name}-{number}") for number in range(1, 1000))
-    return next(path for path in paths if not path.exists())

@@ -110,6 +110,12 @@ def run(
     ] = None,
     space: Annotated[Path | None, option("Search space as TOML; `evonas space` prints the default.", "FILE")] = None,
     build: BuildOption = None,
+    warm_start: Annotated[
+        Path | None, option("Run directory, also of other data, whose best networks are trained first.", "DIR")
+    ] = None,
+    transfer: Annotated[
+        Path | None, option("Run directory, from whose best network the weights of lower layers are taken.", "DIR")
+    ] = None,
     out: Annotated[Path | None, option("Run directory [a new one in evonas-runs].", "DIR")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")] = False,
     seed: Annotated[int, option("Of everything random [0].", "N")] = 0,
@@ -191,6 +197,8 @@ def run(
             out=out,
             overwrite=overwrite,
             initial=initial,
+            warm_start=warm_start,
+            transfer=transfer,
             source={**source, "drop": drop or []},
             **listeners,
         ),

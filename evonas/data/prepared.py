@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from evonas.data.archive import read_arrays
+from evonas.data.donor import Donor
 from evonas.data.encoding import Preparation
 from evonas.data.inputs import Inputs, named_arrays, shapes_of
 from genomes.errors import InputError
@@ -25,6 +26,7 @@ __all__ = ["PreparedData", "Problem", "Split"]
 Array = NDArray[np.float32]
 
 _INPUTS = ("x_train", "x_validation")
+_DONOR = "donor/"
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class PreparedData:
         notes: one line for each column that is not used as it stands.
         preparation: the way from raw rows to the features of `x_test` and of a single split, fitted on the training
             rows. Under cross-validation each fold is coded by a fit of its own, and this one is fitted on all of them.
+        donor: a trained network whose layers all networks start from; None when they start from their seeds alone.
     """
 
     problem: Problem
@@ -95,6 +98,7 @@ class PreparedData:
     fingerprint: str = ""
     notes: tuple[str, ...] = field(default=())
     preparation: Preparation | None = None
+    donor: Donor | None = None
 
     def save(self, path: Path) -> None:
         """Writes one `.npz` file (plain arrays and one JSON text; nothing that could run code)."""
@@ -118,6 +122,9 @@ class PreparedData:
         first = self.splits[0].x_train
         about["inputs"] = list(first) if isinstance(first, Mapping) else len(first) if isinstance(first, tuple) else 0
         about["preparation"] = None if self.preparation is None else self.preparation.to_json()
+        about["donor"] = None if self.donor is None else self.donor.about()
+        if self.donor is not None:
+            arrays |= {f"{_DONOR}{name}": value for name, value in self.donor.weights.items()}
         arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         with path.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -154,6 +161,7 @@ class PreparedData:
             y_train, y_validation = arrays[f"{place}/y_train"], arrays[f"{place}/y_validation"]
             split = Split(x_train, y_train, x_validation, y_validation, arrays.get(f"{place}/weight_train"))
             splits.append(_checked(split, problem))
+        given = {name.removeprefix(_DONOR): value for name, value in arrays.items() if name.startswith(_DONOR)}
         return cls(
             problem=problem,
             splits=tuple(splits),
@@ -162,6 +170,7 @@ class PreparedData:
             fingerprint=str(about["fingerprint"]),
             notes=tuple(map(str, about["notes"])),
             preparation=None if about["preparation"] is None else Preparation.from_json(about["preparation"]),
+            donor=None if about.get("donor") is None else Donor.of(about["donor"], given),
         )
 
 

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import stat
+from datetime import datetime
 from pathlib import Path
 
 from evonas.runs.ballast import BALLAST
@@ -25,6 +26,7 @@ __all__ = [
     "check_links",
     "make_directory",
     "make_room",
+    "new_directory",
     "sha256",
 ]
 
@@ -117,3 +119,10 @@ def sha256(path: Path) -> str:
 
 def _is_left_over(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(TEMPORARY)
+
+
+def new_directory() -> Path:
+    """A directory of its own, named by the time, in `evonas-runs`."""
+    name = datetime.now().strftime("%Y%m%d-%H%M%S")
+    paths = (Path("evonas-runs") / (name if number == 1 else f"{name}-{number}") for number in range(1, 1000))
+    return next(path for path in paths if not path.exists())

@@ -1,15 +1,20 @@
-"""The file that a run's data came from, and whether it is still the same. Imports no pandas."""
+"""Whether what a run is gone on with is what it began with: its data file, data and settings. Imports no pandas."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from evonas.config import Settings
 from genomes.errors import InputError
 
-__all__ = ["check_origin", "origin_of"]
+if TYPE_CHECKING:
+    from evonas.data.prepared import PreparedData
+    from evonas.runs.reader import RunReader
+
+__all__ = ["check_origin", "check_same", "origin_of"]
 
 
 def origin_of(path: str | Path) -> dict[str, Any]:
@@ -39,3 +44,19 @@ def check_origin(origin: Mapping[str, Any]) -> None:
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check_same(store: RunReader, data: PreparedData | None, settings: Mapping[str, Any]) -> None:
+    """Raises InputError, with the difference, if data or settings that are given are not those of the run."""
+    if data is not None and data.fingerprint != store.fingerprint:
+        raise InputError(
+            f"data must be those of the run {store.directory}, but their fingerprint is {data.fingerprint[:16]}, not "
+            f"{store.fingerprint[:16]}: resume with the same rows, target and split, or start a new run"
+        )
+    given = {name: value for name, value in settings.items() if value is not None}
+    wanted = Settings(**{**store.settings.model_dump(), **given})
+    if difference := store.settings.difference(wanted):
+        raise InputError(
+            f"settings must be those of the run {store.directory}, but these differ: {'; '.join(difference)}. "
+            "Leave them out to go on, or start a new run"
+        )

@@ -26,6 +26,7 @@ from evonas.training.deployment import Exported, ExportTask
 from evonas.training.model import build_model, deployable, get_weights, set_weights
 from evonas.training.single import fit_epochs, prepare_model, raw_outputs
 from evonas.training.trainer import TrainingSettings
+from evonas.training.transfer import first_weights
 from genomes.architecture import graph_from_json
 from genomes.errors import InputError
 
@@ -178,6 +179,7 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
     """
     graph, split = graph_from_json(task.architecture), joined_split(data.splits[0])
     model = prepare_model(graph, data.problem, settings, task.seed, len(split.x_train), task.epochs)
+    set_weights(model, first_weights(graph, data.problem, task.seed, data.donor, split.x_train)())
     for loss in fit_epochs(model, graph, split, task.seed, task.best_epoch):
         if not math.isfinite(loss):
             raise InputError(f"retraining must converge, but its loss became {loss}: export without retraining")

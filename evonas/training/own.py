@@ -35,6 +35,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.donor import Donor
 from evonas.data.inputs import mapped, num_rows
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Weights
@@ -67,7 +68,7 @@ class OwnTrainer(SingleTrainer):
 
     def fitting(self, task: TrainingTask, split: Split, seed: int, number: int) -> OwnFitting:
         """See `SingleTrainer.fitting`."""
-        return OwnFitting(self._build, task, self._problem, self._settings, split, seed, number)
+        return OwnFitting(self._build, task, self._problem, self._settings, split, seed, number, self._donor)
 
     def failure(self, error: Exception) -> str | None:
         """What the user's code, or Keras with it, raised; all of it goes to the worker's log."""
@@ -95,9 +96,10 @@ class OwnFitting:
         split: Split,
         seed: int,
         number: int = 0,
+        donor: Donor | None = None,
     ) -> None:
         self._build, self._task, self._problem, self._settings = build, task, problem, settings
-        self._split, self._weight, self._seed = split, split.weight_train, seed
+        self._split, self._weight, self._seed, self._donor = split, split.weight_train, seed, donor
         self._genes = genes_of(task.architecture)
         self._batch_size = max(1, int(self._genes.get("batch_size", BATCH_SIZE)))
         self.epochs = max(1, min(task.epochs, int(self._genes.get("epochs", task.epochs))))
@@ -137,6 +139,8 @@ class OwnFitting:
             restore(self._model, self.start, moments=same)
         elif self._kept is not None:
             inherit(self._model, self._kept.best)
+        elif self._donor is not None:
+            inherit(self._model, self._donor.weights)
 
     def fit(self, epoch: int) -> float:
         """See `Fitting.fit`."""

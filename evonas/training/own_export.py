@@ -45,7 +45,9 @@ class OwnDeployment:
         """See `Deployment.retrain`."""
         task = TrainingTask(self._task.architecture, self._task.seed, self._task.best_epoch)
         split = joined_split(self._data.splits[0])
-        fitting = OwnFitting(self._build, task, self._data.problem, self._settings, split, task.seed)
+        fitting = OwnFitting(
+            self._build, task, self._data.problem, self._settings, split, task.seed, donor=self._data.donor
+        )
         fitting.prepare()
         for epoch in range(fitting.epochs):
             if not math.isfinite(loss := fitting.fit(epoch)):

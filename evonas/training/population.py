@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -26,7 +25,6 @@ from evonas.training.backends import current_backend
 from evonas.training.combine import combined, member_seed
 from evonas.training.cost import CPU, GPU
 from evonas.training.group import Stopping
-from evonas.training.initial import initial_weights
 from evonas.training.lanes import Result, run_parts
 from evonas.training.members import Fold, Member
 from evonas.training.network import Network
@@ -35,6 +33,7 @@ from evonas.training.program import build_program
 from evonas.training.shape import ProgramShape
 from evonas.training.start import start_of
 from evonas.training.trainer import TrainingSettings, TrainingTask
+from evonas.training.transfer import first_weights
 from genomes.architecture import count_parameters, graph_from_json
 from genomes.errors import InputError
 
@@ -57,7 +56,7 @@ class PopulationTrainer:
         self._backend = current_backend()
         device = GPU if self._backend.on_gpu() else replace(CPU, lanes=os.cpu_count() or 1)
         self._backend.configure(device.lanes)
-        self._problem, self._splits, self._settings = data.problem, data.splits, settings
+        self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
         self._planner = Planner(device)
         self._programs = _Programs(self._backend)
         self._folds = _folds(data)
@@ -123,8 +122,9 @@ class PopulationTrainer:
         for replicate in range(self._settings.replicates):
             for number, fold in enumerate(self._folds):
                 seed = member_seed(task.seed, number, replicate)
-                own = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
-                initial, start = start_of(task, graph, len(members), own, self._splits[number].x_train)
+                rows = self._splits[number].x_train
+                own = first_weights(graph, problem, seed, self._donor, rows)
+                initial, start = start_of(task, graph, len(members), own, rows)
                 members.append(Member(network, initial, seed, task.epochs, horizon, fold, start))
         return _Work(task, tuple(members), count_parameters(graph, problem.num_features, problem.num_outputs))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import keras
@@ -17,6 +16,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.donor import Donor
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Evaluation, Status, Weights
 from evonas.scoring import scores
@@ -28,6 +28,7 @@ from evonas.training.model import build_model, get_weights, set_weights
 from evonas.training.schedule import learning_rates
 from evonas.training.start import start_of
 from evonas.training.trainer import TrainingSettings, TrainingTask
+from evonas.training.transfer import first_weights
 from genomes.architecture import count_parameters, graph_from_json
 
 __all__ = ["SingleTrainer", "default_loss", "fit_epochs", "out_of_memory", "prepare_model", "raw_outputs"]
@@ -51,6 +52,7 @@ class SingleTrainer:
             jit_compile: whether TensorFlow compiles a step with XLA: faster steps for about a second a network.
         """
         self._problem, self._splits, self._settings, self._jit = data.problem, data.splits, settings, jit_compile
+        self._donor = data.donor
 
     def state(self) -> None:
         """Remembers nothing."""
@@ -77,7 +79,7 @@ class SingleTrainer:
 
     def fitting(self, task: TrainingTask, split: Split, seed: int, number: int) -> Fitting:
         """The task's network on one split, from one seed; `number` counts the folds and replicates."""
-        return _GraphFitting(task, self._problem, self._settings, split, seed, number, self._jit)
+        return _GraphFitting(task, self._problem, self._settings, split, seed, number, self._jit, self._donor)
 
     def failure(self, error: Exception) -> str | None:
         """Why a network that raised this has failed; None where the error is not its doing."""
@@ -151,12 +153,13 @@ class _GraphFitting:
         seed: int,
         number: int,
         jit: bool,
+        donor: Donor | None,
     ) -> None:
         self._graph = graph_from_json(task.architecture)
         self._problem, self._settings, self._split, self._seed, self._jit = problem, settings, split, seed, jit
         self._horizon, self.epochs = task.horizon or task.epochs, task.epochs
         self.parameters = count_parameters(self._graph, problem.num_features, problem.num_outputs)
-        own = partial(initial_weights, self._graph, problem.num_features, problem.num_outputs, seed)
+        own = first_weights(self._graph, problem, seed, donor, split.x_train)
         self._initial, self.start = start_of(task, self._graph, number, own, split.x_train)
         before = (task.origin or task.architecture)["training"]["optimizer"]
         self._same_optimizer = before == self._graph.graph["training"]["optimizer"]
