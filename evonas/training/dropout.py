@@ -37,7 +37,8 @@ def keep_mask(seed: Any, step: Any, layer: int, rate: Any, rows: int, units: int
         float32, shape `(slots, rows, units)`.
     """
     ops = keras.ops
-    key = _mixed(seed + step * _STEP + layer * _LAYER)[:, None, None]
+    salt = (layer * _LAYER + 2**31) % 2**32 - 2**31  # what int32 makes of it; JAX takes no larger number
+    key = _mixed(seed + step * _STEP + salt)[:, None, None]
     row = ops.arange(rows, dtype="int32")[None, :, None] * _ROW
     h = _mixed(key + row + ops.arange(units, dtype="int32")[None, None, :])
     # 24 bits, so that the comparison in float32 is exact.
