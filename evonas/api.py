@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ from evonas.evolution import Generation, Progress, Stop, evolve, spent
 from evonas.finalists import OnRetraining, retrain_finalists
 from evonas.interruption import Interruption
 from evonas.limits import Screen
-from evonas.objective import Objective, default_objective, objective_named, objectives_named
+from evonas.metrics import chosen_metric, with_metric
+from evonas.objective import Objective, default_objective, objectives_named
 from evonas.reading import read_data
 from evonas.result import SearchResult
 from evonas.runs.directory import WORKER_LOG, new_directory
@@ -37,7 +38,7 @@ from genomes.space import SearchSpace
 from genomes.spaces import read_space, space_from_json
 
 if TYPE_CHECKING:
-    from evonas.data.prepared import PreparedData
+    from evonas.data.prepared import PreparedData, Problem
 
 __all__ = ["EvaluatorFactory", "finalists", "load_run", "resume", "search", "search_prepared"]
 
@@ -174,8 +175,8 @@ def search_prepared(
     settings, space = settings or Settings(seed=0), _as_space(space, build)
     if evaluator is None:
         check_fits(build, space, settings.trainer)
-    task = data.problem.task
-    objective, settings = _objectives(settings, task)
+    objective, settings = _objectives(settings, data.problem)
+    data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
     genomes, data, source = taken_over(data, space, settings, initial, warm_start, transfer, source or {})
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
@@ -357,7 +358,7 @@ def _worker(space: SearchSpace, data: Path, settings: Settings, build: Build | N
     return worker_for(space, data, settings, build)
 
 
-def _objectives(settings: Settings, task: str) -> tuple[Objective, Settings]:
+def _objectives(settings: Settings, problem: Problem) -> tuple[Objective, Settings]:
     """What ranks, and the settings with it and, where the strategy takes several, with all objectives named."""
     several = settings.objectives
     if several is not None and settings.objective not in (None, several[0]):
@@ -365,11 +366,15 @@ def _objectives(settings: Settings, task: str) -> tuple[Objective, Settings]:
             f"objective must be the first of objectives ({', '.join(several)}), not {settings.objective}: give one"
         )
     chosen = several[0] if several else settings.objective
-    objective = objective_named(chosen, task) if chosen else default_objective(task)
+    if problem.metric and chosen == problem.metric:
+        objective = Objective(problem.metric, "min" if problem.direction == "min" else "max")
+    else:
+        objective = chosen_metric(chosen, problem.task) if chosen else default_objective(problem.task)
     if several is None and settings.strategy in STRATEGIES and STRATEGIES[settings.strategy].several:
         several = (objective.name, "parameters")
     if several is not None:
-        objectives_named(several, task)
+        several = (objective.name, *several[1:])
+        objectives_named(objective, several, problem.task)
     return objective, settings.resolved(objective.name).model_copy(update={"objectives": several})
 
 

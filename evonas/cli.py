@@ -122,7 +122,12 @@ def run(
     task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
     drop: Annotated[list[str] | None, option("Column to leave out; may be repeated.", "COLUMN")] = None,
     objective: Annotated[
-        str | None, option(f"What is optimised: {', '.join(METRICS)} [rmse or log_loss].", "NAME")
+        str | None,
+        option(
+            f"What is optimised: {', '.join(METRICS)} [rmse or log_loss]; or a scorer of scikit-learn's, or a metric "
+            "of Keras's, with :min or :max behind it where its direction is not known.",
+            "NAME",
+        ),
     ] = None,
     objectives: Annotated[
         str | None,

@@ -81,13 +81,12 @@ def objective_named(name: str, task: str) -> Objective:
     return Objective(name, METRICS[name][0])
 
 
-def objectives_named(names: Sequence[str], task: str) -> tuple[Objective, ...]:
-    """The objectives of a run: a metric of the task, which ranks, then metrics or measures.
+def objectives_named(first: Objective, names: Sequence[str], task: str) -> tuple[Objective, ...]:
+    """The objectives of a run: `first`, which ranks, then metrics or measures.
 
     Raises:
         InputError: a name is unknown, there twice, or no metric comes first.
     """
-    first = objective_named(names[0], task)
     for name in names[1:]:
         if name not in MEASURES:
             try:

@@ -172,7 +172,7 @@ def test_csv_files_and_tables(tmp_path: Path) -> None:
         ({"population": 0}, "population must be at least 1"),
         ({"generations": -1}, "generations must be at least 1, not -1"),
         ({"time": "soon"}, "time must be a duration"),
-        ({"objective": "acuracy"}, "objective must be one of mse"),
+        ({"objective": "acuracy"}, "objective must be a metric, not .acuracy.: did you mean"),
         ({"strategy": "gaa"}, "did you mean 'ga'"),
         ({"space": "nowhere.toml"}, "space file"),
         ({"initial": "nowhere.json"}, "population file"),

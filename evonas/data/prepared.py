@@ -44,6 +44,8 @@ class Problem:
         target_names: of the predicted columns.
         input_shapes: of one sample, of each array that a user's own model takes; empty for a table, whose rows have
             shape `(num_features,)`.
+        metric, direction: what is optimised, if it is none of `evonas.objective.METRICS`, and "min" or "max": see
+            `evonas.metrics`. Scores then have it too.
     """
 
     task: str
@@ -55,6 +57,8 @@ class Problem:
     feature_names: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
     input_shapes: tuple[tuple[int, ...], ...] = ()
+    metric: str = ""
+    direction: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,6 +93,8 @@ class RunReader:
     def objective(self) -> Objective:
         """What is optimised."""
         name = self.settings.objective or ""
+        if self.problem_json.get("metric") == name and self.problem_json.get("direction") in ("min", "max"):
+            return Objective(name, self.problem_json["direction"])
         return Objective(name, METRICS[name][0] if name in METRICS else "min")
 
     @property

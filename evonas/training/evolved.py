@@ -14,13 +14,14 @@ import numpy as np
 
 from evonas.data.prepared import PreparedData, Split
 from evonas.evaluation import Evaluation, Status
-from evonas.scoring import mean_loss, scores
+from evonas.scoring import mean_loss
 from evonas.training.cost import pack_bytes, weights_of
 from evonas.training.lineage import Lineages
 from evonas.training.members import Member
 from evonas.training.network import Network
 from evonas.training.packing import Part, Planner, Workload, union_of
 from evonas.training.population import PopulationTrainer
+from evonas.training.scores import scores
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.architecture import graph_from_json
 

@@ -21,9 +21,10 @@ from evonas.data.inputs import Inputs, mapped
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Weights
 from evonas.runs.files import write_atomically
-from evonas.scoring import predictions, scores
+from evonas.scoring import predictions
 from evonas.training.deployment import Exported, ExportTask
 from evonas.training.model import build_model, deployable, get_weights, set_weights
+from evonas.training.scores import scores
 from evonas.training.single import fit_epochs, prepare_model, raw_outputs
 from evonas.training.trainer import TrainingSettings
 from evonas.training.transfer import first_weights

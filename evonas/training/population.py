@@ -19,7 +19,6 @@ import numpy as np
 
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Evaluation, Status
-from evonas.scoring import scores
 from evonas.snapshot import Snapshot
 from evonas.training.backends import current_backend
 from evonas.training.combine import combined, member_seed
@@ -30,6 +29,7 @@ from evonas.training.members import Fold, Member
 from evonas.training.network import Network
 from evonas.training.packing import Part, Planner, Workload
 from evonas.training.program import build_program
+from evonas.training.scores import scores
 from evonas.training.shape import ProgramShape
 from evonas.training.start import start_of
 from evonas.training.trainer import TrainingSettings, TrainingTask

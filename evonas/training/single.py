@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from evonas.data.donor import Donor
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Evaluation, Status, Weights
-from evonas.scoring import scores
 from evonas.snapshot import Snapshot
 from evonas.training.combine import combined, member_seed
 from evonas.training.fitting import Fitting, State, restore, state_of
 from evonas.training.initial import epoch_order, initial_weights
 from evonas.training.model import build_model, get_weights, set_weights
 from evonas.training.schedule import learning_rates
+from evonas.training.scores import scores
 from evonas.training.start import start_of
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from evonas.training.transfer import first_weights
