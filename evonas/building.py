@@ -18,7 +18,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -29,9 +29,11 @@ from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
 from genomes.values import suggestion
 
-__all__ = ["Build", "PackedBuild", "check_build", "check_first", "check_fits"]
+__all__ = ["Build", "PackedBuild", "check_build", "check_first", "check_fits", "pack"]
 
 _SITES = ("site-packages", "dist-packages")
+#: The worker has these, whatever the state of the driver's.
+_OURS = ("evonas", "genomes", *sys.stdlib_module_names)
 
 
 @dataclass(frozen=True)
@@ -152,22 +154,42 @@ class Build:
         Raises:
             InputError: it holds something that cannot be sent to another process.
         """
-        search = tuple(str(Path(folder).absolute()) for folder in sys.path)
         if self.function is None:
-            return PackedBuild(self.name, self.content.encode(), self.path, (str(Path(self.path).parent), *search))
-        import cloudpickle
+            search = (str(Path(self.path).parent), *_search())
+            return PackedBuild(self.name, self.content.encode(), self.path, search)
+        return pack(self.function, self.name, [self.function])
 
-        keras = sys.modules.get("keras")
-        objects = dict(keras.saving.get_custom_objects()) if keras is not None else {}
-        try:
-            with _by_value(self.function):
-                content = cloudpickle.dumps((self.function, objects))
-        except Exception as error:
-            raise InputError(
-                f"build must be a function that can be sent to the worker process, which {self.name} is not ({error}): "
-                "let it make what it needs itself, and take no models, locks or open files from outside"
-            ) from None
-        return PackedBuild(self.name, content, "", search)
+
+def pack(value: Any, name: str, users: Sequence[Any]) -> PackedBuild:
+    """A function, or another callable, as it is sent to the worker process.
+
+    Args:
+        value: what is sent, with all that it holds.
+        name: for messages.
+        users: functions and objects in it that are a user's: what their modules define is sent too, as it is now.
+
+    Raises:
+        InputError: it holds something that cannot be sent to another process.
+    """
+    import cloudpickle
+
+    keras = sys.modules.get("keras")
+    objects = dict(keras.saving.get_custom_objects()) if keras is not None else {}
+    try:
+        with ExitStack() as stack:
+            for user in users:
+                stack.enter_context(_by_value(user))
+            content = cloudpickle.dumps((value, objects))
+    except Exception as error:
+        raise InputError(
+            f"build must be a function that can be sent to the worker process, which {name} is not ({error}): "
+            "let it make what it needs itself, and take no models, locks or open files from outside"
+        ) from None
+    return PackedBuild(name, content, "", _search())
+
+
+def _search() -> tuple[str, ...]:
+    return tuple(str(Path(folder).absolute()) for folder in sys.path)
 
 
 def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir: Path) -> None:
@@ -281,6 +303,7 @@ def _by_value(function: Any) -> Iterator[None]:
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
     mine = module is not None and name != "__main__" and file and not any(site in Path(file).parts for site in _SITES)
+    mine = mine and name.partition(".")[0] not in _OURS and name not in cloudpickle.list_registry_pickle_by_value()
     if mine:
         cloudpickle.register_pickle_by_value(module)
     try:

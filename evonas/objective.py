@@ -12,6 +12,7 @@ from genomes.errors import InputError
 __all__ = [
     "MEASURES",
     "METRICS",
+    "Direction",
     "Objective",
     "default_objective",
     "objective_named",

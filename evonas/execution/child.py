@@ -73,7 +73,7 @@ class WorkerProcess:
     def __init__(
         self,
         command: list[str],
-        data_path: Path,
+        data_path: Path | None,
         settings: TrainingSettings,
         log: Path | None,
         limits: Limits,
@@ -83,7 +83,7 @@ class WorkerProcess:
 
         Args:
             command: what to run; the number of the socket's descriptor and of this process are appended.
-            data_path: the `PreparedData` to train on.
+            data_path: the `PreparedData` to train on; None where `build` brings its own data.
             settings: what is the same for every network.
             log: file that takes what the worker prints, at its end; a temporary one when None.
             limits: what the process is killed for.

@@ -38,10 +38,10 @@ __all__ = [
 class Start:
     """The first message to a worker: which data to read, how to train, and how much memory it may take in all.
 
-    `build` is the user's function, where the models are a user's own.
+    `build` is the user's function, where the models are a user's own; without data, it is a `Trial`.
     """
 
-    data_path: Path
+    data_path: Path | None
     settings: TrainingSettings
     memory_bytes: int
     build: PackedBuild | None = None

@@ -18,6 +18,7 @@ from evonas.building import PackedBuild
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.execution.child import Limits, WorkerDied, WorkerError, WorkerProcess, command_of
 from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Test, Train
+from evonas.execution.tasks import task_of
 from evonas.learning_rate import LearningRateCurve, SweepTask
 from evonas.snapshot import Start
 from evonas.training.deployment import Exported, ExportTask
@@ -42,7 +43,7 @@ class WorkerEvaluator:
     def __init__(
         self,
         space: Any,
-        data_path: Path,
+        data_path: Path | None,
         settings: TrainingSettings,
         log: Path | None = None,
         limits: Limits | None = None,
@@ -52,13 +53,14 @@ class WorkerEvaluator:
 
         Args:
             space: that the genomes are of, see `genomes.spaces.blueprint`.
-            data_path: file of `PreparedData.save`.
+            data_path: file of `PreparedData.save`; None where `build` is a trial, which brings its own data.
             settings: what is the same for every network.
             log: file that takes what the worker prints; None keeps it only to explain a failed start.
             limits: what a worker is killed for.
-            build: a user's function that builds the models of the space's genomes.
+            build: a user's function that builds the models of the space's genomes; or a `Trial`.
         """
-        self._space, self._data_path, self._settings = space, Path(data_path), settings
+        self._space, self._settings = space, settings
+        self._data_path = None if data_path is None else Path(data_path)
         self._log, self._limits, self._build = log, limits or Limits(), build
         self._worker: WorkerProcess | None = None
         self._state: Any = None
@@ -100,7 +102,7 @@ class WorkerEvaluator:
         Raises:
             WorkerError: the worker does not start, or raised an error that is no candidate's doing.
         """
-        tasks = tuple(self._task(candidate, starts.get(k)) for k, candidate in enumerate(candidates))
+        tasks = tuple(task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates))
         waiting = [_Batch(tuple(range(len(tasks))), done)]
         raised: dict[int, WorkerError] = {}
         while waiting:
@@ -190,21 +192,6 @@ class WorkerEvaluator:
                 self.close()
         if not batch.suspected:
             self._state = answer.value
-
-    def _task(self, candidate: Candidate, start: Start | None) -> TrainingTask:
-        origin = None if start is None else blueprint(self._space, start.genome)
-        architecture = blueprint(self._space, candidate.genome)
-        return TrainingTask(
-            architecture=architecture,
-            seed=candidate.seed,
-            epochs=candidate.epochs,
-            horizon=candidate.horizon,
-            start=() if start is None else start.snapshots,
-            origin=None if origin == architecture else origin,
-            inherit=candidate.origin is not None and candidate.origin.kind == "inherit",
-            keep_snapshots=candidate.keep,
-            lineage=candidate.lineage,
-        )
 
     def _running(self) -> WorkerProcess:
         if self._worker is None or not self._worker.alive:

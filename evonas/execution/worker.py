@@ -61,9 +61,15 @@ def main(arguments: list[str] | None = None) -> None:
     serve(descriptor, parent, make_trainer)
 
 
-def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
-    """The trainer that the settings name. Imports Keras."""
-    trainer = _trainer_named(data, settings)
+def make_trainer(data: PreparedData, settings: TrainingSettings, eager: bool = False) -> Trainer:
+    """The trainer that the settings name. Imports Keras.
+
+    Args:
+        data: what to train on.
+        settings: what is the same for every network.
+        eager: whether the single trainer compiles nothing: for so few steps that compiling takes longer.
+    """
+    trainer = _trainer_named(data, settings, eager)
     if not settings.takes_latency:
         return trainer
     from evonas.training.latency import LatencyTrainer
@@ -71,11 +77,11 @@ def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
     return LatencyTrainer(trainer, data, settings)
 
 
-def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
+def _trainer_named(data: PreparedData, settings: TrainingSettings, eager: bool) -> Trainer:
     if settings.trainer == "single":
         from evonas.training.single import SingleTrainer
 
-        return SingleTrainer(data, settings)
+        return SingleTrainer(data, settings, eager=eager)
     from evonas.training.environment import import_keras, prepare_process
 
     prepare_process()
@@ -100,6 +106,13 @@ def own_trainer(data: PreparedData, settings: TrainingSettings, build: Callable[
     from evonas.training.own import OwnTrainer
 
     return OwnTrainer(data, settings, build)
+
+
+def trial_trainer(trial: Callable[..., Any], headway: Callable[[], None]) -> Trainer:
+    """The trainer that runs a trial for each genome."""
+    from evonas.training.trials import TrialTrainer
+
+    return TrialTrainer(trial, headway)
 
 
 def make_scorer(data: PreparedData, settings: TrainingSettings) -> Trainer:
@@ -137,7 +150,7 @@ class _Worker:
         self._sending = threading.Lock()
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
-        self._evaluated = self._bytes_when_ready = self._memory_bytes = 0
+        self._evaluated = self._bytes_when_ready = self._memory_bytes = self._answering = 0
         self._busy = False
         self._scorer: Trainer | None = None
         self._given: tuple[PreparedData, TrainingSettings] | None = None
@@ -147,10 +160,7 @@ class _Worker:
         start: Start = self._inbox.get()
         self._memory_bytes = start.memory_bytes
         try:
-            data = PreparedData.load(start.data_path)
-            build = None if start.build is None else load_build(start.build)
-            trainer = factory(data, start.settings) if build is None else own_trainer(data, start.settings, build)
-            self._given = (data, start.settings) if build is None else None
+            data, trainer, build = self._loaded(start, factory)
         except Exception as error:
             self._refuse(0, error)
             return
@@ -163,15 +173,15 @@ class _Worker:
             try:
                 if isinstance(request, Train):
                     retiring = self._train(request, trainer)
-                elif isinstance(request, Export):
+                elif isinstance(request, Export) and data is not None:
                     from evonas.training.export import export
 
                     self._send(Finished(request.number, export(request.task, data, start.settings, build)))
-                elif isinstance(request, Sweep):
+                elif isinstance(request, Sweep) and data is not None:
                     from evonas.training.range_test import sweep
 
                     self._send(Finished(request.number, sweep(request.task, data, start.settings)))
-                elif isinstance(request, Test):
+                elif isinstance(request, Test) and data is not None:
                     from evonas.training.export import test_scores
 
                     self._send(
@@ -181,8 +191,28 @@ class _Worker:
                 self._refuse(request.number, error)
             self._busy = False
 
+    def _loaded(
+        self, start: Start, factory: TrainerFactory
+    ) -> tuple[PreparedData | None, Trainer, Callable[..., Any] | None]:
+        """The data, the trainer, and the user's function if there is one."""
+        data = None if start.data_path is None else PreparedData.load(start.data_path)
+        build = None if start.build is None else load_build(start.build)
+        if data is None:
+            if build is None:
+                raise InputError("data must be given where no trial brings its own: name the file")
+            return None, trial_trainer(build, self._headway), build
+        if build is not None:
+            return data, own_trainer(data, start.settings, build), build
+        self._given = (data, start.settings)
+        return data, factory(data, start.settings), None
+
+    def _headway(self) -> None:
+        """Tells the driver, in the midst of a training, that there is progress."""
+        self._send(Part(self._answering, {}))
+
     def _train(self, request: Train, trainer: Trainer) -> bool:
         """Answers the request; whether the worker is to retire."""
+        self._answering = request.number
         if any(task.lineage for task in request.tasks):
             trainer = self._evolved()
         left = len(request.tasks) - len(request.done)

@@ -91,10 +91,12 @@ class RunReader:
 
     @property
     def objective(self) -> Objective:
-        """What is optimised."""
+        """What is optimised: a metric of evonas's, or a score of a user's whose direction the run records."""
         name = self.settings.objective or ""
         if self.problem_json.get("metric") == name and self.problem_json.get("direction") in ("min", "max"):
             return Objective(name, self.problem_json["direction"])
+        if self.source.get("direction") in ("min", "max"):
+            return Objective(name, self.source["direction"])
         return Objective(name, METRICS[name][0] if name in METRICS else "min")
 
     @property

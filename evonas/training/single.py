@@ -43,16 +43,19 @@ Parts = Generator[Mapping[int, Evaluation], None, Evaluation]
 class SingleTrainer:
     """Trains networks one after the other. Meets `Trainer`; an empty part after each epoch says that it is alive."""
 
-    def __init__(self, data: PreparedData, settings: TrainingSettings, jit_compile: bool = False) -> None:
+    def __init__(
+        self, data: PreparedData, settings: TrainingSettings, jit_compile: bool = False, eager: bool = False
+    ) -> None:
         """Compiles nothing yet.
 
         Args:
             data: what to train on.
             settings: what is the same for every network.
             jit_compile: whether TensorFlow compiles a step with XLA: faster steps for about a second a network.
+            eager: whether nothing is traced or compiled at all: slower steps, and half a second saved a network.
         """
-        self._problem, self._splits, self._settings, self._jit = data.problem, data.splits, settings, jit_compile
-        self._donor = data.donor
+        self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
+        self._compiling = {"jit_compile": jit_compile, "eager": eager}
 
     def state(self) -> None:
         """Remembers nothing."""
@@ -79,7 +82,7 @@ class SingleTrainer:
 
     def fitting(self, task: TrainingTask, split: Split, seed: int, number: int) -> Fitting:
         """The task's network on one split, from one seed; `number` counts the folds and replicates."""
-        return _GraphFitting(task, self._problem, self._settings, split, seed, number, self._jit, self._donor)
+        return _GraphFitting(task, self._problem, self._settings, split, seed, number, self._compiling, self._donor)
 
     def failure(self, error: Exception) -> str | None:
         """Why a network that raised this has failed; None where the error is not its doing."""
@@ -152,11 +155,12 @@ class _GraphFitting:
         split: Split,
         seed: int,
         number: int,
-        jit: bool,
+        compiling: Mapping[str, bool],
         donor: Donor | None,
     ) -> None:
         self._graph = graph_from_json(task.architecture)
-        self._problem, self._settings, self._split, self._seed, self._jit = problem, settings, split, seed, jit
+        self._problem, self._settings, self._split, self._seed = problem, settings, split, seed
+        self._compiling = compiling
         self._horizon, self.epochs = task.horizon or task.epochs, task.epochs
         self.parameters = count_parameters(self._graph, problem.num_features, problem.num_outputs)
         own = first_weights(self._graph, problem, seed, donor, split.x_train)
@@ -168,7 +172,9 @@ class _GraphFitting:
     def prepare(self) -> None:
         """See `Fitting.prepare`."""
         problem, rows = self._problem, len(self._split.x_train)
-        self._model = prepare_model(self._graph, problem, self._settings, self._seed, rows, self._horizon, self._jit)
+        self._model = prepare_model(
+            self._graph, problem, self._settings, self._seed, rows, self._horizon, **self._compiling
+        )
         set_weights(self._model, self._initial())
         if self.start is not None:
             set_weights(self._model, self.start.weights)
@@ -210,6 +216,7 @@ def prepare_model(
     num_rows: int,
     horizon: int,
     jit_compile: bool = False,
+    eager: bool = False,
 ) -> keras.Model:
     """The compiled network with its initial weights.
 
@@ -219,7 +226,7 @@ def prepare_model(
         seed: of weights and dropout.
         num_rows: training rows.
         horizon: epochs that the learning-rate schedule spans.
-        jit_compile: see `SingleTrainer`.
+        jit_compile, eager: see `SingleTrainer`.
     """
     width, outputs = problem.num_features, problem.num_outputs
     steps = -(-num_rows // graph.graph["training"]["batch_size"])
@@ -230,7 +237,8 @@ def prepare_model(
         loss=default_loss(problem, settings),
         # An epoch in one call: the steps are the same, their overhead is a third.
         steps_per_execution=steps,
-        jit_compile=jit_compile or keras.backend.backend() == "jax",
+        jit_compile=not eager and (jit_compile or keras.backend.backend() == "jax"),
+        run_eagerly=eager,
     )
     return model
 

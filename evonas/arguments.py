@@ -1,0 +1,46 @@
+"""Arguments of `fit` as the driver sees them: what of them is a user's code, and by what they are known again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["callbacks_of", "digest_of"]
+
+
+def callbacks_of(named: Mapping[str, Any]) -> list[Any]:
+    """The callbacks among the arguments of `fit`."""
+    callbacks = named.get("callbacks") or []
+    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+
+
+def digest_of(value: Any) -> str:
+    """Hexadecimal digest of the arrays in arguments of `fit`, and of other values by their type."""
+    sha = hashlib.sha256()
+    _feed(sha, value)
+    return sha.hexdigest()
+
+
+def _feed(sha: Any, value: Any) -> None:
+    if isinstance(value, Mapping):
+        for name in sorted(value, key=str):
+            if name not in ("callbacks", "verbose"):  # how it is watched
+                sha.update(f"<{name}>".encode())
+                _feed(sha, value[name])
+    elif isinstance(value, (tuple, list)):
+        sha.update(f"[{len(value)}]".encode())
+        for part in value:
+            _feed(sha, part)
+    elif isinstance(value, (bool, int, float, str, type(None))):
+        sha.update(f"{type(value).__name__} {value!r}".encode())
+    elif hasattr(value, "to_numpy") or isinstance(value, np.ndarray):
+        array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+        sha.update(f"{array.dtype} {array.shape}".encode())
+        sha.update(repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes())
+    elif hasattr(value, "batches"):
+        _feed(sha, list(value.batches))
+    else:
+        sha.update(type(value).__name__.encode())

@@ -1,0 +1,119 @@
+"""`EvolutionClassifier`: evolved networks as a classifier of scikit-learn's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+
+from evonas.estimators.evolved import Evolved
+from genomes.errors import InputError
+
+__all__ = ["EvolutionClassifier"]
+
+
+class EvolutionClassifier(ClassifierMixin, Evolved):  # type: ignore[misc]
+    """Evolves networks of dense layers for the classes of a table; predicts with the best one.
+
+        >>> EvolutionClassifier(time="5m").fit(x, y).predict_proba(x_new)                  # doctest: +SKIP
+
+    Attributes:
+        classes_: labels, sorted.
+        best_score_: on the validation rows; greater is better, errors and losses are negative.
+        best_params_: of the best network, by name.
+        best_model_: its `keras.Model`.
+        best_estimator_: this estimator.
+        cv_results_: columns by name, one row a network; history_: a DataFrame, one row a generation.
+        n_features_in_, feature_names_in_: as in scikit-learn.
+        network_: the best network as a plain value; run_dir_: the run directory, None where it was temporary.
+    """
+
+    _task = "classification"
+
+    def __init__(
+        self,
+        *,
+        generations: int | None = None,
+        evaluations: int | None = None,
+        time: str | float | None = None,
+        population: int = 20,
+        epochs: int = 50,
+        patience: int | None = 10,
+        objective: str | None = None,
+        cv: int | None = None,
+        validation_fraction: float = 0.2,
+        strategy: str = "ga",
+        space: Any = None,
+        settings: Mapping[str, Any] | None = None,
+        class_weight: Any = None,
+        random_state: Any = None,
+        verbose: int = 0,
+        run_dir: str | Path | None = None,
+        in_process: bool | str = "auto",
+    ) -> None:
+        """See `Evolved`; `class_weight` is "balanced", or label -> weight."""
+        super().__init__(
+            generations=generations,
+            evaluations=evaluations,
+            time=time,
+            population=population,
+            epochs=epochs,
+            patience=patience,
+            objective=objective,
+            cv=cv,
+            validation_fraction=validation_fraction,
+            strategy=strategy,
+            space=space,
+            settings=settings,
+            random_state=random_state,
+            verbose=verbose,
+            run_dir=run_dir,
+            in_process=in_process,
+        )
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> EvolutionClassifier:
+        """Searches.
+
+        Args:
+            X: a DataFrame of any columns, or numbers, shape `(num_samples, num_columns)`; NaN is missing.
+            y: labels, shape `(num_samples,)`.
+            sample_weight: of the rows in training, shape `(num_samples,)`; rows of weight 0 are left out.
+
+        Raises:
+            InputError: something given cannot be used; a ValueError, as scikit-learn raises.
+        """
+        rows, y, weight = self._checked(X, y, sample_weight, multi_output=False)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise InputError(f"y must have at least 2 classes, not only the class {self.classes_[0]!r}: add rows")
+        # Training and validation rows hold every class: the only row of one is in both.
+        alone = np.flatnonzero(np.bincount(codes)[codes] == 1)
+        places = np.concatenate([np.arange(len(codes)), alone])
+        weight = None if weight is None else weight[places]
+        self._searched(rows.iloc[places], codes[places], weight)
+        return self
+
+    def _class_weights(self) -> Any:
+        if not isinstance(self.class_weight, Mapping):
+            return self.class_weight
+        given = {code: self.class_weight.get(label, 1.0) for code, label in enumerate(self.classes_.tolist())}
+        if unknown := set(self.class_weight) - set(self.classes_.tolist()):
+            raise InputError(f"class_weight must be of labels in y, which {next(iter(unknown))!r} is not: leave it out")
+        return given
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Labels, shape `(num_samples,)`."""
+        chances = self._predictions(X)
+        labels: NDArray[Any] = self.classes_[chances.argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities of the classes, shape `(num_samples, num_classes)`, in the order of `classes_`."""
+        return self._predictions(X)

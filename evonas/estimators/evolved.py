@@ -1,0 +1,281 @@
+"""`Evolved`: what `EvolutionClassifier` and `EvolutionRegressor` share: the search, and the network that it found."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _check_y,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from evonas.config import Budget, Settings
+from evonas.data.arrays import feature_columns
+from evonas.data.preparation import prepare_arrays
+from evonas.data.prepared import PreparedData
+from evonas.estimators.network import FittedNetwork
+from evonas.estimators.results import results_of
+from evonas.estimators.seeds import seed_of
+from evonas.evolution import Generation
+from evonas.interruption import Interruption
+from evonas.result import SearchResult
+from evonas.runs.reader import RunReader
+from evonas.runs.schema import DATABASE
+from genomes.errors import InputError
+from genomes.spaces import blueprint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evonas.evaluation import Evaluator
+    from genomes.space import SearchSpace
+
+__all__ = ["Evolved"]
+
+#: Cells of a table up to which "auto" trains in this process: such networks need no guard, and start at once.
+_SMALL_CELLS = 100_000
+#: Steps of gradient descent in all, up to which compiling them costs more than they do.
+_FEW_STEPS = 400
+_BATCH_ROWS = 32
+
+
+class Evolved(BaseEstimator):  # type: ignore[misc]
+    """Searches when it is fitted, and predicts with the best network."""
+
+    _task = "regression"
+
+    def __init__(
+        self,
+        *,
+        generations: int | None = None,
+        evaluations: int | None = None,
+        time: str | float | None = None,
+        population: int = 20,
+        epochs: int = 50,
+        patience: int | None = 10,
+        objective: str | None = None,
+        cv: int | None = None,
+        validation_fraction: float = 0.2,
+        strategy: str = "ga",
+        space: Any = None,
+        settings: Mapping[str, Any] | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+        run_dir: str | Path | None = None,
+        in_process: bool | str = "auto",
+    ) -> None:
+        """Keeps its arguments, as scikit-learn's estimators do.
+
+        Args:
+            generations, evaluations, time: bounds of the search, as of `evonas.search`; 10 generations unless given.
+            population: networks that survive a generation.
+            epochs: the most that a network trains.
+            patience: epochs without improvement before a training stops; None is none.
+            objective: a metric of evonas's, such as "mae" or "accuracy"; rmse or log_loss unless given.
+            cv: folds on which each network is trained; None is one split.
+            validation_fraction: of the rows, for that split.
+            strategy: a key of `evonas.strategies.STRATEGIES`.
+            space: what to search, as of `evonas.search`.
+            settings: more fields of `evonas.Settings`.
+            random_state: of everything random.
+            verbose: 1 prints a line a generation.
+            run_dir: keeps the run there, and goes on with it where it is there already; a temporary one if None.
+            in_process: whether to train in this process and not in a worker; "auto" does so with small tables, of at
+                most 100,000 cells.
+        """
+        self.generations = generations
+        self.evaluations = evaluations
+        self.time = time
+        self.population = population
+        self.epochs = epochs
+        self.patience = patience
+        self.objective = objective
+        self.cv = cv
+        self.validation_fraction = validation_fraction
+        self.strategy = strategy
+        self.space = space
+        self.settings = settings
+        self.random_state = random_state
+        self.verbose = verbose
+        self.run_dir = run_dir
+        self.in_process = in_process
+
+    # ---------------------------------------------------------------- what was found
+
+    @property
+    def best_model_(self) -> Any:
+        """The best `keras.Model`. It takes features as `SearchResult.prepare` gives them."""
+        check_is_fitted(self)
+        return self.network_.model()
+
+    @property
+    def best_estimator_(self) -> Any:
+        """This estimator: it predicts with the best network."""
+        check_is_fitted(self)
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    # ---------------------------------------------------------------- fitting
+
+    def _searched(self, rows: pd.DataFrame, y: NDArray[Any], sample_weight: Any) -> None:
+        """Searches, and remembers what was found."""
+        from evonas.api import resume, search_prepared
+        from evonas.exporting import worker_for
+
+        seed = seed_of(self.random_state)
+        data = prepare_arrays(
+            rows,
+            y,
+            seed=seed,
+            test_share=0.0,
+            validation_share=self.validation_fraction,
+            folds=self.cv,
+            task=self._task,
+            sample_weight=sample_weight,
+            class_weight=self._class_weights(),
+        )
+        budget = Budget.of(self.generations, self.evaluations, self.time)
+        here, few = self._place(data, budget)
+        chosen: dict[str, Any] = {
+            "population": self.population,
+            "epochs": self.epochs,
+            "patience": self.patience,
+            "objective": self.objective,
+            "cv": self.cv,
+            "strategy": self.strategy,
+            "seed": seed,
+            "finalists": 0,
+            "trainer": "single" if few else "population",
+            **(self.settings or {}),
+        }
+        settings = Settings(**chosen)
+        evaluator = partial(_local, data, few and settings.trainer == "single") if here else worker_for
+        common: dict[str, Any] = {
+            "on_generation": _report if self.verbose else None,
+            "interruption": Interruption(quiet=not self.verbose),
+            "evaluator": evaluator,
+        }
+        with ExitStack() as stack:
+            if self.run_dir is None:
+                directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evonas-"))) / "run"
+            else:
+                directory = Path(self.run_dir)
+            if (directory / DATABASE).exists():
+                bounds: dict[str, Any] = {
+                    "generations": self.generations,
+                    "evaluations": self.evaluations,
+                    "time": self.time,
+                }
+                kept = {name: value for name, value in chosen.items() if name not in ("objective", "seed")}
+                result = resume(directory, data=data, **bounds, **kept, **common)
+            else:
+                result = search_prepared(
+                    data, space=self.space, settings=settings, budget=budget, out=directory, **common
+                )
+            self._remember(result, data)
+
+    def _remember(self, result: SearchResult, data: PreparedData) -> None:
+        space: Any = result.space
+        best = result.best
+        with RunReader(result.run_dir) as run:
+            weights, objective, records = run.weights(best), run.objective, list(run.records())
+        assert data.preparation is not None
+        genome = space.genome_from_json(best.genome)
+        self.network_ = FittedNetwork(blueprint(space, genome), weights, data.problem, data.preparation)
+        self.best_score_ = -objective.loss(best.evaluation.scores[objective.name])
+        self.best_params_ = space.values(genome)
+        self.cv_results_ = results_of(records, space, objective)
+        self.best_index_ = int(self.cv_results_["rank_test_score"].argmin())
+        self.history_ = result.history
+        self.run_dir_ = None if self.run_dir is None else result.run_dir
+
+    def _place(self, data: PreparedData, budget: Budget) -> tuple[bool, bool]:
+        """Whether to train in this process, and whether so little that compiling would cost more."""
+        if self.in_process not in (True, False, "auto"):
+            raise InputError(f"in_process must be True, False or 'auto', not {self.in_process!r}: choose one")
+        rows = sum(len(split.y_train) for split in data.splits)
+        here = self.in_process is True or (
+            self.in_process == "auto" and rows * max(1, data.problem.num_features) <= _SMALL_CELLS
+        )
+        networks = budget.evaluations or self.population * (budget.generations or 1000)
+        steps = networks * self.epochs * -(-rows // _BATCH_ROWS)
+        return here, here and steps <= _FEW_STEPS
+
+    def _class_weights(self) -> Any:
+        """As `evonas.data.weights.ClassWeight`, by class number."""
+        return None
+
+    # ---------------------------------------------------------------- rows
+
+    def _checked(
+        self, X: Any, y: Any, sample_weight: Any, multi_output: bool
+    ) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.float64] | None]:
+        """Rows, targets and weights to fit, as scikit-learn checks them; rows of weight 0 are left out."""
+        if y is None:
+            raise InputError(f"{type(self).__name__} requires y to be passed, but the target y is None: pass it")
+        rows = self._rows(X, reset=True)
+        targets = _check_y(y, multi_output=multi_output, y_numeric=multi_output, estimator=self)
+        check_consistent_length(rows, targets)
+        if sample_weight is None:
+            return rows, targets, None
+        weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+        if not weight.any():
+            raise InputError("sample_weight must not be 0 in all rows, but it is: correct it, or leave it out")
+        there = np.flatnonzero(weight)
+        return rows.iloc[there], targets[there], weight[there]
+
+    def _rows(self, X: Any, reset: bool = False) -> pd.DataFrame:
+        """Raw rows. A table may hold columns of any kind, an array numbers; NaN is a missing value."""
+        if hasattr(X, "columns") and hasattr(X, "iloc"):
+            if not len(X) or not X.shape[1]:
+                what = "sample" if X.shape[1] else "feature"
+                raise InputError(f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required.")
+            validate_data(self, X=X, reset=reset, skip_check_array=True)
+            return feature_columns(X, "X")
+        least = 2 if reset else 1
+        checked = validate_data(
+            self, X, reset=reset, ensure_all_finite="allow-nan", dtype="numeric", ensure_min_samples=least
+        )
+        return feature_columns(checked, "X")
+
+    def _predictions(self, X: Any) -> NDArray[np.float64]:
+        check_is_fitted(self)
+        return self.network_.predictions(self._rows(X))
+
+
+def _local(data: PreparedData, eager: bool, space: SearchSpace, path: Path, settings: Settings) -> Evaluator:
+    """An evaluator in this process."""
+    from evonas.execution.here import LocalEvaluator
+    from evonas.training.trainer import TrainingSettings
+
+    known = {field.name for field in fields(TrainingSettings)}
+    chosen = TrainingSettings(**{name: value for name, value in settings.model_dump().items() if name in known})
+
+    def make() -> Any:
+        from evonas.execution.worker import make_trainer
+
+        return make_trainer(data, chosen, eager=eager)
+
+    return LocalEvaluator(space, make)
+
+
+def _report(generation: Generation) -> None:
+    best = generation.best
+    score = "none has a score" if best is None or best.loss is None else f"best loss {best.loss:.6g}"
+    print(f"generation {generation.number}: {generation.trained} networks trained, {score}", flush=True)

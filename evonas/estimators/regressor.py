@@ -1,0 +1,49 @@
+"""`EvolutionRegressor`: evolved networks as a regressor of scikit-learn's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
+
+from evonas.estimators.evolved import Evolved
+
+__all__ = ["EvolutionRegressor"]
+
+
+class EvolutionRegressor(RegressorMixin, Evolved):  # type: ignore[misc]
+    """Evolves networks of dense layers for the numbers of a table; predicts with the best one.
+
+        >>> EvolutionRegressor(time="5m").fit(x, y).predict(x_new)                          # doctest: +SKIP
+
+    Attributes:
+        best_score_: on the validation rows; greater is better, errors are negative.
+        Others as of `EvolutionClassifier`.
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> EvolutionRegressor:
+        """Searches.
+
+        Args:
+            X: a DataFrame of any columns, or numbers, shape `(num_samples, num_columns)`; NaN is missing.
+            y: numbers, shape `(num_samples,)` or `(num_samples, num_targets)`.
+            sample_weight: of the rows in training, shape `(num_samples,)`; rows of weight 0 are left out.
+
+        Raises:
+            InputError: something given cannot be used; a ValueError, as scikit-learn raises.
+        """
+        rows, targets, weight = self._checked(X, y, sample_weight, multi_output=True)
+        self._searched(rows, targets, weight)
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Shape `(num_samples,)`, or `(num_samples, num_targets)` of several."""
+        found = self._predictions(X)
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

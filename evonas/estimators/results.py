@@ -1,0 +1,51 @@
+"""`results_of`: the networks of a run in the form of scikit-learn's `cv_results_`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.objective import Objective
+from evonas.runs.records import Record
+
+__all__ = ["masked_columns", "ranks", "results_of"]
+
+
+def results_of(records: Sequence[Record], space: Any, objective: Objective) -> dict[str, Any]:
+    """Columns by name, one row a network, in the order in which they were tried.
+
+    Args:
+        records: evaluations of a run.
+        space: of their genomes.
+        objective: that ranks; scores are such that greater is better, and NaN where there is none.
+    """
+    params = [space.values(space.genome_from_json(record.genome)) for record in records]
+    scores = np.array([np.nan if record.loss is None else -record.loss for record in records])
+    return {
+        "mean_fit_time": np.array([record.evaluation.train_seconds for record in records]),
+        "params": params,
+        **masked_columns(params),
+        "mean_test_score": scores,
+        "rank_test_score": ranks(scores),
+        "status": np.array([record.evaluation.status.value for record in records]),
+        "parameters": np.array([record.evaluation.parameters for record in records]),
+    }
+
+
+def masked_columns(params: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A masked array for each parameter, "param_NAME"; masked where it is not there."""
+    columns: dict[str, Any] = {}
+    for row, given in enumerate(params):
+        for name, value in given.items():
+            empty = np.ma.array(np.empty(len(params), object), mask=True)
+            columns.setdefault(f"param_{name}", empty)[row] = value
+    return columns
+
+
+def ranks(scores: NDArray[Any]) -> NDArray[np.int32]:
+    """1 for the best; equals share the better rank; NaN is last."""
+    ordered = np.where(np.isnan(scores), -np.inf, scores)
+    return np.array([1 + int((ordered > value).sum()) for value in ordered], np.int32)

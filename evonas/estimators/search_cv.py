@@ -1,0 +1,343 @@
+"""`EvolutionSearchCV`: takes what scikit-learn's `RandomizedSearchCV` takes over a Keras model, and evolves."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.metrics import check_scoring, get_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils.validation import check_is_fitted
+
+from evonas.arguments import callbacks_of, digest_of
+from evonas.building import Build
+from evonas.estimators.parameters import Parameters, read_parameters
+from evonas.estimators.results import masked_columns, ranks
+from evonas.estimators.seeds import seed_of
+from evonas.evaluation import Status
+from evonas.evolution import Progress
+from evonas.interruption import Interruption
+from evonas.objective import Objective
+from evonas.runs.reader import RunReader
+from evonas.trials import TrialSearch, run_trials
+from genomes.errors import InputError
+
+__all__ = ["EvolutionSearchCV"]
+
+#: Scores that a run keeps of one trial.
+_MOST_SCORES = 100
+
+
+class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
+    """Evolves the parameters of a function that builds a compiled Keras model, by cross-validation.
+
+        >>> search = EvolutionSearchCV(build_model, {"units": [16, 32], "rate": loguniform(1e-4, 1e-2)}, n_iter=10)
+        >>> search.fit(x, y, epochs=100, callbacks=[EarlyStopping(patience=10)])            # doctest: +SKIP
+        >>> search.best_params_, search.best_score_, search.best_model_                     # doctest: +SKIP
+
+    Trainings run in a worker process, committed one by one. A training that fails or diverges has the score NaN and
+    the last rank.
+
+    Attributes:
+        best_params_, best_score_, best_index_: of the parameters with the best mean score.
+        best_estimator_: trained with them on all rows (`refit`), with `predict`, `predict_proba` and `score`.
+        best_model_: its `keras.Model`.
+        cv_results_: columns by name: "params", "param_units", "split0_test_score", "mean_test_score", ...;
+            `mean_fit_time` holds scoring too, and `mean_score_time` is 0.
+        scorer_: what scores.
+        n_splits_: folds.
+        refit_time_: seconds of the last training.
+        classes_: labels, of a classifier.
+        run_dir_: the run directory; None where it was a temporary one.
+    """
+
+    def __init__(
+        self,
+        build_model: Callable[..., Any],
+        space: Any,
+        *,
+        n_iter: int = 10,
+        scoring: Any = None,
+        cv: Any = None,
+        refit: bool | str = True,
+        verbose: int = 0,
+        random_state: Any = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        strategy: str = "evolution",
+        settings: Mapping[str, Any] | None = None,
+        run_dir: str | Path | None = None,
+        in_process: bool = False,
+    ) -> None:
+        """Keeps its arguments, as scikit-learn's estimators do.
+
+        Args:
+            build_model: `build_model(**parameters)`, which returns a compiled `keras.Model`. Its loss says whether it
+                is a classifier; labels are given to it as class numbers, or one column a class.
+            space: name -> a frozen distribution of scipy's, a list, a range, an array, or a gene of
+                `genomes.HyperparameterSpace`. Values are plain Python ints, floats, ... when `build_model` gets them.
+                Names that it does not have go to `fit` if they are `epochs`, `batch_size` or the like, or `fit__...`.
+            n_iter: sets of parameters that are tried.
+            scoring: as in scikit-learn, several too. None is accuracy for classifiers, and minus the model's loss else.
+            cv: folds or a splitter, as in scikit-learn.
+            refit: whether to train on all rows at the end; with several scores, the name of the one that ranks.
+            verbose: 1 prints a line for each set of parameters.
+            random_state: of everything random.
+            error_score: NaN, or "raise" to stop at a model that raises.
+            return_train_score: whether to score the training rows too.
+            strategy: a key of `evonas.strategies.STRATEGIES`.
+            settings: of the strategy, fields of `evonas.Settings` such as `{"population": 8}`.
+            run_dir: keeps the run there, and goes on with it where it is there already; a temporary one if None.
+            in_process: whether to train in this process.
+        """
+        self.build_model = build_model
+        self.space = space
+        self.n_iter = n_iter
+        self.scoring = scoring
+        self.cv = cv
+        self.refit = refit
+        self.verbose = verbose
+        self.random_state = random_state
+        self.error_score = error_score
+        self.return_train_score = return_train_score
+        self.strategy = strategy
+        self.settings = settings
+        self.run_dir = run_dir
+        self.in_process = in_process
+
+    def fit(self, X: Any, y: Any, *, groups: Any = None, **fit_params: Any) -> EvolutionSearchCV:
+        """Searches, then trains the best on all rows.
+
+        Args:
+            X: an array, a table, or arrays in a mapping, a tuple or a list, of `num_samples` rows each.
+            y: targets or labels, shape `(num_samples,)` or `(num_samples, num_targets)`.
+            groups: of the rows, for splitters that want them.
+            **fit_params: of `keras.Model.fit`: `epochs`, `validation_data`, `callbacks` (copied for each training),
+                `sample_weight` (dealt with the rows), ...
+
+        Raises:
+            InputError: something given cannot be used, or every first model fails alike.
+        """
+        from evonas.training.cross_validation import CrossValidationTrial
+
+        if isinstance(self.n_iter, bool) or not isinstance(self.n_iter, (int, np.integer)) or self.n_iter < 1:
+            raise InputError(f"n_iter must be a whole number of at least 1, not {self.n_iter!r}: raise it")
+        seed = seed_of(self.random_state)
+        parameters = read_parameters(self.space, seed)
+        targets = np.asarray(y)
+        count = len(targets)
+        labels = _labels(targets)
+        splitter = check_cv(self.cv, targets, classifier=labels is not None)
+        if self.cv is None or isinstance(self.cv, (int, np.integer)):
+            splits = list(splitter.split(np.zeros(count), targets if labels is not None else None, groups))
+        else:
+            splits = list(splitter.split(np.zeros(count), targets, groups))
+        scorers, chosen = self._scorers()
+        many = len(splits) + 1
+        if many * len(scorers) * (2 if self.return_train_score else 1) > _MOST_SCORES:
+            raise InputError(
+                f"folds and scores must be at most {_MOST_SCORES} numbers a trial, not {len(splits)} folds of "
+                f"{len(scorers)} scores: take fewer"
+            )
+        trial = CrossValidationTrial(
+            build=self.build_model,
+            parameters=parameters,
+            x=X if isinstance(X, (Mapping, tuple)) or hasattr(X, "iloc") else np.asarray(X),
+            y=targets,
+            classes=np.unique(targets) if targets.ndim == 1 or targets.shape[1:] == (1,) else None,
+            splits=splits,
+            scorers=scorers,
+            chosen=chosen,
+            arguments={name: value for name, value in fit_params.items() if value is not None},
+            by_row=frozenset(
+                name
+                for name in ("sample_weight",)
+                if fit_params.get(name) is not None and len(fit_params[name]) == count
+            ),
+            train_scores=self.return_train_score,
+            raises=isinstance(self.error_score, str) and self.error_score == "raise",
+        )
+        self._search(trial, parameters, chosen, seed, [X, targets, fit_params, splits])
+        self.scorer_ = self._shown_scorers()
+        self.n_splits_ = len(splits)
+        self.multimetric_ = len(scorers) > 1
+        if self.refit:
+            self._refit(trial, seed)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """As the best model predicts: targets or labels."""
+        return np.asarray(self._fitted().predict(X))
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Probabilities of the classes, shape `(num_samples, num_classes)`."""
+        return np.asarray(self._fitted().predict_proba(X))
+
+    def score(self, X: Any, y: Any) -> float:
+        """The score of the best model on these rows, as it was searched by."""
+        estimator = self._fitted()
+        scorers, chosen = self._scorers()
+        scorer = scorers[chosen]
+        return float(estimator.score(X, y) if scorer is None else scorer(estimator, X, y))
+
+    @property
+    def best_model_(self) -> Any:
+        """The best `keras.Model`, trained on all rows."""
+        return self._fitted().model_
+
+    @property
+    def classes_(self) -> Any:
+        """Labels, of a classifier."""
+        return self._fitted().classes_
+
+    @property
+    def history_(self) -> Any:
+        """What the training on all rows logged: name -> values by epoch."""
+        return self._fitted().history_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        estimator = getattr(self, "best_estimator_", None)
+        if estimator is not None:
+            of = estimator.__sklearn_tags__()
+            tags.estimator_type, tags.classifier_tags, tags.regressor_tags = (
+                of.estimator_type,
+                of.classifier_tags,
+                of.regressor_tags,
+            )
+        return tags
+
+    def _fitted(self) -> Any:
+        check_is_fitted(self, "cv_results_")
+        if not hasattr(self, "best_estimator_"):
+            raise InputError("refit must be on to have a trained model, not False: fit with refit=True")
+        return self.best_estimator_
+
+    def _scorers(self) -> tuple[dict[str, Any], str]:
+        """Name -> scorer, and the name of the one that ranks."""
+        given = self.scoring
+        if given is None:
+            return {"score": None}, "score"
+        if isinstance(given, str) or callable(given):
+            return {"score": get_scorer(given) if isinstance(given, str) else given}, "score"
+        named = dict(given) if isinstance(given, Mapping) else {str(name): name for name in given}
+        scorers = {name: get_scorer(one) if isinstance(one, str) else one for name, one in named.items()}
+        if self.refit is True or (self.refit and self.refit not in scorers):
+            raise InputError(
+                f"refit must be the name of the score that ranks, of {', '.join(scorers)}, not {self.refit!r}"
+            )
+        return scorers, self.refit if isinstance(self.refit, str) else next(iter(scorers))
+
+    def _shown_scorers(self) -> Any:
+        scorers, chosen = self._scorers()
+        if len(scorers) > 1:
+            return scorers
+        scorer = scorers[chosen]
+        return check_scoring(_Scored(), None) if scorer is None else scorer
+
+    def _search(self, trial: Any, parameters: Parameters, chosen: str, seed: int, given: list[Any]) -> None:
+        build = Build.of(self.build_model)
+        identity = {"build": build.digest, "data": digest_of(given), "score": chosen}
+        score = f"mean_test_{chosen}"
+        search = TrialSearch(
+            trial=trial,
+            name=build.name,
+            users=[self.build_model, *callbacks_of(trial.arguments), *filter(callable, trial.scorers.values())],
+            space=parameters.space,
+            objective=Objective(score, "max"),
+            identity=identity,
+            settings={"strategy": self.strategy, "seed": seed, "keep": 1, **(self.settings or {})},
+            initial=[],
+            evaluations=int(self.n_iter),
+            in_process=self.in_process,
+        )
+        with ExitStack() as stack:
+            if self.run_dir is None:
+                directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evonas-"))) / "run"
+            else:
+                directory = Path(self.run_dir)
+            report = partial(_report, score=score, count=self.n_iter) if self.verbose else None
+            run_trials(search, directory, on_part=report, interruption=Interruption(quiet=not self.verbose))
+            with RunReader(directory) as run:
+                records = list(run.records())
+        found = [parameters(search.space.genome_from_json(record.genome)) for record in records]
+        self.cv_results_ = _results(records, found, trial)
+        self.run_dir_ = None if self.run_dir is None else directory
+        self._genomes = [search.space.genome_from_json(record.genome) for record in records]
+        self.best_index_ = int(self.cv_results_[f"rank_test_{chosen}"].argmin())
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+        self.best_score_ = float(self.cv_results_[score][self.best_index_])
+
+    def _refit(self, trial: Any, seed: int) -> None:
+        import time
+
+        if np.isnan(self.best_score_):
+            raise InputError(
+                "a model must have a finite score to be trained on all rows, but none has: mend build_model"
+            )
+        started = time.perf_counter()
+        self.best_estimator_ = trial.fitted(self._genomes[self.best_index_], seed, None)
+        self.refit_time_ = time.perf_counter() - started
+
+
+class _Scored(BaseEstimator):  # type: ignore[misc]
+    """Stands for whatever estimator is scored by its own `score`."""
+
+    def fit(self, X: Any, y: Any) -> _Scored:
+        return self
+
+    def score(self, X: Any, y: Any) -> float:
+        raise NotImplementedError
+
+
+def _labels(targets: NDArray[Any]) -> NDArray[Any] | None:
+    """The labels where the targets look like labels, to be dealt evenly: words, truth, or few whole numbers."""
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        targets = targets[:, 0]
+    if targets.ndim != 1:
+        return None
+    if targets.dtype.kind in "OSUb":
+        return np.unique(targets)
+    if targets.dtype.kind not in "iu":
+        return None
+    labels = np.unique(targets)
+    return labels if len(labels) == 2 or (len(labels) <= 20 and len(targets) >= 10 * len(labels)) else None
+
+
+def _results(records: list[Any], found: list[dict[str, Any]], trial: Any) -> dict[str, Any]:
+    """`cv_results_`, row by row in the order in which parameters were tried."""
+    seconds = np.array([record.evaluation.train_seconds for record in records]) / len(trial.splits)
+    zeros = np.zeros(len(records))
+    results: dict[str, Any] = {
+        "mean_fit_time": seconds,
+        "std_fit_time": zeros,
+        "mean_score_time": zeros.copy(),
+        "std_score_time": zeros.copy(),
+        "params": found,
+    }
+    results |= masked_columns(found)
+    for part in ("test", "train") if trial.train_scores else ("test",):
+        for name in trial.scorers:
+            keys = [f"split{number}_{part}_{name}" for number in range(len(trial.splits))]
+            for key in keys:
+                results[key] = np.array([record.evaluation.scores.get(key, np.nan) for record in records])
+            table = np.stack([results[key] for key in keys])
+            ok = np.array([record.evaluation.status is Status.OK for record in records])
+            results[f"mean_{part}_{name}"] = np.where(ok, table.mean(axis=0), np.nan)
+            results[f"std_{part}_{name}"] = np.where(ok, table.std(axis=0), np.nan)
+            if part == "test":
+                results[f"rank_test_{name}"] = ranks(results[f"mean_test_{name}"])
+    return results
+
+
+def _report(progress: Progress, score: str, count: int) -> None:
+    (last,) = progress.part[-1:]
+    outcome = f"{last.scores[score]:.6g}" if last.status is Status.OK else f"failed: {last.reason}"
+    print(f"{progress.evaluated} of {count}: {outcome}", flush=True)

@@ -1,0 +1,72 @@
+"""`LocalEvaluator`: evaluates generations in this process: no process to start, and none to die in its place.
+
+For what is small, or cannot be sent to another process. A crash or an exhausted memory takes the search with it, up to
+what is committed. Imports no Keras before the first evaluation.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from evonas.evaluation import Candidate, Evaluation
+from evonas.execution.tasks import task_of
+from evonas.snapshot import Start
+from evonas.training.trainer import Trainer
+
+__all__ = ["LocalEvaluator"]
+
+
+class LocalEvaluator:
+    """Trains candidates in the calling process. Meets `Evaluator`."""
+
+    def __init__(self, space: Any, make: Callable[[], Trainer]) -> None:
+        """Makes nothing yet.
+
+        Args:
+            space: that the genomes are of, see `genomes.spaces.blueprint`.
+            make: makes the trainer, when the first generation is to be evaluated.
+        """
+        self._space, self._make = space, make
+        self._trainer: Trainer | None = None
+        self._state: Any = None
+
+    def state(self) -> Any:
+        """See `Evaluator.state`."""
+        return self._state
+
+    def restore(self, state: Any) -> None:
+        """See `Evaluator.restore`."""
+        self._state = state
+
+    def evaluate(
+        self,
+        candidates: Sequence[Candidate],
+        done: frozenset[int] = frozenset(),
+        starts: Mapping[int, Start] = MappingProxyType({}),
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Evaluator.evaluate`. The global generators of `random` and numpy are as before after each part."""
+        tasks = [task_of(self._space, candidate, starts.get(place)) for place, candidate in enumerate(candidates)]
+        if self._trainer is None:
+            self._trainer = self._make()
+        self._trainer.restore(self._state)
+        parts = iter(self._trainer.train(tasks, done))
+        while True:
+            drawn, numpy_drawn = random.getstate(), np.random.get_state()  # noqa: NPY002
+            try:
+                part = next(parts, None)
+            finally:
+                random.setstate(drawn)
+                np.random.set_state(numpy_drawn)  # noqa: NPY002
+            if part is None:
+                break
+            yield part
+        self._state = self._trainer.state()
+
+    def close(self) -> None:
+        """Lets the trainer go. May be called twice."""
+        self._trainer = None

@@ -1,0 +1,35 @@
+"""`task_of`: from a candidate to what a trainer is given. Imports no Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evonas.evaluation import Candidate
+from evonas.snapshot import Start
+from evonas.training.trainer import TrainingTask
+from genomes.spaces import blueprint
+
+__all__ = ["task_of"]
+
+
+def task_of(space: Any, candidate: Candidate, start: Start | None) -> TrainingTask:
+    """The task of a candidate of the space.
+
+    Args:
+        space: see `genomes.spaces.blueprint`.
+        candidate: what is to be trained.
+        start: what was kept of its origin, if anything.
+    """
+    origin = None if start is None else blueprint(space, start.genome)
+    architecture = blueprint(space, candidate.genome)
+    return TrainingTask(
+        architecture=architecture,
+        seed=candidate.seed,
+        epochs=candidate.epochs,
+        horizon=candidate.horizon,
+        start=() if start is None else start.snapshots,
+        origin=None if origin == architecture else origin,
+        inherit=candidate.origin is not None and candidate.origin.kind == "inherit",
+        keep_snapshots=candidate.keep,
+        lineage=candidate.lineage,
+    )

@@ -1,0 +1,139 @@
+"""A trained `keras.Model` as scikit-learn sees one: a classifier or a regressor that scorers can ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from evonas.training.outputs import own_loss
+
+__all__ = ["KerasClassifier", "KerasRegressor", "classifies", "coded", "wrapped"]
+
+_ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge", "kl_divergence")
+
+
+class _Wrapped(BaseEstimator):  # type: ignore[misc]
+    """What both have.
+
+    Attributes:
+        model_: the model.
+        history_: what `fit` logged, name -> values by epoch.
+    """
+
+    def __init__(self, model: Any = None) -> None:
+        self.model = model
+
+    @property
+    def model_(self) -> Any:
+        """The trained model."""
+        return self.model
+
+    def fit(self, X: Any, y: Any, **arguments: Any) -> _Wrapped:
+        """Trains the model on, as `keras.Model.fit`."""
+        self.history_ = dict(self.model.fit(X, self._coded(y), **{"verbose": 0, **arguments}).history)
+        return self
+
+    def _coded(self, y: Any) -> Any:
+        return y
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def outputs(self, X: Any) -> NDArray[Any]:
+        """The model's predictions, shape `(num_samples, num_outputs)`."""
+        given = np.asarray(self.model.predict(X, verbose=0))
+        return given[:, None] if given.ndim == 1 else given
+
+
+class KerasRegressor(RegressorMixin, _Wrapped):  # type: ignore[misc]
+    """A trained regression model."""
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Shape `(num_samples,)`, or `(num_samples, num_targets)`."""
+        given = self.outputs(X)
+        return given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Minus the model's loss, as Keras's own wrappers had it: greater is better."""
+        found = self.model.evaluate(X, y, sample_weight=sample_weight, verbose=0, return_dict=True)
+        return -float(found["loss"])
+
+
+class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
+    """A trained classifier.
+
+    Attributes:
+        classes_: labels in the order of the outputs.
+    """
+
+    def __init__(self, model: Any = None, classes: Any = None) -> None:
+        super().__init__(model)
+        self.classes = classes
+
+    @property
+    def classes_(self) -> Any:
+        """Labels, in the order of the outputs."""
+        return self.classes
+
+    def _coded(self, y: Any) -> Any:
+        return coded(y, self.classes, self.model)
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Shape `(num_samples, num_classes)`; each row sums to 1."""
+        given = self.outputs(X).astype(np.float64)
+        loss = own_loss(self.model)
+        if getattr(loss, "from_logits", False):
+            # Below 709, where exp overflows.
+            given = np.exp(given - given.max(axis=1, keepdims=True)) if given.shape[1] > 1 else _sigmoid(given)
+        if given.shape[1] == 1:
+            given = np.concatenate([1 - given, given], axis=1)
+        total = given.sum(axis=1, keepdims=True)
+        return np.asarray(given / np.where(total == 0, 1, total))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Labels, shape `(num_samples,)`. Raises ValueError where an output is not finite."""
+        chances = self.predict_proba(X)
+        if not np.isfinite(chances).all():
+            raise ValueError("outputs must be finite, but the model has diverged")
+        labels: NDArray[Any] = np.asarray(self.classes)[chances.argmax(axis=1)]
+        return labels
+
+
+def wrapped(model: keras.Model, classes: Any) -> Any:
+    """The model as an estimator: a classifier where its loss is one of classifiers.
+
+    Args:
+        model: compiled.
+        classes: labels, sorted.
+    """
+    return KerasClassifier(model, classes) if classifies(model) else KerasRegressor(model)
+
+
+def classifies(model: keras.Model) -> bool:
+    """Whether the loss that the model was compiled with is one of classifiers."""
+    name = _loss_name(model)
+    return "crossentropy" in name or "hinge" in name
+
+
+def coded(y: Any, classes: Any, model: keras.Model) -> NDArray[Any]:
+    """Labels as the model's loss takes them: class numbers, or one column a class. Arrays of several columns stay."""
+    labels: NDArray[Any] = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        return labels
+    numbers: NDArray[np.intp] = np.searchsorted(classes, labels)
+    return np.asarray(np.eye(len(classes), dtype=np.float32)[numbers]) if _loss_name(model) in _ONE_HOT else numbers
+
+
+def _loss_name(model: keras.Model) -> str:
+    loss = own_loss(model)
+    return str(getattr(loss, "name", getattr(loss, "__name__", ""))).lower()
+
+
+def _sigmoid(values: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(values, -700, 700))))

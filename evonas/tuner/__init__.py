@@ -1,0 +1,36 @@
+"""For those who have a build function of KerasTuner's: the same function, searched by evonas.
+
+    >>> from evonas import tuner                                                            # doctest: +SKIP
+    >>> search = tuner.Evolution(build_model, objective="val_accuracy", max_trials=30)      # doctest: +SKIP
+    >>> search.search(x, y, epochs=10, validation_split=0.2)                                # doctest: +SKIP
+    >>> search.results_summary()                                                            # doctest: +SKIP
+    >>> model = search.get_best_models()[0]                                                 # doctest: +SKIP
+
+=====================  ==============================================================================================
+`Evolution`            the tuner: `search`, `get_best_models`, `get_best_hyperparameters`, `results_summary`,
+                       `search_space_summary`, `remaining_trials`
+`HyperParameters`      what `build(hp)` is called with: `Int`, `Float`, `Choice`, `Boolean`, `Fixed`,
+                       `conditional_scope`, `name_scope`, `get`, `values`
+`HyperModel`           to derive from, with `build(hp)` and, if wanted, `fit(hp, model, *args, **kwargs)`
+`Objective`            a log and its direction, where evonas does not know it
+=====================  ==============================================================================================
+
+KerasTuner itself need not be installed. What differs from it:
+
+- The space is found by calling `build`, not only once for each conditional scope but also for what Python's own `if`
+  and `for` hide. What only a trial reveals is drawn at random there, and not evolved.
+- Trials run in a worker process, which the function, its data and the callbacks are sent to; `in_process=True` keeps
+  them here. What callbacks learn stays there. A `tf.data.Dataset` is read once and given batch by batch, in its order.
+- The first trial has the defaults. A trial that fails costs that trial; when the first ones all fail alike, the search
+  stops. An objective that is not logged stops it too.
+- A project is a run directory of evonas's, committed trial by trial. The same tuner on the same directory goes on with
+  it; one with another function, space or data is refused, unless `overwrite=True`.
+- Subclasses with a `run_trial` of their own, oracles and distribution strategies are not there.
+"""
+
+from evonas.tuner.arguments import HyperModel
+from evonas.tuner.evolution import Evolution
+from evonas.tuner.hyperparameters import HyperParameters
+from evonas.tuner.objectives import Objective
+
+__all__ = ["Evolution", "HyperModel", "HyperParameters", "Objective"]

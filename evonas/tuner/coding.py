@@ -1,0 +1,122 @@
+"""`Coding`: hyperparameters as genes, and back. What a run searches, and what each trial is given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from evonas.tuner.hyperparameters import HyperParameters
+from evonas.tuner.kinds import Condition, Hyperparameter
+from genomes.domains import Choice, Range
+from genomes.errors import InputError
+from genomes.gene import Gene
+from genomes.hyperparameters import HyperparameterGenome, HyperparameterSpace
+
+__all__ = ["Coding"]
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The hyperparameters of a build function, in the order in which they were found: parents before children.
+
+    Attributes:
+        known: all of them.
+        tuned: names of those that are searched; the others keep their defaults. None is all.
+    """
+
+    known: tuple[Hyperparameter, ...]
+    tuned: frozenset[str] | None = None
+
+    @cached_property
+    def names(self) -> dict[str, Hyperparameter]:
+        """Name of the gene -> hyperparameter, of all that have something to choose."""
+        names: dict[str, Hyperparameter] = {}
+        for each in self.known:
+            if not each.domain.is_fixed and (self.tuned is None or each.name in self.tuned):
+                plain = re.sub(r"\W", "_", each.name, flags=re.ASCII)[:80]
+                plain = plain if re.match("[A-Za-z]", plain) else f"hp_{plain}"
+                # Methods of mappings are no names of genes; and several hyperparameters may have one name.
+                taken = {"get", "items", "keys", "values", "pairs", *names}
+                free = (plain if number == 1 else f"{plain}_{number}" for number in range(1, 10_000))
+                names[next(name for name in free if name not in taken)] = each
+        return names
+
+    @cached_property
+    def space(self) -> HyperparameterSpace:
+        """The genes.
+
+        Raises:
+            InputError: there is nothing to choose.
+        """
+        if not self.names:
+            asked = ", ".join(each.name for each in self.known) or "none"
+            raise InputError(
+                "build must ask for at least one hyperparameter with two values or more, but it asks for "
+                f"{asked}: use hp.Int, hp.Float, hp.Choice or hp.Boolean"
+            )
+        return HyperparameterSpace(
+            {gene: Gene(each.domain, when=self._when(each)) for gene, each in self.names.items()}  # type: ignore[arg-type]
+        )
+
+    def values(self, genes: Mapping[str, Any]) -> dict[str, Any]:
+        """Name -> value of the hyperparameters that are there beside these genes."""
+        values: dict[str, Any] = {}
+        of = {(each.name, each.conditions): gene for gene, each in self.names.items()}
+        for each in self.known:
+            if _holds(each.conditions, values) and each.name not in values:
+                gene = of.get((each.name, each.conditions))
+                values[each.name] = each.default if gene is None or gene not in genes else each.value(genes[gene])
+        return values
+
+    def genome(self, values: Mapping[str, Any]) -> HyperparameterGenome | None:
+        """The genome of these values; None where the genes cannot stand for them."""
+        genes: dict[str, Any] = {}
+        for gene, each in self.names.items():
+            try:
+                genes[gene] = each.gene(values.get(each.name, each.default))
+            except (ValueError, TypeError):
+                return None
+        try:
+            return self.space.from_values(genes)
+        except InputError:
+            return None
+
+    def filled(self, genes: Mapping[str, Any], seed: int) -> HyperParameters:
+        """What a build function is called with. What only it reveals is drawn from the seed."""
+        tunes_new = self.tuned is None
+        return HyperParameters.of(self.known, self.values(genes), seed if tunes_new else None)
+
+    def _when(self, each: Hyperparameter) -> dict[str, Any]:
+        """The conditions that genes can have: on one other gene each.
+
+        Where a name stands for several hyperparameters, the gene is always there, and counts while it is asked for.
+        """
+        when: dict[str, Any] = {}
+        for name, values in each.conditions:
+            parents = [gene for gene, other in self.names.items() if other.name == name]
+            if len(parents) == 1 and parents[0] not in when:
+                parent = self.names[parents[0]]
+                genes = [gene for gene in map(_gene_or_none(parent), values) if gene is not None]
+                if genes and len([other for other in self.known if other.name == name]) == 1:
+                    when[parents[0]] = genes
+        return when
+
+
+def _gene_or_none(parent: Hyperparameter) -> Any:
+    def gene(value: Any) -> Any:
+        try:
+            found = parent.gene(value)
+        except (ValueError, TypeError):
+            return None
+        if isinstance(parent.domain, Range) and isinstance(parent.domain.low, int) and not isinstance(found, int):
+            return None
+        return found if isinstance(parent.domain, (Range, Choice)) and parent.domain.contains(found) else None
+
+    return gene
+
+
+def _holds(conditions: tuple[Condition, ...], values: Mapping[str, Any]) -> bool:
+    return all(name in values and values[name] in wanted for name, wanted in conditions)

@@ -1,0 +1,102 @@
+"""`discovered`: the hyperparameters that a build function asks for, found by calling it.
+
+The first call is with the defaults. Then each conditional scope is entered once, and each option of a choice and the
+largest number of what may count layers is tried once, since Python's own `if` and `for` may hide more behind them. What
+stays hidden all the same is drawn at random in the trials that reveal it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from evonas.tuner.hyperparameters import HyperParameters
+from evonas.tuner.kinds import Condition, Hyperparameter
+
+__all__ = ["discovered"]
+
+#: Calls in all. Each builds a model.
+_CALLS = 40
+#: Whole numbers up to this may count layers; larger ones are widths, and a model with all of them at most is large.
+_MOST_LAYERS = 64
+
+Key = tuple[str, tuple[Condition, ...]]
+
+
+def discovered(build: Callable[[Any], Any], known: Iterable[Hyperparameter] = ()) -> tuple[Hyperparameter, ...]:
+    """All that the function asks for, in the order in which it came up.
+
+    Args:
+        build: is called with `HyperParameters`; what the first call raises is raised, what a later one does is not.
+        known: what is given already, and takes the place of what is asked for under the same name.
+    """
+    found: dict[Key, Hyperparameter] = {(each.name, each.conditions): each for each in known}
+    entered: set[tuple[Condition, ...]] = set()
+    seen: set[tuple[str, Any]] = set()
+    calls = 0
+
+    def call(values: Mapping[str, Any]) -> None:
+        nonlocal calls
+        calls += 1
+        hp = HyperParameters.of(list(found.values()), values)
+        try:
+            build(hp)
+        except Exception:
+            if calls == 1:
+                raise
+        for each in hp.space:
+            found.setdefault((each.name, each.conditions), each)
+        entered.update(conditions for conditions, held in hp.scopes if held)
+        waiting.update(dict.fromkeys(conditions for conditions, held in hp.scopes if not held))
+        seen.update((name, _mark(value)) for name, value in hp.values.items())
+
+    waiting: dict[tuple[Condition, ...], None] = {}
+    call({})
+    while calls < _CALLS:
+        closed = next((conditions for conditions in waiting if conditions not in entered), None)
+        if closed is not None:
+            del waiting[closed]
+            entered.add(closed)  # tried once, whether or not it could be entered
+            call(_opening(closed, found))
+            continue
+        probe = dict(_unseen(found.values(), seen))
+        if not probe:
+            break
+        seen.update((name, _mark(value)) for name, value in probe.items())
+        call(probe)
+    return tuple(found.values())
+
+
+def _opening(conditions: tuple[Condition, ...], found: Mapping[Key, Hyperparameter]) -> dict[str, Any]:
+    """Values with which the conditions hold, those of their parents included."""
+    values: dict[str, Any] = {}
+    waiting = list(conditions)
+    while waiting:
+        name, wanted = waiting.pop()
+        if name not in values:
+            values[name] = wanted[0]
+            parents = [each for (other, _), each in found.items() if other == name]
+            waiting += parents[0].conditions if parents else ()
+    return values
+
+
+def _unseen(found: Iterable[Hyperparameter], seen: set[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Of each hyperparameter, a value that may hide more and was not tried."""
+    for each in found:
+        settings = dict(each.settings)
+        options: list[Any] = []
+        if each.kind == "Boolean":
+            options = [True, False]
+        elif each.kind == "Choice":
+            options = list(settings["values"])
+        elif each.kind == "Int" and settings["max_value"] <= _MOST_LAYERS:
+            options = [each.options[-1] if each.options else settings["max_value"]]
+        for option in options:
+            if (each.name, _mark(option)) not in seen:
+                yield each.name, option
+                break
+
+
+def _mark(value: Any) -> Any:
+    """The value as a member of a set: True is not 1, and fixed values may be lists."""
+    return type(value).__name__, repr(value)

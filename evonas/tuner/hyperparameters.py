@@ -1,0 +1,234 @@
+"""`HyperParameters`: what a build function asks for values, and by asking defines the space. KerasTuner's interface."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from evonas.tuner.kinds import Condition, Hyperparameter, boolean, choice, fixed, number
+from genomes.errors import InputError
+
+__all__ = ["HyperParameters"]
+
+
+class HyperParameters:
+    """A space and the values in it, as KerasTuner's class of that name.
+
+    A hyperparameter that is asked for within a scope whose condition does not hold is None.
+
+    Attributes:
+        values: name -> value of those that are there.
+        space: all that were asked for so far, in that order; the same name may occur under several conditions.
+    """
+
+    def __init__(self, values: Mapping[str, Any] | None = None, seed: int | None = None) -> None:
+        """A space to be defined.
+
+        Args:
+            values: by name, for what is going to be asked for.
+            seed: to draw what has no value, from the seed and the name; None takes the default.
+        """
+        self.values: dict[str, Any] = {}
+        self._given, self._seed = dict(values or {}), seed
+        self._space: dict[tuple[str, tuple[Condition, ...]], Hyperparameter] = {}
+        self._scopes: list[str] = []
+        self._conditions: list[Condition] = []
+        self._entered: list[tuple[tuple[Condition, ...], bool]] = []
+
+    @classmethod
+    def of(
+        cls, space: Iterable[Hyperparameter], values: Mapping[str, Any] | None = None, seed: int | None = None
+    ) -> HyperParameters:
+        """The values of a space that is known; what is asked for beyond it is defined as it comes."""
+        made = cls(values, seed)
+        for known in space:
+            made._asked(known)
+        return made
+
+    @property
+    def scopes(self) -> list[tuple[tuple[Condition, ...], bool]]:
+        """The conditional scopes that were entered, and whether their conditions held."""
+        return list(self._entered)
+
+    @property
+    def space(self) -> list[Hyperparameter]:
+        """All that were asked for."""
+        return list(self._space.values())
+
+    def Int(
+        self,
+        name: str,
+        min_value: int,
+        max_value: int,
+        step: int | None = None,
+        sampling: str | None = "linear",
+        default: int | None = None,
+        parent_name: str | None = None,
+        parent_values: Any = None,
+    ) -> Any:
+        """A whole number from `min_value` to `max_value`, both included.
+
+        Args:
+            step: between values; with `sampling="log"` their ratio.
+            sampling: "linear", "log" or "reverse_log".
+            default: `min_value` unless given.
+            parent_name, parent_values: as a `conditional_scope` around it.
+        """
+        with self._within(parent_name, parent_values):
+            whole = (min_value, max_value, step, sampling, default)
+            return self._asked(number("Int", self._full(name), *whole, tuple(self._conditions)))
+
+    def Float(
+        self,
+        name: str,
+        min_value: float,
+        max_value: float,
+        step: float | None = None,
+        sampling: str | None = "linear",
+        default: float | None = None,
+        parent_name: str | None = None,
+        parent_values: Any = None,
+    ) -> Any:
+        """A number from `min_value` to `max_value`; arguments as of `Int`."""
+        with self._within(parent_name, parent_values):
+            real = (min_value, max_value, step, sampling, default)
+            return self._asked(number("Float", self._full(name), *real, tuple(self._conditions)))
+
+    def Choice(
+        self,
+        name: str,
+        values: Sequence[Any],
+        ordered: bool | None = None,
+        default: Any = None,
+        parent_name: str | None = None,
+        parent_values: Any = None,
+    ) -> Any:
+        """One of some texts, numbers or truth values; the first one is the default.
+
+        Args:
+            ordered: whether neighbours are alike; numbers are, unless it is False.
+        """
+        with self._within(parent_name, parent_values):
+            return self._asked(choice(self._full(name), values, ordered, default, tuple(self._conditions)))
+
+    def Boolean(
+        self, name: str, default: bool = False, parent_name: str | None = None, parent_values: Any = None
+    ) -> Any:
+        """True or False."""
+        with self._within(parent_name, parent_values):
+            return self._asked(boolean(self._full(name), default, tuple(self._conditions)))
+
+    def Fixed(self, name: str, value: Any, parent_name: str | None = None, parent_values: Any = None) -> Any:
+        """A value that is not searched."""
+        with self._within(parent_name, parent_values):
+            return self._asked(fixed(self._full(name), value, tuple(self._conditions)))
+
+    @contextmanager
+    def conditional_scope(self, parent_name: str, parent_values: Any) -> Iterator[None]:
+        """What is asked for within is there only while the parent has one of the values.
+
+        Raises:
+            InputError: no such parent was asked for.
+        """
+        name = self._full(parent_name)
+        if not any(known == name for known, _ in self._space):
+            known = ", ".join(dict.fromkeys(known for known, _ in self._space)) or "none"
+            raise InputError(f"parent_name must be of a hyperparameter that was asked for ({known}), not {name!r}")
+        several = isinstance(parent_values, (list, tuple, set, np.ndarray))
+        values = parent_values if several else [parent_values]
+        self._conditions.append((name, tuple(value.item() if hasattr(value, "item") else value for value in values)))
+        self._entered.append((tuple(self._conditions), self._holds(self._conditions)))
+        try:
+            yield
+        finally:
+            self._conditions.pop()
+
+    @contextmanager
+    def name_scope(self, name: str) -> Iterator[None]:
+        """Names within begin with this one and a slash."""
+        self._scopes.append(str(name))
+        try:
+            yield
+        finally:
+            self._scopes.pop()
+
+    def get(self, name: str) -> Any:
+        """The value of that name.
+
+        Raises:
+            KeyError: it was never asked for.
+            ValueError: its condition does not hold.
+        """
+        name = self._full(name)
+        if name in self.values:
+            return self.values[name]
+        if name in self._given and not any(known == name for known, _ in self._space):
+            return self._given[name]
+        if any(known == name for known, _ in self._space):
+            raise ValueError(f"{name} is not there: the condition that it was asked for with does not hold")
+        raise KeyError(f"{name} was not asked for")
+
+    def __getitem__(self, name: str) -> Any:
+        return self.get(name)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            self.get(str(name))
+        except (KeyError, ValueError):
+            return False
+        return True
+
+    def is_active(self, hyperparameter: str | Hyperparameter) -> bool:
+        """Whether all the conditions of one of that name hold."""
+        if isinstance(hyperparameter, Hyperparameter):
+            return self._holds(hyperparameter.conditions)
+        return any(self._holds(conditions) for name, conditions in self._space if name == str(hyperparameter))
+
+    def copy(self) -> HyperParameters:
+        """The same space and values."""
+        other = HyperParameters({**self._given, **self.values}, self._seed)
+        other._space, other.values = dict(self._space), dict(self.values)
+        return other
+
+    def get_config(self) -> dict[str, Any]:
+        """Space and values, as KerasTuner shows them."""
+        space = [{"class_name": known.kind, "config": known.get_config()} for known in self.space]
+        return {"space": space, "values": dict(self.values)}
+
+    def _asked(self, asked: Hyperparameter) -> Any:
+        if any(name == asked.name for name, _ in asked.conditions):
+            raise InputError(f"a hyperparameter must not be under its own condition, as {asked.name!r} is: rename it")
+        known = self._space.setdefault((asked.name, asked.conditions), asked)
+        if not self._holds(known.conditions):
+            return None
+        if known.name not in self.values:
+            self.values[known.name] = self._new(known)
+        return self.values[known.name]
+
+    def _new(self, known: Hyperparameter) -> Any:
+        if known.kind == "Fixed":
+            return known.default
+        if known.name in self._given:
+            return self._given[known.name]
+        if self._seed is None:
+            return known.default
+        text = f"{self._seed} {known.name}".encode()
+        return known.draw(np.random.default_rng(int.from_bytes(hashlib.sha256(text).digest()[:8], "big")))
+
+    def _holds(self, conditions: Sequence[Condition]) -> bool:
+        return all(name in self.values and self.values[name] in values for name, values in conditions)
+
+    def _full(self, name: str) -> str:
+        return "/".join([*self._scopes, str(name)])
+
+    @contextmanager
+    def _within(self, parent_name: str | None, parent_values: Any) -> Iterator[None]:
+        if not parent_name:
+            yield
+            return
+        with self.conditional_scope(parent_name, parent_values):
+            yield

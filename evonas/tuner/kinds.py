@@ -1,0 +1,217 @@
+"""Hyperparameters as KerasTuner has them, each a frozen value: what it may be, and how a gene stands for it.
+
+Numbers without a step are ranges. Those with one, and those that crowd at the upper end, are ranges of their place in
+the order, so that a small step of the gene is a small step of the value.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from genomes.domains import MAX_OPTIONS, Choice, Domain, Range
+from genomes.errors import InputError
+
+__all__ = ["Condition", "Hyperparameter", "boolean", "choice", "fixed", "number"]
+
+#: The name of another hyperparameter, and the values of it for which something is there.
+Condition = tuple[str, tuple[Any, ...]]
+
+_SAMPLINGS = ("linear", "log", "reverse_log")
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """A named value that a build function asks for.
+
+    Attributes:
+        kind: "Int", "Float", "Choice", "Boolean" or "Fixed".
+        name: with its name scopes.
+        conditions: all of which must hold for it to be there.
+        default: what it is where nothing else is known.
+        domain: of its gene; of one value where there is nothing to choose.
+        settings: what it was asked for with, for people.
+        options: values by the gene's place, where the gene is a place; empty where it is the value itself.
+        ends: least and greatest value of a "reverse_log" without a step, whose gene is a position in [0, 1].
+    """
+
+    kind: str
+    name: str
+    conditions: tuple[Condition, ...]
+    default: Any
+    domain: Domain
+    settings: tuple[tuple[str, Any], ...] = field(compare=False)
+    options: tuple[Any, ...] = ()
+    ends: tuple[float, float] | None = None
+
+    def value(self, gene: Any) -> Any:
+        """What the gene stands for."""
+        if self.options:
+            return self.options[gene]
+        if self.ends is not None:
+            low, high = self.ends
+            value = high + low - low * (high / low) ** (1.0 - gene)
+            return _typed(self.kind, min(max(value, low), high))
+        return gene
+
+    def gene(self, value: Any) -> Any:
+        """The gene that stands for the value, or for the one next to it.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.options:
+            return self.options.index(value)
+        if self.ends is not None:
+            low, high = self.ends
+            return 1.0 - math.log((high + low - value) / low) / math.log(high / low)
+        return value
+
+    def draw(self, rng: np.random.Generator) -> Any:
+        """A random value."""
+        return self.value(self.domain.sample(rng))
+
+    def get_config(self) -> dict[str, Any]:
+        """What it was asked for with."""
+        return {"name": self.name, "default": self.default, **dict(self.settings)}
+
+
+def number(
+    kind: str,
+    name: str,
+    low: Any,
+    high: Any,
+    step: Any,
+    sampling: str | None,
+    default: Any,
+    conditions: tuple[Condition, ...],
+) -> Hyperparameter:
+    """An `Int` or a `Float` in [low, high].
+
+    Raises:
+        InputError: the ends, the step or the sampling cannot be used.
+    """
+    low, high = (_end(kind, name, end) for end in (low, high))
+    sampling = (sampling or "linear").lower()
+    if sampling not in _SAMPLINGS:
+        raise InputError(f"sampling of {name!r} must be one of {', '.join(_SAMPLINGS)}, not {sampling!r}")
+    if low > high:
+        raise InputError(f"min_value of {name!r} must be at most max_value, not {low} and {high}: exchange them")
+    if sampling != "linear" and low <= 0:
+        raise InputError(f"min_value of {name!r} must be above 0 with sampling {sampling!r}, not {low}: raise it")
+    settings = (("min_value", low), ("max_value", high), ("step", step), ("sampling", sampling))
+    if step is not None:
+        step = _end(kind, name, step)
+        if step <= (0 if sampling == "linear" else 1):
+            least = "0" if sampling == "linear" else "1, which multiplies"
+            raise InputError(f"step of {name!r} must be above {least} with sampling {sampling!r}, not {step}: raise it")
+    default = low if default is None else _end(kind, name, default)
+    if low == high:
+        return Hyperparameter(kind, name, conditions, default, Choice((low,)), settings)
+    if step is not None and not (kind == "Int" and sampling == "linear" and step == 1):
+        values = _steps(kind, low, high, step, sampling)
+        return _placed(kind, name, conditions, default, values, settings)
+    if sampling == "reverse_log":
+        ends = (float(low), float(high))
+        return Hyperparameter(kind, name, conditions, default, Range(0.0, 1.0), settings, ends=ends)
+    domain = Range(low, high, log=sampling == "log")
+    return Hyperparameter(kind, name, conditions, default, domain, settings)
+
+
+def choice(
+    name: str, values: Sequence[Any], ordered: bool | None, default: Any, conditions: tuple[Condition, ...]
+) -> Hyperparameter:
+    """One of some values, all of one type.
+
+    Raises:
+        InputError: there are none, they are of different types, or the default is none of them.
+    """
+    values = [_plain(value) for value in values]
+    types = {type(value) for value in values}
+    if len(types) != 1 or not types <= {str, int, float, bool}:
+        shown = f"{values!r:.80}"
+        raise InputError(f"values of {name!r} must be some of one type, texts, ints, floats or bools, not {shown}")
+    values = list(dict.fromkeys(values))
+    default = values[0] if default is None else _plain(default)
+    if default not in values:
+        raise InputError(f"default of {name!r} must be one of its values {values!r:.80}, not {default!r}")
+    if ordered and types & {str, bool}:
+        raise InputError(f"ordered of {name!r} must be False for values that are no numbers, not True: leave it out")
+    settings = (("values", list(values)), ("ordered", types <= {int, float} if ordered is None else ordered))
+    if len(values) == 1:
+        return Hyperparameter("Choice", name, conditions, default, Choice((0,)), settings, tuple(values))
+    if dict(settings)["ordered"]:
+        return _placed("Choice", name, conditions, default, values, settings)
+    if types == {str} and all(value.isprintable() and 0 < len(value) <= 200 for value in values):
+        return Hyperparameter("Choice", name, conditions, default, Choice(tuple(values)), settings)
+    if types == {bool}:
+        return Hyperparameter("Choice", name, conditions, default, Choice(tuple(values)), settings)
+    options = Choice(tuple(range(len(values))))
+    return Hyperparameter("Choice", name, conditions, default, options, settings, tuple(values))
+
+
+def boolean(name: str, default: Any, conditions: tuple[Condition, ...]) -> Hyperparameter:
+    """True or False. Raises InputError where the default is neither."""
+    if default not in (True, False):
+        raise InputError(f"default of {name!r} must be True or False, not {default!r}")
+    return Hyperparameter("Boolean", name, conditions, bool(default), Choice((False, True)), ())
+
+
+def fixed(name: str, value: Any, conditions: tuple[Condition, ...]) -> Hyperparameter:
+    """A value that is not searched."""
+    return Hyperparameter("Fixed", name, conditions, value, Choice((0,)), (("value", value),), (value,))
+
+
+def _placed(
+    kind: str,
+    name: str,
+    conditions: tuple[Condition, ...],
+    default: Any,
+    values: Sequence[Any],
+    settings: tuple[tuple[str, Any], ...],
+) -> Hyperparameter:
+    """A hyperparameter whose gene is the place among its values."""
+    last = len(values) - 1
+    domain: Domain = Range(0, last) if last else Choice((0,))
+    return Hyperparameter(kind, name, conditions, default, domain, settings, tuple(values))
+
+
+def _steps(kind: str, low: Any, high: Any, step: Any, sampling: str) -> list[Any]:
+    # A hair of tolerance: 0.1 + 9 * 0.1 is to reach 1.0.
+    if sampling == "linear":
+        count = math.floor((high - low) / step + 1e-8) + 1
+    else:
+        count = int(math.log(high / low, step) + 1e-8) + 1
+    if count > MAX_OPTIONS**2:
+        raise InputError(
+            f"step must give at most {MAX_OPTIONS**2} values, not {count}: leave it out, or make it larger"
+        )
+    places = range(count)
+    if sampling == "linear":
+        return [_typed(kind, low + place * step) for place in places]
+    powers = [low * step**place for place in places]
+    if sampling == "log":
+        return [_typed(kind, power) for power in powers]
+    return [_typed(kind, high + low - power) for power in reversed(powers)]
+
+
+def _typed(kind: str, value: float) -> Any:
+    return int(value) if kind == "Int" else float(value)
+
+
+def _end(kind: str, name: str, value: Any) -> Any:
+    """The number as Python's own."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not real or (kind == "Int" and int(value) != value):
+        raise InputError(f"{name!r} must have {'whole ' if kind == 'Int' else ''}numbers, not {value!r}: mend it")
+    return _typed(kind, value)
+
+
+def _plain(value: Any) -> Any:
+    """Values of numpy's as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,97 @@
+"""What a tuner optimises: a name in the logs of a training, with its direction. Imports no Keras."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evonas.objective import Direction
+from genomes.errors import InputError
+
+__all__ = ["Objective", "TunerObjective", "objective_of"]
+
+#: Last words of the names that Keras gives its metrics and losses, by the way in which they improve.
+_RISING = (
+    *("acc", "accuracy", "auc", "precision", "recall", "score", "iou", "cosine_similarity", "correlation"),
+    *("recall_at_precision", "precision_at_recall", "sensitivity_at_specificity", "specificity_at_sensitivity"),
+    *("true_positives", "true_negatives", "r2"),
+)
+_FALLING = (
+    *("loss", "error", "crossentropy", "mse", "mae", "mape", "msle", "rmse", "hinge", "poisson", "kl_divergence"),
+    *("logcosh", "log_cosh", "huber", "false_positives", "false_negatives", "dice", "tversky"),
+)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A name in the logs, and "min" or "max": for what evonas does not know the direction of."""
+
+    name: str
+    direction: Direction
+
+
+@dataclass(frozen=True)
+class TunerObjective:
+    """What ranks trials.
+
+    Attributes:
+        name: of the score.
+        direction: "min" or "max".
+        parts: of a sum of several objectives, each with its direction; those to be maximised are subtracted.
+        given: whether it was named; else a trial's `fit` returns it as a number.
+    """
+
+    name: str
+    direction: Direction
+    parts: tuple[Objective, ...] = ()
+    given: bool = True
+
+    def value(self, logs: Mapping[str, Any]) -> float | None:
+        """The value in the logs of an epoch, None where it is not in them."""
+        parts = self.parts or (Objective(self.name, "min"),)
+        if not all(part.name in logs for part in parts):
+            return None
+        return sum(float(logs[part.name]) * (1.0 if part.direction == "min" else -1.0) for part in parts)
+
+    def loss(self, value: float) -> float:
+        """The value as a number to minimise; what is not finite is last."""
+        return (value if self.direction == "min" else -value) if math.isfinite(value) else math.inf
+
+
+def objective_of(given: Any) -> TunerObjective:
+    """The objective that a tuner was given: a name, an `Objective` (KerasTuner's too), several of them, or None.
+
+    Raises:
+        InputError: the direction is not known.
+    """
+    if given is None:
+        return TunerObjective("default_objective", "min", given=False)
+    if isinstance(given, str):
+        return TunerObjective(given, _direction(given))
+    if isinstance(given, Sequence):
+        parts = tuple(Objective(each.name, each.direction) for each in map(objective_of, given))
+        if not parts:
+            raise InputError("objective must be at least one, not []: name one")
+        return TunerObjective("multi_objective", "min", parts)
+    name, direction = getattr(given, "name", None), getattr(given, "direction", None)
+    if not isinstance(name, str) or direction not in ("min", "max"):
+        raise InputError(
+            f"objective must be a name, an Objective(name, direction) or a list of them, not {given!r:.80}: "
+            'such as "val_accuracy"'
+        )
+    return TunerObjective(name, direction)
+
+
+def _direction(name: str) -> Direction:
+    plain = re.sub(r"_\d+$", "", name.lower().removeprefix("val_"))
+    directions: tuple[tuple[Direction, tuple[str, ...]], ...] = (("max", _RISING), ("min", _FALLING))
+    for direction, endings in directions:
+        if any(plain == ending or plain.endswith(f"_{ending}") for ending in endings):
+            return direction
+    raise InputError(
+        f"objective must be one whose direction is known, or an evonas.tuner.Objective, not {name!r}: write "
+        f'Objective({name!r}, "min"), or "max"'
+    )

@@ -1,0 +1,121 @@
+"""`EvolutionSearchCV` as a textbook uses `RandomizedSearchCV` over a wrapped Keras model."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.stats import reciprocal
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import ShuffleSplit
+
+from evonas.estimators import EvolutionSearchCV
+from genomes import InputError
+
+pytestmark = pytest.mark.keras
+
+X = np.random.default_rng(0).normal(size=(48, 4)).astype("float32")
+Y = X @ [1.0, 2.0, 3.0, 4.0]
+LABELS = np.where(X[:, 0] > 0, "yes", "no")
+
+
+def build_model(n_hidden=1, n_neurons=30, learning_rate=3e-3):
+    import keras
+
+    assert type(n_neurons) is int
+    model = keras.Sequential([keras.Input((4,))])
+    for _ in range(n_hidden):
+        model.add(keras.layers.Dense(n_neurons, activation="relu"))
+    model.add(keras.layers.Dense(1))
+    model.compile(loss="mse", optimizer=keras.optimizers.SGD(learning_rate=learning_rate))
+    return model
+
+
+def build_classifier(units, activation="softmax"):
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units), keras.layers.Dense(2, activation)])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=activation is None))
+    return model
+
+
+def test_a_randomised_search_becomes_an_evolved_one(tmp_path):
+    import keras
+
+    space = {"n_hidden": [0, 1], "n_neurons": np.arange(1, 30), "learning_rate": reciprocal(1e-3, 1e8)}
+    search = EvolutionSearchCV(build_model, space, n_iter=4, cv=3, random_state=1, run_dir=tmp_path / "run")
+    fitting = {"epochs": 2, "validation_data": (X[:9], Y[:9])}
+    search.fit(X, Y, **fitting, callbacks=[keras.callbacks.EarlyStopping(patience=2)])
+    results = search.cv_results_
+    assert {"param_n_hidden", "params", "mean_fit_time", "split2_test_score", "std_test_score"} <= results.keys()
+    assert all(len(column) == 4 for column in results.values())
+    scores, ranks = results["mean_test_score"], results["rank_test_score"]
+    assert np.isnan(scores).any()  # rates beyond reason
+    assert ranks[np.isnan(scores)].min() > ranks[~np.isnan(scores)].max()
+    assert search.best_score_ == np.nanmax(scores) < 0
+    assert search.best_params_ == results["params"][search.best_index_]
+    assert search.best_score_ == pytest.approx(
+        np.mean([results[f"split{k}_test_score"][search.best_index_] for k in range(3)])
+    )
+    assert search.score(X, Y) == pytest.approx(-np.mean((search.predict(X) - Y) ** 2), rel=1e-3)
+    assert len(search.history_["val_loss"]) == 2
+    assert np.array_equal(pickle.loads(pickle.dumps(search)).predict(X), search.predict(X))
+
+    again = clone(search).fit(X, Y, **fitting)  # the run is there: nothing is searched again
+    assert again.best_params_ == search.best_params_
+    with pytest.raises(InputError, match="these differ: data"):
+        clone(search).fit(X, Y * 2, **fitting)
+
+
+def test_classifiers_with_labels_and_several_scores():
+    search = EvolutionSearchCV(
+        build_classifier,
+        {"units": [4, 8], "batch_size": [16], "activation": ["softmax", None]},
+        n_iter=2,
+        cv=ShuffleSplit(1, random_state=0),
+        scoring={"ll": "neg_log_loss", "accuracy": "accuracy"},
+        refit="accuracy",
+        return_train_score=True,
+        in_process=True,
+        random_state=0,
+    )
+    search.fit(X, LABELS, epochs=2, sample_weight=np.ones(48))
+    assert {"mean_test_ll", "rank_test_accuracy", "split0_train_ll"} <= search.cv_results_.keys()
+    assert list(search.classes_) == ["no", "yes"]
+    assert set(search.predict(X)) <= {"no", "yes"}
+    assert search.predict_proba(X).sum(axis=1) == pytest.approx(1)
+    assert is_classifier(search)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"space": {"neurons": [1]}}, r"space must name parameters of build_model \(n_hidden, n_neurons"),
+        ({"n_iter": 0}, "n_iter must be"),
+        ({"scoring": ["r2", "max_error"]}, "refit must be the name"),
+        ({"cv": 40, "scoring": ["r2", "max_error"], "refit": "r2", "return_train_score": True}, "folds and scores"),
+        (
+            {"build_model": lambda n_hidden: 1, "space": {"n_hidden": [1]}},
+            "must return a compiled keras.Model, not int",
+        ),
+    ],
+)
+def test_mistakes(changes, text):
+    given = {"build_model": build_model, "space": {"n_hidden": [1, 2]}, "n_iter": 1, "cv": 2, "in_process": True}
+    with pytest.raises(InputError, match=text):
+        EvolutionSearchCV(**{**given, **changes}).fit(X, Y)
+
+
+def test_a_model_that_raises_costs_itself_or_stops_the_search():
+    def fails(n_hidden):
+        if n_hidden == 1:
+            raise RuntimeError("one is too few")
+        return build_model(n_hidden)
+
+    given = {"n_iter": 2, "cv": 2, "in_process": True, "random_state": 0, "settings": {"strategy": "random"}}
+    search = EvolutionSearchCV(fails, {"n_hidden": [0, 1]}, **given).fit(X, Y)
+    assert search.best_params_ == {"n_hidden": 0}
+    assert sorted(search.cv_results_["rank_test_score"]) == [1, 2]
+    with pytest.raises(InputError, match="a model raised RuntimeError: one is too few"):
+        EvolutionSearchCV(fails, {"n_hidden": [1]}, **given, error_score="raise").fit(X, Y)

@@ -1,0 +1,110 @@
+"""`Evolution` with real Keras: searches as KerasTuner's guides write them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evonas import tuner
+from genomes import InputError
+
+pytestmark = pytest.mark.keras
+
+X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+Y = (X[:, 0] > 0).astype("int32")
+
+
+def build(hp):
+    import keras
+
+    model = keras.Sequential()  # built by fit, not here
+    for layer in range(hp.Int("num_layers", 1, 2)):
+        model.add(keras.layers.Dense(hp.Int(f"units_{layer}", 4, 16, step=4), hp.Choice("act", ["relu", "tanh"])))
+    if hp.Boolean("dropout"):
+        model.add(keras.layers.Dropout(0.25))
+    model.add(keras.layers.Dense(2, activation="softmax"))
+    rate = hp.Float("lr", min_value=1e-3, max_value=1e-1, sampling="log")
+    optimizer = keras.optimizers.Adam(rate)
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+class Tuned(tuner.HyperModel):
+    """With a fit of its own, which tunes how it is trained."""
+
+    def build(self, hp):
+        if hp.Choice("act", ["relu", "tanh"]) == "none":
+            raise AssertionError
+        return build(hp)
+
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, batch_size=hp.Choice("batch_size", [16, 32]), **kwargs)
+
+
+def test_a_search_in_the_worker_process(tmp_path, capsys):
+    import keras
+
+    options = {"objective": "val_accuracy", "directory": tmp_path, "project_name": "run", "executions_per_trial": 2}
+    search = tuner.Evolution(build, max_trials=2, **options)
+    fitting = {"epochs": 2, "validation_split": 0.25, "callbacks": [keras.callbacks.EarlyStopping("val_loss")]}
+    search.search(X, Y, **fitting)
+    assert search.remaining_trials == 0
+    search.results_summary()
+    search.search_space_summary(extended=True)
+    printed = capsys.readouterr().out
+    for text in ("Trial 2 of 2", "val_accuracy (max)", "num_layers: 1", "lr (Float)"):
+        assert text in printed
+    first, second = search.get_best_hyperparameters(2)
+    assert first.values != second.values
+
+    more = tuner.Evolution(build, max_trials=3, **options)  # goes on
+    assert more.remaining_trials == 1
+    more.search(X, Y, verbose=0, **fitting)
+    assert "Trial" not in capsys.readouterr().out
+    assert len(more.get_best_hyperparameters(9)) == 3
+    with pytest.raises(InputError, match="these differ: data"):
+        more.search(X + 1, Y, **fitting)
+    with pytest.raises(InputError, match="these differ: build"):
+        tuner.Evolution(lambda hp: build(hp), max_trials=3, **options).search(X, Y, **fitting)
+
+
+def test_models_have_the_score_of_their_best_epoch(tmp_path):
+    search = tuner.Evolution(
+        Tuned(), objective="val_loss", max_trials=2, directory=tmp_path, in_process=True, loss="mse", metrics=["mae"]
+    )
+    held_out = (X[:20], Y[:20])
+    search.search(X[20:], Y[20:], epochs=2, validation_data=held_out, verbose=0)
+    (model,) = search.get_best_models()
+    (best,) = search.get_best_hyperparameters()
+    assert best.get("batch_size") in (16, 32)
+    with search._read() as run:
+        recorded = run.best(1)[0].evaluation
+    assert model.evaluate(*held_out, verbose=0)[0] == pytest.approx(recorded.scores["val_loss"], rel=1e-5)
+    assert recorded.scores["val_loss"] == min(recorded.curve)
+    assert search.hypermodel.build(best).count_params() > 0
+
+
+@pytest.mark.parametrize(
+    ("objective", "fit", "text"),
+    [
+        ("val_accuracy", {}, "pass validation_data to search"),
+        ("val_loss", {"epochs": 0}, "at least one epoch"),
+    ],
+)
+def test_mistakes_stop_the_search(tmp_path, objective, fit, text):
+    search = tuner.Evolution(build, objective=objective, max_trials=2, directory=tmp_path, in_process=True)
+    with pytest.raises(InputError, match=text):
+        search.search(X, Y, verbose=0, **fit)
+
+
+def test_data_sets_go_to_the_worker_as_batches():
+    tf = pytest.importorskip("tensorflow")
+
+    from evonas.training.tuning import Batches, _opened
+    from evonas.tuner.arguments import portable
+
+    read = portable(tf.data.Dataset.from_tensor_slices((X, Y)).batch(25))
+    assert isinstance(read, Batches)
+    opened = _opened(read)
+    assert len(opened) == 3
+    assert np.array_equal(opened[2][0], X[50:])

@@ -1,0 +1,196 @@
+"""`HyperParameters`, their discovery and their genes: what KerasTuner documents of them, without Keras."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evonas.tuner import HyperParameters, Objective
+from evonas.tuner.coding import Coding
+from evonas.tuner.discovery import discovered
+from evonas.tuner.objectives import objective_of
+from genomes import InputError
+
+NUMBERS = {
+    "a range": (("Int", "n", 6, 12), {}, {6, 7, 8, 9, 10, 11, 12}),
+    "steps that end before the maximum": (("Int", "n", 6, 13, 3), {}, {6, 9, 12}),
+    "multiplied steps": (("Int", "n", 2, 32, 2), {"sampling": "log"}, {2, 4, 8, 16, 32}),
+    "steps from the upper end": (("Int", "n", 1, 8, 2), {"sampling": "reverse_log"}, {8, 7, 5, 1}),
+    "real steps": (("Float", "n", 0, 1, 0.25), {}, {0.0, 0.25, 0.5, 0.75, 1.0}),
+    "real multiplied steps": (("Float", "n", 0.125, 8, 4), {"sampling": "log"}, {0.125, 0.5, 2.0, 8.0}),
+    "whole choices": (("Choice", "n", [8, 2, 64]), {}, {8, 2, 64}),
+    "words": (("Choice", "n", ["a", "b/c", ""]), {}, {"a", "b/c", ""}),
+    "truth": (("Boolean", "n"), {}, {True, False}),
+    "one value": (("Int", "n", 3, 3), {}, {3}),
+    "fixed": (("Fixed", "n", [1, {"a": None}]), {}, None),
+}
+
+
+def asked(hp, call, **more):
+    method, *arguments = call
+    return getattr(hp, method)(*arguments, **more)
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_values_are_those_that_were_asked_for(case):
+    call, more, wanted = NUMBERS[case]
+    hp = HyperParameters()
+    first = asked(hp, call, **more)
+    (known,) = hp.space
+    drawn = [known.draw(np.random.default_rng(seed)) for seed in range(80)]
+    if wanted is None:
+        assert first == call[2]
+        assert all(value == first for value in drawn)
+        return
+    assert set(drawn) == wanted
+    assert {type(value) for value in drawn} == {type(first)}
+    assert first in wanted
+    assert all(known.value(known.gene(value)) == value for value in wanted)
+
+
+@pytest.mark.parametrize(("sampling", "low", "high"), [("linear", 0.4, 0.6), ("log", 0, 0.1), ("reverse_log", 0.9, 1)])
+def test_sampling_says_where_numbers_crowd(sampling, low, high):
+    hp = HyperParameters()
+    hp.Float("rate", 1e-3, 1.0, sampling=sampling)
+    drawn = [hp.space[0].draw(np.random.default_rng(seed)) for seed in range(300)]
+    assert low <= np.median(drawn) <= high
+    assert all(1e-3 <= value <= 1.0 for value in drawn)
+    known = hp.space[0]
+    assert known.value(known.gene(drawn[0])) == pytest.approx(drawn[0], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("call", "more", "text"),
+    [
+        (("Int", "n", 5, 1), {}, "at most max_value"),
+        (("Int", "n", 0, 8), {"sampling": "log"}, "above 0 with sampling"),
+        (("Int", "n", 1, 8, 1), {"sampling": "log"}, "step of 'n' must be above 1"),
+        (("Int", "n", 1.5, 8), {}, "whole numbers"),
+        (("Float", "n", 1, 8), {"sampling": "cubic"}, "sampling of 'n' must be one of"),
+        (("Choice", "n", []), {}, "some of one type"),
+        (("Choice", "n", ["a", 1]), {}, "some of one type"),
+        (("Choice", "n", ["a"]), {"default": "b"}, "default of 'n' must be one of its values"),
+        (("Boolean", "n"), {"parent_name": "m", "parent_values": 1}, "parent_name must be of a hyperparameter"),
+    ],
+)
+def test_what_cannot_be_is_refused(call, more, text):
+    with pytest.raises(InputError, match=text):
+        asked(HyperParameters(), call, **more)
+
+
+def test_defaults_names_and_conditions():
+    hp = HyperParameters()
+    assert hp.Int("units", 8, 64, default=32) == 32
+    assert hp.Choice("kind", ["mlp", "cnn"]) == "mlp"
+    with hp.conditional_scope("kind", ["cnn"]):
+        assert hp.Int("filters", 4, 8) is None
+    with hp.name_scope("head"):
+        assert hp.Boolean("wide", default=True) is True
+        assert hp.get("wide") is True
+    assert hp.Float("rate", 0.1, 0.5, parent_name="kind", parent_values=["mlp"]) == 0.1
+    assert hp.values == {"units": 32, "kind": "mlp", "head/wide": True, "rate": 0.1}
+    assert hp["units"] == 32
+    assert "filters" not in hp
+    assert "rate" in hp
+    with pytest.raises(ValueError, match="does not hold"):
+        hp.get("filters")
+    with pytest.raises(KeyError, match="was not asked for"):
+        hp.get("strides")
+    assert hp.copy().values == hp.values
+
+
+def documented(hp):
+    """Conditions of every sort: scopes, scopes within, Python's own."""
+    kind = hp.Choice("kind", ["mlp", "cnn", "rnn"])
+    with hp.conditional_scope("kind", ["cnn"]):
+        if kind == "cnn":
+            hp.Int("filters", 4, 8)
+            hp.Boolean("pool")
+            with hp.conditional_scope("pool", [True]):
+                if hp.get("pool"):
+                    hp.Choice("pooling", ["max", "avg"])
+    if kind == "rnn":
+        hp.Choice("cell", ["gru", "lstm"])
+    for layer in range(hp.Int("num_layers", 1, 4)):
+        hp.Int(f"units_{layer}", 32, 512, step=32)
+    return None
+
+
+def test_everything_is_found_that_conditions_hide():
+    names = [each.name for each in discovered(documented)]
+    assert sorted(names) == sorted(
+        ["kind", "filters", "pool", "pooling", "cell", "num_layers", *(f"units_{layer}" for layer in range(4))]
+    )
+    assert names.index("pool") < names.index("pooling")
+
+
+def test_what_the_defaults_raise_is_raised_and_other_failures_are_not():
+    def fails(hp):
+        if hp.Boolean("bad"):
+            raise RuntimeError("too wide")
+
+    assert [each.name for each in discovered(fails)] == ["bad"]
+    with pytest.raises(ZeroDivisionError):
+        discovered(lambda hp: 1 / 0)
+
+
+def test_genes_stand_for_what_is_there():
+    coding = Coding(discovered(documented))
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        genome = coding.space.sample(rng)
+        values = coding.values(genome)
+        assert ("filters" in values) == (values["kind"] == "cnn")
+        assert ("pooling" in values) == values.get("pool", False)
+        assert values["units_0"] % 32 == 0
+        assert coding.genome(values) == genome
+        hp = coding.filled(genome, seed=1)
+        documented(hp)
+        assert hp.values == values
+
+
+def test_what_only_a_trial_reveals_is_drawn_from_its_seed():
+    coding = Coding(discovered(lambda hp: hp.Int("units", 100, 1000)))
+
+    def build(seed):
+        hp = coding.filled({"units": 900}, seed)
+        return hp.get("units"), hp.Float("late", 0.0, 1.0)
+
+    assert build(1) == build(1) != build(2)
+    assert build(1)[0] == 900
+
+
+def test_entries_given_beforehand_take_the_place_of_those_asked_for():
+    given = HyperParameters()
+    given.Fixed("kind", "rnn")
+    given.Int("num_layers", 1, 2)
+    coding = Coding(discovered(documented, given.space), frozenset(each.name for each in given.space))
+    assert [each.name for each in coding.names.values()] == ["num_layers"]
+    assert coding.values({"num_layers": 2})["kind"] == "rnn"
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "direction"),
+    [
+        ("val_accuracy", "val_accuracy", "max"),
+        ("val_loss", "val_loss", "min"),
+        ("val_auc_1", "val_auc_1", "max"),
+        ("head_sparse_categorical_accuracy", "head_sparse_categorical_accuracy", "max"),
+        ("val_root_mean_squared_error", "val_root_mean_squared_error", "min"),
+        (Objective("val_gain", "max"), "val_gain", "max"),
+        (None, "default_objective", "min"),
+        (["val_loss", Objective("val_gain", "max")], "multi_objective", "min"),
+    ],
+)
+def test_objectives_have_a_direction(given, name, direction):
+    objective = objective_of(given)
+    assert (objective.name, objective.direction) == (name, direction)
+
+
+def test_objectives_that_evonas_does_not_know_are_asked_for():
+    with pytest.raises(InputError, match=r"write Objective\('val_gain', \"min\"\)"):
+        objective_of("val_gain")
+    several = objective_of(["val_loss", Objective("val_gain", "max")])
+    assert several.value({"val_loss": 3.0, "val_gain": 1.0, "loss": 9.0}) == 2.0
+    assert several.value({"val_loss": 3.0}) is None
+    assert several.loss(float("nan")) == float("inf")
