@@ -16,6 +16,10 @@
 `strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for a loop of one's own
 `find_learning_rate(x, y, ...)`       the learning-rate range test of a network
 `Settings`, `Budget`                  everything that a run can be told, with defaults and ranges
+`EvolutionClassifier`,                estimators for scikit-learn that search when they are fitted, and predict with the
+`EvolutionRegressor`                  best network (`evonas.estimators`)
+`EvolutionSearchCV(build, space)`     what `RandomizedSearchCV` does over a Keras model
+`evonas.tuner.Evolution(build)`       runs a build function that was written for KerasTuner (`evonas.tuner`)
 ====================================  ================================================================================
 
 What evolves is in the package `genomes` (spaces, genomes, `InputError`). The parts behind this page, each with a manual
@@ -23,6 +27,8 @@ page of its own: `evonas.strategies`, `evonas.training`, `evonas.execution`, `ev
 
 Importing this package loads no Keras, TensorFlow, JAX, pandas or scikit-learn.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from evonas.api import finalists, load_run, resume, search
 from evonas.config import Budget, Settings
@@ -34,12 +40,18 @@ from evonas.range_test import find_learning_rate
 from evonas.result import SearchResult
 from evonas.strategies import make_strategy as strategy
 
+if TYPE_CHECKING:
+    from evonas.estimators import EvolutionClassifier, EvolutionRegressor, EvolutionSearchCV
+
 __version__ = "0.1.0"
 
 __all__ = [
     "Budget",
     "Candidate",
     "Evaluation",
+    "EvolutionClassifier",
+    "EvolutionRegressor",
+    "EvolutionSearchCV",
     "Generation",
     "Interrupted",
     "Progress",
@@ -55,3 +67,14 @@ __all__ = [
     "search",
     "strategy",
 ]
+
+#: Loaded when they are asked for: they import scikit-learn.
+_ESTIMATORS = ("EvolutionClassifier", "EvolutionRegressor", "EvolutionSearchCV")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ESTIMATORS:
+        from evonas import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -236,12 +236,12 @@ def check_fits(build: Build | None, space: Any, trainer: str) -> None:
         raise InputError(f"trainer must be 'single' with build, not {trainer!r}: leave it out")
 
 
-def check_first(reasons: Sequence[str], log: Path) -> None:
+def check_first(reasons: Sequence[str], log: Path | str) -> None:
     """Stops a search whose first models have all failed alike: a user's function is wrong more often than its genes.
 
     Args:
         reasons: why each of the first generation failed; empty where one did not.
-        log: what the worker process has printed.
+        log: where the traceback was printed.
 
     Raises:
         InputError: all have raised the same error.

@@ -29,6 +29,9 @@ from genomes.hyperparameters import HyperparameterSpace
 
 __all__ = ["TrialSearch", "population_for", "run_trials"]
 
+#: Settings that may differ when a search is gone on with: the recorded ones count.
+_FREE = frozenset(("seed", "keep"))
+
 
 @dataclass(frozen=True, eq=False)
 class TrialSearch:
@@ -68,6 +71,7 @@ def run_trials(
     search: TrialSearch,
     directory: Path,
     *,
+    overwrite: bool = False,
     on_part: Callable[[Progress], None] | None = None,
     interruption: Interruption | None = None,
 ) -> None:
@@ -76,6 +80,7 @@ def run_trials(
     Args:
         search: what to do.
         directory: of the run.
+        overwrite: whether a run that is there is deleted, not gone on with.
         on_part: called after every commit.
         interruption: how to listen to signals.
 
@@ -83,7 +88,7 @@ def run_trials(
         InputError: the directory holds another search, or all of the first trials failed alike.
         Interrupted: Ctrl-C or SIGTERM, after everything was committed.
     """
-    with _store(search, directory) as store, interruption or Interruption() as listening:
+    with _store(search, directory, overwrite) as store, interruption or Interruption() as listening:
         strategy = make_strategy(
             store.settings.strategy, search.space, objective=search.objective, settings=store.settings
         )
@@ -94,14 +99,14 @@ def run_trials(
                 for generation in generations:
                     if generation.number == 0:
                         reasons = [evaluation.reason for evaluation in generation.evaluations]
-                        check_first(reasons, directory / WORKER_LOG)
+                        check_first(reasons, "what was printed" if search.in_process else directory / WORKER_LOG)
         stopped = store.stop == Stop.INTERRUPTED
     if stopped:
         raise Interrupted(directory, listening.exit_code)
 
 
-def _store(search: TrialSearch, directory: Path) -> RunStore:
-    if not (directory / DATABASE).exists():
+def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
+    if overwrite or not (directory / DATABASE).exists():
         population = population_for(search.evaluations)
         sizes = {"strategy": "evolution", "population": population, "offspring": max(1, population // 2)}
         # The trial decides what an epoch is, and trains the best ones again if that is wanted.
@@ -120,10 +125,13 @@ def _store(search: TrialSearch, directory: Path) -> RunStore:
             space=search.space,
             state=strategy.state(),
             source={"direction": search.objective.direction, "trial": dict(search.identity)},
+            overwrite=overwrite,
         )
     store = RunStore.open(directory)
     recorded = {"space": store.space_json, **store.source.get("trial", {})}
     given = {"space": search.space.to_json(), **search.identity}
+    for name in search.settings.keys() - _FREE:
+        recorded[name], given[name] = getattr(store.settings, name), search.settings[name]
     different = sorted(name for name in recorded.keys() | given.keys() if recorded.get(name) != given.get(name))
     if different:
         store.close()

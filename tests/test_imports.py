@@ -102,7 +102,11 @@ def test_only_strategies_import_deap() -> None:
 def test_nobody_imports_what_sits_on_top() -> None:
     assert importers("evonas.cli") <= {"evonas/__main__.py"}
     assert all(path.startswith(("evonas/cli", "evonas/commands/")) for path in importers("evonas.commands"))
-    assert not importers("evonas.estimators", "scripts")
+    assert not importers("scripts")
+    for package in ("evonas.estimators", "evonas.tuner"):
+        folder = package.replace(".", "/")
+        others = {path for path in importers(package) if not path.startswith(f"{folder}/")}
+        assert others <= {"evonas/__init__.py"}  # where it waits to be asked for
 
 
 def test_nothing_that_is_read_can_run_code() -> None:

@@ -66,7 +66,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         epochs: int = 50,
         patience: int | None = 10,
         objective: str | None = None,
-        cv: int | None = None,
+        folds: int | None = None,
         validation_fraction: float = 0.2,
         strategy: str = "ga",
         space: Any = None,
@@ -84,7 +84,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             epochs: the most that a network trains.
             patience: epochs without improvement before a training stops; None is none.
             objective: a metric of evonas's, such as "mae" or "accuracy"; rmse or log_loss unless given.
-            cv: folds on which each network is trained; None is one split.
+            folds: of a cross-validation, on each of which every network is trained; None is one split.
             validation_fraction: of the rows, for that split.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             space: what to search, as of `evonas.search`.
@@ -102,7 +102,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         self.epochs = epochs
         self.patience = patience
         self.objective = objective
-        self.cv = cv
+        self.folds = folds
         self.validation_fraction = validation_fraction
         self.strategy = strategy
         self.space = space
@@ -145,7 +145,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             seed=seed,
             test_share=0.0,
             validation_share=self.validation_fraction,
-            folds=self.cv,
+            folds=self.folds,
             task=self._task,
             sample_weight=sample_weight,
             class_weight=self._class_weights(),
@@ -157,7 +157,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             "epochs": self.epochs,
             "patience": self.patience,
             "objective": self.objective,
-            "cv": self.cv,
+            "cv": self.folds,
             "strategy": self.strategy,
             "seed": seed,
             "finalists": 0,

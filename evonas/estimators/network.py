@@ -1,7 +1,7 @@
 """`FittedNetwork`: a trained dense network as a plain value, which predicts in numpy. Imports no Keras.
 
-In float64, so that a row has one prediction, whatever rows stand beside it. The Keras model of the same weights, in
-float32, agrees to its precision.
+In float64: what a row is predicted depends on the rows beside it in the last digits only. The Keras model of the same
+weights, in float32, agrees to its precision.
 """
 
 from __future__ import annotations

@@ -72,6 +72,14 @@ class Parameters:
         """The genes. Raises InputError when one cannot be."""
         return HyperparameterSpace({gene: self.known[name].gene for gene, name in self.genes.items()})
 
+    @property
+    def identity(self) -> dict[str, list[Any]]:
+        """What genes alone do not tell: the options that places stand for, and distributions by some quantiles."""
+        return {
+            name: [each.value(place) for place in (0.1, 0.5, 0.9)] if each.quantile else list(each.options)
+            for name, each in self.known.items()
+        }
+
     def __call__(self, genes: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters of a genome, by name; plain Python ints, floats, texts, or the options that were given."""
         return {name: self.known[name].value(genes[gene]) for gene, name in self.genes.items() if gene in genes}
@@ -99,7 +107,7 @@ def read_parameters(space: Any, seed: int) -> Parameters:
 
 
 def _read(name: str, value: Any, seed: int) -> Parameter:
-    if isinstance(value, (Range, Choice, Gene)):
+    if isinstance(value, (Range, Choice, Gene, Mapping)):
         return Parameter(value)
     if hasattr(value, "dist") and hasattr(value, "support") and getattr(value.dist, "name", "") in _RANGES:
         kind = int if value.dist.name == "randint" else float

@@ -244,7 +244,12 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
 
     def _search(self, trial: Any, parameters: Parameters, chosen: str, seed: int, given: list[Any]) -> None:
         build = Build.of(self.build_model)
-        identity = {"build": build.digest, "data": digest_of(given), "score": chosen}
+        identity = {
+            "build": build.digest,
+            "options": digest_of(parameters.identity),
+            "data": digest_of(given),
+            "score": chosen,
+        }
         score = f"mean_test_{chosen}"
         search = TrialSearch(
             trial=trial,

@@ -78,12 +78,17 @@ class TrialTrainer:
         except Exception as error:
             traceback.print_exc()
             sys.stderr.flush()
-            text = " ".join(str(error).split())
-            reason = out_of_memory(error) or f"the trial raised {type(error).__name__}: {text[:300]}"
+            reason = out_of_memory(error) or f"the trial raised {type(error).__name__}: {_short(error)}"
             found = Evaluation(Status.FAILED, reason=reason)
         finally:
             keras.utils.clear_session()
         return replace(found, train_seconds=time.perf_counter() - started)
+
+
+def _short(error: Exception) -> str:
+    """Its text in one line: beginning and end, since TensorFlow says in between where, and at the end what."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 400 else f"{text[:150]} ... {text[-250:]}"
 
 
 def headway_callback(headway: Headway) -> keras.callbacks.Callback:

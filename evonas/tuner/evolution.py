@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -86,7 +85,7 @@ class Evolution:
             allow_new_entries: whether `build` may ask for what `hyperparameters` does not hold.
             directory: where projects are; this folder unless given.
             project_name: of the run directory in it; "untitled_project" unless given.
-            overwrite: whether a project of that name is deleted; else it is gone on with.
+            overwrite: whether `search` deletes a project of that name first; else it goes on with it.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             in_process: whether to train in this process, for what cannot be sent to another one.
             **settings: of the strategy, such as `population=8`; see `evonas.Settings`.
@@ -112,8 +111,7 @@ class Evolution:
             raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
         self._coding = Coding(known, None if tune_new_entries else frozenset(one.name for one in given))
         self._coding.space  # noqa: B018  # refuses where there is nothing to search
-        if overwrite and (self.project_dir / DATABASE).exists():
-            shutil.rmtree(self.project_dir)
+        self._overwrite = overwrite and self._exists
 
     def search(self, *args: Any, **kwargs: Any) -> None:
         """Trains until `max_trials` sets of hyperparameters are tried; those of an earlier search count.
@@ -133,6 +131,7 @@ class Evolution:
         build = Build.of(self.hypermodel.source)
         identity = {
             "build": build.digest,
+            "hyperparameters": digest_of([each.get_config() for each in self._coding.known]),
             "data": digest_of([trial.arguments, trial.named]),
             "executions": self.executions_per_trial,
         }
@@ -149,9 +148,11 @@ class Evolution:
             evaluations=self.max_trials,
             in_process=self._in_process,
         )
+        overwrite, self._overwrite = self._overwrite, False
         run_trials(
             search,
             self.project_dir,
+            overwrite=overwrite,
             on_part=None if quiet else self._report,
             interruption=Interruption(quiet=quiet),
         )
@@ -179,7 +180,7 @@ class Evolution:
     @property
     def remaining_trials(self) -> int:
         """Trials that a `search` would still do."""
-        if not (self.project_dir / DATABASE).exists():
+        if self._overwrite or not self._exists:
             return self.max_trials
         with self._read() as run:
             return max(0, self.max_trials - run.evaluated)
@@ -211,6 +212,10 @@ class Evolution:
                 print("  where " + " and ".join(f"{name} is one of {list(some)}" for name, some in each.conditions))
 
     @property
+    def _exists(self) -> bool:
+        return (self.project_dir / DATABASE).exists()
+
+    @property
     def _shown(self) -> str:
         parts = [f"{part.name} ({part.direction})" for part in self.objective.parts]
         return " and ".join(parts) or f"{self.objective.name} ({self.objective.direction})"
@@ -232,7 +237,7 @@ class Evolution:
         )
 
     def _read(self) -> RunReader:
-        if not (self.project_dir / DATABASE).exists():
+        if self._overwrite or not self._exists:
             raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
         return RunReader(self.project_dir)
 

@@ -70,7 +70,13 @@ def test_a_search_in_the_worker_process(tmp_path, capsys):
 
 def test_models_have_the_score_of_their_best_epoch(tmp_path):
     search = tuner.Evolution(
-        Tuned(), objective="val_loss", max_trials=2, directory=tmp_path, in_process=True, loss="mse", metrics=["mae"]
+        Tuned(),
+        objective="val_acc",
+        max_trials=2,
+        directory=tmp_path,
+        in_process=True,
+        optimizer="sgd",
+        metrics=["acc"],
     )
     held_out = (X[:20], Y[:20])
     search.search(X[20:], Y[20:], epochs=2, validation_data=held_out, verbose=0)
@@ -79,8 +85,10 @@ def test_models_have_the_score_of_their_best_epoch(tmp_path):
     assert best.get("batch_size") in (16, 32)
     with search._read() as run:
         recorded = run.best(1)[0].evaluation
-    assert model.evaluate(*held_out, verbose=0)[0] == pytest.approx(recorded.scores["val_loss"], rel=1e-5)
-    assert recorded.scores["val_loss"] == min(recorded.curve)
+    loss, accuracy = model.evaluate(*held_out, verbose=0)
+    assert loss == pytest.approx(recorded.scores["val_loss"], rel=1e-5)
+    assert accuracy == pytest.approx(recorded.scores["val_acc"])
+    assert recorded.scores["val_acc"] == max(recorded.curve)
     assert search.hypermodel.build(best).count_params() > 0
 
 

@@ -1,0 +1,126 @@
+"""`EvolutionClassifier` and `EvolutionRegressor`: tables of mixed columns, and life among scikit-learn's tools."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import evonas
+from evonas.estimators import EvolutionClassifier, EvolutionRegressor
+from genomes import InputError
+from tests.estimators.test_checks import TINY
+
+RNG = np.random.default_rng(0)
+NUMBER = RNG.normal(size=60)
+FRAME = pd.DataFrame(
+    {
+        "number": np.where(np.arange(60) % 9 == 0, np.nan, NUMBER),
+        "word": np.where(NUMBER > 0.3, "high", "low"),
+        "date": pd.date_range("2020-01-01", periods=60),
+        "flag": NUMBER > 0,
+    }
+)
+LABELS = np.where(NUMBER > 0, "yes", "no")
+
+
+def test_estimators_wait_in_evonas_and_load_nothing_before():
+    assert evonas.EvolutionClassifier is EvolutionClassifier
+    script = "import sys, evonas; evonas.__all__; sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    with pytest.raises(AttributeError, match="EvolutionCluster"):
+        _ = evonas.EvolutionCluster
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return EvolutionClassifier(**{**TINY, "evaluations": 2, "population": 2, "epochs": 8}).fit(FRAME, LABELS)
+
+
+@pytest.mark.keras
+def test_a_table_of_mixed_columns(classifier):
+    assert list(classifier.classes_) == ["no", "yes"]
+    assert list(classifier.feature_names_in_) == list(FRAME.columns)
+    assert classifier.n_features_in_ == 4
+    assert classifier.score(FRAME, LABELS) > 0.8
+    new = FRAME.head(5).assign(word=["never seen", None, "high", "low", "low"])
+    chances = classifier.predict_proba(new)
+    assert chances.sum(axis=1) == pytest.approx(1)
+    assert list(classifier.predict(new)) == ["yes" if chance > 0.5 else "no" for chance in chances[:, 1]]
+    with pytest.raises(ValueError, match="feature names"):
+        classifier.predict(new.rename(columns={"word": "term"}))
+
+
+@pytest.mark.keras
+def test_what_was_found(classifier):
+    assert classifier.best_estimator_ is classifier
+    results = classifier.cv_results_
+    assert results["params"][classifier.best_index_] == classifier.best_params_
+    assert results["rank_test_score"].min() == 1
+    assert classifier.best_score_ == results["mean_test_score"].max() < 0  # minus the log loss
+    assert list(classifier.history_["generation"]) == [0]
+    model, features = classifier.best_model_, classifier.network_.preparation.apply(FRAME)
+    assert np.asarray(model(features))[:, 0] == pytest.approx(classifier.predict_proba(FRAME)[:, 1], abs=1e-5)
+
+
+@pytest.mark.keras
+def test_pickled_it_predicts_the_same_without_keras(classifier, tmp_path):
+    FRAME.to_pickle(tmp_path / "rows")
+    (tmp_path / "classifier").write_bytes(pickle.dumps(classifier))
+    script = """
+import pickle, sys, pandas
+rows = pandas.read_pickle("rows")
+print(pickle.load(open("classifier", "rb")).predict_proba(rows)[:, 1].tolist())
+sys.exit("keras" in sys.modules)
+"""
+    command = [sys.executable, "-c", script]
+    output = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert output.strip() == str(classifier.predict_proba(FRAME)[:, 1].tolist())
+    assert not hasattr(clone(classifier), "classes_")
+
+
+@pytest.mark.keras
+def test_several_targets_in_a_pipeline_under_cross_validation():
+    x = FRAME[["number"]].to_numpy()
+    pipeline = make_pipeline(StandardScaler(), EvolutionRegressor(**{**TINY, "epochs": 15}))
+    targets = np.stack([NUMBER * 3 + 5, -NUMBER], axis=1)
+    found = cross_val_score(pipeline, x, targets, cv=2, error_score="raise")
+    assert len(found) == 2
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.keras
+def test_a_kept_run_in_the_worker_process_is_gone_on_with(tmp_path):
+    labels = np.where(np.arange(60) == 7, "rare", LABELS)  # a class of one row
+    given = {**TINY, "in_process": False, "run_dir": tmp_path / "run"}
+    first = EvolutionClassifier(**given).fit(FRAME, labels, sample_weight=np.ones(60))
+    assert first.predict_proba(FRAME).shape == (60, 3)
+    assert len(evonas.load_run(tmp_path / "run").evaluations) == 1
+    again = clone(first).fit(FRAME, labels, sample_weight=np.ones(60))
+    assert np.array_equal(again.predict_proba(FRAME), first.predict_proba(FRAME))
+    with pytest.raises(InputError, match="data must be those of the run"):
+        clone(first).fit(FRAME, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels", "text"),
+    [
+        ({}, np.full(60, "yes"), "at least 2 classes"),
+        ({"in_process": "maybe"}, LABELS, "in_process must be"),
+        ({"class_weight": {"maybe": 2}}, LABELS, "class_weight must be of labels"),
+        ({"random_state": "luck"}, LABELS, "random_state must be"),
+        ({"objective": "rmse"}, LABELS, "objective must be one of"),
+        ({"settings": {"populaton": 3}}, LABELS, "did you mean 'population'"),
+    ],
+)
+def test_mistakes(changes, labels, text):
+    with pytest.raises(InputError, match=text):
+        EvolutionClassifier(**{**TINY, **changes}).fit(FRAME, labels)
