@@ -208,6 +208,11 @@ def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir
             raise InputError(f"build must not be given: the run {run_dir} trains evonas's own networks; leave it out")
         return
     name = recorded["name"]
+    if recorded.get("trial"):
+        raise InputError(
+            f"run must be one of evonas.search, but {run_dir} is of a search that {name!r} was given to in Python "
+            "(evonas.tuner.Evolution or EvolutionSearchCV): go on with it, or take its models, there"
+        )
     if build is None:
         raise InputError(
             f"build must be given again: the run {run_dir} trains models that a function of yours named {name!r} "

@@ -64,7 +64,7 @@ class TrialSearch:
 
 def population_for(evaluations: int) -> int:
     """How many networks survive a generation of a search of so few: some generations are to follow the first one."""
-    return max(2, min(20, evaluations // 4))
+    return min(evaluations, max(4, min(20, evaluations // 4)))
 
 
 def run_trials(
@@ -124,7 +124,11 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
             settings=settings,
             space=search.space,
             state=strategy.state(),
-            source={"direction": search.objective.direction, "trial": dict(search.identity)},
+            source={
+                "direction": search.objective.direction,
+                "trial": dict(search.identity),
+                "build": {"name": search.name, "trial": True},
+            },
             overwrite=overwrite,
         )
     store = RunStore.open(directory)

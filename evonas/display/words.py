@@ -320,6 +320,8 @@ def next_lines(run: RunReader) -> list[str]:
     """What to do next."""
     more = () if run.stop in (None, "interrupted") else ("--generations", "+10")
     build = run.source.get("build")
+    if build is not None and build.get("trial"):
+        return ["", f"Go on:   in Python, by the same search of {build['name']} in this directory"]
     own = () if build is None else ("--build", build["given"] or f"FILE.py:{build['name']}")
     lines = ["", f"Go on:   {command('resume', run, *more, *own)}"]
     if run.best(1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from evonas.estimators import EvolutionClassifier, EvolutionRegressor
 
@@ -21,23 +21,54 @@ TINY = {
     },
 }
 ESTIMATORS = {"classifier": EvolutionClassifier(**TINY), "regressor": EvolutionRegressor(**TINY)}
+_WEIGHTS = "weights count in training; the best epoch and network are chosen by the validation rows, unweighted"
+_ROWS = "two equal rows may lie in two minibatches, or one in training and one in validation; a row of weight 2 may not"
 #: Check -> why it cannot pass.
-EXPECTED: dict[str, dict[str, str]] = {"classifier": {}, "regressor": {}}
-#: Those that `make test` runs; `make soak` runs all.
-CHOSEN = (
-    "check_estimators_dtypes",
-    "check_estimators_nan_inf",
-    "check_estimators_pickle",
-    "check_dict_unchanged",
-    "check_fit2d_1sample",
-    "check_methods_subset_invariance",
-    "check_n_features_in",
-    "check_pipeline_consistency",
-    "check_supervised_y_no_nan",
-)
+EXPECTED: dict[str, dict[str, str]] = {
+    "classifier": {
+        "check_sample_weight_equivalence_on_dense_data": _ROWS,
+        "check_class_weight_classifiers": _WEIGHTS,
+    },
+    "regressor": {"check_sample_weight_equivalence_on_dense_data": _ROWS},
+}
+#: Those that `make test` runs, the cheap ones; `make soak` runs all.
+CHOSEN: dict[str, tuple[str, ...]] = {
+    "classifier": (
+        "check_classifiers_one_label_sample_weights",
+        "check_complex_data",
+        "check_dont_overwrite_parameters",
+        "check_estimators_empty_data_messages",
+        "check_sample_weights_shape",
+        "check_fit2d_1sample",
+        "check_methods_subset_invariance",
+        "check_n_features_in",
+        "check_no_attributes_set_in_init",
+        "check_supervised_y_no_nan",
+    ),
+    "regressor": ("check_dict_unchanged", "check_estimator_sparse_array", "check_regressor_multioutput"),
+}
+
+
+def chosen():
+    """The cheap checks, each with its estimator."""
+    for kind, estimator in ESTIMATORS.items():
+        for each, check in estimator_checks_generator(estimator):
+            name = getattr(check, "func", check).__name__
+            if name in CHOSEN[kind]:
+                yield pytest.param(each, check, id=f"{kind}-{name}")
+
+
+@pytest.mark.parametrize(("estimator", "check"), list(chosen()))
+def test_cheap_checks(estimator, check):
+    check(estimator)
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)
 @pytest.mark.soak
 def test_all_checks(kind):
-    check_estimator(ESTIMATORS[kind], expected_failed_checks=EXPECTED[kind])
+    found = check_estimator(ESTIMATORS[kind], expected_failed_checks=EXPECTED[kind], on_skip=None)
+    assert len(found) > 50
+    # Whatever is listed fails still.
+    assert {each["check_name"] for each in found if each["status"] == "xfail"} == EXPECTED[kind].keys()
+    skipped = {each["check_name"] for each in found if each["status"] == "skipped"}
+    assert skipped <= {"check_array_api_input"}  # wants SCIPY_ARRAY_API to be set before scipy is imported

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import evonas
 from evonas import tuner
 from genomes import InputError
 
@@ -49,6 +50,8 @@ def test_a_search_in_the_worker_process(tmp_path, capsys):
     fitting = {"epochs": 2, "validation_split": 0.25, "callbacks": [keras.callbacks.EarlyStopping("val_loss")]}
     search.search(X, Y, **fitting)
     assert search.remaining_trials == 0
+    with pytest.raises(InputError, match="is of a search that 'build' was given to in Python"):
+        evonas.resume(tmp_path / "run", evaluations=9)
     search.results_summary()
     search.search_space_summary(extended=True)
     printed = capsys.readouterr().out
