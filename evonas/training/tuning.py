@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,7 +69,8 @@ class TunerTrial:
                 reason = f"{model.count_params()} parameters, at most {self.max_parameters}: not trained"
                 return Evaluation(Status.FAILED, reason=reason, parameters=model.count_params())
             named = dict(self.named)
-            callbacks = [*_copies(named.pop("callbacks", None)), headway_callback(headway), keeping]
+            copies = _copies(named.pop("callbacks", None), f"trial_{seed}", f"execution_{execution}")
+            callbacks = [*copies, headway_callback(headway), keeping]
             named["callbacks"] = callbacks
             named.setdefault("verbose", 0)
             arguments = tuple(map(_opened, self.arguments))
@@ -154,10 +156,15 @@ def _opened(value: Any) -> Any:
     return Reread()
 
 
-def _copies(callbacks: Any) -> list[Any]:
-    """The user's callbacks, to be used once."""
+def _copies(callbacks: Any, *folders: str) -> list[Any]:
+    """The user's callbacks, to be used once. Those that log into a folder are given one in it for each training."""
     try:
-        return list(copy.deepcopy(callbacks or []))
+        several = isinstance(callbacks, (list, tuple))
+        copies = copy.deepcopy(list(callbacks) if several else [] if callbacks is None else [callbacks])
+        for each in copies:
+            if isinstance(getattr(each, "log_dir", None), (str, os.PathLike)):
+                each.log_dir = os.path.join(each.log_dir, *folders)
+        return copies
     except Exception as error:
         raise InputError(
             f"callbacks must be such that can be copied, since each trial uses them anew, but that raised {error}"

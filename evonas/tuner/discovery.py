@@ -8,41 +8,71 @@ stays hidden all the same is drawn at random in the trials that reveal it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Condition, Hyperparameter
 
-__all__ = ["discovered"]
+__all__ = ["discovered", "discovered_in_fit"]
 
-#: Calls in all. Each builds a model.
-_CALLS = 40
+#: Calls of a `fit`, which may do more than ask before it uses the model.
+_CALLS_OF_FIT = 6
 #: Whole numbers up to this may count layers; larger ones are widths, and a model with all of them at most is large.
 _MOST_LAYERS = 64
 
 Key = tuple[str, tuple[Condition, ...]]
 
 
-def discovered(build: Callable[[Any], Any], known: Iterable[Hyperparameter] = ()) -> tuple[Hyperparameter, ...]:
+class Probe:
+    """Stands for a model in a `fit` that is called for what it asks for: whatever it is used for ends the call."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise _Reached
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise _Reached
+
+
+class _Reached(Exception):
+    """The model is to be used: all that is asked for before has been."""
+
+
+def discovered_in_fit(
+    fit: Callable[..., Any], known: Iterable[Hyperparameter], args: Iterable[Any], kwargs: Mapping[str, Any]
+) -> tuple[Hyperparameter, ...]:
+    """What is known and what `fit(hp, model, *args, **kwargs)` asks for before it uses the model. Trains nothing."""
+
+    def ask(hp: Any) -> None:
+        with suppress(Exception):
+            fit(hp, Probe(), *args, **{**kwargs, "callbacks": []})
+
+    return discovered(ask, known, calls=_CALLS_OF_FIT)
+
+
+def discovered(
+    build: Callable[[Any], Any], known: Iterable[Hyperparameter] = (), calls: int = 40
+) -> tuple[Hyperparameter, ...]:
     """All that the function asks for, in the order in which it came up.
 
     Args:
         build: is called with `HyperParameters`; what the first call raises is raised, what a later one does is not.
         known: what is given already, and takes the place of what is asked for under the same name.
+        calls: at most so many; each builds a model.
     """
     found: dict[Key, Hyperparameter] = {(each.name, each.conditions): each for each in known}
     entered: set[tuple[Condition, ...]] = set()
     seen: set[tuple[str, Any]] = set()
-    calls = 0
+    called = 0
 
     def call(values: Mapping[str, Any]) -> None:
-        nonlocal calls
-        calls += 1
+        nonlocal called
+        called += 1
         hp = HyperParameters.of(list(found.values()), values)
         try:
             build(hp)
         except Exception:
-            if calls == 1:
+            if called == 1:
                 raise
         for each in hp.space:
             found.setdefault((each.name, each.conditions), each)
@@ -52,7 +82,7 @@ def discovered(build: Callable[[Any], Any], known: Iterable[Hyperparameter] = ()
 
     waiting: dict[tuple[Condition, ...], None] = {}
     call({})
-    while calls < _CALLS:
+    while called < calls:
         closed = next((conditions for conditions in waiting if conditions not in entered), None)
         if closed is not None:
             del waiting[closed]

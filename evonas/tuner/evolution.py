@@ -11,6 +11,7 @@ import numpy as np
 
 from evonas.arguments import callbacks_of, digest_of
 from evonas.building import Build
+from evonas.config import Settings
 from evonas.evaluation import Status
 from evonas.interruption import Interruption
 from evonas.objective import Objective
@@ -20,10 +21,10 @@ from evonas.runs.schema import DATABASE
 from evonas.trials import TrialSearch, run_trials
 from evonas.tuner.arguments import hypermodel_of, portable
 from evonas.tuner.coding import Coding
-from evonas.tuner.discovery import discovered
+from evonas.tuner.discovery import discovered, discovered_in_fit
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.objectives import objective_of
-from evonas.tuner.reading import read_hyperparameters
+from evonas.tuner.reading import from_json, read_hyperparameters, to_json
 from genomes.errors import InputError
 
 __all__ = ["Evolution"]
@@ -104,12 +105,14 @@ class Evolution:
         self._compiling = {name: value for name, value in compiling.items() if value is not None}
         self._max_parameters, self._in_process = max_model_size, in_process
         self._settings = {"strategy": strategy, "seed": self.seed, "keep": min(self.max_trials, _KEPT), **settings}
+        Settings(**self._settings)  # refuses what is none
         given = () if hyperparameters is None else read_hyperparameters(hyperparameters)
         known = discovered(self.hypermodel.build, given)
         new = [each.name for each in known if each.name not in {one.name for one in given}]
         if not allow_new_entries and new:
             raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
-        self._coding = Coding(known, None if tune_new_entries else frozenset(one.name for one in given))
+        self._tuned = None if tune_new_entries else frozenset(one.name for one in given)
+        self._coding = Coding(known, self._tuned)
         self._coding.space  # noqa: B018  # refuses where there is nothing to search
         self._overwrite = overwrite and self._exists
 
@@ -126,12 +129,15 @@ class Evolution:
             Interrupted: Ctrl-C; another `search` goes on.
         """
         quiet = kwargs.get("verbose") == 0
+        if self.hypermodel.fits:
+            known = discovered_in_fit(self.hypermodel.fit, self._coding.known, args, kwargs)
+            self._coding = Coding(known, self._tuned)
         trial = self._trial(args, kwargs)
         users = [self.hypermodel.given, *callbacks_of(kwargs)]
         build = Build.of(self.hypermodel.source)
         identity = {
             "build": build.digest,
-            "hyperparameters": digest_of([each.get_config() for each in self._coding.known]),
+            "hyperparameters": to_json(self._coding.known),
             "data": digest_of([trial.arguments, trial.named]),
             "executions": self.executions_per_trial,
         }
@@ -168,14 +174,15 @@ class Evolution:
         models = []
         with self._read() as run:
             for record in run.best(num_models):
-                hp = self._hyperparameters(record)
+                hp = self._recorded(run).filled(self._genes(run, record), record.seed)
                 models.append(rebuilt(self._trial((), {}), hp, run.weights(record), record.seed))
         return models
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[HyperParameters]:
         """The hyperparameters of the best trials, best first: `tuner.hypermodel.build(best[0])`."""
         with self._read() as run:
-            return [self._hyperparameters(record) for record in run.best(num_trials)]
+            coding = self._recorded(run)
+            return [coding.filled(self._genes(run, record), record.seed) for record in run.best(num_trials)]
 
     @property
     def remaining_trials(self) -> int:
@@ -193,7 +200,7 @@ class Evolution:
             for record in run.best(num_trials):
                 score = record.evaluation.scores[self.objective.name]
                 print(f"\nTrial {record.generation}.{record.index}: {self.objective.name} {score:.6g}")
-                for name, value in self._values(record).items():
+                for name, value in self._recorded(run).values(self._genes(run, record)).items():
                     print(f"  {name}: {value}")
             for record in [each for each in run.records() if each.evaluation.status is not Status.OK][:3]:
                 print(f"\nTrial {record.generation}.{record.index} failed: {record.evaluation.reason}")
@@ -241,14 +248,12 @@ class Evolution:
             raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
         return RunReader(self.project_dir)
 
-    def _genes(self, record: Record) -> Mapping[str, Any]:
-        return self._coding.space.genome_from_json(record.genome)
+    def _recorded(self, run: RunReader) -> Coding:
+        """The hyperparameters as the run has them: `fit` may have asked for more than `build`."""
+        return Coding(from_json(run.source.get("trial", {}).get("hyperparameters")), self._tuned)
 
-    def _hyperparameters(self, record: Record) -> HyperParameters:
-        return self._coding.filled(self._genes(record), record.seed)
-
-    def _values(self, record: Record) -> dict[str, Any]:
-        return self._coding.values(self._genes(record))
+    def _genes(self, run: RunReader, record: Record) -> Mapping[str, Any]:
+        return self._recorded(run).space.genome_from_json(record.genome)
 
     def _report(self, progress: Any) -> None:
         (last,) = progress.part[-1:]

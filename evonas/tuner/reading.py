@@ -1,13 +1,15 @@
-"""`read_hyperparameters`: entries that a tuner is given beforehand, evonas's own or KerasTuner's."""
+"""Hyperparameters from elsewhere: those that a tuner is given, evonas's own or KerasTuner's, and those of runs."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evonas.tuner.kinds import Condition, Hyperparameter, boolean, choice, fixed, number
 from genomes.errors import InputError
 
-__all__ = ["read_hyperparameters"]
+__all__ = ["from_json", "read_hyperparameters", "to_json"]
 
 
 def read_hyperparameters(given: Any) -> tuple[Hyperparameter, ...]:
@@ -24,9 +26,34 @@ def read_hyperparameters(given: Any) -> tuple[Hyperparameter, ...]:
     return tuple(each if isinstance(each, Hyperparameter) else _converted(each) for each in space)
 
 
+def to_json(known: Iterable[Hyperparameter]) -> list[dict[str, Any]]:
+    """As JSON values."""
+    values = [{"kind": each.kind, "conditions": each.conditions, "config": each.get_config()} for each in known]
+    found: list[dict[str, Any]] = json.loads(json.dumps(values, default=repr))
+    return found
+
+
+def from_json(value: Any) -> tuple[Hyperparameter, ...]:
+    """What `to_json` gave.
+
+    Raises:
+        InputError: it is something else.
+    """
+    try:
+        return tuple(
+            _made(each["kind"], each["config"], tuple((name, tuple(values)) for name, values in each["conditions"]))
+            for each in value
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise InputError(f"hyperparameters of the run must be as evonas wrote them, but {error}: restore it") from None
+
+
 def _converted(each: Any) -> Hyperparameter:
-    kind, config = type(each).__name__, each.get_config()
     conditions: tuple[Condition, ...] = tuple((one.name, tuple(one.values)) for one in each.conditions)
+    return _made(type(each).__name__, each.get_config(), conditions)
+
+
+def _made(kind: str, config: Mapping[str, Any], conditions: tuple[Condition, ...]) -> Hyperparameter:
     name, default = config["name"], config.get("default")
     match kind:
         case "Int" | "Float":

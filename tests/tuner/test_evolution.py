@@ -86,6 +86,7 @@ def test_models_have_the_score_of_their_best_epoch(tmp_path):
     (model,) = search.get_best_models()
     (best,) = search.get_best_hyperparameters()
     assert best.get("batch_size") in (16, 32)
+    assert "batch_size" in best.values  # though only `fit` asks for it
     with search._read() as run:
         recorded = run.best(1)[0].evaluation
     loss, accuracy = model.evaluate(*held_out, verbose=0)

@@ -7,8 +7,9 @@ import pytest
 
 from evonas.tuner import HyperParameters, Objective
 from evonas.tuner.coding import Coding
-from evonas.tuner.discovery import discovered
+from evonas.tuner.discovery import discovered, discovered_in_fit
 from evonas.tuner.objectives import objective_of
+from evonas.tuner.reading import from_json, to_json
 from genomes import InputError
 
 NUMBERS = {
@@ -122,6 +123,21 @@ def test_everything_is_found_that_conditions_hide():
         ["kind", "filters", "pool", "pooling", "cell", "num_layers", *(f"units_{layer}" for layer in range(4))]
     )
     assert names.index("pool") < names.index("pooling")
+
+
+def test_a_fit_is_asked_up_to_where_it_uses_the_model():
+    def fit(hp, model, x, callbacks=None):
+        assert callbacks == []
+        hp.Choice("batch_size", [16, 32])
+        if hp.Boolean("augment"):
+            hp.Float("factor", 0.0, hp.get("units"))
+        model.fit(x)
+        raise AssertionError("nothing is trained")
+
+    known = discovered(lambda hp: hp.Int("units", 8, 64))
+    found = discovered_in_fit(fit, known, [[1.0]], {"callbacks": [object()]})
+    assert [each.name for each in found] == ["units", "batch_size", "augment", "factor"]
+    assert from_json(to_json(found)) == found
 
 
 def test_what_the_defaults_raise_is_raised_and_other_failures_are_not():
