@@ -25,10 +25,10 @@ Key = tuple[str, tuple[Condition, ...]]
 
 
 class Probe:
-    """Stands for a model in a `fit` that is called for what it asks for: whatever it is used for ends the call."""
+    """Stands for a model, and its methods, in a `fit` that is called for what it asks for: calling it ends that."""
 
-    def __getattr__(self, name: str) -> Any:
-        raise _Reached
+    def __getattr__(self, name: str) -> Probe:
+        return self  # Python looks a method up before it computes the arguments, which may ask for more
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise _Reached

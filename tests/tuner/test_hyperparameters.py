@@ -128,15 +128,14 @@ def test_everything_is_found_that_conditions_hide():
 def test_a_fit_is_asked_up_to_where_it_uses_the_model():
     def fit(hp, model, x, callbacks=None):
         assert callbacks == []
-        hp.Choice("batch_size", [16, 32])
         if hp.Boolean("augment"):
             hp.Float("factor", 0.0, hp.get("units"))
-        model.fit(x)
+        model.fit(x, batch_size=hp.Choice("batch_size", [16, 32]))
         raise AssertionError("nothing is trained")
 
     known = discovered(lambda hp: hp.Int("units", 8, 64))
     found = discovered_in_fit(fit, known, [[1.0]], {"callbacks": [object()]})
-    assert [each.name for each in found] == ["units", "batch_size", "augment", "factor"]
+    assert [each.name for each in found] == ["units", "augment", "batch_size", "factor"]
     assert from_json(to_json(found)) == found
 
 
