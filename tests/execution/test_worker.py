@@ -11,6 +11,7 @@ import pytest
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Status
 from evonas.execution import WorkerEvaluator
+from evonas.execution.tasks import task_of
 from evonas.training.deployment import ExportTask
 from evonas.training.trainer import TrainingSettings
 from genomes.architecture import graph_to_json
@@ -35,7 +36,7 @@ def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path):
         os.kill(evaluator.pid, signal.SIGKILL)
         found |= collected(parts)
 
-        tasks = [evaluator._task(candidate, None) for candidate in generation]
+        tasks = [task_of(space, candidate, None) for candidate in generation]
         here = collected(p for p in SingleTrainer(PreparedData.load(data_path), SETTINGS).train(tasks) if p)
         for position, evaluation in here.items():
             assert found[position].status is Status.OK
