@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -50,6 +51,11 @@ class StubEvaluator:
 
     def close(self) -> None:
         StubEvaluator.closed = True
+
+
+def no_standby(*_: Any) -> nullcontext[None]:
+    """In place of a worker process that is started while the data are read."""
+    return nullcontext()
 
 
 def stub_search(

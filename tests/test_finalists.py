@@ -20,7 +20,7 @@ from evonas.runs import Record, RunReader
 from evonas.runs.finals import Finalist, Retraining
 from tests.cli.commands import evonas as command
 from tests.cli.commands import write_table
-from tests.stub import StubEvaluator
+from tests.stub import StubEvaluator, no_standby
 
 RMSE, R2 = Objective("rmse", "min"), Objective("r2", "max")
 
@@ -80,6 +80,7 @@ class SeededEvaluator(StubEvaluator):
 def seeded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(api, "_worker", SeededEvaluator)
+    monkeypatch.setattr("evonas.workers.standby_for", no_standby)
     monkeypatch.setattr("evonas.result.SearchResult.exported", None)
     write_table(tmp_path / "table.csv")
 
@@ -172,6 +173,7 @@ def test_the_command_line_shows_them() -> None:
 def test_mistakes_exit_with_2(options: list[str], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StubEvaluator, "evaluation", Evaluation(Status.FAILED, reason="diverged"))
     monkeypatch.setattr(api, "_worker", StubEvaluator)
+    monkeypatch.setattr("evonas.workers.standby_for", no_standby)
     search()
     result = command("finalists", *options)
     assert result.exit_code == 2, result.output

@@ -17,7 +17,7 @@ from tests.cli.commands import process
 pytestmark = pytest.mark.keras
 
 SPACE = {"units": Range(2, 8), "activation": ["relu", "tanh"], "learning_rate": Range(1e-3, 1e-1, log=True)}
-QUICK = {"population": 3, "epochs": 2}
+QUICK = {"population": 3, "epochs": 2, "finalists": 0}
 NET = f"{Path(__file__).with_name('own_net.py')}:build_model"
 X = np.random.default_rng(0).normal(size=(90, 4, 3))
 Y = X.mean(axis=(1, 2)) * 10 + 5
@@ -64,6 +64,7 @@ def test_a_file_on_the_command_line(tmp_path):
         '[genes]\nunits = { low = 4, high = 8 }\nactivation = "relu"\nlearning_rate = 0.01\n'
     )
     options = ["--build", NET, "--space", str(tmp_path / "space.toml"), "--population", "4", "--epochs", "2"]
+    options += ["--finalists", "0"]
     run = tmp_path / "run"
     result = process(
         "run", str(tmp_path / "data.npz"), "--target", "y", *options, "--generations", "1", "--out", str(run)

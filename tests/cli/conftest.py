@@ -8,7 +8,7 @@ import pytest
 
 from evonas import api
 from tests.cli.commands import write_table
-from tests.stub import StubEvaluator
+from tests.stub import StubEvaluator, no_standby
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +16,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A table and nothing else; what trains is a stub."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(api, "_worker", StubEvaluator)
+    monkeypatch.setattr("evonas.workers.standby_for", no_standby)
     # No network is scored on the test split, which takes Keras.
     monkeypatch.setattr("evonas.result.SearchResult.exported", None)
     write_table(tmp_path / "table.csv")

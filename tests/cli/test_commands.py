@@ -154,6 +154,7 @@ def test_run_status_resume_export_load(folder: Path) -> None:
         '[network]\nlayers = 1\nunits = 8\nactivation = "relu"\n[training]\nbatch_size = 32\n'
     )
     options = ["--space", "space.toml", "--population", "3", "--epochs", "3", "--out", "run"]
+    options += ["--finalists", "0"]
     result = process(*OWN, *options, "--generations", "1", "--json")
     assert result.returncode == 0, result.stderr
     finish = json.loads(result.stdout.splitlines()[-1])
@@ -197,11 +198,13 @@ def test_limits_and_objectives_are_options() -> None:
     done = search(
         *("--strategy", "nsga2", "--objectives", "rmse, flops", "--generations", "2", "--out", "run"),
         *("--max-parameters", "5000", "--max-flops", "9000", "--max-latency-ms", "7.5"),
+        *("--candidate-timeout", "10m", "--worker-memory", "1GiB"),
     )
     assert done.exit_code == 0, done.output
     with RunReader("run") as run:
         assert run.settings.objectives == ("rmse", "flops")
         assert (run.settings.max_parameters, run.settings.max_flops, run.settings.max_latency_ms) == (5000, 9000, 7.5)
+        assert (run.settings.candidate_timeout, run.settings.worker_memory) == (600, 1 << 30)
         assert len(run.front()) > 0
     assert "Front of rmse, flops, " in evonas("status", "run").output
     refused = search("--objectives", "rmse,colour", "--strategy", "nsga2", "--out", "other")
@@ -216,7 +219,7 @@ def test_rungs_go_on_after_a_kill(folder: Path) -> None:
         '[network]\nlayers = 1\nunits = [8, 12]\nactivation = "relu"\nnormalization = "batch"\n'
     )
     hyperband = ["--strategy", "hyperband", "--population", "3", "--epochs", "9", "--generations", "3"]
-    options = [*hyperband, "--space", "space.toml", "--json", "--quiet"]
+    options = [*hyperband, "--finalists", "0", "--space", "space.toml", "--json", "--quiet"]
     assert process(*OWN, *options, "--out", "straight").returncode == 0
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "evonas", *OWN, *options, "--out", "killed"]

@@ -13,7 +13,7 @@ from evonas.execution import worker
 from genomes.errors import InputError
 
 # Units that misbehave; all others are scored by their number.
-EXIT, SEGFAULT, HANG, NAN, RAISE, MISTAKE, KILL, GROW, STOP, SPIN, INFINITE = range(901, 912)
+EXIT, SEGFAULT, HANG, NAN, RAISE, MISTAKE, KILL, GROW, STOP, SPIN, INFINITE, PRINT = range(901, 913)
 
 
 def grow() -> None:
@@ -58,6 +58,8 @@ class StubTrainer:
                 case 910:
                     while True:
                         pass
+                case 912:
+                    print("printed", flush=True)
             for _ in range(task.epochs):
                 yield {}
                 time.sleep(0.01)
@@ -72,4 +74,7 @@ class StubTrainer:
 if __name__ == "__main__":
     if "--small" in sys.argv:
         worker.GROWTH_BYTES, worker.EVALUATIONS_AT_LEAST = -1, 2
-    worker.serve(int(sys.argv[-2]), int(sys.argv[-1]), StubTrainer)
+    worker.serve(
+        *(int(sys.argv[-2]), int(sys.argv[-1]), StubTrainer),
+        lambda trainer, own: print(f"loading for {trainer}", flush=True),
+    )

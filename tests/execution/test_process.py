@@ -8,16 +8,18 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evonas.evaluation import Status
-from evonas.execution import Limits, WorkerError
+from evonas.execution import Limits, WorkerError, standing_by
+from evonas.execution.child import WorkerProcess
 from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
 
-from .stub_worker import EXIT, GROW, HANG, KILL, MISTAKE, NAN, RAISE, SEGFAULT, SPIN, STOP
+from .stub_worker import EXIT, GROW, HANG, KILL, MISTAKE, NAN, PRINT, RAISE, SEGFAULT, SPIN, STOP
 from .stubs import StubEvaluator, UnitsSpace, candidates, collected
 
 ROOT = Path(__file__).parents[2]
@@ -222,3 +224,52 @@ def test_the_driver_side_imports_no_keras():
     script = "import sys, evonas.execution; print({'keras', 'tensorflow', 'jax'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "set()"
+
+
+# A worker that is started before there are data for it.
+
+
+class Early(StubEvaluator):
+    """Its standby is a stub too."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self._standby = WorkerProcess(self._command())
+
+
+def test_a_standby_becomes_the_first_worker_and_its_words_go_to_the_log(data_path, tmp_path):
+    log = tmp_path / "worker.log"
+    with Early(UnitsSpace(), data_path, TrainingSettings(), log) as evaluator:
+        standby = evaluator._standby
+        standby.warm("population", own=False)
+        evaluator.start()
+        assert evaluator.pid == standby.pid
+        assert collected(evaluator.evaluate(candidates(5, PRINT)))[0].scores == {"rmse": 5.0}
+        os.kill(standby.pid, signal.SIGKILL)
+        assert collected(evaluator.evaluate(candidates(6)))[0].scores == {"rmse": 6.0}
+        assert evaluator.pid != standby.pid
+    assert "loading for population" in log.read_text()
+    assert "printed" in log.read_text()
+
+
+def test_a_standby_that_died_is_replaced(data_path):
+    with Early(UnitsSpace(), data_path, TrainingSettings()) as evaluator:
+        os.kill(evaluator._standby.pid, signal.SIGKILL)
+        evaluator._standby._process.wait()
+        assert collected(evaluator.evaluate(candidates(5)))[0].scores == {"rmse": 5.0}
+
+
+def test_a_standby_that_nobody_took_ends_with_its_block():
+    with pytest.raises(InputError), standing_by("population") as standby:
+        raise InputError("no such table")
+    assert gone(standby.pid, 0.1)
+
+
+def test_a_network_that_takes_too_long_fails_alone_though_it_makes_headway(data_path):
+    limits = Limits(candidate_seconds=1.5)
+    tasks = [*candidates(3), *candidates(4, epochs=10**6), *candidates(5)]
+    tasks = [replace(task, index=k) for k, task in enumerate(tasks)]
+    with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
+        found = collected(evaluator.evaluate(tasks))
+    assert [found[k].status is Status.OK for k in range(3)] == [True, False, True]
+    assert found[1].reason == "the worker process took longer than the 1.5 s that a network may"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evonas.runs import RunReader
 from tests.reliability.forkserver import ForkServer, Process
+from tests.reliability.tracing import calls_of
 
 __all__ = ["Row", "Runs"]
 
@@ -27,15 +28,25 @@ class Row:
 
 
 class Runs:
-    """Stub searches of three small generations, and what the one that was never stopped ends with."""
+    """Stub searches of three small generations, and what the one that was never stopped ends with.
+
+    `calls` are those of a run that change a file, as (name, n); made when first asked for.
+    """
 
     def __init__(self, server: ForkServer, folder: Path) -> None:
-        self._server, self.folder = server, folder
+        self._server, self.folder, self._calls = server, folder, list[tuple[str, int]]()
         process = self.start(folder / "straight")
         assert process.wait() == 0, process.text()
         with RunReader(folder / "straight") as run:
             self.digest, self.evaluated = run.digest(), run.evaluated
         self.shut(folder / "straight")
+
+    def calls(self) -> list[tuple[str, int]]:
+        if not self._calls:
+            directory = self.folder / "counted"
+            self._calls = calls_of(lambda gate: self.start(directory, gate=gate), self.folder)
+            self.shut(directory)
+        return self._calls
 
     def start(
         self, directory: Path, sleep_seconds: float = 0.0, gate: Path | None = None, **environment: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,17 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.write_line("|---|---|---|---|")
 
 
+@contextmanager
+def in_memory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="evonas-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture
 def fast_path() -> Iterator[Path]:
     """A folder in memory."""
-    with tempfile.TemporaryDirectory(prefix="evonas-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        yield Path(folder)
+    with in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +77,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
     made.close()
 
 
-@pytest.fixture
-def runs(server: ForkServer, fast_path: Path) -> Runs:
-    return Runs(server, fast_path)
+@pytest.fixture(scope="module")
+def runs(server: ForkServer) -> Iterator[Runs]:
+    with in_memory() as folder:
+        yield Runs(server, folder)
 
 
 @pytest.fixture

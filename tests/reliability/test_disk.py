@@ -17,7 +17,7 @@ from evonas.runs import RunReader
 from tests.reliability.battery import Row, Runs
 from tests.reliability.counts import count
 from tests.reliability.disks import Disk
-from tests.reliability.tracing import calls_of, needs_strace, traced
+from tests.reliability.tracing import needs_strace, traced
 
 #: What may fail at which calls; printing is not among them.
 _WRITES = {"write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "unlink", "mkdir"}
@@ -33,9 +33,7 @@ def test_a_fault_at_each_call(runs: Runs, row: Row, fault: str, lasting: bool) -
         "a named error and exit code 74 (or nothing lost and 0), same digest once the disk is well",
     )
     directory = runs.folder / "run"
-    places = calls_of(lambda gate: runs.start(directory, gate=gate), runs.folder)
-    places = [place for place in places if place[0] in _FAULTS[fault]]
-    runs.shut(directory)
+    places = [place for place in runs.calls() if place[0] in _FAULTS[fault]]
     wanted = count(2, len(places))
     codes: dict[int, int] = {}
     for name, number in places if wanted == len(places) else random.Random(3).sample(places, wanted):

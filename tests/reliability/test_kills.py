@@ -8,7 +8,7 @@ import time
 
 from tests.reliability.battery import Row, Runs
 from tests.reliability.counts import SOAK, count
-from tests.reliability.tracing import calls_of, needs_strace, traced
+from tests.reliability.tracing import needs_strace, traced
 
 
 @needs_strace
@@ -18,8 +18,7 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
         "0 committed rows lost, same digest, resume within 5 s",
     )
     directory = runs.folder / "run"
-    places = calls_of(lambda gate: runs.start(directory, gate=gate), runs.folder)
-    runs.shut(directory)
+    places = runs.calls()
     assert len(places) > 300
     assert {"pwrite64", "fdatasync", "fsync", "rename", "unlink"} <= {name for name, _ in places}
     wanted = count(12, len(places))

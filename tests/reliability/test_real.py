@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,14 +42,15 @@ def digest(directory: Path) -> str:
 def test_sigkills_of_a_real_search(tmp_path: Path, row: Row) -> None:
     row("random SIGKILLs of the driver with real Keras", "0 committed rows lost, same digest")
     shape, rng, out = (3, 6, 3), random.Random(), tmp_path / "out"
+    started = time.monotonic()
     assert start(tmp_path / "straight", tmp_path / "straight-out", *shape).wait(300) == 0
-    wanted = count(1, 20)
+    seconds, wanted, runs = time.monotonic() - started, count(1, 20), 0
     while row.count < wanted:
         directory, done = tmp_path / f"run-{row.count}", False
         while not done and row.count < wanted:
             process = start(directory, out, *shape)
-            while process.poll() is None and out.exists() and time.sleep(rng.uniform(0.5, 12)) is None:
-                break
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0.1, 1.0) * seconds)
             process.kill()
             done = process.wait() == 0
             row.count += not done
@@ -58,6 +60,8 @@ def test_sigkills_of_a_real_search(tmp_path: Path, row: Row) -> None:
         assert start(directory, tmp_path / "end", *shape).wait(300) == 0
         assert digest(directory) == digest(tmp_path / "straight")
         out.unlink()
+        runs += 1
+    row.notes = f"{runs} runs"
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +114,7 @@ def test_a_thousand_real_trainings(tmp_path: Path, row: Row) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    assert process.wait(900) == 0, (tmp_path / "out").read_text()[-2000:]
+    assert process.wait(3000) == 0, (tmp_path / "out").read_text()[-2000:]
     watcher.join()
     row.count = committed(tmp_path / "out")
     early = next(driver for done, driver, _ in sizes if done >= 100 or done >= row.count // 2)

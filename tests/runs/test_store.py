@@ -1,14 +1,11 @@
-"""The run directory: what is refused and left untouched, what is kept, and what a reader sees."""
+"""The run directory: what is kept, and what a reader sees."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,41 +14,14 @@ import numpy as np
 import pytest
 
 from evonas.config import Budget, Settings
-from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Candidate, Evaluation, Origin, Status
 from evonas.runs import RunReader, RunStore
-from evonas.runs.schema import FORMAT
 from evonas.runs.weights import WeightFiles, weights_to_bytes
 from evonas.snapshot import Snapshot, snapshots_to_arrays
 from genomes.errors import InputError
 from genomes.population import read_population
+from tests.runs.cases import candidates, files_under, fill, scored
 from tests.toy import ToySpace, toy_evaluation, toy_settings, toy_store
-
-ROOT = Path(__file__).parents[2]
-
-
-def candidates(count: int, generation: int = 0) -> list[Candidate]:
-    space = ToySpace()
-    genomes = [(number // 100 % 10, number // 10 % 10, number % 10, "a") for number in range(count)]
-    return [Candidate(genome, space.digest(genome), 5, 50, generation, index) for index, genome in enumerate(genomes)]
-
-
-def scored(score: float, number: float = 0.0) -> Evaluation:
-    weights = {"output/kernel": np.full((2, 2), number, np.float32)}
-    return Evaluation(Status.OK, {"rmse": score}, curve=(2.0, float("nan"), score), epochs=3, weights=weights)
-
-
-def fill(store: RunStore, scores: list[float]) -> list[Candidate]:
-    asked = candidates(len(scores))
-    store.begin_session(Budget(generations=1))
-    store.add_candidates(asked, ToySpace())
-    for number, (candidate, score) in enumerate(zip(asked, scores, strict=True)):
-        store.commit_part([(candidate, scored(score, number))], seconds=number + 1.0)
-    return asked
-
-
-def files_under(directory: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
 
 
 def test_what_was_committed_is_read_back(tmp_path: Path) -> None:
@@ -284,165 +254,6 @@ def test_reports(tmp_path: Path) -> None:
 
 
 # Directories.
-
-
-def test_a_directory_with_a_run_is_refused_untouched_or_overwritten(tmp_path: Path) -> None:
-    folder = tmp_path / "my run"
-    with toy_store(folder) as store:
-        fill(store, [1.0])
-    before = files_under(folder)
-    with pytest.raises(InputError, match=r"evonas resume '.*my run'\), replace it \(--overwrite\)"):
-        toy_store(folder)
-    assert {**files_under(folder), str(folder / "run.lock"): b""} == before
-    with toy_store(folder, overwrite=True) as store:
-        assert store.evaluated == 0
-        assert not list((folder / "weights").iterdir())
-
-
-def test_a_directory_with_other_files_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
-    for overwrite in (False, True):
-        with pytest.raises(InputError, match=r"must be new or empty, but .* holds thesis.tex"):
-            toy_store(tmp_path, overwrite=overwrite)
-    assert (tmp_path / "thesis.tex").read_text() == "years of work"
-
-
-def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made"):
-        toy_store(tmp_path / "file" / "run")
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    if not os.access(locked, os.W_OK):  # root may write anywhere
-        with pytest.raises(InputError, match="must be writable"):
-            toy_store(locked)
-
-
-def test_a_creation_that_was_killed_leaves_room(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    folder.mkdir()
-    for name in ("data.npz", "run.sqlite.tmp", "run.sqlite.tmp-journal", "run.lock", ".results.csv.77.tmp"):
-        (folder / name).write_bytes(b"half")
-    with pytest.raises(InputError, match="there is none"):
-        RunStore.open(folder)
-    toy_store(folder).close()
-    RunStore.open(folder).close()
-
-
-OWN = """
-import sys
-from evonas.runs import RunStore
-store = RunStore.open(sys.argv[1])
-print("open", flush=True)
-sys.stdin.read()
-"""
-
-
-def test_a_second_process_is_told_the_owner_and_readers_are_not_blocked(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    with toy_store(folder) as store:
-        fill(store, [1.0])
-    owner = subprocess.Popen(
-        [sys.executable, "-c", OWN, str(folder)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    try:
-        assert owner.stdout is not None
-        owner.stdout.readline()
-        for attempt in (lambda: RunStore.open(folder), lambda: toy_store(folder, overwrite=True)):
-            with pytest.raises(InputError, match=rf"is being used by process {owner.pid}"):
-                attempt()
-        with RunReader(folder) as run:
-            assert run.owner == owner.pid
-            assert run.evaluated == 1
-    finally:
-        owner.kill()
-        owner.communicate()
-    RunStore.open(folder).close()
-
-
-def set_version(path: Path, version: int) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {version}")
-    connection.close()
-
-
-def damage(folder: Path, how: str) -> None:
-    path = folder / "run.sqlite"
-    if how == "newer":
-        set_version(path, FORMAT + 1)
-    elif how == "older":
-        set_version(path, 1)
-    elif how == "text":
-        path.write_text("not a database " * 100)
-    elif how == "empty":
-        path.write_bytes(b"")
-    elif how == "truncated":
-        path.write_bytes(path.read_bytes()[:5000])
-    elif how == "foreign":
-        path.unlink()
-        connection = sqlite3.connect(path)
-        connection.execute("CREATE TABLE t (a)")
-        connection.close()
-    elif how == "schema":
-        connection = sqlite3.connect(path)
-        connection.execute("CREATE TRIGGER evil AFTER UPDATE ON session BEGIN DELETE FROM evaluation; END")
-        connection.close()
-    elif how == "missing":
-        path.unlink()
-
-
-@pytest.mark.parametrize(
-    ("how", "text"),
-    [
-        ("newer", f"at most {FORMAT}, .* has format {FORMAT + 1}: upgrade evonas; nothing was changed"),
-        ("older", f"must be 2 or {FORMAT}, .* has format 1, .* nothing was changed"),
-        ("text", "is no SQLite file"),
-        ("empty", "is no SQLite file"),
-        ("truncated", "is damaged"),
-        ("foreign", "another program wrote it"),
-        ("schema", "is damaged .*tables"),
-        ("missing", "there is none in"),
-    ],
-)
-def test_what_is_no_run_of_this_format_is_refused_untouched(tmp_path: Path, how: str, text: str) -> None:
-    folder = tmp_path / "run"
-    with toy_store(folder) as store:
-        fill(store, [1.0])
-    damage(folder, how)
-    before = files_under(folder)
-    for attempt in (RunReader, RunStore.open):
-        with pytest.raises(InputError, match=text):
-            attempt(folder)
-        assert files_under(folder) == before
-
-
-def toy_data(shift: float = 0.0) -> PreparedData:
-    x, y = np.arange(12, dtype=np.float32).reshape(6, 2) + shift, np.ones((6, 1), np.float32)
-    problem = Problem("regression", 2, 1, (0.0,), (1.0,))
-    return PreparedData(problem, (Split(x[:4], y[:4], x[4:], y[4:]),), fingerprint=f"fingerprint {shift}")
-
-
-def test_changed_data_are_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    toy_store(folder, data=toy_data()).close()
-    with RunStore.open(folder) as store:
-        assert store.fingerprint == "fingerprint 0.0"
-        assert store.problem_json["task"] == "regression"
-    toy_data(1.0).save(folder / "data.npz")
-    with pytest.raises(InputError, match=r"data.npz must be as the run wrote it"):
-        RunStore.open(folder)
-    (folder / "data.npz").unlink()
-    with pytest.raises(InputError, match="must be readable"):
-        RunStore.open(folder)
-    toy_data().save(folder / "data.npz")
-    RunStore.open(folder).close()
-
-
-def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
-    for attempt in (RunReader, RunStore.open):
-        with pytest.raises(InputError, match="there is none in"):
-            attempt(tmp_path / "nowhere")
-    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_reader_beside_a_writer_sees_whole_commits(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from evonas.training.cost import CPU
 from evonas.training.packing import Planner
 
 from .networks import data, graph, task, trained
-from .test_population import ONE_PROGRAM, assert_alike, trainer
+from .programs import ONE_PROGRAM, assert_alike, trainer
 
 pytestmark = pytest.mark.keras
 
