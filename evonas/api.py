@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas import workers
 from evonas.building import Build, check_build, check_first, check_fits
 from evonas.config import Budget, Settings
 from evonas.errors import Interrupted
@@ -31,6 +32,7 @@ from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
 from evonas.strategies import STRATEGIES, make_strategy
 from evonas.transfer import taken_over
+from evonas.workers import started_worker as _worker
 from genomes.dense import DenseSpace
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
@@ -39,6 +41,7 @@ from genomes.spaces import read_space, space_from_json
 
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData, Problem
+    from evonas.execution.child import WorkerProcess
 
 __all__ = ["EvaluatorFactory", "finalists", "load_run", "resume", "search", "search_prepared"]
 
@@ -113,34 +116,36 @@ def search(
         settings = {"trainer": "single"} | settings
     chosen = Settings(seed=draw_seed() if seed is None else seed, **settings)
     budget = Budget.of(generations, evaluations, time, target)
-    data, source = read_data(
-        x,
-        y,
-        validation=validation,
-        test=test,
-        seed=chosen.seed or 0,
-        folds=chosen.cv,
-        task=task,
-        sample_weight=sample_weight,
-        class_weight=class_weight,
-        drop=drop,
-        as_given=own is not None,
-    )
-    return search_prepared(
-        data,
-        build=own,
-        space=space,
-        settings=chosen,
-        budget=budget,
-        out=out,
-        overwrite=overwrite,
-        initial=initial,
-        warm_start=warm_start,
-        transfer=transfer,
-        source=source,
-        on_part=on_part,
-        on_generation=on_generation,
-    )
+    with workers.standby_for(chosen, own) as standby:
+        data, source = read_data(
+            x,
+            y,
+            validation=validation,
+            test=test,
+            seed=chosen.seed or 0,
+            folds=chosen.cv,
+            task=task,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            drop=drop,
+            as_given=own is not None,
+        )
+        return search_prepared(
+            data,
+            build=own,
+            space=space,
+            settings=chosen,
+            budget=budget,
+            out=out,
+            overwrite=overwrite,
+            initial=initial,
+            warm_start=warm_start,
+            transfer=transfer,
+            source=source,
+            on_part=on_part,
+            on_generation=on_generation,
+            standby=standby,
+        )
 
 
 def search_prepared(
@@ -162,6 +167,7 @@ def search_prepared(
     on_finalists: OnRetraining | None = None,
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
+    standby: WorkerProcess | None = None,
 ) -> SearchResult:
     """As `search`, for data that are prepared already.
 
@@ -171,6 +177,7 @@ def search_prepared(
         on_finalists: called while finalists are trained again, with the re-trainings done and those planned.
         interruption: how to listen to signals.
         evaluator: what trains; the worker process by default.
+        standby: of `evonas.workers.standby_for`, if the worker was started before the data were read.
     """
     settings, space = settings or Settings(seed=0), _as_space(space, build)
     if evaluator is None:
@@ -200,6 +207,7 @@ def search_prepared(
         interruption,
         evaluator,
         build,
+        standby,
     )
 
 
@@ -322,14 +330,16 @@ def _run(
     interruption: Interruption | None,
     evaluator: EvaluatorFactory | None,
     build: Build | None = None,
+    standby: WorkerProcess | None = None,
 ) -> SearchResult:
     with store, interruption or Interruption() as listening:
         if on_start is not None:
             on_start(store, budget)
-        strategy = make_strategy(store.settings.strategy, space, objective=store.objective, settings=store.settings)
-        make = evaluator or (_worker if build is None else partial(_worker, build=build))
+        alone = build is None and standby is None
+        make = evaluator or (_worker if alone else partial(_worker, build=build, standby=standby))
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         try:
+            strategy = make_strategy(store.settings.strategy, space, objective=store.objective, settings=store.settings)
             loop = evolve(strategy, trainer, store, space, budget, interruption=listening, on_part=on_part)
             with closing(loop) as generations:
                 for generation in generations:
@@ -350,12 +360,6 @@ def _run(
     if stopped:
         raise Interrupted(store.directory, listening.exit_code)
     return SearchResult(store.directory, build)
-
-
-def _worker(space: SearchSpace, data: Path, settings: Settings, build: Build | None = None) -> Evaluator:
-    from evonas.exporting import worker_for
-
-    return worker_for(space, data, settings, build)
 
 
 def _objectives(settings: Settings, problem: Problem) -> tuple[Objective, Settings]:

@@ -150,6 +150,12 @@ def run(
     trainer: Annotated[
         str | None, option("population (all networks at once) or single (one by one) [population].", "NAME")
     ] = None,
+    candidate_timeout: Annotated[
+        str | None, option("A network without a result after this time fails: 90s, 10m [no bound].", "T")
+    ] = None,
+    worker_memory: Annotated[
+        str | None, option("What training may take: 4GiB, 500MB [80% of the machine's memory].", "SIZE")
+    ] = None,
     finalists: Annotated[
         int | None,
         option(f"Best networks to train again at the end, from other seeds; 0 for none [{_DEFAULTS.finalists}].", "N"),
@@ -177,11 +183,14 @@ def run(
         "strategy": strategy,
         "inherit": inherit,
         "trainer": trainer if build is None else trainer or "single",
+        "candidate_timeout": candidate_timeout,
+        "worker_memory": worker_memory,
         "finalists": finalists,
     }
     settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
     budget = Budget.of(generations, evaluations, time, target_score)
 
+    from evonas import workers
     from evonas.api import search_prepared
     from evonas.building import Build
     from evonas.reading import read_data
@@ -189,27 +198,29 @@ def run(
 
     searched = None if space is None else read_space(space)
     own = None if build is None else Build.of(build)
-    prepared, source = read_data(
-        data, target, seed=seed, folds=cv, drop=drop or (), task=task, as_given=own is not None
-    )
-    _search(
-        lambda **listeners: search_prepared(
-            prepared,
-            build=own,
-            space=searched,
-            settings=settings,
-            budget=budget,
-            out=out,
-            overwrite=overwrite,
-            initial=initial,
-            warm_start=warm_start,
-            transfer=transfer,
-            source={**source, "drop": drop or []},
-            **listeners,
-        ),
-        quiet,
-        as_json,
-    )
+    with workers.standby_for(settings, own) as standby:
+        prepared, source = read_data(
+            data, target, seed=seed, folds=cv, drop=drop or (), task=task, as_given=own is not None
+        )
+        _search(
+            lambda **listeners: search_prepared(
+                prepared,
+                build=own,
+                space=searched,
+                settings=settings,
+                budget=budget,
+                out=out,
+                overwrite=overwrite,
+                initial=initial,
+                warm_start=warm_start,
+                transfer=transfer,
+                source={**source, "drop": drop or []},
+                standby=standby,
+                **listeners,
+            ),
+            quiet,
+            as_json,
+        )
 
 
 @app.command()

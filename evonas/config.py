@@ -15,30 +15,13 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from evonas.memory import program_bytes
+from evonas.quantities import byte_size, duration
 from evonas.seeds import draw_seed
 from genomes.errors import InputError
 
 __all__ = ["DEFAULT_GENERATIONS", "Budget", "Settings", "duration"]
 
 DEFAULT_GENERATIONS = 10
-
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
-
-
-def duration(text: str | float, name: str = "time") -> float:
-    """Seconds of a duration: a number of seconds, or text such as "45s", "10m" or "1h30m".
-
-    Raises:
-        InputError: it is no duration, or not above 0.
-    """
-    seconds = 0.0
-    if isinstance(text, str) and (match := _DURATION.fullmatch(text.strip().lower().replace(" ", ""))):
-        seconds = sum(float(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True))
-    elif isinstance(text, (int, float)) and not isinstance(text, bool):
-        seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise InputError(f"{name} must be a duration above 0, not {text!r}: give seconds, or text like 45s, 10m, 1h30m")
-    return seconds
 
 
 def _whole(value: Any) -> Any:
@@ -58,6 +41,28 @@ def _real(value: Any) -> Any:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         raise ValueError("a number") from None
+
+
+def _seconds(value: Any) -> Any:
+    try:
+        seconds = None if value is None else duration(value)
+    except (InputError, OverflowError):
+        raise ValueError("a duration, such as 90s, 10m or a number of seconds") from None
+    if seconds is not None and not 1 <= seconds <= 30 * 86_400:
+        raise ValueError("at least 1 s and at most 30 days")
+    return seconds
+
+
+def _bytes(value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        size = byte_size(value if isinstance(value, str) else operator.index(value))
+    except (InputError, TypeError):
+        raise ValueError("a size, such as 4GiB, 500MB or a number of bytes") from None
+    if not 1 << 30 <= size <= 1 << 50:
+        raise ValueError("at least 1 GiB, which Keras needs, and at most 1024 TiB")
+    return size
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
@@ -125,6 +130,14 @@ class Settings(_Frozen):
         default=None,
         ge=1 << 20,
         description="memory that one training program may use; none takes an eighth of what is free, 1 GiB at most",
+    )
+    candidate_timeout: Annotated[float | None, BeforeValidator(_seconds)] = Field(
+        default=None,
+        description="seconds, or text such as 10m, after which a network that gives no result fails; none is no bound",
+    )
+    worker_memory: Annotated[int | None, BeforeValidator(_bytes)] = Field(
+        default=None,
+        description="bytes, or text such as 4GiB, that the worker process may take; none is 80% of the machine's",
     )
     keep: Whole = Field(default=10, ge=1, le=100_000, description="best networks whose weights are kept")
     keep_bytes: Whole = Field(default=1 << 30, ge=0, description="of their weights; the best one's are always kept")

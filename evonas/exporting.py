@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.building import Build, check_build
-from evonas.config import Settings
-from evonas.runs.directory import WORKER_LOG
 from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.workers import worker_for
 from genomes.errors import InputError
-from genomes.space import SearchSpace
 from genomes.spaces import blueprint, space_from_json
 
 if TYPE_CHECKING:
-    from evonas.execution import WorkerEvaluator
     from evonas.training.deployment import Exported
 
-__all__ = ["export", "worker_for"]
+__all__ = ["export"]
 
 
 def export(
@@ -66,17 +63,6 @@ def export(
     if retrain or rank > len(finalists) or not finalists[rank - 1].scores:
         return exported
     return replace(exported, note=f"weights of the median of {len(finalists[rank - 1].scores)} re-trainings")
-
-
-def worker_for(space: SearchSpace, data: Path, settings: Settings, build: Build | None = None) -> WorkerEvaluator:
-    """The worker process that trains for a run, not started yet. What it prints goes to `worker.log` by the data."""
-    from evonas.execution import WorkerEvaluator
-    from evonas.training.trainer import TrainingSettings
-
-    known = {field.name for field in fields(TrainingSettings)}
-    chosen = {name: value for name, value in settings.model_dump().items() if name in known}
-    packed = None if build is None else build.packed()
-    return WorkerEvaluator(space, data, TrainingSettings(**chosen), log=data.with_name(WORKER_LOG), build=packed)
 
 
 def _check_path(path: str | Path) -> None:

@@ -51,7 +51,7 @@ def find_learning_rate(
     Raises:
         InputError: something given cannot be used; says what, and what to do.
     """
-    from evonas.execution import WorkerEvaluator
+    from evonas.execution import WorkerEvaluator, standing_by
     from evonas.training.trainer import TrainingSettings
 
     rates = sweep_rates(low, high, steps)
@@ -68,12 +68,14 @@ def find_learning_rate(
         )
     chosen: Any = home
     graph = graph_to_json(chosen.architecture(chosen.typical() if genome is None else genome))
-    data, _ = read_data(x, y, seed=seed, task=task, drop=drop, sample_weight=sample_weight, class_weight=class_weight)
     sweep = SweepTask(graph, rates, tuple(range(seed, seed + seeds)))
-    with tempfile.TemporaryDirectory() as folder:
+    with standing_by("single") as standby, tempfile.TemporaryDirectory() as folder:
+        data, _ = read_data(
+            x, y, seed=seed, task=task, drop=drop, sample_weight=sample_weight, class_weight=class_weight
+        )
         path = Path(folder) / "data.npz"
         data.save(path)
-        with WorkerEvaluator(chosen, path, TrainingSettings(trainer="single")) as worker:
+        with WorkerEvaluator(chosen, path, TrainingSettings(trainer="single"), standby=standby) as worker:
             return worker.sweep(sweep)
 
 

@@ -6,6 +6,7 @@ What is small, or cannot be sent to another process, trains in the caller's own 
 2. `worker.py`: the worker, `python -m evonas.execution.worker`. Holds the data and a trainer.
 3. `child.py`: `WorkerProcess`, one worker seen from the driver: start, ask, kill, and how it died.
 4. `process.py`: `WorkerEvaluator`, which meets `Evaluator`: replaces workers that die and finds the network to blame.
+   `standing_by` starts a worker before there are data for it.
 5. `tasks.py`: from a candidate to what a trainer is given.
 
     >>> with WorkerEvaluator(space, run_dir / "data.npz", TrainingSettings()) as evaluator:   # doctest: +SKIP
@@ -14,6 +15,6 @@ What is small, or cannot be sent to another process, trains in the caller's own 
 """
 
 from evonas.execution.child import Limits, WorkerError
-from evonas.execution.process import WorkerEvaluator
+from evonas.execution.process import WorkerEvaluator, standing_by
 
-__all__ = ["Limits", "WorkerError", "WorkerEvaluator"]
+__all__ = ["Limits", "WorkerError", "WorkerEvaluator", "standing_by"]

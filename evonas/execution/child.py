@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from typing import IO, Any, NoReturn
 
 import evonas
 from evonas.building import PackedBuild
-from evonas.execution.messages import Beat, Cancel, Finished, Part, Ready, Refused, Retiring, Start
+from evonas.execution.messages import Beat, Cancel, Finished, Part, Ready, Refused, Retiring, Start, Train, Warm
 from evonas.memory import machine_bytes
 from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
@@ -53,12 +55,15 @@ class Limits:
         start_seconds: until it is ready: data read, libraries loaded.
         silence_seconds: without headway. The single trainer makes some with every epoch, the other one with every few.
         beat_seconds: without a sign of life, once it has started; a worker beats every second, even in a long training.
+        candidate_seconds: in training, from one result to the next: what a network, or those that are trained together,
+            may take before it is ended, headway or not; None is no bound.
         memory_bytes: resident memory above it; None is 80% of what the machine, or its container, has.
     """
 
     start_seconds: float = 600.0
     silence_seconds: float = 1800.0
     beat_seconds: float = 120.0
+    candidate_seconds: float | None = None
     memory_bytes: int | None = None
 
     @property
@@ -68,28 +73,19 @@ class Limits:
 
 
 class WorkerProcess:
-    """A worker process and the driver's end of the socket to it. Starts at once, without waiting for it."""
+    """A worker process and the driver's end of the socket to it. Starts at once, without waiting for it.
 
-    def __init__(
-        self,
-        command: list[str],
-        data_path: Path | None,
-        settings: TrainingSettings,
-        log: Path | None,
-        limits: Limits,
-        build: PackedBuild | None = None,
-    ) -> None:
+    It has to `begin` before it is asked.
+    """
+
+    def __init__(self, command: list[str], log: Path | None = None) -> None:
         """Starts the process.
 
         Args:
             command: what to run; the number of the socket's descriptor and of this process are appended.
-            data_path: the `PreparedData` to train on; None where `build` brings its own data.
-            settings: what is the same for every network.
             log: file that takes what the worker prints, at its end; a temporary one when None.
-            limits: what the process is killed for.
-            build: a user's function that builds the models; None for evonas's own networks.
         """
-        self._limits, self._memory_bytes = limits, limits.memory
+        self._limits, self._memory_bytes, self._spent, self._timed = Limits(), 0, 0.0, False
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
         self._log: IO[bytes] = tempfile.TemporaryFile() if log is None else log.open("a+b")  # noqa: SIM115
         ours, theirs = socket.socketpair()
@@ -104,8 +100,35 @@ class WorkerProcess:
                 start_new_session=True,  # a Ctrl-C at the terminal goes to the driver alone
             )
         self._connection = Connection(ours.detach())
+
+    def warm(self, trainer: str, own: bool) -> None:
+        """Has it load the libraries of a trainer, while the driver reads the data."""
         with suppress(OSError):  # if it is dead already, the first request says so
-            self._connection.send(Start(data_path, settings, self._memory_bytes, build))
+            self._connection.send(Warm(trainer, own))
+
+    def begin(
+        self,
+        data_path: Path | None,
+        settings: TrainingSettings,
+        limits: Limits,
+        build: PackedBuild | None = None,
+        log: Path | None = None,
+    ) -> None:
+        """Has it read the data and make the trainer. Does not wait for it.
+
+        Args:
+            data_path: the `PreparedData` to train on; None where `build` brings its own data.
+            settings: what is the same for every network.
+            limits: what the process is killed for.
+            build: a user's function that builds the models; None for evonas's own networks.
+            log: file that takes what the worker has printed and will, if it was started without one.
+        """
+        self._limits, self._memory_bytes = limits, limits.memory
+        if log is not None:
+            self._log.close()
+            self._log = log.open("a+b")
+        with suppress(OSError):
+            self._connection.send(Start(data_path, settings, self._memory_bytes, build, log))
 
     @property
     def alive(self) -> bool:
@@ -134,12 +157,14 @@ class WorkerProcess:
         self._number += 1
         number, answered = self._number, False
         self._send(request(number, *arguments))
-        self._asking = True
+        self._asking, self._spent, self._timed = True, 0.0, request is Train
         try:
             while not answered:
                 answer = self._receive()
                 if answer.number == number:
                     answered = not isinstance(answer, Part)
+                    if isinstance(answer, Part) and answer.evaluations:
+                        self._spent = 0.0
                     if isinstance(answer, Refused):
                         raise _raised(answer)
                     yield answer
@@ -182,18 +207,25 @@ class WorkerProcess:
             raise
 
     def _receive(self) -> Any:
-        """The next answer. Kills the process, and raises WorkerDied, when it breaks one of its limits."""
+        """The next answer; signs of life and of headway are none.
+
+        Kills the process, and raises WorkerDied, when it breaks one of its limits.
+        """
         silent = unheard = 0.0
         while True:
+            started = time.monotonic()
             try:
                 heard = self._connection.poll(_LOOK_SECONDS)
             except OSError:
                 raise WorkerDied(self._obituary()) from None
+            self._spent += min(time.monotonic() - started, 2 * _LOOK_SECONDS)
             if heard:
                 message = self._read()
-                if not isinstance(message, Beat):
+                headway = isinstance(message, Part) and not message.evaluations
+                if not headway and not isinstance(message, Beat):
                     return message
-                unheard = 0.0
+                # However often it is heard, it is looked at below: it may grow, or train for ever.
+                silent, unheard = (0.0 if headway else silent), 0.0
             else:
                 # Looks are counted, not time: a machine that slept, or a driver that was stopped, blames nobody.
                 silent += _LOOK_SECONDS
@@ -202,6 +234,8 @@ class WorkerProcess:
                 self._end(f"took more memory than the {self._memory_bytes / 1e9:.3g} GB that it may")
             if silent > (limit := self._limits.silence_seconds if self._ready else self._limits.start_seconds):
                 self._end(f"hung: it made no headway for {limit:g} s")
+            if self._timed and self._spent > (limit := self._limits.candidate_seconds or math.inf):
+                self._end(f"took longer than the {limit:g} s that a network may")
             if self._ready and unheard > self._limits.beat_seconds:
                 self._end(f"hung: it gave no sign of life for {self._limits.beat_seconds:g} s")
 

@@ -31,20 +31,34 @@ __all__ = [
     "Sweep",
     "Test",
     "Train",
+    "Warm",
 ]
 
 
 @dataclass(frozen=True)
-class Start:
-    """The first message to a worker: which data to read, how to train, and how much memory it may take in all.
+class Warm:
+    """May come before `Start`: load the libraries of that trainer, the data are not read yet. Not answered.
 
-    `build` is the user's function, where the models are a user's own; without data, it is a `Trial`.
+    `own` is whether the models are a user's own.
+    """
+
+    trainer: str
+    own: bool
+
+
+@dataclass(frozen=True)
+class Start:
+    """Which data to read, how to train, and how much memory the worker may take in all.
+
+    `build` is the user's function, where the models are a user's own; without data, it is a `Trial`. `log` is a file
+    that takes what is printed from here on, where that is not so already.
     """
 
     data_path: Path | None
     settings: TrainingSettings
     memory_bytes: int
     build: PackedBuild | None = None
+    log: Path | None = None
 
 
 @dataclass(frozen=True)

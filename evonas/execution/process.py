@@ -8,7 +8,7 @@ long as others can be trained at all. Imports no Keras.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -25,7 +25,9 @@ from evonas.training.deployment import Exported, ExportTask
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.spaces import blueprint
 
-__all__ = ["WorkerEvaluator"]
+__all__ = ["WorkerEvaluator", "standing_by"]
+
+_WORKER = "evonas.execution.worker"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class WorkerEvaluator:
         log: Path | None = None,
         limits: Limits | None = None,
         build: PackedBuild | None = None,
+        standby: WorkerProcess | None = None,
     ) -> None:
         """Starts nothing yet: `start` does, or the first request.
 
@@ -58,11 +61,13 @@ class WorkerEvaluator:
             log: file that takes what the worker prints; None keeps it only to explain a failed start.
             limits: what a worker is killed for.
             build: a user's function that builds the models of the space's genomes; or a `Trial`.
+            standby: a process that was started already, to be the first worker; see `standing_by`.
         """
         self._space, self._settings = space, settings
         self._data_path = None if data_path is None else Path(data_path)
         self._log, self._limits, self._build = log, limits or Limits(), build
         self._worker: WorkerProcess | None = None
+        self._standby = standby
         self._state: Any = None
         self._trained = False
 
@@ -196,13 +201,17 @@ class WorkerEvaluator:
     def _running(self) -> WorkerProcess:
         if self._worker is None or not self._worker.alive:
             self.close()
-            self._worker = WorkerProcess(
-                self._command(), self._data_path, self._settings, self._log, self._limits, self._build
-            )
+            standby, self._standby = self._standby, None
+            if standby is not None and standby.alive:
+                self._worker = standby
+                standby.begin(self._data_path, self._settings, self._limits, self._build, self._log)
+            else:
+                self._worker = WorkerProcess(self._command(), self._log)
+                self._worker.begin(self._data_path, self._settings, self._limits, self._build)
         return self._worker
 
     def _command(self) -> list[str]:
-        return command_of("evonas.execution.worker")
+        return command_of(_WORKER)
 
     def _ask_once(self, request: Any, *arguments: Any) -> Finished:
         try:
@@ -211,6 +220,22 @@ class WorkerEvaluator:
             raise WorkerError(f"the worker {death}") from None
         assert isinstance(answer, Finished)
         return answer
+
+
+@contextmanager
+def standing_by(trainer: str, own: bool = False) -> Iterator[WorkerProcess]:
+    """A worker process that loads its libraries while the driver reads the data; ended with the block.
+
+    Args:
+        trainer: as `TrainingSettings.trainer`.
+        own: whether the models are a user's own.
+    """
+    process = WorkerProcess(command_of(_WORKER))
+    try:
+        process.warm(trainer, own)
+        yield process
+    finally:
+        process.stop(0.0)
 
 
 def _halves(positions: Sequence[int]) -> list[_Batch]:

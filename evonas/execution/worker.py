@@ -7,6 +7,7 @@ with the driver, however that ended: no orphan trains on.
 
 from __future__ import annotations
 
+import importlib
 import os
 import queue
 import resource
@@ -37,13 +38,16 @@ from evonas.execution.messages import (
     Sweep,
     Test,
     Train,
+    Warm,
 )
 from evonas.training.trainer import Trainer, TrainingSettings
 from genomes.errors import InputError
 
-__all__ = ["main", "make_trainer", "serve"]
+__all__ = ["load_libraries", "main", "make_trainer", "serve"]
 
 TrainerFactory = Callable[[PreparedData, TrainingSettings], Trainer]
+#: Given (trainer, own), see `Warm`.
+LibraryLoader = Callable[[str, bool], None]
 
 #: A worker retires when it has grown by this much since it was ready, but not before it has evaluated some networks:
 #: Keras keeps some 5 MB of every model it has ever compiled.
@@ -53,12 +57,29 @@ EVALUATIONS_AT_LEAST = 100
 RETIRING_SHARE = 0.75
 
 _BEAT_SECONDS = 1.0
+_PRINTED_BYTES = 1 << 20
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The process: `DESCRIPTOR PARENT`."""
     descriptor, parent = (int(argument) for argument in (sys.argv[1:] if arguments is None else arguments))
-    serve(descriptor, parent, make_trainer)
+    serve(descriptor, parent, make_trainer, load_libraries)
+
+
+def load_libraries(trainer: str, own: bool) -> None:
+    """Imports Keras and what that trainer needs, each in the environment that it wants."""
+    if own:
+        # To give the same bits each time, also on a GPU.
+        os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+        importlib.import_module("evonas.training.own")
+    elif trainer == "single":
+        importlib.import_module("evonas.training.single")
+    else:
+        from evonas.training.environment import import_keras, prepare_process
+
+        prepare_process()
+        import_keras()
+        importlib.import_module("evonas.training.population")
 
 
 def make_trainer(data: PreparedData, settings: TrainingSettings, eager: bool = False) -> Trainer:
@@ -78,22 +99,19 @@ def make_trainer(data: PreparedData, settings: TrainingSettings, eager: bool = F
 
 
 def _trainer_named(data: PreparedData, settings: TrainingSettings, eager: bool) -> Trainer:
+    load_libraries(settings.trainer, own=False)
     if settings.trainer == "single":
         from evonas.training.single import SingleTrainer
 
         return SingleTrainer(data, settings, eager=eager)
-    from evonas.training.environment import import_keras, prepare_process
-
-    prepare_process()
-    import_keras()
     from evonas.training.population import PopulationTrainer
 
     return PopulationTrainer(data, settings)
 
 
 def load_build(packed: PackedBuild) -> Callable[..., Any]:
-    """The user's function. Imports Keras, which is told to give the same bits each time, also on a GPU."""
-    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+    """The user's function. Imports Keras."""
+    load_libraries("single", own=True)
     from evonas.training.own import register
 
     function, objects = packed.load()
@@ -125,7 +143,7 @@ def make_scorer(data: PreparedData, settings: TrainingSettings) -> Trainer:
     return EvolvedTrainer(data, settings)
 
 
-def serve(descriptor: int, parent: int, factory: TrainerFactory) -> None:
+def serve(descriptor: int, parent: int, factory: TrainerFactory, load: LibraryLoader = lambda *_: None) -> None:
     """Answers requests on the socket until the other end is closed. Never returns."""
     # Ctrl-C is the driver's to handle.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -134,7 +152,7 @@ def serve(descriptor: int, parent: int, factory: TrainerFactory) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     worker = _Worker(Connection(descriptor), parent)
     try:
-        worker.run(factory)
+        worker.run(factory, load)
     except BaseException:
         # Nobody is left to tell, but whoever reads the log.
         traceback.print_exc()
@@ -155,10 +173,17 @@ class _Worker:
         self._scorer: Trainer | None = None
         self._given: tuple[PreparedData, TrainingSettings] | None = None
 
-    def run(self, factory: TrainerFactory) -> None:
+    def run(self, factory: TrainerFactory, load: LibraryLoader) -> None:
         threading.Thread(target=self._listen, daemon=True).start()
-        start: Start = self._inbox.get()
+        first = self._inbox.get()
+        if isinstance(first, Warm):
+            with suppress(Exception):  # it is raised again, and told, when the trainer is made
+                load(first.trainer, first.own)
+            first = self._inbox.get()
+        start: Start = first
         self._memory_bytes = start.memory_bytes
+        if start.log is not None:
+            _print_to(start.log)
         try:
             data, trainer, build = self._loaded(start, factory)
         except Exception as error:
@@ -283,6 +308,14 @@ class _Worker:
     def _refuse(self, number: int, error: Exception) -> None:
         mistake = isinstance(error, InputError)
         self._send(Refused(number, str(error) if mistake else traceback.format_exc(), mistake))
+
+
+def _print_to(log: Path) -> None:
+    """What this process prints goes to the end of that file, also what it has printed so far to a temporary one."""
+    with suppress(OSError), log.open("ab", buffering=0) as file:
+        file.write(os.pread(1, _PRINTED_BYTES, 0))
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
 
 
 def _resident_bytes() -> int:
