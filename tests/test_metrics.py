@@ -17,6 +17,7 @@ from evonas.metrics import KERAS_METRICS, chosen_metric, scorer_value, with_metr
 from evonas.objective import METRICS, Objective
 from evonas.runs import RunReader
 from genomes import InputError
+from tests.stub import no_standby
 from tests.test_api import StubEvaluator, table
 
 PROBLEMS = {
@@ -112,6 +113,7 @@ def test_values_are_those_of_scikit_learn() -> None:
 
 def test_a_search_goes_the_right_way_and_resumes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(api, "_worker", StubEvaluator)
+    monkeypatch.setattr("evonas.workers.standby_for", no_standby)
     monkeypatch.chdir(tmp_path)
     result = evonas.search(*table(), objective="explained_variance", generations=2, population=4, out="up")
     assert result.best_score == result.evaluations["explained_variance"].max()

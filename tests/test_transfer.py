@@ -20,6 +20,7 @@ from evonas.training.initial import initial_weights
 from evonas.training.transfer import transferred
 from genomes import DenseSpace, InputError, Range
 from genomes.architecture import graph_from_json, graph_to_json
+from tests.stub import no_standby
 from tests.test_api import StubEvaluator, table
 
 SPACE = DenseSpace(layers=Range(1, 3), units=Range(4, 16))
@@ -100,6 +101,7 @@ class TestSearch:
     @pytest.fixture(autouse=True)
     def stub(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(api, "_worker", StubEvaluator)
+        monkeypatch.setattr("evonas.workers.standby_for", no_standby)
         monkeypatch.chdir(tmp_path)
 
     def test_warm_start_begins_with_champions_of_other_data(self) -> None:
