@@ -21,7 +21,7 @@ from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.finals import Finalist, Finals
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
-from evonas.runs.summaries import GenerationSummary, summarised
+from evonas.runs.summaries import Counts, GenerationSummary, counted, summarised
 from evonas.runs.weights import WeightFiles
 from evonas.snapshot import Snapshot, snapshots_from_arrays
 from genomes.errors import InputError
@@ -56,6 +56,7 @@ class RunReader:
         self._connection = self._connect()
         self._weights = WeightFiles(self.directory)
         self.finals = Finals(self._connection)
+        self._counted: Counts | None = None
         try:
             with self._reading():
                 about = dict(self._connection.execute("SELECT key, value FROM about"))
@@ -147,19 +148,24 @@ class RunReader:
             return from_text(JSON, self._value("SELECT value FROM state"))["evaluator"]
 
     @property
+    def counts(self) -> Counts:
+        """Evaluations in numbers; a store keeps them, since counting looks at every row."""
+        return self._counted or counted(self._connection)
+
+    @property
     def evaluated(self) -> int:
         """Networks trained, the failed ones included; those over a limit are not trained."""
-        return int(self._value(f"SELECT count(*) FROM evaluation WHERE {_TRAINED}"))
+        return self.counts.trained
 
     @property
     def failed(self) -> int:
         """Networks trained that have no score."""
-        return int(self._value(f"SELECT count(*) FROM evaluation WHERE loss IS NULL AND {_TRAINED}"))
+        return self.counts.failed
 
     @property
     def infeasible(self) -> int:
         """Networks over a limit."""
-        return int(self._value(f"SELECT count(*) FROM evaluation WHERE NOT ({_TRAINED})"))
+        return self.counts.infeasible
 
     @property
     def last_new_generation(self) -> int:

@@ -64,7 +64,7 @@ class RunStore(RunReader):
         super().__init__(directory)
         self._key = (self.fingerprint[:16], str(TRAINER_VERSION))
         self.finals: FinalsWriter = FinalsWriter(self._connection, self._weights, self.objective, self._commit)
-        self._session = 0
+        self._session, self._counted = 0, self.counts
         self._reported_at, self._report_seconds = 0.0, 0.0
         self._weights.collect(self._named_weights())
         for path in self.directory.glob(f".*{TEMPORARY}"):
@@ -257,7 +257,11 @@ class RunStore(RunReader):
             self._drop("weights", self._within_quota())
             self._spend(seconds)
 
+        counts, self._counted = self.counts, None  # counted anew should the commit fail
         self._commit(add, before=put)
+        self._counted = counts.plus(
+            (evaluation.status, loss) for (_, evaluation), loss in zip(part, losses, strict=True)
+        )
         self._weights.remove((before | set(files.values())) - self._named_weights())
         self._report_if_cheap()
 

@@ -1,10 +1,39 @@
-"""Generations in numbers."""
+"""Runs and generations in numbers."""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["GenerationSummary", "summarised"]
+from evonas.evaluation import Status
+
+__all__ = ["Counts", "GenerationSummary", "counted", "summarised"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Evaluations of a run: those that were trained, those of them that have no score, and those over a limit."""
+
+    trained: int
+    failed: int
+    infeasible: int
+
+    def plus(self, evaluations: Iterable[tuple[Status, float | None]]) -> Counts:
+        """With more of them, given as status and loss."""
+        trained, failed, infeasible = self.trained, self.failed, self.infeasible
+        for status, loss in evaluations:
+            over = status is Status.INFEASIBLE
+            infeasible, trained, failed = infeasible + over, trained + (not over), failed + (not over and loss is None)
+        return Counts(trained, failed, infeasible)
+
+
+def counted(connection: sqlite3.Connection) -> Counts:
+    """The counts of a run's database. Looks at every evaluation."""
+    query = "SELECT status = ?, loss IS NULL, count(*) FROM evaluation GROUP BY 1, 2"
+    found = {(over, bad): number for over, bad, number in connection.execute(query, (Status.INFEASIBLE.value,))}
+    over = found.get((1, 0), 0) + found.get((1, 1), 0)
+    return Counts(found.get((0, 0), 0) + found.get((0, 1), 0), found.get((0, 1), 0), over)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import pytest
 from evonas.config import Budget, Settings
 from evonas.evaluation import Candidate, Evaluation, Origin, Status
 from evonas.runs import RunReader, RunStore
+from evonas.runs.summaries import Counts
 from evonas.runs.weights import WeightFiles, weights_to_bytes
 from evonas.snapshot import Snapshot, snapshots_to_arrays
 from genomes.errors import InputError
@@ -275,3 +276,30 @@ def test_settings_differences_are_shown() -> None:
         "population: 5 -> 6",
         "cv: None -> 3",
     ]
+
+
+def test_what_a_store_counts_is_what_its_rows_say(tmp_path: Path) -> None:
+    """Also after a commit that failed; a store does not look at every row after every part."""
+    with toy_store(tmp_path / "run") as store, RunReader(tmp_path / "run") as run:
+        asked = candidates(4)
+        store.begin_session(Budget())
+        store.add_candidates(asked, ToySpace())
+        kinds = [
+            scored(1.0),
+            Evaluation(Status.FAILED, reason="diverged"),
+            Evaluation(Status.INFEASIBLE, reason="wide"),
+        ]
+        for each, kind in zip(asked, kinds, strict=False):
+            store.commit_part([(each, kind)], 0.0)
+            assert store.counts == run.counts
+        with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+            store.commit_part([(asked[3], scored(2.0)), (asked[0], scored(2.0))], 0.0)
+        assert store.counts == run.counts == Counts(trained=2, failed=1, infeasible=1)
+        statements: list[str] = []
+        store._connection.set_trace_callback(statements.append)
+        store.commit_part([(asked[3], scored(2.0))], 0.0)
+        assert (store.evaluated, store.failed, store.infeasible) == (3, 1, 1)
+        store._connection.set_trace_callback(None)
+        assert len([each for each in statements if "count(*)" in each]) == 1  # for the commit that failed
+    with RunStore.open(tmp_path / "run") as store:
+        assert store.counts == Counts(trained=3, failed=1, infeasible=1)
