@@ -136,7 +136,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
     def _searched(self, rows: pd.DataFrame, y: NDArray[Any], sample_weight: Any) -> None:
         """Searches, and remembers what was found."""
         from evonas.api import resume, search_prepared
-        from evonas.exporting import worker_for
+        from evonas.workers import worker_for
 
         seed = seed_of(self.random_state)
         data = prepare_arrays(
