@@ -36,7 +36,7 @@ class Interruption:
         signal: number of the first signal, None before.
     """
 
-    def __init__(self, grace_seconds: float = 8.0, quiet: bool = False) -> None:
+    def __init__(self, grace_seconds: float = 6.0, quiet: bool = False) -> None:
         self.signal: int | None = None
         self._grace_seconds = grace_seconds
         self._quiet = quiet

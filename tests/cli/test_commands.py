@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -170,22 +172,48 @@ def test_run_status_resume_export_load(folder: Path) -> None:
     assert loaded.stdout.splitlines()[-1].endswith("(None, 1)")
 
 
-@pytest.mark.keras
-def test_a_real_run_is_stopped_by_ctrl_c(folder: Path) -> None:
+def started(*arguments: str) -> tuple[subprocess.Popen[str], int]:
+    """A real search that has committed something, and the number of its worker process."""
+    command = [sys.executable, "-m", "evonas", *arguments, "--json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "evonas", *OWN, "--out", "run", "--json", "--quiet", "--generations", "1000"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-        assert run.stdout is not None
-        events = [json.loads(run.stdout.readline()) for _ in range(2)]
-        assert events[1]["event"] == "progress"
-        run.send_signal(signal.SIGINT)
-        asked = time.monotonic()
-        rest, errors = run.communicate(timeout=60)
-        assert time.monotonic() - asked < 15
+    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    next(line for line in run.stdout if json.loads(line)["event"] == "progress")
+    (worker,) = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    return run, int(worker)
+
+
+@pytest.mark.keras
+def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path) -> None:
+    """Ctrl-C once; what it prints, typed, and and stopped by two signals."""
+    options = ["--generations", "6", "--population", "12", "--epochs", "20", "--finalists", "0", "--trainer", "single"]
+    run, worker = started(*OWN, "--out", "my run", *options)
+    asked = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    output, words = run.communicate(timeout=60)
+    assert time.monotonic() - asked < 15  # 10 on a machine that does nothing else
     assert run.returncode == 130
-    assert "Traceback" not in errors
-    finish = json.loads(rest.splitlines()[-1])
+    assert "Traceback" not in words
+    assert not Path(f"/proc/{worker}").exists()
+    finish = json.loads(output.splitlines()[-1])
     assert (finish["event"], finish["stop"]) == ("finish", "interrupted")
+    (line,) = re.findall(r"^Go on: +evonas (.*)$", words, re.MULTILINE)
+    assert line == "resume 'my run'"
+
+    run, worker = started(*shlex.split(line))
+    run.send_signal(signal.SIGTERM)
+    time.sleep(0.05)
+    asked = time.monotonic()
+    run.send_signal(signal.SIGTERM)
+    run.communicate(timeout=60)
+    assert time.monotonic() - asked < 3  # 1 on a machine that does nothing else
+    assert run.returncode == 143
+    deadline = time.monotonic() + 5  # it ends by itself, since its driver is gone
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{worker}").exists()
+    with RunReader("my run") as reader:
+        assert reader.evaluated >= finish["evaluated"]
 
 
 def test_limits_and_objectives_are_options() -> None:

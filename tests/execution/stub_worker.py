@@ -13,7 +13,7 @@ from evonas.execution import worker
 from genomes.errors import InputError
 
 # Units that misbehave; all others are scored by their number.
-EXIT, SEGFAULT, HANG, NAN, RAISE, MISTAKE, KILL, GROW, STOP, SPIN, INFINITE, PRINT = range(901, 913)
+EXIT, SEGFAULT, HANG, NAN, RAISE, MISTAKE, KILL, GROW, STOP, SPIN, INFINITE, PRINT, HUGE = range(901, 914)
 
 
 def grow() -> None:
@@ -58,6 +58,8 @@ class StubTrainer:
                 case 910:
                     while True:
                         pass
+                case 913:
+                    bytearray(1 << 60)  # a layer of absurd width
                 case 912:
                     print("printed", flush=True)
             for _ in range(task.epochs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from evonas.config import Budget
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.evolution import Progress, evolve
+from evonas.runs import RunStore
 from evonas.strategies import make_strategy
 from tests.toy import RMSE, ToyEvaluator, ToyGenome, ToySpace, toy_settings, toy_store
 
@@ -28,7 +30,10 @@ class WideSpace(ToySpace):
 
 def _evaluation(candidate: Candidate) -> Evaluation:
     genome: ToyGenome = candidate.genome
-    score = 1 + sum((number - 500) ** 2 for number in genome[:3]) / 1e6
+    return _scored(1 + sum((number - 500) ** 2 for number in genome[:3]) / 1e6)
+
+
+def _scored(score: float) -> Evaluation:
     curve = tuple(score + 1 / (1 + epoch) for epoch in range(50))
     weights = {"output/kernel": np.full((8, 8), score, np.float32)}
     return Evaluation(
@@ -40,26 +45,24 @@ def _memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def main(directory: str, evaluations: int, warm: int) -> int:
-    """Prints what was taken at `warm` evaluations and at the end, and how long commits took at 100 rows and then."""
+def main(directory: str, evaluations: int, warm: int, disk: str, rounds: int) -> int:
+    """Prints what was taken at `warm` evaluations and at the end, and how long commits take after 100 and after all.
+
+    Args:
+        disk: folder on the disk whose commits are timed.
+        rounds: of twenty commits in each of two stores.
+    """
     settings = toy_settings(population=50)
     space = WideSpace()
     strategy = make_strategy(settings.strategy, space, objective=RMSE, settings=settings)
     marks: list[dict[str, int]] = []
-    commits: list[float] = []
+    early = Path(disk) / "early"
     with toy_store(directory, settings, space) as store:
         store.report_share = 1e-9  # the time of a commit is that of the database
-        plain = store.commit_part
-
-        def timed(part: list[tuple[Candidate, Evaluation]], seconds: float) -> None:
-            # Of the processor: what others do with the machine is no part of it, nor is the disk, whose is constant.
-            started = time.thread_time()
-            plain(part, seconds)
-            commits.append(time.thread_time() - started)
-
-        store.commit_part = timed  # type: ignore[method-assign, assignment]
 
         def on_part(progress: Progress) -> None:
+            if progress.evaluated >= 100 and not early.exists():
+                shutil.copytree(directory, early)
             if (progress.evaluated >= warm and not marks) or progress.evaluated >= evaluations:
                 taken = {
                     "bytes": _memory(),
@@ -71,6 +74,43 @@ def main(directory: str, evaluations: int, warm: int) -> int:
         evaluator = ToyEvaluator(part_size=5, evaluation=_evaluation)
         for _ in evolve(strategy, evaluator, store, space, Budget(evaluations=evaluations), on_part=on_part):
             pass
-    early, late = sorted(commits[:100]), sorted(commits[-max(100, len(commits) // 20) :])
-    print(json.dumps({"marks": [marks[0], marks[-1]], "early": early[-2], "late": late[int(0.99 * len(late)) - 1]}))
+    seconds = _paired(early, Path(shutil.copytree(directory, Path(disk) / "late")), rounds)
+    found = {name: {"p50": _percentile(times, 0.5), "p99": _percentile(times, 0.99)} for name, times in seconds.items()}
+    print(json.dumps({"marks": [marks[0], marks[-1]], **found}))
     return 0
+
+
+def _paired(early: Path, late: Path, rounds: int) -> dict[str, list[float]]:
+    """Wall-clock seconds of commits to a store of about 100 rows and to another one, in turns: what else the machine
+    and its disk do meets both alike. Every fourth commit brings the best network so far, whose weights are written."""
+    space, rng = WideSpace(), np.random.default_rng(1)
+    seconds: dict[str, list[float]] = {"early": [], "late": []}
+    with RunStore.open(late) as old:
+        old.report_share = 1e-9
+        old.begin_session(Budget())
+        for number in range(rounds):
+            copy = early.with_name(f"early-{number}")
+            shutil.copytree(early, copy)
+            with RunStore.open(copy) as young:
+                young.report_share = 1e-9
+                young.begin_session(Budget())
+                genomes = [space.sample(rng) for _ in range(100)]
+                parts = {}
+                for name, store in (("early", young), ("late", old)):
+                    at = 1_000_000 + number
+                    asked = [Candidate(g, space.digest(g), 10**6 + number, 50, at, k) for k, g in enumerate(genomes)]
+                    store.add_candidates(asked, space)
+                    parts[name] = [asked[k : k + 5] for k in range(0, 100, 5)]
+                for turn in range(20):
+                    for name, store in (("early", young), ("late", old)):
+                        score = 1e-6 / (1 + 20 * number + turn) if turn % 4 == 0 else 9.0
+                        part = [(each, _scored(score)) for each in parts[name][turn]]
+                        started = time.perf_counter()
+                        store.commit_part(part, 0.0)
+                        seconds[name].append(time.perf_counter() - started)
+            shutil.rmtree(copy)
+    return seconds
+
+
+def _percentile(times: list[float], share: float) -> float:
+    return sorted(times)[max(0, round(share * len(times)) - 1)]

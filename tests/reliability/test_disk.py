@@ -38,7 +38,9 @@ def test_a_fault_at_each_call(runs: Runs, row: Row, fault: str, lasting: bool) -
     codes: dict[int, int] = {}
     for name, number in places if wanted == len(places) else random.Random(3).sample(places, wanted):
         inject = f"inject={name}:error={fault}:when={number}{'+' if lasting else ''}"
-        with traced(lambda gate: runs.start(directory, gate=gate), runs.folder, "-e", inject) as process:
+        with traced(
+            lambda gate: runs.start(directory, gate=gate), runs.folder, "-e", f"trace={name}", "-e", inject
+        ) as process:
             code = process.wait()
         text = process.text()
         assert code in (0, 74), f"{inject}: {code} {text}"

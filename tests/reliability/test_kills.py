@@ -25,7 +25,9 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
     chosen = places if wanted == len(places) else random.Random(0 if SOAK is None else None).sample(places, wanted)
     for name, number in chosen:
         inject = f"inject={name}:signal=KILL:when={number}"
-        with traced(lambda gate: runs.start(directory, gate=gate), runs.folder, "-e", inject) as process:
+        with traced(
+            lambda gate: runs.start(directory, gate=gate), runs.folder, "-e", f"trace={name}", "-e", inject
+        ) as process:
             assert process.wait() == -signal.SIGKILL, f"{name} {number}: {process.text()}"
         runs.check(directory, process.numbers())
         runs.finish(directory)

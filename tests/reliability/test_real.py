@@ -12,11 +12,18 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from evonas.data.preparation import prepare_arrays
+from evonas.evaluation import Candidate, Status
+from evonas.execution import Limits, WorkerEvaluator
 from evonas.exporting import export
 from evonas.runs import RunReader
 from evonas.training.keras_file import check_keras_file
+from evonas.training.trainer import TrainingSettings
+from genomes.dense import DenseSpace
+from tests.genomes.dense_spaces import network
 from tests.reliability.battery import Row
 from tests.reliability.counts import SOAK, count
 from tests.reliability.forkserver import ROOT
@@ -92,21 +99,49 @@ def test_kills_during_an_export(searched: Path, tmp_path: Path, row: Row) -> Non
     row.notes = f"a new file {written} times"
 
 
+def test_an_absurdly_large_network_fails_alone(tmp_path: Path, row: Row) -> None:
+    row(
+        "absurdly large layers, with real Keras",
+        "classified, with a reason; its neighbours are trained",
+    )
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    data = tmp_path / "data.npz"
+    prepare_arrays(x, x[:, 0] - x[:, 1], seed=0).save(data)
+    space, cap = DenseSpace(), 3 << 30
+    for trainer in ("population", "single"):
+        sizes = ((8,), (65_536, 65_536, 65_536), (6,))
+        genomes = [network(*units) for units in sizes]
+        asked = [Candidate(g, space.digest(g), 0, 2, 0, k) for k, g in enumerate(genomes)]
+        limits = Limits(memory_bytes=cap)
+        with WorkerEvaluator(space, data, TrainingSettings(trainer=trainer), limits=limits) as evaluator:
+            found = {place: each for part in evaluator.evaluate(asked) for place, each in part.items()}
+        assert [found[place].status for place in range(3)] == [Status.OK, Status.FAILED, Status.OK], found
+        assert found[1].reason
+        row.notes += f"{trainer}: {found[1].reason[:60]}; "
+        row.count += 1
+
+
 def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_a_thousand_real_trainings(tmp_path: Path, row: Row) -> None:
-    row("1,000 evaluations with real training", "driver grows 10 MB at most after the first 100; worker within its cap")
+    row(
+        "1,000 evaluations with real training",
+        "driver grows 10 MB at most after the first 100, descriptors and threads flat; worker within its cap",
+    )
     generations = count(2, 20)
     process = start(tmp_path / "run", tmp_path / "out", generations, 50, 1)
     sizes: list[tuple[int, int, int]] = []
+    held: list[tuple[int, int]] = []
 
     def watch() -> None:
         while process.poll() is None:
             try:
                 children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
                 workers = [resident(int(child)) for child in children]
+                if committed(tmp_path / "out") >= 100:
+                    held.append(tuple(len(os.listdir(f"/proc/{process.pid}/{name}")) for name in ("fd", "task")))
                 sizes.append((committed(tmp_path / "out"), resident(process.pid), max(workers, default=0)))
             except (OSError, IndexError):
                 pass
@@ -121,6 +156,7 @@ def test_a_thousand_real_trainings(tmp_path: Path, row: Row) -> None:
     late, worker = sizes[-1][1], max(worker for *_, worker in sizes)
     row.notes = f"driver {(late - early) / 1e6:.1f} MB more; worker {worker / 1e6:.0f} MB at most"
     assert late - early < 10e6
-    from evonas.execution import Limits
-
+    row.notes += f"; descriptors, threads {held[0]} after 100, {max(held)} at most"
+    # A worker that is followed by another one has its socket and its log opened anew, not more of them.
+    assert all(now[0] <= held[0][0] + 2 and now[1] <= held[0][1] for now in held)
     assert worker < Limits().memory
