@@ -3,7 +3,7 @@
     >>> import evonas
     >>> result = evonas.search(x, y, generations=10)          # doctest: +SKIP
     >>> result.best_score, result.best_genome                 # doctest: +SKIP
-    >>> result.best_model.predict(result.prepare(x[:5]))      # doctest: +SKIP
+    >>> result.predict(x[:5]), result.best_model.summary()    # doctest: +SKIP
     >>> result.export("best.keras")                           # doctest: +SKIP
 
 ====================================  ================================================================================

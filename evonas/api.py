@@ -77,6 +77,7 @@ def search(
     sample_weight: Any = None,
     class_weight: Any = None,
     drop: Sequence[str] = (),
+    numbers: str = "standard",
     **settings: Any,
 ) -> SearchResult:
     """Evolves networks for the data and returns what was found. Everything is committed to a run directory on the way.
@@ -105,6 +106,8 @@ def search(
         task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.preparation`.
         drop: names of columns of a table to leave out.
+        numbers: what a column of numbers gives a network beside the standardised number: nothing ("standard"), its rank
+            ("quantile"), or its way through the intervals between quantiles ("piecewise", `evonas.data.pieces`).
         **settings: fields of `evonas.Settings`, such as `population=50`, `epochs=100`, `objective="mae"`, `cv=5`.
 
     Raises:
@@ -128,6 +131,7 @@ def search(
             sample_weight=sample_weight,
             class_weight=class_weight,
             drop=drop,
+            numbers=numbers,
             as_given=own is not None,
         )
         return search_prepared(

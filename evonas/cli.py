@@ -20,6 +20,7 @@ from evonas.commands.finalists import finalists
 from evonas.commands.lr_find import lr_find
 from evonas.commands.options import AsJson, BuildOption, Quiet, RunDir, option
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
+from evonas.data.pieces import NUMBERS
 from evonas.errors import Interrupted, StorageError
 from evonas.objective import MEASURES, METRICS
 from evonas.strategies import STRATEGIES
@@ -121,6 +122,9 @@ def run(
     seed: Annotated[int, option("Of everything random [0].", "N")] = 0,
     task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
     drop: Annotated[list[str] | None, option("Column to leave out; may be repeated.", "COLUMN")] = None,
+    numbers: Annotated[
+        str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [standard].", "NAME")
+    ] = None,
     objective: Annotated[
         str | None,
         option(
@@ -200,7 +204,14 @@ def run(
     own = None if build is None else Build.of(build)
     with workers.standby_for(settings, own) as standby:
         prepared, source = read_data(
-            data, target, seed=seed, folds=cv, drop=drop or (), task=task, as_given=own is not None
+            data,
+            target,
+            seed=seed,
+            folds=cv,
+            drop=drop or (),
+            task=task,
+            numbers=numbers or "standard",
+            as_given=own is not None,
         )
         _search(
             lambda **listeners: search_prepared(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.data.pieces import NUMBERS
 from evonas.runs.origin import origin_of
 from genomes.errors import InputError
 
@@ -27,6 +29,7 @@ def read_data(
     sample_weight: Any = None,
     class_weight: Any = None,
     drop: Sequence[str] = (),
+    numbers: str = "standard",
     as_given: bool = False,
 ) -> tuple[PreparedData, dict[str, Any]]:
     """The data of a search, prepared, and where they came from.
@@ -34,6 +37,8 @@ def read_data(
     Arguments are those of `search`; `folds` is its `cv`, `as_given` whether arrays stay as they are, for own models.
     """
     common: dict[str, Any] = {"seed": seed, "folds": folds, "task": task, "class_weight": class_weight}
+    if numbers not in NUMBERS:
+        raise InputError(f"numbers must be one of {', '.join(NUMBERS)}, not {numbers!r}: choose one")
     source: dict[str, Any] = {}
     if as_given and isinstance(y, str) and isinstance(x, (str, Path)) and Path(x).suffix == ".npz":
         from evonas.data.shaped import read_arrays
@@ -51,11 +56,12 @@ def read_data(
         if isinstance(x, (str, Path)):
             path, x = x, read_table(Path(x))
             source = {**origin_of(path), "target": y}
-        return prepare_table(x, y, sample_weight=sample_weight, drop=drop, **common), source
+        return prepare_table(x, y, sample_weight=sample_weight, drop=drop, numbers=numbers, **common), source
     if drop:
         raise InputError(f"drop must be given with a target's name, not {list(drop)!r} with an array y: select x")
     from evonas.data.preparation import prepare_arrays
     from evonas.data.shaped import prepare_inputs
 
-    prepare = prepare_inputs if as_given and not hasattr(x, "columns") else prepare_arrays
+    as_given = as_given and not hasattr(x, "columns")
+    prepare = prepare_inputs if as_given else partial(prepare_arrays, numbers=numbers)
     return prepare(x, y, validation=validation, test=test, sample_weight=sample_weight, **common), source

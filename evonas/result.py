@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.building import Build
 from evonas.config import Settings
+from evonas.data.encoding import ARRAY, Preparation
 from evonas.data.inputs import as_inputs
-from evonas.data.prepared import PreparedData
+from evonas.data.prepared import PreparedData, whole_numbers
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from genomes.errors import InputError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from evonas.training.deployment import Exported
 
 __all__ = ["SearchResult"]
+
+_ROWS_AT_A_TIME = 8192
 
 
 class SearchResult:
@@ -92,37 +95,81 @@ class SearchResult:
 
     @property
     def best_model(self) -> Any:
-        """The best network as a `keras.Model`, with the weights that were scored; predicts in the target's units.
+        """The best network as a `keras.Model`, with the weights that were scored, from raw columns to predictions.
 
-        It takes features as `prepare` gives them. The file in the run directory is checked before Keras opens it.
+        `inputs` makes what it takes of a DataFrame. A regression predicts in the target's own units; a classifier has
+        the outputs "probability" and "label". The file in the run directory is checked before Keras opens it.
         """
         from evonas.training.keras_file import load_keras_file
 
         path = self._model_path if self._model_path.exists() else self.exported.path
         return load_keras_file(path, own=type(self.space).__name__ != "DenseSpace")
 
+    def predict(self, x: Any) -> Any:
+        """What the best network predicts of raw rows.
+
+        Args:
+            x: as for `inputs`.
+
+        Returns:
+            A regression: shape `(num_samples,)`, or `(num_samples, num_targets)`; a classification: labels, shape
+            `(num_samples,)`, as text or as whole numbers.
+        """
+        import numpy as np
+
+        model = self.best_model
+        raw = isinstance(model.input, Mapping) or model.inputs[0].name == ARRAY
+        outputs = model.predict(self.inputs(x) if raw else self.prepare(x), batch_size=_ROWS_AT_A_TIME, verbose=0)
+        problem = self._data.problem
+        if problem.task == "regression":
+            return outputs[:, 0] if problem.num_outputs == 1 else outputs
+        probability = outputs["probability"] if isinstance(outputs, Mapping) else outputs
+        chosen = probability.argmax(axis=1) if probability.shape[1] > 1 else (probability[:, 0] > 0.5).astype(int)
+        return np.array(whole_numbers(problem.classes) or problem.classes)[chosen]
+
+    def inputs(self, x: Any) -> Any:
+        """Raw rows as `best_model` takes them.
+
+        Args:
+            x: a DataFrame with the columns that were searched on, others are ignored; or an array, if one was searched.
+
+        Returns:
+            Column -> array `(num_samples,)`, of float32 or text; or one array; see `Preparation.inputs`.
+        """
+        from evonas.data.arrays import feature_columns
+
+        if self._data.problem.input_shapes:
+            return as_inputs(x)
+        return self._preparation.inputs(feature_columns(x, "x"))
+
     def prepare(self, x: Any) -> Any:
-        """Raw rows as the networks take them: encoded, imputed and scaled as fitted on the training rows.
+        """Raw rows as the networks inside of models take them: encoded, imputed and scaled.
 
         Arrays that went to models of your own as they are do so here too.
 
         Args:
-            x: rows with the columns that were searched on, shape `(num_samples, num_columns)`; others are ignored.
+            x: as for `inputs`.
 
         Returns:
             shape `(num_samples, num_features)`.
         """
         from evonas.data.arrays import feature_columns
 
-        data = PreparedData.load(self.run_dir / DATA_NAME)
-        preparation = data.preparation
-        if data.problem.input_shapes:
+        if self._data.problem.input_shapes:
             return as_inputs(x)
-        if preparation is None:
+        return self._preparation.apply(feature_columns(x, "x"))
+
+    @cached_property
+    def _data(self) -> PreparedData:
+        return PreparedData.load(self.run_dir / DATA_NAME)
+
+    @property
+    def _preparation(self) -> Preparation:
+        if self._data.preparation is None:
             raise InputError(
                 f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
             )
-        return preparation.apply(feature_columns(x, "x"))
+        return self._data.preparation
 
     @property
     def test_scores(self) -> Mapping[str, float]:

@@ -19,7 +19,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FLAGS", "as_text", "date_parts", "flags", "kind_of", "numbers", "seconds", "texts"]
+__all__ = ["FLAGS", "as_text", "date_parts", "date_texts", "flags", "kind_of", "numbers", "seconds", "texts"]
 
 Numbers = NDArray[np.float64]
 Texts = NDArray[np.object_]
@@ -179,6 +179,15 @@ def date_parts(stamps: Numbers) -> dict[str, Numbers]:
         "weekday": (days + 3) % 7,  # 1970-01-01 was a Thursday
         "hour": (stamps - days * 86400) / 3600,
     }
+
+
+def date_texts(stamps: Numbers) -> Texts:
+    """Seconds since 1970 as "2000-12-31 23:59:59", NaN as "", shape `(num_samples,)`."""
+    missing = np.isnan(stamps)
+    cells = np.where(missing, 0, stamps).astype("datetime64[s]").astype(str)
+    return np.array(
+        ["" if empty else cell.replace("T", " ") for cell, empty in zip(cells, missing, strict=True)], dtype=object
+    )
 
 
 def _unusable(series: pd.Series[Any], row: int, cell: Any, wanted: str) -> str:

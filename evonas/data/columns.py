@@ -49,6 +49,7 @@ class Column:
         missing: number of rows without a value.
         distinct: number of different values.
         reason: one line for a person.
+        warning: what its owner may not expect of it, for a person; empty when there is nothing.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Column:
     missing: int
     distinct: int
     reason: str
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,14 @@ class ColumnPlan:
         return tuple(column for column in self.columns if column.role not in UNUSED)
 
     def notes(self) -> tuple[str, ...]:
-        """One line for each column that is not used as it stands."""
-        return tuple(
+        """One line for each column that is not used as it stands, or not as its owner may expect."""
+        lines = [
             f"column {column.name!r} is {'not used' if column.role in UNUSED else 'used as present or missing only'}: "
             f"{column.reason}"
             for column in self.columns
             if column.role in (*UNUSED, Role.PRESENCE)
-        )
+        ]
+        return (*lines, *(f"column {c.name!r} {c.warning}" for c in self.columns if c.warning))
 
     def to_json(self) -> list[dict[str, Any]]:
         """As JSON values."""
@@ -133,10 +136,12 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool) -> Column:
         )
     distinct = len(set(present.tolist()))
 
-    def column(role: Role, reason: str) -> Column:
-        return Column(name, role, missing, distinct, reason)
-
     values = numbers(series) if kind == "number" else np.empty(0)
+    warning = _lost_digits(values) if kind == "number" else _mixed(cells) if kind == "text" else ""
+
+    def column(role: Role, reason: str) -> Column:
+        return Column(name, role, missing, distinct, reason, warning)
+
     if distinct == 1:
         if missing:
             return column(Role.PRESENCE, "one value or none")
@@ -152,6 +157,41 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool) -> Column:
             return column(Role.BOOLEAN, "0 or 1")
         return column(Role.NUMERIC, "numbers")
     return column(*_role_of_text(present, distinct, missing))
+
+
+def _lost_digits(values: np.ndarray[Any, Any]) -> str:
+    """What to say of numbers that a network, which computes in float32, cannot tell apart; empty if it can."""
+    distinct = np.unique(values[~np.isnan(values)])
+    seen = len(np.unique(distinct.astype(np.float32)))
+    if 2 * seen >= len(distinct):
+        return ""
+    return (
+        f"holds {len(distinct)} numbers of which float32 tells {seen} apart, from {distinct[0]:.15g} to "
+        f"{distinct[-1]:.15g}: subtract the first from it if the others matter"
+    )
+
+
+def _mixed(cells: np.ndarray[Any, Any]) -> str:
+    """What to say of a column of text most of whose values are numbers; empty for others."""
+    rows: dict[str, int] = {}
+    for row, cell in enumerate(cells, start=1):
+        if cell is not None:
+            rows.setdefault(cell, row)
+    words = [cell for cell in rows if not _is_number(cell)]
+    if not words or 2 * len(words) > len(rows) or all(cell.lower() in FLAGS for cell in rows):
+        return ""
+    return (
+        f"is taken for text, though {len(rows) - len(words)} of its {len(rows)} values are numbers, because of "
+        f"{words[0]!r:.40} (data row {rows[words[0]]}): leave such cells empty if it is to be numbers"
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _counts_rows(name: str, values: np.ndarray[Any, Any], distinct: int) -> bool:

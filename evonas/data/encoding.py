@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,14 +17,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.cells import date_parts, flags, numbers, seconds, texts
+from evonas.data.cells import date_parts, date_texts, flags, kind_of, seconds, texts
 from evonas.data.columns import ColumnPlan, Role
+from evonas.data.pieces import Pieces, fit_pieces, reader
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Categories", "Number", "Preparation", "fit_encoding"]
+__all__ = ["Categories", "Form", "Number", "Preparation", "fit_encoding"]
 
 #: At most this many one-hot columns for one categorical column, the one for rare values among them.
 MOST_CATEGORIES = 50
@@ -31,8 +33,20 @@ MOST_CATEGORIES = 50
 #: Scaled numbers further out are brought here: one outlier must not become infinite in float32, nor drown all else.
 FURTHEST = 1e6
 
+#: Name of a model's input where the rows are one array.
+ARRAY = "columns"
+#: Names that other layers of an exported model have or are given by Keras, with a number behind.
+_RESERVED = re.compile(
+    r"(features|network|target_units|probability|label|input|add|argmax|cast|clip|concatenate|divide|equal|floor|greater"
+    r"|isnan|less|matmul|maximum|minimum|multiply|rescaling|reshape|string_lookup|subtract|sum|take|text_vectorization"
+    r"|where)(_\d+)?"
+)
+
 Positions = NDArray[np.intp]
 Part = Literal["number", "flag", "days", "month", "weekday", "hour", "present"]
+#: How a raw column enters a model: as float32, missing values being NaN; or as text, missing values being empty.
+Form = Literal["number", "text"]
+DATE_PARTS: tuple[Part, ...] = ("days", "month", "weekday", "hour")
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,7 @@ class Number:
         imputed: taken where the value is missing.
         mean, std: of the imputed training rows; 0 and 1 where nothing is scaled.
         indicator: whether a second feature says where the value was missing.
+        form: how the raw column enters a model; a date is text.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -55,8 +70,11 @@ class Number:
     mean: float
     std: float
     indicator: bool
+    form: Form = "number"
 
     def __post_init__(self) -> None:
+        if self.part in DATE_PARTS:
+            object.__setattr__(self, "form", "text")
         if not all(math.isfinite(value) for value in (self.imputed, self.mean, self.std)) or self.std <= 0:
             raise InputError(
                 f"imputed, mean and std of {self.column!r} must be finite and std positive, not {self.imputed}, "
@@ -87,6 +105,7 @@ class Categories:
         categories: the values with a feature of their own; "" stands for a missing value.
         other: whether one more feature, the last, stands for every other value (rare in training, or unknown). Without
             it an unknown value is all zeros.
+        form: how the raw column enters a model.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -94,6 +113,7 @@ class Categories:
     column: str
     categories: tuple[str, ...]
     other: bool
+    form: Form = "text"
 
     def __post_init__(self) -> None:
         if len(set(self.categories)) < len(self.categories):
@@ -113,7 +133,7 @@ class Categories:
         return one_hot if self.other else one_hot[:, :other]
 
 
-Step = Number | Categories
+Step = Number | Categories | Pieces
 
 
 @dataclass(frozen=True)
@@ -123,12 +143,14 @@ class Preparation:
     Attributes:
         steps: in the order of the network's input features.
         format: version of the JSON form.
+        array: names of the columns of the one array that the rows are, in its order; empty for columns that have names.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     steps: tuple[Step, ...]
     format: Literal[1] = 1
+    array: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.steps:
@@ -153,6 +175,40 @@ class Preparation:
         Raises:
             InputError: a column is not there, or a cell cannot be read as its column was in training.
         """
+        columns = self._columns(frame)
+        parts = [step.encode(columns[step.column]) for step in self.steps]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def input_names(self) -> dict[str, str]:
+        """Raw column -> name of the model's input for it, which is the column's own where Keras allows it."""
+        given: dict[str, str] = {}
+        for column in self.columns():
+            name = column.replace("/", "_") or "_"
+            while _RESERVED.fullmatch(name) or name in given.values():
+                name += "_"
+            given[column] = name
+        return given
+
+    def inputs(self, frame: pd.DataFrame) -> Any:
+        """Raw rows as an exported model takes them; needs the columns that `apply` needs.
+
+        Returns:
+            Name of the input -> the column, shape `(num_samples,)`, float32 with NaN for missing or text with "" for
+            missing (dates as "2000-12-31 23:59:59", UTC). Where the rows are one array, that array, float32,
+            shape `(num_samples, num_columns)`; columns that are not used are zeros.
+
+        Raises:
+            InputError: as `apply`.
+        """
+        columns, names = self._columns(frame), self.input_names()
+        steps = {step.column: step for step in reversed(self.steps)}
+        found = {name: _as_input(columns[name], steps[name]) for name in self.columns()}
+        if self.array:
+            nothing = np.zeros(len(frame), np.float32)
+            return np.stack([found.get(name, nothing) for name in self.array], axis=1)
+        return {names[name]: values for name, values in found.items()}
+
+    def _columns(self, frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
         known = [str(name) for name in frame.columns]
         places = {name: place for place, name in enumerate(known)}
         for name in self.columns():
@@ -160,8 +216,7 @@ class Preparation:
                 close = difflib.get_close_matches(name, known, 3)
                 hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "add it (empty cells are imputed)"
                 raise InputError(f"the table must have the column {name!r}, not only {', '.join(known[:20])}: {hint}")
-        parts = [step.encode(frame.iloc[:, places[step.column]]) for step in self.steps]
-        return np.concatenate(parts, axis=1).astype(np.float32)
+        return {name: frame.iloc[:, places[name]] for name in self.columns()}
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -195,16 +250,33 @@ class Preparation:
 def _read(series: pd.Series[Any], part: Part) -> NDArray[np.float64]:
     """One part of every cell, NaN where missing, shape `(num_samples,)`."""
     if part == "number":
-        return numbers(series)
+        return reader(series)  # models take float32: what is fitted and searched is what they see
     if part == "flag":
         return flags(series)
     if part == "present":
         return np.array([cell is not None for cell in texts(series)], dtype=np.float64)
-    return date_parts(seconds(series))[part]
+    return date_parts(np.floor(seconds(series)))[part]
+
+
+def _as_input(series: pd.Series[Any], step: Step) -> NDArray[Any]:
+    """The raw column as a model takes it, shape `(num_samples,)`."""
+    if isinstance(step, Number) and step.part in DATE_PARTS:
+        return date_texts(np.floor(seconds(series)))
+    if step.form == "text":
+        return np.array([cell or "" for cell in texts(series)], dtype=object)
+    part = step.part if isinstance(step, Number) else "number"
+    values = _read(series, part)
+    if part == "present":
+        values[values == 0] = np.nan
+    return values.astype(np.float32)
 
 
 def fit_encoding(
-    frame: pd.DataFrame, plan: ColumnPlan, rows: Positions, known_rows: Positions | None = None
+    frame: pd.DataFrame,
+    plan: ColumnPlan,
+    rows: Positions,
+    known_rows: Positions | None = None,
+    numbers: str = "standard",
 ) -> Preparation:
     """Fits imputing, scaling and one-hot coding.
 
@@ -218,43 +290,52 @@ def fit_encoding(
         rows: positions of the training rows: all that statistics are fitted on.
         known_rows: positions of the rows that decide which features there are (categories, indicators), so that every
             fold of a cross-validation has the same; the training rows when None.
+        numbers: what columns of numbers give beside the standardised number, one of `evonas.data.pieces.NUMBERS`; its
+            knots are features too, hence those of `known_rows`.
     """
     known_rows = rows if known_rows is None else known_rows
     steps: list[Step] = []
     for column in plan.used():
         series = frame[column.name]
+        form: Form = "number" if kind_of(series) in ("number", "boolean") else "text"
         if column.role is Role.CATEGORICAL:
-            steps.append(_fit_categories(column.name, texts(series.iloc[known_rows])))
+            steps.append(_fit_categories(column.name, texts(series.iloc[known_rows]), form))
         elif column.role is Role.PRESENCE:
-            steps.append(Number(column.name, "present", 0.0, 0.0, 1.0, indicator=False))
+            steps.append(Number(column.name, "present", 0.0, 0.0, 1.0, False, form))
         else:
             for part in _parts(column.role):
                 values = _read(series, part)
                 indicator = bool(np.isnan(values[known_rows]).any()) and part in ("number", "flag", "days")
-                steps.append(_fit_number(column.name, part, values[rows], indicator))
+                number = _fit_number(column.name, part, values[rows], indicator, form)
+                steps.append(number)
+                if part == "number" and numbers != "standard":
+                    pieces = fit_pieces(column.name, values[known_rows], number.imputed, numbers)
+                    steps += [] if pieces is None else [pieces]
     return Preparation(tuple(steps))
 
 
 def _parts(role: Role) -> tuple[Part, ...]:
     if role is Role.DATE:
-        return ("days", "month", "weekday", "hour")
+        return DATE_PARTS
     return ("flag",) if role is Role.BOOLEAN else ("number",)
 
 
-def _fit_number(name: str, part: Part, values: NDArray[np.float64], indicator: bool) -> Number:
+def _fit_number(name: str, part: Part, values: NDArray[np.float64], indicator: bool, form: Form) -> Number:
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import StandardScaler
 
     strategy = "most_frequent" if part == "flag" else "median"
     imputer = SimpleImputer(strategy=strategy, keep_empty_features=True).fit(values[:, None])
     imputed = float(imputer.statistics_[0])
+    if part == "number":
+        imputed = float(np.float32(imputed))  # so that models subtract it without an error
     if part == "flag":
-        return Number(name, part, imputed, 0.0, 1.0, indicator)
+        return Number(name, part, imputed, 0.0, 1.0, indicator, form)
     scaler = StandardScaler().fit(np.where(np.isnan(values), imputed, values)[:, None])
-    return Number(name, part, imputed, float(scaler.mean_[0]), float(scaler.scale_[0]), indicator)
+    return Number(name, part, imputed, float(scaler.mean_[0]), float(scaler.scale_[0]), indicator, form)
 
 
-def _fit_categories(name: str, cells: NDArray[np.object_]) -> Categories:
+def _fit_categories(name: str, cells: NDArray[np.object_], form: Form) -> Categories:
     from sklearn.preprocessing import OneHotEncoder
 
     encoder = OneHotEncoder(
@@ -263,4 +344,4 @@ def _fit_categories(name: str, cells: NDArray[np.object_]) -> Categories:
         max_categories=MOST_CATEGORIES,
     ).fit(np.array([cell or "" for cell in cells], dtype=object)[:, None])
     rare = set() if encoder.infrequent_categories_[0] is None else set(encoder.infrequent_categories_[0])
-    return Categories(name, tuple(c for c in encoder.categories_[0] if c not in rare), other=bool(rare))
+    return Categories(name, tuple(c for c in encoder.categories_[0] if c not in rare), bool(rare), form)

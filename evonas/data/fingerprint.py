@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evonas.data.cells import kind_of, numbers, seconds, texts
+from evonas.data.cells import flags, kind_of, numbers, seconds, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,6 @@ def _add_column(digest: hashlib._Hash, role: str, series: pd.Series[Any], name: 
         digest.update(json.dumps(list(places)).encode())
         digest.update(np.array(codes, "<i8").tobytes())
         return
-    values = seconds(series) if kind == "date" else numbers(series)
+    values = {"date": seconds, "boolean": flags}.get(kind, numbers)(series)
     values = np.where(np.isnan(values), np.nan, values + 0.0)  # one NaN, one zero
     digest.update(np.ascontiguousarray(values, "<f8").tobytes())

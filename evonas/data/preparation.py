@@ -7,14 +7,14 @@ rest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.arrays import check_column, joined_parts, named_columns
-from evonas.data.cells import numbers
+from evonas.data.cells import numbers as read_numbers
 from evonas.data.columns import infer_columns
 from evonas.data.encoding import Preparation, fit_encoding
 from evonas.data.fingerprint import fingerprint
@@ -49,6 +49,7 @@ class SplitSettings:
     folds: int | None
     task: str | None
     class_weight: ClassWeight
+    numbers: str = "standard"
 
 
 def prepare_table(
@@ -63,6 +64,7 @@ def prepare_table(
     task: str | None = None,
     sample_weight: Any = None,
     class_weight: ClassWeight = None,
+    numbers: str = "standard",
 ) -> PreparedData:
     """Prepares a table: roles, target, splits, encoding.
 
@@ -76,6 +78,7 @@ def prepare_table(
         task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
         sample_weight: name of a column of training weights, which is then no feature; or an array, one for each row.
         class_weight: "balanced", or class label -> weight.
+        numbers: what columns of numbers give a network, see `encoding.fit_encoding`.
 
     Raises:
         InputError: anything that cannot be used, with the constraint, the value and the mend.
@@ -94,8 +97,8 @@ def prepare_table(
             f"{', '.join(map(repr, asked)) or 'none'}: name each once"
         )
     check_rows(len(frame))
-    weights = sample_weights(numbers(frame[sample_weight]) if weighting else sample_weight, len(frame))
-    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight)
+    weights = sample_weights(read_numbers(frame[sample_weight]) if weighting else sample_weight, len(frame))
+    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight, numbers)
     features = frame.drop(columns=[*targets, *weighting])
     return _prepare(features, frame[targets], {"training": len(frame)}, settings, weights, drop)
 
@@ -113,6 +116,7 @@ def prepare_arrays(
     task: str | None = None,
     sample_weight: Any = None,
     class_weight: ClassWeight = None,
+    numbers: str = "standard",
 ) -> PreparedData:
     """Prepares arrays, DataFrames (also with mixed columns) or lists.
 
@@ -126,6 +130,7 @@ def prepare_arrays(
         task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
         sample_weight: weights of the rows of `x`, shape `(num_samples,)`.
         class_weight: "balanced", or class label -> weight.
+        numbers: what columns of numbers give a network, see `encoding.fit_encoding`.
 
     Raises:
         InputError: anything that cannot be used, with the constraint, the value and the mend.
@@ -135,8 +140,8 @@ def prepare_arrays(
     features, targets, sizes = joined_parts({"training": (x, y), "validation": validation, "test": test})
     check_rows(sizes["training"])
     weights = sample_weights(sample_weight, sizes["training"])
-    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight)
-    return _prepare(features, targets, sizes, settings, weights, find_identifiers=hasattr(x, "columns"))
+    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight, numbers)
+    return _prepare(features, targets, sizes, settings, weights, named=hasattr(x, "columns"))
 
 
 def _prepare(
@@ -146,21 +151,24 @@ def _prepare(
     settings: SplitSettings,
     weights: NDArray[np.float64] | None,
     drop: Sequence[str] = (),
-    find_identifiers: bool = True,
+    named: bool = True,
 ) -> PreparedData:
     target = infer_target(targets, settings.task)
-    plan = infer_columns(features, drop=drop, find_identifiers=find_identifiers)
+    plan = infer_columns(features, drop=drop, find_identifiers=named)
     rows = deal_rows(target, settings, sizes)
 
     known = rows.known()
     folded = len(rows.splits) > 1
     # Under cross-validation one scale of the target serves all folds, so that one Problem describes them.
     fit_rows = known if folded else rows.splits[0][0]
-    preparation = fit_encoding(features, plan, fit_rows)
+    shared = known if folded else None
+    fits = [fit_encoding(features, plan, train, shared, settings.numbers) for train, _ in rows.splits]
+    preparation = fits[0]  # that of the weights which are kept: those of the first fold
+    if not named and all(step.form == "number" for step in preparation.steps):
+        preparation = replace(preparation, array=tuple(features.columns))
     problem, coded = code_target(target, fit_rows, preparation.feature_names())
     splits = []
-    for train, validation in rows.splits:
-        fitted = fit_encoding(features, plan, train, known) if folded else preparation
+    for (train, validation), fitted in zip(rows.splits, fits, strict=True):
         splits.append(
             Split(
                 x_train=fitted.apply(features.iloc[train]),
@@ -180,6 +188,11 @@ def _prepare(
         ),
         notes=plan.notes(),
         preparation=preparation,
+        raw={
+            part: preparation.inputs(features.iloc[places])
+            for part, places in {"validation": rows.splits[0][1], "test": rows.test}.items()
+            if places.size
+        },
     )
 
 
@@ -251,6 +264,8 @@ def code_target(target: Target, rows: NDArray[np.intp], names: tuple[str, ...]) 
 def settings_json(settings: SplitSettings, task: str, sizes: Mapping[str, int]) -> dict[str, Any]:
     """All that decides the coding and the splits, for the fingerprint; JSON values."""
     about = asdict(settings) | {"task": task, "sizes": dict(sizes)}
+    if settings.numbers == "standard":
+        del about["numbers"]  # data prepared before there was a choice keep their fingerprint
     if isinstance(settings.class_weight, Mapping):
         about["class_weight"] = {str(label): float(weight) for label, weight in settings.class_weight.items()}
     return about

@@ -6,7 +6,7 @@ The driver prepares it once, writes it to the run directory as `data.npz` (no pi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from pydantic import TypeAdapter
 from evonas.data.archive import read_arrays
 from evonas.data.donor import Donor
 from evonas.data.encoding import Preparation
-from evonas.data.inputs import Inputs, named_arrays, shapes_of
+from evonas.data.inputs import Inputs, named_arrays, num_rows, shapes_of
+from evonas.data.raw import packed, unpacked
 from genomes.errors import InputError
 
-__all__ = ["PreparedData", "Problem", "Split"]
+__all__ = ["PreparedData", "Problem", "Split", "whole_numbers"]
 
 Array = NDArray[np.float32]
 
@@ -61,6 +62,12 @@ class Problem:
     direction: str = ""
 
 
+def whole_numbers(classes: Sequence[str]) -> list[int]:
+    """The labels as numbers, if all of them are whole numbers of at most 9 digits; else empty."""
+    numbers = [int(name) for name in classes if name.lstrip("-").isdecimal() and len(name) < 10]
+    return numbers if list(map(str, numbers)) == list(classes) else []
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """One training and one validation part, prepared.
@@ -90,8 +97,10 @@ class PreparedData:
         x_test, y_test: the part that a search never sees, coded as in `Split`; None when there is none.
         fingerprint: hexadecimal digest of the rows, the target and the preparation; equal data have equal fingerprints.
         notes: one line for each column that is not used as it stands.
-        preparation: the way from raw rows to the features of `x_test` and of a single split, fitted on the training
-            rows. Under cross-validation each fold is coded by a fit of its own, and this one is fitted on all of them.
+        preparation: the way from raw rows to the features of `x_test` and of the first split, fitted on its training
+            rows. Under cross-validation each fold is coded by a fit of its own.
+        raw: the first split's validation rows and the test rows as an exported model takes them
+            (`Preparation.inputs`), by the names "validation" and "test"; empty where they were not kept.
         donor: a trained network whose layers all networks start from; None when they start from their seeds alone.
     """
 
@@ -103,6 +112,7 @@ class PreparedData:
     notes: tuple[str, ...] = field(default=())
     preparation: Preparation | None = None
     donor: Donor | None = None
+    raw: Mapping[str, Inputs] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Writes one `.npz` file (plain arrays and one JSON text; nothing that could run code)."""
@@ -125,6 +135,10 @@ class PreparedData:
         # Of several arrays: their names, or their number.
         first = self.splits[0].x_train
         about["inputs"] = list(first) if isinstance(first, Mapping) else len(first) if isinstance(first, tuple) else 0
+        about["raw"] = {}
+        for name, rows in self.raw.items():
+            found, about["raw"][name] = packed(rows, f"raw/{name}")
+            arrays |= found
         about["preparation"] = None if self.preparation is None else self.preparation.to_json()
         about["donor"] = None if self.donor is None else self.donor.about()
         if self.donor is not None:
@@ -166,8 +180,13 @@ class PreparedData:
             split = Split(x_train, y_train, x_validation, y_validation, arrays.get(f"{place}/weight_train"))
             splits.append(_checked(split, problem))
         given = {name.removeprefix(_DONOR): value for name, value in arrays.items() if name.startswith(_DONOR)}
+        raw = {part: unpacked(arrays, f"raw/{part}", columns) for part, columns in about.get("raw", {}).items()}
+        for part, y in {"validation": splits[0].y_validation, "test": arrays.get("y_test")}.items():
+            if part in raw and (y is None or num_rows(raw[part]) != len(y)):
+                raise ValueError(f"raw rows of {part} are not those of its target")
         return cls(
             problem=problem,
+            raw=raw,
             splits=tuple(splits),
             x_test=inputs("x_test") if "y_test" in arrays else None,
             y_test=arrays.get("y_test"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Budget
 from evonas.data.encoding import Categories, Preparation
+from evonas.data.pieces import Pieces
 from evonas.data.prepared import PreparedData
 from evonas.evolution import describe_stop
 from evonas.runs.finals import Finalist
@@ -129,6 +130,8 @@ def _source(run: RunReader) -> str:
 def _columns(preparation: Preparation) -> str:
     kinds: dict[str, str] = {}
     for step in preparation.steps:
+        if isinstance(step, Pieces):
+            continue  # of a column that gives its number, too
         kind = "categorical" if isinstance(step, Categories) else _KINDS.get(step.part, "date")
         kinds.setdefault(step.column, kind)
     counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds.values()).most_common())

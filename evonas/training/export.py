@@ -24,8 +24,9 @@ from evonas.runs.files import write_atomically
 from evonas.scoring import predictions
 from evonas.training.deployment import Exported, ExportTask
 from evonas.training.model import build_model, deployable, get_weights, set_weights
+from evonas.training.raw_model import can_take_raw
 from evonas.training.scores import scores
-from evonas.training.single import fit_epochs, prepare_model, raw_outputs
+from evonas.training.single import CHUNK_ROWS, fit_epochs, prepare_model, raw_outputs
 from evonas.training.trainer import TrainingSettings
 from evonas.training.transfer import first_weights
 from genomes.architecture import graph_from_json
@@ -45,6 +46,8 @@ class Deployment(Protocol):
 
     #: Relative difference allowed between a recorded score and that of the file's model.
     tolerance: float
+    #: Whether the model takes raw columns, `PreparedData.raw`; known once it is saved.
+    takes_raw: bool
 
     def retrain(self) -> Weights:
         """Weights after training on training and validation rows together; see `retrain`."""
@@ -107,10 +110,12 @@ def export(
         draft = Path(folder) / "model.keras"
         deployment.save(weights, draft)
         model = keras.models.load_model(draft)
-        validation = verify(model, deployment, data.problem, data.splits[0], recorded)
+        rows = _rows(data, deployment.takes_raw)
+        validation = verify(model, deployment, data.problem, rows["validation"], data.splits[0].y_validation, recorded)
         test: dict[str, float] = {}
-        if data.x_test is not None and data.y_test is not None:
-            test = scores(data.problem, data.y_test, deployment.outputs(model, data.x_test)[0])
+        if data.y_test is not None:
+            test = scores(data.problem, data.y_test, deployment.outputs(model, rows["test"])[0])
+        note += _input_note(data, deployment.takes_raw)
         try:
             write_atomically(path, draft.read_bytes())
         except OSError as error:
@@ -139,8 +144,29 @@ def test_scores(
     return scores(data.problem, data.y_test, outputs)
 
 
+def _rows(data: PreparedData, raw: bool) -> Mapping[str, Inputs]:
+    """Validation and test rows as the written model takes them."""
+    return data.raw if raw else {"validation": data.splits[0].x_validation, "test": data.x_test}
+
+
+def _input_note(data: PreparedData, raw: bool) -> str:
+    """What is said where a table's model does not take its raw columns."""
+    if raw or data.preparation is None or data.problem.input_shapes:
+        return ""
+    if not data.raw:
+        return "; takes encoded features, as result.prepare gives them: the run is of an older evonas"
+    if not can_take_raw(data.preparation):
+        return "; takes encoded features, as result.prepare gives them: columns of text need KERAS_BACKEND=tensorflow"
+    return "; takes encoded features, as result.prepare gives them: it was compiled by its own function"
+
+
 def verify(
-    model: keras.Model, deployment: Deployment, problem: Problem, split: Split, recorded: Mapping[str, float]
+    model: keras.Model,
+    deployment: Deployment,
+    problem: Problem,
+    x: Inputs,
+    y: NDArray[Any],
+    recorded: Mapping[str, float],
 ) -> dict[str, float]:
     """Scores an exported model on the validation rows.
 
@@ -148,7 +174,8 @@ def verify(
         model: as a user opens it (in safe mode).
         deployment: how its outputs are to be read.
         problem: what is predicted.
-        split: whose validation rows are scored.
+        x: validation rows, as the model takes them.
+        y: their target, coded as in `Split`.
         recorded: scores to be met; those that it does not name are not compared.
 
     Returns:
@@ -157,8 +184,8 @@ def verify(
     Raises:
         RuntimeError: a score differs, or the last layer does not give the predictions that belong to the raw outputs.
     """
-    outputs, given = deployment.outputs(model, split.x_validation)
-    found = scores(problem, split.y_validation, outputs)
+    outputs, given = deployment.outputs(model, x)
+    found = scores(problem, y, outputs)
     unit = float(np.mean(problem.target_std)) if problem.task == "regression" else 1.0
     for name in _COMPARED:
         if name in recorded and not math.isclose(
@@ -206,6 +233,7 @@ class _GraphDeployment:
     def __init__(self, task: ExportTask, data: PreparedData, settings: TrainingSettings) -> None:
         self._task, self._data, self._settings = task, data, settings
         self.tolerance = TOLERANCE.get(settings.precision, _COARSE_TOLERANCE)
+        self.takes_raw = bool(data.raw) and can_take_raw(data.preparation)
 
     def retrain(self) -> Weights:
         """See `Deployment.retrain`."""
@@ -216,9 +244,11 @@ class _GraphDeployment:
         problem = self._data.problem
         model = build_model(graph_from_json(self._task.architecture), problem.num_features, problem.num_outputs)
         set_weights(model, weights)
-        deployable(model, problem).save(path)
+        deployable(model, problem, self._data.preparation if self.takes_raw else None).save(path)
 
     def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """See `Deployment.outputs`."""
-        raw = keras.Model(model.inputs[0], model.get_layer("output").output)
-        return raw_outputs(raw, x), raw_outputs(model, x)
+        last = model.get_layer("target_units" if self._data.problem.task == "regression" else "probability")
+        both = keras.Model(model.input, [last.input, last.output])
+        raw, given = both.predict(x, batch_size=CHUNK_ROWS, verbose=0)
+        return raw, given

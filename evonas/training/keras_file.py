@@ -28,17 +28,26 @@ __all__ = ["check_keras_file", "load_keras_file"]
 _PARTS = ("metadata.json", "config.json", "model.weights.h5")
 _MOST_CONFIG_BYTES = 16 << 20
 _WIDEST = 1 << 24
+_LONGEST_TEXT = 64
 _KERAS_AT_LEAST = (3, 15, 1)
 
 _LAYERS = ("InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout")
-_ALLOWED = {
+#: What raw columns go through before the network, and classes after it: nothing that has weights.
+_LOOKUPS = ("StringLookup", "TextVectorization")
+_OPERATIONS: dict[str | None, set[str]] = {
+    "keras.src.ops.core": {"Cast"},
+    "keras.src.ops.numpy": {"Add", "Argmax", "Clip", "Divide", "Equal", "Floor", "Greater", "Isnan", "Less", "Matmul"}
+    | {"Maximum", "Minimum", "Multiply", "Subtract", "Sum", "Take", "Where"},
+}
+_ALLOWED: dict[str | None, set[str]] = {
     "keras.src.models.functional": {"Functional"},
-    "keras.layers": {*_LAYERS, "Rescaling"},
+    "keras.layers": {*_LAYERS, *_LOOKUPS, "Rescaling", "Reshape"},
+    **_OPERATIONS,
     "keras.initializers": {"GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"}
     | {"Zeros", "Ones", "RandomNormal", "RandomUniform", "Orthogonal"},
     "keras.regularizers": {"L2"},
     "keras": {"DTypePolicy"},
-    None: {"__keras_tensor__"},
+    None: {"__keras_tensor__", "__numpy__"},
 }
 _ACTIVATIONS = {*ACTIVATIONS, "softmax"}
 #: Layers of Keras itself that run what a file says; refused in models of a user's own too.
@@ -194,19 +203,38 @@ def _is_registered(name: Any) -> bool:
 
 
 def _check_network(config: Any, elements: int) -> None:
-    """The layers are a network of dense layers with no more weights than there are in the file."""
+    """The layers are a network of dense layers with no more weights than there are in the file.
+
+    It is the model itself, or a model in it, with lookups and arithmetic around.
+    """
+    needed, _ = _checked(config, elements, nested=False)
+    if needed > elements:
+        raise InputError(f"its layers need {needed:,} weights or more, and it has {elements:,}")
+
+
+def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
+    """How many weights the layers need at least, and the width of the last one."""
     if config["class_name"] != "Functional" or config["module"] != "keras.src.models.functional":
         raise InputError("it must be a functional model")
     widths: dict[str, int] = {}
-    needed = 0
+    needed, width = 0, 0
     for layer in config["config"]["layers"]:
         kind, settings, name = layer["class_name"], layer["config"], layer["name"]
-        if layer["module"] != "keras.layers" or name in widths:
-            raise InputError(f"layer {name!r:.80} must be a layer, and once")
-        sources = _sources(layer["inbound_nodes"])
-        fan_in = sum(widths[source] for source in sources)
-        if kind == "InputLayer":
+        if name in widths:
+            raise InputError(f"layer {name!r:.80} must be there once")
+        nodes = layer["inbound_nodes"]
+        fan_in = sum(widths[source] for source in _sources(nodes))
+        if layer["module"] in _OPERATIONS:
+            width = fan_in + _count_numbers([settings, nodes])
+        elif kind == "Functional" and not nested:
+            inside, width = _checked(layer, elements, nested=True)
+            needed += inside
+        elif layer["module"] != "keras.layers":
+            raise InputError(f"layer {name!r:.80} must be a layer")
+        elif kind == "InputLayer":
             _, width = settings["batch_shape"]
+        elif kind in _LOOKUPS:
+            width = _lookup_width(kind, settings, name)
         else:
             width = settings["units"] if kind == "Dense" else fan_in
         most = elements if kind == "Dense" else _WIDEST
@@ -216,8 +244,39 @@ def _check_network(config: Any, elements: int) -> None:
         needed += {"Dense": fan_in * width, "BatchNormalization": 4 * width, "LayerNormalization": 2 * width}.get(
             kind, 0
         )
-        if needed > elements:
-            raise InputError(f"its layers need {needed:,} weights or more, and it has {elements:,}")
+    return needed, width
+
+
+def _lookup_width(kind: str, settings: Mapping[str, Any], name: str) -> int:
+    """Most columns that a layer gives; its texts are those in the file, not in another one, nor numbered ones."""
+    texts, length = settings["vocabulary"], settings.get("output_sequence_length", 1)
+    wanted = (
+        isinstance(texts, list)
+        and all(isinstance(text, str) for text in texts)
+        and settings.get("max_tokens") is None
+        and settings.get("idf_weights") is None
+        and settings.get("num_oov_indices", 0) in (0, 1)
+        and type(length) is int
+        and 0 < length <= _LONGEST_TEXT
+        and (kind == "StringLookup" or (settings["standardize"], settings["split"]) == (None, "character"))
+    )
+    if not wanted:
+        raise InputError(f"layer {name!r:.80} must look up texts as evonas writes it")
+    return max(len(texts) + 1, int(length))
+
+
+def _count_numbers(value: Any) -> int:
+    """How many numbers there are in a JSON value."""
+    found, waiting = 0, [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Mapping):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+        else:
+            found += isinstance(item, (int, float))
+    return found
 
 
 def _sources(nodes: Any) -> list[str]:

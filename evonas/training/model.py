@@ -11,8 +11,10 @@ from typing import Any
 import keras
 import networkx as nx
 
+from evonas.data.encoding import Preparation
 from evonas.data.prepared import Problem
 from evonas.evaluation import Weights
+from evonas.training.raw_model import encoder, with_label
 
 __all__ = ["build_model", "deployable", "get_weights", "set_weights"]
 
@@ -79,17 +81,31 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
         variable.assign(weights[name])
 
 
-def deployable(model: keras.Model, problem: Problem) -> keras.Model:
-    """The same network, ending in the target's own units (regression) or in probabilities.
+def deployable(network: keras.Model, problem: Problem, preparation: Preparation | None = None) -> keras.Model:
+    """The network as a user gets it: from raw columns to the target's own units, or to probabilities and labels.
 
-    Binary: the probability of the second class, `(num_samples, 1)`; multiclass: `(num_samples, num_classes)`.
+    A regression gives `(num_samples, num_outputs)`. A classifier gives the outputs "probability" (binary: of the
+    second class, `(num_samples, 1)`; multiclass: `(num_samples, num_classes)`) and "label", see
+    `raw_model.with_label`.
+
+    Args:
+        network: from features to raw outputs.
+        problem: what is predicted.
+        preparation: of the raw columns; None for a model that takes features, and gives probabilities alone.
     """
     last: keras.layers.Layer
     if problem.task == "regression":
         last = keras.layers.Rescaling(list(problem.target_std), list(problem.target_mean), name="target_units")
     else:
         last = keras.layers.Activation("sigmoid" if problem.task == "binary" else "softmax", name="probability")
-    return keras.Model(model.inputs[0], last(model.outputs[0]), name="network")
+    if preparation is None:
+        inputs = features = keras.Input((problem.num_features,), name="features")
+    else:
+        inputs, features = encoder(preparation)
+    outputs = last(network(features))
+    if preparation is not None and problem.task != "regression":
+        outputs = with_label(outputs, problem)
+    return keras.Model(inputs, outputs, name="evonas")
 
 
 def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:

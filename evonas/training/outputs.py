@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 from evonas.data.inputs import Inputs, mapped, named_arrays, num_rows
 from evonas.data.prepared import Problem
 
-__all__ = ["Outputs", "coded_target", "outputs_of", "own_loss", "predicted", "to_raw", "tried"]
+__all__ = [
+    "Outputs",
+    "as_outputs",
+    "chunk_rows",
+    "coded_target",
+    "outputs_of",
+    "own_loss",
+    "predicted",
+    "to_raw",
+    "tried",
+]
 
 #: Numbers that are predicted at a time, inputs counted: bounds memory, not results.
 _CHUNK_NUMBERS = 1 << 22
@@ -41,9 +51,7 @@ class Outputs(enum.Enum):
 
 def tried(model: keras.Model, x: Inputs) -> NDArray[np.float32]:
     """The outputs for the first rows, shape `(num_rows, num_outputs)`; builds what of the model is not built yet."""
-    return _outputs_array(
-        model(mapped(lambda array: keras.ops.convert_to_tensor(array[:_TRIAL_ROWS]), x), training=False)
-    )
+    return as_outputs(model(mapped(lambda array: keras.ops.convert_to_tensor(array[:_TRIAL_ROWS]), x), training=False))
 
 
 def outputs_of(model: keras.Model, given: NDArray[np.float32], problem: Problem) -> Outputs:
@@ -68,13 +76,17 @@ def outputs_of(model: keras.Model, given: NDArray[np.float32], problem: Problem)
 
 def predicted(model: keras.Model, x: Inputs) -> NDArray[np.float32]:
     """The model's outputs for all rows, float32, shape `(num_samples, num_outputs)`."""
-    width = max(int(np.prod(part.shape[1:])) for part in named_arrays(x).values())
-    size = max(1, min(_CHUNK_ROWS, _CHUNK_NUMBERS // max(width, 1)))
-    parts = []
+    size, parts = chunk_rows(x), []
     for start in range(0, num_rows(x), size):
         chunk = mapped(lambda array, start=start: array[start : start + size], x)
-        parts.append(_outputs_array(model.predict_on_batch(chunk)))
+        parts.append(as_outputs(model.predict_on_batch(chunk)))
     return np.concatenate(parts)
+
+
+def chunk_rows(x: Inputs) -> int:
+    """How many rows are predicted at a time."""
+    width = max(int(np.prod(part.shape[1:])) for part in named_arrays(x).values())
+    return max(1, min(_CHUNK_ROWS, _CHUNK_NUMBERS // max(width, 1)))
 
 
 def to_raw(given: NDArray[np.float32], problem: Problem, outputs: Outputs) -> NDArray[np.float32]:
@@ -110,7 +122,8 @@ def own_loss(model: keras.Model) -> Any:
     return None if loss is None else keras.losses.get(loss)
 
 
-def _outputs_array(given: Any) -> NDArray[np.float32]:
+def as_outputs(given: Any) -> NDArray[np.float32]:
+    """One output as an array, float32, shape `(num_samples, num_outputs)`."""
     if not hasattr(given, "shape"):
         raise ValueError(f"a model must have one output, not a {type(given).__name__} of {len(given)}")
     array = np.asarray(keras.ops.convert_to_numpy(given), np.float32)

@@ -5,7 +5,8 @@
 `evonas.data.prepared.Problem` too (shapes of the inputs, number of outputs, classes).
 
 - Inputs: arrays as the search was given them (floats as float32), one, or a tuple or mapping of several; a table as its
-  encoded features, shape `(num_samples, num_features)`.
+  encoded features, shape `(num_samples, num_features)`; layers that encode raw columns are put before it on export,
+  if it comes uncompiled.
 - A model that comes uncompiled is compiled with the task's loss and the genes `optimizer` (a name of Keras's, "adam"
   unless given) and `learning_rate` (that optimizer's default unless given). A regression trains on standardised
   targets, and its exported model ends in a layer that undoes this. A classifier may end in logits or in probabilities;

@@ -20,8 +20,9 @@ from evonas.evaluation import Weights
 from evonas.training.deployment import ExportTask
 from evonas.training.export import joined_split
 from evonas.training.fitting import assign
-from evonas.training.outputs import Outputs, outputs_of, predicted, to_raw, tried
+from evonas.training.outputs import Outputs, as_outputs, chunk_rows, outputs_of, predicted, to_raw, tried
 from evonas.training.own import OwnFitting, build_own, genes_of
+from evonas.training.raw_model import can_take_raw, encoder, with_label
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.errors import InputError
 
@@ -80,29 +81,42 @@ class OwnDeployment:
 
     def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """See `Deployment.outputs`."""
-        problem, given = self._data.problem, predicted(model, x)
-        added = {Outputs.STANDARDISED: _UNITS, Outputs.LOGITS: _PROBABILITY}.get(self._outputs)
-        if model.name == f"own_{added}":
-            raw = keras.Model(model.input, model.get_layer(added).input)
-            return to_raw(predicted(raw, x), problem, self._outputs), given
+        problem = self._data.problem
+        if self._added or self.takes_raw:
+            given = model.output["probability"] if isinstance(model.output, Mapping) else model.output
+            raw = model.get_layer(self._added).input if self._added else given
+            both = keras.Model(model.input, [raw, given])
+            found, last = both.predict(x, batch_size=chunk_rows(x), verbose=0)
+            return to_raw(as_outputs(found), problem, self._outputs), as_outputs(last)
+        outputs = predicted(model, x)
         in_form = self._outputs in (Outputs.TARGET_UNITS, Outputs.PROBABILITIES)
-        return to_raw(given, problem, self._outputs), given if in_form else None
+        return to_raw(outputs, problem, self._outputs), outputs if in_form else None
 
     def _deployable(self, model: keras.Model, columns: int, x: Inputs) -> keras.Model:
-        """The model, with a last layer more where evonas compiled it."""
+        """The model; where evonas compiled it, behind a table's raw columns and with a last layer more."""
         problem, last = self._data.problem, None
         if self._outputs is Outputs.STANDARDISED:
             last = keras.layers.Rescaling(list(problem.target_std), list(problem.target_mean), name=_UNITS)
         elif self._outputs is Outputs.LOGITS and not model.compiled:
             last = keras.layers.Activation("sigmoid" if columns == 1 else "softmax", name=_PROBABILITY)
-        if last is None:
+        self._added = "" if last is None else last.name
+        preparation = self._data.preparation
+        self.takes_raw = not model.compiled and bool(self._data.raw) and can_take_raw(preparation)
+        if preparation is not None and self.takes_raw:
+            inputs, features = encoder(preparation)
+            outputs = model(features)
+        elif last is None:
             return model
-        try:
-            inputs, outputs = model.input, model.output
-        except (AttributeError, ValueError):  # no graph of layers, but a class of its own
-            inputs = mapped(lambda part: keras.Input(part.shape[1:], dtype=str(part.dtype)), x)
-            outputs = model(inputs)
-        return keras.Model(inputs, last(outputs), name=f"own_{last.name}")
+        else:
+            try:
+                inputs, outputs = model.input, model.output
+            except (AttributeError, ValueError):  # no graph of layers, but a class of its own
+                inputs = mapped(lambda part: keras.Input(part.shape[1:], dtype=str(part.dtype)), x)
+                outputs = model(inputs)
+        outputs = outputs if last is None else last(outputs)
+        if self.takes_raw and problem.task != "regression":
+            outputs = with_label(outputs, problem)
+        return keras.Model(inputs, outputs, name=f"own_{self._added or 'model'}")
 
 
 def own_outputs(

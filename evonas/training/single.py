@@ -31,10 +31,10 @@ from evonas.training.trainer import TrainingSettings, TrainingTask
 from evonas.training.transfer import first_weights
 from genomes.architecture import count_parameters, graph_from_json
 
-__all__ = ["SingleTrainer", "default_loss", "fit_epochs", "out_of_memory", "prepare_model", "raw_outputs"]
+__all__ = ["CHUNK_ROWS", "SingleTrainer", "default_loss", "fit_epochs", "out_of_memory", "prepare_model", "raw_outputs"]
 
 #: Rows predicted at a time; bounds memory, not results.
-_CHUNK_ROWS = 8192
+CHUNK_ROWS = 8192
 _NONE = np.empty((0, 0), np.float32)
 
 Parts = Generator[Mapping[int, Evaluation], None, Evaluation]
@@ -265,8 +265,8 @@ def fit_epochs(
 
 def raw_outputs(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """The model's outputs for all rows, float32, shape `(num_samples, num_outputs)`."""
-    starts = range(0, len(x), _CHUNK_ROWS)
-    return np.concatenate([np.asarray(model.predict_on_batch(x[k : k + _CHUNK_ROWS]), np.float32) for k in starts])
+    starts = range(0, len(x), CHUNK_ROWS)
+    return np.concatenate([np.asarray(model.predict_on_batch(x[k : k + CHUNK_ROWS]), np.float32) for k in starts])
 
 
 class _Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]

@@ -352,7 +352,7 @@ def test_a_file_that_is_not_prepared_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="missing"):
         PreparedData.load(tmp_path / "missing.npz")
     data = prepare_arrays(X, Y, seed=0)
-    without = replace(data, preparation=None, x_test=None, y_test=None)
+    without = replace(data, preparation=None, x_test=None, y_test=None, raw={})
     without.save(path)
     assert PreparedData.load(path).preparation is None
     assert isinstance(PreparedData.load(path).splits[0], Split)

@@ -1,0 +1,85 @@
+"""Dates as text, read by layers of Keras: "2000-12-31", also with "/", and with " 23:59", "T23:59" or seconds behind.
+
+A time zone and fractions of a second are not read. Needs TensorFlow, as all text does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import layers, ops
+
+__all__ = ["date_numbers"]
+
+#: The layer that looks characters up gives 0 where there is none, 1 for others, then these from 2 on.
+_CHARACTERS = [*"0123456789", *"-/:T "]
+_DIGIT, _COLON = 2, 2 + _CHARACTERS.index(":")
+_LENGTH = len("2000-12-31 23:59:59")
+#: Where the digits of year, month, day, hour, minute and second stand.
+_NUMBERS = ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19))
+_DATE, _MINUTES, _SECONDS = range(3)
+_GROUPS = (0, 0, 0, 1, 1, 2)
+
+
+def date_numbers(cells: Any, base: float) -> tuple[Any, Any]:
+    """The parts of dates, in the order of `evonas.data.encoding.DATE_PARTS`.
+
+    Args:
+        cells: text, `(num_samples, 1)`.
+        base: whole number of days since 1970 from which days are counted.
+
+    Returns:
+        days since `base`, month 1-12, weekday 0-6 from Monday and hour, float32 `(num_samples, 4)`; and 1.0 where the
+        cell is a date, else 0.0, `(num_samples, 1)`.
+    """
+    codes = layers.TextVectorization(
+        standardize=None, split="character", output_sequence_length=_LENGTH, vocabulary=_CHARACTERS
+    )(cells)
+    codes = ops.cast(codes, "float32")
+    digits = ops.subtract(codes, float(_DIGIT))
+    read, wrong = np.zeros((_LENGTH, 6), np.float32), np.zeros((_LENGTH, 3), np.float32)
+    for number, (start, stop) in enumerate(_NUMBERS):
+        read[start:stop, number] = 10.0 ** np.arange(stop - start)[::-1]
+        wrong[start:stop, _GROUPS[number]] = 1
+    is_digit = ops.multiply(_flag(ops.greater(digits, -0.5)), _flag(ops.less(digits, 9.5)))
+    numbers = ops.matmul(ops.multiply(digits, is_digit), read)
+    mistakes = ops.matmul(ops.subtract(1.0, is_digit), wrong)
+    year, month, day, hour, minute, second = (ops.take(numbers, [place], axis=1) for place in range(6))
+    is_right = [_flag(ops.less(ops.take(mistakes, [group], axis=1), 0.5)) for group in range(3)]
+    colon = _flag(ops.equal(ops.take(codes, [16], axis=1), float(_COLON)))
+    minutes = ops.multiply(ops.add(ops.multiply(hour, 60.0), minute), is_right[_MINUTES])
+    seconds = ops.multiply(second, ops.multiply(ops.multiply(is_right[_SECONDS], colon), is_right[_MINUTES]))
+    in_range = ops.multiply(_within(month, 1, 12), _within(day, 1, 31))
+    present = ops.multiply(is_right[_DATE], in_range)
+
+    days = _days(year, month, day)  # whole, and exact in float32
+    weekday = ops.add(days, 3.0)  # 1970-01-01 was a Thursday
+    weekday = ops.subtract(weekday, ops.multiply(_quotient(weekday, 7), 7.0))
+    of_day = ops.add(ops.divide(minutes, 1440.0), ops.divide(seconds, 86400.0))
+    hours = ops.add(ops.divide(minutes, 60.0), ops.divide(seconds, 3600.0))
+    parts = [ops.add(ops.subtract(days, base), of_day), month, weekday, hours]
+    return layers.Concatenate()(parts), present
+
+
+def _days(year: Any, month: Any, day: Any) -> Any:
+    """Days since 1970-01-01 in the Gregorian calendar, counted in years that begin in March."""
+    early = _flag(ops.less(month, 2.5))
+    year = ops.subtract(year, early)
+    month = ops.add(ops.subtract(month, 3.0), ops.multiply(early, 12.0))
+    of_year = ops.add(_quotient(ops.add(ops.multiply(month, 153.0), 2.0), 5), day)
+    leap = ops.add(ops.subtract(_quotient(year, 4), _quotient(year, 100)), _quotient(year, 400))
+    return ops.subtract(ops.add(ops.add(ops.multiply(year, 365.0), leap), of_year), 719469.0)
+
+
+def _quotient(x: Any, divisor: int) -> Any:
+    """The whole part of a whole number divided; half a unit more, so that a rounded quotient is on the right side."""
+    return ops.floor(ops.divide(ops.add(x, 0.5), float(divisor)))
+
+
+def _within(x: Any, low: float, high: float) -> Any:
+    return ops.multiply(_flag(ops.greater(x, low - 0.5)), _flag(ops.less(x, high + 0.5)))
+
+
+def _flag(x: Any) -> Any:
+    return ops.cast(x, "float32")

@@ -1,0 +1,233 @@
+"""Layers in front of a network that take raw columns, and one behind it that names classes: what is exported.
+
+What `Preparation.apply` computes is computed here by layers and operations of Keras itself, so that plain Keras opens
+the file in safe mode. Text (categories, flags as words, dates) is looked up by layers that need TensorFlow; tables of
+numbers need nothing but `keras.ops`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from evonas.data.cells import FLAGS
+from evonas.data.encoding import ARRAY, DATE_PARTS, FURTHEST, Categories, Number, Preparation
+from evonas.data.pieces import Pieces
+from evonas.data.prepared import Problem, whole_numbers
+from evonas.training.raw_dates import date_numbers
+
+__all__ = ["can_take_raw", "encoder", "with_label"]
+
+#: A step and its position among the steps.
+Placed = tuple[int, Any]
+
+
+def can_take_raw(preparation: Preparation | None) -> bool:
+    """Whether a model that takes the raw columns can be built here: text needs TensorFlow."""
+    if preparation is None:
+        return False
+    return keras.backend.backend() == "tensorflow" or all(step.form == "number" for step in preparation.steps)
+
+
+def encoder(preparation: Preparation) -> tuple[Any, Any]:
+    """Layers from raw columns to a network's input.
+
+    Returns:
+        The inputs: name -> tensor `(num_samples, 1)`, or one tensor `(num_samples, num_columns)`; and the features,
+        `(num_samples, num_features)`.
+    """
+    steps: dict[str, list[Placed]] = {}
+    for placed in enumerate(preparation.steps):
+        steps.setdefault(placed[1].column, []).append(placed)
+    features = _Features()
+    numbers = [name for name, found in steps.items() if found[0][1].form == "number"]
+    if preparation.array:
+        inputs = keras.Input((len(preparation.array),), name=ARRAY)
+        _add_numbers(features, _taken(inputs, [preparation.array.index(name) for name in numbers]), steps, numbers)
+        return inputs, features.in_order(preparation)
+    names = preparation.input_names()
+    columns = {
+        name: keras.Input((1,), name=names[name], dtype="float32" if name in numbers else "string") for name in steps
+    }
+    if numbers:
+        _add_numbers(features, _joined([columns[name] for name in numbers]), steps, numbers)
+    for name, found in steps.items():
+        if name not in numbers:
+            _add_text(features, columns[name], found)
+    return {names[name]: column for name, column in columns.items()}, features.in_order(preparation)
+
+
+def with_label(probability: Any, problem: Problem) -> dict[str, Any]:
+    """The outputs of a classifier: probabilities, and the label of the most probable class, `(num_samples,)`.
+
+    Labels are whole numbers where all classes are, else text. Without TensorFlow there is no text, hence no label.
+    """
+    both = probability
+    if probability.shape[-1] == 1:
+        both = layers.Concatenate()([layers.Rescaling(-1.0, 1.0)(probability), probability])
+    place = ops.argmax(both, axis=1)
+    if numbers := whole_numbers(problem.classes):
+        return {"probability": probability, "label": ops.take(np.array(numbers, np.int32), place, axis=0)}
+    if keras.backend.backend() != "tensorflow":
+        return {"probability": probability}
+    decoded = _lookup(problem.classes, num_oov_indices=0, invert=True, name="label")
+    return {"probability": probability, "label": decoded(place)}
+
+
+class _Features:
+    """Columns of tensors, each known by the position of its step and its place among the step's features."""
+
+    def __init__(self) -> None:
+        self._tensors: list[Any] = []
+        self._keys: list[tuple[int, int]] = []
+
+    def add(self, tensor: Any, keys: Sequence[tuple[int, int]]) -> None:
+        """Adds float32 `(num_samples, len(keys))`."""
+        if keys:
+            self._tensors.append(tensor)
+            self._keys += keys
+
+    def in_order(self, preparation: Preparation) -> Any:
+        """The features in the order of the network's input."""
+        wanted = [(place, k) for place, step in enumerate(preparation.steps) for k in range(len(step.names()))]
+        return _taken(_joined(self._tensors), [self._keys.index(key) for key in wanted])
+
+
+def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], names: Sequence[str]) -> None:
+    """The features of columns of numbers, all at once: `x` is float32 `(num_samples, len(names))`."""
+    is_missing = ops.isnan(x)
+    missing = ops.cast(is_missing, "float32")
+    # Imputed before anything is rounded: numbers near what is subtracted from them keep all their digits.
+    imputed = [next((s.imputed for _, s in steps[name] if not isinstance(s, Categories)), 0.0) for name in names]
+    present = ops.where(is_missing, np.array([imputed], np.float32), x)
+    placed = [(column, place, step) for column, name in enumerate(names) for place, step in steps[name]]
+    scaled = [each for each in placed if isinstance(each[2], Number) and each[2].part in ("number", "flag")]
+    if scaled:
+        found = [step for _, _, step in scaled]
+        chosen = _taken(present, [column for column, _, _ in scaled])
+        centred = layers.Rescaling([1.0] * len(found), [-step.imputed for step in found])(chosen)
+        features.add(_standardised(centred, found), [(place, 0) for _, place, _ in scaled])
+        marked = [(column, place) for column, place, step in scaled if step.indicator]
+        features.add(_taken(missing, [column for column, _ in marked]), [(place, 1) for _, place in marked])
+    for valued in (True, False):
+        pieces = [each for each in placed if isinstance(each[2], Pieces) and bool(each[2].values) == valued]
+        if pieces:
+            _add_pieces(features, present, pieces, valued)
+    for column, place, step in placed:
+        if isinstance(step, Categories):
+            _add_number_categories(features, x, missing, column, place, step)
+        elif isinstance(step, Number) and step.part == "present":
+            features.add(layers.Rescaling(-1.0, 1.0)(_taken(missing, [column])), [(place, 0)])
+
+
+def _add_pieces(features: _Features, x: Any, pieces: list[tuple[int, int, Pieces]], valued: bool) -> None:
+    """What `Pieces.encode` gives, of all columns at once."""
+    count = max(len(step.knots) for _, _, step in pieces) - 1
+    columns: list[int] = []
+    starts: list[float] = []
+    factors: list[float] = []
+    low: list[float] = []
+    high: list[float] = []
+    rises: list[float] = []
+    for column, _, step in pieces:
+        # Those that are summed up are of one number, the last ones being level.
+        more = [0.0] * (count - len(step.knots) + 1 if valued else 0)
+        columns += [column] * (len(step.knots) - 1 + len(more))
+        starts += [*step.knots[:-1], *more]
+        factors += [*(1 / np.diff(step.knots)).tolist(), *more]
+        least, most = step.bounds()
+        low, high = [*low, *least, *more], [*high, *most, *more]
+        rises += [*np.diff(step.values).tolist(), *more]
+    shifted = layers.Rescaling([1.0] * len(starts), [-start for start in starts])(ops.take(x, columns, axis=1))
+    inside = layers.Rescaling(factors)(shifted)
+    inside = ops.minimum(ops.maximum(inside, np.array([low], np.float32)), np.array([high], np.float32))
+    if not valued:
+        features.add(inside, [(place, k) for _, place, step in pieces for k in range(len(step.knots) - 1)])
+        return
+    risen = layers.Reshape((len(pieces), count))(layers.Rescaling(rises)(inside))
+    heights = layers.Rescaling([1.0] * len(pieces), [step.values[0] for _, _, step in pieces])(ops.sum(risen, axis=2))
+    features.add(heights, [(place, 0) for _, place, _ in pieces])
+
+
+def _add_number_categories(
+    features: _Features, x: Any, missing: Any, column: int, place: int, step: Categories
+) -> None:
+    words = {"True": 1.0, "False": 0.0}
+    values = [words[text] if text in words else float(text) for text in step.categories if text]
+    known = [ops.cast(ops.equal(_taken(x, [column]), np.array([values], np.float32)), "float32")] if values else []
+    if "" in step.categories:
+        known.insert(step.categories.index(""), _taken(missing, [column]))  # the first in sorted order
+    if step.other:
+        known.append(layers.Rescaling(-1.0, 1.0)(ops.sum(_joined(known), axis=1, keepdims=True)))
+    features.add(_joined(known), [(place, k) for k in range(len(step.names()))])
+
+
+def _add_text(features: _Features, cells: Any, found: list[Placed]) -> None:
+    """The features of a column of text, string `(num_samples, 1)`."""
+    place, first = found[0]
+    if isinstance(first, Categories):
+        # The layer puts the values that it does not know before those that it does.
+        one_hot = _lookup(first.categories, num_oov_indices=1, output_mode="one_hot")(cells)
+        width = len(first.categories)
+        kept = [*range(1, width + 1), 0] if first.other else list(range(1, width + 1))
+        features.add(ops.cast(_taken(one_hot, kept, of=width + 1), "float32"), [(place, k) for k in range(len(kept))])
+    elif first.part == "present":
+        empty = _lookup([""], num_oov_indices=1, output_mode="one_hot")(cells)
+        features.add(ops.cast(_taken(empty, [0]), "float32"), [(place, 0)])
+    elif first.part == "flag":
+        words = [word for yes in (1.0, 0.0) for text, flag in FLAGS.items() if flag == yes for word in _cases(text)]
+        number = ops.cast(_lookup(words, num_oov_indices=1)(cells), "float32")
+        most = sum(len(_cases(text)) for text, flag in FLAGS.items() if flag)
+        present = ops.cast(ops.greater(number, 0.5), "float32")
+        flag = ops.subtract(present, ops.cast(ops.greater(number, most + 0.5), "float32"))
+        _add_scaled(features, flag, present, found, [0.0])
+    else:
+        steps = [step for _, step in found]
+        # Days are counted from one near those seen, so that few digits are spent on them.
+        base = float(np.floor(steps[0].imputed))
+        numbers, present = date_numbers(cells, base)
+        chosen = _taken(numbers, [DATE_PARTS.index(step.part) for step in steps])
+        _add_scaled(features, chosen, present, found, [base if step.part == "days" else 0.0 for step in steps])
+
+
+def _add_scaled(features: _Features, values: Any, present: Any, found: list[Placed], bases: list[float]) -> None:
+    """Imputes and scales `values + bases`, `(num_samples, len(found))`, where `present` is 0."""
+    steps = [step for _, step in found]
+    shift = [base - step.imputed for step, base in zip(steps, bases, strict=True)]
+    centred = ops.multiply(layers.Rescaling([1.0] * len(steps), shift)(values), present)
+    features.add(_standardised(centred, steps), [(place, 0) for place, _ in found])
+    for place, step in found:
+        if step.indicator:
+            features.add(layers.Rescaling(-1.0, 1.0)(present), [(place, 1)])
+
+
+def _standardised(centred: Any, steps: Sequence[Number]) -> Any:
+    """Numbers from which what is imputed was subtracted, as `Number.encode` scales them."""
+    offsets = [(step.imputed - step.mean) / step.std for step in steps]
+    scaled = layers.Rescaling([1.0 / step.std for step in steps], offsets)(centred)
+    return ops.clip(scaled, -FURTHEST, FURTHEST)
+
+
+def _cases(word: str) -> list[str]:
+    return list(dict.fromkeys((word, word.capitalize(), word.upper())))
+
+
+def _lookup(texts: Sequence[str], **settings: Any) -> Any:
+    unknown = "[UNK]"
+    while unknown in texts:
+        unknown += "]"
+    # An empty vocabulary would have to be adapted; a text that no cell is stands in.
+    return layers.StringLookup(vocabulary=list(texts) or ["\0"], mask_token=None, oov_token=unknown, **settings)
+
+
+def _joined(tensors: Sequence[Any]) -> Any:
+    return layers.Concatenate()(tensors) if len(tensors) > 1 else tensors[0]
+
+
+def _taken(x: Any, columns: list[int], of: int | None = None) -> Any:
+    """The columns of `x`; itself where they are all of them in order."""
+    return x if columns == list(range(of or x.shape[1])) else ops.take(x, columns, axis=1)

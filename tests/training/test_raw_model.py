@@ -1,0 +1,245 @@
+"""Raw columns in, predictions and labels out: the exported model computes what `Preparation.apply` computes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evonas.data.preparation import prepare_arrays, prepare_table
+from evonas.data.prepared import PreparedData
+from evonas.scoring import predictions, scores
+from evonas.training.deployment import ExportTask
+from evonas.training.keras_file import check_keras_file
+from evonas.training.trainer import TrainingSettings
+from genomes.architecture import graph_to_json
+from genomes.errors import InputError
+
+from .networks import graph
+
+pytestmark = pytest.mark.keras
+COUNT = 300
+NETWORK = graph((5,))
+
+#: Opens the file with nothing but Keras and numpy, and predicts what a CSV reader gave.
+READER = """
+import os, sys, csv, json
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+sys.modules["evonas"] = sys.modules["genomes"] = sys.modules["pandas"] = None
+import keras, numpy
+model = keras.models.load_model(sys.argv[1])
+rows = list(csv.DictReader(open(sys.argv[2], newline="")))
+columns = {}
+for given in model.inputs:
+    cells = [row[given.name] for row in rows]
+    if given.dtype == "string":
+        columns[given.name] = numpy.array(cells, dtype=object)
+    else:
+        columns[given.name] = numpy.array([float(cell or "nan") for cell in cells])
+found = model.predict(columns, verbose=0)
+print(json.dumps({"probability": found["probability"].tolist(), "label": [x.decode() for x in found["label"]]}))
+"""
+
+
+def table() -> pd.DataFrame:
+    """Columns of every kind, most with gaps."""
+    rng = np.random.default_rng(3)
+    stamps = pd.Timestamp("1890-01-01") + pd.to_timedelta(rng.integers(0, 5 * 10**9, COUNT), "s")
+    frame = pd.DataFrame(
+        {
+            "longitude": rng.normal(-119.5, 2, COUNT),
+            "stamp": rng.integers(1_700_000_000, 1_700_900_000, COUNT),
+            "rooms": rng.integers(0, 9, COUNT),
+            "a/b": np.exp(rng.normal(0, 4, COUNT)),
+            "take": rng.integers(0, 2, COUNT),
+            "sure": rng.choice([True, False], COUNT).astype(object),
+            "heated": rng.choice(["Yes", "no"], COUNT).astype(object),
+            "town": rng.choice(["north", "b,c", "é", "[UNK]"], COUNT, p=[0.5, 0.3, 0.15, 0.05]).astype(object),
+            "street": rng.choice([f"street {number}" for number in range(140)], COUNT).astype(object),
+            "built": pd.Series(stamps).dt.strftime("%Y-%m-%d %H:%M:%S").astype(object),
+            "sold": pd.Timestamp("2020-02-29") + pd.to_timedelta(rng.integers(0, 900, COUNT), "D"),
+            "cabin": [None if row % 3 else f"C{row}" for row in range(COUNT)],
+            "bonus": [None if row % 3 else 5.0 for row in range(COUNT)],
+        }
+    )
+    for name in ("longitude", "a/b", "sure", "heated", "town", "built", "sold"):
+        frame.loc[rng.choice(COUNT, 40, replace=False), name] = None
+    frame["kind"] = np.where(frame["longitude"].fillna(0) > -119.5, "west", np.where(frame["rooms"] > 4, "é", "other"))
+    return frame
+
+
+@pytest.fixture(scope="module", params=["standard", "quantile", "piecewise"])
+def prepared(request) -> PreparedData:
+    return prepare_table(table(), "kind", seed=0, numbers=request.param)
+
+
+@pytest.fixture(scope="module")
+def encode(prepared):
+    """The layers in front of the network, as a function of a table."""
+    import keras
+
+    from evonas.training.raw_model import encoder
+
+    model = keras.Model(*encoder(prepared.preparation))
+
+    def features(frame, **changes):
+        given = prepared.preparation.inputs(frame)
+        return model.predict(given | {name: change(given[name]) for name, change in changes.items()}, verbose=0)
+
+    return features
+
+
+def close(given, wanted):
+    np.testing.assert_allclose(given, wanted, rtol=2e-6, atol=2e-6)
+
+
+def test_every_kind_of_column(prepared, encode):
+    frame = table()
+    close(encode(frame), prepared.preparation.apply(frame))
+    columns = {column for column in frame.columns if column not in ("kind", "sold")}
+    assert {step.column for step in prepared.preparation.steps} >= columns
+    shuffled = frame[list(frame.columns[::-1])].assign(more=1)
+    close(encode(shuffled), prepared.preparation.apply(frame))
+
+
+def test_all_missing_and_all_unseen(prepared, encode):
+    frame = table().head(3)
+    empty = frame.assign(**dict.fromkeys(frame.columns, None))
+    close(encode(empty), prepared.preparation.apply(empty))
+    unseen = frame.assign(
+        town="?", street="nowhere", cabin="Z9", longitude=1e9, rooms=-5, stamp=0, built="9999-12-31", sold="0001-01-01"
+    )
+    close(encode(unseen), prepared.preparation.apply(unseen))
+
+
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("longitude", lambda x: x.astype(np.float64)),
+        ("rooms", lambda x: x.astype(np.int64)),
+        ("rooms", lambda x: x[:, None].astype(np.uint8)),
+        ("take", lambda x: x.astype(bool)),
+        ("heated", lambda x: np.array([cell.upper() for cell in x], dtype=object)),
+        ("built", lambda x: np.array([cell.replace(" ", "T").replace("-", "/") for cell in x], dtype=object)),
+        ("sold", lambda x: np.array([cell[:10] for cell in x], dtype=object)),
+    ],
+)
+def test_other_types_of_the_same_cells(prepared, encode, column, change):
+    frame = table()
+    name = prepared.preparation.input_names()[column]
+    close(encode(frame, **{name: change}), prepared.preparation.apply(frame))
+
+
+def test_dates_are_those_of_the_calendar():
+    import keras
+
+    from evonas.training.raw_dates import date_numbers
+
+    given = keras.Input((1,), dtype="string")
+    model = keras.Model(given, date_numbers(given, 0.0))
+    days = np.arange(-719162, 2932896, 97)
+    texts = days.astype("datetime64[D]").astype(str).astype(object)
+    numbers, present = model.predict(texts, verbose=0, batch_size=len(texts))
+    assert present.all()
+    np.testing.assert_array_equal(numbers[:, 0], days)
+    np.testing.assert_array_equal(numbers[:, 2], (days + 3) % 7)
+    wrong = np.array(["", "soon", "2020-13-01", "2020-1-5", "01-02-2020", "2020"], dtype=object)
+    assert not model.predict(wrong, verbose=0)[1].any()
+
+
+def exported(prepared, path, **changes):
+    """A file of a network with random weights, held to what they score."""
+    import keras
+
+    from evonas.training.export import export
+    from evonas.training.model import build_model, get_weights
+    from evonas.training.single import raw_outputs
+
+    keras.utils.set_random_seed(0)
+    model = build_model(NETWORK, prepared.problem.num_features, prepared.problem.num_outputs)
+    split = prepared.splits[0]
+    outputs = raw_outputs(model, split.x_validation)
+    found = scores(prepared.problem, split.y_validation, outputs)
+    order = ExportTask(graph_to_json(NETWORK), path, get_weights(model), found | changes)
+    return export(order, prepared, TrainingSettings()), predictions(prepared.problem, outputs), model
+
+
+def test_plain_keras_predicts_the_rows_of_a_csv(prepared, tmp_path):
+    written, _, network = exported(prepared, tmp_path / "best.keras")
+    frame = table().head(50)
+    frame.drop(columns="kind").to_csv(tmp_path / "rows.csv", index=False)
+    # Python writes truth values as words, and this reader gives numbers.
+    text = (tmp_path / "rows.csv").read_text().replace("True", "1").replace("False", "0").replace("a/b", "a_b")
+    (tmp_path / "rows.csv").write_text(text.replace("take", "take_"))
+    command = [sys.executable, "-I", "-c", READER, str(written.path), str(tmp_path / "rows.csv")]
+    given = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=240).stdout)
+    wanted = predictions(prepared.problem, np.asarray(network(prepared.preparation.apply(frame))))
+    np.testing.assert_allclose(given["probability"], wanted, atol=1e-5)
+    assert given["label"] == [prepared.problem.classes[place] for place in wanted.argmax(axis=1)]
+    assert {"é"} <= set(prepared.problem.classes)
+
+
+def test_what_is_written_is_let_in_again(prepared, tmp_path):
+    from evonas.training.keras_file import load_keras_file
+
+    path = exported(prepared, tmp_path / "best.keras")[0].path
+    check_keras_file(path)
+    assert load_keras_file(path).count_params()
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+
+    def lookups(config):
+        return [layer["config"] for layer in config["config"]["layers"] if layer["class_name"] == "StringLookup"]
+
+    for change in (
+        lambda config: lookups(config)[0].update(vocabulary="/etc/passwd"),
+        lambda config: lookups(config)[0].update(num_oov_indices=10**9),
+        lambda config: lookups(config)[0].update(max_tokens=10**9),
+    ):
+        config = json.loads(parts["config.json"])
+        change(config)
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in (parts | {"config.json": json.dumps(config).encode()}).items():
+                archive.writestr(name, content)
+        with pytest.raises(InputError, match="look up texts as evonas writes it"):
+            check_keras_file(path)
+
+
+def test_a_difference_of_the_encoding_is_noticed(prepared, tmp_path):
+    first = prepared.preparation.steps[0]
+    wrong = replace(first, mean=first.mean + 1e-2 * first.std)
+    steps = (wrong, *prepared.preparation.steps[1:])
+    with pytest.raises(RuntimeError, match="log_loss"):
+        exported(replace(prepared, preparation=replace(prepared.preparation, steps=steps)), tmp_path / "best.keras")
+
+
+def test_an_array_is_one_input(tmp_path):
+    import keras
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 4))
+    x[:, 1], x[::7, 2] = 5.0, np.nan
+    prepared = prepare_arrays(x, (x[:, 0] > 0).astype(int) + 3, seed=0)
+    written, wanted, _ = exported(prepared, tmp_path / "best.keras")
+    model = keras.models.load_model(written.path)
+    assert model.input.shape == (None, 4)
+    found = model.predict(prepared.raw["validation"], verbose=0)
+    np.testing.assert_allclose(found["probability"][:, 0], wanted[:, 1], atol=1e-6)
+    np.testing.assert_array_equal(found["label"], 3 + (wanted[:, 1] > 0.5))
+    check_keras_file(written.path)
+
+
+def test_raw_rows_survive_the_file(prepared, tmp_path):
+    prepared.save(tmp_path / "data.npz")
+    read = PreparedData.load(tmp_path / "data.npz")
+    assert read.preparation == prepared.preparation
+    for part, rows in prepared.raw.items():
+        assert list(read.raw[part]) == list(rows)
+        for name, column in rows.items():
+            np.testing.assert_array_equal(read.raw[part][name], column)
