@@ -130,7 +130,7 @@ def test_what_an_owner_may_not_expect_is_said() -> None:
     )
     unused, first, second = infer_columns(frame).notes()
     assert "'price' is not used" in unused
-    assert "'stamp' holds 100 numbers of which float32 tells 4 apart" in first
+    assert "'stamp' holds 100 numbers of which float32 tells 3 apart" in first
     assert (
         "'price' is taken for text, though 59 of its 60 values are numbers, because of 'unknown' (data row 41)"
         in second
