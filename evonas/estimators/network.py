@@ -60,7 +60,7 @@ class FittedNetwork:
         return predictions(self.problem, np.concatenate(parts))
 
     def model(self) -> Any:
-        """The `keras.Model`, as `SearchResult.best_model` gives it. Imports Keras."""
+        """The `keras.Model`, from features, as `preparation.apply` gives them. Imports Keras."""
         from evonas.training.model import build_model, deployable, set_weights
 
         graph = graph_from_json(self.architecture)

@@ -84,7 +84,7 @@ def test_real_tables(real_files: list[Path], folds: int | None) -> None:
         assert len(data.splits) == (folds or 1)
         if path.stem == "titanic":
             assert data.problem.classes == ("0", "1")
-            assert len(data.notes) == 4
+            assert len(data.notes) == 5
         if path.stem == "california_housing":
             assert "total_bedrooms:missing" in data.problem.feature_names
 
