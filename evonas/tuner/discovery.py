@@ -7,7 +7,7 @@ stays hidden all the same is drawn at random in the trials that reveal it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -89,7 +89,7 @@ def discovered(
             entered.add(closed)  # tried once, whether or not it could be entered
             call(_opening(closed, found))
             continue
-        probe = dict(_unseen(found.values(), seen))
+        probe = _unseen(found, seen)
         if not probe:
             break
         seen.update((name, _mark(value)) for name, value in probe.items())
@@ -110,21 +110,29 @@ def _opening(conditions: tuple[Condition, ...], found: Mapping[Key, Hyperparamet
     return values
 
 
-def _unseen(found: Iterable[Hyperparameter], seen: set[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """Of each hyperparameter, a value that may hide more and was not tried."""
-    for each in found:
-        settings = dict(each.settings)
-        options: list[Any] = []
-        if each.kind == "Boolean":
-            options = [True, False]
-        elif each.kind == "Choice":
-            options = list(settings["values"])
-        elif each.kind == "Int" and settings["max_value"] <= _MOST_LAYERS:
-            options = [each.options[-1] if each.options else settings["max_value"]]
-        for option in options:
+def _unseen(found: Mapping[Key, Hyperparameter], seen: set[tuple[str, Any]]) -> dict[str, Any]:
+    """Of as many as go together, a value that may hide more and was not tried, and what it takes to be there."""
+    probe: dict[str, Any] = {}
+    for each in found.values():
+        for option in _telling(each):
             if (each.name, _mark(option)) not in seen:
-                yield each.name, option
+                wanted = {**_opening(each.conditions, found), each.name: option}
+                if all(probe.get(name, value) == value for name, value in wanted.items()):
+                    probe |= wanted
                 break
+    return probe
+
+
+def _telling(each: Hyperparameter) -> list[Any]:
+    """Values that may hide more."""
+    settings = dict(each.settings)
+    if each.kind == "Boolean":
+        return [True, False]
+    if each.kind == "Choice":
+        return list(settings["values"])
+    if each.kind == "Int" and settings["max_value"] <= _MOST_LAYERS:
+        return [each.options[-1] if each.options else settings["max_value"]]
+    return []
 
 
 def _mark(value: Any) -> Any:

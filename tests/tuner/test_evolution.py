@@ -7,6 +7,7 @@ import pytest
 
 import evonas
 from evonas import tuner
+from evonas.runs import RunReader
 from genomes import InputError
 
 pytestmark = pytest.mark.keras
@@ -87,13 +88,49 @@ def test_models_have_the_score_of_their_best_epoch(tmp_path):
     (best,) = search.get_best_hyperparameters()
     assert best.get("batch_size") in (16, 32)
     assert "batch_size" in best.values  # though only `fit` asks for it
-    with search._read() as run:
+    with RunReader(search.project_dir) as run:
         recorded = run.best(1)[0].evaluation
     loss, accuracy = model.evaluate(*held_out, verbose=0)
     assert loss == pytest.approx(recorded.scores["val_loss"], rel=1e-5)
     assert accuracy == pytest.approx(recorded.scores["val_acc"])
     assert recorded.scores["val_acc"] == max(recorded.curve)
     assert search.hypermodel.build(best).compiled
+
+
+class Priced(tuner.HyperModel):
+    """Trains nothing, and may be stopped in the midst."""
+
+    def __init__(self):
+        self.left = 99
+
+    def build(self, hp):
+        import keras
+
+        hp.Int("units", 1, 1000)
+        return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+    def fit(self, hp, model, **kwargs):
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return hp.get("units") + hp.Float("price", 0.0, 9.0) + float(np.abs(model.get_weights()[0]).sum())
+
+
+def test_a_search_that_was_stopped_goes_on_as_if_it_never_was(tmp_path):
+    def search(name, left=99):
+        tuned = tuner.Evolution(Priced(), max_trials=9, directory=tmp_path, project_name=name, in_process=True)
+        tuned.hypermodel.given.left = left
+        tuned.search(verbose=0)
+        return tuned
+
+    whole = search("whole")
+    with pytest.raises(KeyboardInterrupt):
+        search("broken", left=4)
+    assert search("broken").remaining_trials == 0
+    with RunReader(tmp_path / "whole") as one, RunReader(tmp_path / "broken") as other:
+        assert one.digest() == other.digest()
+    first, *_, last = whole.get_best_hyperparameters(9)
+    assert first.get("units") + first.get("price") < last.get("units") + last.get("price")
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,8 @@ def documented(hp):
     kind = hp.Choice("kind", ["mlp", "cnn", "rnn"])
     with hp.conditional_scope("kind", ["cnn"]):
         if kind == "cnn":
-            hp.Int("filters", 4, 8)
+            for layer in range(hp.Int("convolutions", 1, 2)):
+                hp.Int(f"filters_{layer}", 4, 8)
             hp.Boolean("pool")
             with hp.conditional_scope("pool", [True]):
                 if hp.get("pool"):
@@ -120,7 +121,17 @@ def documented(hp):
 def test_everything_is_found_that_conditions_hide():
     names = [each.name for each in discovered(documented)]
     assert sorted(names) == sorted(
-        ["kind", "filters", "pool", "pooling", "cell", "num_layers", *(f"units_{layer}" for layer in range(4))]
+        [
+            "kind",
+            "convolutions",
+            "filters_0",
+            "filters_1",
+            "pool",
+            "pooling",
+            "cell",
+            "num_layers",
+            *(f"units_{layer}" for layer in range(4)),
+        ]
     )
     assert names.index("pool") < names.index("pooling")
 
@@ -155,13 +166,14 @@ def test_genes_stand_for_what_is_there():
     for _ in range(50):
         genome = coding.space.sample(rng)
         values = coding.values(genome)
-        assert ("filters" in values) == (values["kind"] == "cnn")
+        assert ("convolutions" in values) == (values["kind"] == "cnn")
         assert ("pooling" in values) == values.get("pool", False)
         assert values["units_0"] % 32 == 0
         assert coding.genome(values) == genome
         hp = coding.filled(genome, seed=1)
         documented(hp)
         assert hp.values == values
+        assert hp.copy().values == values
 
 
 def test_what_only_a_trial_reveals_is_drawn_from_its_seed():
