@@ -93,7 +93,7 @@ def run_trials(
             store.settings.strategy, search.space, objective=search.objective, settings=store.settings
         )
         budget = Budget(evaluations=search.evaluations)
-        with closing(_evaluator(search, directory)) as evaluator:
+        with closing(_evaluator(search, store)) as evaluator:
             loop = evolve(strategy, evaluator, store, search.space, budget, interruption=listening, on_part=on_part)
             with closing(loop) as generations:
                 for generation in generations:
@@ -146,18 +146,19 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
     return store
 
 
-def _evaluator(search: TrialSearch, directory: Path) -> Evaluator:
+def _evaluator(search: TrialSearch, store: RunStore) -> Evaluator:
     if search.in_process:
         from evonas.execution.here import LocalEvaluator
 
         return LocalEvaluator(search.space, lambda: _local_trainer(search.trial))
-    from evonas.execution import WorkerEvaluator
+    from evonas.execution import Limits, WorkerEvaluator
 
     return WorkerEvaluator(
         search.space,
         None,
         TrainingSettings(trainer="single"),
-        log=directory / WORKER_LOG,
+        log=store.directory / WORKER_LOG,
+        limits=Limits(candidate_seconds=store.settings.candidate_timeout, memory_bytes=store.settings.worker_memory),
         build=pack(search.trial, search.name, search.users),
     )
 

@@ -46,11 +46,10 @@ class Tuned(tuner.HyperModel):
 def test_a_search_in_the_worker_process(tmp_path, capsys):
     import keras
 
-    options = {"objective": "val_accuracy", "directory": tmp_path, "project_name": "run", "executions_per_trial": 2}
-    search = tuner.Evolution(build, max_trials=2, **options)
+    options = {"objective": "val_accuracy", "max_trials": 2, "directory": tmp_path, "project_name": "run"}
+    search = tuner.Evolution(build, **options)
     fitting = {"epochs": 2, "validation_split": 0.25, "callbacks": [keras.callbacks.EarlyStopping("val_loss")]}
     search.search(X, Y, **fitting)
-    assert search.remaining_trials == 0
     with pytest.raises(InputError, match="is of a search that 'build' was given to in Python"):
         evonas.resume(tmp_path / "run", evaluations=9)
     search.results_summary()
@@ -61,15 +60,13 @@ def test_a_search_in_the_worker_process(tmp_path, capsys):
     first, second = search.get_best_hyperparameters(2)
     assert first.values != second.values
 
-    more = tuner.Evolution(build, max_trials=3, **options)  # goes on
-    assert more.remaining_trials == 1
-    more.search(X, Y, verbose=0, **fitting)
+    search.search(X, Y, **fitting)  # all is done
+    assert search.remaining_trials == 0
     assert "Trial" not in capsys.readouterr().out
-    assert len(more.get_best_hyperparameters(9)) == 3
     with pytest.raises(InputError, match="these differ: data"):
-        more.search(X + 1, Y, **fitting)
+        search.search(X + 1, Y, **fitting)
     with pytest.raises(InputError, match="these differ: build"):
-        tuner.Evolution(lambda hp: build(hp), max_trials=3, **options).search(X, Y, **fitting)
+        tuner.Evolution(lambda hp: build(hp), **options).search(X, Y, **fitting)
 
 
 def test_models_have_the_score_of_their_best_epoch(tmp_path):
@@ -118,14 +115,15 @@ class Priced(tuner.HyperModel):
 
 def test_a_search_that_was_stopped_goes_on_as_if_it_never_was(tmp_path):
     def search(name, left=99):
-        tuned = tuner.Evolution(Priced(), max_trials=9, directory=tmp_path, project_name=name, in_process=True)
+        options = {"directory": tmp_path, "project_name": name, "in_process": True, "executions_per_trial": 2}
+        tuned = tuner.Evolution(Priced(), max_trials=6, **options)
         tuned.hypermodel.given.left = left
         tuned.search(verbose=0)
         return tuned
 
     whole = search("whole")
     with pytest.raises(KeyboardInterrupt):
-        search("broken", left=4)
+        search("broken", left=5)
     assert search("broken").remaining_trials == 0
     with RunReader(tmp_path / "whole") as one, RunReader(tmp_path / "broken") as other:
         assert one.digest() == other.digest()
