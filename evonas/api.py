@@ -63,8 +63,8 @@ def search(
     evaluations: int | None = None,
     time: str | float | None = None,
     target: float | None = None,
-    validation: tuple[Any, Any] | None = None,
-    test: tuple[Any, Any] | None = None,
+    validation: Any = None,
+    test: Any = None,
     seed: int | None = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -78,14 +78,18 @@ def search(
     class_weight: Any = None,
     drop: Sequence[str] = (),
     numbers: str = "standard",
+    roles: Mapping[str, str] | None = None,
+    group: str = "",
+    time_column: str = "",
     **settings: Any,
 ) -> SearchResult:
     """Evolves networks for the data and returns what was found. Everything is committed to a run directory on the way.
 
     Args:
         x: features, shape `(num_samples, num_columns)`: an array, a DataFrame (also with text, categories and missing
-            values), or the path of a CSV file. With `build` also arrays of any shape, several in a mapping or a list,
-            or the path of an `.npz` file of arrays: they go to the model as they are. A table is encoded as usual.
+            values), or the path of a file (CSV, Parquet, Feather, JSON lines, or `.npz` with arrays). Arrays of other
+            shapes are flattened; with `build` they go to the model as they are, also several in a mapping or a list. A
+            table is encoded as usual.
         y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
         build: `build(genes)` that returns a `keras.Model`, for models of your own: see `evonas.training.own`
         space: what to search: a space, the path of a TOML file, or None for the default. With `build` a
@@ -94,7 +98,8 @@ def search(
         evaluations: networks to train in all.
         time: wall-clock time, such as "10m", "1h30m" or seconds.
         target: score at which to stop.
-        validation, test: `(x, y)` to score and to test on; split off `x` if not given.
+        validation, test: `(x, y)` to score and to test on, or with a target's name a DataFrame or the path of a file;
+            split off `x` if not given.
         seed: of everything random; None draws one and records it.
         out: run directory; a new one in `evonas-runs` if not given.
         overwrite: whether a run in `out` may be deleted.
@@ -108,6 +113,9 @@ def search(
         drop: names of columns of a table to leave out.
         numbers: what a column of numbers gives a network beside the standardised number: nothing ("standard"), its rank
             ("quantile"), or its way through the intervals between quantiles ("piecewise", `evonas.data.pieces`).
+        roles: column -> "numeric", "boolean", "categorical" or "date", where what is inferred is not what it is.
+        group: name of a column whose equal values stay in one part of the split; it is no feature.
+        time_column: name of a column by which rows are split: the latest are the test part.
         **settings: fields of `evonas.Settings`, such as `population=50`, `epochs=100`, `objective="mae"`, `cv=5`.
 
     Raises:
@@ -132,6 +140,9 @@ def search(
             class_weight=class_weight,
             drop=drop,
             numbers=numbers,
+            roles=roles,
+            group=group,
+            time_column=time_column,
             as_given=own is not None,
         )
         return search_prepared(

@@ -1,4 +1,4 @@
-"""The command line, `evonas COMMAND`: run, resume, status, finalists, export, lr-find, space. Nobody imports it.
+"""The command line, `evonas COMMAND`. Nobody imports it.
 
 Exit codes: 0 done, 1 something failed, 2 a mistake in what was given, 74 the disk, 130 and 143 Ctrl-C and SIGTERM. What
 is heavy (pandas, rich) is imported by the command that needs it, so that `--help` is quick.
@@ -17,8 +17,23 @@ from typer.core import TyperGroup
 
 from evonas import __version__
 from evonas.commands.finalists import finalists
+from evonas.commands.inspect import inspect
 from evonas.commands.lr_find import lr_find
-from evonas.commands.options import AsJson, BuildOption, Quiet, RunDir, option
+from evonas.commands.options import (
+    AsJson,
+    BooleanOption,
+    BuildOption,
+    CategoricalOption,
+    DateOption,
+    DropOption,
+    GroupOption,
+    NumericOption,
+    Quiet,
+    RunDir,
+    TimeOption,
+    option,
+    roles_of,
+)
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.data.pieces import NUMBERS
 from evonas.errors import Interrupted, StorageError
@@ -121,7 +136,15 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")] = False,
     seed: Annotated[int, option("Of everything random [0].", "N")] = 0,
     task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
-    drop: Annotated[list[str] | None, option("Column to leave out; may be repeated.", "COLUMN")] = None,
+    validation: Annotated[Path | None, option("Table to score on [split off DATA].", "FILE")] = None,
+    test: Annotated[Path | None, option("Table to test on [split off DATA].", "FILE")] = None,
+    group: GroupOption = None,
+    time_column: TimeOption = None,
+    drop: DropOption = None,
+    numeric: NumericOption = None,
+    boolean: BooleanOption = None,
+    categorical: CategoricalOption = None,
+    date: DateOption = None,
     numbers: Annotated[
         str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [standard].", "NAME")
     ] = None,
@@ -211,6 +234,11 @@ def run(
             drop=drop or (),
             task=task,
             numbers=numbers or "standard",
+            roles=roles_of(numeric, boolean, categorical, date),
+            group=group or "",
+            time_column=time_column or "",
+            validation=validation,
+            test=test,
             as_given=own is not None,
         )
         _search(
@@ -310,6 +338,7 @@ def export(
     typer.echo(f'Load it: keras.models.load_model("{output}")')
 
 
+app.command("inspect")(inspect)
 app.command("finalists")(finalists)
 app.command("lr-find")(lr_find)
 

@@ -8,7 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["AsJson", "BuildOption", "Quiet", "RunDir", "option"]
+from genomes.errors import InputError
+
+__all__ = [
+    "AsJson",
+    "BooleanOption",
+    "BuildOption",
+    "CategoricalOption",
+    "DateOption",
+    "DropOption",
+    "GroupOption",
+    "NumericOption",
+    "Quiet",
+    "RunDir",
+    "TimeOption",
+    "option",
+    "roles_of",
+]
 
 
 def _whole(text: str) -> int:
@@ -35,3 +51,31 @@ RunDir = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory.", sh
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line; text goes to standard error.")]
 BuildOption = Annotated[str | None, option("Function that builds models of your own.", "FILE.py:FUNCTION", "--build")]
+DropOption = Annotated[list[str] | None, option("Column to leave out; may be repeated.", "COLUMN", "--drop")]
+NumericOption = Annotated[list[str] | None, option("Column of numbers; may be repeated.", "COLUMN", "--numeric")]
+BooleanOption = Annotated[list[str] | None, option("Column of yes and no; may be repeated.", "COLUMN", "--boolean")]
+CategoricalOption = Annotated[
+    list[str] | None, option("Column of categories; may be repeated.", "COLUMN", "--categorical")
+]
+DateOption = Annotated[list[str] | None, option("Column of dates; may be repeated.", "COLUMN", "--date")]
+GroupOption = Annotated[str | None, option("Column whose equal values stay in one part.", "COLUMN", "--group")]
+TimeOption = Annotated[
+    str | None, option("Column to split by: the latest rows are the test part.", "COLUMN", "--time-column")
+]
+
+
+def roles_of(
+    numeric: list[str] | None, boolean: list[str] | None, categorical: list[str] | None, date: list[str] | None
+) -> dict[str, str]:
+    """Column -> the role that was asked for.
+
+    Raises:
+        InputError: one column is given two roles.
+    """
+    roles: dict[str, str] = {}
+    given = {"numeric": numeric, "boolean": boolean, "categorical": categorical, "date": date}
+    for role, names in given.items():
+        for name in names or ():
+            if roles.setdefault(name, role) != role:
+                raise InputError(f"column {name!r} must have one role, not {roles[name]} and {role}: leave one out")
+    return roles

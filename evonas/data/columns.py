@@ -5,13 +5,13 @@ from __future__ import annotations
 import enum
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evonas.data.cells import FLAGS, kind_of, numbers, texts
+from evonas.data.cells import FLAGS, flags, kind_of, numbers, seconds, texts
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -95,7 +95,17 @@ class ColumnPlan:
         )
 
 
-def infer_columns(frame: pd.DataFrame, *, drop: Sequence[str] = (), find_identifiers: bool = True) -> ColumnPlan:
+#: Roles that may be asked for.
+ASKED = (Role.NUMERIC, Role.BOOLEAN, Role.CATEGORICAL, Role.DATE)
+
+
+def infer_columns(
+    frame: pd.DataFrame,
+    *,
+    drop: Sequence[str] = (),
+    find_identifiers: bool = True,
+    roles: Mapping[str, str] | None = None,
+) -> ColumnPlan:
     """Gives every column of `frame` (the target left out) a role.
 
     Args:
@@ -103,6 +113,7 @@ def infer_columns(frame: pd.DataFrame, *, drop: Sequence[str] = (), find_identif
         drop: names of columns that the user does not want.
         find_identifiers: whether whole numbers that only count the rows are recognised; arrays without column names
             hold what their owner chose, so they ask for no search.
+        roles: what the user says a column is, one of "numeric", "boolean", "categorical" or "date".
 
     Raises:
         InputError: a column has no value at all, holds an infinite or too large number or something that is no cell; or
@@ -113,6 +124,8 @@ def infer_columns(frame: pd.DataFrame, *, drop: Sequence[str] = (), find_identif
     for name in frame.columns:
         if name in drop:
             columns.append(Column(name, Role.DROPPED, 0, 0, "dropped as asked"))
+        elif roles is not None and name in roles:
+            columns.append(_asked_column(frame[name], roles[name]))
         else:
             columns.append(_infer_column(frame[name], find_identifiers and not alone))
     plan = ColumnPlan(tuple(columns))
@@ -122,6 +135,32 @@ def infer_columns(frame: pd.DataFrame, *, drop: Sequence[str] = (), find_identif
         )
         raise InputError(f"a table must have at least one column to learn from ({reasons}): add one")
     return plan
+
+
+def _asked_column(series: pd.Series[Any], asked: str) -> Column:
+    name = str(series.name)
+    if asked not in ASKED:
+        raise InputError(f"the role of column {name!r} must be one of {', '.join(ASKED)}, not {asked!r}: choose one")
+    role = Role(asked)
+    # Reading says which cell is not what was asked for.
+    values = {Role.NUMERIC: numbers, Role.BOOLEAN: flags, Role.DATE: _all_dates, Role.CATEGORICAL: texts}[role](series)
+    absent = np.array([cell is None for cell in values]) if role is Role.CATEGORICAL else np.isnan(values)
+    if absent.all():
+        raise InputError(f"column {name!r} must have at least one value, not {len(absent)} missing ones: leave it out")
+    distinct = len(set(values[~absent].tolist()))
+    return Column(name, role, int(absent.sum()), distinct, "as asked")
+
+
+def _all_dates(series: pd.Series[Any]) -> np.ndarray[Any, Any]:
+    stamps = seconds(series)
+    wrong = np.isnan(stamps) & ~series.isna().to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise InputError(
+            f"column {str(series.name)!r} must hold dates, year first (2020-12-31), not {series.iloc[row]!r:.40} (data "
+            f"row {row + 1}): correct it or leave it empty"
+        )
+    return stamps
 
 
 def _infer_column(series: pd.Series[Any], find_identifiers: bool) -> Column:

@@ -306,7 +306,7 @@ def fit_encoding(
             for part in _parts(column.role):
                 values = _read(series, part)
                 indicator = bool(np.isnan(values[known_rows]).any()) and part in ("number", "flag", "days")
-                number = _fit_number(column.name, part, values[rows], indicator, form)
+                number = _fit_number(column.name, part, values[rows], indicator, "number" if part == "number" else form)
                 steps.append(number)
                 if part == "number" and numbers != "standard":
                     pieces = fit_pieces(column.name, values[known_rows], number.imputed, numbers)

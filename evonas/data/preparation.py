@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.arrays import check_column, joined_parts, named_columns
+from evonas.data.cells import kind_of, seconds, texts
 from evonas.data.cells import numbers as read_numbers
 from evonas.data.columns import infer_columns
 from evonas.data.encoding import Preparation, fit_encoding
 from evonas.data.fingerprint import fingerprint
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.data.splits import Rows, split_rows
+from evonas.data.splits import Rows, split_by_time, split_groups, split_rows
 from evonas.data.target import Target, infer_target
 from evonas.data.weights import ClassWeight, sample_weights, training_weights
 from genomes.errors import InputError
@@ -50,6 +51,8 @@ class SplitSettings:
     task: str | None
     class_weight: ClassWeight
     numbers: str = "standard"
+    group: str = ""
+    time_column: str = ""
 
 
 def prepare_table(
@@ -65,6 +68,11 @@ def prepare_table(
     sample_weight: Any = None,
     class_weight: ClassWeight = None,
     numbers: str = "standard",
+    roles: Mapping[str, str] | None = None,
+    group: str = "",
+    time_column: str = "",
+    validation: pd.DataFrame | None = None,
+    test: pd.DataFrame | None = None,
 ) -> PreparedData:
     """Prepares a table: roles, target, splits, encoding.
 
@@ -79,6 +87,10 @@ def prepare_table(
         sample_weight: name of a column of training weights, which is then no feature; or an array, one for each row.
         class_weight: "balanced", or class label -> weight.
         numbers: what columns of numbers give a network, see `encoding.fit_encoding`.
+        roles: column -> what it is, see `columns.infer_columns`.
+        group: name of a column whose equal values stay in one part; it is no feature.
+        time_column: name of a column of dates or numbers; the latest rows are the test part, those before validation.
+        validation, test: tables with the same columns that make the part as they are.
 
     Raises:
         InputError: anything that cannot be used, with the constraint, the value and the mend.
@@ -90,17 +102,54 @@ def prepare_table(
     for what, names in (("target", targets), ("dropped", drop), ("weight", weighting)):
         for name in names:
             check_column(frame, name, what)
-    asked = [*targets, *drop, *weighting]
+    named = {"group": group, "time": time_column, **{f"{role} ({name})": name for name, role in (roles or {}).items()}}
+    for what, name in named.items():
+        if name:
+            check_column(frame, name, what)
+    asked = [*targets, *drop, *weighting, *([group] if group else [])]
     if not targets or len(set(asked)) < len(asked):
         raise InputError(
-            "target, dropped and weight columns must be different columns, and at least one a target, not "
+            "target, dropped, weight and group columns must be different columns, and at least one a target, not "
             f"{', '.join(map(repr, asked)) or 'none'}: name each once"
         )
     check_rows(len(frame))
     weights = sample_weights(read_numbers(frame[sample_weight]) if weighting else sample_weight, len(frame))
-    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight, numbers)
-    features = frame.drop(columns=[*targets, *weighting])
-    return _prepare(features, frame[targets], {"training": len(frame)}, settings, weights, drop)
+    sizes = {"training": len(frame)}
+    for part, rows in {"validation": validation, "test": test}.items():
+        if rows is not None:
+            frame, sizes[part] = _below(frame, named_columns(rows), part), len(rows)
+    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight, numbers, group, time_column)
+    features = frame.drop(columns=[*targets, *weighting, *([group] if group else [])])
+    keys = _keys(frame.iloc[: sizes["training"]], settings)
+    return _prepare(features, frame[targets], sizes, settings, weights, drop, roles=roles, keys=keys)
+
+
+def _below(frame: pd.DataFrame, more: pd.DataFrame, part: str) -> pd.DataFrame:
+    """The rows of a given part below the others, column by column."""
+    import pandas as pd
+
+    missing = [name for name in frame.columns if name not in set(more.columns)]
+    if missing or not len(more):
+        what = f"the columns {', '.join(map(repr, missing[:5]))}" if missing else "rows"
+        raise InputError(f"the {part} table must have {what} as the training table has: add them")
+    return pd.concat([frame, more[list(frame.columns)]], ignore_index=True)
+
+
+def _keys(frame: pd.DataFrame, settings: SplitSettings) -> NDArray[Any] | None:
+    """What tells where each training row belongs: its group's number, or its instant."""
+    if settings.group and settings.time_column:
+        raise InputError("rows must be split by group or by time, not by both: leave one of the two out")
+    if settings.time_column:
+        if settings.folds is not None:
+            raise InputError(
+                "folds must not be given beside a time column: they would train on what is later; leave one out"
+            )
+        series = frame[settings.time_column]
+        return seconds(series) if kind_of(series) == "date" else read_numbers(series)
+    if settings.group:
+        places: dict[Any, int] = {}
+        return np.array([places.setdefault(cell, len(places)) for cell in texts(frame[settings.group])], dtype=np.intp)
+    return None
 
 
 def prepare_arrays(
@@ -152,10 +201,12 @@ def _prepare(
     weights: NDArray[np.float64] | None,
     drop: Sequence[str] = (),
     named: bool = True,
+    roles: Mapping[str, str] | None = None,
+    keys: NDArray[Any] | None = None,
 ) -> PreparedData:
     target = infer_target(targets, settings.task)
-    plan = infer_columns(features, drop=drop, find_identifiers=named)
-    rows = deal_rows(target, settings, sizes)
+    plan = infer_columns(features, drop=drop, find_identifiers=named, roles=roles)
+    rows = deal_rows(target, settings, sizes, keys)
 
     known = rows.known()
     folded = len(rows.splits) > 1
@@ -184,7 +235,11 @@ def _prepare(
         x_test=preparation.apply(features.iloc[rows.test]) if rows.test.size else None,
         y_test=coded[rows.test] if rows.test.size else None,
         fingerprint=fingerprint(
-            features.drop(columns=list(drop)), targets, settings_json(settings, target.task, sizes), weights
+            features.drop(columns=list(drop)),
+            targets,
+            settings_json(settings, target.task, sizes) | ({"roles": dict(roles)} if roles else {}),
+            weights,
+            *([] if keys is None else [keys]),
         ),
         notes=plan.notes(),
         preparation=preparation,
@@ -196,29 +251,38 @@ def _prepare(
     )
 
 
-def deal_rows(target: Target, settings: SplitSettings, sizes: Mapping[str, int]) -> Rows:
-    """The rows of each part: given ones as they are, the others dealt from the training rows."""
+def deal_rows(
+    target: Target, settings: SplitSettings, sizes: Mapping[str, int], keys: NDArray[Any] | None = None
+) -> Rows:
+    """The rows of each part: given ones as they are, the others dealt from the training rows.
+
+    Args:
+        target: of all rows.
+        settings: how they are dealt.
+        sizes: rows of each given part, in order.
+        keys: of the training rows: group numbers or instants, if they are dealt by these.
+    """
     classes = np.zeros(len(target.values), dtype=np.intp) if target.task == "regression" else target.values
     ends = np.cumsum(list(sizes.values()))
     given = {part: np.arange(end - size, end) for (part, size), end in zip(sizes.items(), ends, strict=True)}
     training = given["training"]
     test = given.get("test", np.empty(0, dtype=np.intp))
     test_share = 0.0 if "test" in given else settings.test_share
+
+    def dealt(validation_share: float, folds: int | None) -> Rows:
+        shares: dict[str, Any] = {"test_share": test_share, "validation_share": validation_share}
+        if keys is not None and settings.time_column:
+            return split_by_time(keys, **shares)
+        shares |= {"seed": settings.seed, "folds": folds}
+        return split_rows(classes[training], **shares) if keys is None else split_groups(keys, **shares)
+
     if "validation" not in given:
-        dealt = split_rows(
-            classes[training],
-            seed=settings.seed,
-            test_share=test_share,
-            validation_share=settings.validation_share,
-            folds=settings.folds,
-        )
-        rows = Rows(dealt.splits, test if "test" in given else dealt.test)
+        found = dealt(settings.validation_share, settings.folds)
+        rows = Rows(found.splits, test if "test" in given else found.test)
     elif test_share:
         # One of the dealt parts too many: its rows are training rows again.
-        dealt = split_rows(
-            classes[training], seed=settings.seed, test_share=test_share, validation_share=(1 - test_share) / 2
-        )
-        rows = Rows(((dealt.known(), given["validation"]),), dealt.test)
+        found = dealt((1 - test_share) / 2, None)
+        rows = Rows(((found.known(), given["validation"]),), found.test)
     else:
         rows = Rows(((training, given["validation"]),), test)
     for train, _ in rows.splits:
@@ -264,8 +328,9 @@ def code_target(target: Target, rows: NDArray[np.intp], names: tuple[str, ...]) 
 def settings_json(settings: SplitSettings, task: str, sizes: Mapping[str, int]) -> dict[str, Any]:
     """All that decides the coding and the splits, for the fingerprint; JSON values."""
     about = asdict(settings) | {"task": task, "sizes": dict(sizes)}
-    if settings.numbers == "standard":
-        del about["numbers"]  # data prepared before there was a choice keep their fingerprint
+    for name, usual in {"numbers": "standard", "group": "", "time_column": ""}.items():
+        if about[name] == usual:
+            del about[name]  # data prepared before there was a choice keep their fingerprint
     if isinstance(settings.class_weight, Mapping):
         about["class_weight"] = {str(label): float(weight) for label, weight in settings.class_weight.items()}
     return about

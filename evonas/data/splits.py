@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from genomes.errors import InputError
 
-__all__ = ["Rows", "split_rows"]
+__all__ = ["Rows", "split_by_time", "split_groups", "split_rows"]
 
 Positions = NDArray[np.intp]
 
@@ -29,6 +29,89 @@ class Rows:
     def known(self) -> Positions:
         """All rows outside the test part."""
         return np.union1d(*self.splits[0]).astype(np.intp)
+
+
+def split_groups(
+    groups: NDArray[np.intp],
+    *,
+    seed: int,
+    test_share: float = 0.2,
+    validation_share: float = 0.2,
+    folds: int | None = None,
+) -> Rows:
+    """Deals whole groups at random: no group has rows in two parts.
+
+    Args:
+        groups: group number of each row, shape `(num_samples,)`.
+        seed, test_share, validation_share, folds: as for `split_rows`; shares are met as closely as the groups allow.
+
+    Raises:
+        InputError: as `split_rows`, or there are fewer groups than parts.
+    """
+    _check_shares(seed, test_share, validation_share, folds)
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    names, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    parts = (folds or 2) + (test_share > 0)
+    if len(names) < parts:
+        raise InputError(f"there must be at least {parts} groups to be split, not {len(names)}: add rows of others")
+    order = rng.permutation(len(names))
+    tested = _first_groups(order, sizes, test_share * len(groups), len(names) - parts + 1) if test_share else 0
+    test, known = order[:tested], order[tested:]
+    if folds is not None:
+        # The largest groups first, each to the fold with the fewest rows.
+        held = [np.empty(0, dtype=np.intp)] * folds
+        for group in known[np.argsort(-sizes[known], kind="stable")]:
+            least = min(range(folds), key=lambda fold: (int(sizes[held[fold]].sum()), fold))
+            held[least] = np.append(held[least], group)
+        splits = tuple((_rows_of(codes, np.setdiff1d(known, part)), _rows_of(codes, part)) for part in held)
+        return Rows(splits, _rows_of(codes, test))
+    count = _first_groups(known, sizes, validation_share * len(groups), len(known) - 1)
+    split = (_rows_of(codes, known[count:]), _rows_of(codes, known[:count]))
+    return Rows((split,), _rows_of(codes, test))
+
+
+def split_by_time(stamps: NDArray[np.float64], *, test_share: float = 0.2, validation_share: float = 0.2) -> Rows:
+    """The latest rows are the test part, those before them validation; rows of one instant stay together.
+
+    Args:
+        stamps: instant of each row, in any unit, shape `(num_samples,)`.
+        test_share, validation_share: as for `split_rows`.
+
+    Raises:
+        InputError: as `split_rows`; an instant is missing, or there are fewer instants than parts.
+    """
+    _check_shares(0, test_share, validation_share, None)
+    if np.isnan(stamps).any():
+        raise InputError(
+            f"the time column must have a value in every row, but data row {np.isnan(stamps).argmax() + 1} has none: "
+            "leave such rows out"
+        )
+    instants = np.unique(stamps)
+    parts = 2 + (test_share > 0)
+    if len(instants) < parts:
+        raise InputError(f"the time column must have at least {parts} different values, not {len(instants)}: add rows")
+    ordered = np.sort(stamps)
+    # Each part begins at an instant, and leaves one at least to each part before it.
+    cuts = [test_share + validation_share, test_share] if test_share else [validation_share]
+    bounds: list[float] = []
+    for number, share in enumerate(cuts, start=1):
+        at = ordered[min(len(ordered) - 1, round(len(ordered) * (1 - share)))]
+        place = int(np.searchsorted(instants, at))
+        place = max(place, number if not bounds else int(np.searchsorted(instants, bounds[-1])) + 1)
+        bounds.append(float(instants[min(place, len(instants) - 1 - (len(cuts) - number))]))
+    part = np.searchsorted(np.array(bounds), stamps, side="right")
+    rows = [np.flatnonzero(part == number).astype(np.intp) for number in range(3)]
+    return Rows(((rows[0], rows[1]),), rows[2])
+
+
+def _first_groups(order: Positions, sizes: NDArray[np.intp], wanted: float, most: int) -> int:
+    """How many of the first groups come closest to the wanted number of rows; at least one."""
+    behind = np.abs(np.cumsum(sizes[order])[:most] - wanted)
+    return int(behind.argmin()) + 1
+
+
+def _rows_of(codes: NDArray[np.intp], groups: Positions) -> Positions:
+    return np.flatnonzero(np.isin(codes, groups)).astype(np.intp)
 
 
 def split_rows(
@@ -52,15 +135,7 @@ def split_rows(
     Raises:
         InputError: a share or the number of folds is out of range, or there are too few rows.
     """
-    if seed < 0:
-        raise InputError(f"seed must be 0 or more, not {seed}: choose another")
-    if not 0 <= test_share < 1:
-        raise InputError(f"test share must be in [0, 1), not {test_share}: 0.2 is usual")
-    if folds is None and not (0 < validation_share < 1 and test_share + validation_share < 1):
-        raise InputError(
-            f"validation share must be positive and leave rows for training beside the test share {test_share}, not "
-            f"{validation_share}: 0.2 is usual"
-        )
+    _check_shares(seed, test_share, validation_share, folds)
     count = len(classes)
     parts = (folds or 2) + (test_share > 0)
     if count < parts:
@@ -75,6 +150,18 @@ def split_rows(
     validation_size = _size(count, validation_share, len(known) - 1)
     validation = _take(rng, known, classes, validation_size, keep=1)
     return Rows(((np.setdiff1d(known, validation), validation),), test)
+
+
+def _check_shares(seed: int, test_share: float, validation_share: float, folds: int | None) -> None:
+    if seed < 0:
+        raise InputError(f"seed must be 0 or more, not {seed}: choose another")
+    if not 0 <= test_share < 1:
+        raise InputError(f"test share must be in [0, 1), not {test_share}: 0.2 is usual")
+    if folds is None and not (0 < validation_share < 1 and test_share + validation_share < 1):
+        raise InputError(
+            f"validation share must be positive and leave rows for training beside the test share {test_share}, not "
+            f"{validation_share}: 0.2 is usual"
+        )
 
 
 def _size(count: int, share: float, most: int) -> int:

@@ -14,7 +14,7 @@ import itertools
 import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MISSING", "read_table"]
+__all__ = ["MISSING", "check_file", "read_table"]
 
 #: Texts that mean "no value".
 MISSING = frozenset(
@@ -129,7 +129,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     import pandas as pd
 
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     count, columns = 0, []
     with _rows(path) as (header, batches):
         columns = [_Column(name) for name in header]
@@ -160,7 +160,16 @@ def read_table(path: str | Path) -> pd.DataFrame:
     return pd.DataFrame({column.name: array for column, array in zip(columns, arrays, strict=True)}, copy=False)
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) -> None:
+    """Refuses what is no readable file with something in it.
+
+    Args:
+        path: of the file.
+        other_formats: first bytes of files that are something else -> what.
+
+    Raises:
+        InputError: it is missing, a folder, empty, not readable, or one of the other formats.
+    """
     if not path.exists():
         near = sorted(str(other) for other in path.parent.glob("*.csv*"))[:3] if path.parent.is_dir() else []
         hint = f" (there is {', '.join(near)})" if near else ""
@@ -175,9 +184,10 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} must be readable, but: {error.strerror}; change its permissions") from None
     if not start:
         raise InputError(f"{path} must hold a header and rows, but is empty (0 bytes): write the table again")
-    if start in _OTHER_FORMATS:
-        raise InputError(f"{path} must be a CSV file, not {_OTHER_FORMATS[start]}: save the table as CSV")
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if start in other_formats:
+        mend = "end its name in .parquet" if start == b"PAR1" else "save the table as CSV"
+        raise InputError(f"{path} must be a CSV file, not {other_formats[start]}: {mend}")
+    if other_formats and start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(
             f"{path} must be UTF-8 text, not UTF-16: save it as UTF-8, or run "
             f"iconv -f UTF-16 -t UTF-8 {path.name} > new.csv"

@@ -21,7 +21,7 @@ from evonas.runs import RunReader
 from tests.cli.commands import OWN, ROOT, evonas, process, search, write_table
 from tests.stub import StubEvaluator
 
-COMMANDS = ("run", "resume", "status", "finalists", "export", "lr-find", "space")
+COMMANDS = ("run", "resume", "status", "inspect", "finalists", "export", "lr-find", "space")
 
 # Help.
 
@@ -93,6 +93,17 @@ def test_spaces_are_printed_as_they_are_read() -> None:
     Path("space.toml").write_text(default)
     assert evonas("space", "space.toml").stdout == default
     assert search("--space", "space.toml", "--generations", "1").exit_code == 0
+
+
+def test_inspect_shows_what_columns_are_taken_for() -> None:
+    result = evonas("inspect", *OWN[1:], "--categorical", "rooms", "--drop", "colour")
+    assert result.exit_code == 0
+    assert "regression" in result.output
+    assert "as asked" in result.output
+    assert "column 'colour' is not used: dropped as asked" in result.output
+    told = json.loads(evonas("inspect", *OWN[1:], "--json").output)
+    assert told["rows"]["test"] > 0
+    assert {column["name"] for column in told["columns"]} >= {"colour"}
 
 
 def test_columns_are_dropped_as_asked() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evonas.data.splits import split_rows
+from evonas.data.splits import split_by_time, split_groups, split_rows
 from genomes.errors import InputError
 
 
@@ -84,3 +84,37 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float], said: lis
         split_rows(np.zeros(9, np.intp), **({"seed": 0} | settings))  # type: ignore[arg-type]
     for words in said:
         assert words in str(refusal.value)
+
+
+@given(st.integers(0, 99), st.integers(3, 12), st.sampled_from([0.0, 0.2]), st.sampled_from([None, 2]))
+def test_groups_stay_together(seed: int, count: int, test_share: float, folds: int | None) -> None:
+    groups = np.random.default_rng(seed).permutation(np.arange(60) % count)
+    rows = split_groups(groups, seed=seed, test_share=test_share, folds=folds)
+    assert bool(rows.test.size) == bool(test_share)
+    for train, validation in rows.splits:
+        parts = [set(groups[part].tolist()) for part in (train, validation, rows.test)]
+        assert parts[0]
+        assert parts[1]
+        assert sum(map(len, parts)) == count
+        assert len(train) + len(validation) + len(rows.test) == 60
+
+
+@given(st.integers(0, 99), st.integers(3, 40), st.sampled_from([0.0, 0.1, 0.2, 0.6]))
+def test_what_is_tested_is_later(seed: int, count: int, test_share: float) -> None:
+    stamps = np.random.default_rng(seed).permutation(np.arange(60) % count).astype(float)
+    rows = split_by_time(stamps, test_share=test_share)
+    ((train, validation),) = rows.splits
+    assert stamps[train].max() < stamps[validation].min()
+    assert len(train) + len(validation) + len(rows.test) == 60
+    assert bool(rows.test.size) == bool(test_share)
+    if test_share:
+        assert stamps[validation].max() < stamps[rows.test].min()
+
+
+def test_groups_and_instants_that_are_too_few_are_refused() -> None:
+    with pytest.raises(InputError, match="at least 3 groups"):
+        split_groups(np.arange(20) % 2, seed=0)
+    with pytest.raises(InputError, match="at least 3 different values"):
+        split_by_time(np.arange(20) % 2.0)
+    with pytest.raises(InputError, match="data row 2 has none"):
+        split_by_time(np.array([1.0, np.nan, 3.0]))

@@ -1,0 +1,72 @@
+"""What columns of numbers give the networks (`--numbers`), compared: the same 8 networks, trained alike on one split.
+
+    python benchmarks/numbers.py ../shared/data
+
+Prints, for each table and each way, the width of the input, the scores on the validation rows from best to worst, and
+processor seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from evonas.data.pieces import NUMBERS
+from evonas.data.preparation import prepare_table
+from evonas.data.table import read_table
+from evonas.training.population import PopulationTrainer
+from evonas.training.trainer import TrainingSettings, TrainingTask
+from genomes.architecture import graph_to_json
+from genomes.dense import DenseSpace
+from genomes.domains import Range
+
+#: Table -> target, metric, epochs.
+TABLES = {
+    "concrete": ("strength_mpa", "rmse", 120),
+    "titanic": ("Survived", "log_loss", 40),
+    "power_plant": ("energy_output", "rmse", 40),
+    "kin8nm": ("y", "rmse", 40),
+    "california_housing": ("median_house_value", "rmse", 40),
+}
+SPACE = DenseSpace(
+    layers=Range(1, 3),
+    units=[64, 128],
+    activation="silu",
+    dropout=[0.1, 0.3],
+    normalization="none",
+    initializer="he_normal",
+    optimizer="adamw",
+    learning_rate=Range(1e-3, 3e-3, log=True),
+    batch_size=[64, 128],
+    schedule="cosine",
+    warmup=0.0,
+    l2=0.0,
+    weight_decay=[0.01, 0.05],
+)
+
+
+def main(folder: Path, networks: int = 8) -> None:
+    """Prints a line for each table and each way."""
+    for name, (target, metric, epochs) in TABLES.items():
+        frame = read_table(folder / f"{name}.csv")
+        rng = np.random.default_rng(0)
+        graphs = [graph_to_json(SPACE.architecture(SPACE.sample(rng))) for _ in range(networks)]
+        tasks = [TrainingTask(graph, seed, epochs) for seed, graph in enumerate(graphs)]
+        for numbers in NUMBERS:
+            data = prepare_table(frame, target, seed=0, numbers=numbers)
+            started = time.process_time()
+            parts = PopulationTrainer(data, TrainingSettings(patience=10)).train(tasks)
+            found = [evaluation.scores[metric] for part in parts for evaluation in part.values()]
+            seconds = time.process_time() - started
+            scores = ", ".join(f"{score:.4g}" for score in sorted(found))
+            print(
+                f"{name} {numbers}: {data.problem.num_features} features, {metric} {scores}; {seconds:.0f} s",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data"))
