@@ -315,6 +315,9 @@ def export(
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train it anew, on training and validation rows together.")
     ] = False,
+    ensemble: Annotated[
+        int | None, option("Write up to K networks as one model, which predicts their mean.", "K")
+    ] = None,
     build: BuildOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -323,10 +326,17 @@ def export(
     Plain Keras loads it, without evonas. Its weights are those that were scored.
     """
     from evonas.display import words
-    from evonas.exporting import export
+    from evonas.exporting import export, export_ensemble
     from evonas.runs.reader import RunReader
 
-    exported = export(run_dir, output, rank, retrain=retrain, build=build)
+    if ensemble is None:
+        exported = export(run_dir, output, rank, retrain=retrain, build=build)
+    elif retrain or rank != 1 or build is not None:
+        raise InputError(
+            "ensemble must be given without --rank, --retrain and --build: it chooses from all that is kept"
+        )
+    else:
+        exported = export_ensemble(run_dir, output, ensemble)
     if as_json:
         typer.echo(json.dumps(words.exported_values(exported)))
         return

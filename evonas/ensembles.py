@@ -16,14 +16,14 @@ from evonas.data.prepared import Problem
 from evonas.scoring import predictions
 from genomes.errors import InputError
 
-__all__ = ["blended", "selected"]
+__all__ = ["SMALLEST", "blended", "selected"]
 
 Array = NDArray[Any]
 
 #: Networks that are added, one by one and repeatedly; what is best on the way is taken.
 ROUNDS = 50
-#: Below and above it a probability is as good as 0 or 1; keeps logits finite.
-_SMALLEST = 1e-15
+#: The least probability, so that logits are finite, in float32 too.
+SMALLEST = 1e-7
 
 
 def selected(outputs: Sequence[Array], loss: Callable[[Array], float], problem: Problem, size: int) -> tuple[int, ...]:
@@ -80,5 +80,5 @@ def _predicted(problem: Problem, outputs: Array) -> Array:
 def _raw(problem: Problem, predicted: Array) -> Array:
     if problem.task == "regression":
         return predicted
-    logs = np.log(np.clip(predicted, _SMALLEST, 1.0))
+    logs = np.log(np.clip(predicted, SMALLEST, 1.0))
     return np.asarray(logs[:, 1:] - logs[:, :1] if problem.task == "binary" else logs)

@@ -15,7 +15,7 @@ from genomes.spaces import blueprint, space_from_json
 if TYPE_CHECKING:
     from evonas.training.deployment import Exported
 
-__all__ = ["export"]
+__all__ = ["export", "export_ensemble"]
 
 
 def export(
@@ -62,7 +62,55 @@ def export(
             exported = worker.export(task)
     if retrain or rank > len(finalists) or not finalists[rank - 1].scores:
         return exported
-    return replace(exported, note=f"weights of the median of {len(finalists[rank - 1].scores)} re-trainings")
+    _, semicolon, more = exported.note.partition(";")
+    note = f"weights of the median of {len(finalists[rank - 1].scores)} re-trainings"
+    return replace(exported, note=note + semicolon + more)
+
+
+def export_ensemble(run_dir: str | Path, path: str | Path, size: int) -> Exported:
+    """Writes the best networks of a run, or some of them, as one `.keras` file that predicts their mean.
+
+    They are chosen greedily by the mean prediction on the validation split, from those whose weights were kept
+    (`Settings.keep`) and the finalists' re-trainings; one may count several times.
+
+    Args:
+        run_dir: the run directory, also of a search that is running.
+        path: of the file to write, ending in `.keras`; replaced if it is there, whole or not at all.
+        size: the most networks to take, 1 to 100.
+
+    Raises:
+        InputError: there are no weights, the run is of models of your own, or the path cannot be written.
+
+    References:
+        Caruana et al., "Ensemble selection from libraries of models", ICML 2004.
+    """
+    from evonas.training.deployment import EnsembleTask
+
+    _check_path(path)
+    if not 1 <= size <= 100:
+        raise InputError(f"ensemble must be of at least 1 and at most 100 networks, not {size}: 8 is a good size")
+    with RunReader(run_dir) as run:
+        space = space_from_json(run.space_json)
+        if run.source.get("build"):
+            raise InputError(
+                f"an ensemble must be of networks that evonas builds, but those of {run_dir} are of a function of your "
+                "own: export them one by one, with --rank"
+            )
+        held = [(record, record.weights) for record in run.best(run.settings.keep)]
+        held += [(finalist.record, each.weights) for finalist in run.finalists for each in finalist.retrainings]
+        networks = {
+            name: (blueprint(space, space.genome_from_json(record.genome)), run.weights_named(name))
+            for record, name in held
+            if name
+        }
+        if not networks:
+            raise InputError(
+                f"an ensemble must be of networks whose weights were kept, but {run_dir} has none: search on, or "
+                "export one with --retrain"
+            )
+        task = EnsembleTask(tuple(networks.values()), size, run.objective, Path(path).absolute())
+        with worker_for(space, run.directory / DATA_NAME, run.settings) as worker:
+            return worker.export(task)
 
 
 def _check_path(path: str | Path) -> None:

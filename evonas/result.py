@@ -279,6 +279,12 @@ class SearchResult:
 
         return export(self.run_dir, path, rank, retrain=retrain, build=self._build)
 
+    def export_ensemble(self, path: str | Path, size: int = 8) -> Exported:
+        """Writes up to `size` networks as one Keras model of their mean: see `evonas.exporting.export_ensemble`."""
+        from evonas.exporting import export_ensemble
+
+        return export_ensemble(self.run_dir, path, size)
+
     def __repr__(self) -> str:
         with self._read() as run:
             name = run.settings.objective or "score"

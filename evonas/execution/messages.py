@@ -14,7 +14,7 @@ from typing import Any
 from evonas.building import PackedBuild
 from evonas.evaluation import Evaluation, Weights
 from evonas.learning_rate import SweepTask
-from evonas.training.deployment import ExportTask
+from evonas.training.deployment import EnsembleTask, ExportTask
 from evonas.training.trainer import TrainingSettings, TrainingTask
 
 __all__ = [
@@ -76,10 +76,10 @@ class Train:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a network as a Keras file. Answered by `Finished`, whose value is an `Exported`."""
+    """Write a network, or several as one, as a Keras file. Answered by `Finished`, whose value is an `Exported`."""
 
     number: int
-    task: ExportTask
+    task: ExportTask | EnsembleTask
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sw
 from evonas.execution.tasks import task_of
 from evonas.learning_rate import LearningRateCurve, SweepTask
 from evonas.snapshot import Start
-from evonas.training.deployment import Exported, ExportTask
+from evonas.training.deployment import EnsembleTask, Exported, ExportTask
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.spaces import blueprint
 
@@ -136,8 +136,8 @@ class WorkerEvaluator:
         for position, why in raised.items():
             yield {position: Evaluation(Status.FAILED, reason=f"it raised {why.raised}")}
 
-    def export(self, task: ExportTask) -> Exported:
-        """Writes a network as a Keras file, in the worker.
+    def export(self, task: ExportTask | EnsembleTask) -> Exported:
+        """Writes a network, or several as one, as a Keras file, in the worker.
 
         Raises:
             InputError: the path cannot be written, or the task cannot be met.

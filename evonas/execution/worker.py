@@ -40,6 +40,7 @@ from evonas.execution.messages import (
     Train,
     Warm,
 )
+from evonas.training.deployment import EnsembleTask, Exported, ExportTask
 from evonas.training.trainer import Trainer, TrainingSettings
 from genomes.errors import InputError
 
@@ -117,6 +118,21 @@ def load_build(packed: PackedBuild) -> Callable[..., Any]:
     function, objects = packed.load()
     register(objects)
     return function
+
+
+def _exported(
+    task: ExportTask | EnsembleTask,
+    data: PreparedData,
+    settings: TrainingSettings,
+    build: Callable[..., Any] | None,
+) -> Exported:
+    if isinstance(task, EnsembleTask):
+        from evonas.training.ensemble import export_ensemble
+
+        return export_ensemble(task, data, settings)
+    from evonas.training.export import export
+
+    return export(task, data, settings, build)
 
 
 def own_trainer(data: PreparedData, settings: TrainingSettings, build: Callable[..., Any]) -> Trainer:
@@ -199,9 +215,7 @@ class _Worker:
                 if isinstance(request, Train):
                     retiring = self._train(request, trainer)
                 elif isinstance(request, Export) and data is not None:
-                    from evonas.training.export import export
-
-                    self._send(Finished(request.number, export(request.task, data, start.settings, build)))
+                    self._send(Finished(request.number, _exported(request.task, data, start.settings, build)))
                 elif isinstance(request, Sweep) and data is not None:
                     from evonas.training.range_test import sweep
 

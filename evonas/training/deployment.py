@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from evonas.evaluation import Weights
+from evonas.objective import Objective
 
-__all__ = ["ExportTask", "Exported"]
+__all__ = ["EnsembleTask", "ExportTask", "Exported"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,23 @@ class ExportTask:
     seed: int = 0
     epochs: int = 1
     best_epoch: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleTask:
+    """Several networks to write as one Keras file.
+
+    Attributes:
+        networks: what to choose from, best first: architecture, as in `TrainingTask`, and weights of the scored epoch.
+        size: the most of them to take.
+        objective: what they are chosen by.
+        path: where to write; the name ends in `.keras`, the folder exists.
+    """
+
+    networks: tuple[tuple[Mapping[str, Any], Weights], ...]
+    size: int
+    objective: Objective
+    path: Path
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,17 @@ from evonas.training.transfer import first_weights
 from genomes.architecture import graph_from_json
 from genomes.errors import InputError
 
-__all__ = ["Deployment", "export", "joined_split", "retrain", "test_scores", "verify"]
+__all__ = [
+    "Deployment",
+    "GraphDeployment",
+    "export",
+    "input_note",
+    "joined_split",
+    "retrain",
+    "test_scores",
+    "verify",
+    "write",
+]
 
 #: Relative difference allowed between a recorded score and the exported model's; scores of mixed precision are coarser.
 TOLERANCE = {"float32": 1e-5}
@@ -81,13 +91,8 @@ def export(
             a retraining.
         RuntimeError: the file's model does not give the recorded scores; nothing is left at the path.
     """
-    path = task.path
-    if path.suffix != ".keras":
-        raise InputError(f"export path must end in .keras, not {path.name!r}: write {path.with_suffix('.keras').name}")
-    if not path.parent.is_dir():
-        raise InputError(f"export path must be in an existing folder, not {path.parent}: make the folder")
     recorded, note = task.scores, "weights of the scored epoch"
-    deployment: Deployment = _GraphDeployment(task, data, settings)
+    deployment: Deployment = GraphDeployment(task, data, settings)
     if build is not None:
         from evonas.training.own_export import OwnDeployment
 
@@ -106,6 +111,26 @@ def export(
             # What was recorded is a mean; these weights are one of its terms.
             recorded = {}
             note += ", of the first fold and replicate"
+    validation, test = write(task.path, deployment, weights, data, recorded)
+    note += input_note(data, deployment.takes_raw)
+    return Exported(task.path, {} if task.retrain else validation, test, task.retrain, note)
+
+
+def write(
+    path: Path, deployment: Deployment, weights: Weights, data: PreparedData, recorded: Mapping[str, float]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Writes a model, opens it again, and puts it in place if it has the recorded scores.
+
+    Returns:
+        its scores on the (first) validation split and on the test split; the latter are empty when there is none.
+
+    Raises:
+        InputError, RuntimeError: as `export`.
+    """
+    if path.suffix != ".keras":
+        raise InputError(f"export path must end in .keras, not {path.name!r}: write {path.with_suffix('.keras').name}")
+    if not path.parent.is_dir():
+        raise InputError(f"export path must be in an existing folder, not {path.parent}: make the folder")
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.keras"
         deployment.save(weights, draft)
@@ -115,7 +140,6 @@ def export(
         test: dict[str, float] = {}
         if data.y_test is not None:
             test = scores(data.problem, data.y_test, deployment.outputs(model, rows["test"])[0])
-        note += _input_note(data, deployment.takes_raw)
         try:
             write_atomically(path, draft.read_bytes())
         except OSError as error:
@@ -123,7 +147,7 @@ def export(
                 f"export path must be writable, but {path} is not ({error.strerror}): choose another"
             ) from None
     keras.utils.clear_session()
-    return Exported(path, {} if task.retrain else validation, test, task.retrain, note)
+    return validation, test
 
 
 def test_scores(
@@ -149,7 +173,7 @@ def _rows(data: PreparedData, raw: bool) -> Mapping[str, Inputs]:
     return data.raw if raw else {"validation": data.splits[0].x_validation, "test": data.x_test}
 
 
-def _input_note(data: PreparedData, raw: bool) -> str:
+def input_note(data: PreparedData, raw: bool) -> str:
     """What is said where a table's model does not take its raw columns."""
     if raw or data.preparation is None or data.problem.input_shapes:
         return ""
@@ -227,7 +251,7 @@ def joined_split(split: Split) -> Split:
     )
 
 
-class _GraphDeployment:
+class GraphDeployment:
     """A network of an architecture graph. Meets `Deployment`."""
 
     def __init__(self, task: ExportTask, data: PreparedData, settings: TrainingSettings) -> None:

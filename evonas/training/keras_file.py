@@ -36,7 +36,19 @@ _LAYERS = ("InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNor
 _LOOKUPS = ("StringLookup", "TextVectorization")
 _OPERATIONS: dict[str | None, set[str]] = {
     "keras.src.ops.core": {"Cast"},
-    "keras.src.ops.numpy": {"Add", "Argmax", "Clip", "Divide", "Equal", "Floor", "Greater", "Isnan", "Less", "Matmul"}
+    "keras.src.ops.numpy": {
+        "Add",
+        "Argmax",
+        "Clip",
+        "Divide",
+        "Equal",
+        "Floor",
+        "Greater",
+        "Isnan",
+        "Less",
+        "Log",
+        "Matmul",
+    }
     | {"Maximum", "Minimum", "Multiply", "Subtract", "Sum", "Take", "Where"},
 }
 _ALLOWED: dict[str | None, set[str]] = {

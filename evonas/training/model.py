@@ -5,7 +5,7 @@ Only built-in Keras layers, so that plain `keras.models.load_model` opens whatev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -81,7 +81,7 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
         variable.assign(weights[name])
 
 
-def deployable(network: keras.Model, problem: Problem, preparation: Preparation | None = None) -> keras.Model:
+def deployable(network: Callable[[Any], Any], problem: Problem, preparation: Preparation | None = None) -> keras.Model:
     """The network as a user gets it: from raw columns to the target's own units, or to probabilities and labels.
 
     A regression gives `(num_samples, num_outputs)`. A classifier gives the outputs "probability" (binary: of the
@@ -89,7 +89,7 @@ def deployable(network: keras.Model, problem: Problem, preparation: Preparation 
     `raw_model.with_label`.
 
     Args:
-        network: from features to raw outputs.
+        network: from features to raw outputs; a model, or what puts several together.
         problem: what is predicted.
         preparation: of the raw columns; None for a model that takes features, and gives probabilities alone.
     """

@@ -1,0 +1,106 @@
+"""From several networks of a run to one Keras model that predicts their mean. Runs in the worker process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import ops
+from numpy.typing import NDArray
+
+from evonas.data.prepared import PreparedData, Problem
+from evonas.ensembles import SMALLEST, blended, selected
+from evonas.evaluation import Weights
+from evonas.training.deployment import EnsembleTask, Exported, ExportTask
+from evonas.training.export import GraphDeployment, input_note, write
+from evonas.training.model import build_model, deployable, set_weights
+from evonas.training.scores import scores
+from evonas.training.single import raw_outputs
+from evonas.training.trainer import TrainingSettings
+from genomes.architecture import graph_from_json
+
+__all__ = ["export_ensemble"]
+
+
+def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSettings) -> Exported:
+    """Chooses networks by their mean prediction on the (first) validation split, and writes them as one Keras file.
+
+    Raises:
+        InputError: the path cannot be written.
+        RuntimeError: the file's model does not give the scores of the mean prediction; nothing is left at the path.
+    """
+    problem, split = data.problem, data.splits[0]
+    outputs = [raw_outputs(_model(each, problem), split.x_validation) for each in task.networks]
+    keras.utils.clear_session()
+
+    def loss(raw: NDArray[Any]) -> float:
+        return task.objective.loss(scores(problem, split.y_validation, raw).get(task.objective.name))
+
+    counts = selected(outputs, loss, problem, task.size)
+    chosen = [k for k, count in enumerate(counts) if count]
+    shares = [counts[k] / sum(counts) for k in chosen]
+    networks = [task.networks[k] for k in chosen]
+    recorded = scores(problem, split.y_validation, blended([outputs[k] for k in chosen], shares, problem))
+    deployment = _EnsembleDeployment(task, networks, shares, data, settings)
+    validation, test = write(task.path, deployment, {}, data, recorded)
+    note = f"{len(chosen)} networks of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
+    return Exported(task.path, validation, test, False, note + input_note(data, deployment.takes_raw))
+
+
+class _EnsembleDeployment(GraphDeployment):
+    """Networks of architecture graphs, and their shares."""
+
+    def __init__(
+        self,
+        task: EnsembleTask,
+        networks: Sequence[tuple[Any, Weights]],
+        shares: Sequence[float],
+        data: PreparedData,
+        settings: TrainingSettings,
+    ) -> None:
+        super().__init__(ExportTask(networks[0][0], task.path), data, settings)
+        self._networks, self._shares = networks, shares
+
+    def save(self, weights: Weights, path: Path) -> None:
+        """See `Deployment.save`; the weights are those of the networks."""
+        problem = self._data.problem
+        members = [_model(each, problem, f"network_{k}") for k, each in enumerate(self._networks, 1)]
+
+        def mean(features: Any) -> Any:
+            return _mean([member(features) for member in members], self._shares, problem)
+
+        deployable(mean, problem, self._data.preparation if self.takes_raw else None).save(path)
+
+
+def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network") -> keras.Model:
+    """From features to raw outputs."""
+    architecture, weights = network
+    model = build_model(graph_from_json(architecture), problem.num_features, problem.num_outputs)
+    set_weights(model, weights)
+    return keras.Model(model.inputs[0], model.outputs[0], name=name)
+
+
+def _mean(outputs: Sequence[Any], shares: Sequence[float], problem: Problem) -> Any:
+    """Raw outputs of the mean prediction; see `evonas.ensembles.blended`."""
+    if problem.task == "regression":
+        return _total(outputs, shares, "linear", "prediction")
+    kind = "sigmoid" if problem.task == "binary" else "softmax"
+    logs = ops.log(ops.clip(_total(outputs, shares, kind, "prediction"), SMALLEST, 1.0))
+    if problem.task == "binary":
+        # The other class by itself: 1 - p would lose the digits of a small one.
+        other = _total([-1.0 * each for each in outputs], shares, kind, "other")
+        return logs - ops.log(ops.clip(other, SMALLEST, 1.0))
+    return logs
+
+
+def _total(outputs: Sequence[Any], shares: Sequence[float], activation: str, name: str) -> Any:
+    parts = [
+        keras.layers.Activation(activation, name=f"{name}_{k}")(each) * float(share)
+        for k, (each, share) in enumerate(zip(outputs, shares, strict=True), 1)
+    ]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
