@@ -116,9 +116,12 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
 
     @property
     def best_model_(self) -> Any:
-        """The best `keras.Model`. It takes features as `SearchResult.prepare` gives them."""
+        """The best `keras.Model`, from raw columns to predictions, as `SearchResult.best_model` is.
+
+        It takes `network_.preparation.inputs(rows)` of a DataFrame; of an array, the array as float32.
+        """
         check_is_fitted(self)
-        return self.network_.model()
+        return self.network_.model(tuple(map(str, getattr(self, "classes_", ()))))
 
     @property
     def best_estimator_(self) -> Any:
@@ -140,7 +143,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
 
         seed = seed_of(self.random_state)
         data = prepare_arrays(
-            rows,
+            rows if self._table else rows.to_numpy(),  # columns of an array are no identifiers
             y,
             seed=seed,
             test_share=0.0,
@@ -242,7 +245,10 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
 
     def _rows(self, X: Any, reset: bool = False) -> pd.DataFrame:
         """Raw rows. A table may hold columns of any kind, an array numbers; NaN is a missing value."""
-        if hasattr(X, "columns") and hasattr(X, "iloc"):
+        table = hasattr(X, "columns") and hasattr(X, "iloc")
+        if reset:
+            self._table = table
+        if table:
             if not len(X) or not X.shape[1]:
                 what = "sample" if X.shape[1] else "feature"
                 raise InputError(f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required.")

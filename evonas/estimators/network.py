@@ -7,7 +7,7 @@ weights, in float32, agrees to its precision.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,14 +59,19 @@ class FittedNetwork:
         parts = [self._raw(features[k : k + _CHUNK_ROWS]) for k in range(0, len(features), _CHUNK_ROWS)]
         return predictions(self.problem, np.concatenate(parts))
 
-    def model(self) -> Any:
-        """The `keras.Model`, from features, as `preparation.apply` gives them. Imports Keras."""
+    def model(self, classes: tuple[str, ...] = ()) -> Any:
+        """The `keras.Model` from raw columns, as `SearchResult.best_model` gives it. Imports Keras.
+
+        Args:
+            classes: labels that it gives, in the order of the outputs; those of the problem if empty.
+        """
         from evonas.training.model import build_model, deployable, set_weights
 
         graph = graph_from_json(self.architecture)
         network = build_model(graph, self.problem.num_features, self.problem.num_outputs)
         set_weights(network, self.weights)
-        return deployable(network, self.problem)
+        problem = replace(self.problem, classes=classes) if classes else self.problem
+        return deployable(network, problem, self.preparation)
 
     def _raw(self, features: Array) -> Array:
         """Raw outputs, shape `(num_samples, num_outputs)`."""

@@ -67,8 +67,9 @@ def test_what_was_found(classifier):
     assert results["rank_test_score"].min() == 1
     assert classifier.best_score_ == results["mean_test_score"].max() < 0  # minus the log loss
     assert list(classifier.history_["generation"]) == [0]
-    model, features = classifier.best_model_, classifier.network_.preparation.apply(FRAME)
-    assert np.asarray(model(features))[:, 0] == pytest.approx(classifier.predict_proba(FRAME)[:, 1], abs=1e-5)
+    given = classifier.best_model_.predict(classifier.network_.preparation.inputs(FRAME), verbose=0)  # raw columns
+    assert given["probability"][:, 0] == pytest.approx(classifier.predict_proba(FRAME)[:, 1], abs=1e-5)
+    assert np.array_equal(given["label"].ravel().astype(str), classifier.predict(FRAME))
 
 
 @pytest.mark.keras
