@@ -1,7 +1,7 @@
 """Test functions over mixed spaces: numbers on linear and logarithmic scales, whole numbers, choices, conditions.
 
 Each is stated for genes with sensible ranges, as a person would write them; optima lie off the middle and off the
-corners of the space.
+corners of the space. `FUNCTIONS` are what searches are judged on; what `evolution` does was chosen by `TUNING` alone.
 
 References:
     Surjanovic and Bingham, "Virtual Library of Simulation Experiments: Test Functions", 2013 (Branin, Hartmann, Levy,
@@ -20,7 +20,7 @@ import numpy as np
 
 from genomes import Gene, HyperparameterSpace, Range
 
-__all__ = ["FUNCTIONS", "Function"]
+__all__ = ["FUNCTIONS", "TUNING", "Function"]
 
 Values = Mapping[str, Any]
 
@@ -128,6 +128,52 @@ def many(x: Values) -> float:
     return value + 0.05 * (x["x0"] - 0.5) ** 2
 
 
+def hartmann3(x: Values) -> float:
+    """Three numbers, and a choice and a whole number that cost something."""
+    a = np.array([[3, 10, 30], [0.1, 10, 35], [3, 10, 30], [0.1, 10, 35]])
+    p = 1e-4 * np.array([[3689, 1170, 2673], [4699, 4387, 7470], [1091, 8732, 5547], [381, 5743, 8828]])
+    point = np.array([x[f"x{k}"] for k in range(3)])
+    value = -float(np.exp(-(a * (point - p) ** 2).sum(axis=1)) @ (1.0, 1.2, 3.0, 3.2))
+    return value + {"x": 0.3, "y": 0.0, "z": 0.6}[x["kind"]] + 0.01 * (x["m"] - 13) ** 2
+
+
+def levy(x: Values) -> float:
+    """Four numbers, one of them whole, in waves along a slope."""
+    w = 1 + (np.array([x["a"] - 1.3, x["b"] + 2.1, x["c"] - 4.2, x["m"] - 2]) - 0) / 4
+    middle = ((w[:-1] - 1) ** 2 * (1 + 10 * np.sin(np.pi * w[:-1] + 1) ** 2)).sum()
+    return float(np.sin(np.pi * w[0]) ** 2 + middle + (w[-1] - 1) ** 2 * (1 + np.sin(2 * np.pi * w[-1]) ** 2))
+
+
+def shekel(x: Values) -> float:
+    """Four numbers: ten narrow wells of unlike depth on a plain."""
+    c = np.array([0.1, 0.2, 0.2, 0.4, 0.4, 0.6, 0.3, 0.7, 0.5, 0.5])
+    wells = [[4, 4, 4, 4], [1, 1, 1, 1], [8, 8, 8, 8], [6, 6, 6, 6], [3, 7, 3, 7]]
+    wells += [[2, 9, 2, 9], [5, 5, 3, 3], [8, 1, 8, 1], [6, 2, 6, 2], [7, 3.6, 7, 3.6]]
+    point = np.array([x[f"x{k}"] for k in range(4)])
+    return -float((1 / (((point - np.array(wells)) ** 2).sum(axis=1) * 0.25 + c)).sum())
+
+
+def optimizers(x: Values) -> float:
+    """A training whose optimizers have genes of their own: conditions, logarithmic scales, interactions."""
+    rate, batch = math.log10(x["rate"]), math.log2(x["batch"])
+    if x["optimizer"] == "sgd":
+        best, base = -1.0 + math.log10(1.02 - x["momentum"]) + 0.1 * (batch - 6), 0.03
+    elif x["optimizer"] == "adam":
+        best, base = -2.7 + 0.1 * (batch - 6), 0.004 * (math.log10(1 - x["beta"]) + 1.2) ** 2
+    else:
+        best, base = -2.9, 0.02 + 0.1 * (math.log10(x["decay"]) + 3) ** 2 / 9
+    depth, width = x["layers"], math.log2(x["units"])
+    fit = 0.3 * math.exp(-0.5 * (depth * 0.8 + width - 4)) + 0.002 * max(0.0, depth * width - 18) * (1 - x["dropout"])
+    return 0.2 + fit + 0.3 * (x["dropout"] - 0.12) ** 2 + base + 0.5 * math.tanh(0.3 * (rate - best) ** 2)
+
+
+def ellipsoid(x: Values) -> float:
+    """Ten numbers in a turned bowl whose axes are unlike."""
+    z = np.array([x[f"x{k}"] for k in range(10)]) - np.linspace(0.2, 0.75, 10)
+    turned = z + 0.5 * np.roll(z, 3) - 0.3 * np.roll(z, -2)
+    return float(np.sqrt((np.logspace(0, 1.5, 10) * turned**2).sum()))
+
+
 def _cube(count: int, low: float = 0.0, high: float = 1.0) -> dict[str, Any]:
     return {f"x{k}": Range(low, high) for k in range(count)}
 
@@ -201,4 +247,34 @@ FUNCTIONS: Mapping[str, Function] = {
         HyperparameterSpace({**_cube(19), "kind": ["a", "b", "c", "d"]}),
         many,
     ),
+}
+
+#: What was looked at while `evolution` was changed: none of it is among those it is judged on.
+TUNING: Mapping[str, Function] = {
+    "hartmann3": Function(
+        HyperparameterSpace({**_cube(3), "kind": ["x", "y", "z"], "m": Range(1, 20)}), hartmann3, -3.86278
+    ),
+    "levy": Function(
+        HyperparameterSpace({"a": Range(-10.0, 10.0), "b": Range(-10.0, 10.0), "c": Range(-10.0, 10.0), "m": Range(-10, 10)}),
+        levy,
+    ),
+    "shekel": Function(HyperparameterSpace(_cube(4, 0.0, 10.0)), shekel, math.nan),
+    "optimizers": Function(
+        HyperparameterSpace(
+            {
+                "rate": Range(1e-5, 1.0, log=True),
+                "batch": [16, 32, 64, 128, 256],
+                "layers": Range(1, 5),
+                "units": Range(8, 256, log=True),
+                "dropout": Range(0.0, 0.5),
+                "optimizer": ["sgd", "adam", "rmsprop"],
+                "momentum": Gene(Range(0.0, 0.99), when={"optimizer": "sgd"}),
+                "beta": Gene(Range(0.5, 0.999), when={"optimizer": "adam"}),
+                "decay": Gene(Range(1e-5, 1e-1, log=True), when={"optimizer": "rmsprop"}),
+            }
+        ),
+        optimizers,
+        math.nan,
+    ),
+    "ellipsoid": Function(HyperparameterSpace(_cube(10)), ellipsoid),
 }

@@ -1,10 +1,10 @@
 """Tables of real trainings: thousands of networks of a 7-gene space on six data sets, with the curve of every epoch.
 
-python benchmarks/tables.py [--only kin8nm,digits] [--networks 1536] [--seeds 2] [--repeated 256] [--rows 3000]
+python benchmarks/tables.py [--only kin8nm,digits] [--networks 1536] [--seeds 2] [--repeated 128] [--rows 800]
 
-One file a data set in `benchmarks/tables/` (kept out of git); a data set whose table is there is left out. The
-population trainer trains every network to the last epoch, without early stopping; the first of them once more with each
-other seed, which tells how much of the loss is chance.
+One file a data set in `benchmarks/tables/` (kept out of git); a data set whose table is there is left out, and one that
+was interrupted goes on. The population trainer trains every network to the last epoch, without early stopping; the
+first of them once more with each other seed, which tells how much of the loss is chance.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ HERE = Path(__file__).parent
 DATA = HERE.parent.parent / "shared" / "data"
 TABLES = HERE / "tables"
 EPOCHS = 30
+#: Trainings that are written together: what an interruption costs at most.
+_PART = 416
 
 #: Seven genes: four numbers, one of them whole and two logarithmic, and three choices.
 SPACE = DenseSpace(
@@ -111,17 +113,24 @@ def build(name: str, num_networks: int, num_seeds: int, num_repeated: int, most_
     genomes = [SPACE.sample(rng) for _ in range(num_networks)]
     graphs = [graph_to_json(to_graph(genome)) for genome in genomes]
     trained = [(k, s) for s in range(num_seeds) for k in range(num_repeated if s else num_networks)]
-    tasks = [TrainingTask(graphs[network], seed, EPOCHS) for network, seed in trained]
     curves = np.full((num_networks, num_seeds, EPOCHS), np.nan)
-    began, finished = time.perf_counter(), 0
-    for part in PopulationTrainer(data_of(name, most_rows), TrainingSettings(patience=None)).train(tasks):
-        for position, evaluation in part.items():
-            curves[*trained[position], : len(evaluation.curve)] = evaluation.curve
-        finished += len(part)
-        if part:
-            print(f"{name}: {finished} of {len(tasks)}, {time.perf_counter() - began:.0f} s", flush=True)
+    trainer = PopulationTrainer(data_of(name, most_rows), TrainingSettings(patience=None))  # keeps what it compiled
+    began = time.perf_counter()
+    parts = TABLES / "parts"
+    parts.mkdir(parents=True, exist_ok=True)
+    for first in range(0, len(trained), _PART):
+        places = trained[first : first + _PART]
+        path = parts / f"{name}-{num_networks}-{num_repeated}-{most_rows}-{first}.npy"
+        if not path.exists():
+            tasks = [TrainingTask(graphs[network], seed, EPOCHS) for network, seed in places]
+            found = np.full((len(tasks), EPOCHS), np.nan)
+            for part in trainer.train(tasks):
+                for position, evaluation in part.items():
+                    found[position, : len(evaluation.curve)] = evaluation.curve
+            np.save(path, found)
+        curves[tuple(np.transpose(places))] = np.load(path)
+        print(f"{name}: {first + len(places)} of {len(trained)}, {time.perf_counter() - began:.0f} s", flush=True)
     curves[~np.isfinite(curves)] = np.nan
-    TABLES.mkdir(exist_ok=True)
     np.savez_compressed(
         TABLES / f"{name}.npz",
         features=np.array([SPACE.features(genome) for genome in genomes]),
@@ -137,8 +146,8 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(DATASETS), help="data sets, separated by commas")
     parser.add_argument("--networks", type=int, default=1536)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--repeated", type=int, default=256, help="networks that are trained with every seed")
-    parser.add_argument("--rows", type=int, default=3000, help="most rows used of a data set")
+    parser.add_argument("--repeated", type=int, default=128, help="networks that are trained with every seed")
+    parser.add_argument("--rows", type=int, default=800, help="most rows used of a data set")
     options = parser.parse_args()
     from evonas.training.environment import prepare_process
 

@@ -85,7 +85,7 @@ class _Frozen(BaseModel):
 class Settings(_Frozen):
     """Everything that decides what a run evaluates, and how. Fixed for the life of a run."""
 
-    strategy: str = Field(default="ga", description="name of a strategy, see evonas.strategies.STRATEGIES")
+    strategy: str = Field(default="evolution", description="name of a strategy, see evonas.strategies.STRATEGIES")
     population: Whole = Field(default=20, ge=1, le=100_000, description="networks that survive a generation (mu)")
     offspring: Whole | None = Field(default=None, ge=1, le=100_000, description="new networks a generation (lambda)")
     crossover: Share = Field(default=0.3, description="share of the offspring made by crossover")

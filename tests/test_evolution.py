@@ -136,7 +136,7 @@ def test_a_request_to_stop_acts_between_parts(tmp_path: Path) -> None:
 
 def test_leaving_the_loop_is_an_interruption(tmp_path: Path) -> None:
     with toy_store(tmp_path / "run") as store:
-        strategy = make_strategy("ga", ToySpace(), objective=RMSE, settings=store.settings)
+        strategy = make_strategy(store.settings.strategy, ToySpace(), objective=RMSE, settings=store.settings)
         generations = evolve(strategy, ToyEvaluator(), store, ToySpace(), Budget(generations=9))
         next(generations)
         generations.close()

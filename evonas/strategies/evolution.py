@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,12 @@ from evonas.strategies.members import Member
 from evonas.strategies.operators import Credit
 from evonas.strategies.proposals import Proposal, new_proposal, sampled
 from evonas.strategies.ranking import rank_of
+from evonas.strategies.refinement import refined
 from evonas.strategies.screening import Effort, Offspring, screened
 from evonas.strategies.surrogate import Surrogate, fitted_hyperparameters
 from evonas.strategies.trainings import Training
 from evonas.strategies.turns import Turns
-from genomes.space import SearchSpace
+from genomes.space import FlatSpace, SearchSpace
 
 __all__ = ["Evolution"]
 
@@ -50,7 +52,12 @@ _ELITE = 12
 #: The most promising that are looked through for one that was not tried before.
 _LOOKED_THROUGH = 50
 #: Evaluations up to which, and effort with which, candidates are screened: the first ones are worth more.
-_EFFORTS = ((300, Effort(40, 40, 5, 10)), (1_000, Effort(20, 30, 4, 10)), (1 << 62, Effort(5, 15, 2, 8)))
+_EFFORTS = (
+    (100, Effort(30, 30, 2, 10, 2, 15)),
+    (300, Effort(30, 20, 2, 10, 1, 15)),
+    (1_000, Effort(20, 20, 2, 10, 1, 15)),
+    (1 << 62, Effort(5, 15, 1, 8, 0, 0)),
+)
 
 
 class Evolution:
@@ -64,6 +71,7 @@ class Evolution:
         for genome in initial:
             once.setdefault(space.digest(genome), genome)
         self._initial = tuple(once.values())[: settings.population]
+        self._flat = space if isinstance(space, FlatSpace) else None
         self._generation = 0
         self._ladder = Ladder(
             rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
@@ -151,6 +159,8 @@ class Evolution:
         while len(proposals) < count:
             promise = partial(_promise, surrogate, self._in_full)
             ranked = screened(self._space, elite, promise, rates, effort, rng)
+            ranked = self._refined(ranked[: effort.refined], surrogate, effort) + ranked
+            ranked.sort(key=attrgetter("promise"), reverse=True)
             options = (
                 Proposal(each.genome, self._space.digest(each.genome), each.parents, each.operator)
                 for each in ranked[:_LOOKED_THROUGH]
@@ -160,6 +170,25 @@ class Evolution:
             seen.add(proposals[-1].digest)
             if len(proposals) < count:
                 surrogate = surrogate.believing(self._in_full(self._space.features(proposals[-1].genome)))
+
+    def _refined(self, winners: Sequence[Offspring], surrogate: Surrogate, effort: Effort) -> list[Offspring]:
+        """The winners with their numbers moved to where more is promised."""
+        if self._flat is None:
+            return []
+        moved = []
+        for each in winners:
+            genome = refined(
+                self._flat,
+                each.genome,
+                lambda features: surrogate.promise_with_slope(self._in_full(features)),
+                effort.iterations,
+            )
+            moved.append(Offspring(genome, each.parents, each.operator))
+        if moved:
+            features = np.array([self._space.features(each.genome) for each in moved])
+            for each, promise in zip(moved, _promise(surrogate, self._in_full, features).tolist(), strict=True):
+                each.promise = promise
+        return moved
 
     def _coded(self, record: Record) -> Array:
         """A record's features, and at which rung it is, where there are several: `(num_features,)`."""

@@ -23,7 +23,13 @@ from scipy.linalg import lapack
 from scipy.optimize import minimize
 from scipy.special import erfcx, log_ndtr
 
-__all__ = ["GaussianProcess", "fit_hyperparameters", "log_expected_improvement", "prior_hyperparameters"]
+__all__ = [
+    "GaussianProcess",
+    "fit_hyperparameters",
+    "log_expected_improvement",
+    "log_expected_improvement_slopes",
+    "prior_hyperparameters",
+]
 
 Array = NDArray[np.float64]
 
@@ -163,10 +169,6 @@ class GaussianProcess:
         shape = _matern(_squared_distances(self.scaled, self.scaled))[0]
         return float((self.mean + self.signal * (shape @ self.alpha)).min())
 
-    def closeness(self, x: Array, scaled: Array) -> Array:
-        """Correlation of features `(count, num_features)` with scaled `(other, num_features)`: `(other, count)`."""
-        return _matern(_squared_distances(scaled, x * self.root_weights))[0]
-
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Mean and standard deviation (of the function, without noise) at features `(count, num_features)`."""
         cross = self.signal * _matern(_squared_distances(self.scaled, x * self.root_weights))[0]
@@ -174,6 +176,19 @@ class GaussianProcess:
         half = lapack.dtrtrs(self.factor, cross, lower=1)[0]
         variance = self.signal - (half * half).sum(axis=0)
         return mean, np.sqrt(np.maximum(variance, 1e-12 * self.signal))
+
+    def predict_with_slopes(self, x: Array) -> tuple[float, float, Array, Array]:
+        """Mean and standard deviation at one place `(num_features,)`, and how each changes: `(num_features,)` each."""
+        away = x * self.root_weights - self.scaled
+        shape, slope = _matern((away * away).sum(axis=1))
+        cross = self.signal * shape
+        half = lapack.dtrtrs(self.factor, cross, lower=1)[0]
+        weights = lapack.dtrtrs(self.factor, half, lower=1, trans=1)[0]
+        deviation = math.sqrt(max(self.signal - float(half @ half), 1e-12 * self.signal))
+        slope *= 2.0 * self.signal
+        mean_slope = ((self.alpha * slope) @ away) * self.root_weights
+        deviation_slope = ((weights * slope) @ away) * self.root_weights / -deviation
+        return float(self.mean + self.alpha @ cross), deviation, mean_slope, deviation_slope
 
     def believing(self, x: Array) -> GaussianProcess:
         """Conditioned on its own mean at one more place `(num_features,)`, which leaves the mean as it is."""
@@ -212,3 +227,17 @@ def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Arra
     ratio = np.where(w < -1e3, 1.0 / np.maximum(w * w, 1.0), ratio)  # its limit, where the difference cancels
     out[~near] = -0.5 * w * w - 0.5 * math.log(2 * math.pi) + np.log(np.maximum(ratio, 1e-300))
     return out + np.log(deviation)
+
+
+def log_expected_improvement_slopes(mean: float, deviation: float, best: float) -> tuple[float, float, float]:
+    """The same at one place, and how it changes with the mean and with the deviation."""
+    z = (best - mean) / deviation
+    log_density = -0.5 * z * z - 0.5 * math.log(2 * math.pi)
+    if z > -1.0:
+        below = 0.5 * math.erfc(-z / math.sqrt(2))
+        log_gain = math.log(math.exp(log_density) + z * below)
+        return log_gain + math.log(deviation), -below / deviation / math.exp(log_gain), math.exp(log_density - log_gain) / deviation
+    # By the density: below / density is Mills' ratio.
+    mills = math.sqrt(math.pi / 2) * float(erfcx(-z / math.sqrt(2)))
+    ratio = max(1.0 + z * mills if z > -1e3 else 1.0 / (z * z), 1e-300)
+    return log_density + math.log(ratio) + math.log(deviation), -mills / ratio / deviation, 1.0 / ratio / deviation

@@ -10,12 +10,14 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
-from deap import algorithms, base, tools
+from deap import algorithms, base
 from numpy.typing import NDArray
 
 from evonas.strategies.operators import CROSSOVER
@@ -26,18 +28,22 @@ __all__ = ["Effort", "Offspring", "screened"]
 Array = NDArray[np.float64]
 
 
-class Promise(base.Fitness):  # type: ignore[misc]
-    """What a surrogate expects of a genome: to be maximised."""
+class _Unset:
+    """DEAP's variation deletes the fitness of what it changed; a genome's promise goes with the genome."""
 
-    weights: ClassVar[tuple[float, ...]] = (1.0,)
+    values = property(lambda self: (), None, lambda self: None)
 
 
 class Offspring:
-    """What DEAP moves about: a genome, the genomes that were evaluated and led to it, and how."""
+    """What DEAP moves about: a genome, the genomes that were evaluated and led to it, how, and what it promises."""
+
+    __slots__ = ("genome", "operator", "parents", "promise")
+
+    fitness = _Unset()
 
     def __init__(self, genome: Any, parents: tuple[str, ...] = (), operator: str = "sample") -> None:
         self.genome, self.parents, self.operator = genome, parents, operator
-        self.fitness = Promise()
+        self.promise = -math.inf
 
     def clone(self) -> Offspring:
         """A copy without fitness; genomes are frozen and need none."""
@@ -53,12 +59,16 @@ class Effort:
         offspring: children of the best in the first population, and in each round.
         rounds: of the inner evolution after the first population.
         survivors: of a round.
+        refined: of the winners, so many have their numbers moved along the slope.
+        iterations: of that, at most.
     """
 
     samples: int
     offspring: int
     rounds: int
     survivors: int
+    refined: int
+    iterations: int
 
 
 def screened(
@@ -90,7 +100,7 @@ def screened(
         if fresh:
             values = promise(np.array([space.features(each.genome) for each in fresh]))
             for each, value in zip(fresh, values.tolist(), strict=True):
-                each.fitness.values = (value,)
+                each.promise = value
         return fresh
 
     first = [Offspring(space.sample(rng)) for _ in range(effort.samples)]
@@ -98,14 +108,18 @@ def screened(
         # The better of two at random is a parent.
         pairs = rng.integers(len(elite), size=(effort.offspring, 2)).tolist()
         first += algorithms.varOr([elite[min(pair)] for pair in pairs], toolbox, effort.offspring, share, 1.0 - share)
-    population = tools.selBest(judged(first + [parent.clone() for parent in elite]), effort.survivors)
+    population = _best(judged(first + [parent.clone() for parent in elite]), effort.survivors)
     for _ in range(effort.rounds):
         if len(population) < 2:
             break
         children = algorithms.varOr(population, toolbox, effort.offspring, share, 1.0 - share)
-        population = tools.selBest(population + judged(children), effort.survivors)
-    ranked: list[Offspring] = tools.selBest(list(known.values()), len(known))
-    return ranked
+        population = _best(population + judged(children), effort.survivors)
+    return _best(list(known.values()), len(known))
+
+
+def _best(group: list[Offspring], count: int) -> list[Offspring]:
+    """The most promising, best first."""
+    return sorted(group, key=attrgetter("promise"), reverse=True)[:count]
 
 
 def _toolbox(space: SearchSpace, rates: Mapping[str, float], rng: np.random.Generator) -> base.Toolbox:

@@ -12,16 +12,19 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_ndtr
 
 from evonas.strategies.gaussian_process import (
     GaussianProcess,
     fit_hyperparameters,
     log_expected_improvement,
+    log_expected_improvement_slopes,
     prior_hyperparameters,
 )
 
@@ -37,8 +40,10 @@ _BEST_SHARE = 0.6
 _MOST_FAILURES = 100
 #: Evaluations up to which hyperparameters are also sought from the prior, not from the last ones alone.
 _UNSETTLED = 40
-#: What a failure is weighed against where nothing was evaluated nearby.
-_PRIOR_WEIGHT = 0.2
+#: Of whether evaluations fail: logarithm of how much nearer than for losses the neighbours are that tell, and of the
+#: noise; and the variance of a label that stands for no certainty.
+_NEARER, _LABEL_NOISE = 2.0 * math.log(2.0), math.log(1e-2)
+_LABEL_SPREAD = 0.01
 
 
 @dataclass(frozen=True)
@@ -96,36 +101,54 @@ class Surrogate:
     Attributes:
         process: of the warped losses.
         best: the lowest mean among what was seen.
-        failures: scaled features, shape `(num_failures, num_features)`.
+        success: of 1 where an evaluation had a loss and 0 where it failed; None while nothing failed.
     """
 
     process: GaussianProcess
     best: float
-    failures: Array
+    success: GaussianProcess | None
 
     @classmethod
     def of(cls, evidence: Evidence, hyperparameters: Sequence[float]) -> Surrogate:
         """The surrogate of the evidence (thinned)."""
         targets = warped(evidence.losses, evidence.typical)
         process = GaussianProcess.of(evidence.features, targets, hyperparameters)
-        return cls(process, process.best_mean(), evidence.failures * process.root_weights)
+        success = None
+        if len(evidence.failures):
+            prior = prior_hyperparameters(evidence.features.shape[1])
+            places = np.vstack([evidence.features, evidence.failures])
+            labels = np.repeat([1.0, 0.0], [len(evidence.features), len(evidence.failures)])
+            success = GaussianProcess.of(places, labels, [*(w + _NEARER for w in prior[:-2]), 0.0, _LABEL_NOISE])
+        return cls(process, process.best_mean(), success)
 
     def promise(self, features: Array) -> Array:
-        """How much is to be gained at features `(count, num_features)`: log expected improvement, shape `(count,)`."""
+        """How much is to be gained at features `(count, num_features)`: log expected improvement, shape `(count,)`.
+
+        Less the logarithm of the odds against an evaluation at all, where some have failed.
+        """
         mean, deviation = self.process.predict(features)
         gain = log_expected_improvement(mean, deviation, self.best)
-        if len(self.failures):
-            gain += np.log(self._chance(features))
+        if self.success is not None:
+            label, unsure = self.success.predict(features)
+            gain += log_ndtr((label - 0.5) / np.sqrt(unsure**2 + _LABEL_SPREAD))
         return gain
+
+    def promise_with_slope(self, features: Array) -> tuple[float, Array]:
+        """The promise at one place `(num_features,)`, and how it changes there, shape `(num_features,)`."""
+        mean, deviation, mean_slope, deviation_slope = self.process.predict_with_slopes(features)
+        gain, by_mean, by_deviation = log_expected_improvement_slopes(mean, deviation, self.best)
+        slope = by_mean * mean_slope + by_deviation * deviation_slope
+        if self.success is not None:
+            label, unsure, label_slope, unsure_slope = self.success.predict_with_slopes(features)
+            spread = math.sqrt(unsure**2 + _LABEL_SPREAD)
+            z = (label - 0.5) / spread
+            chance = float(log_ndtr(z))
+            gain += chance
+            odds = math.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - chance)
+            slope = slope + odds * (label_slope - z * unsure / spread * unsure_slope) / spread
+        return gain, slope
 
     def believing(self, features: Array) -> Surrogate:
         """The surrogate that takes its own expectation at features `(num_features,)` for seen."""
         process = self.process.believing(features)
         return replace(self, process=process, best=min(self.best, float(process.targets[-1])))
-
-    def _chance(self, features: Array) -> Array:
-        """Chance that an evaluation does not fail: near successes against near failures."""
-        well = self.process.closeness(features, self.process.scaled).sum(axis=0) + _PRIOR_WEIGHT
-        badly = self.process.closeness(features, self.failures).sum(axis=0)
-        chance: Array = well / (well + badly)
-        return chance

@@ -7,29 +7,50 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from genomes.domains import Choice, Value
+from genomes.domains import Choice, Domain, Value
 from genomes.gene import Gene
 
-__all__ = ["features"]
+__all__ = ["Features"]
 
 
-def features(genes: Sequence[Gene], values: Mapping[str, Value]) -> NDArray[np.float64]:
-    """The genome's place in the space, shape `(num_features,)`, each in [0, 1]; the length depends on the space alone.
+class Features:
+    """Reckons features of genomes of one space; what depends on the genes alone is reckoned once."""
 
-    In order of the genes, fixed ones left out: the position in the domain of a number or a truth value; one number an
-    option of a choice among three names or more. Then, for each different condition, whether it holds. A gene that is
-    absent lies in the middle: 0.5, or the same for each option.
-    """
-    parts: list[float] = []
-    for gene in genes:
-        domain = gene.domain
-        if domain.is_fixed:
-            continue
-        there = gene.name in values
-        if isinstance(domain, Choice) and isinstance(domain.options[0], str) and len(domain.options) > 2:
-            share = 1.0 / len(domain.options)
-            parts += [float(values[gene.name] == option) if there else share for option in domain.options]
-        else:
-            parts.append(domain.position(values[gene.name]) if there else 0.5)
-    conditions = {gene.when: gene.is_active(values) for gene in genes if gene.when}
-    return np.clip(np.array([*parts, *map(float, conditions.values())], np.float64), 0.0, 1.0)
+    def __init__(self, genes: Sequence[Gene]) -> None:
+        """Of the genes, in their order."""
+        self._columns = [
+            (gene.name, gene.domain.position, _absent(gene.domain), _codes(gene.domain))
+            for gene in genes
+            if not gene.domain.is_fixed
+        ]
+        self._conditional = list({gene.when: gene for gene in genes if gene.when}.values())
+
+    def __call__(self, values: Mapping[str, Value]) -> NDArray[np.float64]:
+        """The genome's place in the space, shape `(num_features,)`, in [0, 1]; the length depends on the space alone.
+
+        In order of the genes, fixed ones left out: the position in the domain of a number or a truth value; one number
+        an option of a choice among three names or more. Then, for each different condition, whether it holds. A gene
+        that is absent lies in the middle: 0.5, or the same for each option.
+        """
+        parts: list[float] = []
+        for name, position, absent, codes in self._columns:
+            if name not in values:
+                parts += absent
+            elif codes:
+                parts += codes[values[name]]
+            else:
+                parts.append(position(values[name]))
+        parts += [float(gene.is_active(values)) for gene in self._conditional]
+        return np.array(parts, np.float64)
+
+
+def _codes(domain: Domain) -> dict[Value, list[float]]:
+    """Of three names or more, what stands for each; else nothing."""
+    if not (isinstance(domain, Choice) and isinstance(domain.options[0], str) and len(domain.options) > 2):
+        return {}
+    return {name: [float(name == option) for option in domain.options] for name in domain.options}
+
+
+def _absent(domain: Domain) -> list[float]:
+    codes = _codes(domain)
+    return [1.0 / len(codes)] * len(codes) if codes else [0.5]

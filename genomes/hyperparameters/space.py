@@ -14,7 +14,7 @@ from genomes.codec import VERSION, check_header, sha256
 from genomes.domains import Value, domain_to_json
 from genomes.errors import InputError
 from genomes.gene import Gene
-from genomes.hyperparameters.features import features
+from genomes.hyperparameters.features import Features
 from genomes.hyperparameters.genome import HyperparameterGenome
 from genomes.hyperparameters.mutation import MUTATIONS, applies_to, completed
 from genomes.hyperparameters.reading import kind_of, read_genes
@@ -114,8 +114,12 @@ class HyperparameterSpace:
         return sha256(self.genome_to_json(genome))
 
     def features(self, genome: HyperparameterGenome) -> NDArray[np.float64]:
-        """The genome as numbers in [0, 1], shape `(num_features,)`; see `genomes.hyperparameters.features`."""
-        return features(self.genes, self.values(genome))
+        """The genome as numbers in [0, 1], shape `(num_features,)`; see `Features`."""
+        return self._features(self.values(genome))
+
+    @cached_property
+    def _features(self) -> Features:
+        return Features(self.genes)
 
     def values(self, genome: HyperparameterGenome) -> dict[str, Value]:
         """The genome's values by the names of `genes`; `from_values` is the way back."""

@@ -13,7 +13,8 @@ from evonas.evaluation import Evaluation, Status
 from evonas.strategies import gaussian_process as gp
 from evonas.strategies import make_strategy
 from evonas.strategies.operators import CROSSOVER, Credit
-from evonas.strategies.surrogate import warped
+from evonas.strategies.refinement import refined
+from evonas.strategies.surrogate import Evidence, Surrogate, fitted_hyperparameters, warped
 from genomes import Gene, HyperparameterSpace, Range
 from tests.toy import RMSE, ToySpace
 
@@ -139,3 +140,33 @@ def test_rungs_go_on_with_the_best() -> None:
     assert {epochs for _, epochs in origins.values()} == {3, 9, 27}
     gone_on = [scores[digest] for digest, epochs in origins.values() if epochs > 3]
     assert np.mean(gone_on) < np.mean([scores[digest] for digest, epochs in origins.values() if epochs == 3])
+
+
+def test_the_slope_of_what_is_promised_is_right() -> None:
+    rng = np.random.default_rng(3)
+    x, failures = rng.random((30, 3)), rng.random((4, 3))
+    losses = np.sin(5 * x[:, 0]) + x[:, 1] ** 2
+    evidence = Evidence(x, losses, failures, typical=float(np.median(losses)))
+    surrogate = Surrogate.of(evidence, fitted_hyperparameters(evidence, []))
+    for place in np.vstack([rng.random((10, 3)), x[:3] + 1e-3]):
+        promise, slope = surrogate.promise_with_slope(place)
+        assert promise == pytest.approx(float(surrogate.promise(place[None])[0]), rel=1e-5, abs=1e-5)
+        expected = approx_fprime(place, lambda at: float(surrogate.promise(at[None])[0]), 1e-6)
+        np.testing.assert_allclose(slope, expected, rtol=1e-2, atol=2e-2)
+
+
+def test_refining_moves_numbers_to_where_most_is_promised_and_keeps_names() -> None:
+    best = np.array([0.4, 0.6])  # of the positions of rate and units
+
+    def promise(features: np.ndarray) -> tuple[float, np.ndarray]:
+        away = np.zeros_like(features)
+        away[3:5] = features[3:5] - best
+        return -float(away @ away), -2 * away
+
+    first = [gene.name for gene in SPACE.genes if isinstance(gene.domain, Range)][:2]
+    start = SPACE.from_values({"rate": 0.9, "units": 8, "kind": "b"})
+    found = refined(SPACE, start, promise, 20)
+    assert SPACE.contains(found)
+    assert found.kind == "b"
+    positions = [gene.domain.position(found[gene.name]) for gene in SPACE.genes if gene.name in first]
+    np.testing.assert_allclose(positions, best, atol=0.02)
