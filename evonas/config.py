@@ -98,7 +98,9 @@ class Settings(_Frozen):
     brackets: Whole | None = Field(
         default=None, ge=1, description="hyperband: kinds of brackets; none is all, 1 is successive halving"
     )
-    inherit: bool = Field(default=True, description="whether networks may start from the weights of their parents")
+    inherit: bool | None = Field(
+        default=None, description="whether networks may start from the weights of their parents; none is in pbt only"
+    )
     objective: str | None = Field(
         default=None, description="what is optimised: rmse, mae, r2, log_loss, accuracy, auc, f1"
     )

@@ -30,11 +30,13 @@ class Record:
         member: the genome and its rank.
         epochs: that it was trained for.
         features: of the genome, shape `(num_features,)`.
+        place: generation and index of the candidate that it was.
     """
 
     member: Member
     epochs: int
     features: NDArray[np.float64]
+    place: tuple[int, int]
 
     @property
     def rank(self) -> Rank:
@@ -49,10 +51,10 @@ class Archive:
         self.records: list[Record] = []
         self._typical: list[float] = []
 
-    def add(self, record: Record) -> None:
-        """Adds a record; samples tell what is typical."""
+    def add(self, record: Record, at_random: bool) -> None:
+        """Adds a record; those of genomes drawn at random tell what is typical."""
         self.records.append(record)
-        if is_feasible(record.rank) and record.member.proposal.operator == "sample" and len(self._typical) < _TYPICAL:
+        if at_random and is_feasible(record.rank) and len(self._typical) < _TYPICAL:
             self._typical.append(record.rank[1])
 
     def trim(self) -> None:
@@ -103,7 +105,10 @@ class Archive:
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
         """As JSON values."""
-        records = [{**record.member.to_json(space), "epochs": record.epochs} for record in self.records]
+        records = [
+            {**record.member.to_json(space), "epochs": record.epochs, "place": list(record.place)}
+            for record in self.records
+        ]
         return {"records": records, "typical": list(self._typical)}
 
     @classmethod
@@ -112,6 +117,7 @@ class Archive:
         archive = cls()
         for each in value["records"]:
             member = Member.from_json(each, space)
-            archive.records.append(Record(member, int(each["epochs"]), space.features(member.proposal.genome)))
+            features, (generation, index) = space.features(member.proposal.genome), each["place"]
+            archive.records.append(Record(member, int(each["epochs"]), features, (int(generation), int(index))))
         archive._typical = [float(loss) for loss in value["typical"]]
         return archive

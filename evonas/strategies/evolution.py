@@ -31,7 +31,7 @@ from evonas.strategies.ladder import Ladder
 from evonas.strategies.members import Member
 from evonas.strategies.operators import Credit
 from evonas.strategies.proposals import Proposal, new_proposal, sampled
-from evonas.strategies.ranking import rank_of
+from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.refinement import refined
 from evonas.strategies.screening import Effort, Offspring, screened
 from evonas.strategies.surrogate import Surrogate, fitted_hyperparameters
@@ -71,6 +71,7 @@ class Evolution:
         for genome in initial:
             once.setdefault(space.digest(genome), genome)
         self._initial = tuple(once.values())[: settings.population]
+        self._inherits = bool(settings.inherit)
         self._flat = space if isinstance(space, FlatSpace) else None
         self._generation = 0
         self._ladder = Ladder(
@@ -92,13 +93,25 @@ class Evolution:
             count = settings.offspring or settings.population if self._generation else settings.population
         rng = generation_rng(settings.seed or 0, self._generation)
         going_on = self._ladder.take(count)
-        self._out = [*going_on, *map(Training, self._new_proposals(count - len(going_on), rng))]
+        self._out = [*going_on, *map(self._begun, self._new_proposals(count - len(going_on), rng))]
         candidates = []
         for index, training in enumerate(self._out):
             epochs = self._ladder.following(training)
-            keep = epochs < settings.epochs
+            keep = self._inherits or epochs < settings.epochs
             candidates.append(training.candidate(settings, epochs, self._generation, index, keep))
         return self._turns.asked(candidates)
+
+    def _begun(self, proposal: Proposal) -> Training:
+        """A training of a new network: from its parent's weights, where these are kept and wanted."""
+        place = next((self._parents[parent] for parent in proposal.parents if parent in self._parents), None)
+        return Training(proposal, place=place, kind="continue" if place is None else "inherit")
+
+    @property
+    def _parents(self) -> dict[str, tuple[int, int]]:
+        """Digest -> place of those that children start from."""
+        if not self._inherits:
+            return {}
+        return {record.member.digest: record.place for record in self._archive.best(_ELITE) if is_feasible(record.rank)}
 
     def _new_proposals(self, count: int, rng: np.random.Generator) -> list[Proposal]:
         """So many networks that were not tried before, while the space has such."""
@@ -121,6 +134,7 @@ class Evolution:
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Remembers what came of the candidates."""
         told = self._turns.told(evaluations)
+        at_random = self._generation == 0 or len(self._seen) < _STARTUP
         for training, (candidate, evaluation) in zip(self._out, told, strict=True):
             member = Member.of(candidate, rank_of(evaluation, self._objective))
             if not training.epochs:
@@ -128,7 +142,8 @@ class Evolution:
                     continue
                 self._seen.add(candidate.digest)
                 self._credit.note(candidate.operator, self._archive.would_be_elite(member.rank, _ELITE))
-            self._archive.add(Record(member, candidate.epochs, self._space.features(candidate.genome)))
+            place, features = (candidate.generation, candidate.index), self._space.features(candidate.genome)
+            self._archive.add(Record(member, candidate.epochs, features, place), at_random)
             self._ladder.add(training.trained(candidate, member.rank))
         self._archive.trim()
         self._out = []
@@ -230,8 +245,8 @@ class Evolution:
         self._turns.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """What is at a rung and may go on to the next."""
-        return self._ladder.retained()
+        """What is at a rung and may go on to the next, and whose children start from its weights."""
+        return self._ladder.retained() | frozenset(self._parents.values())
 
 
 def _promise(surrogate: Surrogate, coded: Callable[[Array], Array], features: Array) -> Array:

@@ -107,7 +107,7 @@ class PopulationBasedTraining:
             kind = self._takes_over(parent.proposal.genome, genome)
             if kind == "continue":
                 return Training(proposal, epochs=parent.epochs, place=parent.place)
-            if kind == "inherit" and self._settings.inherit:
+            if kind == "inherit" and self._settings.inherit is not False:
                 return Training(proposal, place=parent.place, kind=kind)
         return Training(parent.proposal, epochs=parent.epochs, place=parent.place)
 

@@ -23,7 +23,26 @@ from tests.toy import RMSE, ToySpace, toy_score
 
 #: torch takes gigabytes, hence it is no part of the test extra; and its models minutes, where others take seconds.
 needs_torch = [pytest.mark.soak, pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")]
-ROWS = [pytest.param(name, marks=needs_torch if row.extra == "gp" else ()) for name, row in STRATEGIES.items()]
+#: A strategy in another mode, which promises the same.
+MODES: dict[str, tuple[str, dict[str, Any]]] = {
+    "evolution, in rungs": ("evolution", {"rungs": 3, "eta": 2, "inherit": True}),
+}
+ROWS = [
+    *(pytest.param(name, marks=needs_torch if row.extra == "gp" else ()) for name, row in STRATEGIES.items()),
+    *MODES,
+]
+
+
+def made(name: str, space: SearchSpace, **options: Any) -> Strategy:
+    """The strategy of that name, or in that mode."""
+    name, more = MODES.get(name, (name, {}))
+    return make_strategy(name, space, **options, **more)
+
+
+def in_rungs(name: str) -> bool:
+    """Whether it trains a network several times."""
+    return name in MODES or STRATEGIES[name].rungs
+
 
 SPACES: dict[str, SearchSpace] = {
     "toy": ToySpace(),
@@ -79,7 +98,7 @@ def _as_list(each: Candidate, space: SearchSpace) -> list[Any]:
 @every_space
 def test_candidates_are_in_the_space_and_complete(name: str, kind: str) -> None:
     space = SPACES[kind]
-    strategy = make_strategy(name, space, objective=RMSE, population=6, offspring=9, epochs=7, seed=3)
+    strategy = made(name, space, objective=RMSE, population=6, offspring=9, epochs=7, seed=3)
     known: set[str] = set()
     assert strategy.retained() == frozenset()
     generations = play(strategy, 5)
@@ -88,7 +107,7 @@ def test_candidates_are_in_the_space_and_complete(name: str, kind: str) -> None:
         for candidate in generation:
             assert space.contains(candidate.genome)
             assert candidate.digest == space.digest(candidate.genome)
-            assert candidate.epochs == 7 or (STRATEGIES[name].rungs and 0 < candidate.epochs < candidate.horizon == 7)
+            assert candidate.epochs == 7 or (in_rungs(name) and 0 < candidate.epochs < candidate.horizon == 7)
             assert candidate.generation == number
             assert 0 <= candidate.seed < 2**31
             assert set(candidate.parents) <= known
@@ -101,9 +120,9 @@ def test_candidates_are_in_the_space_and_complete(name: str, kind: str) -> None:
 @every_space
 def test_the_same_seed_asks_the_same_and_another_seed_asks_other(name: str, kind: str) -> None:
     space = SPACES[kind]
-    first = play(make_strategy(name, space, objective=RMSE, population=6, seed=0), 4)
-    again = play(make_strategy(name, space, objective=RMSE, population=6, seed=0), 4)
-    other = play(make_strategy(name, space, objective=RMSE, population=6, seed=1), 4)
+    first = play(made(name, space, objective=RMSE, population=6, seed=0), 4)
+    again = play(made(name, space, objective=RMSE, population=6, seed=0), 4)
+    other = play(made(name, space, objective=RMSE, population=6, seed=1), 4)
     assert first == again
     assert first != other
 
@@ -118,7 +137,7 @@ print(json.dumps(asked_everywhere(sys.argv[1])))
 def asked_everywhere(name: str) -> list[Any]:
     """What a strategy asks for on each space, as JSON values."""
     return [
-        as_text(play(make_strategy(name, space, objective=RMSE, population=6, seed=0), 4), space)
+        as_text(play(made(name, space, objective=RMSE, population=6, seed=0), 4), space)
         for space in SPACES.values()
     ]
 
@@ -142,12 +161,12 @@ def test_processes_with_other_hash_seeds_ask_the_same(name: str) -> None:
 def test_a_restored_strategy_goes_on_as_if_it_never_stopped(name: str, kind: str, stop: int) -> None:
     space = SPACES[kind]
     initial = [space.sample(np.random.default_rng(9))]
-    straight = make_strategy(name, space, objective=RMSE, population=6, seed=5, initial=initial)
+    straight = made(name, space, objective=RMSE, population=6, seed=5, initial=initial)
     expected = play(straight, 6)
-    stopped = make_strategy(name, space, objective=RMSE, population=6, seed=5, initial=initial)
+    stopped = made(name, space, objective=RMSE, population=6, seed=5, initial=initial)
     play(stopped, stop)
     state = json.loads(json.dumps(stopped.state(), allow_nan=False))
-    restored = make_strategy(name, space, objective=RMSE, population=6, seed=5)
+    restored = made(name, space, objective=RMSE, population=6, seed=5)
     play(restored, 2)
     restored.ask()  # whatever it did before is forgotten
     restored.restore(state)
@@ -159,7 +178,7 @@ def test_a_restored_strategy_goes_on_as_if_it_never_stopped(name: str, kind: str
 @every_strategy
 def test_as_many_as_asked_for_and_plain_numbers(name: str) -> None:
     space = ToySpace()
-    plain, whole = (make_strategy(name, space, objective=RMSE, population=6, seed=3) for _ in range(2))
+    plain, whole = (made(name, space, objective=RMSE, population=6, seed=3) for _ in range(2))
     for count in (1, 1, 1, 5, 1, 2):
         candidates = plain.ask(count)
         assert [candidate.index for candidate in candidates] == list(range(count))
@@ -174,7 +193,7 @@ def test_as_many_as_asked_for_and_plain_numbers(name: str) -> None:
 
 @every_strategy
 def test_calls_out_of_order_raise(name: str) -> None:
-    strategy = make_strategy(name, ToySpace(), population=4)
+    strategy = made(name, ToySpace(), population=4)
     with pytest.raises(RuntimeError, match="must follow ask"):
         strategy.tell([])
     candidates = strategy.ask()
@@ -193,8 +212,8 @@ def test_calls_out_of_order_raise(name: str) -> None:
 @every_space
 def test_minimising_and_maximising_the_negative_agree(name: str, kind: str) -> None:
     space = SPACES[kind]
-    down = make_strategy(name, space, objective=Objective("score", "min"), population=6)
-    up = make_strategy(name, space, objective="score", direction="max", population=6)
+    down = made(name, space, objective=Objective("score", "min"), population=6)
+    up = made(name, space, objective="score", direction="max", population=6)
     for _ in range(5):
         candidates = down.ask()
         assert candidates == up.ask()
@@ -204,7 +223,7 @@ def test_minimising_and_maximising_the_negative_agree(name: str, kind: str) -> N
 
 @every_strategy
 def test_all_may_fail(name: str) -> None:
-    strategy = make_strategy(name, ToySpace(), objective=RMSE, population=4)
+    strategy = made(name, ToySpace(), objective=RMSE, population=4)
     for _ in range(4):
         strategy.tell([Evaluation(Status.FAILED, reason="diverged") for _ in strategy.ask()])
     json.dumps(strategy.state(), allow_nan=False)
@@ -225,7 +244,7 @@ def test_all_may_fail(name: str) -> None:
     ids=["nan", "-inf", "inf", "no score", "failed", "infeasible"],
 )
 def test_what_failed_never_becomes_a_parent(name: str, bad: Evaluation) -> None:
-    strategy = make_strategy(name, ToySpace(), objective=RMSE, population=6, seed=2)
+    strategy = made(name, ToySpace(), objective=RMSE, population=6, seed=2)
     good: set[str] = set()
     for generation in range(8):
         candidates = strategy.ask()
@@ -237,14 +256,14 @@ def test_what_failed_never_becomes_a_parent(name: str, bad: Evaluation) -> None:
 
 @every_strategy
 def test_a_space_of_one_network_can_be_searched(name: str) -> None:
-    strategy = make_strategy(name, ToySpace(1), objective=RMSE, population=3)
-    assert all(len(generation) == 3 or STRATEGIES[name].rungs for generation in play(strategy, 4))
+    strategy = made(name, ToySpace(1), objective=RMSE, population=3)
+    assert all(len(generation) == 3 or in_rungs(name) for generation in play(strategy, 4))
 
 
 @every_strategy
 def test_the_one_feasible_network_is_found_and_kept_to(name: str) -> None:
     """All others break a limit, the less the nearer they are: found by the violation, and better than any of them."""
-    strategy, target = make_strategy(name, ToySpace(6), objective=RMSE, population=12, seed=1), (2, 4, 3)
+    strategy, target = made(name, ToySpace(6), objective=RMSE, population=12, seed=1), (2, 4, 3)
     for _ in range(25):
         candidates = strategy.ask()
         strategy.tell([_within(candidate, target) for candidate in candidates])
@@ -253,7 +272,7 @@ def test_the_one_feasible_network_is_found_and_kept_to(name: str) -> None:
     else:
         assert name in ("random", "hyperband")  # 216 networks, 300 candidates
     json.dumps(strategy.state(), allow_nan=False)
-    assert len(strategy.ask()) == 12 or STRATEGIES[name].rungs
+    assert len(strategy.ask()) == 12 or in_rungs(name)
 
 
 def _within(candidate: Candidate, target: tuple[int, ...]) -> Evaluation:
@@ -263,30 +282,30 @@ def _within(candidate: Candidate, target: tuple[int, ...]) -> Evaluation:
 
 @every_strategy
 def test_duplicates_are_told_like_others(name: str) -> None:
-    strategy = make_strategy(name, ToySpace(2), objective=RMSE, population=12)  # eight networks
+    strategy = made(name, ToySpace(2), objective=RMSE, population=12)  # eight networks
     digests = {candidate.digest for generation in play(strategy, 4) for candidate in generation}
     assert len(digests) == 8
     state = json.loads(json.dumps(strategy.state(), allow_nan=False))
-    restored = make_strategy(name, ToySpace(2), objective=RMSE, population=12)
+    restored = made(name, ToySpace(2), objective=RMSE, population=12)
     restored.restore(state)
     assert restored.ask() == strategy.ask()
 
 
 @every_strategy
 def test_new_networks_are_preferred_to_known_ones(name: str) -> None:
-    generations = play(make_strategy(name, ToySpace(), objective=RMSE, population=10), 8)
-    keys = [candidate.key if STRATEGIES[name].rungs else candidate.digest for each in generations for candidate in each]
+    generations = play(made(name, ToySpace(), objective=RMSE, population=10), 8)
+    keys = [candidate.key if in_rungs(name) else candidate.digest for each in generations for candidate in each]
     assert len(set(keys)) == len(keys)
 
 
 @every_strategy
 def test_initial_genomes_come_first(name: str) -> None:
     initial = [(1, 2, 3, "a"), (4, 5, 6, "a"), (1, 2, 3, "b")]
-    strategy = make_strategy(name, ToySpace(), population=4, initial=initial)
+    strategy = made(name, ToySpace(), population=4, initial=initial)
     candidates = strategy.ask()
     assert [candidate.genome for candidate in candidates[:2]] == initial[:2]
     assert [candidate.operator == "seed" for candidate in candidates] == [True, True, False, False]
-    many = make_strategy(name, ToySpace(), population=1, initial=initial)
+    many = made(name, ToySpace(), population=1, initial=initial)
     assert [candidate.genome for candidate in many.ask()] == initial[:1]
 
 
@@ -294,14 +313,14 @@ def test_initial_genomes_come_first(name: str) -> None:
 def test_the_global_generator_is_left_alone(name: str) -> None:
     random.seed(7)
     before = random.getstate()
-    play(make_strategy(name, ToySpace(), objective=RMSE, population=6), 4)
+    play(made(name, ToySpace(), objective=RMSE, population=6), 4)
     assert random.getstate() == before
 
 
 @every_strategy
 def test_every_strategy_is_better_than_random_on_a_smooth_problem(name: str) -> None:
     def best(strategy_name: str, seed: int) -> float:
-        strategy, found = make_strategy(strategy_name, ToySpace(), population=10, seed=seed), []
+        strategy, found = made(strategy_name, ToySpace(), population=10, seed=seed), []
         for _ in range(8):
             candidates = strategy.ask()
             scores = [toy_score(candidate.genome) for candidate in candidates]
@@ -313,4 +332,4 @@ def test_every_strategy_is_better_than_random_on_a_smooth_problem(name: str) -> 
         return sum(best(strategy_name, seed) for seed in range(10)) / 10
 
     # What trains a network several times is compared in `test_rungs`.
-    assert mean(name) < mean("random") or name == "random" or STRATEGIES[name].rungs
+    assert mean(name) < mean("random") or name == "random" or in_rungs(name)

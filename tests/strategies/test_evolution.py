@@ -170,3 +170,28 @@ def test_refining_moves_numbers_to_where_most_is_promised_and_keeps_names() -> N
     assert found.kind == "b"
     positions = [gene.domain.position(found[gene.name]) for gene in SPACE.genes if gene.name in first]
     np.testing.assert_allclose(positions, best, atol=0.02)
+
+
+def test_children_start_from_the_weights_of_their_parents() -> None:
+    strategy = make_strategy("evolution", ToySpace(), objective=RMSE, population=9, seed=0, inherit=True)
+    places: dict[tuple[int, int], str] = {}
+    heirs = 0
+    for generation in range(5):
+        kept = strategy.retained()
+        candidates = strategy.ask()
+        for candidate in candidates:
+            assert candidate.keep
+            if candidate.origin is not None:
+                assert candidate.origin.kind == "inherit"
+                assert candidate.origin.place in kept
+                assert places[candidate.origin.place] in candidate.parents
+                heirs += 1
+        places |= {(generation, candidate.index): candidate.digest for candidate in candidates}
+        strategy.tell([sum(candidate.genome[:3]) for candidate in candidates])
+    assert heirs > 10
+    for inherit in (None, False):
+        alone = make_strategy("evolution", ToySpace(), objective=RMSE, population=9, seed=0, inherit=inherit)
+        for _ in range(3):
+            candidates = alone.ask()
+            assert not any(candidate.origin or candidate.keep for candidate in candidates)
+            alone.tell([sum(candidate.genome[:3]) for candidate in candidates])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,12 @@ from evonas.strategies.hyperband import rungs
 from genomes.dense import DenseSpace
 from tests.toy import ToySpace, toy_score
 
-RUNGS = [name for name, row in STRATEGIES.items() if row.rungs]
+RUNGS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name, row in STRATEGIES.items() if row.rungs),
+    ("evolution", {"rungs": 3}),
+    ("evolution", {"rungs": 3, "inherit": True}),
+]
+in_rungs = pytest.mark.parametrize(("name", "options"), RUNGS)
 
 
 def curve_value(candidate: Candidate) -> float:
@@ -47,10 +53,11 @@ def played(strategy: Strategy, generations: int) -> Iterator[tuple[Candidate, fl
         yield from zip(candidates, scores, strict=True)
 
 
-@pytest.mark.parametrize("name", RUNGS)
+@in_rungs
 @pytest.mark.parametrize("population", [1, 2, 7, 30])
-def test_origins_are_kept_trainings_with_fewer_epochs(name: str, population: int) -> None:
-    asked = [each for each, _ in played(make_strategy(name, ToySpace(), population=population, epochs=27), 25)]
+def test_origins_are_kept_trainings_with_fewer_epochs(name: str, options: dict[str, Any], population: int) -> None:
+    strategy = make_strategy(name, ToySpace(), population=population, epochs=27, **options)
+    asked = [each for each, _ in played(strategy, 25)]
     assert {each.horizon for each in asked} == {27}
     assert max(each.epochs for each in asked) == 27
     assert any(each.origin for each in asked)
@@ -92,9 +99,9 @@ def test_the_best_of_a_rung_go_on() -> None:
     assert [each.seed for each in second] == [each.seed for each, _ in best]
 
 
-def epochs_until(name: str, seed: int, score: float) -> int:
+def epochs_until(name: str, options: dict[str, Any], seed: int, score: float) -> int:
     """Epochs trained in all until a network is as good, those of states that are gone on from counted once."""
-    strategy, spent = make_strategy(name, ToySpace(), population=27, epochs=27, seed=seed), 0
+    strategy, spent = make_strategy(name, ToySpace(), population=27, epochs=27, seed=seed, **options), 0
     behind: dict[tuple[int, int], int] = {}
     while True:
         for each, value in told(strategy):
@@ -105,12 +112,12 @@ def epochs_until(name: str, seed: int, score: float) -> int:
                 return spent
 
 
-@pytest.mark.parametrize("name", RUNGS)
-def test_a_good_network_takes_fewer_epochs_than_at_random(name: str) -> None:
-    def mean(strategy: str) -> float:
-        return sum(epochs_until(strategy, seed, 1.1) for seed in range(8)) / 8
+@in_rungs
+def test_a_good_network_takes_fewer_epochs_than_at_random(name: str, options: dict[str, Any]) -> None:
+    def mean(strategy: str, options: dict[str, Any]) -> float:
+        return sum(epochs_until(strategy, options, seed, 1.1) for seed in range(8)) / 8
 
-    assert mean(name) < 0.9 * mean("random")
+    assert mean(name, options) < 0.9 * mean("random", {})
 
 
 def test_a_population_explores_its_training_and_grows() -> None:
