@@ -172,7 +172,10 @@ def run(
     strategy: Annotated[str | None, option(f"One of {', '.join(STRATEGIES)} [{_DEFAULTS.strategy}].", "NAME")] = None,
     inherit: Annotated[
         str | None,
-        option("on or off: whether children start from their parents' weights, where a strategy can [on].", "ON"),
+        option("on or off: whether children start from their parents' weights [on in pbt, off in evolution].", "ON"),
+    ] = None,
+    rungs: Annotated[
+        int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
     ] = None,
     trainer: Annotated[
         str | None, option("population (all networks at once) or single (one by one) [population].", "NAME")
@@ -209,6 +212,7 @@ def run(
         "replicates": replicates,
         "strategy": strategy,
         "inherit": inherit,
+        "rungs": rungs,
         "trainer": trainer if build is None else trainer or "single",
         "candidate_timeout": candidate_timeout,
         "worker_memory": worker_memory,

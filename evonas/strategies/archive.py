@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +67,11 @@ class Archive:
         self.records = [record for record in self.records if id(record) in kept]
 
     @property
+    def typical(self) -> float:
+        """Median loss of genomes drawn at random, infinite while there is none."""
+        return float(np.median(self._typical)) if self._typical else math.inf
+
+    @property
     def can_teach(self) -> bool:
         """Whether there are two records of one kind, with losses or else with violations, to learn from."""
         return len(self._lessons()) > 1
@@ -95,7 +101,7 @@ class Archive:
             features=features,
             losses=losses,
             failures=np.array(failures).reshape(len(failures), features.shape[1]),
-            typical=float(np.median(self._typical if self._typical and tier == 0 else losses)),
+            typical=self.typical if self._typical and tier == 0 else float(np.median(losses)),
         )
 
     def _lessons(self) -> list[Record]:

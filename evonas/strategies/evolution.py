@@ -1,9 +1,11 @@
 """The default: evolution whose offspring are screened by a Gaussian process before they are evaluated.
 
 The first candidates are spread over the space. From then on each candidate is the winner of an inner evolution
-(`screening`) from the best genomes so far, run on what a surrogate expects of each (`surrogate`). Of those asked for
-together, each takes what is expected of those before it for seen. With `settings.rungs` above 1 networks are trained
-in rungs: all for a few epochs, the best of them for more (`ladder`); the surrogate expects the loss after all epochs.
+(`screening`) from the best genomes so far, run on what a surrogate expects of each (`surrogate`), with its numbers
+moved to where most is expected (`refinement`). Of those asked for together, each takes what is expected of those before
+it for seen. Every other one doubts the surrogate while nothing better is found (`restarts`). With `settings.rungs`
+above 1 networks are trained in rungs: all for a few epochs, the best of them for more (`ladder`); the surrogate expects
+the loss after all epochs. With `settings.inherit` children of the best start from the weights of a parent.
 
 References:
     Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
@@ -13,6 +15,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
@@ -33,6 +36,7 @@ from evonas.strategies.operators import Credit
 from evonas.strategies.proposals import Proposal, new_proposal, sampled
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.refinement import refined
+from evonas.strategies.restarts import Doubt
 from evonas.strategies.screening import Effort, Offspring, screened
 from evonas.strategies.surrogate import Surrogate, fitted_hyperparameters
 from evonas.strategies.trainings import Training
@@ -80,6 +84,7 @@ class Evolution:
         self._out: list[Training] = []
         self._archive = Archive()
         self._credit = Credit()
+        self._doubt = Doubt()
         self._seen: set[str] = set()
         self._hyperparameters: list[float] = []
         self._fitted = 0
@@ -145,6 +150,8 @@ class Evolution:
             place, features = (candidate.generation, candidate.index), self._space.features(candidate.genome)
             self._archive.add(Record(member, candidate.epochs, features, place), at_random)
             self._ladder.add(training.trained(candidate, member.rank))
+            if candidate.epochs == self._settings.epochs:
+                self._doubt.note(member.rank[1] if is_feasible(member.rank) else math.inf, self._archive.typical)
         self._archive.trim()
         self._out = []
         self._generation += 1
@@ -164,14 +171,18 @@ class Evolution:
         if not self._hyperparameters or len(self._seen) > self._fitted + self._fitted // 15:
             self._hyperparameters = fitted_hyperparameters(evidence, self._hyperparameters)
             self._fitted = len(self._seen)
-        surrogate = Surrogate.of(evidence, self._hyperparameters)
+        # One that goes by what it believes, and while nothing better is found a second one, which doubts it.
+        surrogates = [Surrogate.of(evidence, self._hyperparameters)]
+        if self._doubt.steps:
+            surrogates.append(Surrogate.of(evidence, self._doubt.loosened(self._hyperparameters)))
         for proposal in proposals:
-            surrogate = surrogate.believing(self._in_full(self._space.features(proposal.genome)))
+            surrogates = self._believing(surrogates, proposal)
         members = [record.member for record in self._archive.best(_ELITE)]
         elite = [Offspring(member.proposal.genome, (member.digest,)) for member in members]
         effort = next(effort for most, effort in _EFFORTS if len(self._seen) < most)
         rates = self._credit.rates(self._space.mutations)
         while len(proposals) < count:
+            surrogate = surrogates[len(seen) % len(surrogates)]
             promise = partial(_promise, surrogate, self._in_full)
             ranked = screened(self._space, elite, promise, rates, effort, rng)
             ranked = self._refined(ranked[: effort.refined], surrogate, effort) + ranked
@@ -184,7 +195,12 @@ class Evolution:
             proposals.append(new or new_proposal(seen, lambda: sampled(self._space, rng)))
             seen.add(proposals[-1].digest)
             if len(proposals) < count:
-                surrogate = surrogate.believing(self._in_full(self._space.features(proposals[-1].genome)))
+                surrogates = self._believing(surrogates, proposals[-1])
+
+    def _believing(self, surrogates: Sequence[Surrogate], proposal: Proposal) -> list[Surrogate]:
+        """The surrogates that take what they expect of a proposal for seen."""
+        features = self._in_full(self._space.features(proposal.genome))
+        return [surrogate.believing(features) for surrogate in surrogates]
 
     def _refined(self, winners: Sequence[Offspring], surrogate: Surrogate, effort: Effort) -> list[Offspring]:
         """The winners with their numbers moved to where more is promised."""
@@ -225,6 +241,7 @@ class Evolution:
             "archive": self._archive.to_json(self._space),
             "ladder": self._ladder.to_json(self._space),
             "credit": self._credit.to_json(),
+            "doubt": self._doubt.to_json(),
             "hyperparameters": list(self._hyperparameters),
             "fitted": self._fitted,
             "seen": sorted(self._seen),
@@ -237,6 +254,7 @@ class Evolution:
         self._archive = Archive.from_json(state["archive"], self._space)
         self._ladder.restore(state["ladder"], self._space)
         self._credit = Credit.from_json(state["credit"])
+        self._doubt = Doubt.from_json(state["doubt"])
         self._hyperparameters = [float(value) for value in state["hyperparameters"]]
         self._fitted = int(state["fitted"])
         self._seen = set(state["seen"])

@@ -113,8 +113,9 @@ def descended(loss: Slope, start: Array, low: Array, high: Array, iterations: in
 
 
 def _numbers(space: FlatSpace, values: Mapping[str, Value]) -> dict[str, Range]:
-    """The genes that can be moved: in a range, and not switched off."""
-    there = ((gene.name, gene.domain) for gene in space.genes if gene.name in values)
+    """The genes that can be moved: in a range, not switched off, and not deciding which others are there."""
+    deciding = {name for gene in space.genes for name, _ in gene.when}
+    there = ((gene.name, gene.domain) for gene in space.genes if gene.name in values and gene.name not in deciding)
     return {
         name: domain
         for name, domain in there

@@ -172,6 +172,16 @@ def test_refining_moves_numbers_to_where_most_is_promised_and_keeps_names() -> N
     np.testing.assert_allclose(positions, best, atol=0.02)
 
 
+def test_refining_leaves_alone_what_decides_which_genes_there_are() -> None:
+    space = HyperparameterSpace(
+        {"layers": Range(1, 4), "rate": Range(0.0, 1.0), "units_3": Gene(Range(8, 64), when={"layers": {"low": 3}})}
+    )
+    rises = np.ones(len(space.features(space.sample(np.random.default_rng(0)))))
+    start = space.from_values({"layers": 1, "rate": 0.2})
+    found = refined(space, start, lambda features: (float(rises @ features), rises), 20)
+    assert dict(found) == {"layers": 1, "rate": 1.0}
+
+
 def test_children_start_from_the_weights_of_their_parents() -> None:
     strategy = make_strategy("evolution", ToySpace(), objective=RMSE, population=9, seed=0, inherit=True)
     places: dict[tuple[int, int], str] = {}

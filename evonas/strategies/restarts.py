@@ -1,0 +1,64 @@
+"""When a search is stuck, and how far it then doubts what it believes: restarts of the exploration, not of the memory.
+
+A search that has settled in a basin is sure of its surroundings and, by length scales fitted there, of all else. Each
+time nothing better was found for a while, length scales are taken for shorter, so that what lies between the
+evaluations is uncertain again and worth one; what was seen is kept. After the shortest it begins anew with the first.
+
+References:
+    Wang and de Freitas, "Theoretical Analysis of Bayesian Optimisation with Unknown Gaussian Process
+    Hyper-Parameters", arXiv:1406.7758, 2014 (length scales that shrink).
+    Eriksson et al., "Scalable Global Optimization via Local Bayesian Optimization", NeurIPS 2019 (restarts by counts).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["Doubt"]
+
+#: Evaluations without an improvement after which the doubt grows by one step, and the most steps.
+_PATIENCE, _MOST = 6, 4
+#: What a step does to the logarithm of a squared inverse length scale: lengths by 0.7.
+_SHORTER = -2.0 * math.log(0.7)
+#: Smallest improvement, as a share of what the best is below the typical.
+_LEAST_IMPROVEMENT = 0.01
+
+
+class Doubt:
+    """Grows while nothing better is found."""
+
+    def __init__(self) -> None:
+        self._best = math.inf
+        self._waited = 0
+
+    def note(self, loss: float, typical: float) -> None:
+        """An evaluation gave this loss (infinite where it gave none); `typical` is that of a random genome."""
+        span = typical - self._best
+        worth = _LEAST_IMPROVEMENT * max(span, 0.0) if math.isfinite(span) else 0.0
+        if loss < self._best - worth:
+            self._best, self._waited = loss, 0
+        else:
+            self._waited += 1
+
+    @property
+    def steps(self) -> int:
+        """How much it doubts: 0 for not at all."""
+        return self._waited // _PATIENCE % (_MOST + 1)
+
+    def loosened(self, hyperparameters: Sequence[float]) -> list[float]:
+        """Hyperparameters of a surrogate that is as sure of itself as it ought to be."""
+        return [*(weight + self.steps * _SHORTER for weight in hyperparameters[:-2]), *hyperparameters[-2:]]
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"best": None if math.isinf(self._best) else self._best, "waited": self._waited}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Doubt:
+        """Back from JSON values."""
+        doubt = cls()
+        doubt._best = math.inf if value["best"] is None else float(value["best"])
+        doubt._waited = int(value["waited"])
+        return doubt
