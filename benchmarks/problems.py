@@ -255,7 +255,9 @@ TUNING: Mapping[str, Function] = {
         HyperparameterSpace({**_cube(3), "kind": ["x", "y", "z"], "m": Range(1, 20)}), hartmann3, -3.86278
     ),
     "levy": Function(
-        HyperparameterSpace({"a": Range(-10.0, 10.0), "b": Range(-10.0, 10.0), "c": Range(-10.0, 10.0), "m": Range(-10, 10)}),
+        HyperparameterSpace(
+            {"a": Range(-10.0, 10.0), "b": Range(-10.0, 10.0), "c": Range(-10.0, 10.0), "m": Range(-10, 10)}
+        ),
         levy,
     ),
     "shekel": Function(HyperparameterSpace(_cube(4, 0.0, 10.0)), shekel, math.nan),

@@ -236,7 +236,11 @@ def log_expected_improvement_slopes(mean: float, deviation: float, best: float) 
     if z > -1.0:
         below = 0.5 * math.erfc(-z / math.sqrt(2))
         log_gain = math.log(math.exp(log_density) + z * below)
-        return log_gain + math.log(deviation), -below / deviation / math.exp(log_gain), math.exp(log_density - log_gain) / deviation
+        return (
+            log_gain + math.log(deviation),
+            -below / deviation / math.exp(log_gain),
+            math.exp(log_density - log_gain) / deviation,
+        )
     # By the density: below / density is Mills' ratio.
     mills = math.sqrt(math.pi / 2) * float(erfcx(-z / math.sqrt(2)))
     ratio = max(1.0 + z * mills if z > -1e3 else 1.0 / (z * z), 1e-300)

@@ -15,7 +15,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,11 @@ from deap import base, tools
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective, objectives_of
-from evonas.seeds import generation_rng, seeded_random, survival_rng
+from evonas.seeds import seeded_random, survival_rng
 from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal, new_proposal, sampled, sampled_generation, to_candidates
+from evonas.strategies.population import Population
+from evonas.strategies.proposals import Proposal
 from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
-from evonas.strategies.turns import Turns
 from genomes.space import SearchSpace
 
 __all__ = ["ParetoEvolution"]
@@ -40,39 +40,22 @@ _MUTATED = 0.5
 _Key = tuple[int, float, float]
 
 
-class ParetoEvolution:
+class ParetoEvolution(Population):
     """The objectives are `settings.objectives`; with none given, the score and the parameters."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
     ) -> None:
-        self._space, self._settings = space, settings.resolved(objective.name)
+        super().__init__(space, objective, settings, initial)
         self._objectives = objectives_of(objective, settings.objectives or (objective.name, "parameters"))
-        self._initial = tuple(initial)
-        self._generation = 0
-        self._population: list[Member] = []
-        self._seen: set[str] = set()
-        self._turns = Turns(objective.name)
 
-    def ask(self, count: int | None = None) -> list[Candidate]:
-        """The first population, then lambda offspring a generation."""
-        self._turns.check_ask(count)
-        if self._generation == 0:
-            count = count or self._settings.population
-            proposals = sampled_generation(self._space, self._initial, self._settings, 0, self._seen, count)
-        else:
-            proposals = self._offspring(count or self._settings.offspring or self._settings.population)
-        return self._turns.asked(to_candidates(proposals, self._settings, self._generation))
-
-    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
+    def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """Cuts parents and offspring to mu, front by front."""
         members = {member.digest: member for member in self._population}
-        for candidate, evaluation in self._turns.told(evaluations):
+        for candidate, evaluation in told:
             members.setdefault(candidate.digest, self._member(candidate, evaluation))
-            self._seen.add(candidate.digest)
         rng = survival_rng(self._settings.seed or 0, self._generation)
         self._population = _survivors(list(members.values()), self._settings.population, rng)
-        self._generation += 1
 
     def _member(self, candidate: Candidate, evaluation: Evaluation) -> Member:
         """The member, with its losses if it has them all."""
@@ -82,9 +65,8 @@ class ParetoEvolution:
         losses = tuple(objective.loss(evaluation.value_of(objective.name)) for objective in self._objectives)
         return Member.of(candidate, rank, losses) if all(map(math.isfinite, losses)) else Member.of(candidate, UNRANKED)
 
-    def _offspring(self, count: int) -> list[Proposal]:
+    def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:
         space, share = self._space, self._settings.crossover
-        rng = generation_rng(self._settings.seed or 0, self._generation)
         population, keys = self._population, _keys(self._population)
 
         def parent() -> Proposal:
@@ -105,34 +87,7 @@ class ParetoEvolution:
                 operator = operator or mutation
             return Proposal(genome, space.digest(genome), parents, operator)
 
-        proposals: list[Proposal] = []
-        seen = set(self._seen)
-        while len(proposals) < count:
-            proposals.append(new_proposal(seen, child, lambda: sampled(space, rng)))
-            seen.add(proposals[-1].digest)
-        return proposals
-
-    def state(self) -> dict[str, Any]:
-        """The population with its losses, and the digests tried."""
-        self._turns.check_settled("state")
-        return {
-            "generation": self._generation,
-            "population": [member.to_json(self._space) for member in self._population],
-            "seen": sorted(self._seen),
-            "initial": [] if self._generation else [self._space.genome_to_json(genome) for genome in self._initial],
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`."""
-        self._generation = int(state["generation"])
-        self._population = [Member.from_json(value, self._space) for value in state["population"]]
-        self._seen = set(state["seen"])
-        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
-        self._turns.reset()
-
-    def retained(self) -> frozenset[tuple[int, int]]:
-        """Starts nothing from what was trained before."""
-        return frozenset()
+        return self._new(count, rng, child)
 
 
 class _Individual:

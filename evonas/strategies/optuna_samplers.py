@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class _Trial:
     rank: Rank
 
 
-class _Sampled:
+class _Sampled(ABC):
     """A strategy that leaves the choice to a sampler of Optuna's."""
 
     name: ClassVar[str]
@@ -84,8 +85,9 @@ class _Sampled:
         self._asked: list[tuple[optuna.Trial, Mapping[str, Any]]] = []
         self._turns = Turns(objective.name)
 
+    @abstractmethod
     def _sampler(self, seed: int) -> BaseSampler:
-        raise NotImplementedError
+        """The sampler of Optuna's that chooses, made from a seed."""
 
     @property
     def _size(self) -> int:

@@ -117,9 +117,7 @@ def _numbers(space: FlatSpace, values: Mapping[str, Value]) -> dict[str, Range]:
     deciding = {name for gene in space.genes for name, _ in gene.when}
     there = ((gene.name, gene.domain) for gene in space.genes if gene.name in values and gene.name not in deciding)
     return {
-        name: domain
-        for name, domain in there
-        if isinstance(domain, Range) and not (domain.zero and values[name] == 0)
+        name: domain for name, domain in there if isinstance(domain, Range) and not (domain.zero and values[name] == 0)
     }
 
 

@@ -27,7 +27,8 @@ from genomes.dense.wiring import chain, wires_of
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Gene
-from genomes.values import Word, boolean, shown, suggestion, table
+from genomes.moves import in_turn
+from genomes.values import Word, boolean, shown, table
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -158,14 +159,7 @@ class DenseSpace:
         Raises:
             InputError: there is no such mutation.
         """
-        names = list(self.mutations)
-        rng.shuffle(names)
-        if operator is not None:
-            if operator not in MUTATIONS:
-                mend = suggestion(operator, MUTATIONS)
-                raise InputError(f"operator must be a mutation, not {shown(operator)}: {mend}")
-            names.insert(0, operator)
-        for name in names:
+        for name in in_turn(operator, MUTATIONS, self.mutations, rng):
             child = MUTATIONS[name](genome, self, rng)
             if child is not None:
                 return child, name

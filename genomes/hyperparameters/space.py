@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,8 @@ from genomes.hyperparameters.features import Features
 from genomes.hyperparameters.genome import HyperparameterGenome
 from genomes.hyperparameters.mutation import MUTATIONS, applies_to, completed
 from genomes.hyperparameters.reading import kind_of, read_genes
-from genomes.values import shown, suggestion, table
+from genomes.moves import in_turn
+from genomes.values import shown, table
 
 __all__ = ["HyperparameterSpace"]
 
@@ -67,21 +68,11 @@ class HyperparameterSpace:
         Raises:
             InputError: there is no such mutation.
         """
-        if operator is not None and operator not in MUTATIONS:
-            mend = suggestion(operator, MUTATIONS)
-            raise InputError(f"operator must be a mutation, not {shown(operator)}: {mend}")
-        for name in self._in_turn(operator, rng):
+        for name in in_turn(operator, MUTATIONS, self.mutations, rng):
             values = MUTATIONS[name](dict(genome.pairs), self.genes, rng)
             if values is not None:
                 return HyperparameterGenome.of(completed(values, self.genes, rng)), name
         return genome, "none"
-
-    def _in_turn(self, operator: str | None, rng: np.random.Generator) -> Iterator[str]:
-        """The mutations to be tried: the given one, then all in random order."""
-        if operator is not None:
-            yield operator
-        for place in rng.permutation(len(self.mutations)).tolist():
-            yield self.mutations[place]
 
     def crossover(
         self, a: HyperparameterGenome, b: HyperparameterGenome, rng: np.random.Generator

@@ -137,8 +137,7 @@ print(json.dumps(asked_everywhere(sys.argv[1])))
 def asked_everywhere(name: str) -> list[Any]:
     """What a strategy asks for on each space, as JSON values."""
     return [
-        as_text(play(made(name, space, objective=RMSE, population=6, seed=0), 4), space)
-        for space in SPACES.values()
+        as_text(play(made(name, space, objective=RMSE, population=6, seed=0), 4), space) for space in SPACES.values()
     ]
 
 
@@ -332,4 +331,4 @@ def test_every_strategy_is_better_than_random_on_a_smooth_problem(name: str) -> 
         return sum(best(strategy_name, seed) for seed in range(10)) / 10
 
     # What trains a network several times is compared in `test_rungs`.
-    assert mean(name) < mean("random") or name == "random" or in_rungs(name)
+    assert name == "random" or in_rungs(name) or mean(name) < mean("random")
