@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
@@ -132,7 +133,8 @@ class Evolution:
             seen.add(proposals[-1].digest)
             places.append(self._space.features(proposals[-1].genome))
         if len(proposals) < count:
-            with seeded_random(rng):  # DEAP draws from the global generator
+            # DEAP draws from the global generator; and these matrices are too small for threads to be worth waking.
+            with seeded_random(rng), _linear_algebra().limit(limits=1):
                 self._screen(proposals, count, seen, rng)
         return proposals
 
@@ -265,6 +267,12 @@ class Evolution:
     def retained(self) -> frozenset[tuple[int, int]]:
         """What is at a rung and may go on to the next, and whose children start from its weights."""
         return self._ladder.retained() | frozenset(self._parents.values())
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """The threads of numpy's and scipy's libraries."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _promise(surrogate: Surrogate, coded: Callable[[Array], Array], features: Array) -> Array:

@@ -63,7 +63,7 @@ def values(space: DenseSpace, genome: DenseGenome) -> dict[str, Value]:
         all_values |= {_edge(u, to, space.max_layers + 1): u in wire for u in range(node)}
     all_values |= {name: gene_of(genome, name) for name in SETTINGS}
     active: dict[str, Value] = {}
-    for gene in genes(space):
+    for gene in space.genes:
         if gene.is_active(active):
             active[gene.name] = all_values[gene.name]
     return active
@@ -71,7 +71,7 @@ def values(space: DenseSpace, genome: DenseGenome) -> dict[str, Value]:
 
 def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
     """The genome of these values, as `DenseSpace.from_values`."""
-    known = genes(space)
+    known = space.genes
     table(given, "genome", [gene.name for gene in known])
     active: dict[str, Value] = {}
     for gene in known:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -95,7 +96,7 @@ class DenseSpace:
 
     # ---------------------------------------------------------------- what the space allows
 
-    @property
+    @cached_property
     def mutations(self) -> tuple[str, ...]:
         """Names of the mutations that can change something here."""
         return tuple(name for name in MUTATIONS if any(self.is_free(gene) for gene in GENES_MOVED[name]))
@@ -199,7 +200,7 @@ class DenseSpace:
         """The genome as numbers in [0, 1], shape `(num_features,)`; see `genomes.dense.features`."""
         return features(self, genome)
 
-    @property
+    @cached_property
     def genes(self) -> tuple[Gene, ...]:
         """The space as named genes; see `genomes.dense.flat`."""
         return flat.genes(self)

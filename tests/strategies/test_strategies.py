@@ -80,7 +80,7 @@ def test_the_oldest_die_however_good_they_are() -> None:
         assert all(len(each.parents) == 1 and each.parents[0] in told[-6:] for each in candidates if generation)
         told += [candidate.digest for candidate in candidates]
         strategy.tell([Evaluation(Status.OK, {"rmse": float(len(told))}) for _ in candidates])  # the first is best
-        assert [member["digest"] for member in strategy.state()["alive"]] == told[-6:]
+        assert [member["digest"] for member in strategy.state()["population"]] == told[-6:]
 
 
 def test_a_fitness_orders_by_feasibility_first() -> None:
