@@ -3,9 +3,10 @@
 The first candidates are spread over the space. From then on each candidate is the winner of an inner evolution
 (`screening`) from the best genomes so far, run on what a surrogate expects of each (`surrogate`), with its numbers
 moved to where most is expected (`refinement`). Of those asked for together, each takes what is expected of those before
-it for seen. Every other one doubts the surrogate while nothing better is found (`restarts`). With `settings.rungs`
-above 1 networks are trained in rungs: all for a few epochs, the best of them for more (`ladder`); the surrogate expects
-the loss after all epochs. With `settings.inherit` children of the best start from the weights of a parent.
+it for seen. While nothing better is found, one in three is chosen by a surrogate that doubts itself (`restarts`). With
+`settings.rungs` above 1 networks are trained in rungs: all for a few epochs, the best of them for more (`ladder`); the
+surrogate expects the loss after all epochs. With `settings.inherit` children of the best start from the weights of a
+parent.
 
 References:
     Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
@@ -56,12 +57,14 @@ _SPREAD = 5
 _ELITE = 12
 #: The most promising that are looked through for one that was not tried before.
 _LOOKED_THROUGH = 50
+#: While nothing better is found, one candidate in so many is chosen by a surrogate that doubts itself.
+_DOUBTED = 3
 #: Evaluations up to which, and effort with which, candidates are screened: the first ones are worth more.
 _EFFORTS = (
-    (100, Effort(30, 30, 2, 10, 2, 15)),
-    (300, Effort(30, 20, 2, 10, 1, 15)),
-    (1_000, Effort(20, 20, 2, 10, 1, 15)),
-    (1 << 62, Effort(5, 15, 1, 8, 0, 0)),
+    (100, Effort(30, 30, 2, 10, 2, 15, 200)),
+    (300, Effort(30, 20, 2, 10, 1, 15, 200)),
+    (1_000, Effort(20, 20, 2, 10, 1, 15, 200)),
+    (1 << 62, Effort(5, 15, 1, 8, 1, 4, 80)),
 )
 
 
@@ -169,22 +172,25 @@ class Evolution:
 
     def _screen(self, proposals: list[Proposal], count: int, seen: set[str], rng: np.random.Generator) -> None:
         """Adds winners of the inner evolution until there are `count` proposals."""
-        evidence = self._archive.evidence(self._coded).thinned()
+        effort = next(effort for most, effort in _EFFORTS if len(self._seen) < most)
+        evidence = self._archive.evidence(self._coded).thinned(effort.evidence)
         if not self._hyperparameters or len(self._seen) > self._fitted + self._fitted // 15:
             self._hyperparameters = fitted_hyperparameters(evidence, self._hyperparameters)
             self._fitted = len(self._seen)
-        # One that goes by what it believes, and while nothing better is found a second one, which doubts it.
-        surrogates = [Surrogate.of(evidence, self._hyperparameters)]
+        # One that goes by what it believes, and while nothing better is found another one, which doubts it.
+        beliefs = [self._hyperparameters]
         if self._doubt.steps:
-            surrogates.append(Surrogate.of(evidence, self._doubt.loosened(self._hyperparameters)))
-        for proposal in proposals:
-            surrogates = self._believing(surrogates, proposal)
+            beliefs.append(self._doubt.loosened(self._hyperparameters))
+        surrogates: dict[int, Surrogate] = {}
         members = [record.member for record in self._archive.best(_ELITE)]
         elite = [Offspring(member.proposal.genome, (member.digest,)) for member in members]
-        effort = next(effort for most, effort in _EFFORTS if len(self._seen) < most)
         rates = self._credit.rates(self._space.mutations)
         while len(proposals) < count:
-            surrogate = surrogates[len(seen) % len(surrogates)]
+            which = int(len(beliefs) > 1 and len(seen) % _DOUBTED == 0)
+            surrogate = surrogates.get(which) or Surrogate.of(evidence, beliefs[which])
+            for proposal in proposals[surrogate.num_believed :]:
+                surrogate = surrogate.believing(self._in_full(self._space.features(proposal.genome)))
+            surrogates[which] = surrogate
             promise = partial(_promise, surrogate, self._in_full)
             ranked = screened(self._space, elite, promise, rates, effort, rng)
             ranked = self._refined(ranked[: effort.refined], surrogate, effort) + ranked
@@ -196,13 +202,6 @@ class Evolution:
             new = next((option for option in options if option.digest not in seen), None)
             proposals.append(new or new_proposal(seen, lambda: sampled(self._space, rng)))
             seen.add(proposals[-1].digest)
-            if len(proposals) < count:
-                surrogates = self._believing(surrogates, proposals[-1])
-
-    def _believing(self, surrogates: Sequence[Surrogate], proposal: Proposal) -> list[Surrogate]:
-        """The surrogates that take what they expect of a proposal for seen."""
-        features = self._in_full(self._space.features(proposal.genome))
-        return [surrogate.believing(features) for surrogate in surrogates]
 
     def _refined(self, winners: Sequence[Offspring], surrogate: Surrogate, effort: Effort) -> list[Offspring]:
         """The winners with their numbers moved to where more is promised."""

@@ -166,8 +166,7 @@ class GaussianProcess:
 
     def best_mean(self) -> float:
         """The lowest mean among what was seen: without noise, the lowest target."""
-        shape = _matern(_squared_distances(self.scaled, self.scaled))[0]
-        return float((self.mean + self.signal * (shape @ self.alpha)).min())
+        return float((self.targets - self.noise * self.alpha).min())
 
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Mean and standard deviation (of the function, without noise) at features `(count, num_features)`."""

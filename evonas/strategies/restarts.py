@@ -19,7 +19,7 @@ from typing import Any
 __all__ = ["Doubt"]
 
 #: Evaluations without an improvement after which the doubt grows by one step, and the most steps.
-_PATIENCE, _MOST = 6, 4
+_PATIENCE, _MOST = 10, 4
 #: What a step does to the logarithm of a squared inverse length scale: lengths by 0.7.
 _SHORTER = -2.0 * math.log(0.7)
 #: Smallest improvement, as a share of what the best is below the typical.

@@ -61,6 +61,8 @@ class Effort:
         survivors: of a round.
         refined: of the winners, so many have their numbers moved along the slope.
         iterations: of that, at most.
+        evidence: evaluations that the surrogate is conditioned on, at most; more cost more and say little more of the
+            best region.
     """
 
     samples: int
@@ -69,6 +71,7 @@ class Effort:
     survivors: int
     refined: int
     iterations: int
+    evidence: int
 
 
 def screened(

@@ -32,9 +32,8 @@ __all__ = ["Evidence", "Surrogate", "fitted_hyperparameters", "warped"]
 
 Array = NDArray[np.float64]
 
-#: Evaluations that the process is conditioned on, at most; more cost more and say little more of the best region.
-_MOST = 250
-#: Of these, the share that is the best; the others are spread evenly over the ranks below.
+#: Of the evaluations that a process is conditioned on, the share that is the best; the others are spread evenly over
+#: the ranks below.
 _BEST_SHARE = 0.6
 #: Failures that are remembered, at most.
 _MOST_FAILURES = 100
@@ -62,15 +61,15 @@ class Evidence:
     failures: Array
     typical: float
 
-    def thinned(self) -> Evidence:
-        """At most as much as a process is conditioned on: the best, and some of every rank below."""
+    def thinned(self, most: int) -> Evidence:
+        """At most so many losses: the best, and some of every rank below."""
         failures = self.failures[-_MOST_FAILURES:]
         count = len(self.losses)
-        if count <= _MOST:
+        if count <= most:
             return replace(self, failures=failures)
         ordered = np.argsort(self.losses, kind="stable")
-        num_best = int(_MOST * _BEST_SHARE)
-        spread = np.linspace(num_best, count - 1, _MOST - num_best).astype(np.intp)
+        num_best = int(most * _BEST_SHARE)
+        spread = np.linspace(num_best, count - 1, most - num_best).astype(np.intp)
         kept = ordered[np.concatenate([np.arange(num_best), spread])]
         return replace(self, features=self.features[kept], losses=self.losses[kept], failures=failures)
 
@@ -102,11 +101,13 @@ class Surrogate:
         process: of the warped losses.
         best: the lowest mean among what was seen.
         success: of 1 where an evaluation had a loss and 0 where it failed; None while nothing failed.
+        num_believed: how many of its own expectations it takes for seen.
     """
 
     process: GaussianProcess
     best: float
     success: GaussianProcess | None
+    num_believed: int = 0
 
     @classmethod
     def of(cls, evidence: Evidence, hyperparameters: Sequence[float]) -> Surrogate:
@@ -151,4 +152,5 @@ class Surrogate:
     def believing(self, features: Array) -> Surrogate:
         """The surrogate that takes its own expectation at features `(num_features,)` for seen."""
         process = self.process.believing(features)
-        return replace(self, process=process, best=min(self.best, float(process.targets[-1])))
+        best = min(self.best, float(process.targets[-1]))
+        return replace(self, process=process, best=best, num_believed=self.num_believed + 1)
