@@ -1,6 +1,6 @@
 """What columns of numbers give the networks (`--numbers`), compared: the same 8 networks, trained alike on one split.
 
-    python benchmarks/numbers.py ../shared/data
+    python benchmarks/number_encodings.py ../shared/data
 
 Prints, for each table and each way, the width of the input, the scores on the validation rows from best to worst, and
 processor seconds.
