@@ -202,9 +202,9 @@ def test_a_strategy_for_a_loop_of_ones_own() -> None:
 def test_real_networks_are_resumed_to_the_same_bits(tmp_path: Path, trainer: str) -> None:
     x, y = table(80)
     space = DenseSpace(layers=Range(1, 2), units=Range(4, 8))
-    options: dict[str, Any] = {"space": space, "population": 3, "epochs": 2, "trainer": trainer, "finalists": 0}
+    options: dict[str, Any] = {"space": space, "population": 2, "epochs": 2, "trainer": trainer, "finalists": 0}
     straight = evonas.search(x, y, generations=2, out=tmp_path / "straight", **options)
-    evonas.search(x, y, evaluations=4, out=tmp_path / "run", **options)
+    evonas.search(x, y, evaluations=3, out=tmp_path / "run", **options)
     result = evonas.resume(tmp_path / "run", generations=2)
     assert digest(result.run_dir) == digest(straight.run_dir)
     if trainer == "single":  # the model is made of weights, whoever trained them
