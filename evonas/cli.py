@@ -39,6 +39,7 @@ from evonas.data.pieces import NUMBERS
 from evonas.errors import Interrupted, StorageError
 from evonas.objective import MEASURES, METRICS
 from evonas.strategies import STRATEGIES
+from evonas.training.deployment import FORMATS
 from genomes.errors import InputError
 
 __all__ = ["app", "main"]
@@ -314,7 +315,10 @@ def status(run_dir: RunDir, as_json: AsJson = False) -> None:
 @app.command()
 def export(
     run_dir: RunDir,
-    output: Annotated[Path, option("File to write, ending in .keras.", "FILE", "--output", "-o")],
+    output: Annotated[Path, option("File to write, such as best.keras.", "FILE", "--output", "-o")],
+    format: Annotated[
+        str | None, option(f"{', '.join(FORMATS)} [as the file's ending says].", "NAME", "--format")
+    ] = None,
     rank: Annotated[int, option("1 for the best network, 2 for the next [1].", "N")] = 1,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train it anew, on training and validation rows together.")
@@ -334,10 +338,10 @@ def export(
     from evonas.runs.reader import RunReader
 
     if ensemble is None:
-        exported = export(run_dir, output, rank, retrain=retrain, build=build)
-    elif retrain or rank != 1 or build is not None:
+        exported = export(run_dir, output, rank, retrain=retrain, build=build, format=format)
+    elif retrain or rank != 1 or build is not None or format not in (None, "keras"):
         raise InputError(
-            "ensemble must be given without --rank, --retrain and --build: it chooses from all that is kept"
+            "ensemble must be given without --rank, --retrain, --build and --format: it chooses from all that is kept"
         )
     else:
         exported = export_ensemble(run_dir, output, ensemble)
@@ -349,7 +353,8 @@ def export(
     if exported.validation_scores:
         typer.echo(f"Validation: {words.scores_words(exported.validation_scores, objective)}")
     typer.echo("\n".join(words.exported_lines(exported, objective)))
-    typer.echo(f'Load it: keras.models.load_model("{output}")')
+    if output.suffix == ".keras":
+        typer.echo(f'Load it: keras.models.load_model("{output}")')
 
 
 app.command("inspect")(inspect)

@@ -19,20 +19,29 @@ __all__ = ["export", "export_ensemble"]
 
 
 def export(
-    run_dir: str | Path, path: str | Path, rank: int = 1, *, retrain: bool = False, build: Any = None
+    run_dir: str | Path,
+    path: str | Path,
+    rank: int = 1,
+    *,
+    retrain: bool = False,
+    build: Any = None,
+    format: str | None = None,
 ) -> Exported:
-    """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens.
+    """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens, or in other formats.
 
     The file's model is opened and scored before it is put in place: it has the recorded validation scores.
 
     Args:
         run_dir: the run directory, also of a search that is running.
-        path: of the file to write, ending in `.keras`; replaced if it is there, whole or not at all.
+        path: of the file to write, with its format's ending; replaced if it is there, whole or not at all. A SavedModel
+            is a new folder.
         rank: 1 for the best network of the run, 2 for the next, and so on. Finalists lead, by their mean re-score, with
             the weights of their median re-training (`RunReader.ranked`).
         retrain: train anew on training and validation rows together, for as many epochs as the best one had; else the
             model has the very weights that were scored.
         build: the function of the run, if it trains models of your own.
+        format: "keras", "savedmodel", "onnx" or "tflite"; as the path's ending says unless given. All but
+            the first are compared with the Keras model on 100 rows.
 
     Returns:
         the path, the model's scores on the validation and the test split, and a note on where its weights come from.
@@ -40,9 +49,9 @@ def export(
     Raises:
         InputError: no such rank, the weights were not kept, or the path cannot be written.
     """
-    from evonas.training.deployment import ExportTask
+    from evonas.training.deployment import ExportTask, format_of
 
-    _check_path(path)
+    chosen = format_of(Path(path), format)
     with RunReader(run_dir) as run:
         record, finalists = run.ranked(rank), run.finalists
         own = None if build is None else Build.of(build)
@@ -57,6 +66,7 @@ def export(
             seed=record.seed,
             epochs=record.horizon,
             best_epoch=run.epochs_behind(record) if retrain else record.evaluation.best_epoch,
+            format=chosen,
         )
         with worker_for(space, run.directory / DATA_NAME, run.settings, own) as worker:
             exported = worker.export(task)
@@ -84,9 +94,9 @@ def export_ensemble(run_dir: str | Path, path: str | Path, size: int) -> Exporte
     References:
         Caruana et al., "Ensemble selection from libraries of models", ICML 2004.
     """
-    from evonas.training.deployment import EnsembleTask
+    from evonas.training.deployment import EnsembleTask, format_of
 
-    _check_path(path)
+    format_of(Path(path), "keras")
     if not 1 <= size <= 100:
         raise InputError(f"ensemble must be of at least 1 and at most 100 networks, not {size}: 8 is a good size")
     with RunReader(run_dir) as run:
@@ -111,12 +121,3 @@ def export_ensemble(run_dir: str | Path, path: str | Path, size: int) -> Exporte
         task = EnsembleTask(tuple(networks.values()), size, run.objective, Path(path).absolute())
         with worker_for(space, run.directory / DATA_NAME, run.settings) as worker:
             return worker.export(task)
-
-
-def _check_path(path: str | Path) -> None:
-    """Refuses a path where no model can be written, before a worker is started for it."""
-    path = Path(path)
-    if path.suffix != ".keras":
-        raise InputError(f"export path must end in .keras, not {path.name!r}: write {path.with_suffix('.keras').name}")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"export path must be in an existing folder, not {path.parent}: make the folder")

@@ -273,11 +273,11 @@ class SearchResult:
             ]
         return pd.DataFrame(rows)
 
-    def export(self, path: str | Path, rank: int = 1, *, retrain: bool = False) -> Exported:
-        """Writes a network as a Keras model, as `evonas.export`."""
+    def export(self, path: str | Path, rank: int = 1, *, retrain: bool = False, format: str | None = None) -> Exported:
+        """Writes a network as a Keras model or in another format, as `evonas.export`."""
         from evonas.exporting import export
 
-        return export(self.run_dir, path, rank, retrain=retrain, build=self._build)
+        return export(self.run_dir, path, rank, retrain=retrain, build=self._build, format=format)
 
     def export_ensemble(self, path: str | Path, size: int = 8) -> Exported:
         """Writes up to `size` networks as one Keras model of their mean: see `evonas.exporting.export_ensemble`."""

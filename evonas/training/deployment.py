@@ -9,8 +9,30 @@ from typing import Any
 
 from evonas.evaluation import Weights
 from evonas.objective import Objective
+from genomes.errors import InputError
 
-__all__ = ["EnsembleTask", "ExportTask", "Exported"]
+__all__ = ["FORMATS", "EnsembleTask", "ExportTask", "Exported", "format_of"]
+
+#: Format -> ending of its files; a SavedModel is a folder.
+FORMATS = {"keras": ".keras", "savedmodel": "", "onnx": ".onnx", "tflite": ".tflite"}
+
+
+def format_of(path: Path, asked: str | None = None) -> str:
+    """The format that is asked for, or that the path's ending says.
+
+    Raises:
+        InputError: there is no such format, the ending does not fit, or the folder does not exist.
+    """
+    found = asked or next((name for name, ending in FORMATS.items() if ending and path.suffix == ending), "keras")
+    if found not in FORMATS:
+        raise InputError(f"format must be one of {', '.join(FORMATS)}, not {found!r}: choose one")
+    ending = FORMATS[found]
+    if path.suffix != ending:
+        wanted = f"end in {ending}" if ending else "have no ending, being a folder"
+        raise InputError(f"export path must {wanted}, not {path.name!r}: write {path.with_suffix(ending).name}")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"export path must be in an existing folder, not {path.parent}: make the folder")
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +41,8 @@ class ExportTask:
 
     Attributes:
         architecture: what to build, as in `TrainingTask`.
-        path: where to write; the name ends in `.keras`, the folder exists.
+        path: where to write; the name has the format's ending, the folder exists.
+        format: one of `FORMATS`.
         weights: those of the scored epoch; only a retraining does without.
         scores: what was recorded of these weights on the validation split; empty compares nothing.
         retrain: whether to train anew on training and validation rows together, for `best_epoch` epochs.
@@ -35,6 +58,7 @@ class ExportTask:
     seed: int = 0
     epochs: int = 1
     best_epoch: int = 1
+    format: str = "keras"
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,7 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     networks = [task.networks[k] for k in chosen]
     recorded = scores(problem, split.y_validation, blended([outputs[k] for k in chosen], shares, problem))
     deployment = _EnsembleDeployment(task, networks, shares, data, settings)
-    validation, test = write(task.path, deployment, {}, data, recorded)
+    validation, test, _ = write(task.path, deployment, {}, data, recorded)
     note = f"{len(chosen)} networks of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
     return Exported(task.path, validation, test, False, note + input_note(data, deployment.takes_raw))
 

@@ -22,7 +22,8 @@ from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Weights
 from evonas.runs.files import write_atomically
 from evonas.scoring import predictions
-from evonas.training.deployment import Exported, ExportTask
+from evonas.training.deployment import Exported, ExportTask, format_of
+from evonas.training.formats import write_format
 from evonas.training.model import build_model, deployable, get_weights, set_weights
 from evonas.training.raw_model import can_take_raw
 from evonas.training.scores import scores
@@ -111,26 +112,30 @@ def export(
             # What was recorded is a mean; these weights are one of its terms.
             recorded = {}
             note += ", of the first fold and replicate"
-    validation, test = write(task.path, deployment, weights, data, recorded)
-    note += input_note(data, deployment.takes_raw)
+    validation, test, said = write(task.path, deployment, weights, data, recorded, task.format)
+    note += input_note(data, deployment.takes_raw) + said
     return Exported(task.path, {} if task.retrain else validation, test, task.retrain, note)
 
 
 def write(
-    path: Path, deployment: Deployment, weights: Weights, data: PreparedData, recorded: Mapping[str, float]
-) -> tuple[dict[str, float], dict[str, float]]:
+    path: Path,
+    deployment: Deployment,
+    weights: Weights,
+    data: PreparedData,
+    recorded: Mapping[str, float],
+    format: str = "keras",
+) -> tuple[dict[str, float], dict[str, float], str]:
     """Writes a model, opens it again, and puts it in place if it has the recorded scores.
 
     Returns:
-        its scores on the (first) validation split and on the test split; the latter are empty when there is none.
+        its scores on the (first) validation split and on the test split; the latter are empty when there is none; and
+        what is to be said of a format that is not Keras's.
 
     Raises:
         InputError, RuntimeError: as `export`.
     """
-    if path.suffix != ".keras":
-        raise InputError(f"export path must end in .keras, not {path.name!r}: write {path.with_suffix('.keras').name}")
-    if not path.parent.is_dir():
-        raise InputError(f"export path must be in an existing folder, not {path.parent}: make the folder")
+    format_of(path, format)
+    said = ""
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.keras"
         deployment.save(weights, draft)
@@ -141,13 +146,18 @@ def write(
         if data.y_test is not None:
             test = scores(data.problem, data.y_test, deployment.outputs(model, rows["test"])[0])
         try:
-            write_atomically(path, draft.read_bytes())
+            if format == "keras":
+                write_atomically(path, draft.read_bytes())
+            else:
+                made = Path(folder) / "made"
+                made.mkdir()
+                said = f"; {write_format(model, format, path, made, data.problem, rows['validation'])}"
         except OSError as error:
             raise InputError(
                 f"export path must be writable, but {path} is not ({error.strerror}): choose another"
             ) from None
     keras.utils.clear_session()
-    return validation, test
+    return validation, test, said
 
 
 def test_scores(

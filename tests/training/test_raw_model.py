@@ -153,7 +153,7 @@ def test_dates_are_those_of_the_calendar():
     assert not model.predict(wrong, verbose=0)[1].any()
 
 
-def exported(prepared, path, **changes):
+def exported(prepared, path, task=None, **changes):
     """A file of a network with random weights, held to what they score."""
     import keras
 
@@ -167,6 +167,7 @@ def exported(prepared, path, **changes):
     outputs = raw_outputs(model, split.x_validation)
     found = scores(prepared.problem, split.y_validation, outputs)
     order = ExportTask(graph_to_json(NETWORK), path, get_weights(model), found | changes)
+    order = replace(order, **(task or {}))
     return export(order, prepared, TrainingSettings()), predictions(prepared.problem, outputs), model
 
 
@@ -243,3 +244,17 @@ def test_raw_rows_survive_the_file(prepared, tmp_path):
         assert list(read.raw[part]) == list(rows)
         for name, column in rows.items():
             np.testing.assert_array_equal(read.raw[part][name], column)
+
+
+def test_other_formats_predict_the_same(tmp_path):
+    """TFLite from a table of numbers, SavedModel from text too; what TFLite cannot hold is said."""
+    mixed = prepare_table(table(), "kind", seed=0)
+    order = exported(mixed, tmp_path / "best.keras", task={"path": tmp_path / "saved", "format": "savedmodel"})
+    assert "differs from the Keras model by at most" in order[0].note
+    assert (tmp_path / "saved" / "saved_model.pb").exists()
+    with pytest.raises(InputError, match=r"'heated'.* are text"):
+        exported(mixed, tmp_path / "best.keras", task={"path": tmp_path / "best.tflite", "format": "tflite"})
+    numbers = prepare_table(table()[["longitude", "rooms", "kind"]], "kind", seed=0, numbers="piecewise")
+    order = exported(numbers, tmp_path / "best.keras", task={"path": tmp_path / "best.tflite", "format": "tflite"})
+    assert "classes are in best.tflite.json" in order[0].note
+    assert json.loads((tmp_path / "best.tflite.json").read_text())["classes"] == list(numbers.problem.classes)
