@@ -23,17 +23,22 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
     assert {"pwrite64", "fdatasync", "fsync", "rename", "unlink"} <= {name for name, _ in places}
     wanted = count(12, len(places))
     chosen = places if wanted == len(places) else random.Random(0 if SOAK is None else None).sample(places, wanted)
+    spared = 0
     for name, number in chosen:
         inject = f"inject={name}:signal=KILL:when={number}"
         with traced(
             lambda gate: runs.start(directory, gate=gate), runs.folder, "-e", f"trace={name}", "-e", inject
         ) as process:
-            assert process.wait() == -signal.SIGKILL, f"{name} {number}: {process.text()}"
+            code = process.wait()
+        # How often reports are written depends on the time that it takes: of the last calls some may not come.
+        assert code in (-signal.SIGKILL, 0), f"{name} {number}: {process.text()}"
+        spared += code == 0
         runs.check(directory, process.numbers())
         runs.finish(directory)
         runs.shut(directory)
-        row.count += 1
-    row.notes = f"{len(places)} calls in a run"
+        row.count += code != 0
+    row.notes = f"{len(places)} calls in a run, {spared} of them did not come again"
+    assert spared <= 1 + len(chosen) // 50
 
 
 def test_random_sigkills(runs: Runs, row: Row) -> None:
