@@ -46,11 +46,13 @@ def read_data(
     if isinstance(y, str) and isinstance(x, (str, Path)) and Path(x).suffix == ".npz":
         from evonas.data.shaped import read_arrays
 
-        source = {**origin_of(x), "target": y}
-        x, y = read_arrays(x, y)
+        path, name = x, y
+        x, y = read_arrays(x, y)  # first: it says what is wrong with the file
+        source = {**origin_of(path), "target": name}
     if isinstance(y, str):
         from evonas.data.preparation import prepare_table
 
+        table = _table(x, "x")  # first: it says what is wrong with the file
         if isinstance(x, (str, Path)):
             source = {**origin_of(x), "target": y}
         options: dict[str, Any] = {
@@ -61,7 +63,7 @@ def read_data(
             "numbers": numbers,
         }
         options |= {"validation": _table(validation, "validation"), "test": _table(test, "test")}
-        return prepare_table(_table(x, "x"), y, sample_weight=sample_weight, **options, **common), source
+        return prepare_table(table, y, sample_weight=sample_weight, **options, **common), source
     for name, value in {"drop": drop, "roles": roles, "group": group, "time_column": time_column}.items():
         if value:
             raise InputError(f"{name} must be given with a target's name, not {value!r} with an array y: select x")

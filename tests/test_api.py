@@ -164,7 +164,7 @@ def test_csv_files_and_tables(tmp_path: Path) -> None:
     with RunReader(result.run_dir) as run:
         assert run.problem_json["num_features"] == 3
         assert run.source["target"] == "y"
-    with pytest.raises(InputError, match="validation and test must be given with arrays"):
+    with pytest.raises(InputError, match="test must be a table or the path of one beside a target's name"):
         evonas.search(tmp_path / "table.csv", "y", test=(x, y))
 
 
