@@ -196,13 +196,13 @@ def started(*arguments: str) -> tuple[subprocess.Popen[str], int]:
 
 @pytest.mark.keras
 def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path) -> None:
-    """Ctrl-C once; what it prints, typed, and and stopped by two signals."""
+    """Ctrl-C once; what it prints, typed, is stopped by two signals."""
     options = ["--generations", "6", "--population", "12", "--epochs", "20", "--finalists", "0", "--trainer", "single"]
     run, worker = started(*OWN, "--out", "my run", *options)
     asked = time.monotonic()
     run.send_signal(signal.SIGINT)
     output, words = run.communicate(timeout=60)
-    assert time.monotonic() - asked < 15  # 10 on a machine that does nothing else
+    assert time.monotonic() - asked < 10
     assert run.returncode == 130
     assert "Traceback" not in words
     assert not Path(f"/proc/{worker}").exists()
@@ -217,7 +217,7 @@ def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path) -> 
     asked = time.monotonic()
     run.send_signal(signal.SIGTERM)
     run.communicate(timeout=60)
-    assert time.monotonic() - asked < 3  # 1 on a machine that does nothing else
+    assert time.monotonic() - asked < 1
     assert run.returncode == 143
     deadline = time.monotonic() + 5  # it ends by itself, since its driver is gone
     while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
