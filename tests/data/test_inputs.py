@@ -112,3 +112,17 @@ def test_files_of_arrays(tmp_path):
     np.savez(tmp_path / "objects.npz", x=np.array([{}]), y=Y)
     with pytest.raises(InputError, match=r"must be an .npz file of arrays of numbers or text"):
         read_arrays(tmp_path / "objects.npz", "y")
+
+
+def test_images_without_a_build_function_are_flattened_and_archives_are_tables_of_numbers(tmp_path) -> None:
+    from evonas.reading import read_data
+
+    images = np.random.default_rng(0).normal(size=(40, 2, 3, 1)).astype(np.float32)
+    target = images[:, 0, 0, 0] + 1.0
+    data, _ = read_data(images, target)
+    assert data.problem.num_features == 6
+    np.savez(tmp_path / "images.npz", pixels=images, y=target)
+    read, source = read_data(tmp_path / "images.npz", "y")
+    assert read.problem.num_features == 6
+    assert source["target"] == "y"
+    np.testing.assert_array_equal(read.splits[0].x_train, data.splits[0].x_train)
