@@ -55,7 +55,7 @@ Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
 def search(
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     build: Any = None,
     space: Space = None,
@@ -81,6 +81,8 @@ def search(
     roles: Mapping[str, str] | None = None,
     group: str = "",
     time_column: str = "",
+    image_size: Any = None,
+    grayscale: bool = False,
     **settings: Any,
 ) -> SearchResult:
     """Evolves networks for the data and returns what was found. Everything is committed to a run directory on the way.
@@ -89,7 +91,8 @@ def search(
         x: features, shape `(num_samples, num_columns)`: an array, a DataFrame (also with text, categories and missing
             values), or the path of a file (CSV, Parquet, Feather, JSON lines, or `.npz` with arrays). Arrays of other
             shapes are flattened; with `build` they go to the model as they are, also several in a mapping or a list. A
-            table is encoded as usual.
+            table is encoded as usual. Or, without `y`: a `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or
+            not, x being an array or a mapping of columns; or a folder with a sub-folder of images for each class.
         y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
         build: `build(genes)` that returns a `keras.Model`, for models of your own: see `evonas.training.own`
         space: what to search: a space, the path of a TOML file, or None for the default. With `build` a
@@ -98,8 +101,8 @@ def search(
         evaluations: networks to train in all.
         time: wall-clock time, such as "10m", "1h30m" or seconds.
         target: score at which to stop.
-        validation, test: `(x, y)` to score and to test on, or with a target's name a DataFrame or the path of a file;
-            split off `x` if not given.
+        validation, test: `(x, y)` to score and to test on, or with a target's name a DataFrame or the path of a file,
+            or a Dataset or a folder of images as `x` is; split off `x` if not given.
         seed: of everything random; None draws one and records it.
         out: run directory; a new one in `evonas-runs` if not given.
         overwrite: whether a run in `out` may be deleted.
@@ -116,6 +119,8 @@ def search(
         roles: column -> "numeric", "boolean", "categorical" or "date", where what is inferred is not what it is.
         group: name of a column whose equal values stay in one part of the split; it is no feature.
         time_column: name of a column by which rows are split: the latest are the test part.
+        image_size: height and width that images of a folder are brought to, such as "32x32".
+        grayscale: whether images of a folder are taken without their colours.
         **settings: fields of `evonas.Settings`, such as `population=50`, `epochs=100`, `objective="mae"`, `cv=5`.
 
     Raises:
@@ -144,6 +149,8 @@ def search(
             group=group,
             time_column=time_column,
             as_given=own is not None,
+            size=image_size,
+            grayscale=grayscale,
         )
         return search_prepared(
             data,

@@ -109,8 +109,13 @@ def evonas(
 
 @app.command()
 def run(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="CSV table with a header line; or .npz, with --build.")],
-    target: Annotated[str, option("Column to predict.", "COLUMN")],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", help="CSV table with a header line; .npz arrays; or a folder with images of each class."
+        ),
+    ],
+    target: Annotated[str | None, option("Column to predict; the classes of a folder.", "COLUMN")] = None,
     generations: Annotated[
         int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
     ] = None,
@@ -146,6 +151,10 @@ def run(
     boolean: BooleanOption = None,
     categorical: CategoricalOption = None,
     date: DateOption = None,
+    image_size: Annotated[
+        str | None, option("Height and width to bring images to [as they are if small, else 32x32].", "HxW")
+    ] = None,
+    grayscale: Annotated[bool, typer.Option("--grayscale", help="Take images without their colours.")] = False,
     numbers: Annotated[
         str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [standard].", "NAME")
     ] = None,
@@ -199,6 +208,8 @@ def run(
     Columns may hold numbers, categories, dates and gaps. Everything is kept in the run directory as it comes.
     """
     # What is wrong with the options is said before a large file is read.
+    if target is None and not data.is_dir():
+        raise InputError("--target must be given with a table or arrays: name the column to predict")
     size, initial = _population(population or [])
     options: dict[str, Any] = {
         "population": size,
@@ -245,6 +256,8 @@ def run(
             validation=validation,
             test=test,
             as_given=own is not None,
+            size=image_size,
+            grayscale=grayscale,
         )
         _search(
             lambda **listeners: search_prepared(

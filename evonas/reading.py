@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.data.datasets import is_dataset, read_dataset
 from evonas.data.pieces import NUMBERS
 from evonas.runs.origin import origin_of
 from genomes.errors import InputError
@@ -19,7 +20,7 @@ __all__ = ["read_data"]
 
 def read_data(
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     validation: Any = None,
     test: Any = None,
@@ -34,15 +35,39 @@ def read_data(
     group: str = "",
     time_column: str = "",
     as_given: bool = False,
+    size: Any = None,
+    grayscale: bool = False,
 ) -> tuple[PreparedData, dict[str, Any]]:
     """The data of a search, prepared, and where they came from.
 
-    Arguments are those of `search`; `folds` is its `cv`, `as_given` whether arrays stay as they are, for own models.
+    Arguments are those of `search`; `folds` is its `cv`, `size` its `image_size`, `as_given` whether arrays stay as
+    they are, for own models.
     """
     common: dict[str, Any] = {"seed": seed, "folds": folds, "task": task, "class_weight": class_weight}
     if numbers not in NUMBERS:
         raise InputError(f"numbers must be one of {', '.join(NUMBERS)}, not {numbers!r}: choose one")
     source: dict[str, Any] = {}
+    folder = isinstance(x, (str, Path)) and Path(x).is_dir()
+    if folder and y is not None:
+        raise InputError(f"target must not be given with a folder of images, {x}: its sub-folders are the classes")
+    if (size is not None or grayscale) and not folder:
+        raise InputError("image_size and grayscale must be given with a folder of images only: leave them out")
+    if folder:
+        source = {"path": str(x), "absolute": str(Path(x).absolute())}
+        (x, y), validation, test = _images(x, validation, test, size, grayscale, as_given)
+    elif is_dataset(x):
+        if y is not None or sample_weight is not None:
+            raise InputError("y and weights must not be given beside a Dataset: its elements are (x, y[, weight])")
+        x, y, sample_weight = _rows_of(x, "x", as_given)
+        validation, test = (
+            _rows_of(given, part, as_given)[:2] if is_dataset(given) else given
+            for part, given in {"validation": validation, "test": test}.items()
+        )
+    elif y is None:
+        raise InputError(
+            "y must be given, as an array or as the name of a column of x, unless x is a Dataset or a folder of "
+            "images: name the target"
+        )
     if isinstance(y, str) and isinstance(x, (str, Path)) and Path(x).suffix == ".npz":
         from evonas.data.shaped import read_arrays
 
@@ -71,10 +96,42 @@ def read_data(
     from evonas.data.shaped import prepare_inputs
 
     as_given = as_given and not hasattr(x, "columns")
-    if not as_given and getattr(x, "ndim", 2) > 2:
-        x, validation, test = _flat(x), _flat_pair(validation), _flat_pair(test)
     prepare = prepare_inputs if as_given else partial(prepare_arrays, numbers=numbers)
     return prepare(x, y, validation=validation, test=test, sample_weight=sample_weight, **common), source
+
+
+def _images(
+    folder: str | Path, validation: Any, test: Any, size: Any, grayscale: bool, as_given: bool
+) -> tuple[tuple[Any, Any], Any, Any]:
+    """Pixels and classes of the training images, and of the others in the same size."""
+    from evonas.data.images import image_size, read_images
+
+    pixels, classes = read_images(folder, image_size(size), grayscale, as_given)
+    shape = pixels.shape[1:]
+
+    def part(given: Any) -> Any:
+        if not isinstance(given, (str, Path)):
+            return given
+        return read_images(given, (shape[0], shape[1]), channels=shape[2])
+
+    return (pixels, classes), part(validation), part(test)
+
+
+def _rows_of(dataset: Any, what: str, as_given: bool) -> tuple[Any, Any, Any]:
+    """x, y and weights of a Dataset. Columns by name are a table, unless a model of one's own takes numbers by name."""
+    x, y, weight = read_dataset(dataset, what)
+    if not isinstance(x, Mapping) or (as_given and all(array.dtype.kind in "biuf" for array in x.values())):
+        return x, y, weight
+    import pandas as pd
+
+    columns = {name: array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array for name, array in x.items()}
+    for name, array in columns.items():
+        if array.ndim != 1:
+            raise InputError(
+                f"column {name!r} of {what} must hold one value a row, not values of shape {array.shape[1:]}: give "
+                "each a name of its own, or one array for all"
+            )
+    return pd.DataFrame(columns), y, weight
 
 
 def _table(given: Any, what: str) -> Any:
@@ -89,12 +146,3 @@ def _table(given: Any, what: str) -> Any:
             "and y as arrays, or a DataFrame"
         )
     return given
-
-
-def _flat(x: Any) -> Any:
-    """Each row of an array of any shape as one line of numbers."""
-    return x.reshape(len(x), -1)
-
-
-def _flat_pair(pair: Any) -> Any:
-    return (_flat(pair[0]), pair[1]) if isinstance(pair, (tuple, list)) and getattr(pair[0], "ndim", 2) > 2 else pair

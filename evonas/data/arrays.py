@@ -97,8 +97,10 @@ def joined_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame
 def feature_columns(x: Any, what: str) -> pd.DataFrame:
     """Features as a table, shape `(num_samples, num_columns)`; columns without a name are x0, x1, ...
 
+    Arrays of more dimensions, images say, are flattened.
+
     Raises:
-        InputError: not two-dimensional, sparse, ragged or complex.
+        InputError: of fewer dimensions, sparse, ragged or complex.
     """
     import pandas as pd
 
@@ -106,9 +108,9 @@ def feature_columns(x: Any, what: str) -> pd.DataFrame:
         return named_columns(x)
     if hasattr(x, "toarray"):
         raise InputError(f"{what} must be dense, not a sparse {type(x).__name__}: pass its .toarray()")
-    array = _array(x, what)
+    array = flat(_array(x, what))
     if array.ndim != 2 or array.shape[1] == 0:
-        mend = ".reshape(-1, 1) makes one column" if array.ndim == 1 else ".reshape(len(x), -1) flattens each row"
+        mend = ".reshape(-1, 1) makes one column" if array.ndim == 1 else "pass rows"
         raise InputError(f"{what} must have shape (num_samples, num_columns), not {array.shape}: {mend}")
     return _frame(array, [f"x{place}" for place in range(array.shape[1])])
 
@@ -132,6 +134,11 @@ def target_columns(y: Any, what: str) -> pd.DataFrame:
         )
     columns = array[:, None] if array.ndim == 1 else array
     return _frame(columns, ["y"] if columns.shape[1] == 1 else [f"y{place}" for place in range(columns.shape[1])])
+
+
+def flat(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Each row of an array of more than two dimensions as one line of numbers."""
+    return array.reshape(len(array), -1) if array.ndim > 2 and len(array) else array
 
 
 def _array(values: Any, what: str) -> np.ndarray[Any, Any]:

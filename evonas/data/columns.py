@@ -36,6 +36,8 @@ class Role(enum.StrEnum):
     DROPPED = "dropped"
 
 
+#: Constant columns that are named one by one.
+MANY = 10
 UNUSED = (Role.IDENTIFIER, Role.CONSTANT, Role.DROPPED)
 
 
@@ -72,12 +74,17 @@ class ColumnPlan:
 
     def notes(self) -> tuple[str, ...]:
         """One line for each column that is not used as it stands, or not as its owner may expect."""
+        constant = [column for column in self.columns if column.role is Role.CONSTANT]
+        many = constant if len(constant) > MANY else []  # the edges of images, say
         lines = [
             f"column {column.name!r} is {'not used' if column.role in UNUSED else 'used as present or missing only'}: "
             f"{column.reason}"
             for column in self.columns
-            if column.role in (*UNUSED, Role.PRESENCE)
+            if column.role in (*UNUSED, Role.PRESENCE) and column not in many
         ]
+        if many:
+            shown = ", ".join(repr(column.name) for column in many[:5])
+            lines.append(f"{len(many)} columns are not used: the same value in every row ({shown}, ...)")
         return (*lines, *(f"column {c.name!r} {c.warning}" for c in self.columns if c.warning))
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -131,7 +138,7 @@ def infer_columns(
     plan = ColumnPlan(tuple(columns))
     if not plan.used():
         reasons = (
-            "; ".join(f"{column.name!r}: {column.reason}" for column in columns) or "the table has no other column"
+            "; ".join(f"{column.name!r}: {column.reason}" for column in columns[:5]) or "the table has no other column"
         )
         raise InputError(f"a table must have at least one column to learn from ({reasons}): add one")
     return plan

@@ -144,6 +144,7 @@ class Preparation:
         steps: in the order of the network's input features.
         format: version of the JSON form.
         array: names of the columns of the one array that the rows are, in its order; empty for columns that have names.
+        shape: of one row of that array, if it has more dimensions than one, as images have.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -151,8 +152,14 @@ class Preparation:
     steps: tuple[Step, ...]
     format: Literal[1] = 1
     array: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.shape and math.prod(self.shape) != len(self.array):
+            raise InputError(
+                f"shape of a preparation must have as many values as its array has columns, {len(self.array)}, not "
+                f"{self.shape}: take the one that the run wrote"
+            )
         if not self.steps:
             raise InputError(
                 "steps of a preparation must be at least one, not none: prepare a table with a usable column"
@@ -195,7 +202,7 @@ class Preparation:
         Returns:
             Name of the input -> the column, shape `(num_samples,)`, float32 with NaN for missing or text with "" for
             missing (dates as "2000-12-31 23:59:59", UTC). Where the rows are one array, that array, float32,
-            shape `(num_samples, num_columns)`; columns that are not used are zeros.
+            shape `(num_samples, num_columns)`, or `(num_samples, *shape)`; columns that are not used are zeros.
 
         Raises:
             InputError: as `apply`.
@@ -205,7 +212,8 @@ class Preparation:
         found = {name: _as_input(columns[name], steps[name]) for name in self.columns()}
         if self.array:
             nothing = np.zeros(len(frame), np.float32)
-            return np.stack([found.get(name, nothing) for name in self.array], axis=1)
+            rows = np.stack([found.get(name, nothing) for name in self.array], axis=1)
+            return rows.reshape(len(rows), *self.shape) if self.shape else rows
         return {names[name]: values for name, values in found.items()}
 
     def _columns(self, frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:

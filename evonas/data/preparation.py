@@ -170,7 +170,7 @@ def prepare_arrays(
     """Prepares arrays, DataFrames (also with mixed columns) or lists.
 
     Args:
-        x: features, shape `(num_samples, num_columns)`.
+        x: features, shape `(num_samples, num_columns)`; rows of more dimensions, images say, are flattened.
         y: target, shape `(num_samples,)`, or `(num_samples, num_targets)` for a multi-output regression.
         seed: of the split.
         validation, test: `(x, y)` of rows that make the part as they are; what is not given is split off `x`.
@@ -186,11 +186,24 @@ def prepare_arrays(
     """
     if folds is not None and validation is not None:
         raise InputError(f"folds must not be given beside validation rows, not {folds}: leave one of the two out")
+    shape = _sample_shape(x)
+    for part, pair in {"validation": validation, "test": test}.items():
+        if isinstance(pair, (tuple, list)) and len(pair) == 2 and _sample_shape(pair[0]) != shape:
+            raise InputError(
+                f"{part} x must have rows of the shape {shape} as training x has, not {_sample_shape(pair[0])}: resize "
+                "them"
+            )
     features, targets, sizes = joined_parts({"training": (x, y), "validation": validation, "test": test})
     check_rows(sizes["training"])
     weights = sample_weights(sample_weight, sizes["training"])
     settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight, numbers)
-    return _prepare(features, targets, sizes, settings, weights, named=hasattr(x, "columns"))
+    return _prepare(features, targets, sizes, settings, weights, named=hasattr(x, "columns"), shape=shape)
+
+
+def _sample_shape(x: Any) -> tuple[int, ...]:
+    """Of one row of an array of more than two dimensions; empty for tables and lists."""
+    shape: tuple[int, ...] = getattr(x, "shape", ())
+    return tuple(shape[1:]) if len(shape) > 2 else ()
 
 
 def _prepare(
@@ -203,6 +216,7 @@ def _prepare(
     named: bool = True,
     roles: Mapping[str, str] | None = None,
     keys: NDArray[Any] | None = None,
+    shape: tuple[int, ...] = (),
 ) -> PreparedData:
     target = infer_target(targets, settings.task)
     plan = infer_columns(features, drop=drop, find_identifiers=named, roles=roles)
@@ -216,7 +230,7 @@ def _prepare(
     fits = [fit_encoding(features, plan, train, shared, settings.numbers) for train, _ in rows.splits]
     preparation = fits[0]  # that of the weights which are kept: those of the first fold
     if not named and all(step.form == "number" for step in preparation.steps):
-        preparation = replace(preparation, array=tuple(features.columns))
+        preparation = replace(preparation, array=tuple(features.columns), shape=shape)
     problem, coded = code_target(target, fit_rows, preparation.feature_names())
     splits = []
     for (train, validation), fitted in zip(rows.splits, fits, strict=True):

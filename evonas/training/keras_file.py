@@ -244,7 +244,7 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
         elif layer["module"] != "keras.layers":
             raise InputError(f"layer {name!r:.80} must be a layer")
         elif kind == "InputLayer":
-            _, width = settings["batch_shape"]
+            width = math.prod(settings["batch_shape"][1:])
         elif kind in _LOOKUPS:
             width = _lookup_width(kind, settings, name)
         else:

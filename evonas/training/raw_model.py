@@ -37,8 +37,8 @@ def encoder(preparation: Preparation) -> tuple[Any, Any]:
     """Layers from raw columns to a network's input.
 
     Returns:
-        The inputs: name -> tensor `(num_samples, 1)`, or one tensor `(num_samples, num_columns)`; and the features,
-        `(num_samples, num_features)`.
+        The inputs: name -> tensor `(num_samples, 1)`, or one tensor `(num_samples, num_columns)`, or of rows of more
+        dimensions, such as images; and the features, `(num_samples, num_features)`.
     """
     steps: dict[str, list[Placed]] = {}
     for placed in enumerate(preparation.steps):
@@ -46,8 +46,10 @@ def encoder(preparation: Preparation) -> tuple[Any, Any]:
     features = _Features()
     numbers = [name for name, found in steps.items() if found[0][1].form == "number"]
     if preparation.array:
-        inputs = keras.Input((len(preparation.array),), name=ARRAY)
-        _add_numbers(features, _taken(inputs, [preparation.array.index(name) for name in numbers]), steps, numbers)
+        inputs = keras.Input(preparation.shape or (len(preparation.array),), name=ARRAY)
+        columns = layers.Reshape((len(preparation.array),))(inputs) if preparation.shape else inputs
+        places = {name: place for place, name in enumerate(preparation.array)}
+        _add_numbers(features, _taken(columns, [places[name] for name in numbers]), steps, numbers)
         return inputs, features.in_order(preparation)
     names = preparation.input_names()
     columns = {
@@ -94,7 +96,8 @@ class _Features:
     def in_order(self, preparation: Preparation) -> Any:
         """The features in the order of the network's input."""
         wanted = [(place, k) for place, step in enumerate(preparation.steps) for k in range(len(step.names()))]
-        return _taken(_joined(self._tensors), [self._keys.index(key) for key in wanted])
+        places = {key: place for place, key in enumerate(self._keys)}
+        return _taken(_joined(self._tensors), [places[key] for key in wanted])
 
 
 def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], names: Sequence[str]) -> None:

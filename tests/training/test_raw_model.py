@@ -236,6 +236,28 @@ def test_an_array_is_one_input(tmp_path):
     check_keras_file(written.path)
 
 
+def test_images_are_taken_as_they_are(tmp_path):
+    import keras
+
+    images = np.random.default_rng(0).integers(0, 256, (90, 4, 3, 2)).astype(np.uint8)
+    images[:, 0, 0] = 7  # an edge
+    prepared = prepare_arrays(images, np.where(images[:, 1, 1, 0] > 99, "light", "dark"), seed=0)
+    written, wanted, _ = exported(prepared, tmp_path / "best.keras")
+    check_keras_file(written.path)
+    model = keras.models.load_model(written.path)
+    assert model.input.shape == (None, 4, 3, 2)
+    rows = prepared.raw["validation"]
+    assert rows.shape[1:] == (4, 3, 2)
+    for pixels in (rows, rows.astype(np.uint8)):
+        found = model.predict(pixels, verbose=0)
+        np.testing.assert_allclose(found["probability"][:, 0], wanted[:, 1], atol=1e-6)
+        assert [label.decode() for label in found["label"]] == [("dark", "light")[int(p > 0.5)] for p in wanted[:, 1]]
+    prepared.save(tmp_path / "data.npz")
+    assert PreparedData.load(tmp_path / "data.npz").raw["validation"].shape == rows.shape
+    task = {"path": tmp_path / "best.tflite", "format": "tflite"}
+    assert "differs" in exported(prepared, tmp_path / "best.keras", task=task)[0].note
+
+
 def test_raw_rows_survive_the_file(prepared, tmp_path):
     prepared.save(tmp_path / "data.npz")
     read = PreparedData.load(tmp_path / "data.npz")
