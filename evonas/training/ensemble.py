@@ -63,7 +63,7 @@ class _EnsembleDeployment(GraphDeployment):
         super().__init__(ExportTask(networks[0][0], task.path), data, settings)
         self._networks, self._shares = networks, shares
 
-    def save(self, weights: Weights, path: Path) -> None:
+    def save(self, weights: Weights, path: Path, coded: bool = False) -> None:
         """See `Deployment.save`; the weights are those of the networks."""
         problem = self._data.problem
         members = [_model(each, problem, f"network_{k}") for k, each in enumerate(self._networks, 1)]
@@ -71,7 +71,7 @@ class _EnsembleDeployment(GraphDeployment):
         def mean(features: Any) -> Any:
             return _mean([member(features) for member in members], self._shares, problem)
 
-        deployable(mean, problem, self._data.preparation if self.takes_raw else None).save(path)
+        deployable(mean, problem, self._data.preparation if self.takes_raw else None, coded).save(path)
 
 
 def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network") -> keras.Model:

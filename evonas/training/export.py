@@ -17,13 +17,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.coding import has_text
 from evonas.data.inputs import Inputs, mapped
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Weights
 from evonas.runs.files import write_atomically
 from evonas.scoring import predictions
 from evonas.training.deployment import Exported, ExportTask, format_of
-from evonas.training.formats import write_format
+from evonas.training.formats import WITHOUT_TEXT, Written, write_format
 from evonas.training.model import build_model, deployable, get_weights, set_weights
 from evonas.training.raw_model import can_take_raw
 from evonas.training.scores import scores
@@ -64,8 +65,8 @@ class Deployment(Protocol):
         """Weights after training on training and validation rows together; see `retrain`."""
         ...
 
-    def save(self, weights: Weights, path: Path) -> None:
-        """Writes the model, as a user gets it, with these weights."""
+    def save(self, weights: Weights, path: Path, coded: bool = False) -> None:
+        """Writes the model, as a user gets it, with these weights; `coded` as in `raw_model.encoder`."""
         ...
 
     def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -151,7 +152,13 @@ def write(
             else:
                 made = Path(folder) / "made"
                 made.mkdir()
-                said = f"; {write_format(model, format, path, made, data.problem, rows['validation'])}"
+                preparation = data.preparation if deployment.takes_raw else None
+                coded = None
+                if format in WITHOUT_TEXT and has_text(preparation):
+                    deployment.save(weights, made / "coded.keras", coded=True)
+                    coded = keras.models.load_model(made / "coded.keras")
+                written = Written(model, coded, preparation, data.problem)
+                said = f"; {write_format(written, format, path, made, rows['validation'])}"
         except OSError as error:
             raise InputError(
                 f"export path must be writable, but {path} is not ({error.strerror}): choose another"
@@ -273,12 +280,12 @@ class GraphDeployment:
         """See `Deployment.retrain`."""
         return retrain(self._task, self._data, self._settings)
 
-    def save(self, weights: Weights, path: Path) -> None:
+    def save(self, weights: Weights, path: Path, coded: bool = False) -> None:
         """See `Deployment.save`."""
         problem = self._data.problem
         model = build_model(graph_from_json(self._task.architecture), problem.num_features, problem.num_outputs)
         set_weights(model, weights)
-        deployable(model, problem, self._data.preparation if self.takes_raw else None).save(path)
+        deployable(model, problem, self._data.preparation if self.takes_raw else None, coded).save(path)
 
     def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """See `Deployment.outputs`."""

@@ -1,42 +1,68 @@
 """An exported model in other formats than Keras's, each compared with the Keras model after it is written.
 
-ONNX and TFLite hold numbers only: a model with columns of text is refused, and a classifier gives its probabilities,
-with the names of the classes in a JSON file beside. Needs TensorFlow; ONNX also tf2onnx and onnxruntime.
+ONNX and TFLite hold numbers only: columns of text enter as codes, a classifier gives its probabilities, and a JSON file
+beside says how rows are coded and which classes there are. Needs TensorFlow; ONNX also tf2onnx and onnxruntime.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import keyword
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from evonas.data.coding import code_rows, coding_of, missing_texts
+from evonas.data.encoding import Preparation
 from evonas.data.inputs import Inputs, mapped
 from evonas.data.prepared import Problem
 from evonas.runs.files import write_atomically
 from genomes.errors import InputError
 
-__all__ = ["write_format"]
+__all__ = ["WITHOUT_TEXT", "Written", "write_format"]
+
+#: Formats that hold numbers only.
+WITHOUT_TEXT = ("onnx", "tflite")
 
 _ROWS = 100
 #: Largest difference from the Keras model's outputs, relative to their size.
 _TOLERANCE = 1e-4
+#: Keras's names of types that numpy has others for.
+_TYPES = {"string": "object"}
 
 
-def write_format(model: keras.Model, kind: str, path: Path, folder: Path, problem: Problem, rows: Inputs) -> str:
+@dataclass(frozen=True)
+class Written:
+    """A model that is to be written.
+
+    Attributes:
+        model: as the `.keras` file holds it.
+        coded: the same with codes in the place of text (`evonas.data.coding`); None where there is no text.
+        preparation: of the raw columns that it takes; None where it takes something else.
+        problem: what is predicted.
+    """
+
+    model: keras.Model
+    coded: keras.Model | None
+    preparation: Preparation | None
+    problem: Problem
+
+
+def write_format(written: Written, kind: str, path: Path, folder: Path, rows: Inputs) -> str:
     """Writes the model and opens it again.
 
     Args:
-        model: as the `.keras` file holds it.
+        written: what to write.
         kind: "savedmodel", "onnx" or "tflite".
         path: where to write.
-        folder: an empty one to work in.
-        problem: what is predicted.
+        folder: to work in.
         rows: some, as the model takes them; the first 100 are compared.
 
     Returns:
@@ -48,35 +74,99 @@ def write_format(model: keras.Model, kind: str, path: Path, folder: Path, proble
     """
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"{kind} must be written with KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
-    text = [given.name for given in model.inputs if given.dtype == "string"]
-    if text and kind != "savedmodel":
-        raise InputError(
-            f"{kind} must be given models of numbers, but {', '.join(map(repr, text[:5]))} are text, which it cannot "
-            "look up: export a SavedModel, or search without these columns (--drop)"
-        )
     if kind == "onnx":
         for package in ("tf2onnx", "onnxruntime"):
             if importlib.util.find_spec(package) is None:
                 raise InputError(f"{package} must be installed to write ONNX: pip install 'evonas[onnx]'")
-    if kind != "savedmodel" and isinstance(model.output, Mapping):
-        model = keras.Model(model.input, model.output["probability"])
     some = mapped(lambda array: array[:_ROWS], rows)
-    wanted = model.predict(some, verbose=0)
+    wanted = _predicted(written.model.predict(some, verbose=0))
+    coding = [] if written.preparation is None else coding_of(written.preparation, coded=kind in WITHOUT_TEXT)
+    model = written.model
+    if kind in WITHOUT_TEXT:
+        model, some = written.coded or model, code_rows(some, coding) if coding else some
+        if isinstance(model.output, Mapping):
+            model = keras.Model(model.input, model.output["probability"])
+    names = _plain_names(model)
+    if names:
+        some = {
+            names[given.name]: _column(some[given.name].astype(_TYPES.get(given.dtype, given.dtype)))
+            for given in model.inputs
+        }
+        coding = [{**each, "name": names[each["name"]]} for each in coding]
+        model = _renamed(model, names)
     draft = folder / path.name
-    given = {"savedmodel": _saved_model, "onnx": _onnx, "tflite": _tflite}[kind](model, draft, some)
-    key = "probability" if isinstance(wanted, Mapping) else None
-    difference = _difference(given if key is None else given[key], wanted if key is None else wanted[key])
+    given = _predicted({"savedmodel": _saved_model, "onnx": _onnx, "tflite": _tflite}[kind](model, draft, some))
+    difference = _difference(given, wanted)
     if not difference <= _TOLERANCE:
         raise RuntimeError(f"the {kind} model differs from the Keras model by {difference:g} of its outputs' size")
     said = f"differs from the Keras model by at most {difference:.1e} of its outputs' size in {len(given)} rows"
-    if isinstance(given, Mapping):
-        said = f"differs from the Keras model by at most {difference:.1e} in {len(given['probability'])} rows"
     _place(draft, path)
-    if problem.classes and kind != "savedmodel":
+    other = [old for old, new in names.items() if old != new]
+    if other or (kind in WITHOUT_TEXT and (coding or written.problem.classes)):
         beside = path.with_name(path.name + ".json")
-        write_atomically(beside, json.dumps({"output": "probability", "classes": list(problem.classes)}).encode())
-        said += f"; it gives probabilities only, the classes are in {beside.name}"
+        about = _about(coding, written.problem)
+        write_atomically(beside, json.dumps(about, indent=1, ensure_ascii=False).encode())
+        said += f"; {_said(coding, written.problem, kind, other, beside.name)}"
     return said
+
+
+def _predicted(outputs: Any) -> Any:
+    """The output that is compared: of a classifier, its probabilities."""
+    return outputs["probability"] if isinstance(outputs, Mapping) else outputs
+
+
+def _plain_names(model: keras.Model) -> dict[str, str]:
+    """The names of a model's inputs, where they have some that count, as these formats can have them."""
+    if not isinstance(model.input, Mapping):
+        return {}
+    names: dict[str, str] = {}
+    for old in (given.name for given in model.inputs):
+        new = re.sub("[^A-Za-z0-9_]", "_", old)
+        new = f"column_{new}" if not new[0].isalpha() or keyword.iskeyword(new) else new
+        while new.lower() in {name.lower() for name in names.values()}:
+            new += "_"
+        names[old] = new
+    return names
+
+
+def _renamed(model: keras.Model, names: Mapping[str, str]) -> keras.Model:
+    """The model with its inputs by other names."""
+    if all(old == new for old, new in names.items()):
+        return model
+    inputs = {
+        given.name: keras.Input(given.shape[1:], dtype=given.dtype, name=names[given.name]) for given in model.inputs
+    }
+    return keras.Model({names[old]: tensor for old, tensor in inputs.items()}, model(inputs))
+
+
+def _about(coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, Any]:
+    """What is to be known beside a file of numbers, as JSON values; `docs/coding.md` tells what each is."""
+    output = "prediction" if problem.task == "regression" else "probability"
+    about: dict[str, Any] = {"format": 1, "task": problem.task, "targets": list(problem.target_names)}
+    about |= {"output": output, "classes": list(problem.classes)}
+    if coding:
+        about |= {"inputs": list(coding), "missing": missing_texts(coding)}
+    return about
+
+
+def _said(coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, renamed: Sequence[str], name: str) -> str:
+    """What is in the file beside, for a person."""
+    says, holds = [], ["the names and the order of the inputs"] if coding else []
+    if renamed:
+        says.append(f"has other names for the columns {_listed(renamed)}")
+    if kind in WITHOUT_TEXT:
+        if texts := [each["column"] for each in coding if each["kind"] in ("text", "date")]:
+            says.append(f"takes the columns of text {_listed(texts)} as numbers")
+            holds.append("the codes of text")
+        if problem.classes:
+            says.append("gives probabilities only")
+            holds.append(f"the {len(problem.classes)} classes")
+    return f"{', '.join([*says, ''])}{name} holds {', '.join(holds)}"
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more
 
 
 def _difference(given: Any, wanted: Any) -> float:
@@ -113,6 +203,7 @@ def _tflite(model: keras.Model, draft: Path, rows: Inputs) -> Any:
 
 
 def _onnx(model: keras.Model, draft: Path, rows: Inputs) -> Any:
+    model.predict(rows, verbose=0)  # Keras writes only models that were called
     model.export(draft, format="onnx", verbose=False)
     import onnxruntime
 
@@ -124,7 +215,7 @@ def _by_name(names: list[str], rows: Inputs) -> dict[str, Any]:
     """The rows by the names of the inputs; the one array by that of the one input."""
     if not isinstance(rows, Mapping):
         return {names[0]: rows}
-    return {name: _column(rows[name]).astype(np.float32) for name in names}
+    return {name: _column(rows[name]) for name in names}
 
 
 def _place(draft: Path, path: Path) -> None:

@@ -81,7 +81,9 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
         variable.assign(weights[name])
 
 
-def deployable(network: Callable[[Any], Any], problem: Problem, preparation: Preparation | None = None) -> keras.Model:
+def deployable(
+    network: Callable[[Any], Any], problem: Problem, preparation: Preparation | None = None, coded: bool = False
+) -> keras.Model:
     """The network as a user gets it: from raw columns to the target's own units, or to probabilities and labels.
 
     A regression gives `(num_samples, num_outputs)`. A classifier gives the outputs "probability" (binary: of the
@@ -92,6 +94,7 @@ def deployable(network: Callable[[Any], Any], problem: Problem, preparation: Pre
         network: from features to raw outputs; a model, or what puts several together.
         problem: what is predicted.
         preparation: of the raw columns; None for a model that takes features, and gives probabilities alone.
+        coded: whether columns of text come as numbers, see `evonas.data.coding`.
     """
     last: keras.layers.Layer
     if problem.task == "regression":
@@ -101,7 +104,7 @@ def deployable(network: Callable[[Any], Any], problem: Problem, preparation: Pre
     if preparation is None:
         inputs = features = keras.Input((problem.num_features,), name="features")
     else:
-        inputs, features = encoder(preparation)
+        inputs, features = encoder(preparation, coded)
     outputs = last(network(features))
     if preparation is not None and problem.task != "regression":
         outputs = with_label(outputs, problem)

@@ -55,7 +55,7 @@ class OwnDeployment:
                 raise InputError(f"retraining must converge, but its loss became {loss}: export without retraining")
         return fitting.weights()
 
-    def save(self, weights: Weights, path: Path) -> None:
+    def save(self, weights: Weights, path: Path, coded: bool = False) -> None:
         """See `Deployment.save`.
 
         Raises:
@@ -69,7 +69,7 @@ class OwnDeployment:
         if model.compiled:
             model.optimizer.build(model.trainable_variables)  # or Keras warns whoever opens the file
         try:
-            self._deployable(model, trial.shape[1], x).save(path)
+            self._deployable(model, trial.shape[1], x, coded).save(path)
             keras.models.load_model(path)
         except Exception as error:
             text = " ".join(str(error).split())[:300]
@@ -92,7 +92,7 @@ class OwnDeployment:
         in_form = self._outputs in (Outputs.TARGET_UNITS, Outputs.PROBABILITIES)
         return to_raw(outputs, problem, self._outputs), outputs if in_form else None
 
-    def _deployable(self, model: keras.Model, columns: int, x: Inputs) -> keras.Model:
+    def _deployable(self, model: keras.Model, columns: int, x: Inputs, coded: bool) -> keras.Model:
         """The model; where evonas compiled it, behind a table's raw columns and with a last layer more."""
         problem, last = self._data.problem, None
         if self._outputs is Outputs.STANDARDISED:
@@ -103,7 +103,7 @@ class OwnDeployment:
         preparation = self._data.preparation
         self.takes_raw = not model.compiled and bool(self._data.raw) and can_take_raw(preparation)
         if preparation is not None and self.takes_raw:
-            inputs, features = encoder(preparation)
+            inputs, features = encoder(preparation, coded)
             outputs = model(features)
         elif last is None:
             return model

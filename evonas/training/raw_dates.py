@@ -1,6 +1,6 @@
-"""Dates as text, read by layers of Keras: "2000-12-31", also with "/", and with " 23:59", "T23:59" or seconds behind.
+"""Dates read by layers of Keras: "2000-12-31", also with "/", and with " 23:59", "T23:59" or seconds behind.
 
-A time zone and fractions of a second are not read. Needs TensorFlow, as all text does.
+A time zone and fractions of a second are not read. Text needs TensorFlow; a date's numbers do not.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-__all__ = ["date_numbers"]
+__all__ = ["date_fields", "date_numbers"]
 
 #: The layer that looks characters up gives 0 where there is none, 1 for others, then these from 2 on.
 _CHARACTERS = [*"0123456789", *"-/:T "]
@@ -22,16 +22,11 @@ _DATE, _MINUTES, _SECONDS = range(3)
 _GROUPS = (0, 0, 0, 1, 1, 2)
 
 
-def date_numbers(cells: Any, base: float) -> tuple[Any, Any]:
-    """The parts of dates, in the order of `evonas.data.encoding.DATE_PARTS`.
+def date_fields(cells: Any) -> Any:
+    """Year, month, day, hour, minute and second of dates, float32 `(num_samples, 6)`; zeros where there is none.
 
     Args:
         cells: text, `(num_samples, 1)`.
-        base: whole number of days since 1970 from which days are counted.
-
-    Returns:
-        days since `base`, month 1-12, weekday 0-6 from Monday and hour, float32 `(num_samples, 4)`; and 1.0 where the
-        cell is a date, else 0.0, `(num_samples, 1)`.
     """
     codes = layers.TextVectorization(
         standardize=None, split="character", output_sequence_length=_LENGTH, vocabulary=_CHARACTERS
@@ -45,13 +40,29 @@ def date_numbers(cells: Any, base: float) -> tuple[Any, Any]:
     is_digit = ops.multiply(_flag(ops.greater(digits, -0.5)), _flag(ops.less(digits, 9.5)))
     numbers = ops.matmul(ops.multiply(digits, is_digit), read)
     mistakes = ops.matmul(ops.subtract(1.0, is_digit), wrong)
-    year, month, day, hour, minute, second = (ops.take(numbers, [place], axis=1) for place in range(6))
     is_right = [_flag(ops.less(ops.take(mistakes, [group], axis=1), 0.5)) for group in range(3)]
     colon = _flag(ops.equal(ops.take(codes, [16], axis=1), float(_COLON)))
-    minutes = ops.multiply(ops.add(ops.multiply(hour, 60.0), minute), is_right[_MINUTES])
-    seconds = ops.multiply(second, ops.multiply(ops.multiply(is_right[_SECONDS], colon), is_right[_MINUTES]))
-    in_range = ops.multiply(_within(month, 1, 12), _within(day, 1, 31))
-    present = ops.multiply(is_right[_DATE], in_range)
+    date = is_right[_DATE]
+    minutes = ops.multiply(date, is_right[_MINUTES])
+    seconds = ops.multiply(ops.multiply(is_right[_SECONDS], colon), minutes)
+    present = (date, minutes, seconds)
+    return ops.multiply(numbers, layers.Concatenate()([present[group] for group in _GROUPS]))
+
+
+def date_numbers(fields: Any, base: float) -> tuple[Any, Any]:
+    """The parts of dates, in the order of `evonas.data.encoding.DATE_PARTS`.
+
+    Args:
+        fields: as `date_fields` gives them, float32 `(num_samples, 6)`.
+        base: whole number of days since 1970 from which days are counted.
+
+    Returns:
+        days since `base`, month 1-12, weekday 0-6 from Monday and hour, float32 `(num_samples, 4)`; and 1.0 where there
+        is a date, else 0.0, `(num_samples, 1)`.
+    """
+    year, month, day, hour, minute, seconds = (ops.take(fields, [place], axis=1) for place in range(6))
+    minutes = ops.add(ops.multiply(hour, 60.0), minute)
+    present = ops.multiply(_within(month, 1, 12), _within(day, 1, 31))
 
     days = _days(year, month, day)  # whole, and exact in float32
     weekday = ops.add(days, 3.0)  # 1970-01-01 was a Thursday

@@ -2,7 +2,7 @@
 
 What `Preparation.apply` computes is computed here by layers and operations of Keras itself, so that plain Keras opens
 the file in safe mode. Text (categories, flags as words, dates) is looked up by layers that need TensorFlow; tables of
-numbers need nothing but `keras.ops`.
+numbers need nothing but `keras.ops`, nor do columns of text that come as codes (`evonas.data.coding`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy as np
 from keras import layers, ops
 
 from evonas.data.cells import FLAGS
+from evonas.data.coding import DATE_FIELDS, cases, is_date, words_of
 from evonas.data.encoding import ARRAY, DATE_PARTS, FURTHEST, Categories, Number, Preparation
 from evonas.data.pieces import Pieces
 from evonas.data.prepared import Problem, whole_numbers
-from evonas.training.raw_dates import date_numbers
+from evonas.training.raw_dates import date_fields, date_numbers
 
 __all__ = ["can_take_raw", "encoder", "with_label"]
 
@@ -33,8 +34,12 @@ def can_take_raw(preparation: Preparation | None) -> bool:
     return keras.backend.backend() == "tensorflow" or all(step.form == "number" for step in preparation.steps)
 
 
-def encoder(preparation: Preparation) -> tuple[Any, Any]:
+def encoder(preparation: Preparation, coded: bool = False) -> tuple[Any, Any]:
     """Layers from raw columns to a network's input.
+
+    Args:
+        preparation: what they compute.
+        coded: whether columns of text come as numbers, see `evonas.data.coding`.
 
     Returns:
         The inputs: name -> tensor `(num_samples, 1)`, or one tensor `(num_samples, num_columns)`, or of rows of more
@@ -52,14 +57,15 @@ def encoder(preparation: Preparation) -> tuple[Any, Any]:
         _add_numbers(features, _taken(columns, [places[name] for name in numbers]), steps, numbers)
         return inputs, features.in_order(preparation)
     names = preparation.input_names()
-    columns = {
-        name: keras.Input((1,), name=names[name], dtype="float32" if name in numbers else "string") for name in steps
-    }
+    text, columns = "int32" if coded else "string", {}
+    for name, found in steps.items():
+        width = len(DATE_FIELDS) if coded and is_date(found[0][1]) else 1
+        columns[name] = keras.Input((width,), name=names[name], dtype="float32" if name in numbers else text)
     if numbers:
         _add_numbers(features, _joined([columns[name] for name in numbers]), steps, numbers)
     for name, found in steps.items():
         if name not in numbers:
-            _add_text(features, columns[name], found)
+            _add_text(features, columns[name], found, coded)
     return {names[name]: column for name, column in columns.items()}, features.in_order(preparation)
 
 
@@ -169,32 +175,29 @@ def _add_number_categories(
     features.add(_joined(known), [(place, k) for k in range(len(step.names()))])
 
 
-def _add_text(features: _Features, cells: Any, found: list[Placed]) -> None:
-    """The features of a column of text, string `(num_samples, 1)`."""
+def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool) -> None:
+    """The features of a column of text, string `(num_samples, 1)`, or as `evonas.data.coding.code_rows` gives it."""
     place, first = found[0]
-    if isinstance(first, Categories):
-        # The layer puts the values that it does not know before those that it does.
-        one_hot = _lookup(first.categories, num_oov_indices=1, output_mode="one_hot")(cells)
-        width = len(first.categories)
-        kept = [*range(1, width + 1), 0] if first.other else list(range(1, width + 1))
-        features.add(ops.cast(_taken(one_hot, kept, of=width + 1), "float32"), [(place, k) for k in range(len(kept))])
-    elif first.part == "present":
-        empty = _lookup([""], num_oov_indices=1, output_mode="one_hot")(cells)
-        features.add(ops.cast(_taken(empty, [0]), "float32"), [(place, 0)])
-    elif first.part == "flag":
-        words = [word for yes in (1.0, 0.0) for text, flag in FLAGS.items() if flag == yes for word in _cases(text)]
-        number = ops.cast(_lookup(words, num_oov_indices=1)(cells), "float32")
-        most = sum(len(_cases(text)) for text, flag in FLAGS.items() if flag)
-        present = ops.cast(ops.greater(number, 0.5), "float32")
-        flag = ops.subtract(present, ops.cast(ops.greater(number, most + 0.5), "float32"))
-        _add_scaled(features, flag, present, found, [0.0])
-    else:
+    if is_date(first):
         steps = [step for _, step in found]
         # Days are counted from one near those seen, so that few digits are spent on them.
         base = float(np.floor(steps[0].imputed))
-        numbers, present = date_numbers(cells, base)
+        numbers, present = date_numbers(ops.cast(cells, "float32") if coded else date_fields(cells), base)
         chosen = _taken(numbers, [DATE_PARTS.index(step.part) for step in steps])
         _add_scaled(features, chosen, present, found, [base if step.part == "days" else 0.0 for step in steps])
+        return
+    codes = ops.cast(cells if coded else _lookup(words_of(first), num_oov_indices=1)(cells), "float32")
+    if isinstance(first, Categories):
+        known = [*range(1, len(first.categories) + 1), *([0] if first.other else [])]
+        one_hot = ops.cast(ops.equal(codes, np.array([known], np.float32)), "float32")
+        features.add(one_hot, [(place, k) for k in range(len(known))])
+    elif first.part == "present":
+        features.add(layers.Rescaling(-1.0, 1.0)(codes), [(place, 0)])
+    else:
+        most = sum(len(cases(text)) for text, flag in FLAGS.items() if flag)
+        present = ops.cast(ops.greater(codes, 0.5), "float32")
+        flag = ops.subtract(present, ops.cast(ops.greater(codes, most + 0.5), "float32"))
+        _add_scaled(features, flag, present, found, [0.0])
 
 
 def _add_scaled(features: _Features, values: Any, present: Any, found: list[Placed], bases: list[float]) -> None:
@@ -215,10 +218,6 @@ def _standardised(centred: Any, steps: Sequence[Number]) -> Any:
     return ops.clip(scaled, -FURTHEST, FURTHEST)
 
 
-def _cases(word: str) -> list[str]:
-    return list(dict.fromkeys((word, word.capitalize(), word.upper())))
-
-
 def _lookup(texts: Sequence[str], **settings: Any) -> Any:
     unknown = "[UNK]"
     while unknown in texts:
@@ -231,6 +230,6 @@ def _joined(tensors: Sequence[Any]) -> Any:
     return layers.Concatenate()(tensors) if len(tensors) > 1 else tensors[0]
 
 
-def _taken(x: Any, columns: list[int], of: int | None = None) -> Any:
+def _taken(x: Any, columns: list[int]) -> Any:
     """The columns of `x`; itself where they are all of them in order."""
-    return x if columns == list(range(of or x.shape[1])) else ops.take(x, columns, axis=1)
+    return x if columns == list(range(x.shape[1])) else ops.take(x, columns, axis=1)

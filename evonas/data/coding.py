@@ -1,0 +1,103 @@
+"""Raw rows as numbers: what a model takes in a format that has no text, and the JSON by which anybody can code them.
+
+Columns of numbers stay as they are. A text becomes its place in a list, a date its six numbers; all else (imputing,
+scaling, one-hot features, the calendar) is in the model. Imports no pandas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.cells import FLAGS
+from evonas.data.encoding import ARRAY, DATE_PARTS, Categories, Number, Preparation, Step
+from evonas.data.table import MISSING
+
+__all__ = ["DATE_FIELDS", "DATE_PATTERN", "code_rows", "coding_of", "has_text", "is_date", "missing_texts", "words_of"]
+
+#: What a date is coded as; zeros where it is missing or none.
+DATE_FIELDS = ("year", "month", "day", "hour", "minute", "second")
+#: One group a field, to be matched at the beginning of a cell.
+DATE_PATTERN = "([0-9]{4}).([0-9]{2}).([0-9]{2})(?:.([0-9]{2}).([0-9]{2})(?::([0-9]{2}))?)?"
+
+
+def has_text(preparation: Preparation | None) -> bool:
+    """Whether a model of the raw columns takes text."""
+    return preparation is not None and any(step.form == "text" for step in preparation.steps)
+
+
+def is_date(step: Step) -> bool:
+    """Whether the step reads a part of a date."""
+    return isinstance(step, Number) and step.part in DATE_PARTS
+
+
+def words_of(step: Step) -> list[str]:
+    """The texts of a column that a model knows, in the order of their codes, which begin with 1; all others are 0."""
+    if isinstance(step, Categories):
+        return list(step.categories)
+    if isinstance(step, Number) and step.part == "present":
+        return [""]
+    return [word for yes in (1.0, 0.0) for text, flag in FLAGS.items() if flag == yes for word in cases(text)]
+
+
+def cases(word: str) -> list[str]:
+    """The ways in which a word for yes or no is written."""
+    return list(dict.fromkeys((word, word.capitalize(), word.upper())))
+
+
+def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, Any]]:
+    """How each input of a model is made of raw columns, as JSON values; `docs/coding.md` tells.
+
+    Each has a "name", that of the model's input, a "dtype" and a "kind": "number", "text" (with its "values"), "date"
+    (with its "pattern" and "fields"), these with a "column"; or "array" (with its "columns"). A text that is not
+    `coded` has neither values nor fields.
+    """
+    if preparation.array:
+        return [{"name": ARRAY, "kind": "array", "columns": list(preparation.array), "dtype": "float32"}]
+    names, steps = preparation.input_names(), {step.column: step for step in reversed(preparation.steps)}
+    coding: list[dict[str, Any]] = []
+    for column in preparation.columns():
+        step, place = steps[column], {"name": names[column], "column": column}
+        if step.form == "number":
+            coding.append({**place, "kind": "number", "dtype": "float32"})
+        elif not coded:
+            coding.append({**place, "kind": "text", "dtype": "string"})
+        elif is_date(step):
+            date = {"kind": "date", "dtype": "int32", "pattern": DATE_PATTERN, "fields": list(DATE_FIELDS)}
+            coding.append(place | date)
+        else:
+            coding.append({**place, "kind": "text", "dtype": "int32", "values": words_of(step)})
+    return coding
+
+
+def missing_texts(coding: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Cells of a CSV file that mean "no value" to evonas; those that are a value of some column are left out."""
+    values = {value for each in coding for value in each.get("values", ())}
+    return sorted(MISSING - values | {""})
+
+
+def code_rows(rows: Any, coding: Sequence[Mapping[str, Any]]) -> Any:
+    """Raw rows, as `Preparation.inputs` gives them, as numbers.
+
+    Returns:
+        Name of the input -> array `(num_samples, 1)`, or `(num_samples, 6)` of a date; the one array as it is.
+    """
+    if not isinstance(rows, Mapping):
+        return rows
+    return {each["name"]: _coded(rows[each["name"]], each) for each in coding}
+
+
+def _coded(cells: NDArray[Any], how: Mapping[str, Any]) -> NDArray[Any]:
+    if how["kind"] == "number":
+        return cells.astype(np.float32)[:, None]
+    if how["kind"] == "text":
+        codes = {value: code for code, value in enumerate(how["values"], start=1)}
+        return np.array([[codes.get(cell, 0)] for cell in cells], np.int32).reshape(-1, 1)
+    found = [re.match(how["pattern"], cell) for cell in cells]
+    nothing = [0] * len(how["fields"])
+    fields = [[int(part) for part in match.groups("0")] if match else nothing for match in found]
+    return np.array(fields, np.int32).reshape(-1, len(nothing))
