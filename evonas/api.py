@@ -116,7 +116,7 @@ def search(
         drop: names of columns of a table to leave out.
         numbers: what a column of numbers gives a network beside the standardised number: nothing ("standard"), its rank
             ("quantile"), or its way through the intervals between quantiles ("piecewise", `evonas.data.pieces`).
-        roles: column -> "numeric", "boolean", "categorical" or "date", where what is inferred is not what it is.
+        roles: column -> "numeric", "boolean", "categorical", "date" or "text", where what is inferred is not so.
         group: name of a column whose equal values stay in one part of the split; it is no feature.
         time_column: name of a column by which rows are split: the latest are the test part.
         image_size: height and width that images of a folder are brought to, such as "32x32".

@@ -30,6 +30,7 @@ from evonas.commands.options import (
     NumericOption,
     Quiet,
     RunDir,
+    TextOption,
     TimeOption,
     option,
     roles_of,
@@ -151,6 +152,7 @@ def run(
     boolean: BooleanOption = None,
     categorical: CategoricalOption = None,
     date: DateOption = None,
+    text: TextOption = None,
     image_size: Annotated[
         str | None, option("Height and width to bring images to [as they are if small, else 32x32].", "HxW")
     ] = None,
@@ -250,7 +252,7 @@ def run(
             drop=drop or (),
             task=task,
             numbers=numbers or "standard",
-            roles=roles_of(numeric, boolean, categorical, date),
+            roles=roles_of(numeric, boolean, categorical, date, text),
             group=group or "",
             time_column=time_column or "",
             validation=validation,

@@ -16,6 +16,7 @@ from evonas.commands.options import (
     DropOption,
     GroupOption,
     NumericOption,
+    TextOption,
     TimeOption,
     option,
     roles_of,
@@ -32,6 +33,7 @@ def inspect(
     boolean: BooleanOption = None,
     categorical: CategoricalOption = None,
     date: DateOption = None,
+    text: TextOption = None,
     drop: DropOption = None,
     group: GroupOption = None,
     time_column: TimeOption = None,
@@ -46,7 +48,7 @@ def inspect(
     from evonas.data.files import read_file
     from evonas.data.preparation import prepare_table
 
-    frame, roles = named_columns(read_file(data)), roles_of(numeric, boolean, categorical, date)
+    frame, roles = named_columns(read_file(data)), roles_of(numeric, boolean, categorical, date, text)
     prepared = prepare_table(
         frame, target, seed=0, task=task, drop=drop or (), roles=roles, group=group or "", time_column=time_column or ""
     )

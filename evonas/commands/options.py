@@ -21,6 +21,7 @@ __all__ = [
     "NumericOption",
     "Quiet",
     "RunDir",
+    "TextOption",
     "TimeOption",
     "option",
     "roles_of",
@@ -58,6 +59,9 @@ CategoricalOption = Annotated[
     list[str] | None, option("Column of categories; may be repeated.", "COLUMN", "--categorical")
 ]
 DateOption = Annotated[list[str] | None, option("Column of dates; may be repeated.", "COLUMN", "--date")]
+TextOption = Annotated[
+    list[str] | None, option("Column of free text, whose words count; may be repeated.", "COLUMN", "--text")
+]
 GroupOption = Annotated[str | None, option("Column whose equal values stay in one part.", "COLUMN", "--group")]
 TimeOption = Annotated[
     str | None, option("Column to split by: the latest rows are the test part.", "COLUMN", "--time-column")
@@ -65,7 +69,11 @@ TimeOption = Annotated[
 
 
 def roles_of(
-    numeric: list[str] | None, boolean: list[str] | None, categorical: list[str] | None, date: list[str] | None
+    numeric: list[str] | None,
+    boolean: list[str] | None,
+    categorical: list[str] | None,
+    date: list[str] | None,
+    text: list[str] | None = None,
 ) -> dict[str, str]:
     """Column -> the role that was asked for.
 
@@ -73,7 +81,7 @@ def roles_of(
         InputError: one column is given two roles.
     """
     roles: dict[str, str] = {}
-    given = {"numeric": numeric, "boolean": boolean, "categorical": categorical, "date": date}
+    given = {"numeric": numeric, "boolean": boolean, "categorical": categorical, "date": date, "text": text}
     for role, names in given.items():
         for name in names or ():
             if roles.setdefault(name, role) != role:

@@ -16,8 +16,9 @@ The way of the data, one module a step:
 Arrays of any shape, for a user's own model, take the way of `inputs` and `shaped.prepare_inputs`: they stay as is;
 target, splits and weights are the same.
 
-Beside the way: `cells` (what one cell means, however it is stored), `arrays` (what a caller passes, as a DataFrame),
-`weights` (of rows and classes), `fingerprint` (whether data are the same).
+Beside the way: `cells` (what one cell means, however it is stored), `words` and `pieces` (what texts and numbers give),
+`arrays` (what a caller passes, as a DataFrame), `images` and `datasets` (where arrays come from too), `weights` (of
+rows and classes), `fingerprint` (whether data are the same).
 
     >>> from evonas.data.preparation import prepare_table
     >>> from evonas.data.table import read_table

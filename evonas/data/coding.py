@@ -1,7 +1,7 @@
 """Raw rows as numbers: what a model takes in a format that has no text, and the JSON by which anybody can code them.
 
-Columns of numbers stay as they are. A text becomes its place in a list, a date its six numbers; all else (imputing,
-scaling, one-hot features, the calendar) is in the model. Imports no pandas.
+Columns of numbers stay as they are. A text becomes its place in a list, a date its six numbers, free text a 0 or 1 for
+each known word; all else (imputing, scaling, one-hot features, the calendar) is in the model. Imports no pandas.
 """
 
 from __future__ import annotations
@@ -16,8 +16,20 @@ from numpy.typing import NDArray
 from evonas.data.cells import FLAGS
 from evonas.data.encoding import ARRAY, DATE_PARTS, Categories, Number, Preparation, Step
 from evonas.data.table import MISSING
+from evonas.data.words import PUNCTUATION, Words
+from evonas.data.words import words_of as cut
 
-__all__ = ["DATE_FIELDS", "DATE_PATTERN", "code_rows", "coding_of", "has_text", "is_date", "missing_texts", "words_of"]
+__all__ = [
+    "DATE_FIELDS",
+    "DATE_PATTERN",
+    "code_rows",
+    "coded_width",
+    "coding_of",
+    "has_text",
+    "is_date",
+    "missing_texts",
+    "words_of",
+]
 
 #: What a date is coded as; zeros where it is missing or none.
 DATE_FIELDS = ("year", "month", "day", "hour", "minute", "second")
@@ -33,6 +45,11 @@ def has_text(preparation: Preparation | None) -> bool:
 def is_date(step: Step) -> bool:
     """Whether the step reads a part of a date."""
     return isinstance(step, Number) and step.part in DATE_PARTS
+
+
+def coded_width(step: Step) -> int:
+    """Columns that a column of text is coded as."""
+    return len(step.words) if isinstance(step, Words) else len(DATE_FIELDS) if is_date(step) else 1
 
 
 def words_of(step: Step) -> list[str]:
@@ -53,8 +70,8 @@ def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, An
     """How each input of a model is made of raw columns, as JSON values; `docs/coding.md` tells.
 
     Each has a "name", that of the model's input, a "dtype" and a "kind": "number", "text" (with its "values"), "date"
-    (with its "pattern" and "fields"), these with a "column"; or "array" (with its "columns"). A text that is not
-    `coded` has neither values nor fields.
+    (with its "pattern" and "fields"), "words" (with its "values" and the "punctuation" that falls away), these with a
+    "column"; or "array" (with its "columns"). A text that is not `coded` has neither values nor fields.
     """
     if preparation.array:
         return [{"name": ARRAY, "kind": "array", "columns": list(preparation.array), "dtype": "float32"}]
@@ -69,6 +86,9 @@ def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, An
         elif is_date(step):
             date = {"kind": "date", "dtype": "int32", "pattern": DATE_PATTERN, "fields": list(DATE_FIELDS)}
             coding.append(place | date)
+        elif isinstance(step, Words):
+            words = {"values": list(step.words), "punctuation": PUNCTUATION.decode()}
+            coding.append({**place, "kind": "words", "dtype": "int32", **words})
         else:
             coding.append({**place, "kind": "text", "dtype": "int32", "values": words_of(step)})
     return coding
@@ -76,7 +96,7 @@ def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, An
 
 def missing_texts(coding: Sequence[Mapping[str, Any]]) -> list[str]:
     """Cells of a CSV file that mean "no value" to evonas; those that are a value of some column are left out."""
-    values = {value for each in coding for value in each.get("values", ())}
+    values = {value for each in coding if each["kind"] == "text" for value in each.get("values", ())}
     return sorted(MISSING - values | {""})
 
 
@@ -84,7 +104,8 @@ def code_rows(rows: Any, coding: Sequence[Mapping[str, Any]]) -> Any:
     """Raw rows, as `Preparation.inputs` gives them, as numbers.
 
     Returns:
-        Name of the input -> array `(num_samples, 1)`, or `(num_samples, 6)` of a date; the one array as it is.
+        Name of the input -> array `(num_samples, 1)`, or `(num_samples, 6)` of a date, or one column a
+        word of free text; the one array as it is.
     """
     if not isinstance(rows, Mapping):
         return rows
@@ -97,6 +118,9 @@ def _coded(cells: NDArray[Any], how: Mapping[str, Any]) -> NDArray[Any]:
     if how["kind"] == "text":
         codes = {value: code for code, value in enumerate(how["values"], start=1)}
         return np.array([[codes.get(cell, 0)] for cell in cells], np.int32).reshape(-1, 1)
+    if how["kind"] == "words":
+        texts = [set(cut(cell)) for cell in cells]
+        return np.array([[word in text for word in how["values"]] for text in texts], np.int32)
     found = [re.match(how["pattern"], cell) for cell in cells]
     nothing = [0] * len(how["fields"])
     fields = [[int(part) for part in match.groups("0")] if match else nothing for match in found]

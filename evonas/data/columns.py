@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evonas.data.cells import FLAGS, flags, kind_of, numbers, seconds, texts
+from evonas.data.words import words_of
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Role(enum.StrEnum):
     BOOLEAN = "boolean"
     CATEGORICAL = "categorical"
     DATE = "date"
+    TEXT = "text"
     PRESENCE = "presence"
     IDENTIFIER = "identifier"
     CONSTANT = "constant"
@@ -103,7 +105,7 @@ class ColumnPlan:
 
 
 #: Roles that may be asked for.
-ASKED = (Role.NUMERIC, Role.BOOLEAN, Role.CATEGORICAL, Role.DATE)
+ASKED = (Role.NUMERIC, Role.BOOLEAN, Role.CATEGORICAL, Role.DATE, Role.TEXT)
 
 
 def infer_columns(
@@ -120,7 +122,7 @@ def infer_columns(
         drop: names of columns that the user does not want.
         find_identifiers: whether whole numbers that only count the rows are recognised; arrays without column names
             hold what their owner chose, so they ask for no search.
-        roles: what the user says a column is, one of "numeric", "boolean", "categorical" or "date".
+        roles: what the user says a column is, one of "numeric", "boolean", "categorical", "date" or "text".
 
     Raises:
         InputError: a column has no value at all, holds an infinite or too large number or something that is no cell; or
@@ -150,8 +152,9 @@ def _asked_column(series: pd.Series[Any], asked: str) -> Column:
         raise InputError(f"the role of column {name!r} must be one of {', '.join(ASKED)}, not {asked!r}: choose one")
     role = Role(asked)
     # Reading says which cell is not what was asked for.
-    values = {Role.NUMERIC: numbers, Role.BOOLEAN: flags, Role.DATE: _all_dates, Role.CATEGORICAL: texts}[role](series)
-    absent = np.array([cell is None for cell in values]) if role is Role.CATEGORICAL else np.isnan(values)
+    readers: dict[Role, Callable[..., Any]] = {Role.NUMERIC: numbers, Role.BOOLEAN: flags, Role.DATE: _all_dates}
+    values: np.ndarray[Any, Any] = readers[role](series) if role in readers else texts(series)
+    absent = np.isnan(values) if role in readers else np.array([cell is None for cell in values])
     if absent.all():
         raise InputError(f"column {name!r} must have at least one value, not {len(absent)} missing ones: leave it out")
     distinct = len(set(values[~absent].tolist()))
@@ -202,7 +205,7 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool) -> Column:
         if set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}:
             return column(Role.BOOLEAN, "0 or 1")
         return column(Role.NUMERIC, "numbers")
-    return column(*_role_of_text(present, distinct, missing))
+    return column(*_role_of_text(name, present, distinct, missing))
 
 
 def _lost_digits(values: np.ndarray[Any, Any]) -> str:
@@ -251,10 +254,18 @@ def _counts_rows(name: str, values: np.ndarray[Any, Any], distinct: int) -> bool
     return bool(counted or _NAME_OF_AN_ID.fullmatch(name) or _ENDS_IN_ID.fullmatch(name))
 
 
-def _role_of_text(present: np.ndarray[Any, Any], distinct: int, missing: int) -> tuple[Role, str]:
+def _role_of_text(name: str, present: np.ndarray[Any, Any], distinct: int, missing: int) -> tuple[Role, str]:
     if all(cell.lower() in FLAGS for cell in set(present)):
         return Role.BOOLEAN, "yes or no"
     if distinct == len(present) or (distinct > 10 and distinct > len(present) / 2):
         reason = f"text with {distinct} different values in {len(present)} rows tells rows apart, not kinds of rows"
+        if _has_words(present):
+            reason += f"; if it is free text, --text {shlex.quote(name)} takes its words"
         return (Role.PRESENCE, reason) if missing else (Role.IDENTIFIER, reason)
     return Role.CATEGORICAL, f"text with {distinct} different values"
+
+
+def _has_words(present: np.ndarray[Any, Any]) -> bool:
+    """Whether most texts are of several words."""
+    some = present[:: max(1, len(present) // 1000)]
+    return 2 * sum(len(words_of(cell)) > 2 for cell in some) > len(some)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from evonas.data.cells import date_parts, date_texts, flags, kind_of, seconds, texts
 from evonas.data.columns import ColumnPlan, Role
 from evonas.data.pieces import Pieces, fit_pieces, reader
+from evonas.data.words import Words, fit_words
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ ARRAY = "columns"
 #: Names that other layers of an exported model have or are given by Keras, with a number behind.
 _RESERVED = re.compile(
     r"(features|network|target_units|probability|label|input|add|argmax|cast|clip|concatenate|divide|equal|floor|greater"
-    r"|isnan|less|matmul|maximum|minimum|multiply|rescaling|reshape|string_lookup|subtract|sum|take|text_vectorization"
+    r"|isnan|less|matmul|maximum|minimum|multiply|rescaling|reshape|sqrt|string_lookup|subtract|sum|take|text_vectorization"
     r"|where)(_\d+)?"
 )
 
@@ -133,7 +134,7 @@ class Categories:
         return one_hot if self.other else one_hot[:, :other]
 
 
-Step = Number | Categories | Pieces
+Step = Number | Categories | Pieces | Words
 
 
 @dataclass(frozen=True)
@@ -290,7 +291,7 @@ def fit_encoding(
 
     Numbers are imputed with the median and standardised, flags are imputed with the more frequent value; a value
     that is missing somewhere in `known_rows` gets an indicator. Categories seen in fewer than 10 rows (2 % of the rows
-    where that is less), or beyond the `MOST_CATEGORIES` most frequent, share one feature.
+    where that is less), or beyond the `MOST_CATEGORIES` most frequent, share one feature. Free text gives its words.
 
     Args:
         frame: raw columns, shape `(num_samples, num_columns)`.
@@ -308,6 +309,9 @@ def fit_encoding(
         form: Form = "number" if kind_of(series) in ("number", "boolean") else "text"
         if column.role is Role.CATEGORICAL:
             steps.append(_fit_categories(column.name, texts(series.iloc[known_rows]), form))
+        elif column.role is Role.TEXT:
+            cells = texts(series)
+            steps.append(fit_words(column.name, cells[rows].tolist(), cells[known_rows].tolist()))
         elif column.role is Role.PRESENCE:
             steps.append(Number(column.name, "present", 0.0, 0.0, 1.0, False, form))
         else:

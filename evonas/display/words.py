@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Budget
-from evonas.data.encoding import Categories, Preparation
+from evonas.data.encoding import Number, Preparation
 from evonas.data.pieces import Pieces
 from evonas.data.prepared import PreparedData
+from evonas.data.words import Words
 from evonas.evolution import describe_stop
 from evonas.runs.finals import Finalist
 from evonas.runs.reader import DATA_NAME, RunReader
@@ -132,7 +133,10 @@ def _columns(preparation: Preparation) -> str:
     for step in preparation.steps:
         if isinstance(step, Pieces):
             continue  # of a column that gives its number, too
-        kind = "categorical" if isinstance(step, Categories) else _KINDS.get(step.part, "date")
+        if isinstance(step, Number):
+            kind = _KINDS.get(step.part, "date")
+        else:
+            kind = "text" if isinstance(step, Words) else "categorical"
         kinds.setdefault(step.column, kind)
     counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds.values()).most_common())
     return f"{_count(len(kinds), 'column')} to learn from ({counts})"

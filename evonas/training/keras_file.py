@@ -49,7 +49,7 @@ _OPERATIONS: dict[str | None, set[str]] = {
         "Log",
         "Matmul",
     }
-    | {"Maximum", "Minimum", "Multiply", "Subtract", "Sum", "Take", "Where"},
+    | {"Maximum", "Minimum", "Multiply", "Sqrt", "Subtract", "Sum", "Take", "Where"},
 }
 _ALLOWED: dict[str | None, set[str]] = {
     "keras.src.models.functional": {"Functional"},
@@ -262,15 +262,19 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
 def _lookup_width(kind: str, settings: Mapping[str, Any], name: str) -> int:
     """Most columns that a layer gives; its texts are those in the file, not in another one, nor numbered ones."""
     texts, length = settings["vocabulary"], settings.get("output_sequence_length", 1)
+    words = (settings.get("standardize"), settings.get("split")) == ("lower_and_strip_punctuation", "whitespace")
+    words = words and settings.get("output_mode") == "multi_hot" and length is None
+    length = 1 if words else length
     wanted = (
         isinstance(texts, list)
         and all(isinstance(text, str) for text in texts)
         and settings.get("max_tokens") is None
         and settings.get("idf_weights") is None
         and settings.get("num_oov_indices", 0) in (0, 1)
+        and settings.get("ngrams") is None
         and type(length) is int
         and 0 < length <= _LONGEST_TEXT
-        and (kind == "StringLookup" or (settings["standardize"], settings["split"]) == (None, "character"))
+        and (kind == "StringLookup" or words or (settings["standardize"], settings["split"]) == (None, "character"))
     )
     if not wanted:
         raise InputError(f"layer {name!r:.80} must look up texts as evonas writes it")

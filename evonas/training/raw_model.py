@@ -15,14 +15,17 @@ import numpy as np
 from keras import layers, ops
 
 from evonas.data.cells import FLAGS
-from evonas.data.coding import DATE_FIELDS, cases, is_date, words_of
+from evonas.data.coding import cases, coded_width, is_date, words_of
 from evonas.data.encoding import ARRAY, DATE_PARTS, FURTHEST, Categories, Number, Preparation
 from evonas.data.pieces import Pieces
 from evonas.data.prepared import Problem, whole_numbers
+from evonas.data.words import Words
 from evonas.training.raw_dates import date_fields, date_numbers
 
 __all__ = ["can_take_raw", "encoder", "with_label"]
 
+#: What no text of any word is shorter than; those of none are divided by it.
+_SHORTEST = 1e-12
 #: A step and its position among the steps.
 Placed = tuple[int, Any]
 
@@ -59,7 +62,7 @@ def encoder(preparation: Preparation, coded: bool = False) -> tuple[Any, Any]:
     names = preparation.input_names()
     text, columns = "int32" if coded else "string", {}
     for name, found in steps.items():
-        width = len(DATE_FIELDS) if coded and is_date(found[0][1]) else 1
+        width = coded_width(found[0][1]) if coded else 1
         columns[name] = keras.Input((width,), name=names[name], dtype="float32" if name in numbers else text)
     if numbers:
         _add_numbers(features, _joined([columns[name] for name in numbers]), steps, numbers)
@@ -178,6 +181,9 @@ def _add_number_categories(
 def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool) -> None:
     """The features of a column of text, string `(num_samples, 1)`, or as `evonas.data.coding.code_rows` gives it."""
     place, first = found[0]
+    if isinstance(first, Words):
+        _add_words(features, cells, place, first, coded)
+        return
     if is_date(first):
         steps = [step for _, step in found]
         # Days are counted from one near those seen, so that few digits are spent on them.
@@ -198,6 +204,21 @@ def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool)
         present = ops.cast(ops.greater(codes, 0.5), "float32")
         flag = ops.subtract(present, ops.cast(ops.greater(codes, most + 0.5), "float32"))
         _add_scaled(features, flag, present, found, [0.0])
+
+
+def _add_words(features: _Features, cells: Any, place: int, step: Words, coded: bool) -> None:
+    """What `Words.encode` gives."""
+    width = len(step.words)
+    if coded:
+        present = ops.cast(cells, "float32")
+    else:
+        # Words that are not known come first. Keras takes the result for one of more dimensions than it has.
+        found = layers.TextVectorization(output_mode="multi_hot", vocabulary=list(step.words))(cells)
+        present = _taken(layers.Reshape((width + 1,))(found), list(range(1, width + 1)))
+    weights = layers.Rescaling(list(step.weights))(present)
+    squares = ops.sum(ops.multiply(weights, weights), axis=1, keepdims=True)
+    lengths = ops.sqrt(ops.maximum(squares, _SHORTEST))
+    features.add(layers.Rescaling(step.scale)(ops.divide(weights, lengths)), [(place, k) for k in range(width)])
 
 
 def _add_scaled(features: _Features, values: Any, present: Any, found: list[Placed], bases: list[float]) -> None:

@@ -412,5 +412,5 @@ def test_roles_are_as_asked() -> None:
     assert {"code=0", "code=4"} <= set(names)
     with pytest.raises(InputError, match=r"'day' must hold numbers, not '2024-01-01' \(data row 1\)"):
         prepare_table(frame, "y", seed=0, roles={"day": "numeric"})
-    with pytest.raises(InputError, match="must be one of numeric, boolean, categorical, date, not 'text'"):
-        prepare_table(frame, "y", seed=0, roles={"day": "text"})
+    with pytest.raises(InputError, match="must be one of numeric, boolean, categorical, date, text, not 'x'"):
+        prepare_table(frame, "y", seed=0, roles={"day": "x"})

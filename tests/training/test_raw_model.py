@@ -8,8 +8,10 @@ import re
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,7 @@ from .networks import graph
 
 pytestmark = pytest.mark.keras
 COUNT = 300
+Make = Callable[[np.random.Generator], Any]
 NETWORK = graph((5,))
 
 #: Opens the file with nothing but Keras and numpy, and predicts what a CSV reader gave.
@@ -51,36 +54,112 @@ print(json.dumps({"probability": found["probability"].tolist(), "label": [x.deco
 """
 
 
+def sampled(cells: Sequence[Any], p: Sequence[float] | None = None) -> Make:
+    return lambda rng: rng.choice(np.array(cells, dtype=object), COUNT, p=p)
+
+
+def stamps(form: str) -> Make:
+    def make(rng: np.random.Generator) -> Any:
+        days = pd.Timestamp("1890-01-01") + pd.to_timedelta(rng.integers(0, 5 * 10**9, COUNT), "s")
+        return pd.Series(days).dt.strftime(form).astype(object)
+
+    return make
+
+
+def notes(rng: np.random.Generator) -> Any:
+    """Texts of a few of some words, written in many ways."""
+    words = [
+        "Good",
+        "bad!",
+        "(so-so)",
+        "ÉTÉ",
+        "été",
+        "don't",
+        "x\u2003y",
+        "\tİ\n",
+        "漢字",
+        "rare",
+        '"good"',
+        "A_b",
+        "🙂",
+    ]
+    return [" ".join(rng.choice(words, rng.integers(1, 6))) for _ in range(COUNT)]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of column: its cells, whether some are missing, cells never seen, and types that hold the same cells."""
+
+    make: Make
+    gaps: bool = False
+    unseen: tuple[Any, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    role: str = ""
+
+
+NUMBERS, WHOLE = ("float32", "Float64", "object"), ("float64", "Int64", "object", "string")
+TEXT = ("string", "category", "object")
+#: Column -> what it is: all inputs that a table may have, each in the same tests.
+KINDS: dict[str, Kind] = {
+    "longitude": Kind(lambda rng: rng.normal(-119.5, 2, COUNT).astype(np.float32), True, (1e9, -1e29, 0), NUMBERS),
+    "stamp": Kind(lambda rng: rng.integers(1_700_000_000, 1_700_900_000, COUNT), False, (0, -1), WHOLE),
+    "rooms": Kind(lambda rng: rng.integers(0, 9, COUNT), False, (-5, 1.5, 10**6), (*WHOLE, "uint8")),
+    "a/b": Kind(lambda rng: np.exp(rng.normal(0, 4, COUNT)), True, (1e-30, -1.0)),
+    "take": Kind(lambda rng: rng.integers(0, 2, COUNT), False, (2, 0.5), (*WHOLE, "bool", "boolean")),
+    "storey": Kind(lambda rng: rng.integers(0, 4, COUNT), False, (99, 0.5), ("float64", "Int64"), "categorical"),
+    "sure": Kind(sampled([True, False]), True, (), ("boolean", "object")),
+    "heated": Kind(sampled(["Yes", "no"]), True, ("TRUE", "off", "1"), TEXT),
+    "town": Kind(sampled(["north", "b,c", "é", "[UNK]"], [0.5, 0.3, 0.15, 0.05]), True, ("?", "North", "e"), TEXT),
+    "street": Kind(sampled([f"street {number}" for number in range(140)]), False, ("nowhere", "\n"), TEXT),
+    "built": Kind(stamps("%Y-%m-%d %H:%M:%S"), True, ("9999-12-31", "1700-02-29"), ("string", "object")),
+    "day": Kind(stamps("%Y/%m/%d"), False, ("0001-01-01", "2024-02-29T23:59"), ("string", "object")),
+    "sold": Kind(
+        lambda rng: pd.Timestamp("2020-02-29") + pd.to_timedelta(rng.integers(0, 900, COUNT), "D"),
+        True,
+        (pd.Timestamp("0001-01-01"), pd.Timestamp("2100-12-31 12:30:15")),
+        ("datetime64[s]", "datetime64[ns]", "object", "string"),
+    ),
+    "cabin": Kind(lambda rng: [None if row % 3 else f"C{row}" for row in range(COUNT)], True, ("Z9",), TEXT),
+    "bonus": Kind(lambda rng: [None if row % 3 else 5.0 for row in range(COUNT)], True, (7.0,), NUMBERS),
+    "note": Kind(notes, True, ("nothing of it", "GOOD good\x0bbad", "!?", "good" * 999), TEXT, "text"),
+}
+ROLES = {name: kind.role for name, kind in KINDS.items() if kind.role}
+
+
 def table() -> pd.DataFrame:
-    """Columns of every kind, most with gaps."""
+    """A column of each kind, many with gaps, and a target."""
     rng = np.random.default_rng(3)
-    stamps = pd.Timestamp("1890-01-01") + pd.to_timedelta(rng.integers(0, 5 * 10**9, COUNT), "s")
-    frame = pd.DataFrame(
-        {
-            "longitude": rng.normal(-119.5, 2, COUNT),
-            "stamp": rng.integers(1_700_000_000, 1_700_900_000, COUNT),
-            "rooms": rng.integers(0, 9, COUNT),
-            "a/b": np.exp(rng.normal(0, 4, COUNT)),
-            "take": rng.integers(0, 2, COUNT),
-            "sure": rng.choice([True, False], COUNT).astype(object),
-            "heated": rng.choice(["Yes", "no"], COUNT).astype(object),
-            "town": rng.choice(["north", "b,c", "é", "[UNK]"], COUNT, p=[0.5, 0.3, 0.15, 0.05]).astype(object),
-            "street": rng.choice([f"street {number}" for number in range(140)], COUNT).astype(object),
-            "built": pd.Series(stamps).dt.strftime("%Y-%m-%d %H:%M:%S").astype(object),
-            "sold": pd.Timestamp("2020-02-29") + pd.to_timedelta(rng.integers(0, 900, COUNT), "D"),
-            "cabin": [None if row % 3 else f"C{row}" for row in range(COUNT)],
-            "bonus": [None if row % 3 else 5.0 for row in range(COUNT)],
-        }
-    )
-    for name in ("longitude", "a/b", "sure", "heated", "town", "built", "sold"):
+    frame = pd.DataFrame({name: pd.Series(kind.make(rng)) for name, kind in KINDS.items()})
+    for name in (name for name, kind in KINDS.items() if kind.gaps):
         frame.loc[rng.choice(COUNT, 40, replace=False), name] = None
     frame["kind"] = np.where(frame["longitude"].fillna(0) > -119.5, "west", np.where(frame["rooms"] > 4, "é", "other"))
     return frame
 
 
+def conditions() -> dict[tuple[str, str], pd.DataFrame]:
+    """(column, what of it) -> a table where only that column is other than in `table`."""
+    few = table().head(6)
+    found: dict[tuple[str, str], pd.DataFrame] = {}
+    for name, kind in KINDS.items():
+        found[name, "as it is"] = few
+        found[name, "in reverse order"] = few[list(few.columns[::-1])].assign(more=1)
+        found[name, "all missing"] = few.assign(**{name: None})
+        for cell in kind.unseen:
+            found[name, f"unseen {cell!r:.20}"] = few.assign(**{name: pd.Series([cell] * len(few))})
+        for dtype in kind.dtypes:
+            found[name, dtype] = few.assign(**{name: few[name].astype(dtype)})
+    return found
+
+
 @pytest.fixture(scope="module", params=["standard", "quantile", "piecewise"])
 def prepared(request) -> PreparedData:
-    return prepare_table(table(), "kind", seed=0, numbers=request.param)
+    return prepare_table(table(), "kind", seed=0, numbers=request.param, roles=ROLES)
+
+
+@pytest.fixture(scope="module")
+def whole() -> PreparedData:
+    """For tests of files, which are not of the numbers' encoding."""
+    return prepare_table(table(), "kind", seed=0, numbers="quantile", roles=ROLES)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +175,7 @@ def encode(prepared):
         given = prepared.preparation.inputs(frame)
         return model.predict(given | {name: change(given[name]) for name, change in changes.items()}, verbose=0)
 
+    features.of = lambda inputs: model.predict(inputs, verbose=0)
     return features
 
 
@@ -106,20 +186,23 @@ def close(given, wanted):
 def test_every_kind_of_column(prepared, encode):
     frame = table()
     close(encode(frame), prepared.preparation.apply(frame))
-    columns = {column for column in frame.columns if column not in ("kind", "sold")}
-    assert {step.column for step in prepared.preparation.steps} >= columns
-    shuffled = frame[list(frame.columns[::-1])].assign(more=1)
-    close(encode(shuffled), prepared.preparation.apply(frame))
+    assert {step.column for step in prepared.preparation.steps} == set(KINDS)
 
 
-def test_all_missing_and_all_unseen(prepared, encode):
-    frame = table().head(3)
-    empty = frame.assign(**dict.fromkeys(frame.columns, None))
-    close(encode(empty), prepared.preparation.apply(empty))
-    unseen = frame.assign(
-        town="?", street="nowhere", cabin="Z9", longitude=1e9, rooms=-5, stamp=0, built="9999-12-31", sold="0001-01-01"
-    )
-    close(encode(unseen), prepared.preparation.apply(unseen))
+def test_every_kind_missing_unseen_of_other_types_and_in_other_orders(prepared, encode):
+    """All conditions of `KINDS` at once; in the same types of numbers, text and dates the features are the same."""
+    preparation, usual = prepared.preparation, table().head(6)
+    wanted, inputs = {}, []
+    for place, frame in conditions().items():
+        wanted[place] = preparation.apply(frame)
+        inputs.append(preparation.inputs(frame))
+    found = encode.of({name: np.concatenate([each[name] for each in inputs]) for name in inputs[0]})
+    for number, (place, features) in enumerate(wanted.items()):
+        np.testing.assert_allclose(
+            found[6 * number : 6 * number + 6], features, rtol=2e-6, atol=2e-6, err_msg=" ".join(place)
+        )
+        if not place[1].startswith(("all", "unseen")):
+            np.testing.assert_array_equal(features, preparation.apply(usual), " ".join(place))
 
 
 @pytest.mark.parametrize(
@@ -130,6 +213,7 @@ def test_all_missing_and_all_unseen(prepared, encode):
         ("rooms", lambda x: x[:, None].astype(np.uint8)),
         ("take", lambda x: x.astype(bool)),
         ("heated", lambda x: np.array([cell.upper() for cell in x], dtype=object)),
+        ("note", lambda x: np.array([cell.replace("bad", "BAD.") for cell in x], dtype=object)),
         ("built", lambda x: np.array([cell.replace(" ", "T").replace("-", "/") for cell in x], dtype=object)),
         ("sold", lambda x: np.array([cell[:10] for cell in x], dtype=object)),
     ],
@@ -175,8 +259,8 @@ def exported(prepared, path, task=None, **changes):
     return export(order, prepared, TrainingSettings()), predictions(prepared.problem, outputs), model
 
 
-def test_plain_keras_predicts_the_rows_of_a_csv(prepared, tmp_path):
-    written, _, network = exported(prepared, tmp_path / "best.keras")
+def test_plain_keras_predicts_the_rows_of_a_csv(whole, tmp_path):
+    written, _, network = exported(whole, tmp_path / "best.keras")
     frame = table().head(50)
     frame.drop(columns="kind").to_csv(tmp_path / "rows.csv", index=False)
     # Python writes truth values as words, and this reader gives numbers.
@@ -184,28 +268,31 @@ def test_plain_keras_predicts_the_rows_of_a_csv(prepared, tmp_path):
     (tmp_path / "rows.csv").write_text(text.replace("take", "take_"))
     command = [sys.executable, "-I", "-c", READER, str(written.path), str(tmp_path / "rows.csv")]
     given = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=240).stdout)
-    wanted = predictions(prepared.problem, np.asarray(network(prepared.preparation.apply(frame))))
+    wanted = predictions(whole.problem, np.asarray(network(whole.preparation.apply(frame))))
     np.testing.assert_allclose(given["probability"], wanted, atol=1e-5)
-    assert given["label"] == [prepared.problem.classes[place] for place in wanted.argmax(axis=1)]
-    assert {"é"} <= set(prepared.problem.classes)
+    assert given["label"] == [whole.problem.classes[place] for place in wanted.argmax(axis=1)]
+    assert {"é"} <= set(whole.problem.classes)
 
 
-def test_what_is_written_is_let_in_again(prepared, tmp_path):
+def test_what_is_written_is_let_in_again(whole, tmp_path):
     from evonas.training.keras_file import load_keras_file
 
-    path = exported(prepared, tmp_path / "best.keras")[0].path
+    path = exported(whole, tmp_path / "best.keras")[0].path
     check_keras_file(path)
     assert load_keras_file(path).count_params()
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
 
-    def lookups(config):
-        return [layer["config"] for layer in config["config"]["layers"] if layer["class_name"] == "StringLookup"]
+    def lookups(config, kind="StringLookup"):
+        return [layer["config"] for layer in config["config"]["layers"] if layer["class_name"] == kind]
 
     for change in (
         lambda config: lookups(config)[0].update(vocabulary="/etc/passwd"),
         lambda config: lookups(config)[0].update(num_oov_indices=10**9),
         lambda config: lookups(config)[0].update(max_tokens=10**9),
+        lambda config: lookups(config, "TextVectorization")[-1].update(ngrams=10**9),
+        lambda config: lookups(config, "TextVectorization")[-1].update(output_mode="int"),
+        lambda config: lookups(config, "TextVectorization")[-1].update(vocabulary="/etc/passwd"),
     ):
         config = json.loads(parts["config.json"])
         change(config)
@@ -216,12 +303,12 @@ def test_what_is_written_is_let_in_again(prepared, tmp_path):
             check_keras_file(path)
 
 
-def test_a_difference_of_the_encoding_is_noticed(prepared, tmp_path):
-    first = prepared.preparation.steps[0]
+def test_a_difference_of_the_encoding_is_noticed(whole, tmp_path):
+    first = whole.preparation.steps[0]
     wrong = replace(first, mean=first.mean + 1e-2 * first.std)
-    steps = (wrong, *prepared.preparation.steps[1:])
+    steps = (wrong, *whole.preparation.steps[1:])
     with pytest.raises(RuntimeError, match="log_loss"):
-        exported(replace(prepared, preparation=replace(prepared.preparation, steps=steps)), tmp_path / "best.keras")
+        exported(replace(whole, preparation=replace(whole.preparation, steps=steps)), tmp_path / "best.keras")
 
 
 def test_an_array_is_one_input(tmp_path):
@@ -262,11 +349,11 @@ def test_images_are_taken_as_they_are(tmp_path):
     assert "differs" in exported(prepared, tmp_path / "best.keras", task=task)[0].note
 
 
-def test_raw_rows_survive_the_file(prepared, tmp_path):
-    prepared.save(tmp_path / "data.npz")
+def test_raw_rows_survive_the_file(whole, tmp_path):
+    whole.save(tmp_path / "data.npz")
     read = PreparedData.load(tmp_path / "data.npz")
-    assert read.preparation == prepared.preparation
-    for part, rows in prepared.raw.items():
+    assert read.preparation == whole.preparation
+    for part, rows in whole.raw.items():
         assert list(read.raw[part]) == list(rows)
         for name, column in rows.items():
             np.testing.assert_array_equal(read.raw[part][name], column)
@@ -283,8 +370,9 @@ def from_file(tmp_path_factory):
     # Two rows more, of which one has nothing and the other nothing that was seen before.
     with path.open("a") as file:
         file.write("," * (len(frame.columns) - 1) + "\n")
-        file.write("1e9, 7 ,-3,0.5,1,maybe,YES,nowhere,street 1,2001-02-03T04:05,0001-01-01,C0,5,west\n")
-    prepared = prepare_table(read, "kind", seed=0)
+        file.write("1e9, 7 ,-3,0.5,1,2,maybe,YES,nowhere,street 1,2001-02-03T04:05,")
+        file.write("2001/02/03,0001-01-01,C0,5,Good Nonsense!,west\n")
+    prepared = prepare_table(read, "kind", seed=0, roles=ROLES)
     written, _, _ = exported(prepared, path.with_name("best.keras"))
     return path, prepared, written.path, prepared.preparation.inputs(read_file(path))
 
@@ -300,7 +388,7 @@ def test_formats_without_text_predict_coded_rows(from_file, tmp_path, format):
     table_path, prepared, keras_path, rows = from_file
     path = tmp_path / f"best.{format}"
     note = exported(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
-    assert "takes the columns of text 'sure', 'heated', 'town', 'street', 'built' and 2 more as numbers" in note
+    assert "takes the columns of text 'sure', 'heated', 'town', 'street', 'built' and 4 more as numbers" in note
     assert f"best.{format}.json holds the names and the order of the inputs, the codes of text, the 3 classes" in note
     documented: dict = {}
     page = (Path(__file__).parents[2] / "docs" / "coding.md").read_text()
@@ -336,7 +424,7 @@ def test_columns_of_any_name_are_written(tmp_path, format):
 
 
 def test_a_savedmodel_takes_text_and_needs_nothing_beside(tmp_path):
-    mixed = prepare_table(table(), "kind", seed=0)
+    mixed = prepare_table(table(), "kind", seed=0, roles=ROLES)
     order = exported(mixed, tmp_path / "best.keras", task={"path": tmp_path / "saved", "format": "savedmodel"})
     assert "differs from the Keras model by at most" in order[0].note
     assert (tmp_path / "saved" / "saved_model.pb").exists()
