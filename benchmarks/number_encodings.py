@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from evonas.data.pieces import NUMBERS
 from evonas.data.preparation import prepare_table
 from evonas.data.table import read_table
 from evonas.training.population import PopulationTrainer
@@ -22,6 +22,7 @@ from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.architecture import graph_to_json
 from genomes.dense import DenseSpace
 from genomes.domains import Range
+from genomes.vocabulary import NUMBERS
 
 #: Table -> target, metric, epochs.
 TABLES = {
@@ -53,10 +54,11 @@ def main(folder: Path, networks: int = 8) -> None:
     for name, (target, metric, epochs) in TABLES.items():
         frame = read_table(folder / f"{name}.csv")
         rng = np.random.default_rng(0)
-        graphs = [graph_to_json(SPACE.architecture(SPACE.sample(rng))) for _ in range(networks)]
-        tasks = [TrainingTask(graph, seed, epochs) for seed, graph in enumerate(graphs)]
+        genomes = [SPACE.sample(rng) for _ in range(networks)]
         for numbers in NUMBERS:
-            data = prepare_table(frame, target, seed=0, numbers=numbers)
+            data = prepare_table(frame, target, seed=0, numbers=(numbers,))
+            graphs = [graph_to_json(SPACE.architecture(replace(genome, numbers=numbers))) for genome in genomes]
+            tasks = [TrainingTask(graph, seed, epochs) for seed, graph in enumerate(graphs)]
             started = time.process_time()
             parts = PopulationTrainer(data, TrainingSettings(patience=10)).train(tasks)
             found = [evaluation.scores[metric] for part in parts for evaluation in part.values()]

@@ -5,6 +5,7 @@ Imports no Keras and no pandas; what needs them is imported when it is called.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -29,15 +30,14 @@ from evonas.runs.directory import WORKER_LOG, new_directory
 from evonas.runs.origin import check_origin, check_same
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
+from evonas.searched import Space, as_space, fitted, space_and_numbers
 from evonas.seeds import draw_seed
 from evonas.strategies import STRATEGIES, make_strategy
 from evonas.transfer import taken_over
 from evonas.workers import started_worker as _worker
-from genomes.dense import DenseSpace
 from genomes.errors import InputError
-from genomes.hyperparameters import HyperparameterSpace
 from genomes.space import SearchSpace
-from genomes.spaces import read_space, space_from_json
+from genomes.spaces import space_from_json
 
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData, Problem
@@ -50,7 +50,6 @@ EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
 OnPart = Callable[[Progress], None]
 OnGeneration = Callable[[Generation], None]
 OnStart = Callable[[RunReader, Budget], None]
-Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
 
 def search(
@@ -77,7 +76,7 @@ def search(
     sample_weight: Any = None,
     class_weight: Any = None,
     drop: Sequence[str] = (),
-    numbers: str = "standard",
+    numbers: str | None = None,
     roles: Mapping[str, str] | None = None,
     group: str = "",
     time_column: str = "",
@@ -114,8 +113,8 @@ def search(
         task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.preparation`.
         drop: names of columns of a table to leave out.
-        numbers: what a column of numbers gives a network beside the standardised number: nothing ("standard"), its rank
-            ("quantile"), or its way through the intervals between quantiles ("piecewise", `evonas.data.pieces`).
+        numbers: what a column of numbers gives all networks beside the standardised number, one of
+            `genomes.dense.NUMBERS`; otherwise it is a gene of the space. With `build`, "standard" unless given.
         roles: column -> "numeric", "boolean", "categorical", "date" or "text", where what is inferred is not so.
         group: name of a column whose equal values stay in one part of the split; it is no feature.
         time_column: name of a column by which rows are split: the latest are the test part.
@@ -130,6 +129,7 @@ def search(
     own = None if build is None else Build.of(build)
     if own is not None:
         settings = {"trainer": "single"} | settings
+    searched, forms = space_and_numbers(space, numbers, own)
     chosen = Settings(seed=draw_seed() if seed is None else seed, **settings)
     budget = Budget.of(generations, evaluations, time, target)
     with workers.standby_for(chosen, own) as standby:
@@ -144,7 +144,7 @@ def search(
             sample_weight=sample_weight,
             class_weight=class_weight,
             drop=drop,
-            numbers=numbers,
+            numbers=forms,
             roles=roles,
             group=group,
             time_column=time_column,
@@ -155,7 +155,7 @@ def search(
         return search_prepared(
             data,
             build=own,
-            space=space,
+            space=searched,
             settings=chosen,
             budget=budget,
             out=out,
@@ -201,7 +201,7 @@ def search_prepared(
         evaluator: what trains; the worker process by default.
         standby: of `evonas.workers.standby_for`, if the worker was started before the data were read.
     """
-    settings, space = settings or Settings(seed=0), _as_space(space, build)
+    settings, space = settings or Settings(seed=0), fitted(as_space(space, build), data.problem)
     if evaluator is None:
         check_fits(build, space, settings.trainer)
     objective, settings = _objectives(settings, data.problem)
@@ -362,7 +362,10 @@ def _run(
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         try:
             strategy = make_strategy(store.settings.strategy, space, objective=store.objective, settings=store.settings)
-            loop = evolve(strategy, trainer, store, space, budget, interruption=listening, on_part=on_part)
+            trains = STRATEGIES[store.settings.strategy].trains
+            retrainings = math.prod(store.finals_wanted) if trains else 0
+            listeners: dict[str, Any] = {"interruption": listening, "on_part": on_part}
+            loop = evolve(strategy, trainer, store, space, budget, retrainings=retrainings, **listeners)
             with closing(loop) as generations:
                 for generation in generations:
                     if build is not None and generation.number == 0:
@@ -373,7 +376,7 @@ def _run(
                         on_generation(generation)
             stopped = store.stop == Stop.INTERRUPTED
             top, seeds = store.finals_wanted
-            if not stopped and top and STRATEGIES[store.settings.strategy].trains:
+            if not stopped and top and trains:
                 stopped = not retrain_finalists(
                     store, trainer, space, top, seeds, interruption=listening, on_part=on_finalists
                 )
@@ -402,16 +405,3 @@ def _objectives(settings: Settings, problem: Problem) -> tuple[Objective, Settin
         several = (objective.name, *several[1:])
         objectives_named(objective, several, problem.task)
     return objective, settings.resolved(objective.name).model_copy(update={"objectives": several})
-
-
-def _as_space(space: Space, build: Build | None = None) -> SearchSpace:
-    if space is None and build is not None:
-        raise InputError("space must be given with build: name the genes, as in genomes.HyperparameterSpace")
-    if space is None:
-        return DenseSpace()
-    if isinstance(space, (str, Path)):
-        return read_space(space)
-    if isinstance(space, Mapping):
-        whole = build is None or "genes" in space or "encoding" in space
-        return space_from_json(space) if whole else HyperparameterSpace(space)
-    return space

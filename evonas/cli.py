@@ -36,12 +36,12 @@ from evonas.commands.options import (
     roles_of,
 )
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
-from evonas.data.pieces import NUMBERS
 from evonas.errors import Interrupted, StorageError
 from evonas.objective import MEASURES, METRICS
 from evonas.strategies import STRATEGIES
 from evonas.training.deployment import FORMATS
 from genomes.errors import InputError
+from genomes.vocabulary import NUMBERS
 
 __all__ = ["app", "main"]
 
@@ -158,7 +158,7 @@ def run(
     ] = None,
     grayscale: Annotated[bool, typer.Option("--grayscale", help="Take images without their colours.")] = False,
     numbers: Annotated[
-        str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [standard].", "NAME")
+        str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [a gene].", "NAME")
     ] = None,
     objective: Annotated[
         str | None,
@@ -239,10 +239,10 @@ def run(
     from evonas.api import search_prepared
     from evonas.building import Build
     from evonas.reading import read_data
-    from genomes.spaces import read_space
+    from evonas.searched import space_and_numbers
 
-    searched = None if space is None else read_space(space)
     own = None if build is None else Build.of(build)
+    searched, forms = space_and_numbers(space, numbers, own)
     with workers.standby_for(settings, own) as standby:
         prepared, source = read_data(
             data,
@@ -251,7 +251,7 @@ def run(
             folds=cv,
             drop=drop or (),
             task=task,
-            numbers=numbers or "standard",
+            numbers=forms,
             roles=roles_of(numeric, boolean, categorical, date, text),
             group=group or "",
             time_column=time_column or "",

@@ -28,6 +28,10 @@ __all__ = ["Generation", "Progress", "Stop", "describe_stop", "evolve", "spent"]
 
 #: Generations in a row without a network that was not tried before, after which the space counts as exhausted.
 IDLE_GENERATIONS = 20
+#: Seconds of a re-training over those of a network of the search: the best train for longer, and few share a program.
+RETRAINING_FACTOR = 2.0
+#: Share of a run's time that is left for re-trainings at most.
+MOST_FOR_RETRAINING = 0.25
 
 
 class Stop(enum.StrEnum):
@@ -120,6 +124,7 @@ def evolve(
     *,
     interruption: Interruption | None = None,
     on_part: Callable[[Progress], None] | None = None,
+    retrainings: int = 0,
 ) -> Generator[Generation, None, None]:
     """Starts a run or goes on with it, until a bound of `budget` is reached or a stop is asked for.
 
@@ -134,11 +139,12 @@ def evolve(
         budget: counts from the start of the run, not of this session.
         interruption: asks for a stop.
         on_part: called after every commit.
+        retrainings: that are to follow within the budget's time, for which some of it is left.
 
     Yields:
         each generation, once it is committed.
     """
-    session = _Session(evaluator, store, space, budget, interruption or Interruption(), on_part)
+    session = _Session(evaluator, store, space, budget, interruption or Interruption(), on_part, retrainings)
     store.begin_session(budget)
     stop = Stop.INTERRUPTED
     try:
@@ -187,9 +193,10 @@ class _Session:
         budget: Budget,
         interruption: Interruption,
         on_part: Callable[[Progress], None] | None,
+        retrainings: int,
     ) -> None:
         self._evaluator, self._store, self._space, self._budget = evaluator, store, space, budget
-        self._interruption, self._on_part = interruption, on_part
+        self._interruption, self._on_part, self._retrainings = interruption, on_part, retrainings
         self._screen = Screen.of(store.settings, space, store.problem_json)
         self._seconds_before = store.seconds
         self._started = time.monotonic()
@@ -282,9 +289,16 @@ class _Session:
             return Stop.TARGET
         if budget.evaluations is not None and store.evaluated >= budget.evaluations:
             return Stop.EVALUATIONS
-        if budget.seconds is not None and self.seconds >= budget.seconds:
+        if budget.seconds is not None and self.seconds + self._reserve(budget.seconds) >= budget.seconds:
             return Stop.TIME
         return None
+
+    def _reserve(self, whole: float) -> float:
+        """Seconds that the re-trainings will take, as far as the search so far can tell."""
+        if not self._retrainings or not self._store.evaluated:
+            return 0.0
+        expected = RETRAINING_FACTOR * self._retrainings * self.seconds / self._store.evaluated
+        return min(expected, MOST_FOR_RETRAINING * whole)
 
     def _commit(self, planned: Sequence[Candidate], part: Mapping[int, Evaluation], waiting: set[int]) -> None:
         if not part.keys() <= waiting:

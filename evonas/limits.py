@@ -15,14 +15,14 @@ relative excesses. It costs no evaluation of the budget.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import MEASURES
-from genomes.architecture import count_flops, count_parameters
+from genomes.architecture import count_flops, count_parameters, numbers_of
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
@@ -78,13 +78,14 @@ class Screen:
         space: that the genomes are from.
         limits: measure -> the most that is allowed.
         wanted: measures that are objectives.
-        num_features, num_outputs: of the problem.
+        columns: `numbers` of a network -> features that it sees.
+        num_outputs: of the problem.
     """
 
     space: Any
     limits: Mapping[str, float]
     wanted: tuple[str, ...]
-    num_features: int
+    columns: Callable[[str], int]
     num_outputs: int
 
     @classmethod
@@ -102,7 +103,12 @@ class Screen:
                 f"{' and '.join([*limits, *wanted])} must be known before training, but {type(space).__name__} gives "
                 "no architecture: leave these limits and objectives out"
             )
-        return cls(space, limits, wanted, int(problem.get("num_features", 0)), int(problem.get("num_outputs", 0)))
+        views, width = tuple(problem.get("views", ())), int(problem.get("num_features", 0))
+
+        def columns(numbers: str) -> int:
+            return sum(view in ("standard", numbers) for view in views) if views else width
+
+        return cls(space, limits, wanted, columns, int(problem.get("num_outputs", 0)))
 
     def measures(self, candidate: Candidate) -> dict[str, float]:
         """The measures that are objectives and not known from the evaluation."""
@@ -116,5 +122,5 @@ class Screen:
         if not names:
             return {}
         graph = self.space.architecture(candidate.genome)
-        measured = measured_before(graph, self.num_features, self.num_outputs)
+        measured = measured_before(graph, self.columns(numbers_of(graph)), self.num_outputs)
         return {name: measured[name] for name in names}

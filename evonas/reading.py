@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.data.datasets import is_dataset, read_dataset
-from evonas.data.pieces import NUMBERS
 from evonas.runs.origin import origin_of
 from genomes.errors import InputError
 
@@ -30,7 +29,7 @@ def read_data(
     sample_weight: Any = None,
     class_weight: Any = None,
     drop: Sequence[str] = (),
-    numbers: str = "standard",
+    numbers: Sequence[str] = ("standard",),
     roles: Mapping[str, str] | None = None,
     group: str = "",
     time_column: str = "",
@@ -41,11 +40,9 @@ def read_data(
     """The data of a search, prepared, and where they came from.
 
     Arguments are those of `search`; `folds` is its `cv`, `size` its `image_size`, `as_given` whether arrays stay as
-    they are, for own models.
+    they are, for own models, `numbers` all forms of numbers that networks may see.
     """
     common: dict[str, Any] = {"seed": seed, "folds": folds, "task": task, "class_weight": class_weight}
-    if numbers not in NUMBERS:
-        raise InputError(f"numbers must be one of {', '.join(NUMBERS)}, not {numbers!r}: choose one")
     source: dict[str, Any] = {}
     folder = isinstance(x, (str, Path)) and Path(x).is_dir()
     if folder and y is not None:

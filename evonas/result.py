@@ -165,11 +165,13 @@ class SearchResult:
 
     @property
     def _preparation(self) -> Preparation:
-        if self._data.preparation is None:
+        preparation = self._data.preparation
+        if preparation is None:
             raise InputError(
                 f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
             )
-        return self._data.preparation
+        numbers = getattr(self.best_genome, "numbers", None)  # models of one's own see all features
+        return preparation if numbers is None else preparation.seen((numbers,))
 
     @property
     def test_scores(self) -> Mapping[str, float]:

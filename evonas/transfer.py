@@ -81,11 +81,20 @@ def donor_of(run_dir: str | Path, space: SearchSpace, strategy: str) -> Donor:
                 f"transfer must be between networks of one kind, not from {theirs.to_json()['encoding']!r} in "
                 f"{run_dir} to {space.to_json()['encoding']!r}: leave it out"
             )
+        genome: Any = theirs.genome_from_json(record.genome)
         about = {
-            "architecture": blueprint(theirs, theirs.genome_from_json(record.genome)),
-            **{name: run.problem_json.get(name, ()) for name in ("feature_names", "target_names", "classes")},
+            "architecture": blueprint(theirs, genome),
+            **{name: run.problem_json.get(name, ()) for name in ("target_names", "classes")},
+            "feature_names": _features_seen(run.problem_json, getattr(genome, "numbers", "")),
         }
         return Donor.of(about, run.weights(record))
+
+
+def _features_seen(problem: Mapping[str, Any], numbers: str) -> list[str]:
+    """Names of the features that the networks with these `numbers` see."""
+    names = list(problem.get("feature_names", ()))
+    views = problem.get("views") or ["standard"] * len(names)
+    return [name for name, view in zip(names, views, strict=True) if view in ("standard", numbers)]
 
 
 def taken_over(
@@ -106,8 +115,9 @@ def taken_over(
         data = replace(data, notes=(*data.notes, f"begins with {len(found)} networks of {warm_start}{missing}"))
     if transfer is not None:
         donor = donor_of(transfer, space, settings.strategy)
-        same = len(set(donor.feature_names) & set(data.problem.feature_names))
-        note = f"weights begin with those of {transfer}: {same} of {data.problem.num_features} features are the same"
+        known = data.problem.seen().feature_names
+        same = len(set(donor.feature_names) & set(known))
+        note = f"weights begin with those of {transfer}: {same} of {len(known)} features are the same"
         data = replace(data, donor=donor, notes=(*data.notes, note))
     given = {"warm_start": warm_start, "transfer": transfer}
     return genomes, data, {**source, **{name: str(path) for name, path in given.items() if path is not None}}

@@ -6,7 +6,7 @@ takes u's output, and a node's input is the concatenation of its predecessors in
 =========  ========================================================================================================
 node       attributes
 =========  ========================================================================================================
-0          kind="input"
+0          kind="input"; numbers where they are not "standard" (`genomes.vocabulary.INPUT_KINDS`)
 1..L       kind="dense", units, activation, dropout, normalization, initializer, l2 (`genomes.vocabulary.LAYER_KINDS`)
 L + 1      kind="output", initializer, l2
 =========  ========================================================================================================
@@ -24,7 +24,7 @@ from genomes.codec import sha256
 from genomes.drawing import draw
 from genomes.errors import InputError
 from genomes.values import Whole, items, record, refuse, table
-from genomes.vocabulary import LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
+from genomes.vocabulary import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -39,6 +39,7 @@ __all__ = [
     "graph_from_json",
     "graph_to_json",
     "make_graph",
+    "numbers_of",
     "same_layers",
 ]
 
@@ -98,6 +99,11 @@ def check_graph(graph: nx.DiGraph) -> None:
     graph_from_json(graph_to_json(graph))
 
 
+def numbers_of(graph: nx.DiGraph) -> str:
+    """How columns of numbers enter the network, one of `genomes.vocabulary.NUMBERS`."""
+    return str(graph.nodes[0].get("numbers", "standard"))
+
+
 def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int) -> int:
     """Trainable parameters: kernels, biases, and two a unit where normalised (moving averages are not trained).
 
@@ -124,7 +130,7 @@ def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
 
     def layers(graph: nx.DiGraph) -> list[tuple[Any, ...]]:
         nodes = (graph.nodes[node] for node in range(len(graph)))
-        return [tuple(node.get(name) for name in ("units", "activation", "normalization")) for node in nodes]
+        return [tuple(node.get(name) for name in ("numbers", "units", "activation", "normalization")) for node in nodes]
 
     return layers(a) == layers(b) and set(a.edges) == set(b.edges)
 
@@ -148,11 +154,15 @@ def _fans(graph: nx.DiGraph, num_features: int, num_outputs: int) -> Iterable[tu
 def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
     place = f"graph.nodes[{number}]"
     kind = "input" if number == 0 else "output" if number == output else "dense"
-    kinds = {"input": {}, "dense": LAYER_KINDS, "output": _OUTPUT_KINDS}[kind]
-    attributes = table(value, place, ("kind", *kinds), required=("kind", *kinds))
+    kinds = {"input": INPUT_KINDS, "dense": LAYER_KINDS, "output": _OUTPUT_KINDS}[kind]
+    needed = () if kind == "input" else kinds
+    attributes = table(value, place, ("kind", *kinds), required=("kind", *needed))
     if attributes["kind"] != kind:
         refuse(f"{place}.kind", repr(kind), attributes["kind"], "the first node is the input, the last one the output")
-    return {"kind": kind, **record(attributes, place, kinds)}
+    found = record(attributes, place, {name: kinds[name] for name in kinds if name in attributes})
+    if found.get("numbers") == "standard":
+        del found["numbers"]
+    return {"kind": kind, **found}
 
 
 def _check_edges(graph: nx.DiGraph) -> None:

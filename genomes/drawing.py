@@ -62,6 +62,8 @@ def _rails(lanes: list[list[tuple[int, int]]], node: int) -> str:
 def _label(attributes: Mapping[str, Any]) -> str:
     kind = attributes["kind"]
     parts = [f"{attributes['units']} {attributes['activation']}" if kind == "dense" else str(kind)]
+    if "numbers" in attributes:
+        parts.append(f"numbers {attributes['numbers']}")
     if attributes.get("normalization", "none") != "none":
         parts.append(f"{attributes['normalization']} normalization")
     for name in ("dropout", "l2"):

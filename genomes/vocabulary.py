@@ -13,10 +13,12 @@ from genomes.values import Kind, Real, Whole, Word
 __all__ = [
     "ACTIVATIONS",
     "INITIALIZERS",
+    "INPUT_KINDS",
     "LAYER_KINDS",
     "MAX_LAYERS",
     "MAX_UNITS",
     "NORMALIZATIONS",
+    "NUMBERS",
     "OPTIMIZERS",
     "SCHEDULES",
     "TRAINING_KINDS",
@@ -28,8 +30,15 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam"
 SCHEDULES = ("constant", "cosine", "exponential")
 INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
 
+#: How columns of numbers enter a network: standardised, and beside that nothing, the rank among the training rows, the
+#: logarithm, the way through the intervals between quantiles, or sines and cosines of several frequencies.
+NUMBERS = ("standard", "quantile", "log", "piecewise", "periodic")
+
 MAX_LAYERS = 64
 MAX_UNITS = 65536
+
+#: Attribute of the input -> what it may hold.
+INPUT_KINDS: Mapping[str, Kind] = MappingProxyType({"numbers": Word(NUMBERS)})
 
 #: Attribute of a hidden layer -> what it may hold.
 LAYER_KINDS: Mapping[str, Kind] = MappingProxyType(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from evonas.data.prepared import PreparedData
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.runs import RunReader
 from genomes import DenseSpace, InputError, Range, space_to_toml
+from genomes.vocabulary import NUMBERS
 from tests.stub import no_standby
 
 
@@ -73,7 +75,8 @@ def test_search_gives_what_was_found(tmp_path: Path) -> None:
     assert result.run_dir == tmp_path / "run"
     assert result.stop == "generations"
     assert result.settings.objective == "rmse"
-    assert result.space == DenseSpace()
+    assert replace(result.space, numbers=DenseSpace().numbers) == DenseSpace()
+    assert set(result.space.numbers.options) < set(DenseSpace().numbers.options)  # what these data have no use for
     assert result.space.contains(result.best_genome)
     assert result.population[0] == result.best_genome
     assert len(result.population) == 5
@@ -119,9 +122,9 @@ def test_resume_refuses_other_settings_and_other_data(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="these differ: population: 4 -> 5; epochs: 50 -> 9"):
         evonas.resume(result.run_dir, generations=2, population=5, epochs=9)
     with pytest.raises(InputError, match="data must be those of the run"):
-        evonas.resume(result.run_dir, generations=2, data=prepare_arrays(x, y + 1, seed=0))
+        evonas.resume(result.run_dir, generations=2, data=prepare_arrays(x, y + 1, seed=0, numbers=NUMBERS))
     assert digest(result.run_dir) == before
-    evonas.resume(result.run_dir, generations=2, population=4, data=prepare_arrays(x, y, seed=0))
+    evonas.resume(result.run_dir, generations=2, population=4, data=prepare_arrays(x, y, seed=0, numbers=NUMBERS))
 
 
 def test_signals_stop_the_search_in_good_order(tmp_path: Path) -> None:
@@ -143,7 +146,7 @@ def test_signals_stop_the_search_in_good_order(tmp_path: Path) -> None:
 
 def test_spaces_and_populations_come_from_files(tmp_path: Path) -> None:
     x, y = table()
-    space = DenseSpace(layers=Range(1, 2), units=8)
+    space = DenseSpace(layers=Range(1, 2), units=8, numbers="standard")
     (tmp_path / "space.toml").write_text(space_to_toml(space))
     first = evonas.search(x, y, space=tmp_path / "space.toml", generations=2, population=4, out=tmp_path / "first")
     assert first.space == space

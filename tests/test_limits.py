@@ -116,7 +116,7 @@ def test_a_limit_that_nothing_meets_ends_the_run(tmp_path: Path) -> None:
 
 
 def test_the_front_of_a_run(tmp_path: Path) -> None:
-    result = search(tmp_path / "run", Budget(generations=6), strategy="nsga2")
+    result = search(tmp_path / "run", Budget(generations=8), strategy="nsga2")
     assert result.settings.objectives == ("rmse", "parameters")
     values = [(r.evaluation.scores["rmse"], r.evaluation.parameters) for r in result.front]
     rows = [(row.rmse, row.parameters) for row in result.evaluations.itertuples()]

@@ -10,8 +10,8 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -19,14 +19,17 @@ from numpy.typing import NDArray
 
 from evonas.data.cells import date_parts, date_texts, flags, kind_of, seconds, texts
 from evonas.data.columns import ColumnPlan, Role
-from evonas.data.pieces import Pieces, fit_pieces, reader
+from evonas.data.forms import fit_forms, forms_within
+from evonas.data.logarithm import Logarithm
+from evonas.data.pieces import Pieces, reader
+from evonas.data.waves import Waves
 from evonas.data.words import Words, fit_words
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Categories", "Form", "Number", "Preparation", "fit_encoding"]
+__all__ = ["Categories", "Form", "Number", "Preparation", "fit_encoding", "view_of"]
 
 #: At most this many one-hot columns for one categorical column, the one for rare values among them.
 MOST_CATEGORIES = 50
@@ -38,9 +41,9 @@ FURTHEST = 1e6
 ARRAY = "columns"
 #: Names that other layers of an exported model have or are given by Keras, with a number behind.
 _RESERVED = re.compile(
-    r"(features|network|target_units|probability|label|input|add|argmax|cast|clip|concatenate|divide|equal|floor|greater"
-    r"|isnan|less|matmul|maximum|minimum|multiply|rescaling|reshape|sqrt|string_lookup|subtract|sum|take|text_vectorization"
-    r"|where)(_\d+)?"
+    r"(features|network|target_units|probability|label|input|absolute|add|argmax|cast|clip|concatenate|cos|divide|equal"
+    r"|floor|greater|isnan|less|log1p|matmul|maximum|minimum|multiply|rescaling|reshape|sign|sin|sqrt|string_lookup"
+    r"|subtract|sum|take|text_vectorization|where)(_\d+)?"
 )
 
 Positions = NDArray[np.intp]
@@ -134,7 +137,7 @@ class Categories:
         return one_hot if self.other else one_hot[:, :other]
 
 
-Step = Number | Categories | Pieces | Words
+Step = Number | Categories | Pieces | Logarithm | Waves | Words
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,14 @@ class Preparation:
     def feature_names(self) -> tuple[str, ...]:
         """Names of the network's input features, shape `(num_features,)`."""
         return tuple(name for step in self.steps for name in step.names())
+
+    def views(self) -> tuple[str, ...]:
+        """Of each feature, the one of `genomes.vocabulary.NUMBERS` it belongs to; "standard" belongs to all."""
+        return tuple(view_of(step) for step in self.steps for _ in step.names())
+
+    def seen(self, views: Collection[str]) -> Preparation:
+        """The way to those features alone that networks with these `numbers` see."""
+        return replace(self, steps=tuple(step for step in self.steps if view_of(step) in ("standard", *views)))
 
     def apply(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """Network input of raw rows. Needs the columns of `columns()`, in any order; others are ignored.
@@ -256,6 +267,11 @@ class Preparation:
             ) from None
 
 
+def view_of(step: Step) -> str:
+    """Which of `genomes.vocabulary.NUMBERS` a step belongs to."""
+    return step.view if isinstance(step, (Pieces, Logarithm, Waves)) else "standard"
+
+
 def _read(series: pd.Series[Any], part: Part) -> NDArray[np.float64]:
     """One part of every cell, NaN where missing, shape `(num_samples,)`."""
     if part == "number":
@@ -285,7 +301,7 @@ def fit_encoding(
     plan: ColumnPlan,
     rows: Positions,
     known_rows: Positions | None = None,
-    numbers: str = "standard",
+    numbers: Sequence[str] = ("standard",),
 ) -> Preparation:
     """Fits imputing, scaling and one-hot coding.
 
@@ -299,10 +315,12 @@ def fit_encoding(
         rows: positions of the training rows: all that statistics are fitted on.
         known_rows: positions of the rows that decide which features there are (categories, indicators), so that every
             fold of a cross-validation has the same; the training rows when None.
-        numbers: what columns of numbers give beside the standardised number, one of `evonas.data.pieces.NUMBERS`; its
-            knots are features too, hence those of `known_rows`.
+        numbers: what columns of numbers give beside the standardised number, among `genomes.vocabulary.NUMBERS`; knots
+            decide which features there are, hence are those of `known_rows`.
     """
     known_rows = rows if known_rows is None else known_rows
+    columns = sum(column.role is Role.NUMERIC for column in plan.used())
+    forms = forms_within(numbers, columns, len(frame))
     steps: list[Step] = []
     for column in plan.used():
         series = frame[column.name]
@@ -320,9 +338,8 @@ def fit_encoding(
                 indicator = bool(np.isnan(values[known_rows]).any()) and part in ("number", "flag", "days")
                 number = _fit_number(column.name, part, values[rows], indicator, "number" if part == "number" else form)
                 steps.append(number)
-                if part == "number" and numbers != "standard":
-                    pieces = fit_pieces(column.name, values[known_rows], number.imputed, numbers)
-                    steps += [] if pieces is None else [pieces]
+                if part == "number":
+                    steps += fit_forms(column.name, values[known_rows], number.imputed, forms)
     return Preparation(tuple(steps))
 
 

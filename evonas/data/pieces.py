@@ -19,11 +19,8 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NUMBERS", "Pieces", "fit_pieces", "reader"]
+__all__ = ["Pieces", "fit_pieces", "reader"]
 
-#: What a column of numbers gives a network beside the standardised number: nothing, its rank among the training rows,
-#: or its way through the intervals between quantiles.
-NUMBERS = ("standard", "quantile", "piecewise")
 #: Intervals; as many as keep 20 training rows each, up to this.
 MOST_PIECES = 48
 ROWS_A_PIECE = 20
@@ -64,6 +61,11 @@ class Pieces:
                 f"{self.knots!r:.80}: the preparation was not written by evonas or is damaged"
             )
 
+    @property
+    def view(self) -> str:
+        """Which of `genomes.vocabulary.NUMBERS` it belongs to."""
+        return "quantile" if self.values else "piecewise"
+
     def names(self) -> list[str]:
         """Names of the features."""
         if self.values:
@@ -92,28 +94,29 @@ def reader(series: pd.Series[Any]) -> Numbers:
     return numbers(series).astype(np.float32).astype(np.float64)
 
 
-def fit_pieces(column: str, values: Numbers, imputed: float, encoding: str) -> Pieces | None:
+def fit_pieces(column: str, values: Numbers, imputed: float, ranks: bool, most: int = MOST_PIECES) -> Pieces | None:
     """The knots of a column; None where its values are too few to bend between.
 
     Args:
         column: its name.
         values: of the rows that are fitted on, NaN where missing.
         imputed: taken where the value is missing.
-        encoding: one of `NUMBERS`, not the first.
+        ranks: whether the feature shall be the rank, else the way through the intervals.
+        most: intervals.
     """
     present = values[~np.isnan(values)]
-    count = min(MOST_PIECES, len(present) // ROWS_A_PIECE)
+    count = min(most, len(present) // ROWS_A_PIECE)
     if count < 2:
         return None
     shares = np.linspace(0, 1, count + 1)
     knots, places = np.unique(np.quantile(present, shares, method="lower").astype(np.float32), return_index=True)
     if len(knots) < 3:
         return None
-    if encoding == "piecewise":
+    if not ranks:
         return Pieces(column, imputed, tuple(map(float, knots)))
     ends = [*(places[1:] - 1), count]  # equal quantiles count in the middle of their shares
-    ranks = (shares[places] + shares[ends]) / 2
-    return Pieces(column, imputed, tuple(map(float, knots)), tuple(map(float, _normal(ranks, count))))
+    middles = (shares[places] + shares[ends]) / 2
+    return Pieces(column, imputed, tuple(map(float, knots)), tuple(map(float, _normal(middles, count))))
 
 
 def _normal(ranks: Numbers, count: int) -> Numbers:

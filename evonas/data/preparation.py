@@ -50,7 +50,7 @@ class SplitSettings:
     folds: int | None
     task: str | None
     class_weight: ClassWeight
-    numbers: str = "standard"
+    numbers: tuple[str, ...] = ("standard",)
     group: str = ""
     time_column: str = ""
 
@@ -67,7 +67,7 @@ def prepare_table(
     task: str | None = None,
     sample_weight: Any = None,
     class_weight: ClassWeight = None,
-    numbers: str = "standard",
+    numbers: Sequence[str] = ("standard",),
     roles: Mapping[str, str] | None = None,
     group: str = "",
     time_column: str = "",
@@ -86,7 +86,7 @@ def prepare_table(
         task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
         sample_weight: name of a column of training weights, which is then no feature; or an array, one for each row.
         class_weight: "balanced", or class label -> weight.
-        numbers: what columns of numbers give a network, see `encoding.fit_encoding`.
+        numbers: what columns of numbers give networks, see `encoding.fit_encoding`; each sees one of these.
         roles: column -> what it is, see `columns.infer_columns`.
         group: name of a column whose equal values stay in one part; it is no feature.
         time_column: name of a column of dates or numbers; the latest rows are the test part, those before validation.
@@ -118,7 +118,9 @@ def prepare_table(
     for part, rows in {"validation": validation, "test": test}.items():
         if rows is not None:
             frame, sizes[part] = _below(frame, named_columns(rows), part), len(rows)
-    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight, numbers, group, time_column)
+    settings = SplitSettings(
+        seed, test_share, validation_share, folds, task, class_weight, tuple(numbers), group, time_column
+    )
     features = frame.drop(columns=[*targets, *weighting, *([group] if group else [])])
     keys = _keys(frame.iloc[: sizes["training"]], settings)
     return _prepare(features, frame[targets], sizes, settings, weights, drop, roles=roles, keys=keys)
@@ -165,7 +167,7 @@ def prepare_arrays(
     task: str | None = None,
     sample_weight: Any = None,
     class_weight: ClassWeight = None,
-    numbers: str = "standard",
+    numbers: Sequence[str] = ("standard",),
 ) -> PreparedData:
     """Prepares arrays, DataFrames (also with mixed columns) or lists.
 
@@ -179,7 +181,7 @@ def prepare_arrays(
         task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
         sample_weight: weights of the rows of `x`, shape `(num_samples,)`.
         class_weight: "balanced", or class label -> weight.
-        numbers: what columns of numbers give a network, see `encoding.fit_encoding`.
+        numbers: what columns of numbers give networks, see `encoding.fit_encoding`; each sees one of these.
 
     Raises:
         InputError: anything that cannot be used, with the constraint, the value and the mend.
@@ -196,7 +198,7 @@ def prepare_arrays(
     features, targets, sizes = joined_parts({"training": (x, y), "validation": validation, "test": test})
     check_rows(sizes["training"])
     weights = sample_weights(sample_weight, sizes["training"])
-    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight, numbers)
+    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight, tuple(numbers))
     return _prepare(features, targets, sizes, settings, weights, named=hasattr(x, "columns"), shape=shape)
 
 
@@ -232,6 +234,8 @@ def _prepare(
     if not named and all(step.form == "number" for step in preparation.steps):
         preparation = replace(preparation, array=tuple(features.columns), shape=shape)
     problem, coded = code_target(target, fit_rows, preparation.feature_names())
+    views = preparation.views()
+    problem = replace(problem, views=views if set(views) - {"standard"} else ())
     splits = []
     for (train, validation), fitted in zip(rows.splits, fits, strict=True):
         splits.append(
@@ -342,7 +346,7 @@ def code_target(target: Target, rows: NDArray[np.intp], names: tuple[str, ...]) 
 def settings_json(settings: SplitSettings, task: str, sizes: Mapping[str, int]) -> dict[str, Any]:
     """All that decides the coding and the splits, for the fingerprint; JSON values."""
     about = asdict(settings) | {"task": task, "sizes": dict(sizes)}
-    for name, usual in {"numbers": "standard", "group": "", "time_column": ""}.items():
+    for name, usual in {"numbers": ("standard",), "group": "", "time_column": ""}.items():
         if about[name] == usual:
             del about[name]  # data prepared before there was a choice keep their fingerprint
     if isinstance(settings.class_weight, Mapping):

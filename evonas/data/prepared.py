@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Problem:
             shape `(num_features,)`.
         metric, direction: what is optimised, if it is none of `evonas.objective.METRICS`, and "min" or "max": see
             `evonas.metrics`. Scores then have it too.
+        views: of each feature, whose it is: "standard" for those that all networks see, else the one of
+            `genomes.vocabulary.NUMBERS` whose networks see it too. Shape `(num_features,)`; empty where all see all.
     """
 
     task: str
@@ -60,6 +62,25 @@ class Problem:
     input_shapes: tuple[tuple[int, ...], ...] = ()
     metric: str = ""
     direction: str = ""
+    views: tuple[str, ...] = ()
+
+    def view(self, numbers: str) -> str:
+        """The view of networks with these `numbers`; that of standardised numbers where the data have no other."""
+        return numbers if numbers in self.views else "standard"
+
+    def columns(self, *views: str) -> list[int]:
+        """Positions of the features that networks with these `numbers` see."""
+        if not self.views:
+            return list(range(self.num_features))
+        return [place for place, view in enumerate(self.views) if view in ("standard", *views)]
+
+    def seen(self, *views: str) -> Problem:
+        """The problem as networks with these `numbers` see it."""
+        places = self.columns(*views)
+        if len(places) == self.num_features:
+            return self
+        names, kept = ([values[place] for place in places] for values in (self.feature_names, self.views))
+        return replace(self, num_features=len(places), feature_names=tuple(names), views=tuple(kept))
 
 
 def whole_numbers(classes: Sequence[str]) -> list[int]:
@@ -113,6 +134,19 @@ class PreparedData:
     preparation: Preparation | None = None
     donor: Donor | None = None
     raw: Mapping[str, Inputs] = field(default_factory=dict)
+
+    def seen(self, *views: str) -> PreparedData:
+        """The data as networks with these `numbers` see them: without the other features."""
+        problem, places = self.problem.seen(*views), self.problem.columns(*views)
+        if problem is self.problem:
+            return self
+
+        def cut(x: Any) -> Any:
+            return None if x is None else np.ascontiguousarray(x[:, places])
+
+        splits = (replace(s, x_train=cut(s.x_train), x_validation=cut(s.x_validation)) for s in self.splits)
+        preparation = None if self.preparation is None else self.preparation.seen(views)
+        return replace(self, problem=problem, splits=tuple(splits), x_test=cut(self.x_test), preparation=preparation)
 
     def save(self, path: Path) -> None:
         """Writes one `.npz` file (plain arrays and one JSON text; nothing that could run code)."""
@@ -173,6 +207,8 @@ class PreparedData:
             return tuple(arrays[f"{place}/{number}"] for number in range(names)) if names else arrays[place]
 
         problem = TypeAdapter(Problem).validate_python(about["problem"])
+        if len(problem.views) not in (0, problem.num_features):
+            raise ValueError(f"{len(problem.views)} views are none for each of {problem.num_features} features")
         splits = []
         for place in (f"split_{number}" for number in range(min(about["splits"], len(arrays)))):
             x_train, x_validation = (inputs(f"{place}/{name}") for name in _INPUTS)

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Budget
-from evonas.data.encoding import Number, Preparation
-from evonas.data.pieces import Pieces
+from evonas.data.encoding import Number, Preparation, view_of
 from evonas.data.prepared import PreparedData
 from evonas.data.words import Words
 from evonas.evolution import describe_stop
@@ -84,7 +83,7 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
     lines += [f"  {note}" for note in data.notes]
     labels = f" ({_shortened(problem.classes)})" if problem.classes else ""
     names = _shortened(tuple(map(repr, problem.target_names)))
-    lines.append(f"Task: {_TASKS[problem.task]} of {names}{labels} from {problem.num_features} features")
+    lines.append(f"Task: {_TASKS[problem.task]} of {names}{labels} from {problem.seen().num_features} features")
     rows = _rows(data)
     parts = f"{rows['training']:,} training, {rows['validation']:,} validation"
     if len(data.splits) > 1:
@@ -112,7 +111,7 @@ def start_values(run: RunReader, budget: Budget) -> dict[str, Any]:
         "task": data.problem.task,
         "targets": list(data.problem.target_names),
         "classes": list(data.problem.classes),
-        "features": data.problem.num_features,
+        "features": data.problem.seen().num_features,
         "rows": _rows(data),
         "folds": len(data.splits) if len(data.splits) > 1 else None,
         "not_used": list(data.notes),
@@ -131,7 +130,7 @@ def _source(run: RunReader) -> str:
 def _columns(preparation: Preparation) -> str:
     kinds: dict[str, str] = {}
     for step in preparation.steps:
-        if isinstance(step, Pieces):
+        if view_of(step) != "standard":
             continue  # of a column that gives its number, too
         if isinstance(step, Number):
             kind = _KINDS.get(step.part, "date")

@@ -33,6 +33,7 @@ from evonas.interruption import Interruption
 from evonas.result import SearchResult
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
+from evonas.searched import space_and_numbers
 from genomes.errors import InputError
 from genomes.spaces import blueprint
 
@@ -142,6 +143,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         from evonas.workers import worker_for
 
         seed = seed_of(self.random_state)
+        space, forms = space_and_numbers(self.space, None)
         data = prepare_arrays(
             rows if self._table else rows.to_numpy(),  # columns of an array are no identifiers
             y,
@@ -152,6 +154,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             task=self._task,
             sample_weight=sample_weight,
             class_weight=self._class_weights(),
+            numbers=forms,
         )
         budget = Budget.of(self.generations, self.evaluations, self.time)
         here, few = self._place(data, budget)
@@ -188,9 +191,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
                 kept = {name: value for name, value in chosen.items() if name not in ("objective", "seed")}
                 result = resume(directory, data=data, **bounds, **kept, **common)
             else:
-                result = search_prepared(
-                    data, space=self.space, settings=settings, budget=budget, out=directory, **common
-                )
+                result = search_prepared(data, space=space, settings=settings, budget=budget, out=directory, **common)
             self._remember(result, data)
 
     def _remember(self, result: SearchResult, data: PreparedData) -> None:
@@ -198,9 +199,10 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         best = result.best
         with RunReader(result.run_dir) as run:
             weights, objective, records = run.weights(best), run.objective, list(run.records())
-        assert data.preparation is not None
         genome = space.genome_from_json(best.genome)
-        self.network_ = FittedNetwork(blueprint(space, genome), weights, data.problem, data.preparation)
+        seen = data.seen(genome.numbers)
+        assert seen.preparation is not None
+        self.network_ = FittedNetwork(blueprint(space, genome), weights, seen.problem, seen.preparation)
         self.best_score_ = -objective.loss(best.evaluation.scores[objective.name])
         self.best_params_ = space.values(genome)
         self.cv_results_ = results_of(records, space, objective)
@@ -214,7 +216,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"in_process must be True, False or 'auto', not {self.in_process!r}: choose one")
         rows = sum(len(split.y_train) for split in data.splits)
         here = self.in_process is True or (
-            self.in_process == "auto" and rows * max(1, data.problem.num_features) <= _SMALL_CELLS
+            self.in_process == "auto" and rows * max(1, data.problem.seen().num_features) <= _SMALL_CELLS
         )
         networks = budget.evaluations or self.population * (budget.generations or 1000)
         steps = networks * self.epochs * -(-rows // _BATCH_ROWS)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
@@ -19,7 +20,7 @@ from evonas.training.model import build_model, deployable, set_weights
 from evonas.training.scores import scores
 from evonas.training.single import raw_outputs
 from evonas.training.trainer import TrainingSettings
-from genomes.architecture import graph_from_json
+from genomes.architecture import graph_from_json, numbers_of
 
 __all__ = ["export_ensemble"]
 
@@ -31,8 +32,12 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
         InputError: the path cannot be written.
         RuntimeError: the file's model does not give the scores of the mean prediction; nothing is left at the path.
     """
+    data = data.seen(*(numbers_of(graph_from_json(architecture)) for architecture, _ in task.networks))
     problem, split = data.problem, data.splits[0]
-    outputs = [raw_outputs(_model(each, problem), split.x_validation) for each in task.networks]
+    outputs = []
+    for each in task.networks:
+        model, places = _model(each, problem)
+        outputs.append(raw_outputs(model, np.asarray(split.x_validation)[:, places]))
     keras.utils.clear_session()
 
     def loss(raw: NDArray[Any]) -> float:
@@ -69,17 +74,23 @@ class _EnsembleDeployment(GraphDeployment):
         members = [_model(each, problem, f"network_{k}") for k, each in enumerate(self._networks, 1)]
 
         def mean(features: Any) -> Any:
-            return _mean([member(features) for member in members], self._shares, problem)
+            seen = (
+                features if len(places) == problem.num_features else ops.take(features, places, axis=1)
+                for _, places in members
+            )
+            return _mean([member(x) for (member, _), x in zip(members, seen, strict=True)], self._shares, problem)
 
         deployable(mean, problem, self._data.preparation if self.takes_raw else None, coded).save(path)
 
 
-def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network") -> keras.Model:
-    """From features to raw outputs."""
+def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network") -> tuple[keras.Model, list[int]]:
+    """From features to raw outputs, and which features."""
     architecture, weights = network
-    model = build_model(graph_from_json(architecture), problem.num_features, problem.num_outputs)
+    graph = graph_from_json(architecture)
+    places = problem.columns(numbers_of(graph))
+    model = build_model(graph, len(places), problem.num_outputs)
     set_weights(model, weights)
-    return keras.Model(model.inputs[0], model.outputs[0], name=name)
+    return keras.Model(model.inputs[0], model.outputs[0], name=name), places
 
 
 def _mean(outputs: Sequence[Any], shares: Sequence[float], problem: Problem) -> Any:

@@ -43,7 +43,7 @@ class EvolvedTrainer(PopulationTrainer):
             settings: what is the same for every network.
         """
         self._scored = data.splits
-        self._lineages = Lineages(data.problem.num_features, data.problem.num_outputs)
+        self._lineages = Lineages()
         rows = replace(data, splits=tuple(_with_training_rows(split) for split in data.splits))
         super().__init__(rows, replace(settings, replicates=1))
         self._folds = tuple(replace(fold, train_rows=0) for fold in self._folds)
@@ -62,7 +62,9 @@ class EvolvedTrainer(PopulationTrainer):
     def _work(self, task: TrainingTask) -> Any:
         work = super()._work(replace(task, epochs=1, horizon=None))
         graph = graph_from_json(task.architecture)
-        weights = self._lineages.weights(task.architecture, graph, task.lineage)
+        problem = self._seen(work.view).problem
+        sizes = problem.num_features, problem.num_outputs
+        weights = self._lineages.weights(task.architecture, graph, task.lineage, *sizes)
         members = (
             replace(member, network=_untrained(member.network), initial=lambda: weights) for member in work.members
         )
@@ -93,7 +95,7 @@ class EvolvedTrainer(PopulationTrainer):
 
 @dataclass
 class _OneProgram(Planner):
-    """Plans one program for all networks: the last one, while it holds them and is not far too large for them.
+    """Plans one program for all networks of a view: the last one, while it holds them and is not far too large.
 
     A forward pass is so short that compiling for each architecture that comes along would take nearly all the time.
     """
@@ -101,7 +103,8 @@ class _OneProgram(Planner):
     def plan(self, networks: Sequence[Network], epochs: Sequence[int], workload: Workload) -> list[Part]:
         """See `Planner.plan`."""
         tight = replace(union_of([self.need(network, workload) for network in networks]), steps=0, epochs=1)
-        shape = self.book[-1] if self.book else None
+        known = [shape for shape in self.book if shape.num_features == workload.num_features]
+        shape = known[-1] if known else None
         if shape is None or union_of([shape, tight]) != shape or weights_of(shape) > _MOST_WASTE * weights_of(tight):
             slots = 1
             while slots < min(len(networks), _MOST_SLOTS):
@@ -109,7 +112,7 @@ class _OneProgram(Planner):
             shape = replace(tight, slots=slots)
             while shape.slots > 1 and pack_bytes(shape) > workload.memory_bytes:
                 shape = replace(shape, slots=shape.slots // 2)
-        self.book = [shape]
+        self.book = [other for other in self.book if other not in known] + [shape]
         return [Part(shape, tuple(range(len(networks))), 1.0)]
 
 

@@ -31,7 +31,7 @@ from evonas.training.scores import scores
 from evonas.training.single import CHUNK_ROWS, fit_epochs, prepare_model, raw_outputs
 from evonas.training.trainer import TrainingSettings
 from evonas.training.transfer import first_weights
-from genomes.architecture import graph_from_json
+from genomes.architecture import graph_from_json, numbers_of
 from genomes.errors import InputError
 
 __all__ = [
@@ -94,8 +94,11 @@ def export(
         RuntimeError: the file's model does not give the recorded scores; nothing is left at the path.
     """
     recorded, note = task.scores, "weights of the scored epoch"
-    deployment: Deployment = GraphDeployment(task, data, settings)
-    if build is not None:
+    deployment: Deployment
+    if build is None:
+        data = data.seen(numbers_of(graph_from_json(task.architecture)))
+        deployment = GraphDeployment(task, data, settings)
+    else:
         from evonas.training.own_export import OwnDeployment
 
         deployment = OwnDeployment(build, task, data, settings)
@@ -178,9 +181,11 @@ def test_scores(
 
         outputs = own_outputs(build, architecture, weights, data.problem, data.x_test)
     else:
-        model = build_model(graph_from_json(architecture), data.problem.num_features, data.problem.num_outputs)
+        graph = graph_from_json(architecture)
+        places = data.problem.columns(numbers_of(graph))
+        model = build_model(graph, len(places), data.problem.num_outputs)
         set_weights(model, weights)
-        outputs = raw_outputs(model, data.x_test)
+        outputs = raw_outputs(model, np.asarray(data.x_test)[:, places])
     keras.utils.clear_session()
     return scores(data.problem, data.y_test, outputs)
 

@@ -37,9 +37,11 @@ _LOOKUPS = ("StringLookup", "TextVectorization")
 _OPERATIONS: dict[str | None, set[str]] = {
     "keras.src.ops.core": {"Cast"},
     "keras.src.ops.numpy": {
+        "Absolute",
         "Add",
         "Argmax",
         "Clip",
+        "Cos",
         "Divide",
         "Equal",
         "Floor",
@@ -47,9 +49,10 @@ _OPERATIONS: dict[str | None, set[str]] = {
         "Isnan",
         "Less",
         "Log",
+        "Log1p",
         "Matmul",
     }
-    | {"Maximum", "Minimum", "Multiply", "Sqrt", "Subtract", "Sum", "Take", "Where"},
+    | {"Maximum", "Minimum", "Multiply", "Sign", "Sin", "Sqrt", "Subtract", "Sum", "Take", "Where"},
 }
 _ALLOWED: dict[str | None, set[str]] = {
     "keras.src.models.functional": {"Functional"},

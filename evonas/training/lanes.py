@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,48 +28,52 @@ _HEADWAY_SECONDS = 5.0
 Result = tuple[int, Snapshot | str, float]
 
 
+#: What members wait for: a program that is fed with one view of the rows.
+Place = tuple[str, ProgramShape]
+
+
 class Queues:
     """Members that wait, by program, and how many lanes work at each. Safe to share between threads."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         """Queues the members of the parts, in their order."""
         self._lock = threading.Lock()
-        self._waiting: dict[ProgramShape, deque[int]] = {}
-        self._seconds: dict[ProgramShape, float] = {}
-        self._lanes: Counter[ProgramShape] = Counter()
+        self._waiting: dict[Place, deque[int]] = {}
+        self._seconds: dict[Place, float] = {}
+        self._lanes: Counter[Place] = Counter()
         for part in parts:
-            self.put(part.shape, part.members, part.seconds / max(len(part.members), 1))
+            self.put((part.view, part.shape), part.members, part.seconds / max(len(part.members), 1))
 
-    def put(self, shape: ProgramShape, members: Sequence[int], seconds: float = 0.0) -> None:
+    def put(self, place: Place, members: Sequence[int], seconds: float = 0.0) -> None:
         """Lets members wait for a program; `seconds` is what one of them is estimated to take."""
         with self._lock:
-            self._waiting.setdefault(shape, deque()).extend(members)
-            self._seconds[shape] = max(seconds, self._seconds.get(shape, 0.0))
+            self._waiting.setdefault(place, deque()).extend(members)
+            self._seconds[place] = max(seconds, self._seconds.get(place, 0.0))
 
-    def enter(self) -> ProgramShape | None:
+    def enter(self) -> Place | None:
         """The program that a free lane is to work at: the costliest where nobody works, or where most work waits."""
         with self._lock:
-            open_ones = [shape for shape, members in self._waiting.items() if members]
+            open_ones = [place for place, members in self._waiting.items() if members]
             if not open_ones:
                 return None
 
-            def urgency(shape: ProgramShape) -> tuple[bool, float]:
-                lanes = self._lanes[shape]
-                return not lanes, len(self._waiting[shape]) * self._seconds[shape] / (lanes + 1)
+            def urgency(place: Place) -> tuple[bool, float]:
+                lanes = self._lanes[place]
+                return not lanes, len(self._waiting[place]) * self._seconds[place] / (lanes + 1)
 
-            shape = max(open_ones, key=urgency)
-            self._lanes[shape] += 1
-            return shape
+            place = max(open_ones, key=urgency)
+            self._lanes[place] += 1
+            return place
 
-    def leave(self, shape: ProgramShape) -> None:
+    def leave(self, place: Place) -> None:
         """A lane has ended its work at a program."""
         with self._lock:
-            self._lanes[shape] -= 1
+            self._lanes[place] -= 1
 
-    def take(self, shape: ProgramShape, count: int) -> list[int]:
+    def take(self, place: Place, count: int) -> list[int]:
         """The next members of a program, at most `count`."""
         with self._lock:
-            waiting = self._waiting[shape]
+            waiting = self._waiting[place]
             return [waiting.popleft() for _ in range(min(count, len(waiting)))]
 
 
@@ -79,14 +83,15 @@ def run_parts(
     *,
     programs: Callable[[ProgramShape], Callable[..., Any]],
     planner: Planner,
-    workload: Workload,
+    workloads: Mapping[str, Workload],
     stopping: Stopping,
-    data: dict[str, Any],
+    data: Mapping[str, dict[str, Any]],
     is_out_of_memory: Callable[[BaseException], bool],
 ) -> Iterator[Result | None]:
     """Trains the members of all parts; yields each as it ends, and None now and then while the lanes make headway.
 
-    Where memory runs out, the program's slots are halved and what it held is trained again.
+    Where memory runs out, the program's slots are halved and what it held is trained again. Workloads and data are by
+    view.
     """
     queues = Queues(parts)
     finished: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
@@ -96,46 +101,48 @@ def run_parts(
         headway.set()
         return stop.is_set()
 
-    def work_at(shape: ProgramShape) -> None:
+    def work_at(place: Place) -> None:
+        view, shape = place
         seated: set[int] = set()
 
         def take(count: int) -> list[tuple[int, Member]]:
-            taken = queues.take(shape, count)
+            taken = queues.take(place, count)
             seated.update(taken)
             return [(k, members[k]) for k in taken]
 
         try:
-            for ended in run_table(programs, shape, take, data, stopping, planner.device, cancelled):
+            for ended in run_table(programs, shape, take, data[view], stopping, planner.device, cancelled):
                 seated.difference_update(ended)
                 for k, (snapshot, seconds) in ended.items():
                     finished.put((k, snapshot, seconds))
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            retry(shape, sorted(seated))
+            retry(view, shape, sorted(seated))
 
-    def retry(shape: ProgramShape, seated: list[int]) -> None:
+    def retry(view: str, shape: ProgramShape, seated: list[int]) -> None:
         if shape.slots > 1:
-            queues.put(replace(shape, slots=shape.slots // 2), [*seated, *queues.take(shape, len(members))])
+            left_over = queues.take((view, shape), len(members))
+            queues.put((view, replace(shape, slots=shape.slots // 2)), [*seated, *left_over])
             return
         # The last try is each network in a program that fits it alone.
         for k in seated:
             network = members[k].network
-            need = planner.need(network, workload)
+            need = planner.need(network, workloads[view])
             if need == shape:
                 units = sum(network.widths)
                 reason = f"out of memory with {units} hidden units at batch size {network.batch_size}"
                 finished.put((k, reason, 0.0))
             else:
-                queues.put(need, [k])
+                queues.put((view, need), [k])
 
     def lane() -> None:
         try:
-            while not stop.is_set() and (shape := queues.enter()) is not None:
+            while not stop.is_set() and (place := queues.enter()) is not None:
                 try:
-                    work_at(shape)
+                    work_at(place)
                 finally:
-                    queues.leave(shape)
+                    queues.leave(place)
         except BaseException as error:
             finished.put(error)
 

@@ -19,13 +19,13 @@ from evonas.limits import over_limit
 from evonas.training.backends import current_backend
 from evonas.training.model import build_model
 from evonas.training.trainer import Trainer, TrainingSettings, TrainingTask
-from genomes.architecture import graph_from_json
+from genomes.architecture import graph_from_json, numbers_of
 
 __all__ = ["LatencyTrainer", "measure_latency"]
 
 _WARM_UP, _REPEATS = 20, 200
 #: Attributes of a layer that its speed depends on; what only training sees is left out.
-_SEEN = ("kind", "units", "activation", "normalization")
+_SEEN = ("kind", "numbers", "units", "activation", "normalization")
 
 Clock = Callable[[nx.DiGraph, PreparedData, str], float]
 
@@ -38,7 +38,7 @@ def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "flo
     most of it for a small network. The median of 200 calls after 20 that are not counted; it depends on the machine
     and on what else runs there.
     """
-    problem = data.problem
+    problem = data.problem.seen(numbers_of(graph))
     model = build_model(graph, problem.num_features, problem.num_outputs, precision=precision)
     forward = current_backend().compiled(lambda row: model(row, training=False))
     row = keras.ops.zeros((1, problem.num_features), "float32")

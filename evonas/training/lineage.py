@@ -37,21 +37,28 @@ class Lineages:
     """Gives weights for chains of seeds; remembers the latest, of which the next ones are continuations.
 
     Args:
-        num_features, num_outputs: width of the networks' input and output.
         kept: how many weights to remember.
     """
 
-    def __init__(self, num_features: int, num_outputs: int, kept: int = 1024) -> None:
-        self._num_features, self._num_outputs, self._kept = num_features, num_outputs, kept
+    def __init__(self, kept: int = 1024) -> None:
+        self._kept = kept
         self._known: OrderedDict[tuple[str, tuple[int, ...]], dict[str, Array]] = OrderedDict()
 
-    def weights(self, architecture: Mapping[str, Any], graph: nx.DiGraph, lineage: tuple[int, ...]) -> dict[str, Array]:
+    def weights(
+        self,
+        architecture: Mapping[str, Any],
+        graph: nx.DiGraph,
+        lineage: tuple[int, ...],
+        num_features: int,
+        num_outputs: int,
+    ) -> dict[str, Array]:
         """The weights of a network, by name.
 
         Args:
             architecture: the graph as JSON values.
             graph: the architecture graph.
             lineage: the seed of the initial weights, then that of each mutation; at least one.
+            num_features, num_outputs: width of the network's input and output.
         """
         digest = sha256(architecture)
         length = len(lineage)
@@ -59,7 +66,7 @@ class Lineages:
             length -= 1
         weights = self._known.get((digest, lineage[:length]))
         if weights is None:
-            weights = initial_weights(graph, self._num_features, self._num_outputs, lineage[0])
+            weights = initial_weights(graph, num_features, num_outputs, lineage[0])
         for seed in lineage[length:]:
             weights = perturbed(weights, seed)
         self._known[digest, lineage] = weights

@@ -67,8 +67,9 @@ class OwnTrainer(SingleTrainer):
         super().__init__(data, settings)
         self._build = build
 
-    def fitting(self, task: TrainingTask, split: Split, seed: int, number: int) -> OwnFitting:
+    def fitting(self, task: TrainingTask, fold: int, seed: int, number: int) -> OwnFitting:
         """See `SingleTrainer.fitting`."""
+        split = self._splits[fold]
         return OwnFitting(self._build, task, self._problem, self._settings, split, seed, number, self._donor)
 
     def failure(self, error: Exception) -> str | None:

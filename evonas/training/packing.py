@@ -52,11 +52,13 @@ class Part:
         shape: the program.
         members: positions in what was planned.
         seconds: estimated cost, without compilation.
+        view: which features the members see, see `evonas.data.prepared.Problem.view`.
     """
 
     shape: ProgramShape
     members: tuple[int, ...]
     seconds: float
+    view: str = "standard"
 
 
 #: Steps that one call of a program should at least hold, so that the call itself costs little.
@@ -117,7 +119,8 @@ class Planner:
             needs.setdefault(self.need(network, workload), []).append(position)
         steps = [e * math.ceil(workload.train_rows / n.batch_size) for n, e in zip(networks, epochs, strict=True)]
         clusters = [_Cluster(shape, tuple(m), sum(steps[k] for k in m)) for shape, m in needs.items()]
-        clusters = [_Cluster(shape, (), 0, compiled=True) for shape in self.book] + clusters
+        known = [shape for shape in self.book if shape.num_features == workload.num_features]
+        clusters = [_Cluster(shape, (), 0, compiled=True) for shape in known] + clusters
         # First among equally deep ones, which share best and are fewer to compare; then across depths.
         depths = sorted({len(cluster.shape.widths) for cluster in clusters})
         deep = [self._coarsened([c for c in clusters if len(c.shape.widths) == depth]) for depth in depths]

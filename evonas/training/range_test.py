@@ -18,7 +18,7 @@ from evonas.learning_rate import EXPLODED, LearningRateCurve, SweepTask
 from evonas.training.initial import epoch_order
 from evonas.training.single import prepare_model
 from evonas.training.trainer import TrainingSettings
-from genomes.architecture import graph_from_json
+from genomes.architecture import graph_from_json, numbers_of
 
 __all__ = ["sweep"]
 
@@ -35,7 +35,9 @@ def sweep(task: SweepTask, data: PreparedData, settings: TrainingSettings) -> Le
 
 
 def _losses(task: SweepTask, data: PreparedData, settings: TrainingSettings, seed: int) -> list[float]:
-    graph, split = graph_from_json(task.architecture), data.splits[0]
+    graph = graph_from_json(task.architecture)
+    data = data.seen(numbers_of(graph))
+    split = data.splits[0]
     graph.graph["training"] |= {"schedule": "constant", "warmup": 0.0}
     size = min(int(graph.graph["training"]["batch_size"]), len(split.x_train))
     # As for an epoch of one batch: one step a call.

@@ -17,8 +17,10 @@ from keras import layers, ops
 from evonas.data.cells import FLAGS
 from evonas.data.coding import cases, coded_width, is_date, words_of
 from evonas.data.encoding import ARRAY, DATE_PARTS, FURTHEST, Categories, Number, Preparation
+from evonas.data.logarithm import Logarithm
 from evonas.data.pieces import Pieces
 from evonas.data.prepared import Problem, whole_numbers
+from evonas.data.waves import Waves
 from evonas.data.words import Words
 from evonas.training.raw_dates import date_fields, date_numbers
 
@@ -125,10 +127,18 @@ def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], na
         features.add(_standardised(centred, found), [(place, 0) for _, place, _ in scaled])
         marked = [(column, place) for column, place, step in scaled if step.indicator]
         features.add(_taken(missing, [column for column, _ in marked]), [(place, 1) for _, place in marked])
-    for valued in (True, False):
-        pieces = [each for each in placed if isinstance(each[2], Pieces) and bool(each[2].values) == valued]
-        if pieces:
-            _add_pieces(features, present, pieces, valued)
+    pieces = [each for each in placed if isinstance(each[2], Pieces)]
+    if ways := [each for each in pieces if not each[2].values]:
+        keys = [(place, k) for _, place, step in ways for k in range(len(step.knots) - 1)]
+        features.add(_within(present, [(column, step) for column, _, step in ways]), keys)
+    if ranks := [each for each in pieces if each[2].values]:
+        heights = _heights(present, [(column, step) for column, _, step in ranks])
+        features.add(heights, [(place, 0) for _, place, _ in ranks])
+    if logarithms := [each for each in placed if isinstance(each[2], Logarithm)]:
+        chosen = _taken(present, [column for column, _, _ in logarithms])
+        features.add(_logarithms(chosen, [step for *_, step in logarithms]), [(place, 0) for _, place, _ in logarithms])
+    if waves := [each for each in placed if isinstance(each[2], Waves)]:
+        _add_waves(features, present, waves)
     for column, place, step in placed:
         if isinstance(step, Categories):
             _add_number_categories(features, x, missing, column, place, step)
@@ -136,33 +146,52 @@ def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], na
             features.add(layers.Rescaling(-1.0, 1.0)(_taken(missing, [column])), [(place, 0)])
 
 
-def _add_pieces(features: _Features, x: Any, pieces: list[tuple[int, int, Pieces]], valued: bool) -> None:
-    """What `Pieces.encode` gives, of all columns at once."""
-    count = max(len(step.knots) for _, _, step in pieces) - 1
+def _within(x: Any, pieces: Sequence[tuple[int, Pieces]], count: int | None = None) -> Any:
+    """Each way through its intervals, one column of `x` each, side by side; with `count` so many features each."""
     columns: list[int] = []
     starts: list[float] = []
     factors: list[float] = []
     low: list[float] = []
     high: list[float] = []
-    rises: list[float] = []
-    for column, _, step in pieces:
-        # Those that are summed up are of one number, the last ones being level.
-        more = [0.0] * (count - len(step.knots) + 1 if valued else 0)
+    for column, step in pieces:
+        # Those that are added stay 0.
+        more = [0.0] * (0 if count is None else count - len(step.knots) + 1)
         columns += [column] * (len(step.knots) - 1 + len(more))
         starts += [*step.knots[:-1], *more]
         factors += [*(1 / np.diff(step.knots)).tolist(), *more]
         least, most = step.bounds()
         low, high = [*low, *least, *more], [*high, *most, *more]
-        rises += [*np.diff(step.values).tolist(), *more]
     shifted = layers.Rescaling([1.0] * len(starts), [-start for start in starts])(ops.take(x, columns, axis=1))
     inside = layers.Rescaling(factors)(shifted)
-    inside = ops.minimum(ops.maximum(inside, np.array([low], np.float32)), np.array([high], np.float32))
-    if not valued:
-        features.add(inside, [(place, k) for _, place, step in pieces for k in range(len(step.knots) - 1)])
-        return
-    risen = layers.Reshape((len(pieces), count))(layers.Rescaling(rises)(inside))
-    heights = layers.Rescaling([1.0] * len(pieces), [step.values[0] for _, _, step in pieces])(ops.sum(risen, axis=2))
-    features.add(heights, [(place, 0) for _, place, _ in pieces])
+    return ops.minimum(ops.maximum(inside, np.array([low], np.float32)), np.array([high], np.float32))
+
+
+def _heights(x: Any, ranks: Sequence[tuple[int, Pieces]]) -> Any:
+    """The line through each one's points, `(num_samples, len(ranks))`."""
+    count = max(len(step.knots) for _, step in ranks) - 1
+    inside = _within(x, ranks, count)
+    rises = [rise for _, step in ranks for rise in [*np.diff(step.values), *[0.0] * (count - len(step.knots) + 1)]]
+    risen = layers.Reshape((len(ranks), count))(layers.Rescaling([float(rise) for rise in rises])(inside))
+    return layers.Rescaling([1.0] * len(ranks), [step.values[0] for _, step in ranks])(ops.sum(risen, axis=2))
+
+
+def _logarithms(x: Any, steps: Sequence[Logarithm]) -> Any:
+    """What `Logarithm.encode` gives, `(num_samples, len(steps))`."""
+    shares = layers.Rescaling([1.0] * len(steps), [-step.origin for step in steps])(x)
+    shares = layers.Rescaling([1 / step.scale for step in steps])(shares)
+    logarithms = ops.multiply(ops.sign(shares), ops.log1p(ops.abs(shares)))
+    return layers.Rescaling([1 / step.std for step in steps], [-step.mean / step.std for step in steps])(logarithms)
+
+
+def _add_waves(features: _Features, x: Any, waves: Sequence[tuple[int, int, Waves]]) -> None:
+    """What `Waves.encode` gives, of all columns at once."""
+    ranks = _heights(x, [(column, step.rank) for column, _, step in waves])
+    columns = [number for number, (*_, step) in enumerate(waves) for _ in step.frequencies]
+    factors = [2 * np.pi * frequency for *_, step in waves for frequency in step.frequencies]
+    angles = layers.Rescaling(factors)(ops.take(ranks, columns, axis=1))
+    features.add(ops.sin(angles), [(place, k) for _, place, step in waves for k in range(len(step.frequencies))])
+    keys = [(place, k + len(step.frequencies)) for _, place, step in waves for k in range(len(step.frequencies))]
+    features.add(ops.cos(angles), keys)
 
 
 def _add_number_categories(

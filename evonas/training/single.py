@@ -29,6 +29,7 @@ from evonas.training.scores import scores
 from evonas.training.start import start_of
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from evonas.training.transfer import first_weights
+from evonas.training.views import Views
 from genomes.architecture import count_parameters, graph_from_json
 
 __all__ = ["CHUNK_ROWS", "SingleTrainer", "default_loss", "fit_epochs", "out_of_memory", "prepare_model", "raw_outputs"]
@@ -55,6 +56,7 @@ class SingleTrainer:
             eager: whether nothing is traced or compiled at all: slower steps, and half a second saved a network.
         """
         self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
+        self._seen = Views(data)
         self._compiling = {"jit_compile": jit_compile, "eager": eager}
 
     def state(self) -> None:
@@ -76,13 +78,15 @@ class SingleTrainer:
                 evaluations: list[Evaluation] = []
                 for replicate in range(self._settings.replicates):
                     for fold, split in enumerate(self._splits):
-                        fitting = self.fitting(task, split, member_seed(task.seed, fold, replicate), len(evaluations))
+                        fitting = self.fitting(task, fold, member_seed(task.seed, fold, replicate), len(evaluations))
                         evaluations.append((yield from self._member(fitting, split, task.keep_snapshots)))
                 yield {position: combined(evaluations)}
 
-    def fitting(self, task: TrainingTask, split: Split, seed: int, number: int) -> Fitting:
-        """The task's network on one split, from one seed; `number` counts the folds and replicates."""
-        return _GraphFitting(task, self._problem, self._settings, split, seed, number, self._compiling, self._donor)
+    def fitting(self, task: TrainingTask, fold: int, seed: int, number: int) -> Fitting:
+        """The task's network on one fold, from one seed; `number` counts the folds and replicates."""
+        data = self._seen.of(graph_from_json(task.architecture))
+        split, problems = data.splits[fold], (self._problem, data.problem)
+        return _GraphFitting(task, problems, self._settings, split, seed, number, self._compiling, self._donor)
 
     def failure(self, error: Exception) -> str | None:
         """Why a network that raised this has failed; None where the error is not its doing."""
@@ -150,7 +154,7 @@ class _GraphFitting:
     def __init__(
         self,
         task: TrainingTask,
-        problem: Problem,
+        problems: tuple[Problem, Problem],
         settings: TrainingSettings,
         split: Split,
         seed: int,
@@ -158,13 +162,14 @@ class _GraphFitting:
         compiling: Mapping[str, bool],
         donor: Donor | None,
     ) -> None:
+        whole, problem = problems  # with all features, and with those that the network sees
         self._graph = graph_from_json(task.architecture)
         self._problem, self._settings, self._split, self._seed = problem, settings, split, seed
         self._compiling = compiling
         self._horizon, self.epochs = task.horizon or task.epochs, task.epochs
         self.parameters = count_parameters(self._graph, problem.num_features, problem.num_outputs)
         own = first_weights(self._graph, problem, seed, donor, split.x_train)
-        self._initial, self.start = start_of(task, self._graph, number, own, split.x_train)
+        self._initial, self.start = start_of(task, self._graph, number, own, split.x_train, whole)
         before = (task.origin or task.architecture)["training"]["optimizer"]
         self._same_optimizer = before == self._graph.graph["training"]["optimizer"]
         self._loss = default_loss(problem, settings)

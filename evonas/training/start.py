@@ -10,11 +10,13 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.prepared import Problem
 from evonas.evaluation import Weights
 from evonas.snapshot import Snapshot
 from evonas.training.inheritance import inherited
 from evonas.training.trainer import TrainingTask
-from genomes.architecture import graph_from_json
+from evonas.training.transfer import of_features
+from genomes.architecture import graph_from_json, numbers_of
 from genomes.errors import InputError
 
 __all__ = ["start_of"]
@@ -28,7 +30,7 @@ Initial = Callable[[], dict[str, NDArray[Any]]]
 
 
 def start_of(
-    task: TrainingTask, graph: nx.DiGraph, number: int, initial: Initial, rows: NDArray[Any]
+    task: TrainingTask, graph: nx.DiGraph, number: int, initial: Initial, rows: NDArray[Any], problem: Problem
 ) -> tuple[Initial, Snapshot | None]:
     """What gives a member's initial weights, and the training that it goes on with, if any.
 
@@ -37,7 +39,8 @@ def start_of(
         graph: the task's architecture.
         number: of the fold and replicate.
         initial: gives the weights of the seed.
-        rows: features of the fold's training rows, shape `(num_rows, num_features)`.
+        rows: features of the fold's training rows that the network sees, shape `(num_rows, num_features)`.
+        problem: what is predicted, with all features.
 
     Raises:
         InputError: it is to go on with a network of other layers.
@@ -51,7 +54,9 @@ def start_of(
         def weights() -> dict[str, NDArray[Any]]:
             some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
             rng = np.random.default_rng([task.seed, _INHERITANCE, number])
-            return inherited(parent, snapshot.best, graph, initial(), some, rng)[0]
+            theirs, ours = (problem.seen(numbers_of(each)).feature_names for each in (parent, graph))
+            trained = snapshot.best if theirs == ours else of_features(snapshot.best, parent, theirs, ours)
+            return inherited(parent, trained, graph, initial(), some, rng)[0]
 
         return weights, None
     if task.origin is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from evonas.data.donor import Donor
 from evonas.data.prepared import Problem
+from evonas.evaluation import Weights
 from evonas.training.inheritance import inherited
 from evonas.training.initial import initial_weights
 from genomes.architecture import graph_from_json
 from genomes.errors import InputError
 
-__all__ = ["first_weights", "transferred"]
+__all__ = ["first_weights", "of_features", "transferred"]
 
 #: Stream of a member's seed, beside those of `evonas.training.initial` and `evonas.training.start`.
 _TRANSFER = 3
@@ -71,13 +72,20 @@ def _with_features_of(donor: Donor, graph: nx.DiGraph, problem: Problem) -> dict
     there = {name: value.shape for name, value in donor.weights.items()}
     if {name: value.shape for name, value in shapes.items()} != there:
         raise InputError("weights that are taken over must be those of their network: restore the run they are from")
-    number = {feature: k for k, feature in enumerate(donor.feature_names)}
-    given = {name: np.asarray(value, np.float32) for name, value in donor.weights.items()}
+    return of_features(donor.weights, graph, donor.feature_names, problem.feature_names)
+
+
+def of_features(
+    weights: Weights, graph: nx.DiGraph, before: Sequence[str], now: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """The weights of a network on the features `before` as those of the same network on `now`; new ones count 0."""
+    number = {feature: k for k, feature in enumerate(before)}
+    given = {name: np.asarray(value, np.float32) for name, value in weights.items()}
     for name in _first_kernels(graph):
         # The features come first: node 0 is the first source of whatever takes it.
-        rest = given[name][len(donor.feature_names) :]
-        mapped = np.zeros((len(problem.feature_names), rest.shape[1]), np.float32)
-        for k, feature in enumerate(problem.feature_names):
+        rest = given[name][len(before) :]
+        mapped = np.zeros((len(now), rest.shape[1]), np.float32)
+        for k, feature in enumerate(now):
             if feature in number:
                 mapped[k] = given[name][number[feature]]
         given[name] = np.concatenate([mapped, rest])

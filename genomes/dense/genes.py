@@ -9,7 +9,7 @@ from types import MappingProxyType
 from genomes.dense.genome import DenseGenome, Training
 from genomes.domains import Value
 from genomes.values import Kind, Whole
-from genomes.vocabulary import LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
+from genomes.vocabulary import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
 
 __all__ = ["NETWORK_GENES", "SETTINGS", "TRAINING_GENES", "gene_of", "is_active", "with_gene"]
 
@@ -17,6 +17,7 @@ __all__ = ["NETWORK_GENES", "SETTINGS", "TRAINING_GENES", "gene_of", "is_active"
 NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
     {"layers": Whole(0, MAX_LAYERS)}
     | {name: LAYER_KINDS[name] for name in ("units", "activation", "dropout", "normalization", "initializer")}
+    | dict(INPUT_KINDS)
 )
 
 #: Genes of the [training] table: the fields of `Training`.
@@ -25,7 +26,7 @@ TRAINING_GENES: Mapping[str, Kind] = MappingProxyType(
 )
 
 #: Genes that a network has once, each held by a field of the genome or of its training.
-SETTINGS = ("dropout", "normalization", "initializer", *TRAINING_GENES)
+SETTINGS = ("dropout", "normalization", "initializer", *TRAINING_GENES, "numbers")
 
 
 def gene_of(genome: DenseGenome, name: str) -> Value:

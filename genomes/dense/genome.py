@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from genomes.vocabulary import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
+from genomes.vocabulary import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, NUMBERS, OPTIMIZERS, SCHEDULES
 
 __all__ = [
     "ACTIVATIONS",
     "INITIALIZERS",
     "NORMALIZATIONS",
+    "NUMBERS",
     "OPTIMIZERS",
     "SCHEDULES",
     "DenseGenome",
@@ -72,6 +73,8 @@ class DenseGenome:
         normalization: one of `NORMALIZATIONS`, in every hidden layer.
         initializer: one of `INITIALIZERS`, of every kernel, the output's included.
         training: how it is trained.
+        numbers: one of `NUMBERS`: how columns of numbers enter it. A table that has no such form of them gives the
+            standardised numbers alone.
     """
 
     layers: tuple[Layer, ...]
@@ -80,3 +83,4 @@ class DenseGenome:
     normalization: str = "none"
     initializer: str = "glorot_uniform"
     training: Training = field(default_factory=Training)
+    numbers: str = "standard"

@@ -22,4 +22,5 @@ def to_graph(genome: DenseGenome) -> nx.DiGraph:
     hidden = [{**every, "units": layer.units, "activation": layer.activation} for layer in genome.layers]
     wiring = [*(layer.sources for layer in genome.layers), genome.output_sources]
     edges = [(source, node) for node, sources in enumerate(wiring, start=1) for source in sources]
-    return make_graph([{"kind": "input"}, *hidden, {"kind": "output", **kernel}], edges, training)
+    numbers = {} if genome.numbers == "standard" else {"numbers": genome.numbers}
+    return make_graph([{"kind": "input", **numbers}, *hidden, {"kind": "output", **kernel}], edges, training)

@@ -131,8 +131,12 @@ def change_training_gene(genome: DenseGenome, space: DenseSpace, rng: np.random.
     genes = [name for name in GENES_MOVED["change_training_gene"] if space.is_free(name) and is_active(genome, name)]
     if not genes:
         return None
-    name = _pick(genes, rng)
-    return with_gene(genome, name, space.domain(name).vary(gene_of(genome, name), rng))
+    child = genome
+    for place in rng.permutation(len(genes)).tolist():
+        child = with_gene(genome, genes[place], space.domain(genes[place]).vary(gene_of(genome, genes[place]), rng))
+        if genes[place] != "optimizer" or space.digest(child) != space.digest(genome):
+            break  # adamw without weight decay is adam
+    return child
 
 
 MUTATIONS: Mapping[str, Mutation] = MappingProxyType(

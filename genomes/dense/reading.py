@@ -16,8 +16,9 @@ from genomes.vocabulary import MAX_LAYERS
 __all__ = ["genome_from_json", "genome_to_json"]
 
 _LAYER_KINDS = {name: NETWORK_GENES[name] for name in ("units", "activation")}
-_NETWORK_KINDS = {name: NETWORK_GENES[name] for name in ("dropout", "normalization", "initializer")}
+_NETWORK_KINDS = {name: NETWORK_GENES[name] for name in ("dropout", "normalization", "initializer", "numbers")}
 _KEYS = ("encoding", "version", "layers", "output_sources", *_NETWORK_KINDS, "training")
+_REQUIRED = tuple(key for key in _KEYS if key != "numbers")
 _POSITION = Whole(0, MAX_LAYERS)
 
 
@@ -44,7 +45,7 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
         InputError: the value is no dense genome; the text names the place.
     """
     check_header(value, place, "dense")
-    parts = table(value, place, _KEYS, required=_KEYS)
+    parts = {"numbers": "standard", **table(value, place, _KEYS, required=_REQUIRED)}
     layers = items(parts["layers"], f"{place}.layers", MAX_LAYERS)
     training = table(parts["training"], f"{place}.training", TRAINING_GENES, required=TRAINING_GENES)
     genome = DenseGenome(

@@ -30,6 +30,7 @@ from genomes.errors import InputError
 from genomes.gene import Gene
 from genomes.moves import in_turn
 from genomes.values import Word, boolean, shown, table
+from genomes.vocabulary import NUMBERS
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -62,6 +63,8 @@ class DenseSpace:
         dropout: share of outputs dropped, 0 to 0.9.
         normalization: among "none", "batch", "layer".
         initializer: of all kernels.
+        numbers: how columns of numbers enter the network, among `genomes.dense.NUMBERS`. A search of a table leaves out
+            those that the table has no use for.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay: see `genomes.dense.Training`. A
             gene that can be off is a range with `zero=True`.
 
@@ -78,6 +81,7 @@ class DenseSpace:
     dropout: Given = Range(0.05, 0.5, zero=True)
     normalization: Given = Choice(("none", "batch", "layer"))
     initializer: Given = Choice(("glorot_uniform", "he_normal", "lecun_normal"))
+    numbers: Given = Choice(NUMBERS)
     optimizer: Given = Choice(("nesterov", "rmsprop", "adam", "adamw", "nadam"))
     learning_rate: Given = Range(1e-4, 3e-2, log=True)
     batch_size: Given = Choice((32, 64, 128, 256))

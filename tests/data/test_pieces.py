@@ -26,7 +26,7 @@ def test_values_are_a_line_through_points() -> None:
 
 def test_quantiles_make_a_skewed_column_normal() -> None:
     values = np.exp(np.random.default_rng(0).normal(0, 3, 4000))
-    pieces = fit_pieces("x", values, float(np.median(values)), "quantile")
+    pieces = fit_pieces("x", values, float(np.median(values)), ranks=True)
     assert pieces is not None
     coded = np.sort(pieces.encode(pd.Series(values))[:, 0])
     assert abs(coded.mean()) < 0.02
@@ -35,9 +35,9 @@ def test_quantiles_make_a_skewed_column_normal() -> None:
 
 
 def test_few_values_make_no_pieces() -> None:
-    assert fit_pieces("x", np.arange(30.0), 15.0, "piecewise") is None
-    assert fit_pieces("x", np.repeat([0.0, 1.0], 500), 0.0, "piecewise") is None
-    ties = fit_pieces("x", np.repeat([0.0, 1.0, 2.0, 3.0], 500), 1.0, "quantile")
+    assert fit_pieces("x", np.arange(30.0), 15.0, ranks=False) is None
+    assert fit_pieces("x", np.repeat([0.0, 1.0], 500), 0.0, ranks=False) is None
+    ties = fit_pieces("x", np.repeat([0.0, 1.0, 2.0, 3.0], 500), 1.0, ranks=True)
     assert ties is not None
     assert ties.knots == (0.0, 1.0, 2.0, 3.0)
     assert np.all(np.diff(ties.values) > 0)
@@ -46,7 +46,7 @@ def test_few_values_make_no_pieces() -> None:
 def test_they_come_behind_their_number_and_go_through_json() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=200), "b": rng.choice(["u", "v"], 200)})
-    fitted = fit_encoding(frame, infer_columns(frame), np.arange(150), numbers="piecewise")
+    fitted = fit_encoding(frame, infer_columns(frame), np.arange(150), numbers=["piecewise"])
     assert fitted.feature_names()[:3] == ("a", "a:piece 1", "a:piece 2")
     assert Preparation.from_json(fitted.to_json()) == fitted
     damaged = fitted.to_json()

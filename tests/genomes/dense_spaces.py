@@ -12,6 +12,7 @@ FIXED: dict[str, Any] = {
     "dropout": 0.1,
     "normalization": "batch",
     "initializer": "he_normal",
+    "numbers": "standard",
     "optimizer": "adam",
     "learning_rate": 1e-3,
     "batch_size": 32,

@@ -37,7 +37,7 @@ def test_scores_are_those_of_the_keras_models_with_the_same_weights(kind: str, f
     tasks = [replace(task(each, 9, 0), lineage=(k, 7, 8)) for k, each in enumerate(NETWORKS)]
     found = trained(trainer, tasks)
     for k, each in enumerate(NETWORKS):
-        weights = Lineages(4, problem.num_outputs).weights(graph_to_json(each), each, tasks[k].lineage)
+        weights = Lineages().weights(graph_to_json(each), each, tasks[k].lineage, 4, problem.num_outputs)
         model = build_model(each, 4, problem.num_outputs)
         set_weights(model, weights)
         expected, losses = [], []
@@ -59,7 +59,7 @@ def test_evolved_weights_beat_random_ones_and_are_exported_as_scored(tmp_path: P
     x = rng.normal(size=(300, 3))
     y = x[:, 0] - x[:, 1] ** 2 + 0.1 * rng.normal(size=300)
     options: dict[str, Any] = {"strategy": "neuroevolution", "population": 20, "generations": 15}
-    options["space"] = DenseSpace(layers=1, units=8, activation="relu", normalization="none")
+    options["space"] = DenseSpace(layers=1, units=8, activation="relu", normalization="none", numbers="standard")
     result = evonas.search(x, y, out=tmp_path / "run", **options)
     again = evonas.search(x, y, out=tmp_path / "again", **{**options, "generations": 7})
     again = evonas.resume(again.run_dir, generations=15)

@@ -138,7 +138,8 @@ def test_a_cancelled_table_returns():
 
     network = Network.from_graph(graph((6,)))
     made = trainer()
-    (part,) = Planner(CPU).plan([network], [10], made._workload)
+    (part,) = Planner(CPU).plan([network], [10], made._workload("standard"))
     member = Member(network, dict, 0, 10, 10, Fold(0, 150, 0, 50))
-    found = run_table(None, part.shape, lambda _: [(0, member)], made._data, Stopping(None, 0.0), CPU, lambda: True)
+    rows = made._data["standard"]
+    found = run_table(None, part.shape, lambda _: [(0, member)], rows, Stopping(None, 0.0), CPU, lambda: True)
     assert list(found) == []

@@ -17,12 +17,12 @@ SPACE = DenseSpace(layers=3, units=16, normalization="batch")
 
 def weights(genome: DenseGenome, *lineage: int, lineages: Lineages | None = None) -> dict[str, np.ndarray]:
     graph = SPACE.architecture(genome)
-    return (lineages or Lineages(4, 1)).weights(graph_to_json(graph), graph, lineage)
+    return (lineages or Lineages()).weights(graph_to_json(graph), graph, lineage, 4, 1)
 
 
 def test_a_chain_gives_the_same_bits_whatever_was_remembered() -> None:
     genome = SPACE.typical()
-    known = Lineages(4, 1, kept=2)
+    known = Lineages(kept=2)
     for length in range(1, 6):
         found = weights(genome, *range(length), lineages=known)
         again = weights(genome, *range(length))

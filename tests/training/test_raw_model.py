@@ -26,6 +26,7 @@ from evonas.training.keras_file import check_keras_file
 from evonas.training.trainer import TrainingSettings
 from genomes.architecture import graph_to_json
 from genomes.errors import InputError
+from genomes.vocabulary import NUMBERS
 
 from .networks import graph
 
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.keras
 COUNT = 300
 Make = Callable[[np.random.Generator], Any]
 NETWORK = graph((5,))
+NETWORK.nodes[0]["numbers"] = "piecewise"
 
 #: Opens the file with nothing but Keras and numpy, and predicts what a CSV reader gave.
 READER = """
@@ -97,11 +99,11 @@ class Kind:
     role: str = ""
 
 
-NUMBERS, WHOLE = ("float32", "Float64", "object"), ("float64", "Int64", "object", "string")
+FLOATS, WHOLE = ("float32", "Float64", "object"), ("float64", "Int64", "object", "string")
 TEXT = ("string", "category", "object")
 #: Column -> what it is: all inputs that a table may have, each in the same tests.
 KINDS: dict[str, Kind] = {
-    "longitude": Kind(lambda rng: rng.normal(-119.5, 2, COUNT).astype(np.float32), True, (1e9, -1e29, 0), NUMBERS),
+    "longitude": Kind(lambda rng: rng.normal(-119.5, 2, COUNT).astype(np.float32), True, (1e9, -1e29, 0), FLOATS),
     "stamp": Kind(lambda rng: rng.integers(1_700_000_000, 1_700_900_000, COUNT), False, (0, -1), WHOLE),
     "rooms": Kind(lambda rng: rng.integers(0, 9, COUNT), False, (-5, 1.5, 10**6), (*WHOLE, "uint8")),
     "a/b": Kind(lambda rng: np.exp(rng.normal(0, 4, COUNT)), True, (1e-30, -1.0)),
@@ -120,7 +122,7 @@ KINDS: dict[str, Kind] = {
         ("datetime64[s]", "datetime64[ns]", "object", "string"),
     ),
     "cabin": Kind(lambda rng: [None if row % 3 else f"C{row}" for row in range(COUNT)], True, ("Z9",), TEXT),
-    "bonus": Kind(lambda rng: [None if row % 3 else 5.0 for row in range(COUNT)], True, (7.0,), NUMBERS),
+    "bonus": Kind(lambda rng: [None if row % 3 else 5.0 for row in range(COUNT)], True, (7.0,), FLOATS),
     "note": Kind(notes, True, ("nothing of it", "GOOD good\x0bbad", "!?", "good" * 999), TEXT, "text"),
 }
 ROLES = {name: kind.role for name, kind in KINDS.items() if kind.role}
@@ -151,15 +153,15 @@ def conditions() -> dict[tuple[str, str], pd.DataFrame]:
     return found
 
 
-@pytest.fixture(scope="module", params=["standard", "quantile", "piecewise"])
-def prepared(request) -> PreparedData:
-    return prepare_table(table(), "kind", seed=0, numbers=request.param, roles=ROLES)
+@pytest.fixture(scope="module")
+def prepared() -> PreparedData:
+    return prepare_table(table(), "kind", seed=0, numbers=NUMBERS, roles=ROLES)
 
 
 @pytest.fixture(scope="module")
-def whole() -> PreparedData:
-    """For tests of files, which are not of the numbers' encoding."""
-    return prepare_table(table(), "kind", seed=0, numbers="quantile", roles=ROLES)
+def whole(prepared) -> PreparedData:
+    """As one network sees it."""
+    return prepared.seen("piecewise")
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +252,7 @@ def exported(prepared, path, task=None, **changes):
     from evonas.training.single import raw_outputs
 
     keras.utils.set_random_seed(0)
+    prepared = prepared.seen("piecewise")
     model = build_model(NETWORK, prepared.problem.num_features, prepared.problem.num_outputs)
     split = prepared.splits[0]
     outputs = raw_outputs(model, split.x_validation)

@@ -1,0 +1,98 @@
+"""Networks that see numbers in different forms: trained, inherited, exported and put together on one set of data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evonas.data.preparation import prepare_table
+from evonas.data.prepared import PreparedData
+from evonas.evaluation import Evaluation
+from evonas.objective import Objective
+from evonas.training.deployment import EnsembleTask, ExportTask
+from evonas.training.trainer import TrainingSettings, TrainingTask
+from genomes.architecture import graph_from_json, graph_to_json, numbers_of
+from genomes.vocabulary import NUMBERS
+
+from .networks import graph
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module")
+def prepared() -> PreparedData:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=300), "b": np.exp(rng.normal(0, 1, 300))})
+    frame["word"] = rng.choice(["u", "v"], 300)
+    return prepare_table(frame.assign(y=np.sin(3 * frame.a) + frame.b), "y", seed=0, numbers=NUMBERS)
+
+
+def architecture(numbers: str) -> dict:
+    network = graph((6,))
+    network.nodes[0]["numbers"] = numbers
+    return graph_to_json(graph_from_json(graph_to_json(network)))
+
+
+@pytest.fixture(scope="module")
+def trained(prepared: PreparedData) -> list[tuple[TrainingTask, Evaluation]]:
+    """A network of each form, all by one trainer."""
+    from evonas.training.population import PopulationTrainer
+
+    tasks = [TrainingTask(architecture(numbers), 3, 2, keep_snapshots=True) for numbers in NUMBERS]
+    found: dict[int, Evaluation] = {}
+    for part in PopulationTrainer(prepared, TrainingSettings()).train(tasks):
+        found |= part
+    return [(task, found[place]) for place, task in enumerate(tasks)]
+
+
+def test_a_form_is_seen_as_if_there_were_no_other(prepared, trained) -> None:
+    from evonas.training.single import SingleTrainer
+
+    assert numbers_of(graph_from_json(architecture("standard"))) == "standard"
+    for numbers, (task, evaluation) in zip(NUMBERS, trained, strict=True):
+        (part,) = [part for part in SingleTrainer(prepared.seen(numbers), TrainingSettings()).train([task]) if part]
+        np.testing.assert_allclose(evaluation.curve, part[0].curve, rtol=1e-4)
+        assert evaluation.parameters == part[0].parameters == 6 * (len(prepared.problem.columns(numbers)) + 1) + 7
+
+
+def test_a_child_of_another_form_keeps_what_both_see(prepared, trained) -> None:
+    from evonas.training.population import PopulationTrainer
+    from evonas.training.single import SingleTrainer
+
+    (task, parent), _, (_, stranger), *_ = trained
+    child = replace(task, architecture=architecture("log"), origin=task.architecture, start=parent.snapshots)
+    child = replace(child, inherit=True, keep_snapshots=False)
+    curves = []
+    for trainer in (PopulationTrainer, SingleTrainer):
+        (part,) = [part for part in trainer(prepared, TrainingSettings()).train([child]) if part]
+        curves.append(part[0].curve)
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-4)
+    assert curves[0][0] < stranger.curve[0]
+
+
+@pytest.mark.parametrize("numbers", ["log", "periodic"])
+def test_the_exported_model_takes_raw_rows(prepared, trained, tmp_path: Path, numbers: str) -> None:
+    from evonas.training.export import export, test_scores
+
+    task, evaluation = trained[NUMBERS.index(numbers)]
+    order = ExportTask(task.architecture, tmp_path / "best.keras", evaluation.weights, evaluation.scores)
+    written = export(order, prepared, TrainingSettings())  # raises unless the raw validation rows score the same
+    assert written.validation_scores["rmse"] == pytest.approx(evaluation.scores["rmse"], rel=1e-5)
+    tested = test_scores(task.architecture, evaluation.weights, prepared, None)
+    assert written.test_scores["rmse"] == pytest.approx(tested["rmse"], rel=1e-5)
+
+
+def test_an_ensemble_of_different_forms(prepared, trained, tmp_path: Path) -> None:
+    from evonas.training.ensemble import export_ensemble
+    from evonas.training.keras_file import check_keras_file
+
+    networks = tuple((task.architecture, evaluation.weights) for task, evaluation in trained)
+    task = EnsembleTask(networks, 4, Objective("rmse", "min"), tmp_path / "ensemble.keras")
+    written = export_ensemble(task, prepared, TrainingSettings())
+    check_keras_file(task.path)
+    assert not written.note.startswith("1 ")
+    assert written.validation_scores["rmse"] <= min(each.scores["rmse"] for _, each in trained) * (1 + 1e-6)
