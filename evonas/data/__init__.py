@@ -28,7 +28,7 @@ rows and classes), `fingerprint` (whether data are the same).
 Whatever cannot be used is an `InputError` that says the constraint, the value and the mend. The rows of the test split
 influence nothing that is fitted; column roles (is this text? is it constant?) are read from the whole table.
 
-Importing this package, or any of its modules, imports neither pandas nor scikit-learn; calling them does.
+Importing this package, or any of its modules but `packed`, imports neither pandas nor scikit-learn; calling them does.
 """
 
 from evonas.data.encoding import Preparation

@@ -51,6 +51,8 @@ def kind_of(series: pd.Series[Any]) -> str:
 
     if isinstance(series.dtype, pd.CategoricalDtype):
         return "text"
+    if is_packed(series):
+        return "date" if _holds_dates(series) else "text"
     if pd.api.types.is_bool_dtype(series):
         return "boolean"
     if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_complex_dtype(series):
@@ -58,11 +60,17 @@ def kind_of(series: pd.Series[Any]) -> str:
     if pd.api.types.is_datetime64_any_dtype(series):
         return "date"
     kind = _KINDS.get(pd.api.types.infer_dtype(series, skipna=True), "text")
-    if kind == "text":
-        present = [cell for cell in texts(series) if cell is not None]
-        if present and all(DATE.fullmatch(cell) for cell in present) and not np.isnan(seconds(series)).all():
-            return "date"
-    return kind
+    return "date" if kind == "text" and _holds_dates(series) else kind
+
+
+def is_packed(series: pd.Series[Any]) -> bool:
+    """Whether it is text as `read_table` keeps it; without pandas being imported."""
+    return str(series.dtype) == "packed texts"
+
+
+def _holds_dates(series: pd.Series[Any]) -> bool:
+    present = [cell for cell in texts(series) if cell is not None]
+    return bool(present) and all(DATE.fullmatch(cell) for cell in present) and not np.isnan(seconds(series)).all()
 
 
 def as_text(cell: Any) -> str:
@@ -91,6 +99,9 @@ def texts(series: pd.Series[Any]) -> Texts:
     Raises:
         InputError: a cell is a list, say.
     """
+    if is_packed(series):
+        array: Any = series.array
+        return np.asarray(array.texts())
     missing = series.isna().to_numpy()
     known: dict[Any, str] = {}
     result = np.full(len(series), None, dtype=object)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Column", "ColumnPlan", "Role", "infer_columns"]
 
 _NAME_OF_AN_ID = re.compile(r"(.*[^a-z])?(id|ids|uuid|guid|index|key|row|rownum)|unnamed: \d+|", re.IGNORECASE)
+#: Numbers with a decimal comma, or with something between thousands.
+_COMMAS = re.compile(r"[+-]?(\d+,\d+|\d{1,3}([,.'\u2019\s]\d{3})+([.,]\d+)?)")
 _ENDS_IN_ID = re.compile(r".*[a-z](Id|ID)")
 
 
@@ -226,6 +228,13 @@ def _mixed(cells: np.ndarray[Any, Any]) -> str:
     for row, cell in enumerate(cells, start=1):
         if cell is not None:
             rows.setdefault(cell, row)
+    commas = [cell for cell in rows if _COMMAS.fullmatch(cell)]
+    if commas and all(_COMMAS.fullmatch(cell) or _is_number(cell) for cell in rows):
+        return (
+            f"is taken for text, though its values look like numbers with commas or spaces in them, such as "
+            f"{commas[0]!r:.40} (data row {rows[commas[0]]}): write 1234.5, with a point before the decimals and "
+            "nothing else"
+        )
     words = [cell for cell in rows if not _is_number(cell)]
     if not words or 2 * len(words) > len(rows) or all(cell.lower() in FLAGS for cell in rows):
         return ""

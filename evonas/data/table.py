@@ -2,7 +2,7 @@
 
 The file is read twice with the standard library's parser: once to check it and to find each column's type, once to
 fill arrays of exactly that type. So every fault is found by row and column, no type is guessed from the file's
-beginning, and memory holds the table once, with one small batch of rows beside it.
+beginning, and memory holds the table once, text packed, with one small batch of rows beside it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import math
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.packing import FEW, Packing
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ MISSING = frozenset(
 )
 MOST_COLUMNS = 100_000
 LONGEST_LINE = 1 << 26
-BATCH_CELLS = 1 << 16
+BATCH_CHARACTERS = 1 << 22
+BATCH_CELLS = 1 << 14
+#: Different texts that are known again, of all columns together: some 10 MB.
+REMEMBERED = 1 << 16
 
 # "00123" is an id, and whole numbers of more than 18 digits fit no number type: both stay text.
 _INTEGER = r"[+-]?(?:0|[1-9][0-9]{0,17})"
@@ -70,11 +74,15 @@ class _Column:
     missing: bool = False
     width: int = 0
     infinite: str = ""
+    few: set[str] | None = field(default_factory=set)
 
     def see(self, cells: tuple[str, ...], first_row: int) -> None:
         different = set(cells)
         present = different - MISSING
         self.missing |= len(present) < len(different)
+        if self.few is not None:
+            self.few |= present
+            self.few = None if len(self.few) > FEW else self.few
         if self.type is _Type.TEXT:
             return
         found = _type_of(present)
@@ -85,18 +93,18 @@ class _Column:
         self.type = max(self.type, found)
         self.width = max(self.width, max(map(len, present), default=0))
 
-    def array(self, count: int) -> NDArray[Any]:
+    def array(self, count: int, remembered: int) -> NDArray[Any] | Packing:
         """An empty array of the smallest type that holds the cells."""
         if self.type is _Type.TEXT:
-            return np.full(count, None, dtype=object)
+            return Packing(count, self.few is not None, MISSING, remembered)
         if self.type is not _Type.INTEGER or self.missing:
-            return np.full(count, np.nan)
+            narrow = self.type is not _Type.NUMBER and self.width < 8  # whole numbers that float32 holds exactly
+            return np.full(count, np.nan, np.float32 if narrow else np.float64)
         return np.empty(count, dtype=np.int8 if self.width < 3 else np.int32 if self.width < 10 else np.int64)
 
-    def values(self, cells: tuple[str, ...]) -> list[Any]:
+    def values(self, cells: tuple[str, ...]) -> Any:
         if self.type is _Type.TEXT:
-            known: dict[str, str] = {}  # one object for equal cells, so that a repeated text takes a pointer only
-            return [None if cell in MISSING else known.setdefault(cell, cell) for cell in cells]
+            return cells
         if self.type is _Type.INTEGER and not self.missing:
             return list(map(int, cells))
         return [float("nan") if cell in MISSING else float(cell) for cell in cells]
@@ -119,7 +127,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     otherwise text; whole numbers with leading zeros ("00123") are text.
 
     Returns:
-        One row for each line that is not blank; integers, float64, or text.
+        One row for each line that is not blank; integers, floats, or text (`evonas.data.packed`).
 
     Raises:
         InputError: the file is missing, no file, empty, not readable, not UTF-8 text or not CSV; a row is longer or
@@ -127,6 +135,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
             column of numbers holds an infinite one.
     """
     import pandas as pd
+
+    from evonas.data.packed import PackedTexts
 
     path = Path(path)
     check_file(path)
@@ -139,25 +149,34 @@ def read_table(path: str | Path) -> pd.DataFrame:
             count += len(batch)
     if not count:
         raise InputError(f"{path} must have at least one row below its header, not none: add rows")
+    kept = len(columns)
+    while kept > 1 and columns[kept - 1].type is _Type.EMPTY and columns[kept - 1].name == f"Unnamed: {kept - 1}":
+        kept -= 1  # a separator at the end of every line makes no column
+    columns = columns[:kept]
     for column in columns:
         if column.infinite and column.type is not _Type.TEXT:
             raise InputError(
                 f"column {column.name!r} of {path} must hold finite numbers, not {column.infinite}: correct the cell "
                 "or leave it empty"
             )
-    arrays = [column.array(count) for column in columns]
+    remembered = REMEMBERED // max(1, sum(column.type is _Type.TEXT for column in columns))
+    arrays = [column.array(count, remembered) for column in columns]
     start = 0
     with _rows(path) as (_, batches):
         for batch in batches:
             stop = start + len(batch)
             if stop > count:
                 break
-            for column, array, cells in zip(columns, arrays, zip(*batch, strict=True), strict=True):
+            for column, array, cells in zip(columns, arrays, zip(*batch, strict=True), strict=False):
                 array[start:stop] = column.values(cells)
             start = stop
     if start != count:
         raise InputError(f"{path} must not change while it is read, but its number of rows did: try again")
-    return pd.DataFrame({column.name: array for column, array in zip(columns, arrays, strict=True)}, copy=False)
+    filled = {
+        column.name: PackedTexts(array.codes, array.vocabulary()) if isinstance(array, Packing) else array
+        for column, array in zip(columns, arrays, strict=True)
+    }
+    return pd.DataFrame(filled, copy=False)
 
 
 def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) -> None:
@@ -198,24 +217,50 @@ def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) 
 def _rows(path: Path) -> Iterator[tuple[list[str], Iterator[list[list[str]]]]]:
     """The header and batches of rows of equal length, with every fault of the file as an InputError."""
     reader = None
+    begun = _Begun()
     try:
         with _open(path) as file:
             first = _first_line(file, path)
-            delimiter = max(",;\t|", key=first.count)
-            reader = csv.reader(_lines(file, path), delimiter=delimiter, skipinitialspace=True, strict=True)
+            begun.delimiter = max(",;\t|", key=first.count)
+            reader = csv.reader(_lines(file, path), delimiter=begun.delimiter, skipinitialspace=True, strict=True)
             header = _header(next((row for row in reader if row), []), path)
-            yield header, _batches(reader, len(header), path)
+            begun.line = reader.line_num
+            yield header, _batches(reader, len(header), path, begun)
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} must be UTF-8 text, but holds the byte {error.object[error.start]:#04x}{_near(reader)}: save it "
             f"as UTF-8, or run iconv -f LATIN1 -t UTF-8 {path.name} > new.csv"
         ) from None
     except csv.Error as error:
-        raise InputError(f"{path} must be CSV, but: {error}{_near(reader)}; close the quotes there") from None
+        raise InputError(_not_csv(path, str(error), begun)) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path} must be a whole gzip file, but: {error}; compress or fetch it again") from None
     except OSError as error:
         raise InputError(f"{path} must be readable, but: {error.strerror or error}; copy it to another place") from None
+
+
+@dataclass
+class _Begun:
+    """How far the rows are that were read whole: the last line, the data rows; and what separates cells."""
+
+    line: int = 0
+    rows: int = 0
+    delimiter: str = ","
+
+
+def _not_csv(path: Path, error: str, begun: _Begun) -> str:
+    """What to say of a row that cannot be taken apart, whose fault often lies lines before the end that was seen."""
+    place, mend = "", "close the quotes there"
+    with _open(path) as file:
+        line = next(itertools.islice(_lines(file, path), begun.line, None), "")
+    with suppress(csv.Error, StopIteration):
+        cells = next(csv.reader([line], delimiter=begun.delimiter, skipinitialspace=True))
+        place = f", column {len(cells)}"
+        # Quotes that never close take all the lines that follow.
+    if "field limit" in error:
+        error = f"a cell has more than {csv.field_size_limit():,} characters"
+        mend = "shorten it, leave out the column, or close the quotes there"
+    return f"{path} must be CSV, but: {error} (line {begun.line + 1}, data row {begun.rows + 1}{place}); {mend}"
 
 
 def _near(reader: Any) -> str:
@@ -277,21 +322,23 @@ def _header(row: list[str], path: Path) -> list[str]:
     return names
 
 
-def _batches(reader: Any, width: int, path: Path) -> Iterator[list[list[str]]]:
+def _batches(reader: Any, width: int, path: Path, begun: _Begun) -> Iterator[list[list[str]]]:
     size = max(1, BATCH_CELLS // width)
-    count, batch = 0, []
+    count, characters, batch = 0, 0, []
     for row in reader:
         if not row:
             continue
         count += 1
+        begun.line, begun.rows = reader.line_num, count
         if len(row) != width:
             raise InputError(
                 f"every row of {path} must have {width} cells as the header has, but data row {count} (line "
                 f"{reader.line_num}) has {len(row)}: correct it, or quote cells that hold the separator"
             )
         batch.append([cell.strip() for cell in row])
-        if len(batch) == size:
+        characters += sum(map(len, row))
+        if len(batch) == size or characters > BATCH_CHARACTERS:
             yield batch
-            batch = []
+            characters, batch = 0, []
     if batch:
         yield batch

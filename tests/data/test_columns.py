@@ -108,6 +108,21 @@ def test_a_column_that_cannot_be_used_is_refused(frame: pd.DataFrame, said: list
         assert words in str(refusal.value)
 
 
+@pytest.mark.parametrize("cells", [["1,5", "2,25", "7"], ["1,234", "12,345.5", "999"], ["1 234", "5", "1\u00a0000,5"]])
+def test_numbers_in_the_ways_of_other_countries_are_said(cells: list[str]) -> None:
+    frame = pd.DataFrame({"price": cells * 8, "other": OTHER})
+    plan = infer_columns(frame)
+    assert plan.columns[0].role is Role.CATEGORICAL
+    (note,) = plan.notes()
+    assert (
+        f"'price' is taken for text, though its values look like numbers with commas or spaces in them, "
+        f"such as {cells[0]!r}" in note
+    )
+    assert "(data row 1): write 1234.5" in note
+    with pytest.raises(InputError, match=r"'price' must hold numbers, not '.*' \(data row 1\)"):
+        infer_columns(frame, roles={"price": "numeric"})
+
+
 def test_titanic_and_california(real_files: list[Path]) -> None:
     tables = {path.stem: read_table(path) for path in real_files}
     roles = {c.name: c.role for c in infer_columns(tables["titanic"].drop(columns="Survived")).columns}
