@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ from numpy.typing import NDArray
 
 from evonas.strategies.members import Member
 from evonas.strategies.ranking import Rank, is_feasible
-from evonas.strategies.surrogate import Evidence
+from evonas.strategies.surrogate import MOST_FAILURES, Evidence, thinned
 from genomes.space import SearchSpace
 
 __all__ = ["Archive", "Record"]
@@ -46,15 +49,17 @@ class Record:
 
 
 class Archive:
-    """Records in the order of their evaluation."""
+    """Records in the order of their evaluation, and in that of their ranks: it is asked for the best at every turn."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self._ranked: list[Record] = []  # best first, of equals the older
         self._typical: list[float] = []
 
     def add(self, record: Record, at_random: bool) -> None:
         """Adds a record; those of genomes drawn at random tell what is typical."""
         self.records.append(record)
+        insort(self._ranked, record, key=_rank)
         if at_random and is_feasible(record.rank) and len(self._typical) < _TYPICAL:
             self._typical.append(record.rank[1])
 
@@ -62,9 +67,10 @@ class Archive:
         """Forgets what is neither among the best nor among the latest."""
         if len(self.records) < 2 * (_BEST + _LATEST):
             return
-        older = sorted(self.records[:-_LATEST], key=lambda record: record.rank)[:_BEST]
+        older = sorted(self.records[:-_LATEST], key=_rank)[:_BEST]
         kept = {id(record) for record in (*older, *self.records[-_LATEST:])}
         self.records = [record for record in self.records if id(record) in kept]
+        self._ranked = sorted(self.records, key=_rank)
 
     @property
     def typical(self) -> float:
@@ -74,7 +80,7 @@ class Archive:
     @property
     def can_teach(self) -> bool:
         """Whether there are two records of one kind, with losses or else with violations, to learn from."""
-        return len(self._lessons()) > 1
+        return self._num_lessons > 1
 
     def would_be_elite(self, rank: Rank, count: int) -> bool:
         """Whether a rank is among the best `count`."""
@@ -84,30 +90,40 @@ class Archive:
     def best(self, count: int) -> list[Record]:
         """The best records that have a loss, or else a violation; best first, of equals the older, no genome twice."""
         best: dict[str, Record] = {}
-        for record in sorted(self._lessons(), key=lambda record: record.rank):
+        for record in islice(self._ranked, self._num_lessons):
             best.setdefault(record.member.digest, record)
             if len(best) == count:
                 break
         return list(best.values())
 
-    def evidence(self, coded: Callable[[Record], NDArray[np.float64]]) -> Evidence:
-        """All of it for a surrogate, as `coded`. While nothing has a loss, what breaks a limit least is looked for."""
-        lessons = self._lessons()
+    def evidence(self, coded: Callable[[Record], NDArray[np.float64]], most: int) -> Evidence:
+        """For a surrogate, as `coded`, at most so many losses: the best, and some of every rank below.
+
+        While nothing has a loss, what breaks a limit least is looked for.
+        """
+        count = self._num_lessons
+        lessons = self._ranked[:count]
         tier = lessons[0].rank[0]
-        losses = np.array([record.rank[1] for record in lessons])
-        features = np.array([coded(record) for record in lessons])
-        failures = [coded(record) for record in self.records if record.rank[0] > tier]
+        if count > most:
+            kept = [lessons[place] for place in thinned(count, most)]
+        else:
+            kept = [record for record in self.records if record.rank[0] == tier]
+        failed = (record for record in reversed(self.records) if record.rank[0] > tier)
+        failures = [coded(record) for record in islice(failed, min(len(self.records) - count, MOST_FAILURES))][::-1]
+        features = np.array([coded(record) for record in kept])
+        losses = np.array([record.rank[1] for record in kept])
         return Evidence(
             features=features,
             losses=losses,
             failures=np.array(failures).reshape(len(failures), features.shape[1]),
-            typical=self.typical if self._typical and tier == 0 else float(np.median(losses)),
+            typical=self.typical if self._typical and tier == 0 else median(record.rank[1] for record in lessons),
         )
 
-    def _lessons(self) -> list[Record]:
-        """The records of the best tier that has any, failures left out."""
-        tier = min((record.rank[0] for record in self.records), default=2)
-        return [record for record in self.records if record.rank[0] == tier] if tier < 2 else []
+    @property
+    def _num_lessons(self) -> int:
+        """How many records are of the best tier that has any, failures left out: the first of the ranked."""
+        tier = self._ranked[0].rank[0] if self._ranked else 2
+        return bisect_left(self._ranked, (tier + 1, -math.inf), key=_rank) if tier < 2 else 0
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
         """As JSON values."""
@@ -125,5 +141,10 @@ class Archive:
             member = Member.from_json(each, space)
             features, (generation, index) = space.features(member.proposal.genome), each["place"]
             archive.records.append(Record(member, int(each["epochs"]), features, (int(generation), int(index))))
+        archive._ranked = sorted(archive.records, key=_rank)
         archive._typical = [float(loss) for loss in value["typical"]]
         return archive
+
+
+def _rank(record: Record) -> Rank:
+    return record.member.rank

@@ -17,8 +17,10 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cache, partial
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -127,12 +129,12 @@ class Evolution:
         initial = self._initial[:count]
         proposals = [Proposal(genome, self._space.digest(genome), operator="seed") for genome in initial]
         self._initial = self._initial[count:]
-        seen = self._seen | {proposal.digest for proposal in proposals}
+        seen = _Seen(self._seen, {proposal.digest for proposal in proposals})
         startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
-        places = [record.features for record in self._archive.records]
-        places += [self._space.features(proposal.genome) for proposal in proposals]
-        while len(proposals) < count and (len(places) < startup or not self._archive.can_teach):
-            proposals.append(self._spread(places, seen, rng))
+        places = [self._space.features(proposal.genome) for proposal in proposals]
+        known = self._archive.records
+        while len(proposals) < count and (len(known) + len(places) < startup or not self._archive.can_teach):
+            proposals.append(self._spread([*(record.features for record in known), *places], seen, rng))
             seen.add(proposals[-1].digest)
             places.append(self._space.features(proposals[-1].genome))
         if len(proposals) < count:
@@ -161,7 +163,7 @@ class Evolution:
         self._out = []
         self._generation += 1
 
-    def _spread(self, places: list[Array], seen: set[str], rng: np.random.Generator) -> Proposal:
+    def _spread(self, places: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
         """Of a few samples, the one that is farthest from all places."""
         options = [new_proposal(seen, lambda: sampled(self._space, rng)) for _ in range(_SPREAD if places else 1)]
         if not places:
@@ -170,10 +172,10 @@ class Evolution:
         gaps = [((known - self._space.features(option.genome)) ** 2).sum(axis=1).min() for option in options]
         return options[int(np.argmax(gaps))]
 
-    def _screen(self, proposals: list[Proposal], count: int, seen: set[str], rng: np.random.Generator) -> None:
+    def _screen(self, proposals: list[Proposal], count: int, seen: _Seen, rng: np.random.Generator) -> None:
         """Adds winners of the inner evolution until there are `count` proposals."""
         effort = next(effort for most, effort in _EFFORTS if len(self._seen) < most)
-        evidence = self._archive.evidence(self._coded).thinned(effort.evidence)
+        evidence = self._archive.evidence(self._coded, effort.evidence)
         if not self._hyperparameters or len(self._seen) > self._fitted + self._fitted // 15:
             self._hyperparameters = fitted_hyperparameters(evidence, self._hyperparameters)
             self._fitted = len(self._seen)
@@ -266,6 +268,27 @@ class Evolution:
     def retained(self) -> frozenset[tuple[int, int]]:
         """What is at a rung and may go on to the next, and whose children start from its weights."""
         return self._ladder.retained() | frozenset(self._parents.values())
+
+
+class _Seen(AbstractSet[str]):
+    """The digests tried, and those about to be: with many thousands of the first, no copy of them for each of these."""
+
+    def __init__(self, tried: AbstractSet[str], more: Iterable[str]) -> None:
+        self._tried, self._more = tried, set(more) - tried
+
+    def add(self, digest: str) -> None:
+        """One more that is about to be tried."""
+        if digest not in self._tried:
+            self._more.add(digest)
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._more or digest in self._tried
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self._tried, self._more)
+
+    def __len__(self) -> int:
+        return len(self._tried) + len(self._more)
 
 
 @cache

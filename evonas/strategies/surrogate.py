@@ -28,7 +28,7 @@ from evonas.strategies.gaussian_process import (
     prior_hyperparameters,
 )
 
-__all__ = ["Evidence", "Surrogate", "fitted_hyperparameters", "warped"]
+__all__ = ["MOST_FAILURES", "Evidence", "Surrogate", "fitted_hyperparameters", "thinned", "warped"]
 
 Array = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 #: the ranks below.
 _BEST_SHARE = 0.6
 #: Failures that are remembered, at most.
-_MOST_FAILURES = 100
+MOST_FAILURES = 100
 #: Evaluations up to which hyperparameters are also sought from the prior, not from the last ones alone.
 _UNSETTLED = 40
 #: Of whether evaluations fail: logarithm of how much nearer than for losses the neighbours are that tell, and of the
@@ -61,17 +61,14 @@ class Evidence:
     failures: Array
     typical: float
 
-    def thinned(self, most: int) -> Evidence:
-        """At most so many losses: the best, and some of every rank below."""
-        failures = self.failures[-_MOST_FAILURES:]
-        count = len(self.losses)
-        if count <= most:
-            return replace(self, failures=failures)
-        ordered = np.argsort(self.losses, kind="stable")
-        num_best = int(most * _BEST_SHARE)
-        spread = np.linspace(num_best, count - 1, most - num_best).astype(np.intp)
-        kept = ordered[np.concatenate([np.arange(num_best), spread])]
-        return replace(self, features=self.features[kept], losses=self.losses[kept], failures=failures)
+
+def thinned(count: int, most: int) -> list[int]:
+    """Of `count` ranks, best first, at most so many that tell most: the best, and some of all below."""
+    if count <= most:
+        return list(range(count))
+    num_best = int(most * _BEST_SHARE)
+    spread = np.linspace(num_best, count - 1, most - num_best).astype(np.intp)
+    return [*range(num_best), *spread.tolist()]
 
 
 def warped(losses: Array, typical: float) -> Array:
@@ -86,7 +83,7 @@ def warped(losses: Array, typical: float) -> Array:
 
 
 def fitted_hyperparameters(evidence: Evidence, last: Sequence[float]) -> list[float]:
-    """The most probable hyperparameters for the evidence (thinned), near the last ones unless there are none."""
+    """The most probable hyperparameters for the evidence, near the last ones unless there are none."""
     prior = prior_hyperparameters(evidence.features.shape[1])
     starts = [last, prior] if last and len(evidence.losses) < _UNSETTLED else [last or prior]
     iterations = 10 if last else 30
@@ -111,7 +108,7 @@ class Surrogate:
 
     @classmethod
     def of(cls, evidence: Evidence, hyperparameters: Sequence[float]) -> Surrogate:
-        """The surrogate of the evidence (thinned)."""
+        """The surrogate of the evidence."""
         targets = warped(evidence.losses, evidence.typical)
         process = GaussianProcess.of(evidence.features, targets, hyperparameters)
         success = None

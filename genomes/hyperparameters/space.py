@@ -19,7 +19,7 @@ from genomes.hyperparameters.genome import HyperparameterGenome
 from genomes.hyperparameters.mutation import MUTATIONS, applies_to, completed
 from genomes.hyperparameters.reading import kind_of, read_genes
 from genomes.moves import in_turn
-from genomes.values import shown, table
+from genomes.values import Kind, shown, table
 
 __all__ = ["HyperparameterSpace"]
 
@@ -112,6 +112,10 @@ class HyperparameterSpace:
     def _features(self) -> Features:
         return Features(self.genes)
 
+    @cached_property
+    def _kinds(self) -> dict[str, Kind]:
+        return {gene.name: kind_of(gene.domain) for gene in self.genes}
+
     def values(self, genome: HyperparameterGenome) -> dict[str, Value]:
         """The genome's values by the names of `genes`; `from_values` is the way back."""
         return dict(genome.pairs)
@@ -151,7 +155,7 @@ class HyperparameterSpace:
                     raise InputError(f"{where} must be absent, as {shown(condition)} does not hold: leave it out")
                 continue
             table(values, place, values, required=(gene.name,))
-            value = kind_of(gene.domain).read(values[gene.name], where)
+            value = self._kinds[gene.name].read(values[gene.name], where)
             if not gene.domain.contains(value):
                 domain = shown(domain_to_json(gene.domain))
                 mend = "widen the space or change the genome"
