@@ -141,7 +141,7 @@ class Settings(_Frozen):
         default=None,
         description="bytes, or text such as 4GiB, that the worker process may take; none is 80% of the machine's",
     )
-    keep: Whole = Field(default=10, ge=1, le=100_000, description="best networks whose weights are kept")
+    keep: Whole = Field(default=30, ge=1, le=100_000, description="best networks whose weights are kept")
     keep_bytes: Whole = Field(default=1 << 30, ge=0, description="of their weights; the best one's are always kept")
     finalists: Whole = Field(
         default=3, ge=0, le=1000, description="best networks that are trained again at the end, from other seeds"
