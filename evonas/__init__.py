@@ -13,6 +13,7 @@
 `finalists(run_dir, top=5, seeds=5)`  trains the best networks again: how good are they, luck aside
 `load_run(run_dir)`                   the `SearchResult` of any run, also of one that is running
 `export(run_dir, path, rank=1)`       writes a network that plain `keras.models.load_model` opens
+`build(genome, path)`                 a network of a genome alone, untrained: its layers, initial weights and optimizer
 `strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for a loop of one's own
 `find_learning_rate(x, y, ...)`       the learning-rate range test of a network
 `Settings`, `Budget`                  everything that a run can be told, with defaults and ranges
@@ -37,6 +38,7 @@ from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.evolution import Generation, Progress
 from evonas.exporting import export
 from evonas.range_test import find_learning_rate
+from evonas.rebuilding import build
 from evonas.result import SearchResult
 from evonas.strategies import make_strategy as strategy
 
@@ -59,6 +61,7 @@ __all__ = [
     "Settings",
     "Status",
     "StorageError",
+    "build",
     "export",
     "finalists",
     "find_learning_rate",

@@ -16,6 +16,8 @@ import typer
 from typer.core import TyperGroup
 
 from evonas import __version__
+from evonas.commands.build import build
+from evonas.commands.export import export
 from evonas.commands.finalists import finalists
 from evonas.commands.inspect import inspect
 from evonas.commands.lr_find import lr_find
@@ -39,7 +41,6 @@ from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.errors import Interrupted, StorageError
 from evonas.objective import MEASURES, METRICS
 from evonas.strategies import STRATEGIES
-from evonas.training.deployment import FORMATS
 from genomes.errors import InputError
 from genomes.vocabulary import NUMBERS
 
@@ -327,51 +328,8 @@ def status(run_dir: RunDir, as_json: AsJson = False) -> None:
             typer.echo("\n".join([*words.summary_lines(run), *words.next_lines(run)]))
 
 
-@app.command()
-def export(
-    run_dir: RunDir,
-    output: Annotated[Path, option("File to write, such as best.keras.", "FILE", "--output", "-o")],
-    format: Annotated[
-        str | None, option(f"{', '.join(FORMATS)} [as the file's ending says].", "NAME", "--format")
-    ] = None,
-    rank: Annotated[int, option("1 for the best network, 2 for the next [1].", "N")] = 1,
-    retrain: Annotated[
-        bool, typer.Option("--retrain", help="Train it anew, on training and validation rows together.")
-    ] = False,
-    ensemble: Annotated[
-        int | None, option("Write up to K networks as one model, which predicts their mean.", "K")
-    ] = None,
-    build: BuildOption = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write a network of a run as a Keras model.
-
-    Plain Keras loads it, without evonas. Its weights are those that were scored.
-    """
-    from evonas.display import words
-    from evonas.exporting import export, export_ensemble
-    from evonas.runs.reader import RunReader
-
-    if ensemble is None:
-        exported = export(run_dir, output, rank, retrain=retrain, build=build, format=format)
-    elif retrain or rank != 1 or build is not None or format not in (None, "keras"):
-        raise InputError(
-            "ensemble must be given without --rank, --retrain, --build and --format: it chooses from all that is kept"
-        )
-    else:
-        exported = export_ensemble(run_dir, output, ensemble)
-    if as_json:
-        typer.echo(json.dumps(words.exported_values(exported)))
-        return
-    with RunReader(run_dir) as run:
-        objective = run.objective.name
-    if exported.validation_scores:
-        typer.echo(f"Validation: {words.scores_words(exported.validation_scores, objective)}")
-    typer.echo("\n".join(words.exported_lines(exported, objective)))
-    if output.suffix == ".keras":
-        typer.echo(f'Load it: keras.models.load_model("{output}")')
-
-
+app.command("export")(export)
+app.command("build")(build)
 app.command("inspect")(inspect)
 app.command("finalists")(finalists)
 app.command("lr-find")(lr_find)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.building import Build, check_build
+from evonas.data.prepared import PreparedData
 from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.runs.records import Record
 from evonas.workers import worker_for
 from genomes.errors import InputError
 from genomes.spaces import blueprint, space_from_json
@@ -26,6 +29,7 @@ def export(
     retrain: bool = False,
     build: Any = None,
     format: str | None = None,
+    card: bool = True,
 ) -> Exported:
     """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens, or in other formats.
 
@@ -42,6 +46,8 @@ def export(
         build: the function of the run, if it trains models of your own.
         format: "keras", "savedmodel", "onnx" or "tflite"; as the path's ending says unless given. All but
             the first are compared with the Keras model on 100 rows.
+        card: whether to write a model card beside it, as `FILE.card.json` and `FILE.card.md`; see
+            `evonas.reporting.card`. Cards that are there are replaced.
 
     Returns:
         the path, the model's scores on the validation and the test split, and a note on where its weights come from.
@@ -49,9 +55,12 @@ def export(
     Raises:
         InputError: no such rank, the weights were not kept, or the path cannot be written.
     """
+    from evonas.reporting.card import check_card_paths
     from evonas.training.deployment import ExportTask, format_of
 
     chosen = format_of(Path(path), format)
+    if card:
+        check_card_paths(Path(path))
     with RunReader(run_dir) as run:
         record, finalists = run.ranked(rank), run.finalists
         own = None if build is None else Build.of(build)
@@ -70,14 +79,28 @@ def export(
         )
         with worker_for(space, run.directory / DATA_NAME, run.settings, own) as worker:
             exported = worker.export(task)
-    if retrain or rank > len(finalists) or not finalists[rank - 1].scores:
-        return exported
-    _, semicolon, more = exported.note.partition(";")
-    note = f"weights of the median of {len(finalists[rank - 1].scores)} re-trainings"
-    return replace(exported, note=note + semicolon + more)
+        if not retrain and rank <= len(finalists) and finalists[rank - 1].scores:
+            _, semicolon, more = exported.note.partition(";")
+            note = f"weights of the median of {len(finalists[rank - 1].scores)} re-trainings"
+            exported = replace(exported, note=note + semicolon + more)
+        return _with_card(exported, run, [(record, 1.0)], rank) if card else exported
 
 
-def export_ensemble(run_dir: str | Path, path: str | Path, size: int) -> Exported:
+def _with_card(
+    exported: Exported, run: RunReader, members: Sequence[tuple[Record, float]], rank: int | None
+) -> Exported:
+    from evonas.reporting.card import Exhibit, write_card
+
+    data = PreparedData.load(run.directory / DATA_NAME)
+    try:
+        return replace(exported, card=write_card(Exhibit(exported, tuple(members), rank), run, data))
+    except OSError as error:
+        raise InputError(
+            f"{exported.path} is written, but its model card cannot be ({error.strerror}): make room, or leave it out"
+        ) from None
+
+
+def export_ensemble(run_dir: str | Path, path: str | Path, size: int, *, card: bool = True) -> Exported:
     """Writes the best networks of a run, or some of them, as one `.keras` file that predicts their mean.
 
     They are chosen greedily by the mean prediction on the validation split, from those whose weights were kept
@@ -87,6 +110,7 @@ def export_ensemble(run_dir: str | Path, path: str | Path, size: int) -> Exporte
         run_dir: the run directory, also of a search that is running.
         path: of the file to write, ending in `.keras`; replaced if it is there, whole or not at all.
         size: the most networks to take, 1 to 100.
+        card: as in `export`.
 
     Raises:
         InputError: there are no weights, the run is of models of your own, or the path cannot be written.
@@ -94,9 +118,12 @@ def export_ensemble(run_dir: str | Path, path: str | Path, size: int) -> Exporte
     References:
         Caruana et al., "Ensemble selection from libraries of models", ICML 2004.
     """
+    from evonas.reporting.card import check_card_paths
     from evonas.training.deployment import EnsembleTask, format_of
 
     format_of(Path(path), "keras")
+    if card:
+        check_card_paths(Path(path))
     if not 1 <= size <= 100:
         raise InputError(f"ensemble must be of at least 1 and at most 100 networks, not {size}: 8 is a good size")
     with RunReader(run_dir) as run:
@@ -107,17 +134,22 @@ def export_ensemble(run_dir: str | Path, path: str | Path, size: int) -> Exporte
                 "own: export them one by one, with --rank"
             )
         held = [(record, record.weights) for record in run.best(run.settings.keep)]
-        held += [(finalist.record, each.weights) for finalist in run.finalists for each in finalist.retrainings]
-        networks = {
-            name: (blueprint(space, space.genome_from_json(record.genome)), run.weights_named(name))
-            for record, name in held
-            if name
-        }
+        for finalist in run.finalists:
+            for each in finalist.retrainings:
+                trained = replace(finalist.record, seed=each.seed, evaluation=each.evaluation, origin=None)
+                held.append((trained, each.weights))
+        records = {name: record for record, name in held if name}
+        networks = [
+            (blueprint(space, space.genome_from_json(record.genome)), run.weights_named(name))
+            for name, record in records.items()
+        ]
         if not networks:
             raise InputError(
                 f"an ensemble must be of networks whose weights were kept, but {run_dir} has none: search on, or "
                 "export one with --retrain"
             )
-        task = EnsembleTask(tuple(networks.values()), size, run.objective, Path(path).absolute())
+        task = EnsembleTask(tuple(networks), size, run.objective, Path(path).absolute())
         with worker_for(space, run.directory / DATA_NAME, run.settings) as worker:
-            return worker.export(task)
+            exported = worker.export(task)
+        chosen = [(list(records.values())[place], share) for place, share in exported.members]
+        return _with_card(exported, run, chosen, None) if card else exported

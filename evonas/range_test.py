@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evonas.genome_files import read_genome
 from evonas.learning_rate import LearningRateCurve, SweepTask, sweep_rates
 from evonas.reading import read_data
 from genomes.architecture import graph_to_json
-from genomes.codec import parse_json, read_text
 from genomes.dense import DenseSpace
-from genomes.dense.reading import genome_from_json
 from genomes.errors import InputError
-from genomes.population import population_from_json
 from genomes.space import SearchSpace
 from genomes.spaces import read_space
 
-__all__ = ["find_learning_rate", "read_genome"]
+__all__ = ["find_learning_rate"]
 
 
 def find_learning_rate(
@@ -77,28 +75,3 @@ def find_learning_rate(
         data.save(path)
         with WorkerEvaluator(chosen, path, TrainingSettings(trainer="single"), standby=standby) as worker:
             return worker.sweep(sweep)
-
-
-def read_genome(path: str | Path, space: SearchSpace | None = None) -> tuple[SearchSpace, Any]:
-    """The genome of a file: a genome as JSON, or a population, whose first one is taken; a run directory has one.
-
-    Args:
-        path: of the file or the run directory.
-        space: that the genome must be of; the population's own, or any, when None.
-
-    Returns:
-        the space and the genome.
-
-    Raises:
-        InputError: there is none, or it is not of the space.
-    """
-    path = Path(path)
-    value = parse_json(read_text(path / "population.json" if path.is_dir() else path, "genome file"), "genome")
-    if isinstance(value, dict) and value.get("encoding") == "population":
-        population = population_from_json(value, space)
-        if not population.genomes:
-            raise InputError(f"genome file must hold a genome, but the population of {path} is empty: choose another")
-        return population.space, population.genomes[0]
-    if space is not None:
-        return space, space.genome_from_json(value)
-    return DenseSpace(), genome_from_json(value)

@@ -91,7 +91,7 @@ class SearchResult:
 
         path = self._model_path
         path.parent.mkdir(exist_ok=True)
-        return export(self.run_dir, path, build=self._build)
+        return export(self.run_dir, path, build=self._build, card=False)
 
     @property
     def best_model(self) -> Any:
@@ -275,17 +275,25 @@ class SearchResult:
             ]
         return pd.DataFrame(rows)
 
-    def export(self, path: str | Path, rank: int = 1, *, retrain: bool = False, format: str | None = None) -> Exported:
-        """Writes a network as a Keras model or in another format, as `evonas.export`."""
+    def export(
+        self,
+        path: str | Path,
+        rank: int = 1,
+        *,
+        retrain: bool = False,
+        format: str | None = None,
+        card: bool = True,
+    ) -> Exported:
+        """Writes a network as a Keras model or in another format, with a model card, as `evonas.export`."""
         from evonas.exporting import export
 
-        return export(self.run_dir, path, rank, retrain=retrain, build=self._build, format=format)
+        return export(self.run_dir, path, rank, retrain=retrain, build=self._build, format=format, card=card)
 
-    def export_ensemble(self, path: str | Path, size: int = 8) -> Exported:
+    def export_ensemble(self, path: str | Path, size: int = 8, *, card: bool = True) -> Exported:
         """Writes up to `size` networks as one Keras model of their mean: see `evonas.exporting.export_ensemble`."""
         from evonas.exporting import export_ensemble
 
-        return export_ensemble(self.run_dir, path, size)
+        return export_ensemble(self.run_dir, path, size, card=card)
 
     def __repr__(self) -> str:
         with self._read() as run:

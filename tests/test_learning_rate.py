@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import evonas
+from evonas.genome_files import read_genome
 from evonas.learning_rate import LearningRateCurve, sweep_rates
-from evonas.range_test import read_genome
 from evonas.reporting.learning_rate import text_plot, write_plot
 from evonas.reporting.terminal import curve_lines
 from genomes import DenseSpace, InputError, Range, population_to_text

@@ -71,10 +71,13 @@ def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, An
 
     Each has a "name", that of the model's input, a "dtype" and a "kind": "number", "text" (with its "values"), "date"
     (with its "pattern" and "fields"), "words" (with its "values" and the "punctuation" that falls away), these with a
-    "column"; or "array" (with its "columns"). A text that is not `coded` has neither values nor fields.
+    "column"; or "array" (with its "columns", or the "shape" of a row that is an image, say). A text that is not
+    `coded` has neither values nor fields.
     """
     if preparation.array:
-        return [{"name": ARRAY, "kind": "array", "columns": list(preparation.array), "dtype": "float32"}]
+        columns = [] if preparation.shape else list(preparation.array)
+        array: dict[str, Any] = {"name": ARRAY, "kind": "array", "columns": columns, "dtype": "float32"}
+        return [array | {"shape": list(preparation.shape)} if preparation.shape else array]
     names, steps = preparation.input_names(), {step.column: step for step in reversed(preparation.steps)}
     coding: list[dict[str, Any]] = []
     for column in preparation.columns():

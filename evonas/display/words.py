@@ -14,6 +14,7 @@ from evonas.data.encoding import Number, Preparation, view_of
 from evonas.data.prepared import PreparedData
 from evonas.data.words import Words
 from evonas.evolution import describe_stop
+from evonas.genome_files import network_facts
 from evonas.runs.finals import Finalist
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
@@ -275,9 +276,16 @@ def summary_values(run: RunReader) -> dict[str, Any]:
             "parameters": best.evaluation.parameters,
             "best_epoch": best.evaluation.best_epoch,
             "genome": best.genome,
+            "seed": best.seed,
+            **_facts(run, best),
         },
         "finalists": [_finalist_values(finalist) for finalist in run.finalists],
     }
+
+
+def _facts(run: RunReader, record: Record) -> dict[str, Any]:
+    space = space_from_json(run.space_json)
+    return network_facts(run.problem_json, space, space.genome_from_json(record.genome))
 
 
 def _finalist_values(finalist: Finalist) -> dict[str, Any]:
@@ -307,7 +315,8 @@ def exported_lines(exported: Exported, objective: str) -> list[str]:
     lines = []
     if exported.test_scores:
         lines.append(f"Test, which the search never saw: {scores_words(exported.test_scores, objective)}")
-    return [*lines, f"Model: {exported.path} ({exported.note})"]
+    lines.append(f"Model: {exported.path} ({exported.note})")
+    return lines if exported.card is None else [*lines, f"Card: {exported.card}"]
 
 
 def exported_values(exported: Exported | None) -> dict[str, Any]:
@@ -316,6 +325,7 @@ def exported_values(exported: Exported | None) -> dict[str, Any]:
         return {"model": None, "validation_scores": None, "test_scores": None}
     return {
         "model": str(exported.path),
+        "card": None if exported.card is None else str(exported.card.with_suffix(".json")),
         "retrained": exported.retrained,
         "validation_scores": dict(exported.validation_scores),
         "test_scores": dict(exported.test_scores),

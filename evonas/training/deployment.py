@@ -88,6 +88,11 @@ class Exported:
         test_scores: of the file's model on the test split; empty when there is none.
         retrained: whether the weights come from a retraining.
         note: one line for a person: where the weights come from.
+        format: one of `FORMATS`.
+        interface: the model's "inputs" and "outputs" (each with "name", "dtype" and "shape", and the "column" that an
+            input is made of), its "parameters", and the "backend" that it was written with; JSON values.
+        members: of an ensemble: place among the task's networks, and share.
+        card: the model card beside it, if there is one.
     """
 
     path: Path
@@ -95,3 +100,7 @@ class Exported:
     test_scores: Mapping[str, float]
     retrained: bool
     note: str
+    format: str = "keras"
+    interface: Mapping[str, Any] = field(default_factory=dict)
+    members: tuple[tuple[int, float], ...] = ()
+    card: Path | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,10 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     networks = [task.networks[k] for k in chosen]
     recorded = scores(problem, split.y_validation, blended([outputs[k] for k in chosen], shares, problem))
     deployment = _EnsembleDeployment(task, networks, shares, data, settings)
-    validation, test, _ = write(task.path, deployment, {}, data, recorded)
+    found = write(task.path, deployment, {}, data, recorded)
     note = f"{len(chosen)} networks of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
-    return Exported(task.path, validation, test, False, note + input_note(data, deployment.takes_raw))
+    members = tuple(zip(chosen, shares, strict=True))
+    return replace(found, note=note + input_note(data, deployment.takes_raw), members=members)
 
 
 class _EnsembleDeployment(GraphDeployment):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.coding import has_text
+from evonas.data.coding import coding_of, has_text
 from evonas.data.inputs import Inputs, mapped
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Weights
@@ -116,9 +116,10 @@ def export(
             # What was recorded is a mean; these weights are one of its terms.
             recorded = {}
             note += ", of the first fold and replicate"
-    validation, test, said = write(task.path, deployment, weights, data, recorded, task.format)
-    note += input_note(data, deployment.takes_raw) + said
-    return Exported(task.path, {} if task.retrain else validation, test, task.retrain, note)
+    found = write(task.path, deployment, weights, data, recorded, task.format)
+    note += input_note(data, deployment.takes_raw) + found.note
+    validation = {} if task.retrain else found.validation_scores
+    return replace(found, validation_scores=validation, retrained=task.retrain, note=note)
 
 
 def write(
@@ -128,18 +129,17 @@ def write(
     data: PreparedData,
     recorded: Mapping[str, float],
     format: str = "keras",
-) -> tuple[dict[str, float], dict[str, float], str]:
+) -> Exported:
     """Writes a model, opens it again, and puts it in place if it has the recorded scores.
 
     Returns:
-        its scores on the (first) validation split and on the test split; the latter are empty when there is none; and
-        what is to be said of a format that is not Keras's.
+        what was written; the note is what is to be said of a format that is not Keras's.
 
     Raises:
         InputError, RuntimeError: as `export`.
     """
     format_of(path, format)
-    said = ""
+    said, preparation = "", data.preparation if deployment.takes_raw else None
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.keras"
         deployment.save(weights, draft)
@@ -152,22 +152,24 @@ def write(
         try:
             if format == "keras":
                 write_atomically(path, draft.read_bytes())
+                coding = [] if preparation is None else coding_of(preparation, coded=False)
             else:
                 made = Path(folder) / "made"
                 made.mkdir()
-                preparation = data.preparation if deployment.takes_raw else None
                 coded = None
                 if format in WITHOUT_TEXT and has_text(preparation):
                     deployment.save(weights, made / "coded.keras", coded=True)
                     coded = keras.models.load_model(made / "coded.keras")
                 written = Written(model, coded, preparation, data.problem)
-                said = f"; {write_format(written, format, path, made, rows['validation'])}"
+                said, coding, model = write_format(written, format, path, made, rows["validation"])
+                said = f"; {said}"
         except OSError as error:
             raise InputError(
                 f"export path must be writable, but {path} is not ({error.strerror}): choose another"
             ) from None
+        interface = interface_of(model, coding, data.problem)
     keras.utils.clear_session()
-    return validation, test, said
+    return Exported(path, validation, test, False, said, format, interface)
 
 
 def test_scores(
@@ -188,6 +190,30 @@ def test_scores(
         outputs = raw_outputs(model, np.asarray(data.x_test)[:, places])
     keras.utils.clear_session()
     return scores(data.problem, data.y_test, outputs)
+
+
+def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, Any]:
+    """What a model takes and gives, as JSON values: name, type and shape of each; and what computed it."""
+    about = {"backend": keras.backend.backend(), "parameters": int(model.count_params())}
+    if not getattr(model, "inputs", None):
+        return {"inputs": [], "outputs": [], **about}  # of a class of its own, which does not tell
+    made = {each["name"]: {key: each[key] for key in ("column", "kind") if key in each} for each in coding}
+    outputs = model.output
+    if not isinstance(outputs, Mapping):
+        name = "prediction" if problem.task == "regression" else "probability"
+        several = len(model.outputs) > 1
+        outputs = {f"{name}_{k}" if several else name: tensor for k, tensor in enumerate(model.outputs, 1)}
+    order = {each["name"]: place for place, each in enumerate(coding)}
+    inputs = sorted(model.inputs, key=lambda given: order.get(given.name, 0))
+    return {
+        "inputs": [_described(given.name, given) | made.get(given.name, {}) for given in inputs],
+        "outputs": [_described(name, tensor) for name, tensor in outputs.items()],
+        **about,
+    }
+
+
+def _described(name: str, tensor: Any) -> dict[str, Any]:
+    return {"name": name, "dtype": str(tensor.dtype), "shape": [None, *tensor.shape[1:]]}
 
 
 def _rows(data: PreparedData, raw: bool) -> Mapping[str, Inputs]:

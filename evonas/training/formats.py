@@ -55,7 +55,9 @@ class Written:
     problem: Problem
 
 
-def write_format(written: Written, kind: str, path: Path, folder: Path, rows: Inputs) -> str:
+def write_format(
+    written: Written, kind: str, path: Path, folder: Path, rows: Inputs
+) -> tuple[str, list[dict[str, Any]], keras.Model]:
     """Writes the model and opens it again.
 
     Args:
@@ -66,7 +68,8 @@ def write_format(written: Written, kind: str, path: Path, folder: Path, rows: In
         rows: some, as the model takes them; the first 100 are compared.
 
     Returns:
-        For a person: how far it is from the Keras model, and what was written beside it.
+        For a person: how far it is from the Keras model, and what was written beside it; how its inputs are made of raw
+        columns, see `coding_of`; and the Keras model that the format was made of.
 
     Raises:
         InputError: the format cannot hold the model, what writes it is not installed, or there is something at `path`.
@@ -107,7 +110,7 @@ def write_format(written: Written, kind: str, path: Path, folder: Path, rows: In
         about = _about(coding, written.problem)
         write_atomically(beside, json.dumps(about, indent=1, ensure_ascii=False).encode())
         said += f"; {_said(coding, written.problem, kind, other, beside.name)}"
-    return said
+    return said, coding, model
 
 
 def _predicted(outputs: Any) -> Any:
@@ -161,7 +164,8 @@ def _said(coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, rena
         if problem.classes:
             says.append("gives probabilities only")
             holds.append(f"the {len(problem.classes)} classes")
-    return f"{', '.join([*says, ''])}{name} holds {', '.join(holds)}"
+    told = f"{', '.join(holds[:-1])} and {holds[-1]}" if len(holds) > 1 else holds[0]
+    return f"{', '.join([*says, ''])}{name} holds {told}"
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:

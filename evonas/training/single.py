@@ -32,7 +32,16 @@ from evonas.training.transfer import first_weights
 from evonas.training.views import Views
 from genomes.architecture import count_parameters, graph_from_json
 
-__all__ = ["CHUNK_ROWS", "SingleTrainer", "default_loss", "fit_epochs", "out_of_memory", "prepare_model", "raw_outputs"]
+__all__ = [
+    "CHUNK_ROWS",
+    "SingleTrainer",
+    "default_loss",
+    "fit_epochs",
+    "optimizer_of",
+    "out_of_memory",
+    "prepare_model",
+    "raw_outputs",
+]
 
 #: Rows predicted at a time; bounds memory, not results.
 CHUNK_ROWS = 8192
@@ -238,7 +247,7 @@ def prepare_model(
     model = build_model(graph, width, outputs, seed, settings.precision)
     set_weights(model, initial_weights(graph, width, outputs, seed))
     model.compile(
-        optimizer=_optimizer(graph.graph["training"], horizon * steps),
+        optimizer=optimizer_of(graph.graph["training"], _rate(graph.graph["training"], horizon * steps)),
         loss=default_loss(problem, settings),
         # An epoch in one call: the steps are the same, their overhead is a third.
         steps_per_execution=steps,
@@ -287,11 +296,15 @@ class _Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[m
         return {"rates": self._rates.tolist()}
 
 
-def _optimizer(training: Mapping[str, Any], num_steps: int) -> keras.optimizers.Optimizer:
+def _rate(training: Mapping[str, Any], num_steps: int) -> Any:
     peak = float(training["learning_rate"])
-    rate: Any = peak
     if training["schedule"] != "constant" or training["warmup"]:
-        rate = _Rates(learning_rates(peak, training["schedule"], training["warmup"], num_steps))
+        return _Rates(learning_rates(peak, training["schedule"], training["warmup"], num_steps))
+    return peak
+
+
+def optimizer_of(training: Mapping[str, Any], rate: Any) -> keras.optimizers.Optimizer:
+    """The optimizer of these training settings, with this learning rate or schedule of rates."""
     match training["optimizer"]:
         case "sgd":
             return keras.optimizers.SGD(rate)

@@ -21,7 +21,7 @@ from evonas.runs import RunReader
 from tests.cli.commands import OWN, ROOT, evonas, process, search, write_table
 from tests.stub import StubEvaluator
 
-COMMANDS = ("run", "resume", "status", "inspect", "finalists", "export", "lr-find", "space")
+COMMANDS = ("run", "resume", "status", "inspect", "finalists", "export", "build", "lr-find", "space")
 
 # Help.
 
@@ -170,7 +170,8 @@ def test_run_status_resume_export_load(folder: Path) -> None:
     result = process("resume", "run", "--generations", "+1")
     assert result.returncode == 0, result.stderr
     assert "Test, which the search never saw: rmse " in result.stdout
-    assert json.loads(process("status", "run", "--json").stdout)["generations"] == 2
+    status = json.loads(process("status", "run", "--json").stdout)
+    assert status["generations"] == 2
     result = process("export", "run", "-o", "best.keras")
     assert result.returncode == 0, result.stderr
     script = (
@@ -181,6 +182,18 @@ def test_run_status_resume_export_load(folder: Path) -> None:
     )
     loaded = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     assert loaded.stdout.splitlines()[-1].endswith("(None, 1)")
+    (usage,) = re.findall(r"```python\n(.*?)```", Path("best.keras.card.md").read_text(), re.DOTALL)
+    assert "'colour': np.array(['blue'], \"object\")" in usage
+    subprocess.run([sys.executable, "-P", "-c", usage], capture_output=True, check=True)
+    card = json.loads(Path("best.keras.card.json").read_text())
+    assert card["scores"]["validation"]["rmse"] == pytest.approx(status["best"]["score"], rel=1e-5)
+    assert [(each["column"], each["dtype"]) for each in card["model"]["inputs"]] == [
+        ("rooms", "float32"),
+        ("colour", "string"),
+    ]
+    result = process("build", "best.keras.card.json", "-o", "anew.keras", "--json")
+    assert json.loads(result.stdout)["parameters"] == card["model"]["parameters"], result.stderr
+    assert json.loads(result.stdout)["seed"] == card["networks"][0]["seed"]
 
 
 def started(*arguments: str) -> tuple[subprocess.Popen[str], int]:

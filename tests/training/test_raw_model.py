@@ -392,7 +392,9 @@ def test_formats_without_text_predict_coded_rows(from_file, tmp_path, format):
     path = tmp_path / f"best.{format}"
     note = exported(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
     assert "takes the columns of text 'sure', 'heated', 'town', 'street', 'built' and 4 more as numbers" in note
-    assert f"best.{format}.json holds the names and the order of the inputs, the codes of text, the 3 classes" in note
+    assert (
+        f"best.{format}.json holds the names and the order of the inputs, the codes of text and the 3 classes" in note
+    )
     documented: dict = {}
     page = (Path(__file__).parents[2] / "docs" / "coding.md").read_text()
     exec("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), documented)

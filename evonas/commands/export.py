@@ -1,0 +1,63 @@
+"""`evonas export`: a network of a run as a file that others load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evonas.commands.options import AsJson, BuildOption, RunDir, option
+from evonas.training.deployment import FORMATS
+from genomes.errors import InputError
+
+__all__ = ["export"]
+
+
+def export(
+    run_dir: RunDir,
+    output: Annotated[Path, option("File to write, such as best.keras.", "FILE", "--output", "-o")],
+    format: Annotated[
+        str | None, option(f"{', '.join(FORMATS)} [as the file's ending says].", "NAME", "--format")
+    ] = None,
+    rank: Annotated[int, option("1 for the best network, 2 for the next [1].", "N")] = 1,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train it anew, on training and validation rows together.")
+    ] = False,
+    ensemble: Annotated[
+        int | None, option("Write up to K networks as one model, which predicts their mean.", "K")
+    ] = None,
+    build: BuildOption = None,
+    no_card: Annotated[bool, typer.Option("--no-card", help="Write no model card beside it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a network of a run as a Keras model.
+
+    Plain Keras loads it, without evonas. Its weights are those that were scored.
+    A model card beside it (FILE.card.md, FILE.card.json) says what it is.
+    """
+    from evonas import exporting
+    from evonas.display import words
+    from evonas.runs.reader import RunReader
+
+    if ensemble is None:
+        exported = exporting.export(
+            run_dir, output, rank, retrain=retrain, build=build, format=format, card=not no_card
+        )
+    elif retrain or rank != 1 or build is not None or format not in (None, "keras"):
+        raise InputError(
+            "ensemble must be given without --rank, --retrain, --build and --format: it chooses from all that is kept"
+        )
+    else:
+        exported = exporting.export_ensemble(run_dir, output, ensemble, card=not no_card)
+    if as_json:
+        typer.echo(json.dumps(words.exported_values(exported)))
+        return
+    with RunReader(run_dir) as run:
+        objective = run.objective.name
+    if exported.validation_scores:
+        typer.echo(f"Validation: {words.scores_words(exported.validation_scores, objective)}")
+    typer.echo("\n".join(words.exported_lines(exported, objective)))
+    if output.suffix == ".keras":
+        typer.echo(f'Load it: keras.models.load_model("{output}")')
