@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evonas import __version__, api
+from evonas.data.prepared import PreparedData
 from evonas.runs import RunReader
 from tests.cli.commands import OWN, ROOT, evonas, process, search, write_table
 from tests.stub import StubEvaluator
@@ -104,6 +106,23 @@ def test_inspect_shows_what_columns_are_taken_for() -> None:
     told = json.loads(evonas("inspect", *OWN[1:], "--json").output)
     assert told["rows"]["test"] > 0
     assert {column["name"] for column in told["columns"]} >= {"colour"}
+
+
+def test_folders_of_images_and_columns_of_text(folder: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    for place in range(30):
+        inside = folder / "pets" / ("cat", "dog")[place % 2]
+        inside.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(place).integers(0, 256, (5, 4, 3)).astype(np.uint8)
+        image.fromarray(pixels).save(inside / f"{place}.png")
+    result = evonas("run", "pets", "--population", "4", "--generations", "1", "--image-size", "3x2", "--out", "images")
+    assert result.exit_code == 0, result.output
+    preparation = PreparedData.load(Path("images/data.npz")).preparation
+    assert preparation is not None
+    assert preparation.shape == (3, 2, 3)
+    result = search("--text", "colour", "--generations", "1", "--out", "texts")
+    assert result.exit_code == 0, result.output
+    assert "1 text" in result.output
 
 
 def test_columns_are_dropped_as_asked() -> None:
