@@ -25,6 +25,7 @@ from evonas.limits import Screen
 from evonas.metrics import chosen_metric, with_metric
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.reading import read_data
+from evonas.repair import check_repair, repair_of
 from evonas.result import SearchResult
 from evonas.runs.directory import WORKER_LOG, new_directory
 from evonas.runs.origin import check_origin, check_same
@@ -207,6 +208,7 @@ def search_prepared(
     objective, settings = _objectives(settings, data.problem)
     data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
+    check_repair(settings, space)
     genomes, data, source = taken_over(data, space, settings, initial, warm_start, transfer, source or {})
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
     store = RunStore.create(
@@ -361,7 +363,13 @@ def _run(
         make = evaluator or (_worker if alone else partial(_worker, build=build, standby=standby))
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         try:
-            strategy = make_strategy(store.settings.strategy, space, objective=store.objective, settings=store.settings)
+            strategy = make_strategy(
+                store.settings.strategy,
+                space,
+                objective=store.objective,
+                settings=store.settings,
+                repair=repair_of(store.settings, space, trainer, listening),
+            )
             trains = STRATEGIES[store.settings.strategy].trains
             retrainings = math.prod(store.finals_wanted) if trains else 0
             listeners: dict[str, Any] = {"interruption": listening, "on_part": on_part}

@@ -187,6 +187,9 @@ def run(
         str | None,
         option("on or off: whether children start from their parents' weights [on in pbt, off in evolution].", "ON"),
     ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Set the rate of children with changed layers by a short range test.")
+    ] = False,
     rungs: Annotated[
         int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
     ] = None,
@@ -227,6 +230,7 @@ def run(
         "replicates": replicates,
         "strategy": strategy,
         "inherit": inherit,
+        "repair": repair or None,
         "rungs": rungs,
         "trainer": trainer if build is None else trainer or "single",
         "candidate_timeout": candidate_timeout,

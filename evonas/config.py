@@ -101,6 +101,10 @@ class Settings(_Frozen):
     inherit: bool | None = Field(
         default=None, description="whether networks may start from the weights of their parents; none is in pbt only"
     )
+    repair: bool = Field(
+        default=False,
+        description="whether a short learning-rate range test sets the rate of children with changed layers",
+    )
     objective: str | None = Field(
         default=None, description="what is optimised: rmse, mae, r2, log_loss, accuracy, auc, f1"
     )

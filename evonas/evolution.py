@@ -151,7 +151,11 @@ def evolve(
         _restore(strategy, store)
         evaluator.restore(store.evaluator_state)
         while (reason := session.stop_before_generation()) is None:
-            candidates = [store.located(candidate) for candidate in strategy.ask()]
+            try:
+                candidates = [store.located(candidate) for candidate in strategy.ask()]
+            except Abandoned:  # while children were repaired
+                reason = Stop.INTERRUPTED
+                break
             store.add_candidates(candidates, space)
             number = candidates[0].generation
             planned = session.plan(candidates)

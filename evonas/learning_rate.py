@@ -90,8 +90,13 @@ class LearningRateCurve:
         """The rate at which the smoothed loss falls fastest, before its lowest point.
 
         Raises:
-            InputError: the loss does not fall at any rate.
+            InputError: the loss does not fall at any rate, or there is none.
         """
+        if len(self.losses) < 2:
+            raise InputError(
+                "a learning rate can be suggested only where losses are finite, and they are not from the first steps "
+                "on: scale the data, or take another network"
+            )
         fall = np.gradient(np.array(self.smoothed))[: self.lowest + 1]
         if self.lowest == 0 or fall.min() >= 0:
             raise InputError(

@@ -24,6 +24,7 @@ from typing import Any
 from evonas.config import Settings
 from evonas.evaluation import Strategy
 from evonas.objective import Objective
+from evonas.strategies.repairs import Repair
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
@@ -36,7 +37,8 @@ class StrategyRow:
 
     `extra` is that of the distribution which installs what the strategy imports, "" when all is there; `several` says
     whether it takes several objectives. With `rungs` it trains a network in several evaluations, each of which goes on
-    from the last; without `trains` it evolves weights, which are not trained at all.
+    from the last; without `trains` it evolves weights, which are not trained at all. One that `mutates` makes new
+    networks by mutations, and takes a `repair` of them (`evonas.strategies.repairs`).
     """
 
     path: str
@@ -46,6 +48,7 @@ class StrategyRow:
     several: bool = False
     rungs: bool = False
     trains: bool = True
+    mutates: bool = False
 
 
 #: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
@@ -55,22 +58,26 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.evolution:Evolution",
             "evolution whose offspring are screened by a Gaussian process before they are trained",
             "Jin 2011; Jones, Schonlau and Welch 1998; DEAP, Fortin et al. 2012",
+            mutates=True,
         ),
         "ga": StrategyRow(
             "evonas.strategies.ga:GeneticAlgorithm",
             "(mu + lambda) evolution with tournament selection and elitism",
             "Bäck, Fogel and Michalewicz 2000; DEAP, Fortin et al. 2012",
+            mutates=True,
         ),
         "aging": StrategyRow(
             "evonas.strategies.aging:AgingEvolution",
             "regularised evolution: tournament winners mutate, the oldest die",
             "Real et al. 2019",
+            mutates=True,
         ),
         "nsga2": StrategyRow(
             "evonas.strategies.nsga2:ParetoEvolution",
             "several objectives: NSGA-II, and NSGA-III from three on",
             "Deb et al. 2002; Deb and Jain 2014; DEAP, Fortin et al. 2012",
             several=True,
+            mutates=True,
         ),
         "random": StrategyRow(
             "evonas.strategies.random_search:RandomSearch",
@@ -126,6 +133,7 @@ def make_strategy(
     initial: Sequence[Any] = (),
     seed: int = 0,
     settings: Settings | None = None,
+    repair: Repair | bool | None = None,
     **options: Any,
 ) -> Strategy:
     """The strategy of that name.
@@ -137,6 +145,7 @@ def make_strategy(
         direction: "min" or "max", when the objective is given by name.
         initial: genomes of `space` to begin with, best first; the first `population` of them are used.
         seed: of everything random.
+        repair: mends children, of a strategy that `mutates`; a search gives its own, by the setting of that name.
         settings: of the run; else `options` are fields of `Settings`, such as `population=20`.
 
     Raises:
@@ -151,6 +160,10 @@ def make_strategy(
         if direction not in ("min", "max"):
             raise InputError(f"direction must be min or max, not {direction!r}: say which way the score improves")
         objective = Objective(objective, "min" if direction == "min" else "max")
+    if isinstance(repair, bool):
+        if repair:
+            raise InputError("repair must be left out of a loop of your own, which has no data to test on: use search")
+        repair = None
     if settings is None:
         settings = Settings(strategy=name, seed=seed, **options).resolved(objective.name)
     for place, genome in enumerate(initial):
@@ -174,4 +187,6 @@ def make_strategy(
         raise InputError(
             f"strategy {name} needs {error.name}, which is not installed: pip install 'evonas[{row.extra}]'"
         ) from None
+    if repair is not None and row.mutates:
+        strategy.repair = repair  # type: ignore[attr-defined]
     return strategy

@@ -40,6 +40,7 @@ from evonas.strategies.operators import Credit
 from evonas.strategies.proposals import Proposal, new_proposal, sampled
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.refinement import refined
+from evonas.strategies.repairs import REPAIRED, Repair, repaired
 from evonas.strategies.restarts import Doubt
 from evonas.strategies.screening import Effort, Offspring, screened
 from evonas.strategies.surrogate import Surrogate, fitted_hyperparameters
@@ -95,6 +96,8 @@ class Evolution:
         self._hyperparameters: list[float] = []
         self._fitted = 0
         self._turns = Turns(objective.name)
+        #: Mends children before they are candidates.
+        self.repair: Repair | None = None
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The first population, then `offspring` a generation."""
@@ -141,7 +144,7 @@ class Evolution:
             # DEAP draws from the global generator; and these matrices are too small for threads to be worth waking.
             with seeded_random(rng), _linear_algebra().limit(limits=1):
                 self._screen(proposals, count, seen, rng)
-        return proposals
+        return repaired(proposals, self._space, self._seen, self.repair)
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Remembers what came of the candidates."""
@@ -153,7 +156,9 @@ class Evolution:
                 if candidate.digest in self._seen:
                     continue
                 self._seen.add(candidate.digest)
-                self._credit.note(candidate.operator, self._archive.would_be_elite(member.rank, _ELITE))
+                self._credit.note(
+                    candidate.operator.removesuffix(REPAIRED), self._archive.would_be_elite(member.rank, _ELITE)
+                )
             place, features = (candidate.generation, candidate.index), self._space.features(candidate.genome)
             self._archive.add(Record(member, candidate.epochs, features, place), at_random)
             self._ladder.add(training.trained(candidate, member.rank))

@@ -18,6 +18,7 @@ from evonas.objective import Objective
 from evonas.seeds import generation_rng
 from evonas.strategies.members import Member
 from evonas.strategies.proposals import Proposal, new_proposal, sampled, sampled_generation, to_candidates
+from evonas.strategies.repairs import Repair, repaired
 from evonas.strategies.turns import Turns
 from genomes.space import SearchSpace
 
@@ -36,6 +37,8 @@ class Population(ABC):
         self._population: list[Member] = []
         self._seen: set[str] = set()
         self._turns = Turns(objective.name)
+        #: Mends children before they are candidates.
+        self.repair: Repair | None = None
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The first population, then offspring."""
@@ -46,7 +49,8 @@ class Population(ABC):
             proposals = sampled_generation(self._space, self._initial, settings, 0, self._seen, size)
         else:
             rng = generation_rng(settings.seed or 0, self._generation)
-            proposals = self._offspring(count or settings.offspring or settings.population, rng)
+            children = self._offspring(count or settings.offspring or settings.population, rng)
+            proposals = repaired(children, self._space, self._seen, self.repair)
         return self._turns.asked(self._candidates(proposals))
 
     def _candidates(self, proposals: Sequence[Proposal]) -> list[Candidate]:

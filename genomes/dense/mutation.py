@@ -31,7 +31,7 @@ from genomes.domains import Range
 if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace
 
-__all__ = ["GENES_MOVED", "MUTATIONS", "Mutation"]
+__all__ = ["GENES_MOVED", "MUTATIONS", "STRUCTURAL", "Mutation"]
 
 Mutation = Callable[[DenseGenome, "DenseSpace", np.random.Generator], DenseGenome | None]
 
@@ -155,6 +155,9 @@ MUTATIONS: Mapping[str, Mutation] = MappingProxyType(
         )
     }
 )
+
+#: Mutations that change what the layers are and how they are connected.
+STRUCTURAL = frozenset(MUTATIONS) - {"scale_learning_rate", "change_training_gene"}
 
 #: Mutation -> the settings of a space that it moves; where the space fixes all of them, it has no such mutation.
 GENES_MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
