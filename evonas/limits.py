@@ -9,6 +9,8 @@ measure            is
 `latency_ms`       milliseconds of one row's forward pass, measured by the worker (`evonas.training.latency`)
 =================  ==================================================================================================
 
+The parameters of models of a user's own are counted by the worker when they are built; their FLOPs are not known.
+
 A network beyond a limit is not trained: its evaluation is INFEASIBLE and has the score "violation", the sum of the
 relative excesses. It costs no evaluation of the budget.
 """
@@ -98,6 +100,8 @@ class Screen:
         given = {"parameters": settings.max_parameters, "flops": settings.max_flops}
         limits = {name: float(limit) for name, limit in given.items() if limit is not None}
         wanted = tuple(name for name in settings.objectives or () if name in MEASURES and name not in _EVALUATED)
+        if problem and not hasattr(space, "architecture"):
+            limits.pop("parameters", None)  # counted by the worker, when a model is built
         if (limits or wanted) and not hasattr(space, "architecture"):
             raise InputError(
                 f"{' and '.join([*limits, *wanted])} must be known before training, but {type(space).__name__} gives "

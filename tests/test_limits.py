@@ -19,7 +19,7 @@ from evonas.data.preparation import prepare_arrays
 from evonas.data.prepared import PreparedData
 from evonas.display import words
 from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.limits import measured_before, over_limit
+from evonas.limits import Screen, measured_before, over_limit
 from evonas.pareto import front
 from evonas.runs import RunReader
 from genomes import DenseSpace, HyperparameterSpace, InputError, Range, read_population
@@ -158,10 +158,15 @@ def test_bad_objectives_and_limits_are_refused(tmp_path: Path, settings: dict[st
 
 def test_a_space_without_architectures_has_no_limits_on_them(tmp_path: Path) -> None:
     space = HyperparameterSpace({"x": Range(0.0, 1.0)})
-    with pytest.raises(InputError, match="parameters must be known before training, but HyperparameterSpace gives"):
+    with pytest.raises(InputError, match="flops must be known before training, but HyperparameterSpace gives"):
         api.search_prepared(
-            data(), space=space, settings=Settings(seed=0, max_parameters=9), out=tmp_path / "run", evaluator=Noting
+            data(), space=space, settings=Settings(seed=0, max_flops=9), out=tmp_path / "run", evaluator=Noting
         )
+    # Parameters are counted by the worker; trials, which have no data, count nothing.
+    problem = {"num_features": 3, "num_outputs": 1}
+    assert not Screen.of(Settings(max_parameters=9), space, problem).limits
+    with pytest.raises(InputError, match="parameters must be known"):
+        Screen.of(Settings(max_parameters=9), space, {})
 
 
 def test_measures_of_a_network() -> None:

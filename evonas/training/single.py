@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from evonas.data.donor import Donor
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Evaluation, Status, Weights
+from evonas.limits import over_limit
 from evonas.snapshot import Snapshot
 from evonas.training.combine import combined, member_seed
 from evonas.training.fitting import Fitting, State, restore, state_of
@@ -123,6 +124,9 @@ class SingleTrainer:
         """Fields of the evaluation of one training."""
         settings, start = self._settings, fitting.start
         fitting.prepare()
+        limits = {} if settings.max_parameters is None else {"parameters": float(settings.max_parameters)}
+        if (rejected := over_limit({"parameters": float(fitting.parameters)}, limits)) is not None:
+            return {"status": rejected.status, "scores": rejected.scores, "reason": rejected.reason}
         curve = list(start.curve) if start else []
         train_curve = list(start.train_curve) if start else []
         best, outputs = (start.best, start.outputs) if start else ({}, _NONE)

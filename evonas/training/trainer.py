@@ -56,6 +56,8 @@ class TrainingSettings:
         precision: "float32", or "bfloat16" for mixed precision on a GPU.
         memory_bytes: what one program of the population trainer may use; fixed for a run, since it decides grouping.
         max_latency_ms: what one row may take; slower networks are not trained.
+        max_parameters: trainable parameters that a network may have; larger ones are not trained. What is known from
+            the genome is checked before it comes here.
         objectives: of the run, when there are several.
     """
 
@@ -67,6 +69,7 @@ class TrainingSettings:
     precision: str = "float32"
     memory_bytes: int = 1 << 30
     max_latency_ms: float | None = None
+    max_parameters: int | None = None
     objectives: tuple[str, ...] | None = None
 
     @property

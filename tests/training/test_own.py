@@ -61,6 +61,14 @@ def test_models_of_every_sort_learn_and_repeat(kind):
         np.testing.assert_array_equal(again.weights[name], value)
 
 
+def test_models_with_too_many_parameters_are_not_trained():
+    build, make = KINDS["convolutional"]
+    found = run(build, prepared(make), task(3), max_parameters=10)
+    assert (found.status, found.epochs, found.weights) == (Status.INFEASIBLE, 0, None)
+    assert found.scores == {"parameters": found.parameters, "violation": found.parameters / 10 - 1}
+    assert found.reason == f"over the limit: {found.parameters} parameters, at most 10"
+
+
 # What a model gives and takes.
 
 
