@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evonas.training.shape import ProgramShape
+from evonas.training.shape import MIXED, ProgramShape
 
 __all__ = ["CPU", "GPU", "Device", "compile_seconds", "pack_bytes", "step_microseconds", "step_parts"]
 __all__ += ["weights_of"]
@@ -92,6 +92,8 @@ def step_parts(shape: ProgramShape, device: Device) -> tuple[float, float]:
         + 0.9 * shape.dropout
         + 0.5 * shape.mixed_edges
     )
+    if shape.view == MIXED:
+        elements += 0.5 * shape.rows * shape.num_features
     kernels = shape.output * (1 + 2 * shape.normalized + 0.3 * shape.dropout)
     state = weights * (0.3 + 0.3 * shape.first_moment + 0.4 * shape.second_moment)
     work = 6 * shape.rows * weights / device.flops + elements * device.element + state * device.parameter

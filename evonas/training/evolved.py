@@ -95,24 +95,27 @@ class EvolvedTrainer(PopulationTrainer):
 
 @dataclass
 class _OneProgram(Planner):
-    """Plans one program for all networks of a view: the last one, while it holds them and is not far too large.
+    """Plans one program for all networks: the last one, while it holds them and is not far too large.
 
     A forward pass is so short that compiling for each architecture that comes along would take nearly all the time.
     """
 
     def plan(self, networks: Sequence[Network], epochs: Sequence[int], workload: Workload) -> list[Part]:
         """See `Planner.plan`."""
-        tight = replace(union_of([self.need(network, workload) for network in networks]), steps=0, epochs=1)
-        known = [shape for shape in self.book if shape.num_features == workload.num_features]
-        shape = known[-1] if known else None
-        if shape is None or union_of([shape, tight]) != shape or weights_of(shape) > _MOST_WASTE * weights_of(tight):
+        tight = replace(union_of([self.need(network, workload) for network in networks], workload), steps=0, epochs=1)
+        shape = self.book[-1] if self.book else None
+        if (
+            shape is None
+            or union_of([shape, tight], workload) != shape
+            or weights_of(shape) > _MOST_WASTE * weights_of(tight)
+        ):
             slots = 1
             while slots < min(len(networks), _MOST_SLOTS):
                 slots *= 2
             shape = replace(tight, slots=slots)
             while shape.slots > 1 and pack_bytes(shape) > workload.memory_bytes:
                 shape = replace(shape, slots=shape.slots // 2)
-        self.book = [other for other in self.book if other not in known] + [shape]
+        self.book = [shape]
         return [Part(shape, tuple(range(len(networks))), 1.0)]
 
 

@@ -28,52 +28,48 @@ _HEADWAY_SECONDS = 5.0
 Result = tuple[int, Snapshot | str, float]
 
 
-#: What members wait for: a program that is fed with one view of the rows.
-Place = tuple[str, ProgramShape]
-
-
 class Queues:
     """Members that wait, by program, and how many lanes work at each. Safe to share between threads."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         """Queues the members of the parts, in their order."""
         self._lock = threading.Lock()
-        self._waiting: dict[Place, deque[int]] = {}
-        self._seconds: dict[Place, float] = {}
-        self._lanes: Counter[Place] = Counter()
+        self._waiting: dict[ProgramShape, deque[int]] = {}
+        self._seconds: dict[ProgramShape, float] = {}
+        self._lanes: Counter[ProgramShape] = Counter()
         for part in parts:
-            self.put((part.view, part.shape), part.members, part.seconds / max(len(part.members), 1))
+            self.put(part.shape, part.members, part.seconds / max(len(part.members), 1))
 
-    def put(self, place: Place, members: Sequence[int], seconds: float = 0.0) -> None:
+    def put(self, shape: ProgramShape, members: Sequence[int], seconds: float = 0.0) -> None:
         """Lets members wait for a program; `seconds` is what one of them is estimated to take."""
         with self._lock:
-            self._waiting.setdefault(place, deque()).extend(members)
-            self._seconds[place] = max(seconds, self._seconds.get(place, 0.0))
+            self._waiting.setdefault(shape, deque()).extend(members)
+            self._seconds[shape] = max(seconds, self._seconds.get(shape, 0.0))
 
-    def enter(self) -> Place | None:
+    def enter(self) -> ProgramShape | None:
         """The program that a free lane is to work at: the costliest where nobody works, or where most work waits."""
         with self._lock:
-            open_ones = [place for place, members in self._waiting.items() if members]
+            open_ones = [shape for shape, members in self._waiting.items() if members]
             if not open_ones:
                 return None
 
-            def urgency(place: Place) -> tuple[bool, float]:
-                lanes = self._lanes[place]
-                return not lanes, len(self._waiting[place]) * self._seconds[place] / (lanes + 1)
+            def urgency(shape: ProgramShape) -> tuple[bool, float]:
+                lanes = self._lanes[shape]
+                return not lanes, len(self._waiting[shape]) * self._seconds[shape] / (lanes + 1)
 
-            place = max(open_ones, key=urgency)
-            self._lanes[place] += 1
-            return place
+            shape = max(open_ones, key=urgency)
+            self._lanes[shape] += 1
+            return shape
 
-    def leave(self, place: Place) -> None:
+    def leave(self, shape: ProgramShape) -> None:
         """A lane has ended its work at a program."""
         with self._lock:
-            self._lanes[place] -= 1
+            self._lanes[shape] -= 1
 
-    def take(self, place: Place, count: int) -> list[int]:
+    def take(self, shape: ProgramShape, count: int) -> list[int]:
         """The next members of a program, at most `count`."""
         with self._lock:
-            waiting = self._waiting[place]
+            waiting = self._waiting[shape]
             return [waiting.popleft() for _ in range(min(count, len(waiting)))]
 
 
@@ -83,15 +79,14 @@ def run_parts(
     *,
     programs: Callable[[ProgramShape], Callable[..., Any]],
     planner: Planner,
-    workloads: Mapping[str, Workload],
+    workload: Workload,
     stopping: Stopping,
     data: Mapping[str, dict[str, Any]],
     is_out_of_memory: Callable[[BaseException], bool],
 ) -> Iterator[Result | None]:
     """Trains the members of all parts; yields each as it ends, and None now and then while the lanes make headway.
 
-    Where memory runs out, the program's slots are halved and what it held is trained again. Workloads and data are by
-    view.
+    Where memory runs out, the program's slots are halved and what it held is trained again. `data` are rows by view.
     """
     queues = Queues(parts)
     finished: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
@@ -101,48 +96,46 @@ def run_parts(
         headway.set()
         return stop.is_set()
 
-    def work_at(place: Place) -> None:
-        view, shape = place
+    def work_at(shape: ProgramShape) -> None:
         seated: set[int] = set()
 
         def take(count: int) -> list[tuple[int, Member]]:
-            taken = queues.take(place, count)
+            taken = queues.take(shape, count)
             seated.update(taken)
             return [(k, members[k]) for k in taken]
 
         try:
-            for ended in run_table(programs, shape, take, data[view], stopping, planner.device, cancelled):
+            for ended in run_table(programs, shape, take, data[shape.view], stopping, planner.device, cancelled):
                 seated.difference_update(ended)
                 for k, (snapshot, seconds) in ended.items():
                     finished.put((k, snapshot, seconds))
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            retry(view, shape, sorted(seated))
+            retry(shape, sorted(seated))
 
-    def retry(view: str, shape: ProgramShape, seated: list[int]) -> None:
+    def retry(shape: ProgramShape, seated: list[int]) -> None:
         if shape.slots > 1:
-            left_over = queues.take((view, shape), len(members))
-            queues.put((view, replace(shape, slots=shape.slots // 2)), [*seated, *left_over])
+            queues.put(replace(shape, slots=shape.slots // 2), [*seated, *queues.take(shape, len(members))])
             return
         # The last try is each network in a program that fits it alone.
         for k in seated:
             network = members[k].network
-            need = planner.need(network, workloads[view])
+            need = planner.need(network, workload)
             if need == shape:
                 units = sum(network.widths)
                 reason = f"out of memory with {units} hidden units at batch size {network.batch_size}"
                 finished.put((k, reason, 0.0))
             else:
-                queues.put((view, need), [k])
+                queues.put(need, [k])
 
     def lane() -> None:
         try:
-            while not stop.is_set() and (place := queues.enter()) is not None:
+            while not stop.is_set() and (shape := queues.enter()) is not None:
                 try:
-                    work_at(place)
+                    work_at(shape)
                 finally:
-                    queues.leave(place)
+                    queues.leave(shape)
         except BaseException as error:
             finished.put(error)
 

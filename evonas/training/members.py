@@ -19,7 +19,7 @@ from evonas.training import optimizers
 from evonas.training.activations import coefficients
 from evonas.training.network import Network
 from evonas.training.schedule import learning_rates
-from evonas.training.shape import ProgramShape
+from evonas.training.shape import MIXED, ProgramShape
 
 __all__ = ["Fold", "Member", "constants", "pack", "schedule", "unpack"]
 
@@ -134,13 +134,16 @@ def _has_edge(network: Network, shape: ProgramShape, source: int, node: int) -> 
     return node < network.output and (source, node) in network.edges
 
 
-def _blocks(node: int, network: Network, shape: ProgramShape) -> Iterator[tuple[slice, slice]]:
+def _blocks(node: int, network: Network, shape: ProgramShape) -> Iterator[tuple[slice | Array, slice]]:
     """(rows in the padded kernel, rows in the network's kernel) of each source that the network has."""
-    widths = (shape.num_features, *network.widths)
+    mixed = shape.view == MIXED and bool(network.columns)
+    widths = (len(network.columns) if mixed else shape.num_features, *network.widths)
     there = here = 0
     for source in shape.sources(node):
         if _has_edge(network, shape, source, node):
-            yield slice(there, there + widths[source]), slice(here, here + widths[source])
+            rows = slice(there, there + widths[source])
+            # The input comes first: its rows begin at 0.
+            yield np.array(network.columns) if mixed and source == 0 else rows, slice(here, here + widths[source])
             here += widths[source]
         there += shape.width(source)
 
@@ -172,6 +175,11 @@ def constants(member: Member, shape: ProgramShape, patience: int, min_delta: flo
         penalty = network.penalties[node - 1] if node < network.output else 0.0
         out[f"l2_{node}"] = np.array(penalty, np.float32)
     out[f"l2_{shape.output}"] = np.array(network.penalties[-1], np.float32)
+    if shape.view == MIXED:
+        seen = np.ones((1, shape.num_features), np.float32)
+        if network.columns:
+            seen[0, np.delete(np.arange(shape.num_features), network.columns)] = 0.0
+        out["seen"] = seen
     if shape.mixed_edges:
         for source, node in shape.edges:
             out[f"edge_{source}_{node}"] = np.full((1, 1), _has_edge(network, shape, source, node), np.float32)

@@ -20,6 +20,8 @@ class Network:
         edges: (source, node) pairs, sorted by node, then source; 0 is the input, `len(widths) + 1` the output.
         penalties: L2 factor of each hidden layer's kernel, then of the output's.
         optimizer, learning_rate, batch_size, schedule, warmup, weight_decay: as in `genomes.dense.genome.Training`.
+        view: which features it sees, see `evonas.data.prepared.Problem.view`.
+        columns: their positions among all features; none where it sees all.
     """
 
     widths: tuple[int, ...]
@@ -34,6 +36,8 @@ class Network:
     schedule: str
     warmup: float
     weight_decay: float
+    view: str = "standard"
+    columns: tuple[int, ...] = ()
 
     @classmethod
     def from_graph(cls, graph: nx.DiGraph) -> Network:

@@ -8,7 +8,7 @@ one against the other for the device at hand. Plans are a pure function of the n
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from evonas.training import activations, optimizers
 from evonas.training.cost import Device, compile_seconds, pack_bytes, step_parts
 from evonas.training.network import Network
-from evonas.training.shape import ProgramShape, shape_from_json
+from evonas.training.shape import MIXED, ProgramShape, shape_from_json
 from genomes.errors import InputError
 
 __all__ = ["Part", "Planner", "Workload", "union_of"]
@@ -27,10 +27,12 @@ class Workload:
     """What all networks of a plan have in common.
 
     Attributes:
-        num_features, num_outputs, loss, weighted, precision: as in `ProgramShape`.
+        num_features: of all features.
+        num_outputs, loss, weighted, precision: as in `ProgramShape`.
         train_rows, validation_rows: of the largest fold.
         memory_bytes: what the state of one program may take.
         stops_early: whether trainings may end before their epochs; slots are then idle for longer at the end.
+        views: view -> features that its networks see; all of them where it is not named.
     """
 
     num_features: int
@@ -42,6 +44,11 @@ class Workload:
     precision: str = "float32"
     memory_bytes: int = 1 << 30
     stops_early: bool = False
+    views: Mapping[str, int] = field(default_factory=dict)
+
+    def width(self, view: str) -> int:
+        """Features of a view."""
+        return self.views.get(view, self.num_features)
 
 
 @dataclass(frozen=True)
@@ -52,13 +59,11 @@ class Part:
         shape: the program.
         members: positions in what was planned.
         seconds: estimated cost, without compilation.
-        view: which features the members see, see `evonas.data.prepared.Problem.view`.
     """
 
     shape: ProgramShape
     members: tuple[int, ...]
     seconds: float
-    view: str = "standard"
 
 
 #: Steps that one call of a program should at least hold, so that the call itself costs little.
@@ -119,11 +124,10 @@ class Planner:
             needs.setdefault(self.need(network, workload), []).append(position)
         steps = [e * math.ceil(workload.train_rows / n.batch_size) for n, e in zip(networks, epochs, strict=True)]
         clusters = [_Cluster(shape, tuple(m), sum(steps[k] for k in m)) for shape, m in needs.items()]
-        known = [shape for shape in self.book if shape.num_features == workload.num_features]
-        clusters = [_Cluster(shape, (), 0, compiled=True) for shape in known] + clusters
+        clusters = [_Cluster(shape, (), 0, compiled=True) for shape in self.book] + clusters
         # First among equally deep ones, which share best and are fewer to compare; then across depths.
         depths = sorted({len(cluster.shape.widths) for cluster in clusters})
-        deep = [self._coarsened([c for c in clusters if len(c.shape.widths) == depth]) for depth in depths]
+        deep = [self._coarsened([c for c in clusters if len(c.shape.widths) == depth], workload) for depth in depths]
         clusters = [merged for each in deep for merged in self._merged(each, workload)]
         clusters = [c for c in self._merged(clusters, workload) if c.members]
         parts = []
@@ -146,7 +150,7 @@ class Planner:
         first_moment, second_moment = optimizers.moments(network.optimizer)
         return ProgramShape(
             slots=1,
-            num_features=workload.num_features,
+            num_features=workload.width(network.view),
             num_outputs=workload.num_outputs,
             loss=workload.loss,
             widths=tuple(_rounded(width, self.device.ladder) for width in network.widths),
@@ -167,6 +171,7 @@ class Planner:
             second_moment=second_moment,
             weighted=workload.weighted,
             precision=workload.precision,
+            view=network.view,
         )
 
     def _cost(self, cluster: _Cluster, workload: Workload) -> float:
@@ -192,7 +197,7 @@ class Planner:
         rounds = {slots: _rounds(count, slots, workload) for slots in self.device.slots}
         return min(rounds, key=lambda slots: (rounds[slots] * (overhead + slots * work), slots))
 
-    def _coarsened(self, clusters: list[_Cluster]) -> list[_Cluster]:
+    def _coarsened(self, clusters: list[_Cluster], workload: Workload) -> list[_Cluster]:
         """At most about `_MOST_COMPARED` clusters, widths rounded up to every second rung as often as that takes.
 
         Comparing all pairs takes quadratic time, and large populations end in few programs anyway.
@@ -206,7 +211,7 @@ class Planner:
                     widths = tuple(_rounded(width, ladder) for width in cluster.shape.widths)
                     cluster = replace(cluster, shape=replace(cluster.shape, widths=widths))
                 same = held.get(cluster.shape)
-                held[cluster.shape] = _union(same, cluster) if same else cluster
+                held[cluster.shape] = _union(same, cluster, workload) if same else cluster
             clusters = list(held.values())
         return clusters
 
@@ -218,7 +223,7 @@ class Planner:
 
         def consider(a: int, b: int) -> None:
             if held[a].members or held[b].members:
-                merged = _union(held[a], held[b])
+                merged = _union(held[a], held[b], workload)
                 gain = costs[a] + costs[b] - self._cost(merged, workload)
                 if gain > 0.0 and pack_bytes(merged.shape) <= workload.memory_bytes:
                     gains[a, b] = gain, merged
@@ -268,7 +273,7 @@ def _rounded(width: int, ladder: tuple[int, ...]) -> int:
     return math.ceil(width / ladder[-1]) * ladder[-1]
 
 
-def _union(a: _Cluster, b: _Cluster) -> _Cluster:
+def _union(a: _Cluster, b: _Cluster, workload: Workload) -> _Cluster:
     """One cluster whose shape holds both; compiled when a compiled one already does.
 
     The layers of a shallower network are the first ones of the shape; the output takes what the network's output takes.
@@ -278,8 +283,11 @@ def _union(a: _Cluster, b: _Cluster) -> _Cluster:
     each = [{(u, output if v == shape.output else v) for u, v in shape.edges} for shape in (p, q)]
     edges = tuple(sorted(each[0] | each[1], key=lambda edge: (edge[1], edge[0])))
     steps = max(p.steps, q.steps)
+    view = p.view if p.view == q.view else MIXED
     shape = replace(
         p,
+        view=view,
+        num_features=workload.width(view),
         widths=tuple(max(pair) for pair in zip_longest(p.widths, q.widths, fillvalue=0)),
         edges=edges,
         rows=max(p.rows, q.rows),
@@ -302,9 +310,9 @@ def _union(a: _Cluster, b: _Cluster) -> _Cluster:
     return _Cluster(shape, a.members + b.members, a.steps + b.steps)
 
 
-def union_of(shapes: Sequence[ProgramShape]) -> ProgramShape:
+def union_of(shapes: Sequence[ProgramShape], workload: Workload) -> ProgramShape:
     """The smallest shape that holds all of them, with the slots of the first."""
     held = _Cluster(shapes[0], (), 0)
     for shape in shapes[1:]:
-        held = _union(held, _Cluster(shape, (), 0))
+        held = _union(held, _Cluster(shape, (), 0), workload)
     return held.shape

@@ -30,7 +30,7 @@ from evonas.training.network import Network
 from evonas.training.packing import Part, Planner, Workload
 from evonas.training.program import build_program
 from evonas.training.scores import scores
-from evonas.training.shape import ProgramShape
+from evonas.training.shape import MIXED, ProgramShape
 from evonas.training.start import start_of
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from evonas.training.transfer import first_weights
@@ -61,9 +61,23 @@ class PopulationTrainer:
         self._planner = Planner(device)
         self._programs = _Programs(self._backend)
         self._folds = _folds(data)
-        self._seen = Views(data)
+        self._whole, self._seen = data, Views(data)
         self._data: dict[str, dict[str, Any]] = {}
-        self._workloads: dict[str, Workload] = {}
+        loss = {"regression": "mse" if settings.loss == "auto" else settings.loss}.get(
+            data.problem.task, data.problem.task
+        )
+        self._workload = Workload(
+            num_features=data.problem.num_features,
+            num_outputs=data.problem.num_outputs,
+            loss=loss,
+            train_rows=max(fold.train_rows for fold in self._folds),
+            validation_rows=max(fold.validation_rows for fold in self._folds),
+            weighted=any(split.weight_train is not None for split in data.splits),
+            precision=settings.precision,
+            memory_bytes=settings.memory_bytes,
+            stops_early=settings.patience is not None,
+            views={view: len(data.problem.columns(view)) for view in {"standard", *data.problem.views}},
+        )
 
     def state(self) -> Any:
         """The shapes planned so far, see `Trainer.state`."""
@@ -82,7 +96,7 @@ class PopulationTrainer:
         first = [0, *accumulate(len(work.members) for work in works)]
         members = [member for work in works for member in work.members]
         epochs = [member.epochs - member.first_epoch for member in members]
-        parts = self._plan([work.view for work in works for _ in work.members], members, epochs)
+        parts = self._planner.plan([member.network for member in members], epochs, self._workload)
         wanted = [tuple(k for k in part.members if owners[k] not in done) for part in parts]
         parts = [replace(part, members=mine) for part, mine in zip(parts, wanted, strict=True) if mine]
         found: dict[int, Evaluation] = {}
@@ -98,41 +112,21 @@ class PopulationTrainer:
             if not left[position]:
                 yield {position: combined([found.pop(j) for j in range(first[position], first[position + 1])])}
 
-    def _plan(self, views: Sequence[str], members: Sequence[Member], epochs: Sequence[int]) -> list[Part]:
-        """Parts of all members, the costliest first; members of different views share no program."""
-        parts: list[Part] = []
-        for view in dict.fromkeys(views):
-            places = [k for k, other in enumerate(views) if other == view]
-            networks, mine = [members[k].network for k in places], [epochs[k] for k in places]
-            for part in self._planner.plan(networks, mine, self._workload(view)):
-                parts.append(replace(part, members=tuple(places[k] for k in part.members), view=view))
-        return sorted(parts, key=lambda part: -part.seconds)
-
-    def _workload(self, view: str) -> Workload:
-        """What the members of a view have in common; puts its rows on the device, if they are not there."""
-        if view not in self._workloads:
-            data, settings = self._seen(view), self._settings
+    def _rows_of(self, view: str) -> None:
+        """Puts the rows on the device, as a view has them, if they are not there."""
+        if view not in self._data:
+            data = self._whole if view == MIXED else self._seen(view)
             self._data[view] = {name: keras.ops.convert_to_tensor(value) for name, value in _rows(data).items()}
-            task = data.problem.task
-            regression = "mse" if settings.loss == "auto" else settings.loss
-            self._workloads[view] = Workload(
-                num_features=data.problem.num_features,
-                num_outputs=data.problem.num_outputs,
-                loss=regression if task == "regression" else task,
-                train_rows=max(len(split.y_train) for split in data.splits),
-                validation_rows=max(len(split.y_validation) for split in data.splits),
-                weighted=any(split.weight_train is not None for split in data.splits),
-                precision=settings.precision,
-                memory_bytes=settings.memory_bytes,
-                stops_early=settings.patience is not None,
-            )
-        return self._workloads[view]
 
     def _work(self, task: TrainingTask) -> _Work:
         graph = graph_from_json(task.architecture)
         view = self._problem.view(numbers_of(graph))
         data = self._seen(view)
-        network, problem, horizon = Network.from_graph(graph), data.problem, task.horizon or task.epochs
+        problem, horizon = data.problem, task.horizon or task.epochs
+        columns = () if problem is self._problem else tuple(self._problem.columns(view))
+        network = replace(Network.from_graph(graph), view=view, columns=columns)
+        for seen in (view, MIXED):  # whichever the planner takes, and, when memory runs out, the other
+            self._rows_of(seen)
         behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
         if not behind < task.epochs <= horizon:
             raise InputError(
@@ -156,7 +150,7 @@ class PopulationTrainer:
             members,
             programs=self._programs,
             planner=self._planner,
-            workloads=self._workloads,
+            workload=self._workload,
             stopping=Stopping(self._settings.patience, self._settings.min_delta),
             data=self._data,
             is_out_of_memory=self._backend.is_out_of_memory,

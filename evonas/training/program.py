@@ -28,7 +28,7 @@ from evonas.training.normalization import (
     rows_of,
 )
 from evonas.training.optimizers import FROZEN
-from evonas.training.shape import ProgramShape, node_name
+from evonas.training.shape import MIXED, ProgramShape, node_name
 
 __all__ = ["build_program"]
 
@@ -43,8 +43,9 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
         "best_loss", "reference", "wait" (slots,), "best_outputs" (chunks, slots, chunk_rows, num_outputs).
     members: "activation_<node>" (slots, NUM_COEFFICIENTS); "mask_<node>" (slots, 1, width); "edge_<source>_<node>",
         "batch_norm_<node>", "layer_norm_<node>", "unbatched_<node>", "plain_<node>" (not batch norm, no norm) and
-        "drop_<node>" (slots, 1, 1); "share_<node>", mask / units (slots, 1, width); "l2_<node>", "min_delta" and int32
-        "seed", "patience", "train_rows", "validation_rows", "validation_start" (slots,).
+        "drop_<node>" (slots, 1, 1); "share_<node>", mask / units (slots, 1, width); "seen" (slots, 1, num_features) where
+        views are mixed; "l2_<node>", "min_delta" and int32 "seed", "patience", "train_rows", "validation_rows",
+        "validation_start" (slots,).
     schedule: "rows" int32 (epochs * steps, slots, rows); "steps" (epochs * steps, slots, NUM_COEFFICIENTS + 1), last
         the number of rows of the batch; int32 (slots,) "first_step" (steps trained before), "slot_steps" (an epoch) and
         "remaining" (epochs still to train); int32 scalars "num_steps", "num_epochs".
@@ -59,6 +60,10 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
     )
     normalized = make_normalize(shape, backend)
     frozen = ops.convert_to_tensor([[*FROZEN, 0.0]], "float32")
+
+    def seen(x: Any, members: Arrays) -> Any:
+        """The features that each slot's network sees; the others are 0, so that their weights stay 0."""
+        return x * members["seen"] if shape.view == MIXED else x
 
     def product(h: Any, kernel: Any, training: bool) -> Any:
         # Validation is in float32 whatever the precision: what is scored is what an exported network computes.
@@ -154,7 +159,7 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
         row_mask = ops.cast(ops.arange(shape.rows, dtype="float32")[None, :] < count[:, None], "float32")
         weight = row_mask * backend.gather(data["weight"], index) if shape.weighted else row_mask
         weight = weight / ops.maximum(count, 1.0)[:, None]
-        x, y = backend.gather(data["x"], index), backend.gather(data["y"], index)
+        x, y = seen(backend.gather(data["x"], index), members), backend.gather(data["y"], index)
         rows = rows_of(row_mask)
 
         def objective(p: Arrays) -> tuple[Any, Any]:
@@ -188,7 +193,8 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
         def body(chunk: Any, total: Any, outputs: Any) -> tuple[Any, Any, Any]:
             place = chunk * shape.chunk_rows + within
             index = start + ops.minimum(place, last)
-            x, y = backend.gather(data["x_validation"], index), backend.gather(data["y_validation"], index)
+            x = seen(backend.gather(data["x_validation"], index), members)
+            y = backend.gather(data["y_validation"], index)
             z, _ = forward(learner["parameters"], learner["moving"], members, x)
             losses = ops.where(place <= last, row_losses(z, y), 0.0)
             return chunk + 1, total + ops.sum(losses, axis=1), backend.set_row(outputs, chunk, z)

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ProgramShape", "node_name", "shape_from_json"]
+__all__ = ["MIXED", "ProgramShape", "node_name", "shape_from_json"]
+
+#: The view of a program whose networks see different features: it takes all of them, and masks what each does not see.
+MIXED = "mixed"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class ProgramShape:
         weighted: whether rows have weights.
         mixed_edges: whether some network lacks some edge.
         precision: dtype of matrix products, "float32" or "bfloat16".
+        view: which features its networks see, see `evonas.data.prepared.Problem.view`; or `MIXED`.
     """
 
     slots: int
@@ -54,6 +58,7 @@ class ProgramShape:
     weighted: bool = False
     mixed_edges: bool = False
     precision: str = "float32"
+    view: str = "standard"
 
     @property
     def normalized(self) -> bool:

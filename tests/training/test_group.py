@@ -138,8 +138,7 @@ def test_a_cancelled_table_returns():
 
     network = Network.from_graph(graph((6,)))
     made = trainer()
-    (part,) = Planner(CPU).plan([network], [10], made._workload("standard"))
+    (part,) = Planner(CPU).plan([network], [10], made._workload)
     member = Member(network, dict, 0, 10, 10, Fold(0, 150, 0, 50))
-    rows = made._data["standard"]
-    found = run_table(None, part.shape, lambda _: [(0, member)], rows, Stopping(None, 0.0), CPU, lambda: True)
+    found = run_table(None, part.shape, lambda _: [(0, member)], {}, Stopping(None, 0.0), CPU, lambda: True)
     assert list(found) == []
