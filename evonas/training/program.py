@@ -43,8 +43,8 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
         "best_loss", "reference", "wait" (slots,), "best_outputs" (chunks, slots, chunk_rows, num_outputs).
     members: "activation_<node>" (slots, NUM_COEFFICIENTS); "mask_<node>" (slots, 1, width); "edge_<source>_<node>",
         "batch_norm_<node>", "layer_norm_<node>", "unbatched_<node>", "plain_<node>" (not batch norm, no norm) and
-        "drop_<node>" (slots, 1, 1); "share_<node>", mask / units (slots, 1, width); "seen" (slots, 1, num_features) where
-        views are mixed; "l2_<node>", "min_delta" and int32 "seed", "patience", "train_rows", "validation_rows",
+        "drop_<node>" (slots, 1, 1); "share_<node>", mask / units (slots, 1, width); "seen" (slots, 1, num_features)
+        where views are mixed; "l2_<node>", "min_delta" and int32 "seed", "patience", "train_rows", "validation_rows",
         "validation_start" (slots,).
     schedule: "rows" int32 (epochs * steps, slots, rows); "steps" (epochs * steps, slots, NUM_COEFFICIENTS + 1), last
         the number of rows of the batch; int32 (slots,) "first_step" (steps trained before), "slot_steps" (an epoch) and
