@@ -22,8 +22,7 @@ from evonas.evolution import Generation, Progress, Stop, evolve, spent
 from evonas.finalists import OnRetraining, retrain_finalists
 from evonas.interruption import Interruption
 from evonas.limits import Screen
-from evonas.metrics import chosen_metric, with_metric
-from evonas.objective import Objective, default_objective, objectives_named
+from evonas.metrics import with_metric
 from evonas.reading import read_data
 from evonas.repair import check_repair, repair_of
 from evonas.result import SearchResult
@@ -31,7 +30,7 @@ from evonas.runs.directory import WORKER_LOG, new_directory
 from evonas.runs.origin import check_origin, check_same
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
-from evonas.searched import Space, as_space, fitted, space_and_numbers
+from evonas.searched import Space, as_space, fitted, objectives_of, space_and_numbers
 from evonas.seeds import draw_seed
 from evonas.strategies import STRATEGIES, make_strategy
 from evonas.transfer import taken_over
@@ -41,7 +40,7 @@ from genomes.space import SearchSpace
 from genomes.spaces import space_from_json
 
 if TYPE_CHECKING:
-    from evonas.data.prepared import PreparedData, Problem
+    from evonas.data.prepared import PreparedData
     from evonas.execution.child import WorkerProcess
 
 __all__ = ["EvaluatorFactory", "finalists", "load_run", "resume", "search", "search_prepared"]
@@ -205,7 +204,7 @@ def search_prepared(
     settings, space = settings or Settings(seed=0), fitted(as_space(space, build), data.problem)
     if evaluator is None:
         check_fits(build, space, settings.trainer)
-    objective, settings = _objectives(settings, data.problem)
+    objective, settings = objectives_of(settings, data.problem)
     data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
     check_repair(settings, space)
@@ -393,23 +392,3 @@ def _run(
     if stopped:
         raise Interrupted(store.directory, listening.exit_code)
     return SearchResult(store.directory, build)
-
-
-def _objectives(settings: Settings, problem: Problem) -> tuple[Objective, Settings]:
-    """What ranks, and the settings with it and, where the strategy takes several, with all objectives named."""
-    several = settings.objectives
-    if several is not None and settings.objective not in (None, several[0]):
-        raise InputError(
-            f"objective must be the first of objectives ({', '.join(several)}), not {settings.objective}: give one"
-        )
-    chosen = several[0] if several else settings.objective
-    if problem.metric and chosen == problem.metric:
-        objective = Objective(problem.metric, "min" if problem.direction == "min" else "max")
-    else:
-        objective = chosen_metric(chosen, problem.task) if chosen else default_objective(problem.task)
-    if several is None and settings.strategy in STRATEGIES and STRATEGIES[settings.strategy].several:
-        several = (objective.name, "parameters")
-    if several is not None:
-        several = (objective.name, *several[1:])
-        objectives_named(objective, several, problem.task)
-    return objective, settings.resolved(objective.name).model_copy(update={"objectives": several})

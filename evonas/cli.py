@@ -7,8 +7,6 @@ is heavy (pandas, rich) is imported by the command that needs it, so that `--hel
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,32 +19,13 @@ from evonas.commands.export import export
 from evonas.commands.finalists import finalists
 from evonas.commands.inspect import inspect
 from evonas.commands.lr_find import lr_find
-from evonas.commands.options import (
-    AsJson,
-    BooleanOption,
-    BuildOption,
-    CategoricalOption,
-    DateOption,
-    DropOption,
-    GroupOption,
-    NumericOption,
-    Quiet,
-    RunDir,
-    TextOption,
-    TimeOption,
-    option,
-    roles_of,
-)
-from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
+from evonas.commands.options import AsJson, RunDir
+from evonas.commands.resume import resume
+from evonas.commands.run import run
 from evonas.errors import Interrupted, StorageError
-from evonas.objective import MEASURES, METRICS
-from evonas.strategies import STRATEGIES
 from genomes.errors import InputError
-from genomes.vocabulary import NUMBERS
 
 __all__ = ["app", "main"]
-
-_DEFAULTS = Settings(seed=0)
 
 
 class _Commands(TyperGroup):
@@ -109,214 +88,8 @@ def evonas(
     """
 
 
-@app.command()
-def run(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA", help="CSV table with a header line; .npz arrays; or a folder with images of each class."
-        ),
-    ],
-    target: Annotated[str | None, option("Column to predict; the classes of a folder.", "COLUMN")] = None,
-    generations: Annotated[
-        int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
-    ] = None,
-    evaluations: Annotated[int | None, option("Stop after N networks.", "N")] = None,
-    time: Annotated[str | None, option("Stop after this time: 45s, 10m, 1h30m.", "T")] = None,
-    target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
-    population: Annotated[
-        list[str] | None,
-        option(
-            f"Networks in a generation [{_DEFAULTS.population}]; or a population.json of another run to start from. "
-            "Give it twice for both.",
-            "N|FILE",
-        ),
-    ] = None,
-    space: Annotated[Path | None, option("Search space as TOML; `evonas space` prints the default.", "FILE")] = None,
-    build: BuildOption = None,
-    warm_start: Annotated[
-        Path | None, option("Run directory, also of other data, whose best networks are trained first.", "DIR")
-    ] = None,
-    transfer: Annotated[
-        Path | None, option("Run directory, from whose best network the weights of lower layers are taken.", "DIR")
-    ] = None,
-    out: Annotated[Path | None, option("Run directory [a new one in evonas-runs].", "DIR")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")] = False,
-    seed: Annotated[int, option("Of everything random [0].", "N")] = 0,
-    task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
-    validation: Annotated[Path | None, option("Table to score on [split off DATA].", "FILE")] = None,
-    test: Annotated[Path | None, option("Table to test on [split off DATA].", "FILE")] = None,
-    group: GroupOption = None,
-    time_column: TimeOption = None,
-    drop: DropOption = None,
-    numeric: NumericOption = None,
-    boolean: BooleanOption = None,
-    categorical: CategoricalOption = None,
-    date: DateOption = None,
-    text: TextOption = None,
-    image_size: Annotated[
-        str | None, option("Height and width to bring images to [as they are if small, else 32x32].", "HxW")
-    ] = None,
-    grayscale: Annotated[bool, typer.Option("--grayscale", help="Take images without their colours.")] = False,
-    numbers: Annotated[
-        str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [a gene].", "NAME")
-    ] = None,
-    objective: Annotated[
-        str | None,
-        option(
-            f"What is optimised: {', '.join(METRICS)} [rmse or log_loss]; or a scorer of scikit-learn's, or a metric "
-            "of Keras's, with :min or :max behind it where its direction is not known.",
-            "NAME",
-        ),
-    ] = None,
-    objectives: Annotated[
-        str | None,
-        option(f"Several, for nsga2: a metric, then metrics or {', '.join(MEASURES)}, with commas between.", "NAMES"),
-    ] = None,
-    max_parameters: Annotated[int | None, option("Train no network with more parameters.", "N")] = None,
-    max_flops: Annotated[int | None, option("Train none whose prediction of a row takes more operations.", "N")] = None,
-    max_latency_ms: Annotated[float | None, option("Train none that takes longer for a row, in ms.", "X")] = None,
-    epochs: Annotated[int | None, option(f"The most epochs a network trains [{_DEFAULTS.epochs}].", "N")] = None,
-    patience: Annotated[
-        int | None, option(f"Epochs without improvement before it stops [{_DEFAULTS.patience}].", "N")
-    ] = None,
-    cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = None,
-    replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = None,
-    strategy: Annotated[str | None, option(f"One of {', '.join(STRATEGIES)} [{_DEFAULTS.strategy}].", "NAME")] = None,
-    inherit: Annotated[
-        str | None,
-        option("on or off: whether children start from their parents' weights [on in pbt, off in evolution].", "ON"),
-    ] = None,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Set the rate of children with changed layers by a short range test.")
-    ] = False,
-    rungs: Annotated[
-        int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
-    ] = None,
-    trainer: Annotated[
-        str | None, option("population (all networks at once) or single (one by one) [population].", "NAME")
-    ] = None,
-    candidate_timeout: Annotated[
-        str | None, option("A network without a result after this time fails: 90s, 10m [no bound].", "T")
-    ] = None,
-    worker_memory: Annotated[
-        str | None, option("What training may take: 4GiB, 500MB [80% of the machine's memory].", "SIZE")
-    ] = None,
-    finalists: Annotated[
-        int | None,
-        option(f"Best networks to train again at the end, from other seeds; 0 for none [{_DEFAULTS.finalists}].", "N"),
-    ] = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> None:
-    """Search for the network that best predicts a column of a CSV.
-
-    Columns may hold numbers, categories, dates and gaps. Everything is kept in the run directory as it comes.
-    """
-    # What is wrong with the options is said before a large file is read.
-    if target is None and not data.is_dir():
-        raise InputError("--target must be given with a table or arrays: name the column to predict")
-    size, initial = _population(population or [])
-    options: dict[str, Any] = {
-        "population": size,
-        "objective": objective,
-        "objectives": None if objectives is None else tuple(name.strip() for name in objectives.split(",")),
-        "max_parameters": max_parameters,
-        "max_flops": max_flops,
-        "max_latency_ms": max_latency_ms,
-        "epochs": epochs,
-        "patience": patience,
-        "cv": cv,
-        "replicates": replicates,
-        "strategy": strategy,
-        "inherit": inherit,
-        "repair": repair or None,
-        "rungs": rungs,
-        "trainer": trainer if build is None else trainer or "single",
-        "candidate_timeout": candidate_timeout,
-        "worker_memory": worker_memory,
-        "finalists": finalists,
-    }
-    settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
-    budget = Budget.of(generations, evaluations, time, target_score)
-
-    from evonas import workers
-    from evonas.api import search_prepared
-    from evonas.building import Build
-    from evonas.reading import read_data
-    from evonas.searched import space_and_numbers
-
-    own = None if build is None else Build.of(build)
-    searched, forms = space_and_numbers(space, numbers, own)
-    with workers.standby_for(settings, own) as standby:
-        prepared, source = read_data(
-            data,
-            target,
-            seed=seed,
-            folds=cv,
-            drop=drop or (),
-            task=task,
-            numbers=forms,
-            roles=roles_of(numeric, boolean, categorical, date, text),
-            group=group or "",
-            time_column=time_column or "",
-            validation=validation,
-            test=test,
-            as_given=own is not None,
-            size=image_size,
-            grayscale=grayscale,
-        )
-        _search(
-            lambda **listeners: search_prepared(
-                prepared,
-                build=own,
-                space=searched,
-                settings=settings,
-                budget=budget,
-                out=out,
-                overwrite=overwrite,
-                initial=initial,
-                warm_start=warm_start,
-                transfer=transfer,
-                source={**source, "drop": drop or []},
-                standby=standby,
-                **listeners,
-            ),
-            quiet,
-            as_json,
-        )
-
-
-@app.command()
-def resume(
-    run_dir: RunDir,
-    generations: Annotated[str | None, option("N in all, or +N more than are done.", "N|+N")] = None,
-    evaluations: Annotated[str | None, option("N networks in all, or +N more.", "N|+N")] = None,
-    time: Annotated[str | None, option("Time in all (10m), or more (+10m).", "T|+T")] = None,
-    target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
-    build: BuildOption = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> None:
-    """Go on with a run that was stopped or killed, or extend one.
-
-    It ends as it would have without the stop. What is not given stays as it was.
-    """
-    from evonas.api import resume
-
-    _search(
-        lambda **listeners: resume(
-            run_dir,
-            build=build,
-            generations=generations,
-            evaluations=evaluations,
-            time=time,
-            target=target_score,
-            **listeners,
-        ),
-        quiet,
-        as_json,
-    )
+app.command("run")(run)
+app.command("resume")(resume)
 
 
 @app.command()
@@ -351,50 +124,3 @@ def space(
     from genomes.spaces import read_space, space_to_toml
 
     typer.echo(space_to_toml(DenseSpace() if file is None else read_space(file)), nl=False)
-
-
-def _population(given: list[str]) -> tuple[int | None, Path | None]:
-    """The size and the file among the values of `--population`."""
-    files = [text for text in given if text.lower().endswith(".json")]
-    sizes = [text for text in given if text not in files]
-    if len(files) > 1 or len(sizes) > 1:
-        raise InputError(f"population must be given once as a number and once as a file, not {' and '.join(given)}")
-    try:
-        return (int(sizes[0]) if sizes else None), (Path(files[0]) if files else None)
-    except ValueError:
-        raise InputError(
-            f"population must be a number, such as 20, or a file ending in .json, not {sizes[0]!r}: "
-            "population.json is in every run directory"
-        ) from None
-
-
-def _search(search: Callable[..., Any], quiet: bool, as_json: bool) -> None:
-    """Runs a search with a display, and shows its outcome."""
-    from evonas.display import make_display
-    from evonas.interruption import Interruption
-    from evonas.runs.reader import RunReader
-
-    # A live display says itself that a stop is on its way; a notice would tear it.
-    stream = sys.stderr if as_json else sys.stdout
-    interruption = Interruption(quiet=stream.isatty() and not quiet)
-    display = make_display(interruption, sys.stdout, sys.stderr, quiet=quiet, as_json=as_json)
-    try:
-        result = search(
-            interruption=interruption,
-            on_start=display.start,
-            on_part=display.part,
-            on_generation=display.generation,
-            on_finalists=display.finalists,
-        )
-    except Interrupted as stop:
-        display.pause()
-        with RunReader(stop.run_dir) as run:
-            display.finish(run, None)
-        raise
-    finally:
-        display.pause()
-    with RunReader(result.run_dir) as run:
-        found = bool(run.best(1))
-        display.finish(run, result.exported if found else None)
-    if not found:
-        raise typer.Exit(1)

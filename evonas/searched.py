@@ -1,4 +1,7 @@
-"""What is searched: the space that is given, as far as the data have a use for it. Imports no Keras and no pandas."""
+"""What is searched, and for what: the space, as far as the data have a use for it, and the objectives.
+
+Imports no Keras and no pandas.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.building import Build
+from evonas.config import Settings
+from evonas.metrics import chosen_metric
+from evonas.objective import Objective, default_objective, objectives_named
+from evonas.strategies import STRATEGIES
 from genomes.dense import DenseSpace
 from genomes.domains import Choice
 from genomes.errors import InputError
@@ -19,7 +26,7 @@ from genomes.vocabulary import NUMBERS
 if TYPE_CHECKING:
     from evonas.data.prepared import Problem
 
-__all__ = ["Space", "as_space", "fitted", "space_and_numbers"]
+__all__ = ["Space", "as_space", "fitted", "objectives_of", "space_and_numbers"]
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
@@ -74,3 +81,23 @@ def fitted(space: SearchSpace, problem: Problem) -> SearchSpace:
     options = domain.options if isinstance(domain, Choice) else ()
     kept = [each for each in options if each == "standard" or problem.view(str(each)) == each]
     return space if len(options) < 2 or len(kept) == len(options) else replace(space, numbers=kept or ["standard"])
+
+
+def objectives_of(settings: Settings, problem: Problem) -> tuple[Objective, Settings]:
+    """What ranks, and the settings with it and, where the strategy takes several, with all objectives named."""
+    several = settings.objectives
+    if several is not None and settings.objective not in (None, several[0]):
+        raise InputError(
+            f"objective must be the first of objectives ({', '.join(several)}), not {settings.objective}: give one"
+        )
+    chosen = several[0] if several else settings.objective
+    if problem.metric and chosen == problem.metric:
+        objective = Objective(problem.metric, "min" if problem.direction == "min" else "max")
+    else:
+        objective = chosen_metric(chosen, problem.task) if chosen else default_objective(problem.task)
+    if several is None and settings.strategy in STRATEGIES and STRATEGIES[settings.strategy].several:
+        several = (objective.name, "parameters")
+    if several is not None:
+        several = (objective.name, *several[1:])
+        objectives_named(objective, several, problem.task)
+    return objective, settings.resolved(objective.name).model_copy(update={"objectives": several})

@@ -1,0 +1,45 @@
+"""A search on the command line: with a display, and with its outcome at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from evonas.errors import Interrupted
+
+__all__ = ["show_search"]
+
+
+def show_search(search: Callable[..., Any], quiet: bool, as_json: bool) -> None:
+    """Runs a search with a display, and shows its outcome."""
+    from evonas.display import make_display
+    from evonas.interruption import Interruption
+    from evonas.runs.reader import RunReader
+
+    # A live display says itself that a stop is on its way; a notice would tear it.
+    stream = sys.stderr if as_json else sys.stdout
+    interruption = Interruption(quiet=stream.isatty() and not quiet)
+    display = make_display(interruption, sys.stdout, sys.stderr, quiet=quiet, as_json=as_json)
+    try:
+        result = search(
+            interruption=interruption,
+            on_start=display.start,
+            on_part=display.part,
+            on_generation=display.generation,
+            on_finalists=display.finalists,
+        )
+    except Interrupted as stop:
+        display.pause()
+        with RunReader(stop.run_dir) as run:
+            display.finish(run, None)
+        raise
+    finally:
+        display.pause()
+    with RunReader(result.run_dir) as run:
+        found = bool(run.best(1))
+        display.finish(run, result.exported if found else None)
+    if not found:
+        raise typer.Exit(1)
