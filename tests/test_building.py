@@ -140,7 +140,7 @@ X, Y = np.zeros((40, 3, 2)), np.arange(40) % 4
         ({"space": DenseSpace()}, "space must be a HyperparameterSpace with build, not DenseSpace"),
         ({"space": SPACE, "trainer": "population"}, "trainer must be 'single' with build, not 'population'"),
         ({"space": {"units": [1, "a"]}}, "genes.units must be"),
-        ({"space": SPACE, "build": None}, "at least one column to learn from"),
+        ({"space": SPACE, "build": None}, "space.units is no setting"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_before_anything_is_written(options, words, tmp_path, monkeypatch):

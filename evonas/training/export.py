@@ -139,12 +139,12 @@ def write(
         InputError, RuntimeError: as `export`.
     """
     format_of(path, format)
-    said, preparation = "", data.preparation if deployment.takes_raw else None
+    said = ""
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "model.keras"
         deployment.save(weights, draft)
         model = keras.models.load_model(draft)
-        rows = _rows(data, deployment.takes_raw)
+        rows, preparation = _rows(data, deployment.takes_raw), data.preparation if deployment.takes_raw else None
         validation = verify(model, deployment, data.problem, rows["validation"], data.splits[0].y_validation, recorded)
         test: dict[str, float] = {}
         if data.y_test is not None:

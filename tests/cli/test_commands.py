@@ -278,6 +278,7 @@ def test_limits_and_objectives_are_options() -> None:
 
 
 @pytest.mark.keras
+@pytest.mark.soak
 def test_rungs_go_on_after_a_kill(folder: Path) -> None:
     """Killed while the second rung of a bracket is trained from what was kept of the first."""
     Path("space.toml").write_text(
