@@ -42,7 +42,7 @@ ARRAY = "columns"
 #: Names that other layers of an exported model have or are given by Keras, with a number behind.
 _RESERVED = re.compile(
     r"(features|network|target_units|probability|label|input|absolute|add|argmax|cast|clip|concatenate|cos|divide|equal"
-    r"|floor|greater|isnan|less|log1p|matmul|maximum|minimum|multiply|rescaling|reshape|sign|sin|sqrt|string_lookup"
+    r"|floor|greater|isnan|less|matmul|maximum|minimum|multiply|rescaling|reshape|sign|sin|sqrt|string_lookup"
     r"|subtract|sum|take|text_vectorization|where)(_\d+)?"
 )
 

@@ -49,7 +49,6 @@ _OPERATIONS: dict[str | None, set[str]] = {
         "Isnan",
         "Less",
         "Log",
-        "Log1p",
         "Matmul",
     }
     | {"Maximum", "Minimum", "Multiply", "Sign", "Sin", "Sqrt", "Subtract", "Sum", "Take", "Where"},

@@ -179,7 +179,8 @@ def _logarithms(x: Any, steps: Sequence[Logarithm]) -> Any:
     """What `Logarithm.encode` gives, `(num_samples, len(steps))`."""
     shares = layers.Rescaling([1.0] * len(steps), [-step.origin for step in steps])(x)
     shares = layers.Rescaling([1 / step.scale for step in steps])(shares)
-    logarithms = ops.multiply(ops.sign(shares), ops.log1p(ops.abs(shares)))
+    # Not log1p, which ONNX has not.
+    logarithms = ops.multiply(ops.sign(shares), ops.log(ops.add(ops.abs(shares), 1.0)))
     return layers.Rescaling([1 / step.std for step in steps], [-step.mean / step.std for step in steps])(logarithms)
 
 
