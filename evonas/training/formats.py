@@ -207,7 +207,7 @@ def _tflite(model: keras.Model, draft: Path, rows: Inputs) -> Any:
 
 
 def _onnx(model: keras.Model, draft: Path, rows: Inputs) -> Any:
-    model.predict(rows, verbose=0)  # Keras writes only models that were called
+    model(mapped(keras.ops.convert_to_tensor, rows))  # Keras writes only models that were called
     model.export(draft, format="onnx", verbose=False)
     import onnxruntime
 

@@ -14,6 +14,7 @@ from evonas.data.prepared import PreparedData
 from evonas.evaluation import Evaluation
 from evonas.objective import Objective
 from evonas.training.deployment import EnsembleTask, ExportTask
+from evonas.training.initial import initial_weights
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.architecture import graph_from_json, graph_to_json, numbers_of
 from genomes.vocabulary import NUMBERS
@@ -23,12 +24,17 @@ from .networks import graph
 pytestmark = pytest.mark.keras
 
 
-@pytest.fixture(scope="module")
-def prepared() -> PreparedData:
+def table() -> pd.DataFrame:
+    """A table of numbers alone."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=300), "b": np.exp(rng.normal(0, 1, 300))})
-    frame["word"] = rng.choice(["u", "v"], 300)
-    return prepare_table(frame.assign(y=np.sin(3 * frame.a) + frame.b), "y", seed=0, numbers=NUMBERS)
+    return frame.assign(y=np.sin(3 * frame.a) + frame.b)
+
+
+@pytest.fixture(scope="module")
+def prepared() -> PreparedData:
+    word = np.random.default_rng(1).choice(["u", "v"], 300)
+    return prepare_table(table().assign(word=word), "y", seed=0, numbers=NUMBERS)
 
 
 def architecture(numbers: str) -> dict:
@@ -84,6 +90,22 @@ def test_the_exported_model_takes_raw_rows(prepared, trained, tmp_path: Path, nu
     assert written.validation_scores["rmse"] == pytest.approx(evaluation.scores["rmse"], rel=1e-5)
     tested = test_scores(task.architecture, evaluation.weights, prepared, None)
     assert written.test_scores["rmse"] == pytest.approx(tested["rmse"], rel=1e-5)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_other_formats_hold_every_form(prepared, trained, tmp_path: Path, kind: str) -> None:
+    from evonas.training.export import export
+
+    if kind == "onnx":
+        pytest.importorskip("tf2onnx")
+        pytest.importorskip("onnxruntime")
+    numbers = prepare_table(table(), "y", seed=0, numbers=NUMBERS)
+    for task, _ in trained:
+        graph = graph_from_json(task.architecture)
+        weights = initial_weights(graph, len(numbers.problem.columns(numbers_of(graph))), 1, 0)
+        order = ExportTask(task.architecture, tmp_path / f"m.{kind}", weights, format=kind)
+        assert "differs from the Keras model by at most" in export(order, numbers, TrainingSettings()).note
 
 
 def test_an_ensemble_of_different_forms(prepared, trained, tmp_path: Path) -> None:
