@@ -17,6 +17,7 @@ from evonas.config import Settings
 from evonas.data.donor import Donor
 from evonas.runs.reader import RunReader
 from evonas.strategies import STRATEGIES
+from genomes.dense import DenseSpace
 from genomes.errors import InputError
 from genomes.population import read_population
 from genomes.space import SearchSpace
@@ -45,7 +46,7 @@ def champions(run_dir: str | Path, space: SearchSpace, count: int) -> tuple[tupl
     found = []
     for record in records:
         try:
-            found.append(space.genome_from_json(record.genome))
+            found.append(space.genome_from_json(_with_forms_of(space, record.genome)))
         except InputError as error:
             refused = error
     if not found:
@@ -54,6 +55,14 @@ def champions(run_dir: str | Path, space: SearchSpace, count: int) -> tuple[tupl
             f"{len(records)} of {run_dir} is in it ({refused}): widen the space, or leave --warm-start out"
         )
     return tuple(found), len(records) - len(found)
+
+
+def _with_forms_of(space: SearchSpace, genome: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The genome, with a form of numbers that these data have where they lack its own."""
+    if not isinstance(space, DenseSpace):
+        return genome
+    forms: Any = space.domain("numbers")
+    return genome if forms.contains(genome.get("numbers", "standard")) else {**genome, "numbers": forms.options[0]}
 
 
 def donor_of(run_dir: str | Path, space: SearchSpace, strategy: str) -> Donor:

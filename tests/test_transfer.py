@@ -116,6 +116,24 @@ class TestSearch:
         assert begun == first.population
         assert second.best_score == first.best_score  # the stub scores networks, whatever the data
 
+    def test_champions_take_forms_of_numbers_that_the_new_data_have(self) -> None:
+        x, y = table()
+        space = DenseSpace(layers=1, units=8, numbers="piecewise")
+        rng = np.random.default_rng(0)
+        evonas.search(rng.normal(size=(300, 2)), rng.normal(size=300), space=space, generations=1, out="forms")
+        few = evonas.search(
+            x[:30],
+            y[:30],
+            space=DenseSpace(layers=1, units=8),
+            population=4,
+            generations=1,
+            out="few",
+            warm_start="forms",
+        )
+        assert few.space.domain("numbers").options == ("standard",)
+        with RunReader(few.run_dir) as run:
+            assert [record.operator for record in run.records()].count("seed") == 4
+
     def test_warm_start_says_what_is_not_in_the_space(self) -> None:
         evonas.search(*table(), space=SPACE, generations=1, population=5, out="first")
         narrow = DenseSpace(layers=Range(1, 3), units=Range(100, 200))
