@@ -50,7 +50,7 @@ def main() -> None:
     trainer = PopulationTrainer(
         PreparedData(problem, (Split(x[:400], y[:400], x[400:], y[400:]),)), TrainingSettings(patience=None)
     )
-    space, began, done, seen = DenseSpace(), time.perf_counter(), 0, []
+    space, began, done, seen = DenseSpace(numbers="standard"), time.perf_counter(), 0, []
     while done < options.candidates:
         count = min(options.generation, options.candidates - done)
         graphs = [graph_to_json(space.architecture(space.sample(rng))) for _ in range(count)]

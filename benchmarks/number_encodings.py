@@ -39,6 +39,7 @@ SPACE = DenseSpace(
     dropout=[0.1, 0.3],
     normalization="none",
     initializer="he_normal",
+    numbers="standard",
     optimizer="adamw",
     learning_rate=Range(1e-3, 3e-3, log=True),
     batch_size=[64, 128],

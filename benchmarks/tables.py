@@ -41,6 +41,7 @@ SPACE = DenseSpace(
     dropout=Range(0.0, 0.5),
     normalization="none",
     initializer="glorot_uniform",
+    numbers="standard",
     optimizer=Choice(("nesterov", "adam", "rmsprop")),
     learning_rate=Range(1e-4, 1e-1, log=True),
     batch_size=Choice((32, 64, 128, 256, 512)),
