@@ -113,8 +113,8 @@ class PopulationTrainer:
                 yield {position: combined([found.pop(j) for j in range(first[position], first[position + 1])])}
 
     def _rows_of(self, view: str) -> None:
-        """Puts the rows on the device, as a view has them, if they are not there."""
-        if view not in self._data:
+        """Puts the rows on the device, as a view has them, if they are not there and there is such a view."""
+        if view not in self._data and (view != MIXED or self._problem.views):
             data = self._whole if view == MIXED else self._seen(view)
             self._data[view] = {name: keras.ops.convert_to_tensor(value) for name, value in _rows(data).items()}
 
