@@ -57,7 +57,7 @@ def main(folder: Path, networks: int = 8) -> None:
         rng = np.random.default_rng(0)
         genomes = [SPACE.sample(rng) for _ in range(networks)]
         for numbers in NUMBERS:
-            data = prepare_table(frame, target, seed=0, numbers=(numbers,))
+            data = prepare_table(frame, target, seed=0, validation_share=0.2, numbers=(numbers,))
             graphs = [graph_to_json(SPACE.architecture(replace(genome, numbers=numbers))) for genome in genomes]
             tasks = [TrainingTask(graph, seed, epochs) for seed, graph in enumerate(graphs)]
             started = time.process_time()

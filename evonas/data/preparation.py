@@ -20,7 +20,7 @@ from evonas.data.columns import infer_columns
 from evonas.data.encoding import Preparation, fit_encoding
 from evonas.data.fingerprint import fingerprint
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.data.splits import Rows, split_by_time, split_groups, split_rows
+from evonas.data.splits import Rows, share_for_validation, split_by_time, split_groups, split_rows
 from evonas.data.target import Target, infer_target
 from evonas.data.weights import ClassWeight, sample_weights, training_weights
 from genomes.errors import InputError
@@ -61,7 +61,7 @@ def prepare_table(
     *,
     seed: int,
     test_share: float = 0.2,
-    validation_share: float = 0.2,
+    validation_share: float | None = None,
     folds: int | None = None,
     drop: Sequence[str] = (),
     task: str | None = None,
@@ -80,7 +80,7 @@ def prepare_table(
         frame: the table, shape `(num_samples, num_columns)`.
         target: name of the target column; several names make a multi-output regression.
         seed: of the split.
-        test_share, validation_share: of all rows.
+        test_share, validation_share: of all rows; see `splits.share_for_validation`.
         folds: number of cross-validation folds in place of the one validation part.
         drop: names of columns to leave out.
         task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
@@ -119,7 +119,15 @@ def prepare_table(
         if rows is not None:
             frame, sizes[part] = _below(frame, named_columns(rows), part), len(rows)
     settings = SplitSettings(
-        seed, test_share, validation_share, folds, task, class_weight, tuple(numbers), group, time_column
+        seed,
+        test_share,
+        share_for_validation(validation_share, sizes["training"]),
+        folds,
+        task,
+        class_weight,
+        tuple(numbers),
+        group,
+        time_column,
     )
     features = frame.drop(columns=[*targets, *weighting, *([group] if group else [])])
     keys = _keys(frame.iloc[: sizes["training"]], settings)
@@ -162,7 +170,7 @@ def prepare_arrays(
     validation: tuple[Any, Any] | None = None,
     test: tuple[Any, Any] | None = None,
     test_share: float = 0.2,
-    validation_share: float = 0.2,
+    validation_share: float | None = None,
     folds: int | None = None,
     task: str | None = None,
     sample_weight: Any = None,
@@ -176,7 +184,7 @@ def prepare_arrays(
         y: target, shape `(num_samples,)`, or `(num_samples, num_targets)` for a multi-output regression.
         seed: of the split.
         validation, test: `(x, y)` of rows that make the part as they are; what is not given is split off `x`.
-        test_share, validation_share: of the rows of `x`.
+        test_share, validation_share: of the rows of `x`; see `splits.share_for_validation`.
         folds: number of cross-validation folds in place of the one validation part.
         task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
         sample_weight: weights of the rows of `x`, shape `(num_samples,)`.
@@ -198,7 +206,8 @@ def prepare_arrays(
     features, targets, sizes = joined_parts({"training": (x, y), "validation": validation, "test": test})
     check_rows(sizes["training"])
     weights = sample_weights(sample_weight, sizes["training"])
-    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight, tuple(numbers))
+    share = share_for_validation(validation_share, sizes["training"])
+    settings = SplitSettings(seed, test_share, share, folds, task, class_weight, tuple(numbers))
     return _prepare(features, targets, sizes, settings, weights, named=hasattr(x, "columns"), shape=shape)
 
 

@@ -20,6 +20,7 @@ from evonas.data.fingerprint import fingerprint
 from evonas.data.inputs import Inputs, as_inputs, inputs_digest, joined_inputs, mapped, shapes_of
 from evonas.data.preparation import SplitSettings, check_rows, code_target, deal_rows, settings_json
 from evonas.data.prepared import PreparedData, Split
+from evonas.data.splits import share_for_validation
 from evonas.data.target import infer_target
 from evonas.data.weights import ClassWeight, sample_weights, training_weights
 from genomes.errors import InputError
@@ -35,7 +36,7 @@ def prepare_inputs(
     validation: tuple[Any, Any] | None = None,
     test: tuple[Any, Any] | None = None,
     test_share: float = 0.2,
-    validation_share: float = 0.2,
+    validation_share: float | None = None,
     folds: int | None = None,
     task: str | None = None,
     sample_weight: Any = None,
@@ -64,7 +65,8 @@ def prepare_inputs(
     sizes = {part: len(target) for part, target in targets.items()}
     check_rows(sizes["training"])
     weights = sample_weights(sample_weight, sizes["training"])
-    settings = SplitSettings(seed, test_share, validation_share, folds, task, class_weight)
+    share = share_for_validation(validation_share, sizes["training"])
+    settings = SplitSettings(seed, test_share, share, folds, task, class_weight)
     joined, columns = joined_inputs(inputs), pd.concat(list(targets.values()), ignore_index=True)
     target = infer_target(columns, task)
     rows = deal_rows(target, settings, sizes)

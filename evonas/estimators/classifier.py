@@ -46,7 +46,7 @@ class EvolutionClassifier(ClassifierMixin, Evolved):  # type: ignore[misc]
         patience: int | None = 10,
         objective: str | None = None,
         folds: int | None = None,
-        validation_fraction: float = 0.2,
+        validation_fraction: float | None = None,
         strategy: str = "ga",
         space: Any = None,
         settings: Mapping[str, Any] | None = None,

@@ -68,7 +68,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         patience: int | None = 10,
         objective: str | None = None,
         folds: int | None = None,
-        validation_fraction: float = 0.2,
+        validation_fraction: float | None = None,
         strategy: str = "ga",
         space: Any = None,
         settings: Mapping[str, Any] | None = None,
@@ -86,7 +86,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             patience: epochs without improvement before a training stops; None is none.
             objective: a metric of evonas's, such as "mae" or "accuracy"; rmse or log_loss unless given.
             folds: of a cross-validation, on each of which every network is trained; None is one split.
-            validation_fraction: of the rows, for that split.
+            validation_fraction: of the rows, for that split; None is a fifth, of 20,000 rows and more a tenth.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             space: what to search, as of `evonas.search`.
             settings: more fields of `evonas.Settings`.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evonas.data.splits import split_by_time, split_groups, split_rows
+from evonas.data.splits import share_for_validation, split_by_time, split_groups, split_rows
 from genomes.errors import InputError
 
 
@@ -44,6 +44,14 @@ def test_shares_are_of_all_rows_and_stratified() -> None:
         assert np.mean(classes[part]) == pytest.approx(0.1, abs=0.01)
     for _, fold in split_rows(classes, seed=3, folds=5).splits:
         assert np.mean(classes[fold]) == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("count", "rows"), [(10, 2), (1_000, 200), (10_000, 2_000), (15_000, 2_000), (20_000, 2_000), (100_000, 10_000)]
+)
+def test_a_fifth_of_the_rows_is_for_validation_and_a_tenth_of_many(count: int, rows: int) -> None:
+    assert round(count * share_for_validation(None, count)) == rows
+    assert share_for_validation(0.3, count) == 0.3
 
 
 def test_every_row_is_as_likely_to_be_tested() -> None:
