@@ -21,7 +21,7 @@ __all__ = ["find_learning_rate"]
 
 def find_learning_rate(
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     genome: Any = None,
     space: SearchSpace | str | Path | None = None,
@@ -34,11 +34,13 @@ def find_learning_rate(
     drop: Sequence[str] = (),
     sample_weight: Any = None,
     class_weight: Any = None,
+    image_size: Any = None,
+    grayscale: bool = False,
 ) -> LearningRateCurve:
     """Trains a network while its learning rate grows exponentially, and says which rate its loss falls fastest at.
 
     Args:
-        x, y, task, drop, sample_weight, class_weight: the data, as for `evonas.search`.
+        x, y, task, drop, sample_weight, class_weight, image_size, grayscale: the data, as for `evonas.search`.
         genome: a genome, or the path of a file with one (`read_genome`); `space.typical()` when None.
         space: that the genome is of, or the path of its TOML file; the default space when None.
         low, high: the first and the last rate, > 0.
@@ -69,7 +71,15 @@ def find_learning_rate(
     sweep = SweepTask(graph, rates, tuple(range(seed, seed + seeds)))
     with standing_by("single") as standby, tempfile.TemporaryDirectory() as folder:
         data, _ = read_data(
-            x, y, seed=seed, task=task, drop=drop, sample_weight=sample_weight, class_weight=class_weight
+            x,
+            y,
+            seed=seed,
+            task=task,
+            drop=drop,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            size=image_size,
+            grayscale=grayscale,
         )
         path = Path(folder) / "data.npz"
         data.save(path)

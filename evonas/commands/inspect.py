@@ -1,10 +1,10 @@
-"""`evonas inspect`: what a table is taken for, before anything is trained."""
+"""`evonas inspect`: what data are taken for, before anything is trained."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,20 +14,33 @@ from evonas.commands.options import (
     CategoricalOption,
     DateOption,
     DropOption,
+    GrayscaleOption,
     GroupOption,
+    ImageSizeOption,
     NumericOption,
+    TargetOption,
     TextOption,
     TimeOption,
     option,
     roles_of,
 )
 
+if TYPE_CHECKING:
+    from evonas.data.columns import ColumnPlan
+    from evonas.data.prepared import PreparedData
+
 __all__ = ["inspect"]
 
 
 def inspect(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="The table: CSV, Parquet, Feather or JSON lines.")],
-    target: Annotated[str, option("Column to predict.", "COLUMN")],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="The table: CSV, Parquet, Feather or JSON lines; .npz arrays; or a folder with images of each class.",
+        ),
+    ],
+    target: TargetOption = None,
     task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
     numeric: NumericOption = None,
     boolean: BooleanOption = None,
@@ -37,33 +50,59 @@ def inspect(
     drop: DropOption = None,
     group: GroupOption = None,
     time_column: TimeOption = None,
+    image_size: ImageSizeOption = None,
+    grayscale: GrayscaleOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what each column of a table is taken for.
 
     And how its rows are split. `evonas run` takes the same options.
     """
-    from evonas.data.arrays import named_columns
-    from evonas.data.columns import infer_columns
-    from evonas.data.files import read_file
-    from evonas.data.preparation import prepare_table
+    from evonas.reading import read_data
 
-    frame, roles = named_columns(read_file(data)), roles_of(numeric, boolean, categorical, date, text)
-    prepared = prepare_table(
-        frame, target, seed=0, task=task, drop=drop or (), roles=roles, group=group or "", time_column=time_column or ""
+    roles = roles_of(numeric, boolean, categorical, date, text)
+    given: Any = data
+    if target is not None and data.suffix != ".npz" and not data.is_dir():
+        from evonas.data.arrays import named_columns
+        from evonas.data.files import read_file
+
+        given = named_columns(read_file(data))
+    prepared, _ = read_data(
+        given,
+        target,
+        task=task,
+        drop=drop or (),
+        roles=roles,
+        group=group or "",
+        time_column=time_column or "",
+        size=image_size,
+        grayscale=grayscale,
     )
-    features = frame.drop(columns=[target, *([group] if group else [])])
-    plan = infer_columns(features, drop=drop or (), roles=roles)
+    plan = None
+    if given is not data:
+        from evonas.data.columns import infer_columns
+
+        features = given.drop(columns=[target, *([group] if group else [])])
+        plan = infer_columns(features, drop=drop or (), roles=roles)
+    _show(target or "class", prepared, plan, as_json)
+
+
+def _show(target: str, prepared: PreparedData, plan: ColumnPlan | None, as_json: bool) -> None:
     problem, split = prepared.problem, prepared.splits[0]
     rows = {"training": len(split.y_train), "validation": len(split.y_validation)}
     rows["test"] = 0 if prepared.y_test is None else len(prepared.y_test)
+    shape = list(prepared.preparation.shape) if prepared.preparation is not None else []
     if as_json:
         values = {"target": target, "task": problem.task, "classes": list(problem.classes), "rows": rows}
-        typer.echo(json.dumps(values | {"features": problem.num_features, "columns": plan.to_json()}))
+        columns = {"shape": shape} if plan is None else {"columns": plan.to_json()}
+        typer.echo(json.dumps(values | {"features": problem.num_features} | columns))
         return
     classes = f" of {len(problem.classes)} classes ({', '.join(problem.classes[:5])})" if problem.classes else ""
     typer.echo(f"{target}: {problem.task}{classes}")
     typer.echo(", ".join(f"{count:,} {part}" for part, count in rows.items()) + " rows")
-    typer.echo(f"{problem.num_features} features\n\n{plan}")
-    for note in plan.notes():
-        typer.echo(f"note: {note}")
+    of_shape = f", rows of {' x '.join(map(str, shape))}" if shape else ""
+    typer.echo(f"{problem.num_features} features{of_shape}")
+    if plan is not None:
+        typer.echo(f"\n{plan}")
+        for note in plan.notes():
+            typer.echo(f"note: {note}")

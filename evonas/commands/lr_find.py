@@ -8,14 +8,16 @@ from typing import Annotated
 
 import typer
 
-from evonas.commands.options import AsJson, option
+from evonas.commands.options import AsJson, DropOption, GrayscaleOption, ImageSizeOption, TargetOption, option
 
 __all__ = ["lr_find"]
 
 
 def lr_find(
-    data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="The table, with a header line.")],
-    target: Annotated[str, option("Column to predict.", "COLUMN")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="The table; .npz arrays; or a folder with images of each class.")
+    ],
+    target: TargetOption = None,
     genome: Annotated[
         Path | None,
         option(
@@ -34,7 +36,9 @@ def lr_find(
     seeds: Annotated[int, option("Trainings that are averaged [3].", "N")] = 3,
     seed: Annotated[int, option("Of everything random [0].", "N")] = 0,
     task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
-    drop: Annotated[list[str] | None, option("Column to leave out; may be repeated.", "COLUMN")] = None,
+    drop: DropOption = None,
+    image_size: ImageSizeOption = None,
+    grayscale: GrayscaleOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Find a learning rate: train a network while the rate grows.
@@ -61,6 +65,8 @@ def lr_find(
         seed=seed,
         task=task,
         drop=drop or (),
+        image_size=image_size,
+        grayscale=grayscale,
     )
     suggested = curve.suggested
     if output is not None:

@@ -17,10 +17,13 @@ __all__ = [
     "CategoricalOption",
     "DateOption",
     "DropOption",
+    "GrayscaleOption",
     "GroupOption",
+    "ImageSizeOption",
     "NumericOption",
     "Quiet",
     "RunDir",
+    "TargetOption",
     "TextOption",
     "TimeOption",
     "option",
@@ -66,6 +69,13 @@ GroupOption = Annotated[str | None, option("Column whose equal values stay in on
 TimeOption = Annotated[
     str | None, option("Column to split by: the latest rows are the test part.", "COLUMN", "--time-column")
 ]
+ImageSizeOption = Annotated[
+    str | None,
+    option("Height and width to bring images to [as they are if small, else 32x32].", "HxW", "--image-size"),
+]
+GrayscaleOption = Annotated[bool, typer.Option("--grayscale", help="Take images without their colours.")]
+#: Of a table or arrays; a folder of images has none.
+TargetOption = Annotated[str | None, option("Column to predict; the classes of a folder.", "COLUMN", "--target")]
 
 
 def roles_of(

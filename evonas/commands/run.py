@@ -14,9 +14,12 @@ from evonas.commands.options import (
     CategoricalOption,
     DateOption,
     DropOption,
+    GrayscaleOption,
     GroupOption,
+    ImageSizeOption,
     NumericOption,
     Quiet,
+    TargetOption,
     TextOption,
     TimeOption,
     option,
@@ -41,7 +44,7 @@ def run(
             metavar="DATA", help="CSV table with a header line; .npz arrays; or a folder with images of each class."
         ),
     ],
-    target: Annotated[str | None, option("Column to predict; the classes of a folder.", "COLUMN")] = None,
+    target: TargetOption = None,
     generations: Annotated[
         int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
     ] = None,
@@ -78,10 +81,8 @@ def run(
     categorical: CategoricalOption = None,
     date: DateOption = None,
     text: TextOption = None,
-    image_size: Annotated[
-        str | None, option("Height and width to bring images to [as they are if small, else 32x32].", "HxW")
-    ] = None,
-    grayscale: Annotated[bool, typer.Option("--grayscale", help="Take images without their colours.")] = False,
+    image_size: ImageSizeOption = None,
+    grayscale: GrayscaleOption = False,
     numbers: Annotated[
         str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [a gene].", "NAME")
     ] = None,

@@ -108,6 +108,25 @@ def test_inspect_shows_what_columns_are_taken_for() -> None:
     assert {column["name"] for column in told["columns"]} >= {"colour"}
 
 
+def test_inspect_takes_folders_of_images_and_arrays(folder: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    for place in range(20):
+        inside = folder / "pets" / ("cat", "dog")[place % 2]
+        inside.mkdir(parents=True, exist_ok=True)
+        image.fromarray(np.full((6, 8, 3), place, np.uint8)).save(inside / f"{place}.png")
+    result = evonas("inspect", "pets")
+    assert result.exit_code == 0
+    assert "class: binary of 2 classes (cat, dog)" in result.output
+    assert "144 features, rows of 6 x 8 x 3" in result.output
+    told = json.loads(evonas("inspect", "pets", "--image-size", "4", "--grayscale", "--json").output)
+    assert (told["shape"], told["features"], told["rows"]["test"]) == ([4, 4, 1], 16, 4)
+    np.savez("digits.npz", x=np.arange(80.0).reshape(20, 2, 2), digit=np.arange(20) % 2)
+    assert "4 features, rows of 2 x 2" in evonas("inspect", "digits.npz", "--target", "digit").output
+    refused = evonas("inspect", "table.csv")
+    assert refused.exit_code == 2
+    assert "name the target" in refused.output
+
+
 def test_folders_of_images_and_columns_of_text(folder: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     for place in range(30):
