@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.data.inputs import num_rows
-from evonas.data.prepared import PreparedData
+from evonas.data.prepared import PreparedData, columns_seen
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.schema import DATABASE
 from genomes.architecture import numbers_of
@@ -73,7 +73,7 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
     width, views = problem["num_features"], problem.get("views", ())
     if views and hasattr(space, "architecture"):
         numbers = numbers_of(space.architecture(genome))
-        width = sum(view in ("standard", numbers) for view in views)
+        width = len(columns_seen(views, width, numbers))
     return {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"]}
 
 

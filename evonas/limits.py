@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
+from evonas.data.prepared import columns_seen
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import MEASURES
 from genomes.architecture import count_flops, count_parameters, numbers_of
@@ -110,7 +111,7 @@ class Screen:
         views, width = tuple(problem.get("views", ())), int(problem.get("num_features", 0))
 
         def columns(numbers: str) -> int:
-            return sum(view in ("standard", numbers) for view in views) if views else width
+            return len(columns_seen(views, width, numbers))
 
         return cls(space, limits, wanted, columns, int(problem.get("num_outputs", 0)))
 

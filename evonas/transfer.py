@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
 from evonas.data.donor import Donor
+from evonas.data.prepared import columns_seen
 from evonas.runs.reader import RunReader
 from evonas.strategies import STRATEGIES
 from genomes.dense import DenseSpace
@@ -91,19 +92,14 @@ def donor_of(run_dir: str | Path, space: SearchSpace, strategy: str) -> Donor:
                 f"{run_dir} to {space.to_json()['encoding']!r}: leave it out"
             )
         genome: Any = theirs.genome_from_json(record.genome)
+        names, views = (tuple(run.problem_json.get(name, ())) for name in ("feature_names", "views"))
+        numbers = getattr(genome, "numbers", "")
         about = {
             "architecture": blueprint(theirs, genome),
             **{name: run.problem_json.get(name, ()) for name in ("target_names", "classes")},
-            "feature_names": _features_seen(run.problem_json, getattr(genome, "numbers", "")),
+            "feature_names": [names[place] for place in columns_seen(views, len(names), numbers)],
         }
         return Donor.of(about, run.weights(record))
-
-
-def _features_seen(problem: Mapping[str, Any], numbers: str) -> list[str]:
-    """Names of the features that the networks with these `numbers` see."""
-    names = list(problem.get("feature_names", ()))
-    views = problem.get("views") or ["standard"] * len(names)
-    return [name for name, view in zip(names, views, strict=True) if view in ("standard", numbers)]
 
 
 def taken_over(

@@ -70,9 +70,7 @@ class Problem:
 
     def columns(self, *views: str) -> list[int]:
         """Positions of the features that networks with these `numbers` see."""
-        if not self.views:
-            return list(range(self.num_features))
-        return [place for place, view in enumerate(self.views) if view in ("standard", *views)]
+        return columns_seen(self.views, self.num_features, *views)
 
     def seen(self, *views: str) -> Problem:
         """The problem as networks with these `numbers` see it."""
@@ -81,6 +79,13 @@ class Problem:
             return self
         names, kept = ([values[place] for place in places] for values in (self.feature_names, self.views))
         return replace(self, num_features=len(places), feature_names=tuple(names), views=tuple(kept))
+
+
+def columns_seen(views: Sequence[str], num_features: int, *numbers: str) -> list[int]:
+    """Positions of the features that networks with these `numbers` see, with `views` as in `Problem`."""
+    if not views:
+        return list(range(num_features))
+    return [place for place, view in enumerate(views) if view in ("standard", *numbers)]
 
 
 def whole_numbers(classes: Sequence[str]) -> list[int]:
