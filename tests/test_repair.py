@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -171,11 +174,21 @@ def test_an_evaluator_has_to_sweep(tmp_path: Path) -> None:
         api.search_prepared(data(), space=SPACE, settings=chosen, out=out, evaluator=StubEvaluator)
 
 
-def search(out: Path, interruption: Interruption | None = None) -> str:
+class Dying(Sweeping):
+    """Is killed in the midst of a certain sweep."""
+
+    def sweep(self, task: SweepTask) -> LearningRateCurve:
+        Dying.left -= 1
+        if Dying.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return falling(task, wanted(task))
+
+
+def search(out: Path, interruption: Interruption | None = None, evaluator: Any = Sweeping) -> str:
     chosen = Settings(seed=1, population=6, finalists=0, strategy="ga", repair=True)
     budget = Budget(generations=4)
     api.search_prepared(
-        data(), space=SPACE, settings=chosen, budget=budget, out=out, evaluator=Sweeping, interruption=interruption
+        data(), space=SPACE, settings=chosen, budget=budget, out=out, evaluator=evaluator, interruption=interruption
     )
     return digest(out)
 
@@ -198,6 +211,26 @@ def test_a_search_that_is_stopped_in_the_midst_of_repairs_ends_as_the_straight_o
     Sweeping.interruption = None
     api.resume(tmp_path / "stopped", evaluator=Sweeping)
     assert digest(tmp_path / "stopped") == straight
+
+
+def search_until_killed(out: Path, sweeps: int) -> None:
+    Dying.left = sweeps
+    search(out, evaluator=Dying)
+
+
+@pytest.mark.parametrize("sweeps", [1, 4])
+def test_a_search_that_is_killed_in_the_midst_of_repairs_ends_as_the_straight_one(tmp_path: Path, sweeps: int) -> None:
+    Sweeping.left = 0
+    straight = search(tmp_path / "straight")
+    process = multiprocessing.get_context("spawn").Process(
+        target=search_until_killed, args=(tmp_path / "killed", sweeps)
+    )
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    assert digest(tmp_path / "killed") != straight
+    api.resume(tmp_path / "killed", evaluator=Sweeping)
+    assert digest(tmp_path / "killed") == straight
 
 
 @pytest.mark.keras
