@@ -106,7 +106,7 @@ def member(network, **changes):
     return Member(**values | changes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(graphs(), min_size=1, max_size=3))
 def test_packed_weights_come_back_and_compute_the_same(mades):
     from evonas.training.members import constants, pack, unpack
@@ -132,7 +132,7 @@ def test_packed_weights_come_back_and_compute_the_same(mades):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(graphs(), min_size=1, max_size=3))
 def test_every_slot_of_a_shape_has_arrays_of_equal_names_and_shapes(mades):
     """Or they could not be stacked."""
@@ -148,7 +148,7 @@ def test_every_slot_of_a_shape_has_arrays_of_equal_names_and_shapes(mades):
     assert all(form == forms[0] for form in forms)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(graphs(), min_size=1, max_size=3))
 def test_moments_are_padded_with_zeros(mades):
     from evonas.training.members import pack, unpack

@@ -87,7 +87,7 @@ def assert_holds(shape, network, workload):
     assert shape.epochs >= 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(networks(), min_size=1, max_size=12), min_size=1, max_size=3),
     st.sampled_from([CPU, GPU]),
@@ -116,7 +116,7 @@ def test_every_plan_is_sound(generations, device, memory_bytes):
         other = resumed
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(networks(), min_size=1, max_size=12), st.sampled_from([CPU, GPU]))
 def test_the_same_population_again_needs_no_new_program(generation, device):
     planner = Planner(device)
@@ -127,7 +127,7 @@ def test_the_same_population_again_needs_no_new_program(generation, device):
     assert set(planner.book) == book
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(networks(most_units=1024), min_size=2, max_size=8))
 def test_sharing_never_makes_a_program_outgrow_the_budget(generation):
     """A program past the budget holds a network that is past it alone."""

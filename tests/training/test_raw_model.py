@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from evonas.data.files import read_file
 from evonas.data.preparation import prepare_arrays, prepare_table
 from evonas.data.prepared import PreparedData
 from evonas.scoring import predictions, scores
@@ -358,77 +354,3 @@ def test_raw_rows_survive_the_file(whole, tmp_path):
         assert list(read.raw[part]) == list(rows)
         for name, column in rows.items():
             np.testing.assert_array_equal(read.raw[part][name], column)
-
-
-@pytest.fixture(scope="module")
-def from_file(tmp_path_factory):
-    """A CSV file, what it is prepared to, its model as a `.keras` file, and the rows as that takes them."""
-    path = tmp_path_factory.mktemp("file") / "table.csv"
-    frame = table()
-    frame.loc[0, ["town", "heated", "built"]] = "?", "N/A", "soon"
-    frame.to_csv(path, index=False)
-    read = read_file(path)
-    # Two rows more, of which one has nothing and the other nothing that was seen before.
-    with path.open("a") as file:
-        file.write("," * (len(frame.columns) - 1) + "\n")
-        file.write("1e9, 7 ,-3,0.5,1,2,maybe,YES,nowhere,street 1,2001-02-03T04:05,")
-        file.write("2001/02/03,0001-01-01,C0,5,Good Nonsense!,west\n")
-    prepared = prepare_table(read, "kind", seed=0, roles=ROLES)
-    written, _, _ = exported(prepared, path.with_name("best.keras"))
-    return path, prepared, written.path, prepared.preparation.inputs(read_file(path))
-
-
-@pytest.mark.parametrize("format", ["tflite", "onnx"])
-def test_formats_without_text_predict_coded_rows(from_file, tmp_path, format):
-    """By the code in the documentation, which knows the JSON file alone."""
-    import keras
-
-    for package in ("tf2onnx", "onnxruntime"):
-        if format == "onnx":
-            pytest.importorskip(package)
-    table_path, prepared, keras_path, rows = from_file
-    path = tmp_path / f"best.{format}"
-    note = exported(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
-    assert "takes the columns of text 'sure', 'heated', 'town', 'street', 'built' and 4 more as numbers" in note
-    assert (
-        f"best.{format}.json holds the names and the order of the inputs, the codes of text and the 3 classes" in note
-    )
-    documented: dict = {}
-    page = (Path(__file__).parents[2] / "docs" / "coding.md").read_text()
-    exec("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), documented)
-    about = json.loads(path.with_name(path.name + ".json").read_text())
-    with table_path.open(newline="") as file:
-        inputs = documented["code_rows"](list(csv.DictReader(file)), about)
-    found = documented[f"predict_{format}"](str(path), inputs)
-    wanted = keras.models.load_model(keras_path).predict(rows, verbose=0)
-    np.testing.assert_allclose(found, wanted["probability"], rtol=1e-5, atol=1e-6)
-    assert documented["predict_csv"](str(path), table_path) == [label.decode() for label in wanted["label"]]
-
-
-@pytest.mark.parametrize("format", ["savedmodel", "tflite", "onnx"])
-def test_columns_of_any_name_are_written(tmp_path, format):
-    for package in ("tf2onnx", "onnxruntime"):
-        if format == "onnx":
-            pytest.importorskip(package)
-    frame = table()[["longitude", "rooms", "town", "heated", "kind"]]
-    prepared = prepare_table(frame.set_axis(["1 Größe", "a b", "A_B", "class", "kind"], axis=1), "kind", seed=0)
-    path = tmp_path / {"savedmodel": "saved"}.get(format, f"best.{format}")
-    note = exported(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
-    assert "differs from the Keras model by at most" in note
-    assert "has other names for the columns '1 Größe', 'a b', 'class'" in note
-    about = json.loads(path.with_name(path.name + ".json").read_text())
-    assert {each["column"]: each["name"] for each in about["inputs"]} == {
-        "1 Größe": "column_1_Gr__e",
-        "a b": "a_b_",
-        "A_B": "A_B",
-        "class": "column_class",
-    }
-    assert about["inputs"][2]["dtype"] == ("string" if format == "savedmodel" else "int32")
-
-
-def test_a_savedmodel_takes_text_and_needs_nothing_beside(tmp_path):
-    mixed = prepare_table(table(), "kind", seed=0, roles=ROLES)
-    order = exported(mixed, tmp_path / "best.keras", task={"path": tmp_path / "saved", "format": "savedmodel"})
-    assert "differs from the Keras model by at most" in order[0].note
-    assert (tmp_path / "saved" / "saved_model.pb").exists()
-    assert not (tmp_path / "saved.json").exists()
