@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from fronts import PROBLEMS, TABLES, TwoObjectives, table_problem
+from fronts import PROBLEMS, TwoObjectives, table_problem
+from tables import DATASETS, TABLES
 
 from evonas.evaluation import Evaluation, Status
 from evonas.strategies import make_strategy
@@ -97,7 +98,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="problems, separated by commas")
     options = parser.parse_args()
     problems = dict(PROBLEMS) | {
-        f"table {path.stem}": table_problem(path.stem) for path in sorted(TABLES.glob("*.npz"))
+        f"table {name}": table_problem(name) for name in DATASETS if (TABLES / f"{name}.npz").exists()
     }
     if options.only:
         problems = {name: problem for name, problem in problems.items() if name in options.only.split(",")}

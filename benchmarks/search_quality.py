@@ -37,7 +37,7 @@ HERE = Path(__file__).parent
 RUNS = TABLES / "runs"
 #: Evaluations in all -> after how many the regret is told.
 POINTS = {100: (25, 50, 100), 1000: (250, 500, 1000)}
-#: Searchers that are too slow for a thousand evaluations: they are run once on one problem, for the time.
+#: Searchers that take hours for a thousand evaluations, and are left out there.
 SLOW = ("Optuna GP",)
 
 
