@@ -114,9 +114,14 @@ class SearchResult:
         Returns:
             A regression: shape `(num_samples,)`, or `(num_samples, num_targets)`; a classification: labels, shape
             `(num_samples,)`, as text or as whole numbers.
+
+        Raises:
+            InputError: there is no row, or as `inputs`.
         """
         import numpy as np
 
+        if not len(x):
+            raise InputError("x must have at least one row to predict, not none: give some")
         model = self.best_model
         raw = isinstance(model.input, Mapping) or model.inputs[0].name == ARRAY
         outputs = model.predict(self.inputs(x) if raw else self.prepare(x), batch_size=_ROWS_AT_A_TIME, verbose=0)

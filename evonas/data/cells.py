@@ -96,6 +96,8 @@ def as_text(cell: Any) -> str:
 def texts(series: pd.Series[Any]) -> Texts:
     """The cells as text, None where missing (an empty text counts as missing), shape `(num_samples,)`.
 
+    Space around a text does not count, as in files.
+
     Raises:
         InputError: a cell is a list, say.
     """
@@ -111,7 +113,7 @@ def texts(series: pd.Series[Any]) -> Texts:
         try:
             key = (type(cell), cell)
             if key not in known:
-                known[key] = as_text(cell)
+                known[key] = as_text(cell).strip()
         except TypeError:
             raise InputError(_unusable(series, row, cell, "text, numbers, booleans or dates")) from None
         result[row] = known[key] or None

@@ -1,6 +1,6 @@
 """Raw rows as numbers: what a model takes in a format that has no text, and the JSON by which anybody can code them.
 
-Columns of numbers stay as they are. A text becomes its place in a list, a date its six numbers, free text a 0 or 1 for
+Columns of numbers stay as they are. A text becomes its place in a list, a date eight numbers, free text a 0 or 1 for
 each known word; all else (imputing, scaling, one-hot features, the calendar) is in the model. Imports no pandas.
 """
 
@@ -32,9 +32,12 @@ __all__ = [
 ]
 
 #: What a date is coded as; zeros where it is missing or none.
-DATE_FIELDS = ("year", "month", "day", "hour", "minute", "second")
+DATE_FIELDS = ("year", "month", "day", "hour", "minute", "second", "zone_hours", "zone_minutes")
 #: One group a field, to be matched at the beginning of a cell.
-DATE_PATTERN = "([0-9]{4}).([0-9]{2}).([0-9]{2})(?:.([0-9]{2}).([0-9]{2})(?::([0-9]{2}))?)?"
+DATE_PATTERN = (
+    "([0-9]{4}).([0-9]{2}).([0-9]{2})"
+    r"(?:.([0-9]{2}).([0-9]{2})(?::([0-9]{2})(?:\.[0-9]{1,9})?)?(?:([+-][0-9]{2}):?([0-9]{2}))?)?"
+)
 
 
 def has_text(preparation: Preparation | None) -> bool:
@@ -107,7 +110,7 @@ def code_rows(rows: Any, coding: Sequence[Mapping[str, Any]]) -> Any:
     """Raw rows, as `Preparation.inputs` gives them, as numbers.
 
     Returns:
-        Name of the input -> array `(num_samples, 1)`, or `(num_samples, 6)` of a date, or one column a
+        Name of the input -> array `(num_samples, 1)`, or `(num_samples, 8)` of a date, or one column a
         word of free text; the one array as it is.
     """
     if not isinstance(rows, Mapping):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evonas.data.cells import date_texts
-from evonas.data.coding import DATE_PATTERN, is_date, words_of
+from evonas.data.coding import DATE_FIELDS, DATE_PATTERN, is_date, words_of
 from evonas.data.encoding import Number, Preparation
 from evonas.data.prepared import PreparedData
 from evonas.data.words import Words
@@ -77,7 +77,7 @@ def _examples(preparation: Preparation) -> dict[str, tuple[str, list[int] | floa
         elif isinstance(step, Number) and is_date(step):
             (text,) = date_texts(np.floor(np.array([step.imputed * 86400.0])))
             match = re.match(DATE_PATTERN, text)
-            found[step.column] = (text, [int(part) for part in match.groups("0")] if match else [0] * 6)
+            found[step.column] = (text, [int(part) for part in match.groups("0")] if match else [0] * len(DATE_FIELDS))
         else:
             words = [word for word in words_of(step) if word] or ["x"]
             known = words_of(step)

@@ -23,7 +23,11 @@ def format_of(path: Path, asked: str | None = None) -> str:
     Raises:
         InputError: there is no such format, the ending does not fit, or the folder does not exist.
     """
-    found = asked or next((name for name, ending in FORMATS.items() if ending and path.suffix == ending), "keras")
+    found = asked or next((name for name, ending in FORMATS.items() if ending and path.suffix == ending), "")
+    if not found and path.suffix:
+        known = ", ".join(ending for ending in FORMATS.values() if ending)
+        raise InputError(f"export path must end in one of {known}, not {path.name!r}: write {path.stem}.keras")
+    found = found or "keras"
     if found not in FORMATS:
         raise InputError(f"format must be one of {', '.join(FORMATS)}, not {found!r}: choose one")
     ending = FORMATS[found]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from evonas.scoring import predictions, scores
-from evonas.training.deployment import ExportTask
+from evonas.training.deployment import ExportTask, format_of
 from evonas.training.trainer import TrainingSettings
 from genomes.architecture import graph_to_json
 from genomes.errors import InputError
@@ -150,3 +151,9 @@ def test_a_fold_s_network_is_not_held_to_the_mean(exported, tmp_path):
     _, _, order, _ = exported["regression"]
     cut = replace(order, path=tmp_path / "fold.keras", scores={"rmse": 1e9})
     assert "first fold" in export(cut, data(folds=2), SETTINGS).note
+
+
+def test_an_ending_that_is_no_format_s_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"must end in one of \.keras, \.onnx, \.tflite, not 'model\.foo'"):
+        format_of(tmp_path / "model.foo")
+    assert format_of(tmp_path / "model.onnx") == "onnx"

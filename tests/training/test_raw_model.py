@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evonas.data.cells import date_parts, seconds
+from evonas.data.coding import DATE_PATTERN
+from evonas.data.encoding import DATE_PARTS
 from evonas.data.preparation import prepare_arrays, prepare_table
 from evonas.data.prepared import PreparedData
 from evonas.scoring import predictions, scores
@@ -228,15 +232,36 @@ def test_dates_are_those_of_the_calendar():
     from evonas.training.raw_dates import date_fields, date_numbers
 
     given = keras.Input((1,), dtype="string")
-    model = keras.Model(given, date_numbers(date_fields(given), 0.0))
+    fields = keras.layers.Identity(name="fields")(date_fields(given))
+    model = keras.Model(given, date_numbers(fields, 0.0))
     days = np.arange(-719162, 2932896, 97)
     texts = days.astype("datetime64[D]").astype(str).astype(object)
     numbers, present = model.predict(texts, verbose=0, batch_size=len(texts))
     assert present.all()
     np.testing.assert_array_equal(numbers[:, 0], days)
     np.testing.assert_array_equal(numbers[:, 2], (days + 3) % 7)
+    assert_zones_are_read(model)
     wrong = np.array(["", "soon", "2020-13-01", "2020-1-5", "01-02-2020", "2020"], dtype=object)
     assert not model.predict(wrong, verbose=0)[1].any()
+
+
+def assert_zones_are_read(model):
+    import keras
+
+    days = ["2020-02-28", "2020-02-29", "2020-03-01", "2019/12/31", "2020-01-01", "2021-07-15", "1969-12-31"]
+    times = ["T00:10", " 23:50", "T23:59:59", " 00:00:01.25", " 12:00:00.123456789"]
+    zones = ["", "Z", "+00:00", "+02:00", "-0530", "+1400", "-11:45"]
+    texts = [day + time + zone for day in days for time in times for zone in zones]
+    wanted = date_parts(np.floor(seconds(pd.Series(texts, dtype=object))))
+    numbers, present = model.predict(np.array(texts, dtype=object), verbose=0)
+    assert present.all()
+    for place, part in enumerate(DATE_PARTS):
+        np.testing.assert_allclose(numbers[:, place], wanted[part], rtol=1e-6, atol=1e-5, err_msg=part)
+    coded = np.array([[int(field) for field in re.match(DATE_PATTERN, text).groups("0")] for text in texts], np.int32)
+    fields = keras.Model(model.inputs, model.get_layer("fields").output).predict(
+        np.array(texts, dtype=object), verbose=0
+    )
+    np.testing.assert_array_equal(coded, fields)
 
 
 def exported(prepared, path, task=None, **changes):
