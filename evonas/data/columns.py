@@ -88,7 +88,7 @@ class ColumnPlan:
         ]
         if many:
             shown = ", ".join(repr(column.name) for column in many[:5])
-            lines.append(f"{len(many)} columns are not used: the same value in every row ({shown}, ...)")
+            lines.append(f"{len(many)} columns are not used: the same value, or none, in every row ({shown}, ...)")
         return (*lines, *(f"column {c.name!r} {c.warning}" for c in self.columns if c.warning))
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -127,8 +127,8 @@ def infer_columns(
         roles: what the user says a column is, one of "numeric", "boolean", "categorical", "date" or "text".
 
     Raises:
-        InputError: a column has no value at all, holds an infinite or too large number or something that is no cell; or
-            no column is left to learn from.
+        InputError: a column that was asked for has no value at all, one holds an infinite or too large number or
+            something that is no cell; or no column is left to learn from.
     """
     alone = frame.shape[1] - len(set(drop) & set(frame.columns)) == 1
     columns = []
@@ -181,10 +181,7 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool) -> Column:
     present = cells[cells != np.array(None)] if kind == "text" else cells
     missing = len(series) - len(present)
     if not len(present):
-        raise InputError(
-            f"column {name!r} must have at least one value, not {missing} missing ones: leave it out, with --drop "
-            f"{shlex.quote(name)} on the command line"
-        )
+        return Column(name, Role.CONSTANT, missing, 0, "no value in any row")
     distinct = len(set(present.tolist()))
 
     values = numbers(series) if kind == "number" else np.empty(0)

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ ROLES: dict[str, tuple[Role, str, list[Any]]] = {
     "cabins": (Role.PRESENCE, "c", [None] * 6 + LETTERS[6:]),
     "one word or none": (Role.PRESENCE, "c", [None] * 6 + ["x"] * (ROWS - 6)),
     "constant": (Role.CONSTANT, "c", [3] * ROWS),
+    "empty": (Role.CONSTANT, "c", [None] * ROWS),
+    "empty numbers": (Role.CONSTANT, "c", [math.nan] * ROWS),
     "dates as text": (Role.DATE, "c", [f"2024-01-{n + 1:02d}" for n in range(ROWS)]),
     "times as text": (Role.DATE, "c", [f"2024/01/{n + 1:02d} 10:0{n % 10}" for n in range(ROWS)]),
     "dates": (Role.DATE, "c", [datetime.date(2024, 1, n + 1) for n in range(ROWS)]),
@@ -73,6 +76,7 @@ def test_a_lone_count_and_a_nameless_array_are_no_ids() -> None:
 def test_drop_and_notes() -> None:
     frame = pd.DataFrame({"a": OTHER, "b": [1] * ROWS, "c": [None] * ROWS, "d": LETTERS})
     plan = infer_columns(frame, drop=["c"])
+    assert "column 'c' is not used: no value in any row" in infer_columns(frame).notes()
     assert [column.name for column in plan.used()] == ["a"]
     notes = plan.notes()
     assert len(notes) == 3
@@ -90,11 +94,11 @@ def test_plan_as_table_and_json() -> None:
 
 
 BAD: dict[str, tuple[pd.DataFrame, list[str]]] = {
-    "all missing": (pd.DataFrame({"a": OTHER, "my c": [None] * ROWS}), ["'my c'", "24 missing", "--drop 'my c'"]),
     "infinite": (pd.DataFrame({"a": [0.5, 1, -np.inf]}), ["'a'", "finite", "-inf", "data row 3", "correct"]),
     "too large": (pd.DataFrame({"a": [0.5, 1e31, 1]}), ["'a'", "1e+30", "1e+31", "data row 2"]),
     "lists": (pd.DataFrame({"a": [[1], [2], [3]]}), ["'a'", "text, numbers", "[1]", "data row 1"]),
     "complex": (pd.DataFrame({"a": [1 + 2j, 2j, 1j]}), ["'a'", "(1+2j)"]),
+    "nothing at all": (pd.DataFrame({"a": [None] * 3}), ["at least one column", "no value in any row", "add one"]),
     "nothing to learn from": (pd.DataFrame({"a": [1, 1, 1]}), ["at least one column", "the same value", "add one"]),
     "no column": (pd.DataFrame(index=range(3)), ["at least one column", "no other column"]),
 }

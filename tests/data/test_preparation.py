@@ -253,7 +253,6 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     "one row": (lambda: prepare_table(FRAME[:1], "price", seed=0), ["3 rows", "not 1", "add rows"]),
     "two rows": (lambda: prepare_table(FRAME[:2], "price", seed=0), ["3 rows", "not 2", "add rows"]),
     "no row": (lambda: prepare_table(FRAME[:0], "price", seed=0), ["3 rows", "not 0"]),
-    "all missing": (lambda: prepare_table(FRAME.assign(e=None), "price", seed=0), ["'e'", "20 missing", "--drop e"]),
     "duplicate": (lambda: prepare_table(FRAME[["a", "a", "price"]], "price", seed=0), ["'a'", "twice", "rename"]),
     "weights": (lambda: prepare_table(FRAME, "kind", seed=0, sample_weight="a"), ["weights", "not negative"]),
     "class weights": (
