@@ -18,7 +18,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Column", "ColumnPlan", "Role", "infer_columns"]
+__all__ = ["Column", "ColumnPlan", "Role", "infer_columns", "mixed"]
 
 _NAME_OF_AN_ID = re.compile(r"(.*[^a-z])?(id|ids|uuid|guid|index|key|row|rownum)|unnamed: \d+|", re.IGNORECASE)
 #: Numbers with a decimal comma, or with something between thousands.
@@ -185,7 +185,7 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool) -> Column:
     distinct = len(set(present.tolist()))
 
     values = numbers(series) if kind == "number" else np.empty(0)
-    warning = _lost_digits(values) if kind == "number" else _mixed(cells) if kind == "text" else ""
+    warning = _lost_digits(values) if kind == "number" else mixed(cells) if kind == "text" else ""
 
     def column(role: Role, reason: str) -> Column:
         return Column(name, role, missing, distinct, reason, warning)
@@ -219,7 +219,7 @@ def _lost_digits(values: np.ndarray[Any, Any]) -> str:
     )
 
 
-def _mixed(cells: np.ndarray[Any, Any]) -> str:
+def mixed(cells: np.ndarray[Any, Any], mend: str = "leave such cells empty if it is to be numbers") -> str:
     """What to say of a column of text most of whose values are numbers; empty for others."""
     rows: dict[str, int] = {}
     for row, cell in enumerate(cells, start=1):
@@ -237,7 +237,7 @@ def _mixed(cells: np.ndarray[Any, Any]) -> str:
         return ""
     return (
         f"is taken for text, though {len(rows) - len(words)} of its {len(rows)} values are numbers, because of "
-        f"{words[0]!r:.40} (data row {rows[words[0]]}): leave such cells empty if it is to be numbers"
+        f"{words[0]!r:.40} (data row {rows[words[0]]}): {mend}"
     )
 
 

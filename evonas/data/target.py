@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.cells import as_text, flags, kind_of, numbers, texts
+from evonas.data.columns import mixed
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ def _classification(series: pd.Series[Any], task: str | None) -> Target:
         labels = [str(value) for value in values]
     _check_varied(name, len(labels), labels[0])
     counts = np.bincount(codes)
+    if counts.min() < 2 and kind == "text" and (said := mixed(texts(series), "correct it, or leave out such rows")):
+        raise InputError(f"target {name!r} must be numbers or classes, but {said}")
     if len(labels) == len(codes):
         raise InputError(
             f"a classification target must have fewer classes than rows, but {name!r} has {len(labels)} classes in "

@@ -54,6 +54,12 @@ BAD: dict[str, tuple[dict[str, list[Any]], str | None, list[str]]] = {
     "constant text": ({"y": ["a", "a"]}, None, ["'y'", "two different values", "'a'"]),
     "missing": ({"y": [1.5, None, np.nan]}, None, ["'y'", "2 of 3", "data row 2", "remove these rows"]),
     "missing text": ({"y": ["a", "", "b"]}, None, ["'y'", "1 of 3", "data row 2"]),
+    "a word among numbers": (
+        {"y": ["1.5", "2.5", "3.5", "abc", "5.5", "6.5"]},
+        None,
+        ["'y'", "5 of its 6 values are numbers", "'abc' (data row 4)", "correct it"],
+    ),
+    "decimal commas": ({"y": ["1,5", "2,5", "3,5", "4,5"]}, None, ["'y'", "'1,5' (data row 1)", "write 1234.5"]),
     "all missing": ({"y": [None, None]}, None, ["'y'", "none at all", "name another column"]),
     "infinite": ({"y": [1.5, np.inf, 2]}, None, ["'y'", "finite", "inf", "data row 2", "correct"]),
     "as many classes as rows": ({"y": ["a", "b", "c"]}, None, ["'y'", "3 classes in 3 rows", "regression"]),
