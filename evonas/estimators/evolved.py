@@ -86,7 +86,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             patience: epochs without improvement before a training stops; None is none.
             objective: a metric of evonas's, such as "mae" or "accuracy"; rmse or log_loss unless given.
             folds: of a cross-validation, on each of which every network is trained; None is one split.
-            validation_fraction: of the rows, for that split; None is a fifth, of 20,000 rows and more a tenth.
+            validation_fraction: of the rows, for that split; None is a fifth, of over 10,000 rows less.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             space: what to search, as of `evonas.search`.
             settings: more fields of `evonas.Settings`.
