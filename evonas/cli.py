@@ -22,7 +22,7 @@ from evonas.commands.lr_find import lr_find
 from evonas.commands.options import AsJson, RunDir
 from evonas.commands.resume import resume
 from evonas.commands.run import run
-from evonas.errors import Interrupted, StorageError
+from evonas.errors import Interrupted, StorageError, is_interruption
 from genomes.errors import InputError
 
 __all__ = ["app", "main"]
@@ -38,9 +38,6 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except Interrupted as stop:
             code = stop.exit_code
-        except KeyboardInterrupt:
-            code = 130
-            typer.echo("\nStopped.", err=True)
         except InputError as error:
             code = 2
             typer.echo(f"Error: {error}", err=True)
@@ -52,6 +49,11 @@ class _Commands(TyperGroup):
         except (WorkerError, OSError) as error:
             code = 1
             typer.echo(f"Error: {error}", err=True)
+        except BaseException as error:
+            if not is_interruption(error):
+                raise
+            code = 130
+            typer.echo("\nStopped.", err=True)
         raise typer.Exit(code)
 
 

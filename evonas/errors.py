@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["Interrupted", "StorageError"]
+__all__ = ["Interrupted", "StorageError", "is_interruption"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -31,3 +31,10 @@ class StorageError(Exception):
     def __init__(self, text: str, full: bool = False) -> None:
         super().__init__(text)
         self.full = full
+
+
+def is_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an exception: compiled modules that are being imported raise ImportError from it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

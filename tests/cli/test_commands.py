@@ -189,6 +189,22 @@ def test_signals_stop_in_good_order(number: signal.Signals, code: int, monkeypat
     assert json.loads(evonas("status", "my run", "--json").stdout)["evaluated"] == 3
 
 
+def test_ctrl_c_while_a_compiled_module_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python then raises ImportError: a signal at a random instant found it."""
+
+    def open_run(directory: Path) -> RunReader:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as stop:
+            raise ImportError("initialization failed") from stop
+
+    monkeypatch.setattr("evonas.runs.reader.RunReader", open_run)
+    result = evonas("status", ".")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "\nStopped.\n")
+    monkeypatch.setattr("evonas.runs.reader.RunReader", lambda directory: 1 / 0)
+    assert isinstance(evonas("status", ".").exception, ZeroDivisionError)
+
+
 # The real thing.
 
 

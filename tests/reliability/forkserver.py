@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evonas.errors import is_interruption
+
 __all__ = ["ROOT", "ForkServer", "Process"]
 
 ROOT = Path(__file__).parents[2]
@@ -123,9 +125,9 @@ def _child(request: dict[str, Any]) -> int:
         return int(getattr(importlib.import_module(module), name)(*request["arguments"]) or 0)
     except SystemExit as stop:
         return int(stop.code or 0)
-    except KeyboardInterrupt:
-        return 130
-    except BaseException:
+    except BaseException as error:
+        if is_interruption(error):
+            return 130
         traceback.print_exc()
         return 1
 
