@@ -1,6 +1,15 @@
 """No test is timed: the deadlines of Hypothesis would fail on a machine that is busy."""
 
+import gc
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _libraries_are_no_garbage() -> None:
+    """Keras collects garbage with every model, a third of a second each time once the libraries are loaded."""
+    gc.freeze()

@@ -7,6 +7,7 @@ with the driver, however that ended: no orphan trains on.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import queue
@@ -205,6 +206,8 @@ class _Worker:
         except Exception as error:
             self._refuse(0, error)
             return
+        # Keras collects garbage after every network, and would look through all that the libraries made each time.
+        gc.freeze()
         self._bytes_when_ready = _resident_bytes()
         self._send(Ready())
         retiring = False
