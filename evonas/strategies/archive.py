@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from statistics import median
@@ -51,10 +51,15 @@ class Record:
 class Archive:
     """Records in the order of their evaluation, and in that of their ranks: it is asked for the best at every turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, typical: Sequence[float] = ()) -> None:
+        """Has no records.
+
+        Args:
+            typical: losses of random genomes, known from elsewhere.
+        """
         self.records: list[Record] = []
         self._ranked: list[Record] = []  # best first, of equals the older
-        self._typical: list[float] = []
+        self._typical = list(typical)
 
     def add(self, record: Record, at_random: bool) -> None:
         """Adds a record; those of genomes drawn at random tell what is typical."""
@@ -71,6 +76,11 @@ class Archive:
         kept = {id(record) for record in (*older, *self.records[-_LATEST:])}
         self.records = [record for record in self.records if id(record) in kept]
         self._ranked = sorted(self.records, key=_rank)
+
+    @property
+    def typical_losses(self) -> tuple[float, ...]:
+        """Losses of genomes drawn at random."""
+        return tuple(self._typical)
 
     @property
     def typical(self) -> float:

@@ -3,7 +3,8 @@
 The first candidates are spread over the space. From then on each candidate is the winner of an inner evolution
 (`screening`) from the best genomes so far, run on what a surrogate expects of each (`surrogate`), with its numbers
 moved to where most is expected (`refinement`). Of those asked for together, each takes what is expected of those before
-it for seen. While nothing better is found, one in three is chosen by a surrogate that doubts itself (`restarts`). With
+it for seen. While nothing better is found, one in three is chosen by a surrogate that doubts itself (`restarts`); where
+that has not helped for long, every other one belongs to a search that begins anew, with a memory of its own. With
 `settings.rungs` above 1 networks are trained in rungs: all for a few epochs, the best of them for more (`ladder`); the
 surrogate expects the loss after all epochs. With `settings.inherit` children of the best start from the weights of a
 parent.
@@ -11,12 +12,12 @@ parent.
 References:
     Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
     Jones, Schonlau and Welch, "Efficient Global Optimization of Expensive Black-Box Functions", J. Glob. Opt. 13, 1998.
+    Auger and Hansen, "A Restart CMA Evolution Strategy With Increasing Population Size", CEC 2005 (beginning anew).
     Fialho et al., "Analyzing bandit-based adaptive operator selection mechanisms", AMAI 60, 2010.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache, partial
@@ -32,18 +33,18 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng, seeded_random
-from evonas.strategies.archive import Archive, Record
+from evonas.strategies.archive import Record
 from evonas.strategies.hyperband import rungs
 from evonas.strategies.ladder import Ladder
 from evonas.strategies.members import Member
+from evonas.strategies.memory import Memory
 from evonas.strategies.operators import Credit
 from evonas.strategies.proposals import Proposal, new_proposal, sampled
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.refinement import refined
 from evonas.strategies.repairs import REPAIRED, Repair, repaired
-from evonas.strategies.restarts import Doubt
 from evonas.strategies.screening import Effort, Offspring, screened
-from evonas.strategies.surrogate import Surrogate, fitted_hyperparameters
+from evonas.strategies.surrogate import Surrogate
 from evonas.strategies.trainings import Training
 from evonas.strategies.turns import Turns
 from genomes.space import FlatSpace, SearchSpace
@@ -62,6 +63,9 @@ _ELITE = 12
 _LOOKED_THROUGH = 50
 #: While nothing better is found, one candidate in so many is chosen by a surrogate that doubts itself.
 _DOUBTED = 3
+#: Evaluations without an improvement after which a search begins anew beside the first one; and after which that one
+#: gives way to another.
+_STUCK, _STUCK_ANEW = 100, 30
 #: Evaluations up to which, and effort with which, candidates are screened: the first ones are worth more.
 _EFFORTS = (
     (100, Effort(30, 30, 2, 10, 2, 15, 200)),
@@ -89,12 +93,12 @@ class Evolution:
             rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
         )
         self._out: list[Training] = []
-        self._archive = Archive()
+        self._memory = Memory()
         self._credit = Credit()
-        self._doubt = Doubt()
         self._seen: set[str] = set()
-        self._hyperparameters: list[float] = []
-        self._fitted = 0
+        #: Of the search that began anew, and the networks that it asked for.
+        self._anew: Memory | None = None
+        self._asked_anew: set[str] = set()
         self._turns = Turns(objective.name)
         #: Mends children before they are candidates.
         self.repair: Repair | None = None
@@ -123,9 +127,8 @@ class Evolution:
     @property
     def _parents(self) -> dict[str, tuple[int, int]]:
         """Digest -> place of those that children start from."""
-        if not self._inherits:
-            return {}
-        return {record.member.digest: record.place for record in self._archive.best(_ELITE) if is_feasible(record.rank)}
+        best = self._memory.archive.best(_ELITE) if self._inherits else []
+        return {record.member.digest: record.place for record in best if is_feasible(record.rank)}
 
     def _new_proposals(self, count: int, rng: np.random.Generator) -> list[Proposal]:
         """So many networks that were not tried before, while the space has such."""
@@ -133,18 +136,45 @@ class Evolution:
         proposals = [Proposal(genome, self._space.digest(genome), operator="seed") for genome in initial]
         self._initial = self._initial[count:]
         seen = _Seen(self._seen, {proposal.digest for proposal in proposals})
+        share = self._share_anew(count - len(proposals))
         startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
+        self._propose(self._memory, proposals, count - share, startup, seen, rng)
+        anew: list[Proposal] = []
+        if self._anew:
+            self._propose(self._anew, anew, share, _STARTUP, seen, rng)
+        found = repaired([*proposals, *anew], self._space, self._seen, self.repair)
+        self._asked_anew.update(proposal.digest for proposal in found[len(proposals) :])
+        return found
+
+    def _share_anew(self, count: int) -> int:
+        """How many of so many belong to a search that begins anew, which is begun where it is time for one."""
+        if len(self._ladder.rungs) > 1:  # networks of two searches would not meet on them on equal terms
+            return 0
+        if self._memory.doubt.waited >= _STUCK and (self._anew is None or self._anew.doubt.waited >= _STUCK_ANEW):
+            self._anew, self._asked_anew = Memory(self._memory.archive.typical_losses), set()
+        return (count + len(self._seen) % 2) // 2 if self._anew else 0
+
+    def _propose(
+        self,
+        memory: Memory,
+        proposals: list[Proposal],
+        count: int,
+        startup: int,
+        seen: _Seen,
+        rng: np.random.Generator,
+    ) -> None:
+        """Adds until there are `count`: spread while the memory has not seen `startup` of its own, then screened."""
+        archive = memory.archive
         places = [self._space.features(proposal.genome) for proposal in proposals]
-        known = self._archive.records
-        while len(proposals) < count and (len(known) + len(places) < startup or not self._archive.can_teach):
+        known = self._memory.archive.records
+        while len(proposals) < count and (len(archive.records) + len(proposals) < startup or not archive.can_teach):
             proposals.append(self._spread([*(record.features for record in known), *places], seen, rng))
             seen.add(proposals[-1].digest)
             places.append(self._space.features(proposals[-1].genome))
         if len(proposals) < count:
             # DEAP draws from the global generator; and these matrices are too small for threads to be worth waking.
             with seeded_random(rng), _linear_algebra().limit(limits=1):
-                self._screen(proposals, count, seen, rng)
-        return repaired(proposals, self._space, self._seen, self.repair)
+                self._screen(memory, proposals, count, seen, rng)
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Remembers what came of the candidates."""
@@ -152,19 +182,22 @@ class Evolution:
         at_random = self._generation == 0 or len(self._seen) < _STARTUP
         for training, (candidate, evaluation) in zip(self._out, told, strict=True):
             member = Member.of(candidate, rank_of(evaluation, self._objective))
-            if not training.epochs:
+            new = not training.epochs
+            if new:
                 if candidate.digest in self._seen:
                     continue
                 self._seen.add(candidate.digest)
-                self._credit.note(
-                    candidate.operator.removesuffix(REPAIRED), self._archive.would_be_elite(member.rank, _ELITE)
-                )
+                is_elite = self._memory.archive.would_be_elite(member.rank, _ELITE)
+                self._credit.note(candidate.operator.removesuffix(REPAIRED), is_elite)
             place, features = (candidate.generation, candidate.index), self._space.features(candidate.genome)
-            self._archive.add(Record(member, candidate.epochs, features, place), at_random)
+            record = Record(member, candidate.epochs, features, place)
+            in_full = candidate.epochs == self._settings.epochs
+            self._memory.note(record, new, in_full, at_random)
+            if self._anew and candidate.digest in self._asked_anew:
+                self._anew.note(record, new, in_full, at_random=False)
             self._ladder.add(training.trained(candidate, member.rank))
-            if candidate.epochs == self._settings.epochs:
-                self._doubt.note(member.rank[1] if is_feasible(member.rank) else math.inf, self._archive.typical)
-        self._archive.trim()
+        for memory in filter(None, (self._memory, self._anew)):
+            memory.archive.trim()
         self._out = []
         self._generation += 1
 
@@ -177,24 +210,19 @@ class Evolution:
         gaps = [((known - self._space.features(option.genome)) ** 2).sum(axis=1).min() for option in options]
         return options[int(np.argmax(gaps))]
 
-    def _screen(self, proposals: list[Proposal], count: int, seen: _Seen, rng: np.random.Generator) -> None:
+    def _screen(
+        self, memory: Memory, proposals: list[Proposal], count: int, seen: _Seen, rng: np.random.Generator
+    ) -> None:
         """Adds winners of the inner evolution until there are `count` proposals."""
         effort = next(effort for most, effort in _EFFORTS if len(self._seen) < most)
-        evidence = self._archive.evidence(self._coded, effort.evidence)
-        if not self._hyperparameters or len(self._seen) > self._fitted + self._fitted // 15:
-            self._hyperparameters = fitted_hyperparameters(evidence, self._hyperparameters)
-            self._fitted = len(self._seen)
-        # One that goes by what it believes, and while nothing better is found another one, which doubts it.
-        beliefs = [self._hyperparameters]
-        if self._doubt.steps:
-            beliefs.append(self._doubt.loosened(self._hyperparameters))
+        makers = memory.surrogates(self._coded, effort.evidence)
         surrogates: dict[int, Surrogate] = {}
-        members = [record.member for record in self._archive.best(_ELITE)]
+        members = [record.member for record in memory.archive.best(_ELITE)]
         elite = [Offspring(member.proposal.genome, (member.digest,)) for member in members]
         rates = self._credit.rates(self._space.mutations)
         while len(proposals) < count:
-            which = int(len(beliefs) > 1 and len(seen) % _DOUBTED == 0)
-            surrogate = surrogates.get(which) or Surrogate.of(evidence, beliefs[which])
+            which = int(len(makers) > 1 and len(seen) % _DOUBTED == 0)
+            surrogate = surrogates.get(which) or makers[which]()
             for proposal in proposals[surrogate.num_believed :]:
                 surrogate = surrogate.believing(self._in_full(self._space.features(proposal.genome)))
             surrogates[which] = surrogate
@@ -242,16 +270,15 @@ class Evolution:
         return np.concatenate([features, np.ones((*features.shape[:-1], 1))], axis=-1)
 
     def state(self) -> dict[str, Any]:
-        """The archive, the credit of the operators, the surrogate's hyperparameters and the digests tried."""
+        """The memories, the credit of the operators and the digests tried."""
         self._turns.check_settled("state")
         return {
             "generation": self._generation,
-            "archive": self._archive.to_json(self._space),
+            "memory": self._memory.to_json(self._space),
+            "anew": self._anew and self._anew.to_json(self._space),
+            "asked_anew": sorted(self._asked_anew),
             "ladder": self._ladder.to_json(self._space),
             "credit": self._credit.to_json(),
-            "doubt": self._doubt.to_json(),
-            "hyperparameters": list(self._hyperparameters),
-            "fitted": self._fitted,
             "seen": sorted(self._seen),
             "initial": [self._space.genome_to_json(genome) for genome in self._initial],
         }
@@ -259,12 +286,11 @@ class Evolution:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
         self._generation = int(state["generation"])
-        self._archive = Archive.from_json(state["archive"], self._space)
+        self._memory = Memory.from_json(state["memory"], self._space)
+        self._anew = state["anew"] and Memory.from_json(state["anew"], self._space)
+        self._asked_anew = set(state["asked_anew"])
         self._ladder.restore(state["ladder"], self._space)
         self._credit = Credit.from_json(state["credit"])
-        self._doubt = Doubt.from_json(state["doubt"])
-        self._hyperparameters = [float(value) for value in state["hyperparameters"]]
-        self._fitted = int(state["fitted"])
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._out = []

@@ -27,25 +27,29 @@ _LEAST_IMPROVEMENT = 0.01
 
 
 class Doubt:
-    """Grows while nothing better is found."""
+    """Grows while nothing better is found.
+
+    Attributes:
+        waited: evaluations since the last improvement.
+    """
 
     def __init__(self) -> None:
         self._best = math.inf
-        self._waited = 0
+        self.waited = 0
 
     def note(self, loss: float, typical: float) -> None:
         """An evaluation gave this loss (infinite where it gave none); `typical` is that of a random genome."""
         span = typical - self._best
         worth = _LEAST_IMPROVEMENT * max(span, 0.0) if math.isfinite(span) else 0.0
         if loss < self._best - worth:
-            self._best, self._waited = loss, 0
+            self._best, self.waited = loss, 0
         else:
-            self._waited += 1
+            self.waited += 1
 
     @property
     def steps(self) -> int:
         """How much it doubts: 0 for not at all."""
-        return self._waited // _PATIENCE % (_MOST + 1)
+        return self.waited // _PATIENCE % (_MOST + 1)
 
     def loosened(self, hyperparameters: Sequence[float]) -> list[float]:
         """Hyperparameters of a surrogate that is as sure of itself as it ought to be."""
@@ -53,12 +57,12 @@ class Doubt:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"best": None if math.isinf(self._best) else self._best, "waited": self._waited}
+        return {"best": None if math.isinf(self._best) else self._best, "waited": self.waited}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Doubt:
         """Back from JSON values."""
         doubt = cls()
         doubt._best = math.inf if value["best"] is None else float(value["best"])
-        doubt._waited = int(value["waited"])
+        doubt.waited = int(value["waited"])
         return doubt

@@ -205,3 +205,25 @@ def test_children_start_from_the_weights_of_their_parents() -> None:
             candidates = alone.ask()
             assert not any(candidate.origin or candidate.keep for candidate in candidates)
             alone.tell([sum(candidate.genome[:3]) for candidate in candidates])
+
+
+def test_a_search_that_is_stuck_begins_anew_beside_the_first_one() -> None:
+    strategy = make_strategy("evolution", SPACE, seed=0)
+    strategy.tell([-1.0] * len(strategy.ask(1)))
+    for _ in range(10):  # a hundred evaluations, of which none is better
+        assert not strategy.state()["anew"]
+        strategy.tell([1.0 + bowl(candidate.genome) for candidate in strategy.ask(10)])
+    own: set[str] = set()
+    parents: set[str] = set()
+    for generation in range(5):
+        state = json.loads(json.dumps(strategy.state()))
+        candidates = strategy.ask(10)
+        restored = make_strategy("evolution", SPACE, seed=0)
+        restored.restore(state)
+        assert [each.digest for each in restored.ask(10)] == [each.digest for each in candidates]
+        parents |= {parent for candidate in candidates[-5:] for parent in candidate.parents}
+        assert bool(parents) == (generation > 0)  # spread, until there is something to learn from
+        assert parents <= own
+        own |= {candidate.digest for candidate in candidates[-5:]}
+        strategy.tell([1.0 + bowl(candidate.genome) for candidate in candidates])
+        assert len(strategy.state()["anew"]["archive"]["records"]) == len(own)
