@@ -36,8 +36,8 @@ from tables import TABLES
 HERE = Path(__file__).parent
 RUNS = TABLES / "runs"
 #: Evaluations in all -> after how many the regret is told.
-POINTS = {100: (25, 50, 100), 1000: (250, 500, 1000)}
-#: Searchers that are left out of a thousand evaluations: a hundred take them 20 s.
+POINTS = {100: (25, 50, 100), 250: (150, 200, 250), 1000: (250, 500, 1000)}
+#: Searchers that are left out of a thousand evaluations unless they are named: a hundred take them 20 s.
 SLOW = ("Optuna GP",)
 
 
@@ -64,14 +64,16 @@ def parse() -> argparse.Namespace:
     """The options, checked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--budgets", default="100,1000", help="evaluations, among 100 and 1000")
+    parser.add_argument("--budgets", default="100,1000", help="evaluations, among 100, 250 and 1000")
     parser.add_argument("--only", default=",".join(problems()), help="problems, separated by commas")
-    parser.add_argument("--searchers", default=";".join([*SEARCHERS, *EPOCH_SEARCHERS]), help="separated by semicolons")
+    parser.add_argument("--searchers", help="separated by semicolons, all unless given")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--fresh", action="store_true", help="use nothing of earlier runs")
     parser.add_argument("--json", type=Path, default=HERE / "results" / "search_quality.json")
     options = parser.parse_args()
-    options.only, options.searchers = options.only.split(","), options.searchers.split(";")
+    options.named = options.searchers is not None
+    options.searchers = options.searchers.split(";") if options.named else [*SEARCHERS, *EPOCH_SEARCHERS]
+    options.only = options.only.split(",")
     options.budgets = [int(budget) for budget in options.budgets.split(",")]
     for name, given, known in (
         ("only", options.only, problems()),
@@ -91,10 +93,9 @@ def jobs_of(options: argparse.Namespace) -> list[tuple[str, str, int, int]]:
             for searcher in options.searchers:
                 if searcher in EPOCH_SEARCHERS and (budget != 100 or problems()[problem].epochs == 1):
                     continue
-                seeds = options.seeds
-                if budget > 100 and searcher in SLOW:
+                if budget > 250 and searcher in SLOW and not options.named:
                     continue
-                jobs += [(searcher, problem, budget, seed) for seed in range(seeds)]
+                jobs += [(searcher, problem, budget, seed) for seed in range(options.seeds)]
     return jobs
 
 

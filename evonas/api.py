@@ -32,7 +32,7 @@ from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
 from evonas.searched import Space, as_space, fitted, objectives_of, space_and_numbers
 from evonas.seeds import draw_seed
-from evonas.strategies import STRATEGIES, make_strategy
+from evonas.strategies import STRATEGIES, check_settings, make_strategy
 from evonas.transfer import taken_over
 from evonas.workers import started_worker as _worker
 from genomes.errors import InputError
@@ -207,6 +207,7 @@ def search_prepared(
     objective, settings = objectives_of(settings, data.problem)
     data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
+    check_settings(settings)
     check_repair(settings, space)
     genomes, data, source = taken_over(data, space, settings, initial, warm_start, transfer, source or {})
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)

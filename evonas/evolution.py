@@ -28,6 +28,8 @@ __all__ = ["Generation", "Progress", "Stop", "describe_stop", "evolve", "spent"]
 
 #: Generations in a row without a network that was not tried before, after which the space counts as exhausted.
 IDLE_GENERATIONS = 20
+#: Networks in a row that are over a limit, in as many generations, after which none is believed to be within.
+IDLE_NETWORKS = 400
 #: Seconds of a re-training over those of a network of the search: the best train for longer, and few share a program.
 RETRAINING_FACTOR = 2.0
 #: Share of a run's time that is left for re-trainings at most.
@@ -42,6 +44,7 @@ class Stop(enum.StrEnum):
     TIME = "time"
     TARGET = "target"
     EXHAUSTED = "exhausted"
+    LIMITS = "limits"
     INTERRUPTED = "interrupted"
 
 
@@ -100,6 +103,7 @@ def describe_stop(stop: str, budget: Budget) -> str:
         Stop.TIME: f"the time of {budget.seconds or 0:.4g} s is spent",
         Stop.TARGET: f"the target score {budget.target} is reached",
         Stop.EXHAUSTED: f"no new network was found in {IDLE_GENERATIONS} generations",
+        Stop.LIMITS: f"all of {IDLE_NETWORKS} new networks and more, one after the other, were over a limit",
         Stop.INTERRUPTED: "it was interrupted",
     }[Stop(stop)]
 
@@ -281,9 +285,12 @@ class _Session:
             return stop
         if budget.generations is not None and store.generations >= budget.generations:
             return Stop.GENERATIONS
-        if store.generations - 1 - store.last_new_generation >= IDLE_GENERATIONS:
+        if store.generations - 1 - store.last_new_generation < IDLE_GENERATIONS:
+            return None
+        over, latest = store.infeasible_since(store.last_new_generation)
+        if store.generations - 1 - latest >= IDLE_GENERATIONS:
             return Stop.EXHAUSTED
-        return None
+        return Stop.LIMITS if over >= IDLE_NETWORKS else None
 
     def _stop(self) -> Stop | None:
         store, budget = self._store, self._budget

@@ -110,7 +110,8 @@ def test_a_run_with_limits_that_stops_goes_on_as_if_it_never_had(
 def test_a_limit_that_nothing_meets_ends_the_run(tmp_path: Path) -> None:
     search(tmp_path / "run", Budget(evaluations=100), max_parameters=1)
     with RunReader(tmp_path / "run") as run:
-        assert (run.evaluated, run.stop) == (0, "exhausted")
+        assert (run.evaluated, run.stop) == (0, "limits")
+        assert run.infeasible >= 400
         assert "No network has a score yet" in words.summary_lines(run)
     assert Noting.seen == []
 

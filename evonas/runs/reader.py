@@ -172,6 +172,15 @@ class RunReader:
         """The latest generation in which a network was trained; -1 before any."""
         return int(self._value(f"SELECT coalesce(max(generation), -1) FROM evaluation WHERE {_TRAINED}"))
 
+    def infeasible_since(self, generation: int) -> tuple[int, int]:
+        """How many networks of later generations were over a limit, and the latest of these generations."""
+        row = self._row(
+            f"SELECT count(*), coalesce(max(generation), ?) FROM evaluation WHERE generation > ? AND NOT {_TRAINED}",
+            (generation, generation),
+        )
+        assert row is not None
+        return int(row[0]), int(row[1])
+
     # Evaluations.
 
     def evaluation(self, candidate: Candidate) -> tuple[int, Evaluation] | None:

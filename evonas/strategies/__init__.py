@@ -28,7 +28,7 @@ from evonas.strategies.repairs import Repair
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
-__all__ = ["STRATEGIES", "StrategyRow", "make_strategy"]
+__all__ = ["STRATEGIES", "StrategyRow", "check_settings", "make_strategy"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class StrategyRow:
     `extra` is that of the distribution which installs what the strategy imports, "" when all is there; `several` says
     whether it takes several objectives. With `rungs` it trains a network in several evaluations, each of which goes on
     from the last; without `trains` it evolves weights, which are not trained at all. One that `mutates` makes new
-    networks by mutations, and takes a `repair` of them (`evonas.strategies.repairs`).
+    networks by mutations, and takes a `repair` of them (`evonas.strategies.repairs`). One that `inherits` starts
+    children from the weights of a parent where `Settings.inherit` says so; a `ladder` is what `Settings.rungs` are
+    steps of.
     """
 
     path: str
@@ -49,6 +51,8 @@ class StrategyRow:
     rungs: bool = False
     trains: bool = True
     mutates: bool = False
+    inherits: bool = False
+    ladder: bool = False
 
 
 #: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
@@ -59,6 +63,8 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evolution whose offspring are screened by a Gaussian process before they are trained",
             "Jin 2011; Jones, Schonlau and Welch 1998; DEAP, Fortin et al. 2012",
             mutates=True,
+            inherits=True,
+            ladder=True,
         ),
         "ga": StrategyRow(
             "evonas.strategies.ga:GeneticAlgorithm",
@@ -95,6 +101,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "population-based training: the worst go on as changed copies of the best, in the midst of training",
             "Jaderberg et al. 2017",
             rungs=True,
+            inherits=True,
         ),
         "neuroevolution": StrategyRow(
             "evonas.strategies.neuroevolution:Neuroevolution",
@@ -122,6 +129,21 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
         ),
     }
 )
+
+
+def check_settings(settings: Settings) -> None:
+    """Raises InputError where a setting is for other strategies than that of the settings, if that is one."""
+    row = STRATEGIES.get(settings.strategy)
+    for name, given, able, meant in (
+        ("rungs", settings.rungs > 1, "ladder", "be 1"),
+        ("inherit", settings.inherit, "inherits", "be off"),
+    ):
+        if row and given and not getattr(row, able):
+            known = ", ".join(other for other, each in STRATEGIES.items() if getattr(each, able))
+            raise InputError(
+                f"{name} must {meant} with strategy {settings.strategy}, which has no use for it: "
+                f"leave it out, or choose {known}"
+            )
 
 
 def make_strategy(
@@ -166,6 +188,11 @@ def make_strategy(
         repair = None
     if settings is None:
         settings = Settings(strategy=name, seed=seed, **options).resolved(objective.name)
+        check_settings(settings)
+    if not hasattr(space, "sample"):
+        raise InputError(
+            f"space must be a search space, not {space!r:.80}: make one of it, as genomes.HyperparameterSpace does"
+        )
     for place, genome in enumerate(initial):
         if not space.contains(genome):
             raise InputError(

@@ -7,14 +7,13 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evonas.strategies.members import Member
-from evonas.strategies.ranking import Rank, is_feasible
+from evonas.strategies.ranking import Rank, is_feasible, penalised
 from evonas.strategies.surrogate import MOST_FAILURES, Evidence, thinned
 from genomes.space import SearchSpace
 
@@ -22,6 +21,8 @@ __all__ = ["Archive", "Record"]
 
 #: Records kept: the best and the latest. Trimmed when there are twice as many, so that it costs little.
 _BEST, _LATEST = 300, 100
+#: Losses up to which violations of limits count beside them.
+_FEW = 20
 #: Losses of random genomes that tell what is typical.
 _TYPICAL = 40
 
@@ -89,8 +90,8 @@ class Archive:
 
     @property
     def can_teach(self) -> bool:
-        """Whether there are two records of one kind, with losses or else with violations, to learn from."""
-        return self._num_lessons > 1
+        """Whether there is a loss, or else a violation, and another record to compare it with."""
+        return self._num_lessons > 0 and len(self.records) > 1
 
     def would_be_elite(self, rank: Rank, count: int) -> bool:
         """Whether a rank is among the best `count`."""
@@ -109,31 +110,32 @@ class Archive:
     def evidence(self, coded: Callable[[Record], NDArray[np.float64]], most: int) -> Evidence:
         """For a surrogate, as `coded`, at most so many losses: the best, and some of every rank below.
 
-        While nothing has a loss, what breaks a limit least is looked for.
+        While nothing has a loss, what breaks a limit least is looked for; while little has, both count, the violation
+        as a worse loss, so that the way to where limits are kept is not forgotten at the first step.
         """
         count = self._num_lessons
         lessons = self._ranked[:count]
-        tier = lessons[0].rank[0]
+        tier, mixed = lessons[-1].rank[0], lessons[0].rank[0] < lessons[-1].rank[0]
         if count > most:
             kept = [lessons[place] for place in thinned(count, most)]
         else:
-            kept = [record for record in self.records if record.rank[0] == tier]
+            kept = [record for record in self.records if record.rank[0] <= tier]
         failed = (record for record in reversed(self.records) if record.rank[0] > tier)
         failures = [coded(record) for record in islice(failed, min(len(self.records) - count, MOST_FAILURES))][::-1]
         features = np.array([coded(record) for record in kept])
-        losses = np.array([record.rank[1] for record in kept])
+        losses = np.array(penalised([record.rank for record in kept]) if mixed else [each.rank[1] for each in kept])
         return Evidence(
             features=features,
             losses=losses,
             failures=np.array(failures).reshape(len(failures), features.shape[1]),
-            typical=self.typical if self._typical and tier == 0 else median(record.rank[1] for record in lessons),
+            typical=self.typical if self._typical and tier == 0 else float(np.median(losses)),
         )
 
     @property
     def _num_lessons(self) -> int:
-        """How many records are of the best tier that has any, failures left out: the first of the ranked."""
-        tier = self._ranked[0].rank[0] if self._ranked else 2
-        return bisect_left(self._ranked, (tier + 1, -math.inf), key=_rank) if tier < 2 else 0
+        """How many records teach, the first of the ranked: those with losses, with violations while these are few."""
+        with_losses = bisect_left(self._ranked, (1, -math.inf), key=_rank)
+        return with_losses if with_losses >= _FEW else bisect_left(self._ranked, (2, -math.inf), key=_rank)
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
         """As JSON values."""

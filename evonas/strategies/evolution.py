@@ -147,11 +147,13 @@ class Evolution:
         return found
 
     def _share_anew(self, count: int) -> int:
-        """How many of so many belong to a search that begins anew, which is begun where it is time for one."""
+        """How many of so many belong to a search that begins anew, which begins and ends here, when it is time."""
         if len(self._ladder.rungs) > 1:  # networks of two searches would not meet on them on equal terms
             return 0
-        if self._memory.doubt.waited >= _STUCK and (self._anew is None or self._anew.doubt.waited >= _STUCK_ANEW):
-            self._anew, self._asked_anew = Memory(self._memory.archive.typical_losses), set()
+        if self._anew and self._anew.doubt.waited >= _STUCK_ANEW:
+            self._anew, self._asked_anew = None, set()
+        if self._anew is None and self._memory.doubt.waited >= _STUCK:
+            self._anew = Memory(self._memory.archive.typical_losses)
         return (count + len(self._seen) % 2) // 2 if self._anew else 0
 
     def _propose(
@@ -179,7 +181,7 @@ class Evolution:
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Remembers what came of the candidates."""
         told = self._turns.told(evaluations)
-        at_random = self._generation == 0 or len(self._seen) < _STARTUP
+        early = self._generation == 0 or len(self._seen) < _STARTUP
         for training, (candidate, evaluation) in zip(self._out, told, strict=True):
             member = Member.of(candidate, rank_of(evaluation, self._objective))
             new = not training.epochs
@@ -192,7 +194,7 @@ class Evolution:
             place, features = (candidate.generation, candidate.index), self._space.features(candidate.genome)
             record = Record(member, candidate.epochs, features, place)
             in_full = candidate.epochs == self._settings.epochs
-            self._memory.note(record, new, in_full, at_random)
+            self._memory.note(record, new, in_full, at_random=early and candidate.operator == "sample")
             if self._anew and candidate.digest in self._asked_anew:
                 self._anew.note(record, new, in_full, at_random=False)
             self._ladder.add(training.trained(candidate, member.rank))

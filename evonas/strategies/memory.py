@@ -1,12 +1,11 @@
 """What one line of a search remembers and believes: its archive, its surrogate's hyperparameters and its doubt.
 
-`evolution` has one memory of all that was evaluated and, while that is stuck, a second one of what was found since the
+`evolution` has one memory of all that was evaluated and, once that is stuck, a second one of what was found since the
 search began anew.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
@@ -15,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.strategies.archive import Archive, Record
-from evonas.strategies.ranking import is_feasible
 from evonas.strategies.restarts import Doubt
 from evonas.strategies.surrogate import Surrogate, fitted_hyperparameters
 from genomes.space import SearchSpace
@@ -56,7 +54,7 @@ class Memory:
         self.size += new
         self.archive.add(record, at_random)
         if in_full:
-            self.doubt.note(record.rank[1] if is_feasible(record.rank) else math.inf, self.archive.typical)
+            self.doubt.note(record.rank, self.archive.typical)
 
     def surrogates(self, coded: Callable[[Record], NDArray[np.float64]], most: int) -> list[Callable[[], Surrogate]]:
         """What to choose by: a surrogate, and while nothing better is found another one, which doubts it.

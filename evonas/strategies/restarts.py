@@ -16,6 +16,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, rank_from_json
+
 __all__ = ["Doubt"]
 
 #: Evaluations without an improvement after which the doubt grows by one step, and the most steps.
@@ -34,15 +36,18 @@ class Doubt:
     """
 
     def __init__(self) -> None:
-        self._best = math.inf
+        self._best = UNRANKED
         self.waited = 0
 
-    def note(self, loss: float, typical: float) -> None:
-        """An evaluation gave this loss (infinite where it gave none); `typical` is that of a random genome."""
-        span = typical - self._best
+    def note(self, rank: Rank, typical: float) -> None:
+        """An evaluation has this rank; `typical` is the loss of a random genome, infinite while it is not known.
+
+        What breaks the limits less is better too, while nothing is within them.
+        """
+        span = typical - self._best[1] if is_feasible(rank) else self._best[1]
         worth = _LEAST_IMPROVEMENT * max(span, 0.0) if math.isfinite(span) else 0.0
-        if loss < self._best - worth:
-            self._best, self.waited = loss, 0
+        if rank[0] < self._best[0] or rank < (self._best[0], self._best[1] - worth):
+            self._best, self.waited = rank, 0
         else:
             self.waited += 1
 
@@ -57,12 +62,12 @@ class Doubt:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"best": None if math.isinf(self._best) else self._best, "waited": self.waited}
+        return {"best": list(self._best), "waited": self.waited}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Doubt:
         """Back from JSON values."""
         doubt = cls()
-        doubt._best = math.inf if value["best"] is None else float(value["best"])
+        doubt._best = rank_from_json(value["best"])
         doubt.waited = int(value["waited"])
         return doubt

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 from evonas.evaluation import Candidate, Evaluation, Status
 
@@ -22,10 +23,12 @@ class Turns:
         self._asked: list[Candidate] | None = None
 
     def check_ask(self, count: int | None) -> None:
-        """Raises RuntimeError while a generation is waiting to be told, ValueError for a count below 1."""
+        """Raises RuntimeError while a generation is waiting to be told, ValueError for no whole number from 1 on."""
         self.check_settled("ask")
-        if count is not None and count < 1:
-            raise ValueError(f"ask() takes a count of at least 1, not {count}: leave it out for a whole generation")
+        if count is not None and (not isinstance(count, Integral) or count < 1):
+            raise ValueError(
+                f"ask() takes a whole number from 1 on, not {count!r}: leave it out for a whole generation"
+            )
 
     def check_settled(self, call: str) -> None:
         """Raises RuntimeError while a generation is waiting to be told."""

@@ -186,7 +186,9 @@ def test_as_many_as_asked_for_and_plain_numbers(name: str) -> None:
         plain.tell(scores)
         whole.tell([ok(value) for value in scores])
     assert plain.state() == whole.state()
-    with pytest.raises(ValueError, match="count of at least 1, not 0"):
+    with pytest.raises(ValueError, match="whole number from 1 on, not '3'"):
+        plain.ask("3")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="whole number from 1 on, not 0"):
         plain.ask(0)
 
 

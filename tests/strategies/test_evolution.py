@@ -14,6 +14,7 @@ from evonas.strategies import gaussian_process as gp
 from evonas.strategies import make_strategy
 from evonas.strategies.operators import CROSSOVER, Credit
 from evonas.strategies.refinement import refined
+from evonas.strategies.restarts import Doubt
 from evonas.strategies.surrogate import Evidence, Surrogate, fitted_hyperparameters, warped
 from genomes import Gene, HyperparameterSpace, Range
 from tests.toy import RMSE, ToySpace
@@ -227,3 +228,55 @@ def test_a_search_that_is_stuck_begins_anew_beside_the_first_one() -> None:
         own |= {candidate.digest for candidate in candidates[-5:]}
         strategy.tell([1.0 + bowl(candidate.genome) for candidate in candidates])
         assert len(strategy.state()["anew"]["archive"]["records"]) == len(own)
+
+
+CUBE = HyperparameterSpace({name: Range(0.0, 1.0) for name in "abcd"})
+
+
+def off(values: dict[str, float]) -> float:
+    return sum(abs(values[name] - best) for name, best in zip("abcd", (0.2, 0.6, 0.4, 0.8), strict=True))
+
+
+def test_one_network_that_works_is_enough_to_learn_from() -> None:
+    given = CUBE.from_values({"a": 0.25, "b": 0.55, "c": 0.45, "d": 0.75})
+    strategy = make_strategy("evolution", CUBE, seed=0, initial=[given])
+    losses = []
+    for _ in range(60):
+        (candidate,) = strategy.ask(1)
+        losses.append(off(candidate.genome) if off(candidate.genome) < 0.4 else np.nan)  # one sample in 300
+        strategy.tell(losses[-1:])
+    assert np.isfinite(losses).sum() > 20
+    assert np.nanmin(losses) < 0.05
+
+
+def test_the_first_network_within_the_limits_is_not_the_last() -> None:
+    strategy = make_strategy("evolution", CUBE, seed=0)
+    losses = []
+    for _ in range(80):
+        (candidate,) = strategy.ask(1)
+        excess = off(candidate.genome) - 0.15
+        if excess > 0:
+            strategy.tell([Evaluation(Status.INFEASIBLE, {"violation": excess})])
+        else:
+            losses.append(candidate.genome.a)
+            strategy.tell(losses[-1:])
+    assert len(losses) > 20
+    assert min(losses) < 0.1
+
+
+def test_less_of_a_violation_is_better_until_something_has_a_loss() -> None:
+    doubt = Doubt()
+    for rank, waited in (
+        ((2, 0.0), 1),
+        ((1, 5.0), 0),
+        ((1, 4.0), 0),
+        ((1, 3.99), 1),  # not worth the name
+        ((2, 0.0), 2),
+        ((0, 9.0), 0),
+        ((1, 0.1), 1),
+        ((0, 8.0), 0),
+        ((0, 7.999), 1),
+    ):
+        doubt.note(rank, typical=10.0)
+        assert doubt.waited == waited
+        doubt = Doubt.from_json(json.loads(json.dumps(doubt.to_json())))

@@ -89,6 +89,16 @@ def test_a_fitness_orders_by_feasibility_first() -> None:
     assert [fitness.values for fitness in sorted(fitnesses, reverse=True)] == best_first
 
 
+def test_settings_are_for_strategies_that_take_them() -> None:
+    for name, value, choice in (("rungs", 3, "evolution"), ("inherit", True, "evolution, pbt")):
+        with pytest.raises(
+            InputError, match=f"{name} must be .* with strategy ga, which .*: leave it out, or choose {choice}"
+        ):
+            make_strategy("ga", ToySpace(), **{name: value})
+    with pytest.raises(InputError, match="space must be a search space"):
+        make_strategy("ga", {"a": [1, 2]})  # type: ignore[arg-type]
+
+
 def test_several_objectives_are_for_strategies_that_take_them() -> None:
     with pytest.raises(InputError, match="objectives must be one with strategy ga, not rmse, parameters: choose nsga2"):
         make_strategy("ga", ToySpace(), objective=RMSE, objectives=("rmse", "parameters"))
