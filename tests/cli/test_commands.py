@@ -285,7 +285,7 @@ def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path) -> 
     run.send_signal(signal.SIGTERM)
     run.communicate(timeout=60)
     assert time.monotonic() - asked < 1
-    assert run.returncode == 143
+    assert run.returncode in (143, -signal.SIGTERM)  # a shell says 143 too: the first may have been enough by then
     deadline = time.monotonic() + 5  # it ends by itself, since its driver is gone
     while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
