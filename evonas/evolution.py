@@ -28,7 +28,7 @@ __all__ = ["Generation", "Progress", "Stop", "describe_stop", "evolve", "spent"]
 
 #: Generations in a row without a network that was not tried before, after which the space counts as exhausted.
 IDLE_GENERATIONS = 20
-#: Networks in a row that are over a limit, in as many generations, after which none is believed to be within.
+#: New networks in a row that are over a limit, in no fewer generations, after which none is expected to be within.
 IDLE_NETWORKS = 400
 #: Seconds of a re-training over those of a network of the search: the best train for longer, and few share a program.
 RETRAINING_FACTOR = 2.0
@@ -285,12 +285,12 @@ class _Session:
             return stop
         if budget.generations is not None and store.generations >= budget.generations:
             return Stop.GENERATIONS
-        if store.generations - 1 - store.last_new_generation < IDLE_GENERATIONS:
-            return None
-        over, latest = store.infeasible_since(store.last_new_generation)
-        if store.generations - 1 - latest >= IDLE_GENERATIONS:
+        idle, latest = store.idle, store.generations - 1
+        if latest - idle.tried >= IDLE_GENERATIONS:
             return Stop.EXHAUSTED
-        return Stop.LIMITS if over >= IDLE_NETWORKS else None
+        if latest - idle.trained >= IDLE_GENERATIONS and idle.infeasible >= IDLE_NETWORKS:
+            return Stop.LIMITS
+        return None
 
     def _stop(self) -> Stop | None:
         store, budget = self._store, self._budget

@@ -21,7 +21,7 @@ from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.finals import Finalist, Finals
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
-from evonas.runs.summaries import Counts, GenerationSummary, counted, summarised
+from evonas.runs.summaries import Counts, GenerationSummary, Idle, counted, idle_since, summarised
 from evonas.runs.weights import WeightFiles
 from evonas.snapshot import Snapshot, snapshots_from_arrays
 from genomes.errors import InputError
@@ -33,7 +33,6 @@ SELECT e.generation, e.position, e.digest, e.seed, e.epochs, c.genome, c.parents
        e.train_seconds, e.loss, e.weights, e.horizon, e.origin
 FROM evaluation e JOIN candidate c ON c.generation = e.generation AND c.position = e.position
 """
-_TRAINED = f"status != '{Status.INFEASIBLE.value}'"
 _OF_KEY = "WHERE digest = ? AND seed = ? AND epochs = ? AND horizon = ? AND origin = ?"
 _BY_RANK = (
     "SELECT loss, generation, position, digest FROM evaluation WHERE loss IS NOT NULL "
@@ -168,18 +167,9 @@ class RunReader:
         return self.counts.infeasible
 
     @property
-    def last_new_generation(self) -> int:
-        """The latest generation in which a network was trained; -1 before any."""
-        return int(self._value(f"SELECT coalesce(max(generation), -1) FROM evaluation WHERE {_TRAINED}"))
-
-    def infeasible_since(self, generation: int) -> tuple[int, int]:
-        """How many networks of later generations were over a limit, and the latest of these generations."""
-        row = self._row(
-            f"SELECT count(*), coalesce(max(generation), ?) FROM evaluation WHERE generation > ? AND NOT {_TRAINED}",
-            (generation, generation),
-        )
-        assert row is not None
-        return int(row[0]), int(row[1])
+    def idle(self) -> Idle:
+        """What happened since a network was last trained."""
+        return idle_since(self._connection)
 
     # Evaluations.
 

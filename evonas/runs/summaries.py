@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from evonas.evaluation import Status
 
-__all__ = ["Counts", "GenerationSummary", "counted", "summarised"]
+__all__ = ["Counts", "GenerationSummary", "Idle", "counted", "idle_since", "summarised"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,32 @@ def counted(connection: sqlite3.Connection) -> Counts:
     found = {(over, bad): number for over, bad, number in connection.execute(query, (Status.INFEASIBLE.value,))}
     over = found.get((1, 0), 0) + found.get((1, 1), 0)
     return Counts(found.get((0, 0), 0) + found.get((0, 1), 0), found.get((0, 1), 0), over)
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Since a network was last trained.
+
+    Attributes:
+        trained: the latest generation in which one was; -1 before any.
+        tried: the latest generation with a network that was new, be it over a limit; -1 before any.
+        infeasible: how many networks of generations after `trained` were over a limit.
+    """
+
+    trained: int
+    tried: int
+    infeasible: int
+
+
+def idle_since(connection: sqlite3.Connection) -> Idle:
+    """The newest networks of a run's database."""
+    over = (Status.INFEASIBLE.value,)
+    query = "SELECT coalesce(max(generation), -1) FROM evaluation"
+    (trained,) = connection.execute(f"{query} WHERE status != ?", over).fetchone()
+    (tried,) = connection.execute(query).fetchone()
+    query = "SELECT count(*) FROM evaluation WHERE generation > ? AND status = ?"
+    (infeasible,) = connection.execute(query, (trained, *over)).fetchone()
+    return Idle(int(trained), int(tried), int(infeasible))
 
 
 @dataclass(frozen=True)
