@@ -13,7 +13,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from evonas.config import Budget, Settings
-from evonas.evaluation import Candidate, Evaluation, Origin, Status
+from evonas.evaluation import Candidate, Evaluation, Origin
 from evonas.objective import METRICS, Objective, objectives_of
 from evonas.pareto import front
 from evonas.runs import schema
