@@ -156,10 +156,7 @@ def trial_trainer(trial: Callable[..., Any], headway: Callable[[], None]) -> Tra
 
 
 def make_scorer(data: PreparedData, settings: TrainingSettings) -> Trainer:
-    """What scores networks with a lineage, whatever trains the others. Imports Keras."""
-    from evonas.training.environment import prepare_process
-
-    prepare_process()
+    """What scores networks with a lineage, whatever trains the others."""
     from evonas.training.evolved import EvolvedTrainer
 
     return EvolvedTrainer(data, settings)
@@ -229,7 +226,7 @@ class _Worker:
 
                     self._send(Finished(request.number, sweep(request.task, data, start.settings)))
                 elif isinstance(request, Test) and data is not None:
-                    from evonas.training.export import test_scores
+                    from evonas.training.held_out import test_scores
 
                     self._send(
                         Finished(request.number, test_scores(request.architecture, request.weights, data, build))
