@@ -1,4 +1,4 @@
-"""What is fitted to a column: the value for gaps, mean and scale, frequent categories. As scikit-learn has it, in numpy.
+"""What is fitted to a column: the value for gaps, mean and scale, frequent categories. In numpy, as in scikit-learn.
 
 Importing scikit-learn takes longer than a small search needs to its first result. Each function names the class whose
 statistics it computes, and the tests compare them.
