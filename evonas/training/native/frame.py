@@ -56,7 +56,6 @@ ARRAYS: Mapping[str, Any] = {
     "values": np.float32,
     "errors": np.float32,
     "slopes": np.float32,
-    "scratch": np.float32,
     "penalty": np.float32,
     "x": np.float32,
     "y": np.float32,

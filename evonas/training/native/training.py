@@ -241,15 +241,14 @@ def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArr
     return outputs
 
 
-_OWN = ("control", "code", "reals", "values", "errors", "slopes", "scratch", "penalty")
+_OWN = ("control", "code", "reals", "values", "errors", "slopes", "penalty")
 
 
 def _blank(program: Program) -> dict[str, Array]:
     """What every call needs of a program."""
     code, numbers = program.code
     arena = {name: np.zeros(program.arena, np.float32) for name in ("values", "errors", "slopes")}
-    scratch = {"scratch": np.zeros(program.scratch, np.float32), "penalty": np.zeros(1, np.float32)}
-    return {"code": code, "reals": numbers, **arena, **scratch}
+    return {"code": code, "reals": numbers, **arena, "penalty": np.zeros(1, np.float32)}
 
 
 def _run(program: Program, arrays: dict[str, Array], control: dict[str, int]) -> None:
