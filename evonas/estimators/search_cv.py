@@ -16,7 +16,7 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
-from evonas.arguments import callbacks_of, digest_of
+from evonas.arguments import digest_of, parts_of
 from evonas.building import Build
 from evonas.estimators.parameters import Parameters, read_parameters
 from evonas.estimators.results import masked_columns, ranks
@@ -254,7 +254,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         search = TrialSearch(
             trial=trial,
             name=build.name,
-            users=[self.build_model, *callbacks_of(trial.arguments), *filter(callable, trial.scorers.values())],
+            parts=self._parts(trial),
             space=parameters.space,
             objective=Objective(score, "max"),
             identity=identity,
@@ -279,6 +279,11 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         self.best_index_ = int(self.cv_results_[f"rank_test_{chosen}"].argmin())
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_[score][self.best_index_])
+
+    def _parts(self, trial: Any) -> dict[str, Any]:
+        """What a user gave, by the names that messages call it by."""
+        scorers = {f"scoring {name!r}": scorer for name, scorer in trial.scorers.items() if callable(scorer)}
+        return {"build_model": self.build_model, **scorers, **parts_of((), trial.arguments), "X": trial.x}
 
     def _refit(self, trial: Any, seed: int) -> None:
         import time

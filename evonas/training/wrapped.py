@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from evonas.training.outputs import own_loss
+from evonas.training.trials import train
 
 __all__ = ["KerasClassifier", "KerasRegressor", "classifies", "coded", "wrapped"]
 
@@ -34,7 +35,7 @@ class _Wrapped(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, **arguments: Any) -> _Wrapped:
         """Trains the model on, as `keras.Model.fit`."""
-        self.history_ = dict(self.model.fit(X, self._coded(y), **{"verbose": 0, **arguments}).history)
+        self.history_ = dict(train(self.model, X, self._coded(y), **{"verbose": 0, **arguments}).history)
         return self
 
     def _coded(self, y: Any) -> Any:
