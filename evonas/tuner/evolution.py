@@ -156,7 +156,12 @@ class Evolution:
         self.allow_new_entries, self.tune_new_entries = allow_new_entries, tune_new_entries
         self.distribution_strategy, self.logger, self.tuner_id = distribution_strategy, logger, tuner_id
         self._seconds = None if time is None else duration(time)
-        self._settings: dict[str, Any] = {"strategy": strategy, "seed": self.seed, "keep": min(self.max_trials, _KEPT), **settings}
+        self._settings: dict[str, Any] = {
+            "strategy": strategy,
+            "seed": self.seed,
+            "keep": min(self.max_trials, _KEPT),
+            **settings,
+        }
         Settings(**self._settings)  # refuses what is none
         self._overwrite = overwrite and self._exists
         self.oracle = Oracle(self)
