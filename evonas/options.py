@@ -31,7 +31,7 @@ class TunerOptions(TypedDict, total=False):
     max_latency_ms: float | None
     patience: int | None
     min_delta: float
-    trainer: Literal["population", "single"]
+    trainer: Literal["auto", "native", "population", "single"]
     cv: int | None
     replicates: int
     precision: Literal["float32", "bfloat16"]

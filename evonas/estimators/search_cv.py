@@ -119,8 +119,8 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: an array, a table, or arrays in a mapping, a tuple or a list, of `num_samples` rows each.
-            y: targets or labels, shape `(num_samples,)` or `(num_samples, num_targets)`; of a classifier also one column
-                a class, which `predict` gives back.
+            y: targets or labels, shape `(num_samples,)` or `(num_samples, num_targets)`; of a classifier also one
+                column a class, which `predict` gives back.
             sample_weight: of the rows in training, dealt with them.
             groups: of the rows, for splitters that want them.
             **fit_params: of `keras.Model.fit`: `epochs`, `validation_data`, `callbacks` (copied for each training),
@@ -139,7 +139,8 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             raise InputError("y must be given, the target of each row of X, not None: pass it")
         targets = np.asarray(y)
         count = len(targets)
-        fit_params["sample_weight"] = sample_weight
+        if sample_weight is not None:
+            fit_params["sample_weight"] = sample_weight
         dealt = _dealt_by(targets)
         splitter = check_cv(self.cv, targets if dealt is None else dealt, classifier=dealt is not None)
         by = dealt if dealt is not None or self.cv is None or isinstance(self.cv, (int, np.integer)) else targets

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -176,14 +178,15 @@ class Streams:
         listener, self._listener = self._listener, None
         if listener is None:
             return
-        with suppress(Exception):  # it waits for a caller: this one
-            Client(str(listener.address), authkey=self._key).close()
-        listener.close()
+        # Whoever waits, for a caller or for a request, is to see that it is over.
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(str(listener.address))
         for connection in list(self._connections):
-            with suppress(OSError):
-                connection.close()
+            with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
+                same.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(timeout=5.0)
+        listener.close()
         self._sources.clear()
         if self._folder is not None:
             self._folder.cleanup()
@@ -202,7 +205,7 @@ class Streams:
             short = "/tmp" if len(os.fsencode(place)) + 40 > _LONGEST_PATH else None
             self._folder = tempfile.TemporaryDirectory(prefix="evonas-", dir=short)
             path = str(Path(self._folder.name) / "batches")
-            self._listener = Listener(path, "AF_UNIX", backlog=64, authkey=self._key)
+            self._listener = Listener(path, "AF_UNIX", backlog=64)
             self._start(self._accept)
         return str(self._listener.address)
 
@@ -215,10 +218,8 @@ class Streams:
         while (listener := self._listener) is not None:
             try:
                 connection = listener.accept()
-            except Exception:
-                if self._listener is None:
-                    return
-                continue  # whoever called had no key, or is gone
+            except OSError:
+                return
             if self._listener is None:
                 connection.close()
                 return
@@ -228,7 +229,10 @@ class Streams:
         """Answers one caller: a pass over a source, or one call of it."""
         self._connections.add(connection)
         batches: Iterator[Any] | None = None
-        with connection, suppress(EOFError, OSError, IndexError):
+        with connection, suppress(EOFError, OSError, AuthenticationError):
+            # Of a caller without the key nothing is read.
+            deliver_challenge(connection, self._key)
+            answer_challenge(connection, self._key)
             while True:
                 place, *request = connection.recv_bytes(_MOST_REQUEST_BYTES).decode().split()
                 source = self._sources[int(place)]

@@ -168,6 +168,7 @@ PRIVATE = frozenset(
         "_get_checkpoint_fname",
         "_get_tensorboard_dir",
         "_get_tuner_fname",
+        "_is_worker",
         "_override_compile_args",
         "_populate_initial_space",
         "_run_and_update_trial",
