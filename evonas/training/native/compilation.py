@@ -138,7 +138,9 @@ def _compiled_once() -> bytes:
         code = _stored()
         if code is None:
             code = _compiled_elsewhere()
-            _store(code)
+            # An upgrade meanwhile may have changed what was compiled.
+            if _file_name.__wrapped__() == _file_name():
+                _store(code)
         return code
 
 

@@ -19,8 +19,9 @@ _BITS, _UNIT = U(0xFFFFFF), F(1.0 / (1 << 24))
 @kernel
 def _mixed(h):
     """MurmurHash3's 32-bit finaliser."""
-    h = U(h ^ U(h >> U(16))) * _MIX1
-    h = U(h ^ U(h >> U(13))) * _MIX2
+    # numba makes 64 bits of a product of 32.
+    h = U(U(h ^ U(h >> U(16))) * _MIX1)
+    h = U(U(h ^ U(h >> U(13))) * _MIX2)
     return U(h ^ U(h >> U(16)))
 
 
