@@ -15,15 +15,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import evonas
-from evonas.building import PackedBuild
 from evonas.errors import WorkerError
 from evonas.execution.messages import Beat, Cancel, Finished, Part, Ready, Refused, Retiring, Start, Train, Warm
 from evonas.memory import machine_bytes
-from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.building import PackedBuild
+    from evonas.training.trainer import TrainingSettings
 
 __all__ = ["Limits", "WorkerDied", "WorkerError", "WorkerProcess", "command_of"]
 

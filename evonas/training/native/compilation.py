@@ -29,8 +29,10 @@ import llvmlite.binding as llvm
 
 from evonas.training.native.frame import ENTRY, prototype
 
-__all__ = ["CACHE_VARIABLE", "cache_directories", "is_prepared", "load", "prepare"]
+__all__ = ["CACHE_VARIABLE", "cache_directories", "is_prepared", "is_profiled", "load", "prepare"]
 
+#: Environment variable that, where it is 1, asks for code that counts cycles, see `frame.CLOCK`.
+PROFILE_VARIABLE = "EVONAS_PROFILE"
 #: Environment variable that names the folder for compiled code.
 CACHE_VARIABLE = "EVONAS_CACHE"
 
@@ -40,7 +42,7 @@ _HERE = Path(__file__).parent
 _MAGIC = b"evonas object 1\n"
 _DIGEST_BYTES = 32
 #: What the compiled code is made of and by; the other modules only call it.
-_SOURCES = ("kernels/*.py", "compilation.py", "frame.py", "instructions.py", "matmul.py")
+_SOURCES = ("kernels/*.py", "compilation.py", "frame.py", "instructions.py", "matmul.py", "tiles.py")
 _MOST_BYTES = 64 << 20
 
 
@@ -64,6 +66,11 @@ def prepare() -> float:
 def is_prepared() -> bool:
     """Whether loading will not have to compile: False where a person should be told that it takes some seconds."""
     return "function" in _HELD or _stored() is not None
+
+
+def is_profiled() -> bool:
+    """Whether the compiled code is to count cycles."""
+    return os.environ.get(PROFILE_VARIABLE) == "1"
 
 
 def cache_directories() -> Iterator[Path]:
@@ -98,7 +105,7 @@ def _file_name() -> str:
         digest.update(path.relative_to(_HERE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     features = ",".join(f"{name}{int(on)}" for name, on in sorted(llvm.get_host_cpu_features().items()))
     versions = [metadata.version(name) for name in ("numba", "llvmlite", "numpy")]
-    for part in (*versions, llvm.get_process_triple(), llvm.get_host_cpu_name(), features):
+    for part in (*versions, str(is_profiled()), llvm.get_process_triple(), llvm.get_host_cpu_name(), features):
         digest.update(part.encode() + b"\0")
     return f"kernels-{digest.hexdigest()[:32]}.o"
 
@@ -293,5 +300,7 @@ def _optimize(module: Any, machine: Any) -> None:
 
 
 if __name__ == "__main__":
+    # Loops that may only be vector code if up to so many pairs of vectors do not overlap; the default of 8 is too few.
+    llvm.set_option("", "-runtime-memory-check-threshold=64")
     _initialize()
     sys.stdout.buffer.write(_MAGIC + _compiled_object())
