@@ -42,7 +42,7 @@ _HERE = Path(__file__).parent
 _MAGIC = b"evonas object 1\n"
 _DIGEST_BYTES = 32
 #: What the compiled code is made of and by; the other modules only call it.
-_SOURCES = ("kernels/*.py", "compilation.py", "frame.py", "instructions.py", "matmul.py")
+_SOURCES = ("kernels/*.py", "compilation.py", "frame.py", "instructions.py", "matmul.py", "tiles.py")
 _MOST_BYTES = 64 << 20
 
 
@@ -145,7 +145,9 @@ def _compiled_once() -> bytes:
         code = _stored()
         if code is None:
             code = _compiled_elsewhere()
-            _store(code)
+            # An upgrade meanwhile may have changed what was compiled.
+            if _file_name.__wrapped__() == _file_name():
+                _store(code)
         return code
 
 
