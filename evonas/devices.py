@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -85,6 +84,8 @@ def keras_backend(environment: Mapping[str, str] = os.environ) -> str:
 
 def _installed(name: str) -> bool:
     if name.startswith("lib"):
+        from ctypes.util import find_library
+
         return find_library(name.removeprefix("lib")) is not None
     try:
         return find_spec(name) is not None

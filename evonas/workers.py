@@ -5,26 +5,29 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from evonas.building import Build
-from evonas.config import Settings
 from evonas.devices import chosen_trainer
-from evonas.evaluation import Evaluator
 from evonas.memory import machine_bytes
-from evonas.runs.directory import WORKER_LOG
 from genomes.errors import InputError
-from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
+    from evonas.building import Build
+    from evonas.config import Settings
+    from evonas.evaluation import Evaluator
     from evonas.execution import WorkerEvaluator
     from evonas.execution.child import WorkerProcess
+    from genomes.space import SearchSpace
 
 __all__ = ["standby_for", "started_worker", "worker_for"]
 
 
-def standby_for(settings: Settings, build: Build | None) -> AbstractContextManager[WorkerProcess | None]:
+def standby_for(settings: Settings, build: Any) -> AbstractContextManager[WorkerProcess | None]:
     """A process that loads its libraries while the driver reads the data, to be the run's first worker.
+
+    Args:
+        settings: of the run.
+        build: what builds the models, in any form; None for evonas's own.
 
     Raises:
         InputError: it may take more memory than the machine has.
@@ -49,6 +52,7 @@ def worker_for(
 ) -> WorkerEvaluator:
     """The worker process that trains for a run, not started yet. What it prints goes to `worker.log` by the data."""
     from evonas.execution import Limits, WorkerEvaluator
+    from evonas.runs.directory import WORKER_LOG
     from evonas.training.trainer import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}

@@ -12,18 +12,20 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from evonas.building import PackedBuild
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.execution.child import Limits, WorkerDied, WorkerError, WorkerProcess, command_of
 from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Test, Train
-from evonas.execution.tasks import task_of
-from evonas.learning_rate import LearningRateCurve, SweepTask
-from evonas.snapshot import Start
-from evonas.training.deployment import EnsembleTask, Exported, ExportTask
-from evonas.training.trainer import TrainingSettings, TrainingTask
-from genomes.spaces import blueprint
+from evonas.execution.tasks import architecture_of, task_of
+
+# A worker is started before anything else is imported that takes long: it has more to load than the driver.
+if TYPE_CHECKING:
+    from evonas.building import PackedBuild
+    from evonas.learning_rate import LearningRateCurve, SweepTask
+    from evonas.snapshot import Start
+    from evonas.training.deployment import EnsembleTask, Exported, ExportTask
+    from evonas.training.trainer import TrainingSettings, TrainingTask
 
 __all__ = ["WorkerEvaluator", "standing_by"]
 
@@ -143,9 +145,8 @@ class WorkerEvaluator:
             InputError: the path cannot be written, or the task cannot be met.
             WorkerError: the worker died, or the file's model does not give the recorded scores.
         """
-        answer = self._ask_once(Export, task)
-        assert isinstance(answer.value, Exported)
-        return answer.value
+        exported: Exported = self._ask_once(Export, task).value
+        return exported
 
     def sweep(self, task: SweepTask) -> LearningRateCurve:
         """Sweeps a network's learning rate, in the worker.
@@ -153,9 +154,8 @@ class WorkerEvaluator:
         Raises:
             WorkerError: the worker died.
         """
-        answer = self._ask_once(Sweep, task)
-        assert isinstance(answer.value, LearningRateCurve)
-        return answer.value
+        curve: LearningRateCurve = self._ask_once(Sweep, task).value
+        return curve
 
     def test(self, genome: Any, weights: Weights) -> dict[str, float]:
         """Scores of a genome's weights on the test split, computed in the worker; empty when there is none.
@@ -163,7 +163,7 @@ class WorkerEvaluator:
         Raises:
             WorkerError: the worker died.
         """
-        answer = self._ask_once(Test, blueprint(self._space, genome), weights)
+        answer = self._ask_once(Test, architecture_of(self._space, genome), weights)
         return dict(answer.value)
 
     def ping(self) -> None:

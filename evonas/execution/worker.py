@@ -21,9 +21,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evonas.building import PackedBuild
 from evonas.data.prepared import PreparedData
 from evonas.execution.messages import (
     Beat,
@@ -44,6 +43,9 @@ from evonas.execution.messages import (
 from evonas.training.deployment import EnsembleTask, Exported, ExportTask
 from evonas.training.trainer import Trainer, TrainingSettings
 from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.building import PackedBuild
 
 __all__ = ["load_libraries", "main", "make_trainer", "serve"]
 

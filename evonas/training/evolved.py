@@ -84,7 +84,7 @@ class EvolvedTrainer:
         graph, problem, loss = graph_from_json(task.architecture), self._problem, self._settings.loss
         size = self._views.of(graph).problem
         parameters = count_parameters(graph, size.num_features, size.num_outputs)
-        evaluations = []
+        evaluations: list[Evaluation] = []
         for split in self._views.of(graph).splits:
             outputs = raw_outputs(graph, weights, split.x_validation)
             found = scores(problem, split.y_validation, outputs)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from evonas.evaluation import Evaluation
-from evonas.snapshot import Snapshot
+if TYPE_CHECKING:
+    from evonas.evaluation import Evaluation
+    from evonas.snapshot import Snapshot
 
 __all__ = ["Trainer", "TrainingSettings", "TrainingTask"]
 

@@ -56,7 +56,7 @@ class Program:
         statistics: name -> what moves along, in a vector of `num_statistics`.
         input, output: tensors of the features and of the raw outputs.
         rows: the most rows that the arena holds.
-        arena, scratch: sizes in numbers.
+        arena: its size in numbers.
     """
 
     instructions: tuple[Instruction, ...]
@@ -68,7 +68,6 @@ class Program:
     output: Tensor
     rows: int
     arena: int
-    scratch: int
 
     @cached_property
     def code(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -77,8 +76,12 @@ class Program:
 
     @property
     def num_bytes(self) -> int:
-        """What a training needs beside its data: weights, gradients, two moments, the best weights; three arenas."""
-        return 4 * (5 * self.num_weights + 3 * self.arena + self.scratch)
+        """What a training needs beside its data.
+
+        Initial weights, weights, gradients, two moments, the best weights, and what the snapshot copies of them; three
+        arenas.
+        """
+        return 4 * (10 * self.num_weights + 3 * self.arena)
 
     def pack(self, weights: Weights) -> tuple[Vector, Vector]:
         """Weights and statistics as flat vectors.
@@ -113,7 +116,6 @@ class Builder:
     def __init__(self, width: int, rows: int) -> None:
         self._rows = rows
         self._arena = self._weights = self._kept = 0
-        self._scratch = 1
         self._variables: dict[str, Variable] = {}
         self._statistics: dict[str, Variable] = {}
         self._instructions: list[Instruction] = []
@@ -149,7 +151,6 @@ class Builder:
             }
             self._instructions.append(Instruction("dense", integers, {"l2": l2}))
             kernel += source.width * units
-            self._scratch = max(self._scratch, source.width * units)
         return target
 
     def batch_norm(self, source: Tensor, name: str, epsilon: float = EPSILON, momentum: float = MOMENTUM) -> Tensor:
@@ -196,7 +197,7 @@ class Builder:
 
     def finish(self, output: Tensor) -> Program:
         """The program whose raw outputs are that tensor."""
-        written: set[int] = set()
+        written = {output.start}  # by the loss
         flagged = []
         for instruction in reversed(self._instructions):
             source = instruction.integers["source"]
@@ -213,7 +214,6 @@ class Builder:
             output=output,
             rows=self._rows,
             arena=self._arena,
-            scratch=self._scratch,
         )
 
     def _scaled(self, source: Tensor, target: Tensor, name: str) -> dict[str, int]:
