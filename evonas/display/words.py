@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping
@@ -95,6 +96,12 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
         f"Search: {settings.strategy}, population {settings.population}, at most {settings.epochs} epochs a network; "
         f"{wins} {run.objective.name} wins; seed {settings.seed}"
     )
+    first = run.source.get("first_generation")
+    if first and not run.evaluated:
+        lines.append(
+            f"The time is short: the first {_count(first['networks'], 'network')} are small ones, which take some "
+            f"{first['seconds']:.0f} s of one core"
+        )
     if run.evaluated:
         lines.append(
             f"Going on after {_count(run.generations, 'generation')} and {_count(run.evaluated, 'network')} "
@@ -159,6 +166,11 @@ def _budget(budget: Budget, objective: str) -> str:
     return (" or ".join(given) + (", whichever comes first" if len(given) > 1 else "")) or "stopped by hand"
 
 
+def _split(run: RunReader) -> str:
+    """Where the time went, in seconds."""
+    return ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in run.times.split.items())
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
@@ -173,7 +185,7 @@ def _shortened(names: tuple[str, ...], most: int = 5) -> str:
 def summary_lines(run: RunReader) -> list[str]:
     """Why the run stopped, what it has spent and the best network."""
     spent = f"{_count(run.generations, 'generation')}, {_count(run.evaluated, 'network')} trained"
-    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}"]
+    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}: {_split(run)}"]
     if run.infeasible:
         lines.append(f"{_count(run.infeasible, 'network')} over the limits, not trained")
     best = _leader(run)
@@ -200,23 +212,29 @@ def summary_lines(run: RunReader) -> list[str]:
 def finalist_lines(run: RunReader) -> list[str]:
     """The finalists as a table, or how far they are; nothing before any are asked for."""
     progress, finalists = run.finals_progress, run.finalists
+    stopped = run.finals.stopped
+    short = f"the time was too short for {stopped} of {progress[1]} re-trainings" if progress and stopped else ""
     if not finalists:
         if progress is None:
             stale = run.finals.asked is not None
             return ["", f"Finalists: none since the search went on; {command('finalists', run)}"] if stale else []
+        if progress[0] == progress[1]:
+            return ["", f"Finalists: none, {short}; {command('finalists', run)}"] if short else []
         return ["", f"Finalists: {progress[0]} of {progress[1]} re-trainings done"]
     # The median of several: what is exported is one of them, see `RunReader.ranked`.
     rows = [("", run.objective.name, "search", "gap", "test")]
     for rank, finalist in enumerate(finalists, 1):
         gap = "none" if finalist.gap is None else f"{'+' if finalist.gap >= 0 else '-'}{shown(abs(finalist.gap))}"
         failed = f" ({finalist.failed} failed)" if finalist.failed else ""
+        failed += f" ({len(finalist.scores)} trained)" if finalist.stopped else ""
         mean, test = (_spread_words(*each) for each in _means(finalist))
         rows.append((f"{rank}.", mean + failed, shown(finalist.search_score), gap, test))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     seeds = _count(len(finalists[0].retrainings), "other seed")
     return [
         "",
-        f"Finalists, trained again from {seeds} (the best one's median is the best network):",
+        f"Finalists, trained again from {seeds} (the best one's median is the best network)"
+        f"{'; ' + short if short else ''}:",
         *("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
     ]
 
@@ -255,7 +273,7 @@ def summary_values(run: RunReader) -> dict[str, Any]:
     best = _leader(run)
     return {
         "run_dir": str(run.directory),
-        "running": run.owner is not None,
+        "running": run.owner not in (None, os.getpid()),
         "stop": run.stop,
         "generations": run.generations,
         "evaluated": run.evaluated,
@@ -263,6 +281,7 @@ def summary_values(run: RunReader) -> dict[str, Any]:
         "infeasible": run.infeasible,
         "front": [{"scores": dict(record.evaluation.scores), "digest": record.digest} for record in run.front()],
         "seconds": run.seconds,
+        "times": run.times.split,
         "budget": run.budget.model_dump(),
         "objective": run.objective.name,
         "direction": run.objective.direction,
@@ -299,6 +318,7 @@ def _finalist_values(finalist: Finalist) -> dict[str, Any]:
         "spread": finalist.spread,
         "gap": finalist.gap,
         "failed": finalist.failed,
+        "stopped": finalist.stopped,
         "test_scores": list(finalist.test_scores),
         "test_mean": finalist.test_mean,
         "test_spread": finalist.test_spread,

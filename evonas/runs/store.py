@@ -39,6 +39,7 @@ from evonas.runs.records import result_to_json
 from evonas.runs.reports import population_text, results_csv
 from evonas.runs.rows import insert, sealed, update
 from evonas.runs.storage import durably, storing
+from evonas.runs.times import TimesWriter
 from evonas.snapshot import snapshots_to_arrays
 from genomes.codec import canonical_json
 from genomes.errors import InputError
@@ -64,8 +65,8 @@ class RunStore(RunReader):
         super().__init__(directory)
         self._key = (self.fingerprint[:16], str(TRAINER_VERSION))
         self.finals: FinalsWriter = FinalsWriter(self._connection, self._weights, self.objective, self._commit)
-        self._session, self._counted = 0, self.counts
-        self._reported_at, self._report_seconds = 0.0, 0.0
+        self.times: TimesWriter = TimesWriter(self._connection, self._commit)
+        self._session, self._counted, self._reported_at, self._report_seconds = 0, self.counts, 0.0, 0.0
         self._weights.collect(self._named_weights())
         for path in self.directory.glob(f".*{TEMPORARY}"):
             path.unlink(missing_ok=True)
