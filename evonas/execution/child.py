@@ -19,6 +19,7 @@ from typing import IO, Any, NoReturn
 
 import evonas
 from evonas.building import PackedBuild
+from evonas.errors import WorkerError
 from evonas.execution.messages import Beat, Cancel, Finished, Part, Ready, Refused, Retiring, Start, Train, Warm
 from evonas.interruption import Abandoned
 from evonas.memory import machine_bytes
@@ -32,18 +33,6 @@ _LOOK_SECONDS = 0.1
 #: What a worker has to end a request that was cancelled: half the time that it took to start, within these bounds.
 _CANCEL_SECONDS = (0.5, 5.0)
 _REASON_CHARACTERS = 200
-
-
-class WorkerError(RuntimeError):
-    """Something in the worker went wrong. The text has the worker's traceback.
-
-    Attributes:
-        raised: the exception in one line, when a request raised one; empty when the worker does not start, or died.
-    """
-
-    def __init__(self, text: str, raised: str = "") -> None:
-        super().__init__(text)
-        self.raised = raised
 
 
 class WorkerDied(Exception):
