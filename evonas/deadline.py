@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from evonas.evaluation import Evaluation
     from evonas.runs.store import RunStore
 
-__all__ = ["MOST_FOR_RETRAINING", "Abandonable", "Timetable", "abandon_when", "makespan", "process_started"]
+__all__ = [
+    "MOST_FOR_RETRAINING",
+    "RETRAINING_FACTOR",
+    "Abandonable",
+    "Timetable",
+    "abandon_when",
+    "makespan",
+    "process_started",
+]
 
 #: Seconds of a re-training over those that the search measured of the network: other seeds may stop later.
 RETRAINING_FACTOR = 1.2

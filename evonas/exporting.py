@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,7 +32,7 @@ __all__ = ["Exporter", "export", "export_ensemble"]
 _AHEAD_SECONDS = 45.0
 #: Seconds of an export over those until its process was ready, those while that is not known, and the most of a run's
 #: time that is left for it.
-_EXPORT_FACTOR, _EXPORT_GUESS, _EXPORT_SHARE = 0.8, 3.0, 0.15
+_EXPORT_FACTOR, _EXPORT_GUESS, _EXPORT_SHARE = 0.6, 3.0, 0.15
 
 
 def export(
@@ -129,6 +130,7 @@ class Exporter:
         self._timetable, self._gives_up = timetable, gives_up
         self._starting = threading.Lock()
         self._timer: threading.Timer | None = None
+        self._started = math.inf
         self.worker: WorkerEvaluator | None = None
 
     def __enter__(self) -> Self:
@@ -160,7 +162,7 @@ class Exporter:
                 worker = worker_for(self._space, data, self._settings, self._build, process)
                 worker.abandon_when(self._gives_up)
                 worker.start()
-                self.worker = worker
+                self._started, self.worker = monotonic(), worker
 
     def _start_if_possible(self) -> None:
         with suppress(OSError):  # tried again, and said, when it is needed
@@ -169,7 +171,10 @@ class Exporter:
     def expected_seconds(self) -> float:
         """Seconds that an export will take."""
         known = None if self.worker is None else self.worker.start_seconds
-        seconds = _EXPORT_GUESS if known is None else _EXPORT_FACTOR * known
+        if known is None:
+            seconds = max(_EXPORT_GUESS, _EXPORT_FACTOR * (monotonic() - self._started))
+        else:
+            seconds = _EXPORT_FACTOR * known
         return min(seconds, _EXPORT_SHARE * self._timetable.bound)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-from evonas.deadline import Timetable, abandon_when, makespan
+from evonas.deadline import RETRAINING_FACTOR, Timetable, abandon_when, makespan
 from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Weights
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.finals import Retraining, retraining_seeds
@@ -102,8 +102,9 @@ def _fitting(candidates: Sequence[Candidate], done: frozenset[int], timetable: T
     waiting = [place for place in range(len(candidates)) if place not in done]
     if timetable.bound == math.inf:
         return frozenset(waiting)
+    # Not with the margin that the search left: what is not done when the time is over is given up.
     seconds = timetable.retraining_seconds(len({candidate.digest for candidate in candidates}))
-    left = timetable.left - timetable.end_seconds
+    left = (timetable.left - timetable.end_seconds) * RETRAINING_FACTOR
     count = len(waiting)
     while count and makespan((seconds[place % len(seconds)] for place in waiting[:count]), timetable.slots) > left:
         count -= 1

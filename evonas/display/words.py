@@ -170,8 +170,8 @@ def _budget(budget: Budget, objective: str) -> str:
 
 
 def _split(run: RunReader) -> str:
-    """Where the time went, in seconds."""
-    return ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in run.times.split.items())
+    """Where the time went."""
+    return "Time: " + ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in run.times.split.items())
 
 
 def _count(number: int, noun: str) -> str:
@@ -189,7 +189,7 @@ def summary_lines(run: RunReader) -> list[str]:
     """Why the run stopped, what it has spent and the best network."""
     spent = f"{_count(run.generations, 'generation')}, {_count(run.evaluated, 'network')} trained"
     by = f" by the {run.settings.trainer} trainer" if run.settings.trainer in TRAINERS else ""
-    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}{by}: {_split(run)}"]
+    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}{by}", _split(run)]
     if run.infeasible:
         lines.append(f"{_count(run.infeasible, 'network')} over the limits, not trained")
     best = _leader(run)
@@ -237,8 +237,8 @@ def finalist_lines(run: RunReader) -> list[str]:
     seeds = _count(len(finalists[0].retrainings), "other seed")
     return [
         "",
-        f"Finalists, trained again from {seeds} (the best one's median is the best network)"
-        f"{'; ' + short if short else ''}:",
+        f"Finalists, trained again from {seeds} (the best one's median is the best network):",
+        *([f"  ({short})"] if short else []),
         *("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
     ]
 
