@@ -36,12 +36,12 @@ __all__ = [
 
 #: Seconds of a re-training over those that the search measured of the network: other seeds may stop later.
 RETRAINING_FACTOR = 1.2
-#: Share of a run's time that is left for re-trainings at most.
-MOST_FOR_RETRAINING = 0.25
+#: Share of a run's time that is left for re-trainings at most; and before a first generation is complete.
+MOST_FOR_RETRAINING, MOST_AT_FIRST = 0.25, 0.1
 #: What the end takes beside what is measured of it: a share of the run's time, and seconds.
 _END_SHARE, _END_SECONDS, _END_MOST = 0.01, 0.3, 5.0
 #: What a run may take beyond its time: seconds, or a share of it; and how late scoring on the test split may end.
-_LATE_SECONDS, _LATE_SHARE, _TESTS_LATE = 1.5, 0.015, 0.5
+_LATE_SECONDS, _LATE_SHARE, _TESTS_LATE = 1.2, 0.015, 0.5
 #: Results before which it is not measured how many networks are trained at a time.
 _FEW_RESULTS = 3
 #: A process that is older when this is imported did something else before: its time is not that of a command.
@@ -228,7 +228,8 @@ class Timetable:
         top, seeds = self._finals
         if not top or not seeds:
             return 0.0
-        return min(makespan(self.retraining_seconds(top) * seeds, self.slots), MOST_FOR_RETRAINING * self.bound)
+        most = MOST_FOR_RETRAINING if self._store.generations else MOST_AT_FIRST
+        return min(makespan(self.retraining_seconds(top) * seeds, self.slots), most * self.bound)
 
     @property
     def end_seconds(self) -> float:

@@ -149,7 +149,7 @@ class Exporter:
             self._timer.cancel()
             self._timer.join()
         if self.worker is not None:
-            self.worker.close()
+            self.worker.close(0.0)  # it has nothing to put away, and the libraries take their time
 
     def start(self) -> None:
         """Starts the process, unless it was started. Does not wait for it."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
 from evonas.data.prepared import columns_seen
-from evonas.machine import multiplications_a_second
+from evonas.machine import core_share, multiplications_a_second
 from evonas.objective import Objective
 from evonas.seeds import first_generation_rng
 from evonas.strategies import STRATEGIES, make_strategy
@@ -123,6 +123,7 @@ def first_generation(
     seconds: float,
     threads: int,
     flops: Callable[[], float] = multiplications_a_second,
+    share: Callable[[int], float] = core_share,
 ) -> FirstGeneration | None:
     """What a run is to begin with, None for what the strategy begins with anyway.
 
@@ -135,6 +136,7 @@ def first_generation(
         seconds: of the run that are left, infinite where it has no bound.
         threads: networks at a time.
         flops: measures what one core of the machine does.
+        share: of a core that each of so many threads will have.
     """
     if seconds == math.inf or not hasattr(space, "architecture") or not STRATEGIES[settings.strategy].trains:
         return None
@@ -143,7 +145,8 @@ def first_generation(
     cost = _cost(space, data, settings, speed, core)
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=initial, settings=settings)
     candidates = strategy.ask()
-    room = max(0.0, _SHARE * seconds - _START_SECONDS) * (min(threads, len(candidates)) if speed.at_once else 1)
+    at_once = min(threads, len(candidates)) if speed.at_once else 1
+    room = max(0.0, _SHARE * seconds - _START_SECONDS) * at_once * share(at_once)
     epochs = candidates[0].epochs
     if sum(cost(each.genome, each.epochs) for each in candidates) <= room:
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["multiplications_a_second", "usable_cores"]
+__all__ = ["core_share", "multiplications_a_second", "usable_cores"]
 
 #: Width of the matrices that are multiplied to see how fast that goes, and how often.
 _WIDTH, _TIMES = 384, 8
@@ -30,18 +30,23 @@ def usable_cores() -> int:
     return max(1, math.ceil(cores))
 
 
-def multiplications_a_second() -> float:
-    """Floating-point operations a second of one thread that multiplies float32 matrices, as busy as the machine is.
+def core_share(threads: int) -> float:
+    """The share of a core that each of so many threads will have beside what has been running in the last minute."""
+    with suppress(OSError):
+        busy = os.getloadavg()[0]
+        return min(1.0, (os.cpu_count() or 1) / (busy + threads))
+    return 1.0
 
-    Takes some ten milliseconds.
-    """
+
+def multiplications_a_second() -> float:
+    """Floating-point operations a second of one core that multiplies float32 matrices. Takes some ten milliseconds."""
     from threadpoolctl import threadpool_limits
 
     matrix = np.full((_WIDTH, _WIDTH), 0.5, np.float32)
     with threadpool_limits(limits=1, user_api="blas"):
         matrix @ matrix
-        started = time.perf_counter()
+        started = time.thread_time()  # another process may have the core meanwhile
         for _ in range(_TIMES):
             matrix @ matrix
-        seconds = time.perf_counter() - started
+        seconds = time.thread_time() - started
     return 2.0 * _WIDTH**3 * _TIMES / max(seconds, 1e-9)
