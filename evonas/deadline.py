@@ -41,7 +41,7 @@ MOST_FOR_RETRAINING, MOST_AT_FIRST = 0.25, 0.1
 #: What the end takes beside what is measured of it: a share of the run's time, and seconds.
 _END_SHARE, _END_SECONDS, _END_MOST = 0.01, 0.3, 5.0
 #: What a run may take beyond its time: seconds, or a share of it; and how late scoring on the test split may end.
-_LATE_SECONDS, _LATE_SHARE, _TESTS_LATE = 1.2, 0.015, 0.5
+_LATE_SECONDS, _LATE_SHARE, _TESTS_LATE = 0.8, 0.015, 0.5
 #: Results before which it is not measured how many networks are trained at a time.
 _FEW_RESULTS = 3
 #: A process that is older when this is imported did something else before: its time is not that of a command.

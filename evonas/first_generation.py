@@ -40,8 +40,9 @@ _START_SECONDS = 2.0
 _DRAWS = 15
 #: Of these the cheapest, so many for each one that is wanted, are cheap enough whatever they cost: not all alike.
 _CHEAPEST = 3
-#: The fewest epochs that they are cut to where even the cheapest networks take too long.
-_FEWEST_EPOCHS = 3
+#: What networks may take together, over what there is, before their epochs are cut; and the fewest epochs that they
+#: are cut to.
+_TOLERANCE, _FEWEST_EPOCHS = 1.25, 3
 #: A step of training multiplies three times: forward, for the weights' gradients and for those of the inputs.
 _MULTIPLICATIONS = 3
 
@@ -160,7 +161,7 @@ def first_generation(
     genomes = (*kept, *list(found.values())[:wanted])
     taken = sum(cost(genome, epochs) for genome in genomes[len(kept) :])
     most = settings.epochs
-    if taken > room and "epochs" not in settings.model_fields_set:
+    if taken > _TOLERANCE * room and "epochs" not in settings.model_fields_set:
         most = min(most, max(_FEWEST_EPOCHS, int(most * max(room, 0.0) / taken)))
     return FirstGeneration(genomes, most, taken * most / settings.epochs, core)
 

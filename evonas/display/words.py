@@ -15,7 +15,7 @@ from evonas.data.encoding import Number, Preparation, view_of
 from evonas.data.prepared import PreparedData
 from evonas.data.words import Words
 from evonas.devices import TRAINERS
-from evonas.evolution import describe_stop
+from evonas.evolution import Stop, describe_stop
 from evonas.genome_files import network_facts
 from evonas.runs.finals import Finalist
 from evonas.runs.reader import DATA_NAME, RunReader
@@ -333,6 +333,12 @@ def _finalist_values(finalist: Finalist) -> dict[str, Any]:
 def _leader(run: RunReader) -> Record | None:
     """What counts as the best network, if any has a score."""
     return run.ranked(1) if run.best(1) else None
+
+
+def is_late(run: RunReader) -> bool:
+    """Whether the time was over before the best network could be written."""
+    bound = run.budget.seconds
+    return bound is not None and run.seconds >= bound and run.stop != Stop.INTERRUPTED and bool(run.best(1))
 
 
 def exported_lines(exported: Exported, objective: str) -> list[str]:
