@@ -212,6 +212,12 @@ class WorkerProcess:
         finally:
             self._log.close()
 
+    def kill(self) -> None:
+        """Ends the process without waiting until it has ended. For the end of this process, too."""
+        self._abandon()
+        self._connection.close()
+        self._log.close()
+
     def _wait_until_ready(self) -> None:
         if self._ready:
             return

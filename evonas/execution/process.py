@@ -187,14 +187,16 @@ class WorkerEvaluator:
         """
         self._ask_once(Ping)
 
-    def close(self, patience_seconds: float = 1.0) -> None:
-        """Ends the worker, within two seconds. May be called twice; a later request starts another one.
-
-        Args:
-            patience_seconds: after which it is killed.
-        """
+    def kill(self) -> None:
+        """Ends the worker at once, as `close`, and does not wait until its process has ended."""
         if self._worker is not None:
-            self._worker.stop(patience_seconds)
+            self._worker.kill()
+            self._worker = None
+
+    def close(self) -> None:
+        """Ends the worker, within two seconds. May be called twice; a later request starts another one."""
+        if self._worker is not None:
+            self._worker.stop()
             self._worker = None
 
     def _train(self, tasks: Sequence[TrainingTask], batch: _Batch) -> Iterator[dict[int, Evaluation]]:
