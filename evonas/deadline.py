@@ -133,7 +133,8 @@ class Timetable:
         self._before, self._parts_before = store.seconds, store.times.split
         self._parts: dict[str, float] = {}
         self._part, self._part_began = "rest", 0.0
-        self._reserve: float | None = None
+        self._retraining: float | None = None
+        self._has_network = False
         self._asking = 0.0
         self._results, self._trained, self._since, self._trained_in = 0, 0.0, 0.0, 0.0
 
@@ -178,14 +179,12 @@ class Timetable:
         """Whether what is left is for what follows."""
         if self.bound == math.inf:
             return False
-        if self._reserve is None:
-            self._reserve = self._for_retraining()
-        return self.left <= self._reserve + self.end_seconds
+        return self.left <= self._for_what_follows()
 
     @property
     def is_too_late_to_ask(self) -> bool:
         """Whether the search would be over before a strategy has answered, which nothing can interrupt."""
-        return self.search_is_over or self.left - self._asking <= (self._reserve or 0.0) + self.end_seconds
+        return self.bound < math.inf and self.left - self._asking <= self._for_what_follows()
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -202,7 +201,7 @@ class Timetable:
 
     def note_results(self, evaluations: Sequence[Evaluation]) -> None:
         """Told what came of training, as it comes, after it was committed."""
-        self._reserve = None
+        self._retraining = None
         now, seconds = time.monotonic(), sum(each.train_seconds for each in evaluations)
         if self._since:  # since the first result, which has waited for a process, for data and for a compiler
             self._results += len(evaluations)
@@ -224,6 +223,13 @@ class Timetable:
         times = self._store.times
         return [RETRAINING_FACTOR * times.training_seconds(record) for record in self._store.best(top)]
 
+    def _for_what_follows(self) -> float:
+        if self._retraining is None:
+            self._retraining = self._for_retraining()
+            self._has_network = bool(self._store.best_places(1))
+        # While there is nothing to be written, no time is left for that.
+        return self._retraining + self.end_seconds - (0.0 if self._has_network else self.ending())
+
     def _for_retraining(self) -> float:
         top, seeds = self._finals
         if not top or not seeds:
@@ -236,7 +242,8 @@ class Timetable:
         """Seconds for what follows the last training: test scores, reports, export, the last line."""
         if self.bound == math.inf or not self._has_end:
             return 0.0
-        return min(_END_SECONDS + _END_SHARE * self.bound, _END_MOST) + self.ending()
+        usual = min(_END_SECONDS + _END_SHARE * self.bound, _END_MOST)
+        return usual + 2.0 * self._store.report_seconds + self.ending()
 
     @property
     def finals_are_over(self) -> bool:

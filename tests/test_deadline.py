@@ -259,8 +259,8 @@ def test_a_command_keeps_its_time_and_trains_a_generation(tmp_path: Path, second
         for line in running.stdout or ():
             lines.append(line)
             taken = time.monotonic() - began
-        assert running.wait() == 0
     shown = "".join(lines)
+    assert running.wait() == 0, shown
     assert taken < seconds + max(2.0, 0.02 * seconds), shown
     with RunReader(out) as run:
         assert run.generations >= 1, shown
