@@ -21,6 +21,7 @@ from evonas.commands.options import (
     Quiet,
     TargetOption,
     TextOption,
+    ThreadsOption,
     TimeOption,
     option,
     roles_of,
@@ -38,6 +39,7 @@ _DEFAULTS = Settings(seed=0)
 
 
 def run(
+    context: typer.Context,
     data: Annotated[
         Path,
         typer.Argument(
@@ -49,7 +51,7 @@ def run(
         int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
     ] = None,
     evaluations: Annotated[int | None, option("Stop after N networks.", "N")] = None,
-    time: Annotated[str | None, option("Stop after this time: 45s, 10m, 1h30m.", "T")] = None,
+    time: Annotated[str | None, option("Be done after this time, everything counted: 45s, 10m, 1h30m.", "T")] = None,
     target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
     population: Annotated[
         list[str] | None,
@@ -132,6 +134,7 @@ def run(
         int | None,
         option(f"Best networks to train again at the end, from other seeds; 0 for none [{_DEFAULTS.finalists}].", "N"),
     ] = None,
+    threads: ThreadsOption = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -168,6 +171,7 @@ def run(
 
     from evonas import workers
 
+    workers.checked_threads(threads)
     with workers.standby_for(settings, build) as standby:
         # What takes long to import, while the worker does the same.
         from evonas.api import search_prepared
@@ -208,8 +212,10 @@ def run(
                 transfer=transfer,
                 source={**source, "drop": drop or []},
                 standby=standby,
+                threads=threads,
                 **listeners,
             ),
+            context,
             quiet,
             as_json,
         )

@@ -18,10 +18,11 @@ from evonas.objective import METRICS, Objective, objectives_of
 from evonas.pareto import front
 from evonas.runs import schema
 from evonas.runs.directory import DATA_NAME, check_links
-from evonas.runs.finals import Finalist, Finals
+from evonas.runs.finals import Finalist, Finals, ranked
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
 from evonas.runs.summaries import Counts, GenerationSummary, Idle, counted, idle_since, summarised
+from evonas.runs.times import Times
 from evonas.runs.weights import WeightFiles
 from evonas.snapshot import Snapshot, snapshots_from_arrays
 from genomes.errors import InputError
@@ -54,7 +55,7 @@ class RunReader:
         self.directory = Path(directory)
         self._connection = self._connect()
         self._weights = WeightFiles(self.directory)
-        self.finals = Finals(self._connection)
+        self.finals, self.times = Finals(self._connection), Times(self._connection)
         self._counted: Counts | None = None
         try:
             with self._reading():
@@ -268,7 +269,7 @@ class RunReader:
         asked, progress = self.finals.asked, self.finals_progress
         if asked is None or progress is None or progress[0] < progress[1]:
             return []
-        return sorted(self._gathered(*asked[1:]), key=lambda finalist: finalist.loss)
+        return ranked(self._gathered(*asked[1:]))
 
     def _gathered(self, top: int, seeds: int) -> list[Finalist]:
         """The `top` networks of the search with those of their re-trainings that are done, in the search's order."""

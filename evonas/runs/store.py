@@ -40,6 +40,7 @@ from evonas.runs.records import result_to_json
 from evonas.runs.reports import population_text, results_csv
 from evonas.runs.rows import insert, sealed, update
 from evonas.runs.storage import durably, storing
+from evonas.runs.times import TimesWriter
 from evonas.snapshot import snapshots_to_arrays
 from genomes.codec import canonical_json
 from genomes.errors import InputError
@@ -54,8 +55,8 @@ class RunStore(RunReader):
     """A run directory, owned by this process until `close`. Made by `create` and `open`.
 
     Attributes:
-        report_share: results.csv and population.json are written anew with every part as long as that takes at most
-            this share of the time; in a very long run they may lag by seconds until the session ends.
+        report_share: results.csv and population.json are written with every part as long as that takes at most this
+            share of the time; in a long run they may lag until the session ends. Last it took `report_seconds`.
     """
 
     report_share = 0.05
@@ -65,8 +66,8 @@ class RunStore(RunReader):
         super().__init__(directory)
         self._key = (self.fingerprint[:16], str(TRAINER_VERSION))
         self.finals: FinalsWriter = FinalsWriter(self._connection, self._weights, self.objective, self._commit)
-        self._session, self._counted = 0, self.counts
-        self._reported_at, self._report_seconds = 0.0, 0.0
+        self.times: TimesWriter = TimesWriter(self._connection, self._commit)
+        self._session, self._counted, self._reported_at, self.report_seconds = 0, self.counts, 0.0, 0.0
         self._weights.collect(self._named_weights())
         for path in self.directory.glob(f".*{TEMPORARY}"):
             path.unlink(missing_ok=True)
@@ -356,10 +357,10 @@ class RunStore(RunReader):
             write_atomically(self.directory / RESULTS, results_csv(self.records()).encode())
             write_atomically(self.directory / POPULATION, population.encode())
         self._reported_at = time.monotonic()
-        self._report_seconds = self._reported_at - started
+        self.report_seconds = self._reported_at - started
 
     def _report_if_cheap(self) -> None:
-        if time.monotonic() - self._reported_at >= self._report_seconds * (1 / self.report_share - 1):
+        if time.monotonic() - self._reported_at >= self.report_seconds * (1 / self.report_share - 1):
             self.write_reports()
 
     def _spend(self, seconds: float) -> None:
