@@ -16,7 +16,8 @@ import numpy as np
 if TYPE_CHECKING:
     from evonas.snapshot import Snapshot, Start
 
-__all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "Origin", "Status", "Strategy", "Weights"]
+__all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "OneByOne", "Origin", "Status", "Strategy"]
+__all__ += ["Weights"]
 
 #: Raised whenever equal candidates, data and settings come to give other bits: no run goes on with another version.
 TRAINER_VERSION = 1
@@ -211,5 +212,30 @@ class Strategy(Protocol):
         """Places (generation, index) of told candidates with `keep` that later ones may still start from.
 
         Asked after every `tell`; what is kept of all others is dropped.
+        """
+        ...
+
+
+class OneByOne(Strategy, Protocol):
+    """A strategy that can propose while candidates are out, so that nobody waits for the slowest of a generation.
+
+    What is out counts as proposed: no network is proposed twice while the space has others. A strategy is asked one by
+    one or for generations, not both; `state` may be taken at any time between two calls of `ask_one` and `tell_one`.
+    Candidates get consecutive numbers of generation and index, see `evonas.strategies.pending`.
+    """
+
+    def ask_one(self) -> Candidate:
+        """The next candidate; depends on the calls so far alone, in their order.
+
+        Raises:
+            RuntimeError: generations were asked for before.
+        """
+        ...
+
+    def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
+        """The outcome of a candidate that is out: an evaluation, or a plain score, of which NaN is a failure.
+
+        Raises:
+            RuntimeError: it is not out.
         """
         ...

@@ -8,6 +8,9 @@ A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in 
         candidates = strategy.ask(1)  # as many as can be evaluated at once; a whole generation unless given
         strategy.tell([f(candidate.genome) for candidate in candidates])  # numbers or `Evaluation`s; NaN is a failure
 
+Those with `StrategyRow.one_by_one` also propose while others are being evaluated, as when several workers take what is
+next: `ask_one()` and, in whatever order results come, `tell_one(candidate, score)`.
+
 `state()` gives all of a strategy as JSON values and `restore(state)` goes on from it: the next `ask` gives what it
 would have given then. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).
 """
@@ -40,7 +43,7 @@ class StrategyRow:
     from the last; without `trains` it evolves weights, which are not trained at all. One that `mutates` makes new
     networks by mutations, and takes a `repair` of them (`evonas.strategies.repairs`). One that `inherits` starts
     children from the weights of a parent where `Settings.inherit` says so; a `ladder` is what `Settings.rungs` are
-    steps of.
+    steps of. One that is `one_by_one` can propose while others are out (`evonas.evaluation.OneByOne`).
     """
 
     path: str
@@ -53,6 +56,7 @@ class StrategyRow:
     mutates: bool = False
     inherits: bool = False
     ladder: bool = False
+    one_by_one: bool = False
 
 
 #: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
@@ -65,6 +69,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             mutates=True,
             inherits=True,
             ladder=True,
+            one_by_one=True,
         ),
         "ga": StrategyRow(
             "evonas.strategies.ga:GeneticAlgorithm",
@@ -77,6 +82,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "regularised evolution: tournament winners mutate, the oldest die",
             "Real et al. 2019",
             mutates=True,
+            one_by_one=True,
         ),
         "nsga2": StrategyRow(
             "evonas.strategies.nsga2:ParetoEvolution",
@@ -89,6 +95,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.random_search:RandomSearch",
             "random search, the baseline",
             "Bergstra and Bengio 2012",
+            one_by_one=True,
         ),
         "hyperband": StrategyRow(
             "evonas.strategies.hyperband:Hyperband",
@@ -114,18 +121,21 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "tree-structured Parzen estimators, multivariate, by Optuna",
             "Bergstra et al. 2011; Optuna, Akiba et al. 2019",
             extra="optuna",
+            one_by_one=True,
         ),
         "gp": StrategyRow(
             "evonas.strategies.optuna_samplers:GaussianProcess",
             "expected improvement of a Gaussian process, by Optuna",
             "Jones, Schonlau and Welch 1998; Optuna, Akiba et al. 2019",
             extra="gp",
+            one_by_one=True,
         ),
         "cmaes": StrategyRow(
             "evonas.strategies.optuna_samplers:CMAES",
             "CMA-ES over the numbers, names at random, by Optuna",
             "Hansen and Ostermeier 2001; Optuna, Akiba et al. 2019",
             extra="optuna",
+            one_by_one=True,
         ),
     }
 )
