@@ -22,6 +22,9 @@ from genomes.errors import InputError
 __all__ = ["DEFAULT_GENERATIONS", "Budget", "Settings", "duration"]
 
 DEFAULT_GENERATIONS = 10
+#: Strategies that are asynchronous unless told otherwise, with trainers that train each network by itself.
+ASYNCHRONOUS_BY_DEFAULT = ("evolution",)
+ONE_BY_ONE_TRAINERS = ("native", "single")
 
 
 def _whole(value: Any) -> Any:
@@ -151,6 +154,11 @@ class Settings(_Frozen):
         default=3, ge=0, le=1000, description="best networks that are trained again at the end, from other seeds"
     )
     finalist_seeds: Whole = Field(default=3, ge=1, le=1000, description="how often each of them is trained again")
+    asynchronous: bool | None = Field(
+        default=None,
+        description="whether a network is proposed as soon as one is trained, not a generation at once; none is where "
+        "that was measured to be better: evolution, networks trained one by one",
+    )
     seed: Whole | None = Field(
         None, ge=0, lt=1 << 63, description="of everything random; none draws one and records it"
     )
@@ -171,8 +179,19 @@ class Settings(_Frozen):
             "mutation": 1 - self.crossover if self.mutation is None else self.mutation,
             "seed": draw_seed() if self.seed is None else self.seed,
             "memory_bytes": self.memory_bytes or program_bytes(),
+            "asynchronous": self._pays_asynchronously if self.asynchronous is None else self.asynchronous,
         }
         return self.model_copy(update=choices)
+
+    @property
+    def _pays_asynchronously(self) -> bool:
+        """Whether it is better not to wait for generations, see `benchmarks/asynchronous.py`.
+
+        Networks that are trained in one program come in generations; what measures a latency trains one at a time.
+        """
+        latency = self.max_latency_ms is not None or "latency_ms" in (self.objectives or ())
+        one_by_one = self.trainer in ONE_BY_ONE_TRAINERS and not latency
+        return self.strategy in ASYNCHRONOUS_BY_DEFAULT and one_by_one and not self.repair
 
     def difference(self, other: Settings) -> list[str]:
         """One line for each setting that differs, `name: ours -> theirs`."""

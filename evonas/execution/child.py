@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -19,7 +19,7 @@ from typing import IO, Any, NoReturn
 
 import evonas
 from evonas.building import PackedBuild
-from evonas.execution.messages import Beat, Cancel, Finished, Part, Ready, Refused, Retiring, Start, Train, Warm
+from evonas.execution.messages import Beat, Cancel, Finished, Opened, Part, Ready, Refused, Retiring, Start, Train, Warm
 from evonas.memory import machine_bytes
 from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
@@ -87,6 +87,9 @@ class WorkerProcess:
         """
         self._limits, self._memory_bytes, self._spent, self._timed = Limits(), 0, 0.0, False
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
+        #: Seconds that were spent waiting for answers, in all; and asked meanwhile: why the process is to be ended.
+        self.waited = 0.0
+        self.overdue: Callable[[], str] = lambda: ""
         self._log: IO[bytes] = tempfile.TemporaryFile() if log is None else log.open("a+b")  # noqa: SIM115
         ours, theirs = socket.socketpair()
         with theirs:
@@ -140,7 +143,15 @@ class WorkerProcess:
         """Number of the process."""
         return self._process.pid
 
-    def ask(self, request: Any, *arguments: Any) -> Generator[Part | Retiring | Finished, None, None]:
+    def add(self, request: Any, *arguments: Any) -> None:
+        """Sends `request(number, *arguments)`, which adds to what is being answered.
+
+        Raises:
+            WorkerDied: the process has ended.
+        """
+        self._send(request(self._number, *arguments))
+
+    def ask(self, request: Any, *arguments: Any) -> Generator[Part | Opened | Retiring | Finished, None, None]:
         """Sends `request(number, *arguments)` and yields the answers up to `Finished` or `Retiring`.
 
         A generator that is closed early cancels the request.
@@ -162,7 +173,7 @@ class WorkerProcess:
             while not answered:
                 answer = self._receive()
                 if answer.number == number:
-                    answered = not isinstance(answer, Part)
+                    answered = isinstance(answer, Finished | Retiring | Refused)
                     if isinstance(answer, Part) and answer.evaluations:
                         self._spent = 0.0
                     if isinstance(answer, Refused):
@@ -218,7 +229,8 @@ class WorkerProcess:
                 heard = self._connection.poll(_LOOK_SECONDS)
             except OSError:
                 raise WorkerDied(self._obituary()) from None
-            self._spent += min(time.monotonic() - started, 2 * _LOOK_SECONDS)
+            looked = min(time.monotonic() - started, 2 * _LOOK_SECONDS)
+            self._spent, self.waited = self._spent + looked, self.waited + looked
             if heard:
                 message = self._read()
                 headway = isinstance(message, Part) and not message.evaluations
@@ -236,6 +248,8 @@ class WorkerProcess:
                 self._end(f"hung: it made no headway for {limit:g} s")
             if self._timed and self._spent > (limit := self._limits.candidate_seconds or math.inf):
                 self._end(f"took longer than the {limit:g} s that a network may")
+            if reason := self.overdue():
+                self._end(reason)
             if self._ready and unheard > self._limits.beat_seconds:
                 self._end(f"hung: it gave no sign of life for {self._limits.beat_seconds:g} s")
 

@@ -154,6 +154,27 @@ def check_settings(settings: Settings) -> None:
                 f"{name} must {meant} with strategy {settings.strategy}, which has no use for it: "
                 f"leave it out, or choose {known}"
             )
+    if settings.asynchronous and row:
+        _check_asynchronous(settings, row)
+
+
+def _check_asynchronous(settings: Settings, row: StrategyRow) -> None:
+    if not row.one_by_one:
+        known = ", ".join(other for other, each in STRATEGIES.items() if each.one_by_one)
+        raise InputError(
+            f"asynchronous must be off with strategy {settings.strategy}, which needs the results of a whole "
+            f"generation: leave it out, or choose {known}"
+        )
+    if settings.repair:
+        raise InputError(
+            "asynchronous must be off with repair, whose range tests need the worker while nothing is trained: "
+            "leave one of them out"
+        )
+    if settings.trainer == "population":
+        raise InputError(
+            "asynchronous must be off with trainer population, which trains a whole generation in one program: "
+            "leave it out, or choose another trainer"
+        )
 
 
 def make_strategy(

@@ -61,6 +61,11 @@ class AgingEvolution(Population):
         self._seen.add(proposal.digest)
         return self._pending.add(to_candidate(proposal, self._settings, self._pending.place))
 
+    @property
+    def out(self) -> tuple[Candidate, ...]:
+        """See `OneByOne.out`."""
+        return self._pending.candidates
+
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
         """The candidate lives, the oldest dies."""
         _, asked = self._pending.take(candidate)

@@ -224,6 +224,11 @@ class Evolution:
         self._out = {}
         self._generation += 1
 
+    @property
+    def out(self) -> tuple[Candidate, ...]:
+        """See `OneByOne.out`."""
+        return self._pending.candidates
+
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
         """Remembers what came of the candidate."""
         number, asked = self._pending.take(candidate)

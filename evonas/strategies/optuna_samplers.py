@@ -152,6 +152,11 @@ class _Sampled(ABC):
         self._out[number], self._running[number] = _Trial(parameters, UNRANKED, number, len(self._told)), trial
         return self._pending.add(to_candidate(proposal, self._settings, self._pending.place))
 
+    @property
+    def out(self) -> tuple[Candidate, ...]:
+        """See `OneByOne.out`."""
+        return self._pending.candidates
+
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
         """Adds the trial to the history."""
         number, _ = self._pending.take(candidate)

@@ -62,6 +62,11 @@ class RandomSearch:
         self._initial = self._initial[1:]
         return self._pending.add(to_candidate(proposal, self._settings, self._pending.place))
 
+    @property
+    def out(self) -> tuple[Candidate, ...]:
+        """See `OneByOne.out`."""
+        return self._pending.candidates
+
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
         """Forgets the score."""
         self._pending.take(candidate)
