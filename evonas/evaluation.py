@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from evonas.snapshot import Snapshot, Start
 
 __all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "OneByOne", "Origin", "Status", "Strategy"]

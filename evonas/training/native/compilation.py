@@ -1,0 +1,254 @@
+"""The native trainer's compiled function: made once a machine, kept as an object file, loaded in milliseconds.
+
+numba turns `kernels/` into LLVM code, which is optimised together with `matmul.py`'s for the processor at hand. What
+is kept is plain machine code: loading it needs llvmlite, not numba, and nothing is unpickled. The file's name is a
+digest of all that the code depends on, so that an upgrade, another processor or another numba never meet an old one.
+
+    >>> seconds = prepare()     # compiles, or finds it compiled
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from evonas.training.native.frame import ENTRY, prototype
+
+__all__ = ["CACHE_VARIABLE", "cache_directories", "is_prepared", "load", "prepare"]
+
+#: Environment variable that names the folder for compiled code.
+CACHE_VARIABLE = "EVONAS_CACHE"
+
+_LOCK = threading.Lock()
+_HELD: dict[str, Any] = {}
+_HERE = Path(__file__).parent
+_MAGIC = b"evonas object 1\n"
+_DIGEST_BYTES = 32
+_MOST_BYTES = 64 << 20
+
+
+def load() -> Callable[..., None]:
+    """The compiled function, see `frame.prototype`; compiled now if it never was on this machine."""
+    with _LOCK:
+        if "function" not in _HELD:
+            _initialize()
+            code = _stored()
+            if code is None:
+                code = _compiled_elsewhere()
+                _store(code)
+            _HELD["function"], _HELD["engine"] = _loaded(code, ENTRY)
+        function: Callable[..., None] = prototype()(_HELD["function"])
+        return function
+
+
+def prepare() -> float:
+    """Compiles or loads the function. Returns the seconds that it took."""
+    began = time.perf_counter()
+    load()
+    return time.perf_counter() - began
+
+
+def is_prepared() -> bool:
+    """Whether loading will not have to compile: False where a person should be told that it takes some seconds."""
+    return "function" in _HELD or any(_trusted(folder / _file_name()) for folder in cache_directories())
+
+
+def cache_directories() -> Iterator[Path]:
+    """Folders that may hold compiled code, the preferred one first."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        yield Path(named)
+        return
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    yield Path(home) / "evonas"
+    yield Path(tempfile.gettempdir()) / f"evonas-{os.getuid()}"
+
+
+@cache
+def _file_name() -> str:
+    """Name of the object file: a digest of the sources, the tools and the processor."""
+    digest = hashlib.sha256()
+    for path in sorted(_HERE.rglob("*.py")):
+        digest.update(path.relative_to(_HERE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    features = ",".join(f"{name}{int(on)}" for name, on in sorted(llvm.get_host_cpu_features().items()))
+    versions = [metadata.version(name) for name in ("numba", "llvmlite", "numpy")]
+    for part in (*versions, llvm.get_process_triple(), llvm.get_host_cpu_name(), features):
+        digest.update(part.encode() + b"\0")
+    return f"kernels-{digest.hexdigest()[:32]}.o"
+
+
+def _trusted(path: Path) -> bool:
+    """Whether the file, and the folder it is in, are this user's alone to write: what it holds is run."""
+    try:
+        found, folder = path.lstat(), path.parent.stat()
+    except OSError:
+        return False
+    ours = {os.getuid(), 0}
+    writable = stat.S_IWGRP | stat.S_IWOTH
+    return (
+        stat.S_ISREG(found.st_mode)
+        and found.st_uid in ours
+        and folder.st_uid in ours
+        and not (found.st_mode | folder.st_mode) & writable
+        and found.st_size <= _MOST_BYTES
+    )
+
+
+def _stored() -> bytes | None:
+    """The object code kept by an earlier process, if it is whole."""
+    for folder in cache_directories():
+        path = folder / _file_name()
+        with suppress(OSError):
+            if _trusted(path):
+                content = path.read_bytes()
+                head = len(_MAGIC) + _DIGEST_BYTES
+                code = content[head:]
+                if content[:head] == _MAGIC + hashlib.sha256(code).digest():
+                    return code
+    return None
+
+
+def _store(code: bytes) -> None:
+    """Keeps the object code where it can: whole or not at all, whoever else does the same."""
+    for folder in cache_directories():
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".kernels-", dir=folder)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(_MAGIC + hashlib.sha256(code).digest() + code)
+                os.replace(name, folder / _file_name())
+            except OSError:
+                with suppress(OSError):
+                    os.unlink(name)
+                raise
+            if _trusted(folder / _file_name()):
+                return
+
+
+def _initialize() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+def _machine() -> Any:
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        codemodel="jitdefault",
+        jit=True,
+    )
+
+
+def _loaded(code: bytes, name: str) -> tuple[int, Any]:
+    """Address of a function of the object code, and what keeps it alive."""
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    address = engine.get_function_address(name)
+    if not address:
+        raise RuntimeError(f"the compiled code must have a function {name}, and has none: remove it from the cache")
+    return address, engine
+
+
+def _compiled_elsewhere() -> bytes:
+    """Compiles in a process of its own, which numba then need not be imported in, nor told how to optimise."""
+    root = str(_HERE.parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    # numba would optimise every function again in each that calls it, which takes minutes: all is optimised at the
+    # end, once.
+    environment = {**os.environ, "PYTHONPATH": path, "NUMBA_OPT": "0"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", __name__],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode != 0 or not done.stdout.startswith(_MAGIC):
+        raise RuntimeError(
+            f"the kernels must compile with numba {metadata.version('numba')}, but the compiler ended with "
+            f"{done.returncode}:\n{done.stderr.decode(errors='replace')[-4000:]}"
+        )
+    return done.stdout[len(_MAGIC) :]
+
+
+def _compiled_object() -> bytes:
+    """Compiles everything, in this process."""
+    from llvmlite import ir
+
+    from evonas.training.native import matmul
+
+    module = ir.Module("matmul")
+    module.triple = llvm.get_process_triple()
+    matmul.build(module, matmul.tile_for(dict(llvm.get_host_cpu_features())))
+    machine = _machine()
+    # numba links what it has compiled, and never calls it: any address will do.
+    llvm.add_symbol(matmul.NAME, 1)
+    text, name = _numba_code()
+    whole = llvm.parse_assembly(text)
+    whole.link_in(llvm.parse_assembly(str(module)))
+    whole.link_in(llvm.parse_assembly(_stubs(whole)))
+    for each in whole.functions:
+        if each.name == name:
+            each.name = ENTRY
+        elif not each.is_declaration:
+            each.linkage = "internal"
+    whole.verify()
+    _optimize(whole, machine)
+    code: bytes = machine.emit_object(whole)
+    return code
+
+
+def _numba_code() -> tuple[str, str]:
+    """The kernels as LLVM code, and the name of the function in it."""
+    from evonas.training.native.kernels.training import compiled
+
+    function = compiled()
+    return function.inspect_llvm(), function.native_name
+
+
+def _stubs(module: Any) -> str:
+    """Definitions of what numba's code refers to for exceptions and counting references, neither of which happens.
+
+    Without them the code could only be loaded where numba is.
+    """
+    needed = [
+        each for each in module.functions if each.is_declaration and each.name.startswith(("NRT_", "numba_", "Py"))
+    ]
+    lines = ["declare void @llvm.trap()"]
+    for each in needed:
+        kind = str(each.global_value_type)
+        result, arguments = kind.split(" (", 1)
+        lines.append(f"define {result} @{each.name}({arguments} {{ call void @llvm.trap() unreachable }}")
+    return "\n".join(lines)
+
+
+def _optimize(module: Any, machine: Any) -> None:
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = True
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+
+
+if __name__ == "__main__":
+    # Loops that may only be vector code if up to so many pairs of vectors do not overlap; the default of 8 is too few.
+    llvm.set_option("", "-runtime-memory-check-threshold=64")
+    _initialize()
+    sys.stdout.buffer.write(_MAGIC + _compiled_object())

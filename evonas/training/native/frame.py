@@ -1,0 +1,95 @@
+"""What is handed to the compiled function: the names and types of its arguments, in order."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ARRAYS", "CONTROL", "ENTRY", "addresses", "prototype"]
+
+#: Name of the compiled function.
+ENTRY = "evonas_native_run"
+
+#: Whole numbers that say what is to be done, by name; the array "control" holds them in this order.
+CONTROL = (
+    "instructions",
+    "weights",
+    "statistics",
+    "features",
+    "outputs",
+    "targets",
+    "rows",
+    "validation_rows",
+    "chunk",
+    "batch",
+    "steps",
+    "first_epoch",
+    "epochs",
+    "patience",
+    "loss",
+    "optimizer",
+    "seed",
+    "weighted",
+    "input_at",
+    "output_at",
+    "step_losses",
+)
+
+#: Arrays, by name, with their types. "state" holds best loss, reference and epochs waited, and is written, as are
+#: "progress" (epochs trained in this call; steps of the last one; 1 if stopped), the curves and what is trained.
+ARRAYS: Mapping[str, Any] = {
+    "control": np.int64,
+    "code": np.int64,
+    "reals": np.float32,
+    "weights": np.float32,
+    "gradients": np.float32,
+    "first": np.float32,
+    "second": np.float32,
+    "statistics": np.float32,
+    "best_weights": np.float32,
+    "best_statistics": np.float32,
+    "best_outputs": np.float32,
+    "values": np.float32,
+    "errors": np.float32,
+    "slopes": np.float32,
+    "penalty": np.float32,
+    "x": np.float32,
+    "y": np.float32,
+    "weight": np.float32,
+    "x_validation": np.float32,
+    "y_validation": np.float32,
+    "outputs": np.float32,
+    "order": np.int32,
+    "coefficients": np.float32,
+    "min_delta": np.float64,
+    "state": np.float64,
+    "train_curve": np.float64,
+    "curve": np.float64,
+    "step_losses": np.float64,
+    "stop": np.int32,
+    "progress": np.int64,
+}
+
+
+def prototype() -> Any:
+    """The C type of the compiled function. Calls let go of Python's lock."""
+    return ctypes.CFUNCTYPE(None, *(ctypes.c_void_p for _ in ARRAYS))
+
+
+def addresses(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
+    """Where the arrays lie, in order.
+
+    Raises:
+        TypeError: one is missing, is not contiguous, or has another type.
+    """
+    found = []
+    for name, dtype in ARRAYS.items():
+        array = arrays.get(name)
+        if array is None or array.dtype != dtype or not array.flags.c_contiguous:
+            raise TypeError(f"{name} must be a contiguous array of {np.dtype(dtype)}, not {array!r:.80}")
+        found.append(array.ctypes.data)
+    return found

@@ -1,0 +1,112 @@
+"""What a network is to the native trainer: a short list of instructions that one compiled loop runs.
+
+An instruction is a row of integers (the operation's number, then the fields that `OPERATIONS` names) and a row of real
+numbers. Tensors are named by where they begin in the arena of activations, weights by where they begin in the flat
+vector of weights. Each operation has a module of its name in `kernels/`, with `forward` and `backward`.
+
+    >>> fields("dropout")
+    {'source': 1, 'target': 2, 'width': 3, 'add_error': 4, 'layer': 5}
+
+A new kind of layer is a row here, a module in `kernels/` and what lowers it in `lowering.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "ACTIVATIONS",
+    "INTEGERS",
+    "LOSSES",
+    "OPERATIONS",
+    "OPTIMIZERS",
+    "REALS",
+    "Instruction",
+    "Operation",
+    "encode",
+    "fields",
+    "reals",
+]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """The fields of an operation's instructions, in order.
+
+    Attributes:
+        integers: offsets, widths and flags. `add_error` says that the gradient by the source is added to what other
+            operations have written there; -1 that nobody needs it.
+        reals: numbers.
+    """
+
+    integers: tuple[str, ...]
+    reals: tuple[str, ...] = ()
+
+
+#: Every operation. Its position is its number.
+OPERATIONS: Mapping[str, Operation] = {
+    # target (=|+=) source @ kernel (+ bias); bias is -1 where there is none. l2: penalty of the kernel in the loss.
+    "dense": Operation(("source", "inputs", "target", "units", "kernel", "bias", "add", "add_error"), ("l2",)),
+    "activation": Operation(("source", "target", "width", "add_error", "kind"), ("slope",)),
+    # statistics: moving mean, moving variance, then two vectors for the backward pass, each `width` long.
+    "batch_norm": Operation(
+        ("source", "target", "width", "add_error", "gamma", "beta", "statistics"), ("epsilon", "momentum")
+    ),
+    # scales: a tensor of one column that holds each row's 1 / standard deviation.
+    "layer_norm": Operation(("source", "target", "width", "add_error", "gamma", "beta", "scales"), ("epsilon",)),
+    "dropout": Operation(("source", "target", "width", "add_error", "layer"), ("rate",)),
+    # target = source * scale, a trained factor for each column.
+    "scale": Operation(("source", "target", "width", "add_error", "scale")),
+}
+#: Activations by number.
+ACTIVATIONS = ("linear", "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu", "gelu")
+#: Losses by number, of raw outputs: logits of a classifier.
+LOSSES = ("mse", "mae", "huber", "binary", "multiclass")
+#: Optimizers by number.
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam")
+
+#: Columns of encoded instructions.
+INTEGERS = 1 + max(len(operation.integers) for operation in OPERATIONS.values())
+REALS = max(len(operation.reals) for operation in OPERATIONS.values())
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One operation on given tensors and weights."""
+
+    operation: str
+    integers: Mapping[str, int]
+    reals: Mapping[str, float] = field(default_factory=dict)
+
+
+def fields(operation: str) -> dict[str, int]:
+    """Integer field -> its column in the encoded instructions."""
+    return {name: number for number, name in enumerate(OPERATIONS[operation].integers, 1)}
+
+
+def reals(operation: str) -> dict[str, int]:
+    """Real field -> its column."""
+    return {name: number for number, name in enumerate(OPERATIONS[operation].reals)}
+
+
+def encode(instructions: Iterable[Instruction]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The instructions as arrays, int64 of shape `(count, columns)` and float32 of shape `(count, real columns)`.
+
+    Raises:
+        KeyError: an instruction lacks a field, or its operation is not known.
+    """
+    listed = tuple(instructions)
+    code = np.zeros((len(listed), INTEGERS), np.int64)
+    numbers = np.zeros((len(listed), REALS), np.float32)
+    order = list(OPERATIONS)
+    for row, instruction in enumerate(listed):
+        code[row, 0] = order.index(instruction.operation)
+        for name, column in fields(instruction.operation).items():
+            code[row, column] = instruction.integers[name]
+        for name, column in reals(instruction.operation).items():
+            numbers[row, column] = instruction.reals[name]
+    return code, numbers

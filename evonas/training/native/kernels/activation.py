@@ -1,0 +1,100 @@
+"""Activations. The forward pass in training leaves the derivative in `slopes`, at the target's place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evonas.training.native.instructions import ACTIVATIONS
+from evonas.training.native.kernels.functions import erf_tail, exp, logistic, tanh
+from evonas.training.native.kernels.memory import INTEGERS, REALS, columns, kernel, part
+from evonas.training.native.kernels.pointwise import multiply_errors
+
+__all__ = ["backward", "forward"]
+
+F = np.float32
+SOURCE, TARGET, WIDTH, ADD_ERROR, KIND, SLOPE = columns("activation")
+_LINEAR, _RELU, _LEAKY, _ELU, _SELU, _SIGMOID, _TANH, _SILU, _GELU = range(len(ACTIVATIONS))
+_SELU_SCALE, _SELU_ALPHA = F(1.0507009873554805), F(1.6732632423543772)
+_DENSITY = F(1.0 / np.sqrt(2.0 * np.pi))
+
+
+@kernel
+def _kinked(size, z, h, d, right, left, saturation):
+    """`right * z` above 0, else `left * z + saturation * (exp(z) - 1)`."""
+    if saturation == F(0.0):
+        for i in range(size):
+            slope = right if z[i] > F(0.0) else left
+            h[i] = slope * z[i]
+            d[i] = slope
+    else:
+        for i in range(size):
+            x = z[i]
+            e = saturation * exp(F(0.0) if x > F(0.0) else x)
+            h[i] = right * x if x > F(0.0) else e - saturation
+            d[i] = right if x > F(0.0) else e
+
+
+@kernel
+def _relu(size, z, h, d):
+    for i in range(size):
+        x = z[i]
+        # NaN stays NaN.
+        h[i] = F(0.0) if x <= F(0.0) else x
+        d[i] = F(0.0) if x <= F(0.0) else F(1.0)
+
+
+@kernel
+def _smooth(kind, size, z, h, d):
+    if kind == _SIGMOID:
+        for i in range(size):
+            s = logistic(z[i])
+            h[i] = s
+            d[i] = s * (F(1.0) - s)
+    elif kind == _TANH:
+        for i in range(size):
+            t = tanh(z[i])
+            h[i] = t
+            d[i] = F(1.0) - t * t
+    elif kind == _SILU:
+        for i in range(size):
+            x = z[i]
+            s = logistic(x)
+            h[i] = x * s
+            d[i] = s * (F(1.0) + x * (F(1.0) - s))
+    else:  # gelu, exact
+        for i in range(size):
+            x = z[i]
+            e = exp(F(-0.5) * x * x)
+            tail = erf_tail(abs(x), e)
+            step = F(1.0) - tail if x > F(0.0) else tail
+            h[i] = x * step
+            d[i] = step + x * _DENSITY * e
+
+
+@kernel
+def forward(memory, at, run):
+    """target = f(source), and in training slopes = f'(source)."""
+    row = part(memory.code, at * INTEGERS)
+    size, kind = run.rows * row[WIDTH], row[KIND]
+    z = part(memory.values, row[SOURCE])
+    h = part(memory.values, row[TARGET])
+    d = part(memory.slopes, row[TARGET])
+    if kind == _RELU:
+        _relu(size, z, h, d)
+    elif kind == _LINEAR:
+        _kinked(size, z, h, d, F(1.0), F(1.0), F(0.0))
+    elif kind == _LEAKY:
+        _kinked(size, z, h, d, F(1.0), memory.reals[at * REALS + SLOPE], F(0.0))
+    elif kind == _ELU:
+        _kinked(size, z, h, d, F(1.0), F(0.0), F(1.0))
+    elif kind == _SELU:
+        _kinked(size, z, h, d, _SELU_SCALE, F(0.0), _SELU_SCALE * _SELU_ALPHA)
+    else:
+        _smooth(kind, size, z, h, d)
+
+
+@kernel
+def backward(memory, at, run):
+    """The source's error is the target's times the derivative."""
+    row = part(memory.code, at * INTEGERS)
+    multiply_errors(memory, row[SOURCE], row[TARGET], run.rows * row[WIDTH], row[ADD_ERROR])

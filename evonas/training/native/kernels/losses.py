@@ -1,0 +1,79 @@
+"""Losses of raw outputs, and their gradients by them. A row's loss of several outputs is the mean over them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from evonas.training.native.instructions import LOSSES
+from evonas.training.native.kernels.functions import exp
+from evonas.training.native.kernels.memory import kernel
+
+__all__ = ["row_loss"]
+
+F = np.float32
+_MSE, _MAE, _HUBER, _BINARY, _MULTICLASS = range(len(LOSSES))
+
+
+@kernel
+def _regression(kind, size, output, target, error, weight):
+    share = F(1.0) / F(size)
+    total = F(0.0)
+    for j in range(size):
+        difference = output[j] - target[j]
+        distance = abs(difference)
+        if kind == _MSE:
+            total += difference * difference
+            slope = F(2.0) * difference
+        else:
+            # Keras gives a difference of 0 the gradient 0.
+            sign = F(1.0) if difference > F(0.0) else (F(-1.0) if difference < F(0.0) else difference)
+            if kind == _MAE:
+                total += distance
+                slope = sign
+            else:
+                total += F(0.5) * difference * difference if distance <= F(1.0) else distance - F(0.5)
+                slope = difference if distance <= F(1.0) else sign
+        error[j] = weight * share * slope
+    return total * share
+
+
+@kernel
+def _binary(size, output, target, error, weight):
+    share = F(1.0) / F(size)
+    total = F(0.0)
+    for j in range(size):
+        z, y = output[j], target[j]
+        e = exp(-abs(z))
+        total += max(z, F(0.0)) - z * y + F(math.log1p(e)) + z * F(0.0)
+        p = F(1.0) / (F(1.0) + e) if z >= F(0.0) else e / (F(1.0) + e)
+        error[j] = weight * share * (p - y)
+    return total * share
+
+
+@kernel
+def _multiclass(size, output, target, error, weight):
+    hit = int(target[0])
+    peak = output[0]
+    for j in range(1, size):
+        peak = max(peak, output[j])
+    total = F(0.0)
+    for j in range(size):
+        e = exp(output[j] - peak)
+        error[j] = e
+        total += e
+    for j in range(size):
+        error[j] *= weight / total
+    error[hit] -= weight
+    return F(math.log(total)) + peak - output[hit]
+
+
+@kernel
+def row_loss(kind, size, output, target, error, weight):
+    """The loss of one row of `size` outputs; `error` becomes `weight` times its gradient by the outputs."""
+    if kind == _BINARY:
+        return _binary(size, output, target, error, weight)
+    if kind == _MULTICLASS:
+        return _multiclass(size, output, target, error, weight)
+    return _regression(kind, size, output, target, error, weight)

@@ -1,0 +1,63 @@
+"""Updates of the flat weights. What `c` holds is said in `evonas.training.optimizers`, number by number."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evonas.training.native.instructions import OPTIMIZERS
+from evonas.training.native.kernels.memory import kernel
+
+__all__ = ["update"]
+
+F = np.float32
+_SGD, _MOMENTUM, _NESTEROV, _RMSPROP = range(4)
+assert OPTIMIZERS[:4] == ("sgd", "momentum", "nesterov", "rmsprop")
+
+
+@kernel
+def _plain(c, size, w, g):
+    keep, rate = c[6], c[5]
+    for i in range(size):
+        w[i] = keep * w[i] - rate * g[i]
+
+
+@kernel
+def _momentum(c, size, w, g, m):
+    c0, c1, c4, c5, keep = c[0], c[1], c[4], c[5], c[6]
+    for i in range(size):
+        first = c0 * m[i] + c1 * g[i]
+        m[i] = first
+        w[i] = keep * w[i] - (c4 * first + c5 * g[i])
+
+
+@kernel
+def _rmsprop(c, size, w, g, v):
+    c2, c3, c5, keep, c8 = c[2], c[3], c[5], c[6], c[8]
+    for i in range(size):
+        second = c2 * v[i] + c3 * g[i] * g[i]
+        v[i] = second
+        w[i] = keep * w[i] - c5 * g[i] / np.sqrt(second + c8)
+
+
+@kernel
+def _adam(c, size, w, g, m, v):
+    c0, c1, c2, c3, c4, c5, keep, c7, c9 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[9]
+    for i in range(size):
+        first = c0 * m[i] + c1 * g[i]
+        second = c2 * v[i] + c3 * g[i] * g[i]
+        m[i] = first
+        v[i] = second
+        w[i] = keep * w[i] - (c4 * first + c5 * g[i]) / (c7 * np.sqrt(second) + c9)
+
+
+@kernel
+def update(kind, c, size, weights, gradients, first, second):
+    """One step: `c` are the step's coefficients, shape `(10,)`; `first` and `second` the moments, if any are kept."""
+    if kind == _SGD:
+        _plain(c, size, weights, gradients)
+    elif kind in (_MOMENTUM, _NESTEROV):
+        _momentum(c, size, weights, gradients, first)
+    elif kind == _RMSPROP:
+        _rmsprop(c, size, weights, gradients, second)
+    else:
+        _adam(c, size, weights, gradients, first, second)

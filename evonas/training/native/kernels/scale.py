@@ -1,0 +1,41 @@
+"""A trained factor for each column."""
+
+from __future__ import annotations
+
+from evonas.training.native.kernels.memory import INTEGERS, clear, columns, kernel, part
+
+__all__ = ["backward", "forward"]
+
+SOURCE, TARGET, WIDTH, ADD_ERROR, SCALE = columns("scale")
+
+
+@kernel
+def forward(memory, at, run):
+    """target = source * scale."""
+    row = part(memory.code, at * INTEGERS)
+    width = row[WIDTH]
+    scale = part(memory.weights, row[SCALE])
+    for r in range(run.rows):
+        x = part(memory.values, row[SOURCE] + r * width)
+        y = part(memory.values, row[TARGET] + r * width)
+        for j in range(width):
+            y[j] = x[j] * scale[j]
+
+
+@kernel
+def backward(memory, at, run):
+    """Gradients by the factors and the source."""
+    row = part(memory.code, at * INTEGERS)
+    width, keep = row[WIDTH], row[ADD_ERROR]
+    scale = part(memory.weights, row[SCALE])
+    gradient = part(memory.gradients, row[SCALE])
+    clear(gradient, width)
+    for r in range(run.rows):
+        x = part(memory.values, row[SOURCE] + r * width)
+        error = part(memory.errors, row[TARGET] + r * width)
+        into = part(memory.errors, row[SOURCE] + r * width)
+        for j in range(width):
+            gradient[j] += error[j] * x[j]
+        if keep >= 0:
+            for j in range(width):
+                into[j] = (into[j] if keep > 0 else x[j] * 0) + error[j] * scale[j]

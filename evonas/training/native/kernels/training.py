@@ -1,0 +1,159 @@
+"""The compiled function: trains a network for some epochs, or only computes its outputs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from evonas.training.native.frame import ARRAYS, CONTROL
+from evonas.training.native.kernels.losses import row_loss
+from evonas.training.native.kernels.memory import Memory, Run, copy, kernel, part
+from evonas.training.native.kernels.network import backward, forward
+from evonas.training.native.kernels.optimizers import update
+
+__all__ = ["compiled", "run"]
+
+F = np.float32
+(
+    INSTRUCTIONS, WEIGHTS, STATISTICS, FEATURES, OUTPUTS, TARGETS, ROWS, VALIDATION_ROWS, CHUNK, BATCH, STEPS,
+    FIRST_EPOCH, EPOCHS, PATIENCE, LOSS, OPTIMIZER, SEED, WEIGHTED, INPUT_AT, OUTPUT_AT, STEP_LOSSES,
+) = range(len(CONTROL))  # fmt: skip
+BEST, REFERENCE, WAITED = range(3)
+#: Numbers of an optimizer's step.
+COEFFICIENTS = 10
+_TYPES = {np.int64: types.int64, np.int32: types.int32, np.float32: types.float32, np.float64: types.float64}
+
+
+@kernel
+def _gather(source, width, order, rows, into):
+    """The rows of `source` that `order` names, one after the other."""
+    for r in range(rows):
+        copy(part(source, order[r] * width), part(into, r * width), width)
+
+
+@kernel
+def _batch_loss(control, memory, rows, order, y, weight):
+    """The batch's loss without penalties; the gradient by the outputs goes to the errors."""
+    outputs, targets = control[OUTPUTS], control[TARGETS]
+    share, total = F(1.0) / F(rows), 0.0
+    for r in range(rows):
+        at = control[OUTPUT_AT] + r * outputs
+        row = order[r]
+        scaled = share
+        if control[WEIGHTED]:
+            scaled = share * weight[row]
+        output, error = part(memory.values, at), part(memory.errors, at)
+        loss = row_loss(control[LOSS], outputs, output, part(y, row * targets), error, scaled)
+        total += float(loss) * float(scaled)
+    return total
+
+
+@kernel
+def _step(control, memory, rows, order, x, y, weight, step):
+    """One step's loss, penalties included; the gradients are left in memory."""
+    now = Run(rows, np.int64(1), control[SEED], step)
+    _gather(x, control[FEATURES], order, rows, part(memory.values, control[INPUT_AT]))
+    forward(memory, now)
+    loss = _batch_loss(control, memory, rows, order, y, weight)
+    backward(memory, now)
+    return loss + float(memory.penalty[0])
+
+
+@kernel
+def _validate(control, memory, x, y, outputs):
+    """Mean loss of the validation rows; their raw outputs go to `outputs`."""
+    count, width, features, targets = (
+        control[VALIDATION_ROWS], control[OUTPUTS], control[FEATURES], control[TARGETS]
+    )  # fmt: skip
+    total = 0.0
+    for first in range(0, count, control[CHUNK]):
+        rows = control[CHUNK] if count - first > control[CHUNK] else count - first
+        copy(part(x, first * features), part(memory.values, control[INPUT_AT]), rows * features)
+        forward(memory, Run(rows, np.int64(0), np.int64(0), np.int64(0)))
+        found = part(memory.values, control[OUTPUT_AT])
+        copy(found, part(outputs, first * width), rows * width)
+        if targets:
+            errors = part(memory.errors, control[OUTPUT_AT])
+            for r in range(rows):
+                target = part(y, (first + r) * targets)
+                at = r * width
+                total += float(row_loss(control[LOSS], width, part(found, at), target, part(errors, at), F(1.0)))
+    return total / count if count else math.nan
+
+
+@kernel
+def _keep_best(control, state, loss, min_delta, memory, outputs, best_weights, best_statistics, best_outputs):
+    """Early stopping: keeps the weights of the lowest loss, and counts the epochs since it improved."""
+    if loss < state[BEST]:
+        state[BEST] = loss
+        copy(memory.weights, best_weights, control[WEIGHTS])
+        copy(memory.statistics, best_statistics, control[STATISTICS])
+        copy(outputs, best_outputs, control[VALIDATION_ROWS] * control[OUTPUTS])
+    state[WAITED] += 1
+    if loss + min_delta < state[REFERENCE]:
+        state[REFERENCE] = loss
+        state[WAITED] = 0
+
+
+@kernel
+def _epoch(control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number):
+    """Trains one epoch; its mean loss, and how many of its steps were taken."""
+    rows, batch, steps = control[ROWS], control[BATCH], control[STEPS]
+    total = 0.0
+    for s in range(steps):
+        if stop[0] != 0:
+            return total, s
+        begin = s * batch
+        count = batch if rows - begin > batch else rows - begin
+        step = (control[FIRST_EPOCH] + number) * steps + s
+        loss = _step(control, memory, count, part(order, number * rows + begin), x, y, weight, step)
+        total += loss * count
+        at = number * steps + s
+        if at < control[STEP_LOSSES]:
+            step_losses[at] = loss
+        coefficient = part(coefficients, at * COEFFICIENTS)
+        update(control[OPTIMIZER], coefficient, control[WEIGHTS], memory.weights, memory.gradients, first, second)
+    return total / rows, steps
+
+
+def run(
+    control, code, reals, weights, gradients, first, second, statistics, best_weights, best_statistics, best_outputs,
+    values, errors, slopes, penalty, x, y, weight, x_validation, y_validation, outputs, order, coefficients,
+    min_delta, state, train_curve, curve, step_losses, stop, progress,
+):  # fmt: skip
+    """Trains for at most `epochs` epochs; with none, computes the outputs of the validation rows, and their loss.
+
+    Ends early when the patience is spent, when the validation loss is not finite, or within a step of `stop`.
+    """
+    memory = Memory(control[INSTRUCTIONS], code, reals, weights, gradients, statistics, values, errors, slopes, penalty)
+    if control[EPOCHS] == 0:
+        curve[0] = _validate(control, memory, x_validation, y_validation, outputs)
+    for number in range(control[EPOCHS]):
+        loss, steps = _epoch(
+            control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number
+        )
+        progress[1] = steps
+        if steps < control[STEPS] or stop[0] != 0:
+            progress[2] = 1
+            return
+        train_curve[number] = loss
+        validation = loss
+        if control[VALIDATION_ROWS]:
+            validation = _validate(control, memory, x_validation, y_validation, outputs)
+        curve[number] = validation
+        progress[0] = number + 1
+        _keep_best(
+            control, state, validation, min_delta[0], memory, outputs, best_weights, best_statistics, best_outputs
+        )
+        if not math.isfinite(validation) or (control[PATIENCE] >= 0 and state[WAITED] >= control[PATIENCE]):
+            return
+
+
+def compiled() -> Any:
+    """The function as numba compiles it; of pointers to arrays of the types that `frame.ARRAYS` names."""
+    signature = types.void(*(types.CPointer(_TYPES[dtype]) for dtype in ARRAYS.values()))
+    return numba.cfunc(signature, nopython=True, error_model="numpy")(run)

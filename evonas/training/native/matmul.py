@@ -1,0 +1,206 @@
+"""Matrix products of small float32 matrices, as LLVM code for the processor at hand.
+
+One function, `evonas_matmul`: C = A B, C = C + A B, or C = bias + A B. Tiles of C are held in registers while one loop
+runs over the inner dimension. A and B may be transposed. B is read where it lies, or, where its rows lie far apart, a
+panel of it is copied next to itself first; A is read where it lies. The matrices of a training step lie in the first
+two levels of the cache, where a general library spends as long on packing and dispatch as on the product (measured in
+benchmarks/results/LOG.md).
+
+Source: register tile and panels are those of Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix
+Multiplication".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from evonas.training.native.tiles import ACCUMULATE, BIAS, OVERWRITE, copy_kernel, tile_kernel, transpose_kernel
+
+__all__ = ["ACCUMULATE", "BIAS", "NAME", "OVERWRITE", "Tile", "build", "function_type", "tile_for"]
+
+NAME = "evonas_matmul"
+#: Inner dimension of a panel that is copied: with two vectors a row it fills half of the nearest cache.
+PANEL = 256
+#: Rows of B that are further apart than this, in numbers, are copied if C has at least as many rows.
+FAR, ROWS = 128, 24
+
+_F32, _I64 = ir.FloatType(), ir.IntType(64)
+_POINTER = _F32.as_pointer()
+_ARGUMENTS = ("a", "a_row", "a_column", "b", "b_row", "b_column", "c", "c_row", "m", "n", "k", "mode", "bias")
+_POINTERS = ("a", "b", "c", "bias")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The part of C that one loop computes: `rows` times two vectors of `lanes` numbers."""
+
+    rows: int
+    lanes: int
+
+
+def tile_for(features: Mapping[str, bool]) -> Tile:
+    """The largest tile that the registers of a processor hold, by its features as LLVM calls them."""
+    if features.get("avx512f"):
+        return Tile(12, 16)
+    if features.get("avx2") and features.get("fma"):
+        return Tile(6, 8)
+    return Tile(12 if features.get("neon") else 6, 4)
+
+
+def function_type() -> ir.FunctionType:
+    """`(a, a_row, a_column, b, b_row, b_column, c, c_row, m, n, k, mode, bias)`.
+
+    `x_row` and `x_column` are the distances of neighbours in a column and in a row of X, in numbers, for A, (m, k),
+    B, (k, n), and C, (m, n), whose columns lie side by side. One of B's is 1. All of m, n and k are at least 1. `bias`
+    is read in mode BIAS only.
+    """
+    return ir.FunctionType(ir.VoidType(), [_POINTER if name in _POINTERS else _I64 for name in _ARGUMENTS])
+
+
+def build(module: ir.Module, tile: Tile) -> ir.Function:
+    """Adds the function to a module."""
+    function = ir.Function(module, function_type(), NAME)
+    _Product(module, function, tile).build()
+    return function
+
+
+class _Product:
+    """The loops over the panels of B and the tiles of C."""
+
+    def __init__(self, module: ir.Module, function: ir.Function, tile: Tile) -> None:
+        self._tile = tile
+        self._kernels = {
+            (rows, vectors, masked): tile_kernel(
+                module, f"{NAME}_{rows}_{vectors}{'_cut' * masked}", tile.lanes, rows, vectors, masked
+            )
+            for rows in range(1, tile.rows + 1)
+            for vectors in (1, 2)
+            for masked in (False, True)
+        }
+        self._copies = {
+            (vectors, masked): copy_kernel(
+                module, f"{NAME}_copy_{vectors}{'_cut' * masked}", tile.lanes, vectors, masked
+            )
+            for vectors in (1, 2)
+            for masked in (False, True)
+        }
+        self._transpose = transpose_kernel(module, f"{NAME}_transpose", tile.lanes)
+        self._args = dict(zip(_ARGUMENTS, function.args, strict=True))
+        self._builder = ir.IRBuilder(function.append_basic_block("entry"))
+
+    def build(self) -> None:
+        """All columns of C: as many pairs of vectors as there are, then one or two that may be cut."""
+        builder, lanes, n = self._builder, self._tile.lanes, self._args["n"]
+        self._buffer = builder.alloca(_F32, (PANEL + lanes) * 2 * lanes)
+        self._buffer.align = 64
+        self._place, self._distance = builder.alloca(_POINTER), builder.alloca(_I64)
+        whole = builder.mul(builder.sdiv(n, _int(2 * lanes)), _int(2 * lanes))
+        _loop(builder, _int(0), whole, _int(2 * lanes), lambda column: self._panel(column, 2, _int(0), False))
+        left = builder.sub(n, whole)
+        for vectors in (1, 2):
+            above, upto = _int((vectors - 1) * lanes), _int(vectors * lanes)
+            inside = builder.icmp_signed("<", left, upto)
+            with builder.if_then(builder.and_(builder.icmp_signed(">", left, above), inside)):
+                self._panel(whole, vectors, builder.sub(left, above), True)
+            if vectors == 1:
+                with builder.if_then(builder.icmp_signed("==", left, upto)):
+                    self._panel(whole, vectors, _int(0), False)
+        builder.ret_void()
+
+    def _panel(self, column: Any, vectors: int, tail: Any, masked: bool) -> None:
+        """All rows of C in up to two vectors of columns."""
+        builder, args = self._builder, self._args
+        first = builder.gep(args["b"], [builder.mul(column, args["b_column"])])
+
+        def part(begin: Any) -> None:
+            left = builder.sub(args["k"], begin)
+            depth = builder.select(builder.icmp_signed("<", left, _int(PANEL)), left, _int(PANEL))
+            begins = builder.icmp_signed("==", begin, _int(0))
+            mode = builder.select(begins, args["mode"], _int(ACCUMULATE))
+            source = builder.gep(first, [builder.mul(begin, args["b_row"])])
+            b, b_row = self._near(source, column, depth, vectors, tail, masked)
+            a = builder.gep(args["a"], [builder.mul(begin, args["a_column"])])
+            self._tiles(a, b, b_row, column, depth, mode, vectors, tail, masked)
+
+        _loop(builder, _int(0), args["k"], _int(PANEL), part)
+
+    def _near(self, source: Any, column: Any, depth: Any, vectors: int, tail: Any, masked: bool) -> tuple[Any, Any]:
+        """Where the panel lies, and the distance of its rows: as it was, or copied."""
+        builder, args, lanes = self._builder, self._args, self._tile.lanes
+        place, distance = self._place, self._distance
+        builder.store(source, place)
+        builder.store(args["b_row"], distance)
+        turned = builder.icmp_signed("!=", args["b_column"], _int(1))
+        far = builder.icmp_signed(">=", args["b_row"], _int(FAR))
+        often = builder.icmp_signed(">=", args["m"], _int(ROWS))
+        with builder.if_then(builder.or_(turned, builder.and_(far, often))):
+            builder.store(self._buffer, place)
+            builder.store(_int(2 * lanes), distance)
+            with builder.if_else(turned) as (then, otherwise):
+                with then:
+                    for vector in range(vectors):
+                        at = builder.add(column, _int(vector * lanes))
+                        last = builder.sub(builder.sub(args["n"], at), _int(1))
+                        rows = builder.gep(source, [builder.mul(_int(vector * lanes), args["b_column"])])
+                        into = builder.gep(self._buffer, [_int(vector * lanes)])
+                        builder.call(self._transpose, [rows, args["b_column"], last, into, depth])
+                with otherwise:
+                    builder.call(self._copies[vectors, masked], [source, args["b_row"], self._buffer, depth, tail])
+        return builder.load(place), builder.load(distance)
+
+    def _tiles(
+        self, a: Any, b: Any, b_row: Any, column: Any, depth: Any, mode: Any, vectors: int, tail: Any, masked: bool
+    ) -> None:
+        """Tiles of nearly equal height, one below the other."""
+        builder, args, height = self._builder, self._args, self._tile.rows
+        count = builder.sdiv(builder.add(args["m"], _int(height - 1)), _int(height))
+        low, rest = builder.sdiv(args["m"], count), builder.srem(args["m"], count)
+        c = builder.gep(args["c"], [column])
+        shift = builder.select(builder.icmp_signed("==", args["mode"], _int(BIAS)), column, _int(0))
+        bias = builder.gep(args["bias"], [shift])
+
+        def one(number: Any) -> None:
+            extra = builder.icmp_signed("<", number, rest)
+            rows_here = builder.add(low, builder.zext(extra, _I64))
+            top = builder.add(builder.mul(number, low), builder.select(extra, number, rest))
+            left = builder.gep(a, [builder.mul(top, args["a_row"])])
+            into = builder.gep(c, [builder.mul(top, args["c_row"])])
+            end = builder.append_basic_block("tile_end")
+            switch = builder.switch(rows_here, end)
+            for rows in range(1, height + 1):
+                block = builder.append_basic_block(f"rows_{rows}")
+                switch.add_case(_int(rows), block)
+                with builder.goto_block(block):
+                    builder.call(
+                        self._kernels[rows, vectors, masked],
+                        [left, args["a_row"], args["a_column"], b, b_row, into, args["c_row"], depth, mode, bias, tail],
+                    )
+                    builder.branch(end)
+            builder.position_at_end(end)
+
+        _loop(builder, _int(0), count, _int(1), one)
+
+
+def _int(value: int) -> ir.Constant:
+    return ir.Constant(_I64, value)
+
+
+def _loop(builder: ir.IRBuilder, start: Any, stop: Any, step: Any, body: Callable[[Any], None]) -> None:
+    """`for number in range(start, stop, step): body(number)`."""
+    before = builder.block
+    test, inside = builder.append_basic_block("test"), builder.append_basic_block("body")
+    after = builder.append_basic_block("after")
+    builder.branch(test)
+    builder.position_at_end(test)
+    number = builder.phi(_I64)
+    number.add_incoming(start, before)
+    builder.cbranch(builder.icmp_signed("<", number, stop), inside, after)
+    builder.position_at_end(inside)
+    body(number)
+    number.add_incoming(builder.add(number, step), builder.block)
+    builder.branch(test)
+    builder.position_at_end(after)

@@ -1,0 +1,349 @@
+"""`NativeTrainer`: trains each network by itself, at its exact shapes, one in each thread. For CPUs; without Keras.
+
+Nothing is shared between trainings but the rows, so that no result depends on what else is trained, and any training
+can end at any step.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from evonas.data.prepared import PreparedData, Split
+from evonas.evaluation import Evaluation, Status
+from evonas.memory import free_bytes
+from evonas.snapshot import Snapshot
+from evonas.training.combine import combined, member_seed
+from evonas.training.initial import epoch_order
+from evonas.training.native.compilation import load
+from evonas.training.native.lowering import Program, lower
+from evonas.training.native.threads import Pool
+from evonas.training.native.training import CHUNK_ROWS, Optimization, Rows, Stopped, Training
+from evonas.training.schedule import learning_rates
+from evonas.training.scores import scores
+from evonas.training.start import start_of
+from evonas.training.trainer import TrainingSettings, TrainingTask
+from evonas.training.transfer import first_weights
+from evonas.training.views import Views
+from genomes.architecture import count_parameters, graph_from_json, numbers_of
+from genomes.errors import InputError
+
+__all__ = ["NativeTrainer", "optimization", "rows_of", "usable_cores"]
+
+#: Seconds between signs of headway while no training ends.
+_HEADWAY_SECONDS = 0.25
+#: Share of the memory given that trainings may take; the rest is for data and what comes back.
+_MEMORY_SHARE = 0.8
+
+#: The next task to train and its number; None when there is none at the moment.
+Source = Callable[[], tuple[int, TrainingTask] | None]
+
+
+class NativeTrainer:
+    """Trains dense networks, one in each thread, the longest first. Meets `Trainer`."""
+
+    def __init__(
+        self,
+        data: PreparedData,
+        settings: TrainingSettings,
+        threads: int | None = None,
+        memory_bytes: int | None = None,
+        candidate_seconds: float | None = None,
+    ) -> None:
+        """Loads the kernels, which are compiled where they never were.
+
+        Args:
+            data: what to train on.
+            settings: what is the same for every network.
+            threads: networks in training at a time; None is one a core that this process may use.
+            memory_bytes: that trainings may take together; None is most of what is free.
+            candidate_seconds: after which a network that is still in training fails; None is no bound.
+
+        Raises:
+            InputError: the settings ask for what this trainer has not.
+        """
+        if settings.precision != "float32":
+            raise InputError(
+                f"precision must be float32 with the native trainer, not {settings.precision}: "
+                "take another trainer (population or single), or leave the precision as it is"
+            )
+        load()
+        self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
+        self._views, self._rows = Views(data), dict[tuple[str, int], Rows]()
+        self._threads = threads or usable_cores()
+        self._memory_bytes = int(_MEMORY_SHARE * (memory_bytes or free_bytes()))
+        self._candidate_seconds = candidate_seconds
+        self._running: set[_Member] = set()
+        self._lock = threading.Lock()
+
+    def state(self) -> None:
+        """Remembers nothing."""
+
+    def restore(self, state: Any) -> None:
+        """Has nothing to restore."""
+
+    def cancel(self) -> None:
+        """Stops what is in training, within a step; called from any thread."""
+        with self._lock:
+            for member in self._running:
+                member.cancelled = True
+                member.stop[0] = 1
+
+    def train(
+        self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Trainer.train`; each result as soon as it is there. Closing the iterator stops the trainings.
+
+        Raises:
+            InputError: a task goes on with a network of other layers, or has no epoch to train.
+        """
+        works = [_Work(number, task) for number, task in enumerate(tasks) if number not in done]
+        members = sorted((member for work in works for member in self._members(work)), key=lambda each: -each.cost)
+        pool = Pool(min(self._threads, max(len(members), 1)), self._memory_bytes)
+        try:
+            for member in members:
+                pool.submit(member, partial(self._run, member), member.num_bytes)
+            left = len(works)
+            while left:
+                found = self._next(pool)
+                left -= len(found)
+                yield found
+        finally:
+            self._close(pool)
+
+    def stream(self, source: Source) -> Iterator[Mapping[int, Evaluation]]:
+        """Trains what `source` gives, a task for each thread that is free; yields as `train`, without end.
+
+        Args:
+            source: asked whenever a thread is free, and at every sign of headway.
+        """
+        threads, waiting = self._threads, 0
+        pool = Pool(threads, self._memory_bytes)
+        try:
+            while True:
+                while waiting < threads and (given := source()) is not None:
+                    for member in self._members(_Work(*given)):
+                        pool.submit(member, partial(self._run, member), member.num_bytes)
+                        waiting += 1
+                found = self._next(pool) if waiting else {}
+                waiting -= sum(len(self._splits) * self._settings.replicates for _ in found)
+                yield found
+        finally:
+            self._close(pool)
+
+    def _next(self, pool: Pool) -> dict[int, Evaluation]:
+        """What the next training that ends completes; nothing where others of the task are left, or none ends soon."""
+        try:
+            member, evaluation, error = pool.results.get(timeout=_HEADWAY_SECONDS)
+        except queue.Empty:
+            self._end_late()
+            return {}
+        self._end_late()
+        if isinstance(error, MemoryError):
+            evaluation = Evaluation(Status.FAILED, reason="out of memory: the network does not fit this machine")
+        elif error is not None:
+            raise error
+        member.work.evaluations[member.number] = evaluation
+        count = len(self._splits) * self._settings.replicates
+        if len(member.work.evaluations) < count:
+            return {}
+        return {member.work.number: combined([member.work.evaluations[number] for number in range(count)])}
+
+    def _end_late(self) -> None:
+        """Stops what has been in training for too long."""
+        if self._candidate_seconds is None:
+            return
+        now = time.perf_counter()
+        with self._lock:
+            for member in self._running:
+                if now - member.began > self._candidate_seconds:
+                    member.stop[0] = 1
+
+    def _close(self, pool: Pool) -> None:
+        # A training that begins while this goes on finds the mark of its pool.
+        closing = threading.Thread(target=pool.close)
+        closing.start()
+        while closing.is_alive():
+            self.cancel()
+            closing.join(0.01)
+
+    def _members(self, work: _Work) -> list[_Member]:
+        """The trainings of a task: replicate by replicate, in each fold by fold."""
+        task = work.task
+        graph = graph_from_json(task.architecture)
+        view = self._problem.view(numbers_of(graph))
+        horizon = task.horizon or task.epochs
+        behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
+        if not behind < task.epochs <= horizon:
+            raise InputError(
+                f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
+                f"{behind} behind and a horizon of {horizon}: set them so"
+            )
+        problem = self._views(view).problem
+        rows = max(CHUNK_ROWS, int(graph.graph["training"]["batch_size"]))
+        rows = min(rows, max(max(len(split.x_train), len(split.x_validation)) for split in self._splits))
+        program = lower(graph, problem.num_features, problem.num_outputs, rows)
+        size = count_parameters(graph, problem.num_features, problem.num_outputs)
+        return [
+            _Member(work, replicate * len(self._splits) + fold, fold, replicate, graph, program, view, size)
+            for replicate in range(self._settings.replicates)
+            for fold in range(len(self._splits))
+        ]
+
+    def _run(self, member: _Member) -> Evaluation:
+        """Trains and scores, in a thread of the pool."""
+        member.began = began = time.perf_counter()
+        with self._lock:
+            self._running.add(member)
+        try:
+            if member.num_bytes > self._memory_bytes:
+                raise MemoryError
+            training = self._training(member)
+            try:
+                training.advance(member.work.task.epochs)
+            except Stopped:
+                late = not member.cancelled and self._candidate_seconds
+                reason = f"took longer than the {late:g} s that a network may" if late else "it was stopped"
+                status = Status.FAILED if late else Status.STOPPED
+                return Evaluation(
+                    status, reason=reason, train_seconds=time.perf_counter() - began, parameters=member.parameters
+                )
+            return self._evaluation(member, training.snapshot(), time.perf_counter() - began)
+        finally:
+            with self._lock:
+                self._running.discard(member)
+
+    def _training(self, member: _Member) -> Training:
+        task, graph, fold = member.work.task, member.graph, member.fold
+        data = self._views(member.view)
+        rows = self._rows_of(member.view, fold)
+        seed = member_seed(task.seed, fold, member.replicate)
+        own = first_weights(graph, data.problem, seed, self._donor, data.splits[fold].x_train)
+        initial, start = start_of(task, graph, member.number, own, data.splits[fold].x_train, self._problem)
+        how = optimization(graph, data.problem.task, self._settings, len(rows.x), task.horizon or task.epochs, seed)
+        return Training(member.program, rows, how, initial() if start is None else {}, start, member.stop)
+
+    def _rows_of(self, view: str, fold: int) -> Rows:
+        with self._lock:
+            if (view, fold) not in self._rows:
+                self._rows[view, fold] = rows_of(self._views(view).splits[fold])
+            return self._rows[view, fold]
+
+    def _evaluation(self, member: _Member, outcome: Snapshot, seconds: float) -> Evaluation:
+        curve, found, reason = outcome.curve, {}, ""
+        finite = [loss for loss in curve if math.isfinite(loss)]
+        best = curve.index(min(finite)) + 1 if finite else 0
+        if len(finite) < len(curve):
+            reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
+        elif not (found := scores(self._problem, self._splits[member.fold].y_validation, outcome.outputs)):
+            reason = "the outputs on the validation rows are not finite"
+        return Evaluation(
+            status=Status.FAILED if reason else Status.OK,
+            scores=found,
+            reason=reason,
+            best_epoch=best,
+            epochs=len(curve),
+            curve=curve,
+            train_curve=outcome.train_curve,
+            train_seconds=seconds,
+            parameters=member.parameters,
+            weights=None if reason else outcome.best,
+            snapshots=(outcome,) if member.work.task.keep_snapshots else (),
+        )
+
+
+@dataclass(eq=False)
+class _Work:
+    """A task, its number among the tasks, and what came of its trainings so far."""
+
+    number: int
+    task: TrainingTask
+    evaluations: dict[int, Evaluation] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class _Member:
+    """One training of a task: on one fold, from one seed; `number` counts them."""
+
+    work: _Work
+    number: int
+    fold: int
+    replicate: int
+    graph: nx.DiGraph
+    program: Program
+    view: str
+    parameters: int
+    began: float = math.inf
+    cancelled: bool = False
+    stop: Any = field(default_factory=lambda: np.zeros(1, np.int32))
+
+    @property
+    def cost(self) -> int:
+        """What its training takes, for the order: products of all epochs."""
+        return self.work.task.epochs * (self.program.num_weights + 1000)
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of its training."""
+        return self.program.num_bytes
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def rows_of(split: Split) -> Rows:
+    """A split as the kernels read it."""
+
+    def table(values: Any) -> Any:
+        return np.ascontiguousarray(np.asarray(values, np.float32).reshape(len(values), -1))
+
+    weight = split.weight_train
+    return Rows(
+        table(split.x_train),
+        table(split.y_train),
+        table(split.x_validation),
+        table(split.y_validation),
+        None if weight is None else np.ascontiguousarray(weight, np.float32),
+    )
+
+
+def optimization(
+    graph: nx.DiGraph, task: str, settings: TrainingSettings, num_rows: int, horizon: int, seed: int
+) -> Optimization:
+    """How the network of a graph is trained.
+
+    Args:
+        graph: its training settings count.
+        task: what is predicted: "regression", "binary" or "multiclass".
+        settings: loss and early stopping.
+        num_rows: to train on.
+        horizon: epochs that the schedule spans.
+        seed: of the data order and dropout.
+    """
+    how = graph.graph["training"]
+    batch = min(int(how["batch_size"]), max(num_rows, 1))
+    steps = horizon * -(-num_rows // batch)
+    loss = task if task != "regression" else "mse" if settings.loss == "auto" else settings.loss
+    return Optimization(
+        optimizer=how["optimizer"],
+        loss=loss,
+        batch_size=batch,
+        rates=learning_rates(float(how["learning_rate"]), how["schedule"], float(how["warmup"]), steps),
+        order=lambda epoch: epoch_order(seed, epoch, num_rows),
+        weight_decay=float(how["weight_decay"]),
+        seed=seed,
+        patience=settings.patience,
+        min_delta=settings.min_delta,
+    )

@@ -1,0 +1,267 @@
+"""One training by the compiled function: its arrays, its epochs, and what comes of it. No numba."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Weights
+from evonas.snapshot import Snapshot
+from evonas.training import optimizers
+from evonas.training.native.compilation import load
+from evonas.training.native.frame import ARRAYS, CONTROL, addresses
+from evonas.training.native.instructions import LOSSES, OPTIMIZERS
+from evonas.training.native.lowering import Program
+
+__all__ = ["CHUNK_ROWS", "Optimization", "Rows", "Stopped", "Training", "predict"]
+
+Array = NDArray[Any]
+
+#: Validation rows that go through the network at a time: few enough for the caches.
+CHUNK_ROWS = 256
+#: Numbers of the data order that are drawn ahead; bounds memory, not results.
+_ORDER_NUMBERS = 1 << 18
+_NOTHING = np.zeros(0, np.float32)
+
+
+class Stopped(Exception):
+    """The training was told to stop, and has."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What one network is trained and validated on, float32 and contiguous.
+
+    Attributes:
+        x, x_validation: features, shape `(num_rows, num_features)`.
+        y, y_validation: targets, shape `(num_rows, num_targets)`; a class is its number.
+        weight: of each training row, shape `(num_rows,)`; None where all count the same.
+    """
+
+    x: Array
+    y: Array
+    x_validation: Array
+    y_validation: Array
+    weight: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Optimization:
+    """How weights are updated.
+
+    Attributes:
+        optimizer: one of `instructions.OPTIMIZERS`.
+        loss: one of `instructions.LOSSES`.
+        batch_size: rows of a step.
+        rates: learning rate of each step of the whole schedule; the last one holds for steps beyond it.
+        weight_decay: decoupled decay, used by adamw.
+        order: epoch -> order of the rows.
+        seed: of dropout.
+        patience: epochs without improvement before it ends; None never ends early.
+        min_delta: what counts as improvement.
+    """
+
+    optimizer: str
+    loss: str
+    batch_size: int
+    rates: NDArray[np.float32]
+    order: Callable[[int], NDArray[np.int32]]
+    weight_decay: float = 0.0
+    seed: int = 0
+    patience: int | None = None
+    min_delta: float = 0.0
+
+
+@dataclass(eq=False)
+class Training:
+    """A network in training. `advance` trains on; `snapshot` is where it stands.
+
+    Args:
+        program: the network.
+        rows: its data.
+        how: its optimizer, loss and early stopping.
+        initial: weights by name, where it begins.
+        start: the training that it goes on with, instead.
+    """
+
+    program: Program
+    rows: Rows
+    how: Optimization
+    initial: Weights
+    start: Snapshot | None = None
+    #: Made 1, from any thread, it stops the training within a step.
+    stop: NDArray[np.int32] = field(default_factory=lambda: np.zeros(1, np.int32))
+
+    def __post_init__(self) -> None:
+        program, start = self.program, self.start
+        begin = self.initial if start is None else start.weights
+        best = begin if start is None else start.best
+        weights, statistics = program.pack(begin)
+        best_weights, best_statistics = program.pack(best)
+        kept_first, kept_second = optimizers.moments(self.how.optimizer)
+        size, outputs = program.num_weights, program.output.width
+        held = len(self.rows.x_validation)
+        self._curves = ([], []) if start is None else (list(start.train_curve), list(start.curve))
+        waiting = (math.inf, math.inf, 0) if start is None else (start.best_loss, start.reference, start.waited)
+        # Not `np.empty`: what an earlier training left may not be a number, which a product with 0 keeps.
+        self._arrays = _blank(program) | {
+            "weights": weights,
+            "gradients": np.zeros(size, np.float32),
+            "first": self._moment("first") if kept_first else _NOTHING,
+            "second": self._moment("second") if kept_second else _NOTHING,
+            "statistics": statistics,
+            "best_weights": best_weights,
+            "best_statistics": best_statistics,
+            "best_outputs": np.zeros((held, outputs), np.float32),
+            "outputs": np.zeros((held, outputs), np.float32),
+            "x": self.rows.x,
+            "y": self.rows.y,
+            "weight": _NOTHING if self.rows.weight is None else self.rows.weight,
+            "x_validation": self.rows.x_validation,
+            "y_validation": self.rows.y_validation,
+            "min_delta": np.array([self.how.min_delta]),
+            "state": np.array(waiting, np.float64),
+            "stop": self.stop,
+        }
+        if start is not None and start.outputs.size:
+            self._arrays["best_outputs"][:] = start.outputs.reshape(held, outputs)
+
+    def _moment(self, name: str) -> NDArray[np.float32]:
+        moments = None if self.start is None else getattr(self.start, name)
+        if not moments:
+            return np.zeros(self.program.num_weights, np.float32)
+        return self.program.pack_trained(moments)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs trained."""
+        return len(self._curves[1])
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing to gain by training on: it diverged, or its patience is spent."""
+        curve, waited = self._curves[1], self._arrays["state"][2]
+        diverged = bool(curve) and not math.isfinite(curve[-1])
+        return diverged or (self.how.patience is not None and waited >= self.how.patience)
+
+    def advance(self, epochs: int) -> None:
+        """Trains until `epochs` are behind it, or it ends.
+
+        Raises:
+            Stopped: it was told to stop.
+        """
+        size = max(len(self.rows.x), 1)
+        while self.epoch < epochs and not self.ended:
+            self._call(min(epochs - self.epoch, max(1, _ORDER_NUMBERS // size)))
+
+    def step_losses(self, steps: int) -> NDArray[np.float64]:
+        """Trains one epoch and returns the loss of each of its first `steps` steps, before their updates.
+
+        Raises:
+            Stopped: it was told to stop.
+        """
+        losses = np.full(steps, np.nan)
+        self._call(1, losses)
+        return losses
+
+    def _call(self, count: int, step_losses: NDArray[np.float64] | None = None) -> None:
+        how, rows, first = self.how, len(self.rows.x), self.epoch
+        steps = -(-rows // how.batch_size)
+        numbers = np.minimum(np.arange(first * steps, (first + count) * steps), len(how.rates) - 1)
+        losses = np.zeros(0) if step_losses is None else step_losses
+        found: dict[str, Any] = {
+            "order": np.concatenate([how.order(first + e) for e in range(count)]),
+            "coefficients": optimizers.step_coefficients(
+                how.optimizer, how.rates[numbers], how.weight_decay, first * steps
+            ),
+            "train_curve": np.zeros(count),
+            "curve": np.zeros(count),
+            "step_losses": losses,
+            "progress": np.zeros(3, np.int64),
+        }
+        control = {
+            "rows": rows,
+            "batch": how.batch_size,
+            "steps": steps,
+            "first_epoch": first,
+            "epochs": count,
+            "patience": -1 if how.patience is None else how.patience,
+            "loss": LOSSES.index(how.loss),
+            "optimizer": OPTIMIZERS.index(how.optimizer),
+            "seed": how.seed & 0xFFFFFFFF,
+            "weighted": int(self.rows.weight is not None),
+            "step_losses": len(losses),
+            "targets": self.rows.y.shape[1],
+            "validation_rows": len(self.rows.x_validation),
+        }
+        _run(self.program, self._arrays | found, control)
+        done = int(found["progress"][0])
+        self._curves[0].extend(found["train_curve"][:done].tolist())
+        self._curves[1].extend(found["curve"][:done].tolist())
+        if found["progress"][2]:
+            raise Stopped
+
+    def snapshot(self) -> Snapshot:
+        """The training as it stands."""
+        program, arrays = self.program, self._arrays
+        blank = {name: np.zeros(place.shape, np.float32) for name, place in program.variables.items()}
+        best_loss, reference, waited = arrays["state"].tolist()
+        return Snapshot(
+            weights=program.unpack(arrays["weights"], arrays["statistics"]),
+            first=program.unpack(arrays["first"]) if len(arrays["first"]) else blank,
+            second=program.unpack(arrays["second"]) if len(arrays["second"]) else blank,
+            best=program.unpack(arrays["best_weights"], arrays["best_statistics"]),
+            outputs=arrays["best_outputs"].copy(),
+            best_loss=best_loss,
+            reference=reference,
+            waited=int(waited),
+            train_curve=tuple(self._curves[0]),
+            curve=tuple(self._curves[1]),
+        )
+
+
+def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Raw outputs of a network for all rows, shape `(num_rows, num_outputs)`."""
+    flat, statistics = program.pack(weights)
+    outputs = np.zeros((len(x), program.output.width), np.float32)
+    arrays = _blank(program) | {name: _NOTHING.astype(dtype) for name, dtype in ARRAYS.items() if name not in _OWN}
+    arrays |= {
+        "weights": flat,
+        "statistics": statistics,
+        "x_validation": np.ascontiguousarray(x, np.float32),
+        "outputs": outputs,
+        "curve": np.zeros(1),
+    }
+    _run(program, arrays, {"validation_rows": len(x)})
+    return outputs
+
+
+_OWN = ("control", "code", "reals", "values", "errors", "slopes", "penalty")
+
+
+def _blank(program: Program) -> dict[str, Array]:
+    """What every call needs of a program."""
+    code, numbers = program.code
+    arena = {name: np.zeros(program.arena, np.float32) for name in ("values", "errors", "slopes")}
+    return {"code": code, "reals": numbers, **arena, "penalty": np.zeros(1, np.float32)}
+
+
+def _run(program: Program, arrays: dict[str, Array], control: dict[str, int]) -> None:
+    values = {
+        "instructions": len(program.instructions),
+        "weights": program.num_weights,
+        "statistics": program.num_statistics,
+        "features": program.input.width,
+        "outputs": program.output.width,
+        "chunk": program.rows,
+        "input_at": program.input.start,
+        "output_at": program.output.start,
+        **control,
+    }
+    arrays["control"] = np.array([values.get(name, 0) for name in CONTROL], np.int64)
+    load()(*addresses(arrays))
