@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import closing
+from typing import Any, cast
 
 from evonas.config import Budget
-from evonas.evaluation import Candidate, Evaluation, Evaluator, OneByOne, Stream
-from evonas.evolution import Generation, Progress, Session, Stop, best_of, restore
+from evonas.deadline import Timetable, abandon_when
+from evonas.evaluation import Candidate, Evaluation, Evaluator, OneByOne, Strategy, Stream
+from evonas.evolution import Generation, Progress, Session, Stop, best_of, evolve, restore
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.events import ASKED
 from evonas.runs.store import RunStore
@@ -25,7 +27,16 @@ from evonas.streams import stream_of
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
-__all__ = ["evolve_asynchronously"]
+__all__ = ["evolve_asynchronously", "loop_of"]
+
+
+def loop_of(
+    strategy: Strategy, evaluator: Evaluator, store: RunStore, space: SearchSpace, budget: Budget, **options: Any
+) -> Generator[Generation, None, None]:
+    """The loop that the run's settings ask for; `options` as of `evonas.evolution.evolve`."""
+    if store.settings.asynchronous:
+        return evolve_asynchronously(cast(OneByOne, strategy), evaluator, store, space, budget, **options)
+    return evolve(strategy, evaluator, store, space, budget, **options)
 
 
 def evolve_asynchronously(
@@ -37,43 +48,51 @@ def evolve_asynchronously(
     *,
     interruption: Interruption | None = None,
     on_part: Callable[[Progress], None] | None = None,
-    retrainings: int = 0,
+    timetable: Timetable | None = None,
 ) -> Generator[Generation, None, None]:
     """As `evonas.evolution.evolve`, for a strategy that proposes one by one.
 
     Bounds on generations and evaluations are exact: no more candidates are asked for than they allow. Where time, a
     target or a request stops the search, what is in training is given up, and trained again should the run go on.
     """
-    session = Session(evaluator, store, space, budget, interruption or Interruption(), on_part, retrainings)
+    timetable = timetable or Timetable(store, budget.seconds)
+    session = Session(evaluator, store, space, budget, interruption or Interruption(), on_part, timetable)
     store.begin_session(budget)
     stop = Stop.INTERRUPTED
     try:
         restore(strategy, store)
         evaluator.restore(store.evaluator_state)
-        loop = _Loop(strategy, store, space, session, budget)
+        abandon_when(evaluator, session.gives_up)
+        loop = _Loop(strategy, store, space, session, budget, timetable)
         loop.replay()
         try:
             with session.interruption.waiting():
                 stream = stream_of(evaluator)
         except Abandoned:
-            stream = None
-        if stream is not None:
+            stop = session.given_up
+        else:
             with closing(stream):
                 stop = yield from loop.run(stream)
     except GeneratorExit:
-        store.end_session(stop, session.session_seconds)
+        store.end_session(stop, timetable.session_seconds)
         raise
-    store.end_session(stop, session.session_seconds)
+    store.end_session(stop, timetable.session_seconds)
 
 
 class _Loop:
     """What is out, and the generation that is being completed."""
 
     def __init__(
-        self, strategy: OneByOne, store: RunStore, space: SearchSpace, session: Session, budget: Budget
+        self,
+        strategy: OneByOne,
+        store: RunStore,
+        space: SearchSpace,
+        session: Session,
+        budget: Budget,
+        timetable: Timetable,
     ) -> None:
         self._strategy, self._store, self._space, self._session = strategy, store, space, session
-        self._budget = budget
+        self._budget, self._timetable = budget, timetable
         #: Asked for and not given to the evaluator yet; and what it has, by number.
         self._waiting: list[Candidate] = []
         self._training: dict[int, Candidate] = {}
@@ -101,6 +120,7 @@ class _Loop:
 
     def run(self, stream: Stream) -> Generator[Generation, None, Stop]:
         """Generation after generation, until it is to stop; returns why."""
+        self._timetable.begin_training()
         while True:
             if len(self._told) == self._size:
                 yield self._complete()
@@ -110,7 +130,7 @@ class _Loop:
                 if not (self._settle() or self._give(stream) or self._ask(stream) or self._receive(stream)):
                     raise RuntimeError("the evaluator left candidates out, give each of them back once")
             except Abandoned:
-                return Stop.INTERRUPTED
+                return self._session.given_up
 
     def _stop(self) -> Stop | None:
         """Why nothing more is to be done, or None."""
@@ -130,7 +150,7 @@ class _Loop:
             if self._store.evaluation(candidate) is not None:
                 self._store.events.tell(_place(candidate))
             elif (evaluation := self._session.rejected(candidate)) is not None:
-                self._store.commit_part([(candidate, evaluation)], self._session.session_seconds)
+                self._store.commit_part([(candidate, evaluation)], self._timetable.session_seconds)
             else:
                 continue
             self._waiting.remove(candidate)
@@ -159,7 +179,8 @@ class _Loop:
             return False
         if budget.generations is not None and self._asked >= self._candidates_in(budget.generations):
             return False
-        candidate = self._store.located(self._strategy.ask_one())
+        with self._timetable.asking():
+            candidate = self._store.located(self._strategy.ask_one())
         self._store.add_candidate(candidate, self._space)
         self._asked += 1
         self._waiting.append(candidate)
@@ -177,7 +198,8 @@ class _Loop:
         for number in sorted(part):
             candidate = self._training.pop(number)
             evaluation = self._session.judged(candidate, part[number])
-            self._store.commit_part([(candidate, evaluation)], self._session.session_seconds)
+            self._store.commit_part([(candidate, evaluation)], self._timetable.session_seconds)
+            self._timetable.note_results([evaluation])
             self._tell(candidate)
             self._session.progressed(self._store.generations, self._trained, self._size, [evaluation])
         return True
@@ -192,11 +214,11 @@ class _Loop:
     def _complete(self) -> Generation:
         """Commits the state after a generation."""
         store, number = self._store, self._store.generations
-        seconds = self._session.session_seconds
+        seconds = self._timetable.session_seconds
         store.complete_generation(number, self._strategy.state(), seconds, None, self._strategy.retained())
         candidates, evaluations = zip(*self._told, strict=True)
         trained, self._told, self._trained = self._trained, [], 0
-        return Generation(number, candidates, evaluations, trained, best_of(store), self._session.seconds)
+        return Generation(number, candidates, evaluations, trained, best_of(store), self._timetable.seconds)
 
     @property
     def _size(self) -> int:

@@ -22,6 +22,7 @@ from evonas.commands.lr_find import lr_find
 from evonas.commands.options import AsJson, RunDir
 from evonas.commands.resume import resume
 from evonas.commands.run import run
+from evonas.deadline import process_started
 from evonas.errors import Interrupted, StorageError, WorkerError, is_interruption
 from genomes.errors import InputError
 
@@ -67,7 +68,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script."""
-    app(prog_name="evonas")
+    app(prog_name="evonas", obj=process_started())
 
 
 def _show_version(asked: bool) -> None:

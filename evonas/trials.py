@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evonas.asynchronous import loop_of
 from evonas.building import check_first, pack
 from evonas.config import Budget, Settings
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
-from evonas.evolution import Progress, Stop, evolve
+from evonas.evolution import Progress, Stop
 from evonas.interruption import Interruption
 from evonas.objective import Objective
 from evonas.runs.directory import WORKER_LOG
@@ -94,7 +95,7 @@ def run_trials(
         )
         budget = Budget(evaluations=search.evaluations)
         with closing(_evaluator(search, store)) as evaluator:
-            loop = evolve(strategy, evaluator, store, search.space, budget, interruption=listening, on_part=on_part)
+            loop = loop_of(strategy, evaluator, store, search.space, budget, interruption=listening, on_part=on_part)
             with closing(loop) as generations:
                 for generation in generations:
                     if generation.number == 0:

@@ -21,6 +21,7 @@ import evonas
 from evonas.building import PackedBuild
 from evonas.errors import WorkerError
 from evonas.execution.messages import Beat, Cancel, Finished, Opened, Part, Ready, Refused, Retiring, Start, Train, Warm
+from evonas.interruption import Abandoned
 from evonas.memory import machine_bytes
 from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
@@ -29,6 +30,8 @@ __all__ = ["Limits", "WorkerDied", "WorkerError", "WorkerProcess", "command_of"]
 
 _LOG_TAIL_BYTES = 4000
 _LOOK_SECONDS = 0.1
+#: What a worker has to end a request that was cancelled: half the time that it took to start, within these bounds.
+_CANCEL_SECONDS = (0.5, 5.0)
 _REASON_CHARACTERS = 200
 
 
@@ -65,6 +68,9 @@ class WorkerProcess:
     """A worker process and the driver's end of the socket to it. Starts at once, without waiting for it.
 
     It has to `begin` before it is asked.
+
+    Attributes:
+        gives_up: asked ten times a second while an answer is waited for: whether to raise `Abandoned` instead.
     """
 
     def __init__(self, command: list[str], log: Path | None = None) -> None:
@@ -79,6 +85,9 @@ class WorkerProcess:
         #: Seconds that were spent waiting for answers, in all; and asked meanwhile: why the process is to be ended.
         self.waited = 0.0
         self.overdue: Callable[[], str] = lambda: ""
+        #: Number of the request that was cancelled and is not answered yet, 0 for none; and seconds until it was ready.
+        self._cancelled, self._begun, self._start_seconds = 0, time.monotonic(), 0.0
+        self.gives_up: Callable[[], bool] = lambda: False
         self._log: IO[bytes] = tempfile.TemporaryFile() if log is None else log.open("a+b")  # noqa: SIM115
         ours, theirs = socket.socketpair()
         with theirs:
@@ -140,12 +149,39 @@ class WorkerProcess:
         """
         self._send(request(self._number, *arguments))
 
+    def settled(self) -> bool:
+        """Whether it can be asked at once: waits for the end of what was cancelled, but not for long.
+
+        Not as long as another worker would take to be ready; one that does not end it is to be replaced.
+        """
+        least, most = _CANCEL_SECONDS
+        until = time.monotonic() + min(max(least, 0.5 * self._start_seconds), most)
+        while self._cancelled and self.alive:
+            try:
+                if not self._connection.poll(max(0.0, until - time.monotonic())):
+                    return False
+                answer = self._read()
+            except (OSError, WorkerDied):
+                return False
+            if isinstance(answer, Finished | Retiring | Refused) and answer.number == self._cancelled:
+                self._cancelled = 0
+        return self.alive
+
+    @property
+    def start_seconds(self) -> float | None:
+        """Seconds that it took to be ready; None as long as it is not. Does not wait."""
+        with suppress(OSError, WorkerDied, WorkerError, InputError):  # raised again when it is asked
+            if not self._ready and self._alive and self._connection.poll(0):
+                self._accept(self._read())
+        return self._start_seconds if self._ready else None
+
     def ask(self, request: Any, *arguments: Any) -> Generator[Part | Opened | Retiring | Finished, None, None]:
         """Sends `request(number, *arguments)` and yields the answers up to `Finished` or `Retiring`.
 
         A generator that is closed early cancels the request.
 
         Raises:
+            Abandoned: `gives_up` says so; the request is cancelled.
             WorkerDied: the process ended, or said nothing for too long.
             WorkerError: the worker raised.
             InputError: the worker found a user's mistake.
@@ -171,6 +207,7 @@ class WorkerProcess:
         finally:
             self._asking = False
             if not answered and self.alive:
+                self._cancelled = number
                 with suppress(WorkerDied):
                     self._send(Cancel(number))
 
@@ -190,12 +227,15 @@ class WorkerProcess:
         if self._ready:
             return
         try:
-            answer = self._receive()
+            self._accept(self._receive())
         except WorkerDied as death:
             raise WorkerError(f"the worker did not start: {death}\n{self._log_tail()}") from None
+
+    def _accept(self, answer: Any) -> None:
+        """The first answer, which says whether it has started."""
         if isinstance(answer, Refused):
             raise InputError(answer.text) if answer.mistake else WorkerError(f"the worker raised:\n{answer.text}")
-        self._ready = isinstance(answer, Ready)
+        self._ready, self._start_seconds = isinstance(answer, Ready), time.monotonic() - self._begun
 
     def _send(self, message: Any) -> None:
         try:
@@ -213,6 +253,8 @@ class WorkerProcess:
         """
         silent = unheard = 0.0
         while True:
+            if self.gives_up():
+                raise Abandoned
             started = time.monotonic()
             try:
                 heard = self._connection.poll(_LOOK_SECONDS)

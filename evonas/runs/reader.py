@@ -19,10 +19,11 @@ from evonas.pareto import front
 from evonas.runs import schema
 from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.events import Events
-from evonas.runs.finals import Finalist, Finals
+from evonas.runs.finals import Finalist, Finals, ranked
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
 from evonas.runs.summaries import Counts, GenerationSummary, Idle, counted, idle_since, summarised
+from evonas.runs.times import Times
 from evonas.runs.weights import WeightFiles
 from evonas.snapshot import Snapshot, snapshots_from_arrays
 from genomes.errors import InputError
@@ -56,6 +57,7 @@ class RunReader:
         self._connection = self._connect()
         self._weights = WeightFiles(self.directory)
         self.finals, self.events = Finals(self._connection), Events(self._connection)
+        self.times = Times(self._connection)
         self._counted: Counts | None = None
         try:
             with self._reading():
@@ -275,7 +277,7 @@ class RunReader:
         asked, progress = self.finals.asked, self.finals_progress
         if asked is None or progress is None or progress[0] < progress[1]:
             return []
-        return sorted(self._gathered(*asked[1:]), key=lambda finalist: finalist.loss)
+        return ranked(self._gathered(*asked[1:]))
 
     def _gathered(self, top: int, seeds: int) -> list[Finalist]:
         """The `top` networks of the search with those of their re-trainings that are done, in the search's order."""

@@ -40,6 +40,7 @@ from evonas.runs.records import candidate_to_row, check_repetition, result_to_js
 from evonas.runs.reports import population_text, results_csv
 from evonas.runs.rows import insert, update
 from evonas.runs.storage import durably, storing
+from evonas.runs.times import TimesWriter
 from evonas.snapshot import snapshots_to_arrays
 from genomes.codec import canonical_json
 from genomes.errors import InputError
@@ -66,8 +67,8 @@ class RunStore(RunReader):
         self._key = (self.fingerprint[:16], str(TRAINER_VERSION))
         self.finals: FinalsWriter = FinalsWriter(self._connection, self._weights, self.objective, self._commit)
         self.events: EventsWriter = EventsWriter(self._connection, self._commit)
-        self._session, self._counted = 0, self.counts
-        self._reported_at, self._report_seconds = 0.0, 0.0
+        self.times: TimesWriter = TimesWriter(self._connection, self._commit)
+        self._session, self._counted, self._reported_at, self._report_seconds = 0, self.counts, 0.0, 0.0
         self._weights.collect(self._named_weights())
         for path in self.directory.glob(f".*{TEMPORARY}"):
             path.unlink(missing_ok=True)

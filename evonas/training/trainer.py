@@ -60,6 +60,7 @@ class TrainingSettings:
         max_parameters: trainable parameters that a network may have; larger ones are not trained. What is known from
             the genome is checked before it comes here.
         objectives: of the run, when there are several.
+        threads: networks to train at a time, where each is trained by itself; None for all cores. Changes no result.
     """
 
     trainer: str = "native"
@@ -72,6 +73,7 @@ class TrainingSettings:
     max_latency_ms: float | None = None
     max_parameters: int | None = None
     objectives: tuple[str, ...] | None = None
+    threads: int | None = None
 
     @property
     def takes_latency(self) -> bool:

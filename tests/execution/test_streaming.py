@@ -60,13 +60,14 @@ def test_a_free_thread_is_refilled_while_the_other_trains_on(threaded):
     stream = threaded.stream()
     assert stream.slots == 2
     slow, *quick = candidates(100, *range(1, 9))
-    stream.give(0, Candidate(slow.genome, slow.digest, 0, epochs=80))
+    stream.give(0, Candidate(slow.genome, slow.digest, 0, epochs=300))
     order = []
     for number, candidate in enumerate(quick, 1):
         stream.give(number, Candidate(candidate.genome, candidate.digest, 0, epochs=1))
         order += list(stream.wait())
     order += list(stream.wait())
-    assert order == [1, 2, 3, 4, 5, 6, 7, 8, 0]
+    assert sorted(order) == list(range(9))
+    assert order.index(0) > 1  # how many pass it by depends on the machine
     stream.close()
 
 
@@ -95,11 +96,11 @@ def test_a_hostile_candidate_fails_alone(threaded, culprit, words):
 
 
 def test_what_takes_too_long_fails_and_nobody_else(data_path):
-    limits = Limits(candidate_seconds=1.0, silence_seconds=60.0)
+    limits = Limits(candidate_seconds=2.0, silence_seconds=60.0)
     with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
         found = streamed(evaluator, [3, HANG, 4, 5, 6], epochs=20)
     assert [found[number].status is Status.OK for number in range(5)] == [True, False, True, True, True]
-    assert "longer than the 1 s" in found[1].reason
+    assert "longer than the 2 s" in found[1].reason
 
 
 def test_a_worker_that_is_killed_is_replaced_and_nobody_is_blamed(threaded):
