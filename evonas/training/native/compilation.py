@@ -28,8 +28,10 @@ import llvmlite.binding as llvm
 
 from evonas.training.native.frame import ENTRY, prototype
 
-__all__ = ["CACHE_VARIABLE", "cache_directories", "is_prepared", "load", "prepare"]
+__all__ = ["CACHE_VARIABLE", "cache_directories", "is_prepared", "is_profiled", "load", "prepare"]
 
+#: Environment variable that, where it is 1, asks for code that counts cycles, see `frame.CLOCK`.
+PROFILE_VARIABLE = "EVONAS_PROFILE"
 #: Environment variable that names the folder for compiled code.
 CACHE_VARIABLE = "EVONAS_CACHE"
 
@@ -67,6 +69,11 @@ def is_prepared() -> bool:
     return "function" in _HELD or any(_trusted(folder / _file_name()) for folder in cache_directories())
 
 
+def is_profiled() -> bool:
+    """Whether the compiled code is to count cycles."""
+    return os.environ.get(PROFILE_VARIABLE) == "1"
+
+
 def cache_directories() -> Iterator[Path]:
     """Folders that may hold compiled code, the preferred one first."""
     named = os.environ.get(CACHE_VARIABLE)
@@ -86,7 +93,7 @@ def _file_name() -> str:
         digest.update(path.relative_to(_HERE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     features = ",".join(f"{name}{int(on)}" for name, on in sorted(llvm.get_host_cpu_features().items()))
     versions = [metadata.version(name) for name in ("numba", "llvmlite", "numpy")]
-    for part in (*versions, llvm.get_process_triple(), llvm.get_host_cpu_name(), features):
+    for part in (*versions, str(is_profiled()), llvm.get_process_triple(), llvm.get_host_cpu_name(), features):
         digest.update(part.encode() + b"\0")
     return f"kernels-{digest.hexdigest()[:32]}.o"
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from evonas.training.native.instructions import OPERATIONS
+from evonas.training.native.kernels.clock import BACKWARD, FORWARD, now, spent
 from evonas.training.native.kernels.memory import INTEGERS, kernel
 
 __all__ = ["backward", "forward"]
@@ -43,7 +44,9 @@ _backward = _choice([(number, module.backward) for number, module in enumerate(_
 def forward(memory, run):
     """All instructions in order."""
     for at in range(memory.instructions):
+        since = now()
         _forward(memory, at, run)
+        spent(memory.clock, FORWARD + memory.code[at * INTEGERS], since)
 
 
 @kernel
@@ -51,4 +54,7 @@ def backward(memory, run):
     """All instructions in reverse order. The errors of the output are given."""
     memory.penalty[0] = _ZERO
     for back in range(memory.instructions):
-        _backward(memory, memory.instructions - 1 - back, run)
+        at = memory.instructions - 1 - back
+        since = now()
+        _backward(memory, at, run)
+        spent(memory.clock, BACKWARD + memory.code[at * INTEGERS], since)
