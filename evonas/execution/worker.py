@@ -110,7 +110,7 @@ def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
     if settings.trainer == "native":
         from evonas.training.native import NativeTrainer
 
-        return NativeTrainer(data, settings)
+        return NativeTrainer(data, settings, settings.threads)
     if settings.trainer == "single":
         from evonas.training.single import SingleTrainer
 

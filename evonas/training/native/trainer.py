@@ -86,6 +86,11 @@ class NativeTrainer:
         self._running: set[_Member] = set()
         self._lock = threading.Lock()
 
+    @property
+    def threads(self) -> int:
+        """Networks in training at a time."""
+        return self._threads
+
     def state(self) -> None:
         """Remembers nothing."""
 
