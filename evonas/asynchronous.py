@@ -1,10 +1,14 @@
 """The asynchronous loop: a network is proposed as soon as another one is trained, and nobody waits for a generation.
 
-Every step is committed before the next one: a candidate as asked for, a result as told. What a strategy proposes
-depends on the order of these events alone (`evonas.runs.events`). So a run that was killed at any moment goes on by
-asking and telling again what is on record since its last state; what was out then, it trains again. With one candidate
-at a time the order is always the same, and so is the whole run. With more it depends on who is ready first;
-`evonas.streams.Repeated` repeats a run in the order of another.
+Every step is committed before the next one: a candidate as asked for, its evaluation, and that it was told. What a
+strategy proposes depends on the order of asking and telling alone (`evonas.runs.events`). So a run that was killed at
+any moment goes on by asking and telling again what is on record since its last state; what was out then, it trains
+again.
+
+With a window, results are told in the order of asking, and only when as many candidates are out as it holds: the order
+is the same at any speed and on any number of threads, and so is the whole run. Others are trained meanwhile, so that a
+slow one keeps nobody waiting before the window is full. Without one, results are told as they arrive, which depends on
+who is ready first; `evonas.streams.Repeated` repeats such a run in its order.
 
 A generation is as many candidates as the settings say, in the order in which they are asked for; it is complete when so
 many results were told. Nothing here draws random numbers. Imports no Keras, pandas or DEAP.
@@ -93,9 +97,15 @@ class _Loop:
     ) -> None:
         self._strategy, self._store, self._space, self._session = strategy, store, space, session
         self._budget, self._timetable = budget, timetable
-        #: Asked for and not given to the evaluator yet; and what it has, by number.
+        #: Told in the order of asking, with so many out; 0 for as they arrive.
+        self._window = store.settings.window or 0
+        #: What was asked for and not told of, by place in the order of asking: to be trained, in training by number,
+        #: and evaluated, in the order of arrival.
+        self._out: dict[tuple[int, int], Candidate] = {}
         self._waiting: list[Candidate] = []
         self._training: dict[int, Candidate] = {}
+        self._ready: list[Candidate] = []
+        #: Of the generation that is being completed.
         self._told: list[tuple[Candidate, Evaluation]] = []
         self._trained = 0
         self._asked = store.events.asked
@@ -103,20 +113,20 @@ class _Loop:
     def replay(self) -> None:
         """Asks and tells what is on record since the strategy's state."""
         store = self._store
-        out = {_place(candidate): store.located(candidate) for candidate in self._strategy.out}
+        self._out = {_place(candidate): store.located(candidate) for candidate in self._strategy.out}
         for event in store.events.since(store.events_in_state):
             if event.kind == ASKED:
                 candidate = store.located(self._strategy.ask_one())
                 store.add_candidate(candidate, self._space)
-                out[_place(candidate)] = candidate
-            elif event.place in out:
-                self._tell(out.pop(event.place))
+                self._out[_place(candidate)] = candidate
+            elif event.place in self._out:
+                self._tell(self._out.pop(event.place))
             else:
                 raise InputError(
                     f"events of {store.directory} must be as evonas wrote them, but candidate {event.place} was told "
                     "and not asked: restore the run from a copy"
                 )
-        self._waiting = list(out.values())
+        self._waiting = list(self._out.values())
 
     def run(self, stream: Stream) -> Generator[Generation, None, Stop]:
         """Generation after generation, until it is to stop; returns why."""
@@ -127,40 +137,55 @@ class _Loop:
             if (stop := self._stop()) is not None:
                 return stop
             try:
-                if not (self._settle() or self._give(stream) or self._ask(stream) or self._receive(stream)):
-                    raise RuntimeError("the evaluator left candidates out, give each of them back once")
+                steps = (self._sort_out, self._tell_next, self._give, self._ask, self._receive)
+                if any(step(stream) for step in steps):
+                    continue
             except Abandoned:
                 return self._session.given_up
+            if (stop := self._session.stop()) is not None:
+                return stop
+            raise RuntimeError("the evaluator left candidates out, give each of them back once")
 
     def _stop(self) -> Stop | None:
         """Why nothing more is to be done, or None."""
         bound = self._budget.generations
         if bound is not None and self._store.generations >= bound:
             return Stop.GENERATIONS
-        return self._session.stop() if self._told else self._session.stop_before_generation()
+        stop = self._session.stop() if self._told else self._session.stop_before_generation()
+        # What is evaluated is told before the evaluations are over.
+        return None if stop is Stop.EVALUATIONS and self._ready else stop
 
-    def _is_spent(self, out: int) -> bool:
-        """Whether with so many that are out all evaluations are done that the budget allows."""
-        bound = self._budget.evaluations
-        return bound is not None and self._store.evaluated + out >= bound
+    # Steps: each says whether there was anything to do.
 
-    def _settle(self) -> bool:
-        """Tells of a waiting candidate that need not be trained; whether there is one."""
+    def _sort_out(self, stream: Stream) -> bool:
+        """Takes a candidate that need not be trained from those that wait."""
         for candidate in self._waiting:
-            if self._store.evaluation(candidate) is not None:
-                self._store.events.tell(_place(candidate))
-            elif (evaluation := self._session.rejected(candidate)) is not None:
+            if self._store.evaluation(candidate) is None:
+                if (evaluation := self._session.rejected(candidate)) is None:
+                    continue
                 self._store.commit_part([(candidate, evaluation)], self._timetable.session_seconds)
-            else:
-                continue
             self._waiting.remove(candidate)
-            self._tell(candidate)
+            self._ready.append(candidate)
             return True
         return False
 
+    def _tell_next(self, stream: Stream) -> bool:
+        """Tells of what has arrived; in the order of asking only when nothing more may be asked for before."""
+        if not self._ready or (self._window and self._may_ask(stream)):
+            return False
+        candidate = next(iter(self._out.values())) if self._window else self._ready[0]
+        if candidate not in self._ready:
+            return False
+        self._store.events.tell(_place(candidate))
+        self._ready.remove(candidate)
+        del self._out[_place(candidate)]
+        self._tell(candidate)
+        return True
+
     def _give(self, stream: Stream) -> bool:
-        """Gives the evaluator a waiting candidate, if it has room for one; not what it is training already."""
-        if len(self._training) >= stream.slots or self._is_spent(len(self._training)):
+        """Gives the evaluator what waits, if it has room; not what it is training already."""
+        bound, training = self._budget.evaluations, len(self._training)
+        if training >= stream.slots or (bound is not None and self._store.evaluated + training >= bound):
             return False
         busy = {candidate.key for candidate in self._training.values()}
         candidate = next((each for each in self._waiting if each.key not in busy), None)
@@ -173,21 +198,29 @@ class _Loop:
         return True
 
     def _ask(self, stream: Stream) -> bool:
-        """Asks for a candidate, if the evaluator has room for it and the bounds allow it; whether it did."""
-        out, budget = len(self._waiting) + len(self._training), self._budget
-        if out >= stream.slots or self._is_spent(out):
-            return False
-        if budget.generations is not None and self._asked >= self._candidates_in(budget.generations):
+        """Asks for a candidate."""
+        if not self._may_ask(stream):
             return False
         with self._timetable.asking():
             candidate = self._store.located(self._strategy.ask_one())
         self._store.add_candidate(candidate, self._space)
         self._asked += 1
+        self._out[_place(candidate)] = candidate
         self._waiting.append(candidate)
         return True
 
+    def _may_ask(self, stream: Stream) -> bool:
+        """Whether another candidate may be out, and the bounds allow it."""
+        if len(self._out) >= (self._window or stream.slots):
+            return False
+        generations, evaluations = self._budget.generations, self._budget.evaluations
+        if generations is not None and self._asked >= self._candidates_in(generations):
+            return False
+        networks = {candidate.key for candidate in (*self._waiting, *self._training.values())}
+        return evaluations is None or self._store.evaluated + len(networks) < evaluations
+
     def _receive(self, stream: Stream) -> bool:
-        """Waits for results, commits and tells them; whether there was anything to wait for."""
+        """Waits for results, and commits them."""
         if not self._training:
             return False
         with self._session.interruption.waiting():
@@ -200,8 +233,9 @@ class _Loop:
             evaluation = self._session.judged(candidate, part[number])
             self._store.commit_part([(candidate, evaluation)], self._timetable.session_seconds)
             self._timetable.note_results([evaluation])
-            self._tell(candidate)
-            self._session.progressed(self._store.generations, self._trained, self._size, [evaluation])
+            self._ready.append(candidate)
+            done = min(self._trained + len(self._ready), self._size)
+            self._session.progressed(self._store.generations, done, self._size, [evaluation])
         return True
 
     def _tell(self, candidate: Candidate) -> None:
@@ -214,8 +248,9 @@ class _Loop:
     def _complete(self) -> Generation:
         """Commits the state after a generation."""
         store, number = self._store, self._store.generations
-        seconds = self._timetable.session_seconds
-        store.complete_generation(number, self._strategy.state(), seconds, None, self._strategy.retained())
+        # What is evaluated and not told, the strategy cannot name yet.
+        retained = self._strategy.retained() | {_place(candidate) for candidate in self._ready}
+        store.complete_generation(number, self._strategy.state(), self._timetable.session_seconds, None, retained)
         candidates, evaluations = zip(*self._told, strict=True)
         trained, self._told, self._trained = self._trained, [], 0
         return Generation(number, candidates, evaluations, trained, best_of(store), self._timetable.seconds)

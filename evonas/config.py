@@ -24,8 +24,10 @@ __all__ = ["DEFAULT_GENERATIONS", "Budget", "Settings", "duration"]
 
 DEFAULT_GENERATIONS = 10
 #: Strategies that are asynchronous unless told otherwise, with trainers that train each network by itself.
-ASYNCHRONOUS_BY_DEFAULT = ("evolution",)
+ASYNCHRONOUS_BY_DEFAULT = ("evolution", "aging")
 ONE_BY_ONE_TRAINERS = ("native", "single")
+#: Candidates that are out at a time: what two threads are busy with.
+LEAST_WINDOW = 4
 
 
 def _whole(value: Any) -> Any:
@@ -158,7 +160,14 @@ class Settings(_Frozen):
     asynchronous: bool | None = Field(
         default=None,
         description="whether a network is proposed as soon as one is trained, not a generation at once; none is where "
-        "that was measured to be better: evolution, networks trained one by one",
+        "that was measured to be better: evolution and aging, networks trained one by one",
+    )
+    window: Whole | None = Field(
+        default=None,
+        ge=0,
+        le=1000,
+        description="asynchronous: networks that are out at a time, told in the order of proposing, so that the run is "
+        "the same at any speed; 0 tells them as they arrive; none is twice the cores, 1 with trainer single",
     )
     seed: Whole | None = Field(
         None, ge=0, lt=1 << 63, description="of everything random; none draws one and records it"
@@ -188,6 +197,8 @@ class Settings(_Frozen):
             objective: its name.
             own_models: whether the models are built by a user's function.
         """
+        from evonas.machine import usable_cores  # with numpy, which those need not wait for who only look at settings
+
         trainer = chosen_trainer(self.trainer, own_models, self.precision)
         choices = {
             "objective": objective,
@@ -198,6 +209,8 @@ class Settings(_Frozen):
             "trainer": trainer,
             "asynchronous": self._pays_asynchronously(trainer) if self.asynchronous is None else self.asynchronous,
         }
+        if choices["asynchronous"] and self.window is None:
+            choices["window"] = 1 if trainer == "single" else max(LEAST_WINDOW, 2 * usable_cores())
         return self.model_copy(update=choices)
 
     def _pays_asynchronously(self, trainer: str) -> bool:

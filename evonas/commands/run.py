@@ -125,8 +125,16 @@ def run(
         typer.Option(
             "--asynchronous/--no-asynchronous",
             help="Propose a network as soon as another one is trained, not a generation at once; a generation is then "
-            "as many results [on where networks are trained one by one and that pays, as with evolution on a CPU].",
+            "as many results [on with evolution and aging, where each network is trained by itself].",
             show_default=False,
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        option(
+            "Asynchronous: networks out at a time, told in the order of proposing, so that a seed gives the same run "
+            "at any speed; 0 tells them as they arrive [twice the cores].",
+            "N",
         ),
     ] = None,
     trainer: Annotated[
@@ -171,6 +179,7 @@ def run(
         "repair": repair or None,
         "rungs": rungs,
         "asynchronous": asynchronous,
+        "window": window,
         "trainer": trainer,
         "candidate_timeout": candidate_timeout,
         "worker_memory": worker_memory,

@@ -171,7 +171,9 @@ def _budget(budget: Budget, objective: str) -> str:
 
 def _turn(run: RunReader) -> str:
     """How networks are proposed, where that is not a generation at once."""
-    return ", asynchronously: each is proposed when another one is done" if run.settings.asynchronous else ""
+    if not run.settings.asynchronous:
+        return ""
+    return f", asynchronously ({run.settings.window} out)" if run.settings.window else ", asynchronously"
 
 
 def _split(run: RunReader) -> str:

@@ -7,7 +7,7 @@ The table `event` is read and written here only; a run in generations has none.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,15 +78,13 @@ class EventsWriter(Events):
 
         def add() -> None:
             insert(self._connection, "candidate", [row])
-            self.add(ASKED, [(row[0], row[1])])
+            self._add(ASKED, (row[0], row[1]))
 
         self._commit(add)
 
     def tell(self, place: tuple[int, int]) -> None:
-        """Commits that a candidate was told of whose network was known."""
-        self._commit(lambda: self.add(TOLD, [place]))
+        """Commits that a candidate was told of."""
+        self._commit(lambda: self._add(TOLD, place))
 
-    def add(self, kind: str, places: Iterable[tuple[int, int]]) -> None:
-        """Adds events, in a transaction that is open."""
-        rows = [(number, kind, *place) for number, place in enumerate(places, self.count + 1)]
-        insert(self._connection, "event", rows)
+    def _add(self, kind: str, place: tuple[int, int]) -> None:
+        insert(self._connection, "event", [(self.count + 1, kind, *place)])

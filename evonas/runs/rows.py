@@ -23,13 +23,13 @@ _MISSING = (
     "SELECT max(number) != count(*) FROM session",
     "SELECT count(*) != 1 FROM state",
 )
-#: The same of an asynchronous run: each candidate was asked for, and each evaluation told.
+#: The same of an asynchronous run: each candidate was asked for, and what was told was asked for before.
 _MISSING_EVENTS = (
     "SELECT max(number) != count(*) FROM event",
     "SELECT EXISTS (SELECT 1 FROM event) AND (SELECT count(*) FROM candidate) != "
     "(SELECT count(*) FROM event WHERE kind = 'asked')",
-    "SELECT EXISTS (SELECT 1 FROM event) AND EXISTS (SELECT 1 FROM evaluation e WHERE NOT EXISTS "
-    "(SELECT 1 FROM event v WHERE v.kind = 'told' AND v.generation = e.generation AND v.position = e.position))",
+    "SELECT EXISTS (SELECT 1 FROM event t WHERE t.kind = 'told' AND NOT EXISTS (SELECT 1 FROM event a WHERE "
+    "a.kind = 'asked' AND a.number < t.number AND a.generation = t.generation AND a.position = t.position))",
 )
 
 

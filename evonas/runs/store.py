@@ -31,7 +31,7 @@ from evonas.runs.directory import (
     sha256,
 )
 from evonas.runs.environment import environment_versions
-from evonas.runs.events import TOLD, EventsWriter
+from evonas.runs.events import EventsWriter
 from evonas.runs.files import TEMPORARY, sync_directory, write_atomically
 from evonas.runs.finals import FinalsWriter
 from evonas.runs.lock import RunLock
@@ -222,7 +222,7 @@ class RunStore(RunReader):
         So are the snapshots of candidates with `keep`, until `complete_generation` drops them.
 
         Args:
-            part: what was trained, of an asynchronous run in the order of arrival; candidates that were added before.
+            part: what was trained; candidates that were added before.
             seconds: of this session so far.
         """
         losses = [self._loss(evaluation) for _, evaluation in part]
@@ -254,8 +254,6 @@ class RunStore(RunReader):
                 for place, ((candidate, evaluation), loss) in enumerate(zip(part, losses, strict=True))
             ]
             insert(self._connection, "evaluation", rows)
-            if self.settings.asynchronous:
-                self.events.add(TOLD, [(candidate.generation, candidate.index) for candidate, _ in part])
             self._drop("weights", self._within_quota())
             self._spend(seconds)
 

@@ -156,6 +156,8 @@ def check_settings(settings: Settings) -> None:
                 f"{name} must {meant} with strategy {settings.strategy}, which has no use for it: "
                 f"leave it out, or choose {known}"
             )
+    if settings.window is not None and settings.asynchronous is False:
+        raise InputError("window must be left out without asynchronous, which alone has a use for it: leave it out")
     if settings.asynchronous and row:
         _check_asynchronous(settings, row)
 

@@ -23,9 +23,9 @@ class Threaded(StubEvaluator):
     options = ("--threads",)
 
 
-@pytest.fixture
-def threaded(data_path, tmp_path):
-    with Threaded(UnitsSpace(), data_path, TrainingSettings(), tmp_path / "log", Limits(silence_seconds=20.0)) as made:
+@pytest.fixture(scope="module")
+def threaded(data_path):
+    with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=Limits(silence_seconds=20.0)) as made:
         yield made
 
 
