@@ -259,11 +259,12 @@ def resume(
         InputError: there is no run, another process runs it, or data or settings differ; says which.
         Interrupted: as `search`.
     """
-    heard = {field.name: settings.pop(field.name) for field in fields(Listeners) if field.name in settings}
+    given: dict[str, Any] = {**settings}
+    heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
     listeners, _ = Listeners(**{"started": monotonic(), **heard}), workers.checked_threads(threads)
     store = RunStore.open(run_dir)
     try:
-        check_same(store, data, settings)
+        check_same(store, data, given)
         check_origin(store.source)
         own = None if build is None else Build.of(build)
         check_build(own, store.source.get("build"), store.directory)

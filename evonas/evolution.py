@@ -24,7 +24,7 @@ from evonas.snapshot import Start
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
-__all__ = ["Generation", "Progress", "Stop", "describe_stop", "evolve", "spent"]
+__all__ = ["Generation", "Progress", "Session", "Stop", "best_of", "describe_stop", "evolve", "restore", "spent"]
 
 #: Generations in a row without a network that was not tried before, after which the space counts as exhausted.
 IDLE_GENERATIONS = 20
@@ -147,11 +147,11 @@ def evolve(
         each generation, once it is committed.
     """
     timetable = timetable or Timetable(store, budget.seconds)
-    session = _Session(evaluator, store, space, budget, interruption or Interruption(), on_part, timetable)
+    session = Session(evaluator, store, space, budget, interruption or Interruption(), on_part, timetable)
     store.begin_session(budget)
     stop = Stop.INTERRUPTED
     try:
-        _restore(strategy, store)
+        restore(strategy, store)
         evaluator.restore(store.evaluator_state)
         abandon_when(evaluator, session.gives_up)
         while (reason := session.stop_before_generation()) is None:
@@ -172,7 +172,7 @@ def evolve(
             store.complete_generation(
                 number, strategy.state(), timetable.session_seconds, evaluator.state(), strategy.retained()
             )
-            best = _best(store)
+            best = best_of(store)
             yield Generation(number, tuple(candidates), tuple(evaluations), len(planned), best, timetable.seconds)
         stop = reason
     except GeneratorExit:
@@ -181,7 +181,8 @@ def evolve(
     store.end_session(stop, timetable.session_seconds)
 
 
-def _restore(strategy: Strategy, store: RunStore) -> None:
+def restore(strategy: Strategy, store: RunStore) -> None:
+    """Has the strategy go on from the run's state. Raises InputError when it is none of that strategy's."""
     try:
         strategy.restore(store.state)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -191,7 +192,7 @@ def _restore(strategy: Strategy, store: RunStore) -> None:
         ) from error
 
 
-class _Session:
+class Session:
     """One process's share of a run: trains generations and knows when to stop."""
 
     def __init__(
@@ -205,7 +206,7 @@ class _Session:
         timetable: Timetable,
     ) -> None:
         self._evaluator, self._store, self._space, self._budget = evaluator, store, space, budget
-        self._interruption, self._on_part, self._timetable = interruption, on_part, timetable
+        self.interruption, self._on_part, self._timetable = interruption, on_part, timetable
         self._screen = Screen.of(store.settings, space, store.problem_json)
 
     def known(self, candidate: Candidate) -> Evaluation:
@@ -225,7 +226,7 @@ class _Session:
             known = self._store.evaluation(candidate)
             if known is None or known[0] == candidate.generation:
                 planned.setdefault(candidate.key, candidate)
-        rejected = {key: self._screen.rejected(candidate) for key, candidate in planned.items()}
+        rejected = {key: self.rejected(candidate) for key, candidate in planned.items()}
         new = [
             (planned[key], evaluation)
             for key, evaluation in rejected.items()
@@ -234,6 +235,10 @@ class _Session:
         if new:
             self._store.commit_part(new, self._timetable.session_seconds)
         return [candidate for key, candidate in planned.items() if rejected[key] is None]
+
+    def rejected(self, candidate: Candidate) -> Evaluation | None:
+        """The evaluation of a candidate that is over a limit, None of one that is to be trained."""
+        return self._screen.rejected(candidate)
 
     def train(self, planned: Sequence[Candidate]) -> Stop | None:
         """Trains and commits what is not committed of a generation; says why if it has to stop in the midst of it."""
@@ -246,7 +251,7 @@ class _Session:
         self._timetable.begin_training()
         while True:
             try:
-                with self._interruption.waiting():
+                with self.interruption.waiting():
                     part = next(parts, None)
             except Abandoned:
                 return self.given_up
@@ -254,7 +259,7 @@ class _Session:
                 break
             if part:  # an empty one tells that time goes by
                 self._commit(planned, part, waiting)
-            if waiting and (stop := self._stop()) is not None:
+            if waiting and (stop := self.stop()) is not None:
                 return stop
         if waiting:
             raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left, give each once")
@@ -265,16 +270,18 @@ class _Session:
 
     def _starts(self, planned: Sequence[Candidate]) -> dict[int, Start]:
         """Place -> what was kept of the candidate's origin; nothing where that failed, or was not kept."""
-        starts: dict[int, Start] = {}
-        for place, candidate in enumerate(planned):
-            if candidate.origin is not None and (kept := self._store.kept(candidate.origin)) is not None:
-                starts[place] = Start(self._space.genome_from_json(kept[0]), kept[1])
-        return starts
+        starts = {place: self.start_of(candidate) for place, candidate in enumerate(planned)}
+        return {place: start for place, start in starts.items() if start is not None}
+
+    def start_of(self, candidate: Candidate) -> Start | None:
+        """What was kept of the candidate's origin; None where that failed, or was not kept."""
+        kept = None if candidate.origin is None else self._store.kept(candidate.origin)
+        return None if kept is None else Start(self._space.genome_from_json(kept[0]), kept[1])
 
     def stop_before_generation(self) -> Stop | None:
         """Why no further generation is to be started, or None."""
         store, budget = self._store, self._budget
-        if (stop := self._stop()) is not None:
+        if (stop := self.stop()) is not None:
             return stop
         if self._timetable.is_too_late_to_ask:
             return Stop.TIME
@@ -287,9 +294,10 @@ class _Session:
             return Stop.LIMITS
         return None
 
-    def _stop(self) -> Stop | None:
+    def stop(self) -> Stop | None:
+        """Why nothing more is to be trained, or None."""
         store, budget = self._store, self._budget
-        if self._interruption.requested:
+        if self.interruption.requested:
             return Stop.INTERRUPTED
         if _target_reached(store, budget.target):
             return Stop.TARGET
@@ -299,37 +307,43 @@ class _Session:
 
     def gives_up(self) -> bool:
         """Whether nothing is to be waited for any more: asked often, and by this thread alone."""
-        return self._interruption.requested or self._timetable.search_is_over
+        return self.interruption.requested or self._timetable.search_is_over
 
     @property
     def given_up(self) -> Stop:
         """Why something that was waited for was abandoned."""
-        late = self._timetable.search_is_over and not self._interruption.requested
+        late = self._timetable.search_is_over and not self.interruption.requested
         return Stop.TIME if late else Stop.INTERRUPTED
 
     def _commit(self, planned: Sequence[Candidate], part: Mapping[int, Evaluation], waiting: set[int]) -> None:
         if not part.keys() <= waiting:
             raise RuntimeError(f"the evaluator gave candidates {sorted(part.keys() - waiting)}, which are not wanted")
-        pairs = [(planned[place], self._judged(planned[place], part[place])) for place in sorted(part)]
+        pairs = [(planned[place], self.judged(planned[place], part[place])) for place in sorted(part)]
         self._store.commit_part(pairs, self._timetable.session_seconds)
         self._timetable.note_results(list(part.values()))
         waiting.difference_update(part)
-        if self._on_part is not None and pairs:
+        if pairs:
+            part_of = [evaluation for _, evaluation in pairs]
+            self.progressed(planned[0].generation, len(planned) - len(waiting), len(planned), part_of)
+
+    def progressed(self, generation: int, trained: int, planned: int, part: Sequence[Evaluation]) -> None:
+        """Tells whoever wants to know of a commit; see `Progress`."""
+        if self._on_part is not None:
             store = self._store
             self._on_part(
                 Progress(
-                    generation=planned[0].generation,
-                    trained=len(planned) - len(waiting),
-                    planned=len(planned),
+                    generation=generation,
+                    trained=trained,
+                    planned=planned,
                     evaluated=store.evaluated,
                     failed=store.failed,
-                    best=_best(store),
-                    part=tuple(evaluation for _, evaluation in pairs),
+                    best=best_of(store),
+                    part=tuple(part),
                     seconds=self._timetable.seconds,
                 )
             )
 
-    def _judged(self, candidate: Candidate, evaluation: Evaluation) -> Evaluation:
+    def judged(self, candidate: Candidate, evaluation: Evaluation) -> Evaluation:
         """The evaluation, with what the candidate costs; failed if it claims to be good but has no finite score."""
         name = self._store.objective.name
         score = evaluation.scores.get(name)
@@ -341,12 +355,13 @@ class _Session:
         return replace(evaluation, status=Status.FAILED, reason=reason, weights=None, snapshots=())
 
 
-def _best(store: RunStore) -> Record | None:
+def best_of(store: RunStore) -> Record | None:
+    """The best evaluation of the run so far."""
     return next(iter(store.best(1)), None)
 
 
 def _target_reached(store: RunStore, target: float | None) -> bool:
-    best = _best(store)
+    best = best_of(store)
     if target is None or best is None:
         return False
     return store.objective.reached(best.evaluation.scores.get(store.objective.name), target)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.asynchronous import loop_of
 from evonas.building import Build, check_first
 from evonas.config import Budget, Settings
 from evonas.deadline import Abandonable, Timetable
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
-from evonas.evolution import Generation, Progress, Stop, evolve
+from evonas.evolution import Generation, Progress, Stop
 from evonas.exporting import Exporter
 from evonas.finalists import OnRetraining, retrain_finalists
 from evonas.interruption import Abandoned, Interruption
@@ -138,7 +139,7 @@ def _search(
         repair=repair_of(store.settings, space, trainer, interruption),
     )
     heard: dict[str, Any] = {"interruption": interruption, "on_part": listeners.on_part}
-    loop = evolve(strategy, trainer, store, space, budget, timetable=timetable, **heard)
+    loop = loop_of(strategy, trainer, store, space, budget, timetable=timetable, **heard)
     with timetable.part("search"), closing(loop) as generations:
         for generation in generations:
             if build is not None and generation.number == 0:

@@ -120,6 +120,23 @@ def run(
     rungs: Annotated[
         int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
     ] = None,
+    asynchronous: Annotated[
+        bool | None,
+        typer.Option(
+            "--asynchronous/--no-asynchronous",
+            help="Propose a network as soon as another one is trained, not a generation at once; a generation is then "
+            "as many results [on with evolution and aging, where each network is trained by itself].",
+            show_default=False,
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        option(
+            "Asynchronous: networks out at a time, told in the order of proposing, so that a seed gives the same run "
+            "at any speed; 0 tells them as they arrive [twice the cores].",
+            "N",
+        ),
+    ] = None,
     trainer: Annotated[
         str | None,
         option("native (for CPUs), population (for GPUs) or single (Keras's fit) [as there is a GPU or not].", "NAME"),
@@ -161,6 +178,8 @@ def run(
         "inherit": inherit,
         "repair": repair or None,
         "rungs": rungs,
+        "asynchronous": asynchronous,
+        "window": window,
         "trainer": trainer,
         "candidate_timeout": candidate_timeout,
         "worker_memory": worker_memory,

@@ -98,7 +98,7 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
         f"{wins} {run.objective.name} wins; seed {settings.seed}"
     )
     if settings.trainer in TRAINERS:
-        lines.append(f"Trainer: {settings.trainer}, {TRAINERS[settings.trainer]}")
+        lines.append(f"Trainer: {settings.trainer}, {TRAINERS[settings.trainer]}{_turn(run)}")
     first = run.source.get("first_generation")
     if first and not run.evaluated:
         lines.append(
@@ -169,6 +169,13 @@ def _budget(budget: Budget, objective: str) -> str:
     return (" or ".join(given) + (", whichever comes first" if len(given) > 1 else "")) or "stopped by hand"
 
 
+def _turn(run: RunReader) -> str:
+    """How networks are proposed, where that is not a generation at once."""
+    if not run.settings.asynchronous:
+        return ""
+    return f", asynchronously ({run.settings.window} out)" if run.settings.window else ", asynchronously"
+
+
 def _split(run: RunReader) -> str:
     """Where the time went."""
     return "Time: " + ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in run.times.split.items())
@@ -188,7 +195,7 @@ def _shortened(names: tuple[str, ...], most: int = 5) -> str:
 def summary_lines(run: RunReader) -> list[str]:
     """Why the run stopped, what it has spent and the best network."""
     spent = f"{_count(run.generations, 'generation')}, {_count(run.evaluated, 'network')} trained"
-    by = f" by the {run.settings.trainer} trainer" if run.settings.trainer in TRAINERS else ""
+    by = f" by the {run.settings.trainer} trainer{_turn(run)}" if run.settings.trainer in TRAINERS else ""
     lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}{by}", _split(run)]
     if run.infeasible:
         lines.append(f"{_count(run.infeasible, 'network')} over the limits, not trained")
@@ -279,6 +286,7 @@ def summary_values(run: RunReader) -> dict[str, Any]:
         "run_dir": str(run.directory),
         "running": run.owner not in (None, os.getpid()),
         "trainer": run.settings.trainer,
+        "asynchronous": bool(run.settings.asynchronous),
         "stop": run.stop,
         "generations": run.generations,
         "evaluated": run.evaluated,

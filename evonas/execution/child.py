@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import evonas
 from evonas.errors import WorkerError
-from evonas.execution.messages import Beat, Cancel, Finished, Part, Ready, Refused, Retiring, Start, Train, Warm
+from evonas.execution.messages import Beat, Cancel, Finished, Opened, Part, Ready, Refused, Retiring, Start, Train, Warm
 from evonas.interruption import Abandoned
 from evonas.memory import machine_bytes
 from genomes.errors import InputError
@@ -84,6 +84,9 @@ class WorkerProcess:
         """
         self._limits, self._memory_bytes, self._spent, self._timed = Limits(), 0, 0.0, False
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
+        #: Seconds that were spent waiting for answers, in all; and asked meanwhile: why the process is to be ended.
+        self.waited = 0.0
+        self.overdue: Callable[[], str] = lambda: ""
         #: Number of the request that was cancelled and is not answered yet, 0 for none; and seconds until it was ready.
         self._cancelled, self._begun, self._start_seconds = 0, time.monotonic(), 0.0
         self.gives_up: Callable[[], bool] = lambda: False
@@ -140,6 +143,14 @@ class WorkerProcess:
         """Number of the process."""
         return self._process.pid
 
+    def add(self, request: Any, *arguments: Any) -> None:
+        """Sends `request(number, *arguments)`, which adds to what is being answered.
+
+        Raises:
+            WorkerDied: the process has ended.
+        """
+        self._send(request(self._number, *arguments))
+
     def settled(self) -> bool:
         """Whether it can be asked at once: waits for the end of what was cancelled, but not for long.
 
@@ -166,7 +177,7 @@ class WorkerProcess:
                 self._accept(self._read())
         return self._start_seconds if self._ready else None
 
-    def ask(self, request: Any, *arguments: Any) -> Generator[Part | Retiring | Finished, None, None]:
+    def ask(self, request: Any, *arguments: Any) -> Generator[Part | Opened | Retiring | Finished, None, None]:
         """Sends `request(number, *arguments)` and yields the answers up to `Finished` or `Retiring`.
 
         A generator that is closed early cancels the request.
@@ -189,7 +200,7 @@ class WorkerProcess:
             while not answered:
                 answer = self._receive()
                 if answer.number == number:
-                    answered = not isinstance(answer, Part)
+                    answered = isinstance(answer, Finished | Retiring | Refused)
                     if isinstance(answer, Part) and answer.evaluations:
                         self._spent = 0.0
                     if isinstance(answer, Refused):
@@ -257,7 +268,8 @@ class WorkerProcess:
                 heard = self._connection.poll(_LOOK_SECONDS)
             except OSError:
                 raise WorkerDied(self._obituary()) from None
-            self._spent += min(time.monotonic() - started, 2 * _LOOK_SECONDS)
+            looked = min(time.monotonic() - started, 2 * _LOOK_SECONDS)
+            self._spent, self.waited = self._spent + looked, self.waited + looked
             if heard:
                 message = self._read()
                 headway = isinstance(message, Part) and not message.evaluations
@@ -275,6 +287,8 @@ class WorkerProcess:
                 self._end(f"hung: it made no headway for {limit:g} s")
             if self._timed and self._spent > (limit := self._limits.candidate_seconds or math.inf):
                 self._end(f"took longer than the {limit:g} s that a network may")
+            if reason := self.overdue():
+                self._end(reason)
             if self._ready and unheard > self._limits.beat_seconds:
                 self._end(f"hung: it gave no sign of life for {self._limits.beat_seconds:g} s")
 

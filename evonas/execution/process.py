@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.execution.child import Limits, WorkerDied, WorkerError, WorkerProcess, command_of
 from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Test, Train
+from evonas.execution.streaming import WorkerStream
 from evonas.execution.tasks import architecture_of, task_of
 
 # A worker is started before anything else is imported that takes long: it has more to load than the driver.
@@ -150,6 +152,14 @@ class WorkerEvaluator:
             raise next(iter(raised.values()))
         for position, why in raised.items():
             yield {position: Evaluation(Status.FAILED, reason=f"it raised {why.raised}")}
+
+    def stream(self) -> WorkerStream:
+        """See `StreamingEvaluator.stream`. Waits for the worker to be ready.
+
+        Raises:
+            WorkerError: the worker does not start.
+        """
+        return WorkerStream(self._running, self.close, partial(task_of, self._space), self._limits)
 
     def export(self, task: ExportTask | EnsembleTask) -> Exported:
         """Writes a network, or several as one, as a Keras file, in the worker.

@@ -87,6 +87,11 @@ class NativeTrainer:
         self._open: dict[_Member, Pool] = {}
         self._lock = threading.Lock()
 
+    @property
+    def threads(self) -> int:
+        """Networks in training at a time."""
+        return self._threads
+
     def state(self) -> None:
         """Remembers nothing."""
 
