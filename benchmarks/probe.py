@@ -116,7 +116,7 @@ def train(data: PreparedData, networks: list[DenseGenome], epochs: int, patience
         for part in trainer.train(tasks):
             found.update(part)
         seconds = time.perf_counter() - began
-    lanes = min(trainer._planner.device.lanes, max(len(probe.threads), 1))
+    lanes = 1
     compile_seconds, unknown = probe.compilation()
     busy = sum(spent for (_, main), spent in probe.spent.items() if not main)
     shares = probe.shares(compile_seconds, lanes * seconds)
