@@ -14,11 +14,11 @@ from evonas.evaluation import Weights
 from evonas.snapshot import Snapshot
 from evonas.training import optimizers
 from evonas.training.native.compilation import load
-from evonas.training.native.frame import ARRAYS, CONTROL, addresses
+from evonas.training.native.frame import ARRAYS, CLOCK, CONTROL, addresses
 from evonas.training.native.instructions import LOSSES, OPTIMIZERS
 from evonas.training.native.lowering import Program
 
-__all__ = ["CHUNK_ROWS", "Optimization", "Rows", "Stopped", "Training", "predict"]
+__all__ = ["CHUNK_ROWS", "CLOCK_CYCLES", "Optimization", "Rows", "Stopped", "Training", "predict"]
 
 Array = NDArray[Any]
 
@@ -27,6 +27,8 @@ CHUNK_ROWS = 256
 #: Numbers of the data order that are drawn ahead; bounds memory, not results.
 _ORDER_NUMBERS = 1 << 18
 _NOTHING = np.zeros(0, np.float32)
+#: Cycles by `frame.CLOCK` of all that this process has trained, where the code was compiled to be profiled.
+CLOCK_CYCLES = np.zeros(len(CLOCK), np.int64)
 
 
 class Stopped(Exception):
@@ -236,19 +238,20 @@ def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArr
         "x_validation": np.ascontiguousarray(x, np.float32),
         "outputs": outputs,
         "curve": np.zeros(1),
+        "stop": np.zeros(1, np.int32),
     }
     _run(program, arrays, {"validation_rows": len(x)})
     return outputs
 
 
-_OWN = ("control", "code", "reals", "values", "errors", "slopes", "penalty")
+_OWN = ("control", "code", "reals", "values", "errors", "slopes", "penalty", "clock")
 
 
 def _blank(program: Program) -> dict[str, Array]:
     """What every call needs of a program."""
     code, numbers = program.code
     arena = {name: np.zeros(program.arena, np.float32) for name in ("values", "errors", "slopes")}
-    return {"code": code, "reals": numbers, **arena, "penalty": np.zeros(1, np.float32)}
+    return {"code": code, "reals": numbers, **arena, "penalty": np.zeros(1, np.float32), "clock": CLOCK_CYCLES}
 
 
 def _run(program: Program, arrays: dict[str, Array], control: dict[str, int]) -> None:
