@@ -89,7 +89,7 @@ def run_session(
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         exporter = None
         if listeners.on_end is not None and build is not None and isinstance(trainer, Abandonable):
-            exporter = Exporter(store, space, build, timetable, lambda: listening.requested or timetable.is_over)
+            exporter = Exporter(store, space, build, timetable, lambda: listening.requested)
         with exporter or nullcontext():
             try:
                 stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build)

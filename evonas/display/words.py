@@ -111,7 +111,7 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
     if first and not run.evaluated:
         lines.append(
             f"The time is short: the first {_count(first['networks'], 'network')} are small ones, which take some "
-            f"{first['seconds']:.0f} s of one core"
+            f"{first['seconds']:.1f} s of one core in at most {_count(first['epochs'], 'epoch')}"
         )
     if run.evaluated:
         lines.append(
