@@ -12,7 +12,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from evonas import workers
 from evonas.building import Build, check_build, check_fits
@@ -24,6 +24,7 @@ from evonas.first_generation import first_generation
 from evonas.interruption import Interruption
 from evonas.limits import Screen
 from evonas.metrics import with_metric
+from evonas.options import RunOptions, SearchOptions
 from evonas.reading import read_data
 from evonas.repair import check_repair
 from evonas.result import SearchResult
@@ -81,7 +82,7 @@ def search(
     time_column: str = "",
     image_size: Any = None,
     grayscale: bool = False,
-    **settings: Any,
+    **settings: Unpack[SearchOptions],
 ) -> SearchResult:
     """Evolves networks for the data and returns what was found. Everything is committed to a run directory on the way.
 
@@ -130,7 +131,8 @@ def search(
     started, _ = monotonic(), workers.checked_threads(threads)
     own = None if build is None else Build.of(build)
     searched, forms = space_and_numbers(space, numbers, own)
-    chosen = Settings(seed=draw_seed() if seed is None else seed, **settings)
+    options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **settings}
+    chosen = Settings(**options)
     budget = Budget.of(generations, evaluations, time, target)
     with workers.standby_for(chosen, own) as standby:
         data, source = read_data(
@@ -239,7 +241,7 @@ def resume(
     data: PreparedData | None = None,
     threads: int | None = None,
     evaluator: EvaluatorFactory | None = None,
-    **settings: Any,
+    **settings: Unpack[RunOptions],
 ) -> SearchResult:
     """Goes on with a run that was stopped or killed, to the end it would have had; or extends a finished one.
 
@@ -257,11 +259,12 @@ def resume(
         InputError: there is no run, another process runs it, or data or settings differ; says which.
         Interrupted: as `search`.
     """
-    heard = {field.name: settings.pop(field.name) for field in fields(Listeners) if field.name in settings}
+    given: dict[str, Any] = {**settings}
+    heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
     listeners, _ = Listeners(**{"started": monotonic(), **heard}), workers.checked_threads(threads)
     store = RunStore.open(run_dir)
     try:
-        check_same(store, data, settings)
+        check_same(store, data, given)
         check_origin(store.source)
         own = None if build is None else Build.of(build)
         check_build(own, store.source.get("build"), store.directory)

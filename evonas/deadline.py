@@ -36,7 +36,8 @@ __all__ = [
 
 #: Seconds of a re-training over those that the search measured of the network: other seeds may stop later.
 RETRAINING_FACTOR = 1.2
-#: Share of a run's time that is left for re-trainings at most; and before a first generation is complete.
+#: Share of a run's time that is left for re-trainings at most; and for all that follows the search, before a first
+#: generation is complete.
 MOST_FOR_RETRAINING, MOST_AT_FIRST = 0.25, 0.1
 #: What the end takes beside what is measured of it: a share of the run's time, and seconds.
 _END_SHARE, _END_SECONDS, _END_MOST = 0.01, 0.3, 5.0
@@ -133,7 +134,8 @@ class Timetable:
         self._before, self._parts_before = store.seconds, store.times.split
         self._parts: dict[str, float] = {}
         self._part, self._part_began = "rest", 0.0
-        self._reserve: float | None = None
+        self._retraining: float | None = None
+        self._is_first, self._has_network = True, False
         self._asking = 0.0
         self._results, self._trained, self._since, self._trained_in = 0, 0.0, 0.0, 0.0
 
@@ -178,14 +180,12 @@ class Timetable:
         """Whether what is left is for what follows."""
         if self.bound == math.inf:
             return False
-        if self._reserve is None:
-            self._reserve = self._for_retraining()
-        return self.left <= self._reserve + self.end_seconds
+        return self.left <= self._for_what_follows()
 
     @property
     def is_too_late_to_ask(self) -> bool:
         """Whether the search would be over before a strategy has answered, which nothing can interrupt."""
-        return self.search_is_over or self.left - self._asking <= (self._reserve or 0.0) + self.end_seconds
+        return self.bound < math.inf and self.left - self._asking <= self._for_what_follows()
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -202,7 +202,7 @@ class Timetable:
 
     def note_results(self, evaluations: Sequence[Evaluation]) -> None:
         """Told what came of training, as it comes, after it was committed."""
-        self._reserve = None
+        self._retraining = None
         now, seconds = time.monotonic(), sum(each.train_seconds for each in evaluations)
         if self._since:  # since the first result, which has waited for a process, for data and for a compiler
             self._results += len(evaluations)
@@ -224,19 +224,30 @@ class Timetable:
         times = self._store.times
         return [RETRAINING_FACTOR * times.training_seconds(record) for record in self._store.best(top)]
 
+    def _for_what_follows(self) -> float:
+        if self._retraining is None:
+            self._retraining = self._for_retraining()
+            self._is_first, self._has_network = not self._store.generations, bool(self._store.best_places(1))
+        # While there is nothing to be written, no time is left for that.
+        seconds = self._retraining + (self.ending() if self._has_network else 0.0)
+        return self._usual_end + (min(seconds, MOST_AT_FIRST * self.bound) if self._is_first else seconds)
+
     def _for_retraining(self) -> float:
         top, seeds = self._finals
         if not top or not seeds:
             return 0.0
-        most = MOST_FOR_RETRAINING if self._store.generations else MOST_AT_FIRST
-        return min(makespan(self.retraining_seconds(top) * seeds, self.slots), most * self.bound)
+        return min(makespan(self.retraining_seconds(top) * seeds, self.slots), MOST_FOR_RETRAINING * self.bound)
+
+    @property
+    def _usual_end(self) -> float:
+        if self.bound == math.inf or not self._has_end:
+            return 0.0
+        return min(_END_SECONDS + _END_SHARE * self.bound, _END_MOST) + 2.0 * self._store.report_seconds
 
     @property
     def end_seconds(self) -> float:
         """Seconds for what follows the last training: test scores, reports, export, the last line."""
-        if self.bound == math.inf or not self._has_end:
-            return 0.0
-        return min(_END_SECONDS + _END_SHARE * self.bound, _END_MOST) + self.ending()
+        return self._usual_end + self.ending()
 
     @property
     def finals_are_over(self) -> bool:

@@ -145,11 +145,15 @@ class Exporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Ends the process."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer.join()
         if self.worker is not None:
-            self.worker.close(0.0)  # it has nothing to put away, and the libraries take their time
+            self.worker.kill()  # it has nothing to put away, and its libraries would take their time
 
     def start(self) -> None:
         """Starts the process, unless it was started. Does not wait for it."""

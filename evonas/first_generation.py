@@ -6,7 +6,7 @@ time is long enough for the generation that the strategy would begin with, nothi
 that are cheap enough take their place: as genomes to begin with, in the strategy's recorded state, so that a resumed
 run asks for the same. Networks of later generations may be of any size.
 
-Not of models of a user's own, whose cost nobody foresees, nor where weights are evolved.
+Not of models of a user's own or on a GPU, whose cost nobody foresees, nor where weights are evolved.
 """
 
 from __future__ import annotations
@@ -67,7 +67,6 @@ class Speed:
 #: Trainer -> its speed on a CPU, rather too low than too high.
 _SPEEDS = {
     "native": Speed(0.2, 15e-6, 0.02, True),
-    "population": Speed(0.04, 60e-6, 2.0, False),
     "single": Speed(0.1, 300e-6, 2.0, False),
 }
 
@@ -139,9 +138,10 @@ def first_generation(
         flops: measures what one core of the machine does.
         share: of a core that each of so many threads will have.
     """
-    if seconds == math.inf or not hasattr(space, "architecture") or not STRATEGIES[settings.strategy].trains:
+    speed = _SPEEDS.get(settings.trainer)
+    foreseen = hasattr(space, "architecture") and STRATEGIES[settings.strategy].trains
+    if speed is None or not foreseen or seconds == math.inf:
         return None
-    speed = _SPEEDS.get(settings.trainer, _SPEEDS["single"])
     core = flops()
     cost = _cost(space, data, settings, speed, core)
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=initial, settings=settings)

@@ -41,6 +41,8 @@ def generation_rng(seed: int, generation: int) -> np.random.Generator:
 
 def first_generation_rng(seed: int) -> np.random.Generator:
     """The generator of cheap networks that a run of short time begins with."""
+    import numpy as np
+
     return np.random.default_rng(np.random.SeedSequence([seed, _FIRST, 0]))
 
 

@@ -158,4 +158,6 @@ def _exported(store: RunStore, build: Build | None, exporter: Exporter | None) -
     try:
         return SearchResult(store.directory, build, None if exporter is None else exporter.worker).exported
     except Abandoned:
+        if exporter is not None:
+            exporter.abandon()
         return None

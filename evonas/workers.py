@@ -7,19 +7,18 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.building import Build
-from evonas.config import Settings
 from evonas.devices import chosen_trainer
-from evonas.evaluation import Evaluator
 from evonas.machine import usable_cores
 from evonas.memory import machine_bytes
-from evonas.runs.directory import WORKER_LOG
 from genomes.errors import InputError
-from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
+    from evonas.building import Build
+    from evonas.config import Settings
+    from evonas.evaluation import Evaluator
     from evonas.execution import WorkerEvaluator
     from evonas.execution.child import WorkerProcess
+    from genomes.space import SearchSpace
 
 __all__ = ["checked_threads", "standby_for", "started_worker", "worker_for"]
 
@@ -37,8 +36,12 @@ def checked_threads(threads: Any) -> int:
     return threads
 
 
-def standby_for(settings: Settings, build: Build | None) -> AbstractContextManager[WorkerProcess | None]:
+def standby_for(settings: Settings, build: Any) -> AbstractContextManager[WorkerProcess | None]:
     """A process that loads its libraries while the driver reads the data, to be the run's first worker.
+
+    Args:
+        settings: of the run.
+        build: what builds the models, in any form; None for evonas's own.
 
     Raises:
         InputError: it may take more memory than the machine has.
@@ -68,6 +71,7 @@ def worker_for(
         InputError: `threads`, the networks that it is to train at a time, is below 1.
     """
     from evonas.execution import Limits, WorkerEvaluator
+    from evonas.runs.directory import WORKER_LOG
     from evonas.training.trainer import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}

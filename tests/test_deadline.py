@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evonas.config import Budget
@@ -20,8 +23,9 @@ from evonas.evaluation import Candidate, Evaluation
 from evonas.evolution import Stop, evolve
 from evonas.finalists import retrain_finalists
 from evonas.interruption import Abandoned, Interruption
-from evonas.runs import RunStore
+from evonas.runs import RunReader, RunStore
 from evonas.strategies import make_strategy
+from tests.cli.commands import ROOT, write_table
 from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_evaluation, toy_settings, toy_store
 
 #: What a machine that is busy may make of an instant.
@@ -236,3 +240,61 @@ def test_time_is_kept_by_a_busy_machine(tmp_path: Path) -> None:
             finals(store, worker, timetable)
         assert timetable.seconds < 1.5 + SOON
         assert store.times.split["finalists"] <= 1.5 * MOST_FOR_RETRAINING + SOON
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("loaded", [False, True], ids=["idle", "loaded"])
+@pytest.mark.parametrize("seconds", [20, 60])
+def test_a_command_keeps_its_time_and_trains_a_generation(tmp_path: Path, seconds: int, loaded: bool) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 8))
+    rows = np.column_stack([x, np.sin(x[:, 0]) + x[:, 1] * x[:, 2]])
+    table, out = tmp_path / "table.csv", tmp_path / "run"
+    np.savetxt(table, rows, delimiter=",", header=",".join([*"abcdefgh", "y"]), comments="")
+    command = [sys.executable, "-m", "evonas", "run", str(table), "--target", "y"]
+    command += ["--time", f"{seconds}s", "--out", str(out)]
+    began, lines = time.monotonic(), []
+    with busy(4 if loaded else 0, seconds=3 * seconds):
+        running = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=-1, text=True)
+        for line in running.stdout or ():
+            lines.append(line)
+            taken = time.monotonic() - began
+    shown = "".join(lines)
+    assert running.wait() == 0, shown
+    assert taken < seconds + max(2.0, 0.02 * seconds), shown
+    with RunReader(out) as run:
+        assert run.generations >= 1, shown
+        assert run.seconds == pytest.approx(taken, abs=SOON)
+        assert run.times.split["finalists"] <= MOST_FOR_RETRAINING * seconds + SOON
+    assert "Time: search " in shown
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after", [1, 4, 8, 12, 16, 19])
+def test_a_command_that_is_stopped_ends_soon_in_every_phase(tmp_path: Path, after: int, number: int) -> None:
+    table, out = write_table(tmp_path / "table.csv", 2000), tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "evonas",
+        "run",
+        str(table),
+        "--target",
+        "price",
+        "--time",
+        "20s",
+        "--out",
+        str(out),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(after)
+    running.send_signal(number)
+    asked = time.monotonic()
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode in (128 + number, -number, 0), errors
+    assert "Traceback" not in errors
+    assert time.monotonic() - asked < 3.0
+    if (out / "run.sqlite").exists():
+        RunStore.open(out).close()

@@ -47,6 +47,7 @@ def test_nothing_is_changed_where_the_time_is_long_or_the_cost_unknown(data: Pre
     assert began(data, 1e5) is None
     assert began(data, 100, HyperparameterSpace({"x": Range(0.0, 1.0)})) is None
     assert began(data, 100, strategy="neuroevolution") is None
+    assert began(data, 100, trainer="population") is None
 
 
 def test_the_shorter_the_time_the_smaller_the_networks(data: PreparedData) -> None:

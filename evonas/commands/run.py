@@ -189,15 +189,17 @@ def run(
     budget = Budget.of(generations, evaluations, time, target_score)
 
     from evonas import workers
-    from evonas.api import search_prepared
-    from evonas.building import Build
-    from evonas.reading import read_data
-    from evonas.searched import space_and_numbers
 
     workers.checked_threads(threads)
-    own = None if build is None else Build.of(build)
-    searched, forms = space_and_numbers(space, numbers, own)
-    with workers.standby_for(settings, own) as standby:
+    with workers.standby_for(settings, build) as standby:
+        # What takes long to import, while the worker does the same.
+        from evonas.api import search_prepared
+        from evonas.building import Build
+        from evonas.reading import read_data
+        from evonas.searched import space_and_numbers
+
+        own = None if build is None else Build.of(build)
+        searched, forms = space_and_numbers(space, numbers, own)
         prepared, source = read_data(
             data,
             target,

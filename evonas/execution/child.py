@@ -15,16 +15,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import evonas
-from evonas.building import PackedBuild
 from evonas.errors import WorkerError
 from evonas.execution.messages import Beat, Cancel, Finished, Opened, Part, Ready, Refused, Retiring, Start, Train, Warm
 from evonas.interruption import Abandoned
 from evonas.memory import machine_bytes
-from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.building import PackedBuild
+    from evonas.training.trainer import TrainingSettings
 
 __all__ = ["Limits", "WorkerDied", "WorkerError", "WorkerProcess", "command_of"]
 
@@ -222,6 +224,12 @@ class WorkerProcess:
             self._process.wait()
         finally:
             self._log.close()
+
+    def kill(self) -> None:
+        """Ends the process without waiting until it has ended. For the end of this process, too."""
+        self._abandon()
+        self._connection.close()
+        self._log.close()
 
     def _wait_until_ready(self) -> None:
         if self._ready:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evonas.building import PackedBuild
-from evonas.evaluation import Evaluation, Weights
-from evonas.learning_rate import SweepTask
-from evonas.training.deployment import EnsembleTask, ExportTask
-from evonas.training.trainer import TrainingSettings, TrainingTask
+if TYPE_CHECKING:
+    from evonas.building import PackedBuild
+    from evonas.evaluation import Evaluation, Weights
+    from evonas.learning_rate import SweepTask
+    from evonas.training.deployment import EnsembleTask, ExportTask
+    from evonas.training.trainer import TrainingSettings, TrainingTask
 
 __all__ = [
     "Beat",

@@ -13,19 +13,21 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from evonas.building import PackedBuild
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.execution.child import Limits, WorkerDied, WorkerError, WorkerProcess, command_of
 from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Test, Train
 from evonas.execution.streaming import WorkerStream
-from evonas.execution.tasks import task_of
-from evonas.learning_rate import LearningRateCurve, SweepTask
-from evonas.snapshot import Start
-from evonas.training.deployment import EnsembleTask, Exported, ExportTask
-from evonas.training.trainer import TrainingSettings, TrainingTask
-from genomes.spaces import blueprint
+from evonas.execution.tasks import architecture_of, task_of
+
+# A worker is started before anything else is imported that takes long: it has more to load than the driver.
+if TYPE_CHECKING:
+    from evonas.building import PackedBuild
+    from evonas.learning_rate import LearningRateCurve, SweepTask
+    from evonas.snapshot import Start
+    from evonas.training.deployment import EnsembleTask, Exported, ExportTask
+    from evonas.training.trainer import TrainingSettings, TrainingTask
 
 __all__ = ["WorkerEvaluator", "standing_by", "warmed_process"]
 
@@ -166,9 +168,8 @@ class WorkerEvaluator:
             InputError: the path cannot be written, or the task cannot be met.
             WorkerError: the worker died, or the file's model does not give the recorded scores.
         """
-        answer = self._ask_once(Export, task)
-        assert isinstance(answer.value, Exported)
-        return answer.value
+        exported: Exported = self._ask_once(Export, task).value
+        return exported
 
     def sweep(self, task: SweepTask) -> LearningRateCurve:
         """Sweeps a network's learning rate, in the worker.
@@ -176,9 +177,8 @@ class WorkerEvaluator:
         Raises:
             WorkerError: the worker died.
         """
-        answer = self._ask_once(Sweep, task)
-        assert isinstance(answer.value, LearningRateCurve)
-        return answer.value
+        curve: LearningRateCurve = self._ask_once(Sweep, task).value
+        return curve
 
     def test(self, genome: Any, weights: Weights) -> dict[str, float]:
         """Scores of a genome's weights on the test split, computed in the worker; empty when there is none.
@@ -186,7 +186,7 @@ class WorkerEvaluator:
         Raises:
             WorkerError: the worker died.
         """
-        answer = self._ask_once(Test, blueprint(self._space, genome), weights)
+        answer = self._ask_once(Test, architecture_of(self._space, genome), weights)
         return dict(answer.value)
 
     def ping(self) -> None:
@@ -197,14 +197,16 @@ class WorkerEvaluator:
         """
         self._ask_once(Ping)
 
-    def close(self, patience_seconds: float = 1.0) -> None:
-        """Ends the worker, within two seconds. May be called twice; a later request starts another one.
-
-        Args:
-            patience_seconds: after which it is killed.
-        """
+    def kill(self) -> None:
+        """Ends the worker at once, as `close`, and does not wait until its process has ended."""
         if self._worker is not None:
-            self._worker.stop(patience_seconds)
+            self._worker.kill()
+            self._worker = None
+
+    def close(self) -> None:
+        """Ends the worker, within two seconds. May be called twice; a later request starts another one."""
+        if self._worker is not None:
+            self._worker.stop()
             self._worker = None
 
     def _train(self, tasks: Sequence[TrainingTask], batch: _Batch) -> Iterator[dict[int, Evaluation]]:

@@ -21,9 +21,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evonas.building import PackedBuild
 from evonas.data.prepared import PreparedData
 from evonas.execution.messages import (
     Beat,
@@ -48,6 +47,9 @@ from evonas.execution.supply import Supply
 from evonas.training.deployment import EnsembleTask, Exported, ExportTask
 from evonas.training.trainer import Trainer, TrainingSettings, slots_of, streamed
 from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.building import PackedBuild
 
 __all__ = ["load_libraries", "main", "make_trainer", "serve"]
 
@@ -110,7 +112,7 @@ def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
     if settings.trainer == "native":
         from evonas.training.native import NativeTrainer
 
-        return NativeTrainer(data, settings, settings.threads)
+        return NativeTrainer(data, settings, threads=settings.threads)
     if settings.trainer == "single":
         from evonas.training.single import SingleTrainer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -40,6 +40,7 @@ class _Result(TypedDict):
     curve: _Curve
     train_curve: _Curve
     parameters: _Count
+    notes: NotRequired[dict[str, Any]]
 
 
 _RESULT = TypeAdapter(_Result)
@@ -102,6 +103,7 @@ def result_to_json(evaluation: Evaluation) -> str:
             "curve": _all_finite(evaluation.curve),
             "train_curve": _all_finite(evaluation.train_curve),
             "parameters": int(evaluation.parameters),
+            **({"notes": dict(evaluation.notes)} if evaluation.notes else {}),
         }
     )
 
@@ -137,6 +139,7 @@ def evaluation_from_row(status: str, result: str, train_seconds: float) -> Evalu
         train_curve=tuple(_number(value) for value in values["train_curve"]),
         train_seconds=train_seconds,
         parameters=values["parameters"],
+        notes=values.get("notes", {}),
     )
 
 

@@ -5,6 +5,7 @@ Every public method that writes is one commit: it returns when the rows, and the
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -55,8 +56,8 @@ class RunStore(RunReader):
     """A run directory, owned by this process until `close`. Made by `create` and `open`.
 
     Attributes:
-        report_share: results.csv and population.json are written anew with every part as long as that takes at most
-            this share of the time; in a very long run they may lag by seconds until the session ends.
+        report_share: results.csv and population.json are written with every part as long as that takes at most this
+            share of the time; in a long run they may lag until the session ends. Last it took `report_seconds`.
     """
 
     report_share = 0.05
@@ -68,7 +69,7 @@ class RunStore(RunReader):
         self.finals: FinalsWriter = FinalsWriter(self._connection, self._weights, self.objective, self._commit)
         self.events: EventsWriter = EventsWriter(self._connection, self._commit)
         self.times: TimesWriter = TimesWriter(self._connection, self._commit)
-        self._session, self._counted, self._reported_at, self._report_seconds = 0, self.counts, 0.0, 0.0
+        self._session, self._counted, self._reported_at, self.report_seconds = 0, self.counts, 0.0, 0.0
         self._weights.collect(self._named_weights())
         for path in self.directory.glob(f".*{TEMPORARY}"):
             path.unlink(missing_ok=True)
@@ -290,6 +291,22 @@ class RunStore(RunReader):
         self._commit(add)
         self._weights.remove(before - self._named_weights())
 
+    def grow(self, space: SearchSpace, source: Mapping[str, Any]) -> None:
+        """Commits a space to which something was added, and what goes with it, between generations.
+
+        Args:
+            space: holds all genomes of the run so far.
+            source: as of `create`.
+        """
+        texts = {"space": canonical_json(space.to_json()), "source": canonical_json(dict(source))}
+
+        def change() -> None:
+            for name, text in texts.items():
+                update(self._connection, "about", {"key": name}, {"value": text})
+
+        self._commit(change)
+        self.space_json, self.source = json.loads(texts["space"]), json.loads(texts["source"])
+
     def located(self, candidate: Candidate) -> Candidate:
         """The candidate with its origin at the place where that was trained: asked for again, it was not.
 
@@ -340,10 +357,10 @@ class RunStore(RunReader):
             write_atomically(self.directory / RESULTS, results_csv(self.records()).encode())
             write_atomically(self.directory / POPULATION, population.encode())
         self._reported_at = time.monotonic()
-        self._report_seconds = self._reported_at - started
+        self.report_seconds = self._reported_at - started
 
     def _report_if_cheap(self) -> None:
-        if time.monotonic() - self._reported_at >= self._report_seconds * (1 / self.report_share - 1):
+        if time.monotonic() - self._reported_at >= self.report_seconds * (1 / self.report_share - 1):
             self.write_reports()
 
     def _spend(self, seconds: float) -> None:

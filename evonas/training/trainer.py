@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from evonas.evaluation import Evaluation
-from evonas.snapshot import Snapshot
+if TYPE_CHECKING:
+    from evonas.evaluation import Evaluation
+    from evonas.snapshot import Snapshot
 
 __all__ = ["Source", "StreamingTrainer", "Trainer", "TrainingSettings", "TrainingTask", "slots_of", "streamed"]
 

@@ -238,6 +238,7 @@ def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArr
         "x_validation": np.ascontiguousarray(x, np.float32),
         "outputs": outputs,
         "curve": np.zeros(1),
+        "stop": np.zeros(1, np.int32),
     }
     _run(program, arrays, {"validation_rows": len(x)})
     return outputs

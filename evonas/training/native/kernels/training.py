@@ -69,13 +69,15 @@ def _step(control, memory, rows, order, x, y, weight, step):
 
 
 @kernel
-def _validate(control, memory, x, y, outputs):
-    """Mean loss of the validation rows; their raw outputs go to `outputs`."""
+def _validate(control, memory, x, y, outputs, stop):
+    """Mean loss of the validation rows; their raw outputs go to `outputs`. Not a number where it is stopped."""
     count, width, features, targets = (
         control[VALIDATION_ROWS], control[OUTPUTS], control[FEATURES], control[TARGETS]
     )  # fmt: skip
     total = 0.0
     for first in range(0, count, control[CHUNK]):
+        if stop[0] != 0:
+            return math.nan
         rows = control[CHUNK] if count - first > control[CHUNK] else count - first
         copy(part(x, first * features), part(memory.values, control[INPUT_AT]), rows * features)
         forward(memory, Run(rows, np.int64(0), np.int64(0), np.int64(0)))
@@ -141,7 +143,7 @@ def run(
         control[INSTRUCTIONS], code, reals, weights, gradients, statistics, values, errors, slopes, penalty, clock
     )
     if control[EPOCHS] == 0:
-        curve[0] = _validate(control, memory, x_validation, y_validation, outputs)
+        curve[0] = _validate(control, memory, x_validation, y_validation, outputs, stop)
     for number in range(control[EPOCHS]):
         loss, steps = _epoch(
             control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number
@@ -154,8 +156,11 @@ def run(
         validation = loss
         if control[VALIDATION_ROWS]:
             since = now()
-            validation = _validate(control, memory, x_validation, y_validation, outputs)
+            validation = _validate(control, memory, x_validation, y_validation, outputs, stop)
             spent(clock, ON_VALIDATION, since)
+            if stop[0] != 0:
+                progress[2] = 1
+                return
         curve[number] = validation
         progress[0] = number + 1
         _keep_best(
