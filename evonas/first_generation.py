@@ -139,7 +139,8 @@ def first_generation(
         share: of a core that each of so many threads will have.
     """
     speed = _SPEEDS.get(settings.trainer)
-    foreseen = hasattr(space, "architecture") and STRATEGIES[settings.strategy].trains
+    row = STRATEGIES.get(settings.strategy)  # none is refused elsewhere
+    foreseen = hasattr(space, "architecture") and row is not None and row.trains
     if speed is None or not foreseen or seconds == math.inf:
         return None
     core = flops()
