@@ -28,7 +28,7 @@ from evonas.deadline import process_started
 from evonas.errors import Interrupted, StorageError, WorkerError, is_interruption
 from genomes.errors import InputError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "script"]
 
 
 class _Commands(TyperGroup):
@@ -69,9 +69,14 @@ app = typer.Typer(
 
 
 def main() -> None:
+    """The command line of this process."""
+    app(prog_name="evonas", obj=process_started())
+
+
+def script() -> None:
     """The console script. Ends without putting the libraries away, which takes longer than many commands."""
     try:
-        app(prog_name="evonas", obj=process_started())
+        main()
     except SystemExit as end:
         code = 0 if end.code is None else end.code
         try:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
@@ -37,7 +38,7 @@ _SHARE = 0.5
 #: Seconds that the worker takes until it trains, which are not there for it.
 _START_SECONDS = 2.0
 #: Random networks that are looked at for each one that is wanted, to find the cheap ones among them.
-_DRAWS = 15
+_DRAWS = 8
 #: Of these the cheapest, so many for each one that is wanted, are cheap enough whatever they cost: not all alike.
 _CHEAPEST = 3
 #: What networks may take together, over what there is, before their epochs are cut; and the fewest epochs that they
@@ -139,7 +140,8 @@ def first_generation(
         share: of a core that each of so many threads will have.
     """
     speed = _SPEEDS.get(settings.trainer)
-    foreseen = hasattr(space, "architecture") and STRATEGIES[settings.strategy].trains
+    row = STRATEGIES.get(settings.strategy)  # none is refused elsewhere
+    foreseen = hasattr(space, "architecture") and row is not None and row.trains
     if speed is None or not foreseen or seconds == math.inf:
         return None
     core = flops()
@@ -157,8 +159,11 @@ def first_generation(
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_DRAWS * len(candidates))))
     costs = [cost(genome, epochs) for genome in drawn]
     wanted = len(candidates) - len(kept)
-    found = {space.digest(genome): genome for genome in _cheap(drawn, costs, wanted, room)}
-    genomes = (*kept, *list(found.values())[:wanted])
+    found: dict[str, Any] = {}
+    for genome in _cheap(drawn, costs, wanted, room):
+        if len(found) < wanted:
+            found.setdefault(space.digest(genome), genome)
+    genomes = (*kept, *found.values())
     taken = sum(cost(genome, epochs) for genome in genomes[len(kept) :])
     most = settings.epochs
     if taken > _TOLERANCE * room and "epochs" not in settings.model_fields_set:
@@ -184,10 +189,13 @@ def _cost(
     problem, split = data.problem, data.splits[0]
     trainings, sizes = len(data.splits) * settings.replicates, (len(split.y_train), len(split.y_validation))
 
-    def cost(genome: Any, epochs: int) -> float:
+    @cache
+    def epoch(genome: Any) -> float:
         graph = space.architecture(genome)
         features = len(columns_seen(problem.views, problem.num_features, numbers_of(graph)))
-        epoch = training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops)
-        return trainings * (speed.start_seconds + epochs * epoch)
+        return training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops)
+
+    def cost(genome: Any, epochs: int) -> float:
+        return trainings * (speed.start_seconds + epochs * epoch(genome))
 
     return cost
