@@ -8,7 +8,7 @@ again.
 With a window, results are told in the order of asking, and only when as many candidates are out as it holds: the order
 is the same at any speed and on any number of threads, and so is the whole run. Others are trained meanwhile, so that a
 slow one keeps nobody waiting before the window is full. Without one, results are told as they arrive, which depends on
-who is ready first; `evonas.streams.Repeated` repeats such a run in its order.
+who is ready first; `evonas.arrivals.Repeated` repeats such a run in its order.
 
 A generation is as many candidates as the settings say, in the order in which they are asked for; it is complete when so
 many results were told. Nothing here draws random numbers. Imports no Keras, pandas or DEAP.
@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any, cast
 
+from evonas.arrivals import stream_of
 from evonas.config import Budget
 from evonas.deadline import Timetable, abandon_when
 from evonas.evaluation import Candidate, Evaluation, Evaluator, OneByOne, Strategy, Stream
@@ -27,7 +28,6 @@ from evonas.evolution import Generation, Progress, Session, Stop, best_of, evolv
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.events import ASKED
 from evonas.runs.store import RunStore
-from evonas.streams import stream_of
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 

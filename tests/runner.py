@@ -2,7 +2,7 @@
 
 Starts the run or goes on with it; prints the number of committed evaluations after every commit. With a seam, kills
 itself at the COUNT-th time that it comes there. The environment names the STRATEGY, and the WINDOW of an asynchronous
-run, of which three are trained at a time and come back in another order each time.
+run (and its GENERATIONS), of which three are trained at a time and come back in another order each time.
 """
 
 from __future__ import annotations
@@ -72,10 +72,7 @@ def main(directory: Path, generations: int, sleep_seconds: float, trap: Trap | N
         trap.set()
     window = os.environ.get("WINDOW")
     turns: dict[str, Any] = {} if window is None else {"asynchronous": True, "window": int(window)}
-    strategy_name = os.environ.get("STRATEGY", "ga")
-    if strategy_name == "evolution":
-        turns["inherit"] = True
-    settings = toy_settings(seed=4, strategy=strategy_name, epochs=9, **turns)
+    settings = toy_settings(seed=4, strategy=os.environ.get("STRATEGY", "ga"), epochs=9, **turns)
     store = RunStore.open(directory) if (directory / DATABASE).exists() else toy_store(directory, settings)
     if trap is not None:
         store._connection.set_trace_callback(trap.statement)
@@ -89,7 +86,7 @@ def main(directory: Path, generations: int, sleep_seconds: float, trap: Trap | N
         evaluator = ToyEvaluator(part_size=2, sleep_seconds=sleep_seconds)
         if window is not None:
             evaluator = ToyStreamingEvaluator(3, seed=os.getpid(), sleep_seconds=sleep_seconds)
-        budget = Budget(generations=generations)
+        budget = Budget(generations=int(os.environ.get("GENERATIONS", generations)))
         for _ in loop_of(strategy, evaluator, store, ToySpace(), budget, interruption=interruption, on_part=on_part):
             pass
         if store.stop == Stop.INTERRUPTED:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from evonas.arrivals import Repeated
 from evonas.asynchronous import evolve_asynchronously
 from evonas.config import Budget
 from evonas.evaluation import Candidate, Evaluation, Status
@@ -17,7 +18,6 @@ from evonas.evolution import IDLE_GENERATIONS, Generation, Progress, Stop
 from evonas.interruption import Interruption
 from evonas.runs import RunReader, RunStore, files, schema
 from evonas.strategies import STRATEGIES, make_strategy
-from evonas.streams import Repeated
 from genomes.errors import InputError
 from tests.toy import RMSE, ToyEvaluator, ToySpace, ToyStreamingEvaluator, toy_settings, toy_store
 

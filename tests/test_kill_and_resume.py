@@ -67,9 +67,9 @@ def test_states_that_others_start_from_survive_kills(tmp_path: Path, strategy: s
 
 
 def test_an_asynchronous_run_in_order_survives_kills(tmp_path: Path) -> None:
-    """Children start from their parents' weights, and whoever is ready first is another one in each process."""
+    """Whoever is ready first is another one in each process."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    environment = {"STRATEGY": "evolution", "WINDOW": "4"}
+    environment = {"STRATEGY": "aging", "WINDOW": "4", "GENERATIONS": "2"}
     assert finish(start(straight, **environment))[0] == 0
     seams = ("INSERT INTO event", "INSERT INTO evaluation", "COMMIT", "UPDATE state", "before remove", "after put")
     for place, seam in enumerate(seams):
@@ -78,12 +78,10 @@ def test_an_asynchronous_run_in_order_survives_kills(tmp_path: Path) -> None:
     assert digest(killed) == digest(straight)
     held = [{path.name for path in (directory / "weights").iterdir()} for directory in (straight, killed)]
     assert held[0] == held[1]
-    with RunReader(killed) as run:
-        assert any(record.origin for record in run.records())
 
 
 def test_an_asynchronous_run_as_results_arrive_goes_on_from_what_is_on_record(tmp_path: Path) -> None:
-    folder, environment = tmp_path / "run", {"STRATEGY": "aging", "WINDOW": "0"}
+    folder, environment = tmp_path / "run", {"STRATEGY": "aging", "WINDOW": "0", "GENERATIONS": "2"}
     assert finish(start(folder, 0.0, "INSERT INTO event", "21", **environment))[0] == -signal.SIGKILL
     with RunReader(folder) as run:
         events, evaluated = run.events.since(), [record.digest for record in run.records()]
