@@ -56,7 +56,7 @@ class Fitting(Protocol):
 def values_of(variables: Iterable[Any]) -> dict[str, Any]:
     """Copies of the values, by number and name: names alone may occur twice."""
     return {
-        f"{place:04d}/{variable.path}": keras.ops.convert_to_numpy(variable.value).copy()
+        f"{place:04d}/{variable.name}": keras.ops.convert_to_numpy(variable.value).copy()
         for place, variable in enumerate(variables)
     }
 
