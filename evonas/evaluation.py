@@ -120,6 +120,7 @@ class Evaluation:
         parameters: number of trainable parameters.
         weights: those of the best epoch; None when they were not kept. Of several folds and replicates, the first's.
         snapshots: what the trainings (each fold and replicate) can go on from, when asked for.
+        notes: what a trial of a user's own says of itself beside its scores, as JSON values.
     """
 
     status: Status
@@ -133,6 +134,7 @@ class Evaluation:
     parameters: int = 0
     weights: Weights | None = field(default=None, repr=False, compare=False)
     snapshots: tuple[Snapshot, ...] = field(default=(), repr=False, compare=False)
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def value_of(self, name: str) -> float | None:
         """The score of that name; `parameters` also where it is no score; None where there is none."""

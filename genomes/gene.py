@@ -26,11 +26,14 @@ class Gene:
         when: the condition under which it is active; none means always. A gene that depends on an inactive one is
             inactive too.
         name: given by the space.
+        optional: whether a genome may lack it though it is active, as genomes do that were made before the gene was
+            known. Children get it.
     """
 
     domain: Domain
     when: Condition = ()
     name: str = ""
+    optional: bool = False
 
     def is_active(self, values: Mapping[str, Value]) -> bool:
         """Whether the gene is there beside these values of the genes that come before it in its space."""
@@ -40,8 +43,10 @@ class Gene:
     def to_json(self) -> Any:
         """The gene as JSON values, without its name."""
         domain = domain_to_json(self.domain)
-        if not self.when:
+        if not self.when and not self.optional:
             return domain
         if not isinstance(domain, dict):
             domain = {"options": domain if isinstance(domain, list) else [domain]}
-        return domain | {"when": {name: domain_to_json(values) for name, values in self.when}}
+        if self.when:
+            domain = domain | {"when": {name: domain_to_json(values) for name, values in self.when}}
+        return domain | {"optional": True} if self.optional else domain

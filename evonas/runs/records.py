@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from evonas.evaluation import Candidate, Evaluation, Origin, Status
 from genomes.codec import canonical_json
@@ -33,6 +33,7 @@ class _Result(TypedDict):
     curve: _Curve
     train_curve: _Curve
     parameters: _Count
+    notes: NotRequired[dict[str, Any]]
 
 
 _RESULT = TypeAdapter(_Result)
@@ -95,6 +96,7 @@ def result_to_json(evaluation: Evaluation) -> str:
             "curve": _all_finite(evaluation.curve),
             "train_curve": _all_finite(evaluation.train_curve),
             "parameters": int(evaluation.parameters),
+            **({"notes": dict(evaluation.notes)} if evaluation.notes else {}),
         }
     )
 
@@ -130,6 +132,7 @@ def evaluation_from_row(status: str, result: str, train_seconds: float) -> Evalu
         train_curve=tuple(_number(value) for value in values["train_curve"]),
         train_seconds=train_seconds,
         parameters=values["parameters"],
+        notes=values.get("notes", {}),
     )
 
 

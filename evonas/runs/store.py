@@ -5,6 +5,7 @@ Every public method that writes is one commit: it returns when the rows, and the
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -288,6 +289,22 @@ class RunStore(RunReader):
 
         self._commit(add)
         self._weights.remove(before - self._named_weights())
+
+    def grow(self, space: SearchSpace, source: Mapping[str, Any]) -> None:
+        """Commits a space to which something was added, and what goes with it, between generations.
+
+        Args:
+            space: holds all genomes of the run so far.
+            source: as of `create`.
+        """
+        texts = {"space": canonical_json(space.to_json()), "source": canonical_json(dict(source))}
+
+        def change() -> None:
+            for name, text in texts.items():
+                update(self._connection, "about", {"key": name}, {"value": text})
+
+        self._commit(change)
+        self.space_json, self.source = json.loads(texts["space"]), json.loads(texts["source"])
 
     def located(self, candidate: Candidate) -> Candidate:
         """The candidate with its origin at the place where that was trained: asked for again, it was not.

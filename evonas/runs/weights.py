@@ -27,7 +27,7 @@ def weights_to_bytes(weights: Weights) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(weights):
-            array = np.ascontiguousarray(weights[name])
+            array = np.asarray(weights[name], order="C")  # not `ascontiguousarray`, which gives a scalar a dimension
             with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
     return buffer.getvalue()

@@ -64,6 +64,8 @@ class Memory:
             most: losses to learn from.
         """
         evidence = self.archive.evidence(coded, most)
+        if len(self._hyperparameters) != evidence.features.shape[1] + 2:  # the space has grown
+            self._hyperparameters = []
         if not self._hyperparameters or self.size > self._fitted + self._fitted // 15:
             self._hyperparameters = fitted_hyperparameters(evidence, self._hyperparameters)
             self._fitted = self.size

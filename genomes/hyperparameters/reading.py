@@ -41,10 +41,15 @@ def read_genes(value: Any) -> tuple[Gene, ...]:
     for name in value:
         _check_name(name)
     drafts = {name: _parts(value[name], f"genes.{name}") for name in sorted(value)}
-    domains = {name: _read(draft, f"genes.{name}") for name, (draft, _) in drafts.items()}
+    domains = {name: _read(draft, f"genes.{name}") for name, (draft, _, _) in drafts.items()}
     genes = {
-        name: Gene(domains[name], _read_condition(when, domains, f"genes.{name}.when"), name)
-        for name, (_, when) in drafts.items()
+        name: Gene(
+            domains[name],
+            _read_condition(when, domains, f"genes.{name}.when"),
+            name,
+            Truth().read(optional, f"genes.{name}.optional"),
+        )
+        for name, (_, when, optional) in drafts.items()
     }
     try:
         order = TopologicalSorter({name: [other for other, _ in gene.when] for name, gene in genes.items()})
@@ -68,16 +73,17 @@ def _check_name(name: Any) -> None:
         raise InputError(f"genes must not be named {name!r}, which is a method of mappings: write {name}_ or the like")
 
 
-def _parts(value: Any, place: str) -> tuple[Any, Any]:
-    """What stands for the domain, and what for the condition."""
+def _parts(value: Any, place: str) -> tuple[Any, Any, Any]:
+    """What stands for the domain, what for the condition, and whether genomes may lack the gene."""
     if isinstance(value, Gene):
-        return value.domain, dict(value.when) if _is_condition(value.when) else value.when
-    if isinstance(value, Mapping) and ("when" in value or "options" in value):
+        return value.domain, dict(value.when) if _is_condition(value.when) else value.when, value.optional
+    if isinstance(value, Mapping):
+        when, optional = value.get("when", {}), value.get("optional", False)
         if "options" in value:
-            table(value, place, ("options", "when"))
-            return value["options"], value.get("when", {})
-        return {key: part for key, part in value.items() if key != "when"}, value["when"]
-    return value, {}
+            table(value, place, ("options", "when", "optional"))
+            return value["options"], when, optional
+        return {key: part for key, part in value.items() if key not in ("when", "optional")}, when, optional
+    return value, {}, False
 
 
 def _is_condition(value: Any) -> bool:

@@ -154,6 +154,8 @@ class HyperparameterSpace:
                     condition = {name: domain_to_json(domain) for name, domain in gene.when}
                     raise InputError(f"{where} must be absent, as {shown(condition)} does not hold: leave it out")
                 continue
+            if gene.optional and gene.name not in values:
+                continue
             table(values, place, values, required=(gene.name,))
             value = self._kinds[gene.name].read(values[gene.name], where)
             if not gene.domain.contains(value):

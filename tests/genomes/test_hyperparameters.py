@@ -221,3 +221,19 @@ def test_toml_is_told_by_its_genes():
     )
     assert "What is left out" not in space_to_toml(space)
     assert space_from_toml(space_to_toml(space)) == space
+
+
+def test_genomes_from_before_a_gene_was_known_are_members_and_their_children_have_it():
+    before = HyperparameterSpace({"units": Range(4, 64)})
+    old = before.sample(np.random.default_rng(0))
+    space = HyperparameterSpace({"units": Range(4, 64), "late": Gene(Range(0.0, 1.0), optional=True)})
+    assert HyperparameterSpace.from_json(space.to_json()) == space
+    assert space.genome_from_json(before.genome_to_json(old)) == old
+    assert space.contains(old)
+    assert space.digest(old) == before.digest(old)
+    assert space.features(old).shape == space.features(space.sample(np.random.default_rng(1))).shape
+    assert "late" in space.mutate(old, np.random.default_rng(2))[0]
+    with pytest.raises(InputError, match="late"):
+        HyperparameterSpace({"units": Range(4, 64), "late": Range(0.0, 1.0)}).genome_from_json(
+            before.genome_to_json(old)
+        )
