@@ -37,10 +37,15 @@ CONTROL = (
     "input_at",
     "output_at",
     "step_losses",
+    "clip",
+    "segments",
+    "keep_outputs",
 )
 
 #: Arrays, by name, with their types. "state" holds best loss, reference and epochs waited, and is written, as are
-#: "progress" (epochs trained in this call; steps of the last one; 1 if stopped), the curves and what is trained.
+#: "train_outputs" (of the last epoch, in its order), "progress" (epochs trained in this call; steps of the last one; 1
+#: if stopped), the curves and what is trained. "limits" are Huber's knee and that of gradients, "segments" bounds of
+#: the variables whose gradients are clipped.
 ARRAYS: Mapping[str, Any] = {
     "control": np.int64,
     "code": np.int64,
@@ -58,6 +63,9 @@ ARRAYS: Mapping[str, Any] = {
     "slopes": np.float32,
     "scratch": np.float32,
     "penalty": np.float32,
+    "segments": np.int64,
+    "limits": np.float32,
+    "train_outputs": np.float32,
     "x": np.float32,
     "y": np.float32,
     "weight": np.float32,
