@@ -241,10 +241,11 @@ class Builder:
         return target
 
     def penalty(self, name: str, l1: float, l2: float) -> None:
-        """Penalties of trained weights in the loss; to be called before what uses them."""
+        """Penalties of trained weights in the loss."""
         place = self._variables[name]
         integers = {"weights": place.start, "size": math.prod(place.shape)}
-        self._instructions.append(Instruction("penalty", integers, {"l1": l1, "l2": l2}))
+        # First of all, so that its backward pass is the last: the gradient that it adds to is there by then.
+        self._instructions.insert(0, Instruction("penalty", integers, {"l1": l1, "l2": l2}))
 
     def _copy(
         self, source: Tensor, first: int, target: Tensor, at: int, width: int, add: bool = False, factor: float = 1.0
