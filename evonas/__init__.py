@@ -29,21 +29,23 @@ page of its own: `evonas.strategies`, `evonas.training`, `evonas.execution`, `ev
 Importing this package loads no Keras, TensorFlow, JAX, pandas or scikit-learn.
 """
 
+import sys
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from evonas.api import finalists, load_run, resume, search
-from evonas.config import Budget, Settings
-from evonas.errors import Interrupted, StorageError
-from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.evolution import Generation, Progress
-from evonas.exporting import export
-from evonas.range_test import find_learning_rate
-from evonas.rebuilding import build
-from evonas.result import SearchResult
-from evonas.strategies import make_strategy as strategy
-
 if TYPE_CHECKING:
+    from evonas.api import finalists, load_run, resume, search
+    from evonas.config import Budget, Settings
+    from evonas.errors import Interrupted, StorageError
     from evonas.estimators import EvolutionClassifier, EvolutionRegressor, EvolutionSearchCV
+    from evonas.evaluation import Candidate, Evaluation, Status
+    from evonas.evolution import Generation, Progress
+    from evonas.exporting import export
+    from evonas.range_test import find_learning_rate
+    from evonas.rebuilding import build
+    from evonas.result import SearchResult
+    from evonas.strategies import make_strategy as strategy
 
 __version__ = "0.1.0"
 
@@ -71,13 +73,41 @@ __all__ = [
     "strategy",
 ]
 
-#: Loaded when they are asked for: they import scikit-learn.
-_ESTIMATORS = ("EvolutionClassifier", "EvolutionRegressor", "EvolutionSearchCV")
+#: Name -> module that has it, loaded when the name is asked for: a command that needs little is not to wait for all.
+_HOMES = {
+    **dict.fromkeys(("finalists", "load_run", "resume", "search"), "api"),
+    **dict.fromkeys(("Budget", "Settings"), "config"),
+    **dict.fromkeys(("Interrupted", "StorageError"), "errors"),
+    **dict.fromkeys(("EvolutionClassifier", "EvolutionRegressor", "EvolutionSearchCV"), "estimators"),
+    **dict.fromkeys(("Candidate", "Evaluation", "Status"), "evaluation"),
+    **dict.fromkeys(("Generation", "Progress"), "evolution"),
+    "SearchResult": "result",
+    "build": "rebuilding",
+    "export": "exporting",
+    "find_learning_rate": "range_test",
+    "strategy": "strategies",
+}
+_NAMES_THERE = {"strategy": "make_strategy"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ESTIMATORS:
-        from evonas import estimators
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), _NAMES_THERE.get(name, name))
+    globals()[name] = found
+    return found
 
-        return getattr(estimators, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps a submodule from taking the place of the function of its name, as the import of one would."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

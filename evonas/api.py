@@ -127,8 +127,6 @@ def search(
         Interrupted: Ctrl-C or SIGTERM, after everything was committed.
     """
     own = None if build is None else Build.of(build)
-    if own is not None:
-        settings = {"trainer": "single"} | settings
     searched, forms = space_and_numbers(space, numbers, own)
     chosen = Settings(seed=draw_seed() if seed is None else seed, **settings)
     budget = Budget.of(generations, evaluations, time, target)
@@ -204,7 +202,7 @@ def search_prepared(
     settings, space = settings or Settings(seed=0), fitted(as_space(space, build), data.problem)
     if evaluator is None:
         check_fits(build, space, settings.trainer)
-    objective, settings = objectives_of(settings, data.problem)
+    objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
     data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)

@@ -237,7 +237,7 @@ def check_fits(build: Build | None, space: Any, trainer: str) -> None:
         raise InputError("build must be given with a space of hyperparameters: a function that makes a model of them")
     if build is not None and not flat:
         raise InputError(f"space must be a HyperparameterSpace with build, not {type(space).__name__}: name the genes")
-    if build is not None and trainer != "single":
+    if build is not None and trainer not in ("auto", "single"):
         raise InputError(f"trainer must be 'single' with build, not {trainer!r}: leave it out")
 
 

@@ -22,7 +22,7 @@ from evonas.commands.lr_find import lr_find
 from evonas.commands.options import AsJson, RunDir
 from evonas.commands.resume import resume
 from evonas.commands.run import run
-from evonas.errors import Interrupted, StorageError, is_interruption
+from evonas.errors import Interrupted, StorageError, WorkerError, is_interruption
 from genomes.errors import InputError
 
 __all__ = ["app", "main"]
@@ -32,8 +32,6 @@ class _Commands(TyperGroup):
     """Turns what goes wrong in a command into one message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        from evonas.execution import WorkerError
-
         try:
             return super().invoke(ctx)
         except Interrupted as stop:

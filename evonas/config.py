@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from evonas.devices import chosen_trainer
 from evonas.memory import program_bytes
 from evonas.quantities import byte_size, duration
 from evonas.seeds import draw_seed
@@ -121,8 +122,8 @@ class Settings(_Frozen):
     min_delta: Real = Field(
         default=0.0, ge=0, description="smallest decrease of the validation loss that is an improvement"
     )
-    trainer: Literal["population", "single"] = Field(
-        default="population", description="all networks at once, or one by one"
+    trainer: Literal["auto", "native", "population", "single"] = Field(
+        default="auto", description="native on CPUs, population on GPUs, single with Keras; auto goes by the device"
     )
     loss: Literal["auto", "mse", "mae", "huber"] = Field(
         default="auto", description="what a regression's training minimises"
@@ -163,14 +164,29 @@ class Settings(_Frozen):
             raise ValueError(f"crossover + mutation must be at most 1, not {given}: lower one of them")
         return self
 
-    def resolved(self, objective: str) -> Settings:
-        """The settings as recorded, with nothing left open: the objective named, a seed drawn if there was none."""
+    @model_validator(mode="after")
+    def _precision_fits(self) -> Self:
+        if self.trainer == "native" and self.precision != "float32":
+            raise ValueError(
+                f"precision must be float32 with trainer native, which is for CPUs, not {self.precision}: take trainer "
+                "population, on a GPU"
+            )
+        return self
+
+    def resolved(self, objective: str, own_models: bool = False) -> Settings:
+        """The settings as recorded, with nothing left open: the objective named, a seed drawn if there was none.
+
+        Args:
+            objective: its name.
+            own_models: whether the models are built by a user's function.
+        """
         choices = {
             "objective": objective,
             "offspring": self.population if self.offspring is None else self.offspring,
             "mutation": 1 - self.crossover if self.mutation is None else self.mutation,
             "seed": draw_seed() if self.seed is None else self.seed,
             "memory_bytes": self.memory_bytes or program_bytes(),
+            "trainer": chosen_trainer(self.trainer, own_models, self.precision),
         }
         return self.model_copy(update=choices)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["Interrupted", "StorageError", "is_interruption"]
+__all__ = ["Interrupted", "StorageError", "WorkerError", "is_interruption"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -38,3 +38,15 @@ def is_interruption(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
+
+
+class WorkerError(RuntimeError):
+    """Something in the worker went wrong. The text has the worker's traceback.
+
+    Attributes:
+        raised: the exception in one line, when a request raised one; empty when the worker does not start, or died.
+    """
+
+    def __init__(self, text: str, raised: str = "") -> None:
+        super().__init__(text)
+        self.raised = raised

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from evonas.snapshot import Snapshot, Start
 
 __all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "Origin", "Status", "Strategy", "Weights"]

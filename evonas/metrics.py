@@ -79,10 +79,10 @@ def chosen_metric(text: str, task: str) -> Objective:
     known: Direction | None
     if name in METRICS:
         known, tasks = METRICS[name]
-    elif is_scorer(name):
-        known, tasks = "max", (task,)  # whether the task has it shows when it is tried
     elif name in KERAS_METRICS:
         _, known, tasks = KERAS_METRICS[name]
+    elif is_scorer(name):
+        known, tasks = "max", (task,)  # whether the task has it shows when it is tried
     else:
         raise InputError(f"objective must be a metric, not {name!r}: {_meant(name, task)}")
     if task not in tasks:
@@ -105,7 +105,7 @@ def with_metric(problem: Problem, split: Split, objective: Objective) -> Problem
     if objective.name in METRICS:
         return problem
     problem = replace(problem, metric=objective.name, direction=objective.direction)
-    if is_scorer(objective.name):
+    if objective.name not in KERAS_METRICS and is_scorer(objective.name):
         y = split.y_validation
         if problem.task == "regression":
             outputs = y.reshape(len(y), -1)

@@ -69,7 +69,7 @@ def find_learning_rate(
     chosen: Any = home
     graph = graph_to_json(chosen.architecture(chosen.typical() if genome is None else genome))
     sweep = SweepTask(graph, rates, tuple(range(seed, seed + seeds)))
-    with standing_by("single") as standby, tempfile.TemporaryDirectory() as folder:
+    with standing_by("native") as standby, tempfile.TemporaryDirectory() as folder:
         data, _ = read_data(
             x,
             y,
@@ -83,5 +83,5 @@ def find_learning_rate(
         )
         path = Path(folder) / "data.npz"
         data.save(path)
-        with WorkerEvaluator(chosen, path, TrainingSettings(trainer="single"), standby=standby) as worker:
+        with WorkerEvaluator(chosen, path, TrainingSettings(), standby=standby) as worker:
             return worker.sweep(sweep)

@@ -83,8 +83,11 @@ def fitted(space: SearchSpace, problem: Problem) -> SearchSpace:
     return space if len(options) < 2 or len(kept) == len(options) else replace(space, numbers=kept or ["standard"])
 
 
-def objectives_of(settings: Settings, problem: Problem) -> tuple[Objective, Settings]:
-    """What ranks, and the settings with it and, where the strategy takes several, with all objectives named."""
+def objectives_of(settings: Settings, problem: Problem, own_models: bool = False) -> tuple[Objective, Settings]:
+    """What ranks, and the settings as recorded: with it and, where the strategy takes several, all objectives named.
+
+    `own_models` is whether a user's function builds them.
+    """
     several = settings.objectives
     if several is not None and settings.objective not in (None, several[0]):
         raise InputError(
@@ -100,4 +103,4 @@ def objectives_of(settings: Settings, problem: Problem) -> tuple[Objective, Sett
     if several is not None:
         several = (objective.name, *several[1:])
         objectives_named(objective, several, problem.task)
-    return objective, settings.resolved(objective.name).model_copy(update={"objectives": several})
+    return objective, settings.resolved(objective.name, own_models).model_copy(update={"objectives": several})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from evonas.building import Build
 from evonas.config import Settings
+from evonas.devices import chosen_trainer
 from evonas.evaluation import Evaluator
 from evonas.memory import machine_bytes
 from evonas.runs.directory import WORKER_LOG
@@ -35,7 +36,8 @@ def standby_for(settings: Settings, build: Build | None) -> AbstractContextManag
             f"worker_memory must be at most the {machine_bytes()} bytes that this machine has, not "
             f"{settings.worker_memory}: give less, or leave it out for 80% of that"
         )
-    return standing_by(settings.trainer, build is not None)
+    own = build is not None
+    return standing_by(chosen_trainer(settings.trainer, own, settings.precision), own)
 
 
 def worker_for(

@@ -53,17 +53,22 @@ module                  owns
 `genomes.vocabulary`    words and bounds of layers and training
 ======================  ==============================================================
 
-Imports the standard library, numpy and (when the first graph is made) networkx; nothing of `evonas`.
+Imports the standard library, numpy and (when the first graph is made) networkx, each when it is needed; nothing of
+`evonas`.
 """
 
-from genomes.dense import DenseGenome, DenseSpace, Layer, Training
-from genomes.domains import Choice, Range
-from genomes.errors import InputError
-from genomes.gene import Gene
-from genomes.hyperparameters import HyperparameterGenome, HyperparameterSpace
-from genomes.population import Population, population_to_text, read_population
-from genomes.space import SearchSpace
-from genomes.spaces import read_space, space_from_json, space_from_toml, space_to_toml
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genomes.dense import DenseGenome, DenseSpace, Layer, Training
+    from genomes.domains import Choice, Range
+    from genomes.errors import InputError
+    from genomes.gene import Gene
+    from genomes.hyperparameters import HyperparameterGenome, HyperparameterSpace
+    from genomes.population import Population, population_to_text, read_population
+    from genomes.space import SearchSpace
+    from genomes.spaces import read_space, space_from_json, space_from_toml, space_to_toml
 
 __all__ = [
     "Choice",
@@ -85,3 +90,27 @@ __all__ = [
     "space_from_toml",
     "space_to_toml",
 ]
+
+#: Name -> module that has it, loaded when the name is asked for: whoever needs an error is not to wait for numpy.
+_HOMES = {
+    **dict.fromkeys(("DenseGenome", "DenseSpace", "Layer", "Training"), "dense"),
+    **dict.fromkeys(("Choice", "Range"), "domains"),
+    **dict.fromkeys(("HyperparameterGenome", "HyperparameterSpace"), "hyperparameters"),
+    **dict.fromkeys(("Population", "population_to_text", "read_population"), "population"),
+    **dict.fromkeys(("read_space", "space_from_json", "space_from_toml", "space_to_toml"), "spaces"),
+    "Gene": "gene",
+    "InputError": "errors",
+    "SearchSpace": "space",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,12 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from genomes.errors import InputError
 from genomes.values import Kind, Word, boolean, items, refuse, shown, table
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["MAX_OPTIONS", "Choice", "Domain", "Range", "Value", "domain_to_json", "read_domain"]
 

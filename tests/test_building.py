@@ -155,7 +155,7 @@ def test_a_space_of_hyperparameters_needs_a_function(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="build must be given with a space of hyperparameters"):
         evonas.search(X[:, :, 0] + np.random.default_rng(0).normal(size=(40, 3)), Y, space={"genes": SPACE})
-    assert Settings(seed=0).trainer == "population"
+    assert Settings(seed=0).resolved("rmse", own_models=True).trainer == "single"
 
 
 def test_first_models_that_all_fail_alike_stop_the_search():

@@ -121,3 +121,15 @@ def test_shapes_are_checked() -> None:
         scores(MULTICLASS, np.zeros(5, int), np.zeros((5, 1)))
     with pytest.raises(InputError, match="at least one row"):
         scores(BINARY, np.zeros((0, 1)), np.zeros((0, 1)))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([-2.0, -1.0, 0.5, 0.5, 3.0])), min_size=2, max_size=30))
+def test_f1_and_auc_are_scikit_learns_with_ties_and_empty_classes(rows: list[tuple[bool, float]]) -> None:
+    y, raw = np.array([row[0] for row in rows], int), np.array([row[1] for row in rows])
+    found = scores(BINARY, y[:, None], raw[:, None])
+    assert found["f1"] == pytest.approx(metrics.f1_score(y, raw > 0, zero_division=0))
+    if 0 < y.sum() < len(y):
+        assert found["auc"] == pytest.approx(metrics.roc_auc_score(y, raw))
+    classes = np.eye(4)[(raw + 2).astype(int) % 4]
+    expected = metrics.f1_score(y, classes.argmax(axis=1), average="macro", zero_division=0)
+    assert scores(MULTICLASS, y, classes)["f1"] == pytest.approx(expected)

@@ -24,6 +24,7 @@ from evonas.commands.options import (
     option,
     roles_of,
 )
+from evonas.devices import TRAINERS, chosen_trainer
 
 if TYPE_CHECKING:
     from evonas.data.columns import ColumnPlan
@@ -92,16 +93,18 @@ def _show(target: str, prepared: PreparedData, plan: ColumnPlan | None, as_json:
     rows = {"training": len(split.y_train), "validation": len(split.y_validation)}
     rows["test"] = 0 if prepared.y_test is None else len(prepared.y_test)
     shape = list(prepared.preparation.shape) if prepared.preparation is not None else []
+    trainer = chosen_trainer("auto")
     if as_json:
         values = {"target": target, "task": problem.task, "classes": list(problem.classes), "rows": rows}
         columns = {"shape": shape} if plan is None else {"columns": plan.to_json()}
-        typer.echo(json.dumps(values | {"features": problem.num_features} | columns))
+        typer.echo(json.dumps(values | {"features": problem.num_features, "trainer": trainer} | columns))
         return
     classes = f" of {len(problem.classes)} classes ({', '.join(problem.classes[:5])})" if problem.classes else ""
     typer.echo(f"{target}: {problem.task}{classes}")
     typer.echo(", ".join(f"{count:,} {part}" for part, count in rows.items()) + " rows")
     of_shape = f", rows of {' x '.join(map(str, shape))}" if shape else ""
     typer.echo(f"{problem.num_features} features{of_shape}")
+    typer.echo(f"trainer on this machine: {trainer}, {TRAINERS[trainer]}")
     if plan is not None:
         typer.echo(f"\n{plan}")
         for note in plan.notes():

@@ -119,7 +119,8 @@ def run(
         int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
     ] = None,
     trainer: Annotated[
-        str | None, option("population (all networks at once) or single (one by one) [population].", "NAME")
+        str | None,
+        option("native (for CPUs), population (for GPUs) or single (Keras's fit) [as there is a GPU or not].", "NAME"),
     ] = None,
     candidate_timeout: Annotated[
         str | None, option("A network without a result after this time fails: 90s, 10m [no bound].", "T")
@@ -157,7 +158,7 @@ def run(
         "inherit": inherit,
         "repair": repair or None,
         "rungs": rungs,
-        "trainer": trainer if build is None else trainer or "single",
+        "trainer": trainer,
         "candidate_timeout": candidate_timeout,
         "worker_memory": worker_memory,
         "finalists": finalists,

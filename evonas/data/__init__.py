@@ -8,8 +8,8 @@ The way of the data, one module a step:
    as a table and is written as JSON.
 3. `target.infer_target(...)` decides the task (regression, binary, multiclass) and codes the target.
 4. `splits.split_rows(...)` deals the rows into training, validation and test, or into folds; stratified by class.
-5. `encoding.fit_encoding(...)` fits imputing, scaling and one-hot coding with scikit-learn, on training rows only, and
-   keeps the fitted numbers as a `Preparation`: a frozen value of plain JSON whose `apply(frame)` needs no scikit-learn.
+5. `encoding.fit_encoding(...)` fits imputing, scaling and one-hot coding as scikit-learn does (`statistics`), on
+   training rows only, and keeps the fitted numbers as a `Preparation`: a frozen value of plain JSON.
 6. `preparation.prepare_table(...)` and `preparation.prepare_arrays(...)` do 2 to 5 and give `PreparedData`
    (`prepared.py`): what is saved in the run directory and what every trainer reads.
 

@@ -22,6 +22,7 @@ from evonas.data.columns import ColumnPlan, Role
 from evonas.data.forms import fit_forms, forms_within
 from evonas.data.logarithm import Logarithm
 from evonas.data.pieces import Pieces, reader
+from evonas.data.statistics import frequent_categories, mean_and_scale, value_for_gaps
 from evonas.data.waves import Waves
 from evonas.data.words import Words, fit_words
 from genomes.errors import InputError
@@ -350,27 +351,16 @@ def _parts(role: Role) -> tuple[Part, ...]:
 
 
 def _fit_number(name: str, part: Part, values: NDArray[np.float64], indicator: bool, form: Form) -> Number:
-    from sklearn.impute import SimpleImputer
-    from sklearn.preprocessing import StandardScaler
-
-    strategy = "most_frequent" if part == "flag" else "median"
-    imputer = SimpleImputer(strategy=strategy, keep_empty_features=True).fit(values[:, None])
-    imputed = float(imputer.statistics_[0])
+    imputed = value_for_gaps(values, most_frequent=part == "flag")
     if part == "number":
         imputed = float(np.float32(imputed))  # so that models subtract it without an error
     if part == "flag":
         return Number(name, part, imputed, 0.0, 1.0, indicator, form)
-    scaler = StandardScaler().fit(np.where(np.isnan(values), imputed, values)[:, None])
-    return Number(name, part, imputed, float(scaler.mean_[0]), float(scaler.scale_[0]), indicator, form)
+    mean, scale = mean_and_scale(np.where(np.isnan(values), imputed, values))
+    return Number(name, part, imputed, mean, scale, indicator, form)
 
 
 def _fit_categories(name: str, cells: NDArray[np.object_], form: Form) -> Categories:
-    from sklearn.preprocessing import OneHotEncoder
-
-    encoder = OneHotEncoder(
-        handle_unknown="infrequent_if_exist",
-        min_frequency=max(1, min(10, len(cells) // 50)),
-        max_categories=MOST_CATEGORIES,
-    ).fit(np.array([cell or "" for cell in cells], dtype=object)[:, None])
-    rare = set() if encoder.infrequent_categories_[0] is None else set(encoder.infrequent_categories_[0])
-    return Categories(name, tuple(c for c in encoder.categories_[0] if c not in rare), bool(rare), form)
+    words = np.array([cell or "" for cell in cells], dtype=object)
+    frequent, others = frequent_categories(words, max(1, min(10, len(cells) // 50)), MOST_CATEGORIES)
+    return Categories(name, frequent, others, form)

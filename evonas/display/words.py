@@ -13,6 +13,7 @@ from evonas.config import Budget
 from evonas.data.encoding import Number, Preparation, view_of
 from evonas.data.prepared import PreparedData
 from evonas.data.words import Words
+from evonas.devices import TRAINERS
 from evonas.evolution import describe_stop
 from evonas.genome_files import network_facts
 from evonas.runs.finals import Finalist
@@ -95,6 +96,8 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
         f"Search: {settings.strategy}, population {settings.population}, at most {settings.epochs} epochs a network; "
         f"{wins} {run.objective.name} wins; seed {settings.seed}"
     )
+    if settings.trainer in TRAINERS:
+        lines.append(f"Trainer: {settings.trainer}, {TRAINERS[settings.trainer]}")
     if run.evaluated:
         lines.append(
             f"Going on after {_count(run.generations, 'generation')} and {_count(run.evaluated, 'network')} "
@@ -173,7 +176,8 @@ def _shortened(names: tuple[str, ...], most: int = 5) -> str:
 def summary_lines(run: RunReader) -> list[str]:
     """Why the run stopped, what it has spent and the best network."""
     spent = f"{_count(run.generations, 'generation')}, {_count(run.evaluated, 'network')} trained"
-    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}"]
+    by = f" by the {run.settings.trainer} trainer" if run.settings.trainer in TRAINERS else ""
+    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}{by}"]
     if run.infeasible:
         lines.append(f"{_count(run.infeasible, 'network')} over the limits, not trained")
     best = _leader(run)
@@ -256,6 +260,7 @@ def summary_values(run: RunReader) -> dict[str, Any]:
     return {
         "run_dir": str(run.directory),
         "running": run.owner is not None,
+        "trainer": run.settings.trainer,
         "stop": run.stop,
         "generations": run.generations,
         "evaluated": run.evaluated,

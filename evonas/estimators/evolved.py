@@ -47,9 +47,6 @@ __all__ = ["Evolved"]
 
 #: Cells of a table up to which "auto" trains in this process: such networks need no guard, and start at once.
 _SMALL_CELLS = 100_000
-#: Steps of gradient descent in all, up to which compiling them costs more than they do.
-_FEW_STEPS = 400
-_BATCH_ROWS = 32
 
 
 class Evolved(BaseEstimator):  # type: ignore[misc]
@@ -157,7 +154,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             numbers=forms,
         )
         budget = Budget.of(self.generations, self.evaluations, self.time)
-        here, few = self._place(data, budget)
+        here = self._in_this_process(data)
         chosen: dict[str, Any] = {
             "population": self.population,
             "epochs": self.epochs,
@@ -167,11 +164,10 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             "strategy": self.strategy,
             "seed": seed,
             "finalists": 0,
-            "trainer": "single" if few else "population",
             **(self.settings or {}),
         }
         settings = Settings(**chosen)
-        evaluator = partial(_local, data, few and settings.trainer == "single") if here else worker_for
+        evaluator = partial(_local, data) if here else worker_for
         common: dict[str, Any] = {
             "on_generation": _report if self.verbose else None,
             "interruption": Interruption(quiet=not self.verbose),
@@ -210,17 +206,14 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         self.history_ = result.history
         self.run_dir_ = None if self.run_dir is None else result.run_dir
 
-    def _place(self, data: PreparedData, budget: Budget) -> tuple[bool, bool]:
-        """Whether to train in this process, and whether so little that compiling would cost more."""
+    def _in_this_process(self, data: PreparedData) -> bool:
+        """Whether to train in this process, and not in a worker."""
         if self.in_process not in (True, False, "auto"):
             raise InputError(f"in_process must be True, False or 'auto', not {self.in_process!r}: choose one")
         rows = sum(len(split.y_train) for split in data.splits)
-        here = self.in_process is True or (
+        return self.in_process is True or (
             self.in_process == "auto" and rows * max(1, data.problem.seen().num_features) <= _SMALL_CELLS
         )
-        networks = budget.evaluations or self.population * (budget.generations or 1000)
-        steps = networks * self.epochs * -(-rows // _BATCH_ROWS)
-        return here, here and steps <= _FEW_STEPS
 
     def _class_weights(self) -> Any:
         """As `evonas.data.weights.ClassWeight`, by class number."""
@@ -267,7 +260,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         return self.network_.predictions(self._rows(X))
 
 
-def _local(data: PreparedData, eager: bool, space: SearchSpace, path: Path, settings: Settings) -> Evaluator:
+def _local(data: PreparedData, space: SearchSpace, path: Path, settings: Settings) -> Evaluator:
     """An evaluator in this process."""
     from evonas.execution.here import LocalEvaluator
     from evonas.training.trainer import TrainingSettings
@@ -278,7 +271,7 @@ def _local(data: PreparedData, eager: bool, space: SearchSpace, path: Path, sett
     def make() -> Any:
         from evonas.execution.worker import make_trainer
 
-        return make_trainer(data, chosen, eager=eager)
+        return make_trainer(data, chosen)
 
     return LocalEvaluator(space, make)
 

@@ -19,6 +19,7 @@ from typing import IO, Any, NoReturn
 
 import evonas
 from evonas.building import PackedBuild
+from evonas.errors import WorkerError
 from evonas.execution.messages import Beat, Cancel, Finished, Part, Ready, Refused, Retiring, Start, Train, Warm
 from evonas.memory import machine_bytes
 from evonas.training.trainer import TrainingSettings
@@ -29,18 +30,6 @@ __all__ = ["Limits", "WorkerDied", "WorkerError", "WorkerProcess", "command_of"]
 _LOG_TAIL_BYTES = 4000
 _LOOK_SECONDS = 0.1
 _REASON_CHARACTERS = 200
-
-
-class WorkerError(RuntimeError):
-    """Something in the worker went wrong. The text has the worker's traceback.
-
-    Attributes:
-        raised: the exception in one line, when a request raised one; empty when the worker does not start, or died.
-    """
-
-    def __init__(self, text: str, raised: str = "") -> None:
-        super().__init__(text)
-        self.raised = raised
 
 
 class WorkerDied(Exception):

@@ -69,8 +69,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def load_libraries(trainer: str, own: bool) -> None:
-    """Imports Keras and what that trainer needs, each in the environment that it wants."""
-    if own:
+    """Imports what that trainer needs, each in the environment that it wants: Keras, unless it trains natively."""
+    if trainer == "native" and not own:
+        importlib.import_module("evonas.training.native.compilation").prepare()
+    elif own:
         # To give the same bits each time, also on a GPU.
         os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
         importlib.import_module("evonas.training.own")
@@ -84,15 +86,14 @@ def load_libraries(trainer: str, own: bool) -> None:
         importlib.import_module("evonas.training.population")
 
 
-def make_trainer(data: PreparedData, settings: TrainingSettings, eager: bool = False) -> Trainer:
-    """The trainer that the settings name. Imports Keras.
+def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
+    """The trainer that the settings name. Imports Keras, unless that is the native one.
 
     Args:
         data: what to train on.
         settings: what is the same for every network.
-        eager: whether the single trainer compiles nothing: for so few steps that compiling takes longer.
     """
-    trainer = _trainer_named(data, settings, eager)
+    trainer = _trainer_named(data, settings)
     if not settings.takes_latency:
         return trainer
     from evonas.training.latency import LatencyTrainer
@@ -100,12 +101,16 @@ def make_trainer(data: PreparedData, settings: TrainingSettings, eager: bool = F
     return LatencyTrainer(trainer, data, settings)
 
 
-def _trainer_named(data: PreparedData, settings: TrainingSettings, eager: bool) -> Trainer:
+def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
     load_libraries(settings.trainer, own=False)
+    if settings.trainer == "native":
+        from evonas.training.native import NativeTrainer
+
+        return NativeTrainer(data, settings)
     if settings.trainer == "single":
         from evonas.training.single import SingleTrainer
 
-        return SingleTrainer(data, settings, eager=eager)
+        return SingleTrainer(data, settings)
     from evonas.training.population import PopulationTrainer
 
     return PopulationTrainer(data, settings)
@@ -151,10 +156,7 @@ def trial_trainer(trial: Callable[..., Any], headway: Callable[[], None]) -> Tra
 
 
 def make_scorer(data: PreparedData, settings: TrainingSettings) -> Trainer:
-    """What scores networks with a lineage, whatever trains the others. Imports Keras."""
-    from evonas.training.environment import prepare_process
-
-    prepare_process()
+    """What scores networks with a lineage, whatever trains the others."""
     from evonas.training.evolved import EvolvedTrainer
 
     return EvolvedTrainer(data, settings)
@@ -224,7 +226,7 @@ class _Worker:
 
                     self._send(Finished(request.number, sweep(request.task, data, start.settings)))
                 elif isinstance(request, Test) and data is not None:
-                    from evonas.training.export import test_scores
+                    from evonas.training.held_out import test_scores
 
                     self._send(
                         Finished(request.number, test_scores(request.architecture, request.weights, data, build))

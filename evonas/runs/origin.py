@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_origin", "check_same", "origin_of"]
 
+_OPEN = ("trainer", "auto")
+
 
 def origin_of(path: str | Path) -> dict[str, Any]:
     """Where a file is and what it holds, as JSON values: "path" as given, "absolute", "bytes", "sha256"."""
@@ -53,7 +55,8 @@ def check_same(store: RunReader, data: PreparedData | None, settings: Mapping[st
             f"data must be those of the run {store.directory}, but their fingerprint is {data.fingerprint[:16]}, not "
             f"{store.fingerprint[:16]}: resume with the same rows, target and split, or start a new run"
         )
-    given = {name: value for name, value in settings.items() if value is not None}
+    # What is left open agrees with whatever it came to.
+    given = {name: value for name, value in settings.items() if value is not None and (name, value) != _OPEN}
     wanted = Settings(**{**store.settings.model_dump(), **given})
     if difference := store.settings.difference(wanted):
         raise InputError(

@@ -19,14 +19,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evonas.config import Settings
-from evonas.evaluation import Strategy
 from evonas.objective import Objective
-from evonas.strategies.repairs import Repair
 from genomes.errors import InputError
-from genomes.space import SearchSpace
+
+if TYPE_CHECKING:
+    from evonas.config import Settings
+    from evonas.evaluation import Strategy
+    from evonas.strategies.repairs import Repair
+    from genomes.space import SearchSpace
 
 __all__ = ["STRATEGIES", "StrategyRow", "check_settings", "make_strategy"]
 
@@ -187,6 +189,8 @@ def make_strategy(
             raise InputError("repair must be left out of a loop of your own, which has no data to test on: use search")
         repair = None
     if settings is None:
+        from evonas.config import Settings
+
         settings = Settings(strategy=name, seed=seed, **options).resolved(objective.name)
         check_settings(settings)
     if not hasattr(space, "sample"):

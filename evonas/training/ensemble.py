@@ -17,9 +17,9 @@ from evonas.ensembles import SMALLEST, blended, selected
 from evonas.evaluation import Weights
 from evonas.training.deployment import EnsembleTask, Exported, ExportTask
 from evonas.training.export import GraphDeployment, input_note, write
+from evonas.training.forward import raw_outputs
 from evonas.training.model import build_model, deployable, set_weights
 from evonas.training.scores import scores
-from evonas.training.single import raw_outputs
 from evonas.training.trainer import TrainingSettings
 from genomes.architecture import graph_from_json, numbers_of
 
@@ -35,11 +35,7 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     """
     data = data.seen(*(numbers_of(graph_from_json(architecture)) for architecture, _ in task.networks))
     problem, split = data.problem, data.splits[0]
-    outputs = []
-    for each in task.networks:
-        model, places = _model(each, problem)
-        outputs.append(raw_outputs(model, np.asarray(split.x_validation)[:, places]))
-    keras.utils.clear_session()
+    outputs = [_outputs(each, data) for each in task.networks]
 
     def loss(raw: NDArray[Any]) -> float:
         return task.objective.loss(scores(problem, split.y_validation, raw).get(task.objective.name))
@@ -83,6 +79,13 @@ class _EnsembleDeployment(GraphDeployment):
             return _mean([member(x) for (member, _), x in zip(members, seen, strict=True)], self._shares, problem)
 
         deployable(mean, problem, self._data.preparation if self.takes_raw else None, coded).save(path)
+
+
+def _outputs(network: tuple[Any, Weights], data: PreparedData) -> NDArray[Any]:
+    """A network's raw outputs on the (first) validation split."""
+    graph = graph_from_json(network[0])
+    places = data.problem.columns(numbers_of(graph))
+    return raw_outputs(graph, network[1], np.asarray(data.splits[0].x_validation)[:, places])
 
 
 def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network") -> tuple[keras.Model, list[int]]:

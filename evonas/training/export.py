@@ -28,7 +28,7 @@ from evonas.training.formats import WITHOUT_TEXT, Written, write_format
 from evonas.training.model import build_model, deployable, get_weights, set_weights
 from evonas.training.raw_model import can_take_raw
 from evonas.training.scores import scores
-from evonas.training.single import CHUNK_ROWS, fit_epochs, prepare_model, raw_outputs
+from evonas.training.single import CHUNK_ROWS, fit_epochs, prepare_model
 from evonas.training.trainer import TrainingSettings
 from evonas.training.transfer import first_weights
 from genomes.architecture import graph_from_json, numbers_of
@@ -41,7 +41,6 @@ __all__ = [
     "input_note",
     "joined_split",
     "retrain",
-    "test_scores",
     "verify",
     "write",
 ]
@@ -170,26 +169,6 @@ def write(
         interface = interface_of(model, coding, data.problem)
     keras.utils.clear_session()
     return Exported(path, validation, test, False, said, format, interface)
-
-
-def test_scores(
-    architecture: Mapping[str, Any], weights: Weights, data: PreparedData, build: Callable[..., Any] | None
-) -> dict[str, float]:
-    """What the weights score on the test split; empty when there is none. `build` as in `export`."""
-    if data.x_test is None or data.y_test is None:
-        return {}
-    if build is not None:
-        from evonas.training.own_export import own_outputs
-
-        outputs = own_outputs(build, architecture, weights, data.problem, data.x_test)
-    else:
-        graph = graph_from_json(architecture)
-        places = data.problem.columns(numbers_of(graph))
-        model = build_model(graph, len(places), data.problem.num_outputs)
-        set_weights(model, weights)
-        outputs = raw_outputs(model, np.asarray(data.x_test)[:, places])
-    keras.utils.clear_session()
-    return scores(data.problem, data.y_test, outputs)
 
 
 def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, Any]:

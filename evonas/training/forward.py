@@ -1,4 +1,8 @@
-"""The forward pass of a dense network in plain numpy: for looking into small networks on a few rows. No Keras."""
+"""The forward pass of a dense network in plain numpy, for whatever is computed without Keras.
+
+`raw_outputs` gives what a network predicts of any number of rows, in float32 as Keras or in float64; `forward` shows
+what each node computes of a few rows, in float64.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,13 @@ from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
 
-__all__ = ["ACTIVATIONS", "EPSILON", "Values", "activated", "concatenated", "forward", "parts_of", "standardized"]
+__all__ = ["ACTIVATIONS", "EPSILON", "Values", "activated", "concatenated", "forward", "parts_of", "predictor"]
+__all__ += ["raw_outputs", "standardized"]
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
+
+#: Rows computed at a time: bounds memory, not results.
+_CHUNK_ROWS = 8192
 
 #: Keras' default for BatchNormalization and LayerNormalization.
 EPSILON = 1e-3
@@ -28,7 +36,14 @@ def _negative_exp(z: Array) -> Array:
 
 
 def _logistic(z: Array) -> Array:
-    return 0.5 * (1.0 + np.tanh(0.5 * z))
+    e = np.exp(-np.abs(z))
+    return np.asarray(np.where(z > 0.0, 1.0, e) / (1.0 + e))
+
+
+def _gelu(z: Array) -> Array:
+    from scipy.special import erf  # takes longer to import than the rest of this module to run
+
+    return np.asarray(0.5 * z * (1.0 + erf(z / math.sqrt(2.0))))
 
 
 #: Name -> function; see `evonas.training.activations` for those of the compiled program.
@@ -39,7 +54,7 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
         "leaky_relu": lambda z: np.where(z > 0.0, z, 0.2 * z),
         "elu": lambda z: np.where(z > 0.0, z, _negative_exp(z)),
         "selu": lambda z: _SELU_SCALE * np.where(z > 0.0, z, _SELU_ALPHA * _negative_exp(z)),
-        "gelu": lambda z: 0.5 * z * (1.0 + np.vectorize(math.erf)(z / math.sqrt(2.0))),
+        "gelu": _gelu,
         "silu": lambda z: z * _logistic(z),
         "tanh": np.tanh,
         "sigmoid": _logistic,
@@ -62,6 +77,41 @@ class Values:
     outputs: dict[int, Array]
 
 
+def raw_outputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float32) -> Array:
+    """What the network predicts: standardised predictions or logits, shape `(num_rows, num_outputs)`.
+
+    Args:
+        graph: the network.
+        weights: its weights, by name.
+        rows: features, shape `(num_rows, num_features)`.
+        precision: `np.float32`, in which networks are trained, or `np.float64`, in which a row's prediction depends on
+            the rows beside it in the last digits only.
+    """
+    predict = predictor(graph, weights, precision)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is seen by its score
+        starts = range(0, max(len(rows), 1), _CHUNK_ROWS)
+        return np.concatenate([predict(rows[start : start + _CHUNK_ROWS]) for start in starts])
+
+
+def predictor(graph: nx.DiGraph, weights: Weights, precision: Any = np.float32) -> Callable[[NDArray[Any]], Array]:
+    """The same as a function of the rows, which are computed all at once."""
+    last = len(graph) - 1
+    parts = {node: parts_of(graph, node, weights, precision) for node in range(1, last + 1)}
+    needed = {node: max(graph.successors(node), default=last) for node in graph}
+    done = {node: [other for other in range(node) if needed[other] == node < last] for node in graph}
+
+    def predict(rows: NDArray[Any]) -> Array:
+        held = {0: np.asarray(rows, precision)}
+        for node in range(1, last + 1):
+            product = concatenated(graph, node, held) @ parts[node]["kernel"]
+            held[node] = activated(graph, node, parts[node], product)[1]
+            for other in done[node]:
+                del held[other]
+        return held[last]
+
+    return predict
+
+
 def forward(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> Values:
     """What each node computes of the rows.
 
@@ -78,16 +128,17 @@ def forward(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> Values:
     return values
 
 
-def parts_of(graph: nx.DiGraph, node: int, weights: Weights) -> dict[str, Array]:
-    """A node's weights by the last word of their names, float64."""
+def parts_of(graph: nx.DiGraph, node: int, weights: Weights, precision: Any = np.float64) -> dict[str, Array]:
+    """A node's weights by the last word of their names."""
     prefix = "output/" if node == len(graph) - 1 else f"layer_{node}/"
     names = [name for name in weights if name.startswith(prefix)]
-    return {name.removeprefix(prefix): np.asarray(weights[name], np.float64) for name in names}
+    return {name.removeprefix(prefix): np.asarray(weights[name], precision) for name in names}
 
 
 def concatenated(graph: nx.DiGraph, node: int, outputs: Mapping[int, Array]) -> Array:
     """What a node takes in."""
-    return np.concatenate([outputs[source] for source in sorted(graph.predecessors(node))], axis=1)
+    sources = sorted(graph.predecessors(node))
+    return outputs[sources[0]] if len(sources) == 1 else np.concatenate([outputs[each] for each in sources], axis=1)
 
 
 def activated(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], product: Array) -> tuple[Array, Array]:

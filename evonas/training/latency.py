@@ -9,19 +9,18 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-import keras
 import networkx as nx
 import numpy as np
 
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Evaluation, Status
 from evonas.limits import over_limit
-from evonas.training.backends import current_backend
-from evonas.training.model import build_model
+from evonas.training.forward import predictor
+from evonas.training.initial import initial_weights
 from evonas.training.trainer import Trainer, TrainingSettings, TrainingTask
 from genomes.architecture import graph_from_json, numbers_of
 
-__all__ = ["LatencyTrainer", "measure_latency"]
+__all__ = ["LatencyTrainer", "clock_of", "measure_latency", "measure_native_latency"]
 
 _WARM_UP, _REPEATS = 20, 200
 #: Attributes of a layer that its speed depends on; what only training sees is left out.
@@ -30,22 +29,47 @@ _SEEN = ("kind", "numbers", "units", "activation", "normalization")
 Clock = Callable[[nx.DiGraph, PreparedData, str], float]
 
 
+def clock_of(settings: TrainingSettings) -> Clock:
+    """What measures: without Keras where the networks are trained without it."""
+    return measure_native_latency if settings.trainer == "native" else measure_latency
+
+
+def measure_native_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "float32") -> float:
+    """Milliseconds that the network takes for a batch of one row in numpy, on one core, measured as `measure_latency`.
+
+    Calls of numpy are most of it for a small network, as the dispatch of a compiled program is.
+    """
+    problem = data.problem.seen(numbers_of(graph))
+    weights = initial_weights(graph, problem.num_features, problem.num_outputs, seed=0)
+    forward, row = predictor(graph, weights), np.zeros((1, problem.num_features), np.float32)
+    return _median_milliseconds(lambda: forward(row))
+
+
 def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "float32") -> float:
-    """Milliseconds that the network takes for a batch of one row.
+    """Milliseconds that the network takes for a batch of one row, in Keras's backend. Imports Keras.
 
     The network is compiled by the backend (XLA) into one program with untrained weights, called from Python in this
     process with a row that is in memory already: the time from the call to the numbers, dispatch included, which is
     most of it for a small network. The median of 200 calls after 20 that are not counted; it depends on the machine
     and on what else runs there.
     """
+    import keras
+
+    from evonas.training.backends import current_backend
+    from evonas.training.model import build_model
+
     problem = data.problem.seen(numbers_of(graph))
     model = build_model(graph, problem.num_features, problem.num_outputs, precision=precision)
     forward = current_backend().compiled(lambda row: model(row, training=False))
     row = keras.ops.zeros((1, problem.num_features), "float32")
+    return _median_milliseconds(lambda: np.asarray(forward(row)))
+
+
+def _median_milliseconds(call: Callable[[], Any]) -> float:
     seconds = []
     for _ in range(_WARM_UP + _REPEATS):
         began = time.perf_counter()
-        np.asarray(forward(row))
+        call()
         seconds.append(time.perf_counter() - began)
     return 1e3 * median(seconds[_WARM_UP:])
 
@@ -57,10 +81,11 @@ class LatencyTrainer:
     """
 
     def __init__(
-        self, trainer: Trainer, data: PreparedData, settings: TrainingSettings, clock: Clock = measure_latency
+        self, trainer: Trainer, data: PreparedData, settings: TrainingSettings, clock: Clock | None = None
     ) -> None:
         """Around `trainer`, which is given everything, so that it plans as if nothing were too slow."""
-        self._trainer, self._data, self._settings, self._clock = trainer, data, settings, clock
+        self._trainer, self._data, self._settings = trainer, data, settings
+        self._clock = clock or clock_of(settings)
         limit = settings.max_latency_ms
         self._limits = {} if limit is None else {"latency_ms": limit}
         self._known: dict[str, float] = {}
@@ -72,6 +97,12 @@ class LatencyTrainer:
     def restore(self, state: Any) -> None:
         """As the trainer's."""
         self._trainer.restore(state)
+
+    def cancel(self) -> None:
+        """As the trainer's, where it has one: it stops at once."""
+        cancel = getattr(self._trainer, "cancel", None)
+        if cancel is not None:
+            cancel()
 
     def train(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[Mapping[int, Evaluation]]:
         """As `Trainer.train`; what is too slow comes first, as INFEASIBLE."""

@@ -126,4 +126,6 @@ def own_outputs(
     model = build_own(build, genes_of(genes), problem, seed=0)
     trial = tried(model, x)
     assign(model.weights, weights)
-    return to_raw(predicted(model, x), problem, outputs_of(model, trial, problem))
+    found = to_raw(predicted(model, x), problem, outputs_of(model, trial, problem))
+    keras.utils.clear_session()
+    return found

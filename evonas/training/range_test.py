@@ -1,26 +1,56 @@
-"""The learning-rate range test in the worker process, with Keras as it comes.
+"""The learning-rate range test in the worker process: a few hundred steps of one network, each at the next rate.
 
-A few hundred steps take less time than the population trainer needs to compile a program, and a Keras model may be any.
+What takes the steps is the native trainer; with `trainer="single"`, Keras as it comes (`keras_steps.py`).
 """
 
 from __future__ import annotations
 
 import math
-from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
-import keras
+import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.prepared import PreparedData, Split
+from evonas.data.prepared import PreparedData
 from evonas.learning_rate import EXPLODED, LearningRateCurve, SweepTask
 from evonas.training.initial import epoch_order
-from evonas.training.single import prepare_model
 from evonas.training.trainer import TrainingSettings
 from genomes.architecture import graph_from_json, numbers_of
 
-__all__ = ["sweep"]
+__all__ = ["Steps", "batches", "sweep"]
+
+#: Share of the smoothed loss that a step leaves; what is smoothed only decides where a test ends.
+_MEMORY = 0.9
+
+
+class Steps(Protocol):
+    """What trains a network for as many steps as there are rates."""
+
+    def __call__(
+        self,
+        graph: nx.DiGraph,
+        data: PreparedData,
+        settings: TrainingSettings,
+        seed: int,
+        rates: tuple[float, ...],
+        rows: NDArray[np.int32],
+    ) -> NDArray[np.float64]:
+        """Trains on the first split, from the seed's initial weights.
+
+        Args:
+            graph: the network; its learning rate, schedule and warm-up play no part.
+            data: as the network sees them.
+            settings: which loss.
+            seed: of weights and dropout.
+            rates: of the optimizer in each step, shape `(num_steps,)`.
+            rows: training rows of each step's batch, shape `(num_steps, batch_size)`.
+
+        Returns:
+            loss of each step's batch before the step, penalties included, shape `(num_steps,)`; fewer, or values that
+            are not finite, where training cannot go on.
+        """
+        ...
 
 
 def sweep(task: SweepTask, data: PreparedData, settings: TrainingSettings) -> LearningRateCurve:
@@ -28,50 +58,49 @@ def sweep(task: SweepTask, data: PreparedData, settings: TrainingSettings) -> Le
 
     It ends where the first of the seeds' losses explodes.
     """
-    curves = [_losses(task, data, settings, seed) for seed in task.seeds]
+    graph, steps = graph_from_json(task.architecture), _steps_of(settings)
+    data = data.seen(numbers_of(graph))
+    size = int(graph.graph["training"]["batch_size"])
+    curves = []
+    for seed in task.seeds:
+        rows = batches(seed, len(data.splits[0].x_train), size, len(task.rates))
+        curves.append(_until_explosion(steps(graph, data, settings, seed, task.rates, rows)))
     shared = min(len(losses) for losses in curves)
     mean = np.mean([losses[:shared] for losses in curves], axis=0)
     return LearningRateCurve(task.rates[:shared], tuple(float(loss) for loss in mean))
 
 
-def _losses(task: SweepTask, data: PreparedData, settings: TrainingSettings, seed: int) -> list[float]:
-    graph = graph_from_json(task.architecture)
-    data = data.seen(numbers_of(graph))
-    split = data.splits[0]
-    graph.graph["training"] |= {"schedule": "constant", "warmup": 0.0}
-    size = min(int(graph.graph["training"]["batch_size"]), len(split.x_train))
-    # As for an epoch of one batch: one step a call.
-    model = prepare_model(graph, data.problem, settings, seed, size, 1)
-    batches = _Batches(split, size, seed)
-    losses: list[float] = []
+def batches(seed: int, num_rows: int, size: int, steps: int) -> NDArray[np.int32]:
+    """Rows of each step, shape `(steps, min(size, num_rows))`; each pass over the rows is in an order of its own.
+
+    A short rest of a pass is left out.
+    """
+    size = min(size, num_rows)
+    a_pass = num_rows // size
+    orders = (epoch_order(seed, epoch, num_rows)[: a_pass * size] for epoch in range(-(-steps // a_pass)))
+    return np.concatenate([order.reshape(a_pass, size) for order in orders])[:steps]
+
+
+def _until_explosion(losses: NDArray[Any]) -> list[float]:
+    """The losses up to where they are a multiple of their lowest, or not finite."""
+    kept: list[float] = []
     lowest, recent = math.inf, None
-    for rate in task.rates:
-        model.optimizer.learning_rate = rate
-        model.reset_metrics()
-        loss = float(model.train_on_batch(*next(batches)))
+    for loss in map(float, losses):
         if not math.isfinite(loss):
             break
-        losses.append(loss)
-        recent = loss if recent is None else 0.9 * recent + 0.1 * loss
+        kept.append(loss)
+        recent = loss if recent is None else _MEMORY * recent + (1.0 - _MEMORY) * loss
         lowest = min(lowest, recent)
         if recent > EXPLODED * lowest:
             break
-    keras.utils.clear_session()
-    return losses
+    return kept
 
 
-class _Batches:
-    """Batches of a split without end, each pass in an order of its own; a short rest of a pass is left out."""
+def _steps_of(settings: TrainingSettings) -> Steps:
+    if settings.trainer == "single":
+        from evonas.training.keras_steps import losses_at_rates as by_keras
 
-    def __init__(self, split: Split, size: int, seed: int) -> None:
-        self._split, self._size, self._seed = split, size, seed
-        self._passes = count()
-        self._order: NDArray[Any] = np.empty(0, np.int32)
+        return by_keras
+    from evonas.training.native import losses_at_rates
 
-    def __next__(self) -> tuple[NDArray[Any], ...]:
-        split = self._split
-        if len(self._order) < self._size:
-            self._order = epoch_order(self._seed, next(self._passes), len(split.x_train))
-        rows, self._order = self._order[: self._size], self._order[self._size :]
-        weight = () if split.weight_train is None else (split.weight_train[rows],)
-        return (split.x_train[rows], split.y_train[rows], *weight)
+    return losses_at_rates

@@ -54,20 +54,17 @@ Parts = Generator[Mapping[int, Evaluation], None, Evaluation]
 class SingleTrainer:
     """Trains networks one after the other. Meets `Trainer`; an empty part after each epoch says that it is alive."""
 
-    def __init__(
-        self, data: PreparedData, settings: TrainingSettings, jit_compile: bool = False, eager: bool = False
-    ) -> None:
+    def __init__(self, data: PreparedData, settings: TrainingSettings, jit_compile: bool = False) -> None:
         """Compiles nothing yet.
 
         Args:
             data: what to train on.
             settings: what is the same for every network.
             jit_compile: whether TensorFlow compiles a step with XLA: faster steps for about a second a network.
-            eager: whether nothing is traced or compiled at all: slower steps, and half a second saved a network.
         """
         self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
         self._seen = Views(data)
-        self._compiling = {"jit_compile": jit_compile, "eager": eager}
+        self._compiling = {"jit_compile": jit_compile}
 
     def state(self) -> None:
         """Remembers nothing."""
@@ -234,7 +231,6 @@ def prepare_model(
     num_rows: int,
     horizon: int,
     jit_compile: bool = False,
-    eager: bool = False,
 ) -> keras.Model:
     """The compiled network with its initial weights.
 
@@ -244,7 +240,7 @@ def prepare_model(
         seed: of weights and dropout.
         num_rows: training rows.
         horizon: epochs that the learning-rate schedule spans.
-        jit_compile, eager: see `SingleTrainer`.
+        jit_compile: see `SingleTrainer`.
     """
     width, outputs = problem.num_features, problem.num_outputs
     steps = -(-num_rows // graph.graph["training"]["batch_size"])
@@ -255,8 +251,7 @@ def prepare_model(
         loss=default_loss(problem, settings),
         # An epoch in one call: the steps are the same, their overhead is a third.
         steps_per_execution=steps,
-        jit_compile=not eager and (jit_compile or keras.backend.backend() == "jax"),
-        run_eagerly=eager,
+        jit_compile=jit_compile or keras.backend.backend() == "jax",
     )
     return model
 

@@ -48,7 +48,8 @@ class TrainingSettings:
     """What is the same for every network of a run.
 
     Attributes:
-        trainer: "population" (dense networks, all at once) or "single" (Keras fit, one at a time).
+        trainer: "native" (each network by itself, for CPUs), "population" (all in one program, for GPUs) or "single"
+            (Keras fit, one at a time).
         loss: "mse", "mae" or "huber" for regression ("auto" is mse); ignored for classification.
         patience: epochs without improvement of the validation loss before a training stops; None never stops early.
         min_delta: what counts as improvement, in units of the loss, >= 0.
@@ -61,7 +62,7 @@ class TrainingSettings:
         objectives: of the run, when there are several.
     """
 
-    trainer: str = "population"
+    trainer: str = "native"
     loss: str = "auto"
     patience: int | None = 10
     min_delta: float = 0.0

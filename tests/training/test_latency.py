@@ -12,7 +12,7 @@ import pytest
 from evonas.data.preparation import prepare_arrays
 from evonas.evaluation import Evaluation, Status
 from evonas.execution.worker import make_trainer
-from evonas.training.latency import LatencyTrainer, measure_latency
+from evonas.training.latency import LatencyTrainer, measure_latency, measure_native_latency
 from evonas.training.trainer import TrainingSettings, TrainingTask
 from genomes.architecture import graph_to_json
 from genomes.dense.graph import to_graph
@@ -84,10 +84,11 @@ def test_without_a_limit_nothing_is_too_slow_and_what_is_done_is_not_measured() 
     assert clocked == [2, 1, 1]
 
 
-def test_a_larger_network_takes_longer() -> None:
+@pytest.mark.parametrize("measure", [measure_latency, measure_native_latency])
+def test_a_larger_network_takes_longer(measure: Any) -> None:
     x = np.random.default_rng(0).normal(size=(60, 8))
     data = prepare_arrays(x, x[:, 0], seed=0)
-    small, large = (measure_latency(to_graph(network(*units)), data) for units in ((4,), (3000, 3000, 3000)))
+    small, large = (measure(to_graph(network(*units)), data) for units in ((4,), (3000, 3000, 3000)))
     assert 0 < small < large < 1e3
 
 

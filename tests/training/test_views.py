@@ -82,7 +82,8 @@ def test_a_child_of_another_form_keeps_what_both_see(prepared, trained) -> None:
 
 @pytest.mark.parametrize("numbers", ["log", "periodic"])
 def test_the_exported_model_takes_raw_rows(prepared, trained, tmp_path: Path, numbers: str) -> None:
-    from evonas.training.export import export, test_scores
+    from evonas.training.export import export
+    from evonas.training.held_out import test_scores
 
     task, evaluation = trained[NUMBERS.index(numbers)]
     order = ExportTask(task.architecture, tmp_path / "best.keras", evaluation.weights, evaluation.scores)

@@ -61,7 +61,6 @@ ARRAYS: Mapping[str, Any] = {
     "values": np.float32,
     "errors": np.float32,
     "slopes": np.float32,
-    "scratch": np.float32,
     "penalty": np.float32,
     "segments": np.int64,
     "limits": np.float32,

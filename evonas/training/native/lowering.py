@@ -58,7 +58,7 @@ class Program:
         statistics: name -> what moves along, in a vector of `num_statistics`.
         input, output: tensors of the features and of the raw outputs.
         rows: the most rows that the arena holds.
-        arena, scratch: sizes in numbers.
+        arena: its size in numbers.
     """
 
     instructions: tuple[Instruction, ...]
@@ -71,7 +71,6 @@ class Program:
     output: Tensor
     rows: int
     arena: int
-    scratch: int
 
     @cached_property
     def code(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -81,7 +80,7 @@ class Program:
     @property
     def num_bytes(self) -> int:
         """What a training needs beside its data: weights, gradients, two moments, the best weights; three arenas."""
-        return 4 * (5 * self.num_weights + 3 * self.arena + self.scratch)
+        return 4 * (5 * self.num_weights + 3 * self.arena)
 
     def pack(self, weights: Weights) -> tuple[Vector, Vector]:
         """Weights and statistics as flat vectors.
@@ -116,7 +115,6 @@ class Builder:
     def __init__(self, width: int, rows: int) -> None:
         self._rows = rows
         self._arena = self._weights = self._kept = 0
-        self._scratch = 1
         self._variables: dict[str, Variable] = {}
         self._statistics: dict[str, Variable] = {}
         self._instructions: list[Instruction] = []
@@ -159,7 +157,6 @@ class Builder:
             }
             self._instructions.append(Instruction("dense", integers, {"l2": l2}))
             kernel += source.width * units
-            self._scratch = max(self._scratch, source.width * units)
         return target
 
     def batch_norm(
@@ -286,7 +283,6 @@ class Builder:
             output=output,
             rows=self._rows,
             arena=self._arena,
-            scratch=self._scratch,
         )
 
     def _placed(self, place: int) -> int:

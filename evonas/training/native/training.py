@@ -246,8 +246,7 @@ def blank_arrays(program: Program) -> dict[str, Array]:
     """What every call needs of a program."""
     code, numbers = program.code
     arena = {name: np.zeros(program.arena, np.float32) for name in ("values", "errors", "slopes")}
-    scratch = {"scratch": np.zeros(program.scratch, np.float32), "penalty": np.zeros(1, np.float32)}
-    return {"code": code, "reals": numbers, **arena, **scratch}
+    return {"code": code, "reals": numbers, **arena, "penalty": np.zeros(1, np.float32)}
 
 
 def run_program(program: Program, arrays: Mapping[str, Array], control: Mapping[str, int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evonas.training.native.kernels.memory import INTEGERS, REALS, clear, columns, kernel, part
-from evonas.training.native.kernels.products import ACCUMULATE, BIAS, OVERWRITE, matmul_into, transpose_into
+from evonas.training.native.kernels.products import ACCUMULATE, BIAS, OVERWRITE, matmul_into
 
 __all__ = ["backward", "forward"]
 
@@ -24,7 +24,7 @@ def forward(memory, at, run):
         bias, mode = part(memory.weights, row[OFFSET]), BIAS
     if row[ADD]:
         mode = ACCUMULATE
-    matmul_into(source, inputs, 1, weight, units, target, units, run.rows, units, inputs, mode, bias)
+    matmul_into(source, inputs, 1, weight, units, 1, target, units, run.rows, units, inputs, mode, bias)
 
 
 @kernel
@@ -45,9 +45,9 @@ def backward(memory, at, run):
     source, error = part(memory.values, row[SOURCE]), part(memory.errors, row[TARGET])
     weight, gradient = part(memory.weights, row[KERNEL]), part(memory.gradients, row[KERNEL])
     if units == 1:  # a column of the result lies as a row does
-        matmul_into(error, 1, 1, source, inputs, gradient, inputs, 1, inputs, rows, OVERWRITE, gradient)
+        matmul_into(error, 1, 1, source, inputs, 1, gradient, inputs, 1, inputs, rows, OVERWRITE, gradient)
     else:
-        matmul_into(source, 1, inputs, error, units, gradient, units, inputs, units, rows, OVERWRITE, gradient)
+        matmul_into(source, 1, inputs, error, units, 1, gradient, units, inputs, units, rows, OVERWRITE, gradient)
     if row[OFFSET] >= 0:
         total = part(memory.gradients, row[OFFSET])
         clear(total, units)
@@ -61,5 +61,4 @@ def backward(memory, at, run):
     if row[ADD_ERROR] >= 0:
         mode = ACCUMULATE if row[ADD_ERROR] else OVERWRITE
         into = part(memory.errors, row[SOURCE])
-        transpose_into(weight, inputs, units, memory.scratch)
-        matmul_into(error, units, 1, memory.scratch, inputs, into, inputs, rows, inputs, units, mode, into)
+        matmul_into(error, units, 1, weight, 1, units, into, inputs, rows, inputs, units, mode, into)

@@ -9,16 +9,15 @@ from numba import types
 from numba.extending import intrinsic
 
 from evonas.training.native import matmul
-from evonas.training.native.kernels.memory import kernel, part
 from evonas.training.native.matmul import ACCUMULATE, BIAS, OVERWRITE
 
-__all__ = ["ACCUMULATE", "BIAS", "OVERWRITE", "matmul_into", "transpose_into"]
+__all__ = ["ACCUMULATE", "BIAS", "OVERWRITE", "matmul_into"]
 
 
 @intrinsic
 def matmul_into(
-    typing: Any, a: Any, a_row: Any, a_column: Any, b: Any, b_row: Any, c: Any, c_row: Any, m: Any, n: Any, k: Any,
-    mode: Any, bias: Any,
+    typing: Any, a: Any, a_row: Any, a_column: Any, b: Any, b_row: Any, b_column: Any, c: Any, c_row: Any,
+    m: Any, n: Any, k: Any, mode: Any, bias: Any,
 ) -> Any:  # fmt: skip
     """C (m, n) = (mode) A (m, k) @ B (k, n); see `matmul.function_type`."""
 
@@ -29,16 +28,4 @@ def matmul_into(
         return context.get_dummy_value()
 
     whole = types.int64
-    return types.void(a, whole, whole, b, whole, c, whole, whole, whole, whole, whole, bias), code
-
-
-@kernel
-def transpose_into(source, rows, width, target):
-    """target (width, rows) = the transposed of source (rows, width), in blocks that stay in the nearest cache."""
-    for top in range(0, rows, 8):
-        count = rows - top if rows - top < 8 else 8
-        for column in range(width):
-            into = part(target, column * rows + top)
-            out = part(source, top * width + column)
-            for r in range(count):
-                into[r] = out[r * width]
+    return types.void(a, whole, whole, b, whole, whole, c, whole, whole, whole, whole, whole, bias), code

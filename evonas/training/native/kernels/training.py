@@ -132,16 +132,15 @@ def _epoch(
 
 def run(
     control, code, reals, weights, gradients, first, second, statistics, best_weights, best_statistics, best_outputs,
-    values, errors, slopes, scratch, penalty, segments, limits, train_outputs, x, y, weight, x_validation, y_validation, outputs, order, coefficients,
+    values, errors, slopes, penalty, segments, limits, train_outputs, x, y, weight, x_validation, y_validation, outputs,
+    order, coefficients,
     min_delta, state, train_curve, curve, step_losses, stop, progress,
 ):  # fmt: skip
     """Trains for at most `epochs` epochs; with none, computes the outputs of the validation rows, and their loss.
 
     Ends early when the patience is spent, when the validation loss is not finite, or within a step of `stop`.
     """
-    memory = Memory(
-        control[INSTRUCTIONS], code, reals, weights, gradients, statistics, values, errors, slopes, scratch, penalty
-    )
+    memory = Memory(control[INSTRUCTIONS], code, reals, weights, gradients, statistics, values, errors, slopes, penalty)
     if control[EPOCHS] == 0:
         curve[0] = _validate(control, memory, x_validation, y_validation, outputs, limits[KNEE])
     for number in range(control[EPOCHS]):

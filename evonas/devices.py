@@ -1,0 +1,93 @@
+"""What there is to train on, and which trainer that suits. Asked without importing TensorFlow or JAX.
+
+Loading TensorFlow to ask it for GPUs takes longer than a whole search on a CPU. A GPU counts when three things hold,
+each of which is a look at the system: there is a device of its own (`/dev/nvidia0`, of WSL `/dev/dxg`, of AMD
+`/dev/kfd`), `CUDA_VISIBLE_DEVICES` does not hide it, and the library that Keras runs on is installed with what it needs
+to use one. `--trainer` says otherwise where that is wrong. Imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+__all__ = ["TRAINERS", "chosen_trainer", "has_gpu", "keras_backend"]
+
+#: Name -> what it is, in a few words.
+TRAINERS: Mapping[str, str] = {
+    "native": "each network by itself, on the CPU",
+    "population": "all networks of a generation at once, for GPUs",
+    "single": "one network after the other, by Keras",
+}
+
+_DEVICES = ("nvidia[0-9]*", "dxg", "kfd")
+#: Values of CUDA_VISIBLE_DEVICES that hide all.
+_HIDDEN = ("", "-1", "NoDevFiles", "none", "void")
+#: Backend of Keras -> packages, any of which brings what it needs on a GPU.
+_COMPANIONS = {
+    "tensorflow": ("nvidia.cudnn", "tensorflow_rocm"),
+    "jax": ("jax_cuda13_plugin", "jax_cuda12_plugin", "jax_rocm7_plugin", "jax_rocm60_plugin"),
+}
+#: Backend -> library of the system that does.
+_LIBRARIES = {"tensorflow": "cudnn"}
+
+
+def chosen_trainer(asked: str, own_models: bool = False, precision: str = "float32") -> str:
+    """The trainer that is meant.
+
+    Args:
+        asked: as `Settings.trainer`: "auto" leaves it to the device.
+        own_models: whether the models are built by a user's function.
+        precision: as `Settings.precision`; only compiled programs know another than "float32".
+    """
+    if asked != "auto":
+        return asked
+    if own_models:
+        return "single"
+    return "population" if precision != "float32" or has_gpu() else "native"
+
+
+def has_gpu(
+    devices: Path = Path("/dev"),
+    environment: Mapping[str, str] = os.environ,
+    installed: Callable[[str], bool] | None = None,
+) -> bool:
+    """Whether Keras's backend will find a GPU, as far as that can be told without loading it.
+
+    Args:
+        devices: folder of the system's devices.
+        environment: its variables.
+        installed: whether there is such a package, or, after "lib", such a library of the system.
+    """
+    if environment.get("CUDA_VISIBLE_DEVICES", "all").strip() in _HIDDEN:
+        return False
+    if not any(next(devices.glob(name), None) for name in _DEVICES):
+        return False
+    there, backend = installed or _installed, keras_backend(environment)
+    library = f"lib{_LIBRARIES[backend]}" if backend in _LIBRARIES else ""
+    return any(map(there, _COMPANIONS.get(backend, ()))) or bool(library and there(library))
+
+
+def keras_backend(environment: Mapping[str, str] = os.environ) -> str:
+    """The library that Keras will run on: KERAS_BACKEND, else what its own settings say."""
+    if named := environment.get("KERAS_BACKEND"):
+        return named
+    home = Path(environment.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        return str(json.loads((home / "keras.json").read_text(encoding="utf-8")).get("backend", "tensorflow"))
+    except (OSError, ValueError, AttributeError):
+        return "tensorflow"
+
+
+def _installed(name: str) -> bool:
+    if name.startswith("lib"):
+        from ctypes.util import find_library
+
+        return find_library(name.removeprefix("lib")) is not None
+    try:
+        return find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False

@@ -1,0 +1,38 @@
+"""What weights score on the test split, which no search sees. Without Keras, unless the model is a user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from evonas.data.prepared import PreparedData
+from evonas.evaluation import Weights
+from evonas.training.forward import raw_outputs
+from evonas.training.scores import scores
+from genomes.architecture import graph_from_json, numbers_of
+
+__all__ = ["test_scores"]
+
+
+def test_scores(
+    architecture: Mapping[str, Any], weights: Weights, data: PreparedData, build: Callable[..., Any] | None
+) -> dict[str, float]:
+    """What the weights score on the test split; empty when there is none.
+
+    Args:
+        architecture: the graph, or the genes of a user's model, as JSON values.
+        weights: by name.
+        data: with the test split.
+        build: the user's function, if it is one of its models.
+    """
+    if data.x_test is None or data.y_test is None:
+        return {}
+    if build is not None:
+        from evonas.training.own_export import own_outputs
+
+        return scores(data.problem, data.y_test, own_outputs(build, architecture, weights, data.problem, data.x_test))
+    graph = graph_from_json(architecture)
+    rows = np.asarray(data.x_test)[:, data.problem.columns(numbers_of(graph))]
+    return scores(data.problem, data.y_test, raw_outputs(graph, weights, rows))
