@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from evonas import workers
 from evonas.building import Build, check_build, check_first, check_fits
@@ -23,6 +23,7 @@ from evonas.finalists import OnRetraining, retrain_finalists
 from evonas.interruption import Interruption
 from evonas.limits import Screen
 from evonas.metrics import with_metric
+from evonas.options import RunOptions, SearchOptions
 from evonas.reading import read_data
 from evonas.repair import check_repair, repair_of
 from evonas.result import SearchResult
@@ -82,7 +83,7 @@ def search(
     time_column: str = "",
     image_size: Any = None,
     grayscale: bool = False,
-    **settings: Any,
+    **settings: Unpack[SearchOptions],
 ) -> SearchResult:
     """Evolves networks for the data and returns what was found. Everything is committed to a run directory on the way.
 
@@ -128,7 +129,8 @@ def search(
     """
     own = None if build is None else Build.of(build)
     searched, forms = space_and_numbers(space, numbers, own)
-    chosen = Settings(seed=draw_seed() if seed is None else seed, **settings)
+    options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **settings}
+    chosen = Settings(**options)
     budget = Budget.of(generations, evaluations, time, target)
     with workers.standby_for(chosen, own) as standby:
         data, source = read_data(
@@ -248,7 +250,7 @@ def resume(
     on_finalists: OnRetraining | None = None,
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
-    **settings: Any,
+    **settings: Unpack[RunOptions],
 ) -> SearchResult:
     """Goes on with a run that was stopped or killed, to the end it would have had; or extends a finished one.
 

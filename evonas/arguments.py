@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["callbacks_of", "digest_of"]
+__all__ = ["callbacks_of", "digest_of", "parts_of"]
 
 
 def callbacks_of(named: Mapping[str, Any]) -> list[Any]:
     """The callbacks among the arguments of `fit`."""
     callbacks = named.get("callbacks") or []
     return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+
+
+def parts_of(arguments: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given to `fit`, each part by the name that a message can call it by."""
+    parts = {f"argument {place + 1}": value for place, value in enumerate(arguments)}
+    parts |= {name: value for name, value in named.items() if name != "callbacks"}
+    callbacks = {f"callbacks[{place}] ({type(each).__name__})": each for place, each in enumerate(callbacks_of(named))}
+    return {**callbacks, **parts}
 
 
 def digest_of(value: Any) -> str:
@@ -40,7 +48,7 @@ def _feed(sha: Any, value: Any) -> None:
         array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
         sha.update(f"{array.dtype} {array.shape}".encode())
         sha.update(repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes())
-    elif hasattr(value, "batches"):
-        _feed(sha, list(value.batches))
+    elif hasattr(value, "identity"):  # a stream
+        sha.update(f"{value.kind} {value.identity}".encode())
     else:
         sha.update(type(value).__name__.encode())

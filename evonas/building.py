@@ -29,7 +29,7 @@ from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
 from genomes.values import suggestion
 
-__all__ = ["Build", "PackedBuild", "check_build", "check_first", "check_fits", "pack"]
+__all__ = ["Build", "PackedBuild", "can_be_sent", "check_build", "check_first", "check_fits", "pack"]
 
 _SITES = ("site-packages", "dist-packages")
 #: The worker has these, whatever the state of the driver's.
@@ -160,13 +160,14 @@ class Build:
         return pack(self.function, self.name, [self.function])
 
 
-def pack(value: Any, name: str, users: Sequence[Any]) -> PackedBuild:
+def pack(value: Any, name: str, users: Sequence[Any], parts: Mapping[str, Any] | None = None) -> PackedBuild:
     """A function, or another callable, as it is sent to the worker process.
 
     Args:
         value: what is sent, with all that it holds.
         name: for messages.
         users: functions and objects in it that are a user's: what their modules define is sent too, as it is now.
+        parts: what a user gave of it, by name: to say which of them cannot be sent.
 
     Raises:
         InputError: it holds something that cannot be sent to another process.
@@ -175,17 +176,47 @@ def pack(value: Any, name: str, users: Sequence[Any]) -> PackedBuild:
 
     keras = sys.modules.get("keras")
     objects = dict(keras.saving.get_custom_objects()) if keras is not None else {}
-    try:
-        with ExitStack() as stack:
-            for user in users:
-                stack.enter_context(_by_value(user))
+    with ExitStack() as stack:
+        for user in users:
+            stack.enter_context(_by_value(user))
+        try:
             content = cloudpickle.dumps((value, objects))
-    except Exception as error:
-        raise InputError(
-            f"build must be a function that can be sent to the worker process, which {name} is not ({error}): "
-            "let it make what it needs itself, and take no models, locks or open files from outside"
-        ) from None
+        except Exception as error:
+            raise InputError(_cannot_be_sent(name, error, parts)) from None
     return PackedBuild(name, content, "", _search())
+
+
+def can_be_sent(value: Any) -> bool:
+    """Whether the value can be sent to another process."""
+    return _fault(value) is None
+
+
+def _fault(value: Any) -> Exception | None:
+    import cloudpickle
+
+    try:
+        cloudpickle.dumps(value)
+    except Exception as error:
+        return error
+    return None
+
+
+def _cannot_be_sent(name: str, error: Exception, parts: Mapping[str, Any] | None) -> str:
+    """Which part of what a user gave cannot be sent to the worker process, and why."""
+    for label, part in (parts or {}).items():
+        if (fault := _fault(part)) is not None:
+            held = vars(part).items() if hasattr(part, "__dict__") and not isinstance(part, type) else ()
+            where = next((key for key, each in held if _fault(each) is not None), None)
+            holds = f" because of its {where!r}" if where else ""
+            return (
+                f"{label} must be such that it can be sent to the worker process, which it cannot{holds} ({fault}): "
+                "let it make that itself when it is used there, or keep the search here with in_process=True"
+            )
+    mend = " Or keep the search in this process with in_process=True." if parts is not None else ""
+    return (
+        f"build must be a function that can be sent to the worker process, which {name} is not ({error}): "
+        f"let it make what it needs itself, and take no models, locks or open files from outside.{mend}"
+    )
 
 
 def _search() -> tuple[str, ...]:

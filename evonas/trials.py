@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from evonas.building import check_first, pack
 from evonas.config import Budget, Settings
 from evonas.errors import Interrupted
-from evonas.evaluation import Evaluator
+from evonas.evaluation import Evaluator, Status
 from evonas.evolution import Progress, Stop, evolve
 from evonas.interruption import Interruption
 from evonas.objective import Objective
@@ -27,10 +27,26 @@ from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
 
-__all__ = ["TrialSearch", "population_for", "run_trials"]
+__all__ = ["Growth", "TrialSearch", "population_for", "run_trials"]
 
 #: Settings that may differ when a search is gone on with: the recorded ones count.
 _FREE = frozenset(("seed", "keep"))
+
+
+#: What is recorded of a search beside its identity: what its trials have revealed.
+_LATE = "late"
+
+
+class Growth(Protocol):
+    """How the space of a search grows by what its trials reveal."""
+
+    def __call__(self, late: Sequence[Any]) -> HyperparameterSpace:
+        """The space with all that was revealed so far, `notes["new"]` of every trial in their order.
+
+        Raises:
+            InputError: it may not grow, or cannot.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +56,7 @@ class TrialSearch:
     Attributes:
         trial: a `Trial`.
         name: of what is searched, for messages.
-        users: what in the trial is a user's, see `evonas.building.pack`.
+        parts: what a user gave of the trial, by name: sent with the modules that define it, see `evonas.building.pack`.
         space: of its genes.
         objective: the name of its score, and the direction in which that improves.
         identity: what tells this search from another one (digests of functions and data); JSON values.
@@ -48,11 +64,14 @@ class TrialSearch:
         initial: genomes to begin with.
         evaluations: how many trials in all.
         in_process: whether trials run in this process.
+        seconds: wall-clock bound of the search, if any.
+        most_failures: trials in a row without a score that end the search; None is no bound.
+        grown: how the space grows; None where it does not.
     """
 
     trial: Any
     name: str
-    users: Sequence[Any]
+    parts: Mapping[str, Any]
     space: HyperparameterSpace
     objective: Objective
     identity: Mapping[str, Any]
@@ -60,6 +79,9 @@ class TrialSearch:
     initial: Sequence[Any]
     evaluations: int
     in_process: bool = False
+    seconds: float | None = None
+    most_failures: int | None = None
+    grown: Growth | None = None
 
 
 def population_for(evaluations: int) -> int:
@@ -89,20 +111,68 @@ def run_trials(
         Interrupted: Ctrl-C or SIGTERM, after everything was committed.
     """
     with _store(search, directory, overwrite) as store, interruption or Interruption() as listening:
-        strategy = make_strategy(
-            store.settings.strategy, search.space, objective=search.objective, settings=store.settings
-        )
-        budget = Budget(evaluations=search.evaluations)
         with closing(_evaluator(search, store)) as evaluator:
-            loop = evolve(strategy, evaluator, store, search.space, budget, interruption=listening, on_part=on_part)
-            with closing(loop) as generations:
-                for generation in generations:
-                    if generation.number == 0:
-                        reasons = [evaluation.reason for evaluation in generation.evaluations]
-                        check_first(reasons, "what was printed" if search.in_process else directory / WORKER_LOG)
+            while _grew(search, store, evaluator, listening, on_part):
+                pass
         stopped = store.stop == Stop.INTERRUPTED
     if stopped:
         raise Interrupted(directory, listening.exit_code)
+
+
+def _grew(
+    search: TrialSearch,
+    store: RunStore,
+    evaluator: Evaluator,
+    listening: Interruption,
+    on_part: Callable[[Progress], None] | None,
+) -> bool:
+    """Searches until the end, or until a generation has revealed more to search: then the space is that much larger."""
+    late = list(store.source["trial"].get(_LATE, []))
+    space = search.space if search.grown is None else search.grown(late)
+    settings = store.settings
+    strategy = make_strategy(settings.strategy, space, objective=search.objective, settings=settings)
+    budget = Budget(evaluations=search.evaluations, seconds=search.seconds)
+    told = _Told(search.most_failures, on_part)
+    loop = evolve(strategy, evaluator, store, space, budget, interruption=listening, on_part=told)
+    with closing(loop) as generations:
+        for generation in generations:
+            if generation.number == 0:
+                reasons = [evaluation.reason for evaluation in generation.evaluations]
+                check_first(reasons, "what was printed" if search.in_process else store.directory / WORKER_LOG)
+            found = [each for evaluation in generation.evaluations for each in evaluation.notes.get("new", ())]
+            new = [each for place, each in enumerate(found) if each not in late and each not in found[:place]]
+            if search.grown is None or not new:
+                continue
+            larger = search.grown([*late, *new])
+            if larger != space:
+                break
+        else:
+            return False
+    store.grow(larger, {**store.source, "trial": {**store.source["trial"], _LATE: [*late, *new]}})
+    return True
+
+
+class _Told:
+    """Hears of every commit: passes it on, and ends a search in which nothing works any more."""
+
+    def __init__(self, most: int | None, on_part: Callable[[Progress], None] | None) -> None:
+        self._most, self._on_part, self._failures = most, on_part, 0
+
+    def __call__(self, progress: Progress) -> None:
+        """Of one commit.
+
+        Raises:
+            InputError: too many trials in a row had no score.
+        """
+        if self._on_part is not None:
+            self._on_part(progress)
+        for evaluation in progress.part:
+            self._failures = 0 if evaluation.status is Status.OK else self._failures + 1
+            if self._most is not None and self._failures >= self._most:
+                raise InputError(
+                    f"trials in a row without a score must be fewer than {self._most} (max_consecutive_failed_trials), "
+                    f"but the last ones had none: {evaluation.reason}. Mend what fails, or raise the bound"
+                )
 
 
 def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
@@ -132,8 +202,11 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
             overwrite=overwrite,
         )
     store = RunStore.open(directory)
-    recorded = {"space": store.space_json, **store.source.get("trial", {})}
-    given = {"space": search.space.to_json(), **search.identity}
+    recorded = dict(store.source.get("trial", {}))
+    given = dict(search.identity)
+    if search.grown is None:
+        recorded["space"], given["space"] = store.space_json, search.space.to_json()
+    recorded.pop(_LATE, None)
     for name in search.settings.keys() - _FREE:
         recorded[name], given[name] = getattr(store.settings, name), search.settings[name]
     different = sorted(name for name in recorded.keys() | given.keys() if recorded.get(name) != given.get(name))
@@ -159,7 +232,7 @@ def _evaluator(search: TrialSearch, store: RunStore) -> Evaluator:
         TrainingSettings(trainer="single"),
         log=store.directory / WORKER_LOG,
         limits=Limits(candidate_seconds=store.settings.candidate_timeout, memory_bytes=store.settings.worker_memory),
-        build=pack(search.trial, search.name, search.users),
+        build=pack(search.trial, search.name, list(search.parts.values()), search.parts),
     )
 
 

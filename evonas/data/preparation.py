@@ -176,6 +176,7 @@ def prepare_arrays(
     sample_weight: Any = None,
     class_weight: ClassWeight = None,
     numbers: Sequence[str] = ("standard",),
+    groups: Any = None,
 ) -> PreparedData:
     """Prepares arrays, DataFrames (also with mixed columns) or lists.
 
@@ -190,6 +191,7 @@ def prepare_arrays(
         sample_weight: weights of the rows of `x`, shape `(num_samples,)`.
         class_weight: "balanced", or class label -> weight.
         numbers: what columns of numbers give networks, see `encoding.fit_encoding`; each sees one of these.
+        groups: of the rows of `x`, shape `(num_samples,)`: no group has rows in two parts.
 
     Raises:
         InputError: anything that cannot be used, with the constraint, the value and the mend.
@@ -208,7 +210,21 @@ def prepare_arrays(
     weights = sample_weights(sample_weight, sizes["training"])
     share = share_for_validation(validation_share, sizes["training"])
     settings = SplitSettings(seed, test_share, share, folds, task, class_weight, tuple(numbers))
-    return _prepare(features, targets, sizes, settings, weights, named=hasattr(x, "columns"), shape=shape)
+    keys = None if groups is None else group_numbers(groups, sizes["training"])
+    return _prepare(features, targets, sizes, settings, weights, named=hasattr(x, "columns"), keys=keys, shape=shape)
+
+
+def group_numbers(groups: Any, count: int) -> NDArray[np.intp]:
+    """The number of each row's group, in the order in which groups first come, shape `(num_samples,)`.
+
+    Raises:
+        InputError: there is not one for each row.
+    """
+    cells = np.asarray(groups)
+    if cells.shape != (count,):
+        raise InputError(f"groups must be one for each of the {count} rows, not of shape {cells.shape}: pass as many")
+    places: dict[Any, int] = {}
+    return np.array([places.setdefault(cell, len(places)) for cell in cells.tolist()], dtype=np.intp)
 
 
 def _sample_shape(x: Any) -> tuple[int, ...]:

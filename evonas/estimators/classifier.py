@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
+from evonas.estimators.checks import one_hot_classes
 from evonas.estimators.evolved import Evolved
+from evonas.options import RunOptions
 from genomes.errors import InputError
 
 __all__ = ["EvolutionClassifier"]
+
+_ONE_EACH = (
+    "of several labels a row fit one classifier for each, with "
+    "sklearn.multioutput.MultiOutputClassifier(EvolutionClassifier(...))"
+)
 
 
 class EvolutionClassifier(ClassifierMixin, Evolved):  # type: ignore[misc]
@@ -49,7 +56,7 @@ class EvolutionClassifier(ClassifierMixin, Evolved):  # type: ignore[misc]
         validation_fraction: float | None = None,
         strategy: str = "ga",
         space: Any = None,
-        settings: Mapping[str, Any] | None = None,
+        settings: RunOptions | None = None,
         class_weight: Any = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -77,27 +84,38 @@ class EvolutionClassifier(ClassifierMixin, Evolved):  # type: ignore[misc]
         )
         self.class_weight = class_weight
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> EvolutionClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> EvolutionClassifier:
         """Searches.
 
         Args:
             X: a DataFrame of any columns, or numbers, shape `(num_samples, num_columns)`; NaN is missing.
-            y: labels, shape `(num_samples,)`.
+            y: labels, shape `(num_samples,)`; or one column a class with one 1 in each row, which `predict` gives back.
             sample_weight: of the rows in training, shape `(num_samples,)`; rows of weight 0 are left out.
+            groups: of the rows, shape `(num_samples,)`: no group is in both the training and the validation rows.
 
         Raises:
             InputError: something given cannot be used; a ValueError, as scikit-learn raises.
         """
-        rows, y, weight = self._checked(X, y, sample_weight, multi_output=False)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        found = None if y is None else one_hot_classes(y, _ONE_EACH)
+        self._one_hot = found is not None
+        rows, labels, weight, groups = self._checked(
+            X, y if found is None else found, sample_weight, groups, numeric=False
+        )
+        check_classification_targets(labels)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if found is not None:
+            self.classes_ = np.arange(np.shape(y)[1])
+            absent = sorted(set(self.classes_.tolist()) - set(labels.tolist()))
+            if absent:
+                raise InputError(f"y must have a row of every class, but column {absent[0]} is 0 everywhere: drop it")
         if len(self.classes_) < 2:
-            raise InputError(f"y must have at least 2 classes, not only the class {self.classes_[0]!r}: add rows")
+            only = self.classes_.tolist()[0]
+            raise InputError(f"y must have at least 2 classes, not only the class {only!r}: add rows of another class")
         # Training and validation rows hold every class: the only row of one is in both.
         alone = np.flatnonzero(np.bincount(codes)[codes] == 1)
         places = np.concatenate([np.arange(len(codes)), alone])
         weight = None if weight is None else weight[places]
-        self._searched(rows.iloc[places], codes[places], weight)
+        self._searched(rows.iloc[places], codes[places], weight, None if groups is None else groups[places])
         return self
 
     def _class_weights(self) -> Any:
@@ -109,9 +127,12 @@ class EvolutionClassifier(ClassifierMixin, Evolved):  # type: ignore[misc]
         return given
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Labels, shape `(num_samples,)`."""
+        """Labels, shape `(num_samples,)`; of a target with one column a class, such columns."""
         chances = self._predictions(X)
-        labels: NDArray[Any] = self.classes_[chances.argmax(axis=1)]
+        codes = chances.argmax(axis=1)
+        labels: NDArray[Any] = (
+            np.eye(len(self.classes_), dtype=np.int64)[codes] if self._one_hot else self.classes_[codes]
+        )
         return labels
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

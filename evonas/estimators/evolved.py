@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -13,23 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    _check_y,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from evonas.config import Budget, Settings
+from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.data.arrays import feature_columns
 from evonas.data.preparation import prepare_arrays
 from evonas.data.prepared import PreparedData
+from evonas.estimators.checks import as_rows, checked_labels, checked_numbers, checked_weight
 from evonas.estimators.network import FittedNetwork
+from evonas.estimators.place import run_directory
 from evonas.estimators.results import results_of
 from evonas.estimators.seeds import seed_of
-from evonas.evolution import Generation
+from evonas.evolution import Generation, Progress
 from evonas.interruption import Interruption
+from evonas.options import RunOptions
 from evonas.result import SearchResult
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
@@ -47,6 +41,8 @@ __all__ = ["Evolved"]
 
 #: Cells of a table up to which "auto" trains in this process: such networks need no guard, and start at once.
 _SMALL_CELLS = 100_000
+#: Wall-clock time of a search that is given no bound at all, beside its generations.
+_DEFAULT_TIME = "2m"
 
 
 class Evolved(BaseEstimator):  # type: ignore[misc]
@@ -68,7 +64,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         validation_fraction: float | None = None,
         strategy: str = "ga",
         space: Any = None,
-        settings: Mapping[str, Any] | None = None,
+        settings: RunOptions | None = None,
         random_state: Any = None,
         verbose: int = 0,
         run_dir: str | Path | None = None,
@@ -77,7 +73,8 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         """Keeps its arguments, as scikit-learn's estimators do.
 
         Args:
-            generations, evaluations, time: bounds of the search, as of `evonas.search`; 10 generations unless given.
+            generations, evaluations, time: bounds of the search, as of `evonas.search`; unless one of them is given, 10
+                generations or 2 minutes, whichever is over first.
             population: networks that survive a generation.
             epochs: the most that a network trains.
             patience: epochs without improvement before a training stops; None is none.
@@ -88,7 +85,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             space: what to search, as of `evonas.search`.
             settings: more fields of `evonas.Settings`.
             random_state: of everything random.
-            verbose: 1 prints a line a generation.
+            verbose: 1 prints a line a generation, 2 one a network, too.
             run_dir: keeps the run there, and goes on with it where it is there already; a temporary one if None.
             in_process: whether to train in this process and not in a worker; "auto" does so with small tables, of at
                 most 100,000 cells.
@@ -134,7 +131,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
 
     # ---------------------------------------------------------------- fitting
 
-    def _searched(self, rows: pd.DataFrame, y: NDArray[Any], sample_weight: Any) -> None:
+    def _searched(self, rows: pd.DataFrame, y: NDArray[Any], sample_weight: Any, groups: Any) -> None:
         """Searches, and remembers what was found."""
         from evonas.api import resume, search_prepared
         from evonas.workers import worker_for
@@ -152,9 +149,8 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             sample_weight=sample_weight,
             class_weight=self._class_weights(),
             numbers=forms,
+            groups=groups,
         )
-        budget = Budget.of(self.generations, self.evaluations, self.time)
-        here = self._in_this_process(data)
         chosen: dict[str, Any] = {
             "population": self.population,
             "epochs": self.epochs,
@@ -167,26 +163,24 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             **(self.settings or {}),
         }
         settings = Settings(**chosen)
-        evaluator = partial(_local, data) if here else worker_for
+        bounds: dict[str, Any] = {
+            "generations": self.generations,
+            "evaluations": self.evaluations,
+            "time": self.time,
+        }
         common: dict[str, Any] = {
             "on_generation": _report if self.verbose else None,
+            "on_part": _report_part if self.verbose > 1 else None,
             "interruption": Interruption(quiet=not self.verbose),
-            "evaluator": evaluator,
+            "evaluator": partial(_local, data) if self._in_this_process(data) else worker_for,
         }
-        with ExitStack() as stack:
-            if self.run_dir is None:
-                directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evonas-"))) / "run"
-            else:
-                directory = Path(self.run_dir)
+        with run_directory(self.run_dir) as directory:
             if (directory / DATABASE).exists():
-                bounds: dict[str, Any] = {
-                    "generations": self.generations,
-                    "evaluations": self.evaluations,
-                    "time": self.time,
-                }
                 kept = {name: value for name, value in chosen.items() if name not in ("objective", "seed")}
                 result = resume(directory, data=data, **bounds, **kept, **common)
             else:
+                unbounded = all(bound is None for bound in bounds.values())
+                budget = Budget.of(DEFAULT_GENERATIONS, None, _DEFAULT_TIME) if unbounded else Budget.of(**bounds)
                 result = search_prepared(data, space=space, settings=settings, budget=budget, out=directory, **common)
             self._remember(result, data)
 
@@ -222,38 +216,55 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
     # ---------------------------------------------------------------- rows
 
     def _checked(
-        self, X: Any, y: Any, sample_weight: Any, multi_output: bool
-    ) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.float64] | None]:
-        """Rows, targets and weights to fit, as scikit-learn checks them; rows of weight 0 are left out."""
+        self, X: Any, y: Any, sample_weight: Any, groups: Any, numeric: bool
+    ) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.float64] | None, NDArray[Any] | None]:
+        """Rows, targets, weights and groups to fit, as scikit-learn checks them; rows of weight 0 are left out."""
         if y is None:
             raise InputError(f"{type(self).__name__} requires y to be passed, but the target y is None: pass it")
         rows = self._rows(X, reset=True)
-        targets = _check_y(y, multi_output=multi_output, y_numeric=multi_output, estimator=self)
+        targets = checked_numbers(y, self) if numeric else checked_labels(y, self)
         check_consistent_length(rows, targets)
+        given = None if groups is None else np.asarray(groups)
+        check_consistent_length(rows, given)
         if sample_weight is None:
-            return rows, targets, None
-        weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
-        if not weight.any():
-            raise InputError("sample_weight must not be 0 in all rows, but it is: correct it, or leave it out")
+            return rows, targets, None, given
+        weight = checked_weight(sample_weight, len(rows), self)
         there = np.flatnonzero(weight)
-        return rows.iloc[there], targets[there], weight[there]
+        return rows.iloc[there], targets[there], weight[there], None if given is None else given[there]
 
     def _rows(self, X: Any, reset: bool = False) -> pd.DataFrame:
         """Raw rows. A table may hold columns of any kind, an array numbers; NaN is a missing value."""
+        X = as_rows(X)
         table = hasattr(X, "columns") and hasattr(X, "iloc")
         if reset:
             self._table = table
-        if table:
-            if not len(X) or not X.shape[1]:
-                what = "sample" if X.shape[1] else "feature"
-                raise InputError(f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required.")
-            validate_data(self, X=X, reset=reset, skip_check_array=True)
-            return feature_columns(X, "X")
-        least = 2 if reset else 1
-        checked = validate_data(
-            self, X, reset=reset, ensure_all_finite="allow-nan", dtype="numeric", ensure_min_samples=least
-        )
-        return feature_columns(checked, "X")
+        if not self._table:  # columns of a table go by their place, as scikit-learn has it
+            least = 2 if reset else 1
+            checked = validate_data(
+                self, X, reset=reset, ensure_all_finite="allow-nan", dtype="numeric", ensure_min_samples=least
+            )
+            return feature_columns(checked, "X")
+        if not table:
+            return self._named(X)
+        if not len(X) or not X.shape[1]:
+            what = "sample" if X.shape[1] else "feature"
+            raise InputError(f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required.")
+        validate_data(self, X=X, reset=reset, skip_check_array=True)
+        rows = feature_columns(X, "X")
+        if reset:
+            self._columns = tuple(rows.columns)
+        return rows
+
+    def _named(self, X: Any) -> pd.DataFrame:
+        """Rows of an array for what was fitted to a table: its columns by their place."""
+        import pandas as pd
+
+        array = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
+        if array.ndim != 2:
+            raise InputError(f"Expected 2D array, got {array.ndim}D array instead. Reshape your data: rows by columns")
+        validate_data(self, X=array, reset=False, skip_check_array=True)
+        frame = pd.DataFrame(array, columns=list(self._columns))
+        return frame.infer_objects() if array.dtype == object else frame
 
     def _predictions(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self)
@@ -279,4 +290,11 @@ def _local(data: PreparedData, space: SearchSpace, path: Path, settings: Setting
 def _report(generation: Generation) -> None:
     best = generation.best
     score = "none has a score" if best is None or best.loss is None else f"best loss {best.loss:.6g}"
-    print(f"generation {generation.number}: {generation.trained} networks trained, {score}", flush=True)
+    seconds = f"{generation.seconds:.0f} s"
+    print(f"generation {generation.number}: {generation.trained} networks trained, {score}, {seconds}", flush=True)
+
+
+def _report_part(progress: Progress) -> None:
+    for evaluation in progress.part:
+        scores = ", ".join(f"{name} {score:.6g}" for name, score in evaluation.scores.items())
+        print(f"  network {progress.evaluated}: {scores or evaluation.reason}, {progress.seconds:.0f} s", flush=True)

@@ -23,19 +23,20 @@ class EvolutionRegressor(RegressorMixin, Evolved):  # type: ignore[misc]
         Others as of `EvolutionClassifier`.
     """
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> EvolutionRegressor:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> EvolutionRegressor:
         """Searches.
 
         Args:
             X: a DataFrame of any columns, or numbers, shape `(num_samples, num_columns)`; NaN is missing.
             y: numbers, shape `(num_samples,)` or `(num_samples, num_targets)`.
             sample_weight: of the rows in training, shape `(num_samples,)`; rows of weight 0 are left out.
+            groups: of the rows, shape `(num_samples,)`: no group is in both the training and the validation rows.
 
         Raises:
             InputError: something given cannot be used; a ValueError, as scikit-learn raises.
         """
-        rows, targets, weight = self._checked(X, y, sample_weight, multi_output=True)
-        self._searched(rows, targets, weight)
+        rows, targets, weight, groups = self._checked(X, y, sample_weight, groups, numeric=True)
+        self._searched(rows, targets, weight, groups)
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,15 +14,17 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
-from evonas.arguments import callbacks_of, digest_of
+from evonas.arguments import digest_of, parts_of
 from evonas.building import Build
 from evonas.estimators.parameters import Parameters, read_parameters
+from evonas.estimators.place import run_directory
 from evonas.estimators.results import masked_columns, ranks
 from evonas.estimators.seeds import seed_of
 from evonas.evaluation import Status
 from evonas.evolution import Progress
 from evonas.interruption import Interruption
 from evonas.objective import Objective
+from evonas.options import RunOptions
 from evonas.runs.reader import RunReader
 from evonas.trials import TrialSearch, run_trials
 from genomes.errors import InputError
@@ -72,7 +72,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         error_score: Any = np.nan,
         return_train_score: bool = False,
         strategy: str = "evolution",
-        settings: Mapping[str, Any] | None = None,
+        settings: RunOptions | None = None,
         run_dir: str | Path | None = None,
         in_process: bool = False,
     ) -> None:
@@ -112,15 +112,19 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         self.run_dir = run_dir
         self.in_process = in_process
 
-    def fit(self, X: Any, y: Any, *, groups: Any = None, **fit_params: Any) -> EvolutionSearchCV:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None, **fit_params: Any
+    ) -> EvolutionSearchCV:
         """Searches, then trains the best on all rows.
 
         Args:
             X: an array, a table, or arrays in a mapping, a tuple or a list, of `num_samples` rows each.
-            y: targets or labels, shape `(num_samples,)` or `(num_samples, num_targets)`.
+            y: targets or labels, shape `(num_samples,)` or `(num_samples, num_targets)`; of a classifier also one
+                column a class, which `predict` gives back.
+            sample_weight: of the rows in training, dealt with them.
             groups: of the rows, for splitters that want them.
             **fit_params: of `keras.Model.fit`: `epochs`, `validation_data`, `callbacks` (copied for each training),
-                `sample_weight` (dealt with the rows), ...
+                `class_weight`, ...
 
         Raises:
             InputError: something given cannot be used, or every first model fails alike.
@@ -131,14 +135,16 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"n_iter must be a whole number of at least 1, not {self.n_iter!r}: raise it")
         seed = seed_of(self.random_state)
         parameters = read_parameters(self.space, seed)
+        if y is None:
+            raise InputError("y must be given, the target of each row of X, not None: pass it")
         targets = np.asarray(y)
         count = len(targets)
-        labels = _labels(targets)
-        splitter = check_cv(self.cv, targets, classifier=labels is not None)
-        if self.cv is None or isinstance(self.cv, (int, np.integer)):
-            splits = list(splitter.split(np.zeros(count), targets if labels is not None else None, groups))
-        else:
-            splits = list(splitter.split(np.zeros(count), targets, groups))
+        if sample_weight is not None:
+            fit_params["sample_weight"] = sample_weight
+        dealt = _dealt_by(targets)
+        splitter = check_cv(self.cv, targets if dealt is None else dealt, classifier=dealt is not None)
+        by = dealt if dealt is not None or self.cv is None or isinstance(self.cv, (int, np.integer)) else targets
+        splits = list(splitter.split(np.zeros(count), by, groups))
         scorers, chosen = self._scorers()
         many = len(splits) + 1
         if many * len(scorers) * (2 if self.return_train_score else 1) > _MOST_SCORES:
@@ -254,7 +260,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         search = TrialSearch(
             trial=trial,
             name=build.name,
-            users=[self.build_model, *callbacks_of(trial.arguments), *filter(callable, trial.scorers.values())],
+            parts=self._parts(trial),
             space=parameters.space,
             objective=Objective(score, "max"),
             identity=identity,
@@ -263,11 +269,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             evaluations=int(self.n_iter),
             in_process=self.in_process,
         )
-        with ExitStack() as stack:
-            if self.run_dir is None:
-                directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evonas-"))) / "run"
-            else:
-                directory = Path(self.run_dir)
+        with run_directory(self.run_dir) as directory:
             report = partial(_report, score=score, count=self.n_iter) if self.verbose else None
             run_trials(search, directory, on_part=report, interruption=Interruption(quiet=not self.verbose))
             with RunReader(directory) as run:
@@ -279,6 +281,11 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         self.best_index_ = int(self.cv_results_[f"rank_test_{chosen}"].argmin())
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_[score][self.best_index_])
+
+    def _parts(self, trial: Any) -> dict[str, Any]:
+        """What a user gave, by the names that messages call it by."""
+        scorers = {f"scoring {name!r}": scorer for name, scorer in trial.scorers.items() if callable(scorer)}
+        return {"build_model": self.build_model, **scorers, **parts_of((), trial.arguments), "X": trial.x}
 
     def _refit(self, trial: Any, seed: int) -> None:
         import time
@@ -302,18 +309,24 @@ class _Scored(BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
 
-def _labels(targets: NDArray[Any]) -> NDArray[Any] | None:
-    """The labels where the targets look like labels, to be dealt evenly: words, truth, or few whole numbers."""
+def _dealt_by(targets: NDArray[Any]) -> NDArray[Any] | None:
+    """Labels, shape `(num_samples,)`, where the targets look like some, to be dealt evenly; else None.
+
+    Words, truth, few whole numbers, or one column a class with one 1 in each row.
+    """
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
+    if targets.ndim == 2 and targets.dtype.kind in "biuf" and np.isin(targets, (0, 1)).all():
+        return np.asarray(targets.argmax(axis=1)) if (targets.sum(axis=1) == 1).all() else None
     if targets.ndim != 1:
         return None
     if targets.dtype.kind in "OSUb":
-        return np.unique(targets)
+        return targets
     if targets.dtype.kind not in "iu":
         return None
     labels = np.unique(targets)
-    return labels if len(labels) == 2 or (len(labels) <= 20 and len(targets) >= 10 * len(labels)) else None
+    few = len(labels) == 2 or (len(labels) <= 20 and len(targets) >= 10 * len(labels))
+    return targets if few else None
 
 
 def _results(records: list[Any], found: list[dict[str, Any]], trial: Any) -> dict[str, Any]:

@@ -113,8 +113,8 @@ class CrossValidationTrial:
         for name in self.by_row:
             if rows is not None:
                 arguments[name] = rows_of(arguments[name], rows)
-        estimator = wrapped(model, self.classes)
-        if classifies(model) and "validation_data" in arguments:
+        estimator = wrapped(model, self.classes, self.y.shape[1] if self.y.ndim > 1 else 1)
+        if classifies(model, self.classes) and "validation_data" in arguments:
             held_x, held_y, *rest = arguments["validation_data"]
             arguments["validation_data"] = (held_x, coded(held_y, self.classes, model), *rest)
         return estimator.fit(

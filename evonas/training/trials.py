@@ -21,7 +21,7 @@ from evonas.training.single import out_of_memory
 from evonas.training.trainer import TrainingTask
 from genomes.errors import InputError
 
-__all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback"]
+__all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback", "train"]
 
 Headway = Callable[[], None]
 
@@ -89,6 +89,19 @@ def _short(error: Exception) -> str:
     """Its text in one line: beginning and end, since TensorFlow says in between where, and at the end what."""
     text = " ".join(str(error).split())
     return text if len(text) <= 400 else f"{text[:150]} ... {text[-250:]}"
+
+
+def train(model: keras.Model, *arguments: Any, **named: Any) -> Any:
+    """Trains a model of a trial: the one place where `keras.Model.fit` is called for one.
+
+    Args:
+        model: compiled.
+        *arguments, **named: of `fit`.
+
+    Returns:
+        The `keras.callbacks.History`.
+    """
+    return model.fit(*arguments, **named)
 
 
 def headway_callback(headway: Headway) -> keras.callbacks.Callback:

@@ -9,6 +9,7 @@ import copy
 import json
 import math
 import os
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,13 +20,18 @@ import numpy as np
 from evonas.evaluation import Evaluation, Status, Weights
 from evonas.training.combine import member_seed
 from evonas.training.fitting import assign, values_of
-from evonas.training.trials import Headway, headway_callback
+from evonas.training.streamed import opened
+from evonas.training.trials import Headway, headway_callback, train
 from genomes.errors import InputError
 
-__all__ = ["Batches", "TunerTrial", "rebuilt"]
+__all__ = ["Kept", "TooLarge", "TunerTrial", "built", "evaluation_of", "hook_callback", "rebuilt"]
 
 #: Among the weights: how the model was built, as JSON text.
 _BUILT = "~built"
+
+
+class TooLarge(Exception):
+    """A model has more parameters than it may have; the text says how many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,7 @@ class TunerTrial:
         executions: trainings from different seeds.
         compiling: arguments of `compile` in place of the model's own; none leaves it as it is.
         max_parameters: larger models are not trained; None is no limit.
+        retries: how often a trial that raises is tried again.
     """
 
     build: Callable[[Any], Any]
@@ -53,6 +60,7 @@ class TunerTrial:
     executions: int = 1
     compiling: Mapping[str, Any] = field(default_factory=dict)
     max_parameters: int | None = None
+    retries: int = 0
 
     def __call__(self, genes: Mapping[str, Any], seed: int, headway: Headway) -> Evaluation:
         """See `Trial`.
@@ -60,37 +68,65 @@ class TunerTrial:
         Raises:
             InputError: the objective is not among what the training logs.
         """
-        keeping = _best_epoch(self.objective)
-        results: list[_Result] = []
+        for left in range(self.retries, -1, -1):
+            hp, kept = self.hyperparameters(genes, seed), Kept(self.objective)
+            try:
+                given = self.executed(hp, seed, headway, kept, self.arguments, self.named)
+            except TooLarge as error:
+                return Evaluation(Status.FAILED, reason=str(error), parameters=kept.parameters, notes=hp.report())
+            except InputError:
+                raise
+            except Exception:
+                if not left:
+                    raise
+                traceback.print_exc()
+            else:
+                return evaluation_of(given, self.objective, kept, hp.report())
+        raise AssertionError
+
+    def executed(
+        self,
+        hp: Any,
+        seed: int,
+        headway: Headway,
+        kept: Kept,
+        arguments: Sequence[Any],
+        named: Mapping[str, Any],
+        watching: Sequence[keras.callbacks.Callback] = (),
+    ) -> list[Any]:
+        """Builds and fits a model as often as there are executions.
+
+        Args:
+            hp: what to build with.
+            seed: of everything random.
+            headway: told of each epoch.
+            kept: keeps the weights of the best epoch.
+            arguments, named: of `fit`.
+            watching: more callbacks.
+
+        Returns:
+            What each fit returned.
+
+        Raises:
+            TooLarge: the model has more parameters than it may have.
+        """
+        given = []
         for execution in range(self.executions):
-            hp = self.hyperparameters(genes, seed)
             model = built(self.build, hp, member_seed(seed, 0, execution), self.compiling)
             if self.max_parameters is not None and model.built and model.count_params() > self.max_parameters:
-                reason = f"{model.count_params()} parameters, at most {self.max_parameters}: not trained"
-                return Evaluation(Status.FAILED, reason=reason, parameters=model.count_params())
-            named = dict(self.named)
-            copies = _copies(named.pop("callbacks", None), f"trial_{seed}", f"execution_{execution}")
-            callbacks = [*copies, headway_callback(headway), keeping]
-            named["callbacks"] = callbacks
-            named.setdefault("verbose", 0)
-            arguments = tuple(map(_opened, self.arguments))
-            named = {name: _opened(value) for name, value in named.items()}
-            given = model.fit(*arguments, **named) if self.fit is None else self.fit(hp, model, *arguments, **named)
-            results.append(_result(given, self.objective))
-            if keeping.weights is None:
-                keeping.keep(model)
-        metrics = {name: [result.metrics.get(name, math.nan) for result in results] for name in results[0].metrics}
-        best = min(results, key=lambda result: self.objective.loss(result.metrics[self.objective.name]))
-        return Evaluation(
-            Status.OK,
-            scores={name: float(np.mean(values)) for name, values in metrics.items()},
-            best_epoch=best.epoch + 1 if best.curve else 0,
-            epochs=len(best.curve),
-            curve=best.curve,
-            train_curve=best.train_curve,
-            parameters=sum(int(np.prod(variable.shape)) for variable in model.trainable_variables),
-            weights=keeping.weights,
-        )
+                kept.parameters = model.count_params()
+                raise TooLarge(f"{model.count_params()} parameters, at most {self.max_parameters}: not trained")
+            more = {name: opened(value) for name, value in named.items()}
+            copies = _copies(more.pop("callbacks", None), f"trial_{seed}", f"execution_{execution}")
+            more["callbacks"] = [*copies, headway_callback(headway), *watching, kept.callback()]
+            values = tuple(map(opened, arguments))
+            if self.fit is None:
+                given.append(train(model, *values, **{"verbose": 0, **more}))
+            else:
+                given.append(self.fit(hp, model, *values, **more))
+            if kept.weights is None:
+                kept.keep(model)
+        return given
 
 
 @dataclass(frozen=True)
@@ -101,6 +137,35 @@ class _Result:
     epoch: int = 0
     curve: tuple[float, ...] = ()
     train_curve: tuple[float, ...] = ()
+
+
+def evaluation_of(given: Any, objective: Any, kept: Kept, notes: Mapping[str, Any]) -> Evaluation:
+    """What came of a trial.
+
+    Args:
+        given: a history, a number, a mapping of numbers, or a list of these, one an execution.
+        objective: what ranks.
+        kept: weights.
+        notes: of the trial.
+
+    Raises:
+        InputError: it is none of these, or the objective is not among it.
+    """
+    several = isinstance(given, (list, tuple)) and len(given) > 0
+    results = [_result(one, objective) for one in (given if several else [given])]
+    metrics = {name: [result.metrics.get(name, math.nan) for result in results] for name in results[0].metrics}
+    best = min(results, key=lambda result: objective.loss(result.metrics[objective.name]))
+    return Evaluation(
+        Status.OK,
+        scores={name: float(np.mean(values)) for name, values in metrics.items()},
+        best_epoch=best.epoch + 1 if best.curve else 0,
+        epochs=len(best.curve),
+        curve=best.curve,
+        train_curve=best.train_curve,
+        parameters=kept.parameters,
+        weights=kept.weights,
+        notes=notes,
+    )
 
 
 def built(build: Callable[[Any], Any], hp: Any, seed: int, compiling: Mapping[str, Any]) -> keras.Model:
@@ -124,36 +189,11 @@ def rebuilt(trial: TunerTrial, hp: Any, weights: Weights, seed: int) -> keras.Mo
     """The model of the hyperparameters with the weights that were kept, in this process."""
     values = dict(weights)
     config = values.pop(_BUILT, None)
-    model = built(trial.build, hp, seed, trial.compiling)
+    model = built(trial.build, hp, member_seed(seed, 0, 0), trial.compiling)
     if not model.built and config is not None:
         model.build_from_config(json.loads(config.tobytes()))
     assign(model.weights, values)
     return model
-
-
-@dataclass(frozen=True, eq=False)
-class Batches:
-    """What a data set gave, batch by batch: it goes to another process where the data set itself cannot."""
-
-    batches: Sequence[Any]
-
-
-def _opened(value: Any) -> Any:
-    """What `fit` takes: batches as a data set again."""
-    if isinstance(value, (tuple, list)) and any(isinstance(part, Batches) for part in value):
-        return type(value)(map(_opened, value))
-    if not isinstance(value, Batches):
-        return value
-    batches = value.batches
-
-    class Reread(keras.utils.PyDataset):  # type: ignore[misc]
-        def __len__(self) -> int:
-            return len(batches)
-
-        def __getitem__(self, index: int) -> Any:
-            return batches[index]
-
-    return Reread()
 
 
 def _copies(callbacks: Any, *folders: str) -> list[Any]:
@@ -171,38 +211,50 @@ def _copies(callbacks: Any, *folders: str) -> list[Any]:
         ) from None
 
 
-def _best_epoch(objective: Any) -> Any:
-    """A callback that keeps the weights of the best epoch; of the last one where the objective is not logged."""
+class Kept:
+    """The weights of the best epoch of a trial's trainings; of the last one where the objective is not logged.
 
-    class Keeping(keras.callbacks.Callback):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.weights: Weights | None = None
-            self._loss = math.inf
+    Attributes:
+        weights: None while there are none.
+        parameters: trainable ones of the model that was trained last.
+    """
 
-        def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-            value = objective.value(logs or {})
-            loss = -math.inf if value is None else objective.loss(value)
-            if value is None or self.weights is None or loss < self._loss:
-                self._loss = loss
-                self.keep(self.model)
+    def __init__(self, objective: Any) -> None:
+        """Keeps nothing yet."""
+        self.weights: Weights | None = None
+        self.parameters = 0
+        self._objective, self._loss = objective, math.inf
 
-        def keep(self, model: keras.Model) -> None:
-            self.weights = values_of(model.weights)
-            config = None if not hasattr(model, "get_build_config") else model.get_build_config()
-            if config:
-                text = json.dumps(config, default=list).encode()
-                self.weights[_BUILT] = np.frombuffer(text, np.uint8)
+    def callback(self) -> keras.callbacks.Callback:
+        """A callback that looks at every epoch."""
 
-    return Keeping()
+        class Keeping(keras.callbacks.Callback):  # type: ignore[misc]
+            def on_epoch_end(callback, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+                self.note(callback.model, logs or {})
+
+        return Keeping()
+
+    def note(self, model: keras.Model, logs: Mapping[str, Any]) -> None:
+        """The model after an epoch."""
+        value = self._objective.value(logs)
+        loss = -math.inf if value is None else self._objective.loss(value)
+        if value is None or self.weights is None or loss < self._loss:
+            self._loss = loss
+            self.keep(model)
+
+    def keep(self, model: keras.Model) -> None:
+        """The model as it is now."""
+        self.parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+        weights = values_of(model.weights)
+        config = None if not hasattr(model, "get_build_config") else model.get_build_config()
+        if config:
+            text = json.dumps(config, default=list).encode()
+            weights[_BUILT] = np.frombuffer(text, np.uint8)
+        self.weights = weights
 
 
 def _result(given: Any, objective: Any) -> _Result:
     """What `fit` returned, read."""
-    if isinstance(given, (list, tuple)) and given:
-        parts = [_result(part, objective) for part in given]
-        names = parts[0].metrics
-        return _Result({name: float(np.mean([part.metrics.get(name, math.nan) for part in parts])) for name in names})
     if isinstance(given, (int, float, np.number)) and not isinstance(given, bool):
         return _Result({objective.name: float(given)})
     logs = getattr(given, "history", given)
@@ -241,4 +293,23 @@ def _required(logs: Mapping[str, Any], objective: Any) -> float:
 
 
 def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
-    return {str(name): float(value) for name, value in logs.items() if np.ndim(value) == 0}
+    return {str(name): float(value) for name, value in logs.items() if np.ndim(value) == 0 and value is not None}
+
+
+def hook_callback(tuner: Any, trial: Any) -> keras.callbacks.Callback:
+    """A callback that calls the tuner's hooks: `on_epoch_begin(trial, model, epoch, logs)` and the like."""
+
+    class Hooks(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            tuner.on_epoch_begin(trial, self.model, epoch, logs=logs)
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            tuner.on_epoch_end(trial, self.model, epoch, logs=logs)
+
+        def on_batch_begin(self, batch: int, logs: Any = None) -> None:
+            tuner.on_batch_begin(trial, self.model, batch, logs)
+
+        def on_batch_end(self, batch: int, logs: Any = None) -> None:
+            tuner.on_batch_end(trial, self.model, batch, logs)
+
+    return Hooks()

@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from evonas.training.outputs import own_loss
+from evonas.training.trials import train
 
 __all__ = ["KerasClassifier", "KerasRegressor", "classifies", "coded", "wrapped"]
 
+#: Losses that want the number of the class.
+_NUMBERED = ("sparse_categorical_crossentropy",)
+#: Losses that want one column a class.
 _ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge", "kl_divergence")
 
 
@@ -34,7 +38,7 @@ class _Wrapped(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, **arguments: Any) -> _Wrapped:
         """Trains the model on, as `keras.Model.fit`."""
-        self.history_ = dict(self.model.fit(X, self._coded(y), **{"verbose": 0, **arguments}).history)
+        self.history_ = dict(train(self.model, X, self._coded(y), **{"verbose": 0, **arguments}).history)
         return self
 
     def _coded(self, y: Any) -> Any:
@@ -68,11 +72,14 @@ class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
 
     Attributes:
         classes_: labels in the order of the outputs.
+        form: of the target: "labels", or one column a class with one 1 in each row ("one_hot") or any number of them
+            ("several"); predictions have the same form.
     """
 
-    def __init__(self, model: Any = None, classes: Any = None) -> None:
+    def __init__(self, model: Any = None, classes: Any = None, form: str = "labels") -> None:
         super().__init__(model)
         self.classes = classes
+        self.form = form
 
     @property
     def classes_(self) -> Any:
@@ -83,9 +90,11 @@ class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
         return coded(y, self.classes, self.model)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Shape `(num_samples, num_classes)`; each row sums to 1."""
+        """Shape `(num_samples, num_classes)`; each row sums to 1, unless a row may have several labels."""
         given = self.outputs(X).astype(np.float64)
         loss = own_loss(self.model)
+        if self.form == "several":
+            return np.asarray(_sigmoid(given) if getattr(loss, "from_logits", False) else given)
         if getattr(loss, "from_logits", False):
             # Below 709, where exp overflows.
             given = np.exp(given - given.max(axis=1, keepdims=True)) if given.shape[1] > 1 else _sigmoid(given)
@@ -95,37 +104,48 @@ class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
         return np.asarray(given / np.where(total == 0, 1, total))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Labels, shape `(num_samples,)`. Raises ValueError where an output is not finite."""
+        """Labels, shape `(num_samples,)`, or one column a class. Raises ValueError where an output is not finite."""
         chances = self.predict_proba(X)
         if not np.isfinite(chances).all():
             raise ValueError("outputs must be finite, but the model has diverged")
+        if self.form == "several":
+            return np.asarray((chances > 0.5).astype(np.int64))
+        if self.form == "one_hot":
+            return np.asarray(np.eye(chances.shape[1], dtype=np.int64)[chances.argmax(axis=1)])
         labels: NDArray[Any] = np.asarray(self.classes)[chances.argmax(axis=1)]
         return labels
 
 
-def wrapped(model: keras.Model, classes: Any) -> Any:
-    """The model as an estimator: a classifier where its loss is one of classifiers.
+def wrapped(model: keras.Model, classes: Any, columns: int = 1) -> Any:
+    """The model as an estimator: a classifier where its loss is one of classifiers, or labels are no numbers.
 
     Args:
         model: compiled.
-        classes: labels, sorted.
+        classes: labels, sorted; None of a target of several columns.
+        columns: of the target.
     """
-    return KerasClassifier(model, classes) if classifies(model) else KerasRegressor(model)
+    if not classifies(model, classes):
+        return KerasRegressor(model)
+    if classes is not None:
+        return KerasClassifier(model, classes)
+    form = "one_hot" if _loss_name(model) in (*_ONE_HOT, *_NUMBERED) else "several"
+    return KerasClassifier(model, np.arange(columns), form)
 
 
-def classifies(model: keras.Model) -> bool:
-    """Whether the loss that the model was compiled with is one of classifiers."""
+def classifies(model: keras.Model, classes: Any = None) -> bool:
+    """Whether the loss that the model was compiled with is one of classifiers, or labels are no numbers."""
     name = _loss_name(model)
-    return "crossentropy" in name or "hinge" in name
+    words = classes is not None and np.asarray(classes).dtype.kind in "OSUb"
+    return words or "crossentropy" in name or "hinge" in name
 
 
 def coded(y: Any, classes: Any, model: keras.Model) -> NDArray[Any]:
-    """Labels as the model's loss takes them: class numbers, or one column a class. Arrays of several columns stay."""
+    """Labels as the model's loss takes them: class numbers, or one column a class."""
     labels: NDArray[Any] = np.asarray(y)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
-        return labels
+        return np.asarray(labels.argmax(axis=1)) if _loss_name(model) in _NUMBERED else labels
     numbers: NDArray[np.intp] = np.searchsorted(classes, labels)
     return np.asarray(np.eye(len(classes), dtype=np.float32)[numbers]) if _loss_name(model) in _ONE_HOT else numbers
 

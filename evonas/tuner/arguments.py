@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import GeneratorType
 from typing import Any
 
+from evonas.building import can_be_sent
+from evonas.execution.streams import Streams
 from genomes.errors import InputError
 
 __all__ = ["HyperModel", "Hypermodel", "hypermodel_of", "portable"]
-
-#: Batches of a data set that are read at most: one that repeats itself has no end.
-_MOST_BATCHES = 1_000_000
 
 
 class HyperModel:
     """A build function and a fit, as KerasTuner's class of that name: to be derived from."""
 
+    def __init__(self, name: str | None = None, tunable: bool = True) -> None:
+        """Keeps both.
+
+        Args:
+            name: for people.
+            tunable: whether what `build` asks for is searched; else it keeps its defaults.
+        """
+        self.name, self.tunable = name, tunable
+
     def build(self, hp: Any) -> Any:
         """The `keras.Model` of the hyperparameters."""
         raise NotImplementedError("a hypermodel must have a method build(hp) that returns a keras.Model")
 
+    def declare_hyperparameters(self, hp: Any) -> None:
+        """Asks for hyperparameters before `build` does."""
+
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; returns a history, a number, or a mapping of numbers."""
-        return model.fit(*args, **kwargs)
+        from evonas.training.trials import train
+
+        return train(model, *args, **kwargs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +57,26 @@ class Hypermodel:
         """What it is known again by: the function, or the object's class."""
         return type(self.given) if hasattr(self.given, "build") else self.given
 
+    def declare_hyperparameters(self, hp: Any) -> None:
+        """As the user's, if there is one."""
+        if hasattr(self.given, "declare_hyperparameters"):
+            self.given.declare_hyperparameters(hp)
+
     def build(self, hp: Any) -> Any:
         """The model of the hyperparameters."""
-        return self.given.build(hp) if hasattr(self.given, "build") else self.given(hp)
+        if not hasattr(self.given, "build"):
+            return self.given(hp)
+        if not getattr(self.given, "tunable", True):
+            hp = hp.copy()  # what it asks for is not found there
+        return self.given.build(hp)
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         """As the user's `fit`; else `model.fit`."""
-        return self.given.fit(hp, model, *args, **kwargs) if self.fits else model.fit(*args, **kwargs)
+        if self.fits:
+            return self.given.fit(hp, model, *args, **kwargs)
+        from evonas.training.trials import train
+
+        return train(model, *args, **kwargs)
 
 
 def hypermodel_of(given: Any) -> Hypermodel:
@@ -58,26 +86,63 @@ def hypermodel_of(given: Any) -> Hypermodel:
         raise InputError(
             f"hypermodel must be a function build(hp), or an object with such a method, not {given!r:.80}: pass {what}"
         )
-    return Hypermodel(given, callable(getattr(given, "fit", None)) and hasattr(given, "build"))
+    return Hypermodel(given, hasattr(given, "build") and _has_own_fit(given))
 
 
-def portable(value: Any, in_process: bool = False) -> Any:
-    """The value, with data sets of TensorFlow's read into batches where they go to another process.
+def _has_own_fit(given: Any) -> bool:
+    """Whether its `fit` is more than that of the class of evonas's or of KerasTuner's that it may derive from."""
+    for kind in type(given).__mro__:
+        if "fit" in vars(kind):
+            return kind is not HyperModel and kind.__module__.partition(".")[0] != "keras_tuner"
+    return callable(getattr(given, "fit", None))
+
+
+def portable(name: str, value: Any, streams: Streams) -> Any:
+    """The value, with whatever cannot be sent to the worker process as a stream of what is read here.
+
+    Args:
+        name: of the argument, for messages.
+        value: as it was given.
+        streams: that serve what stays here.
 
     Raises:
-        InputError: a data set has no end.
+        InputError: a data set gives what cannot be sent.
     """
-    if in_process:
-        return value
-    if isinstance(value, (tuple, list)):
-        return type(value)([portable(part) for part in value])
-    if not (hasattr(value, "as_numpy_iterator") and hasattr(value, "element_spec")):
-        return value
-    from evonas.training.tuning import Batches
+    if isinstance(value, Mapping):
+        return {key: portable(f"{name}[{key!r}]", part, streams) for key, part in value.items()}
+    if isinstance(value, (tuple, list)) and len(value) <= 3:
+        parts = [portable(f"{name}[{place}]", part, streams) for place, part in enumerate(value)]
+        return value if all(map(_is, parts, value)) else type(value)(parts)
+    if isinstance(value, GeneratorType):
+        return streams.add("generator", name, value)
+    if hasattr(value, "as_numpy_iterator") and hasattr(value, "element_spec"):
+        _check_spec(name, value.element_spec)
+        count, spec = int(value.cardinality()), value.element_spec
+        known = None if count == -2 else count  # -1 is without end
+        return streams.add("dataset", name, value, _begun, spec, known, f"{spec} {known}")
+    if any(kind.__name__ == "PyDataset" for kind in type(value).__mro__) and not can_be_sent(value):
+        options = {each: getattr(value, each, default) for each, default in (("workers", 1), ("max_queue_size", 10))}
+        identity = f"{type(value).__name__} {value.num_batches}"
+        return streams.add("indexed", name, value, spec=options, count=value.num_batches, identity=identity)
+    return value
 
-    batches: list[Any] = []
-    for batch in value.as_numpy_iterator():
-        if len(batches) == _MOST_BATCHES:
-            raise InputError("a data set must have an end to be sent to the worker process: take away repeat()")
-        batches.append(batch)
-    return Batches(batches)
+
+def _is(one: Any, other: Any) -> bool:
+    return one is other
+
+
+def _begun(dataset: Any) -> Iterator[Any]:
+    batches: Iterator[Any] = dataset.as_numpy_iterator()
+    return batches
+
+
+def _check_spec(name: str, spec: Any) -> None:
+    parts = list(spec.values()) if isinstance(spec, Mapping) else spec if isinstance(spec, (tuple, list)) else [spec]
+    for part in parts:
+        if isinstance(part, (Mapping, tuple, list)):
+            _check_spec(name, part)
+        elif type(part).__name__ != "TensorSpec":
+            raise InputError(
+                f"{name} must be a data set of plain tensors to be read for the worker process, not of "
+                f"{type(part).__name__}: make them dense (to_tensor, tf.sparse.to_dense), or pass in_process=True"
+            )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from evonas.tuner.hyperparameters import HyperParameters
-from evonas.tuner.kinds import Condition, Hyperparameter
+from evonas.tuner.kinds import Condition, Hyperparameter, gene_name, late_domain, late_gene, widened
 from genomes.domains import Choice, Range
 from genomes.errors import InputError
 from genomes.gene import Gene
@@ -17,27 +16,38 @@ from genomes.hyperparameters import HyperparameterGenome, HyperparameterSpace
 
 __all__ = ["Coding"]
 
+Key = tuple[str, tuple[Condition, ...]]
+
 
 @dataclass(frozen=True)
 class Coding:
     """The hyperparameters of a build function, in the order in which they were found: parents before children.
 
     Attributes:
-        known: all of them.
+        known: all that were found before the search began.
         tuned: names of those that are searched; the others keep their defaults. None is all.
+        pinned: names that are as they are known, whatever is asked for.
+        late: what trials have revealed since: other ones, or more values of those. Their genes are optional.
     """
 
     known: tuple[Hyperparameter, ...]
     tuned: frozenset[str] | None = None
+    pinned: frozenset[str] = frozenset()
+    late: tuple[Hyperparameter, ...] = ()
+
+    @cached_property
+    def all(self) -> tuple[Hyperparameter, ...]:
+        """All, as they are known by now."""
+        found = {(each.name, each.conditions): each for each in (*self.known, *self.late)}
+        return tuple(found.values())
 
     @cached_property
     def names(self) -> dict[str, Hyperparameter]:
-        """Name of the gene -> hyperparameter, of all that have something to choose."""
+        """Name of the gene -> hyperparameter, of all that were known first and have something to choose."""
         names: dict[str, Hyperparameter] = {}
         for each in self.known:
-            if not each.domain.is_fixed and (self.tuned is None or each.name in self.tuned):
-                plain = re.sub(r"\W", "_", each.name, flags=re.ASCII)[:80]
-                plain = plain if re.match("[A-Za-z]", plain) else f"hp_{plain}"
+            if not each.domain.is_fixed and self._is_tuned(each):
+                plain = gene_name(each.name)
                 # Methods of mappings are no names of genes; and several hyperparameters may have one name.
                 taken = {"get", "items", "keys", "values", "pairs", *names}
                 free = (plain if number == 1 else f"{plain}_{number}" for number in range(1, 10_000))
@@ -51,24 +61,39 @@ class Coding:
         Raises:
             InputError: there is nothing to choose.
         """
-        if not self.names:
+        genes = {gene: Gene(each.domain, when=self._when(each)) for gene, each in self.names.items()}  # type: ignore[arg-type]
+        for each in self.late:
+            domain = late_domain(each) if self._is_tuned(each) else None
+            if domain is not None:
+                genes[late_gene(each)] = Gene(domain, optional=True)
+        if not genes:
             asked = ", ".join(each.name for each in self.known) or "none"
             raise InputError(
                 "build must ask for at least one hyperparameter with two values or more, but it asks for "
                 f"{asked}: use hp.Int, hp.Float, hp.Choice or hp.Boolean"
             )
-        return HyperparameterSpace(
-            {gene: Gene(each.domain, when=self._when(each)) for gene, each in self.names.items()}  # type: ignore[arg-type]
-        )
+        return HyperparameterSpace(genes)
+
+    def grown(self, found: Iterable[Hyperparameter]) -> Coding:
+        """With what trials have revealed; of equal names and conditions the values are joined."""
+        late: dict[Key, Hyperparameter] = {(each.name, each.conditions): each for each in self.late}
+        for each in found:
+            key = each.name, each.conditions
+            late[key] = widened(late[key], each) or late[key] if key in late else each
+        return replace(self, late=tuple(late.values()))
 
     def values(self, genes: Mapping[str, Any]) -> dict[str, Any]:
-        """Name -> value of the hyperparameters that are there beside these genes."""
+        """Name -> value of the hyperparameters that are there beside these genes, as far as genes tell."""
         values: dict[str, Any] = {}
         of = {(each.name, each.conditions): gene for gene, each in self.names.items()}
+        late = {(each.name, each.conditions): each for each in self.late}
         for each in self.known:
+            key = each.name, each.conditions
             if _holds(each.conditions, values) and each.name not in values:
-                gene = of.get((each.name, each.conditions))
+                gene = of.get(key)
                 values[each.name] = each.default if gene is None or gene not in genes else each.value(genes[gene])
+                if key in late and (more := genes.get(late_gene(late[key]))) is not None:
+                    values[each.name] = late[key].nearest(more)
         return values
 
     def genome(self, values: Mapping[str, Any]) -> HyperparameterGenome | None:
@@ -85,9 +110,19 @@ class Coding:
             return None
 
     def filled(self, genes: Mapping[str, Any], seed: int) -> HyperParameters:
-        """What a build function is called with. What only it reveals is drawn from the seed."""
+        """What a build function is called with. What only it reveals has its gene, or is drawn from the seed."""
         tunes_new = self.tuned is None
-        return HyperParameters.of(self.known, self.values(genes), seed if tunes_new else None)
+        return HyperParameters.of(self.all, self.values(genes), seed if tunes_new else None, genes, self.pinned)
+
+    def recorded(self, values: Mapping[str, Any], genes: Mapping[str, Any], seed: int) -> HyperParameters:
+        """Those of a trial that is done: with the values that it had, where these were noted."""
+        genes_left = {} if values else genes
+        hp = HyperParameters.of(self.all, {**self.values(genes), **values}, seed, genes_left, self.pinned)
+        hp.values.update((name, value) for name, value in values.items() if name not in hp.values)
+        return hp
+
+    def _is_tuned(self, each: Hyperparameter) -> bool:
+        return each.kind != "Fixed" and (self.tuned is None or each.name in self.tuned)
 
     def _when(self, each: Hyperparameter) -> dict[str, Any]:
         """The conditions that genes can have: on one other gene each.

@@ -51,76 +51,114 @@ def discovered_in_fit(
 
 
 def discovered(
-    build: Callable[[Any], Any], known: Iterable[Hyperparameter] = (), calls: int = 40
+    build: Callable[[Any], Any],
+    known: Iterable[Hyperparameter] = (),
+    calls: int = 40,
+    pinned: Iterable[str] = (),
 ) -> tuple[Hyperparameter, ...]:
     """All that the function asks for, in the order in which it came up.
 
     Args:
         build: is called with `HyperParameters`; what the first call raises is raised, what a later one does is not.
-        known: what is given already, and takes the place of what is asked for under the same name.
+        known: what is given already.
         calls: at most so many; each builds a model.
+        pinned: names of `known` that take the place of what is asked for under the same name.
     """
-    found: dict[Key, Hyperparameter] = {(each.name, each.conditions): each for each in known}
-    entered: set[tuple[Condition, ...]] = set()
-    seen: set[tuple[str, Any]] = set()
-    called = 0
+    search = _Discovery(build, known, pinned)
+    search.call({}, strict=True)
+    while search.calls < calls:
+        values = search.next_scope() or search.next_values()
+        if values is None:
+            break
+        search.call(values)
+    return tuple(search.found.values())
 
-    def call(values: Mapping[str, Any]) -> None:
-        nonlocal called
-        called += 1
-        hp = HyperParameters.of(list(found.values()), values)
+
+class _Discovery:
+    """Calls of one function, and what is known by them.
+
+    Attributes:
+        found: what was asked for, by name and conditions.
+        calls: how many there were.
+    """
+
+    def __init__(
+        self, build: Callable[[Any], Any], known: Iterable[Hyperparameter], pinned: Iterable[str] = ()
+    ) -> None:
+        self._build, self._pinned = build, frozenset(pinned)
+        self.found: dict[Key, Hyperparameter] = {(each.name, each.conditions): each for each in known}
+        self.calls = 0
+        #: The values of the first call in which each was asked for: with these it is there.
+        self._context: dict[str, dict[str, Any]] = {}
+        self._entered: set[tuple[Condition, ...]] = set()
+        self._closed: dict[tuple[Condition, ...], None] = {}
+        #: Names and values that were asked for, together; and those that were tried in vain, among others or alone.
+        self._seen: set[tuple[str, Any]] = set()
+        self._missed: set[tuple[str, Any]] = set()
+
+    def call(self, values: Mapping[str, Any], strict: bool = False) -> None:
+        """Calls the function with these values, and defaults for others."""
+        self.calls += 1
+        hp = HyperParameters.of(list(self.found.values()), values, pinned=self._pinned)
         try:
-            build(hp)
+            self._build(hp)
         except Exception:
-            if called == 1:
+            if strict:
                 raise
         for each in hp.space:
-            found.setdefault((each.name, each.conditions), each)
-        entered.update(conditions for conditions, held in hp.scopes if held)
-        waiting.update(dict.fromkeys(conditions for conditions, held in hp.scopes if not held))
-        seen.update((name, _mark(value)) for name, value in hp.values.items())
+            self.found[each.name, each.conditions] = each
+        self._entered.update(conditions for conditions, held in hp.scopes if held)
+        self._closed.update(dict.fromkeys(conditions for conditions, held in hp.scopes if not held))
+        there = {name: hp.values[name] for name in hp.asked if name in hp.values}
+        for name in there:
+            self._context.setdefault(name, dict(hp.values))
+        self._seen.update((name, _mark(value)) for name, value in there.items())
+        tried = {(name, _mark(value)) for name, value in values.items() if name not in there}
+        # A second time in vain is once too often.
+        self._seen |= self._missed & tried
+        self._missed |= tried
 
-    waiting: dict[tuple[Condition, ...], None] = {}
-    call({})
-    while called < calls:
-        closed = next((conditions for conditions in waiting if conditions not in entered), None)
-        if closed is not None:
-            del waiting[closed]
-            entered.add(closed)  # tried once, whether or not it could be entered
-            call(_opening(closed, found))
-            continue
-        probe = _unseen(found, seen)
-        if not probe:
-            break
-        seen.update((name, _mark(value)) for name, value in probe.items())
-        call(probe)
-    return tuple(found.values())
+    def next_scope(self) -> dict[str, Any] | None:
+        """Values that enter a conditional scope which no call has entered; each is tried once."""
+        closed = next((conditions for conditions in self._closed if conditions not in self._entered), None)
+        if closed is None:
+            return None
+        del self._closed[closed]
+        self._entered.add(closed)
+        return self._opening(closed)
 
+    def next_values(self) -> dict[str, Any] | None:
+        """A value that may hide more and was not seen where it is asked for, with others that go together with it."""
+        probe: dict[str, Any] | None = None
+        where: dict[str, Any] = {}
+        chosen: set[str] = set()
+        for each in self.found.values():
+            option = next((one for one in _telling(each) if (each.name, _mark(one)) not in self._seen), None)
+            if option is None or each.name in self._pinned or each.name not in self._context or each.name in chosen:
+                continue
+            context = {**self._context[each.name], **self._opening(each.conditions)}
+            if (each.name, _mark(option)) in self._missed:  # among others in vain: now alone
+                return {**context, each.name: option}
+            if probe is None:
+                probe, where = {**context, each.name: option}, context
+            elif all(where.get(name, value) == value for name, value in context.items()):
+                probe |= {**{name: value for name, value in context.items() if name not in probe}, each.name: option}
+            else:
+                continue
+            chosen.add(each.name)
+        return probe
 
-def _opening(conditions: tuple[Condition, ...], found: Mapping[Key, Hyperparameter]) -> dict[str, Any]:
-    """Values with which the conditions hold, those of their parents included."""
-    values: dict[str, Any] = {}
-    waiting = list(conditions)
-    while waiting:
-        name, wanted = waiting.pop()
-        if name not in values:
-            values[name] = wanted[0]
-            parents = [each for (other, _), each in found.items() if other == name]
-            waiting += parents[0].conditions if parents else ()
-    return values
-
-
-def _unseen(found: Mapping[Key, Hyperparameter], seen: set[tuple[str, Any]]) -> dict[str, Any]:
-    """Of as many as go together, a value that may hide more and was not tried, and what it takes to be there."""
-    probe: dict[str, Any] = {}
-    for each in found.values():
-        for option in _telling(each):
-            if (each.name, _mark(option)) not in seen:
-                wanted = {**_opening(each.conditions, found), each.name: option}
-                if all(probe.get(name, value) == value for name, value in wanted.items()):
-                    probe |= wanted
-                break
-    return probe
+    def _opening(self, conditions: tuple[Condition, ...]) -> dict[str, Any]:
+        """Values with which the conditions hold, those of their parents included."""
+        values: dict[str, Any] = {}
+        waiting = list(conditions)
+        while waiting:
+            name, wanted = waiting.pop()
+            if name not in values:
+                values[name] = wanted[0]
+                parents = [each for (other, _), each in self.found.items() if other == name]
+                waiting += parents[0].conditions if parents else ()
+        return values
 
 
 def _telling(each: Hyperparameter) -> list[Any]:

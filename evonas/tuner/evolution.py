@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from evonas.arguments import callbacks_of, digest_of
+from evonas.arguments import digest_of, parts_of
 from evonas.building import Build
-from evonas.config import Settings
-from evonas.evaluation import Status
+from evonas.config import Settings, duration
+from evonas.evaluation import Evaluation, Status
+from evonas.execution.streams import Streams
 from evonas.interruption import Interruption
 from evonas.objective import Objective
+from evonas.options import TunerOptions
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
 from evonas.runs.schema import DATABASE
 from evonas.trials import TrialSearch, run_trials
-from evonas.tuner.arguments import hypermodel_of, portable
+from evonas.tuner import subclassing
+from evonas.tuner.arguments import Hypermodel, hypermodel_of, portable
 from evonas.tuner.coding import Coding
 from evonas.tuner.discovery import discovered, discovered_in_fit
 from evonas.tuner.hyperparameters import HyperParameters
+from evonas.tuner.kinds import Hyperparameter
+from evonas.tuner.names import ARGUMENTS, why_not_there
 from evonas.tuner.objectives import objective_of
 from evonas.tuner.reading import from_json, read_hyperparameters, to_json
+from evonas.tuner.subclassing import Running, SubclassTrial
+from evonas.tuner.trial import Oracle, Trial
 from genomes.errors import InputError
+from genomes.hyperparameters import HyperparameterSpace
 
 __all__ = ["Evolution"]
 
@@ -40,21 +49,25 @@ class Evolution:
         >>> tuner.search(x, y, epochs=10, validation_data=(x_val, y_val))                   # doctest: +SKIP
         >>> best = tuner.get_best_models()[0]                                               # doctest: +SKIP
 
-    Everything is committed as it comes, and a new tuner of the same directory and project goes on with it.
+    Everything is committed as it comes, and a new tuner of the same directory and project goes on with it. To be
+    derived from, as KerasTuner's tuners: `run_trial` and the `on_...` methods are called in this process.
 
     Attributes:
-        hypermodel: has `build(hp)`, and `fit(hp, model, ...)`.
+        hypermodel: has `build(hp)`, and `fit(hp, model, ...)`; None where `run_trial` does without.
         project_dir: the run directory.
+        oracle: tells of trials and of the space.
     """
 
     def __init__(
         self,
-        hypermodel: Any,
+        hypermodel: Any = None,
         objective: Any = None,
         max_trials: int = 10,
         *,
         seed: int | None = 0,
         executions_per_trial: int = 1,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int | None = None,
         max_model_size: int | None = None,
         optimizer: Any = None,
         loss: Any = None,
@@ -65,9 +78,13 @@ class Evolution:
         directory: str | Path | None = None,
         project_name: str | None = None,
         overwrite: bool = False,
+        time: str | float | None = None,
         strategy: str = "evolution",
-        in_process: bool = False,
-        **settings: Any,
+        in_process: bool | None = None,
+        distribution_strategy: Any = None,
+        logger: Any = None,
+        tuner_id: str | None = None,
+        **settings: Unpack[TunerOptions],
     ) -> None:
         """Finds the hyperparameters by calling `build`, in this process.
 
@@ -79,6 +96,8 @@ class Evolution:
             max_trials: sets of hyperparameters in all.
             seed: of everything random; None is 0.
             executions_per_trial: trainings of each; the score is their mean.
+            max_retries_per_trial: how often a trial that raises is tried again.
+            max_consecutive_failed_trials: trials in a row without a score that end the search; None is no bound.
             max_model_size: parameters that a model may have.
             optimizer, loss, metrics: to compile each model with, in place of its own.
             hyperparameters: `HyperParameters` whose entries take the place of those of the same name.
@@ -87,81 +106,254 @@ class Evolution:
             directory: where projects are; this folder unless given.
             project_name: of the run directory in it; "untitled_project" unless given.
             overwrite: whether `search` deletes a project of that name first; else it goes on with it.
+            time: wall-clock bound of the search, such as "10m" or seconds.
             strategy: a key of `evonas.strategies.STRATEGIES`.
-            in_process: whether to train in this process, for what cannot be sent to another one.
+            in_process: whether to train in this process, for what cannot be sent to another one; None does so where a
+                subclass has methods of its own that trials call.
+            distribution_strategy, logger, tuner_id: of KerasTuner's; ignored with a warning.
             **settings: of the strategy, such as `population=8`; see `evonas.Settings`.
 
         Raises:
             InputError: something given cannot be used.
         """
-        for name, value in (("max_trials", max_trials), ("executions_per_trial", executions_per_trial)):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise InputError(f"{name} must be a whole number of at least 1, not {value!r}: raise it")
-        self.hypermodel = hypermodel_of(hypermodel)
+        known_no_use = {"distribution_strategy": distribution_strategy, "logger": logger, "tuner_id": tuner_id}
+        for name in [name for name, value in known_no_use.items() if value is not None]:
+            warnings.warn(f"{name} is of no use to evonas, and is ignored", stacklevel=2)
+        if unknown := [name for name in settings if name in ARGUMENTS and name not in Settings.model_fields]:
+            raise InputError(f"{unknown[0]} must be left out, since it is {ARGUMENTS[unknown[0]]}")
+        for name, value, least in (
+            ("max_trials", max_trials, 1),
+            ("executions_per_trial", executions_per_trial, 1),
+            ("max_retries_per_trial", max_retries_per_trial, 0),
+            ("max_consecutive_failed_trials", max_consecutive_failed_trials, 1),
+        ):
+            optional = value is None and name == "max_consecutive_failed_trials"
+            if not optional and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least):
+                raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}: raise it")
+        given = subclassing.overridden(self, Evolution)
+        if in_process is False and given:
+            raise InputError(
+                f"in_process must not be False with {', '.join(sorted(given))} of one's own, which work on the tuner "
+                "in this process: leave it out"
+            )
+        self._hooks, self._in_process = given, bool(in_process or given)
+        if hypermodel is None and "run_trial" not in given:
+            raise InputError(
+                "hypermodel must be given, a function build(hp) that returns a compiled keras.Model or an object with "
+                "such a method; only a subclass with a run_trial of its own may do without"
+            )
+        self.hypermodel: Hypermodel | None = None if hypermodel is None else hypermodel_of(hypermodel)
         self.objective = objective_of(objective)
         self.max_trials, self.executions_per_trial, self.seed = int(max_trials), int(executions_per_trial), seed or 0
-        self.project_dir = Path(directory or ".") / (project_name or "untitled_project")
-        compiling = {"optimizer": optimizer, "loss": loss, "metrics": metrics}
-        self._compiling = {name: value for name, value in compiling.items() if value is not None}
-        self._max_parameters, self._in_process = max_model_size, in_process
-        self._settings = {"strategy": strategy, "seed": self.seed, "keep": min(self.max_trials, _KEPT), **settings}
+        self.max_retries_per_trial, self.max_consecutive_failed_trials = (
+            int(max_retries_per_trial),
+            max_consecutive_failed_trials,
+        )
+        self.directory, self.project_name = str(directory or "."), project_name or "untitled_project"
+        self.project_dir = Path(self.directory) / self.project_name
+        self._check_project(overwrite)
+        self.max_model_size, self.optimizer, self.loss, self.metrics = max_model_size, optimizer, loss, metrics
+        self.allow_new_entries, self.tune_new_entries = allow_new_entries, tune_new_entries
+        self.distribution_strategy, self.logger, self.tuner_id = distribution_strategy, logger, tuner_id
+        self._seconds = None if time is None else duration(time)
+        self._settings: dict[str, Any] = {
+            "strategy": strategy,
+            "seed": self.seed,
+            "keep": min(self.max_trials, _KEPT),
+            **settings,
+        }
         Settings(**self._settings)  # refuses what is none
-        given = () if hyperparameters is None else read_hyperparameters(hyperparameters)
-        known = discovered(self.hypermodel.build, given)
-        new = [each.name for each in known if each.name not in {one.name for one in given}]
-        if not allow_new_entries and new:
-            raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
-        self._tuned = None if tune_new_entries else frozenset(one.name for one in given)
-        self._coding = Coding(known, self._tuned)
-        self._coding.space  # noqa: B018  # refuses where there is nothing to search
         self._overwrite = overwrite and self._exists
+        self.oracle = Oracle(self)
+        self.running: Running | None = None
+        self._coding = self._first_coding(() if hyperparameters is None else read_hyperparameters(hyperparameters))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuses methods of KerasTuner's that would never be called."""
+        super().__init_subclass__(**kwargs)
+        subclassing.check_subclass(cls, Evolution)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(why_not_there("Tuner", name))
+
+    # ---------------------------------------------------------------- to be overridden
+
+    def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        """Builds and fits a model for the trial's hyperparameters, `executions_per_trial` times.
+
+        Args:
+            trial: has `hyperparameters` and `trial_id`.
+            *args, **kwargs: of `search`, or others: they go to `fit`.
+
+        Returns:
+            A history, a number, a mapping of numbers with the objective, or a list of these.
+
+        Raises:
+            InputError: no trial runs.
+        """
+        if self.running is None or self.running.trial is not trial:
+            raise InputError("run_trial must be called by search, in a trial: call search")
+        return self.running.executed(self, args, kwargs)
+
+    def on_search_begin(self) -> None:
+        """Called when `search` begins."""
+
+    def on_search_end(self) -> None:
+        """Called when `search` has ended."""
+
+    def pre_create_trial(self) -> None:
+        """Called before each trial is made."""
+
+    def on_trial_begin(self, trial: Trial) -> None:
+        """Called before each trial."""
+
+    def on_trial_end(self, trial: Trial) -> None:
+        """Called after each trial, which has its score or a message by then."""
+
+    def on_epoch_begin(self, trial: Trial, model: Any, epoch: int, logs: Any = None) -> None:
+        """Called before each epoch."""
+
+    def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Any = None) -> None:
+        """Called after each epoch."""
+
+    def on_batch_begin(self, trial: Trial, model: Any, batch: int, logs: Any = None) -> None:
+        """Called before each batch in training."""
+
+    def on_batch_end(self, trial: Trial, model: Any, batch: int, logs: Any = None) -> None:
+        """Called after each batch in training."""
+
+    def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
+        """Keeps the weights of the model for the trial that runs, in a `run_trial` with a loop of its own."""
+        if self.running is None or self.running.trial.trial_id != trial_id:
+            raise InputError(f"trial_id must be that of the trial that runs, not {trial_id!r}: call it in run_trial")
+        self.running.kept.keep(model)
+
+    def load_model(self, trial: Trial) -> Any:
+        """The model of a trial that is done, built in this process, with the weights of its best epoch.
+
+        Raises:
+            InputError: the weights are not kept (of 20 trials they are, unless `keep` says otherwise).
+        """
+        from evonas.training.tuning import rebuilt
+
+        with self._read() as run:
+            record = list(run.records())[int(trial.trial_id)]
+            spec = self._spec((), {})
+            return rebuilt(spec, self._recorded_hp(run, record), run.weights(record), record.seed)
+
+    # ---------------------------------------------------------------- searching
 
     def search(self, *args: Any, **kwargs: Any) -> None:
         """Trains until `max_trials` sets of hyperparameters are tried; those of an earlier search count.
 
         Args:
             *args, **kwargs: of `fit`: `x`, `y`, `epochs`, `validation_data`, `validation_split`, `callbacks`, ...
-                Each trial uses copies of the callbacks. A `tf.data.Dataset` is read once, and given batch by batch.
-                `verbose=0` prints nothing, neither here nor in the trials.
+                Each trial uses copies of the callbacks. Generators and `tf.data.Dataset`s are read here, batch by
+                batch, while trials train on them. `verbose=0` prints nothing, neither here nor in the trials.
 
         Raises:
             InputError: something given cannot be used, or every first trial fails alike.
             Interrupted: Ctrl-C; another `search` goes on.
         """
         quiet = kwargs.get("verbose") == 0
-        if self.hypermodel.fits:
-            known = discovered_in_fit(self.hypermodel.fit, self._coding.known, args, kwargs)
-            self._coding = Coding(known, self._tuned)
-        trial = self._trial(args, kwargs)
-        users = [self.hypermodel.given, *callbacks_of(kwargs)]
-        build = Build.of(self.hypermodel.source)
+        self.on_search_begin()
+        with Streams() as streams:
+            if self.hypermodel is not None and self.hypermodel.fits and not self._hooks:
+                known = discovered_in_fit(self.hypermodel.fit, self._coding.known, args, kwargs)
+                self._coding = Coding(known, self._coding.tuned, self._coding.pinned)
+            overwrite, self._overwrite = self._overwrite, False
+            search = self._trial_search(args, kwargs, streams, overwrite)
+            run_trials(
+                search,
+                self.project_dir,
+                overwrite=overwrite,
+                on_part=None if quiet else self._report,
+                interruption=Interruption(quiet=quiet),
+            )
+        self.on_search_end()
+
+    def _trial_search(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], streams: Streams, overwrite: bool
+    ) -> TrialSearch:
+        parts = parts_of(args, kwargs)
+        if not self._in_process:
+            args = tuple(portable(f"argument {place + 1}", value, streams) for place, value in enumerate(args))
+            kwargs = {
+                name: value if name == "callbacks" else portable(name, value, streams) for name, value in kwargs.items()
+            }
+        spec = self._spec(args, kwargs)
+        trial: Any = spec
+        if self._hooks:
+            trial = SubclassTrial(self, spec, self._hooks)
+            if "run_trial" in self._hooks:
+                self._reveal(trial, overwrite)
+            if self._exists and not overwrite:
+                with RunReader(self.project_dir) as run:
+                    trial.number = run.evaluated
+        coding = self._coding
+        build = Build.of(type(self) if self.hypermodel is None else self.hypermodel.source)
         identity = {
             "build": build.digest,
-            "hyperparameters": to_json(self._coding.known),
-            "data": digest_of([trial.arguments, trial.named]),
+            "hyperparameters": to_json(coding.known),
+            "tuned": None if coding.tuned is None else sorted(coding.tuned),
+            "data": digest_of([args, kwargs]),
             "executions": self.executions_per_trial,
+            **({"tuner": Build.of(type(self)).digest} if type(self) is not Evolution else {}),
         }
-        first = self._coding.genome(HyperParameters.of(self._coding.known).values)
-        search = TrialSearch(
+        first = coding.genome(HyperParameters.of(coding.known).values)
+        return TrialSearch(
             trial=trial,
             name=build.name,
-            users=users,
-            space=self._coding.space,
+            parts=({} if self.hypermodel is None else {"hypermodel": self.hypermodel.given}) | parts,
+            space=coding.space,
             objective=Objective(self.objective.name, self.objective.direction),
             identity=identity,
             settings=self._settings,
             initial=[] if first is None else [first],
             evaluations=self.max_trials,
             in_process=self._in_process,
+            seconds=self._seconds,
+            most_failures=self.max_consecutive_failed_trials,
+            grown=self._grown,
         )
-        overwrite, self._overwrite = self._overwrite, False
-        run_trials(
-            search,
-            self.project_dir,
-            overwrite=overwrite,
-            on_part=None if quiet else self._report,
-            interruption=Interruption(quiet=quiet),
-        )
+
+    def _reveal(self, trial: SubclassTrial, overwrite: bool) -> None:
+        """Runs the first trial, of the defaults, to see what a `run_trial` asks for; or reads what it did once."""
+        coding = self._coding
+        if self._exists and not overwrite:
+            with RunReader(self.project_dir) as run:
+                recorded = from_json(run.source.get("trial", {}).get("hyperparameters", []))
+            names = {(each.name, each.conditions) for each in recorded}
+            if all((each.name, each.conditions) in names for each in coding.known):
+                self._coding = Coding(recorded, coding.tuned, coding.pinned)
+            return
+        hp = HyperParameters.of(coding.known, pinned=coding.pinned)
+        try:
+            found = trial.run(hp, self.seed, lambda: None)
+        except InputError:
+            raise
+        except Exception as error:
+            if not hp.space:
+                raise
+            found = Evaluation(Status.FAILED, reason=f"the trial raised {type(error).__name__}: {error!s:.300}")
+        self._check_new(hp.new)
+        self._coding = Coding(tuple(hp.space), coding.tuned, coding.pinned)
+        first = self._coding.genome(hp.values)
+        if first is not None:
+            trial.first = (first, found)
+
+    def _grown(self, late: Sequence[Any]) -> HyperparameterSpace:
+        """The space with what trials have revealed."""
+        found = from_json(late)
+        self._check_new(found)
+        return self._coding.grown(found).space
+
+    def _check_new(self, found: Sequence[Hyperparameter]) -> None:
+        new = dict.fromkeys(each.name for each in found if each.name not in self._coding.pinned)
+        if not self.allow_new_entries and new:
+            raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
+
+    # ---------------------------------------------------------------- what was found
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
         """The best models, best first, built in this process, with the weights of their best epoch.
@@ -169,20 +361,19 @@ class Evolution:
         Raises:
             InputError: there are none, or the weights of so many are not kept (20 are, unless `keep` says otherwise).
         """
-        from evonas.training.tuning import rebuilt
-
-        models = []
-        with self._read() as run:
-            for record in run.best(num_models):
-                hp = self._recorded(run).filled(self._genes(run, record), record.seed)
-                models.append(rebuilt(self._trial((), {}), hp, run.weights(record), record.seed))
-        return models
+        return [self.load_model(trial) for trial in self.done_trials(num_models)]
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[HyperParameters]:
         """The hyperparameters of the best trials, best first: `tuner.hypermodel.build(best[0])`."""
+        return [trial.hyperparameters for trial in self.done_trials(num_trials)]
+
+    @property
+    def known(self) -> tuple[Hyperparameter, ...]:
+        """All hyperparameters, as far as they are known by now."""
+        if self._overwrite or not self._exists:
+            return self._coding.known
         with self._read() as run:
-            coding = self._recorded(run)
-            return [coding.filled(self._genes(run, record), record.seed) for record in run.best(num_trials)]
+            return self._recorded(run).all
 
     @property
     def remaining_trials(self) -> int:
@@ -192,18 +383,30 @@ class Evolution:
         with self._read() as run:
             return max(0, self.max_trials - run.evaluated)
 
+    def done_trials(self, best: int | None = None) -> list[Trial]:
+        """The trials that are done, in their order; or so many of the best, best first."""
+        if self._overwrite or not self._exists:
+            if best is None:
+                return []
+            raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
+        with self._read() as run:
+            records = list(run.records())
+            places = {(record.generation, record.index): place for place, record in enumerate(records)}
+            chosen = records if best is None else list(run.best(best))
+            return [self._done(run, each, places[each.generation, each.index]) for each in chosen]
+
     def results_summary(self, num_trials: int = 10) -> None:
         """Prints the best trials."""
         with self._read() as run:
             print(f"Results in {self.project_dir}: {run.evaluated} trials, {run.failed} of them without a score")
             print(f"Best {min(num_trials, run.evaluated - run.failed)} by {self._shown}:")
-            for record in run.best(num_trials):
-                score = record.evaluation.scores[self.objective.name]
-                print(f"\nTrial {record.generation}.{record.index}: {self.objective.name} {score:.6g}")
-                for name, value in self._recorded(run).values(self._genes(run, record)).items():
-                    print(f"  {name}: {value}")
-            for record in [each for each in run.records() if each.evaluation.status is not Status.OK][:3]:
-                print(f"\nTrial {record.generation}.{record.index} failed: {record.evaluation.reason}")
+            failed = [each for each in run.records() if each.evaluation.status is not Status.OK][:3]
+        for trial in self.done_trials(num_trials):
+            print(f"\nTrial {trial.trial_id}: {self.objective.name} {trial.score:.6g}")
+            for name, value in trial.hyperparameters.values.items():
+                print(f"  {name}: {value}")
+        for record in failed:
+            print(f"\nTrial failed: {record.evaluation.reason}")
 
     def search_space_summary(self, extended: bool = False) -> None:
         """Prints the hyperparameters.
@@ -211,12 +414,15 @@ class Evolution:
         Args:
             extended: whether to say under which conditions they are there.
         """
-        print(f"Search space: {len(self._coding.known)} hyperparameters")
-        for each in self._coding.known:
+        known = self.known
+        print(f"Search space: {len(known)} hyperparameters")
+        for each in known:
             settings = ", ".join(f"{name}={value!r}" for name, value in each.get_config().items() if name != "name")
             print(f"{each.name} ({each.kind}): {settings}")
             if extended and each.conditions:
                 print("  where " + " and ".join(f"{name} is one of {list(some)}" for name, some in each.conditions))
+
+    # ---------------------------------------------------------------- within
 
     @property
     def _exists(self) -> bool:
@@ -227,33 +433,85 @@ class Evolution:
         parts = [f"{part.name} ({part.direction})" for part in self.objective.parts]
         return " and ".join(parts) or f"{self.objective.name} ({self.objective.direction})"
 
-    def _trial(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def _check_project(self, overwrite: bool) -> None:
+        """Refuses a folder of somebody else's: evonas deletes only what it wrote."""
+        if self._exists or not self.project_dir.is_dir():
+            return
+        held = sorted(path.name for path in self.project_dir.iterdir())
+        if held:
+            whose = "a project of KerasTuner's" if "oracle.json" in held or "tuner0.json" in held else "other files"
+            spared = ", which overwrite=True does not delete" if overwrite else ""
+            raise InputError(
+                f"project_dir must be new, empty or a run of evonas, but {self.project_dir} holds {whose} "
+                f"({', '.join(held[:3])}){spared}: choose another project_name or directory, or move them away"
+            )
+
+    def _first_coding(self, given: Sequence[Hyperparameter]) -> Coding:
+        """The hyperparameters that `build` asks for."""
+        pinned = frozenset(each.name for each in given)
+        hypermodel = self.hypermodel
+        known: tuple[Hyperparameter, ...] = tuple(given)
+        if hypermodel is not None:
+            declared = HyperParameters.of(given, pinned=pinned)
+            hypermodel.declare_hyperparameters(declared)
+            known = discovered(hypermodel.build, declared.space, pinned=pinned)
+        coding = Coding(known, None if self.tune_new_entries else pinned, pinned)
+        new = [each.name for each in known if each.name not in pinned]
+        if not self.allow_new_entries and new:
+            raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
+        if "run_trial" not in self._hooks:
+            coding.space  # noqa: B018  # refuses where there is nothing to search
+        return coding
+
+    def _spec(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What is done for each set of hyperparameters."""
         from evonas.training.tuning import TunerTrial
 
-        opened = partial(portable, in_process=self._in_process)
+        hypermodel = self.hypermodel
+        compiling = {"optimizer": self.optimizer, "loss": self.loss, "metrics": self.metrics}
         return TunerTrial(
-            build=self.hypermodel.build,
-            fit=self.hypermodel.fit if self.hypermodel.fits else None,
+            build=_no_model if hypermodel is None else hypermodel.build,
+            fit=hypermodel.fit if hypermodel is not None and hypermodel.fits else None,
             hyperparameters=self._coding.filled,
             objective=self.objective,
-            arguments=tuple(map(opened, args)),
-            named={name: opened(value) for name, value in kwargs.items()},
+            arguments=args,
+            named=kwargs,
             executions=self.executions_per_trial,
-            compiling=self._compiling,
-            max_parameters=self._max_parameters,
+            compiling={name: value for name, value in compiling.items() if value is not None},
+            max_parameters=self.max_model_size,
+            retries=self.max_retries_per_trial,
         )
 
-    def _read(self) -> RunReader:
+    @contextmanager
+    def _read(self) -> Iterator[RunReader]:
         if self._overwrite or not self._exists:
             raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
-        return RunReader(self.project_dir)
+        with RunReader(self.project_dir) as run:
+            yield run
 
     def _recorded(self, run: RunReader) -> Coding:
-        """The hyperparameters as the run has them: `fit` may have asked for more than `build`."""
-        return Coding(from_json(run.source.get("trial", {}).get("hyperparameters")), self._tuned)
+        """The hyperparameters as the run has them: `fit` and trials may have asked for more than `build`."""
+        trial = run.source.get("trial", {})
+        coding = Coding(from_json(trial.get("hyperparameters")), self._coding.tuned, self._coding.pinned)
+        return coding.grown(from_json(trial.get("late", [])))
 
-    def _genes(self, run: RunReader, record: Record) -> Mapping[str, Any]:
-        return self._recorded(run).space.genome_from_json(record.genome)
+    def _recorded_hp(self, run: RunReader, record: Record) -> HyperParameters:
+        coding = self._recorded(run)
+        values = record.evaluation.notes.get("values", {})
+        if not isinstance(values, dict):
+            raise InputError(f"values of a trial must be as evonas wrote them, not {values!r:.80}: restore the run")
+        return coding.recorded(values, coding.space.genome_from_json(record.genome), record.seed)
+
+    def _done(self, run: RunReader, record: Record, place: int) -> Trial:
+        """A trial that is done."""
+        evaluation = record.evaluation
+        ok = evaluation.status is Status.OK
+        digits = len(str(self.max_trials))
+        trial = Trial(self._recorded_hp(run, record), f"{place:0{digits}d}", "COMPLETED" if ok else "FAILED")
+        trial.metrics.metrics.update(evaluation.scores)
+        trial.score = evaluation.scores.get(self.objective.name) if ok else None
+        trial.best_step, trial.message = max(0, evaluation.best_epoch - 1), evaluation.reason or None
+        return trial
 
     def _report(self, progress: Any) -> None:
         (last,) = progress.part[-1:]
@@ -262,3 +520,7 @@ class Evolution:
         best = progress.best
         so_far = "" if best is None else f", best so far {best.evaluation.scores[self.objective.name]:.6g}"
         print(f"Trial {progress.evaluated} of {self.max_trials}: {outcome}{so_far}", flush=True)
+
+
+def _no_model(hp: Any) -> Any:
+    raise InputError("hypermodel must be given where run_trial calls super().run_trial(), which builds one: give it")

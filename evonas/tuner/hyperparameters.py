@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from evonas.tuner.kinds import Condition, Hyperparameter, boolean, choice, fixed, number
+from evonas.tuner.kinds import (
+    Condition,
+    Hyperparameter,
+    boolean,
+    choice,
+    fixed,
+    is_same,
+    late_gene,
+    number,
+    widened,
+)
 from genomes.errors import InputError
 
 __all__ = ["HyperParameters"]
+
+Key = tuple[str, tuple[Condition, ...]]
 
 
 class HyperParameters:
@@ -25,28 +38,47 @@ class HyperParameters:
         space: all that were asked for so far, in that order; the same name may occur under several conditions.
     """
 
-    def __init__(self, values: Mapping[str, Any] | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        genes: Mapping[str, Any] | None = None,
+        pinned: Iterable[str] = (),
+    ) -> None:
         """A space to be defined.
 
         Args:
             values: by name, for what is going to be asked for.
             seed: to draw what has no value, from the seed and the name; None takes the default.
+            genes: by the name of the gene, of what may be asked for beyond what is known; see `late_gene`.
+            pinned: names that are as they are known, whatever is asked for.
         """
         self.values: dict[str, Any] = {}
         self._given, self._seed = dict(values or {}), seed
-        self._space: dict[tuple[str, tuple[Condition, ...]], Hyperparameter] = {}
+        self._genes, self._pinned = dict(genes or {}), frozenset(pinned)
+        self._space: dict[Key, Hyperparameter] = {}
+        self._known: dict[Key, Hyperparameter] = {}
+        #: What was asked for in this call, as it was asked for first.
+        self._asked_first: dict[Key, Hyperparameter] = {}
         self._scopes: list[str] = []
         self._conditions: list[Condition] = []
         self._entered: list[tuple[tuple[Condition, ...], bool]] = []
 
     @classmethod
     def of(
-        cls, space: Iterable[Hyperparameter], values: Mapping[str, Any] | None = None, seed: int | None = None
+        cls,
+        space: Iterable[Hyperparameter],
+        values: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        genes: Mapping[str, Any] | None = None,
+        pinned: Iterable[str] = (),
     ) -> HyperParameters:
         """The values of a space that is known; what is asked for beyond it is defined as it comes."""
-        made = cls(values, seed)
+        made = cls(values, seed, genes, pinned)
         for known in space:
-            made._asked(known)
+            made._space.setdefault((known.name, known.conditions), known)
+            made._value_of(known)
+        made._known = dict(made._space)
         return made
 
     @property
@@ -58,6 +90,22 @@ class HyperParameters:
     def space(self) -> list[Hyperparameter]:
         """All that were asked for."""
         return list(self._space.values())
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Names of those that have a value and were asked for, not only known."""
+        return frozenset(name for name, _ in self._asked_first)
+
+    @property
+    def new(self) -> list[Hyperparameter]:
+        """What was asked for beyond what was known: other names, or other values of a known one."""
+        return [each for key, each in self._space.items() if key not in self._known or each is not self._known[key]]
+
+    def report(self) -> dict[str, Any]:
+        """What a trial tells of itself, as JSON values: the values that it had, and what is new."""
+        fixed = {each.name for each in self.space if each.kind == "Fixed"}
+        values = {name: value for name, value in self.values.items() if name not in fixed}
+        return {"values": values, "new": [each.to_json() for each in self.new]}
 
     def Int(
         self,
@@ -80,7 +128,7 @@ class HyperParameters:
         """
         with self._within(parent_name, parent_values):
             whole = (min_value, max_value, step, sampling, default)
-            return self._asked(number("Int", self._full(name), *whole, tuple(self._conditions)))
+            return self._ask(number("Int", self._full(name), *whole, tuple(self._conditions)))
 
     def Float(
         self,
@@ -96,7 +144,7 @@ class HyperParameters:
         """A number from `min_value` to `max_value`; arguments as of `Int`."""
         with self._within(parent_name, parent_values):
             real = (min_value, max_value, step, sampling, default)
-            return self._asked(number("Float", self._full(name), *real, tuple(self._conditions)))
+            return self._ask(number("Float", self._full(name), *real, tuple(self._conditions)))
 
     def Choice(
         self,
@@ -113,19 +161,19 @@ class HyperParameters:
             ordered: whether neighbours are alike; numbers are, unless it is False.
         """
         with self._within(parent_name, parent_values):
-            return self._asked(choice(self._full(name), values, ordered, default, tuple(self._conditions)))
+            return self._ask(choice(self._full(name), values, ordered, default, tuple(self._conditions)))
 
     def Boolean(
         self, name: str, default: bool = False, parent_name: str | None = None, parent_values: Any = None
     ) -> Any:
         """True or False."""
         with self._within(parent_name, parent_values):
-            return self._asked(boolean(self._full(name), default, tuple(self._conditions)))
+            return self._ask(boolean(self._full(name), default, tuple(self._conditions)))
 
     def Fixed(self, name: str, value: Any, parent_name: str | None = None, parent_values: Any = None) -> Any:
         """A value that is not searched."""
         with self._within(parent_name, parent_values):
-            return self._asked(fixed(self._full(name), value, tuple(self._conditions)))
+            return self._ask(fixed(self._full(name), value, tuple(self._conditions)))
 
     @contextmanager
     def conditional_scope(self, parent_name: str, parent_values: Any) -> Iterator[None]:
@@ -190,8 +238,8 @@ class HyperParameters:
 
     def copy(self) -> HyperParameters:
         """The same space and values."""
-        other = HyperParameters({**self._given, **self.values}, self._seed)
-        other._space, other.values = dict(self._space), dict(self.values)
+        other = HyperParameters({**self._given, **self.values}, self._seed, self._genes, self._pinned)
+        other._space, other._known, other.values = dict(self._space), dict(self._known), dict(self.values)
         return other
 
     def get_config(self) -> dict[str, Any]:
@@ -199,10 +247,35 @@ class HyperParameters:
         space = [{"class_name": known.kind, "config": known.get_config()} for known in self.space]
         return {"space": space, "values": dict(self.values)}
 
-    def _asked(self, asked: Hyperparameter) -> Any:
+    def _ask(self, asked: Hyperparameter) -> Any:
+        """The value of what is asked for; None where its conditions do not hold."""
         if any(name == asked.name for name, _ in asked.conditions):
             raise InputError(f"a hyperparameter must not be under its own condition, as {asked.name!r} is: rename it")
-        known = self._space.setdefault((asked.name, asked.conditions), asked)
+        key = asked.name, asked.conditions
+        known = self._space.setdefault(key, asked)
+        union: Hyperparameter | None = known
+        if asked.name not in self._pinned and known.kind != "Fixed" and not is_same(known, asked):
+            union = widened(known, asked)
+            if union is not None and not is_same(union, known):
+                self._space[key] = union
+        if not self._holds(asked.conditions):
+            return None
+        value = self._value_of(asked if union is not None and union is not known else known)
+        first = self._asked_first.setdefault(key, asked)
+        if asked.name in self._pinned or known.kind == "Fixed":
+            return value
+        if first is asked and union is not None:
+            # Bounds may depend on other values: what there is not now becomes what is next to it.
+            value = self.values[asked.name] = asked.nearest(self._genes.get(late_gene(asked), value))
+        elif asked.nearest(value) != value:
+            warnings.warn(
+                f"hyperparameter {asked.name!r} was asked for twice with other values: {_text(first)}, then "
+                f"{_text(asked)}. Both times it is {value!r}, as in KerasTuner; give them different names",
+                stacklevel=4,
+            )
+        return value
+
+    def _value_of(self, known: Hyperparameter) -> Any:
         if not self._holds(known.conditions):
             return None
         if known.name not in self.values:
@@ -214,6 +287,8 @@ class HyperParameters:
             return known.default
         if known.name in self._given:
             return self._given[known.name]
+        if (gene := self._genes.get(late_gene(known))) is not None:
+            return known.nearest(gene)
         if self._seed is None:
             return known.default
         text = f"{self._seed} {known.name}".encode()
@@ -232,3 +307,8 @@ class HyperParameters:
             return
         with self.conditional_scope(parent_name, parent_values):
             yield
+
+
+def _text(each: Hyperparameter) -> str:
+    settings = (f"{name}={value!r}" for name, value in each.settings if value is not None)
+    return f"{each.kind}({', '.join(settings)})"

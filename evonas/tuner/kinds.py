@@ -6,8 +6,11 @@ the order, so that a small step of the gene is a small step of the value.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import numbers
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +20,19 @@ import numpy as np
 from genomes.domains import MAX_OPTIONS, Choice, Domain, Range
 from genomes.errors import InputError
 
-__all__ = ["Condition", "Hyperparameter", "boolean", "choice", "fixed", "number"]
+__all__ = [
+    "Condition",
+    "Hyperparameter",
+    "boolean",
+    "choice",
+    "fixed",
+    "gene_name",
+    "is_same",
+    "late_domain",
+    "late_gene",
+    "number",
+    "widened",
+]
 
 #: The name of another hyperparameter, and the values of it for which something is there.
 Condition = tuple[str, tuple[Any, ...]]
@@ -72,6 +87,22 @@ class Hyperparameter:
             return 1.0 - math.log((high + low - value) / low) / math.log(high / low)
         return value
 
+    def nearest(self, value: Any) -> Any:
+        """The value itself if it is one of these, else the one next to it; the default where there is no next one."""
+        if self.kind == "Fixed":
+            return self.default
+        some = self.options or (self.domain.options if isinstance(self.domain, Choice) else ())
+        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if some:
+            same = [one for one in some if one == value and isinstance(one, bool) == isinstance(value, bool)]
+            if same or not real or not isinstance(some[0], (int, float)) or isinstance(some[0], bool):
+                return same[0] if same else self.default
+            return min(some, key=lambda one: abs(one - value))
+        if not real:
+            return self.default
+        settings = dict(self.settings)
+        return _typed(self.kind, min(max(value, settings["min_value"]), settings["max_value"]))
+
     def draw(self, rng: np.random.Generator) -> Any:
         """A random value."""
         return self.value(self.domain.sample(rng))
@@ -79,6 +110,12 @@ class Hyperparameter:
     def get_config(self) -> dict[str, Any]:
         """What it was asked for with."""
         return {"name": self.name, "default": self.default, **dict(self.settings)}
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values; `evonas.tuner.reading.from_json` is the way back."""
+        value = {"kind": self.kind, "conditions": self.conditions, "config": self.get_config()}
+        found: dict[str, Any] = json.loads(json.dumps(value, default=repr))
+        return found
 
 
 def number(
@@ -165,6 +202,59 @@ def boolean(name: str, default: Any, conditions: tuple[Condition, ...]) -> Hyper
 def fixed(name: str, value: Any, conditions: tuple[Condition, ...]) -> Hyperparameter:
     """A value that is not searched."""
     return Hyperparameter("Fixed", name, conditions, value, Choice((0,)), (("value", value),), (value,))
+
+
+def gene_name(name: str) -> str:
+    """The name as one that a gene can have, of letters, digits and _."""
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)[:80]
+    return plain if re.match("[A-Za-z]", plain) else f"hp_{plain}"
+
+
+def late_gene(each: Hyperparameter) -> str:
+    """The name of the gene of what only trials have revealed. A trial can tell it without knowing the space."""
+    text = repr((each.name, each.conditions, each.kind))
+    return f"{gene_name(each.name)[:60]}_late_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def late_domain(each: Hyperparameter) -> Domain | None:
+    """What that gene may be: the value itself, since its place among all values may change; None for one value."""
+    settings = dict(each.settings)
+    if each.kind in ("Int", "Float"):
+        low, high = settings["min_value"], settings["max_value"]
+        return Range(low, high, log=settings["sampling"] == "log") if low < high else None
+    values = settings.get("values", [False, True] if each.kind == "Boolean" else [])
+    if len(values) < 2:
+        return None
+    if isinstance(values[0], str) and not all(value.isprintable() and 0 < len(value) <= 200 for value in values):
+        return None
+    if isinstance(values[0], (str, bool)) or not settings["ordered"]:
+        return Choice(tuple(values))
+    return Range(min(values), max(values))
+
+
+def is_same(a: Hyperparameter, b: Hyperparameter) -> bool:
+    """Whether both may take the same values, with the same genes."""
+    return (a.kind, a.domain, a.options, a.ends) == (b.kind, b.domain, b.options, b.ends)
+
+
+def widened(known: Hyperparameter, asked: Hyperparameter) -> Hyperparameter | None:
+    """One that may take the values of both; None where they are too different, or one of them is fixed."""
+    if known.kind != asked.kind or known.kind == "Fixed":
+        return None
+    one, other = dict(known.settings), dict(asked.settings)
+    try:
+        if known.kind in ("Int", "Float"):
+            low, high = min(one["min_value"], other["min_value"]), max(one["max_value"], other["max_value"])
+            step = one["step"] if one["step"] == other["step"] else None
+            sampling = one["sampling"] if one["sampling"] == other["sampling"] else "linear"
+            return number(known.kind, known.name, low, high, step, sampling, known.default, known.conditions)
+        if known.kind == "Choice":
+            values = [*one["values"], *(value for value in other["values"] if value not in one["values"])]
+            ordered = bool(one["ordered"] and other["ordered"])
+            return choice(known.name, values, ordered, known.default, known.conditions)
+    except InputError:
+        return None
+    return known
 
 
 def _placed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,9 +27,7 @@ def read_hyperparameters(given: Any) -> tuple[Hyperparameter, ...]:
 
 def to_json(known: Iterable[Hyperparameter]) -> list[dict[str, Any]]:
     """As JSON values."""
-    values = [{"kind": each.kind, "conditions": each.conditions, "config": each.get_config()} for each in known]
-    found: list[dict[str, Any]] = json.loads(json.dumps(values, default=repr))
-    return found
+    return [each.to_json() for each in known]
 
 
 def from_json(value: Any) -> tuple[Hyperparameter, ...]:

@@ -142,16 +142,3 @@ def test_mistakes_stop_the_search(tmp_path, objective, fit, text):
     search = tuner.Evolution(build, objective=objective, max_trials=2, directory=tmp_path, in_process=True)
     with pytest.raises(InputError, match=text):
         search.search(X, Y, verbose=0, **fit)
-
-
-def test_data_sets_go_to_the_worker_as_batches():
-    tf = pytest.importorskip("tensorflow")
-
-    from evonas.training.tuning import Batches, _opened
-    from evonas.tuner.arguments import portable
-
-    read = portable(tf.data.Dataset.from_tensor_slices((X, Y)).batch(25))
-    assert isinstance(read, Batches)
-    opened = _opened(read)
-    assert len(opened) == 3
-    assert np.array_equal(opened[2][0], X[50:])

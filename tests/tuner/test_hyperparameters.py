@@ -221,3 +221,92 @@ def test_objectives_that_evonas_does_not_know_are_asked_for():
     assert several.value({"val_loss": 3.0, "val_gain": 1.0, "loss": 9.0}) == 2.0
     assert several.value({"val_loss": 3.0}) is None
     assert several.loss(float("nan")) == float("inf")
+
+
+def published(hp):
+    """Python's own `if` around `for`, as in a guide of KerasTuner's."""
+    if hp.Choice("kind", ["mlp", "cnn"]) == "mlp":
+        for layer in range(hp.Int("mlp_layers", 1, 3)):
+            hp.Int(f"units_{layer}", 32, 128, step=32)
+    else:
+        for layer in range(hp.Int("cnn_layers", 1, 3)):
+            hp.Int(f"filters_{layer}", 32, 128, step=32)
+    hp.Boolean("dropout")
+
+
+def test_everything_is_found_that_an_if_around_a_for_hides():
+    calls = []
+    names = {each.name for each in discovered(lambda hp: [published(hp), calls.append(1)])}
+    assert names >= {f"{what}_{layer}" for what in ("units", "filters") for layer in range(3)}
+    assert len(calls) < 12
+
+
+def test_bounds_that_depend_on_others_are_searched_whole_and_kept_where_they_are():
+    def build(hp):
+        most = hp.Int("most", 4, 64)
+        return most, hp.Int("units", 1, most)
+
+    coding = Coding(discovered(build))
+    assert {each.name: dict(each.settings)["max_value"] for each in coding.known} == {"most": 64, "units": 64}
+    rng = np.random.default_rng(0)
+    drawn = [build(coding.filled(coding.space.sample(rng), 0)) for _ in range(50)]
+    assert max(units for _, units in drawn) > 32
+    for most, units in drawn:
+        assert 1 <= units <= most
+
+
+def test_one_name_for_two_things_is_said():
+    hp = HyperParameters()
+    assert hp.Int("units", 2, 4) == 2
+    with pytest.warns(UserWarning, match="'units' was asked for twice with other values.*different names"):
+        assert hp.Int("units", 16, 32) == 2
+
+
+LATE = {
+    "a range": lambda hp: hp.Float("late", 0.5, 8.0),
+    "steps": lambda hp: hp.Int("late", 32, 512, step=32),
+    "words": lambda hp: hp.Choice("late", ["a", "b", "c"]),
+    "numbers": lambda hp: hp.Choice("late", [16, 64, 256]),
+    "truth": lambda hp: hp.Boolean("late"),
+    "more of what is known": lambda hp: hp.Int("units", 100, 5000),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_what_trials_reveal_gets_a_gene_that_a_trial_knows_by_its_name(case):
+    first = Coding(discovered(lambda hp: hp.Int("units", 100, 1000)))
+    old = first.space.sample(np.random.default_rng(0))
+    hp = first.filled(old, seed=3)
+    had = LATE[case](hp)
+    (new,) = from_json(hp.report()["new"])
+    coding = first.grown([new])
+    assert coding.recorded(hp.report()["values"], old, 3).values == hp.values
+    assert coding.grown([new]) == coding
+    assert coding.space.contains(old)
+    told = set()
+    for seed in range(40):
+        genome, _ = coding.space.mutate(coding.space.sample(np.random.default_rng(seed)), np.random.default_rng(seed))
+        # The worker process knows the first coding only; driver and worker are to agree.
+        there = LATE[case](first.filled(genome, seed))
+        assert there == coding.filled(genome, seed).values[new.name]
+        told.add(there)
+    assert len(told) > 1
+    assert type(had) in {type(value) for value in told}
+
+
+def test_genes_of_what_is_late_survive_more_values():
+    coding = Coding(discovered(lambda hp: hp.Boolean("other"))).grown(from_json([]))
+    for most in (10, 100, 50):
+        hp = HyperParameters()
+        hp.Int("late", 1, most)
+        coding = coding.grown(hp.space)
+    (late,) = coding.late
+    assert dict(late.settings)["max_value"] == 100
+
+
+def test_entries_given_beforehand_stay_whatever_is_asked_for():
+    given = HyperParameters()
+    given.Int("units", 8, 16)
+    coding = Coding(discovered(lambda hp: hp.Int("units", 1, 512), given.space, pinned=["units"]), None, {"units"})
+    values = [coding.filled(coding.space.sample(np.random.default_rng(k)), 0).Int("units", 1, 512) for k in range(20)]
+    assert all(8 <= value <= 16 for value in values)

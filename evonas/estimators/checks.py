@@ -1,0 +1,94 @@
+"""What is passed to `fit`, checked as scikit-learn's own estimators do, by its public functions alone."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
+
+from genomes.errors import InputError
+
+__all__ = ["as_rows", "checked_labels", "checked_numbers", "checked_weight", "one_hot_classes"]
+
+
+def as_rows(X: Any) -> Any:
+    """A table of polars's, pyarrow's or another library's as one of pandas's; all else as it is."""
+    for method in ("to_pandas", "toPandas"):
+        if hasattr(X, method) and not hasattr(X, "iloc"):
+            return getattr(X, method)()
+    return X
+
+
+def checked_labels(y: Any, estimator: Any) -> NDArray[Any]:
+    """Labels, shape `(num_samples,)`.
+
+    Raises:
+        ValueError: there are none, or they are of several columns, missing or complex.
+    """
+    labels: NDArray[Any] = np.asarray(column_or_1d(y, warn=True))
+    _check_real(labels)
+    assert_all_finite(labels, input_name="y", estimator_name=type(estimator).__name__)
+    return labels
+
+
+def checked_numbers(y: Any, estimator: Any) -> NDArray[Any]:
+    """Numbers, shape `(num_samples,)` or `(num_samples, num_targets)`.
+
+    Raises:
+        ValueError: they are none, missing or complex.
+    """
+    found = check_array(y, ensure_all_finite=True, ensure_2d=False, dtype=None, input_name="y", estimator=estimator)
+    _check_real(found)
+    return np.asarray(found, np.float64) if found.dtype.kind == "O" else np.asarray(found)
+
+
+def checked_weight(weight: Any, count: int, estimator: Any) -> NDArray[np.float64]:
+    """Weights of rows, shape `(num_samples,)`, none below 0 and not all of them 0; one number is that of all.
+
+    Raises:
+        ValueError: they are none.
+    """
+    if isinstance(weight, numbers.Number):
+        weight = np.full(count, weight)
+    found = check_array(
+        weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight", estimator=estimator, order="C"
+    )
+    if found.ndim != 1:
+        raise InputError(f"Sample weights must be 1D array or scalar, got {found.ndim}D array. Expected a number a row")
+    if len(found) != count:
+        raise InputError(f"sample_weight.shape == {found.shape}, expected {(count,)}: pass one number a row")
+    if (found < 0).any():
+        raise InputError("Negative values in data passed to `sample_weight`: weights must be at least 0")
+    if not found.any():
+        raise InputError("sample_weight must not be 0 in all rows, but it is: correct it, or leave it out")
+    return np.asarray(found)
+
+
+def one_hot_classes(y: Any, mend: str) -> NDArray[np.intp] | None:
+    """Class numbers of a target with one column a class, exactly one of which is 1; None of one with one column.
+
+    Args:
+        y: as given.
+        mend: what to do with labels of several columns that are not of one class each.
+
+    Raises:
+        InputError: it has several columns that are no such target.
+    """
+    values = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+    if values.ndim != 2 or values.shape[1] < 2:
+        return None
+    binary = values.dtype.kind in "biuf" and bool(np.isin(values, (0, 1)).all())
+    if binary and bool((values.sum(axis=1) == 1).all()):
+        return np.asarray(values.argmax(axis=1))
+    what = f"columns of 0 and 1 with {'several or no 1s' if binary else 'other values'} in a row"
+    raise InputError(
+        f"y must hold one label for each row, or one column for each class with one 1 in each row, not {what}: {mend}"
+    )
+
+
+def _check_real(values: NDArray[Any]) -> None:
+    if values.dtype.kind == "c" or (values.dtype.kind == "O" and any(isinstance(one, complex) for one in values.flat)):
+        raise InputError("Complex data not supported: y must hold labels or real numbers")

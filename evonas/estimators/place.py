@@ -1,0 +1,38 @@
+"""`run_directory`: where the search of an estimator keeps its run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evonas.errors import Interrupted, StorageError
+
+__all__ = ["run_directory"]
+
+
+@contextmanager
+def run_directory(given: str | Path | None) -> Iterator[Path]:
+    """The directory that was given, or a temporary one, which is gone afterwards.
+
+    Raises:
+        KeyboardInterrupt: the search was stopped; of a temporary run nothing is left, which the text says.
+        StorageError: as the search raised it; of a temporary run the text names the place for temporary files.
+    """
+    if given is not None:
+        yield Path(given)
+        return
+    with tempfile.TemporaryDirectory(prefix="evonas-", ignore_cleanup_errors=True) as folder:
+        try:
+            yield Path(folder) / "run"
+        except Interrupted:
+            raise KeyboardInterrupt(
+                "the search was stopped, and nothing is kept of it: give run_dir, and another fit goes on with it"
+            ) from None
+        except StorageError as error:
+            raise StorageError(
+                f"the folder for temporary files, {tempfile.gettempdir()}, is full, fails or cannot be written: make "
+                "room there, set TMPDIR to another folder, or give run_dir; then fit again",
+                error.full,
+            ) from error

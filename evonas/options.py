@@ -1,0 +1,63 @@
+"""`Options`: the settings of a run as keyword arguments that a type checker knows. A test compares it with `Settings`.
+
+def search(x, y, **settings: Unpack[SearchOptions]): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+__all__ = ["Options", "RunOptions", "SearchOptions", "TunerOptions"]
+
+
+class TunerOptions(TypedDict, total=False):
+    """Fields of `evonas.Settings` but those that a tuner has another argument for; what each is for is said there."""
+
+    population: int
+    offspring: int | None
+    crossover: float
+    mutation: float | None
+    tournament: int
+    eta: int
+    rungs: int
+    brackets: int | None
+    inherit: bool | None
+    repair: bool
+    objectives: Sequence[str] | None
+    epochs: int
+    max_parameters: int | None
+    max_flops: int | None
+    max_latency_ms: float | None
+    patience: int | None
+    min_delta: float
+    trainer: Literal["auto", "native", "population", "single"]
+    cv: int | None
+    replicates: int
+    precision: Literal["float32", "bfloat16"]
+    memory_bytes: int | None
+    candidate_timeout: float | str | None
+    worker_memory: int | str | None
+    keep: int
+    keep_bytes: int
+    finalists: int
+    finalist_seeds: int
+
+
+class Options(TunerOptions, total=False):
+    """All fields but the strategy and the seed."""
+
+    objective: str | None
+    loss: Literal["auto", "mse", "mae", "huber"]
+
+
+class SearchOptions(Options, total=False):
+    """With the strategy."""
+
+    strategy: str
+
+
+class RunOptions(SearchOptions, total=False):
+    """With the seed, too."""
+
+    seed: int | None

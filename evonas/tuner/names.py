@@ -1,0 +1,209 @@
+"""What becomes of every public name of KerasTuner's: the table of docs/kerastuner.md, and what messages are made of.
+
+A test compares it with the installed KerasTuner, and the page with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["ARGUMENTS", "NAMES", "PRIVATE", "TUNERS", "is_called", "page", "why_not_there"]
+
+#: Begins what is said of a name that evonas does not have.
+_NOT = "not there: "
+_WHERE = "a project is one run directory, committed trial by trial"
+_STRATEGY = "strategies of evonas decide (`strategy=`)"
+_PROTO = "trials do not travel by gRPC"
+
+#: Class of KerasTuner's -> name -> what becomes of it.
+NAMES: Mapping[str, Mapping[str, str]] = {
+    "Tuner": {
+        "search": "the same; trials run in a worker process unless `in_process=True` or a hook is overridden",
+        "run_trial": "the same: to be overridden; such trials run in this process",
+        "on_search_begin": "the same: to be overridden",
+        "on_search_end": "the same: to be overridden",
+        "on_trial_begin": "the same: to be overridden; such trials run in this process",
+        "on_trial_end": "the same: to be overridden; such trials run in this process",
+        "on_epoch_begin": "the same: to be overridden; such trials run in this process",
+        "on_epoch_end": "the same: to be overridden; such trials run in this process",
+        "on_batch_begin": "the same: to be overridden; such trials run in this process",
+        "on_batch_end": "the same: to be overridden; such trials run in this process",
+        "pre_create_trial": "the same: to be overridden; such trials run in this process",
+        "save_model": "keeps the weights of a model for the trial that runs, in a `run_trial` with a loop of its own",
+        "load_model": "the same: the model of a trial, with the weights of its best epoch; may be overridden",
+        "get_best_models": "the same; the weights of the best 20 trials are kept (`keep=`)",
+        "get_best_hyperparameters": "the same; `values` holds all that the trial had",
+        "results_summary": "the same",
+        "search_space_summary": "the same",
+        "remaining_trials": "the same",
+        "hypermodel": "the same",
+        "oracle": "tells of trials and of the space; " + _STRATEGY,
+        "directory": "the same",
+        "project_name": "the same",
+        "project_dir": "the run directory",
+        "seed": "the same",
+        "max_model_size": "the same",
+        "optimizer": "the same",
+        "loss": "the same",
+        "metrics": "the same",
+        "executions_per_trial": "the same",
+        "distribution_strategy": "accepted with a warning, and ignored",
+        "logger": "accepted with a warning, and ignored",
+        "tuner_id": "accepted with a warning, and ignored",
+        "get_trial_dir": _NOT + _WHERE,
+        "save": _NOT + _WHERE,
+        "reload": _NOT + "a tuner of the same directory and project goes on with it",
+        "get_state": _NOT + _WHERE,
+        "set_state": _NOT + _WHERE,
+    },
+    "Oracle": {
+        "objective": "the same",
+        "max_trials": "the same",
+        "seed": "the same",
+        "hyperparameters": "the same",
+        "get_space": "the same",
+        "trials": "the same",
+        "start_order": "the same",
+        "end_order": _NOT + "trials end in the order in which they begin: `start_order`",
+        "get_trial": "the same",
+        "get_best_trials": "the same",
+        "remaining_trials": "the same",
+        "update_trial": "the same, for the trial that runs",
+        "create_trial": _NOT + _STRATEGY,
+        "end_trial": _NOT + "a trial ends when `run_trial` returns",
+        "populate_space": _NOT + _STRATEGY,
+        "score_trial": _NOT + "the objective scores; several are summed",
+        "update_space": _NOT + "what `build`, `fit` or `run_trial` asks for is added when it appears",
+        "allow_new_entries": "the same",
+        "tune_new_entries": "the same",
+        "max_retries_per_trial": "the same",
+        "max_consecutive_failed_trials": "the same",
+        "verbose": _NOT + "`search(verbose=0)` prints nothing",
+        "directory": "the same",
+        "project_name": "the same",
+        "ongoing_trials": _NOT + "one trial runs at a time",
+        "tuner_ids": _NOT + "a run has one tuner",
+        "multi_worker": _NOT + "one process of a run trains",
+        "should_report": _NOT + "one process of a run trains",
+        "get_state": _NOT + _WHERE,
+        "set_state": _NOT + _WHERE,
+        "save": _NOT + _WHERE,
+        "reload": _NOT + _WHERE,
+    },
+    "HyperParameters": {
+        "Int": "the same",
+        "Float": "the same",
+        "Choice": "the same",
+        "Boolean": "the same",
+        "Fixed": "the same",
+        "conditional_scope": "the same",
+        "name_scope": "the same",
+        "get": "the same",
+        "values": "the same",
+        "space": "the same",
+        "is_active": "the same",
+        "copy": "the same",
+        "get_config": "space and values, for people",
+        "from_config": _NOT + "runs keep them; `Evolution(hyperparameters=...)` takes KerasTuner's own",
+        "active_scopes": _NOT + "`scopes` lists all that were entered",
+        "inactive_scopes": _NOT + "`scopes` lists all that were entered",
+        "ensure_active_values": _NOT + "a value is there as soon as its conditions hold",
+        "merge": _NOT + "what is asked for is added when it appears",
+        "from_proto": _NOT + _PROTO,
+        "to_proto": _NOT + _PROTO,
+    },
+}
+
+#: Arguments of the constructors of KerasTuner's tuners and oracles -> what becomes of them.
+ARGUMENTS: Mapping[str, str] = {
+    "oracle": _NOT + "give `objective`, `max_trials` and `strategy` to the tuner",
+    "hypermodel": "the same; may be left out where `run_trial` is overridden",
+    "objective": "the same",
+    "max_trials": "the same",
+    "seed": "the same; None is 0",
+    "hyperparameters": "the same, of evonas's or KerasTuner's",
+    "tune_new_entries": "the same",
+    "allow_new_entries": "the same",
+    "max_retries_per_trial": "the same",
+    "max_consecutive_failed_trials": "the same; None, the default, is no bound",
+    "max_model_size": "the same",
+    "optimizer": "the same",
+    "loss": "the same",
+    "metrics": "the same",
+    "distribution_strategy": "accepted with a warning, and ignored: trials train on what Keras sees",
+    "directory": "the same",
+    "project_name": "the same",
+    "logger": "accepted with a warning, and ignored: runs are committed, and `evonas status` reads them",
+    "tuner_id": "accepted with a warning, and ignored: a run has one tuner",
+    "overwrite": "the same, for runs of evonas; a folder of KerasTuner's own is left alone",
+    "executions_per_trial": "the same",
+    "max_epochs": _NOT + 'pass `epochs` to `search`; `strategy="evolution"` has no rungs for a function\'s models',
+    "factor": _NOT + "`eta=` of evonas's strategies with rungs",
+    "hyperband_iterations": _NOT + "`max_trials` or `time` bounds the search",
+    "num_initial_points": _NOT + "`population=` trials come first",
+    "alpha": _NOT + _STRATEGY,
+    "beta": _NOT + _STRATEGY,
+    "kwargs": "settings of evonas's, such as `population=8`",
+}
+
+#: Tuner of KerasTuner's -> what to write.
+TUNERS: Mapping[str, str] = {
+    "RandomSearch": '`Evolution(..., strategy="random")`',
+    "BayesianOptimization": '`Evolution(...)`: evolution screened by a Gaussian process; or `strategy="tpe"`',
+    "Hyperband": "`Evolution(...)`",
+    "GridSearch": '`Evolution(..., strategy="random")`: no grid, each set of values once',
+    "SklearnTuner": "`evonas.EvolutionSearchCV`",
+}
+
+#: Private methods of KerasTuner's Tuner that nobody would call here: to override one is refused.
+PRIVATE = frozenset(
+    (
+        "_activate_all_conditions",
+        "_build_and_fit_model",
+        "_build_hypermodel",
+        "_configure_tensorboard_dir",
+        "_deepcopy_callbacks",
+        "_filter_metrics",
+        "_get_build_config_fname",
+        "_get_checkpoint_fname",
+        "_get_tensorboard_dir",
+        "_get_tuner_fname",
+        "_is_worker",
+        "_override_compile_args",
+        "_populate_initial_space",
+        "_run_and_update_trial",
+        "_try_build",
+        "_try_run_and_update_trial",
+    )
+)
+
+
+def is_called(name: str) -> bool:
+    """Whether a method of that name, of a class derived from the tuner, is of use here as in KerasTuner."""
+    return name not in PRIVATE and not NAMES["Tuner"].get(name, "").startswith(_NOT)
+
+
+def why_not_there(kind: str, name: str) -> str:
+    """What to say of an attribute that there is not, of "Tuner", "Oracle" or "HyperParameters"."""
+    text = NAMES[kind].get(name, "")
+    why = text.removeprefix(_NOT) if text.startswith(_NOT) else "see docs/kerastuner.md for what there is"
+    return f"evonas's {kind} has no attribute {name!r}: {why}"
+
+
+def page() -> str:
+    """The page docs/kerastuner.md."""
+    parts = [
+        "# Coming from KerasTuner",
+        "`from evonas import tuner` and `tuner.Evolution(build, ...)` take the place of a tuner of KerasTuner's. "
+        "This page is made by `tests/tuner/test_names.py` from `evonas/tuner/names.py`, which is compared with the "
+        "installed KerasTuner: every public name of its Tuner, Oracle and HyperParameters is here.",
+        "## Tuners\n\n" + _table("KerasTuner", "evonas", TUNERS),
+        "## Arguments of the constructor\n\n" + _table("argument", "what becomes of it", ARGUMENTS),
+        *(f"## {kind}\n\n" + _table("name", "what becomes of it", names) for kind, names in NAMES.items()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(left: str, right: str, rows: Mapping[str, str]) -> str:
+    lines = [f"| {left} | {right} |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in sorted(rows.items()))]
+    return "\n".join(lines)

@@ -1,0 +1,164 @@
+"""Tuners that derive from `Evolution`: which of their methods are called, and the trial that calls them.
+
+What a subclass does in a trial, it does to itself, as in KerasTuner: such trials run in this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from evonas.evaluation import Evaluation, Status
+from evonas.tuner.hyperparameters import HyperParameters
+from evonas.tuner.names import is_called
+from evonas.tuner.trial import Trial
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.training.trials import Headway
+    from evonas.training.tuning import Kept, TunerTrial
+    from evonas.tuner.evolution import Evolution
+
+__all__ = ["Running", "SubclassTrial", "check_subclass", "overridden"]
+
+#: What is called in the midst of a trial.
+_IN_TRIALS = (
+    *("run_trial", "pre_create_trial", "on_trial_begin", "on_trial_end"),
+    *("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"),
+)
+_BY_CALLBACK = frozenset(("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"))
+
+
+def check_subclass(cls: type, base: type) -> None:
+    """Refuses a class with a method of KerasTuner's that would never be called.
+
+    Raises:
+        InputError: it has one; says which.
+    """
+    mine = (kind for kind in cls.__mro__ if kind not in base.__mro__)
+    for kind in mine:
+        for name in vars(kind):
+            if not is_called(name):
+                raise InputError(
+                    f"{cls.__name__} must not define {name!r}, which KerasTuner calls and evonas never would: override "
+                    "run_trial, build or fit instead (docs/kerastuner.md lists what is called)"
+                )
+
+
+def overridden(tuner: Evolution, base: type) -> frozenset[str]:
+    """Hooks of trials that the tuner has in place of its base's."""
+    return frozenset(
+        name for name in _IN_TRIALS if name in vars(tuner) or getattr(type(tuner), name) is not getattr(base, name)
+    )
+
+
+@dataclass(eq=False)
+class Running:
+    """A trial that runs.
+
+    Attributes:
+        trial: as the user's methods see it.
+        spec: what is done unless they do otherwise.
+        seed: of everything random.
+        headway: told of each epoch.
+        kept: keeps the weights of the best epoch.
+        given: what is called by a callback.
+    """
+
+    trial: Trial
+    spec: TunerTrial
+    seed: int
+    headway: Headway
+    kept: Kept
+    given: frozenset[str] = frozenset()
+
+    def executed(self, tuner: Evolution, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> list[Any]:
+        """What `run_trial` does unless it is overridden: builds and fits, as often as there are executions."""
+        from evonas.training.tuning import hook_callback
+
+        watching = [hook_callback(tuner, self.trial)] if self.given & _BY_CALLBACK else []
+        hp = self.trial.hyperparameters
+        return self.spec.executed(hp, self.seed, self.headway, self.kept, arguments, named, watching)
+
+
+@dataclass(eq=False)
+class SubclassTrial:
+    """Calls the methods of a tuner for each set of hyperparameters. Meets `Trial`.
+
+    Attributes:
+        tuner: whose methods these are.
+        spec: what is done unless they do otherwise.
+        given: the hooks that are overridden.
+        number: of the next trial.
+        first: genes of a trial that was run before the search began, and what came of it.
+    """
+
+    tuner: Evolution
+    spec: TunerTrial
+    given: frozenset[str]
+    number: int = 0
+    first: tuple[Mapping[str, Any], Evaluation] | None = field(default=None, repr=False)
+
+    def __call__(self, genes: Mapping[str, Any], seed: int, headway: Headway) -> Evaluation:
+        """See `Trial`."""
+        if self.first is not None and dict(self.first[0]) == dict(genes):
+            return self.first[1]
+        return self.run(self.spec.hyperparameters(genes, seed), seed, headway)
+
+    def run(self, hp: HyperParameters, seed: int, headway: Headway) -> Evaluation:
+        """The trial of these hyperparameters."""
+        tuner, digits = self.tuner, len(str(self.tuner.max_trials))
+        trial = Trial(hp, f"{self.number:0{digits}d}")
+        self.number += 1
+        self._hook("pre_create_trial")
+        tuner.oracle.begin(trial)
+        self._hook("on_trial_begin", trial)
+        try:
+            return self._evaluated(trial, seed, headway)
+        except Exception as error:
+            trial.status, trial.message = "FAILED", f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            try:
+                if trial.status != "RUNNING":
+                    self._hook("on_trial_end", trial)
+            finally:
+                tuner.oracle.end(trial)
+
+    def _evaluated(self, trial: Trial, seed: int, headway: Headway) -> Evaluation:
+        from evonas.training.tuning import Kept, TooLarge, evaluation_of
+
+        tuner, spec, hp = self.tuner, self.spec, trial.hyperparameters
+        for left in range(spec.retries, -1, -1):
+            kept = Kept(spec.objective)
+            tuner.running = Running(trial, spec, seed, headway, kept, self.given)
+            try:
+                given = tuner.run_trial(trial, *spec.arguments, **spec.named)
+            except TooLarge as error:
+                trial.status, trial.message = "FAILED", str(error)
+                return Evaluation(Status.FAILED, reason=str(error), parameters=kept.parameters, notes=hp.report())
+            except InputError:
+                raise
+            except Exception:
+                if not left:
+                    raise
+                continue
+            finally:
+                tuner.running = None
+            break
+        told = trial.metrics.metrics
+        found = evaluation_of(dict(told) if given is None and told else given, spec.objective, kept, hp.report())
+        trial.metrics.metrics.update(found.scores)
+        trial.score, trial.best_step = found.scores[spec.objective.name], max(0, found.best_epoch - 1)
+        trial.status = "COMPLETED"
+        return found
+
+    def _hook(self, name: str, *arguments: Any) -> None:
+        if name in self.given:
+            try:
+                getattr(self.tuner, name)(*arguments)
+            except InputError:
+                raise
+            except Exception as error:
+                raise InputError(f"{name} must not raise, but it did: {type(error).__name__}: {error}") from error

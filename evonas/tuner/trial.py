@@ -1,0 +1,191 @@
+"""`Trial`: one set of hyperparameters and what came of it, as KerasTuner shows it; and `Oracle`, which holds all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from evonas.tuner.hyperparameters import HyperParameters
+from evonas.tuner.names import why_not_there
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.tuner.evolution import Evolution
+    from evonas.tuner.objectives import TunerObjective
+
+__all__ = ["Metrics", "Oracle", "Trial"]
+
+
+class Metrics:
+    """The scores of a trial, by name."""
+
+    def __init__(self, values: Mapping[str, float]) -> None:
+        """Of these values, at the best epoch."""
+        self.metrics = dict(values)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is one of that name."""
+        return name in self.metrics
+
+    def get_best_value(self, name: str) -> float | None:
+        """The value at the best epoch, the mean over executions; None where there is none."""
+        return self.metrics.get(name)
+
+    get_last_value = get_best_value
+
+
+class Trial:
+    """One trial.
+
+    Attributes:
+        trial_id: its number, as text.
+        hyperparameters: with their values.
+        score: of the objective, None while there is none.
+        best_step: epoch with the best score, from 0.
+        status: "RUNNING", "COMPLETED" or "FAILED".
+        message: why it failed.
+        metrics: scores by name.
+    """
+
+    def __init__(self, hyperparameters: HyperParameters, trial_id: str, status: str = "RUNNING") -> None:
+        """One that runs."""
+        self.hyperparameters, self.trial_id, self.status = hyperparameters, trial_id, status
+        self.score: float | None = None
+        self.best_step = 0
+        self.message: str | None = None
+        self.metrics = Metrics({})
+
+    def summary(self) -> None:
+        """Prints hyperparameters and score."""
+        print(f"Trial {self.trial_id} summary")
+        print("Hyperparameters:")
+        self.display_hyperparameters()
+        for line in [f"Score: {self.score}"] * (self.score is not None) + [self.message] * (self.message is not None):
+            print(line)
+
+    def display_hyperparameters(self) -> None:
+        """Prints names and values."""
+        for name, value in self.hyperparameters.values.items():
+            print(f"{name}: {value}")
+
+    def get_state(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {
+            "trial_id": self.trial_id,
+            "hyperparameters": self.hyperparameters.get_config(),
+            "metrics": dict(self.metrics.metrics),
+            "score": self.score,
+            "best_step": self.best_step,
+            "status": self.status,
+            "message": self.message,
+        }
+
+
+class Oracle:
+    """What KerasTuner's oracle tells of a search; evonas's strategies decide in its place."""
+
+    def __init__(self, tuner: Evolution) -> None:
+        """Of a tuner."""
+        self._tuner = tuner
+        self._live: dict[str, Trial] = {}
+        self._told: dict[str, dict[str, float]] = {}
+
+    @property
+    def objective(self) -> TunerObjective:
+        """What ranks."""
+        return self._tuner.objective
+
+    @property
+    def max_trials(self) -> int:
+        """Trials in all."""
+        return self._tuner.max_trials
+
+    @property
+    def seed(self) -> int:
+        """Of everything random."""
+        return self._tuner.seed
+
+    @property
+    def directory(self) -> str:
+        """Where projects are."""
+        return self._tuner.directory
+
+    @property
+    def project_name(self) -> str:
+        """Of the run directory in it."""
+        return self._tuner.project_name
+
+    @property
+    def allow_new_entries(self) -> bool:
+        """Whether `build` may ask for what was not given."""
+        return self._tuner.allow_new_entries
+
+    @property
+    def tune_new_entries(self) -> bool:
+        """Whether that is searched."""
+        return self._tuner.tune_new_entries
+
+    @property
+    def max_retries_per_trial(self) -> int:
+        """How often a trial that raises is tried again."""
+        return self._tuner.max_retries_per_trial
+
+    @property
+    def max_consecutive_failed_trials(self) -> int | None:
+        """Trials in a row without a score that end the search."""
+        return self._tuner.max_consecutive_failed_trials
+
+    @property
+    def hyperparameters(self) -> HyperParameters:
+        """The space, with defaults."""
+        return self.get_space()
+
+    @property
+    def trials(self) -> dict[str, Trial]:
+        """All trials so far, by their number."""
+        return {each.trial_id: each for each in self._tuner.done_trials()} | self._live
+
+    @property
+    def start_order(self) -> list[str]:
+        """Numbers of the trials, in the order in which they began."""
+        return list(self.trials)
+
+    def get_space(self) -> HyperParameters:
+        """The space, with defaults."""
+        return HyperParameters.of(self._tuner.known)
+
+    def get_trial(self, trial_id: str) -> Trial:
+        """The trial of that number. Raises KeyError where there is none."""
+        return self.trials[trial_id]
+
+    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
+        """The best ones with a score, best first."""
+        return self._tuner.done_trials(num_trials)
+
+    def remaining_trials(self) -> int:
+        """Trials that a `search` would still do."""
+        return self._tuner.remaining_trials
+
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> str:
+        """Scores of the trial that runs, in a `run_trial` that returns none.
+
+        Raises:
+            InputError: no such trial runs.
+        """
+        if trial_id not in self._live:
+            raise InputError(f"trial_id must be that of the trial that runs, not {trial_id!r}: call it in run_trial")
+        self._told.setdefault(trial_id, {}).update({name: float(value) for name, value in metrics.items()})
+        self._live[trial_id].metrics.metrics.update(self._told[trial_id])
+        return self._live[trial_id].status
+
+    def begin(self, trial: Trial) -> None:
+        """The trial runs."""
+        self._live[trial.trial_id] = trial
+
+    def end(self, trial: Trial) -> dict[str, float]:
+        """The trial runs no more; gives what `update_trial` was told of it."""
+        self._live.pop(trial.trial_id, None)
+        return self._told.pop(trial.trial_id, {})
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(why_not_there("Oracle", name))
