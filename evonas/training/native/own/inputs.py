@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evonas.training.native.own.refusal import Refusal
 
-__all__ = ["PREPARATIONS", "arrays_of", "as_array"]
+__all__ = ["PREPARATIONS", "Prepare", "arrays_of", "as_array"]
 
 Array = NDArray[Any]
 Prepare = Callable[[Array], Array]

@@ -10,14 +10,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.training.native.instructions import LOSSES
 from evonas.training.native.lowering import Builder, Program, Tensor
 from evonas.training.native.own.graph import Graph, graph_of
-from evonas.training.native.own.inputs import PREPARATIONS, Prepare, arrays_of
+from evonas.training.native.own.inputs import PREPARATIONS, Prepare, arrays_of, as_array
 from evonas.training.native.own.layers import LAYERS, Lowering, activation_name, check
 from evonas.training.native.own.losses import ENDINGS, Loss, loss_of
 from evonas.training.native.own.optimizers import Rule, rule_of
 from evonas.training.native.own.refusal import Refusal, Refused
-from evonas.training.native.training import CHUNK_ROWS, predict
+from evonas.training.native.training import CHUNK_ROWS, blank_arrays, predict, run_program
 
 __all__ = ["Lowered", "lowered"]
 
@@ -76,8 +77,36 @@ class Lowered:
         return np.asarray(ENDINGS[self.loss.ending](raw), np.float32)
 
     def predict(self, x: Any) -> NDArray[np.float32]:
-        """As `keras.Model.predict`, with the weights that the model has now."""
+        """As `keras.Model.predict`, with the weights that the model has now. Raises as `features`."""
         return self.outputs(predict(self.program, self.weights(), self.features(x)))
+
+    def evaluate(self, x: Any, y: Any) -> float:
+        """The loss, as of `keras.Model.evaluate`, with the weights that the model has now. Raises as `features`."""
+        program, features = self.program, self.features(x)
+        targets = self.loss.targets(as_array(y, "y"), program.output.width)
+        weights, statistics = program.pack(self.weights())
+        curve = np.zeros(1)
+        arrays = blank_arrays(program) | {
+            "weights": weights,
+            "statistics": statistics,
+            "x_validation": features,
+            "y_validation": targets,
+            "outputs": np.zeros((len(features), program.output.width), np.float32),
+            "limits": np.array([self.loss.knee, 0], np.float32),
+            "curve": curve,
+        }
+        control = {"validation_rows": len(features), "targets": targets.shape[1]}
+        run_program(program, arrays, control | {"loss": LOSSES.index(self.loss.kind)})
+        return float(curve[0]) + self.penalty(weights)
+
+    def penalty(self, weights: NDArray[np.float32]) -> float:
+        """What the penalties of weights, flat as in the program, add to a loss."""
+        total = 0.0
+        for name, l1, l2 in self.penalties:
+            place = self.program.variables[name]
+            values = weights[place.start : place.stop].astype(np.float64)
+            total += l1 * float(np.abs(values).sum()) + l2 * float((values * values).sum())
+        return total
 
 
 def lowered(model: keras.Model, batch_size: int = 32) -> Lowered | Refused:

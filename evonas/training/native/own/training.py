@@ -41,6 +41,7 @@ class OwnTraining:
     """A model in training. It begins with the weights, and what the optimizer holds, of the Keras model.
 
     Attributes:
+        model: of Keras; it changes with `write` only.
         outputs: of the training rows in the last epoch, in its order, before each step; none unless asked for.
         validation_outputs: of the validation rows after the last epoch.
         stop: made 1, from any thread, it ends the training within a step.
@@ -65,7 +66,7 @@ class OwnTraining:
             seed: of dropout.
             keep_outputs: whether `outputs` are wanted.
         """
-        self._model, self._lowered, self._data = model, lowered, data
+        self.model, self._lowered, self._data = model, lowered, data
         program, rule = lowered.program, lowered.rule
         self._steps = -(-len(data.x) // batch_size)
         self._names = {id(variable): name for name, variable in lowered.variables.items()}
@@ -137,7 +138,7 @@ class OwnTraining:
         if found["progress"][2]:
             raise Stopped
         self._iterations += self._steps
-        return float(found["train_curve"][0]), float(found["curve"][0]) + self._penalty()
+        return float(found["train_curve"][0]), float(found["curve"][0]) + self._lowered.penalty(self._arrays["weights"])
 
     def weights(self) -> list[Array]:
         """Copies of the weights, as `keras.Model.get_weights`."""
@@ -149,13 +150,13 @@ class OwnTraining:
         values = program.unpack(self._arrays["weights"], self._arrays["statistics"])
         return [
             (variable, values[self._names[id(variable)]] if id(variable) in self._names else _value(variable))
-            for variable in self._model.weights
+            for variable in self.model.weights
         ]
 
     def assign(self, weights: list[Array]) -> None:
         """Puts weights in place, as `keras.Model.set_weights`."""
         values = dict(self._lowered.constants)
-        for variable, value in zip(self._model.weights, weights, strict=True):
+        for variable, value in zip(self.model.weights, weights, strict=True):
             if id(variable) in self._names:
                 values[self._names[id(variable)]] = value
         self._arrays["weights"][:], self._arrays["statistics"][:] = self._lowered.program.pack(values)
@@ -171,9 +172,9 @@ class OwnTraining:
                 variable.assign(values)
         if not optimizer:
             return
-        held = self._model.optimizer
+        held = self.model.optimizer
         if not held.built:
-            held.build(self._model.trainable_variables)
+            held.build(self.model.trainable_variables)
         held.iterations.assign(self._iterations)
         rule, places = self._lowered.rule, self._lowered.program.variables
         for attribute, name in ((rule.first, "first"), (rule.second, "second")):
@@ -188,7 +189,7 @@ class OwnTraining:
             held._u_product.assign(np.prod(decays, dtype=np.float32))
 
     def _moment(self, attribute: str, blank: float) -> Array:
-        program, optimizer = self._lowered.program, self._model.optimizer
+        program, optimizer = self._lowered.program, self.model.optimizer
         flat = np.full(program.num_weights, blank, np.float32)
         if optimizer.built and attribute:
             for slot, (name, _) in zip(getattr(optimizer, attribute), self._trained, strict=True):
@@ -204,15 +205,6 @@ class OwnTraining:
             starts = {program.variables[name].start for name, _ in self._trained}
             whole = [*sorted(starts), program.num_weights]
         return np.array(whole, np.int64)
-
-    def _penalty(self) -> float:
-        """What the penalties of the weights add to a loss now."""
-        total, places = 0.0, self._lowered.program.variables
-        for name, l1, l2 in self._lowered.penalties:
-            place = places[name]
-            values = self._arrays["weights"][place.start : place.stop].astype(np.float64)
-            total += l1 * float(np.abs(values).sum()) + l2 * float((values * values).sum())
-        return total
 
 
 def _value(variable: Any) -> Array:
