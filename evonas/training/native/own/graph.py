@@ -96,8 +96,9 @@ def _visit(graph: Graph, tensor: Any, numbers: dict[int, int], seen: set[int]) -
         return numbers[id(tensor)]
     operation, at, place = tensor._keras_history
     node = operation._inbound_nodes[at]
-    given = node.arguments
-    values = [value for value in keras.tree.flatten((given.args, given.kwargs)) if value is not None]
+    # Whether it is training is what `fit` says, whatever was said when the model was put together.
+    named = {name: value for name, value in node.arguments.kwargs.items() if name != "training"}
+    values = [value for value in keras.tree.flatten((node.arguments.args, named)) if value is not None]
     if len(values) != len(node.input_tensors) or not values:
         raise Refusal(f"{_named(operation)} is called with more than tensors")
     sources = tuple(_visit(graph, source, numbers, seen) for source in node.input_tensors)

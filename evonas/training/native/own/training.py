@@ -138,7 +138,12 @@ class OwnTraining:
         if found["progress"][2]:
             raise Stopped
         self._iterations += self._steps
-        return float(found["train_curve"][0]), float(found["curve"][0]) + self._lowered.penalty(self._arrays["weights"])
+        return float(found["train_curve"][0]), float(found["curve"][0]) + self.penalty
+
+    @property
+    def penalty(self) -> float:
+        """What the penalties of the weights add to a loss now."""
+        return self._lowered.penalty(self._arrays["weights"])
 
     def weights(self) -> list[Array]:
         """Copies of the weights, as `keras.Model.get_weights`."""
