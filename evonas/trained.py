@@ -26,9 +26,13 @@ class Trained:
     natively: int = 0
     by_keras: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def total(self) -> int:
+        """All models."""
+        return self.natively + sum(self.by_keras.values())
+
     def __str__(self) -> str:
-        total = sum(self.by_keras.values())
-        text = f"{self.natively} models trained natively, {total} by Keras"
+        text = f"{self.natively} models trained natively, {self.total - self.natively} by Keras"
         if not self.by_keras:
             return text
         common = sorted(self.by_keras.items(), key=lambda pair: -pair[1])

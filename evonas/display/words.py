@@ -6,6 +6,7 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from evonas.genome_files import network_facts
 from evonas.runs.finals import Finalist
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
+from evonas.trained import trained
 from genomes.spaces import describe, space_from_json
 
 if TYPE_CHECKING:
@@ -180,6 +182,8 @@ def summary_lines(run: RunReader) -> list[str]:
     lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}{by}"]
     if run.infeasible:
         lines.append(f"{_count(run.infeasible, 'network')} over the limits, not trained")
+    if (ways := trained(record.evaluation for record in run.records())).total:
+        lines.append(str(ways))
     best = _leader(run)
     if best is None:
         reasons = Counter(record.evaluation.reason for record in run.records()).most_common(3)
@@ -261,6 +265,7 @@ def summary_values(run: RunReader) -> dict[str, Any]:
         "run_dir": str(run.directory),
         "running": run.owner is not None,
         "trainer": run.settings.trainer,
+        "trained": None if not (ways := trained(each.evaluation for each in run.records())).total else asdict(ways),
         "stop": run.stop,
         "generations": run.generations,
         "evaluated": run.evaluated,

@@ -17,6 +17,8 @@
 - The genes `batch_size` (32 unless given) and `epochs` (at most those of the run) count for both.
 - After each epoch the loss on the validation rows is measured, the model's own; the weights of the best epoch are
   scored and kept, and a training without improvement stops early. Callbacks belong to `fit`, which evonas calls.
+- With the trainer "native", the default on a CPU, a model in which everything is known is trained natively, any other
+  by Keras; the evaluation's notes say which way, and why. See `evonas.training.native.own`.
 - `keras.utils.set_random_seed` is called before each building, so that equal genes give equal bits. A training goes on
   from a snapshot with its weights, its optimizer and the seeds of its random layers.
 - What `build` or the training raises makes that model FAILED, with the reason; the traceback is in `worker.log`. A

@@ -20,8 +20,8 @@ KerasTuner itself need not be installed. What differs from it:
 - The space is found by calling `build`, not only once for each conditional scope but also for what Python's own `if`
   and `for` hide; a `fit` of one's own is called, too, up to where it uses the model. What only a trial reveals is drawn
   at random there, and not evolved.
-- Trials run in a worker process, which the function, its data and the callbacks are sent to; `in_process=True` keeps
-  them here. What callbacks learn stays there. A `tf.data.Dataset` is read once and given batch by batch, in its order.
+- Trials run in this process where the model of the defaults is trained natively, without Keras's `fit`; else in a
+  worker process, which the function, its data and the callbacks are sent to. `in_process` says otherwise. What callbacks learn stays there. A `tf.data.Dataset` is read once and given batch by batch, in its order.
 - The first trial has the defaults. A trial that fails costs that trial; when the first ones all fail alike, the search
   stops. An objective that is not logged stops it too.
 - A project is a run directory of evonas's, committed trial by trial. The same tuner on the same directory goes on with

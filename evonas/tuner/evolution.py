@@ -110,7 +110,8 @@ class Evolution:
             time: wall-clock bound of the search, such as "10m" or seconds.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             in_process: whether to train in this process, for what cannot be sent to another one; None does so where a
-                subclass has methods of its own that trials call.
+                subclass has methods of its own that trials call, and where the model of the defaults is trained
+                natively. `trainer="single"` leaves all training to Keras.
             distribution_strategy, logger, tuner_id: of KerasTuner's; ignored with a warning.
             **settings: of the strategy, such as `population=8`; see `evonas.Settings`.
 
@@ -272,8 +273,8 @@ class Evolution:
                 on_part=None if quiet else self._report,
                 interruption=Interruption(quiet=quiet),
             )
-        if not quiet:
-            print(self.trained, flush=True)
+        if not quiet and (ways := self.trained).total:
+            print(ways, flush=True)
         self.on_search_end()
 
     def _trial_search(
@@ -421,7 +422,7 @@ class Evolution:
         """Prints the best trials."""
         with self._read() as run:
             print(f"Results in {self.project_dir}: {run.evaluated} trials, {run.failed} of them without a score")
-            if str(ways := trained(record.evaluation for record in run.records())):
+            if (ways := trained(record.evaluation for record in run.records())).total:
                 print(ways)
             print(f"Best {min(num_trials, run.evaluated - run.failed)} by {self._shown}:")
             failed = [each for each in run.records() if each.evaluation.status is not Status.OK][:3]
