@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from evonas.data.prepared import Split
-from genomes.dense.genome import DenseGenome
+from genomes.dense.genome import DenseGenome, Training
 
 __all__ = ["AS_IT_COMES", "BEST_WAYS", "Way", "build", "measure", "tune"]
 
@@ -37,42 +37,75 @@ class Way:
 AS_IT_COMES = Way()
 #: Large validation batches, too: training stays the same work, and the peer is faster by them.
 BEST_WAYS = tuple(Way(steps, jit, 1024) for steps in (64, 0) for jit in (False, True))
+_NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
 
 
-def build(network: DenseGenome, num_features: int, num_rows: int, way: Way) -> keras.Model:
-    """The compiled model of a chain."""
+def build(
+    network: DenseGenome, num_features: int, num_rows: int, way: Way, task: str = "regression", epochs: int = 30
+) -> keras.Model:
+    """The compiled model of a chain; of one output."""
     settings = network.training
+    l2 = keras.regularizers.L2(settings.l2) if settings.l2 else None
+    common = {"kernel_initializer": network.initializer, "kernel_regularizer": l2}
     model = keras.Sequential([keras.Input((num_features,))])
     for layer in network.layers:
-        model.add(keras.layers.Dense(layer.units, activation=layer.activation))
-    model.add(keras.layers.Dense(1))
-    optimizer = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[settings.optimizer]
+        model.add(keras.layers.Dense(layer.units, use_bias=network.normalization != "batch", **common))
+        if network.normalization != "none":
+            model.add(_NORMALIZATIONS[network.normalization]())
+        model.add(keras.layers.Activation(layer.activation))
+        if network.dropout:
+            model.add(keras.layers.Dropout(network.dropout))
+    model.add(keras.layers.Dense(1, **common))
+    steps = -(-num_rows // settings.batch_size)
+    loss = "mse" if task == "regression" else keras.losses.BinaryCrossentropy(from_logits=True)
     model.compile(
-        optimizer=optimizer(settings.learning_rate),
-        loss="mse",
-        steps_per_execution=way.steps_per_execution or -(-num_rows // settings.batch_size),
+        optimizer=_optimizer(settings, epochs * steps),
+        loss=loss,
+        steps_per_execution=way.steps_per_execution or steps,
         jit_compile=way.jit_compile,
     )
     return model
 
 
+def _optimizer(settings: Training, steps: int) -> keras.optimizers.Optimizer:
+    peak, warm = settings.learning_rate, round(settings.warmup * steps)
+    rate: Any = peak
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(
+            peak / (warm + 1), steps - warm, warmup_target=peak if warm else None, warmup_steps=warm
+        )
+    elif settings.schedule == "exponential":
+        rate = keras.optimizers.schedules.ExponentialDecay(peak, steps, 0.01)
+    match settings.optimizer:
+        case "sgd":
+            return keras.optimizers.SGD(rate)
+        case "momentum" | "nesterov":
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=settings.optimizer == "nesterov")
+        case "adamw":
+            return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    kinds = {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam, "rmsprop": keras.optimizers.RMSprop}
+    return kinds[settings.optimizer](rate)
+
+
 class _Clock(keras.callbacks.Callback):
-    """When each epoch ended."""
+    """When each epoch ended: wall clock and processor time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.times: list[float] = []
+        self.times: list[tuple[float, float]] = []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.times.append(time.perf_counter())
+        self.times.append((time.perf_counter(), time.process_time()))
 
 
-def _seconds(network: DenseGenome, split: Split, epochs: int, measured_epochs: int, way: Way) -> dict[str, float]:
+def _seconds(
+    network: DenseGenome, split: Split, epochs: int, measured_epochs: int, way: Way, task: str
+) -> dict[str, float]:
     """Seconds to build, compile and fit one network; epochs beyond the measured ones at the steady epochs' mean."""
     measured = min(epochs, measured_epochs)
     clock = _Clock()
-    began = time.perf_counter()
-    model = build(network, split.x_train.shape[1], len(split.x_train), way)
+    began = (time.perf_counter(), time.process_time())
+    model = build(network, split.x_train.shape[1], len(split.x_train), way, task, epochs)
     model.fit(
         split.x_train,
         split.y_train,
@@ -84,23 +117,29 @@ def _seconds(network: DenseGenome, split: Split, epochs: int, measured_epochs: i
         callbacks=[clock],
         verbose=0,
     )
-    spent = time.perf_counter() - began
-    steady = float(np.mean(np.diff(clock.times))) if measured > 1 else spent
+    ended = (time.perf_counter(), time.process_time())
+    found = {}
+    for place, name in enumerate(("whole", "whole_cpu")):
+        spent = ended[place] - began[place]
+        ends = [times[place] for times in clock.times]
+        steady = float(np.mean(np.diff(ends))) if measured > 1 else spent
+        found[name] = spent + (epochs - measured) * steady
     del model
     keras.utils.clear_session()
     gc.collect()
-    return {
-        "first_epoch": clock.times[0] - began,
-        "steady_epoch": steady,
-        "whole": spent + (epochs - measured) * steady,
-    }
+    return found
 
 
 def measure(
-    networks: list[DenseGenome], split: Split, epochs: int, way: Way, measured_epochs: int = 5
+    networks: list[DenseGenome],
+    split: Split,
+    epochs: int,
+    way: Way,
+    measured_epochs: int = 5,
+    task: str = "regression",
 ) -> dict[str, Any]:
     """Mean seconds a network, by epochs as `_seconds` says."""
-    each = [_seconds(network, split, epochs, measured_epochs, way) for network in networks]
+    each = [_seconds(network, split, epochs, measured_epochs, way, task) for network in networks]
     mean = {name: float(np.mean([one[name] for one in each])) for name in each[0]}
     return {"way": asdict(way), "networks": len(networks), "measured_epochs": min(epochs, measured_epochs), **mean}
 

@@ -1,91 +1,88 @@
-"""Cost per network against population size, width and depth, and the plot of it."""
+"""Cost a network and epoch against width, depth, batch, rows and population size, and the plot of it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import peers
-import probe
 import work
+from native import train
 from plot import Chart, Line, write_svg
 
-from evonas.data.prepared import PreparedData
-from genomes.dense.genome import DenseGenome
+from evonas.data.prepared import PreparedData, Split
 
 __all__ = ["measure", "plot"]
 
-POPULATIONS = (1, 4, 16, 64, 256, 1024, 4096)
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 DEPTHS = (1, 2, 3, 4, 6, 8)
-_UNIFORM_NETWORKS = 16
-_EVONAS, _WITHOUT, _KERAS, _BEST = "#0b69a3", "#5fb0dd", "#b44d12", "#e0a15e"
+BATCHES = (8, 16, 32, 64, 128, 256, 512)
+SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)
+POPULATIONS = (1, 2, 4, 16, 64, 256)
+_NETWORKS = 4
+_WALL, _CPU = "#0b69a3", "#b44d12"
 
 
-def measure(data: PreparedData, epochs: int, networks: int, sample: int, way: peers.Way) -> dict[str, Any]:
-    """Milliseconds a network and epoch, with compilation and without, and the peer's.
+def measure(path: Path | None, epochs: int) -> dict[str, Any]:
+    """Milliseconds of wall clock and of processor time a network and epoch.
 
     Args:
-        data: one split.
+        path: california_housing.csv; synthetic rows of the same shape without it.
         epochs: of each training.
-        networks: the largest population.
-        sample: networks that the peer trains for the mixed population; one for each width and depth.
-        way: the peer at its best.
     """
-    split = data.splits[0]
-    populations = [count for count in POPULATIONS if count <= networks]
-    shapes = {
-        "population": {count: work.mixed(count) for count in populations},
-        "width": {units: [work.chain([units, units])] * _UNIFORM_NETWORKS for units in WIDTHS},
-        "depth": {depth: [work.chain([64] * depth)] * _UNIFORM_NETWORKS for depth in DEPTHS},
+    data = work.one_split(work.Rows.load(path))
+    chains = {
+        "width": {units: [work.chain([units, units])] * _NETWORKS for units in WIDTHS},
+        "depth": {depth: [work.chain([64] * depth)] * _NETWORKS for depth in DEPTHS},
+        "batch": {rows: [work.chain([64, 64], batch_size=rows)] * _NETWORKS for rows in BATCHES},
+        "population": {count: work.mixed(count) for count in POPULATIONS},
     }
-    mixed = _peer(work.sample(work.mixed(max(populations)), sample), split, epochs, way)
-    found: dict[str, Any] = {"epochs": epochs, "uniform_networks": _UNIFORM_NETWORKS, "best_way": str(way)}
-    for name, each in shapes.items():
-        found[name] = []
-        for value, population in each.items():
-            run = probe.train(data, population, epochs)
-            trained = run.trained(epochs) * epochs / 1e3
-            row = {
-                "value": value,
-                "ms": run.seconds / trained,
-                "ms_without_compilation": run.seconds_without_compilation / trained,
-                "programs": run.compiled,
-            }
-            row |= mixed if name == "population" else _peer(population[:1], split, epochs, way)
-            found[name].append(row)
-            print(f"  {name} {value}: {row['ms']:.2f} ms, without compilation {row['ms_without_compilation']:.2f}")
+    found: dict[str, Any] = {"epochs": epochs}
+    for name, each in chains.items():
+        found[name] = [{"value": value, **_cost(data, networks, epochs)} for value, networks in each.items()]
+    parts = {round(share * len(data.splits[0].x_train)): _part(data, share) for share in SHARES}
+    networks = [work.chain([64, 64])] * _NETWORKS
+    found["rows"] = [{"value": rows, **_cost(part, networks, epochs)} for rows, part in parts.items()]
     return found
 
 
-def _peer(networks: list[DenseGenome], split: Any, epochs: int, way: peers.Way) -> dict[str, float]:
-    ways = {"keras_ms": peers.AS_IT_COMES, "keras_best_ms": way}
-    return {
-        name: peers.measure(networks, split, epochs, each, measured_epochs=3)["whole"] / epochs * 1e3
-        for name, each in ways.items()
-    }
+def _cost(data: PreparedData, networks: list[Any], epochs: int) -> dict[str, float]:
+    run = train(data, networks, epochs)
+    return {"ms": 1e3 * run["seconds"] / run["epochs"], "cpu_ms": 1e3 * run["cpu_seconds"] / run["epochs"]}
+
+
+def _part(data: PreparedData, share: float) -> PreparedData:
+    """The data with a share of the rows."""
+
+    def cut(values: Any) -> Any:
+        return values[: round(share * len(values))]
+
+    split = data.splits[0]
+    names = ("x_train", "y_train", "x_validation", "y_validation")
+    return replace(data, splits=(Split(*(cut(getattr(split, name)) for name in names)),))
 
 
 def plot(found: dict[str, Any], path: Path, machine: dict[str, Any]) -> None:
-    """Three panels: population size, width, depth."""
-    series = (
-        ("ms", "evonas", _EVONAS, False),
-        ("ms_without_compilation", "without compilation", _WITHOUT, False),
-        ("keras_ms", "Keras fit", _KERAS, True),
-        ("keras_best_ms", "Keras at its best", _BEST, True),
-    )
-    count = found["uniform_networks"]
+    """A panel each."""
     titles = {
+        "width": ("Width", f"units in each of 2 layers ({_NETWORKS} networks)", True),
+        "depth": ("Depth", f"hidden layers of 64 units ({_NETWORKS} networks)", False),
+        "batch": ("Batch", f"rows a step, 2 x 64 units ({_NETWORKS} networks)", True),
+        "rows": ("Rows", f"training rows, 2 x 64 units ({_NETWORKS} networks)", True),
         "population": ("Population size", "networks (mixed population)", True),
-        "width": ("Width", f"units in each of 2 layers ({count} networks)", True),
-        "depth": ("Depth", f"hidden layers of 64 units ({count} networks)", False),
     }
-    charts = []
-    for name, (title, label, log_x) in titles.items():
-        lines = [
-            Line(text, [(row["value"], row[key]) for row in found[name]], colour, dashed)
-            for key, text, colour, dashed in series
-        ]
-        charts.append(Chart(title, label, lines, log_x))
-    subtitle = f"{found['epochs']} epochs of California housing, batch 32 · {machine['cores']} cores"
+    series = (("ms", "wall clock", _WALL, False), ("cpu_ms", "processor time", _CPU, True))
+    charts = [
+        Chart(
+            title,
+            label,
+            [
+                Line(text, [(row["value"], row[key]) for row in found[name]], colour, dash)
+                for key, text, colour, dash in series
+            ],
+            log_x,
+        )
+        for name, (title, label, log_x) in titles.items()
+    ]
+    subtitle = f"{found['epochs']} epochs of California housing, native trainer, {machine['cores']} cores"
     write_svg(path, "Milliseconds a network and epoch", subtitle, charts)

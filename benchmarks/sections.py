@@ -1,33 +1,24 @@
-"""The sections of the benchmark: each measures one thing, adds its figures and returns what it measured.
-
-Importing this imports Keras, so settings of the process come first (`throughput.py`).
-"""
+"""The sections of `throughput.py`: each measures one thing, adds its figures and returns what it measured."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import subprocess
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import machine
-import peers
-import probe
+import processes
 import scaling
 import work
 from figures import Figure
-
-from evonas.data.prepared import PreparedData, Split
-from evonas.training.backends import current_backend
-from genomes.dense.genome import DenseGenome
 
 __all__ = ["EPOCHS", "NETWORKS", "SECTIONS", "Bench"]
 
@@ -35,241 +26,232 @@ __all__ = ["EPOCHS", "NETWORKS", "SECTIONS", "Bench"]
 NETWORKS, EPOCHS = 512, 30
 TEXTBOOK_EPOCHS, TEXTBOOK_CONFIGURATIONS = 100, 10
 GPU_NETWORKS = 4096
+#: File, target and epochs of the searches that are measured as a user makes them.
+SEARCHES = {
+    "california": ("california_housing.csv", "median_house_value", 20),
+    "titanic": ("titanic.csv", "Survived", 30),
+}
+ROOT = Path(__file__).parent.parent
 
 
 @dataclass
 class Bench:
-    """What sections share: the options, the data, and runs that several of them need."""
+    """What sections share: the options, and the figures found so far."""
 
     options: argparse.Namespace
-    rows: work.Rows
     figures: list[Figure] = field(default_factory=list)
-
-    @cached_property
-    def data(self) -> PreparedData:
-        """One split, the target standardised."""
-        return work.one_split(self.rows)
-
-    @property
-    def split(self) -> Split:
-        """The split of `data`."""
-        return self.data.splits[0]
-
-    @cached_property
-    def mixed(self) -> list[DenseGenome]:
-        """The mixed population."""
-        return work.mixed(self.options.networks)
-
-    @cached_property
-    def mixed_run(self) -> probe.Run:
-        """The mixed population's training, once for all sections that ask about it."""
-        return probe.train(self.data, self.mixed, self.options.epochs)
-
-    @cached_property
-    def mixed_tuned(self) -> tuple[peers.Way, list[dict[str, Any]]]:
-        """The peer's best way to train the mixed sample."""
-        return peers.tune(work.sample(self.mixed, self.options.sample), self.split, self.options.epochs)
 
     def add(self, *figures: Figure) -> None:
         """Takes figures into the table."""
         self.figures += figures
 
+    @property
+    def data(self) -> list[str]:
+        """The option that names the data."""
+        return ["--data", str(self.options.data)] if self.options.data else []
+
+
+def search(bench: Bench, name: str, must: float, aim: float) -> dict[str, Any]:
+    """20 random networks, trained by the command `evonas run`, against the same ones by Keras `fit` as it comes."""
+    file, target, epochs = SEARCHES[name]
+    table = bench.options.folder / file
+    title = f"a user's search: 20 networks x {epochs} epochs, {name}, whole process"
+    if not table.is_file():
+        bench.add(Figure(title, must, aim, None, note=f"{file} is not there"))
+        return {"measured": False}
+    epochs = _scaled(epochs, bench.options.epochs / EPOCHS, 2)
+    runs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(2):
+            out = Path(folder) / str(number)
+            arguments = ["--strategy", "random", "--population", "20", "--generations", "1", "--finalists", "0"]
+            arguments += ["--epochs", str(epochs), "--patience", str(epochs), "--out", str(out), "--quiet"]
+            runs.append(processes.evonas("run", str(table), "--target", target, *arguments))
+        peer = processes.script("fit.py", str(Path(folder) / "0"), "--epochs", str(epochs)).value
+    count, each = peer["networks"], peer["as_it_comes"]
+    whole, cpu = (peer["imports"][k] + count * each[key] for k, key in enumerate(("whole", "whole_cpu")))
+    wall = sum(one.wall for one in runs) / len(runs)
+    spent = sum(one.cpu for one in runs) / len(runs)
+    note = (
+        f"{runs[0].wall:.1f} and {runs[1].wall:.1f} s against {whole:.0f} s; processor time {spent:.1f} against "
+        f"{cpu:.0f} s: {cpu / spent:.1f}x"
+    )
+    bench.add(Figure(title, must, aim, whole / wall, note=note))
+    return {
+        "evonas": [asdict(one) | {"output": ""} for one in runs],
+        "keras": peer,
+        "ratio": whole / wall,
+        "cpu": cpu / spent,
+    }
+
 
 def mixed(bench: Bench) -> dict[str, Any]:
-    """The mixed population against Keras as it comes and at its best, compilation included."""
-    epochs, chosen = bench.options.epochs, work.sample(bench.mixed, bench.options.sample)
-
-    def as_it_comes() -> dict[str, Any]:
-        return peers.measure(chosen, bench.split, epochs, peers.AS_IT_COMES)
-
-    before = {"as_it_comes": as_it_comes()}
-    way, tried = bench.mixed_tuned
-    before["best"] = min(tried, key=lambda one: one["whole"])
-    run = bench.mixed_run
-    after = {"as_it_comes": as_it_comes(), "best": peers.measure(chosen, bench.split, epochs, way)}
-    ratios = {name: _ratio(run, epochs, before[name], after[name]) for name in before}
-    notes = {name: _peer_note(before[name], after[name]) for name in before}
-    bench.add(
-        Figure(
-            "mixed population, against Keras as it comes", 40, 100, ratios["as_it_comes"], note=notes["as_it_comes"]
-        ),
-        Figure("mixed population, against Keras at its best", 15, 30, ratios["best"], note=f"{notes['best']}; {way}"),
-        Figure("compile time, share of the whole", 15, 5, 100 * run.compile_share, "%", most=True, note=_compiled(run)),
-    )
-    return {
-        "run": run.summary(epochs),
-        "peers_before": before,
-        "peers_after": after,
-        "best_way": str(way),
-        "ways_tried": tried,
-        "ratios": ratios,
-        "sampling": work.SAMPLING,
-        "sample": [asdict(network) for network in chosen],
-        "extrapolation": "peer seconds a network: building, compiling and the measured epochs as they were, the other "
-        "epochs at the mean of those measured but the first; ratios take the mean of the peer's two measurements",
-    }
+    """The mixed population against Keras as it comes and at its best."""
+    options = bench.options
+    work_of = ["--epochs", str(options.epochs), *bench.data]
+    before = processes.script("native.py", "mixed", "--networks", str(options.networks), *work_of).value
+    peer = processes.script(
+        "fit.py", "--mixed", str(options.networks), "--sample", str(options.sample), "--tune", *work_of
+    ).value
+    after = processes.script("native.py", "mixed", "--networks", str(options.networks), *work_of).value
+    ours = [run["seconds"] * options.epochs / run["epochs"] for run in (before, after)]
+    mean = sum(ours) / len(ours)
+    for name, must, aim in (("as_it_comes", 80, 130), ("best", 30, 55)):
+        note = f"{1e3 * mean:.0f} ms a network against {peer[name]['whole']:.1f} s; before and after: " + ", ".join(
+            f"{1e3 * one:.0f} ms" for one in ours
+        )
+        words = {"as_it_comes": "as it comes", "best": "at its best"}[name]
+        note += f"; {peer['best_way']}" if name == "best" else ""
+        bench.add(Figure(f"mixed population, against Keras {words}", must, aim, peer[name]["whole"] / mean, note=note))
+    return {"before": before, "after": after, "keras": peer, "sampling": work.SAMPLING}
 
 
-def uniform(bench: Bench) -> dict[str, Any]:
-    """64 networks of 2 x 64 against Keras at its best."""
-    epochs, count = bench.options.epochs, _scaled(64, bench.options)
-    networks = [work.chain([64, 64], rate=10 ** (-3.5 + 1.5 * k / count)) for k in range(count)]
-    chosen = work.sample(networks, max(bench.options.sample // 2, 1))
-    way, tried = peers.tune(chosen, bench.split, epochs)
-    before = min(tried, key=lambda one: one["whole"])
-    run = probe.train(bench.data, networks, epochs)
-    after = peers.measure(chosen, bench.split, epochs, way)
-    ratio = _ratio(run, epochs, before, after)
-    note = f"{_peer_note(before, after)}; {way}; {_compiled(run)}"
-    bench.add(Figure(f"uniform shape ({count} x 2 layers of 64), against Keras at its best", 30, 60, ratio, note=note))
-    return {"run": run.summary(epochs), "peer_before": before, "peer_after": after, "ways_tried": tried, "ratio": ratio}
-
-
-def wide(bench: Bench) -> dict[str, Any]:
-    """Useful GFLOP/s of wide networks against the machine's matrix product."""
-    epochs, networks = max(bench.options.epochs // 3, 2), work.wide(_scaled(64, bench.options))
-    before = machine.peak_gflops()
-    run = probe.train(bench.data, networks, epochs)
-    after = machine.peak_gflops()
-    peaks = {name: max(before[name], after[name]) for name in before}
-    library = max(peaks, key=lambda name: peaks[name])
-    train_rows, validation_rows = len(bench.split.x_train), len(bench.split.x_validation)
-    useful = sum(
-        work.weights(network) * evaluation.epochs * (6 * train_rows + 2 * validation_rows) / 1e9
-        for network, evaluation in zip(networks, run.evaluations, strict=True)
-    )
-    whole, without = useful / run.seconds, useful / run.seconds_without_compilation
-    note = (
-        f"{whole:.0f} of {peaks[library]:.0f} GFLOP/s ({library}); {without / peaks[library]:.0%} without compilation"
-    )
-    bench.add(Figure("useful GFLOP/s, share of sgemm peak", 25, 50, 100 * whole / peaks[library], "%", note=note))
-    return {
-        "run": run.summary(epochs),
-        "epochs": epochs,
-        "useful_gflop": useful,
-        "gflops": whole,
-        "gflops_without_compilation": without,
-        "peaks": {"before": before, "after": after, "taken": library},
-        "formula": "weights of unpadded kernels x (6 x rows trained + 2 x validation rows), a network and epoch",
-    }
+def share(bench: Bench) -> dict[str, Any]:
+    """Useful GFLOP/s of all cores against the machine's matrix product."""
+    found: dict[str, Any] = {}
+    for name, words, networks, must, aim in (
+        ("default", "a user's search", 20, 40, 60),
+        ("wide", "widths 128-512", 12, 65, 75),
+    ):
+        epochs = _scaled(20 if name == "default" else 4, bench.options.epochs / EPOCHS, 2)
+        peak = machine.peak_gflops()
+        run = processes.script(
+            "native.py", name, "--networks", str(networks), "--epochs", str(epochs), *bench.data
+        ).value
+        peak = max(peak, machine.peak_gflops())
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        rate, by_cpu = run["useful_gflop"] / run["seconds"], cores * run["useful_gflop"] / run["cpu_seconds"]
+        note = f"{rate:.0f} of {peak:.0f} GFLOP/s; by processor time {100 * by_cpu / peak:.0f}%"
+        bench.add(Figure(f"useful share of the sgemm peak, {words}", must, aim, 100 * rate / peak, "%", note=note))
+        found[name] = run | {"peak_gflops": peak}
+    return found
 
 
 def textbook(bench: Bench) -> dict[str, Any]:
     """The textbook's search, whole processes with imports, against Keras at its best."""
-    share = bench.options.networks / NETWORKS
-    count = min(max(round(TEXTBOOK_CONFIGURATIONS * share), 2), TEXTBOOK_CONFIGURATIONS)
-    epochs = max(round(TEXTBOOK_EPOCHS * bench.options.epochs / EPOCHS), 2)
-    data, networks = work.textbook_folds(bench.rows), work.textbook(count)
-    # Early stopping ends most trainings at about half of their budget.
-    way, tried = peers.tune(work.sample(networks, 3), data.splits[0], max(epochs // 2, 2))
-    arguments = ["--configurations", str(count), "--epochs", str(epochs)]
-    if bench.options.data:
-        arguments += ["--data", str(bench.options.data)]
-    first, evonas = _process("evonas", arguments)
-    peer_seconds, peer = _process("keras", [*arguments, "--way", json.dumps(asdict(way))])
-    second, _ = _process("evonas", arguments)
-    ratio = peer_seconds / mean((first, second))
-    pairs = [(a, b) for a, b in zip(evonas["mse"], peer["mse"], strict=True) if a is not None and b is not None]
-    agreement = {
-        "best": [min((a for a, _ in pairs), default=None), min((b for _, b in pairs), default=None)],
-        "mean": [mean(a for a, _ in pairs), mean(b for _, b in pairs)] if pairs else None,
-        "diverged": [found["mse"].count(None) for found in (evonas, peer)],
-        "epochs": [mean(evonas["epochs"]), mean(peer["epochs"])],
-    }
-    note = f"{first:.1f} and {second:.1f} s against {peer_seconds:.0f} s; {way}; evonas, Keras: " + ", ".join(
-        f"{name} {_pair(values)}" for name, values in (("best MSE", agreement["best"]), ("mean MSE", agreement["mean"]))
+    options = bench.options
+    count = _scaled(TEXTBOOK_CONFIGURATIONS, options.networks / NETWORKS, 2)
+    epochs = _scaled(TEXTBOOK_EPOCHS, options.epochs / EPOCHS, 2)
+    arguments = ["--configurations", str(count), "--epochs", str(epochs), *bench.data]
+    # The fastest way for networks of its size.
+    tuned = processes.script("fit.py", "--mixed", "16", "--sample", "2", "--epochs", "10", "--tune", *bench.data).value
+    way = json.dumps(tuned["best"]["way"])
+    first = processes.script("textbook.py", "evonas", *arguments)
+    peer = processes.script("textbook.py", "keras", *arguments, "--way", way)
+    second = processes.script("textbook.py", "evonas", *arguments)
+    wall, cpu = (first.wall + second.wall) / 2, (first.cpu + second.cpu) / 2
+    best = [min((mse for mse in one.value["mse"] if mse is not None), default=None) for one in (first, peer)]
+    note = (
+        f"{first.wall:.1f} and {second.wall:.1f} s against {peer.wall:.0f} s; processor time {cpu:.1f} against "
+        f"{peer.cpu:.0f} s: {peer.cpu / cpu:.0f}x; {tuned['best_way']}; best MSE {best[0]:.4f} and {best[1]:.4f}"
     )
-    bench.add(Figure(f"textbook search ({count} x 3 folds), wall clock with imports", 15, 40, ratio, note=note))
+    bench.add(Figure(f"textbook search ({count} x 3 folds), whole process", 50, 100, peer.wall / wall, note=note))
     return {
-        "configurations": [asdict(network) for network in networks],
-        "epochs": epochs,
-        "evonas_seconds": [first, second],
-        "keras_seconds": peer_seconds,
-        "ratio": ratio,
-        "best_way": str(way),
-        "ways_tried": tried,
-        "evonas": evonas,
-        "keras": peer,
-        "agreement (evonas, keras)": agreement,
+        "evonas": [asdict(one) for one in (first, second)],
+        "keras": asdict(peer),
+        "best_way": tuned["best_way"],
+        "ratio": peer.wall / wall,
     }
+
+
+def threads(bench: Bench) -> dict[str, Any]:
+    """Two threads on two cores against one."""
+    epochs = _scaled(10, bench.options.epochs / EPOCHS, 2)
+    found = {
+        count: processes.script(
+            "native.py", "default", "--networks", "20", "--epochs", str(epochs), "--threads", str(count), *bench.data
+        ).value
+        for count in (1, 2)
+    }
+    ratio = found[1]["seconds"] / found[2]["seconds"]
+    note = f"{found[1]['seconds']:.2f} s and {found[2]['seconds']:.2f} s"
+    bench.add(Figure("two threads on two cores against one", 1.85, 1.95, ratio, note=note))
+    return {str(count): run for count, run in found.items()}
+
+
+def kernels(bench: Bench) -> dict[str, Any]:
+    """The first run ever on a machine: seconds for kernels."""
+    code = "from evonas.training.native import compilation; print(compilation.prepare())"
+    with tempfile.TemporaryDirectory() as folder:
+        cold, warm = (processes.run([sys.executable, "-c", code], {"EVONAS_CACHE": folder}) for _ in range(2))
+    seconds = float(cold.output.split()[-1])
+    note = f"processor time {cold.cpu:.1f} s; the second process: {float(warm.output.split()[-1]):.3f} s"
+    bench.add(Figure("first run ever on a machine: seconds for kernels", 20, 8, seconds, "s", most=True, note=note))
+    return {"cold": asdict(cold), "warm": asdict(warm)}
+
+
+def demo(bench: Bench) -> dict[str, Any]:
+    """What `make demo` runs after installation."""
+    command = Path(sys.executable).with_name("evonas")
+    if not command.exists():
+        bench.add(Figure("make demo after installation", 12, 6, None, "s", most=True, note="evonas is not installed"))
+        return {"measured": False}
+    with tempfile.TemporaryDirectory() as folder:
+        done = processes.run([sys.executable, str(ROOT / "scripts" / "demo.py")], cwd=Path(folder))
+    note = f"processor time {done.cpu:.1f} s"
+    bench.add(Figure("make demo after installation", 12, 6, done.wall, "s", most=True, note=note))
+    return asdict(done)
 
 
 def scale(bench: Bench) -> dict[str, Any]:
-    """Cost per network against population size, width and depth, with a plot."""
-    options = bench.options
-    epochs = max(options.epochs // 6, 2)
-    found = scaling.measure(bench.data, epochs, 8 * options.networks, options.sample, bench.mixed_tuned[0])
-    path = options.json.with_name("scaling.svg")
+    """Cost a network and epoch against width, depth, batch, rows and population size, with a plot."""
+    found = scaling.measure(bench.options.data, _scaled(6, bench.options.epochs / EPOCHS, 2))
+    path = bench.options.json.with_name("scaling.svg")
     scaling.plot(found, path, machine.describe())
     print(f"  plotted in {path.name}")
     return found
 
 
 def profile(bench: Bench) -> dict[str, Any]:
-    """Where the time of the mixed population's training goes."""
-    run = bench.mixed_run
-    print(f"  {run.lanes} lanes x {run.seconds:.1f} s, of which")
-    for name, share in run.shares.items():
-        print(f"  {share:7.2%}  {name}")
-    if run.missing:
-        print(f"  not timed, for they are gone: {', '.join(run.missing)}")
-    return {"run": run.summary(bench.options.epochs), "shares": run.shares, "not_timed": run.missing}
+    """Where the time of training goes: cycles, in code compiled to count them."""
+    found: dict[str, Any] = {}
+    for name in ("default", "mixed", "wide"):
+        epochs = "2" if name == "wide" else "5"
+        run = processes.script(
+            "native.py", name, "--networks", "20", "--epochs", epochs, *bench.data, environment={"EVONAS_PROFILE": "1"}
+        ).value
+        found[name] = run["shares"]
+        ordered = sorted(run["shares"].items(), key=lambda pair: -pair[1])
+        print(f"  {name}: " + ", ".join(f"{part} {100 * value:.1f}%" for part, value in ordered if value >= 0.005))
+    return found
 
 
 def gpu(bench: Bench) -> dict[str, Any]:
-    """4,096 mixed networks against Keras on the same GPU, where there is one."""
-    name, must, aim = f"one GPU, {GPU_NETWORKS} networks, against Keras as it comes", 300, 1000
-    if not current_backend().on_gpu():
-        bench.add(Figure(name, must, aim, None, note="this process has no GPU"))
+    """4,096 mixed networks by the population trainer against Keras on the same GPU, where there is one."""
+    title, must, aim = f"one GPU, {GPU_NETWORKS} networks, against Keras as it comes", 300, 1000
+    if shutil.which("nvidia-smi") is None:
+        bench.add(Figure(title, must, aim, None, note="this machine has no GPU"))
         return {"measured": False}
-    epochs, networks = bench.options.epochs, work.mixed(GPU_NETWORKS)
-    chosen = work.sample(networks, bench.options.sample)
-    before = peers.measure(chosen, bench.split, epochs, peers.AS_IT_COMES)
-    run = probe.train(bench.data, networks, epochs)
-    after = peers.measure(chosen, bench.split, epochs, peers.AS_IT_COMES)
-    ratio = _ratio(run, epochs, before, after)
-    bench.add(Figure(name, must, aim, ratio, note=_peer_note(before, after)))
-    return {"measured": True, "run": run.summary(epochs), "peer_before": before, "peer_after": after, "ratio": ratio}
+    epochs = str(bench.options.epochs)
+    ours = processes.script("population.py", "--networks", str(GPU_NETWORKS), "--epochs", epochs, *bench.data).value
+    arguments = ["--mixed", str(GPU_NETWORKS), "--sample", str(bench.options.sample), "--epochs", epochs]
+    peer = processes.script("fit.py", *arguments, *bench.data).value
+    mean = ours["seconds"] * bench.options.epochs / ours["epochs"]
+    bench.add(Figure(title, must, aim, peer["as_it_comes"]["whole"] / mean))
+    return {"evonas": ours, "keras": peer}
 
 
 SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
+    "search": lambda bench: search(bench, "california", 30, 60),
+    "titanic": lambda bench: search(bench, "titanic", 25, 60),
     "mixed": mixed,
-    "uniform": uniform,
-    "wide": wide,
     "textbook": textbook,
+    "share": share,
+    "threads": threads,
+    "kernels": kernels,
+    "demo": demo,
     "scaling": scale,
     "profile": profile,
     "gpu": gpu,
 }
 
 
-def _ratio(run: probe.Run, epochs: int, before: dict[str, Any], after: dict[str, Any]) -> float:
-    return run.trained(epochs) / run.seconds * mean((before["whole"], after["whole"]))
+def _scaled(count: int, factor: float, least: int) -> int:
+    """Less where the benchmark is only tried out."""
+    return min(max(round(count * factor), least), count)
 
 
-def _scaled(count: int, options: argparse.Namespace) -> int:
-    """Fewer networks where the benchmark is only tried out."""
-    return min(max(round(count * options.networks / NETWORKS), 4), count)
-
-
-def _peer_note(before: dict[str, Any], after: dict[str, Any]) -> str:
-    return f"Keras {before['whole']:.1f} s a network before, {after['whole']:.1f} s after"
-
-
-def _compiled(run: probe.Run) -> str:
-    unknown = f" ({run.compiled_unknown} called once: all compilation)" if run.compiled_unknown else ""
-    return f"{run.compiled} programs{unknown}, {run.compile_lane_seconds:.1f} of {run.lane_seconds:.1f} lane-seconds"
-
-
-def _pair(values: list[float | None] | None) -> str:
-    return "?" if values is None else " and ".join("none" if v is None else f"{v:.4f}" for v in values)
-
-
-def _process(side: str, arguments: list[str]) -> tuple[float, dict[str, Any]]:
-    """Wall clock of a whole process and what it printed last."""
-    command = [sys.executable, str(Path(__file__).with_name("textbook.py")), side, *arguments]
-    # As a shell would start it: without this process's settings of XLA.
-    inherited = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+def timed(bench: Bench, name: str) -> dict[str, Any]:
+    """What a section measured, and how long that took."""
     began = time.perf_counter()
-    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=inherited)
-    return time.perf_counter() - began, json.loads(finished.stdout.splitlines()[-1])
+    return SECTIONS[name](bench) | {"benchmark_seconds": time.perf_counter() - began}

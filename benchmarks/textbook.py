@@ -25,16 +25,12 @@ PATIENCE = 10
 
 def train_evonas(data: PreparedData, networks: list[DenseGenome], epochs: int) -> dict[str, Any]:
     """All configurations on all folds at once. A diverged one has no score."""
-    from evonas.training.environment import import_keras, prepare_process
-
-    prepare_process()
-    import_keras()
-    from evonas.training.population import PopulationTrainer
+    from evonas.training.native import NativeTrainer
     from evonas.training.trainer import TrainingSettings, TrainingTask
     from genomes.architecture import graph_to_json
     from genomes.dense.graph import to_graph
 
-    trainer = PopulationTrainer(data, TrainingSettings(patience=PATIENCE))
+    trainer = NativeTrainer(data, TrainingSettings(patience=PATIENCE))
     tasks = [TrainingTask(graph_to_json(to_graph(network)), seed, epochs) for seed, network in enumerate(networks)]
     found = {}
     for part in trainer.train(tasks):

@@ -14,13 +14,17 @@ from evonas.data.inputs import as_inputs
 from evonas.data.prepared import PreparedData, whole_numbers
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
+from evonas.scoring import predictions
+from genomes.architecture import graph_from_json
 from genomes.errors import InputError
 from genomes.space import SearchSpace
-from genomes.spaces import space_from_json
+from genomes.spaces import blueprint, space_from_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evonas.evaluation import Weights
+    from evonas.execution import WorkerEvaluator
     from evonas.training.deployment import Exported
 
 __all__ = ["SearchResult"]
@@ -33,11 +37,13 @@ class SearchResult:
 
     Attributes:
         run_dir: the run directory.
+
+    A `worker` that is given is to export the best network, and is not closed here.
     """
 
-    def __init__(self, run_dir: str | Path, build: Build | None = None) -> None:
+    def __init__(self, run_dir: str | Path, build: Build | None = None, worker: WorkerEvaluator | None = None) -> None:
         self.run_dir = Path(run_dir)
-        self._build = build
+        self._build, self._worker = build, worker
         self._read().close()
 
     def _read(self) -> RunReader:
@@ -91,7 +97,7 @@ class SearchResult:
 
         path = self._model_path
         path.parent.mkdir(exist_ok=True)
-        return export(self.run_dir, path, build=self._build, card=False)
+        return export(self.run_dir, path, build=self._build, card=False, worker=self._worker)
 
     @property
     def best_model(self) -> Any:
@@ -122,15 +128,42 @@ class SearchResult:
 
         if not len(x):
             raise InputError("x must have at least one row to predict, not none: give some")
-        model = self.best_model
-        raw = isinstance(model.input, Mapping) or model.inputs[0].name == ARRAY
-        outputs = model.predict(self.inputs(x) if raw else self.prepare(x), batch_size=_ROWS_AT_A_TIME, verbose=0)
-        problem = self._data.problem
+        outputs, problem = self._outputs(x), self._data.problem
         if problem.task == "regression":
             return outputs[:, 0] if problem.num_outputs == 1 else outputs
-        probability = outputs["probability"] if isinstance(outputs, Mapping) else outputs
-        chosen = probability.argmax(axis=1) if probability.shape[1] > 1 else (probability[:, 0] > 0.5).astype(int)
+        chosen = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(int)
         return np.array(whole_numbers(problem.classes) or problem.classes)[chosen]
+
+    def _outputs(self, x: Any) -> Any:
+        """Predictions, or probabilities of each class or of the second of two; without Keras where that is not needed.
+
+        As the exported model's, to its precision.
+        """
+        if self._is_dense:
+            from evonas.training.forward import raw_outputs
+
+            raw = raw_outputs(graph_from_json(self._architecture), self._weights, self.prepare(x))
+            return predictions(self._data.problem, raw).astype(raw.dtype)
+        model = self.best_model
+        as_columns = isinstance(model.input, Mapping) or model.inputs[0].name == ARRAY
+        outputs = model.predict(
+            self.inputs(x) if as_columns else self.prepare(x), batch_size=_ROWS_AT_A_TIME, verbose=0
+        )
+        return outputs["probability"] if isinstance(outputs, Mapping) else outputs
+
+    @property
+    def _is_dense(self) -> bool:
+        """Whether the networks are of evonas's own layers, and not a user's models."""
+        return self._build is None and hasattr(self.space, "architecture")
+
+    @property
+    def _architecture(self) -> Mapping[str, Any]:
+        return blueprint(self.space, self.best_genome)
+
+    @cached_property
+    def _weights(self) -> Weights:
+        with self._read() as run:
+            return run.weights(self.best)
 
     def inputs(self, x: Any) -> Any:
         """Raw rows as `best_model` takes them.
@@ -181,7 +214,11 @@ class SearchResult:
     @property
     def test_scores(self) -> Mapping[str, float]:
         """Metrics of the best network on the test split, which the search never saw; empty without such a split."""
-        return self.exported.test_scores
+        if not self._is_dense:
+            return self.exported.test_scores
+        from evonas.training.held_out import test_scores
+
+        return test_scores(self._architecture, self._weights, self._data, None)
 
     @property
     def _model_path(self) -> Path:

@@ -103,6 +103,8 @@ class Plain:
         lines += words.summary_lines(run)
         if exported is not None:
             lines += words.exported_lines(exported, run.objective.name)
+        elif words.is_late(run):
+            lines.append("Model: not written, since the time was over before; see Export")
         self._print([*lines, *words.next_lines(run)])
 
     def _generation_line(self, generation: Generation, pace: Pace) -> str:

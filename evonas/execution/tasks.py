@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from evonas.evaluation import Candidate
-from evonas.snapshot import Start
 from evonas.training.trainer import TrainingTask
-from genomes.spaces import blueprint
 
-__all__ = ["task_of"]
+if TYPE_CHECKING:
+    from evonas.evaluation import Candidate
+    from evonas.snapshot import Start
+
+__all__ = ["architecture_of", "task_of"]
+
+
+def architecture_of(space: Any, genome: Any) -> Mapping[str, Any]:
+    """See `genomes.spaces.blueprint`, which is imported when it is needed."""
+    from genomes.spaces import blueprint
+
+    return blueprint(space, genome)
 
 
 def task_of(space: Any, candidate: Candidate, start: Start | None) -> TrainingTask:
@@ -20,8 +29,8 @@ def task_of(space: Any, candidate: Candidate, start: Start | None) -> TrainingTa
         candidate: what is to be trained.
         start: what was kept of its origin, if anything.
     """
-    origin = None if start is None else blueprint(space, start.genome)
-    architecture = blueprint(space, candidate.genome)
+    origin = None if start is None else architecture_of(space, start.genome)
+    architecture = architecture_of(space, candidate.genome)
     return TrainingTask(
         architecture=architecture,
         seed=candidate.seed,

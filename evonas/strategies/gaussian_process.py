@@ -19,9 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
-from scipy.optimize import minimize
-from scipy.special import erfcx, log_ndtr
+
+from evonas.strategies import deferred
 
 __all__ = [
     "GaussianProcess",
@@ -77,10 +76,10 @@ def _loss_and_gradient(theta: Array, x: Array, y: Array, mean: Array, spread: Ar
     shape, slope = _matern(_squared_distances(scaled, scaled))
     covariance = signal * shape
     covariance.flat[:: count + 1] += noise
-    factor, failed = lapack.dpotrf(covariance, lower=1, clean=1)
+    factor, failed = deferred.lapack.dpotrf(covariance, lower=1, clean=1)
     if failed:
         return 1e25, np.zeros_like(theta)
-    inverse = lapack.dpotri(factor, lower=1)[0]
+    inverse = deferred.lapack.dpotri(factor, lower=1)[0]
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
     ones = inverse.sum(axis=1)
     alpha = inverse @ y
@@ -110,7 +109,7 @@ def fit_hyperparameters(x: Array, y: Array, starts: Sequence[Sequence[float]], i
     bounds = [(m - _FAR, m + _FAR) for m in mean]
     ends = []
     for start in starts:
-        found = minimize(
+        found = deferred.minimize(
             _loss_and_gradient,
             np.asarray(start, np.float64),
             (x, y, mean, spread),
@@ -157,10 +156,10 @@ class GaussianProcess:
         while failed:  # places too near each other need more noise to be told apart
             jittered = covariance.copy()
             jittered.flat[:: len(x) + 1] += noise
-            factor, failed = lapack.dpotrf(jittered, lower=1, clean=1)
+            factor, failed = deferred.lapack.dpotrf(jittered, lower=1, clean=1)
             noise *= 10.0 if failed else 1.0
-        ones = lapack.dpotrs(factor, np.ones(len(x)), lower=1)[0]
-        inverse_y = lapack.dpotrs(factor, y, lower=1)[0]
+        ones = deferred.lapack.dpotrs(factor, np.ones(len(x)), lower=1)[0]
+        inverse_y = deferred.lapack.dpotrs(factor, y, lower=1)[0]
         mean = float(inverse_y.sum() / ones.sum())
         return cls(root_weights, signal, noise, scaled, y, factor, inverse_y - mean * ones, mean)
 
@@ -172,7 +171,7 @@ class GaussianProcess:
         """Mean and standard deviation (of the function, without noise) at features `(count, num_features)`."""
         cross = self.signal * _matern(_squared_distances(self.scaled, x * self.root_weights))[0]
         mean = self.mean + self.alpha @ cross
-        half = lapack.dtrtrs(self.factor, cross, lower=1)[0]
+        half = deferred.lapack.dtrtrs(self.factor, cross, lower=1)[0]
         variance = self.signal - (half * half).sum(axis=0)
         return mean, np.sqrt(np.maximum(variance, 1e-12 * self.signal))
 
@@ -181,8 +180,8 @@ class GaussianProcess:
         away = x * self.root_weights - self.scaled
         shape, slope = _matern((away * away).sum(axis=1))
         cross = self.signal * shape
-        half = lapack.dtrtrs(self.factor, cross, lower=1)[0]
-        weights = lapack.dtrtrs(self.factor, half, lower=1, trans=1)[0]
+        half = deferred.lapack.dtrtrs(self.factor, cross, lower=1)[0]
+        weights = deferred.lapack.dtrtrs(self.factor, half, lower=1, trans=1)[0]
         deviation = math.sqrt(max(self.signal - float(half @ half), 1e-12 * self.signal))
         slope *= 2.0 * self.signal
         mean_slope = ((self.alpha * slope) @ away) * self.root_weights
@@ -193,7 +192,7 @@ class GaussianProcess:
         """Conditioned on its own mean at one more place `(num_features,)`, which leaves the mean as it is."""
         row = x[None] * self.root_weights
         cross = self.signal * _matern(_squared_distances(self.scaled, row))[0]
-        half = lapack.dtrtrs(self.factor, cross, lower=1)[0][:, 0]
+        half = deferred.lapack.dtrtrs(self.factor, cross, lower=1)[0][:, 0]
         rest = math.sqrt(max(self.signal + self.noise - half @ half, self.noise))
         count = len(self.scaled)
         factor = np.zeros((count + 1, count + 1), order="F")
@@ -219,10 +218,10 @@ def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Arra
     out = np.empty_like(z)
     near = z > -1.0
     w = z[near]
-    out[near] = np.log(np.exp(-0.5 * w * w) / math.sqrt(2 * math.pi) + w * np.exp(log_ndtr(w)))
+    out[near] = np.log(np.exp(-0.5 * w * w) / math.sqrt(2 * math.pi) + w * np.exp(deferred.log_ndtr(w)))
     w = z[~near]
     # log(phi(z) + z Phi(z)) = log phi(z) + log(1 - |z| sqrt(pi/2) erfcx(|z| / sqrt 2))
-    ratio = 1.0 + w * math.sqrt(math.pi / 2) * erfcx(-w / math.sqrt(2))
+    ratio = 1.0 + w * math.sqrt(math.pi / 2) * deferred.erfcx(-w / math.sqrt(2))
     ratio = np.where(w < -1e3, 1.0 / np.maximum(w * w, 1.0), ratio)  # its limit, where the difference cancels
     out[~near] = -0.5 * w * w - 0.5 * math.log(2 * math.pi) + np.log(np.maximum(ratio, 1e-300))
     return out + np.log(deviation)
@@ -241,6 +240,6 @@ def log_expected_improvement_slopes(mean: float, deviation: float, best: float) 
             math.exp(log_density - log_gain) / deviation,
         )
     # By the density: below / density is Mills' ratio.
-    mills = math.sqrt(math.pi / 2) * float(erfcx(-z / math.sqrt(2)))
+    mills = math.sqrt(math.pi / 2) * float(deferred.erfcx(-z / math.sqrt(2)))
     ratio = max(1.0 + z * mills if z > -1e3 else 1.0 / (z * z), 1e-300)
     return log_density + math.log(ratio) + math.log(deviation), -mills / ratio / deviation, 1.0 / ratio / deviation

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr
 
+from evonas.strategies import deferred
 from evonas.strategies.gaussian_process import (
     GaussianProcess,
     fit_hyperparameters,
@@ -128,7 +128,7 @@ class Surrogate:
         gain = log_expected_improvement(mean, deviation, self.best)
         if self.success is not None:
             label, unsure = self.success.predict(features)
-            gain += log_ndtr((label - 0.5) / np.sqrt(unsure**2 + _LABEL_SPREAD))
+            gain += deferred.log_ndtr((label - 0.5) / np.sqrt(unsure**2 + _LABEL_SPREAD))
         return gain
 
     def promise_with_slope(self, features: Array) -> tuple[float, Array]:
@@ -140,7 +140,7 @@ class Surrogate:
             label, unsure, label_slope, unsure_slope = self.success.predict_with_slopes(features)
             spread = math.sqrt(unsure**2 + _LABEL_SPREAD)
             z = (label - 0.5) / spread
-            chance = float(log_ndtr(z))
+            chance = float(deferred.log_ndtr(z))
             gain += chance
             odds = math.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - chance)
             slope = slope + odds * (label_slope - z * unsure / spread * unsure_slope) / spread

@@ -101,6 +101,6 @@ def _steps_of(settings: TrainingSettings) -> Steps:
         from evonas.training.keras_steps import losses_at_rates as by_keras
 
         return by_keras
-    from evonas.training.native import losses_at_rates
+    from evonas.training.native.range_test import losses_at_rates
 
     return losses_at_rates

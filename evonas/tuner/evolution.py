@@ -241,6 +241,11 @@ class Evolution:
 
         with self._read() as run:
             record = list(run.records())[int(trial.trial_id)]
+            if record.weights is None and "run_trial" in self._hooks:
+                raise InputError(
+                    f"weights of trial {trial.trial_id} must be kept for its model to be given, but they are not: let "
+                    "run_trial end in super().run_trial(...), or call self.save_model(trial.trial_id, model) there"
+                )
             spec = self._spec((), {})
             return rebuilt(spec, self._recorded_hp(run, record), run.weights(record), record.seed)
 

@@ -142,3 +142,73 @@ def test_mistakes_stop_the_search(tmp_path, objective, fit, text):
     search = tuner.Evolution(build, objective=objective, max_trials=2, directory=tmp_path, in_process=True)
     with pytest.raises(InputError, match=text):
         search.search(X, Y, verbose=0, **fit)
+
+
+class Reading(tuner.HyperModel):
+    """Looks at what it is given to train on."""
+
+    def build(self, hp):
+        import keras
+
+        hp.Int("units", 1, 1000)
+        return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+    def fit(self, hp, model, data, numbers, remote, callbacks=None, verbose=0):
+        first, second = ([float(x[0, 0]) for x, _ in data] for _ in range(2))
+        return {
+            "val_loss": hp.get("units"),
+            "rows": len(first),
+            "anew": first != second and sorted(first) == sorted(second),
+            "number": next(numbers)[0],
+            "batches": remote.num_batches,
+            "third": float(remote[2][0][0]),
+        }
+
+
+def test_data_sets_generators_and_batches_are_read_while_trials_train_on_them(tmp_path):
+    import threading
+
+    import keras
+    import tensorflow as tf
+
+    class Remote(keras.utils.PyDataset):
+        def __init__(self):
+            super().__init__()
+            self.lock = threading.Lock()  # cannot be sent
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return np.full((1, 1), index), np.zeros(1)
+
+    read = []
+
+    def numbers():
+        while True:
+            read.append(1)
+            yield len(read), 0
+
+    rows = np.arange(64.0).reshape(-1, 1)
+    data = tf.data.Dataset.from_tensor_slices((rows, rows)).shuffle(64).batch(1)
+    search = tuner.Evolution(Reading(), objective="val_loss", max_trials=3, directory=tmp_path)
+    search.search(data, numbers(), remote=Remote(), verbose=0)
+    found = [trial.metrics.metrics for trial in search.done_trials()]
+    assert [each["number"] for each in found] == [1, 2, 3]  # every trial goes on
+    assert len(read) == 3  # nothing is read ahead
+    assert all((each["rows"], each["anew"], each["batches"], each["third"]) == (64, 1, 3, 2) for each in found)
+
+
+def test_what_cannot_be_sent_is_named(tmp_path):
+    import threading
+
+    import keras
+
+    class Log(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.lock = threading.Lock()
+
+    search = tuner.Evolution(build, objective="val_loss", max_trials=2, directory=tmp_path)
+    with pytest.raises(InputError, match=r"callbacks\[0\] \(Log\) must be .* because of its 'lock'.*in_process=True"):
+        search.search(X, Y, callbacks=[Log()], verbose=0)

@@ -9,6 +9,7 @@ digest of all that the code depends on, so that an upgrade, another processor or
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import stat
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -28,8 +29,10 @@ import llvmlite.binding as llvm
 
 from evonas.training.native.frame import ENTRY, prototype
 
-__all__ = ["CACHE_VARIABLE", "cache_directories", "is_prepared", "load", "prepare"]
+__all__ = ["CACHE_VARIABLE", "cache_directories", "is_prepared", "is_profiled", "load", "prepare"]
 
+#: Environment variable that, where it is 1, asks for code that counts cycles, see `frame.CLOCK`.
+PROFILE_VARIABLE = "EVONAS_PROFILE"
 #: Environment variable that names the folder for compiled code.
 CACHE_VARIABLE = "EVONAS_CACHE"
 
@@ -38,6 +41,8 @@ _HELD: dict[str, Any] = {}
 _HERE = Path(__file__).parent
 _MAGIC = b"evonas object 1\n"
 _DIGEST_BYTES = 32
+#: What the compiled code is made of and by; the other modules only call it.
+_SOURCES = ("kernels/*.py", "compilation.py", "frame.py", "instructions.py", "matmul.py", "tiles.py")
 _MOST_BYTES = 64 << 20
 
 
@@ -46,11 +51,7 @@ def load() -> Callable[..., None]:
     with _LOCK:
         if "function" not in _HELD:
             _initialize()
-            code = _stored()
-            if code is None:
-                code = _compiled_elsewhere()
-                _store(code)
-            _HELD["function"], _HELD["engine"] = _loaded(code, ENTRY)
+            _HELD["function"], _HELD["engine"] = _loaded(_stored() or _compiled_once(), ENTRY)
         function: Callable[..., None] = prototype()(_HELD["function"])
         return function
 
@@ -64,70 +65,121 @@ def prepare() -> float:
 
 def is_prepared() -> bool:
     """Whether loading will not have to compile: False where a person should be told that it takes some seconds."""
-    return "function" in _HELD or any(_trusted(folder / _file_name()) for folder in cache_directories())
+    return "function" in _HELD or _stored() is not None
+
+
+def is_profiled() -> bool:
+    """Whether the compiled code is to count cycles."""
+    return os.environ.get(PROFILE_VARIABLE) == "1"
 
 
 def cache_directories() -> Iterator[Path]:
-    """Folders that may hold compiled code, the preferred one first."""
+    """Folders that may hold compiled code, the preferred one first: after one that is named, only if it is no use."""
     named = os.environ.get(CACHE_VARIABLE)
     if named:
         yield Path(named)
-        return
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    yield Path(home) / "evonas"
+        if _serves(Path(named)):
+            return
+    # Neither a user without a home nor a careless setting may get folders put into the working directory.
+    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache"))
+    if home.is_absolute():
+        yield home / "evonas"
     yield Path(tempfile.gettempdir()) / f"evonas-{os.getuid()}"
+
+
+def _serves(folder: Path) -> bool:
+    """Whether compiled code is in the folder, or can be put there."""
+    if _content(folder / _file_name()) is not None:
+        return True
+    there = next((each for each in (folder, *folder.parents) if each.exists()), None)
+    if there is None or not os.access(there, os.W_OK | os.X_OK):
+        return False
+    return there != folder or _private(folder.stat())
 
 
 @cache
 def _file_name() -> str:
     """Name of the object file: a digest of the sources, the tools and the processor."""
     digest = hashlib.sha256()
-    sources = [path for path in _HERE.rglob("*.py") if path.parent.name != "own"]  # which no kernel depends on
-    for path in sorted(sources):
+    for path in sorted(path for name in _SOURCES for path in _HERE.glob(name)):
         digest.update(path.relative_to(_HERE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     features = ",".join(f"{name}{int(on)}" for name, on in sorted(llvm.get_host_cpu_features().items()))
     versions = [metadata.version(name) for name in ("numba", "llvmlite", "numpy")]
-    for part in (*versions, llvm.get_process_triple(), llvm.get_host_cpu_name(), features):
+    for part in (*versions, str(is_profiled()), llvm.get_process_triple(), llvm.get_host_cpu_name(), features):
         digest.update(part.encode() + b"\0")
     return f"kernels-{digest.hexdigest()[:32]}.o"
 
 
-def _trusted(path: Path) -> bool:
-    """Whether the file, and the folder it is in, are this user's alone to write: what it holds is run."""
-    try:
-        found, folder = path.lstat(), path.parent.stat()
-    except OSError:
-        return False
-    ours = {os.getuid(), 0}
-    writable = stat.S_IWGRP | stat.S_IWOTH
-    return (
-        stat.S_ISREG(found.st_mode)
-        and found.st_uid in ours
-        and folder.st_uid in ours
-        and not (found.st_mode | folder.st_mode) & writable
-        and found.st_size <= _MOST_BYTES
-    )
+def _private(found: os.stat_result) -> bool:
+    """Whether a file or folder is this user's alone to write."""
+    return found.st_uid in (os.getuid(), 0) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _content(path: Path) -> bytes | None:
+    """What a file holds, if it and its folder are this user's alone to write: it will be run. Else None."""
+    # What is asked about and what is read are the same file, whoever renames what in between.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with suppress(OSError), open(os.open(path, flags), "rb") as file:
+        found = os.fstat(file.fileno())
+        ours = stat.S_ISREG(found.st_mode) and _private(found) and _private(path.parent.stat())
+        if ours and found.st_size <= _MOST_BYTES:
+            return file.read()
+    return None
 
 
 def _stored() -> bytes | None:
     """The object code kept by an earlier process, if it is whole."""
     for folder in cache_directories():
-        path = folder / _file_name()
-        with suppress(OSError):
-            if _trusted(path):
-                content = path.read_bytes()
-                head = len(_MAGIC) + _DIGEST_BYTES
-                code = content[head:]
-                if content[:head] == _MAGIC + hashlib.sha256(code).digest():
-                    return code
+        content = _content(folder / _file_name())
+        if content is not None:
+            head = len(_MAGIC) + _DIGEST_BYTES
+            code = content[head:]
+            if content[:head] == _MAGIC + hashlib.sha256(code).digest():
+                return code
     return None
+
+
+def _compiled_once() -> bytes:
+    """Compiles and keeps the object code, unless another process has begun to: then that one's."""
+    with _alone():
+        code = _stored()
+        if code is None:
+            code = _compiled_elsewhere()
+            # An upgrade meanwhile may have changed what was compiled.
+            if _file_name.__wrapped__() == _file_name():
+                _store(code)
+        return code
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Waits until no other process compiles into the same folder. Where no file can be locked, nothing waits."""
+    with ExitStack() as held:
+        for folder in cache_directories():
+            with suppress(OSError):
+                _make(folder)
+                file = held.enter_context(open(folder / ".lock", "ab"))
+                fcntl.flock(file, fcntl.LOCK_EX)
+                break
+        yield
+
+
+def _make(folder: Path) -> None:
+    """Makes the folder, where it is not there.
+
+    Raises:
+        PermissionError: others may write there.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _private(folder.stat()):
+        raise PermissionError
 
 
 def _store(code: bytes) -> None:
     """Keeps the object code where it can: whole or not at all, whoever else does the same."""
     for folder in cache_directories():
         with suppress(OSError):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(folder)
             handle, name = tempfile.mkstemp(prefix=".kernels-", dir=folder)
             try:
                 with os.fdopen(handle, "wb") as file:
@@ -137,8 +189,7 @@ def _store(code: bytes) -> None:
                 with suppress(OSError):
                     os.unlink(name)
                 raise
-            if _trusted(folder / _file_name()):
-                return
+            return
 
 
 def _initialize() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ARRAYS", "CONTROL", "ENTRY", "addresses", "prototype"]
+from evonas.training.native.instructions import OPERATIONS
+
+__all__ = ["ARRAYS", "CLOCK", "CONTROL", "ENTRY", "addresses", "prototype"]
 
 #: Name of the compiled function.
 ENTRY = "evonas_native_run"
@@ -42,6 +44,17 @@ CONTROL = (
     "keep_outputs",
 )
 
+#: What the cycles of code that was compiled to be profiled are counted for; those of forward passes are of validation
+#: too. The array "clock" holds them in this order.
+CLOCK = (
+    "gather",
+    "loss",
+    "optimizer",
+    "validation",
+    *(f"forward {name}" for name in OPERATIONS),
+    *(f"backward {name}" for name in OPERATIONS),
+)
+
 #: Arrays, by name, with their types. "state" holds best loss, reference and epochs waited, and is written, as are
 #: "train_outputs" (of the last epoch, in its order), "progress" (epochs trained in this call; steps of the last one; 1
 #: if stopped), the curves and what is trained. "limits" are Huber's knee and that of gradients, "segments" bounds of
@@ -65,6 +78,7 @@ ARRAYS: Mapping[str, Any] = {
     "segments": np.int64,
     "limits": np.float32,
     "train_outputs": np.float32,
+    "clock": np.int64,
     "x": np.float32,
     "y": np.float32,
     "weight": np.float32,

@@ -79,8 +79,12 @@ class Program:
 
     @property
     def num_bytes(self) -> int:
-        """What a training needs beside its data: weights, gradients, two moments, the best weights; three arenas."""
-        return 4 * (5 * self.num_weights + 3 * self.arena)
+        """What a training needs beside its data.
+
+        Initial weights, weights, gradients, two moments, the best weights, and what the snapshot copies of them; three
+        arenas.
+        """
+        return 4 * (10 * self.num_weights + 3 * self.arena)
 
     def pack(self, weights: Weights) -> tuple[Vector, Vector]:
         """Weights and statistics as flat vectors.
@@ -261,7 +265,7 @@ class Builder:
 
     def finish(self, output: Tensor) -> Program:
         """The program whose raw outputs are that tensor."""
-        written: set[int] = set()
+        written = {output.start}  # by the loss
         flagged = []
         for instruction in reversed(self._instructions):
             integers = {name: self._placed(value) for name, value in instruction.integers.items()}

@@ -83,8 +83,14 @@ class NativeTrainer:
         self._threads = threads or usable_cores()
         self._memory_bytes = int(_MEMORY_SHARE * (memory_bytes or free_bytes()))
         self._candidate_seconds = candidate_seconds
-        self._running: set[_Member] = set()
+        #: What is in training, or waits for it, and in which threads.
+        self._open: dict[_Member, Pool] = {}
         self._lock = threading.Lock()
+
+    @property
+    def threads(self) -> int:
+        """Networks in training at a time."""
+        return self._threads
 
     def state(self) -> None:
         """Remembers nothing."""
@@ -93,11 +99,8 @@ class NativeTrainer:
         """Has nothing to restore."""
 
     def cancel(self) -> None:
-        """Stops what is in training, within a step; called from any thread."""
-        with self._lock:
-            for member in self._running:
-                member.cancelled = True
-                member.stop[0] = 1
+        """Stops what is in training, within a step, and what waits for it; called from any thread."""
+        self._cancel()
 
     def train(
         self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
@@ -111,11 +114,10 @@ class NativeTrainer:
         members = sorted((member for work in works for member in self._members(work)), key=lambda each: -each.cost)
         pool = Pool(min(self._threads, max(len(members), 1)), self._memory_bytes)
         try:
-            for member in members:
-                pool.submit(member, partial(self._run, member), member.num_bytes)
+            self._submit(pool, members)
             left = len(works)
             while left:
-                found = self._next(pool)
+                _, found = self._next(pool)
                 left -= len(found)
                 yield found
         finally:
@@ -132,32 +134,39 @@ class NativeTrainer:
         try:
             while True:
                 while waiting < threads and (given := source()) is not None:
-                    for member in self._members(_Work(*given)):
-                        pool.submit(member, partial(self._run, member), member.num_bytes)
-                        waiting += 1
-                found = self._next(pool) if waiting else {}
-                waiting -= sum(len(self._splits) * self._settings.replicates for _ in found)
+                    members = self._members(_Work(*given))
+                    self._submit(pool, members)
+                    waiting += len(members)
+                ended, found = self._next(pool) if waiting else (0, {})
+                waiting -= ended
                 yield found
         finally:
             self._close(pool)
 
-    def _next(self, pool: Pool) -> dict[int, Evaluation]:
-        """What the next training that ends completes; nothing where others of the task are left, or none ends soon."""
+    def _submit(self, pool: Pool, members: Sequence[_Member]) -> None:
+        with self._lock:
+            self._open.update(dict.fromkeys(members, pool))
+        for member in members:
+            pool.submit(member, partial(self._run, member), member.num_bytes)
+
+    def _next(self, pool: Pool) -> tuple[int, dict[int, Evaluation]]:
+        """How many trainings have ended now, one or none, and what that completes: others of the task may be left."""
         try:
             member, evaluation, error = pool.results.get(timeout=_HEADWAY_SECONDS)
         except queue.Empty:
             self._end_late()
-            return {}
+            return 0, {}
         self._end_late()
         if isinstance(error, MemoryError):
-            evaluation = Evaluation(Status.FAILED, reason="out of memory: the network does not fit this machine")
+            reason = "out of memory: the network does not fit this machine"
+            evaluation = Evaluation(Status.FAILED, reason=reason, parameters=member.parameters)
         elif error is not None:
             raise error
         member.work.evaluations[member.number] = evaluation
         count = len(self._splits) * self._settings.replicates
         if len(member.work.evaluations) < count:
-            return {}
-        return {member.work.number: combined([member.work.evaluations[number] for number in range(count)])}
+            return 1, {}
+        return 1, {member.work.number: combined([member.work.evaluations[number] for number in range(count)])}
 
     def _end_late(self) -> None:
         """Stops what has been in training for too long."""
@@ -165,17 +174,24 @@ class NativeTrainer:
             return
         now = time.perf_counter()
         with self._lock:
-            for member in self._running:
-                if now - member.began > self._candidate_seconds:
+            for member in self._open:
+                if member.work.seconds + now - member.began > self._candidate_seconds:
+                    member.stop[0] = 1
+
+    def _cancel(self, pool: Pool | None = None) -> None:
+        """Stops what is to train in the threads of a pool; None is of all."""
+        with self._lock:
+            for member, its in self._open.items():
+                if pool in (None, its):
+                    member.cancelled = True
                     member.stop[0] = 1
 
     def _close(self, pool: Pool) -> None:
-        # A training that begins while this goes on finds the mark of its pool.
-        closing = threading.Thread(target=pool.close)
-        closing.start()
-        while closing.is_alive():
-            self.cancel()
-            closing.join(0.01)
+        """Ends the threads. Trainings that wait do not begin."""
+        self._cancel(pool)
+        pool.close()
+        with self._lock:
+            self._open = {member: its for member, its in self._open.items() if its is not pool}
 
     def _members(self, work: _Work) -> list[_Member]:
         """The trainings of a task: replicate by replicate, in each fold by fold."""
@@ -203,11 +219,9 @@ class NativeTrainer:
     def _run(self, member: _Member) -> Evaluation:
         """Trains and scores, in a thread of the pool."""
         member.began = began = time.perf_counter()
-        with self._lock:
-            self._running.add(member)
         try:
             if member.num_bytes > self._memory_bytes:
-                raise MemoryError
+                return Evaluation(Status.FAILED, reason=self._too_large(member), parameters=member.parameters)
             training = self._training(member)
             try:
                 training.advance(member.work.task.epochs)
@@ -221,7 +235,12 @@ class NativeTrainer:
             return self._evaluation(member, training.snapshot(), time.perf_counter() - began)
         finally:
             with self._lock:
-                self._running.discard(member)
+                self._open.pop(member, None)
+                member.work.seconds += time.perf_counter() - began
+
+    def _too_large(self, member: _Member) -> str:
+        needed, free = member.num_bytes / 2**20, self._memory_bytes / 2**20
+        return f"out of memory: training the network takes {needed:,.0f} MiB, and {free:,.0f} MiB may be taken"
 
     def _training(self, member: _Member) -> Training:
         task, graph, fold = member.work.task, member.graph, member.fold
@@ -264,10 +283,11 @@ class NativeTrainer:
 
 @dataclass(eq=False)
 class _Work:
-    """A task, its number among the tasks, and what came of its trainings so far."""
+    """A task, its number among the tasks, what came of its trainings so far, and the seconds that they took."""
 
     number: int
     task: TrainingTask
+    seconds: float = 0.0
     evaluations: dict[int, Evaluation] = field(default_factory=dict)
 
 

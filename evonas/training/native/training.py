@@ -14,11 +14,21 @@ from evonas.evaluation import Weights
 from evonas.snapshot import Snapshot
 from evonas.training import optimizers
 from evonas.training.native.compilation import load
-from evonas.training.native.frame import ARRAYS, CONTROL, addresses
+from evonas.training.native.frame import ARRAYS, CLOCK, CONTROL, addresses
 from evonas.training.native.instructions import LOSSES, OPTIMIZERS
 from evonas.training.native.lowering import Program
 
-__all__ = ["CHUNK_ROWS", "Optimization", "Rows", "Stopped", "Training", "blank_arrays", "predict", "run_program"]
+__all__ = [
+    "CHUNK_ROWS",
+    "CLOCK_CYCLES",
+    "Optimization",
+    "Rows",
+    "Stopped",
+    "Training",
+    "blank_arrays",
+    "predict",
+    "run_program",
+]
 
 Array = NDArray[Any]
 
@@ -27,8 +37,11 @@ CHUNK_ROWS = 256
 #: Numbers of the data order that are drawn ahead; bounds memory, not results.
 _ORDER_NUMBERS = 1 << 18
 _NOTHING = np.zeros(0, np.float32)
+#: Cycles by `frame.CLOCK` of all that this process has trained, where the code was compiled to be profiled.
+CLOCK_CYCLES = np.zeros(len(CLOCK), np.int64)
 #: What is not asked for; Huber's loss has its knee at 1, and gradients are not clipped.
-_EMPTY = {name: np.zeros(0, dtype) for name, dtype in ARRAYS.items()} | {"limits": np.array([1, 0], np.float32)}
+_EMPTY = {name: np.zeros(0, dtype) for name, dtype in ARRAYS.items()}
+_EMPTY |= {"limits": np.array([1, 0], np.float32), "stop": np.zeros(1, np.int32)}
 
 
 class Stopped(Exception):
@@ -237,6 +250,7 @@ def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArr
         "x_validation": np.ascontiguousarray(x, np.float32),
         "outputs": outputs,
         "curve": np.zeros(1),
+        "stop": np.zeros(1, np.int32),
     }
     run_program(program, arrays, {"validation_rows": len(x)})
     return outputs
@@ -246,7 +260,7 @@ def blank_arrays(program: Program) -> dict[str, Array]:
     """What every call needs of a program."""
     code, numbers = program.code
     arena = {name: np.zeros(program.arena, np.float32) for name in ("values", "errors", "slopes")}
-    return {"code": code, "reals": numbers, **arena, "penalty": np.zeros(1, np.float32)}
+    return {"code": code, "reals": numbers, **arena, "penalty": np.zeros(1, np.float32), "clock": CLOCK_CYCLES}
 
 
 def run_program(program: Program, arrays: Mapping[str, Array], control: Mapping[str, int]) -> None:

@@ -14,6 +14,21 @@ SOURCE, INPUTS, TARGET, UNITS, KERNEL, OFFSET, ADD, ADD_ERROR, L2 = columns("den
 
 
 @kernel
+def _single(mode, source, rows, inputs, weight, bias, target):
+    """The product with one column, which would leave most lanes of a tile idle."""
+    for r in range(rows):
+        line = part(source, r * inputs)
+        total = F(0.0)
+        for k in range(inputs):
+            total += line[k] * weight[k]
+        if mode == ACCUMULATE:
+            total += target[r]
+        elif mode == BIAS:
+            total += bias[0]
+        target[r] = total
+
+
+@kernel
 def forward(memory, at, run):
     """target (rows, units) = source (rows, inputs) @ kernel (inputs, units) + bias, or added to what is there."""
     row = part(memory.code, at * INTEGERS)
@@ -24,7 +39,10 @@ def forward(memory, at, run):
         bias, mode = part(memory.weights, row[OFFSET]), BIAS
     if row[ADD]:
         mode = ACCUMULATE
-    matmul_into(source, inputs, 1, weight, units, 1, target, units, run.rows, units, inputs, mode, bias)
+    if units == 1:
+        _single(mode, source, run.rows, inputs, weight, bias, target)
+    else:
+        matmul_into(source, inputs, 1, weight, units, 1, target, units, run.rows, units, inputs, mode, bias)
 
 
 @kernel

@@ -18,9 +18,9 @@ _BITS, _UNIT = U(0xFFFFFF), F(1.0 / (1 << 24))
 
 @kernel
 def _mixed(h):
-    """MurmurHash3's 32-bit finaliser."""
-    h = U(h ^ U(h >> U(16))) * _MIX1
-    h = U(h ^ U(h >> U(13))) * _MIX2
+    """MurmurHash3's 32-bit finaliser. numba makes 64 bits of every operation, which are cut at once."""
+    h = U(U(h ^ U(h >> U(16))) * _MIX1)
+    h = U(U(h ^ U(h >> U(13))) * _MIX2)
     return U(h ^ U(h >> U(16)))
 
 

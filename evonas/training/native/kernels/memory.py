@@ -35,8 +35,9 @@ _F = np.float32
 # numba knows named tuples of this plain kind.
 #: code, reals: the instructions, row by row. weights, gradients: flat vectors. statistics: what is not trained.
 #: values, errors: activations and the loss's gradients by them, tensor by tensor, row by row. slopes: the same places,
-#: for what a forward pass leaves to the backward one. penalty: one number, the penalties of a step.
-Memory = namedtuple("Memory", "instructions code reals weights gradients statistics values errors slopes penalty")
+#: for what a forward pass leaves to the backward one. penalty: one number, the penalties of a step. clock: see
+#: `clock.py`.
+Memory = namedtuple("Memory", "instructions code reals weights gradients statistics values errors slopes penalty clock")
 #: rows of the batch; whether it is training; seed and step of the training, which decide dropout.
 Run = namedtuple("Run", "rows training seed step")
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from evonas.training.native.instructions import OPERATIONS
+from evonas.training.native.kernels.clock import BACKWARD, FORWARD, now, spent
 from evonas.training.native.kernels.memory import INTEGERS, kernel
 
 __all__ = ["backward", "forward"]
@@ -17,33 +18,33 @@ Function = Callable[..., Any]
 _ZERO = np.float32(0.0)
 
 
-def _choice(functions: Sequence[tuple[int, Function]]) -> Any:
-    """One compiled function that calls the function of an instruction's operation: a chain of tests of its number."""
-    (number, function), *others = functions
-    if not others:
-        return function
-    following = _choice(others)
+def _choice(functions: Sequence[Function]) -> Any:
+    """One compiled function that calls the function of an instruction's operation, by its number.
 
-    @kernel
-    def call(memory, at, run):
-        if memory.code[at * INTEGERS] == number:
-            function(memory, at, run)
-        else:
-            following(memory, at, run)
-
-    return call
+    Its text is made from the table, since one function of many tests compiles in a fraction of the time that a chain
+    of functions with a test each takes.
+    """
+    lines = ["def call(memory, at, run):", "    number = memory.code[at * INTEGERS]"]
+    names: dict[str, Any] = {"INTEGERS": INTEGERS}
+    for number, function in enumerate(functions):
+        names[f"operation_{number}"] = function
+        lines += [f"    if number == {number}:", f"        operation_{number}(memory, at, run)"]
+    exec("\n".join(lines), names)
+    return kernel(names["call"])
 
 
 _MODULES = [importlib.import_module(f"evonas.training.native.kernels.{name}") for name in OPERATIONS]
-_forward = _choice([(number, module.forward) for number, module in enumerate(_MODULES)])
-_backward = _choice([(number, module.backward) for number, module in enumerate(_MODULES)])
+_forward = _choice([module.forward for module in _MODULES])
+_backward = _choice([module.backward for module in _MODULES])
 
 
 @kernel
 def forward(memory, run):
     """All instructions in order."""
     for at in range(memory.instructions):
+        since = now()
         _forward(memory, at, run)
+        spent(memory.clock, FORWARD + memory.code[at * INTEGERS], since)
 
 
 @kernel
@@ -51,4 +52,7 @@ def backward(memory, run):
     """All instructions in reverse order. The errors of the output are given."""
     memory.penalty[0] = _ZERO
     for back in range(memory.instructions):
-        _backward(memory, memory.instructions - 1 - back, run)
+        at = memory.instructions - 1 - back
+        since = now()
+        _backward(memory, at, run)
+        spent(memory.clock, BACKWARD + memory.code[at * INTEGERS], since)

@@ -10,6 +10,7 @@ import numpy as np
 from numba import types
 
 from evonas.training.native.frame import ARRAYS, CONTROL
+from evonas.training.native.kernels.clock import ON_GATHER, ON_LOSS, ON_OPTIMIZER, ON_VALIDATION, now, spent
 from evonas.training.native.kernels.losses import row_loss
 from evonas.training.native.kernels.memory import Memory, Run, copy, kernel, part
 from evonas.training.native.kernels.network import backward, forward
@@ -57,22 +58,28 @@ def _batch_loss(control, memory, rows, order, y, weight, knee):
 @kernel
 def _step(control, memory, rows, order, x, y, weight, step, knee):
     """One step's loss, penalties included; the gradients are left in memory."""
-    now = Run(rows, np.int64(1), control[SEED], step)
+    this = Run(rows, np.int64(1), control[SEED], step)
+    since = now()
     _gather(x, control[FEATURES], order, rows, part(memory.values, control[INPUT_AT]))
-    forward(memory, now)
+    spent(memory.clock, ON_GATHER, since)
+    forward(memory, this)
+    since = now()
     loss = _batch_loss(control, memory, rows, order, y, weight, knee)
-    backward(memory, now)
+    spent(memory.clock, ON_LOSS, since)
+    backward(memory, this)
     return loss + float(memory.penalty[0])
 
 
 @kernel
-def _validate(control, memory, x, y, outputs, knee):
-    """Mean loss of the validation rows; their raw outputs go to `outputs`."""
+def _validate(control, memory, x, y, outputs, stop, knee):
+    """Mean loss of the validation rows; their raw outputs go to `outputs`. Not a number where it is stopped."""
     count, width, features, targets = (
         control[VALIDATION_ROWS], control[OUTPUTS], control[FEATURES], control[TARGETS]
     )  # fmt: skip
     total = 0.0
     for first in range(0, count, control[CHUNK]):
+        if stop[0] != 0:
+            return math.nan
         rows = control[CHUNK] if count - first > control[CHUNK] else count - first
         copy(part(x, first * features), part(memory.values, control[INPUT_AT]), rows * features)
         forward(memory, Run(rows, np.int64(0), np.int64(0), np.int64(0)))
@@ -126,23 +133,27 @@ def _epoch(
         if at < control[STEP_LOSSES]:
             step_losses[at] = loss
         coefficient = part(coefficients, at * COEFFICIENTS)
+        since = now()
         update(control[OPTIMIZER], coefficient, control[WEIGHTS], memory.weights, memory.gradients, first, second)
+        spent(memory.clock, ON_OPTIMIZER, since)
     return total / rows, steps
 
 
 def run(
     control, code, reals, weights, gradients, first, second, statistics, best_weights, best_statistics, best_outputs,
-    values, errors, slopes, penalty, segments, limits, train_outputs, x, y, weight, x_validation, y_validation, outputs,
-    order, coefficients,
+    values, errors, slopes, penalty, segments, limits, train_outputs, clock,
+    x, y, weight, x_validation, y_validation, outputs, order, coefficients,
     min_delta, state, train_curve, curve, step_losses, stop, progress,
 ):  # fmt: skip
     """Trains for at most `epochs` epochs; with none, computes the outputs of the validation rows, and their loss.
 
     Ends early when the patience is spent, when the validation loss is not finite, or within a step of `stop`.
     """
-    memory = Memory(control[INSTRUCTIONS], code, reals, weights, gradients, statistics, values, errors, slopes, penalty)
+    memory = Memory(
+        control[INSTRUCTIONS], code, reals, weights, gradients, statistics, values, errors, slopes, penalty, clock
+    )
     if control[EPOCHS] == 0:
-        curve[0] = _validate(control, memory, x_validation, y_validation, outputs, limits[KNEE])
+        curve[0] = _validate(control, memory, x_validation, y_validation, outputs, stop, limits[KNEE])
     for number in range(control[EPOCHS]):
         loss, steps = _epoch(
             control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number, segments,
@@ -155,7 +166,12 @@ def run(
         train_curve[number] = loss
         validation = loss
         if control[VALIDATION_ROWS]:
-            validation = _validate(control, memory, x_validation, y_validation, outputs, limits[KNEE])
+            since = now()
+            validation = _validate(control, memory, x_validation, y_validation, outputs, stop, limits[KNEE])
+            spent(clock, ON_VALIDATION, since)
+            if stop[0] != 0:
+                progress[2] = 1
+                return
         curve[number] = validation
         progress[0] = number + 1
         _keep_best(

@@ -1,0 +1,107 @@
+"""Seconds from the command to the first trained network, and what the processes did until then.
+
+python -m benchmarks.startup titanic.csv Survived [--repeats 5] [--imports]
+
+Wall clock, and processor time of driver and worker, from the start of `evonas run` to the line that says that a network
+is committed; the best of some repeats, since other work on the machine only adds. The native trainer's kernels are
+compiled before the clock starts. With `--imports`, the slowest imports of each process, each with all that it imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+#: Imports that are shown of a process.
+MOST = 12
+
+
+@dataclass(frozen=True)
+class Start:
+    """Until the first network: wall-clock seconds, and processor seconds of each process."""
+
+    seconds: float
+    driver: float
+    worker: float
+
+
+def command(table: str, target: str, out: Path) -> list[str]:
+    """A search of one generation that tells of every commit."""
+    return [
+        *(sys.executable, "-m", "evonas", "run", table, "--target", target),
+        *("--out", str(out), "--generations", "1", "--finalists", "0", "--json", "--quiet"),
+    ]
+
+
+def measured(table: str, target: str, told: dict[str, str] | None = None) -> Start:
+    """One start; the search is ended at its first network. `told` takes what its processes say of their imports."""
+    environment = os.environ if told is None else {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "errors").open("w") as errors:
+        run, began = Path(folder) / "run", time.perf_counter()
+        process = subprocess.Popen(
+            command(table, target, run), stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("{") and json.loads(line).get("event") == "progress":
+                seconds = time.perf_counter() - began
+                start = Start(seconds, processor(process.pid), sum(map(processor, children(process.pid))))
+                if told is not None:
+                    told |= {"driver": Path(errors.name).read_text(), "worker": (run / "worker.log").read_text()}
+                process.terminate()
+                process.communicate()
+                return start
+    raise SystemExit(f"evonas ended with {process.wait()} before a network was trained")
+
+
+def processor(pid: int) -> float:
+    """Processor seconds of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def children(pid: int) -> list[int]:
+    """Processes that it has started."""
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+
+
+def slowest(text: str) -> list[tuple[float, str]]:
+    """What `-X importtime` has printed, the slowest first."""
+    rows = [line.removeprefix("import time:").split("|") for line in text.splitlines() if line.count("|") == 2]
+    found = [(int(whole) / 1e3, name.strip()) for _, whole, name in rows if whole.strip().isdigit()]
+    return sorted(found, reverse=True)[:MOST]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("table")
+    parser.add_argument("target")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--imports", action="store_true")
+    options = parser.parse_args()
+    compiled = "from evonas.training.native.compilation import prepare; print(prepare())"
+    seconds = float(subprocess.run([sys.executable, "-c", compiled], capture_output=True, check=True).stdout)
+    print(f"kernels: {seconds:.2f} s to compile or to load")
+    starts = [measured(options.table, options.target) for _ in range(options.repeats)]
+    best = min(starts, key=lambda start: start.seconds)
+    print(f"first network after {best.seconds:.2f} s; of {len(starts)}: {sorted(round(s.seconds, 2) for s in starts)}")
+    print(f"processor seconds: driver {min(s.driver for s in starts):.2f}, worker {min(s.worker for s in starts):.2f}")
+    if options.imports:
+        told: dict[str, str] = {}
+        measured(options.table, options.target, told)
+        for name, text in told.items():
+            print(f"\n{name}, ms with all that it imports")
+            for milliseconds, module in slowest(text):
+                print(f"{milliseconds:9.1f}  {module}")
+
+
+if __name__ == "__main__":
+    main()

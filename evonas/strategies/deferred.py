@@ -1,0 +1,20 @@
+"""Parts of SciPy by name, imported when they are first used: no strategy needs them before its second generation.
+
+>>> from evonas.strategies import deferred
+>>> float(deferred.log_ndtr(0.0))
+-0.6931471805599453
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {"lapack": "scipy.linalg", "minimize": "scipy.optimize", "erfcx": "scipy.special", "log_ndtr": "scipy.special"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(import_module(_HOMES[name]), name)
+    return found
