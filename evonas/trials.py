@@ -186,7 +186,9 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
         settings = Settings(**{**sizes, "finalists": 0, "epochs": 1, **search.settings})
         settings = settings.resolved(search.objective.name, own_models=True)
         if settings.trainer == "population":
-            raise InputError("trainer must be auto, native or single for one's own models, not population: leave it out")
+            raise InputError(
+                "trainer must be auto, native or single for one's own models, not population: leave it out"
+            )
         strategy = make_strategy(
             settings.strategy,
             search.space,

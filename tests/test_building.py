@@ -138,7 +138,13 @@ X, Y = np.zeros((40, 3, 2)), np.arange(40) % 4
     [
         ({}, "space must be given with build"),
         ({"space": DenseSpace()}, "space must be a HyperparameterSpace with build, not DenseSpace"),
-        ({"space": SPACE, "trainer": "population"}, "trainer must be auto, native or single with build, not 'population'"),
+        (
+            {"space": SPACE, "trainer": "population"},
+            "trainer must be auto, native or single with build, not 'population'",
+        ),
+            {"space": SPACE, "trainer": "population"},
+            "trainer must be auto, native or single with build, not 'population'",
+        ),
         ({"space": {"units": [1, "a"]}}, "genes.units must be"),
         ({"space": SPACE, "build": None}, "space.units is no setting"),
     ],

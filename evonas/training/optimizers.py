@@ -110,9 +110,7 @@ def step_coefficients(
     return c
 
 
-def _moments(
-    c: NDArray[np.float32], constants: Constants, new1: np.floating[Any], new2: np.floating[Any]
-) -> None:
+def _moments(c: NDArray[np.float32], constants: Constants, new1: np.floating[Any], new2: np.floating[Any]) -> None:
     c[:, 0], c[:, 1] = constants.beta1, new1
     c[:, 2], c[:, 3] = constants.beta2, new2
     c[:, 7], c[:, 9] = 1.0, constants.epsilon

@@ -58,7 +58,6 @@ class _Wrapped(BaseEstimator):  # type: ignore[misc]
             given = np.asarray(self.model.predict(X, verbose=0))
         return given[:, None] if given.ndim == 1 else given
 
-
     def _natively(self, method: str, *arguments: Any) -> Any:
         """What a model that was trained natively gives without Keras, which would trace its graph for it; else None."""
         lowered = getattr(self, "_lowered", None)

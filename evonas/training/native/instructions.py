@@ -65,7 +65,14 @@ OPERATIONS: Mapping[str, Operation] = {
     # `width` columns of the target, from its `target_column` on, (=|+=) factor * as many of the source.
     "copy": Operation(
         (
-            "source", "source_width", "source_column", "target", "target_width", "target_column", "width", "add",
+            "source",
+            "source_width",
+            "source_column",
+            "target",
+            "target_width",
+            "target_column",
+            "width",
+            "add",
             "add_error",
         ),
         ("factor",),

@@ -181,9 +181,7 @@ class Builder:
         self._instructions.append(Instruction("batch_norm", integers, {"epsilon": epsilon, "momentum": momentum}))
         return target
 
-    def layer_norm(
-        self, source: Tensor, name: str, epsilon: float = EPSILON, frozen: Collection[str] = ()
-    ) -> Tensor:
+    def layer_norm(self, source: Tensor, name: str, epsilon: float = EPSILON, frozen: Collection[str] = ()) -> Tensor:
         """Layer normalisation; weights `gamma`, `beta`."""
         target, scales = self.tensor(source.width), self.tensor(1)
         integers = self._scaled(source, target, name, frozen) | {"scales": scales.start}

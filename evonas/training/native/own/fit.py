@@ -270,9 +270,7 @@ def _build(model: keras.Model, x: Any) -> None:
         model.build((None, *arrays_of(x, ["x"])[0].shape[1:]))
 
 
-def _data(
-    found: Lowered, x: Any, y: Array, weight: Array | None, held: tuple[Any, Array] | None
-) -> Data:
+def _data(found: Lowered, x: Any, y: Array, weight: Array | None, held: tuple[Any, Array] | None) -> Data:
     width = found.program.output.width
     features, targets = found.features(x), found.loss.targets(y, width)
     if len(features) != len(targets) or not len(targets):

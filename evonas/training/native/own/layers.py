@@ -205,4 +205,3 @@ LAYERS: Mapping[type, Callable[[Any, Lowering, list[Tensor], str, bool], Tensor]
     keras.layers.Flatten: _same,
     keras.layers.Identity: _same,
 }
-

@@ -167,9 +167,7 @@ def _lowered(model: keras.Model, batch_size: int) -> Lowered:
 
 def _preparations(graph: Graph) -> tuple[dict[int, tuple[int, Prepare]], list[int]]:
     """What is done in numpy: tensor -> the input and the function; and the tensors that layers take."""
-    early: dict[int, tuple[int, Prepare]] = {
-        number: (place, lambda x: x) for place, number in enumerate(graph.inputs)
-    }
+    early: dict[int, tuple[int, Prepare]] = {number: (place, lambda x: x) for place, number in enumerate(graph.inputs)}
     for step in graph.steps:
         make = PREPARATIONS.get(type(step.operation))
         if make is not None and len(step.sources) == 1 and step.sources[0] in early:

@@ -188,9 +188,7 @@ class OwnTraining:
                     place = places[each]
                     slot.assign(self._arrays[name][place.start : place.stop].reshape(place.shape))
         if hasattr(held, "_u_product"):
-            decays = nadam_decay(
-                np.arange(1, self._iterations + 1, dtype=np.float32), np.float32(rule.constants.beta1)
-            )
+            decays = nadam_decay(np.arange(1, self._iterations + 1, dtype=np.float32), np.float32(rule.constants.beta1))
             held._u_product.assign(np.prod(decays, dtype=np.float32))
 
     def _moment(self, attribute: str, blank: float) -> Array:
