@@ -76,7 +76,7 @@ OPERATIONS: Mapping[str, Operation] = {
             "add_error",
         ),
         ("factor",),
-    ),  # fmt: skip
+    ),
     "softmax": Operation(("source", "target", "width", "add_error")),
     # Adds l1 * sum(abs(w)) + l2 * sum(w ** 2) of `size` weights to the loss; comes before what uses them.
     "penalty": Operation(("weights", "size"), ("l1", "l2")),

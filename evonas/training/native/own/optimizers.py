@@ -152,7 +152,7 @@ def _scheduled(schedule: Any) -> Rates:
             found = np.asarray(given, np.float32)
             if found.shape == steps.shape and np.allclose(found[checked], [one(int(steps[at])) for at in checked]):
                 return found
-        except Exception:  # noqa: S110  # a schedule that takes one step only
+        except Exception:  # a schedule that takes one step only
             pass
         return np.array([one(int(step)) for step in steps], np.float32)
 
