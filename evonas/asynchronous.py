@@ -249,7 +249,7 @@ class _Loop:
         """Commits the state after a generation."""
         store, number = self._store, self._store.generations
         # What is evaluated and not told, the strategy cannot name yet.
-        retained = self._strategy.retained() | {_place(candidate) for candidate in self._ready}
+        retained = self._strategy.retained() | set(filter(store.events.was_trained, self._out))
         store.complete_generation(number, self._strategy.state(), self._timetable.session_seconds, None, retained)
         candidates, evaluations = zip(*self._told, strict=True)
         trained, self._told, self._trained = self._trained, [], 0

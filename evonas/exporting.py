@@ -115,7 +115,7 @@ class Exporter:
         space: SearchSpace,
         build: Build | None,
         timetable: Timetable,
-        gives_up: Callable[[], bool],
+        is_stopped: Callable[[], bool],
     ) -> None:
         """Starts nothing yet.
 
@@ -124,10 +124,10 @@ class Exporter:
             space: that its genomes are from.
             build: of models of one's own.
             timetable: of the session; is told how long an export will take.
-            gives_up: see `evonas.deadline.Abandonable`.
+            is_stopped: whether a stop was asked for.
         """
         self._directory, self._settings, self._space, self._build = run.directory, run.settings, space, build
-        self._timetable, self._gives_up = timetable, gives_up
+        self._timetable, self._is_stopped = timetable, is_stopped
         self._starting = threading.Lock()
         self._timer: threading.Timer | None = None
         self._started = math.inf
@@ -171,6 +171,12 @@ class Exporter:
     def _start_if_possible(self) -> None:
         with suppress(OSError):  # tried again, and said, when it is needed
             self.start()
+
+    def _gives_up(self) -> bool:
+        """Whether an export is not to be waited for. One whose process is not ready in time will not be in time."""
+        timetable = self._timetable
+        late = timetable.left <= 0 and self.worker is not None and not self.worker.is_ready
+        return self._is_stopped() or timetable.is_over or late
 
     def expected_seconds(self) -> float:
         """Seconds that an export will take."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +43,9 @@ class Listeners:
         on_start: called once, before anything is trained, with the run and its budget.
         on_part, on_generation: called after each commit and each generation.
         on_finalists: called while finalists are trained again, with the re-trainings done and those planned.
-        on_end: called when all is done, with the run and its best network as a file: None where no network has a score,
-            or where the time was over before it was written. What it does still counts as the run's time.
+        on_end: called when all is done, with the run, its best network as a file, and that network's scores on the test
+            split. A file is written of a user's own models alone, whose Keras is loaded; None where there was no time
+            for it. What is done here still counts as the run's time.
         interruption: how to listen to signals.
         started: when the session began, as `time.monotonic()` counts; now if None.
     """
@@ -53,7 +54,7 @@ class Listeners:
     on_part: Callable[[Progress], None] | None = None
     on_generation: Callable[[Generation], None] | None = None
     on_finalists: OnRetraining | None = None
-    on_end: Callable[[RunReader, Exported | None], None] | None = None
+    on_end: Callable[[RunReader, Exported | None, Mapping[str, float]], None] | None = None
     interruption: Interruption | None = None
     started: float | None = None
 
@@ -66,7 +67,7 @@ def run_session(
     listeners: Listeners,
     build: Build | None = None,
 ) -> SearchResult:
-    """Searches, trains the finalists again, and exports the best network if `listeners.on_end` is to be told of it.
+    """Searches, trains the finalists again, and tells `listeners.on_end` what came of it.
 
     Args:
         store: open, of the run; closed at the end.
@@ -87,8 +88,8 @@ def run_session(
         timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         exporter = None
-        if listeners.on_end is not None and isinstance(trainer, Abandonable):
-            exporter = Exporter(store, space, build, timetable, lambda: listening.requested or timetable.is_over)
+        if listeners.on_end is not None and build is not None and isinstance(trainer, Abandonable):
+            exporter = Exporter(store, space, build, timetable, lambda: listening.requested)
         with exporter or nullcontext():
             try:
                 stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build)
@@ -109,11 +110,12 @@ def run_session(
                 trainer.close()
             timetable.note()
             if not stopped and listeners.on_end is not None:
-                exported = _exported(store, build, exporter)
+                exported = None if build is None else _exported(store, build, exporter)
                 stopped = exported is None and listening.requested
                 timetable.note()
                 if not stopped:
-                    listeners.on_end(store, exported)
+                    scores = SearchResult(store.directory).test_scores if build is None and store.best(1) else {}
+                    listeners.on_end(store, exported, scores)
                     timetable.note()
     if stopped:
         raise Interrupted(store.directory, listening.exit_code)

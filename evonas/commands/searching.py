@@ -43,7 +43,7 @@ def show_search(search: Callable[..., Any], context: typer.Context, quiet: bool,
     except Interrupted as stop:
         display.pause()
         with RunReader(stop.run_dir) as run:
-            display.finish(run, None)
+            display.finish(run, None, {})
         raise
     finally:
         display.pause()

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from evonas.training.deployment import Exported
 
 __all__ = ["best_words", "clock", "command", "score_of", "scores_words", "shown", "start_lines", "start_values"]
-__all__ += ["exported_lines", "exported_values", "finalist_lines", "next_lines", "summary_lines", "summary_values"]
+__all__ += [
+    "exported_lines",
+    "exported_values",
+    "finalist_lines",
+    "next_lines",
+    "summary_lines",
+    "summary_values",
+    "test_line",
+]
 
 _KINDS = {"number": "numeric", "flag": "yes/no", "present": "present or missing"}
 _TASKS = {"regression": "regression", "binary": "binary classification", "multiclass": "classification"}
@@ -105,7 +113,7 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
     if first and not run.evaluated:
         lines.append(
             f"The time is short: the first {_count(first['networks'], 'network')} are small ones, which take some "
-            f"{first['seconds']:.0f} s of one core"
+            f"{first['seconds']:.1f} s of one core in at most {_count(first['epochs'], 'epoch')}"
         )
     if run.evaluated:
         lines.append(
@@ -354,11 +362,16 @@ def is_late(run: RunReader) -> bool:
     return bound is not None and run.seconds >= bound and run.stop != Stop.INTERRUPTED and bool(run.best(1))
 
 
+def test_line(scores: Mapping[str, float], objective: str) -> str:
+    """Scores on the test split."""
+    return f"Test, which the search never saw: {scores_words(scores, objective)}"
+
+
 def exported_lines(exported: Exported, objective: str) -> list[str]:
     """A Keras file: its scores and where it is."""
     lines = []
     if exported.test_scores:
-        lines.append(f"Test, which the search never saw: {scores_words(exported.test_scores, objective)}")
+        lines.append(test_line(exported.test_scores, objective))
     lines.append(f"Model: {exported.path} ({exported.note})")
     return lines if exported.card is None else [*lines, f"Card: {exported.card}"]
 

@@ -170,6 +170,11 @@ class WorkerProcess:
         return self.alive
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it is known to have started."""
+        return self._ready
+
+    @property
     def start_seconds(self) -> float | None:
         """Seconds that it took to be ready; None as long as it is not. Does not wait."""
         with suppress(OSError, WorkerDied, WorkerError, InputError):  # raised again when it is asked

@@ -104,6 +104,11 @@ class WorkerEvaluator:
         return self._worker.pid if self._worker is not None and self._worker.alive else None
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the worker is known to have started. Asks nobody."""
+        return self._worker is not None and self._worker.is_ready
+
+    @property
     def start_seconds(self) -> float | None:
         """Seconds that the worker took to be ready; None as long as it is not. Does not wait."""
         return None if self._worker is None else self._worker.start_seconds

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Unpack
-
-import numpy as np
 
 from evonas.arguments import digest_of, parts_of
 from evonas.building import Build
@@ -19,19 +16,21 @@ from evonas.interruption import Interruption
 from evonas.objective import Objective
 from evonas.options import TunerOptions
 from evonas.runs.reader import RunReader
-from evonas.runs.records import Record
 from evonas.runs.schema import DATABASE
 from evonas.trained import Trained, trained
 from evonas.trials import TrialSearch, may_stay_here, run_trials
 from evonas.tuner import subclassing
 from evonas.tuner.arguments import Hypermodel, hypermodel_of, portable
+from evonas.tuner.checks import check_arguments, check_counts, check_project, warn_of_no_use
 from evonas.tuner.coding import Coding
 from evonas.tuner.discovery import discovered, discovered_in_fit
+from evonas.tuner.hooks import Hooks
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Hyperparameter
-from evonas.tuner.names import ARGUMENTS, why_not_there
+from evonas.tuner.names import why_not_there
 from evonas.tuner.objectives import objective_of
 from evonas.tuner.reading import from_json, read_hyperparameters, to_json
+from evonas.tuner.results import done_trials, hyperparameters_of, print_results, print_space, recorded_coding
 from evonas.tuner.subclassing import Running, SubclassTrial
 from evonas.tuner.trial import Oracle, Trial
 from genomes.errors import InputError
@@ -43,7 +42,7 @@ __all__ = ["Evolution"]
 _KEPT = 20
 
 
-class Evolution:
+class Evolution(Hooks):
     """Evolves the hyperparameters of a build function that was written for KerasTuner.
 
         >>> tuner = Evolution(build_model, objective="val_accuracy", max_trials=20)         # doctest: +SKIP
@@ -118,20 +117,12 @@ class Evolution:
         Raises:
             InputError: something given cannot be used.
         """
-        known_no_use = {"distribution_strategy": distribution_strategy, "logger": logger, "tuner_id": tuner_id}
-        for name in [name for name, value in known_no_use.items() if value is not None]:
-            warnings.warn(f"{name} is of no use to evonas, and is ignored", stacklevel=2)
-        if unknown := [name for name in settings if name in ARGUMENTS and name not in Settings.model_fields]:
-            raise InputError(f"{unknown[0]} must be left out, since it is {ARGUMENTS[unknown[0]]}")
-        for name, value, least in (
-            ("max_trials", max_trials, 1),
-            ("executions_per_trial", executions_per_trial, 1),
-            ("max_retries_per_trial", max_retries_per_trial, 0),
-            ("max_consecutive_failed_trials", max_consecutive_failed_trials, 1),
-        ):
-            optional = value is None and name == "max_consecutive_failed_trials"
-            if not optional and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least):
-                raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}: raise it")
+        warn_of_no_use(distribution_strategy=distribution_strategy, logger=logger, tuner_id=tuner_id)
+        check_arguments(settings)
+        check_counts(1, max_trials=max_trials, executions_per_trial=executions_per_trial)
+        check_counts(0, max_retries_per_trial=max_retries_per_trial)
+        if max_consecutive_failed_trials is not None:
+            check_counts(1, max_consecutive_failed_trials=max_consecutive_failed_trials)
         given = subclassing.overridden(self, Evolution)
         if in_process is False and given:
             raise InputError(
@@ -154,7 +145,8 @@ class Evolution:
         )
         self.directory, self.project_name = str(directory or "."), project_name or "untitled_project"
         self.project_dir = Path(self.directory) / self.project_name
-        self._check_project(overwrite)
+        if not self._exists:
+            check_project(self.project_dir, overwrite)
         self.max_model_size, self.optimizer, self.loss, self.metrics = max_model_size, optimizer, loss, metrics
         self.allow_new_entries, self.tune_new_entries = allow_new_entries, tune_new_entries
         self.distribution_strategy, self.logger, self.tuner_id = distribution_strategy, logger, tuner_id
@@ -198,33 +190,6 @@ class Evolution:
             raise InputError("run_trial must be called by search, in a trial: call search")
         return self.running.executed(self, args, kwargs)
 
-    def on_search_begin(self) -> None:
-        """Called when `search` begins."""
-
-    def on_search_end(self) -> None:
-        """Called when `search` has ended."""
-
-    def pre_create_trial(self) -> None:
-        """Called before each trial is made."""
-
-    def on_trial_begin(self, trial: Trial) -> None:
-        """Called before each trial."""
-
-    def on_trial_end(self, trial: Trial) -> None:
-        """Called after each trial, which has its score or a message by then."""
-
-    def on_epoch_begin(self, trial: Trial, model: Any, epoch: int, logs: Any = None) -> None:
-        """Called before each epoch."""
-
-    def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Any = None) -> None:
-        """Called after each epoch."""
-
-    def on_batch_begin(self, trial: Trial, model: Any, batch: int, logs: Any = None) -> None:
-        """Called before each batch in training."""
-
-    def on_batch_end(self, trial: Trial, model: Any, batch: int, logs: Any = None) -> None:
-        """Called after each batch in training."""
-
     def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
         """Keeps the weights of the model for the trial that runs, in a `run_trial` with a loop of its own."""
         if self.running is None or self.running.trial.trial_id != trial_id:
@@ -247,7 +212,8 @@ class Evolution:
                     "run_trial end in super().run_trial(...), or call self.save_model(trial.trial_id, model) there"
                 )
             spec = self._spec((), {})
-            return rebuilt(spec, self._recorded_hp(run, record), run.weights(record), record.seed)
+            hp = hyperparameters_of(run, record, recorded_coding(run, self._coding))
+            return rebuilt(spec, hp, run.weights(record), record.seed)
 
     # ---------------------------------------------------------------- searching
 
@@ -401,7 +367,7 @@ class Evolution:
         if self._overwrite or not self._exists:
             return self._coding.known
         with self._read() as run:
-            return self._recorded(run).all
+            return recorded_coding(run, self._coding).all
 
     @property
     def remaining_trials(self) -> int:
@@ -418,10 +384,7 @@ class Evolution:
                 return []
             raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
         with self._read() as run:
-            records = list(run.records())
-            places = {(record.generation, record.index): place for place, record in enumerate(records)}
-            chosen = records if best is None else list(run.best(best))
-            return [self._done(run, each, places[each.generation, each.index]) for each in chosen]
+            return done_trials(run, recorded_coding(run, self._coding), len(str(self.max_trials)), best)
 
     def results_summary(self, num_trials: int = 10) -> None:
         """Prints the best trials."""
@@ -431,12 +394,7 @@ class Evolution:
                 print(ways)
             print(f"Best {min(num_trials, run.evaluated - run.failed)} by {self._shown}:")
             failed = [each for each in run.records() if each.evaluation.status is not Status.OK][:3]
-        for trial in self.done_trials(num_trials):
-            print(f"\nTrial {trial.trial_id}: {self.objective.name} {trial.score:.6g}")
-            for name, value in trial.hyperparameters.values.items():
-                print(f"  {name}: {value}")
-        for record in failed:
-            print(f"\nTrial failed: {record.evaluation.reason}")
+        print_results(self.objective.name, self.done_trials(num_trials), failed)
 
     def search_space_summary(self, extended: bool = False) -> None:
         """Prints the hyperparameters.
@@ -446,11 +404,7 @@ class Evolution:
         """
         known = self.known
         print(f"Search space: {len(known)} hyperparameters")
-        for each in known:
-            settings = ", ".join(f"{name}={value!r}" for name, value in each.get_config().items() if name != "name")
-            print(f"{each.name} ({each.kind}): {settings}")
-            if extended and each.conditions:
-                print("  where " + " and ".join(f"{name} is one of {list(some)}" for name, some in each.conditions))
+        print_space(known, extended)
 
     # ---------------------------------------------------------------- within
 
@@ -462,19 +416,6 @@ class Evolution:
     def _shown(self) -> str:
         parts = [f"{part.name} ({part.direction})" for part in self.objective.parts]
         return " and ".join(parts) or f"{self.objective.name} ({self.objective.direction})"
-
-    def _check_project(self, overwrite: bool) -> None:
-        """Refuses a folder of somebody else's: evonas deletes only what it wrote."""
-        if self._exists or not self.project_dir.is_dir():
-            return
-        held = sorted(path.name for path in self.project_dir.iterdir())
-        if held:
-            whose = "a project of KerasTuner's" if "oracle.json" in held or "tuner0.json" in held else "other files"
-            spared = ", which overwrite=True does not delete" if overwrite else ""
-            raise InputError(
-                f"project_dir must be new, empty or a run of evonas, but {self.project_dir} holds {whose} "
-                f"({', '.join(held[:3])}){spared}: choose another project_name or directory, or move them away"
-            )
 
     def _first_coding(self, given: Sequence[Hyperparameter]) -> Coding:
         """The hyperparameters that `build` asks for."""
@@ -518,30 +459,6 @@ class Evolution:
             raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
         with RunReader(self.project_dir) as run:
             yield run
-
-    def _recorded(self, run: RunReader) -> Coding:
-        """The hyperparameters as the run has them: `fit` and trials may have asked for more than `build`."""
-        trial = run.source.get("trial", {})
-        coding = Coding(from_json(trial.get("hyperparameters")), self._coding.tuned, self._coding.pinned)
-        return coding.grown(from_json(trial.get("late", [])))
-
-    def _recorded_hp(self, run: RunReader, record: Record) -> HyperParameters:
-        coding = self._recorded(run)
-        values = record.evaluation.notes.get("values", {})
-        if not isinstance(values, dict):
-            raise InputError(f"values of a trial must be as evonas wrote them, not {values!r:.80}: restore the run")
-        return coding.recorded(values, coding.space.genome_from_json(record.genome), record.seed)
-
-    def _done(self, run: RunReader, record: Record, place: int) -> Trial:
-        """A trial that is done."""
-        evaluation = record.evaluation
-        ok = evaluation.status is Status.OK
-        digits = len(str(self.max_trials))
-        trial = Trial(self._recorded_hp(run, record), f"{place:0{digits}d}", "COMPLETED" if ok else "FAILED")
-        trial.metrics.metrics.update(evaluation.scores)
-        trial.score = evaluation.scores.get(self.objective.name) if ok else None
-        trial.best_step, trial.message = max(0, evaluation.best_epoch - 1), evaluation.reason or None
-        return trial
 
     def _report(self, progress: Any) -> None:
         (last,) = progress.part[-1:]

@@ -119,3 +119,44 @@ def test_a_model_that_raises_costs_itself_or_stops_the_search():
     assert sorted(search.cv_results_["rank_test_score"]) == [1, 2]
     with pytest.raises(InputError, match="a model raised RuntimeError: one is too few"):
         EvolutionSearchCV(fails, {"n_hidden": [1]}, **given, error_score="raise").fit(X, Y)
+
+
+def build_columns(units, last="softmax", loss="categorical_crossentropy"):
+    import keras
+
+    layers = [keras.Input((4,)), keras.layers.Dense(units), keras.layers.Dense(3, last)]
+    model = keras.Sequential(layers)
+    model.compile("adam", loss)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("y", "fixed", "scoring"),
+    [
+        (np.eye(3)[np.digitize(X[:, 0], [-0.5, 0.5])], {}, None),
+        (np.eye(3)[np.digitize(X[:, 0], [-0.5, 0.5])], {"loss": "sparse_categorical_crossentropy"}, "neg_log_loss"),
+        ((X[:, :3] > 0).astype(int), {"last": "sigmoid", "loss": "binary_crossentropy"}, "f1_micro"),
+        ((X[:, :3] > 0).astype(int), {"last": "sigmoid", "loss": "binary_crossentropy"}, None),
+    ],
+)
+def test_targets_of_one_column_a_class(y, fixed, scoring):
+    space = {"units": [2, 4], **{name: [value] for name, value in fixed.items()}}
+    search = EvolutionSearchCV(build_columns, space, n_iter=1, cv=2, scoring=scoring, in_process=True, random_state=0)
+    search.fit(X, y, epochs=1)
+    assert np.isfinite(search.best_score_)
+    predicted = search.predict(X)
+    assert predicted.shape == y.shape
+    assert set(np.unique(predicted)) <= {0, 1}
+    assert search.predict_proba(X).shape == y.shape
+
+
+def test_words_with_a_loss_of_ones_own_are_classes():
+    def build(units):
+        import keras
+
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units), keras.layers.Dense(2, "softmax")])
+        model.compile("adam", lambda y, p: keras.losses.sparse_categorical_crossentropy(y, p))
+        return model
+
+    search = EvolutionSearchCV(build, {"units": [2, 4]}, n_iter=1, cv=2, in_process=True).fit(X, LABELS, epochs=1)
+    assert set(search.predict(X)) <= {"no", "yes"}

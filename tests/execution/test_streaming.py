@@ -115,6 +115,7 @@ def test_a_worker_that_is_killed_is_replaced_and_nobody_is_blamed(threaded):
         found |= stream.wait()
     assert {number: each.scores["rmse"] for number, each in found.items()} == {0: 5.0, 1: 6.0}
     assert threaded.pid != pid
+    stream.close()
 
 
 def test_a_worker_that_retires_is_followed_by_another(data_path):

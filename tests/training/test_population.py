@@ -174,11 +174,11 @@ def test_other_errors_end_the_run():
         trained(one, TASKS[:1])
 
 
-def test_leaving_early_stops_the_lanes():
+def test_leaving_early_stops_the_thread():
     import threading
 
     before = threading.active_count()
-    one = trainer(device=replace(EACH_ITS_OWN, lanes=1))
+    one = trainer(device=EACH_ITS_OWN)
     parts = one.train([task(graph((6,)), 3, seed) for seed in range(3)] + [task(graph((6, 6)), 50)], frozenset())
     next(parts)
     parts.close()

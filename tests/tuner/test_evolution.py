@@ -161,7 +161,7 @@ class Reading(tuner.HyperModel):
             "anew": first != second and sorted(first) == sorted(second),
             "number": next(numbers)[0],
             "batches": remote.num_batches,
-            "third": float(remote[2][0][0]),
+            "third": float(remote[2][0][0, 0]),
         }
 
 

@@ -44,6 +44,8 @@ _DIGEST_BYTES = 32
 #: What the compiled code is made of and by; the other modules only call it.
 _SOURCES = ("kernels/*.py", "compilation.py", "frame.py", "instructions.py", "matmul.py", "tiles.py")
 _MOST_BYTES = 64 << 20
+#: How long it is waited for another process that compiles: as long as compiling takes on a slow machine.
+_WAIT_SECONDS = 60.0
 
 
 def load() -> Callable[..., None]:
@@ -153,15 +155,30 @@ def _compiled_once() -> bytes:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Waits until no other process compiles into the same folder. Where no file can be locked, nothing waits."""
+    """Waits while another process compiles the same, a minute at most: it may be one that gets hardly any time.
+
+    Where no file can be locked, nothing waits.
+    """
     with ExitStack() as held:
         for folder in cache_directories():
             with suppress(OSError):
                 _make(folder)
-                file = held.enter_context(open(folder / ".lock", "ab"))
-                fcntl.flock(file, fcntl.LOCK_EX)
+                file = held.enter_context(open(folder / f".{_file_name()}.lock", "ab"))
+                _lock(file.fileno())
                 break
         yield
+
+
+def _lock(handle: int) -> None:
+    """Locks a file, unless another process has it for too long."""
+    until = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _make(folder: Path) -> None:

@@ -6,6 +6,7 @@ The compiler is a quick one that gives the object code that this machine has: wh
 from __future__ import annotations
 
 import ast
+import fcntl
 import os
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_it_is_compiled_once_and_found_by_the_next(compiled, monkeypatch, tmp_pa
     (path,) = (tmp_path / "home/evonas").glob("*.o")
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert not list(path.parent.glob(".kernels-*"))
+    assert {each.suffix for each in path.parent.glob(".*")} == {".lock"}
 
 
 def test_a_folder_of_ones_own(compiled, monkeypatch, tmp_path):
@@ -254,6 +255,17 @@ compilation.load()
     assert [process.wait(300) for process in processes] == [0, 0, 0]
     assert (tmp_path / "calls").read_text() == "x"
     assert len(kept(tmp_path / "cache")) == 1
+
+
+def test_nobody_waits_for_ever_for_another_that_compiles(compiled, monkeypatch, tmp_path):
+    """It may have been stopped in the midst of it."""
+    folder = tmp_path / "home/evonas"
+    folder.mkdir(parents=True, mode=0o700)
+    monkeypatch.setattr(compilation, "_WAIT_SECONDS", 0.1)
+    with open(folder / f".{compilation._file_name()}.lock", "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert works()
+    assert len(compiled) == 1
 
 
 def test_a_package_folder_that_is_read_only_is_not_written(compiled):

@@ -20,8 +20,8 @@ from evonas.training.trainer import TrainingSettings
 
 from ..networks import data, graph, task, trained
 
-#: Trains for hours, in steps of some milliseconds.
-ENDLESS = task(graph((800, 800), batch_size=150), 10_000_000)
+#: Trains for many minutes, in steps of some milliseconds.
+ENDLESS = task(graph((800, 800), batch_size=150), 100_000)
 QUICK = task(graph((6,)), 2)
 
 

@@ -1,0 +1,57 @@
+"""What a tuner's constructor is given, checked: numbers, names of KerasTuner's, and the folder of the project."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evonas.config import Settings
+from evonas.tuner.names import ARGUMENTS
+from genomes.errors import InputError
+
+__all__ = ["check_arguments", "check_counts", "check_project", "warn_of_no_use"]
+
+
+def check_counts(least: int, **given: Any) -> None:
+    """Refuses what is no whole number of at least `least`. Raises InputError."""
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}: raise it")
+
+
+def check_arguments(names: Iterable[str]) -> None:
+    """Refuses arguments of KerasTuner's other tuners, and says what takes their place. Raises InputError."""
+    for name in names:
+        if name in ARGUMENTS and name not in Settings.model_fields:
+            raise InputError(f"{name} must be left out, since it is {ARGUMENTS[name]}")
+
+
+def warn_of_no_use(**given: Any) -> None:
+    """Warns of what was given and is of no use here."""
+    for name, value in given.items():
+        if value is not None:
+            warnings.warn(f"{name} is of no use to evonas, and is ignored", stacklevel=3)
+
+
+def check_project(directory: Path, overwrite: bool) -> None:
+    """Refuses a folder that holds something and no run: evonas deletes only what it wrote.
+
+    Args:
+        directory: without a run.
+        overwrite: whether a run there was to be deleted.
+
+    Raises:
+        InputError: it holds something; says whose it is.
+    """
+    held = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
+    if held:
+        whose = "a project of KerasTuner's" if "oracle.json" in held or "tuner0.json" in held else "other files"
+        spared = ", which overwrite=True does not delete" if overwrite else ""
+        raise InputError(
+            f"project_dir must be new, empty or a run of evonas, but {directory} holds {whose} "
+            f"({', '.join(held[:3])}){spared}: choose another project_name or directory, or move them away"
+        )

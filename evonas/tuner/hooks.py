@@ -1,0 +1,41 @@
+"""`Hooks`: what a tuner that derives from `Evolution` may override, beside `run_trial`. By itself it does nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evonas.tuner.trial import Trial
+
+__all__ = ["Hooks"]
+
+
+class Hooks:
+    """Called in this process, in the order in which KerasTuner calls them."""
+
+    def on_search_begin(self) -> None:
+        """Called when `search` begins."""
+
+    def on_search_end(self) -> None:
+        """Called when `search` has ended."""
+
+    def pre_create_trial(self) -> None:
+        """Called before each trial is made."""
+
+    def on_trial_begin(self, trial: Trial) -> None:
+        """Called before each trial."""
+
+    def on_trial_end(self, trial: Trial) -> None:
+        """Called after each trial, which has its score or a message by then."""
+
+    def on_epoch_begin(self, trial: Trial, model: Any, epoch: int, logs: Any = None) -> None:
+        """Called before each epoch."""
+
+    def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Any = None) -> None:
+        """Called after each epoch."""
+
+    def on_batch_begin(self, trial: Trial, model: Any, batch: int, logs: Any = None) -> None:
+        """Called before each batch in training."""
+
+    def on_batch_end(self, trial: Trial, model: Any, batch: int, logs: Any = None) -> None:
+        """Called after each batch in training."""

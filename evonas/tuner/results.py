@@ -1,0 +1,95 @@
+"""What a tuner's run holds, read: the hyperparameters as they are known by now, and trials that are done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from evonas.evaluation import Status
+from evonas.runs.reader import RunReader
+from evonas.runs.records import Record
+from evonas.tuner.coding import Coding
+from evonas.tuner.hyperparameters import HyperParameters
+from evonas.tuner.kinds import Hyperparameter
+from evonas.tuner.reading import from_json
+from evonas.tuner.trial import Trial
+from genomes.errors import InputError
+
+__all__ = ["done_trials", "hyperparameters_of", "print_results", "print_space", "recorded_coding"]
+
+
+def recorded_coding(run: RunReader, coding: Coding) -> Coding:
+    """The hyperparameters as the run has them: `fit` and trials may have asked for more than `build`.
+
+    Args:
+        run: of a tuner.
+        coding: of the tuner that reads it.
+    """
+    trial = run.source.get("trial", {})
+    found = Coding(from_json(trial.get("hyperparameters")), coding.tuned, coding.pinned)
+    return found.grown(from_json(trial.get("late", [])))
+
+
+def hyperparameters_of(run: RunReader, record: Record, coding: Coding) -> HyperParameters:
+    """What a trial was built with, in full.
+
+    Args:
+        run, record: of the trial.
+        coding: as `recorded_coding` gives it.
+
+    Raises:
+        InputError: the run was changed.
+    """
+    values = record.evaluation.notes.get("values", {})
+    if not isinstance(values, dict):
+        raise InputError(f"values of a trial must be as evonas wrote them, not {values!r:.80}: restore the run")
+    return coding.recorded(values, coding.space.genome_from_json(record.genome), record.seed)
+
+
+def done_trials(run: RunReader, coding: Coding, digits: int, best: int | None = None) -> list[Trial]:
+    """The trials that are done, in their order; or so many of the best, best first.
+
+    Args:
+        run: of a tuner.
+        coding: as `recorded_coding` gives it.
+        digits: of their numbers.
+        best: how many of the best.
+    """
+    records = list(run.records())
+    places = {(record.generation, record.index): place for place, record in enumerate(records)}
+    chosen = records if best is None else list(run.best(best))
+    return [_done(run, each, coding, f"{places[each.generation, each.index]:0{digits}d}") for each in chosen]
+
+
+def _done(run: RunReader, record: Record, coding: Coding, trial_id: str) -> Trial:
+    evaluation = record.evaluation
+    ok = evaluation.status is Status.OK
+    trial = Trial(hyperparameters_of(run, record, coding), trial_id, "COMPLETED" if ok else "FAILED")
+    trial.metrics.metrics.update(evaluation.scores)
+    trial.score = evaluation.scores.get(run.objective.name) if ok else None
+    trial.best_step, trial.message = max(0, evaluation.best_epoch - 1), evaluation.reason or None
+    return trial
+
+
+def print_results(name: str, best: Iterable[Trial], failed: Iterable[Record]) -> None:
+    """Prints trials, and why others have failed.
+
+    Args:
+        name: of the objective.
+        best: with a score.
+        failed: without one.
+    """
+    for trial in best:
+        print(f"\nTrial {trial.trial_id}: {name} {trial.score:.6g}")
+        for key, value in trial.hyperparameters.values.items():
+            print(f"  {key}: {value}")
+    for record in failed:
+        print(f"\nTrial failed: {record.evaluation.reason}")
+
+
+def print_space(known: Iterable[Hyperparameter], extended: bool) -> None:
+    """Prints hyperparameters; extended, also under which conditions they are there."""
+    for each in known:
+        settings = ", ".join(f"{name}={value!r}" for name, value in each.get_config().items() if name != "name")
+        print(f"{each.name} ({each.kind}): {settings}")
+        if extended and each.conditions:
+            print("  where " + " and ".join(f"{name} is one of {list(some)}" for name, some in each.conditions))
