@@ -268,8 +268,8 @@ def check_fits(build: Build | None, space: Any, trainer: str) -> None:
         raise InputError("build must be given with a space of hyperparameters: a function that makes a model of them")
     if build is not None and not flat:
         raise InputError(f"space must be a HyperparameterSpace with build, not {type(space).__name__}: name the genes")
-    if build is not None and trainer not in ("auto", "single"):
-        raise InputError(f"trainer must be 'single' with build, not {trainer!r}: leave it out")
+    if build is not None and trainer == "population":
+        raise InputError(f"trainer must be auto, native or single with build, not {trainer!r}: leave it out")
 
 
 def check_first(reasons: Sequence[str], log: Path | str) -> None:

@@ -46,7 +46,7 @@ def chosen_trainer(asked: str, own_models: bool = False, precision: str = "float
     if asked != "auto":
         return asked
     if own_models:
-        return "single"
+        return "single" if precision != "float32" or has_gpu() else "native"
     return "population" if precision != "float32" or has_gpu() else "native"
 
 

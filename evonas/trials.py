@@ -6,6 +6,7 @@ strategies, the same worker process and the same run directory, without data of 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 from evonas.asynchronous import loop_of
 from evonas.building import check_first, pack
 from evonas.config import Budget, Settings
+from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator, Status
 from evonas.evolution import Progress, Stop
@@ -28,7 +30,7 @@ from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
 
-__all__ = ["Growth", "TrialSearch", "population_for", "run_trials"]
+__all__ = ["Growth", "TrialSearch", "may_stay_here", "population_for", "run_trials", "trains_natively"]
 
 #: Settings that may differ when a search is gone on with: the recorded ones count.
 _FREE = frozenset(("seed", "keep"))
@@ -181,8 +183,12 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
         population = population_for(search.evaluations)
         sizes = {"strategy": "evolution", "population": population, "offspring": max(1, population // 2)}
         # The trial decides what an epoch is, and trains the best ones again if that is wanted.
-        settings = Settings(**{**sizes, "finalists": 0, "trainer": "single", "epochs": 1, **search.settings})
-        settings = settings.resolved(search.objective.name)
+        settings = Settings(**{**sizes, "finalists": 0, "epochs": 1, **search.settings})
+        settings = settings.resolved(search.objective.name, own_models=True)
+        if settings.trainer == "population":
+            raise InputError(
+                "trainer must be auto, native or single for one's own models, not population: leave it out"
+            )
         strategy = make_strategy(
             settings.strategy,
             search.space,
@@ -224,20 +230,34 @@ def _evaluator(search: TrialSearch, store: RunStore) -> Evaluator:
     if search.in_process:
         from evonas.execution.here import LocalEvaluator
 
-        return LocalEvaluator(search.space, lambda: _local_trainer(search.trial))
+        return LocalEvaluator(search.space, lambda: _local_trainer(search.trial, store.settings.trainer))
     from evonas.execution import Limits, WorkerEvaluator
 
     return WorkerEvaluator(
         search.space,
         None,
-        TrainingSettings(trainer="single"),
+        TrainingSettings(trainer=store.settings.trainer),
         log=store.directory / WORKER_LOG,
         limits=Limits(candidate_seconds=store.settings.candidate_timeout, memory_bytes=store.settings.worker_memory),
         build=pack(search.trial, search.name, list(search.parts.values()), search.parts),
     )
 
 
-def _local_trainer(trial: Any) -> Any:
+def _local_trainer(trial: Any, trainer: str) -> Any:
     from evonas.training.trials import TrialTrainer
 
-    return TrialTrainer(trial)
+    return TrialTrainer(trial, trainer=trainer)
+
+
+def may_stay_here(settings: Mapping[str, Any]) -> bool:
+    """Whether trials that are trained natively may run in this process, as far as these settings go.
+
+    They may where Keras is loaded here already, and nothing is asked for that only another process can keep.
+    """
+    limited = settings.get("candidate_timeout") is not None or settings.get("worker_memory") is not None
+    return not limited and trains_natively(settings) and "keras" in sys.modules
+
+
+def trains_natively(settings: Mapping[str, Any]) -> bool:
+    """Whether the settings leave the native trainer to a user's own models."""
+    return chosen_trainer(str(settings.get("trainer", "auto")), own_models=True) == "native"

@@ -138,7 +138,10 @@ X, Y = np.zeros((40, 3, 2)), np.arange(40) % 4
     [
         ({}, "space must be given with build"),
         ({"space": DenseSpace()}, "space must be a HyperparameterSpace with build, not DenseSpace"),
-        ({"space": SPACE, "trainer": "population"}, "trainer must be 'single' with build, not 'population'"),
+        (
+            {"space": SPACE, "trainer": "population"},
+            "trainer must be auto, native or single with build, not 'population'",
+        ),
         ({"space": {"units": [1, "a"]}}, "genes.units must be"),
         ({"space": SPACE, "build": None}, "space.units is no setting"),
     ],
@@ -155,7 +158,7 @@ def test_a_space_of_hyperparameters_needs_a_function(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="build must be given with a space of hyperparameters"):
         evonas.search(X[:, :, 0] + np.random.default_rng(0).normal(size=(40, 3)), Y, space={"genes": SPACE})
-    assert Settings(seed=0).resolved("rmse", own_models=True).trainer == "single"
+    assert Settings(seed=0).resolved("rmse", own_models=True).trainer == "native"
 
 
 def test_first_models_that_all_fail_alike_stop_the_search():

@@ -7,6 +7,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from evonas.genome_files import network_facts
 from evonas.runs.finals import Finalist
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
+from evonas.trained import trained
 from genomes.spaces import describe, space_from_json
 
 if TYPE_CHECKING:
@@ -207,6 +209,8 @@ def summary_lines(run: RunReader) -> list[str]:
     lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}{by}", _split(run)]
     if run.infeasible:
         lines.append(f"{_count(run.infeasible, 'network')} over the limits, not trained")
+    if (ways := trained(record.evaluation for record in run.records())).total:
+        lines.append(str(ways))
     best = _leader(run)
     if best is None:
         reasons = Counter(record.evaluation.reason for record in run.records()).most_common(3)
@@ -294,6 +298,7 @@ def summary_values(run: RunReader) -> dict[str, Any]:
         "run_dir": str(run.directory),
         "running": run.owner not in (None, os.getpid()),
         "trainer": run.settings.trainer,
+        "trained": None if not (ways := trained(each.evaluation for each in run.records())).total else asdict(ways),
         "asynchronous": bool(run.settings.asynchronous),
         "stop": run.stop,
         "generations": run.generations,

@@ -26,7 +26,8 @@ from evonas.interruption import Interruption
 from evonas.objective import Objective
 from evonas.options import RunOptions
 from evonas.runs.reader import RunReader
-from evonas.trials import TrialSearch, run_trials
+from evonas.trained import trained
+from evonas.trials import TrialSearch, may_stay_here, run_trials, trains_natively
 from genomes.errors import InputError
 
 __all__ = ["EvolutionSearchCV"]
@@ -55,6 +56,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         n_splits_: folds.
         refit_time_: seconds of the last training.
         classes_: labels, of a classifier.
+        trained_: how many models were trained natively, and why Keras trained the others.
         run_dir_: the run directory; None where it was a temporary one.
     """
 
@@ -74,7 +76,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         strategy: str = "evolution",
         settings: RunOptions | None = None,
         run_dir: str | Path | None = None,
-        in_process: bool = False,
+        in_process: bool | None = None,
     ) -> None:
         """Keeps its arguments, as scikit-learn's estimators do.
 
@@ -95,7 +97,8 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             strategy: a key of `evonas.strategies.STRATEGIES`.
             settings: of the strategy, fields of `evonas.Settings` such as `{"population": 8}`.
             run_dir: keeps the run there, and goes on with it where it is there already; a temporary one if None.
-            in_process: whether to train in this process.
+            in_process: whether to train in this process; None does so where Keras is loaded here already and models are
+                trained natively. `settings={"trainer": "single"}` leaves all training to Keras.
         """
         self.build_model = build_model
         self.space = space
@@ -267,7 +270,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             settings={"strategy": self.strategy, "seed": seed, "keep": 1, **(self.settings or {})},
             initial=[],
             evaluations=int(self.n_iter),
-            in_process=self.in_process,
+            in_process=self._trains_here(trial, parameters, seed) if self.in_process is None else self.in_process,
         )
         with run_directory(self.run_dir) as directory:
             report = partial(_report, score=score, count=self.n_iter) if self.verbose else None
@@ -276,11 +279,23 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
                 records = list(run.records())
         found = [parameters(search.space.genome_from_json(record.genome)) for record in records]
         self.cv_results_ = _results(records, found, trial)
+        self.trained_ = trained(record.evaluation for record in records)
+        if self.verbose:
+            print(self.trained_, flush=True)
         self.run_dir_ = None if self.run_dir is None else directory
         self._genomes = [search.space.genome_from_json(record.genome) for record in records]
         self.best_index_ = int(self.cv_results_[f"rank_test_{chosen}"].argmin())
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_[score][self.best_index_])
+
+    def _trains_here(self, trial: Any, parameters: Parameters, seed: int) -> bool:
+        """Whether some model is trained natively, which is safe and quick in this process."""
+        if not may_stay_here(self.settings or {}):
+            return False
+        try:
+            return not trial.refusal(parameters.space.sample(np.random.default_rng(seed)), seed)
+        except Exception:  # what it raises, a trial will raise again, and that is told
+            return False
 
     def _parts(self, trial: Any) -> dict[str, Any]:
         """What a user gave, by the names that messages call it by."""
@@ -295,7 +310,10 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
                 "a model must have a finite score to be trained on all rows, but none has: mend build_model"
             )
         started = time.perf_counter()
-        self.best_estimator_ = trial.fitted(self._genomes[self.best_index_], seed, None)
+        from evonas.training.ways import Way, using
+
+        with using(Way(trains_natively(self.settings or {}))):
+            self.best_estimator_ = trial.fitted(self._genomes[self.best_index_], seed, None)
         self.refit_time_ = time.perf_counter() - started
 
 

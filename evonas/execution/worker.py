@@ -154,11 +154,11 @@ def own_trainer(data: PreparedData, settings: TrainingSettings, build: Callable[
     return OwnTrainer(data, settings, build)
 
 
-def trial_trainer(trial: Callable[..., Any], headway: Callable[[], None]) -> Trainer:
+def trial_trainer(trial: Callable[..., Any], headway: Callable[[], None], trainer: str) -> Trainer:
     """The trainer that runs a trial for each genome."""
     from evonas.training.trials import TrialTrainer
 
-    return TrialTrainer(trial, headway)
+    return TrialTrainer(trial, headway, trainer)
 
 
 def make_scorer(data: PreparedData, settings: TrainingSettings) -> Trainer:
@@ -253,7 +253,7 @@ class _Worker:
         if data is None:
             if build is None:
                 raise InputError("data must be given where no trial brings its own: name the file")
-            return None, trial_trainer(build, self._headway), build
+            return None, trial_trainer(build, self._headway, start.settings.trainer), build
         if build is not None:
             return data, own_trainer(data, start.settings, build), build
         self._given = (data, start.settings)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,8 @@ def combined(evaluations: Sequence[Evaluation]) -> Evaluation:
         return first
     failed = next((e for e in evaluations if e.status is not Status.OK), None)
     if failed is not None:
-        return replace(failed, train_seconds=sum(e.train_seconds for e in evaluations), weights=None, snapshots=())
+        seconds, notes = sum(e.train_seconds for e in evaluations), _notes(evaluations)
+        return replace(failed, train_seconds=seconds, notes=notes, weights=None, snapshots=())
     shared = [name for name in first.scores if all(name in e.scores for e in evaluations)]
     length = min(len(e.curve) for e in evaluations)
 
@@ -45,4 +47,17 @@ def combined(evaluations: Sequence[Evaluation]) -> Evaluation:
         train_curve=mean_curve([e.train_curve for e in evaluations]),
         train_seconds=sum(e.train_seconds for e in evaluations),
         snapshots=tuple(s for e in evaluations for s in e.snapshots),
+        notes=_notes(evaluations),
     )
+
+
+def _notes(evaluations: Sequence[Evaluation]) -> Mapping[str, Any]:
+    """Those of the first one, with which way all models were trained."""
+    given = [each.notes["trained"] for each in evaluations if "trained" in each.notes]
+    if not given:
+        return evaluations[0].notes
+    reasons = [reason for each in given for reason in each["by_keras"]]
+    return {
+        **evaluations[0].notes,
+        "trained": {"natively": sum(each["natively"] for each in given), "by_keras": reasons},
+    }

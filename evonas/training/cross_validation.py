@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from evonas.evaluation import Evaluation, Status
 from evonas.training.combine import member_seed
+from evonas.training.native.own.fit import prepared
+from evonas.training.native.own.refusal import Refused
 from evonas.training.trials import Headway, headway_callback
 from evonas.training.wrapped import classifies, coded, wrapped
 from genomes.errors import InputError
@@ -57,6 +59,8 @@ class CrossValidationTrial:
     by_row: frozenset[str] = frozenset()
     train_scores: bool = False
     raises: bool = False
+    #: Trials may run in threads: nothing of a user's runs beside building and scoring, one at a time.
+    independent: ClassVar[bool] = True
 
     def __call__(self, genes: Mapping[str, Any], seed: int, headway: Headway) -> Evaluation:
         """See `Trial`. A model that diverges on one fold is not trained on the others."""
@@ -101,15 +105,27 @@ class CrossValidationTrial:
             rows: to train on; None is all.
             headway: told of each epoch.
         """
+        estimator, x, y, arguments = self._ready(genes, seed, rows, [headway_callback(headway)])
+        return estimator.fit(x, y, **arguments)
+
+    def refusal(self, genes: Mapping[str, Any], seed: int) -> str:
+        """Why the model of these genes is not trained natively; empty where it is."""
+        estimator, x, y, arguments = self._ready(genes, seed, self.splits[0][0], [])
+        given = prepared(estimator.model_, (x, estimator.coded_target(y)), arguments)
+        return given.reason if isinstance(given, Refused) else ""
+
+    def _ready(self, genes: Mapping[str, Any], seed: int, rows: Rows | None, watching: list[Any]) -> Any:
+        """An estimator of the genes' model, the rows, their targets, and what else its `fit` takes."""
         parameters, fitting = routed(self.build, self.parameters(genes))
-        keras.utils.clear_session()
+        keras.utils.clear_session(free_memory=False)
         keras.utils.set_random_seed(seed)
         model = self.build(**parameters)
         if not isinstance(model, keras.Model) or not model.compiled:
             what = "a model that is not compiled" if isinstance(model, keras.Model) else type(model).__name__
             raise InputError(f"build_model must return a compiled keras.Model, not {what}: call compile, and return it")
         arguments = {**self.arguments, **fitting}
-        callbacks = [*copy.deepcopy(list(arguments.pop("callbacks", None) or [])), headway_callback(headway)]
+        callbacks = [*copy.deepcopy(list(arguments.pop("callbacks", None) or [])), *watching]
+        arguments["callbacks"] = [*callbacks, keras.callbacks.TerminateOnNaN()]
         for name in self.by_row:
             if rows is not None:
                 arguments[name] = rows_of(arguments[name], rows)
@@ -117,12 +133,8 @@ class CrossValidationTrial:
         if classifies(model, self.classes) and "validation_data" in arguments:
             held_x, held_y, *rest = arguments["validation_data"]
             arguments["validation_data"] = (held_x, coded(held_y, self.classes, model), *rest)
-        return estimator.fit(
-            self.x if rows is None else rows_of(self.x, rows),
-            self.y if rows is None else rows_of(self.y, rows),
-            callbacks=[*callbacks, keras.callbacks.TerminateOnNaN()],
-            **arguments,
-        )
+        x, y = (values if rows is None else rows_of(values, rows) for values in (self.x, self.y))
+        return estimator, x, y, arguments
 
     def _scored(self, estimator: Any, scorer: Any, rows: Rows) -> float:
         x, y = rows_of(self.x, rows), rows_of(self.y, rows)

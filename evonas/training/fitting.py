@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evonas.evaluation import Weights
 from evonas.snapshot import Snapshot
 
-__all__ = ["Fitting", "State", "assign", "restore", "state_of", "values_of"]
+__all__ = ["Fitting", "State", "assign", "named_values", "restore", "state_of", "values_of"]
 
 #: Weights, what the optimizer holds, and seeds of random layers: `weights`, `first` and `second` of a `Snapshot`.
 State = tuple[Weights, Weights, Weights]
@@ -59,6 +59,11 @@ def values_of(variables: Iterable[Any]) -> dict[str, Any]:
         f"{place:04d}/{variable.name}": keras.ops.convert_to_numpy(variable.value).copy()
         for place, variable in enumerate(variables)
     }
+
+
+def named_values(pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
+    """As `values_of`, of variables with the values that they are to have."""
+    return {f"{place:04d}/{variable.path}": value for place, (variable, value) in enumerate(pairs)}
 
 
 def assign(variables: Iterable[Any], values: Weights) -> None:

@@ -15,19 +15,39 @@ Loshchilov & Hutter 2019 (AdamW).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FROZEN", "NUM_COEFFICIENTS", "moments", "step_coefficients"]
+__all__ = ["FROZEN", "NUM_COEFFICIENTS", "Constants", "moments", "nadam_decay", "step_coefficients"]
 
 NUM_COEFFICIENTS = 10
 FROZEN = np.array([1, 0, 1, 0, 0, 0, 1, 0, 0, 1], np.float32)
 
-_MOMENTUM, _RHO = np.float32(0.9), np.float32(0.9)
-_BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-7)
 _ONE = np.float32(1.0)
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What optimizers have beside their learning rate, with the defaults of Keras.
+
+    Attributes:
+        momentum: of sgd with momentum.
+        rho: share of the second moment that rmsprop keeps.
+        beta1, beta2: shares of the moments that adam, adamw and nadam keep.
+        epsilon: added to what is divided by.
+    """
+
+    momentum: float = 0.9
+    rho: float = 0.9
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-7
+
+
+_DEFAULT = Constants()
 
 
 def moments(optimizer: str) -> tuple[bool, bool]:
@@ -36,55 +56,66 @@ def moments(optimizer: str) -> tuple[bool, bool]:
 
 
 def step_coefficients(
-    optimizer: str, rates: NDArray[np.float32], weight_decay: float, first_step: int = 0
+    optimizer: str,
+    rates: NDArray[np.float32],
+    weight_decay: float,
+    first_step: int = 0,
+    constants: Constants = _DEFAULT,
 ) -> NDArray[np.float32]:
     """Coefficients of successive steps of a training.
 
     Args:
-        optimizer: one of `genomes.dense.genome.OPTIMIZERS`.
+        optimizer: one of `genomes.dense.genome.OPTIMIZERS`, or "adagrad", which rmsprop's formula holds.
         rates: learning rate of each of these steps, shape `(num_steps,)`.
         weight_decay: decoupled decay, used by adamw.
         first_step: steps of the training before these.
+        constants: of the optimizer.
 
     Returns:
         float32, shape `(num_steps, NUM_COEFFICIENTS)`.
     """
     c = np.tile(FROZEN, (len(rates), 1))
+    momentum, epsilon = np.float32(constants.momentum), np.float32(constants.epsilon)
+    beta1, beta2 = np.float32(constants.beta1), np.float32(constants.beta2)
     step = np.arange(first_step + 1, first_step + len(rates) + 1, dtype=np.float32)
     match optimizer:
         case "sgd":
             c[:, 5] = rates
         case "momentum" | "nesterov":
             # Keras keeps velocity = momentum * velocity - rate * g and adds it.
-            c[:, 0], c[:, 1] = _MOMENTUM, -rates
-            c[:, 4], c[:, 5] = (-_MOMENTUM, rates) if optimizer == "nesterov" else (-_ONE, 0.0)
+            c[:, 0], c[:, 1] = momentum, -rates
+            c[:, 4], c[:, 5] = (-momentum, rates) if optimizer == "nesterov" else (-_ONE, 0.0)
         case "rmsprop":
-            c[:, 2], c[:, 3] = _RHO, np.float32(1 - 0.9)
-            c[:, 5], c[:, 7], c[:, 8], c[:, 9] = rates, 1.0, _EPSILON, 0.0
+            c[:, 2], c[:, 3] = constants.rho, np.float32(1 - constants.rho)
+            c[:, 5], c[:, 7], c[:, 8], c[:, 9] = rates, 1.0, epsilon, 0.0
+        case "adagrad":
+            c[:, 2], c[:, 3] = 1.0, 1.0
+            c[:, 5], c[:, 7], c[:, 8], c[:, 9] = rates, 1.0, epsilon, 0.0
         case "adam" | "adamw":
             # Keras takes 1 - beta in float64 here and in float32 in Nadam: 0.001 and 0.00100005.
-            _moments(c, np.float32(1 - 0.9), np.float32(1 - 0.999))
-            c[:, 4] = rates * np.sqrt(_ONE - _BETA2**step) / (_ONE - _BETA1**step)
+            _moments(c, constants, np.float32(1 - constants.beta1), np.float32(1 - constants.beta2))
+            c[:, 4] = rates * np.sqrt(_ONE - beta2**step) / (_ONE - beta1**step)
             if optimizer == "adamw":
                 c[:, 6] = _ONE - np.float32(weight_decay) * rates
         case "nadam":
-            _moments(c, _ONE - _BETA1, _ONE - _BETA2)
-            u, u_next = _nadam_decay(step), _nadam_decay(step + _ONE)
+            _moments(c, constants, _ONE - beta1, _ONE - beta2)
+            u, u_next = nadam_decay(step, beta1), nadam_decay(step + _ONE, beta1)
             before = np.arange(1, first_step + 1, dtype=np.float32)
-            product = np.cumprod(np.concatenate([_nadam_decay(before), u]), dtype=np.float32)[first_step:]
+            product = np.cumprod(np.concatenate([nadam_decay(before, beta1), u]), dtype=np.float32)[first_step:]
             c[:, 4] = rates * u_next / (_ONE - product * u_next)
             c[:, 5] = rates * (_ONE - u) / (_ONE - product)
-            c[:, 7] = _ONE / np.sqrt(_ONE - _BETA2**step)
+            c[:, 7] = _ONE / np.sqrt(_ONE - beta2**step)
         case _:
             raise ValueError(f"unknown optimizer {optimizer!r}")
     return c
 
 
-def _moments(c: NDArray[np.float32], new1: np.floating[Any], new2: np.floating[Any]) -> None:
-    c[:, 0], c[:, 1] = _BETA1, new1
-    c[:, 2], c[:, 3] = _BETA2, new2
-    c[:, 7], c[:, 9] = 1.0, _EPSILON
+def _moments(c: NDArray[np.float32], constants: Constants, new1: np.floating[Any], new2: np.floating[Any]) -> None:
+    c[:, 0], c[:, 1] = constants.beta1, new1
+    c[:, 2], c[:, 3] = constants.beta2, new2
+    c[:, 7], c[:, 9] = 1.0, constants.epsilon
 
 
-def _nadam_decay(step: NDArray[np.float32]) -> NDArray[Any]:
-    return _BETA1 * (_ONE - np.float32(0.5) * np.float32(0.96) ** step)
+def nadam_decay(step: NDArray[np.float32], beta1: np.float32) -> NDArray[Any]:
+    """Nadam's share of the first moment at a step, counted from 1."""
+    return beta1 * (_ONE - np.float32(0.5) * np.float32(0.96) ** step)

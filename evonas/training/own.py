@@ -17,6 +17,8 @@
 - The genes `batch_size` (32 unless given) and `epochs` (at most those of the run) count for both.
 - After each epoch the loss on the validation rows is measured, the model's own; the weights of the best epoch are
   scored and kept, and a training without improvement stops early. Callbacks belong to `fit`, which evonas calls.
+- With the trainer "native", the default on a CPU, a model in which everything is known is trained natively, any other
+  by Keras; the evaluation's notes say which way, and why. See `evonas.training.native.own`.
 - `keras.utils.set_random_seed` is called before each building, so that equal genes give equal bits. A training goes on
   from a snapshot with its weights, its optimizer and the seeds of its random layers.
 - What `build` or the training raises makes that model FAILED, with the reason; the traceback is in `worker.log`. A
@@ -26,6 +28,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -40,8 +43,10 @@ from evonas.data.donor import Donor
 from evonas.data.inputs import mapped, num_rows
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Weights
-from evonas.training.fitting import State, assign, restore, state_of, values_of
+from evonas.training.fitting import State, assign, named_values, restore, state_of, values_of
 from evonas.training.initial import epoch_order
+from evonas.training.native.own.fit import Prepared, prepared
+from evonas.training.native.own.refusal import Refused
 from evonas.training.outputs import Outputs, coded_target, outputs_of, own_loss, predicted, to_raw, tried
 from evonas.training.single import SingleTrainer, default_loss, out_of_memory
 from evonas.training.trainer import TrainingSettings, TrainingTask
@@ -106,6 +111,9 @@ class OwnFitting:
         self._batch_size = max(1, int(self._genes.get("batch_size", BATCH_SIZE)))
         self.epochs = max(1, min(task.epochs, int(self._genes.get("epochs", task.epochs))))
         self.parameters = 0
+        #: Of the evaluation: which way it is trained.
+        self.notes: Mapping[str, Any] = {}
+        self._validation_loss = math.nan
         self._kept = task.start[number] if task.start else None
         self.start = None
         if self._kept is not None and not task.inherit:
@@ -143,10 +151,28 @@ class OwnFitting:
             inherit(self._model, self._kept.best)
         elif self._donor is not None:
             inherit(self._model, self._donor.weights)
+        self._native = self._natively() if self._settings.trainer == "native" else None
+
+    def _natively(self) -> Prepared | None:
+        """The training by the native trainer, from the model and its optimizer as they are; None where Keras has to."""
+        split = self._split
+        weight = {} if self._weight is None else {"sample_weight": self._weight}
+        held = num_rows(split.x_validation)
+        validation = {"validation_data": (split.x_validation, self._y_validation)} if held else {}
+        how = {"batch_size": self._batch_size, "verbose": 0, **weight, **validation}
+        given = prepared(self._model, (split.x_train, self._y_train), how, self._seed)
+        if isinstance(given, Refused):
+            self.notes = {"trained": {"natively": 0, "by_keras": [given.reason]}}
+            return None
+        self.notes = {"trained": {"natively": 1, "by_keras": []}}
+        return given
 
     def fit(self, epoch: int) -> float:
         """See `Fitting.fit`."""
         order = epoch_order(self._seed, epoch, num_rows(self._split.x_train))
+        if self._native is not None:
+            loss, self._validation_loss = self._native.training.epoch(order)
+            return loss
         history = self._model.fit(
             mapped(lambda array: array[order], self._split.x_train),
             self._y_train[order],
@@ -161,6 +187,10 @@ class OwnFitting:
 
     def outputs(self) -> tuple[float, NDArray[np.float32]]:
         """See `Fitting.outputs`."""
+        if self._native is not None:
+            training, lowered = self._native.training, self._native.lowered
+            given = lowered.outputs(training.validation_outputs)
+            return self._validation_loss - training.penalty, to_raw(given, self._problem, self._outputs)
         given = predicted(self._model, self._split.x_validation)
         values = self._loss(keras.ops.convert_to_tensor(self._y_validation), keras.ops.convert_to_tensor(given))
         loss = float(np.mean(keras.ops.convert_to_numpy(values)))
@@ -168,6 +198,8 @@ class OwnFitting:
 
     def weights(self) -> Weights:
         """See `Fitting.weights`."""
+        if self._native is not None:
+            return named_values(self._native.training.named_weights())
         return values_of(self._model.weights)
 
     def exact(self, weights: Weights, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -176,6 +208,8 @@ class OwnFitting:
 
     def state(self) -> State:
         """See `Fitting.state`."""
+        if self._native is not None:
+            self._native.training.write()
         return state_of(self._model, self.weights())
 
 

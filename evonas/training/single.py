@@ -111,9 +111,11 @@ class SingleTrainer:
                 raise
             found = {"status": Status.FAILED, "reason": reason}
         finally:
-            keras.utils.clear_session()
+            notes = getattr(fitting, "notes", {})
+            # Collecting garbage takes longer than many a native training, and there is little of it.
+            keras.utils.clear_session(free_memory=not notes.get("trained", {}).get("natively"))
         seconds = time.perf_counter() - started
-        return Evaluation(**found, train_seconds=seconds, parameters=fitting.parameters)
+        return Evaluation(**found, train_seconds=seconds, parameters=fitting.parameters, notes=notes)
 
     def _train(
         self, fitting: Fitting, split: Split, keep_snapshot: bool

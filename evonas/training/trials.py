@@ -11,17 +11,22 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import keras
 
 from evonas.evaluation import Evaluation, Status
+from evonas.training.native.threads import Pool
+from evonas.training.native.trainer import usable_cores
+from evonas.training.native.training import Stopped
 from evonas.training.own import genes_of
 from evonas.training.single import out_of_memory
 from evonas.training.trainer import TrainingTask
+from evonas.training.ways import Turns, Way, using
 from genomes.errors import InputError
 
-__all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback", "train"]
+__all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback"]
 
 Headway = Callable[[], None]
 
@@ -44,16 +49,20 @@ class Trial(Protocol):
 
 
 class TrialTrainer:
-    """Runs trials one after the other. Meets `Trainer`."""
+    """Runs trials: one after the other, or, where they are trained natively, some at a time. Meets `Trainer`."""
 
-    def __init__(self, trial: Trial, headway: Headway = lambda: None) -> None:
+    def __init__(self, trial: Trial, headway: Headway = lambda: None, trainer: str = "native") -> None:
         """Runs nothing yet.
 
         Args:
-            trial: see `Trial`.
+            trial: see `Trial`. Where it has a true attribute `independent`, trials may run in threads.
             headway: told of progress within a trial.
+            trainer: "native", or "single" for Keras alone.
         """
-        self._trial, self._headway = trial, headway
+        self._trial, self._headway, self._native = trial, headway, trainer == "native"
+        independent = self._native and getattr(trial, "independent", False)
+        # One more than train, so that the next model is built meanwhile.
+        self._threads = usable_cores() + 1 if independent else 1
 
     def state(self) -> None:
         """Remembers nothing."""
@@ -65,15 +74,42 @@ class TrialTrainer:
         self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
     ) -> Iterator[Mapping[int, Evaluation]]:
         """See `Trainer.train`."""
-        for position, task in enumerate(tasks):
-            if position not in done:
-                yield {position: self._evaluation(task)}
+        waiting = [(position, task) for position, task in enumerate(tasks) if position not in done]
+        if min(self._threads, len(waiting)) > 1:
+            yield from self._together(waiting)
+            return
+        for position, task in waiting:
+            yield {position: self._evaluation(task, None)}
 
-    def _evaluation(self, task: TrainingTask) -> Evaluation:
-        started = time.perf_counter()
+    def _together(self, waiting: Sequence[tuple[int, TrainingTask]]) -> Iterator[Mapping[int, Evaluation]]:
+        """Some trials at a time, each in a thread. Who uses Keras, or takes a result, has the turn."""
+        turns, pool = Turns(), Pool(min(self._threads, len(waiting)))
         try:
-            found = self._trial(genes_of(task.architecture), task.seed, self._headway)
-        except InputError:
+            for position, task in waiting:
+                pool.submit(position, partial(self._in_turn, task, turns))
+            for _ in waiting:
+                position, found, error = pool.results.get()
+                if error is not None:
+                    raise error
+                with turns.lock:
+                    yield {position: found}
+        finally:
+            turns.cancel()
+            pool.close()
+
+    def _in_turn(self, task: TrainingTask, turns: Turns) -> Evaluation:
+        with turns.lock:
+            if turns.cancelled:
+                raise Stopped
+            return self._evaluation(task, turns)
+
+    def _evaluation(self, task: TrainingTask, turns: Turns | None) -> Evaluation:
+        started = time.perf_counter()
+        way = Way(self._native, not getattr(self._trial, "independent", False), turns)
+        try:
+            with using(way):
+                found = self._trial(genes_of(task.architecture), task.seed, partial(self._alive, turns))
+        except (InputError, Stopped):
             raise
         except Exception as error:
             traceback.print_exc()
@@ -81,27 +117,22 @@ class TrialTrainer:
             reason = out_of_memory(error) or f"the trial raised {type(error).__name__}: {_short(error)}"
             found = Evaluation(Status.FAILED, reason=reason)
         finally:
-            keras.utils.clear_session()
-        return replace(found, train_seconds=time.perf_counter() - started)
+            # Collecting garbage takes longer than many a native training, and there is little of it.
+            keras.utils.clear_session(free_memory=bool(way.reasons))
+        seconds = time.perf_counter() - started
+        return replace(found, train_seconds=seconds, notes={**found.notes, **way.notes()})
+
+    def _alive(self, turns: Turns | None) -> None:
+        """Tells that there is progress, unless nobody waits for it any more: then the training ends here."""
+        if turns is not None and turns.cancelled:
+            raise Stopped
+        self._headway()
 
 
 def _short(error: Exception) -> str:
     """Its text in one line: beginning and end, since TensorFlow says in between where, and at the end what."""
     text = " ".join(str(error).split())
     return text if len(text) <= 400 else f"{text[:150]} ... {text[-250:]}"
-
-
-def train(model: keras.Model, *arguments: Any, **named: Any) -> Any:
-    """Trains a model of a trial: the one place where `keras.Model.fit` is called for one.
-
-    Args:
-        model: compiled.
-        *arguments, **named: of `fit`.
-
-    Returns:
-        The `keras.callbacks.History`.
-    """
-    return model.fit(*arguments, **named)
 
 
 def headway_callback(headway: Headway) -> keras.callbacks.Callback:
@@ -113,6 +144,9 @@ def headway_callback(headway: Headway) -> keras.callbacks.Callback:
             self._told = time.monotonic()
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            headway()
+
+        def on_native_epoch_end(self, epoch: int, logs: Any, training: Any) -> None:
             headway()
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

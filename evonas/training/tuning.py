@@ -19,9 +19,12 @@ import numpy as np
 
 from evonas.evaluation import Evaluation, Status, Weights
 from evonas.training.combine import member_seed
-from evonas.training.fitting import assign, values_of
+from evonas.training.fitting import assign, named_values, values_of
+from evonas.training.native.own.fit import prepared
+from evonas.training.native.own.refusal import Refused
 from evonas.training.streamed import opened
-from evonas.training.trials import Headway, headway_callback, train
+from evonas.training.trials import Headway, headway_callback
+from evonas.training.ways import routed, train
 from genomes.errors import InputError
 
 __all__ = ["Kept", "TooLarge", "TunerTrial", "built", "evaluation_of", "hook_callback", "rebuilt"]
@@ -61,6 +64,20 @@ class TunerTrial:
     compiling: Mapping[str, Any] = field(default_factory=dict)
     max_parameters: int | None = None
     retries: int = 0
+
+    @property
+    def independent(self) -> bool:
+        """Whether trials may run in threads: not where a user's code fits."""
+        return self.fit is None
+
+    def refusal(self, hp: Any, seed: int) -> str:
+        """Why the model of the hyperparameters is not trained natively; empty where it is."""
+        if self.fit is not None:
+            return "fit is one's own"
+        named = {name: value for name, value in self.named.items() if name != "callbacks"}
+        callbacks = _copies(self.named.get("callbacks"), "trial")
+        given = prepared(built(self.build, hp, seed, self.compiling), self.arguments, named | {"callbacks": callbacks})
+        return given.reason if isinstance(given, Refused) else ""
 
     def __call__(self, genes: Mapping[str, Any], seed: int, headway: Headway) -> Evaluation:
         """See `Trial`.
@@ -123,7 +140,8 @@ class TunerTrial:
             if self.fit is None:
                 given.append(train(model, *values, **{"verbose": 0, **more}))
             else:
-                given.append(self.fit(hp, model, *values, **more))
+                with routed(model):
+                    given.append(self.fit(hp, model, *values, **more))
             if kept.weights is None:
                 kept.keep(model)
         return given
@@ -174,7 +192,7 @@ def built(build: Callable[[Any], Any], hp: Any, seed: int, compiling: Mapping[st
     Raises:
         InputError: what is built is no model.
     """
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     model = build(hp)
     if not isinstance(model, keras.Model):
@@ -232,20 +250,29 @@ class Kept:
             def on_epoch_end(callback, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
                 self.note(callback.model, logs or {})
 
+            def on_native_epoch_end(callback, epoch: int, logs: Mapping[str, Any], training: Any) -> None:
+                self.note(training.model, logs, training.named_weights)
+
         return Keeping()
 
-    def note(self, model: keras.Model, logs: Mapping[str, Any]) -> None:
-        """The model after an epoch."""
+    def note(self, model: keras.Model, logs: Mapping[str, Any], weights: Callable[[], Any] | None = None) -> None:
+        """The model after an epoch.
+
+        Args:
+            model: in training.
+            logs: of the epoch.
+            weights: gives its weights with their values, where the model does not have those yet.
+        """
         value = self._objective.value(logs)
         loss = -math.inf if value is None else self._objective.loss(value)
         if value is None or self.weights is None or loss < self._loss:
             self._loss = loss
-            self.keep(model)
+            self.keep(model, weights)
 
-    def keep(self, model: keras.Model) -> None:
-        """The model as it is now."""
+    def keep(self, model: keras.Model, given: Callable[[], Any] | None = None) -> None:
+        """The model as it is now, or with the weights that are given, as by `note`."""
         self.parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
-        weights = values_of(model.weights)
+        weights = values_of(model.weights) if given is None else named_values(given())
         config = None if not hasattr(model, "get_build_config") else model.get_build_config()
         if config:
             text = json.dumps(config, default=list).encode()

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
+from evonas.training.native.own.refusal import Refusal
 from evonas.training.outputs import own_loss
-from evonas.training.trials import train
+from evonas.training.ways import train
 
 __all__ = ["KerasClassifier", "KerasRegressor", "classifies", "coded", "wrapped"]
 
@@ -38,10 +39,13 @@ class _Wrapped(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, **arguments: Any) -> _Wrapped:
         """Trains the model on, as `keras.Model.fit`."""
-        self.history_ = dict(train(self.model, X, self._coded(y), **{"verbose": 0, **arguments}).history)
+        history = train(self.model, X, self.coded_target(y), **{"verbose": 0, **arguments})
+        self.history_ = dict(history.history)
+        self._lowered = getattr(history, "lowered", None)
         return self
 
-    def _coded(self, y: Any) -> Any:
+    def coded_target(self, y: Any) -> Any:
+        """The target as the model's loss takes it."""
         return y
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -49,8 +53,20 @@ class _Wrapped(BaseEstimator):  # type: ignore[misc]
 
     def outputs(self, X: Any) -> NDArray[Any]:
         """The model's predictions, shape `(num_samples, num_outputs)`."""
-        given = np.asarray(self.model.predict(X, verbose=0))
+        given = self._natively("predict", X)
+        if given is None:
+            given = np.asarray(self.model.predict(X, verbose=0))
         return given[:, None] if given.ndim == 1 else given
+
+    def _natively(self, method: str, *arguments: Any) -> Any:
+        """What a model that was trained natively gives without Keras, which would trace its graph for it; else None."""
+        lowered = getattr(self, "_lowered", None)
+        if lowered is None:
+            return None
+        try:
+            return getattr(lowered, method)(*arguments)
+        except Refusal:
+            return None
 
 
 class KerasRegressor(RegressorMixin, _Wrapped):  # type: ignore[misc]
@@ -63,6 +79,9 @@ class KerasRegressor(RegressorMixin, _Wrapped):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Minus the model's loss, as Keras's own wrappers had it: greater is better."""
+        loss = self._natively("evaluate", X, y) if sample_weight is None else None
+        if loss is not None:
+            return -float(loss)
         found = self.model.evaluate(X, y, sample_weight=sample_weight, verbose=0, return_dict=True)
         return -float(found["loss"])
 
@@ -86,7 +105,7 @@ class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
         """Labels, in the order of the outputs."""
         return self.classes
 
-    def _coded(self, y: Any) -> Any:
+    def coded_target(self, y: Any) -> Any:
         return coded(y, self.classes, self.model)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:

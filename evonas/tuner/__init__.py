@@ -20,8 +20,9 @@ KerasTuner itself need not be installed. What differs from it:
 - The space is found by calling `build`, not only once for each conditional scope but also for what Python's own `if`
   and `for` hide; a `fit` of one's own is called, too, up to where it uses the model. What only a trial reveals, other
   names or more values of a known one, is drawn at random there, and searched from the next generation on.
-- Trials run in a worker process, which the function, arrays and callbacks are sent to; `in_process=True` keeps them
-  here. What callbacks learn stays there. Generators, `tf.data.Dataset`s and `PyDataset`s that cannot be sent are read
+- Trials run in this process where the model of the defaults is trained natively, without Keras's `fit`; else in a
+  worker process, which the function, arrays and callbacks are sent to. `in_process` says otherwise. What callbacks
+  learn stays there. Generators, `tf.data.Dataset`s and `PyDataset`s that cannot be sent are read
   here, batch by batch, while trials train on them: shuffled and augmented anew in every epoch, never held in memory.
 - A class derived from `Evolution` is called as in KerasTuner: with a `run_trial` or an `on_...` method for trials its
   trials run in this process. A method of KerasTuner's that would never be called is refused when the class is made.

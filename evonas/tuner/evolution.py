@@ -17,7 +17,8 @@ from evonas.objective import Objective
 from evonas.options import TunerOptions
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
-from evonas.trials import TrialSearch, run_trials
+from evonas.trained import Trained, trained
+from evonas.trials import TrialSearch, may_stay_here, run_trials
 from evonas.tuner import subclassing
 from evonas.tuner.arguments import Hypermodel, hypermodel_of, portable
 from evonas.tuner.checks import check_arguments, check_counts, check_project, warn_of_no_use
@@ -108,7 +109,8 @@ class Evolution(Hooks):
             time: wall-clock bound of the search, such as "10m" or seconds.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             in_process: whether to train in this process, for what cannot be sent to another one; None does so where a
-                subclass has methods of its own that trials call.
+                subclass has methods of its own that trials call, and where the model of the defaults is trained
+                natively. `trainer="single"` leaves all training to Keras.
             distribution_strategy, logger, tuner_id: of KerasTuner's; ignored with a warning.
             **settings: of the strategy, such as `population=8`; see `evonas.Settings`.
 
@@ -128,6 +130,7 @@ class Evolution(Hooks):
                 "in this process: leave it out"
             )
         self._hooks, self._in_process = given, bool(in_process or given)
+        self._asks_place = in_process is None and not given
         if hypermodel is None and "run_trial" not in given:
             raise InputError(
                 "hypermodel must be given, a function build(hp) that returns a compiled keras.Model or an object with "
@@ -241,12 +244,15 @@ class Evolution(Hooks):
                 on_part=None if quiet else self._report,
                 interruption=Interruption(quiet=quiet),
             )
+        if not quiet and (ways := self.trained).total:
+            print(ways, flush=True)
         self.on_search_end()
 
     def _trial_search(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], streams: Streams, overwrite: bool
     ) -> TrialSearch:
         parts = parts_of(args, kwargs)
+        self._in_process = self._in_process or (self._asks_place and self._trains_here(args, kwargs))
         if not self._in_process:
             args = tuple(portable(f"argument {place + 1}", value, streams) for place, value in enumerate(args))
             kwargs = {
@@ -287,6 +293,23 @@ class Evolution(Hooks):
             most_failures=self.max_consecutive_failed_trials,
             grown=self._grown,
         )
+
+    def _trains_here(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether the model of the defaults is trained natively, which is safe and quick in this process."""
+        if self.hypermodel is None or not may_stay_here(self._settings):
+            return False
+        coding = self._coding
+        try:
+            hp = HyperParameters.of(coding.known, pinned=coding.pinned)
+            return not self._spec(args, kwargs).refusal(hp, self.seed)
+        except Exception:  # what it raises, a trial will raise again, and that is told
+            return False
+
+    @property
+    def trained(self) -> Trained:
+        """How many models were trained natively, and why Keras trained the others."""
+        with self._read() as run:
+            return trained(record.evaluation for record in run.records())
 
     def _reveal(self, trial: SubclassTrial, overwrite: bool) -> None:
         """Runs the first trial, of the defaults, to see what a `run_trial` asks for; or reads what it did once."""
@@ -367,6 +390,8 @@ class Evolution(Hooks):
         """Prints the best trials."""
         with self._read() as run:
             print(f"Results in {self.project_dir}: {run.evaluated} trials, {run.failed} of them without a score")
+            if (ways := trained(record.evaluation for record in run.records())).total:
+                print(ways)
             print(f"Best {min(num_trials, run.evaluated - run.failed)} by {self._shown}:")
             failed = [each for each in run.records() if each.evaluation.status is not Status.OK][:3]
         print_results(self.objective.name, self.done_trials(num_trials), failed)

@@ -39,6 +39,9 @@ CONTROL = (
     "input_at",
     "output_at",
     "step_losses",
+    "clip",
+    "segments",
+    "keep_outputs",
 )
 
 #: What the cycles of code that was compiled to be profiled are counted for; those of forward passes are of validation
@@ -53,7 +56,9 @@ CLOCK = (
 )
 
 #: Arrays, by name, with their types. "state" holds best loss, reference and epochs waited, and is written, as are
-#: "progress" (epochs trained in this call; steps of the last one; 1 if stopped), the curves and what is trained.
+#: "train_outputs" (of the last epoch, in its order), "progress" (epochs trained in this call; steps of the last one; 1
+#: if stopped), the curves and what is trained. "limits" are Huber's knee and that of gradients, "segments" bounds of
+#: the variables whose gradients are clipped.
 ARRAYS: Mapping[str, Any] = {
     "control": np.int64,
     "code": np.int64,
@@ -70,6 +75,9 @@ ARRAYS: Mapping[str, Any] = {
     "errors": np.float32,
     "slopes": np.float32,
     "penalty": np.float32,
+    "segments": np.int64,
+    "limits": np.float32,
+    "train_outputs": np.float32,
     "clock": np.int64,
     "x": np.float32,
     "y": np.float32,

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "ACTIVATIONS",
+    "CLIPS",
     "INTEGERS",
     "LOSSES",
     "OPERATIONS",
@@ -61,11 +62,35 @@ OPERATIONS: Mapping[str, Operation] = {
     "dropout": Operation(("source", "target", "width", "add_error", "layer"), ("rate",)),
     # target = source * scale, a trained factor for each column.
     "scale": Operation(("source", "target", "width", "add_error", "scale")),
+    # `width` columns of the target, from its `target_column` on, (=|+=) factor * as many of the source.
+    "copy": Operation(
+        (
+            "source",
+            "source_width",
+            "source_column",
+            "target",
+            "target_width",
+            "target_column",
+            "width",
+            "add",
+            "add_error",
+        ),
+        ("factor",),
+    ),
+    "softmax": Operation(("source", "target", "width", "add_error")),
+    # Adds l1 * sum(abs(w)) + l2 * sum(w ** 2) of `size` weights to the loss; comes before what uses them.
+    "penalty": Operation(("weights", "size"), ("l1", "l2")),
 }
 #: Activations by number.
-ACTIVATIONS = ("linear", "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu", "gelu")
-#: Losses by number, of raw outputs: logits of a classifier.
-LOSSES = ("mse", "mae", "huber", "binary", "multiclass")
+ACTIVATIONS = (
+    "linear", "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu", "gelu",
+    "relu6", "hard_tanh", "hard_sigmoid", "softplus", "softsign", "exponential", "mish", "gelu_tanh",
+)  # fmt: skip
+#: Losses by number, of raw outputs: logits of a classifier. "categorical" has a share of each class as its target.
+LOSSES = ("mse", "mae", "huber", "binary", "multiclass", "categorical", "log_cosh")
+#: What is done to gradients before a step, by number: nothing, each number kept within +-limit, the norm of each
+#: variable's kept below it.
+CLIPS = ("none", "value", "norm")
 #: Optimizers by number.
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,6 +19,8 @@ __all__ = ["Builder", "Program", "Tensor", "lower"]
 
 #: Keras's default for BatchNormalization.
 MOMENTUM = 0.99
+#: Where frozen weights begin until it is known how many are trained.
+_FROZEN = 1 << 48
 #: Slope of leaky relu below 0 where a network does not say.
 LEAKY_SLOPE = 0.2
 
@@ -52,7 +54,7 @@ class Program:
 
     Attributes:
         instructions: in order.
-        variables: name -> trained weights, in the flat vector of `num_weights`.
+        variables: name -> weights, in a flat vector: `num_weights` that are trained, then `num_frozen` that are not.
         statistics: name -> what moves along, in a vector of `num_statistics`.
         input, output: tensors of the features and of the raw outputs.
         rows: the most rows that the arena holds.
@@ -63,6 +65,7 @@ class Program:
     variables: Mapping[str, Variable]
     statistics: Mapping[str, Variable]
     num_weights: int
+    num_frozen: int
     num_statistics: int
     input: Tensor
     output: Tensor
@@ -93,7 +96,7 @@ class Program:
 
     def pack_trained(self, weights: Weights) -> Vector:
         """What is trained alone, or the moments of it, as a flat vector. Raises as `pack`."""
-        return _packed(self.variables, self.num_weights, weights)
+        return _packed(self.variables, self.num_weights + self.num_frozen, weights)
 
     def unpack(self, flat: Vector, kept: Vector | None = None) -> dict[str, Vector]:
         """Copies of the weights by name; of the statistics, too, where they are given."""
@@ -119,6 +122,7 @@ class Builder:
         self._variables: dict[str, Variable] = {}
         self._statistics: dict[str, Variable] = {}
         self._instructions: list[Instruction] = []
+        self._frozen = _FROZEN
         self.input = self.tensor(width)
 
     def tensor(self, width: int) -> Tensor:
@@ -127,18 +131,24 @@ class Builder:
         self._arena += width * self._rows
         return found
 
-    def variable(self, name: str, *shape: int) -> int:
-        """Where new trained weights of that name begin."""
-        found = Variable(self._weights, shape)
-        self._variables[name], self._weights = found, found.stop
+    def variable(self, name: str, *shape: int, frozen: bool = False) -> int:
+        """Where new weights of that name begin, trained ones unless they are frozen."""
+        found = Variable(self._frozen if frozen else self._weights, shape)
+        self._variables[name] = found
+        if frozen:
+            self._frozen = found.stop
+        else:
+            self._weights = found.stop
         return found.start
 
-    def dense(self, sources: list[Tensor], units: int, name: str, bias: bool = True, l2: float = 0.0) -> Tensor:
+    def dense(
+        self, sources: list[Tensor], units: int, name: str, bias: bool = True, l2: float = 0.0, frozen: bool = False
+    ) -> Tensor:
         """The product of the sources, side by side, with one kernel; weights `name/kernel` and `name/bias`."""
         target = self.tensor(units)
         width = sum(source.width for source in sources)
-        kernel = self.variable(f"{name}/kernel", width, units)
-        offset = self.variable(f"{name}/bias", units) if bias else -1
+        kernel = self.variable(f"{name}/kernel", width, units, frozen=frozen)
+        offset = self.variable(f"{name}/bias", units, frozen=frozen) if bias else -1
         for number, source in enumerate(sources):
             integers = {
                 "source": source.start,
@@ -153,21 +163,28 @@ class Builder:
             kernel += source.width * units
         return target
 
-    def batch_norm(self, source: Tensor, name: str, epsilon: float = EPSILON, momentum: float = MOMENTUM) -> Tensor:
+    def batch_norm(
+        self,
+        source: Tensor,
+        name: str,
+        epsilon: float = EPSILON,
+        momentum: float = MOMENTUM,
+        frozen: Collection[str] = (),
+    ) -> Tensor:
         """Batch normalisation; weights `gamma`, `beta`, statistics `moving_mean`, `moving_variance`."""
         width, target = source.width, self.tensor(source.width)
         first = self._kept
         for number, part in enumerate(("moving_mean", "moving_variance")):
             self._statistics[f"{name}/{part}"] = Variable(first + number * width, (width,))
         self._kept += 4 * width  # and two vectors for the backward pass
-        integers = self._scaled(source, target, name) | {"statistics": first}
+        integers = self._scaled(source, target, name, frozen) | {"statistics": first}
         self._instructions.append(Instruction("batch_norm", integers, {"epsilon": epsilon, "momentum": momentum}))
         return target
 
-    def layer_norm(self, source: Tensor, name: str, epsilon: float = EPSILON) -> Tensor:
+    def layer_norm(self, source: Tensor, name: str, epsilon: float = EPSILON, frozen: Collection[str] = ()) -> Tensor:
         """Layer normalisation; weights `gamma`, `beta`."""
         target, scales = self.tensor(source.width), self.tensor(1)
-        integers = self._scaled(source, target, name) | {"scales": scales.start}
+        integers = self._scaled(source, target, name, frozen) | {"scales": scales.start}
         self._instructions.append(Instruction("layer_norm", integers, {"epsilon": epsilon}))
         return target
 
@@ -195,20 +212,74 @@ class Builder:
         self._instructions.append(Instruction("scale", {**_pair(source, target), "scale": factors}))
         return target
 
+    def softmax(self, source: Tensor) -> Tensor:
+        """Softmax of each row."""
+        target = self.tensor(source.width)
+        self._instructions.append(Instruction("softmax", _pair(source, target)))
+        return target
+
+    def merged(self, parts: list[tuple[float, Tensor]]) -> Tensor:
+        """The sum of tensors of one width, each times a number."""
+        target = self.tensor(parts[0][1].width)
+        for number, (factor, source) in enumerate(parts):
+            self._copy(source, 0, target, 0, source.width, number > 0, factor)
+        return target
+
+    def concatenated(self, sources: list[Tensor]) -> Tensor:
+        """Tensors side by side."""
+        target, column = self.tensor(sum(source.width for source in sources)), 0
+        for source in sources:
+            self._copy(source, 0, target, column, source.width)
+            column += source.width
+        return target
+
+    def columns(self, source: Tensor, first: int, width: int) -> Tensor:
+        """Some columns of the input, which needs no gradient."""
+        target = self.tensor(width)
+        self._copy(source, first, target, 0, width)
+        return target
+
+    def penalty(self, name: str, l1: float, l2: float) -> None:
+        """Penalties of trained weights in the loss."""
+        place = self._variables[name]
+        integers = {"weights": place.start, "size": math.prod(place.shape)}
+        # First of all, so that its backward pass is the last: the gradient that it adds to is there by then.
+        self._instructions.insert(0, Instruction("penalty", integers, {"l1": l1, "l2": l2}))
+
+    def _copy(
+        self, source: Tensor, first: int, target: Tensor, at: int, width: int, add: bool = False, factor: float = 1.0
+    ) -> None:
+        integers = {
+            "source": source.start,
+            "source_width": source.width,
+            "source_column": first,
+            "target": target.start,
+            "target_width": target.width,
+            "target_column": at,
+            "width": width,
+            "add": int(add),
+        }
+        self._instructions.append(Instruction("copy", integers, {"factor": factor}))
+
     def finish(self, output: Tensor) -> Program:
         """The program whose raw outputs are that tensor."""
         written = {output.start}  # by the loss
         flagged = []
         for instruction in reversed(self._instructions):
-            source = instruction.integers["source"]
-            flag = -1 if source == self.input.start else int(source in written)
-            written.add(source)
-            flagged.append(replace(instruction, integers={**instruction.integers, "add_error": flag}))
+            integers = {name: self._placed(value) for name, value in instruction.integers.items()}
+            if "source" in integers:
+                source = integers["source"]
+                integers["add_error"] = -1 if source == self.input.start else int(source in written)
+                written.add(source)
+            flagged.append(replace(instruction, integers=integers))
         return Program(
             instructions=tuple(reversed(flagged)),
-            variables=self._variables,
+            variables={
+                name: Variable(self._placed(place.start), place.shape) for name, place in self._variables.items()
+            },
             statistics=self._statistics,
             num_weights=self._weights,
+            num_frozen=self._frozen - _FROZEN,
             num_statistics=self._kept,
             input=self.input,
             output=output,
@@ -216,8 +287,14 @@ class Builder:
             arena=self._arena,
         )
 
-    def _scaled(self, source: Tensor, target: Tensor, name: str) -> dict[str, int]:
-        parts = {part: self.variable(f"{name}/{part}", source.width) for part in ("gamma", "beta")}
+    def _placed(self, place: int) -> int:
+        """Frozen weights lie behind the trained ones."""
+        return place - _FROZEN + self._weights if place >= _FROZEN else place
+
+    def _scaled(self, source: Tensor, target: Tensor, name: str, frozen: Collection[str] = ()) -> dict[str, int]:
+        parts = {
+            part: self.variable(f"{name}/{part}", source.width, frozen=part in frozen) for part in ("gamma", "beta")
+        }
         return {**_pair(source, target), **parts}
 
 

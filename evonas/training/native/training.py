@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,17 @@ from evonas.training.native.frame import ARRAYS, CLOCK, CONTROL, addresses
 from evonas.training.native.instructions import LOSSES, OPTIMIZERS
 from evonas.training.native.lowering import Program
 
-__all__ = ["CHUNK_ROWS", "CLOCK_CYCLES", "Optimization", "Rows", "Stopped", "Training", "predict"]
+__all__ = [
+    "CHUNK_ROWS",
+    "CLOCK_CYCLES",
+    "Optimization",
+    "Rows",
+    "Stopped",
+    "Training",
+    "blank_arrays",
+    "predict",
+    "run_program",
+]
 
 Array = NDArray[Any]
 
@@ -29,6 +39,9 @@ _ORDER_NUMBERS = 1 << 18
 _NOTHING = np.zeros(0, np.float32)
 #: Cycles by `frame.CLOCK` of all that this process has trained, where the code was compiled to be profiled.
 CLOCK_CYCLES = np.zeros(len(CLOCK), np.int64)
+#: What is not asked for; Huber's loss has its knee at 1, and gradients are not clipped.
+_EMPTY = {name: np.zeros(0, dtype) for name, dtype in ARRAYS.items()}
+_EMPTY |= {"limits": np.array([1, 0], np.float32), "stop": np.zeros(1, np.int32)}
 
 
 class Stopped(Exception):
@@ -106,12 +119,12 @@ class Training:
         weights, statistics = program.pack(begin)
         best_weights, best_statistics = program.pack(best)
         kept_first, kept_second = optimizers.moments(self.how.optimizer)
-        size, outputs = program.num_weights, program.output.width
+        size, outputs = program.num_weights + program.num_frozen, program.output.width
         held = len(self.rows.x_validation)
         self._curves = ([], []) if start is None else (list(start.train_curve), list(start.curve))
         waiting = (math.inf, math.inf, 0) if start is None else (start.best_loss, start.reference, start.waited)
         # Not `np.empty`: what an earlier training left may not be a number, which a product with 0 keeps.
-        self._arrays = _blank(program) | {
+        self._arrays = blank_arrays(program) | {
             "weights": weights,
             "gradients": np.zeros(size, np.float32),
             "first": self._moment("first") if kept_first else _NOTHING,
@@ -201,7 +214,7 @@ class Training:
             "targets": self.rows.y.shape[1],
             "validation_rows": len(self.rows.x_validation),
         }
-        _run(self.program, self._arrays | found, control)
+        run_program(self.program, self._arrays | found, control)
         done = int(found["progress"][0])
         self._curves[0].extend(found["train_curve"][:done].tolist())
         self._curves[1].extend(found["curve"][:done].tolist())
@@ -231,8 +244,7 @@ def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArr
     """Raw outputs of a network for all rows, shape `(num_rows, num_outputs)`."""
     flat, statistics = program.pack(weights)
     outputs = np.zeros((len(x), program.output.width), np.float32)
-    arrays = _blank(program) | {name: _NOTHING.astype(dtype) for name, dtype in ARRAYS.items() if name not in _OWN}
-    arrays |= {
+    arrays = blank_arrays(program) | {
         "weights": flat,
         "statistics": statistics,
         "x_validation": np.ascontiguousarray(x, np.float32),
@@ -240,21 +252,25 @@ def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArr
         "curve": np.zeros(1),
         "stop": np.zeros(1, np.int32),
     }
-    _run(program, arrays, {"validation_rows": len(x)})
+    run_program(program, arrays, {"validation_rows": len(x)})
     return outputs
 
 
-_OWN = ("control", "code", "reals", "values", "errors", "slopes", "penalty", "clock")
-
-
-def _blank(program: Program) -> dict[str, Array]:
+def blank_arrays(program: Program) -> dict[str, Array]:
     """What every call needs of a program."""
     code, numbers = program.code
     arena = {name: np.zeros(program.arena, np.float32) for name in ("values", "errors", "slopes")}
     return {"code": code, "reals": numbers, **arena, "penalty": np.zeros(1, np.float32), "clock": CLOCK_CYCLES}
 
 
-def _run(program: Program, arrays: dict[str, Array], control: dict[str, int]) -> None:
+def run_program(program: Program, arrays: Mapping[str, Array], control: Mapping[str, int]) -> None:
+    """Calls the compiled function.
+
+    Args:
+        program: the network.
+        arrays: by the names of `frame.ARRAYS`; what is written, is written there. Those left out are empty.
+        control: by the names of `frame.CONTROL`; what is left out is 0, or follows from the program.
+    """
     values = {
         "instructions": len(program.instructions),
         "weights": program.num_weights,
@@ -266,5 +282,5 @@ def _run(program: Program, arrays: dict[str, Array], control: dict[str, int]) ->
         "output_at": program.output.start,
         **control,
     }
-    arrays["control"] = np.array([values.get(name, 0) for name in CONTROL], np.int64)
-    load()(*addresses(arrays))
+    whole = np.array([values.get(name, 0) for name in CONTROL], np.int64)
+    load()(*addresses({**_EMPTY, **arrays, "control": whole}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from evonas.training.native.instructions import ACTIVATIONS
@@ -13,9 +15,13 @@ __all__ = ["backward", "forward"]
 
 F = np.float32
 SOURCE, TARGET, WIDTH, ADD_ERROR, KIND, SLOPE = columns("activation")
-_LINEAR, _RELU, _LEAKY, _ELU, _SELU, _SIGMOID, _TANH, _SILU, _GELU = range(len(ACTIVATIONS))
+(
+    _LINEAR, _RELU, _LEAKY, _ELU, _SELU, _SIGMOID, _TANH, _SILU, _GELU,
+    _RELU6, _HARD_TANH, _HARD_SIGMOID, _SOFTPLUS, _SOFTSIGN, _EXPONENTIAL, _MISH, _GELU_TANH,
+) = range(len(ACTIVATIONS))  # fmt: skip
 _SELU_SCALE, _SELU_ALPHA = F(1.0507009873554805), F(1.6732632423543772)
 _DENSITY = F(1.0 / np.sqrt(2.0 * np.pi))
+_GELU_SCALE, _GELU_CUBE = F(np.sqrt(2.0 / np.pi)), F(0.044715)
 
 
 @kernel
@@ -41,6 +47,41 @@ def _relu(size, z, h, d):
         # NaN stays NaN.
         h[i] = F(0.0) if x <= F(0.0) else x
         d[i] = F(0.0) if x <= F(0.0) else F(1.0)
+
+
+@kernel
+def _clipped(size, z, h, d, slope, shift, low, high):
+    """`slope * z + shift`, kept between low and high."""
+    for i in range(size):
+        y = slope * z[i] + shift
+        inside = (y > low) & (y < high)
+        d[i] = slope if inside else F(0.0)
+        y = low if y <= low else y
+        h[i] = high if y >= high else y
+
+
+@kernel
+def _rare(kind, size, z, h, d):
+    """Smooth functions that are seldom used, number by number."""
+    for i in range(size):
+        x = z[i]
+        if kind == _SOFTSIGN:
+            share = F(1.0) / (F(1.0) + abs(x))
+            h[i], d[i] = x * share, share * share
+        elif kind == _EXPONENTIAL:
+            h[i] = d[i] = exp(x)
+        elif kind == _GELU_TANH:
+            t = tanh(_GELU_SCALE * (x + _GELU_CUBE * x * x * x))
+            h[i] = F(0.5) * x * (F(1.0) + t)
+            inner = _GELU_SCALE * (F(1.0) + F(3.0) * _GELU_CUBE * x * x)
+            d[i] = F(0.5) * (F(1.0) + t + x * (F(1.0) - t * t) * inner)
+        else:  # softplus, and mish = x * tanh(softplus(x))
+            e = exp(-abs(x))
+            step = F(1.0) / (F(1.0) + e) if x > F(0.0) else e / (F(1.0) + e)
+            plus = max(x, F(0.0)) + F(math.log1p(e)) + x * F(0.0)
+            t = tanh(plus)
+            h[i] = plus if kind == _SOFTPLUS else x * t
+            d[i] = step if kind == _SOFTPLUS else t + x * (F(1.0) - t * t) * step
 
 
 @kernel
@@ -89,6 +130,14 @@ def forward(memory, at, run):
         _kinked(size, z, h, d, F(1.0), F(0.0), F(1.0))
     elif kind == _SELU:
         _kinked(size, z, h, d, _SELU_SCALE, F(0.0), _SELU_SCALE * _SELU_ALPHA)
+    elif kind == _RELU6:
+        _clipped(size, z, h, d, F(1.0), F(0.0), F(0.0), F(6.0))
+    elif kind == _HARD_TANH:
+        _clipped(size, z, h, d, F(1.0), F(0.0), F(-1.0), F(1.0))
+    elif kind == _HARD_SIGMOID:
+        _clipped(size, z, h, d, F(1.0 / 6.0), F(0.5), F(0.0), F(1.0))
+    elif kind > _GELU:
+        _rare(kind, size, z, h, d)
     else:
         _smooth(kind, size, z, h, d)
 

@@ -7,17 +7,19 @@ import math
 import numpy as np
 
 from evonas.training.native.instructions import LOSSES
-from evonas.training.native.kernels.functions import exp
+from evonas.training.native.kernels.functions import exp, tanh
 from evonas.training.native.kernels.memory import kernel
 
 __all__ = ["row_loss"]
 
 F = np.float32
-_MSE, _MAE, _HUBER, _BINARY, _MULTICLASS = range(len(LOSSES))
+_LN2 = F(math.log(2.0))
+_MSE, _MAE, _HUBER, _BINARY, _MULTICLASS, _CATEGORICAL, _LOG_COSH = range(len(LOSSES))
 
 
 @kernel
-def _regression(kind, size, output, target, error, weight):
+def _regression(kind, size, output, target, error, weight, knee):
+    """`knee` is where Huber's loss becomes straight."""
     share = F(1.0) / F(size)
     total = F(0.0)
     for j in range(size):
@@ -26,6 +28,10 @@ def _regression(kind, size, output, target, error, weight):
         if kind == _MSE:
             total += difference * difference
             slope = F(2.0) * difference
+        elif kind == _LOG_COSH:
+            e = exp(F(-2.0) * distance)
+            total += distance + F(math.log1p(e)) - _LN2 + difference * F(0.0)
+            slope = tanh(difference)
         else:
             # Keras gives a difference of 0 the gradient 0.
             sign = F(1.0) if difference > F(0.0) else (F(-1.0) if difference < F(0.0) else difference)
@@ -33,8 +39,9 @@ def _regression(kind, size, output, target, error, weight):
                 total += distance
                 slope = sign
             else:
-                total += F(0.5) * difference * difference if distance <= F(1.0) else distance - F(0.5)
-                slope = difference if distance <= F(1.0) else sign
+                straight = knee * (distance - F(0.5) * knee)
+                total += F(0.5) * difference * difference if distance <= knee else straight
+                slope = difference if distance <= knee else knee * sign
         error[j] = weight * share * slope
     return total * share
 
@@ -70,10 +77,29 @@ def _multiclass(size, output, target, error, weight):
 
 
 @kernel
-def row_loss(kind, size, output, target, error, weight):
+def _categorical(size, output, target, error, weight):
+    peak = output[0]
+    for j in range(1, size):
+        peak = max(peak, output[j])
+    total, hits, hit = F(0.0), F(0.0), F(0.0)
+    for j in range(size):
+        e = exp(output[j] - peak)
+        error[j] = e
+        total += e
+        hits += target[j]
+        hit += target[j] * (output[j] - peak)
+    for j in range(size):
+        error[j] = weight * (hits * error[j] / total - target[j])
+    return hits * F(math.log(total)) - hit
+
+
+@kernel
+def row_loss(kind, size, output, target, error, weight, knee):
     """The loss of one row of `size` outputs; `error` becomes `weight` times its gradient by the outputs."""
     if kind == _BINARY:
         return _binary(size, output, target, error, weight)
     if kind == _MULTICLASS:
         return _multiclass(size, output, target, error, weight)
-    return _regression(kind, size, output, target, error, weight)
+    if kind == _CATEGORICAL:
+        return _categorical(size, output, target, error, weight)
+    return _regression(kind, size, output, target, error, weight, knee)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from evonas.training.native.instructions import OPTIMIZERS
-from evonas.training.native.kernels.memory import kernel
+from evonas.training.native.kernels.memory import kernel, part
 
-__all__ = ["update"]
+__all__ = ["clip", "update"]
 
 F = np.float32
 _SGD, _MOMENTUM, _NESTEROV, _RMSPROP = range(4)
@@ -48,6 +48,33 @@ def _adam(c, size, w, g, m, v):
         m[i] = first
         v[i] = second
         w[i] = keep * w[i] - (c4 * first + c5 * g[i]) / (c7 * np.sqrt(second) + c9)
+
+
+@kernel
+def clip(kind, limit, count, segments, gradients):
+    """Clips gradients in place.
+
+    Args:
+        kind: 1 keeps each number within +-limit, 2 the norm of each segment below it.
+        count: of segments, whose bounds are `segments`, shape `(count + 1,)`.
+    """
+    for at in range(count):
+        first, size = segments[at], segments[at + 1] - segments[at]
+        g = part(gradients, first)
+        factor = F(1.0)
+        if kind == 2:
+            squares = F(0.0)
+            for i in range(size):
+                squares += g[i] * g[i]
+            norm = np.sqrt(squares)
+            # A norm that is no number makes the gradients none.
+            factor = limit / norm if not norm <= limit else F(1.0)
+        for i in range(size):
+            x = g[i] * factor
+            if kind == 1:
+                x = -limit if x < -limit else x
+                x = limit if x > limit else x
+            g[i] = x
 
 
 @kernel

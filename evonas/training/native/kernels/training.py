@@ -14,16 +14,18 @@ from evonas.training.native.kernels.clock import ON_GATHER, ON_LOSS, ON_OPTIMIZE
 from evonas.training.native.kernels.losses import row_loss
 from evonas.training.native.kernels.memory import Memory, Run, copy, kernel, part
 from evonas.training.native.kernels.network import backward, forward
-from evonas.training.native.kernels.optimizers import update
+from evonas.training.native.kernels.optimizers import clip, update
 
 __all__ = ["compiled", "run"]
 
 F = np.float32
 (
     INSTRUCTIONS, WEIGHTS, STATISTICS, FEATURES, OUTPUTS, TARGETS, ROWS, VALIDATION_ROWS, CHUNK, BATCH, STEPS,
-    FIRST_EPOCH, EPOCHS, PATIENCE, LOSS, OPTIMIZER, SEED, WEIGHTED, INPUT_AT, OUTPUT_AT, STEP_LOSSES,
+    FIRST_EPOCH, EPOCHS, PATIENCE, LOSS, OPTIMIZER, SEED, WEIGHTED, INPUT_AT, OUTPUT_AT, STEP_LOSSES, CLIP, SEGMENTS,
+    KEEP_OUTPUTS,
 ) = range(len(CONTROL))  # fmt: skip
 BEST, REFERENCE, WAITED = range(3)
+KNEE, LIMIT = range(2)
 #: Numbers of an optimizer's step.
 COEFFICIENTS = 10
 _TYPES = {np.int64: types.int64, np.int32: types.int32, np.float32: types.float32, np.float64: types.float64}
@@ -37,7 +39,7 @@ def _gather(source, width, order, rows, into):
 
 
 @kernel
-def _batch_loss(control, memory, rows, order, y, weight):
+def _batch_loss(control, memory, rows, order, y, weight, knee):
     """The batch's loss without penalties; the gradient by the outputs goes to the errors."""
     outputs, targets = control[OUTPUTS], control[TARGETS]
     share, total = F(1.0) / F(rows), 0.0
@@ -48,13 +50,13 @@ def _batch_loss(control, memory, rows, order, y, weight):
         if control[WEIGHTED]:
             scaled = share * weight[row]
         output, error = part(memory.values, at), part(memory.errors, at)
-        loss = row_loss(control[LOSS], outputs, output, part(y, row * targets), error, scaled)
+        loss = row_loss(control[LOSS], outputs, output, part(y, row * targets), error, scaled, knee)
         total += float(loss) * float(scaled)
     return total
 
 
 @kernel
-def _step(control, memory, rows, order, x, y, weight, step):
+def _step(control, memory, rows, order, x, y, weight, step, knee):
     """One step's loss, penalties included; the gradients are left in memory."""
     this = Run(rows, np.int64(1), control[SEED], step)
     since = now()
@@ -62,14 +64,14 @@ def _step(control, memory, rows, order, x, y, weight, step):
     spent(memory.clock, ON_GATHER, since)
     forward(memory, this)
     since = now()
-    loss = _batch_loss(control, memory, rows, order, y, weight)
+    loss = _batch_loss(control, memory, rows, order, y, weight, knee)
     spent(memory.clock, ON_LOSS, since)
     backward(memory, this)
     return loss + float(memory.penalty[0])
 
 
 @kernel
-def _validate(control, memory, x, y, outputs, stop):
+def _validate(control, memory, x, y, outputs, stop, knee):
     """Mean loss of the validation rows; their raw outputs go to `outputs`. Not a number where it is stopped."""
     count, width, features, targets = (
         control[VALIDATION_ROWS], control[OUTPUTS], control[FEATURES], control[TARGETS]
@@ -88,7 +90,8 @@ def _validate(control, memory, x, y, outputs, stop):
             for r in range(rows):
                 target = part(y, (first + r) * targets)
                 at = r * width
-                total += float(row_loss(control[LOSS], width, part(found, at), target, part(errors, at), F(1.0)))
+                loss = row_loss(control[LOSS], width, part(found, at), target, part(errors, at), F(1.0), knee)
+                total += float(loss)
     return total / count if count else math.nan
 
 
@@ -107,9 +110,12 @@ def _keep_best(control, state, loss, min_delta, memory, outputs, best_weights, b
 
 
 @kernel
-def _epoch(control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number):
+def _epoch(
+    control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number, segments, limits,
+    train_outputs,
+):  # fmt: skip
     """Trains one epoch; its mean loss, and how many of its steps were taken."""
-    rows, batch, steps = control[ROWS], control[BATCH], control[STEPS]
+    rows, batch, steps, width = control[ROWS], control[BATCH], control[STEPS], control[OUTPUTS]
     total = 0.0
     for s in range(steps):
         if stop[0] != 0:
@@ -117,7 +123,11 @@ def _epoch(control, memory, first, second, x, y, weight, order, coefficients, st
         begin = s * batch
         count = batch if rows - begin > batch else rows - begin
         step = (control[FIRST_EPOCH] + number) * steps + s
-        loss = _step(control, memory, count, part(order, number * rows + begin), x, y, weight, step)
+        loss = _step(control, memory, count, part(order, number * rows + begin), x, y, weight, step, limits[KNEE])
+        if control[KEEP_OUTPUTS]:
+            copy(part(memory.values, control[OUTPUT_AT]), part(train_outputs, begin * width), count * width)
+        if control[CLIP]:
+            clip(control[CLIP], limits[LIMIT], control[SEGMENTS], segments, memory.gradients)
         total += loss * count
         at = number * steps + s
         if at < control[STEP_LOSSES]:
@@ -131,7 +141,7 @@ def _epoch(control, memory, first, second, x, y, weight, order, coefficients, st
 
 def run(
     control, code, reals, weights, gradients, first, second, statistics, best_weights, best_statistics, best_outputs,
-    values, errors, slopes, penalty, clock,
+    values, errors, slopes, penalty, segments, limits, train_outputs, clock,
     x, y, weight, x_validation, y_validation, outputs, order, coefficients,
     min_delta, state, train_curve, curve, step_losses, stop, progress,
 ):  # fmt: skip
@@ -143,11 +153,12 @@ def run(
         control[INSTRUCTIONS], code, reals, weights, gradients, statistics, values, errors, slopes, penalty, clock
     )
     if control[EPOCHS] == 0:
-        curve[0] = _validate(control, memory, x_validation, y_validation, outputs, stop)
+        curve[0] = _validate(control, memory, x_validation, y_validation, outputs, stop, limits[KNEE])
     for number in range(control[EPOCHS]):
         loss, steps = _epoch(
-            control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number
-        )
+            control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number, segments,
+            limits, train_outputs,
+        )  # fmt: skip
         progress[1] = steps
         if steps < control[STEPS] or stop[0] != 0:
             progress[2] = 1
@@ -156,7 +167,7 @@ def run(
         validation = loss
         if control[VALIDATION_ROWS]:
             since = now()
-            validation = _validate(control, memory, x_validation, y_validation, outputs, stop)
+            validation = _validate(control, memory, x_validation, y_validation, outputs, stop, limits[KNEE])
             spent(clock, ON_VALIDATION, since)
             if stop[0] != 0:
                 progress[2] = 1

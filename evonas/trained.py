@@ -1,0 +1,56 @@
+"""`Trained`: how many of a user's models were trained natively, and why Keras trained the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from evonas.evaluation import Evaluation
+
+__all__ = ["Trained", "trained"]
+
+#: Reasons that are named.
+_MOST = 3
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Which way models were trained.
+
+    Attributes:
+        natively: models that the native trainer trained.
+        by_keras: reason -> models that `keras.Model.fit` trained because of it.
+    """
+
+    natively: int = 0
+    by_keras: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All models."""
+        return self.natively + sum(self.by_keras.values())
+
+    def __str__(self) -> str:
+        text = f"{self.natively} models trained natively, {self.total - self.natively} by Keras"
+        if not self.by_keras:
+            return text
+        common = sorted(self.by_keras.items(), key=lambda pair: -pair[1])
+        shown = ", ".join(f"{reason} ({count})" for reason, count in common[:_MOST])
+        more = len(common) - _MOST
+        return f"{text}: {shown}" + (f" and {more} reasons more" if more > 0 else "")
+
+
+def trained(evaluations: Iterable[Evaluation]) -> Trained:
+    """What the notes of evaluations say.
+
+    >>> print(Trained(2, {"the layer lstm (LSTM)": 1}))
+    2 models trained natively, 1 by Keras: the layer lstm (LSTM) (1)
+    """
+    natively, reasons = 0, Counter[str]()
+    for evaluation in evaluations:
+        note = evaluation.notes.get("trained")
+        if isinstance(note, Mapping):
+            natively += int(note.get("natively", 0))
+            reasons.update(str(reason) for reason in note.get("by_keras", ()))
+    return Trained(natively, dict(reasons))

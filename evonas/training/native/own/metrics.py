@@ -1,0 +1,113 @@
+"""The metrics that a model was compiled with, of the outputs of a whole epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.trainers.compile_utils import get_metric
+from numpy.typing import NDArray
+
+from evonas.training.native.own.refusal import Refusal
+
+__all__ = ["Metric", "metrics_of"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """A number about outputs.
+
+    Attributes:
+        name: under which it is logged.
+        value: of targets, as `fit` takes them, and outputs, shape `(num_rows, num_outputs)`.
+    """
+
+    name: str
+    value: Callable[[Array, Array], float]
+
+
+def metrics_of(model: keras.Model, y: Array, width: int) -> list[Metric]:
+    """What a model logs beside its loss.
+
+    Args:
+        model: compiled.
+        y: targets as `fit` takes them; which accuracy is meant depends on their shape.
+        width: outputs of the model.
+
+    Raises:
+        Refusal: a metric is a user's own, or is weighted.
+    """
+    compiled = getattr(model, "_compile_metrics", None)
+    if compiled is None:
+        return []
+    given = compiled._user_metrics
+    if compiled._user_weighted_metrics:
+        raise Refusal("the model has weighted metrics")
+    flat = [each for each in keras.tree.flatten(given) if each is not None]
+    outputs = np.zeros((1, width), np.float32)
+    found = [_metric(each, y[:1], outputs) for each in flat]
+    if len({metric.name for metric in found}) < len(found):
+        raise Refusal("two metrics have one name")
+    return found
+
+
+def _metric(identifier: Any, y: Array, outputs: Array) -> Metric:
+    metric = get_metric(identifier, y, outputs)
+    if not type(metric).__module__.startswith("keras.src.metrics."):
+        raise Refusal(f"the metric {metric.name} is one's own")
+    function = getattr(metric, "_fn", None)
+    if function is not None and not str(getattr(function, "__module__", "")).startswith("keras.src."):
+        raise Refusal(f"the metric {metric.name} is one's own")
+    make = _NUMPY.get(type(metric)) or _NUMPY.get(function)
+    return Metric(metric.name, _by_keras(metric) if make is None else make(metric))
+
+
+def _by_keras(metric: Any) -> Callable[[Array, Array], float]:
+    """What a metric of Keras's counts in batches comes to the same for an epoch at once."""
+
+    def value(y: Array, outputs: Array) -> float:
+        metric.reset_state()
+        metric.update_state(y, outputs)
+        return float(np.mean(keras.ops.convert_to_numpy(metric.result())))
+
+    return value
+
+
+def _mean_error(power: int, root: bool = False) -> Callable[[Any], Callable[[Array, Array], float]]:
+    def value(y: Array, outputs: Array) -> float:
+        errors = np.abs(outputs.astype(np.float64) - y.reshape(len(y), -1))
+        mean = float((errors**power).mean())
+        return float(np.sqrt(mean)) if root else mean
+
+    return lambda metric: value
+
+
+def _binary_accuracy(metric: Any) -> Callable[[Array, Array], float]:
+    threshold = float((getattr(metric, "_fn_kwargs", None) or {}).get("threshold", 0.5))
+    return lambda y, outputs: float(((outputs > threshold) == (y.reshape(len(y), -1) > 0.5)).mean())
+
+
+def _sparse_accuracy(metric: Any) -> Callable[[Array, Array], float]:
+    return lambda y, outputs: float((outputs.argmax(axis=1) == y.reshape(-1).astype(np.intp)).mean())
+
+
+def _categorical_accuracy(metric: Any) -> Callable[[Array, Array], float]:
+    return lambda y, outputs: float((outputs.argmax(axis=1) == y.argmax(axis=1)).mean())
+
+
+#: Class or function of Keras's -> what gives the same in numpy, made of the metric.
+_NUMPY: Mapping[Any, Callable[[Any], Callable[[Array, Array], float]]] = {
+    keras.metrics.MeanSquaredError: _mean_error(2),
+    keras.losses.mean_squared_error: _mean_error(2),
+    keras.metrics.RootMeanSquaredError: _mean_error(2, root=True),
+    keras.metrics.MeanAbsoluteError: _mean_error(1),
+    keras.losses.mean_absolute_error: _mean_error(1),
+    keras.metrics.BinaryAccuracy: _binary_accuracy,
+    keras.metrics.SparseCategoricalAccuracy: _sparse_accuracy,
+    keras.metrics.CategoricalAccuracy: _categorical_accuracy,
+}

@@ -1,0 +1,141 @@
+"""Which way a user's model is trained: natively where everything in it is known, else by Keras; and what is told of it.
+
+`train` stands for `keras.Model.fit`. Who runs a trial says with `using` whether the native trainer may be used. Several
+trials run at a time, each in a thread: one of them uses Keras, which is not made for threads, while others train.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+
+from evonas.training.native.own.fit import prepared
+from evonas.training.native.own.refusal import Refused
+from evonas.training.native.training import Stopped
+
+__all__ = ["Turns", "Way", "routed", "train", "using"]
+
+
+@dataclass(eq=False)
+class Turns:
+    """Whose turn it is to use Keras, of threads that train a user's models."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    cancelled: bool = False
+    trainings: set[Any] = field(default_factory=set)
+
+    def cancel(self) -> None:
+        """Ends native trainings within a step."""
+        self.cancelled = True
+        for training in list(self.trainings):
+            training.stop[0] = 1
+
+    @contextmanager
+    def given_away(self, training: Any) -> Iterator[None]:
+        """Others may use Keras meanwhile. Python's and numpy's global random numbers go on afterwards as if none had.
+
+        Raises:
+            Stopped: it was cancelled.
+        """
+        drawn, numpy_drawn = random.getstate(), np.random.get_state()  # noqa: NPY002
+        self.trainings.add(training)
+        self.lock.release()
+        try:
+            if self.cancelled:
+                raise Stopped
+            yield
+        finally:
+            self.lock.acquire()
+            self.trainings.discard(training)
+            random.setstate(drawn)
+            np.random.set_state(numpy_drawn)  # noqa: NPY002
+
+
+@dataclass(eq=False)
+class Way:
+    """How the models of a trial are trained.
+
+    Attributes:
+        native: whether natively where that can be.
+        keeps_optimizer: whether the models are trained on afterwards, so that what the optimizer holds is of use.
+        turns: of several threads; None where there is one.
+        natively: models that were trained natively.
+        reasons: why Keras had to train the others.
+    """
+
+    native: bool = True
+    keeps_optimizer: bool = True
+    turns: Turns | None = None
+    natively: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def fit(self, model: keras.Model, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """As `model.fit(*arguments, **named)`. A history of a native training has the attribute `lowered`."""
+        given = prepared(model, arguments, named) if self.native else Refused("trainer is single")
+        if isinstance(given, Refused):
+            self.reasons.append(given.reason)
+            return type(model).fit(model, *arguments, **named)
+        if self.turns is None:
+            given.run()
+        else:
+            with self.turns.given_away(given.training):
+                given.run()
+        self.natively += 1
+        history = given.finish(self.keeps_optimizer)
+        history.lowered = given.lowered
+        return history
+
+    def notes(self) -> dict[str, Any]:
+        """What an evaluation's notes say of it; nothing where nothing was trained."""
+        if not self.natively and not self.reasons:
+            return {}
+        return {"trained": {"natively": self.natively, "by_keras": list(self.reasons)}}
+
+
+_WAY: ContextVar[Way | None] = ContextVar("_WAY", default=None)
+
+
+@contextmanager
+def using(way: Way) -> Iterator[Way]:
+    """What is trained within is trained that way."""
+    token = _WAY.set(way)
+    try:
+        yield way
+    finally:
+        _WAY.reset(token)
+
+
+def train(model: keras.Model, *arguments: Any, **named: Any) -> Any:
+    """Trains a model of a trial: the one place where `keras.Model.fit` is called for one.
+
+    Args:
+        model: compiled.
+        *arguments, **named: of `fit`.
+
+    Returns:
+        The `keras.callbacks.History`.
+    """
+    way = _WAY.get()
+    if way is None:
+        return type(model).fit(model, *arguments, **named)
+    return way.fit(model, arguments, named)
+
+
+@contextmanager
+def routed(model: keras.Model) -> Iterator[None]:
+    """Within, `model.fit`, which a user's code may call, is `train`."""
+    fit: Callable[..., Any] = partial(train, model)
+    object.__setattr__(model, "fit", fit)
+    try:
+        yield
+    finally:
+        object.__delattr__(model, "fit")
