@@ -52,10 +52,10 @@ def test_what_a_source_raises_is_told_and_a_generator_that_has_ended_is_refused(
     with Streams() as streams:
         short = streams.add("generator", "validation_data", iter([1]))
         assert list(short.batches()) == [1]
-        with pytest.raises(InputError, match="validation_data must be a generator without end.* ended after 1 batches"):
+        with pytest.raises(InputError, match=r"validation_data must be a generator without end.* ended after 1 batches"):
             list(short.batches())
         bad = streams.add("dataset", "x", 5)
-        with pytest.raises(RuntimeError, match="x raised, where it is read(?s:.*)not iterable"):
+        with pytest.raises(RuntimeError, match=r"x raised, where it is read(?s:.*)not iterable"):
             list(bad.batches())
 
 
@@ -63,7 +63,7 @@ def test_nothing_is_left_and_nobody_without_the_key_is_answered():
     threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
     with Streams() as streams:
         stream = streams.add("dataset", "x", [1, 2])
-        with pytest.raises(Exception, match="digest|authentication"):
+        with pytest.raises(Exception, match=r"digest|authentication"):
             list(type(stream)(stream.address, b"guessed", 0, "dataset", "x").batches())
         assert list(stream.batches()) == [1, 2]
         reading = stream.batches()
