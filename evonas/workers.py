@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["checked_threads", "standby_for", "started_worker", "worker_for"]
 
+#: Seconds beyond a network's time before the process is ended whose trainer should have ended it.
+_GRACE_SECONDS = 10.0
+
 
 def checked_threads(threads: Any) -> int:
     """Networks to train at a time: as many as this process has cores if None.
@@ -76,9 +79,14 @@ def worker_for(
 
     known = {field.name for field in fields(TrainingSettings)}
     chosen = {name: value for name, value in settings.model_dump().items() if name in known}
-    chosen["threads"] = checked_threads(threads)
+    seconds = settings.candidate_timeout
+    by_itself = chosen["trainer"] == "native"  # such a trainer ends a network by itself; the process is a last resort
+    limits = Limits(
+        candidate_seconds=seconds + _GRACE_SECONDS if seconds and by_itself else seconds,
+        memory_bytes=settings.worker_memory,
+    )
+    chosen |= {"threads": checked_threads(threads), "candidate_seconds": seconds, "worker_bytes": limits.memory}
     packed = None if build is None else build.packed()
-    limits = Limits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
     log = data.with_name(WORKER_LOG)
     return WorkerEvaluator(space, data, TrainingSettings(**chosen), log, limits, packed, standby)
 

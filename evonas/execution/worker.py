@@ -112,7 +112,7 @@ def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
     if settings.trainer == "native":
         from evonas.training.native import NativeTrainer
 
-        return NativeTrainer(data, settings, threads=settings.threads)
+        return NativeTrainer(data, settings, settings.threads, settings.worker_bytes, settings.candidate_seconds)
     if settings.trainer == "single":
         from evonas.training.single import SingleTrainer
 
@@ -197,6 +197,7 @@ class _Worker:
         self._busy = False
         self._supply = Supply()
         self._scorer: Trainer | None = None
+        self._trainer: Trainer | None = None
         self._given: tuple[PreparedData, TrainingSettings] | None = None
 
     def run(self, factory: TrainerFactory, load: LibraryLoader) -> None:
@@ -215,6 +216,7 @@ class _Worker:
         except Exception as error:
             self._refuse(0, error)
             return
+        self._trainer = trainer
         # Keras collects garbage after every network, and would look through all that the libraries made each time.
         gc.freeze()
         self._bytes_when_ready = _resident_bytes()
@@ -329,6 +331,9 @@ class _Worker:
                 if isinstance(message, Cancel):
                     self._cancelled.add(message.number)
                     self._supply.put(None)
+                    cancel = getattr(self._trainer, "cancel", None)
+                    if message.number == self._answering and cancel is not None:
+                        cancel()  # within a step, not at the next part
                 elif isinstance(message, Give):
                     self._supply.put(message)
                 elif isinstance(message, Ping):

@@ -62,6 +62,9 @@ class TrainingSettings:
             the genome is checked before it comes here.
         objectives: of the run, when there are several.
         threads: networks to train at a time, where each is trained by itself; None for all cores. Changes no result.
+        candidate_seconds: after which a network fails that is trained by itself; None is no bound.
+        worker_bytes: what the process may take, so that networks that need more are refused; None is most of what is
+            free.
     """
 
     trainer: str = "native"
@@ -75,6 +78,8 @@ class TrainingSettings:
     max_parameters: int | None = None
     objectives: tuple[str, ...] | None = None
     threads: int | None = None
+    candidate_seconds: float | None = None
+    worker_bytes: int | None = None
 
     @property
     def takes_latency(self) -> bool:

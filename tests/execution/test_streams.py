@@ -52,7 +52,9 @@ def test_what_a_source_raises_is_told_and_a_generator_that_has_ended_is_refused(
     with Streams() as streams:
         short = streams.add("generator", "validation_data", iter([1]))
         assert list(short.batches()) == [1]
-        with pytest.raises(InputError, match=r"validation_data must be a generator without end.* ended after 1 batches"):
+        with pytest.raises(
+            InputError, match=r"validation_data must be a generator without end.* ended after 1 batches"
+        ):
             list(short.batches())
         bad = streams.add("dataset", "x", 5)
         with pytest.raises(RuntimeError, match=r"x raised, where it is read(?s:.*)not iterable"):
