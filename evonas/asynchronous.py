@@ -16,6 +16,7 @@ many results were told. Nothing here draws random numbers. Imports no Keras, pan
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any, cast
@@ -170,8 +171,8 @@ class _Loop:
         return False
 
     def _tell_next(self, stream: Stream) -> bool:
-        """Tells of what has arrived; in the order of asking only when nothing more may be asked for before."""
-        if not self._ready or (self._window and self._may_ask(stream)):
+        """Tells of what has arrived; in the order of asking, when as many are out as the window holds."""
+        if not self._ready or len(self._out) < self._window:
             return False
         candidate = next(iter(self._out.values())) if self._window else self._ready[0]
         if candidate not in self._ready:
@@ -183,12 +184,13 @@ class _Loop:
         return True
 
     def _give(self, stream: Stream) -> bool:
-        """Gives the evaluator what waits, if it has room; not what it is training already."""
+        """Gives the evaluator what waits, if it has room and the bounds allow it; not what it is training already."""
         bound, training = self._budget.evaluations, len(self._training)
         if training >= stream.slots or (bound is not None and self._store.evaluated + training >= bound):
             return False
         busy = {candidate.key for candidate in self._training.values()}
-        candidate = next((each for each in self._waiting if each.key not in busy), None)
+        waiting = (each for each in self._waiting if each.generation < (self._budget.generations or math.inf))
+        candidate = next((each for each in waiting if each.key not in busy), None)
         if candidate is None:
             return False
         number = max(self._training, default=-1) + 1
@@ -210,8 +212,14 @@ class _Loop:
         return True
 
     def _may_ask(self, stream: Stream) -> bool:
-        """Whether another candidate may be out, and the bounds allow it."""
-        if len(self._out) >= (self._window or stream.slots):
+        """Whether another candidate may be out, and, where results are told as they arrive, the bounds allow it.
+
+        In the order of asking, candidates are asked for beyond the bounds until the window is full, and trained should
+        the run be extended, which then becomes what a longer one would have been.
+        """
+        if self._window:
+            return len(self._out) < self._window
+        if len(self._out) >= stream.slots:
             return False
         generations, evaluations = self._budget.generations, self._budget.evaluations
         if generations is not None and self._asked >= self._candidates_in(generations):

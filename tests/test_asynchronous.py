@@ -138,7 +138,12 @@ def test_in_the_order_of_asking_a_run_is_the_same_at_any_speed(tmp_path: Path, s
             digests.append(store.digest())
             places = [event.place for event in store.events.since() if event.kind == "told"]
             assert places == sorted(places)
-            assert len(places) == store.events.asked == 18
+            assert (len(places), store.evaluated, store.events.asked) == (18, 18, 21)
+            assert len(store.summaries()) == 3
+    with toy_store(tmp_path / "extended", chosen) as store:
+        for budget in (Budget(generations=1), Budget(evaluations=11), Budget(generations=3)):
+            run(store, budget, ToyStreamingEvaluator(3, seed=9))
+        digests.append(store.digest())
     assert len(set(digests)) == 1
 
 
@@ -185,7 +190,8 @@ def test_a_run_that_was_cut_at_any_commit_goes_on_with_what_was_out(
         commits += 1
         with RunStore.open(folder) as store:
             events, left = store.events.since(), commits
-            out = {e.place for e in events if e.kind == "asked"} - {e.place for e in events if e.kind == "told"}
+            asked = {event.place for event in events if event.kind == "asked" and event.place[0] < 3}
+            out = asked - {event.place for event in events if event.kind == "told"}
             assert events[: len(known)] == known
             known, commit = events, store._commit
 

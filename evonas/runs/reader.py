@@ -335,7 +335,11 @@ class RunReader:
         counts = self._connection.execute(
             "SELECT generation, count(*) FROM candidate GROUP BY generation ORDER BY generation"
         )
-        return [summarised(number, count, losses.get(number, []), seconds.get(number, 0.0)) for number, count in counts]
+        return [
+            summarised(number, count, losses.get(number, []), seconds.get(number, 0.0))
+            for number, count in counts
+            if number in losses or not self.settings.asynchronous  # asked for ahead of what a bound allows
+        ]
 
     def digest(self) -> str:
         """SHA-256 of everything that a repetition of the run must reproduce: all but wall-clock times and sessions."""
