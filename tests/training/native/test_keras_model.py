@@ -227,7 +227,7 @@ REFUSALS: dict[str, tuple[Callable[[], keras.Model], dict[str, Any]]] = {
         {"callbacks": [keras.callbacks.ReduceLROnPlateau()]},
     ),
     "(Mine)": (lambda: compiled(lambda: chain(Mine())), {}),
-    "(Conv1D)": (lambda: compiled(lambda: chain(layers.Reshape((6, 1)), layers.Conv1D(2, 2), layers.Flatten())), {}),
+    "of the shape (6, 1)": (lambda: compiled(lambda: chain(layers.Reshape((6, 1)), layers.Conv1D(2, 2), layers.Flatten())), {}),
     "a class of its own, Model": (lambda: compiled(Model), {}),
     "run eagerly": (lambda: _eager(), {}),
     "the activation own_metric": (lambda: compiled(dense(partial(own_metric, None))), {}),
