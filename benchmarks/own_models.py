@@ -127,32 +127,37 @@ def textbook(who: str, options: argparse.Namespace) -> dict[str, Any]:
         ways, by = str(search.trained_), "EvolutionSearchCV"
         epochs = len(search.history_["loss"])
     else:
-        search, by = _randomized(build_model, space, options.iterations, fit)
-        search.fit(x, y)
-        ways, epochs = "", 0
+        search, given, by = _randomized(build_model, space, options.iterations, fit)
+        search.fit(x, y, **given)
+        ways, epochs = "", len(_history(search.best_estimator_)["loss"])
     return {"mse": -float(search.best_score_), "trained": ways, "by": by, "epochs_of_the_best": epochs}
 
 
-def _randomized(build_model: Any, space: Any, iterations: int, fit: dict[str, Any]) -> tuple[Any, str]:
-    """scikit-learn's search over SciKeras's wrapper, or Keras's own."""
+def _randomized(build_model: Any, space: Any, iterations: int, fit: dict[str, Any]) -> tuple[Any, dict[str, Any], str]:
+    """scikit-learn's search over SciKeras's wrapper, or Keras's own; what its `fit` is given, and which wrapper."""
     from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
 
     if find_spec("scikeras") is not None:
         from scikeras.wrappers import KerasRegressor
 
         regressor = KerasRegressor(build_model, verbose=0, n_hidden=1, n_neurons=30, learning_rate=3e-3, **fit)
-        return RandomizedSearchCV(regressor, space, n_iter=iterations, cv=FOLDS, random_state=0), "SciKeras"
+        return RandomizedSearchCV(regressor, space, n_iter=iterations, cv=FOLDS, random_state=0), {}, "SciKeras"
     from keras.wrappers import SKLearnRegressor
 
     def build(X: Any, y: Any, **parameters: Any) -> Any:
         return build_model(**parameters)
 
     sampled = [dict(each) for each in ParameterSampler(space, iterations, random_state=0)]
-    regressor = SKLearnRegressor(build, fit_kwargs={"verbose": 0, **fit})
+    regressor = SKLearnRegressor(build)  # whose clones forget fit_kwargs
     grid = {"model_kwargs": sampled}
     scoring = "neg_mean_squared_error"
     search = RandomizedSearchCV(regressor, grid, n_iter=iterations, cv=FOLDS, random_state=0, scoring=scoring)
-    return search, "keras.wrappers.SKLearnRegressor"
+    return search, {"verbose": 0, **fit}, "keras.wrappers.SKLearnRegressor"
+
+
+def _history(estimator: Any) -> Any:
+    """What a wrapper's training logged: Keras's wrapper keeps the `History`, SciKeras what is in it."""
+    return getattr(estimator.history_, "history", estimator.history_)
 
 
 def measured(figure: str, who: str) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from evonas.evaluation import Evaluation
+if TYPE_CHECKING:
+    from evonas.evaluation import Evaluation
 
 __all__ = ["Trained", "trained"]
 

@@ -227,7 +227,10 @@ REFUSALS: dict[str, tuple[Callable[[], keras.Model], dict[str, Any]]] = {
         {"callbacks": [keras.callbacks.ReduceLROnPlateau()]},
     ),
     "(Mine)": (lambda: compiled(lambda: chain(Mine())), {}),
-    "(Conv1D)": (lambda: compiled(lambda: chain(layers.Reshape((6, 1)), layers.Conv1D(2, 2), layers.Flatten())), {}),
+    "of the shape (6, 1)": (
+        lambda: compiled(lambda: chain(layers.Reshape((6, 1)), layers.Conv1D(2, 2), layers.Flatten())),
+        {},
+    ),
     "a class of its own, Model": (lambda: compiled(Model), {}),
     "run eagerly": (lambda: _eager(), {}),
     "the activation own_metric": (lambda: compiled(dense(partial(own_metric, None))), {}),
@@ -297,3 +300,37 @@ def test_a_cross_validation_trains_scores_and_refits_natively() -> None:
     outputs = search.best_model_.predict(X, verbose=0)
     np.testing.assert_allclose(search.predict(X), outputs[:, 0], rtol=1e-4, atol=1e-5)
     assert search.best_estimator_.score(X, LINE) == pytest.approx(-search.best_model_.evaluate(X, LINE, verbose=0))
+
+
+def flattened(genes: Any) -> keras.Model:
+    """Compiled, on sequences of two numbers: a regression in the target's own units."""
+    model = keras.Sequential(
+        [keras.Input((6, 2)), layers.Flatten(), layers.Dense(genes.units, "relu"), layers.Dense(1)]
+    )
+    model.compile(optimizers.Adam(0.01), loss="mse")
+    return model
+
+
+def test_a_build_function_trains_natively_goes_on_and_gives_what_keras_gives() -> None:
+    from evonas.data.shaped import prepare_inputs
+    from evonas.training.own import OwnTrainer
+    from evonas.training.trainer import TrainingSettings, TrainingTask
+    from tests.training.networks import trained
+    from tests.training.own_models import SPACE, sequences
+
+    x, y = sequences()
+    data = prepare_inputs(x, y, seed=0)
+    genome = SPACE.genome_to_json(SPACE.sample(np.random.default_rng(0)))
+
+    def run(trainer: str, epochs: int, **more: Any) -> Any:
+        own = OwnTrainer(data, TrainingSettings(trainer=trainer), flattened)
+        (found,) = trained(own, [TrainingTask(genome, 3, epochs, keep_snapshots=True, **more)]).values()
+        return found
+
+    native, keras_s = run("native", 4), run("single", 4)
+    assert native.notes["trained"] == {"natively": 1, "by_keras": []}
+    np.testing.assert_allclose(native.curve, keras_s.curve, rtol=1e-4)
+    np.testing.assert_allclose(native.train_curve, keras_s.train_curve, rtol=1e-4)
+    assert native.scores == pytest.approx(keras_s.scores, rel=1e-3)
+    resumed = run("native", 4, start=run("native", 2).snapshots)
+    assert resumed.curve == native.curve

@@ -69,11 +69,12 @@ def _metric(identifier: Any, y: Array, outputs: Array) -> Metric:
 
 def _by_keras(metric: Any) -> Callable[[Array, Array], float]:
     """What a metric of Keras's counts in batches comes to the same for an epoch at once."""
+    own = type(metric).from_config(metric.get_config())  # models in other threads may have this one, too
 
     def value(y: Array, outputs: Array) -> float:
-        metric.reset_state()
-        metric.update_state(y, outputs)
-        return float(np.mean(keras.ops.convert_to_numpy(metric.result())))
+        own.reset_state()
+        own.update_state(y, outputs)
+        return float(np.mean(keras.ops.convert_to_numpy(own.result())))
 
     return value
 
