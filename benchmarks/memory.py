@@ -1,8 +1,9 @@
-"""Memory of one process that trains thousands of candidates: `python benchmarks/memory.py [--candidates 10000]`.
+"""Memory of one process that trains thousands of candidates: `python benchmarks/memory.py [--trainer native]`.
 
 Generations of random networks of the default space (normalisation, dropout, all optimizers), as a long search trains
 them. Prints the process's resident memory as it goes, and how much it grew after the first tenth, by when the planner
-has met most of the shapes that it will ever compile.
+of the population trainer has met most of the shapes that it will ever compile. `--rows 20640` is California housing's
+size.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,32 +26,44 @@ def resident_megabytes() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
+def trainer_of(name: str) -> Any:
+    """The trainer's class; Keras is imported only where it needs it."""
+    if name == "native":
+        from evonas.training.native import NativeTrainer
+
+        return NativeTrainer
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from evonas.training.environment import import_keras, prepare_process
+
+    prepare_process()
+    import_keras()
+    from evonas.training.population import PopulationTrainer
+
+    return PopulationTrainer
+
+
 def main() -> None:
     """Trains, and watches."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--candidates", type=int, default=10_000)
     parser.add_argument("--generation", type=int, default=1000, help="candidates that train together")
-    parser.add_argument("--json", type=Path, default=HERE / "results" / "memory.json")
+    parser.add_argument("--trainer", choices=["population", "native"], default="population")
+    parser.add_argument("--rows", type=int, default=600, help="two thirds of them to train on")
+    parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-    from evonas.training.environment import import_keras, prepare_process
-
-    prepare_process()
-    import_keras()
     from evonas.data.prepared import PreparedData, Problem, Split
-    from evonas.training.population import PopulationTrainer
     from evonas.training.trainer import TrainingSettings, TrainingTask
     from genomes.architecture import graph_to_json
     from genomes.dense import DenseSpace
 
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(600, 8)).astype(np.float32)
+    x = rng.normal(size=(options.rows, 8)).astype(np.float32)
     y = np.tanh(x @ rng.normal(size=(8, 1))).astype(np.float32)
     problem = Problem("regression", 8, 1, (0.0,), (1.0,), (), tuple("abcdefgh"), ("y",))
-    trainer = PopulationTrainer(
-        PreparedData(problem, (Split(x[:400], y[:400], x[400:], y[400:]),)), TrainingSettings(patience=None)
-    )
+    some = options.rows * 2 // 3
+    data = PreparedData(problem, (Split(x[:some], y[:some], x[some:], y[some:]),))
+    trainer = trainer_of(options.trainer)(data, TrainingSettings(patience=None))
     space, began, done, seen = DenseSpace(numbers="standard"), time.perf_counter(), 0, []
     while done < options.candidates:
         count = min(options.generation, options.candidates - done)
@@ -61,9 +75,14 @@ def main() -> None:
     settled = next(megabytes for count, megabytes in seen if count >= options.candidates / 10)
     grown = seen[-1][1] - settled
     print(f"grown by {grown:.0f} MB over the last {options.candidates * 9 // 10} candidates")
-    options.json.parent.mkdir(parents=True, exist_ok=True)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(f"at most {most:.0f} MB")
     report = {"candidates": options.candidates, "grown_megabytes": grown, "resident_megabytes": seen}
-    options.json.write_text(json.dumps(report) + "\n", encoding="utf-8")
+    report |= {"most_megabytes": most, "trainer": options.trainer, "rows": options.rows}
+    suffix = "" if options.trainer == "population" else f"_{options.trainer}"
+    path = options.json or HERE / "results" / f"memory{suffix}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

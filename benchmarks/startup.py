@@ -21,7 +21,7 @@ from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 #: Imports that are shown of a process.
-MOST = 40
+MOST = 12
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """`python -m evonas`: the command line."""
 
-from evonas.cli import main
+from evonas.cli import script
 
 if __name__ == "__main__":
-    main()
+    script()

@@ -5,39 +5,40 @@ Imports no Keras and no pandas; what needs them is imported when it is called.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Unpack
 
 from evonas import workers
-from evonas.building import Build, check_build, check_first, check_fits
+from evonas.building import Build, check_build, check_fits
 from evonas.config import Budget, Settings
 from evonas.errors import Interrupted
-from evonas.evaluation import Evaluator
-from evonas.evolution import Generation, Progress, Stop, evolve, spent
+from evonas.evolution import Generation, Progress, spent
 from evonas.finalists import OnRetraining, retrain_finalists
+from evonas.first_generation import first_generation
 from evonas.interruption import Interruption
 from evonas.limits import Screen
 from evonas.metrics import with_metric
 from evonas.options import RunOptions, SearchOptions
 from evonas.reading import read_data
-from evonas.repair import check_repair, repair_of
+from evonas.repair import check_repair
 from evonas.result import SearchResult
-from evonas.runs.directory import WORKER_LOG, new_directory
+from evonas.runs.directory import new_directory
 from evonas.runs.origin import check_origin, check_same
-from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.runs.reader import DATA_NAME
 from evonas.runs.store import RunStore
 from evonas.searched import Space, as_space, fitted, objectives_of, space_and_numbers
 from evonas.seeds import draw_seed
+from evonas.session import EvaluatorFactory, Listeners, run_session
 from evonas.strategies import STRATEGIES, check_settings, make_strategy
 from evonas.transfer import taken_over
 from evonas.workers import started_worker as _worker
 from genomes.errors import InputError
-from genomes.space import SearchSpace
 from genomes.spaces import space_from_json
 
 if TYPE_CHECKING:
@@ -46,11 +47,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EvaluatorFactory", "finalists", "load_run", "resume", "search", "search_prepared"]
 
-#: What makes an evaluator: (space, path of the prepared data, settings) -> evaluator.
-EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
 OnPart = Callable[[Progress], None]
 OnGeneration = Callable[[Generation], None]
-OnStart = Callable[[RunReader, Budget], None]
 
 
 def search(
@@ -71,6 +69,7 @@ def search(
     initial: str | Path | None = None,
     warm_start: str | Path | None = None,
     transfer: str | Path | None = None,
+    threads: int | None = None,
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
     task: str | None = None,
@@ -99,7 +98,8 @@ def search(
             `genomes.HyperparameterSpace`, or a mapping from names to what each gene may be.
         generations: how many in all; 10 unless `evaluations` or `time` is given.
         evaluations: networks to train in all.
-        time: wall-clock time, such as "10m", "1h30m" or seconds.
+        time: wall-clock time from this call to its end, such as "10m", "1h30m" or seconds. A quarter of it at most is
+            for the finalists; where it is short, the first generation is of small networks.
         target: score at which to stop.
         validation, test: `(x, y)` to score and to test on, or with a target's name a DataFrame or the path of a file,
             or a Dataset or a folder of images as `x` is; split off `x` if not given.
@@ -110,6 +110,7 @@ def search(
         warm_start: another run's directory, also of other data, whose best networks are the first to be trained.
         transfer: another run's directory, from whose best network all networks take the weights of lower layers, where
             shapes allow; features are matched by name.
+        threads: networks that are trained at a time, all cores that this process may use if None; changes no result.
         on_part, on_generation: called after each commit and each generation.
         task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.preparation`.
@@ -127,6 +128,7 @@ def search(
         InputError: something given cannot be used; says what, and what to do.
         Interrupted: Ctrl-C or SIGTERM, after everything was committed.
     """
+    started, _ = monotonic(), workers.checked_threads(threads)
     own = None if build is None else Build.of(build)
     searched, forms = space_and_numbers(space, numbers, own)
     options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **settings}
@@ -164,9 +166,11 @@ def search(
             warm_start=warm_start,
             transfer=transfer,
             source=source,
+            standby=standby,
+            threads=threads,
             on_part=on_part,
             on_generation=on_generation,
-            standby=standby,
+            started=started,
         )
 
 
@@ -183,24 +187,21 @@ def search_prepared(
     warm_start: str | Path | None = None,
     transfer: str | Path | None = None,
     source: Mapping[str, Any] | None = None,
-    on_part: OnPart | None = None,
-    on_generation: OnGeneration | None = None,
-    on_start: OnStart | None = None,
-    on_finalists: OnRetraining | None = None,
-    interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
     standby: WorkerProcess | None = None,
+    threads: int | None = None,
+    **listeners: Any,
 ) -> SearchResult:
     """As `search`, for data that are prepared already.
 
     Args:
         source: where the data came from, recorded for people; JSON values.
-        on_start: called once, before anything is trained, with the run and its budget.
-        on_finalists: called while finalists are trained again, with the re-trainings done and those planned.
-        interruption: how to listen to signals.
         evaluator: what trains; the worker process by default.
         standby: of `evonas.workers.standby_for`, if the worker was started before the data were read.
+        threads: as in `search`.
+        **listeners: fields of `evonas.session.Listeners`, such as `on_part`.
     """
+    heard, _ = Listeners(**{"started": monotonic(), **listeners}), workers.checked_threads(threads)
     settings, space = settings or Settings(seed=0), fitted(as_space(space, build), data.problem)
     if evaluator is None:
         check_fits(build, space, settings.trainer)
@@ -210,6 +211,11 @@ def search_prepared(
     check_settings(settings)
     check_repair(settings, space)
     genomes, data, source = taken_over(data, space, settings, initial, warm_start, transfer, source or {})
+    budget = budget or Budget.of()
+    left = inf if budget.seconds is None else budget.seconds - (monotonic() - (heard.started or monotonic()))
+    if first := first_generation(space, data, settings, objective, genomes, left, workers.checked_threads(threads)):
+        genomes, settings = first.genomes, settings.model_copy(update={"epochs": first.epochs})
+        source = {**source, "first_generation": first.to_json()}
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
     store = RunStore.create(
         out if out is not None else new_directory(),
@@ -220,19 +226,8 @@ def search_prepared(
         source={**source, **({} if build is None else {"build": build.to_json()})},
         overwrite=overwrite,
     )
-    return _run(
-        store,
-        space,
-        budget or Budget.of(),
-        on_part,
-        on_generation,
-        on_start,
-        on_finalists,
-        interruption,
-        evaluator,
-        build,
-        standby,
-    )
+    make = _made_by(evaluator, build=build, standby=standby, threads=threads)
+    return run_session(store, space, budget, make, heard, build)
 
 
 def resume(
@@ -244,11 +239,7 @@ def resume(
     time: str | float | None = None,
     target: float | None = None,
     data: PreparedData | None = None,
-    on_part: OnPart | None = None,
-    on_generation: OnGeneration | None = None,
-    on_start: OnStart | None = None,
-    on_finalists: OnRetraining | None = None,
-    interruption: Interruption | None = None,
+    threads: int | None = None,
     evaluator: EvaluatorFactory | None = None,
     **settings: Unpack[RunOptions],
 ) -> SearchResult:
@@ -261,15 +252,19 @@ def resume(
             Bounds that are not given stay as they were, unless they are spent.
         target: new score at which to stop.
         data: if given, must be the data of the run.
-        **settings: if given, must be the settings of the run.
+        threads: as in `search`; may be another number than before.
+        **settings: fields of `evonas.session.Listeners`, such as `on_part`; and settings, which must be the run's.
 
     Raises:
         InputError: there is no run, another process runs it, or data or settings differ; says which.
         Interrupted: as `search`.
     """
+    given: dict[str, Any] = {**settings}
+    heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
+    listeners, _ = Listeners(**{"started": monotonic(), **heard}), workers.checked_threads(threads)
     store = RunStore.open(run_dir)
     try:
-        check_same(store, data, settings)
+        check_same(store, data, given)
         check_origin(store.source)
         own = None if build is None else Build.of(build)
         check_build(own, store.source.get("build"), store.directory)
@@ -279,7 +274,8 @@ def resume(
     except BaseException:
         store.close()
         raise
-    return _run(store, space, budget, on_part, on_generation, on_start, on_finalists, interruption, evaluator, own)
+    make = _made_by(evaluator, build=own, threads=threads)
+    return run_session(store, space, budget, make, listeners, own)
 
 
 def finalists(
@@ -288,6 +284,7 @@ def finalists(
     seeds: int = 5,
     *,
     build: Any = None,
+    threads: int | None = None,
     on_finalists: OnRetraining | None = None,
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
@@ -303,6 +300,7 @@ def finalists(
         top: networks.
         seeds: re-trainings of each.
         build: the function of the run, if it trains models of your own.
+        threads: as in `search`.
         on_finalists: called after every commit, with the re-trainings done and those planned.
         interruption: how to listen to signals.
         evaluator: what trains; the worker process by default.
@@ -314,6 +312,7 @@ def finalists(
     for name, value in (("top", top), ("seeds", seeds)):
         if not 1 <= value <= 1000:
             raise InputError(f"{name} must be at least 1 and at most 1000, not {value}: 5 is a good start")
+    workers.checked_threads(threads)
     with RunStore.open(run_dir) as store, interruption or Interruption() as listening:
         store.ranked(1)
         if not STRATEGIES[store.settings.strategy].trains:
@@ -324,7 +323,7 @@ def finalists(
         own = None if build is None else Build.of(build)
         check_build(own, store.source.get("build"), store.directory)
         space = space_from_json(store.space_json)
-        make = evaluator or (_worker if own is None else partial(_worker, build=own))
+        make = _made_by(evaluator, build=own, threads=threads)
         with closing(make(space, store.directory / DATA_NAME, store.settings)) as trainer:
             done = retrain_finalists(store, trainer, space, top, seeds, interruption=listening, on_part=on_finalists)
         store.write_reports()
@@ -343,53 +342,7 @@ def load_run(run_dir: str | Path, *, build: Any = None) -> SearchResult:
     return SearchResult(run_dir, None if build is None else Build.of(build))
 
 
-def _run(
-    store: RunStore,
-    space: SearchSpace,
-    budget: Budget,
-    on_part: OnPart | None,
-    on_generation: OnGeneration | None,
-    on_start: OnStart | None,
-    on_finalists: OnRetraining | None,
-    interruption: Interruption | None,
-    evaluator: EvaluatorFactory | None,
-    build: Build | None = None,
-    standby: WorkerProcess | None = None,
-) -> SearchResult:
-    with store, interruption or Interruption() as listening:
-        if on_start is not None:
-            on_start(store, budget)
-        alone = build is None and standby is None
-        make = evaluator or (_worker if alone else partial(_worker, build=build, standby=standby))
-        trainer = make(space, store.directory / DATA_NAME, store.settings)
-        try:
-            strategy = make_strategy(
-                store.settings.strategy,
-                space,
-                objective=store.objective,
-                settings=store.settings,
-                repair=repair_of(store.settings, space, trainer, listening),
-            )
-            trains = STRATEGIES[store.settings.strategy].trains
-            retrainings = math.prod(store.finals_wanted) if trains else 0
-            listeners: dict[str, Any] = {"interruption": listening, "on_part": on_part}
-            loop = evolve(strategy, trainer, store, space, budget, retrainings=retrainings, **listeners)
-            with closing(loop) as generations:
-                for generation in generations:
-                    if build is not None and generation.number == 0:
-                        check_first(
-                            [evaluation.reason for evaluation in generation.evaluations], store.directory / WORKER_LOG
-                        )
-                    if on_generation is not None:
-                        on_generation(generation)
-            stopped = store.stop == Stop.INTERRUPTED
-            top, seeds = store.finals_wanted
-            if not stopped and top and trains:
-                stopped = not retrain_finalists(
-                    store, trainer, space, top, seeds, interruption=listening, on_part=on_finalists
-                )
-        finally:
-            trainer.close()
-    if stopped:
-        raise Interrupted(store.directory, listening.exit_code)
-    return SearchResult(store.directory, build)
+def _made_by(evaluator: EvaluatorFactory | None, **options: Any) -> EvaluatorFactory:
+    """What makes the evaluator of a run: the given one, or a worker process with those options that are not None."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return evaluator or (partial(_worker, **given) if given else _worker)

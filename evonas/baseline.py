@@ -44,7 +44,7 @@ def random_baseline_of(
         search_prepared(data, space=space, settings=settings, budget=budget, out=out, build=own, **listeners)
     else:
         resume(out, evaluations=budget.evaluations, build=own, **listeners)
-    return finalists(out, top, seeds, build=own)
+    return finalists(out, top, seeds, build=own, threads=listeners.get("threads"))
 
 
 def baseline_values(run: RunReader, baseline: SearchResult | None) -> dict[str, Any] | None:

@@ -7,6 +7,8 @@ is heavy (pandas, rich) is imported by the command that needs it, so that `--hel
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,10 +24,11 @@ from evonas.commands.lr_find import lr_find
 from evonas.commands.options import AsJson, RunDir
 from evonas.commands.resume import resume
 from evonas.commands.run import run
+from evonas.deadline import process_started
 from evonas.errors import Interrupted, StorageError, WorkerError, is_interruption
 from genomes.errors import InputError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "script"]
 
 
 class _Commands(TyperGroup):
@@ -66,8 +69,24 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """The console script."""
-    app(prog_name="evonas")
+    """The command line of this process."""
+    app(prog_name="evonas", obj=process_started())
+
+
+def script() -> None:
+    """The console script. Ends without putting the libraries away, which takes longer than many commands."""
+    try:
+        main()
+    except SystemExit as end:
+        code = 0 if end.code is None else end.code
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError):  # closed, or nobody listens: Python knows what to say
+            raise end from None
+        if isinstance(code, int):
+            os._exit(code)
+        raise
 
 
 def _show_version(asked: bool) -> None:

@@ -23,6 +23,11 @@ from genomes.errors import InputError
 __all__ = ["DEFAULT_GENERATIONS", "Budget", "Settings", "duration"]
 
 DEFAULT_GENERATIONS = 10
+#: Strategies that are asynchronous unless told otherwise, with trainers that train each network by itself.
+ASYNCHRONOUS_BY_DEFAULT = ("evolution", "aging")
+ONE_BY_ONE_TRAINERS = ("native", "single")
+#: Candidates that are out at a time: what two threads are busy with.
+LEAST_WINDOW = 4
 
 
 def _whole(value: Any) -> Any:
@@ -152,6 +157,18 @@ class Settings(_Frozen):
         default=3, ge=0, le=1000, description="best networks that are trained again at the end, from other seeds"
     )
     finalist_seeds: Whole = Field(default=3, ge=1, le=1000, description="how often each of them is trained again")
+    asynchronous: bool | None = Field(
+        default=None,
+        description="whether a network is proposed as soon as one is trained, not a generation at once; none is where "
+        "that was measured to be better: evolution and aging, networks trained one by one",
+    )
+    window: Whole | None = Field(
+        default=None,
+        ge=0,
+        le=1000,
+        description="asynchronous: networks that are out at a time, told in the order of proposing, so that the run is "
+        "the same at any speed; 0 tells them as they arrive; none is twice the cores, 1 with trainer single",
+    )
     seed: Whole | None = Field(
         None, ge=0, lt=1 << 63, description="of everything random; none draws one and records it"
     )
@@ -180,15 +197,30 @@ class Settings(_Frozen):
             objective: its name.
             own_models: whether the models are built by a user's function.
         """
+        from evonas.machine import usable_cores  # with numpy, which those need not wait for who only look at settings
+
+        trainer = chosen_trainer(self.trainer, own_models, self.precision)
         choices = {
             "objective": objective,
             "offspring": self.population if self.offspring is None else self.offspring,
             "mutation": 1 - self.crossover if self.mutation is None else self.mutation,
             "seed": draw_seed() if self.seed is None else self.seed,
             "memory_bytes": self.memory_bytes or program_bytes(),
-            "trainer": chosen_trainer(self.trainer, own_models, self.precision),
+            "trainer": trainer,
+            "asynchronous": self._pays_asynchronously(trainer) if self.asynchronous is None else self.asynchronous,
         }
+        if choices["asynchronous"] and self.window is None:
+            choices["window"] = 1 if trainer == "single" else max(LEAST_WINDOW, 2 * usable_cores())
         return self.model_copy(update=choices)
+
+    def _pays_asynchronously(self, trainer: str) -> bool:
+        """Whether it is better not to wait for generations, see `benchmarks/asynchronous.py`.
+
+        Networks that are trained in one program come in generations; what measures a latency trains one at a time.
+        """
+        latency = self.max_latency_ms is not None or "latency_ms" in (self.objectives or ())
+        one_by_one = trainer in ONE_BY_ONE_TRAINERS and not latency
+        return self.strategy in ASYNCHRONOUS_BY_DEFAULT and one_by_one and not self.repair
 
     def difference(self, other: Settings) -> list[str]:
         """One line for each setting that differs, `name: ours -> theirs`."""

@@ -9,14 +9,15 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
 
     from evonas.snapshot import Snapshot, Start
 
-__all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "Origin", "Status", "Strategy", "Weights"]
+__all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "OneByOne", "Origin", "Status", "Strategy"]
+__all__ += ["Stream", "StreamingEvaluator", "Weights"]
 
 #: Raised whenever equal candidates, data and settings come to give other bits: no run goes on with another version.
 TRAINER_VERSION = 1
@@ -213,5 +214,71 @@ class Strategy(Protocol):
         """Places (generation, index) of told candidates with `keep` that later ones may still start from.
 
         Asked after every `tell`; what is kept of all others is dropped.
+        """
+        ...
+
+
+class Stream(Protocol):
+    """Candidates in training, which are given one by one and come back as they finish."""
+
+    @property
+    def slots(self) -> int:
+        """How many are trained at a time: more need not be given, and would wait."""
+        ...
+
+    def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:
+        """Has a candidate trained.
+
+        Args:
+            number: by which it comes back; of one that is not in training.
+            candidate: what is to be trained.
+            start: what was kept of its origin, if anything.
+        """
+        ...
+
+    def wait(self) -> Mapping[int, Evaluation]:
+        """What came back, by number; each candidate once. Empty where only time went by."""
+        ...
+
+    def close(self) -> None:
+        """Stops what is in training. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class StreamingEvaluator(Protocol):
+    """An evaluator that also trains candidates as they come."""
+
+    def stream(self) -> Stream:
+        """Candidates in training, none yet. Nothing else is asked of the evaluator until that is closed."""
+        ...
+
+
+class OneByOne(Strategy, Protocol):
+    """A strategy that can propose while candidates are out, so that nobody waits for the slowest of a generation.
+
+    What is out counts as proposed: no network is proposed twice while the space has others. A strategy is asked one by
+    one or for generations, not both; `state` may be taken at any time between two calls of `ask_one` and `tell_one`.
+    Candidates get consecutive numbers of generation and index, see `evonas.strategies.pending`.
+    """
+
+    def ask_one(self) -> Candidate:
+        """The next candidate; depends on the calls so far alone, in their order.
+
+        Raises:
+            RuntimeError: generations were asked for before.
+        """
+        ...
+
+    @property
+    def out(self) -> Sequence[Candidate]:
+        """The candidates that were asked for and not told of, in the order of asking."""
+        ...
+
+    def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
+        """The outcome of a candidate that is out: an evaluation, or a plain score, of which NaN is a failure.
+
+        Raises:
+            RuntimeError: it is not out.
         """
         ...

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import enum
 import math
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from evonas.config import Budget
+from evonas.deadline import Timetable, abandon_when
 from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Strategy
 from evonas.interruption import Abandoned, Interruption
 from evonas.limits import Screen
@@ -24,16 +24,12 @@ from evonas.snapshot import Start
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
-__all__ = ["Generation", "Progress", "Stop", "describe_stop", "evolve", "spent"]
+__all__ = ["Generation", "Progress", "Session", "Stop", "best_of", "describe_stop", "evolve", "restore", "spent"]
 
 #: Generations in a row without a network that was not tried before, after which the space counts as exhausted.
 IDLE_GENERATIONS = 20
 #: New networks in a row that are over a limit, in no fewer generations, after which none is expected to be within.
 IDLE_NETWORKS = 400
-#: Seconds of a re-training over those of a network of the search: the best train for longer, and few share a program.
-RETRAINING_FACTOR = 2.0
-#: Share of a run's time that is left for re-trainings at most.
-MOST_FOR_RETRAINING = 0.25
 
 
 class Stop(enum.StrEnum):
@@ -57,7 +53,7 @@ class Generation:
         candidates, evaluations: what was asked for and what came of it, in the same order (without weights).
         trained: how many of them were trained in this generation; the others were known.
         best: the best evaluation of the run so far, None while all have failed.
-        seconds: wall-clock seconds of search so far, all sessions together.
+        seconds: wall-clock seconds of the run so far, all sessions together.
     """
 
     number: int
@@ -78,7 +74,7 @@ class Progress:
         evaluated, failed: networks trained by the run in all, and how many of them have no score.
         best: the best evaluation so far.
         part: what this commit brought.
-        seconds: wall-clock seconds of search so far, all sessions together.
+        seconds: wall-clock seconds of the run so far, all sessions together.
     """
 
     generation: int
@@ -128,12 +124,14 @@ def evolve(
     *,
     interruption: Interruption | None = None,
     on_part: Callable[[Progress], None] | None = None,
-    retrainings: int = 0,
+    timetable: Timetable | None = None,
 ) -> Generator[Generation, None, None]:
     """Starts a run or goes on with it, until a bound of `budget` is reached or a stop is asked for.
 
-    The reason is in `store.stop` when the iteration has ended. Bounds on evaluations are exact; time, target and
-    requests to stop act between the parts that the evaluator gives. Closing the generator counts as an interruption.
+    The reason is in `store.stop` when the iteration has ended. Bounds on evaluations are exact. A target acts between
+    the parts that the evaluator gives; time and requests to stop act between them, be they empty, and while an
+    evaluator waits that can be told to give up (`evonas.deadline`). What is not committed then is trained by a later
+    session. Closing the generator counts as an interruption.
 
     Args:
         strategy: restored from the store, whatever its state.
@@ -143,22 +141,25 @@ def evolve(
         budget: counts from the start of the run, not of this session.
         interruption: asks for a stop.
         on_part: called after every commit.
-        retrainings: that are to follow within the budget's time, for which some of it is left.
+        timetable: of the session, if it began before; made of the budget unless given.
 
     Yields:
         each generation, once it is committed.
     """
-    session = _Session(evaluator, store, space, budget, interruption or Interruption(), on_part, retrainings)
+    timetable = timetable or Timetable(store, budget.seconds)
+    session = Session(evaluator, store, space, budget, interruption or Interruption(), on_part, timetable)
     store.begin_session(budget)
     stop = Stop.INTERRUPTED
     try:
-        _restore(strategy, store)
+        restore(strategy, store)
         evaluator.restore(store.evaluator_state)
+        abandon_when(evaluator, session.gives_up)
         while (reason := session.stop_before_generation()) is None:
             try:
-                candidates = [store.located(candidate) for candidate in strategy.ask()]
+                with timetable.asking():
+                    candidates = [store.located(candidate) for candidate in strategy.ask()]
             except Abandoned:  # while children were repaired
-                reason = Stop.INTERRUPTED
+                reason = session.given_up
                 break
             store.add_candidates(candidates, space)
             number = candidates[0].generation
@@ -169,18 +170,19 @@ def evolve(
             evaluations = [session.known(candidate) for candidate in candidates]
             strategy.tell(evaluations)
             store.complete_generation(
-                number, strategy.state(), session.session_seconds, evaluator.state(), strategy.retained()
+                number, strategy.state(), timetable.session_seconds, evaluator.state(), strategy.retained()
             )
-            best = _best(store)
-            yield Generation(number, tuple(candidates), tuple(evaluations), len(planned), best, session.seconds)
+            best = best_of(store)
+            yield Generation(number, tuple(candidates), tuple(evaluations), len(planned), best, timetable.seconds)
         stop = reason
     except GeneratorExit:
-        store.end_session(stop, session.session_seconds)
+        store.end_session(stop, timetable.session_seconds)
         raise
-    store.end_session(stop, session.session_seconds)
+    store.end_session(stop, timetable.session_seconds)
 
 
-def _restore(strategy: Strategy, store: RunStore) -> None:
+def restore(strategy: Strategy, store: RunStore) -> None:
+    """Has the strategy go on from the run's state. Raises InputError when it is none of that strategy's."""
     try:
         strategy.restore(store.state)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -190,7 +192,7 @@ def _restore(strategy: Strategy, store: RunStore) -> None:
         ) from error
 
 
-class _Session:
+class Session:
     """One process's share of a run: trains generations and knows when to stop."""
 
     def __init__(
@@ -201,21 +203,11 @@ class _Session:
         budget: Budget,
         interruption: Interruption,
         on_part: Callable[[Progress], None] | None,
-        retrainings: int,
+        timetable: Timetable,
     ) -> None:
         self._evaluator, self._store, self._space, self._budget = evaluator, store, space, budget
-        self._interruption, self._on_part, self._retrainings = interruption, on_part, retrainings
+        self.interruption, self._on_part, self._timetable = interruption, on_part, timetable
         self._screen = Screen.of(store.settings, space, store.problem_json)
-        self._seconds_before = store.seconds
-        self._started = time.monotonic()
-
-    @property
-    def session_seconds(self) -> float:
-        return time.monotonic() - self._started
-
-    @property
-    def seconds(self) -> float:
-        return self._seconds_before + self.session_seconds
 
     def known(self, candidate: Candidate) -> Evaluation:
         """The committed evaluation of a candidate that was trained, in whatever generation."""
@@ -234,15 +226,19 @@ class _Session:
             known = self._store.evaluation(candidate)
             if known is None or known[0] == candidate.generation:
                 planned.setdefault(candidate.key, candidate)
-        rejected = {key: self._screen.rejected(candidate) for key, candidate in planned.items()}
+        rejected = {key: self.rejected(candidate) for key, candidate in planned.items()}
         new = [
             (planned[key], evaluation)
             for key, evaluation in rejected.items()
             if evaluation is not None and self._store.evaluation(planned[key]) is None
         ]
         if new:
-            self._store.commit_part(new, self.session_seconds)
+            self._store.commit_part(new, self._timetable.session_seconds)
         return [candidate for key, candidate in planned.items() if rejected[key] is None]
+
+    def rejected(self, candidate: Candidate) -> Evaluation | None:
+        """The evaluation of a candidate that is over a limit, None of one that is to be trained."""
+        return self._screen.rejected(candidate)
 
     def train(self, planned: Sequence[Candidate]) -> Stop | None:
         """Trains and commits what is not committed of a generation; says why if it has to stop in the midst of it."""
@@ -252,16 +248,18 @@ class _Session:
         waiting = set(missing[:allowed])
         # Also with nothing missing: the evaluator plans, and remembers what a run that was not interrupted would.
         parts = self._evaluator.evaluate(planned, frozenset(range(len(planned))) - waiting, self._starts(planned))
+        self._timetable.begin_training()
         while True:
             try:
-                with self._interruption.waiting():
+                with self.interruption.waiting():
                     part = next(parts, None)
             except Abandoned:
-                return Stop.INTERRUPTED
+                return self.given_up
             if part is None:
                 break
-            self._commit(planned, part, waiting)
-            if waiting and (stop := self._stop()) is not None:
+            if part:  # an empty one tells that time goes by
+                self._commit(planned, part, waiting)
+            if waiting and (stop := self.stop()) is not None:
                 return stop
         if waiting:
             raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left, give each once")
@@ -272,17 +270,21 @@ class _Session:
 
     def _starts(self, planned: Sequence[Candidate]) -> dict[int, Start]:
         """Place -> what was kept of the candidate's origin; nothing where that failed, or was not kept."""
-        starts: dict[int, Start] = {}
-        for place, candidate in enumerate(planned):
-            if candidate.origin is not None and (kept := self._store.kept(candidate.origin)) is not None:
-                starts[place] = Start(self._space.genome_from_json(kept[0]), kept[1])
-        return starts
+        starts = {place: self.start_of(candidate) for place, candidate in enumerate(planned)}
+        return {place: start for place, start in starts.items() if start is not None}
+
+    def start_of(self, candidate: Candidate) -> Start | None:
+        """What was kept of the candidate's origin; None where that failed, or was not kept."""
+        kept = None if candidate.origin is None else self._store.kept(candidate.origin)
+        return None if kept is None else Start(self._space.genome_from_json(kept[0]), kept[1])
 
     def stop_before_generation(self) -> Stop | None:
         """Why no further generation is to be started, or None."""
         store, budget = self._store, self._budget
-        if (stop := self._stop()) is not None:
+        if (stop := self.stop()) is not None:
             return stop
+        if self._timetable.is_too_late_to_ask:
+            return Stop.TIME
         if budget.generations is not None and store.generations >= budget.generations:
             return Stop.GENERATIONS
         idle, latest = store.idle, store.generations - 1
@@ -292,47 +294,56 @@ class _Session:
             return Stop.LIMITS
         return None
 
-    def _stop(self) -> Stop | None:
+    def stop(self) -> Stop | None:
+        """Why nothing more is to be trained, or None."""
         store, budget = self._store, self._budget
-        if self._interruption.requested:
+        if self.interruption.requested:
             return Stop.INTERRUPTED
         if _target_reached(store, budget.target):
             return Stop.TARGET
         if budget.evaluations is not None and store.evaluated >= budget.evaluations:
             return Stop.EVALUATIONS
-        if budget.seconds is not None and self.seconds + self._reserve(budget.seconds) >= budget.seconds:
-            return Stop.TIME
-        return None
+        return Stop.TIME if self._timetable.search_is_over else None
 
-    def _reserve(self, whole: float) -> float:
-        """Seconds that the re-trainings will take, as far as the search so far can tell."""
-        if not self._retrainings or not self._store.evaluated:
-            return 0.0
-        expected = RETRAINING_FACTOR * self._retrainings * self.seconds / self._store.evaluated
-        return min(expected, MOST_FOR_RETRAINING * whole)
+    def gives_up(self) -> bool:
+        """Whether nothing is to be waited for any more: asked often, and by this thread alone."""
+        return self.interruption.requested or self._timetable.search_is_over
+
+    @property
+    def given_up(self) -> Stop:
+        """Why something that was waited for was abandoned."""
+        late = self._timetable.search_is_over and not self.interruption.requested
+        return Stop.TIME if late else Stop.INTERRUPTED
 
     def _commit(self, planned: Sequence[Candidate], part: Mapping[int, Evaluation], waiting: set[int]) -> None:
         if not part.keys() <= waiting:
             raise RuntimeError(f"the evaluator gave candidates {sorted(part.keys() - waiting)}, which are not wanted")
-        pairs = [(planned[place], self._judged(planned[place], part[place])) for place in sorted(part)]
-        self._store.commit_part(pairs, self.session_seconds)
+        pairs = [(planned[place], self.judged(planned[place], part[place])) for place in sorted(part)]
+        self._store.commit_part(pairs, self._timetable.session_seconds)
+        self._timetable.note_results(list(part.values()))
         waiting.difference_update(part)
-        if self._on_part is not None and pairs:
+        if pairs:
+            part_of = [evaluation for _, evaluation in pairs]
+            self.progressed(planned[0].generation, len(planned) - len(waiting), len(planned), part_of)
+
+    def progressed(self, generation: int, trained: int, planned: int, part: Sequence[Evaluation]) -> None:
+        """Tells whoever wants to know of a commit; see `Progress`."""
+        if self._on_part is not None:
             store = self._store
             self._on_part(
                 Progress(
-                    generation=planned[0].generation,
-                    trained=len(planned) - len(waiting),
-                    planned=len(planned),
+                    generation=generation,
+                    trained=trained,
+                    planned=planned,
                     evaluated=store.evaluated,
                     failed=store.failed,
-                    best=_best(store),
-                    part=tuple(evaluation for _, evaluation in pairs),
-                    seconds=self.seconds,
+                    best=best_of(store),
+                    part=tuple(part),
+                    seconds=self._timetable.seconds,
                 )
             )
 
-    def _judged(self, candidate: Candidate, evaluation: Evaluation) -> Evaluation:
+    def judged(self, candidate: Candidate, evaluation: Evaluation) -> Evaluation:
         """The evaluation, with what the candidate costs; failed if it claims to be good but has no finite score."""
         name = self._store.objective.name
         score = evaluation.scores.get(name)
@@ -344,12 +355,13 @@ class _Session:
         return replace(evaluation, status=Status.FAILED, reason=reason, weights=None, snapshots=())
 
 
-def _best(store: RunStore) -> Record | None:
+def best_of(store: RunStore) -> Record | None:
+    """The best evaluation of the run so far."""
     return next(iter(store.best(1)), None)
 
 
 def _target_reached(store: RunStore, target: float | None) -> bool:
-    best = _best(store)
+    best = best_of(store)
     if target is None or best is None:
         return False
     return store.objective.reached(best.evaluation.scores.get(store.objective.name), target)

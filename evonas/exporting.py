@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from evonas.building import Build, check_build
 from evonas.data.prepared import PreparedData
@@ -13,12 +18,21 @@ from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.workers import worker_for
 from genomes.errors import InputError
+from genomes.space import SearchSpace
 from genomes.spaces import blueprint, space_from_json
 
 if TYPE_CHECKING:
+    from evonas.deadline import Timetable
+    from evonas.execution import WorkerEvaluator
     from evonas.training.deployment import Exported
 
-__all__ = ["export", "export_ensemble"]
+__all__ = ["Exporter", "export", "export_ensemble"]
+
+#: Seconds before the end of a run's time at which its exporter starts at the latest: Keras takes long if others work.
+_AHEAD_SECONDS = 45.0
+#: Seconds of an export over those until its process was ready, those while that is not known, and the most of a run's
+#: time that is left for it.
+_EXPORT_FACTOR, _EXPORT_GUESS, _EXPORT_SHARE = 0.6, 3.0, 0.15
 
 
 def export(
@@ -30,6 +44,7 @@ def export(
     build: Any = None,
     format: str | None = None,
     card: bool = True,
+    worker: WorkerEvaluator | None = None,
 ) -> Exported:
     """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens, or in other formats.
 
@@ -48,6 +63,7 @@ def export(
             the first are compared with the Keras model on 100 rows.
         card: whether to write a model card beside it, as `FILE.card.json` and `FILE.card.md`; see
             `evonas.reporting.card`. Cards that are there are replaced.
+        worker: what does it; a process of its own unless given.
 
     Returns:
         the path, the model's scores on the validation and the test split, and a note on where its weights come from.
@@ -77,13 +93,99 @@ def export(
             best_epoch=run.epochs_behind(record) if retrain else record.evaluation.best_epoch,
             format=chosen,
         )
-        with worker_for(space, run.directory / DATA_NAME, run.settings, own) as worker:
-            exported = worker.export(task)
+        made = nullcontext(worker) if worker else worker_for(space, run.directory / DATA_NAME, run.settings, own)
+        with made as exporting:
+            exported = exporting.export(task)
         if not retrain and rank <= len(finalists) and finalists[rank - 1].scores:
             _, semicolon, more = exported.note.partition(";")
             note = f"weights of the median of {len(finalists[rank - 1].scores)} re-trainings"
             exported = replace(exported, note=note + semicolon + more)
         return _with_card(exported, run, [(record, 1.0)], rank) if card else exported
+
+
+class Exporter:
+    """A process that loads Keras in the background, so that the end of a run does not wait for it.
+
+    Starts when it is told to, and shortly before the run's time is over.
+    """
+
+    def __init__(
+        self,
+        run: RunReader,
+        space: SearchSpace,
+        build: Build | None,
+        timetable: Timetable,
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            run: whose best network is to be written.
+            space: that its genomes are from.
+            build: of models of one's own.
+            timetable: of the session; is told how long an export will take.
+            is_stopped: whether a stop was asked for.
+        """
+        self._directory, self._settings, self._space, self._build = run.directory, run.settings, space, build
+        self._timetable, self._is_stopped = timetable, is_stopped
+        self._starting = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._started = math.inf
+        self.worker: WorkerEvaluator | None = None
+
+    def __enter__(self) -> Self:
+        timetable = self._timetable
+        if timetable.bound < math.inf:
+            timetable.ending = self.expected_seconds
+            self._timer = threading.Timer(max(0.0, timetable.left - _AHEAD_SECONDS), self._start_if_possible)
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Ends the process."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+        if self.worker is not None:
+            self.worker.kill()  # it has nothing to put away, and its libraries would take their time
+
+    def start(self) -> None:
+        """Starts the process, unless it was started. Does not wait for it."""
+        from evonas.execution.process import warmed_process
+
+        with self._starting:
+            if self.worker is None:
+                process = warmed_process("single", self._build is not None)
+                data = self._directory / DATA_NAME
+                worker = worker_for(self._space, data, self._settings, self._build, process)
+                worker.abandon_when(self._gives_up)
+                worker.start()
+                self._started, self.worker = monotonic(), worker
+
+    def _start_if_possible(self) -> None:
+        with suppress(OSError):  # tried again, and said, when it is needed
+            self.start()
+
+    def _gives_up(self) -> bool:
+        """Whether an export is not to be waited for. One whose process is not ready in time will not be in time."""
+        timetable = self._timetable
+        late = timetable.left <= 0 and self.worker is not None and not self.worker.is_ready
+        return self._is_stopped() or timetable.is_over or late
+
+    def expected_seconds(self) -> float:
+        """Seconds that an export will take."""
+        known = None if self.worker is None else self.worker.start_seconds
+        if known is None:
+            seconds = max(_EXPORT_GUESS, _EXPORT_FACTOR * (monotonic() - self._started))
+        else:
+            seconds = _EXPORT_FACTOR * known
+        return min(seconds, _EXPORT_SHARE * self._timetable.bound)
 
 
 def _with_card(

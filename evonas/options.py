@@ -32,6 +32,7 @@ class TunerOptions(TypedDict, total=False):
     patience: int | None
     min_delta: float
     trainer: Literal["auto", "native", "population", "single"]
+    asynchronous: bool | None
     cv: int | None
     replicates: int
     precision: Literal["float32", "bfloat16"]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evonas.evaluation import Weights
+    from evonas.execution import WorkerEvaluator
     from evonas.training.deployment import Exported
 
 __all__ = ["SearchResult"]
@@ -36,11 +37,13 @@ class SearchResult:
 
     Attributes:
         run_dir: the run directory.
+
+    A `worker` that is given is to export the best network, and is not closed here.
     """
 
-    def __init__(self, run_dir: str | Path, build: Build | None = None) -> None:
+    def __init__(self, run_dir: str | Path, build: Build | None = None, worker: WorkerEvaluator | None = None) -> None:
         self.run_dir = Path(run_dir)
-        self._build = build
+        self._build, self._worker = build, worker
         self._read().close()
 
     def _read(self) -> RunReader:
@@ -94,7 +97,7 @@ class SearchResult:
 
         path = self._model_path
         path.parent.mkdir(exist_ok=True)
-        return export(self.run_dir, path, build=self._build, card=False)
+        return export(self.run_dir, path, build=self._build, card=False, worker=self._worker)
 
     @property
     def best_model(self) -> Any:

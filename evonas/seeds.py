@@ -16,10 +16,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["candidate_seed", "draw_seed", "generation_rng", "seeded_random", "survival_rng"]
+__all__ = [
+    "candidate_seed",
+    "draw_seed",
+    "first_generation_rng",
+    "generation_rng",
+    "seeded_random",
+    "survival_rng",
+]
 
 # Streams of one run seed; numbers, so that adding one never shifts another.
-_GENERATION, _CANDIDATE, _SURVIVAL = 0, 1, 2
+_GENERATION, _CANDIDATE, _SURVIVAL, _FIRST = 0, 1, 2, 3
 
 
 def draw_seed() -> int:
@@ -30,6 +37,13 @@ def draw_seed() -> int:
 def generation_rng(seed: int, generation: int) -> np.random.Generator:
     """The generator of everything that a strategy draws for one generation."""
     return _rng(seed, _GENERATION, generation)
+
+
+def first_generation_rng(seed: int) -> np.random.Generator:
+    """The generator of cheap networks that a run of short time begins with."""
+    import numpy as np
+
+    return np.random.default_rng(np.random.SeedSequence([seed, _FIRST, 0]))
 
 
 def survival_rng(seed: int, generation: int) -> np.random.Generator:

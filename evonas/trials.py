@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from evonas.asynchronous import loop_of
 from evonas.building import check_first, pack
 from evonas.config import Budget, Settings
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator, Status
-from evonas.evolution import Progress, Stop, evolve
+from evonas.evolution import Progress, Stop
 from evonas.interruption import Interruption
 from evonas.objective import Objective
 from evonas.runs.directory import WORKER_LOG
@@ -133,7 +134,7 @@ def _grew(
     strategy = make_strategy(settings.strategy, space, objective=search.objective, settings=settings)
     budget = Budget(evaluations=search.evaluations, seconds=search.seconds)
     told = _Told(search.most_failures, on_part)
-    loop = evolve(strategy, evaluator, store, space, budget, interruption=listening, on_part=told)
+    loop = loop_of(strategy, evaluator, store, space, budget, interruption=listening, on_part=told)
     with closing(loop) as generations:
         for generation in generations:
             if generation.number == 0:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.devices import chosen_trainer
+from evonas.machine import usable_cores
 from evonas.memory import machine_bytes
 from genomes.errors import InputError
 
@@ -19,7 +20,20 @@ if TYPE_CHECKING:
     from evonas.execution.child import WorkerProcess
     from genomes.space import SearchSpace
 
-__all__ = ["standby_for", "started_worker", "worker_for"]
+__all__ = ["checked_threads", "standby_for", "started_worker", "worker_for"]
+
+
+def checked_threads(threads: Any) -> int:
+    """Networks to train at a time: as many as this process has cores if None.
+
+    Raises:
+        InputError: it is no whole number from 1 to 1024.
+    """
+    if threads is None:
+        return usable_cores()
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024:
+        raise InputError(f"threads must be a whole number from 1 to 1024, not {threads!r}: leave it out for one a core")
+    return threads
 
 
 def standby_for(settings: Settings, build: Any) -> AbstractContextManager[WorkerProcess | None]:
@@ -49,14 +63,20 @@ def worker_for(
     settings: Settings,
     build: Build | None = None,
     standby: WorkerProcess | None = None,
+    threads: int | None = None,
 ) -> WorkerEvaluator:
-    """The worker process that trains for a run, not started yet. What it prints goes to `worker.log` by the data."""
+    """The worker process that trains for a run, not started yet. What it prints goes to `worker.log` by the data.
+
+    Raises:
+        InputError: `threads`, the networks that it is to train at a time, is below 1.
+    """
     from evonas.execution import Limits, WorkerEvaluator
     from evonas.runs.directory import WORKER_LOG
     from evonas.training.trainer import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
     chosen = {name: value for name, value in settings.model_dump().items() if name in known}
+    chosen["threads"] = checked_threads(threads)
     packed = None if build is None else build.packed()
     limits = Limits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
     log = data.with_name(WORKER_LOG)
@@ -69,8 +89,9 @@ def started_worker(
     settings: Settings,
     build: Build | None = None,
     standby: WorkerProcess | None = None,
+    threads: int | None = None,
 ) -> Evaluator:
     """The same, reading the data and loading its libraries while the driver goes on."""
-    worker = worker_for(space, data, settings, build, standby)
+    worker = worker_for(space, data, settings, build, standby, threads)
     worker.start()
     return worker

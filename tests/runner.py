@@ -1,7 +1,8 @@
 """A run in a process of its own, to be killed: `python -m tests.runner DIRECTORY GENERATIONS SLEEP [SEAM COUNT]`.
 
 Starts the run or goes on with it; prints the number of committed evaluations after every commit. With a seam, kills
-itself at the COUNT-th time that it comes there. The environment names the STRATEGY.
+itself at the COUNT-th time that it comes there. The environment names the STRATEGY, and the WINDOW of an asynchronous
+run (and its GENERATIONS), of which three are trained at a time and come back in another order each time.
 """
 
 from __future__ import annotations
@@ -13,19 +14,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evonas.asynchronous import loop_of
 from evonas.config import Budget
-from evonas.evolution import Progress, Stop, evolve
+from evonas.evolution import Progress, Stop
 from evonas.finalists import retrain_finalists
 from evonas.interruption import Interruption
 from evonas.runs import RunStore, files
 from evonas.runs.schema import DATABASE
 from evonas.runs.weights import WeightFiles
 from evonas.strategies import make_strategy
-from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_settings, toy_store
+from tests.toy import RMSE, ToyEvaluator, ToySpace, ToyStreamingEvaluator, toy_settings, toy_store
 
 #: Where a run can be cut: SQL statements by their beginning, and calls, each before and after it.
 STATEMENTS = ("BEGIN", "INSERT INTO candidate", "INSERT INTO evaluation", "UPDATE evaluation", "UPDATE state", "COMMIT")
-STATEMENTS += ("INSERT INTO finals", "INSERT INTO retraining", "UPDATE retraining")
+STATEMENTS += ("INSERT INTO event", "INSERT INTO finals", "INSERT INTO retraining", "UPDATE retraining")
 CALLS = ("put", "remove", "fsync", "replace", "rename")
 SEAMS = (*STATEMENTS, *(f"{when} {call}" for call in CALLS for when in ("before", "after")))
 
@@ -68,7 +70,9 @@ class Trap:
 def main(directory: Path, generations: int, sleep_seconds: float, trap: Trap | None, grace_seconds: float) -> int:
     if trap is not None:
         trap.set()
-    settings = toy_settings(seed=4, strategy=os.environ.get("STRATEGY", "ga"), epochs=9)
+    window = os.environ.get("WINDOW")
+    turns: dict[str, Any] = {} if window is None else {"asynchronous": True, "window": int(window)}
+    settings = toy_settings(seed=4, strategy=os.environ.get("STRATEGY", "ga"), epochs=9, **turns)
     store = RunStore.open(directory) if (directory / DATABASE).exists() else toy_store(directory, settings)
     if trap is not None:
         store._connection.set_trace_callback(trap.statement)
@@ -80,8 +84,10 @@ def main(directory: Path, generations: int, sleep_seconds: float, trap: Trap | N
 
     with store, Interruption(grace_seconds) as interruption:
         evaluator = ToyEvaluator(part_size=2, sleep_seconds=sleep_seconds)
-        budget = Budget(generations=generations)
-        for _ in evolve(strategy, evaluator, store, ToySpace(), budget, interruption=interruption, on_part=on_part):
+        if window is not None:
+            evaluator = ToyStreamingEvaluator(3, seed=os.getpid(), sleep_seconds=sleep_seconds)
+        budget = Budget(generations=int(os.environ.get("GENERATIONS", generations)))
+        for _ in loop_of(strategy, evaluator, store, ToySpace(), budget, interruption=interruption, on_part=on_part):
             pass
         if store.stop == Stop.INTERRUPTED:
             return interruption.exit_code

@@ -84,4 +84,4 @@ def stub_search(
     )
     display.pause()
     with RunReader(run_dir) as run:
-        display.finish(run, None)
+        display.finish(run, None, {})

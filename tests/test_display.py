@@ -92,6 +92,7 @@ def test_plain_lines(tmp_path: Path) -> None:
         "generation 1/2: 4 trained, best rmse 0.",
         "Stopped: all 2 generations are done",
         "2 generations, 8 networks trained (0 failed)",
+        "Time: search ",
         f"evonas resume {tmp_path / 'run'} --generations +10",
     ):
         assert expected in text
@@ -124,6 +125,8 @@ def test_events_are_json_a_line(tmp_path: Path) -> None:
     assert events[0]["rows"] == {"training": 36, "validation": 12, "test": 12}
     assert events[-1]["best"]["score"] == min(event["best"] for event in events[1:-1])
     assert events[-1]["model"] is None
+    assert sum(events[-1]["times"].values()) == pytest.approx(events[-1]["seconds"])
+    assert events[-1]["times"].keys() == {"search", "finalists", "rest"}
 
 
 def test_the_live_block(tmp_path: Path) -> None:

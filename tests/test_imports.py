@@ -49,6 +49,21 @@ def test_importing_evonas_is_quick_and_loads_nothing_heavy() -> None:
     assert min(seconds) < 0.5
 
 
+def test_what_is_wanted_at_once_is_not_kept_waiting_by_what_is_heavy() -> None:
+    """A command's help; the start of a worker, before all else; a search up to its first generation."""
+    heavy = (*HEAVY, "scipy", "deap", "rich")
+    assert not loaded(modules_after("import evonas.cli"), *heavy, "numpy", "networkx", "evonas.runs")
+    standby = modules_after("import evonas.workers, evonas.execution.process, evonas.execution.messages")
+    assert not loaded(standby, *heavy, "numpy", "networkx", "pydantic", "evonas.runs", "evonas.building")
+    assert not loaded(modules_after("import evonas.api, evonas.strategies.evolution"), *(set(heavy) - {"deap"}))
+
+
+def test_public_names_are_there_whatever_was_imported_first() -> None:
+    statement = "import evonas.finalists, evonas.api, evonas, genomes; from inspect import isfunction as f"
+    names = "[getattr(m, n) for m in (evonas, genomes) for n in m.__all__ if not n.startswith('Evolution')]"
+    modules_after(f"{statement}; {names}; assert f(evonas.finalists) and f(evonas.build) and f(evonas.export)")
+
+
 def test_genomes_know_nothing_of_evonas() -> None:
     statement = "; ".join(f"import {name}" for name in modules_of("genomes"))
     assert not loaded(modules_after(statement), "evonas", *HEAVY, "deap", "pydantic")

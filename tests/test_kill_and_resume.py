@@ -66,6 +66,33 @@ def test_states_that_others_start_from_survive_kills(tmp_path: Path, strategy: s
         assert held[0] >= {f"{record.weights}.npz" for record in run.records() if record.weights}
 
 
+def test_an_asynchronous_run_in_order_survives_kills(tmp_path: Path) -> None:
+    """Whoever is ready first is another one in each process."""
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    environment = {"STRATEGY": "aging", "WINDOW": "4", "GENERATIONS": "2"}
+    assert finish(start(straight, **environment))[0] == 0
+    seams = ("INSERT INTO event", "INSERT INTO evaluation", "COMMIT", "UPDATE state", "before remove", "after put")
+    for place, seam in enumerate(seams):
+        assert finish(start(killed, 0.0, seam, str(2 + 3 * place), **environment))[0] in (-signal.SIGKILL, 0), seam
+    assert finish(start(killed, **environment))[0] == 0
+    assert digest(killed) == digest(straight)
+    held = [{path.name for path in (directory / "weights").iterdir()} for directory in (straight, killed)]
+    assert held[0] == held[1]
+
+
+def test_an_asynchronous_run_as_results_arrive_goes_on_from_what_is_on_record(tmp_path: Path) -> None:
+    folder, environment = tmp_path / "run", {"STRATEGY": "aging", "WINDOW": "0", "GENERATIONS": "2"}
+    assert finish(start(folder, 0.0, "INSERT INTO event", "21", **environment))[0] == -signal.SIGKILL
+    with RunReader(folder) as run:
+        events, evaluated = run.events.since(), [record.digest for record in run.records()]
+    assert len(events) == 20
+    assert finish(start(folder, **environment))[0] == 0
+    with RunReader(folder) as run:
+        assert run.events.since()[:20] == events
+        assert set(evaluated) <= {record.digest for record in run.records()}
+        assert len({event.place for event in run.events.since()}) == run.events.asked == run.events.count // 2
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_random_kills_change_nothing(tmp_path: Path, expected: str, seed: int) -> None:
     directory, rng, kills = tmp_path / "run", random.Random(seed), 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import evonas
 from evonas import workers
 from evonas.config import Settings
+from evonas.machine import usable_cores
 from evonas.memory import machine_bytes
 from evonas.quantities import byte_size
 from genomes import DenseSpace, InputError
@@ -36,6 +38,19 @@ def test_bounds_are_settings_of_the_run_and_reach_its_worker(tmp_path: Path) -> 
     assert (limits.candidate_seconds, limits.memory) == (90.0, 2 << 30)
     free = workers.worker_for(DenseSpace(), tmp_path / "data.npz", Settings(seed=0))._limits
     assert (free.candidate_seconds, free.memory) == (None, int(0.8 * machine_bytes()))
+
+
+def test_threads_are_the_worker_s_alone_and_all_cores_unless_given(tmp_path: Path) -> None:
+    def threads(given: int | None) -> int | None:
+        settings = Settings(seed=0)
+        return workers.worker_for(DenseSpace(), tmp_path / "data.npz", settings, threads=given)._settings.threads
+
+    assert threads(3) == 3
+    assert threads(None) == usable_cores() <= len(os.sched_getaffinity(0))
+    assert "threads" not in Settings.model_fields
+    for given in (0, -1, 2000, 1.5, True):
+        with pytest.raises(InputError, match="threads must be a whole number from 1 to 1024, not"):
+            workers.checked_threads(given)
 
 
 def test_more_memory_than_the_machine_has_is_refused() -> None:

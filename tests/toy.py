@@ -7,6 +7,7 @@ alone have the same digest. Its score is a pure function of the digest.
 from __future__ import annotations
 
 import hashlib
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -192,3 +193,40 @@ def toy_store(
     settings, space = settings or toy_settings(), space or ToySpace()
     strategy = make_strategy(settings.strategy, space, objective=RMSE, settings=settings)
     return RunStore.create(directory, settings=settings, space=space, state=strategy.state(), **values)
+
+
+class ToyStreamingEvaluator(ToyEvaluator):
+    """Trains `slots` candidates at a time; which of them comes back next is drawn."""
+
+    def __init__(self, slots: int = 1, seed: int = 0, sleep_seconds: float = 0.0, **options: Any) -> None:
+        super().__init__(1, sleep_seconds, **options)
+        self.slots, self.rng = slots, random.Random(seed)
+
+    def stream(self) -> ToyStream:
+        return ToyStream(self)
+
+
+class ToyStream:
+    """Meets `Stream`."""
+
+    def __init__(self, evaluator: ToyStreamingEvaluator) -> None:
+        self.evaluator, self.slots = evaluator, evaluator.slots
+        self.training: dict[int, tuple[Candidate, Start | None]] = {}
+        self.most = 0
+
+    def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:
+        assert number not in self.training
+        self.training[number] = (candidate, start)
+        self.most = max(self.most, len(self.training))
+
+    def wait(self) -> Mapping[int, Evaluation]:
+        time.sleep(self.evaluator.sleep_seconds)
+        if self.evaluator.rng.random() < 0.1:
+            return {}
+        number = self.evaluator.rng.choice(sorted(self.training))
+        candidate, start = self.training.pop(number)
+        self.evaluator.trained.append(candidate.digest)
+        return {number: toy_evaluation_from(candidate, self.evaluator.evaluation(candidate), start)}
+
+    def close(self) -> None:
+        self.training.clear()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from evonas.commands.options import AsJson, BuildOption, RunDir, option
+from evonas.commands.options import AsJson, BuildOption, RunDir, ThreadsOption, option
 
 __all__ = ["finalists"]
 
@@ -22,6 +22,7 @@ def finalists(
         typer.Option("--random-baseline", help="Train as many random networks as the run did, and compare."),
     ] = False,
     build: BuildOption = None,
+    threads: ThreadsOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the best networks of a run again, and rank them anew.
@@ -38,7 +39,7 @@ def finalists(
     def tell(done: int, planned: int) -> None:
         print(f"{done} of {planned} trainings done", file=sys.stderr, flush=True)
 
-    api.finalists(run_dir, top, seeds, build=build, on_finalists=tell)
+    api.finalists(run_dir, top, seeds, build=build, threads=threads, on_finalists=tell)
     baseline = None
     if random_baseline:
         print("Random search, of as many networks:", file=sys.stderr, flush=True)
@@ -47,6 +48,7 @@ def finalists(
             top,
             seeds,
             build=build,
+            threads=threads,
             on_part=lambda progress: print(f"{progress.evaluated} networks trained", file=sys.stderr, flush=True),
         )
     with RunReader(run_dir) as run:

@@ -25,6 +25,7 @@ __all__ = [
     "RunDir",
     "TargetOption",
     "TextOption",
+    "ThreadsOption",
     "TimeOption",
     "option",
     "roles_of",
@@ -65,6 +66,7 @@ DateOption = Annotated[list[str] | None, option("Column of dates; may be repeate
 TextOption = Annotated[
     list[str] | None, option("Column of free text, whose words count; may be repeated.", "COLUMN", "--text")
 ]
+ThreadsOption = Annotated[int | None, option("Networks trained at a time [all cores].", "N", "--threads")]
 GroupOption = Annotated[str | None, option("Column whose equal values stay in one part.", "COLUMN", "--group")]
 TimeOption = Annotated[
     str | None, option("Column to split by: the latest rows are the test part.", "COLUMN", "--time-column")

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from evonas.commands.options import AsJson, BuildOption, Quiet, RunDir, option
+import typer
+
+from evonas.commands.options import AsJson, BuildOption, Quiet, RunDir, ThreadsOption, option
 from evonas.commands.searching import show_search
 
 __all__ = ["resume"]
 
 
 def resume(
+    context: typer.Context,
     run_dir: RunDir,
     generations: Annotated[str | None, option("N in all, or +N more than are done.", "N|+N")] = None,
     evaluations: Annotated[str | None, option("N networks in all, or +N more.", "N|+N")] = None,
     time: Annotated[str | None, option("Time in all (10m), or more (+10m).", "T|+T")] = None,
     target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
     build: BuildOption = None,
+    threads: ThreadsOption = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -34,8 +38,10 @@ def resume(
             evaluations=evaluations,
             time=time,
             target=target_score,
+            threads=threads,
             **listeners,
         ),
+        context,
         quiet,
         as_json,
     )

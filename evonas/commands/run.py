@@ -21,6 +21,7 @@ from evonas.commands.options import (
     Quiet,
     TargetOption,
     TextOption,
+    ThreadsOption,
     TimeOption,
     option,
     roles_of,
@@ -38,6 +39,7 @@ _DEFAULTS = Settings(seed=0)
 
 
 def run(
+    context: typer.Context,
     data: Annotated[
         Path,
         typer.Argument(
@@ -49,7 +51,7 @@ def run(
         int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
     ] = None,
     evaluations: Annotated[int | None, option("Stop after N networks.", "N")] = None,
-    time: Annotated[str | None, option("Stop after this time: 45s, 10m, 1h30m.", "T")] = None,
+    time: Annotated[str | None, option("Be done after this time, everything counted: 45s, 10m, 1h30m.", "T")] = None,
     target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
     population: Annotated[
         list[str] | None,
@@ -118,6 +120,23 @@ def run(
     rungs: Annotated[
         int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
     ] = None,
+    asynchronous: Annotated[
+        bool | None,
+        typer.Option(
+            "--asynchronous/--no-asynchronous",
+            help="Propose a network as soon as another one is trained, not a generation at once; a generation is then "
+            "as many results [on with evolution and aging, where each network is trained by itself].",
+            show_default=False,
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        option(
+            "Asynchronous: networks out at a time, told in the order of proposing, so that a seed gives the same run "
+            "at any speed; 0 tells them as they arrive [twice the cores].",
+            "N",
+        ),
+    ] = None,
     trainer: Annotated[
         str | None,
         option("native (for CPUs), population (for GPUs) or single (Keras's fit) [as there is a GPU or not].", "NAME"),
@@ -132,6 +151,7 @@ def run(
         int | None,
         option(f"Best networks to train again at the end, from other seeds; 0 for none [{_DEFAULTS.finalists}].", "N"),
     ] = None,
+    threads: ThreadsOption = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -158,6 +178,8 @@ def run(
         "inherit": inherit,
         "repair": repair or None,
         "rungs": rungs,
+        "asynchronous": asynchronous,
+        "window": window,
         "trainer": trainer,
         "candidate_timeout": candidate_timeout,
         "worker_memory": worker_memory,
@@ -168,6 +190,7 @@ def run(
 
     from evonas import workers
 
+    workers.checked_threads(threads)
     with workers.standby_for(settings, build) as standby:
         # What takes long to import, while the worker does the same.
         from evonas.api import search_prepared
@@ -208,8 +231,10 @@ def run(
                 transfer=transfer,
                 source={**source, "drop": drop or []},
                 standby=standby,
+                threads=threads,
                 **listeners,
             ),
+            context,
             quiet,
             as_json,
         )

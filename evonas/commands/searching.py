@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import typer
@@ -13,8 +14,14 @@ from evonas.errors import Interrupted
 __all__ = ["show_search"]
 
 
-def show_search(search: Callable[..., Any], quiet: bool, as_json: bool) -> None:
-    """Runs a search with a display, and shows its outcome."""
+def show_search(search: Callable[..., Any], context: typer.Context, quiet: bool, as_json: bool) -> None:
+    """Runs a search with a display, and shows its outcome.
+
+    Args:
+        search: called with what listens to it.
+        context: of the command; its object says when that began, as `time.monotonic()` counts.
+        quiet, as_json: options of the display.
+    """
     from evonas.display import make_display
     from evonas.interruption import Interruption
     from evonas.runs.reader import RunReader
@@ -30,16 +37,17 @@ def show_search(search: Callable[..., Any], quiet: bool, as_json: bool) -> None:
             on_part=display.part,
             on_generation=display.generation,
             on_finalists=display.finalists,
+            on_end=display.finish,
+            started=context.find_object(float) or monotonic(),
         )
     except Interrupted as stop:
         display.pause()
         with RunReader(stop.run_dir) as run:
-            display.finish(run, None)
+            display.finish(run, None, {})
         raise
     finally:
         display.pause()
     with RunReader(result.run_dir) as run:
         found = bool(run.best(1))
-        display.finish(run, result.exported if found else None)
     if not found:
         raise typer.Exit(1)

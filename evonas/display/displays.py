@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from evonas.config import Budget
@@ -39,8 +39,8 @@ class Display(Protocol):
     def pause(self) -> None:
         """The search has ended, in whatever way: other output may follow. May come without a start, and twice."""
 
-    def finish(self, run: RunReader, exported: Exported | None) -> None:
-        """The run's outcome; the best network as a file, if there is one."""
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float]) -> None:
+        """The run's outcome; the best network as a file, if one was written, and its scores on the test split."""
 
 
 def make_display(
@@ -98,11 +98,15 @@ class Plain:
     def pause(self) -> None:
         pass
 
-    def finish(self, run: RunReader, exported: Exported | None) -> None:
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float]) -> None:
         lines = [] if self._quiet else [""]
         lines += words.summary_lines(run)
         if exported is not None:
             lines += words.exported_lines(exported, run.objective.name)
+        elif test_scores:
+            lines.append(words.test_line(test_scores, run.objective.name))
+        elif run.source.get("build") and words.is_late(run):
+            lines.append("Model: not written, since the time was over before; see Export")
         self._print([*lines, *words.next_lines(run)])
 
     def _generation_line(self, generation: Generation, pace: Pace) -> str:
@@ -170,8 +174,11 @@ class Events:
     def pause(self) -> None:
         pass
 
-    def finish(self, run: RunReader, exported: Exported | None) -> None:
-        self._write("finish", words.summary_values(run) | words.exported_values(exported))
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float]) -> None:
+        found = words.exported_values(exported)
+        if exported is None and test_scores:
+            found |= {"validation_scores": dict(run.ranked(1).evaluation.scores), "test_scores": dict(test_scores)}
+        self._write("finish", words.summary_values(run) | found)
 
     def _write(self, event: str, values: dict[str, Any]) -> None:
         # JSON has no NaN and no infinity.
@@ -205,6 +212,6 @@ class Several:
         for display in self._displays:
             display.pause()
 
-    def finish(self, run: RunReader, exported: Exported | None) -> None:
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float]) -> None:
         for display in self._displays:
-            display.finish(run, exported)
+            display.finish(run, exported, test_scores)

@@ -82,7 +82,7 @@ class Live(Plain):
     def _stopping(self) -> str:
         if not self._interruption.requested:
             return ""
-        return "Stopping: the training has some seconds to finish. Ctrl-C again stops at once."
+        return "Stopping: what is being trained is given up. Ctrl-C again stops at once."
 
     def _how_to_stop(self) -> str:
         return "Ctrl-C stops in good order: what is trained is kept."

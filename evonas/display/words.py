@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from evonas.data.encoding import Number, Preparation, view_of
 from evonas.data.prepared import PreparedData
 from evonas.data.words import Words
 from evonas.devices import TRAINERS
-from evonas.evolution import describe_stop
+from evonas.evolution import Stop, describe_stop
 from evonas.genome_files import network_facts
 from evonas.runs.finals import Finalist
 from evonas.runs.reader import DATA_NAME, RunReader
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
     from evonas.training.deployment import Exported
 
 __all__ = ["best_words", "clock", "command", "score_of", "scores_words", "shown", "start_lines", "start_values"]
-__all__ += ["exported_lines", "exported_values", "finalist_lines", "next_lines", "summary_lines", "summary_values"]
+__all__ += [
+    "exported_lines",
+    "exported_values",
+    "finalist_lines",
+    "next_lines",
+    "summary_lines",
+    "summary_values",
+    "test_line",
+]
 
 _KINDS = {"number": "numeric", "flag": "yes/no", "present": "present or missing"}
 _TASKS = {"regression": "regression", "binary": "binary classification", "multiclass": "classification"}
@@ -97,7 +106,13 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
         f"{wins} {run.objective.name} wins; seed {settings.seed}"
     )
     if settings.trainer in TRAINERS:
-        lines.append(f"Trainer: {settings.trainer}, {TRAINERS[settings.trainer]}")
+        lines.append(f"Trainer: {settings.trainer}, {TRAINERS[settings.trainer]}{_turn(run)}")
+    first = run.source.get("first_generation")
+    if first and not run.evaluated:
+        lines.append(
+            f"The time is short: the first {_count(first['networks'], 'network')} are small ones, which take some "
+            f"{first['seconds']:.1f} s of one core in at most {_count(first['epochs'], 'epoch')}"
+        )
     if run.evaluated:
         lines.append(
             f"Going on after {_count(run.generations, 'generation')} and {_count(run.evaluated, 'network')} "
@@ -162,6 +177,18 @@ def _budget(budget: Budget, objective: str) -> str:
     return (" or ".join(given) + (", whichever comes first" if len(given) > 1 else "")) or "stopped by hand"
 
 
+def _turn(run: RunReader) -> str:
+    """How networks are proposed, where that is not a generation at once."""
+    if not run.settings.asynchronous:
+        return ""
+    return f", asynchronously ({run.settings.window} out)" if run.settings.window else ", asynchronously"
+
+
+def _split(run: RunReader) -> str:
+    """Where the time went."""
+    return "Time: " + ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in run.times.split.items())
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
@@ -176,8 +203,8 @@ def _shortened(names: tuple[str, ...], most: int = 5) -> str:
 def summary_lines(run: RunReader) -> list[str]:
     """Why the run stopped, what it has spent and the best network."""
     spent = f"{_count(run.generations, 'generation')}, {_count(run.evaluated, 'network')} trained"
-    by = f" by the {run.settings.trainer} trainer" if run.settings.trainer in TRAINERS else ""
-    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}{by}"]
+    by = f" by the {run.settings.trainer} trainer{_turn(run)}" if run.settings.trainer in TRAINERS else ""
+    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}{by}", _split(run)]
     if run.infeasible:
         lines.append(f"{_count(run.infeasible, 'network')} over the limits, not trained")
     best = _leader(run)
@@ -204,16 +231,21 @@ def summary_lines(run: RunReader) -> list[str]:
 def finalist_lines(run: RunReader) -> list[str]:
     """The finalists as a table, or how far they are; nothing before any are asked for."""
     progress, finalists = run.finals_progress, run.finalists
+    stopped = run.finals.stopped
+    short = f"the time was too short for {stopped} of {progress[1]} re-trainings" if progress and stopped else ""
     if not finalists:
         if progress is None:
             stale = run.finals.asked is not None
             return ["", f"Finalists: none since the search went on; {command('finalists', run)}"] if stale else []
+        if progress[0] == progress[1]:
+            return ["", f"Finalists: none, {short}; {command('finalists', run)}"] if short else []
         return ["", f"Finalists: {progress[0]} of {progress[1]} re-trainings done"]
     # The median of several: what is exported is one of them, see `RunReader.ranked`.
     rows = [("", run.objective.name, "search", "gap", "test")]
     for rank, finalist in enumerate(finalists, 1):
         gap = "none" if finalist.gap is None else f"{'+' if finalist.gap >= 0 else '-'}{shown(abs(finalist.gap))}"
         failed = f" ({finalist.failed} failed)" if finalist.failed else ""
+        failed += f" ({len(finalist.scores)} trained)" if finalist.stopped else ""
         mean, test = (_spread_words(*each) for each in _means(finalist))
         rows.append((f"{rank}.", mean + failed, shown(finalist.search_score), gap, test))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -221,6 +253,7 @@ def finalist_lines(run: RunReader) -> list[str]:
     return [
         "",
         f"Finalists, trained again from {seeds} (the best one's median is the best network):",
+        *([f"  ({short})"] if short else []),
         *("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
     ]
 
@@ -259,8 +292,9 @@ def summary_values(run: RunReader) -> dict[str, Any]:
     best = _leader(run)
     return {
         "run_dir": str(run.directory),
-        "running": run.owner is not None,
+        "running": run.owner not in (None, os.getpid()),
         "trainer": run.settings.trainer,
+        "asynchronous": bool(run.settings.asynchronous),
         "stop": run.stop,
         "generations": run.generations,
         "evaluated": run.evaluated,
@@ -268,6 +302,7 @@ def summary_values(run: RunReader) -> dict[str, Any]:
         "infeasible": run.infeasible,
         "front": [{"scores": dict(record.evaluation.scores), "digest": record.digest} for record in run.front()],
         "seconds": run.seconds,
+        "times": run.times.split,
         "budget": run.budget.model_dump(),
         "objective": run.objective.name,
         "direction": run.objective.direction,
@@ -304,6 +339,7 @@ def _finalist_values(finalist: Finalist) -> dict[str, Any]:
         "spread": finalist.spread,
         "gap": finalist.gap,
         "failed": finalist.failed,
+        "stopped": finalist.stopped,
         "test_scores": list(finalist.test_scores),
         "test_mean": finalist.test_mean,
         "test_spread": finalist.test_spread,
@@ -315,11 +351,22 @@ def _leader(run: RunReader) -> Record | None:
     return run.ranked(1) if run.best(1) else None
 
 
+def is_late(run: RunReader) -> bool:
+    """Whether the time was over before the best network could be written."""
+    bound = run.budget.seconds
+    return bound is not None and run.seconds >= bound and run.stop != Stop.INTERRUPTED and bool(run.best(1))
+
+
+def test_line(scores: Mapping[str, float], objective: str) -> str:
+    """Scores on the test split."""
+    return f"Test, which the search never saw: {scores_words(scores, objective)}"
+
+
 def exported_lines(exported: Exported, objective: str) -> list[str]:
     """A Keras file: its scores and where it is."""
     lines = []
     if exported.test_scores:
-        lines.append(f"Test, which the search never saw: {scores_words(exported.test_scores, objective)}")
+        lines.append(test_line(exported.test_scores, objective))
     lines.append(f"Model: {exported.path} ({exported.note})")
     return lines if exported.card is None else [*lines, f"Card: {exported.card}"]
 

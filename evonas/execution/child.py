@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -19,7 +19,8 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import evonas
 from evonas.errors import WorkerError
-from evonas.execution.messages import Beat, Cancel, Finished, Part, Ready, Refused, Retiring, Start, Train, Warm
+from evonas.execution.messages import Beat, Cancel, Finished, Opened, Part, Ready, Refused, Retiring, Start, Train, Warm
+from evonas.interruption import Abandoned
 from evonas.memory import machine_bytes
 from genomes.errors import InputError
 
@@ -31,6 +32,8 @@ __all__ = ["Limits", "WorkerDied", "WorkerError", "WorkerProcess", "command_of"]
 
 _LOG_TAIL_BYTES = 4000
 _LOOK_SECONDS = 0.1
+#: What a worker has to end a request that was cancelled: half the time that it took to start, within these bounds.
+_CANCEL_SECONDS = (0.5, 5.0)
 _REASON_CHARACTERS = 200
 
 
@@ -67,6 +70,9 @@ class WorkerProcess:
     """A worker process and the driver's end of the socket to it. Starts at once, without waiting for it.
 
     It has to `begin` before it is asked.
+
+    Attributes:
+        gives_up: asked ten times a second while an answer is waited for: whether to raise `Abandoned` instead.
     """
 
     def __init__(self, command: list[str], log: Path | None = None) -> None:
@@ -78,6 +84,12 @@ class WorkerProcess:
         """
         self._limits, self._memory_bytes, self._spent, self._timed = Limits(), 0, 0.0, False
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
+        #: Seconds that were spent waiting for answers, in all; and asked meanwhile: why the process is to be ended.
+        self.waited = 0.0
+        self.overdue: Callable[[], str] = lambda: ""
+        #: Number of the request that was cancelled and is not answered yet, 0 for none; and seconds until it was ready.
+        self._cancelled, self._begun, self._start_seconds = 0, time.monotonic(), 0.0
+        self.gives_up: Callable[[], bool] = lambda: False
         self._log: IO[bytes] = tempfile.TemporaryFile() if log is None else log.open("a+b")  # noqa: SIM115
         ours, theirs = socket.socketpair()
         with theirs:
@@ -131,12 +143,52 @@ class WorkerProcess:
         """Number of the process."""
         return self._process.pid
 
-    def ask(self, request: Any, *arguments: Any) -> Generator[Part | Retiring | Finished, None, None]:
+    def add(self, request: Any, *arguments: Any) -> None:
+        """Sends `request(number, *arguments)`, which adds to what is being answered.
+
+        Raises:
+            WorkerDied: the process has ended.
+        """
+        self._send(request(self._number, *arguments))
+
+    def settled(self) -> bool:
+        """Whether it can be asked at once: waits for the end of what was cancelled, but not for long.
+
+        Not as long as another worker would take to be ready; one that does not end it is to be replaced.
+        """
+        least, most = _CANCEL_SECONDS
+        until = time.monotonic() + min(max(least, 0.5 * self._start_seconds), most)
+        while self._cancelled and self.alive:
+            try:
+                if not self._connection.poll(max(0.0, until - time.monotonic())):
+                    return False
+                answer = self._read()
+            except (OSError, WorkerDied):
+                return False
+            if isinstance(answer, Finished | Retiring | Refused) and answer.number == self._cancelled:
+                self._cancelled = 0
+        return self.alive
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is known to have started."""
+        return self._ready
+
+    @property
+    def start_seconds(self) -> float | None:
+        """Seconds that it took to be ready; None as long as it is not. Does not wait."""
+        with suppress(OSError, WorkerDied, WorkerError, InputError):  # raised again when it is asked
+            if not self._ready and self._alive and self._connection.poll(0):
+                self._accept(self._read())
+        return self._start_seconds if self._ready else None
+
+    def ask(self, request: Any, *arguments: Any) -> Generator[Part | Opened | Retiring | Finished, None, None]:
         """Sends `request(number, *arguments)` and yields the answers up to `Finished` or `Retiring`.
 
         A generator that is closed early cancels the request.
 
         Raises:
+            Abandoned: `gives_up` says so; the request is cancelled.
             WorkerDied: the process ended, or said nothing for too long.
             WorkerError: the worker raised.
             InputError: the worker found a user's mistake.
@@ -153,7 +205,7 @@ class WorkerProcess:
             while not answered:
                 answer = self._receive()
                 if answer.number == number:
-                    answered = not isinstance(answer, Part)
+                    answered = isinstance(answer, Finished | Retiring | Refused)
                     if isinstance(answer, Part) and answer.evaluations:
                         self._spent = 0.0
                     if isinstance(answer, Refused):
@@ -162,6 +214,7 @@ class WorkerProcess:
         finally:
             self._asking = False
             if not answered and self.alive:
+                self._cancelled = number
                 with suppress(WorkerDied):
                     self._send(Cancel(number))
 
@@ -177,16 +230,25 @@ class WorkerProcess:
         finally:
             self._log.close()
 
+    def kill(self) -> None:
+        """Ends the process without waiting until it has ended. For the end of this process, too."""
+        self._abandon()
+        self._connection.close()
+        self._log.close()
+
     def _wait_until_ready(self) -> None:
         if self._ready:
             return
         try:
-            answer = self._receive()
+            self._accept(self._receive())
         except WorkerDied as death:
             raise WorkerError(f"the worker did not start: {death}\n{self._log_tail()}") from None
+
+    def _accept(self, answer: Any) -> None:
+        """The first answer, which says whether it has started."""
         if isinstance(answer, Refused):
             raise InputError(answer.text) if answer.mistake else WorkerError(f"the worker raised:\n{answer.text}")
-        self._ready = isinstance(answer, Ready)
+        self._ready, self._start_seconds = isinstance(answer, Ready), time.monotonic() - self._begun
 
     def _send(self, message: Any) -> None:
         try:
@@ -204,12 +266,15 @@ class WorkerProcess:
         """
         silent = unheard = 0.0
         while True:
+            if self.gives_up():
+                raise Abandoned
             started = time.monotonic()
             try:
                 heard = self._connection.poll(_LOOK_SECONDS)
             except OSError:
                 raise WorkerDied(self._obituary()) from None
-            self._spent += min(time.monotonic() - started, 2 * _LOOK_SECONDS)
+            looked = min(time.monotonic() - started, 2 * _LOOK_SECONDS)
+            self._spent, self.waited = self._spent + looked, self.waited + looked
             if heard:
                 message = self._read()
                 headway = isinstance(message, Part) and not message.evaluations
@@ -227,6 +292,8 @@ class WorkerProcess:
                 self._end(f"hung: it made no headway for {limit:g} s")
             if self._timed and self._spent > (limit := self._limits.candidate_seconds or math.inf):
                 self._end(f"took longer than the {limit:g} s that a network may")
+            if reason := self.overdue():
+                self._end(reason)
             if self._ready and unheard > self._limits.beat_seconds:
                 self._end(f"hung: it gave no sign of life for {self._limits.beat_seconds:g} s")
 

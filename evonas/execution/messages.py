@@ -23,6 +23,9 @@ __all__ = [
     "Cancel",
     "Export",
     "Finished",
+    "Give",
+    "Open",
+    "Opened",
     "Part",
     "Ping",
     "Ready",
@@ -73,6 +76,33 @@ class Train:
     tasks: tuple[TrainingTask, ...]
     done: frozenset[int]
     state: Any = None
+
+
+@dataclass(frozen=True)
+class Open:
+    """Train what `Give` brings, as it comes. Answered by `Opened`, then `Part`s, until it is cancelled.
+
+    Each `Part` that has evaluations is answered by a `Give`, be it empty: the worker waits for it before it looks
+    for other work.
+    """
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """So many networks are trained at a time."""
+
+    number: int
+    slots: int
+
+
+@dataclass(frozen=True)
+class Give:
+    """Tasks for the request of that number, by the positions under which they come back. Not answered."""
+
+    number: int
+    tasks: tuple[tuple[int, TrainingTask], ...]
 
 
 @dataclass(frozen=True)

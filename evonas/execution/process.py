@@ -7,9 +7,10 @@ long as others can be trained at all. Imports no Keras.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.execution.child import Limits, WorkerDied, WorkerError, WorkerProcess, command_of
 from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Test, Train
+from evonas.execution.streaming import WorkerStream
 from evonas.execution.tasks import architecture_of, task_of
 
 # A worker is started before anything else is imported that takes long: it has more to load than the driver.
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from evonas.training.deployment import EnsembleTask, Exported, ExportTask
     from evonas.training.trainer import TrainingSettings, TrainingTask
 
-__all__ = ["WorkerEvaluator", "standing_by"]
+__all__ = ["WorkerEvaluator", "standing_by", "warmed_process"]
 
 _WORKER = "evonas.execution.worker"
 
@@ -70,6 +72,7 @@ class WorkerEvaluator:
         self._log, self._limits, self._build = log, limits or Limits(), build
         self._worker: WorkerProcess | None = None
         self._standby = standby
+        self._gives_up: Callable[[], bool] = lambda: False
         self._state: Any = None
         self._trained = False
 
@@ -80,6 +83,12 @@ class WorkerEvaluator:
     def restore(self, state: Any) -> None:
         """See `Evaluator.restore`."""
         self._state = state
+
+    def abandon_when(self, check: Callable[[], bool]) -> None:
+        """See `evonas.deadline.Abandonable`."""
+        self._gives_up = check
+        if self._worker is not None:
+            self._worker.gives_up = check
 
     def __enter__(self) -> Self:
         return self
@@ -94,6 +103,16 @@ class WorkerEvaluator:
         """Number of the worker process; None when there is none."""
         return self._worker.pid if self._worker is not None and self._worker.alive else None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the worker is known to have started. Asks nobody."""
+        return self._worker is not None and self._worker.is_ready
+
+    @property
+    def start_seconds(self) -> float | None:
+        """Seconds that the worker took to be ready; None as long as it is not. Does not wait."""
+        return None if self._worker is None else self._worker.start_seconds
+
     def start(self) -> None:
         """Starts the worker, without waiting for it: it loads its libraries while the driver goes on."""
         self._running()
@@ -107,6 +126,7 @@ class WorkerEvaluator:
         """See `Evaluator.evaluate`. Closing the iterator early stops the training at its next part.
 
         Raises:
+            Abandoned: see `abandon_when`.
             WorkerError: the worker does not start, or raised an error that is no candidate's doing.
         """
         tasks = tuple(task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates))
@@ -137,6 +157,14 @@ class WorkerEvaluator:
             raise next(iter(raised.values()))
         for position, why in raised.items():
             yield {position: Evaluation(Status.FAILED, reason=f"it raised {why.raised}")}
+
+    def stream(self) -> WorkerStream:
+        """See `StreamingEvaluator.stream`. Waits for the worker to be ready.
+
+        Raises:
+            WorkerError: the worker does not start.
+        """
+        return WorkerStream(self._running, self.close, partial(task_of, self._space), self._limits)
 
     def export(self, task: ExportTask | EnsembleTask) -> Exported:
         """Writes a network, or several as one, as a Keras file, in the worker.
@@ -174,6 +202,12 @@ class WorkerEvaluator:
         """
         self._ask_once(Ping)
 
+    def kill(self) -> None:
+        """Ends the worker at once, as `close`, and does not wait until its process has ended."""
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker = None
+
     def close(self) -> None:
         """Ends the worker, within two seconds. May be called twice; a later request starts another one."""
         if self._worker is not None:
@@ -199,7 +233,7 @@ class WorkerEvaluator:
             self._state = answer.value
 
     def _running(self) -> WorkerProcess:
-        if self._worker is None or not self._worker.alive:
+        if self._worker is None or not self._worker.settled():
             self.close()
             standby, self._standby = self._standby, None
             if standby is not None and standby.alive:
@@ -208,6 +242,7 @@ class WorkerEvaluator:
             else:
                 self._worker = WorkerProcess(self._command(), self._log)
                 self._worker.begin(self._data_path, self._settings, self._limits, self._build)
+            self._worker.gives_up = self._gives_up
         return self._worker
 
     def _command(self) -> list[str]:
@@ -230,12 +265,18 @@ def standing_by(trainer: str, own: bool = False) -> Iterator[WorkerProcess]:
         trainer: as `TrainingSettings.trainer`.
         own: whether the models are a user's own.
     """
-    process = WorkerProcess(command_of(_WORKER))
+    process = warmed_process(trainer, own)
     try:
-        process.warm(trainer, own)
         yield process
     finally:
         process.stop(0.0)
+
+
+def warmed_process(trainer: str, own: bool = False) -> WorkerProcess:
+    """A worker process that loads the libraries of a trainer, before there are data for it; see `standing_by`."""
+    process = WorkerProcess(command_of(_WORKER))
+    process.warm(trainer, own)
+    return process
 
 
 def _halves(positions: Sequence[int]) -> list[_Batch]:

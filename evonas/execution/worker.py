@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,9 @@ from evonas.execution.messages import (
     Cancel,
     Export,
     Finished,
+    Give,
+    Open,
+    Opened,
     Part,
     Ping,
     Ready,
@@ -40,8 +43,9 @@ from evonas.execution.messages import (
     Train,
     Warm,
 )
+from evonas.execution.supply import Supply
 from evonas.training.deployment import EnsembleTask, Exported, ExportTask
-from evonas.training.trainer import Trainer, TrainingSettings
+from evonas.training.trainer import Trainer, TrainingSettings, slots_of, streamed
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,7 +112,7 @@ def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
     if settings.trainer == "native":
         from evonas.training.native import NativeTrainer
 
-        return NativeTrainer(data, settings)
+        return NativeTrainer(data, settings, threads=settings.threads)
     if settings.trainer == "single":
         from evonas.training.single import SingleTrainer
 
@@ -191,6 +195,7 @@ class _Worker:
         self._cancelled: set[int] = set()
         self._evaluated = self._bytes_when_ready = self._memory_bytes = self._answering = 0
         self._busy = False
+        self._supply = Supply()
         self._scorer: Trainer | None = None
         self._given: tuple[PreparedData, TrainingSettings] | None = None
 
@@ -221,6 +226,8 @@ class _Worker:
             try:
                 if isinstance(request, Train):
                     retiring = self._train(request, trainer)
+                elif isinstance(request, Open):
+                    retiring = self._stream(request, trainer)
                 elif isinstance(request, Export) and data is not None:
                     self._send(Finished(request.number, _exported(request.task, data, start.settings, build)))
                 elif isinstance(request, Sweep) and data is not None:
@@ -275,6 +282,24 @@ class _Worker:
         self._send(Finished(request.number, trainer.state()))
         return False
 
+    def _stream(self, request: Open, trainer: Trainer) -> bool:
+        """Trains what is given, until the request is cancelled; whether the worker is to retire."""
+        self._answering, self._supply = request.number, Supply()
+        self._send(Opened(request.number, slots_of(trainer)))
+        with closing(streamed(trainer, self._supply)) as parts:
+            for part in parts:
+                if request.number in self._cancelled:
+                    break
+                self._send(Part(request.number, dict(part)))
+                if part:
+                    self._evaluated += len(part)
+                    self._supply.returned(len(part))
+                if part and self._too_large():
+                    self._send(Retiring(request.number))
+                    return True
+        self._send(Finished(request.number))
+        return False
+
     def _evolved(self) -> Trainer:
         """What scores weights that are evolved, not trained; made when first needed."""
         if self._given is None:
@@ -303,6 +328,9 @@ class _Worker:
                 message = self._connection.recv()
                 if isinstance(message, Cancel):
                     self._cancelled.add(message.number)
+                    self._supply.put(None)
+                elif isinstance(message, Give):
+                    self._supply.put(message)
                 elif isinstance(message, Ping):
                     self._send(Finished(message.number))
                 else:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import sqlite3
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from pydantic import TypeAdapter
 
@@ -22,7 +23,7 @@ from evonas.runs.weights import WeightFiles
 from evonas.seeds import candidate_seed
 from genomes.codec import canonical_json
 
-__all__ = ["Finalist", "Finals", "FinalsWriter", "Retraining", "retraining_seeds"]
+__all__ = ["Finalist", "Finals", "FinalsWriter", "Retraining", "ranked", "retraining_seeds"]
 
 
 Commit = Callable[..., None]
@@ -36,7 +37,8 @@ class Retraining:
 
     Attributes:
         digest, seed, epochs: what was trained, and from where.
-        evaluation: what came of it, without weights.
+        evaluation: what came of it, without weights. STOPPED where the time was over before it was done: a session with
+            more time does it then.
         test: scores of these weights on the test split; empty without one, None while it is to be done.
         weights: name of the weights file; None when it failed.
     """
@@ -55,7 +57,7 @@ class Finalist:
 
     Attributes:
         record: the evaluation that made it one.
-        retrainings: shape `(num_seeds,)`.
+        retrainings: shape `(num_seeds,)`; those that the time was too short for are among them.
         objective: what is optimised.
     """
 
@@ -76,7 +78,12 @@ class Finalist:
     @property
     def failed(self) -> int:
         """Re-trainings without a score."""
-        return len(self.retrainings) - len(self._scored)
+        return len(self.retrainings) - len(self._scored) - self.stopped
+
+    @property
+    def stopped(self) -> int:
+        """Re-trainings that the time was too short for."""
+        return sum(each.evaluation.status is Status.STOPPED for each in self.retrainings)
 
     @property
     def mean(self) -> float | None:
@@ -169,6 +176,12 @@ class Finals:
         test = None if row[3] is None else from_text(_SCORES, row[3])
         return Retraining(digest, seed, epochs, evaluation_from_row(*row[:3]), test, row[4])
 
+    @property
+    def stopped(self) -> int:
+        """Re-trainings that the time was too short for."""
+        query = "SELECT count(*) FROM retraining WHERE status = ?"
+        return int(self._connection.execute(query, (Status.STOPPED.value,)).fetchone()[0])
+
     def named_weights(self) -> set[str]:
         """Names of the weights files of re-trainings."""
         rows = self._connection.execute("SELECT weights FROM retraining WHERE weights IS NOT NULL")
@@ -193,13 +206,15 @@ class FinalsWriter(Finals):
     def ask(self, evaluated: int, top: int, seeds: int) -> None:
         """Notes a request in place of the one before. If the search has gone on since, its re-trainings go, too.
 
-        They were trained in other company: an extended run must end with the bits of the one that never stopped.
+        They were trained in other company: an extended run must end with the bits of the one that never stopped. What
+        the time was too short for is to be done again.
         """
         stale = self.named_weights() if self.asked is not None and self.asked[0] != evaluated else set()
 
         def note() -> None:
             if self.asked is not None and self.asked[0] != evaluated:
                 self._connection.execute("DELETE FROM retraining")
+            self._connection.execute("DELETE FROM retraining WHERE status = ?", (Status.STOPPED.value,))
             self._connection.execute("DELETE FROM finals")
             insert(self._connection, "finals", [(evaluated, top, seeds)])
 
@@ -207,7 +222,7 @@ class FinalsWriter(Finals):
         self._weights.remove(stale - self._named_by_evaluations())
 
     def commit(self, part: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Commits re-trainings with their weights."""
+        """Commits re-trainings with their weights; and those that the time was too short for, as STOPPED."""
         scored = [(candidate, self._judged(evaluation)) for candidate, evaluation in part]
         names: list[str | None] = []
 
@@ -218,7 +233,8 @@ class FinalsWriter(Finals):
             rows = [
                 (
                     *(candidate.digest, candidate.seed, candidate.epochs),
-                    *(evaluation.status.value, result_to_json(evaluation), None),
+                    *(evaluation.status.value, result_to_json(evaluation)),
+                    "{}" if evaluation.status is Status.STOPPED else None,  # there is nothing to test
                     *(float(evaluation.train_seconds), name),
                 )
                 for (candidate, evaluation), name in zip(scored, names, strict=True)
@@ -243,6 +259,18 @@ class FinalsWriter(Finals):
     def _named_by_evaluations(self) -> set[str]:
         rows = self._connection.execute("SELECT weights FROM evaluation WHERE weights IS NOT NULL")
         return {name for (name,) in rows}
+
+
+def ranked(finalists: Iterable[Finalist]) -> list[Finalist]:
+    """Finalists, best first. Where the time was too short, those up to the first that was never trained again.
+
+    Others would lead without having been compared with it.
+
+    Args:
+        finalists: in the search's order.
+    """
+    retrained = takewhile(lambda each: each.stopped < len(each.retrainings), finalists)
+    return sorted(retrained, key=lambda each: each.loss)
 
 
 def retraining_seeds(run_seed: int, digest: str, count: int) -> list[int]:

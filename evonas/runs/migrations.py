@@ -38,8 +38,40 @@ CREATE INDEX evaluation_with_weights ON evaluation (weights) WHERE weights IS NO
 CREATE INDEX evaluation_with_snapshots ON evaluation (snapshots) WHERE snapshots IS NOT NULL;
 CREATE TABLE state (generations INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
 """,
+    3: """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL) STRICT;
+CREATE TABLE session (
+    number INTEGER PRIMARY KEY, started_at TEXT NOT NULL, environment TEXT NOT NULL, budget TEXT NOT NULL,
+    seconds REAL NOT NULL, stop TEXT, checksum TEXT NOT NULL
+) STRICT;
+CREATE TABLE candidate (
+    generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
+    epochs INTEGER NOT NULL, horizon INTEGER NOT NULL, origin TEXT NOT NULL,
+    genome TEXT NOT NULL, parents TEXT NOT NULL, operator TEXT NOT NULL, checksum TEXT NOT NULL,
+    PRIMARY KEY (generation, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE evaluation (
+    generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
+    epochs INTEGER NOT NULL, horizon INTEGER NOT NULL, origin TEXT NOT NULL, data TEXT NOT NULL, trainer TEXT NOT NULL,
+    status TEXT NOT NULL, loss REAL, result TEXT NOT NULL, train_seconds REAL NOT NULL, weights TEXT, snapshots TEXT,
+    checksum TEXT NOT NULL,
+    PRIMARY KEY (generation, position), UNIQUE (digest, seed, epochs, horizon, origin, data, trainer)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX evaluation_by_rank ON evaluation (loss, generation, position) WHERE loss IS NOT NULL;
+CREATE INDEX evaluation_with_weights ON evaluation (weights) WHERE weights IS NOT NULL;
+CREATE INDEX evaluation_with_snapshots ON evaluation (snapshots) WHERE snapshots IS NOT NULL;
+CREATE TABLE state (generations INTEGER NOT NULL, value TEXT NOT NULL, checksum TEXT NOT NULL) STRICT;
+CREATE TABLE finals (
+    evaluated INTEGER NOT NULL, top INTEGER NOT NULL, seeds INTEGER NOT NULL, checksum TEXT NOT NULL
+) STRICT;
+CREATE TABLE retraining (
+    digest TEXT NOT NULL, seed INTEGER NOT NULL, epochs INTEGER NOT NULL, status TEXT NOT NULL, result TEXT NOT NULL,
+    test TEXT, train_seconds REAL NOT NULL, weights TEXT, checksum TEXT NOT NULL, PRIMARY KEY (digest, seed, epochs)
+) STRICT, WITHOUT ROWID;
+""",
 }
 
+#: Of format 2.
 TABLES = ("about", "session", "candidate", "evaluation", "state")
 
 
@@ -60,8 +92,15 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
 def migrate(connection: sqlite3.Connection, version: int, schema: str) -> None:
     """Brings the tables up to the schema, in the transaction that is open.
 
-    Format 2 had no checksums, and named neither the data nor the trainer in an evaluation's key.
+    Format 2 had no checksums, and named neither the data nor the trainer in an evaluation's key; format 3 no events.
     """
+    if version == 2:
+        _from_2(connection, schema)
+    else:
+        connection.execute(next(each for each in schema.split(";") if "CREATE TABLE event" in each))
+
+
+def _from_2(connection: sqlite3.Connection, schema: str) -> None:
     rows: dict[str, list[tuple[Any, ...]]] = {
         table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES
     }
@@ -75,4 +114,3 @@ def migrate(connection: sqlite3.Connection, version: int, schema: str) -> None:
     rows["evaluation"] = [(*row[:7], *added, *row[7:]) for row in rows["evaluation"]]
     for table in TABLES:
         insert(connection, table, rows[table])
-    connection.execute(f"PRAGMA user_version = {version + 1}")

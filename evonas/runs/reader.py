@@ -18,10 +18,12 @@ from evonas.objective import METRICS, Objective, objectives_of
 from evonas.pareto import front
 from evonas.runs import schema
 from evonas.runs.directory import DATA_NAME, check_links
-from evonas.runs.finals import Finalist, Finals
+from evonas.runs.events import Events
+from evonas.runs.finals import Finalist, Finals, ranked
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
 from evonas.runs.summaries import Counts, GenerationSummary, Idle, counted, idle_since, summarised
+from evonas.runs.times import Times
 from evonas.runs.weights import WeightFiles
 from evonas.snapshot import Snapshot, snapshots_from_arrays
 from genomes.errors import InputError
@@ -54,7 +56,8 @@ class RunReader:
         self.directory = Path(directory)
         self._connection = self._connect()
         self._weights = WeightFiles(self.directory)
-        self.finals = Finals(self._connection)
+        self.finals, self.events = Finals(self._connection), Events(self._connection)
+        self.times = Times(self._connection)
         self._counted: Counts | None = None
         try:
             with self._reading():
@@ -145,6 +148,12 @@ class RunReader:
         """The evaluator's state after the last completed generation; None at the beginning."""
         with self._reading():
             return from_text(JSON, self._value("SELECT value FROM state"))["evaluator"]
+
+    @property
+    def events_in_state(self) -> int:
+        """How many events the strategy's state has seen, of an asynchronous run."""
+        with self._reading():
+            return int(from_text(JSON, self._value("SELECT value FROM state")).get("events", 0))
 
     @property
     def counts(self) -> Counts:
@@ -268,7 +277,7 @@ class RunReader:
         asked, progress = self.finals.asked, self.finals_progress
         if asked is None or progress is None or progress[0] < progress[1]:
             return []
-        return sorted(self._gathered(*asked[1:]), key=lambda finalist: finalist.loss)
+        return ranked(self._gathered(*asked[1:]))
 
     def _gathered(self, top: int, seeds: int) -> list[Finalist]:
         """The `top` networks of the search with those of their re-trainings that are done, in the search's order."""
@@ -339,6 +348,7 @@ class RunReader:
             "SELECT generations, value FROM state",
             "SELECT evaluated, top, seeds FROM finals",
             "SELECT digest, seed, epochs, status, result, test, weights FROM retraining ORDER BY digest, seed, epochs",
+            *(["SELECT number, kind, generation, position FROM event ORDER BY number"] * bool(self.events.count)),
         ):
             for row in self._connection.execute(query):
                 sha.update(repr(row).encode())

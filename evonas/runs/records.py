@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from evonas.evaluation import Candidate, Evaluation, Origin, Status
+from evonas.runs.rows import sealed
 from genomes.codec import canonical_json
+from genomes.errors import InputError
+from genomes.space import SearchSpace
 
-__all__ = ["JSON", "PARENTS", "WORDS", "Record", "evaluation_from_row", "from_text", "result_to_json"]
+if TYPE_CHECKING:
+    from evonas.runs.reader import RunReader
+
+__all__ = ["JSON", "PARENTS", "WORDS", "Record", "candidate_to_row", "check_repetition", "evaluation_from_row"]
+__all__ += ["from_text", "result_to_json"]
 
 T = TypeVar("T")
 
@@ -146,3 +153,27 @@ def _all_finite(values: Iterable[float]) -> list[float | None]:
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
+
+
+def candidate_to_row(candidate: Candidate, space: SearchSpace) -> tuple[Any, ...]:
+    """A candidate as a row of the table, without its checksum."""
+    return (
+        candidate.generation,
+        candidate.index,
+        candidate.digest,
+        candidate.seed,
+        *candidate.key[2:],
+        canonical_json(space.genome_to_json(candidate.genome)),
+        canonical_json(list(candidate.parents)),
+        candidate.operator,
+    )
+
+
+def check_repetition(run: RunReader, there: Sequence[tuple[Any, ...]], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Raises InputError where rows of candidates are not those that a run has of them, with their checksums."""
+    if list(there) != [sealed(row) for row in rows]:
+        raise InputError(
+            f"generation {rows[0][0]} of {run.directory} must be asked for as before the run stopped, but the strategy "
+            "asks for other networks now: resume with the versions that it ran with "
+            f"({', '.join(' '.join(item) for item in run.environment.items())})"
+        )

@@ -11,7 +11,10 @@ __all__ = ["insert", "sealed", "update", "verify"]
 
 Row = tuple[Any, ...]
 
-_TABLES = ("about", "session", "candidate", "evaluation", "state", "finals", "retraining")
+_TABLES = ("about", "session", "candidate", "evaluation", "state", "finals", "retraining", "event")
+
+#: Tables -> the first format that has them, where that is not 3.
+_SINCE = {"event": 4}
 
 #: Queries that find something only when a row is missing.
 _MISSING = (
@@ -19,6 +22,14 @@ _MISSING = (
     "SELECT count(*) FROM (SELECT max(position) - count(*) AS gap FROM candidate GROUP BY generation) WHERE gap != -1",
     "SELECT max(number) != count(*) FROM session",
     "SELECT count(*) != 1 FROM state",
+)
+#: The same of an asynchronous run: each candidate was asked for, and what was told was asked for before.
+_MISSING_EVENTS = (
+    "SELECT max(number) != count(*) FROM event",
+    "SELECT EXISTS (SELECT 1 FROM event) AND (SELECT count(*) FROM candidate) != "
+    "(SELECT count(*) FROM event WHERE kind = 'asked')",
+    "SELECT EXISTS (SELECT 1 FROM event t WHERE t.kind = 'told' AND NOT EXISTS (SELECT 1 FROM event a WHERE "
+    "a.kind = 'asked' AND a.number < t.number AND a.generation = t.generation AND a.position = t.position))",
 )
 
 
@@ -56,10 +67,11 @@ def verify(connection: sqlite3.Connection, version: int) -> None:
     """
     if (problem := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
         raise sqlite3.DatabaseError(problem)
-    for table in () if version < 3 else _TABLES:
+    tables = () if version < 3 else [table for table in _TABLES if _SINCE.get(table, 3) <= version]
+    for table in tables:
         for number, row in enumerate(connection.execute(f"SELECT * FROM {table}")):
             if sealed(row[:-1]) != row:
                 raise sqlite3.DatabaseError(f"row {number + 1} of {table} is not as it was written")
-    for query in _MISSING:
+    for query in (*_MISSING, *(_MISSING_EVENTS if "event" in tables else ())):
         if connection.execute(query).fetchone()[0]:
             raise sqlite3.DatabaseError("a row is missing")

@@ -23,7 +23,7 @@ __all__ = ["DATABASE", "FORMAT", "check_header", "connect", "connect_readonly", 
 
 DATABASE = "run.sqlite"
 APPLICATION_ID = 0x65764E41  # "evNA"
-FORMAT = 3
+FORMAT = 4
 
 SCHEMA = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL) STRICT;
@@ -55,6 +55,10 @@ CREATE TABLE retraining (
     digest TEXT NOT NULL, seed INTEGER NOT NULL, epochs INTEGER NOT NULL, status TEXT NOT NULL, result TEXT NOT NULL,
     test TEXT, train_seconds REAL NOT NULL, weights TEXT, checksum TEXT NOT NULL, PRIMARY KEY (digest, seed, epochs)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE event (
+    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, generation INTEGER NOT NULL, position INTEGER NOT NULL,
+    checksum TEXT NOT NULL
+) STRICT;
 """
 
 _BUSY_SECONDS = 30.0
@@ -89,6 +93,7 @@ def connect(path: Path) -> sqlite3.Connection:
                 migrations.back_up(connection, path.with_name(f"{path.name}.format-{version}"))
                 with transaction(connection):
                     migrations.migrate(connection, version, SCHEMA)
+                    connection.execute(f"PRAGMA user_version = {FORMAT}")
         except BaseException:
             connection.close()
             raise
@@ -185,6 +190,7 @@ def _migrated(connection: sqlite3.Connection, version: int) -> sqlite3.Connectio
         connection.backup(memory)
     with transaction(memory):
         migrations.migrate(memory, version, SCHEMA)
+        memory.execute(f"PRAGMA user_version = {FORMAT}")
     return memory
 
 

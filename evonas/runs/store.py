@@ -32,14 +32,16 @@ from evonas.runs.directory import (
     sha256,
 )
 from evonas.runs.environment import environment_versions
+from evonas.runs.events import EventsWriter
 from evonas.runs.files import TEMPORARY, sync_directory, write_atomically
 from evonas.runs.finals import FinalsWriter
 from evonas.runs.lock import RunLock
 from evonas.runs.reader import RunReader
-from evonas.runs.records import result_to_json
+from evonas.runs.records import candidate_to_row, check_repetition, result_to_json
 from evonas.runs.reports import population_text, results_csv
-from evonas.runs.rows import insert, sealed, update
+from evonas.runs.rows import insert, update
 from evonas.runs.storage import durably, storing
+from evonas.runs.times import TimesWriter
 from evonas.snapshot import snapshots_to_arrays
 from genomes.codec import canonical_json
 from genomes.errors import InputError
@@ -54,8 +56,8 @@ class RunStore(RunReader):
     """A run directory, owned by this process until `close`. Made by `create` and `open`.
 
     Attributes:
-        report_share: results.csv and population.json are written anew with every part as long as that takes at most
-            this share of the time; in a very long run they may lag by seconds until the session ends.
+        report_share: results.csv and population.json are written with every part as long as that takes at most this
+            share of the time; in a long run they may lag until the session ends. Last it took `report_seconds`.
     """
 
     report_share = 0.05
@@ -65,8 +67,9 @@ class RunStore(RunReader):
         super().__init__(directory)
         self._key = (self.fingerprint[:16], str(TRAINER_VERSION))
         self.finals: FinalsWriter = FinalsWriter(self._connection, self._weights, self.objective, self._commit)
-        self._session, self._counted = 0, self.counts
-        self._reported_at, self._report_seconds = 0.0, 0.0
+        self.events: EventsWriter = EventsWriter(self._connection, self._commit)
+        self.times: TimesWriter = TimesWriter(self._connection, self._commit)
+        self._session, self._counted, self._reported_at, self.report_seconds = 0, self.counts, 0.0, 0.0
         self._weights.collect(self._named_weights())
         for path in self.directory.glob(f".*{TEMPORARY}"):
             path.unlink(missing_ok=True)
@@ -193,29 +196,26 @@ class RunStore(RunReader):
         Raises:
             InputError: the generation is there, and different.
         """
-        rows = [
-            (
-                candidate.generation,
-                candidate.index,
-                candidate.digest,
-                candidate.seed,
-                *candidate.key[2:],
-                canonical_json(space.genome_to_json(candidate.genome)),
-                canonical_json(list(candidate.parents)),
-                candidate.operator,
-            )
-            for candidate in candidates
-        ]
+        rows = [candidate_to_row(candidate, space) for candidate in candidates]
         query = "SELECT * FROM candidate WHERE generation = ? ORDER BY position"
         there = self._connection.execute(query, (candidates[0].generation,)).fetchall()
-        if there and there != [sealed(row) for row in rows]:
-            raise InputError(
-                f"generation {candidates[0].generation} of {self.directory} must be asked for as before the run "
-                "stopped, but the strategy asks for other networks now: resume with the versions that it ran with "
-                f"({', '.join(' '.join(item) for item in self.environment.items())})"
-            )
-        if not there:
+        if there:
+            check_repetition(self, there, rows)
+        else:
             self._commit(lambda: insert(self._connection, "candidate", rows))
+
+    def add_candidate(self, candidate: Candidate, space: SearchSpace) -> None:
+        """Commits a candidate of an asynchronous run as asked for. A repetition after a resume changes nothing.
+
+        Raises:
+            InputError: it is there, and different.
+        """
+        row = candidate_to_row(candidate, space)
+        there = self.events.candidate((candidate.generation, candidate.index))
+        if there is None:
+            self.events.ask(row)
+        else:
+            check_repetition(self, [there], [row])
 
     def commit_part(self, part: Sequence[tuple[Candidate, Evaluation]], seconds: float) -> None:
         """Commits evaluations, in one transaction; the weights of the best `keep` networks of the run are kept.
@@ -223,7 +223,7 @@ class RunStore(RunReader):
         So are the snapshots of candidates with `keep`, until `complete_generation` drops them.
 
         Args:
-            part: what was trained; candidates of the generation added last.
+            part: what was trained; candidates that were added before.
             seconds: of this session so far.
         """
         losses = [self._loss(evaluation) for _, evaluation in part]
@@ -280,7 +280,8 @@ class RunStore(RunReader):
         """
         before = self._named_weights()
         places = {self._trained_at(place) for place in retained}
-        value = canonical_json({"strategy": state, "evaluator": evaluator_state})
+        events = {"events": self.events.count} if self.settings.asynchronous else {}
+        value = canonical_json({"strategy": state, "evaluator": evaluator_state, **events})
 
         def add() -> None:
             self._drop("snapshots", places)
@@ -356,10 +357,10 @@ class RunStore(RunReader):
             write_atomically(self.directory / RESULTS, results_csv(self.records()).encode())
             write_atomically(self.directory / POPULATION, population.encode())
         self._reported_at = time.monotonic()
-        self._report_seconds = self._reported_at - started
+        self.report_seconds = self._reported_at - started
 
     def _report_if_cheap(self) -> None:
-        if time.monotonic() - self._reported_at >= self._report_seconds * (1 / self.report_share - 1):
+        if time.monotonic() - self._reported_at >= self.report_seconds * (1 / self.report_share - 1):
             self.write_reports()
 
     def _spend(self, seconds: float) -> None:

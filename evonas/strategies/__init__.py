@@ -8,6 +8,9 @@ A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in 
         candidates = strategy.ask(1)  # as many as can be evaluated at once; a whole generation unless given
         strategy.tell([f(candidate.genome) for candidate in candidates])  # numbers or `Evaluation`s; NaN is a failure
 
+Those with `StrategyRow.one_by_one` also propose while others are being evaluated, as when several workers take what is
+next: `ask_one()` and, in whatever order results come, `tell_one(candidate, score)`.
+
 `state()` gives all of a strategy as JSON values and `restore(state)` goes on from it: the next `ask` gives what it
 would have given then. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).
 """
@@ -42,7 +45,7 @@ class StrategyRow:
     from the last; without `trains` it evolves weights, which are not trained at all. One that `mutates` makes new
     networks by mutations, and takes a `repair` of them (`evonas.strategies.repairs`). One that `inherits` starts
     children from the weights of a parent where `Settings.inherit` says so; a `ladder` is what `Settings.rungs` are
-    steps of.
+    steps of. One that is `one_by_one` can propose while others are out (`evonas.evaluation.OneByOne`).
     """
 
     path: str
@@ -55,6 +58,7 @@ class StrategyRow:
     mutates: bool = False
     inherits: bool = False
     ladder: bool = False
+    one_by_one: bool = False
 
 
 #: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
@@ -67,6 +71,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             mutates=True,
             inherits=True,
             ladder=True,
+            one_by_one=True,
         ),
         "ga": StrategyRow(
             "evonas.strategies.ga:GeneticAlgorithm",
@@ -79,6 +84,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "regularised evolution: tournament winners mutate, the oldest die",
             "Real et al. 2019",
             mutates=True,
+            one_by_one=True,
         ),
         "nsga2": StrategyRow(
             "evonas.strategies.nsga2:ParetoEvolution",
@@ -91,6 +97,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.random_search:RandomSearch",
             "random search, the baseline",
             "Bergstra and Bengio 2012",
+            one_by_one=True,
         ),
         "hyperband": StrategyRow(
             "evonas.strategies.hyperband:Hyperband",
@@ -116,18 +123,21 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "tree-structured Parzen estimators, multivariate, by Optuna",
             "Bergstra et al. 2011; Optuna, Akiba et al. 2019",
             extra="optuna",
+            one_by_one=True,
         ),
         "gp": StrategyRow(
             "evonas.strategies.optuna_samplers:GaussianProcess",
             "expected improvement of a Gaussian process, by Optuna",
             "Jones, Schonlau and Welch 1998; Optuna, Akiba et al. 2019",
             extra="gp",
+            one_by_one=True,
         ),
         "cmaes": StrategyRow(
             "evonas.strategies.optuna_samplers:CMAES",
             "CMA-ES over the numbers, names at random, by Optuna",
             "Hansen and Ostermeier 2001; Optuna, Akiba et al. 2019",
             extra="optuna",
+            one_by_one=True,
         ),
     }
 )
@@ -146,6 +156,29 @@ def check_settings(settings: Settings) -> None:
                 f"{name} must {meant} with strategy {settings.strategy}, which has no use for it: "
                 f"leave it out, or choose {known}"
             )
+    if settings.window is not None and settings.asynchronous is False:
+        raise InputError("window must be left out without asynchronous, which alone has a use for it: leave it out")
+    if settings.asynchronous and row:
+        _check_asynchronous(settings, row)
+
+
+def _check_asynchronous(settings: Settings, row: StrategyRow) -> None:
+    if not row.one_by_one:
+        known = ", ".join(other for other, each in STRATEGIES.items() if each.one_by_one)
+        raise InputError(
+            f"asynchronous must be off with strategy {settings.strategy}, which needs the results of a whole "
+            f"generation: leave it out, or choose {known}"
+        )
+    if settings.repair:
+        raise InputError(
+            "asynchronous must be off with repair, whose range tests need the worker while nothing is trained: "
+            "leave one of them out"
+        )
+    if settings.trainer == "population":
+        raise InputError(
+            "asynchronous must be off with trainer population, which trains a whole generation in one program: "
+            "leave it out, or choose another trainer"
+        )
 
 
 def make_strategy(

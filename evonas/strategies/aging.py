@@ -1,7 +1,8 @@
 """Regularised ("aging") evolution: the best of a random few becomes a parent, and the oldest dies, however good it is.
 
 A network stays only through its descendants: one that was lucky once is forgotten, one that is good passes on. Parents
-change by mutation alone.
+change by mutation alone. The paper's algorithm is asynchronous: `ask_one` gives a worker that gets free a child of
+those that are known by then.
 
 References:
     Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture Search", AAAI 2019,
@@ -10,21 +11,74 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
+from evonas.objective import Objective
+from evonas.seeds import generation_rng
 from evonas.strategies.members import Member
+from evonas.strategies.pending import Pending
 from evonas.strategies.population import Population
-from evonas.strategies.proposals import Proposal
+from evonas.strategies.proposals import Proposal, sampled_generation, to_candidate
 from evonas.strategies.ranking import is_feasible, rank_of
+from evonas.strategies.repairs import repaired
+from genomes.space import SearchSpace
 
 __all__ = ["AgingEvolution"]
 
 
 class AgingEvolution(Population):
-    """The last `population` networks are alive; the paper has them replaced one at a time, which is `offspring=1`."""
+    """The last `population` networks are alive. Meets `OneByOne`.
+
+    The paper has them replaced one at a time, which is `ask_one`, or `offspring=1`.
+    """
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
+    ) -> None:
+        super().__init__(space, objective, settings, initial)
+        self._pending = Pending(self._settings)
+
+    def ask(self, count: int | None = None) -> list[Candidate]:
+        """The first population, then offspring."""
+        self._pending.check_unused()
+        return super().ask(count)
+
+    def ask_one(self) -> Candidate:
+        """A sample while the first population is not complete, then a child; the networks that are out are no news."""
+        self._turns.check_one_by_one(self._generation)
+        number = self._pending.asked
+        if number < self._settings.population or not self._population:
+            (proposal,) = sampled_generation(self._space, self._initial[:1], self._settings, number, self._seen, 1)
+            self._initial = self._initial[1:]
+        else:
+            children = self._offspring(1, generation_rng(self._settings.seed or 0, number))
+            (proposal,) = repaired(children, self._space, self._seen, self.repair)
+        self._seen.add(proposal.digest)
+        return self._pending.add(to_candidate(proposal, self._settings, self._pending.place))
+
+    @property
+    def out(self) -> tuple[Candidate, ...]:
+        """See `OneByOne.out`."""
+        return self._pending.candidates
+
+    def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
+        """The candidate lives, the oldest dies."""
+        _, asked = self._pending.take(candidate)
+        self._survive([(asked, self._turns.evaluation(evaluation))])
+
+    def state(self) -> dict[str, Any]:
+        """The living, the digests tried, and what is out."""
+        return super().state() | self._pending.state(self._space)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `state`."""
+        super().restore(state)
+        self._pending.restore(state, self._space)
 
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """The new ones live, the oldest die."""

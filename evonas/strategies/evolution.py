@@ -3,8 +3,9 @@
 The first candidates are spread over the space. From then on each candidate is the winner of an inner evolution
 (`screening`) from the best genomes so far, run on what a surrogate expects of each (`surrogate`), with its numbers
 moved to where most is expected (`refinement`). Of those asked for together, each takes what is expected of those before
-it for seen. While nothing better is found, one in three is chosen by a surrogate that doubts itself (`restarts`); where
-that has not helped for long, every other one belongs to a search that begins anew, with a memory of its own. With
+it for seen; and of those that are out, where candidates are asked for one by one. While nothing better is found, one in
+three is chosen by a surrogate that doubts itself (`restarts`); where that has not helped for long, every other one
+belongs to a search that begins anew, with a memory of its own. With
 `settings.rungs` above 1 networks are trained in rungs: all for a few epochs, the best of them for more (`ladder`); the
 surrogate expects the loss after all epochs. With `settings.inherit` children of the best start from the weights of a
 parent.
@@ -39,6 +40,7 @@ from evonas.strategies.ladder import Ladder
 from evonas.strategies.members import Member
 from evonas.strategies.memory import Memory
 from evonas.strategies.operators import Credit
+from evonas.strategies.pending import Pending
 from evonas.strategies.proposals import Proposal, new_proposal, sampled
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.refinement import refined
@@ -76,7 +78,7 @@ _EFFORTS = (
 
 
 class Evolution:
-    """Evolution with offspring screened by a surrogate; meets `Strategy`."""
+    """Evolution with offspring screened by a surrogate; meets `OneByOne`."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -92,7 +94,9 @@ class Evolution:
         self._ladder = Ladder(
             rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
         )
-        self._out: list[Training] = []
+        #: By index of the generation, or by number where candidates are asked for one by one.
+        self._out: dict[int, Training] = {}
+        self._pending = Pending(self._settings)
         self._memory = Memory()
         self._credit = Credit()
         self._seen: set[str] = set()
@@ -106,18 +110,33 @@ class Evolution:
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The first population, then `offspring` a generation."""
         self._turns.check_ask(count)
+        self._pending.check_unused()
         settings = self._settings
         if count is None:
             count = settings.offspring or settings.population if self._generation else settings.population
         rng = generation_rng(settings.seed or 0, self._generation)
+        startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
+        self._out = dict(enumerate(self._trainings(count, startup, rng)))
+        return self._turns.asked([self._candidate(each, (self._generation, k)) for k, each in self._out.items()])
+
+    def ask_one(self) -> Candidate:
+        """The next candidate; what is expected of those that are out is taken for seen."""
+        self._turns.check_one_by_one(self._generation)
+        rng = generation_rng(self._settings.seed or 0, self._pending.asked)
+        (training,) = self._trainings(1, _STARTUP, rng)
+        self._out[self._pending.asked] = training
+        return self._pending.add(self._candidate(training, self._pending.place))
+
+    def _trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[Training]:
+        """So many trainings that are to begin or to go on."""
         going_on = self._ladder.take(count)
-        self._out = [*going_on, *map(self._begun, self._new_proposals(count - len(going_on), rng))]
-        candidates = []
-        for index, training in enumerate(self._out):
-            epochs = self._ladder.following(training)
-            keep = self._inherits or epochs < settings.epochs
-            candidates.append(training.candidate(settings, epochs, self._generation, index, keep))
-        return self._turns.asked(candidates)
+        return [*going_on, *map(self._begun, self._new_proposals(count - len(going_on), startup, rng))]
+
+    def _candidate(self, training: Training, place: tuple[int, int]) -> Candidate:
+        """The candidate that takes a training to its next rung."""
+        epochs = self._ladder.following(training)
+        keep = self._inherits or epochs < self._settings.epochs
+        return training.candidate(self._settings, epochs, *place, keep)
 
     def _begun(self, proposal: Proposal) -> Training:
         """A training of a new network: from its parent's weights, where these are kept and wanted."""
@@ -130,43 +149,59 @@ class Evolution:
         best = self._memory.archive.best(_ELITE) if self._inherits else []
         return {record.member.digest: record.place for record in best if is_feasible(record.rank)}
 
-    def _new_proposals(self, count: int, rng: np.random.Generator) -> list[Proposal]:
+    def _new_proposals(self, count: int, startup: int, rng: np.random.Generator) -> list[Proposal]:
         """So many networks that were not tried before, while the space has such."""
+        out = [training.proposal for training in self._out.values() if not training.epochs]
         initial = self._initial[:count]
         proposals = [Proposal(genome, self._space.digest(genome), operator="seed") for genome in initial]
         self._initial = self._initial[count:]
-        seen = _Seen(self._seen, {proposal.digest for proposal in proposals})
-        share = self._share_anew(count - len(proposals))
-        startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
-        self._propose(self._memory, proposals, count - share, startup, seen, rng)
-        anew: list[Proposal] = []
+        seen = _Seen(self._seen, {proposal.digest for proposal in (*out, *proposals)})
+        share = self._share_anew(count - len(proposals), len(self._seen) + len(out))
+        proposals = self._propose(self._memory, [*out, *proposals], count - len(proposals) - share, startup, seen, rng)
+        proposals, anew = proposals[len(out) :], []
         if self._anew:
-            self._propose(self._anew, anew, share, _STARTUP, seen, rng)
-        found = repaired([*proposals, *anew], self._space, self._seen, self.repair)
+            of_anew = [proposal for proposal in out if proposal.digest in self._asked_anew]
+            anew = self._propose(self._anew, of_anew, share, _STARTUP, seen, rng)[len(of_anew) :]
+        tried = _Seen(self._seen, {proposal.digest for proposal in out})
+        found = repaired([*proposals, *anew], self._space, tried, self.repair)
         self._asked_anew.update(proposal.digest for proposal in found[len(proposals) :])
         return found
 
-    def _share_anew(self, count: int) -> int:
-        """How many of so many belong to a search that begins anew, which begins and ends here, when it is time."""
+    def _share_anew(self, count: int, tried: int) -> int:
+        """How many of so many belong to a search that begins anew, which begins and ends here, when it is time.
+
+        Args:
+            count: networks to be proposed.
+            tried: networks proposed before.
+        """
         if len(self._ladder.rungs) > 1:  # networks of two searches would not meet on them on equal terms
             return 0
         if self._anew and self._anew.doubt.waited >= _STUCK_ANEW:
             self._anew, self._asked_anew = None, set()
         if self._anew is None and self._memory.doubt.waited >= _STUCK:
             self._anew = Memory(self._memory.archive.typical_losses)
-        return (count + len(self._seen) % 2) // 2 if self._anew else 0
+        return (count + tried % 2) // 2 if self._anew else 0
 
     def _propose(
         self,
         memory: Memory,
-        proposals: list[Proposal],
+        believed: Sequence[Proposal],
         count: int,
         startup: int,
         seen: _Seen,
         rng: np.random.Generator,
-    ) -> None:
-        """Adds until there are `count`: spread while the memory has not seen `startup` of its own, then screened."""
-        archive = memory.archive
+    ) -> list[Proposal]:
+        """What is `believed`, and `count` more: spread until the memory has seen `startup` of its own, then screened.
+
+        Args:
+            memory: that learns of them.
+            believed: proposals whose evaluations it will learn of before.
+            count: proposals to add.
+            startup: records and proposals before the first is screened.
+            seen: digests that are not proposed; the new ones are added.
+            rng: of everything random.
+        """
+        archive, proposals, count = memory.archive, list(believed), len(believed) + count
         places = [self._space.features(proposal.genome) for proposal in proposals]
         known = self._memory.archive.records
         while len(proposals) < count and (len(archive.records) + len(proposals) < startup or not archive.can_teach):
@@ -177,31 +212,50 @@ class Evolution:
             # DEAP draws from the global generator; and these matrices are too small for threads to be worth waking.
             with seeded_random(rng), _linear_algebra().limit(limits=1):
                 self._screen(memory, proposals, count, seen, rng)
+        return proposals
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Remembers what came of the candidates."""
         told = self._turns.told(evaluations)
         early = self._generation == 0 or len(self._seen) < _STARTUP
-        for training, (candidate, evaluation) in zip(self._out, told, strict=True):
-            member = Member.of(candidate, rank_of(evaluation, self._objective))
-            new = not training.epochs
-            if new:
-                if candidate.digest in self._seen:
-                    continue
-                self._seen.add(candidate.digest)
-                is_elite = self._memory.archive.would_be_elite(member.rank, _ELITE)
-                self._credit.note(candidate.operator.removesuffix(REPAIRED), is_elite)
-            place, features = (candidate.generation, candidate.index), self._space.features(candidate.genome)
-            record = Record(member, candidate.epochs, features, place)
-            in_full = candidate.epochs == self._settings.epochs
-            self._memory.note(record, new, in_full, at_random=early and candidate.operator == "sample")
-            if self._anew and candidate.digest in self._asked_anew:
-                self._anew.note(record, new, in_full, at_random=False)
-            self._ladder.add(training.trained(candidate, member.rank))
+        for training, (candidate, evaluation) in zip(self._out.values(), told, strict=True):
+            self._note(training, candidate, evaluation, early)
+        self._trim()
+        self._out = {}
+        self._generation += 1
+
+    @property
+    def out(self) -> tuple[Candidate, ...]:
+        """See `OneByOne.out`."""
+        return self._pending.candidates
+
+    def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
+        """Remembers what came of the candidate."""
+        number, asked = self._pending.take(candidate)
+        self._note(self._out.pop(number), asked, self._turns.evaluation(evaluation), number < _STARTUP)
+        self._trim()
+
+    def _trim(self) -> None:
         for memory in filter(None, (self._memory, self._anew)):
             memory.archive.trim()
-        self._out = []
-        self._generation += 1
+
+    def _note(self, training: Training, candidate: Candidate, evaluation: Evaluation, early: bool) -> None:
+        """Learns from an evaluation; `early`: while candidates that are samples are spread over the space."""
+        member = Member.of(candidate, rank_of(evaluation, self._objective))
+        new = not training.epochs
+        if new:
+            if candidate.digest in self._seen:
+                return
+            self._seen.add(candidate.digest)
+            is_elite = self._memory.archive.would_be_elite(member.rank, _ELITE)
+            self._credit.note(candidate.operator.removesuffix(REPAIRED), is_elite)
+        place, features = (candidate.generation, candidate.index), self._space.features(candidate.genome)
+        record = Record(member, candidate.epochs, features, place)
+        in_full = candidate.epochs == self._settings.epochs
+        self._memory.note(record, new, in_full, at_random=early and candidate.operator == "sample")
+        if self._anew and candidate.digest in self._asked_anew:
+            self._anew.note(record, new, in_full, at_random=False)
+        self._ladder.add(training.trained(candidate, member.rank))
 
     def _spread(self, places: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
         """Of a few samples, the one that is farthest from all places."""
@@ -274,7 +328,7 @@ class Evolution:
     def state(self) -> dict[str, Any]:
         """The memories, the credit of the operators and the digests tried."""
         self._turns.check_settled("state")
-        return {
+        state = {
             "generation": self._generation,
             "memory": self._memory.to_json(self._space),
             "anew": self._anew and self._anew.to_json(self._space),
@@ -284,6 +338,9 @@ class Evolution:
             "seen": sorted(self._seen),
             "initial": [self._space.genome_to_json(genome) for genome in self._initial],
         }
+        if self._pending.asked:
+            state["out"] = [[number, training.to_json(self._space)] for number, training in self._out.items()]
+        return state | self._pending.state(self._space)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
@@ -295,12 +352,14 @@ class Evolution:
         self._credit = Credit.from_json(state["credit"])
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
-        self._out = []
+        self._out = {number: Training.from_json(value, self._space) for number, value in state.get("out", ())}
+        self._pending.restore(state, self._space)
         self._turns.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """What is at a rung and may go on to the next, and whose children start from its weights."""
-        return self._ladder.retained() | frozenset(self._parents.values())
+        """What is at a rung and may go on to the next, and what children start from, those that are out too."""
+        starting = {each.origin.place for each in self._pending.candidates if each.origin is not None}
+        return self._ladder.retained() | frozenset(self._parents.values()) | starting
 
 
 class _Seen(AbstractSet[str]):

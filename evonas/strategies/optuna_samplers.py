@@ -2,7 +2,9 @@
 
 The state is the history of trials, as JSON: a study is made anew from it, with a sampler whose seed derives from (run
 seed, generation), so that nothing of Optuna's is ever stored. CMA-ES alone remembers more than its trials; its study is
-played through again when a run is resumed.
+played through again when a run is resumed. Candidates that are out are running trials, of which each sampler makes what
+Optuna has it make: TPE takes them for bad ones (a constant liar), the Gaussian process for as good as the best so far
+or what it expects, CMA-ES nothing.
 
 What has no score is told so: TPE and the Gaussian process get the penalised loss of `evonas.strategies.ranking`
 (feasibility first, then the violation, failures last); CMA-ES gets a failed trial, which it draws again. Where a
@@ -23,9 +25,10 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
@@ -39,8 +42,9 @@ from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
 from evonas.strategies.coding import Coding
-from evonas.strategies.proposals import Proposal, new_proposal, sampled, to_candidates
-from evonas.strategies.ranking import Rank, is_feasible, penalised, rank_from_json, rank_of
+from evonas.strategies.pending import Pending
+from evonas.strategies.proposals import Proposal, new_proposal, sampled, to_candidate, to_candidates
+from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, penalised, rank_from_json, rank_of
 from evonas.strategies.turns import Turns
 from genomes.errors import InputError
 from genomes.space import FlatSpace, SearchSpace
@@ -50,14 +54,23 @@ __all__ = ["CMAES", "GaussianProcess", "TreeParzen"]
 
 @dataclass(frozen=True)
 class _Trial:
-    """What a sampler learns from: parameters, and what became of them."""
+    """What a sampler learns from: parameters, and what became of them.
+
+    Attributes:
+        parameters: as suggested.
+        rank: `UNRANKED` while it is out.
+        number: in the order of asking.
+        told_before: how many trials were told of before it was asked for.
+    """
 
     parameters: Mapping[str, Any]
     rank: Rank
+    number: int
+    told_before: int
 
 
 class _Sampled(ABC):
-    """A strategy that leaves the choice to a sampler of Optuna's."""
+    """A strategy that leaves the choice to a sampler of Optuna's. Meets `OneByOne`."""
 
     name: ClassVar[str]
     #: Whether the sampler models only parameters that every trial has, see `Coding`.
@@ -83,7 +96,11 @@ class _Sampled(ABC):
         self._seen: set[str] = set()
         self._study: optuna.Study | None = None
         self._asked: list[tuple[optuna.Trial, Mapping[str, Any]]] = []
+        #: By number, those that were asked for one by one and are out, and what Optuna knows them by.
+        self._out: dict[int, _Trial] = {}
+        self._running: dict[int, optuna.Trial] = {}
         self._turns = Turns(objective.name)
+        self._pending = Pending(self._settings)
 
     @abstractmethod
     def _sampler(self, seed: int) -> BaseSampler:
@@ -98,6 +115,7 @@ class _Sampled(ABC):
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The initial genomes, then what the sampler suggests, `count` or a generation at a time."""
         self._turns.check_ask(count)
+        self._pending.check_unused()
         rng = generation_rng(self._settings.seed or 0, len(self._history))
         seen, proposals = set(self._seen), []
         self._asked = []
@@ -111,15 +129,50 @@ class _Sampled(ABC):
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Adds the trials to the history."""
-        batch = []
-        told = self._turns.told(evaluations)
+        batch: list[_Trial] = []
+        told, before = self._turns.told(evaluations), len(self._told)
         for (candidate, evaluation), (trial, parameters) in zip(told, self._asked, strict=True):
             rank = rank_of(evaluation, self._objective)
-            batch.append(_Trial(parameters, rank))
+            batch.append(_Trial(parameters, rank, before + len(batch), before))
             self._seen.add(candidate.digest)
             if self.remembers:
                 self._finish(trial, rank)
         self._history.append(batch)
+
+    def ask_one(self) -> Candidate:
+        """The initial genomes, then what the sampler suggests, those that are out being running trials."""
+        number = self._pending.asked
+        self._turns.check_one_by_one(0 if number else len(self._history))
+        rng = generation_rng(self._settings.seed or 0, number)
+        genome, self._initial = (self._initial[0] if self._initial else None), self._initial[1:]
+        with _quiet():
+            study = self._prepared(int(rng.integers(2**32)))
+            proposal = self._proposed(study, genome, self._seen | self._pending.digests, rng)
+        ((trial, parameters),), self._asked = self._asked, []
+        self._out[number], self._running[number] = _Trial(parameters, UNRANKED, number, len(self._told)), trial
+        return self._pending.add(to_candidate(proposal, self._settings, self._pending.place))
+
+    @property
+    def out(self) -> tuple[Candidate, ...]:
+        """See `OneByOne.out`."""
+        return self._pending.candidates
+
+    def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
+        """Adds the trial to the history."""
+        number, _ = self._pending.take(candidate)
+        rank = rank_of(self._turns.evaluation(evaluation), self._objective)
+        if self.remembers:
+            with _quiet():
+                self._prepared(0)
+                self._finish(self._running[number], rank)
+        self._running.pop(number, None)
+        self._history.append([replace(self._out.pop(number), rank=rank)])
+        self._seen.add(candidate.digest)
+
+    @property
+    def _told(self) -> list[_Trial]:
+        """The trials that were told of, in that order."""
+        return [trial for batch in self._history for trial in batch]
 
     def _proposed(self, study: optuna.Study, initial: Any, seen: set[str], rng: np.random.Generator) -> Proposal:
         """The next suggestion, or its neighbour; of an initial genome, the genome itself."""
@@ -152,22 +205,35 @@ class _Sampled(ABC):
         return self._study
 
     def _replay(self, study: optuna.Study) -> None:
+        told = self._told
         if self.remembers:
-            for batch in self._history:
-                for told in batch:
-                    study.enqueue_trial(dict(told.parameters))
-                asked = [study.ask() for _ in batch]
-                for trial in asked:
-                    # Fixed parameters ask the sampler for nothing, and it has to note the trial before any is told.
-                    _ = trial.relative_params
-                    self._coding.suggested(trial)
-                for trial, told in zip(asked, batch, strict=True):
-                    self._finish(trial, told.rank)
+            self._play(study, told)
             return
-        trials = [told for batch in self._history for told in batch]
-        for told, loss in zip(trials, penalised([each.rank for each in trials]), strict=True):
-            distributions = {name: self._coding.distributions[name] for name in told.parameters}
-            study.add_trial(create_trial(params=dict(told.parameters), distributions=distributions, value=loss))
+        losses: list[float | None] = [*penalised([each.rank for each in told]), *(None for _ in self._out)]
+        for each, loss in zip([*told, *self._out.values()], losses, strict=True):
+            study.add_trial(
+                create_trial(
+                    params=dict(each.parameters),
+                    distributions={name: self._coding.distributions[name] for name in each.parameters},
+                    state=TrialState.RUNNING if loss is None else TrialState.COMPLETE,
+                    value=loss,
+                )
+            )
+
+    def _play(self, study: optuna.Study, told: Sequence[_Trial]) -> None:
+        """Asks and tells as it was asked and told before."""
+        waiting = deque(sorted([*told, *self._out.values()], key=lambda each: (each.told_before, each.number)))
+        self._running = {}
+        for place in range(len(told) + 1):
+            while waiting and waiting[0].told_before <= place:
+                each = waiting.popleft()
+                study.enqueue_trial(dict(each.parameters))
+                trial = self._running[each.number] = study.ask()
+                # Fixed parameters ask the sampler for nothing, and it has to note the trial before any is told.
+                _ = trial.relative_params
+                self._coding.suggested(trial)
+            if place < len(told):
+                self._finish(self._running.pop(told[place].number), told[place].rank)
 
     def _finish(self, trial: optuna.Trial, rank: Rank) -> None:
         assert self._study is not None
@@ -179,21 +245,26 @@ class _Sampled(ABC):
     def state(self) -> dict[str, Any]:
         """The history of trials, generation by generation, and the digests tried."""
         self._turns.check_settled("state")
-        return {
-            "history": [
-                [{"parameters": dict(trial.parameters), "rank": list(trial.rank)} for trial in batch]
-                for batch in self._history
-            ],
+        one_by_one = self._pending.state(self._space)
+        initial = self._initial if one_by_one or not self._history else ()
+        state = {
+            "history": [[_to_json(trial, bool(one_by_one)) for trial in batch] for batch in self._history],
             "seen": sorted(self._seen),
-            "initial": [] if self._history else [self._space.genome_to_json(genome) for genome in self._initial],
+            "initial": [self._space.genome_to_json(genome) for genome in initial],
         }
+        if one_by_one:
+            state["out"] = [_to_json(trial, True) for trial in self._out.values()]
+        return state | one_by_one
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
-        self._history = [
-            [_Trial(dict(trial["parameters"]), rank_from_json(trial["rank"])) for trial in batch]
-            for batch in state["history"]
-        ]
+        self._history = []
+        for batch in state["history"]:
+            before = len(self._told)
+            self._history.append([_from_json(trial, before + k, before) for k, trial in enumerate(batch)])
+        out = [_from_json(trial, 0, 0) for trial in state.get("out", ())]
+        self._out, self._running = {trial.number: trial for trial in out}, {}
+        self._pending.restore(state, self._space)
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._study, self._asked = None, []
@@ -202,6 +273,21 @@ class _Sampled(ABC):
     def retained(self) -> frozenset[tuple[int, int]]:
         """Starts nothing from what was trained before."""
         return frozenset()
+
+
+def _to_json(trial: _Trial, one_by_one: bool) -> dict[str, Any]:
+    value = {"parameters": dict(trial.parameters), "rank": list(trial.rank)}
+    return value | ({"number": trial.number, "told_before": trial.told_before} if one_by_one else {})
+
+
+def _from_json(value: Mapping[str, Any], number: int, told_before: int) -> _Trial:
+    """The trial back; of generations, which are told of as a whole, number and tellings follow from the place."""
+    return _Trial(
+        dict(value["parameters"]),
+        rank_from_json(value["rank"]),
+        int(value.get("number", number)),
+        int(value.get("told_before", told_before)),
+    )
 
 
 class TreeParzen(_Sampled):
@@ -228,14 +314,13 @@ class GaussianProcess(_Sampled):
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """As the others', on one thread: the matrices are small, and sums come out the same on every run."""
-        import torch
-
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with _one_thread():
             return super().ask(count)
-        finally:
-            torch.set_num_threads(threads)
+
+    def ask_one(self) -> Candidate:
+        """As the others', on one thread."""
+        with _one_thread():
+            return super().ask_one()
 
     def _sampler(self, seed: int) -> BaseSampler:
         return GPSampler(seed=seed, warn_independent_sampling=False)
@@ -252,6 +337,19 @@ class CMAES(_Sampled):
         usual = 4 + math.floor(3 * math.log(numbers))
         size = max(usual, settings.offspring or settings.population)
         return CmaEsSampler(seed=seed, popsize=size, warn_independent_sampling=False)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keeps torch to one thread."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from evonas.evaluation import Candidate
 from evonas.seeds import candidate_seed, generation_rng
 from genomes.space import SearchSpace
 
-__all__ = ["ATTEMPTS", "Proposal", "new_proposal", "sampled", "sampled_generation", "to_candidates"]
+__all__ = ["ATTEMPTS", "Proposal", "new_proposal", "sampled", "sampled_generation", "to_candidate", "to_candidates"]
 
 #: How often a genome that was tried before is drawn again before it is let through: a small space runs out of new ones.
 #: What is let through costs nothing, its evaluation is known.
@@ -70,16 +70,18 @@ def sampled_generation(
 
 def to_candidates(proposals: Sequence[Proposal], settings: Settings, generation: int) -> list[Candidate]:
     """The proposals as one generation of candidates."""
-    return [
-        Candidate(
-            genome=proposal.genome,
-            digest=proposal.digest,
-            seed=candidate_seed(settings.seed or 0, proposal.digest),
-            epochs=settings.epochs,
-            generation=generation,
-            index=index,
-            parents=proposal.parents,
-            operator=proposal.operator,
-        )
-        for index, proposal in enumerate(proposals)
-    ]
+    return [to_candidate(proposal, settings, (generation, index)) for index, proposal in enumerate(proposals)]
+
+
+def to_candidate(proposal: Proposal, settings: Settings, place: tuple[int, int]) -> Candidate:
+    """The proposal as the candidate with that generation and index."""
+    return Candidate(
+        genome=proposal.genome,
+        digest=proposal.digest,
+        seed=candidate_seed(settings.seed or 0, proposal.digest),
+        epochs=settings.epochs,
+        generation=place[0],
+        index=place[1],
+        parents=proposal.parents,
+        operator=proposal.operator,
+    )

@@ -12,7 +12,8 @@ from typing import Any
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
-from evonas.strategies.proposals import Proposal, sampled_generation, to_candidates
+from evonas.strategies.pending import Pending
+from evonas.strategies.proposals import Proposal, sampled_generation, to_candidate, to_candidates
 from evonas.strategies.turns import Turns
 from genomes.space import SearchSpace
 
@@ -20,7 +21,7 @@ __all__ = ["RandomSearch"]
 
 
 class RandomSearch:
-    """Samples `population` genomes a generation, none twice while the space has others."""
+    """Samples `population` genomes a generation, none twice while the space has others. Meets `OneByOne`."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -30,10 +31,12 @@ class RandomSearch:
         self._generation = 0
         self._seen: set[str] = set()
         self._turns = Turns(objective.name)
+        self._pending = Pending(settings)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The next sample of `population` candidates."""
         self._turns.check_ask(count)
+        self._pending.check_unused()
         initial: Sequence[Any] = () if self._generation else self._initial
         proposals: list[Proposal] = sampled_generation(
             self._space,
@@ -51,11 +54,30 @@ class RandomSearch:
             self._seen.add(candidate.digest)
         self._generation += 1
 
+    def ask_one(self) -> Candidate:
+        """The next sample, while others are out."""
+        self._turns.check_one_by_one(self._generation)
+        number, seen = self._pending.asked, self._seen | self._pending.digests
+        (proposal,) = sampled_generation(self._space, self._initial[:1], self._settings, number, seen, 1)
+        self._initial = self._initial[1:]
+        return self._pending.add(to_candidate(proposal, self._settings, self._pending.place))
+
+    @property
+    def out(self) -> tuple[Candidate, ...]:
+        """See `OneByOne.out`."""
+        return self._pending.candidates
+
+    def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
+        """Forgets the score."""
+        self._pending.take(candidate)
+        self._seen.add(candidate.digest)
+
     def state(self) -> dict[str, Any]:
         """The generation's number and the digests tried."""
         self._turns.check_settled("state")
         initial = [] if self._generation else [self._space.genome_to_json(genome) for genome in self._initial]
-        return {"generation": self._generation, "seen": sorted(self._seen), "initial": initial}
+        state = {"generation": self._generation, "seen": sorted(self._seen), "initial": initial}
+        return state | self._pending.state(self._space)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
@@ -63,6 +85,7 @@ class RandomSearch:
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._turns.reset()
+        self._pending.restore(state, self._space)
 
     def retained(self) -> frozenset[tuple[int, int]]:
         """Starts nothing from what was trained before."""

@@ -38,6 +38,12 @@ class Turns:
                 f"{call}() must wait until tell() has given the {count} evaluations that ask() asked for"
             )
 
+    def check_one_by_one(self, generations: int) -> None:
+        """Raises RuntimeError where so many generations, or one that waits to be told, were asked for as a whole."""
+        self.check_settled("ask_one")
+        if generations:
+            raise RuntimeError("ask_one() must not follow ask(): ask for generations or one by one, not both")
+
     def asked(self, candidates: list[Candidate]) -> list[Candidate]:
         """Notes that the candidates are out."""
         self._asked = candidates
@@ -54,11 +60,12 @@ class Turns:
             raise RuntimeError("tell() must follow ask(): no generation is waiting for evaluations")
         if len(evaluations) != len(self._asked):
             raise ValueError(f"tell() takes {len(self._asked)} evaluations, one a candidate, not {len(evaluations)}")
-        pairs = list(zip(self._asked, map(self._evaluation, evaluations), strict=True))
+        pairs = list(zip(self._asked, map(self.evaluation, evaluations), strict=True))
         self._asked = None
         return pairs
 
-    def _evaluation(self, told: Evaluation | float) -> Evaluation:
+    def evaluation(self, told: Evaluation | float) -> Evaluation:
+        """What was told, as an evaluation."""
         if isinstance(told, Evaluation):
             return told
         score = float(told)

@@ -24,7 +24,6 @@ class Device:
         compile_seconds, node_compile_seconds: to compile a program, and for each node of it.
         compile_weight: what a second of compilation counts against one of training. Above 1: fewer, wider programs are
             more often reused by later generations.
-        lanes: programs that run at a time.
     """
 
     slots: tuple[int, ...]
@@ -38,7 +37,6 @@ class Device:
     compile_seconds: float
     node_compile_seconds: float
     compile_weight: float
-    lanes: int
 
 
 # Multiples of 16: a full AVX-512 register of float32; ragged widths cost up to 1.6 times as much.
@@ -55,7 +53,6 @@ CPU = Device(
     compile_seconds=0.65,
     node_compile_seconds=0.4,
     compile_weight=1.8,
-    lanes=2,
 )
 GPU = Device(
     slots=tuple(2**k for k in range(14)),
@@ -69,7 +66,6 @@ GPU = Device(
     compile_seconds=4.0,
     node_compile_seconds=1.0,
     compile_weight=1.0,
-    lanes=1,
 )
 
 

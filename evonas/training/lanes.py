@@ -1,14 +1,14 @@
-"""Who trains what next: members wait in a queue for each program, and lanes (threads) work through the queues.
+"""Who trains what next: members wait in a queue for each program, and one thread works through the programs.
 
-A free lane goes to a program that no other lane works at, so that one compiles while another trains; when all are
-taken it helps where most work waits. Which lane and slot a member gets, and beside whom, changes no bit of its result.
+The costliest program comes first. Which slot a member gets, and beside whom, changes no bit of its result. The thread
+is there so that whoever waits for results hears of headway while a program runs.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from evonas.training.shape import ProgramShape
 
 __all__ = ["Queues", "run_parts"]
 
-#: How often those who wait are told that the lanes make headway.
+#: How often those who wait are told that the training makes headway.
 _HEADWAY_SECONDS = 5.0
 
 #: Position of a member, what came of it (a text where there is nothing), and its share of the seconds.
@@ -29,48 +29,29 @@ Result = tuple[int, Snapshot | str, float]
 
 
 class Queues:
-    """Members that wait, by program, and how many lanes work at each. Safe to share between threads."""
+    """Members that wait, by program."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         """Queues the members of the parts, in their order."""
-        self._lock = threading.Lock()
         self._waiting: dict[ProgramShape, deque[int]] = {}
         self._seconds: dict[ProgramShape, float] = {}
-        self._lanes: Counter[ProgramShape] = Counter()
         for part in parts:
             self.put(part.shape, part.members, part.seconds / max(len(part.members), 1))
 
     def put(self, shape: ProgramShape, members: Sequence[int], seconds: float = 0.0) -> None:
         """Lets members wait for a program; `seconds` is what one of them is estimated to take."""
-        with self._lock:
-            self._waiting.setdefault(shape, deque()).extend(members)
-            self._seconds[shape] = max(seconds, self._seconds.get(shape, 0.0))
+        self._waiting.setdefault(shape, deque()).extend(members)
+        self._seconds[shape] = max(seconds, self._seconds.get(shape, 0.0))
 
-    def enter(self) -> ProgramShape | None:
-        """The program that a free lane is to work at: the costliest where nobody works, or where most work waits."""
-        with self._lock:
-            open_ones = [shape for shape, members in self._waiting.items() if members]
-            if not open_ones:
-                return None
-
-            def urgency(shape: ProgramShape) -> tuple[bool, float]:
-                lanes = self._lanes[shape]
-                return not lanes, len(self._waiting[shape]) * self._seconds[shape] / (lanes + 1)
-
-            shape = max(open_ones, key=urgency)
-            self._lanes[shape] += 1
-            return shape
-
-    def leave(self, shape: ProgramShape) -> None:
-        """A lane has ended its work at a program."""
-        with self._lock:
-            self._lanes[shape] -= 1
+    def next(self) -> ProgramShape | None:
+        """The program for which most work waits; None where none does."""
+        left = [shape for shape, members in self._waiting.items() if members]
+        return max(left, key=lambda shape: len(self._waiting[shape]) * self._seconds[shape], default=None)
 
     def take(self, shape: ProgramShape, count: int) -> list[int]:
         """The next members of a program, at most `count`."""
-        with self._lock:
-            waiting = self._waiting[shape]
-            return [waiting.popleft() for _ in range(min(count, len(waiting)))]
+        waiting = self._waiting[shape]
+        return [waiting.popleft() for _ in range(min(count, len(waiting)))]
 
 
 def run_parts(
@@ -84,7 +65,7 @@ def run_parts(
     data: Mapping[str, dict[str, Any]],
     is_out_of_memory: Callable[[BaseException], bool],
 ) -> Iterator[Result | None]:
-    """Trains the members of all parts; yields each as it ends, and None now and then while the lanes make headway.
+    """Trains the members of all parts; yields each as it ends, and None now and then while there is headway.
 
     Where memory runs out, the program's slots are halved and what it held is trained again. `data` are rows by view.
     """
@@ -129,20 +110,16 @@ def run_parts(
             else:
                 queues.put(need, [k])
 
-    def lane() -> None:
+    def work() -> None:
         try:
-            while not stop.is_set() and (shape := queues.enter()) is not None:
-                try:
-                    work_at(shape)
-                finally:
-                    queues.leave(shape)
+            while not stop.is_set() and (shape := queues.next()) is not None:
+                work_at(shape)
         except BaseException as error:
             finished.put(error)
 
     left = sum(len(part.members) for part in parts)
-    lanes = [threading.Thread(target=lane, daemon=True) for _ in range(min(planner.device.lanes, left))]
-    for each in lanes:
-        each.start()
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
     try:
         while left:
             try:
@@ -158,5 +135,4 @@ def run_parts(
             yield result
     finally:
         stop.set()
-        for each in lanes:
-            each.join()
+        worker.join()

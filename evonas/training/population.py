@@ -1,14 +1,12 @@
 """`PopulationTrainer`: trains a whole generation of different dense networks in a few compiled programs.
 
-Every fold and replicate of a candidate is one more member. The planner says which members share a program; `lanes`
-threads work through them (`lanes.py`), so that one trains while another compiles; that changes no bit of a result.
+For GPUs; on CPUs it is there to be tested, and the native trainer is faster. Every fold and replicate of a candidate is
+one more member. The planner says which members share a program; programs run one after the other (`lanes.py`).
 """
 
 from __future__ import annotations
 
 import math
-import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -55,8 +53,8 @@ class PopulationTrainer:
             settings: what is the same for every network.
         """
         self._backend = current_backend()
-        device = GPU if self._backend.on_gpu() else replace(CPU, lanes=os.cpu_count() or 1)
-        self._backend.configure(device.lanes)
+        device = GPU if self._backend.on_gpu() else CPU
+        self._backend.configure()
         self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
         self._planner = Planner(device)
         self._programs = _Programs(self._backend)
@@ -193,20 +191,18 @@ class _Work:
 
 
 class _Programs:
-    """Compiled programs by shape, shared by the lanes."""
+    """Compiled programs by shape."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
         self._held: dict[ProgramShape, Callable[..., Any]] = {}
-        self._lock = threading.Lock()
 
     def __call__(self, shape: ProgramShape) -> Callable[..., Any]:
-        with self._lock:
-            program = self._held.pop(shape, None) or build_program(shape, self._backend)
-            self._held[shape] = program
-            while len(self._held) > _PROGRAMS_KEPT:
-                del self._held[next(iter(self._held))]
-            return program
+        program = self._held.pop(shape, None) or build_program(shape, self._backend)
+        self._held[shape] = program
+        while len(self._held) > _PROGRAMS_KEPT:
+            del self._held[next(iter(self._held))]
+        return program
 
 
 def _folds(data: PreparedData) -> tuple[Fold, ...]:

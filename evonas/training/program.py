@@ -214,10 +214,8 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
                 since = schedule["first_step"] + e * schedule["slot_steps"] + t
                 return t + 1, *step(e * shape.steps + t, since, active, learner, total, members, schedule, data)
 
-            total = ops.zeros((shape.slots,), "float32")
-            if shape.steps:
-                begin = (ops.zeros((), "int32"), learner, total)
-                _, learner, total = backend.loop(lambda t, *_: t < schedule["num_steps"], body, begin)
+            begin = (ops.zeros((), "int32"), learner, ops.zeros((shape.slots,), "float32"))
+            _, learner, total = backend.loop(lambda t, *_: t < schedule["num_steps"], body, begin)
             loss, outputs = validate(learner, members, data)
 
             better = ops.logical_and(active, loss < state["best_loss"])

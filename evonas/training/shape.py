@@ -23,7 +23,7 @@ class ProgramShape:
         widths: padded units of each hidden layer.
         edges: (source, node) pairs, sorted; 0 is the input, `len(widths) + 1` the output.
         rows: rows of the largest batch.
-        steps: the most steps of an epoch; 0 for a program that trains nothing.
+        steps: the most steps of an epoch.
         epochs: the most epochs of a call.
         chunks: parts of `chunk_rows` rows in which the validation rows pass.
         batch_norm, layer_norm, dropout, penalised: whether any network has it (penalised: an L2 penalty).

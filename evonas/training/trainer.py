@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from evonas.evaluation import Evaluation
     from evonas.snapshot import Snapshot
 
-__all__ = ["Trainer", "TrainingSettings", "TrainingTask"]
+__all__ = ["Source", "StreamingTrainer", "Trainer", "TrainingSettings", "TrainingTask", "slots_of", "streamed"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class TrainingSettings:
         max_parameters: trainable parameters that a network may have; larger ones are not trained. What is known from
             the genome is checked before it comes here.
         objectives: of the run, when there are several.
+        threads: networks to train at a time, where each is trained by itself; None for all cores. Changes no result.
     """
 
     trainer: str = "native"
@@ -73,6 +74,7 @@ class TrainingSettings:
     max_latency_ms: float | None = None
     max_parameters: int | None = None
     objectives: tuple[str, ...] | None = None
+    threads: int | None = None
 
     @property
     def takes_latency(self) -> bool:
@@ -94,3 +96,45 @@ class Trainer(Protocol):
     def train(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[Mapping[int, Evaluation]]:
         """As `Evaluator.evaluate`: yields position -> evaluation in parts; `done` never changes a result."""
         ...
+
+
+#: Gives the next task and its number; None while there is none.
+Source = Callable[[], tuple[int, TrainingTask] | None]
+
+
+@runtime_checkable
+class StreamingTrainer(Protocol):
+    """A trainer of several networks at a time, each by itself, that takes another one as soon as one is done."""
+
+    @property
+    def threads(self) -> int:
+        """Networks in training at a time."""
+        ...
+
+    def stream(self, source: Source) -> Iterator[Mapping[int, Evaluation]]:
+        """Trains what `source` gives, and yields number -> evaluation as each is done, without end.
+
+        Asks `source` at once after a result was taken, and while a thread is free several times a second; yields
+        an empty mapping where nothing came for as long. Closing the iterator stops the trainings.
+        """
+        ...
+
+
+def slots_of(trainer: Trainer) -> int:
+    """Networks that a trainer has in training at a time when it is given them one by one."""
+    return trainer.threads if isinstance(trainer, StreamingTrainer) else 1
+
+
+def streamed(trainer: Trainer, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
+    """What the trainer makes of the tasks that `source` gives, as `StreamingTrainer.stream`; one by one if need be."""
+    if isinstance(trainer, StreamingTrainer):
+        yield from trainer.stream(source)
+        return
+    while True:
+        given = source()
+        if given is None:
+            yield {}
+            continue
+        number, task = given
+        for part in trainer.train([task], frozenset()):
+            yield {number: part[0]} if part else {}

@@ -123,6 +123,7 @@ BAD_INPUT: dict[str, tuple[Callable[[], None], list[str], list[str]]] = {
     "timeout of words": (nothing, [*OWN, "--candidate-timeout", "soon"], ["candidate_timeout", "'soon'", "10m"]),
     "no timeout": (nothing, [*OWN, "--candidate-timeout", "0.1s"], ["candidate_timeout", "at least 1", "0.1"]),
     "timeout of a year": (nothing, [*OWN, "--candidate-timeout", "9000h"], ["candidate_timeout", "at most", "30 days"]),
+    "no thread": (nothing, [*OWN, "--threads", "0"], ["threads", "1 to 1024", "0"]),
     "memory of words": (nothing, [*OWN, "--worker-memory", "lots"], ["worker_memory", "'lots'", "4GiB"]),
     "no memory": (nothing, [*OWN, "--worker-memory", "100MB"], ["worker_memory", "at least 1 GiB", "'100MB'"]),
     "absurd memory": (nothing, [*OWN, "--worker-memory", "9000TiB"], ["worker_memory", "at most 1024 TiB"]),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -73,10 +75,40 @@ class StubTrainer:
                 yield {position: Evaluation(Status.OK, {"rmse": float(units + task.seed)})}
 
 
+class ThreadedTrainer(StubTrainer):
+    """Trains two networks at a time."""
+
+    threads = 2
+
+    def stream(self, source):
+        results, training = queue.Queue(), 0
+
+        def run(number, task):
+            try:
+                found = next(part for part in self.train([task]) if part)
+                results.put((number, found[0]))
+            except BaseException as error:
+                results.put((number, error))
+
+        while True:
+            while training < self.threads and (given := source()) is not None:
+                threading.Thread(target=run, args=given, daemon=True).start()
+                training += 1
+            try:
+                number, found = results.get(timeout=0.05)
+            except queue.Empty:
+                yield {}
+                continue
+            training -= 1
+            if isinstance(found, BaseException):
+                raise found
+            yield {number: found}
+
+
 if __name__ == "__main__":
     if "--small" in sys.argv:
         worker.GROWTH_BYTES, worker.EVALUATIONS_AT_LEAST = -1, 2
     worker.serve(
-        *(int(sys.argv[-2]), int(sys.argv[-1]), StubTrainer),
+        *(int(sys.argv[-2]), int(sys.argv[-1]), ThreadedTrainer if "--threads" in sys.argv else StubTrainer),
         lambda trainer, own: print(f"loading for {trainer}", flush=True),
     )

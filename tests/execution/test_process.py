@@ -16,6 +16,7 @@ import pytest
 from evonas.evaluation import Status
 from evonas.execution import Limits, WorkerError, standing_by
 from evonas.execution.child import WorkerProcess
+from evonas.interruption import Abandoned
 from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
 
@@ -273,3 +274,25 @@ def test_a_network_that_takes_too_long_fails_alone_though_it_makes_headway(data_
         found = collected(evaluator.evaluate(tasks))
     assert [found[k].status is Status.OK for k in range(3)] == [True, False, True]
     assert found[1].reason == "the worker process took longer than the 1.5 s that a network may"
+
+
+@pytest.mark.parametrize(("units", "goes_on"), [(8, True), (SPIN, False)])
+def test_a_wait_is_given_up_and_the_worker_goes_on_or_is_replaced(evaluator, units, goes_on):
+    evaluator.ping()
+    pid, until = evaluator.pid, time.monotonic() + 0.3
+    evaluator.abandon_when(lambda: time.monotonic() > until)
+    with pytest.raises(Abandoned):
+        collected(evaluator.evaluate(candidates(units, epochs=3000)))
+    assert time.monotonic() - until < 1.0
+    evaluator.abandon_when(lambda: False)
+    assert collected(evaluator.evaluate(candidates(5)))[0].scores == {"rmse": 5.0}
+    assert (evaluator.pid == pid) == goes_on
+
+
+def test_the_wait_for_a_worker_to_start_is_given_up_too(evaluator):
+    evaluator.abandon_when(lambda: True)
+    with pytest.raises(Abandoned):
+        evaluator.ping()
+    evaluator.abandon_when(lambda: False)
+    evaluator.ping()
+    assert evaluator.start_seconds > 0

@@ -16,8 +16,8 @@ from .networks import data
 __all__ = ["EACH_ITS_OWN", "ONE_PROGRAM", "assert_alike", "trainer"]
 
 #: No compilation pays, so that all share one program.
-ONE_PROGRAM = replace(CPU, compile_seconds=1e9, lanes=1)
-EACH_ITS_OWN = replace(CPU, compile_seconds=0.0, node_compile_seconds=0.0, slots=(1,), lanes=2)
+ONE_PROGRAM = replace(CPU, compile_seconds=1e9)
+EACH_ITS_OWN = replace(CPU, compile_seconds=0.0, node_compile_seconds=0.0, slots=(1,))
 
 
 def trainer(prepared=None, device=None, **settings):

@@ -86,3 +86,23 @@ def test_padding_changes_no_element():
 
 def test_the_same_call_gives_the_same_mask():
     np.testing.assert_array_equal(masks([5], [1]), masks([5], [1]))
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**31 - 1, 2**32 - 1])
+def test_the_native_kernel_has_the_same_masks(seed):
+    """Through its gradient by what is dropped: one row at a time is enough to see each factor."""
+    from evonas.training.native.lowering import Builder
+
+    from .native.reference import keep_mask as in_numpy
+    from .native.test_operations import gradients
+
+    rate, rows, units = 0.3, 5, 9
+    expected = masks([np.int64(seed).astype(np.int32)], [0], layer=4, rate=rate, rows=rows, units=units)[0]
+    np.testing.assert_array_equal(in_numpy(seed, 0, 4, rate, rows, units), expected)
+    builder = Builder(rows, rows)
+    program = builder.finish(builder.dropout(builder.dense([builder.input], units, "h", bias=False), rate, 4))
+    weights = {"h/kernel": np.zeros((rows, units), np.float32)}
+    # Each row sees its own weights, and the gradient of a mean absolute error is the mask over the size.
+    x, y = np.eye(rows, dtype=np.float32), np.full((rows, units), -1, np.float32)
+    found, _ = gradients(program, weights, x, y, "mae", seed=seed)
+    np.testing.assert_allclose(found["h/kernel"] * rows * units, expected, rtol=1e-6)

@@ -1,8 +1,8 @@
-"""Every gene value: the population trainer gives the numbers of `keras.Model.fit`.
+"""Every gene value: the native and the population trainer give the numbers of `keras.Model.fit`.
 
-Each key of the table is one call of `PopulationTrainer.train`; each network is then trained alone by `SingleTrainer`,
-which is Keras itself, and some by a loop written out here. Dropout is compared by sharing masks: Keras gets a layer
-that multiplies by the population trainer's own (whose distribution `test_dropout.py` checks).
+Each key of the table is one call of `train`; each network is then trained alone by `SingleTrainer`, which is Keras
+itself, once for all trainers, and some by a loop written out here. Dropout is compared by sharing masks: Keras gets a
+layer that multiplies by those of `evonas.training.dropout` (whose distribution `test_dropout.py` checks).
 """
 
 from __future__ import annotations
@@ -24,34 +24,37 @@ from genomes.vocabulary import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMI
 
 from .gene_table import SEEDS, TABLE, rows
 from .networks import graph, task, trained
+from .trainers import TRAINERS
 
 EPOCHS = 5
 CLOSE = 1e-4
 ROWS = [(key, name) for key, networks in TABLE.items() for name in networks]
 
 
+#: Those that are compared with Keras.
+OURS = [name for name in TRAINERS if name != "single"]
+
+
 def settings(loss):
     return TrainingSettings(loss=loss, patience=None)
 
 
-def population(kind, loss, weighted, networks):
+def together(trainer, kind, loss, weighted, networks):
     """Name -> evaluation of networks trained in one call."""
-    from evonas.training.population import PopulationTrainer
-
-    trainer = PopulationTrainer(rows(kind, weighted), settings(loss))
-    found = trained(trainer, [task(network, EPOCHS, SEEDS.get(name, 7)) for name, network in networks.items()])
+    made = TRAINERS[trainer](rows(kind, weighted), settings(loss))
+    found = trained(made, [task(network, EPOCHS, SEEDS.get(name, 7)) for name, network in networks.items()])
     return {name: found[k] for k, name in enumerate(networks)}
 
 
 @pytest.fixture(scope="module")
 def crowd():
-    """Key -> name -> evaluation, each key trained when it is first asked for."""
+    """(trainer, key) -> name -> evaluation, each key trained when it is first asked for."""
     held = {}
 
-    def of(key):
-        if key not in held:
-            held[key] = population(*key, TABLE[key])
-        return held[key]
+    def of(trainer, key):
+        if (trainer, key) not in held:
+            held[trainer, key] = together(trainer, *key, TABLE[key])
+        return held[trainer, key]
 
     return of
 
@@ -89,17 +92,18 @@ def test_the_numbers_are_those_of_keras(crowd, key, name):
     from evonas.training.single import SingleTrainer
 
     kind, loss, weighted = key
-    found = crowd(key)[name]
     one = task(TABLE[key][name], EPOCHS, SEEDS[name])
     (reference,) = trained(SingleTrainer(rows(kind, weighted), settings(loss)), [one]).values()
-    assert_same(found, reference.curve, reference.train_curve)
-    assert found.best_epoch == reference.best_epoch
-    assert found.parameters == reference.parameters
-    assert dict(found.scores) == pytest.approx(dict(reference.scores), rel=CLOSE)
-    assert found.weights.keys() == reference.weights.keys()
-    for part, value in reference.weights.items():
-        assert found.weights[part].shape == value.shape
-        np.testing.assert_allclose(found.weights[part], value, rtol=1e-3, atol=1e-3)
+    for trainer in OURS:
+        found = crowd(trainer, key)[name]
+        assert_same(found, reference.curve, reference.train_curve)
+        assert found.best_epoch == reference.best_epoch
+        assert found.parameters == reference.parameters
+        assert dict(found.scores) == pytest.approx(dict(reference.scores), rel=CLOSE)
+        assert found.weights.keys() == reference.weights.keys()
+        for part, value in reference.weights.items():
+            assert found.weights[part].shape == value.shape
+            np.testing.assert_allclose(found.weights[part], value, rtol=1e-3, atol=1e-3)
 
 
 def by_hand(model, network, prepared, seed, optimizer, loss):
@@ -199,7 +203,8 @@ def test_the_numbers_are_those_of_keras_written_out(crowd, key, name, build):
     network = TABLE[key][name]
     model, optimizer, loss = build(network)
     curve, train_curve = by_hand(model, network, rows(key[0], key[2]), SEEDS[name], optimizer, loss)
-    assert_same(crowd(key)[name], curve, train_curve)
+    for trainer in OURS:
+        assert_same(crowd(trainer, key)[name], curve, train_curve)
 
 
 DROPOUTS = {
@@ -211,12 +216,12 @@ DROPOUTS = {
 
 @pytest.fixture(scope="module")
 def dropped():
-    """The networks with dropout, and "plain ..." ones without."""
+    """Trainer -> the networks with dropout, and "plain ..." ones without."""
     plain = {f"plain {name}": network.copy() for name, network in DROPOUTS.items()}
     for network in plain.values():
         for node in range(1, len(network) - 1):
             network.nodes[node]["dropout"] = 0.0
-    return population("regression", "mse", False, DROPOUTS | plain)
+    return {trainer: together(trainer, "regression", "mse", False, DROPOUTS | plain) for trainer in OURS}
 
 
 @pytest.mark.keras
@@ -229,7 +234,7 @@ def test_dropout_with_shared_masks_gives_the_numbers_of_keras(dropped, name):
     network = DROPOUTS[name]
 
     class SharedMask(keras.layers.Layer):
-        """Dropout whose masks are those of the population trainer: of (seed, step, layer)."""
+        """Dropout whose masks are functions of (seed, step, layer)."""
 
         def __init__(self, node):
             super().__init__()
@@ -268,13 +273,15 @@ def test_dropout_with_shared_masks_gives_the_numbers_of_keras(dropped, name):
         optimizer(),
         keras.losses.MeanSquaredError(),
     )
-    assert_same(dropped[name], curve, train_curve)
+    for found in dropped.values():
+        assert_same(found[name], curve, train_curve)
 
 
 @pytest.mark.keras
 @pytest.mark.parametrize("name", DROPOUTS)
 def test_dropout_does_something(dropped, name):
-    assert abs(dropped[f"plain {name}"].train_curve[-1] / dropped[name].train_curve[-1] - 1.0) > 1e-2
+    for found in dropped.values():
+        assert abs(found[f"plain {name}"].train_curve[-1] / found[name].train_curve[-1] - 1.0) > 1e-2
 
 
 @pytest.mark.keras

@@ -54,7 +54,7 @@ def test_the_last_ones_move_to_a_smaller_program_when_that_pays(together):
     straight, kept = together
     assert {shape.slots for shape in kept.shapes} == {4}
     # Compiling costs nothing, so it pays as soon as half the slots are idle; steps cost by the slot.
-    free = replace(CPU, slots=(4,), compile_seconds=0.0, node_compile_seconds=0.0, step_overhead=0.0, lanes=1)
+    free = replace(CPU, slots=(4,), compile_seconds=0.0, node_compile_seconds=0.0, step_overhead=0.0)
     found, programs = noted(free, TASKS)
     slots = [shape.slots for shape in programs.shapes]
     assert slots[0] == 4
@@ -108,7 +108,7 @@ def test_batch_sizes_side_by_side_take_their_own_steps():
     found, programs = noted(replace(ONE_PROGRAM, slots=(4,)), tasks)
     assert len(set(programs.shapes)) == 1
     for k, each in enumerate(tasks):
-        alone, _ = noted(replace(CPU, slots=(1,), lanes=1), [each])
+        alone, _ = noted(replace(CPU, slots=(1,)), [each])
         assert_alike(found[k], alone[0])
 
 
@@ -120,7 +120,7 @@ def test_neighbours_and_slots_change_no_bit():
         {"activation": "relu", "optimizer": "momentum", "learning_rate": 0.01},
     )
     crowd = [task(graph((7 + k, 20), batch_size=(16, 64)[k % 2], **kinds[k % 3]), 3 + k % 3, k) for k in range(9)]
-    device = replace(ONE_PROGRAM, slots=(4,), lanes=2)
+    device = replace(ONE_PROGRAM, slots=(4,))
     whole, programs = noted(device, crowd)
     assert len(set(programs.shapes)) == 1
     made = trainer(device=device)

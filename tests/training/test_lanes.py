@@ -20,24 +20,17 @@ def queues():
     return Queues([Part(A, (0, 1, 2, 3), 8.0), Part(B, (4, 5), 6.0), Part(C, (6,), 1.0)])
 
 
-def test_lanes_spread_over_programs_before_they_share_one():
+def test_the_program_with_most_work_comes_first():
     made = queues()
-    assert [made.enter() for _ in range(4)] == [A, B, C, A]
-
-
-def test_a_free_lane_helps_where_most_work_waits():
-    made = queues()
-    for _ in range(3):
-        made.enter()
-    made.take(A, 3)  # one of 2 s waits at A, two of 3 s at B
-    assert made.enter() is B
+    assert made.next() is A
+    made.take(A, 2)  # two of 2 s are left at A, two of 3 s at B
+    assert made.next() is B
 
 
 def test_nobody_is_taken_twice_and_nobody_forgotten():
     made, taken = queues(), []
-    while (shape := made.enter()) is not None:
+    while (shape := made.next()) is not None:
         taken += made.take(shape, 3)
-        made.leave(shape)
     assert sorted(taken) == list(range(7))
 
 

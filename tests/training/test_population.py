@@ -1,4 +1,7 @@
-"""The population trainer: what a network's result may and may not depend on, and what fails."""
+"""The population trainer: what a network's result may and may not depend on, and what fails.
+
+What it has in common with every other trainer is in `test_contract.py`.
+"""
 
 from __future__ import annotations
 
@@ -43,17 +46,6 @@ def crowd(shared):
     return found
 
 
-def test_networks_learn_and_are_described(crowd):
-    for k, one in enumerate(TASKS):
-        found = crowd[k]
-        assert found.status is Status.OK
-        assert found.epochs == len(found.curve) == len(found.train_curve) == one.epochs
-        assert found.best_epoch == int(np.argmin(found.curve)) + 1
-        assert found.train_curve[-1] < found.train_curve[0]
-        assert found.snapshots == ()
-        assert found.train_seconds > 0.0
-
-
 def test_a_network_alone_is_the_network_in_the_crowd(crowd):
     alone = trainer(device=EACH_ITS_OWN)
     found = trained(alone, TASKS)
@@ -79,37 +71,6 @@ def test_the_same_call_again_gives_the_same_bits(shared, crowd):
         assert_alike(found[k], crowd[k], rel=0.0)
 
 
-def test_done_leaves_out_and_changes_no_bit():
-    device = replace(ONE_PROGRAM, slots=(2,))
-    one, tasks = trainer(device=device), [replace(TASKS[0], seed=seed) for seed in range(6)]
-    full = trained(one, tasks)
-    some = trained(one, tasks, frozenset({0, 3, 5}))
-    assert some.keys() >= {1, 2, 4}
-    assert some.keys() <= {1, 2, 4}
-    for k in some:
-        assert_alike(some[k], full[k], rel=0.0)
-    assert trained(one, tasks, frozenset(range(6))) == {}
-
-
-def test_seeds_matter(shared, crowd):
-    other = trained(shared, [replace(one, seed=one.seed + 50) for one in TASKS])
-    assert all(other[k].curve != crowd[k].curve for k in range(len(TASKS)))
-
-
-def test_the_weights_give_the_recorded_score(crowd):
-    from evonas.training.model import build_model, set_weights
-    from evonas.training.single import raw_outputs
-
-    prepared = data()
-    split = prepared.splits[0]
-    for k, network in enumerate(CROWD):
-        model = build_model(network, 4, 1)
-        set_weights(model, crowd[k].weights)
-        outputs = raw_outputs(model, split.x_validation)
-        assert scores(prepared.problem, split.y_validation, outputs) == pytest.approx(dict(crowd[k].scores), rel=1e-5)
-        assert np.mean((outputs - split.y_validation) ** 2) == pytest.approx(min(crowd[k].curve), rel=1e-5)
-
-
 @pytest.mark.parametrize("device", [replace(ONE_PROGRAM, slots=(4,)), replace(ONE_PROGRAM, slots=(2,))])
 def test_a_diverged_network_fails_and_its_neighbours_keep_their_bits(device):
     bad = graph((8,), activation="linear", optimizer="momentum", learning_rate=100.0)
@@ -127,15 +88,6 @@ def test_a_diverged_network_fails_and_its_neighbours_keep_their_bits(device):
     assert without[0].status is Status.OK
     for k in range(1, 4):
         assert_alike(with_bad[k], without[k], rel=0.0)
-
-
-@pytest.mark.parametrize("task_kind", ["multi", "binary", "multiclass"])
-def test_every_task_is_scored(task_kind):
-    prepared = data(task_kind, weighted=True)
-    (found,) = trained(trainer(prepared), [task(graph((16,)), 8)]).values()
-    expected = {"multi": {"rmse", "r2"}, "binary": {"log_loss", "auc"}, "multiclass": {"log_loss", "accuracy"}}
-    assert found.scores.keys() >= expected[task_kind]
-    assert found.train_curve[-1] < found.train_curve[0]
 
 
 def test_half_the_precision_is_near_and_scored_as_it_is_exported():
@@ -222,11 +174,11 @@ def test_other_errors_end_the_run():
         trained(one, TASKS[:1])
 
 
-def test_leaving_early_stops_the_lanes():
+def test_leaving_early_stops_the_thread():
     import threading
 
     before = threading.active_count()
-    one = trainer(device=replace(EACH_ITS_OWN, lanes=1))
+    one = trainer(device=EACH_ITS_OWN)
     parts = one.train([task(graph((6,)), 3, seed) for seed in range(3)] + [task(graph((6, 6)), 50)], frozenset())
     next(parts)
     parts.close()

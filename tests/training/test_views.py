@@ -20,6 +20,7 @@ from genomes.architecture import graph_from_json, graph_to_json, numbers_of
 from genomes.vocabulary import NUMBERS
 
 from .networks import graph
+from .trainers import TRAINERS
 
 pytestmark = pytest.mark.keras
 
@@ -46,11 +47,11 @@ def architecture(numbers: str) -> dict:
 @pytest.fixture(scope="module")
 def trained(prepared: PreparedData) -> list[tuple[TrainingTask, Evaluation]]:
     """A network of each form, all by one trainer."""
-    from evonas.training.population import PopulationTrainer
+    from evonas.training.native import NativeTrainer
 
     tasks = [TrainingTask(architecture(numbers), 3, 2, keep_snapshots=True) for numbers in NUMBERS]
     found: dict[int, Evaluation] = {}
-    for part in PopulationTrainer(prepared, TrainingSettings()).train(tasks):
+    for part in NativeTrainer(prepared, TrainingSettings()).train(tasks):
         found |= part
     return [(task, found[place]) for place, task in enumerate(tasks)]
 
@@ -66,17 +67,15 @@ def test_a_form_is_seen_as_if_there_were_no_other(prepared, trained) -> None:
 
 
 def test_a_child_of_another_form_keeps_what_both_see(prepared, trained) -> None:
-    from evonas.training.population import PopulationTrainer
-    from evonas.training.single import SingleTrainer
-
     (task, parent), _, (_, stranger), *_ = trained
     child = replace(task, architecture=architecture("log"), origin=task.architecture, start=parent.snapshots)
     child = replace(child, inherit=True, keep_snapshots=False)
     curves = []
-    for trainer in (PopulationTrainer, SingleTrainer):
-        (part,) = [part for part in trainer(prepared, TrainingSettings()).train([child]) if part]
+    for make in TRAINERS.values():
+        (part,) = [part for part in make(prepared, TrainingSettings()).train([child]) if part]
         curves.append(part[0].curve)
-    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-4)
+    for curve in curves[:-1]:
+        np.testing.assert_allclose(curve, curves[-1], rtol=1e-4)
     assert curves[0][0] < stranger.curve[0]
 
 

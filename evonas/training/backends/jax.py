@@ -36,7 +36,7 @@ def on_gpu() -> bool:
     return bool(jax.default_backend() == "gpu")
 
 
-def configure(lanes: int) -> None:
+def configure() -> None:
     """JAX sizes its own thread pool; nothing to do."""
 
 

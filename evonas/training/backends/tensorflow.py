@@ -36,14 +36,14 @@ def on_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def configure(lanes: int) -> None:
-    """One thread of XLA's pool for each program that runs at a time.
+def configure() -> None:
+    """One thread on a CPU, where programs are tested: no sum then depends on the number of cores.
 
-    TensorFlow takes this only before the first operation of the process; after it, lanes share what there is.
+    TensorFlow takes this only before the first operation of the process.
     """
     if not on_gpu():
         with contextlib.suppress(RuntimeError):
-            tf.config.threading.set_intra_op_parallelism_threads(lanes)
+            tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -42,8 +42,10 @@ _HERE = Path(__file__).parent
 _MAGIC = b"evonas object 1\n"
 _DIGEST_BYTES = 32
 #: What the compiled code is made of and by; the other modules only call it.
-_SOURCES = ("kernels/*.py", "compilation.py", "frame.py", "instructions.py", "matmul.py")
+_SOURCES = ("kernels/*.py", "compilation.py", "frame.py", "instructions.py", "matmul.py", "tiles.py")
 _MOST_BYTES = 64 << 20
+#: How long it is waited for another process that compiles: as long as compiling takes on a slow machine.
+_WAIT_SECONDS = 60.0
 
 
 def load() -> Callable[..., None]:
@@ -145,21 +147,38 @@ def _compiled_once() -> bytes:
         code = _stored()
         if code is None:
             code = _compiled_elsewhere()
-            _store(code)
+            # An upgrade meanwhile may have changed what was compiled.
+            if _file_name.__wrapped__() == _file_name():
+                _store(code)
         return code
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Waits until no other process compiles into the same folder. Where no file can be locked, nothing waits."""
+    """Waits while another process compiles the same, a minute at most: it may be one that gets hardly any time.
+
+    Where no file can be locked, nothing waits.
+    """
     with ExitStack() as held:
         for folder in cache_directories():
             with suppress(OSError):
                 _make(folder)
-                file = held.enter_context(open(folder / ".lock", "ab"))
-                fcntl.flock(file, fcntl.LOCK_EX)
+                file = held.enter_context(open(folder / f".{_file_name()}.lock", "ab"))
+                _lock(file.fileno())
                 break
         yield
+
+
+def _lock(handle: int) -> None:
+    """Locks a file, unless another process has it for too long."""
+    until = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _make(folder: Path) -> None:

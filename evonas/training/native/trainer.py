@@ -87,6 +87,11 @@ class NativeTrainer:
         self._open: dict[_Member, Pool] = {}
         self._lock = threading.Lock()
 
+    @property
+    def threads(self) -> int:
+        """Networks in training at a time."""
+        return self._threads
+
     def state(self) -> None:
         """Remembers nothing."""
 
@@ -217,21 +222,27 @@ class NativeTrainer:
         try:
             if member.num_bytes > self._memory_bytes:
                 return Evaluation(Status.FAILED, reason=self._too_large(member), parameters=member.parameters)
+            if self._candidate_seconds is not None and member.work.seconds > self._candidate_seconds:
+                return self._stopped(member, began)
             training = self._training(member)
             try:
                 training.advance(member.work.task.epochs)
             except Stopped:
-                late = not member.cancelled and self._candidate_seconds
-                reason = f"took longer than the {late:g} s that a network may" if late else "it was stopped"
-                status = Status.FAILED if late else Status.STOPPED
-                return Evaluation(
-                    status, reason=reason, train_seconds=time.perf_counter() - began, parameters=member.parameters
-                )
+                return self._stopped(member, began)
             return self._evaluation(member, training.snapshot(), time.perf_counter() - began)
         finally:
             with self._lock:
                 self._open.pop(member, None)
                 member.work.seconds += time.perf_counter() - began
+
+    def _stopped(self, member: _Member, began: float) -> Evaluation:
+        late = not member.cancelled and self._candidate_seconds
+        return Evaluation(
+            status=Status.FAILED if late else Status.STOPPED,
+            reason=f"took longer than the {late:g} s that a network may" if late else "it was stopped",
+            train_seconds=time.perf_counter() - began,
+            parameters=member.parameters,
+        )
 
     def _too_large(self, member: _Member) -> str:
         needed, free = member.num_bytes / 2**20, self._memory_bytes / 2**20

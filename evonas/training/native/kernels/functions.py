@@ -52,8 +52,8 @@ def exp(x):
 
 @kernel
 def logistic(x):
-    """1 / (1 + exp(-x))."""
-    return F(1.0) / (F(1.0) + exp(-x))
+    """1 / (1 + exp(-x)); 0 where the exponential is at its bound, since silu multiplies by x."""
+    return F(0.0) if x < -_MOST else F(1.0) / (F(1.0) + exp(-x))
 
 
 @kernel

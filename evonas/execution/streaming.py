@@ -1,0 +1,174 @@
+"""`WorkerStream`: candidates in training in a worker process, one after the other as they come. Imports no Keras.
+
+As with generations, the search outlives whatever a network does: when the worker dies, or an exception ends what it
+trains, each network that was in training then is tried again alone; the one that does it again has failed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.execution.child import Limits, WorkerDied, WorkerError, WorkerProcess
+from evonas.execution.messages import Give, Open, Opened, Part
+from evonas.snapshot import Start
+from evonas.training.trainer import TrainingTask
+
+__all__ = ["WorkerStream"]
+
+#: Seconds beyond `Limits.candidate_seconds` before the worker is ended: its trainer may end a training itself.
+_GRACE_SECONDS = 1.0
+#: Networks that may raise before any was trained well: with more, it is not these networks that are to blame.
+_RAISED = 2
+
+
+class WorkerStream:
+    """Meets `Stream`.
+
+    Attributes:
+        slots: see `Stream`.
+    """
+
+    def __init__(
+        self,
+        running: Callable[[], WorkerProcess],
+        end: Callable[[], None],
+        task_of: Callable[[Candidate, Start | None], TrainingTask],
+        limits: Limits,
+    ) -> None:
+        """Waits until the worker is ready.
+
+        Args:
+            running: gives the worker that is to be asked, a new one where there is none.
+            end: ends it.
+            task_of: what a candidate is trained as.
+            limits: of a worker; `candidate_seconds` counts for each network from when it was given.
+
+        Raises:
+            WorkerError: the worker does not start.
+        """
+        self._running, self._end, self._task_of, self._limits = running, end, task_of, limits
+        self.slots = 1
+        #: All that is to come back, and what of it the worker has: since how many seconds of waiting.
+        self._tasks: dict[int, TrainingTask] = {}
+        self._sent: dict[int, float] = {}
+        #: To be tried alone, the first of them now.
+        self._suspects: deque[int] = deque()
+        self._late: int | None = None
+        self._owes = False
+        self._trained, self._raised = False, 0
+        self._worker: WorkerProcess | None = None
+        self._answers: Generator[Any, None, None] | None = None
+        self._open()
+
+    def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:
+        """See `Stream.give`."""
+        self._tasks[number] = self._task_of(candidate, start)
+
+    def wait(self) -> Mapping[int, Evaluation]:
+        """See `Stream.wait`.
+
+        Raises:
+            WorkerError: the worker does not start, or raised an error that is no candidate's doing.
+        """
+        try:
+            worker, answers = self._open()
+            self._send_due(worker)
+            answer = next(answers)
+        except WorkerDied as death:
+            return self._after_death(str(death))
+        except WorkerError as error:
+            if not error.raised or not self._sent:
+                raise
+            return self._after_error(error)
+        if not isinstance(answer, Part):  # it retires: another one goes on with what it had
+            self._forget()
+            self._end()
+            return {}
+        self._owes = True
+        self._trained |= any(evaluation.status is Status.OK for evaluation in answer.evaluations.values())
+        for number in answer.evaluations:
+            self._done(number)
+        return answer.evaluations
+
+    def close(self) -> None:
+        """See `Stream.close`."""
+        if self._answers is not None:
+            self._answers.close()
+        self._forget()
+        self._tasks.clear()
+
+    def _open(self) -> tuple[WorkerProcess, Generator[Any, None, None]]:
+        if self._worker is None or self._answers is None:
+            self._worker = self._running()
+            self._answers = self._worker.ask(Open)
+            opened = next(self._answers)
+            assert isinstance(opened, Opened)
+            self.slots = opened.slots
+            self._worker.overdue = self._overdue
+        return self._worker, self._answers
+
+    def _send_due(self, worker: WorkerProcess) -> None:
+        """Gives the worker what it has not got; of suspects one at a time."""
+        due = [number for number in self._tasks if number not in self._sent]
+        if self._suspects:
+            due = [number for number in due if number == self._suspects[0]]
+        if due or self._owes:
+            worker.add(Give, tuple((number, self._tasks[number]) for number in due))
+            self._sent |= dict.fromkeys(due, worker.waited)
+            self._owes = False
+
+    def _overdue(self) -> str:
+        """Why the worker is to be ended, empty if it is not: a network takes too long."""
+        limit = self._limits.candidate_seconds
+        if limit is None or self._worker is None:
+            return ""
+        until = self._worker.waited - limit - _GRACE_SECONDS
+        self._late = next((number for number, since in self._sent.items() if since < until), None)
+        return "" if self._late is None else f"took longer than the {limit:g} s that a network may"
+
+    def _after_death(self, reason: str) -> Mapping[int, Evaluation]:
+        sent, late, self._late = list(self._sent), self._late, None
+        self._forget()
+        if not sent:
+            raise WorkerError(f"the worker {reason}")
+        if late is not None:
+            return self._failed(late, f"the worker process {reason}")
+        if len(sent) == 1 and sent[0] in self._suspects:
+            return self._failed(sent[0], f"the worker process {reason}")
+        self._suspect(sent)
+        return {}
+
+    def _after_error(self, error: WorkerError) -> Mapping[int, Evaluation]:
+        sent = list(self._sent)
+        self._forget()
+        if len(sent) > 1:
+            self._suspect(sent)
+            return {}
+        self._raised += 1
+        if not self._trained and self._raised > _RAISED:
+            raise error
+        return self._failed(sent[0], f"it raised {error.raised}")
+
+    def _suspect(self, numbers: list[int]) -> None:
+        self._suspects = deque(dict.fromkeys([*numbers, *self._suspects]))
+
+    def _failed(self, number: int, reason: str) -> Mapping[int, Evaluation]:
+        self._done(number)
+        return {number: Evaluation(Status.FAILED, reason=reason)}
+
+    def _done(self, number: int) -> None:
+        del self._tasks[number]
+        self._sent.pop(number, None)
+        if number in self._suspects:
+            self._suspects.remove(number)
+
+    def _forget(self) -> None:
+        """The worker has nothing any more."""
+        if self._worker is not None:
+            self._worker.overdue = lambda: ""
+        self._worker = self._answers = None
+        self._sent.clear()
+        self._owes = False

@@ -1,0 +1,90 @@
+"""The events of an asynchronous run, in their order: a candidate was asked for, or told of.
+
+What a strategy proposes depends on nothing else: the run goes on, or is repeated, by asking and telling in this order.
+The table `event` is read and written here only; a run in generations has none.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evonas.runs.rows import insert
+
+__all__ = ["ASKED", "TOLD", "Event", "Events", "EventsWriter"]
+
+ASKED, TOLD = "asked", "told"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One of them.
+
+    Attributes:
+        kind: `ASKED` or `TOLD`.
+        place: generation and index of the candidate.
+    """
+
+    kind: str
+    place: tuple[int, int]
+
+
+class Events:
+    """The events in the database of a run, to be read."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return int(self._rows("SELECT coalesce(max(number), 0) FROM event")[0][0])
+
+    @property
+    def asked(self) -> int:
+        """Candidates asked for."""
+        return int(self._rows("SELECT count(*) FROM event WHERE kind = ?", ASKED)[0][0])
+
+    def since(self, number: int = 0) -> list[Event]:
+        """Those after the first `number`, in their order."""
+        query = "SELECT kind, generation, position FROM event WHERE number > ? ORDER BY number"
+        return [Event(kind, (generation, index)) for kind, generation, index in self._rows(query, number)]
+
+    def candidate(self, place: tuple[int, int]) -> tuple[Any, ...] | None:
+        """The row of a candidate that was asked for, with its checksum."""
+        return next(iter(self._rows("SELECT * FROM candidate WHERE generation = ? AND position = ?", *place)), None)
+
+    def was_trained(self, place: tuple[int, int]) -> bool:
+        """Whether a candidate that was told of was trained as such: not known before, nor over a limit."""
+        query = "SELECT 1 FROM evaluation WHERE generation = ? AND position = ? AND status != 'infeasible'"
+        return bool(self._rows(query, *place))
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, values).fetchall()
+
+
+class EventsWriter(Events):
+    """The same for the run's one writer."""
+
+    def __init__(self, connection: sqlite3.Connection, commit: Callable[[Callable[[], None]], None]) -> None:
+        """`commit(rows)` calls it in a transaction."""
+        super().__init__(connection)
+        self._commit = commit
+
+    def ask(self, row: Sequence[Any]) -> None:
+        """Commits a candidate, given as its row, that was asked for."""
+
+        def add() -> None:
+            insert(self._connection, "candidate", [row])
+            self._add(ASKED, (row[0], row[1]))
+
+        self._commit(add)
+
+    def tell(self, place: tuple[int, int]) -> None:
+        """Commits that a candidate was told of."""
+        self._commit(lambda: self._add(TOLD, place))
+
+    def _add(self, kind: str, place: tuple[int, int]) -> None:
+        insert(self._connection, "event", [(self.count + 1, kind, *place)])

@@ -1,0 +1,80 @@
+"""Where the time of a run went: seconds of search, of its finalists and of the rest, all sessions together.
+
+The seconds of a session are in the table `session`; how they are split is the row "times" of `about`, which is read and
+written here only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+
+from pydantic import TypeAdapter
+
+from evonas.evaluation import Origin
+from evonas.runs.records import Record, from_text
+from evonas.runs.rows import insert, update
+from genomes.codec import canonical_json
+from genomes.errors import InputError
+
+__all__ = ["Times", "TimesWriter"]
+
+_SECONDS = TypeAdapter(dict[str, float])
+_KEY = "times"
+
+
+class Times:
+    """The times in the database of a run, to be read."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @property
+    def split(self) -> dict[str, float]:
+        """Seconds of "search", "finalists" and "rest"; what was not noted, as after a kill, counts as search."""
+        (seconds,) = self._connection.execute("SELECT total(seconds) FROM session").fetchone()
+        row = self._connection.execute("SELECT value FROM about WHERE key = ?", (_KEY,)).fetchone()
+        try:
+            noted = from_text(_SECONDS, row[0]) if row else {}
+        except ValueError as error:
+            raise InputError(
+                f"times of the run must be as evonas wrote them ({error}): restore it from a copy"
+            ) from None
+        finalists, rest = (min(max(0.0, noted.get(name, 0.0)), seconds) for name in ("finalists", "rest"))
+        return {"search": max(0.0, seconds - finalists - rest), "finalists": finalists, "rest": rest}
+
+    def training_seconds(self, record: Record) -> float:
+        """Seconds that a network was trained in all, with those of the trainings that it went on from."""
+        seconds, origin, before = record.evaluation.train_seconds, record.origin, record.generation
+        while origin is not None and origin.kind == "continue" and origin.generation < before:
+            row = self._connection.execute(
+                "SELECT train_seconds, origin FROM evaluation WHERE generation = ? AND position = ?", origin.place
+            ).fetchone()
+            if row is None:
+                break
+            before = origin.generation
+            seconds, origin = seconds + row[0], Origin.from_text(row[1]) if row[1] else None
+        return seconds
+
+
+class TimesWriter(Times):
+    """The same for the run's one writer."""
+
+    def __init__(self, connection: sqlite3.Connection, commit: Callable[[Callable[[], None]], None]) -> None:
+        """`commit(rows)` calls it in a transaction."""
+        super().__init__(connection)
+        self._commit = commit
+
+    def note(self, seconds: float, split: Mapping[str, float]) -> None:
+        """Commits the seconds of the latest session so far, and the split of all sessions together."""
+        value = canonical_json({name: float(split[name]) for name in ("finalists", "rest")})
+
+        def write() -> None:
+            (number,) = self._connection.execute("SELECT max(number) FROM session").fetchone()
+            update(self._connection, "session", {"number": number}, {"seconds": float(seconds)})
+            if self._connection.execute("SELECT 1 FROM about WHERE key = ?", (_KEY,)).fetchone():
+                update(self._connection, "about", {"key": _KEY}, {"value": value})
+            else:
+                insert(self._connection, "about", [(_KEY, value)])
+
+        self._commit(write)

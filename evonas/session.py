@@ -1,0 +1,165 @@
+"""One session of a run: its search, its finalists and its end, by one clock. Imports no Keras and no pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evonas.asynchronous import loop_of
+from evonas.building import Build, check_first
+from evonas.config import Budget, Settings
+from evonas.deadline import Abandonable, Timetable
+from evonas.errors import Interrupted
+from evonas.evaluation import Evaluator
+from evonas.evolution import Generation, Progress, Stop
+from evonas.exporting import Exporter
+from evonas.finalists import OnRetraining, retrain_finalists
+from evonas.interruption import Abandoned, Interruption
+from evonas.repair import repair_of
+from evonas.result import SearchResult
+from evonas.runs.directory import WORKER_LOG
+from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.runs.store import RunStore
+from evonas.strategies import STRATEGIES, make_strategy
+from genomes.space import SearchSpace
+
+if TYPE_CHECKING:
+    from evonas.training.deployment import Exported
+
+__all__ = ["EvaluatorFactory", "Listeners", "run_session"]
+
+#: What makes an evaluator: (space, path of the prepared data, settings) -> evaluator.
+EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who is told what of a session; all may be left out.
+
+    Attributes:
+        on_start: called once, before anything is trained, with the run and its budget.
+        on_part, on_generation: called after each commit and each generation.
+        on_finalists: called while finalists are trained again, with the re-trainings done and those planned.
+        on_end: called when all is done, with the run, its best network as a file, and that network's scores on the test
+            split. A file is written of a user's own models alone, whose Keras is loaded; None where there was no time
+            for it. What is done here still counts as the run's time.
+        interruption: how to listen to signals.
+        started: when the session began, as `time.monotonic()` counts; now if None.
+    """
+
+    on_start: Callable[[RunReader, Budget], None] | None = None
+    on_part: Callable[[Progress], None] | None = None
+    on_generation: Callable[[Generation], None] | None = None
+    on_finalists: OnRetraining | None = None
+    on_end: Callable[[RunReader, Exported | None, Mapping[str, float]], None] | None = None
+    interruption: Interruption | None = None
+    started: float | None = None
+
+
+def run_session(
+    store: RunStore,
+    space: SearchSpace,
+    budget: Budget,
+    make: EvaluatorFactory,
+    listeners: Listeners,
+    build: Build | None = None,
+) -> SearchResult:
+    """Searches, trains the finalists again, and tells `listeners.on_end` what came of it.
+
+    Args:
+        store: open, of the run; closed at the end.
+        space: that the genomes are from.
+        budget: of the run.
+        make: makes what trains.
+        listeners: who is told.
+        build: of models of one's own.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM, after everything was committed.
+    """
+    with store, listeners.interruption or Interruption() as listening:
+        if listeners.on_start is not None:
+            listeners.on_start(store, budget)
+        trains = STRATEGIES[store.settings.strategy].trains
+        finals = store.finals_wanted if trains else (0, 0)
+        timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True)
+        trainer = make(space, store.directory / DATA_NAME, store.settings)
+        exporter = None
+        if listeners.on_end is not None and build is not None and isinstance(trainer, Abandonable):
+            exporter = Exporter(store, space, build, timetable, lambda: listening.requested)
+        with exporter or nullcontext():
+            try:
+                stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build)
+                if not stopped and trains and all(store.finals_wanted):
+                    if exporter is not None:
+                        exporter.start()
+                    with timetable.part("finalists"):
+                        stopped = not retrain_finalists(
+                            store,
+                            trainer,
+                            space,
+                            *store.finals_wanted,
+                            interruption=listening,
+                            on_part=listeners.on_finalists,
+                            timetable=timetable,
+                        )
+            finally:
+                trainer.close()
+            timetable.note()
+            if not stopped and listeners.on_end is not None:
+                exported = None if build is None else _exported(store, build, exporter)
+                stopped = exported is None and listening.requested
+                timetable.note()
+                if not stopped:
+                    scores = SearchResult(store.directory).test_scores if build is None and store.best(1) else {}
+                    listeners.on_end(store, exported, scores)
+                    timetable.note()
+    if stopped:
+        raise Interrupted(store.directory, listening.exit_code)
+    return SearchResult(store.directory, build)
+
+
+def _search(
+    store: RunStore,
+    space: SearchSpace,
+    budget: Budget,
+    trainer: Evaluator,
+    timetable: Timetable,
+    interruption: Interruption,
+    listeners: Listeners,
+    build: Build | None,
+) -> bool:
+    """Generation after generation; whether it was interrupted."""
+    strategy = make_strategy(
+        store.settings.strategy,
+        space,
+        objective=store.objective,
+        settings=store.settings,
+        repair=repair_of(store.settings, space, trainer, interruption),
+    )
+    heard: dict[str, Any] = {"interruption": interruption, "on_part": listeners.on_part}
+    loop = loop_of(strategy, trainer, store, space, budget, timetable=timetable, **heard)
+    with timetable.part("search"), closing(loop) as generations:
+        for generation in generations:
+            if build is not None and generation.number == 0:
+                check_first([each.reason for each in generation.evaluations], store.directory / WORKER_LOG)
+            if listeners.on_generation is not None:
+                listeners.on_generation(generation)
+    return store.stop == Stop.INTERRUPTED
+
+
+def _exported(store: RunStore, build: Build | None, exporter: Exporter | None) -> Exported | None:
+    """The best network as a file; None where there is none, or no time for it."""
+    if not store.best(1):
+        return None
+    if exporter is not None:
+        exporter.start()
+    try:
+        return SearchResult(store.directory, build, None if exporter is None else exporter.worker).exported
+    except Abandoned:
+        if exporter is not None:
+            exporter.abandon()
+        return None

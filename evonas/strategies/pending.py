@@ -1,0 +1,135 @@
+"""Candidates that are asked for and told of one at a time, while others are out: who they are, and their numbers.
+
+A candidate's number is its place in the order of asking, and everything random of its proposal derives from (run seed,
+number). Its generation and index follow from the number: the first `population` candidates are generation 0, and every
+`offspring` after them another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evonas.config import Settings
+from evonas.evaluation import Candidate, Origin
+from genomes.space import SearchSpace
+
+__all__ = ["Pending", "number_of", "place_of"]
+
+
+def place_of(number: int, settings: Settings) -> tuple[int, int]:
+    """Generation and index of the candidate with that number, from 0."""
+    if number < settings.population:
+        return 0, number
+    generation, index = divmod(number - settings.population, settings.offspring or settings.population)
+    return generation + 1, index
+
+
+def number_of(place: tuple[int, int], settings: Settings) -> int:
+    """The number of the candidate at that generation and index: the inverse of `place_of`.
+
+    Candidates before a generation: `number_of((generation, 0), settings)`.
+    """
+    generation, index = place
+    if generation == 0:
+        return index
+    return settings.population + (generation - 1) * (settings.offspring or settings.population) + index
+
+
+class Pending:
+    """The candidates that are out.
+
+    Attributes:
+        asked: how many were asked for so far, told of or not; the next candidate's number.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing was asked for."""
+        self._settings = settings
+        self.asked = 0
+        self._out: dict[int, Candidate] = {}
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Those that are out, in the order of asking."""
+        return tuple(self._out.values())
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Of the networks that are out."""
+        return frozenset(candidate.digest for candidate in self._out.values())
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Generation and index of the next candidate."""
+        return place_of(self.asked, self._settings)
+
+    def check_unused(self) -> None:
+        """Raises RuntimeError where candidates were asked for one by one: then no generations are."""
+        if self.asked:
+            raise RuntimeError("ask() must not follow ask_one(): ask for generations or one by one, not both")
+
+    def add(self, candidate: Candidate) -> Candidate:
+        """Notes that the next candidate is out, at `place`, and returns it."""
+        self._out[self.asked] = candidate
+        self.asked += 1
+        return candidate
+
+    def take(self, candidate: Candidate) -> tuple[int, Candidate]:
+        """A candidate that is told of: its number, and as it was asked for. It is out no more.
+
+        Raises:
+            RuntimeError: it is not out.
+        """
+        number = number_of((candidate.generation, candidate.index), self._settings)
+        if number not in self._out or self._out[number].digest != candidate.digest:
+            raise RuntimeError(
+                f"tell_one() must be given a candidate of ask_one() that was not told of yet, which number "
+                f"{candidate.index} of generation {candidate.generation} is not"
+            )
+        return number, self._out.pop(number)
+
+    def state(self, space: SearchSpace) -> dict[str, Any]:
+        """As JSON values, to be part of a strategy's state; nothing where none was asked for one by one."""
+        if not self.asked:
+            return {}
+        out = [{"number": number, **_to_json(candidate, space)} for number, candidate in self._out.items()]
+        return {"pending": {"asked": self.asked, "out": out}}
+
+    def restore(self, state: Mapping[str, Any], space: SearchSpace) -> None:
+        """Goes on from a strategy's state."""
+        value = state.get("pending", {"asked": 0, "out": []})
+        self.asked, self._out = int(value["asked"]), {}
+        for each in value["out"]:
+            number = int(each["number"])
+            self._out[number] = _from_json(each, place_of(number, self._settings), space)
+
+
+def _to_json(candidate: Candidate, space: SearchSpace) -> dict[str, Any]:
+    return {
+        "genome": space.genome_to_json(candidate.genome),
+        "digest": candidate.digest,
+        "seed": candidate.seed,
+        "epochs": candidate.epochs,
+        "parents": list(candidate.parents),
+        "operator": candidate.operator,
+        "horizon": candidate.horizon,
+        "origin": str(candidate.origin or ""),
+        "keep": candidate.keep,
+    }
+
+
+def _from_json(value: Mapping[str, Any], place: tuple[int, int], space: SearchSpace) -> Candidate:
+    return Candidate(
+        genome=space.genome_from_json(value["genome"]),
+        digest=value["digest"],
+        seed=int(value["seed"]),
+        epochs=int(value["epochs"]),
+        generation=place[0],
+        index=place[1],
+        parents=tuple(value["parents"]),
+        operator=value["operator"],
+        horizon=value["horizon"],
+        origin=Origin.from_text(value["origin"]) if value["origin"] else None,
+        keep=value["keep"],
+    )

@@ -1,0 +1,113 @@
+"""What each operation of a program computes, said once more in numpy and float64, and the loss of a batch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evonas.training.forward import ACTIVATIONS as FUNCTIONS
+from evonas.training.native.instructions import ACTIVATIONS
+
+__all__ = ["LOSSES", "OPERATIONS", "Pass", "keep_mask", "outputs_of", "step_loss"]
+
+
+class Pass:
+    """A batch on its way through a program: `tensors` by where they begin; flat `weights` and `statistics`."""
+
+    def __init__(self, program, weights, statistics, x, training=False, seed=0, step=0):
+        self.weights, self.statistics = weights, statistics
+        self.training, self.seed, self.step = training, seed, step
+        self.penalty, self.tensors = 0.0, {program.input.start: np.asarray(x, np.float64)}
+        for instruction in program.instructions:
+            at = instruction.integers
+            made = OPERATIONS[instruction.operation](self, self.tensors[at["source"]], **instruction.reals, **at)
+            self.tensors[at["target"]] = made
+
+    def vector(self, start, size):
+        return self.weights[start : start + size]
+
+
+def dense(run, x, inputs, units, target, kernel, bias, add, l2, **_):
+    matrix = run.vector(kernel, inputs * units).reshape(inputs, units)
+    run.penalty += l2 * (matrix**2).sum()
+    product = x @ matrix + (run.vector(bias, units) if bias >= 0 else 0.0)
+    return run.tensors[target] + product if add else product
+
+
+def activation(run, x, kind, slope, **_):
+    if ACTIVATIONS[kind] == "leaky_relu":
+        return np.where(x > 0, x, np.float32(slope).astype(float) * x)
+    return FUNCTIONS[ACTIVATIONS[kind]](x)
+
+
+def batch_norm(run, x, width, gamma, beta, statistics, epsilon, **_):
+    mean, variance = x.mean(axis=0), x.var(axis=0)
+    if not run.training:
+        mean, variance = np.split(run.statistics[statistics : statistics + 2 * width], 2)
+    standard = (x - mean) / np.sqrt(variance + np.float32(epsilon))
+    return standard * run.vector(gamma, width) + run.vector(beta, width)
+
+
+def layer_norm(run, x, width, gamma, beta, epsilon, **_):
+    centred = x - x.mean(axis=1, keepdims=True)
+    standard = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + np.float32(epsilon))
+    return standard * run.vector(gamma, width) + run.vector(beta, width)
+
+
+def dropout(run, x, layer, rate, **_):
+    return x * keep_mask(run.seed, run.step, layer, rate, *x.shape) if run.training else x
+
+
+def scale(run, x, width, scale, **_):
+    return x * run.vector(scale, width)
+
+
+OPERATIONS = {
+    "dense": dense,
+    "activation": activation,
+    "batch_norm": batch_norm,
+    "layer_norm": layer_norm,
+    "dropout": dropout,
+    "scale": scale,
+}
+
+
+def keep_mask(seed, step, layer, rate, rows, units):
+    """`evonas.training.dropout.keep_mask` of one training, float32, shape `(rows, units)`."""
+
+    def mixed(h):
+        h = (h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+        h = (h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+        return h ^ (h >> np.uint32(16))
+
+    key = mixed(np.array([(seed + step * 668265263 + layer * 374761393) % 2**32], np.uint32))
+    row = np.arange(rows, dtype=np.uint32)[:, None] * np.uint32(0x9E3779B1)
+    uniform = (mixed(key + row + np.arange(units, dtype=np.uint32)) & np.uint32(0xFFFFFF)).astype(np.float32) / 2**24
+    rate = np.float32(rate)
+    return np.where(uniform >= rate, np.float32(1) / (np.float32(1) - rate), np.float32(0))
+
+
+def _multiclass(z, y):
+    peak = z.max(axis=1, keepdims=True)
+    total = peak[:, 0] + np.log(np.exp(z - peak).sum(axis=1))
+    return total - z[np.arange(len(z)), y[:, 0].astype(int)]
+
+
+LOSSES = {
+    "mse": lambda z, y: ((z - y) ** 2).mean(axis=1),
+    "mae": lambda z, y: np.abs(z - y).mean(axis=1),
+    "huber": lambda z, y: np.where(abs(z - y) <= 1, 0.5 * (z - y) ** 2, abs(z - y) - 0.5).mean(axis=1),
+    "binary": lambda z, y: (np.logaddexp(0, z) - z * y).mean(axis=1),
+    "multiclass": _multiclass,
+}
+
+
+def outputs_of(program, weights, statistics, x):
+    """Raw outputs, as when it is not in training."""
+    return Pass(program, weights, statistics, x).tensors[program.output.start]
+
+
+def step_loss(program, weights, x, y, loss, weight=None, seed=0, step=0):
+    """A batch's loss with penalties."""
+    run = Pass(program, weights, None, x, training=True, seed=seed, step=step)
+    rows = LOSSES[loss](run.tensors[program.output.start], y)
+    return float((rows * (1.0 if weight is None else weight)).mean() + run.penalty)
