@@ -33,6 +33,7 @@ class TunerOptions(TypedDict, total=False):
     min_delta: float
     trainer: Literal["auto", "native", "population", "single"]
     asynchronous: bool | None
+    window: int | None
     cv: int | None
     replicates: int
     precision: Literal["float32", "bfloat16"]

@@ -184,6 +184,11 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
         sizes = {"strategy": "evolution", "population": population, "offspring": max(1, population // 2)}
         # The trial decides what an epoch is, and trains the best ones again if that is wanted.
         settings = Settings(**{**sizes, "finalists": 0, "epochs": 1, **search.settings})
+        if search.grown is not None and settings.window not in (None, 1):
+            raise InputError(
+                f"window must be 1 in a search whose space may grow, where one trial is out at a time, not "
+                f"{settings.window}: leave it out"
+            )
         settings = settings.resolved(search.objective.name, own_models=True)
         if settings.trainer == "population":
             raise InputError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import ShuffleSplit
 
 from evonas.estimators import EvolutionSearchCV
+from evonas.estimators.search_cv import _dealt_by
 from genomes import InputError
 
 pytestmark = pytest.mark.keras
@@ -130,33 +133,48 @@ def build_columns(units, last="softmax", loss="categorical_crossentropy"):
     return model
 
 
+def test_targets_of_one_column_a_class():
+    y = np.eye(3)[np.digitize(X[:, 0], [-0.5, 0.5])]
+    search = EvolutionSearchCV(build_columns, {"units": [2, 4]}, n_iter=1, cv=2, in_process=True).fit(X, y, epochs=1)
+    assert np.isfinite(search.best_score_)
+    assert search.predict(X).shape == y.shape
+
+
+@dataclass
+class Stub:
+    """A compiled model that predicts what it is told."""
+
+    loss: Any
+    given: list
+    compiled: bool = True
+
+    def predict(self, x, verbose=0):
+        return np.array(self.given, np.float32)
+
+
 @pytest.mark.parametrize(
-    ("y", "fixed", "scoring"),
+    ("loss", "classes", "given", "predicted"),
     [
-        (np.eye(3)[np.digitize(X[:, 0], [-0.5, 0.5])], {}, None),
-        (np.eye(3)[np.digitize(X[:, 0], [-0.5, 0.5])], {"loss": "sparse_categorical_crossentropy"}, "neg_log_loss"),
-        ((X[:, :3] > 0).astype(int), {"last": "sigmoid", "loss": "binary_crossentropy"}, "f1_micro"),
-        ((X[:, :3] > 0).astype(int), {"last": "sigmoid", "loss": "binary_crossentropy"}, None),
+        ("categorical_crossentropy", None, [[0.2, 0.8], [0.9, 0.1]], [[0, 1], [1, 0]]),
+        ("sparse_categorical_crossentropy", None, [[0.2, 0.8], [0.9, 0.1]], [[0, 1], [1, 0]]),
+        ("binary_crossentropy", None, [[0.6, 0.8], [0.2, 0.1]], [[1, 1], [0, 0]]),
+        ("binary_crossentropy", ["no", "yes"], [[0.6], [0.2]], ["yes", "no"]),
+        (lambda y, p: p, ["no", "yes"], [[0.2, 0.8], [0.9, 0.1]], ["yes", "no"]),
+        ("mse", None, [[0.6, 3.0], [0.2, 0.1]], [[0.6, 3.0], [0.2, 0.1]]),
+        ("mse", [0, 1, 2], [[0.6], [0.2]], [0.6, 0.2]),
     ],
 )
-def test_targets_of_one_column_a_class(y, fixed, scoring):
-    space = {"units": [2, 4], **{name: [value] for name, value in fixed.items()}}
-    search = EvolutionSearchCV(build_columns, space, n_iter=1, cv=2, scoring=scoring, in_process=True, random_state=0)
-    search.fit(X, y, epochs=1)
-    assert np.isfinite(search.best_score_)
-    predicted = search.predict(X)
-    assert predicted.shape == y.shape
-    assert set(np.unique(predicted)) <= {0, 1}
-    assert search.predict_proba(X).shape == y.shape
+def test_predictions_have_the_form_of_the_target(loss, classes, given, predicted):
+    from evonas.training.wrapped import wrapped
+
+    estimator = wrapped(Stub(loss, given), None if classes is None else np.array(classes), columns=2)
+    found = estimator.predict(X[:2])
+    assert found.tolist() == (np.array(predicted, np.float32) if loss == "mse" else np.array(predicted)).tolist()
 
 
-def test_words_with_a_loss_of_ones_own_are_classes():
-    def build(units):
-        import keras
-
-        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units), keras.layers.Dense(2, "softmax")])
-        model.compile("adam", lambda y, p: keras.losses.sparse_categorical_crossentropy(y, p))
-        return model
-
-    search = EvolutionSearchCV(build, {"units": [2, 4]}, n_iter=1, cv=2, in_process=True).fit(X, LABELS, epochs=1)
-    assert set(search.predict(X)) <= {"no", "yes"}
+def test_folds_are_dealt_by_classes_where_there_are_some():
+    codes = np.repeat([0, 1, 2], 20)
+    for y in (codes, np.eye(3)[codes], codes.astype(str), codes[:, None]):
+        assert np.array_equal(_dealt_by(np.asarray(y)).astype(int), codes)
+    for y in ((X[:, :3] > 0).astype(int), X[:, 0], X):
+        assert _dealt_by(np.asarray(y)) is None
