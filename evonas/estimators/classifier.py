@@ -92,7 +92,8 @@ class EvolutionClassifier(ClassifierMixin, Evolved):  # type: ignore[misc]
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise InputError(f"y must have at least 2 classes, not only the class {self.classes_[0]!r}: add rows")
+            only = self.classes_.tolist()[0]
+            raise InputError(f"y must have at least 2 classes, not only the class {only!r}: add rows")
         # Training and validation rows hold every class: the only row of one is in both.
         alone = np.flatnonzero(np.bincount(codes)[codes] == 1)
         places = np.concatenate([np.arange(len(codes)), alone])

@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
 
 from evonas.config import Budget, Settings
 from evonas.data.arrays import feature_columns
+from evonas.data.frames import as_frame, is_table
 from evonas.data.preparation import prepare_arrays
 from evonas.data.prepared import PreparedData
 from evonas.estimators.network import FittedNetwork
@@ -122,7 +123,9 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         It takes `network_.preparation.inputs(rows)` of a DataFrame; of an array, the array as float32.
         """
         check_is_fitted(self)
-        return self.network_.model(tuple(map(str, getattr(self, "classes_", ()))))
+        labels = np.asarray(getattr(self, "classes_", ()))
+        kinds = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}
+        return self.network_.model(tuple(map(str, labels.tolist())), kinds.get(labels.dtype.kind, "text"))
 
     @property
     def best_estimator_(self) -> Any:
@@ -247,7 +250,8 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
 
     def _rows(self, X: Any, reset: bool = False) -> pd.DataFrame:
         """Raw rows. A table may hold columns of any kind, an array numbers; NaN is a missing value."""
-        table = hasattr(X, "columns") and hasattr(X, "iloc")
+        table = is_table(X)
+        X = as_frame(X, "X") if table else X
         if reset:
             self._table = table
         if table:
@@ -255,12 +259,18 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
                 what = "sample" if X.shape[1] else "feature"
                 raise InputError(f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required.")
             validate_data(self, X=X, reset=reset, skip_check_array=True)
-            return feature_columns(X, "X")
+            columns = feature_columns(X, "X")
+            if reset:
+                self._names = list(columns.columns)
+            return columns
         least = 2 if reset else 1
         checked = validate_data(
             self, X, reset=reset, ensure_all_finite="allow-nan", dtype="numeric", ensure_min_samples=least
         )
-        return feature_columns(checked, "X")
+        columns = feature_columns(checked, "X")
+        if not reset and self._table:
+            columns.columns = [str(name) for name in self._names]  # by position, as scikit-learn's warning says
+        return columns
 
     def _predictions(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self)

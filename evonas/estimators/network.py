@@ -59,18 +59,19 @@ class FittedNetwork:
         parts = [self._raw(features[k : k + _CHUNK_ROWS]) for k in range(0, len(features), _CHUNK_ROWS)]
         return predictions(self.problem, np.concatenate(parts))
 
-    def model(self, classes: tuple[str, ...] = ()) -> Any:
+    def model(self, classes: tuple[str, ...] = (), label_type: str = "") -> Any:
         """The `keras.Model` from raw columns, as `SearchResult.best_model` gives it. Imports Keras.
 
         Args:
             classes: labels that it gives, in the order of the outputs; those of the problem if empty.
+            label_type: of these, as in `Problem`.
         """
         from evonas.training.model import build_model, deployable, set_weights
 
         graph = graph_from_json(self.architecture)
         network = build_model(graph, self.problem.num_features, self.problem.num_outputs)
         set_weights(network, self.weights)
-        problem = replace(self.problem, classes=classes) if classes else self.problem
+        problem = replace(self.problem, classes=classes, label_type=label_type) if classes else self.problem
         return deployable(network, problem, self.preparation)
 
     def _raw(self, features: Array) -> Array:
