@@ -20,7 +20,8 @@ from evonas.data.dates import BASE, MONTHS, PIVOT, alternatives
 __all__ = ["date_fields", "date_numbers"]
 
 #: The layer that looks characters up gives 0 where there is none, 1 for others, then these from 2 on.
-_CHARACTERS = [*"0123456789", *"abcdefghijklmnopqrstuvwxyz", *"-/.: +"]
+_SMALL = "abcdefghijklmnopqrstuvwxyz"
+_CHARACTERS = [*"0123456789", *_SMALL, *"-/.: +", *_SMALL.upper()]
 _DIGIT, _LETTER = 2, 12
 #: Names of classes of characters -> their first and last number; "a" is any letter, "." to "+" are themselves.
 _CLASSES = {"0": (_DIGIT, _DIGIT + 9), "a": (_LETTER, _LETTER + 25), "end": (0, 0)} | {
@@ -102,9 +103,12 @@ def date_fields(cells: Any, format: str = "") -> Any:
         format: of the column's dates beside those with the year first, see `evonas.data.dates`.
     """
     codes = layers.TextVectorization(
-        standardize="lower", split="character", output_sequence_length=_LENGTH, vocabulary=_CHARACTERS
+        standardize=None, split="character", output_sequence_length=_LENGTH, vocabulary=_CHARACTERS
     )(cells)
     codes = ops.cast(codes, "float32")
+    # Large letters are taken for small ones.
+    large = _flag(ops.greater(codes, 1.5 + _CHARACTERS.index("A")))
+    codes = ops.subtract(codes, ops.multiply(large, float(_CHARACTERS.index("A") - _CHARACTERS.index("a"))))
     is_date, date, rest = _taken_apart(codes, _dates(format), ("Y", "y", "m", "d", "short"), _DATE, _TIME + _ZONE + 1)
     is_time, time, rest = _taken_apart(rest, _times(), ("hour", "minute", "second"), _TIME, _ZONE + 1)
     is_zone, zone, _ = _taken_apart(rest, _zones(), ("zone_hours", "zone_minutes", "half", "late"), _ZONE, 0)
@@ -118,7 +122,7 @@ def date_fields(cells: Any, format: str = "") -> Any:
     hour = ops.add(ops.subtract(hour, ops.multiply(noon, 12.0)), ops.multiply(late, 12.0))
     fields = [year, month, day, hour, *(_column(time, k) for k in (1, 2)), *(_column(zone, k) for k in (0, 1))]
     present = ops.multiply(ops.multiply(is_date, is_time), ops.multiply(is_zone, possible))
-    return ops.multiply(layers.Concatenate()(fields), present)
+    return _of_width(ops.multiply(layers.Concatenate()(fields), present), len(fields))
 
 
 def _taken_apart(codes: Any, shapes: Sequence[_Shape], names: Sequence[str], width: int, rest: int) -> Any:
@@ -143,9 +147,9 @@ def _taken_apart(codes: Any, shapes: Sequence[_Shape], names: Sequence[str], wid
         for name in shape.marks:
             marked[number, names.index(name)] = 1
     found = layers.Reshape((len(names), len(shapes)))(ops.matmul(digits, read.reshape(width, -1)))
-    fields = ops.sum(ops.multiply(found, ops.expand_dims(matched, 1)), axis=2)
+    fields = ops.sum(ops.multiply(found, layers.Reshape((1, len(shapes)))(matched)), axis=2)
     fields = ops.add(fields, ops.matmul(matched, marked))
-    is_one = ops.sum(matched, axis=1, keepdims=True)
+    is_one, fields = _of_width(ops.sum(matched, axis=1, keepdims=True), 1), _of_width(fields, len(names))
     if not rest:
         return is_one, fields, None
     behind = None
@@ -153,13 +157,13 @@ def _taken_apart(codes: Any, shapes: Sequence[_Shape], names: Sequence[str], wid
         chosen = np.array([[float(shape.end == end)] for shape in shapes], np.float32)
         part = ops.multiply(ops.matmul(matched, chosen), ops.take(codes, np.arange(end, end + rest), axis=1))
         behind = part if behind is None else ops.add(behind, part)
-    return is_one, fields, behind
+    return is_one, fields, _of_width(behind, rest)
 
 
 def _matched(codes: Any, shapes: Sequence[_Shape], width: int) -> Any:
     """1.0 for the shape that fits, `(num_samples, len(shapes))`."""
     low, high = (np.array([[[each[end] for each in _CLASSES.values()]]], np.float32) for end in (0, 1))
-    first = ops.expand_dims(ops.take(codes, np.arange(width), axis=1), 2)
+    first = layers.Reshape((width, 1))(ops.take(codes, np.arange(width), axis=1))
     classes = ops.multiply(_flag(ops.greater(first, low - 0.5)), _flag(ops.less(first, high + 0.5)))
     wanted = np.zeros((width, len(_CLASSES), len(shapes)), np.float32)
     names = list(_CLASSES)
@@ -169,7 +173,7 @@ def _matched(codes: Any, shapes: Sequence[_Shape], width: int) -> Any:
                 wanted[place, names.index(name), number] = 1
     hits = ops.matmul(layers.Reshape((width * len(names),))(classes), wanted.reshape(-1, len(shapes)))
     lengths = np.array([[len(shape.classes) - 0.5 for shape in shapes]], np.float32)
-    return _flag(ops.greater(hits, lengths))
+    return _of_width(_flag(ops.greater(hits, lengths)), len(shapes))
 
 
 def _month_named(codes: Any, shapes: Sequence[_Shape]) -> Any:
@@ -185,7 +189,7 @@ def _month_named(codes: Any, shapes: Sequence[_Shape]) -> Any:
     has = ops.matmul(matched, np.array([[float(shape.letters >= 0)] for shape in shapes], np.float32))
     words = [sum((ord(c) - ord("A")) * f for c, f in zip(name, (676, 26, 1), strict=True)) for name in MONTHS]
     equal = _flag(ops.less(ops.abs(ops.subtract(word, np.array([words], np.float32))), 0.5))
-    return ops.multiply(ops.matmul(equal, np.arange(1, 13, dtype=np.float32)[:, None]), has)
+    return _of_width(ops.multiply(ops.matmul(equal, np.arange(1, 13, dtype=np.float32)[:, None]), has), 1)
 
 
 def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, Any]:
@@ -206,6 +210,7 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
     present = ops.multiply(_is_possible(year, month, day), _between(hour, 0, 23))
     present = ops.multiply(present, ops.multiply(_between(minute, 0, 59), _between(seconds, 0, 59)))
     present = ops.multiply(present, ops.multiply(_between(zone_hours, -23, 23), _between(zone_minutes, -59, 59)))
+    present = _of_width(present, 1)
     # Coded minutes have no sign of their own.
     sign = ops.subtract(1.0, ops.multiply(_flag(ops.less(zone_hours, -0.5)), 2.0))
     signed = ops.add(
@@ -213,12 +218,12 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
         ops.minimum(zone_minutes, 0.0),
     )
     east = ops.add(ops.multiply(zone_hours, 60.0), signed)
-    minutes = ops.subtract(ops.add(ops.multiply(hour, 60.0), minute), east)
+    minutes = _of_width(ops.subtract(ops.add(ops.multiply(hour, 60.0), minute), east), 1)
     later = _quotient(minutes, 1440)  # whether it is the day before in UTC, -1, or the next one, 1
     minutes = ops.subtract(minutes, ops.multiply(later, 1440.0))
 
     local = _days(year, month, day)  # whole, and exact in float32
-    month = _month(year, month, day, local, later)
+    month = _of_width(_month(year, month, day, local, later), 1)
     days = ops.add(local, later)
     weekday = ops.add(days, 3.0)  # 1970-01-01 was a Thursday
     weekday = ops.subtract(weekday, ops.multiply(_quotient(weekday, 7), 7.0))
@@ -263,12 +268,17 @@ def _days(year: Any, month: Any, day: Any) -> Any:
     month = ops.add(ops.subtract(month, 3.0), ops.multiply(early, 12.0))
     of_year = ops.add(_quotient(ops.add(ops.multiply(month, 153.0), 2.0), 5), day)
     leap = ops.add(ops.subtract(_quotient(year, 4), _quotient(year, 100)), _quotient(year, 400))
-    return ops.subtract(ops.add(ops.add(ops.multiply(year, 365.0), leap), of_year), 719469.0)
+    return _of_width(ops.subtract(ops.add(ops.add(ops.multiply(year, 365.0), leap), of_year), 719469.0), 1)
 
 
 def _quotient(x: Any, divisor: int) -> Any:
     """The whole part of a whole number divided; half a unit more, so that a rounded quotient is on the right side."""
     return ops.floor(ops.divide(ops.add(x, 0.5), float(divisor)))
+
+
+def _of_width(x: Any, width: int) -> Any:
+    """The same, said to have so many columns: whoever checks a file before it is opened knows by this."""
+    return layers.Reshape((width,))(x)
 
 
 def _column(x: Any, place: int) -> Any:
