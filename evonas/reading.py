@@ -166,7 +166,7 @@ def _table(given: Any, what: str, options: ReadOptions) -> Table | None:
         from evonas.data.files import read_any
 
         return read_any(given, options)
-    if given is not None and not is_table(given) and type(given).__name__ != "LazyFrame":
+    if given is not None and not is_table(given):
         raise InputError(
             f"{what} must be a table or the path of one beside a target's name, not a {type(given).__name__}: pass x "
             "and y as arrays, or a DataFrame"

@@ -26,12 +26,12 @@ def named_columns(frame: Any) -> pd.DataFrame:
     Raises:
         InputError: two columns have one name.
     """
-    frame = plain_columns(as_frame(frame).reset_index(drop=True))
-    frame.columns = [str(name) for name in frame.columns]
-    twice = [name for name, count in Counter(frame.columns).items() if count > 1]
+    columns: pd.DataFrame = plain_columns(as_frame(frame).reset_index(drop=True))
+    columns.columns = [str(name) for name in columns.columns]
+    twice = [name for name, count in Counter(columns.columns).items() if count > 1]
     if twice:
         raise InputError(f"column names must differ, but {', '.join(map(repr, twice[:5]))} occurs twice: rename one")
-    return frame
+    return columns
 
 
 def check_column(frame: pd.DataFrame, name: str, what: str) -> None:

@@ -20,6 +20,8 @@ __all__ = ["as_array_of", "as_frame", "is_table", "plain_column", "plain_columns
 
 def is_table(x: Any) -> bool:
     """Whether it has columns with names: a DataFrame of pandas or polars, a table of pyarrow."""
+    if type(x).__name__ == "LazyFrame":
+        return True  # which `as_frame` refuses
     return (hasattr(x, "columns") and hasattr(x, "shape")) or _is_arrow(x, "Table", "RecordBatch")
 
 
@@ -61,9 +63,14 @@ def _from_arrow(table: Any, what: str) -> pd.DataFrame:
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type
         if pa.types.is_dictionary(kind):
-            column = pa.chunked_array([chunk.dictionary_decode() for chunk in column.chunks], type=kind.value_type)
-            columns[name] = column.to_pandas()
-            columns[name] = columns[name].astype("category") if not pa.types.is_floating(kind.value_type) else column
+            plain = pa.string() if _is_string(kind.value_type) else kind.value_type
+            coded = [
+                pa.DictionaryArray.from_arrays(part.indices, part.dictionary.cast(plain)) for part in column.chunks
+            ]
+            decoded = pd.concat([pd.Series(part.to_pandas()).astype(object) for part in coded], ignore_index=True)
+            columns[name] = decoded.infer_objects() if pa.types.is_floating(plain) else decoded.astype("category")
+        elif _is_string(kind):
+            columns[name] = column.cast(pa.string()).to_pandas()
         elif column.null_count and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
             nullable = "boolean" if pa.types.is_boolean(kind) else str(kind).replace("int", "Int").replace("uI", "UI")
             columns[name] = pd.Series(column.to_pylist(), dtype=nullable)
@@ -72,6 +79,10 @@ def _from_arrow(table: Any, what: str) -> pd.DataFrame:
         else:
             columns[name] = column.to_pandas()
     return pd.DataFrame(columns)
+
+
+def _is_string(kind: Any) -> bool:
+    return str(kind) in ("string", "large_string", "string_view")
 
 
 def as_array_of(y: Any) -> Any:

@@ -210,7 +210,7 @@ def _regression(columns: pd.DataFrame) -> Target:
                 f"{texts(series)[0]!r:.40}: name another column, or ask for task 'classification'"
             )
         values.append(numbers(series) if kind == "number" else flags(series))
-        _check_varied(str(name), len(np.unique(values[-1])), values[-1][0])
+        _check_varied(str(name), len(np.unique(values[-1])), float(values[-1][0]))
     return Target("regression", tuple(map(str, columns.columns)), np.stack(values, axis=1))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ __all__ = ["Unfit", "arrow_rows", "plain_rows"]
 BATCH_CHARACTERS = 1 << 22
 BATCH_CELLS = 1 << 14
 BLOCK_BYTES = 1 << 22
+#: Nothing, or what databases write below a table.
+_NO_ROW = re.compile(r"|\([0-9,]+ rows?( affected)?\)")
 
 
 class Unfit(Exception):
@@ -125,7 +128,7 @@ def _batches(reader: Any, dialect: Dialect, path: Path, begun: _Begun) -> Iterat
     size = max(1, BATCH_CELLS // width)
     count, characters, batch = 0, 0, []
     for row in reader:
-        if not row or (len(row) == 1 < width and not row[0].strip()):
+        if not row or (len(row) == 1 < width and _NO_ROW.fullmatch(row[0].strip())):
             continue
         count += 1
         if len(row) != width:
