@@ -230,8 +230,8 @@ def mixed(
     """What to say of a column of text most of whose values are numbers; empty for others."""
     rows: dict[str, int] = {}
     for row, cell in enumerate(cells):
-        if cell is not None:
-            rows.setdefault(cell, row + 1 if series is None else row_number(series, row))
+        if cell is not None and cell not in rows:
+            rows[cell] = row + 1 if series is None else row_number(series, row)
     commas = [cell for cell in rows if _COMMAS.fullmatch(cell)]
     if commas and all(_COMMAS.fullmatch(cell) or _is_number(cell) for cell in rows):
         return (

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 
 from evonas.data.readers.options import MISSING, SPACES, Style
 
-__all__ = ["ABSENT", "PLAIN", "Notation", "find_notation", "is_comma_for_sure", "number_of"]
+__all__ = ["ABSENT", "PLAIN", "Notation", "find_notation", "is_comma_for_sure", "is_number_like", "number_of"]
 
 #: Words that mean "no value" where the other cells are numbers, beside those that mean it anywhere.
 # fmt: off
@@ -203,6 +203,11 @@ def find_notation(cells: Iterable[str | None], style: Style, asked: bool = False
     if forms[0] == (".", "") and not any(re.search("[.,]", core) for core in cores):
         decimal, thousands = ".", ""  # whole numbers have neither
     return Notation(decimal, thousands, next(iter(units), ""))  # type: ignore[arg-type]
+
+
+def is_number_like(cell: str) -> bool:
+    """Whether a cell may be a number in some notation, or says that there is none."""
+    return cell in ABSENT or cell in MISSING or _taken_apart(cell) is not None
 
 
 def _all_taken_apart(texts: Collection[str]) -> list[_Cell]:

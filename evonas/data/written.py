@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.cells import FLAGS, is_packed, kind_of, row_number, texts, unusable
-from evonas.data.dates import FORMATS, find_format, instants
-from evonas.data.notation import ABSENT, PLAIN, Notation, find_notation, is_comma_for_sure
+from evonas.data.dates import FORMATS, find_format, instants, is_date
+from evonas.data.notation import ABSENT, PLAIN, Notation, find_notation, is_comma_for_sure, is_number_like
 from evonas.data.readers.options import Style
 from genomes.errors import InputError
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Written", "find_written", "read_written", "with_written"]
+
+
+#: Cells that are looked at before all are.
+_SAMPLE = 64
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ def find_written(series: pd.Series[Any], style: Style, role: str | None = None) 
     """
     if role in ("categorical", "text", "boolean") or not _is_text(series, role):
         return None
+    if role is None and not _may_be(texts(series.iloc[:_SAMPLE])):
+        return None
     cells = texts(series)
     if role != "date":
         notation = find_notation(cells, style, role == "numeric")
@@ -67,6 +73,14 @@ def find_written(series: pd.Series[Any], style: Style, role: str | None = None) 
     return None if format is None else Written(str(series.name), dates=format)
 
 
+def _may_be(sample: NDArray[np.object_]) -> bool:
+    """Whether these cells alone might be numbers or dates: most columns of text are told by a few."""
+    cells = [cell for cell in sample if cell is not None]
+    if all(is_number_like(cell) for cell in cells):
+        return True
+    return any(all(is_date(cell, format) for cell in cells) for format in ("", *FORMATS))
+
+
 def _is_text(series: pd.Series[Any], role: str | None) -> bool:
     import pandas as pd
 
@@ -76,9 +90,9 @@ def _is_text(series: pd.Series[Any], role: str | None) -> bool:
         return role is not None
     if role == "date" and pd.api.types.is_integer_dtype(series):
         return True  # 20201231
-    if series.dtype != object and not pd.api.types.is_string_dtype(series):
-        return False
-    return kind_of(series) == "text" or pd.api.types.infer_dtype(series, skipna=True) in ("string", "mixed")
+    if series.dtype != object:
+        return bool(pd.api.types.is_string_dtype(series))
+    return pd.api.types.infer_dtype(series, skipna=True) in ("string", "mixed", "mixed-integer", "empty")
 
 
 def read_written(series: pd.Series[Any], written: Written, lenient: NDArray[np.bool_] | None = None) -> pd.Series[Any]:
