@@ -82,6 +82,7 @@ def read_data(
         from evonas.data.preparation import prepare_table
 
         table = _table(x, "x", options)  # first: it says what is wrong with the file
+        assert table is not None
         others = {
             part: _table(given, part, options) for part, given in {"validation": validation, "test": test}.items()
         }

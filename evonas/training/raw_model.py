@@ -97,7 +97,7 @@ def with_label(probability: Any, problem: Problem) -> dict[str, Any]:
 
 def _has_wide_integers() -> bool:
     """Whether whole numbers of 64 bits are there; JAX has them only if it is told so."""
-    return keras.backend.backend() == "tensorflow"
+    return bool(keras.backend.backend() == "tensorflow")
 
 
 class _Features:
