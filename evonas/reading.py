@@ -82,7 +82,8 @@ def read_data(
         from evonas.data.preparation import prepare_table
 
         table = _table(x, "x", options)  # first: it says what is wrong with the file
-        assert table is not None
+        if table is None:
+            raise InputError(f"x must be a table or the path of one beside a target's name, {y!r}, not None: pass it")
         others = {
             part: _table(given, part, options) for part, given in {"validation": validation, "test": test}.items()
         }

@@ -8,7 +8,6 @@ layers of Keras; `grammar` is what both go by.
 
 from __future__ import annotations
 
-import calendar
 import itertools
 import re
 from collections.abc import Iterable, Sequence
@@ -19,7 +18,13 @@ from numpy.typing import NDArray
 
 __all__ = ["BASE", "FORMATS", "MONTHS", "alternatives", "find_format", "instants", "is_date", "pattern_of"]
 
-MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if number}
+#: English abbreviations, whatever the locale of the process.
+MONTHS = {
+    name: k
+    for k, name in enumerate(
+        ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], start=1
+    )
+}
 #: Formats that every column of dates takes.
 BASE = ("Y-m-d", "Y/m/d")
 _SEPARATED = tuple(s.join(order) for order in ("dmY", "mdY", "dmy", "mdy") for s in "/.-")
@@ -33,7 +38,6 @@ _COMPACT = {"m": ("00",), "d": ("00",)}
 PIVOT = 68
 #: Cells of another order that a column of dates may have: mistakes.
 _MISTAKES = 0.1
-_SECOND = {"Z": 0.0}
 
 
 def alternatives(format: str) -> list[tuple[str, list[tuple[str, int, int]]]]:
@@ -42,14 +46,12 @@ def alternatives(format: str) -> list[tuple[str, list[tuple[str, int, int]]]]:
     Digits are "0" in a shape, letters of a month's name "a".
     """
     letters = list(format)
-    compact = format in ("Ymd", "dbY", "dby")
     ways = [
         [(letter, way) for way in (_COMPACT.get(letter, _PARTS[letter]) if format == "Ymd" else _PARTS[letter])]
         if letter.isalpha()
         else [("", letter)]
         for letter in letters
     ]
-    del compact
     found = []
     for chosen in itertools.product(*ways):
         shape, parts = "", []
