@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from evonas import workers
 from evonas.building import Build, check_build, check_fits
 from evonas.config import Budget, Settings
+from evonas.data.readers.options import ReadOptions
 from evonas.errors import Interrupted
 from evonas.evolution import Generation, Progress, spent
 from evonas.finalists import OnRetraining, retrain_finalists
@@ -82,6 +83,14 @@ def search(
     time_column: str = "",
     image_size: Any = None,
     grayscale: bool = False,
+    separator: str = "",
+    encoding: str = "",
+    decimal: str = "",
+    thousands: str = "",
+    skip_rows: int = 0,
+    comment: str = "",
+    missing: Sequence[str] | None = None,
+    date_order: str = "",
     **settings: Unpack[SearchOptions],
 ) -> SearchResult:
     """Evolves networks for the data and returns what was found. Everything is committed to a run directory on the way.
@@ -122,6 +131,11 @@ def search(
         time_column: name of a column by which rows are split: the latest are the test part.
         image_size: height and width that images of a folder are brought to, such as "32x32".
         grayscale: whether images of a folder are taken without their colours.
+        separator, encoding, skip_rows, comment: of files of text, where they are not as they look: what separates
+            cells, how the text is encoded, lines before the header, and how lines begin that are no rows.
+        decimal, thousands, date_order: how numbers and dates are written as text: "." or ","; ",", ".", "'" or " ";
+            "dmy" or "mdy". Where the whole column agrees, that is found out.
+        missing: texts that mean "no value" in files, in place of the usual ones such as "NA", "NULL", "None" and "?".
         **settings: fields of `evonas.Settings`, such as `population=50`, `epochs=100`, `objective="mae"`, `cv=5`.
 
     Raises:
@@ -130,6 +144,7 @@ def search(
     """
     started, _ = monotonic(), workers.checked_threads(threads)
     own = None if build is None else Build.of(build)
+    reading = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     searched, forms = space_and_numbers(space, numbers, own)
     options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **settings}
     chosen = Settings(**options)
@@ -153,6 +168,7 @@ def search(
             as_given=own is not None,
             size=image_size,
             grayscale=grayscale,
+            options=reading,
         )
         return search_prepared(
             data,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evonas.data.readers.options import ReadOptions
 from evonas.genome_files import read_genome
 from evonas.learning_rate import LearningRateCurve, SweepTask, sweep_rates
 from evonas.reading import read_data
@@ -36,11 +37,21 @@ def find_learning_rate(
     class_weight: Any = None,
     image_size: Any = None,
     grayscale: bool = False,
+    separator: str = "",
+    encoding: str = "",
+    decimal: str = "",
+    thousands: str = "",
+    skip_rows: int = 0,
+    comment: str = "",
+    missing: Sequence[str] | None = None,
+    date_order: str = "",
 ) -> LearningRateCurve:
     """Trains a network while its learning rate grows exponentially, and says which rate its loss falls fastest at.
 
     Args:
         x, y, task, drop, sample_weight, class_weight, image_size, grayscale: the data, as for `evonas.search`.
+        separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order: how a table is written, as for
+            `evonas.search`.
         genome: a genome, or the path of a file with one (`read_genome`); `space.typical()` when None.
         space: that the genome is of, or the path of its TOML file; the default space when None.
         low, high: the first and the last rate, > 0.
@@ -54,6 +65,7 @@ def find_learning_rate(
     from evonas.execution import WorkerEvaluator, standing_by
     from evonas.training.trainer import TrainingSettings
 
+    options = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     rates = sweep_rates(low, high, steps)
     if seeds < 1:
         raise InputError(f"seeds must be at least 1, not {seeds}: more of them make a smoother curve")
@@ -80,6 +92,7 @@ def find_learning_rate(
             class_weight=class_weight,
             size=image_size,
             grayscale=grayscale,
+            options=options,
         )
         path = Path(folder) / "data.npz"
         data.save(path)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.data.datasets import is_dataset, read_dataset
+from evonas.data.frames import is_table
+from evonas.data.readers.options import ReadOptions, Style, Table
 from evonas.runs.origin import origin_of
 from genomes.errors import InputError
 
@@ -36,12 +39,16 @@ def read_data(
     as_given: bool = False,
     size: Any = None,
     grayscale: bool = False,
+    options: ReadOptions | None = None,
 ) -> tuple[PreparedData, dict[str, Any]]:
     """The data of a search, prepared, and where they came from.
 
     Arguments are those of `search`; `folds` is its `cv`, `size` its `image_size`, `as_given` whether arrays stay as
-    they are, for own models, `numbers` all forms of numbers that networks may see.
+    they are, for own models, `numbers` all forms of numbers that networks may see, `options` how files and text cells
+    are written.
     """
+    options = options or ReadOptions()
+    y, drop, roles, group, time_column = _names(x, y, drop, roles, group, time_column)
     common: dict[str, Any] = {"seed": seed, "folds": folds, "task": task, "class_weight": class_weight}
     source: dict[str, Any] = {}
     folder = isinstance(x, (str, Path)) and Path(x).is_dir()
@@ -74,26 +81,36 @@ def read_data(
     if isinstance(y, str):
         from evonas.data.preparation import prepare_table
 
-        table = _table(x, "x")  # first: it says what is wrong with the file
+        table = _table(x, "x", options)  # first: it says what is wrong with the file
+        if table is None:
+            raise InputError(f"x must be a table or the path of one beside a target's name, {y!r}, not None: pass it")
+        others = {
+            part: _table(given, part, options) for part, given in {"validation": validation, "test": test}.items()
+        }
         if isinstance(x, (str, Path)):
             source = {**origin_of(x), "target": y}
-        options: dict[str, Any] = {
+        given: dict[str, Any] = {
             "roles": roles,
             "group": group,
             "time_column": time_column,
             "drop": drop,
             "numbers": numbers,
         }
-        options |= {"validation": _table(validation, "validation"), "test": _table(test, "test")}
-        return prepare_table(table, y, sample_weight=sample_weight, **options, **common), source
+        given |= {part: None if other is None else other.frame for part, other in others.items()}
+        data = prepare_table(
+            table.frame, y, sample_weight=sample_weight, style=table.style, absent=table.absent, **given, **common
+        )
+        read = [note for each in (table, *others.values()) if each is not None for note in each.notes]
+        return replace(data, notes=(*read, *data.notes)), source
     for name, value in {"drop": drop, "roles": roles, "group": group, "time_column": time_column}.items():
         if value:
             raise InputError(f"{name} must be given with a target's name, not {value!r} with an array y: select x")
     from evonas.data.preparation import prepare_arrays
     from evonas.data.shaped import prepare_inputs
 
-    as_given = as_given and not hasattr(x, "columns")
-    prepare = prepare_inputs if as_given else partial(prepare_arrays, numbers=numbers)
+    as_given = as_given and not is_table(x)
+    style = Style(options.decimal, options.thousands, options.date_order, options.decimal == ",")
+    prepare = prepare_inputs if as_given else partial(prepare_arrays, numbers=numbers, style=style)
     return prepare(x, y, validation=validation, test=test, sample_weight=sample_weight, **common), source
 
 
@@ -131,15 +148,34 @@ def _rows_of(dataset: Any, what: str, as_given: bool) -> tuple[Any, Any, Any]:
     return pd.DataFrame(columns), y, weight
 
 
-def _table(given: Any, what: str) -> Any:
-    """A table that is given as such or as the path of a file; None stays None."""
-    if isinstance(given, (str, Path)):
-        from evonas.data.files import read_file
+def _names(
+    x: Any, y: Any, drop: Any, roles: Mapping[str, str] | None, group: str, time_column: str
+) -> tuple[Any, Any, Mapping[str, str] | None, str, str]:
+    """Names of columns as text, also where they are whole numbers."""
+    if isinstance(y, int) and not isinstance(y, bool) and (is_table(x) or isinstance(x, (str, Path))):
+        y = str(y)
+    drop = [str(name) for name in ([drop] if isinstance(drop, (str, int)) else drop)]
+    roles = None if roles is None else {str(name): role for name, role in roles.items()}
+    group, time_column = ("" if name is None or name == "" else str(name) for name in (group, time_column))
+    return y, drop, roles, group, time_column
 
-        return read_file(given)
-    if given is not None and not hasattr(given, "columns"):
+
+def _table(given: Any, what: str, options: ReadOptions) -> Table | None:
+    """A table that is given as such or as the path of a file; None stays None."""
+    if isinstance(given, Table):
+        return given
+    if isinstance(given, (str, Path)):
+        from evonas.data.files import read_any
+
+        return read_any(given, options)
+    if given is not None and not is_table(given):
         raise InputError(
             f"{what} must be a table or the path of one beside a target's name, not a {type(given).__name__}: pass x "
             "and y as arrays, or a DataFrame"
         )
-    return given
+    if given is None:
+        return None
+    from evonas.data.frames import as_frame
+
+    style = Style(options.decimal, options.thousands, options.date_order, options.decimal == ",")
+    return Table(as_frame(given, what), style=style)

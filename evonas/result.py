@@ -11,7 +11,7 @@ from evonas.building import Build
 from evonas.config import Settings
 from evonas.data.encoding import ARRAY, Preparation
 from evonas.data.inputs import as_inputs
-from evonas.data.prepared import PreparedData, whole_numbers
+from evonas.data.prepared import PreparedData, labels_of
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.scoring import predictions
@@ -119,20 +119,18 @@ class SearchResult:
 
         Returns:
             A regression: shape `(num_samples,)`, or `(num_samples, num_targets)`; a classification: labels, shape
-            `(num_samples,)`, as text or as whole numbers.
+            `(num_samples,)`, of the type that they had: text, whole numbers, numbers or booleans.
 
         Raises:
             InputError: there is no row, or as `inputs`.
         """
-        import numpy as np
-
         if not len(x):
             raise InputError("x must have at least one row to predict, not none: give some")
         outputs, problem = self._outputs(x), self._data.problem
         if problem.task == "regression":
             return outputs[:, 0] if problem.num_outputs == 1 else outputs
         chosen = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(int)
-        return np.array(whole_numbers(problem.classes) or problem.classes)[chosen]
+        return labels_of(problem)[chosen]
 
     def _outputs(self, x: Any) -> Any:
         """Predictions, or probabilities of each class or of the second of two; without Keras where that is not needed.
@@ -174,11 +172,22 @@ class SearchResult:
         Returns:
             Column -> array `(num_samples,)`, of float32 or text; or one array; see `Preparation.inputs`.
         """
-        from evonas.data.arrays import feature_columns
-
         if self._data.problem.input_shapes:
             return as_inputs(x)
-        return self._preparation.inputs(feature_columns(x, "x"))
+        return self._preparation.inputs(self._columns(x))
+
+    def _columns(self, x: Any) -> pd.DataFrame:
+        """Rows as a table; an array only where one was searched on."""
+        from evonas.data.arrays import feature_columns
+        from evonas.data.frames import is_table
+
+        names, columns = self._preparation.columns(), feature_columns(x, "x")
+        if not is_table(x) and not set(names) <= set(columns.columns):
+            raise InputError(
+                f"x must be a table with the columns {', '.join(map(repr, names[:5]))}{', ...' * (len(names) > 5)}, as "
+                f"the search had, not an array, whose columns have no names: pass pandas.DataFrame(x, columns=[...])"
+            )
+        return columns
 
     def prepare(self, x: Any) -> Any:
         """Raw rows as the networks inside of models take them: encoded, imputed and scaled.
@@ -191,11 +200,9 @@ class SearchResult:
         Returns:
             shape `(num_samples, num_features)`.
         """
-        from evonas.data.arrays import feature_columns
-
         if self._data.problem.input_shapes:
             return as_inputs(x)
-        return self._preparation.apply(feature_columns(x, "x"))
+        return self._preparation.apply(self._columns(x))
 
     @cached_property
     def _data(self) -> PreparedData:

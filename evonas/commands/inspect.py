@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,16 +12,25 @@ from evonas.commands.options import (
     AsJson,
     BooleanOption,
     CategoricalOption,
+    CommentOption,
     DateOption,
+    DateOrderOption,
+    DecimalOption,
     DropOption,
+    EncodingOption,
     GrayscaleOption,
     GroupOption,
     ImageSizeOption,
+    MissingOption,
     NumericOption,
+    SeparatorOption,
+    SkipRowsOption,
     TargetOption,
     TextOption,
+    ThousandsOption,
     TimeOption,
     option,
+    reading_of,
     roles_of,
 )
 from evonas.devices import TRAINERS, chosen_trainer
@@ -53,6 +62,14 @@ def inspect(
     time_column: TimeOption = None,
     image_size: ImageSizeOption = None,
     grayscale: GrayscaleOption = False,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
+    thousands: ThousandsOption = None,
+    skip_rows: SkipRowsOption = None,
+    comment: CommentOption = None,
+    missing: MissingOption = None,
+    date_order: DateOrderOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what each column of a table is taken for.
@@ -62,14 +79,8 @@ def inspect(
     from evonas.reading import read_data
 
     roles = roles_of(numeric, boolean, categorical, date, text)
-    given: Any = data
-    if target is not None and data.suffix != ".npz" and not data.is_dir():
-        from evonas.data.arrays import named_columns
-        from evonas.data.files import read_file
-
-        given = named_columns(read_file(data))
     prepared, _ = read_data(
-        given,
+        data,
         target,
         task=task,
         drop=drop or (),
@@ -78,13 +89,9 @@ def inspect(
         time_column=time_column or "",
         size=image_size,
         grayscale=grayscale,
+        options=reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order),
     )
-    plan = None
-    if given is not data:
-        from evonas.data.columns import infer_columns
-
-        features = given.drop(columns=[target, *([group] if group else [])])
-        plan = infer_columns(features, drop=drop or (), roles=roles)
+    plan = prepared.plan if target is not None and data.suffix != ".npz" else None
     _show(target or "class", prepared, plan, as_json)
 
 
@@ -96,7 +103,7 @@ def _show(target: str, prepared: PreparedData, plan: ColumnPlan | None, as_json:
     trainer = chosen_trainer("auto")
     if as_json:
         values = {"target": target, "task": problem.task, "classes": list(problem.classes), "rows": rows}
-        columns = {"shape": shape} if plan is None else {"columns": plan.to_json()}
+        columns = {"shape": shape} if plan is None else {"columns": plan.to_json(), "notes": list(prepared.notes)}
         typer.echo(json.dumps(values | {"features": problem.num_features, "trainer": trainer} | columns))
         return
     classes = f" of {len(problem.classes)} classes ({', '.join(problem.classes[:5])})" if problem.classes else ""
@@ -107,5 +114,5 @@ def _show(target: str, prepared: PreparedData, plan: ColumnPlan | None, as_json:
     typer.echo(f"trainer on this machine: {trainer}, {TRAINERS[trainer]}")
     if plan is not None:
         typer.echo(f"\n{plan}")
-        for note in plan.notes():
+        for note in prepared.notes:
             typer.echo(f"note: {note}")

@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from evonas.commands.options import AsJson, DropOption, GrayscaleOption, ImageSizeOption, TargetOption, option
+from evonas.commands.options import (
+    AsJson,
+    CommentOption,
+    DateOrderOption,
+    DecimalOption,
+    DropOption,
+    EncodingOption,
+    GrayscaleOption,
+    ImageSizeOption,
+    MissingOption,
+    SeparatorOption,
+    SkipRowsOption,
+    TargetOption,
+    ThousandsOption,
+    option,
+)
 
 __all__ = ["lr_find"]
 
@@ -39,6 +54,14 @@ def lr_find(
     drop: DropOption = None,
     image_size: ImageSizeOption = None,
     grayscale: GrayscaleOption = False,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
+    thousands: ThousandsOption = None,
+    skip_rows: SkipRowsOption = None,
+    comment: CommentOption = None,
+    missing: MissingOption = None,
+    date_order: DateOrderOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Find a learning rate: train a network while the rate grows.
@@ -67,6 +90,14 @@ def lr_find(
         drop=drop or (),
         image_size=image_size,
         grayscale=grayscale,
+        separator=separator or "",
+        encoding=encoding or "",
+        decimal=decimal or "",
+        thousands=thousands or "",
+        skip_rows=skip_rows or 0,
+        comment=comment or "",
+        missing=missing or None,
+        date_order=date_order or "",
     )
     suggested = curve.suggested
     if output is not None:

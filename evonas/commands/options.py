@@ -15,19 +15,28 @@ __all__ = [
     "BooleanOption",
     "BuildOption",
     "CategoricalOption",
+    "CommentOption",
     "DateOption",
+    "DateOrderOption",
+    "DecimalOption",
     "DropOption",
+    "EncodingOption",
     "GrayscaleOption",
     "GroupOption",
     "ImageSizeOption",
+    "MissingOption",
     "NumericOption",
     "Quiet",
     "RunDir",
+    "SeparatorOption",
+    "SkipRowsOption",
     "TargetOption",
     "TextOption",
+    "ThousandsOption",
     "ThreadsOption",
     "TimeOption",
     "option",
+    "reading_of",
     "roles_of",
 ]
 
@@ -75,9 +84,57 @@ ImageSizeOption = Annotated[
     str | None,
     option("Height and width to bring images to [as they are if small, else 32x32].", "HxW", "--image-size"),
 ]
+SeparatorOption = Annotated[
+    str | None, option("What separates cells: a character, or tab, space [found out].", "CHAR", "--separator")
+]
+EncodingOption = Annotated[str | None, option("Of the text, such as cp1252 [found out].", "NAME", "--encoding")]
+DecimalOption = Annotated[str | None, option("What stands before decimals, . or , [found out].", "CHAR", "--decimal")]
+ThousandsOption = Annotated[
+    str | None, option("What stands between thousands: , . ' or space [found out].", "CHAR", "--thousands")
+]
+SkipRowsOption = Annotated[int | None, option("Lines before the header [found out].", "N", "--skip-rows")]
+CommentOption = Annotated[str | None, option("Beginning of lines that are no rows, such as #.", "TEXT", "--comment")]
+MissingOption = Annotated[
+    list[str] | None,
+    option(
+        "Text that means 'no value', in place of NA, NULL, None, ? and so on; may be repeated.", "TEXT", "--missing"
+    ),
+]
+DateOrderOption = Annotated[
+    str | None, option("dmy or mdy, of dates such as 01/02/2020 [as the cells tell].", "ORDER", "--date-order")
+]
 GrayscaleOption = Annotated[bool, typer.Option("--grayscale", help="Take images without their colours.")]
 #: Of a table or arrays; a folder of images has none.
 TargetOption = Annotated[str | None, option("Column to predict; the classes of a folder.", "COLUMN", "--target")]
+
+
+def reading_of(
+    separator: str | None,
+    encoding: str | None,
+    decimal: str | None,
+    thousands: str | None,
+    skip_rows: int | None,
+    comment: str | None,
+    missing: list[str] | None,
+    date_order: str | None,
+) -> Any:
+    """How a table is written, as `evonas.data.readers.options.ReadOptions`.
+
+    Raises:
+        InputError: one of them cannot be.
+    """
+    from evonas.data.readers.options import ReadOptions
+
+    return ReadOptions.of(
+        separator or "",
+        encoding or "",
+        decimal or "",
+        thousands or "",
+        skip_rows or 0,
+        comment or "",
+        missing or None,
+        date_order or "",
+    )
 
 
 def roles_of(

@@ -12,18 +12,27 @@ from evonas.commands.options import (
     BooleanOption,
     BuildOption,
     CategoricalOption,
+    CommentOption,
     DateOption,
+    DateOrderOption,
+    DecimalOption,
     DropOption,
+    EncodingOption,
     GrayscaleOption,
     GroupOption,
     ImageSizeOption,
+    MissingOption,
     NumericOption,
     Quiet,
+    SeparatorOption,
+    SkipRowsOption,
     TargetOption,
     TextOption,
+    ThousandsOption,
     ThreadsOption,
     TimeOption,
     option,
+    reading_of,
     roles_of,
 )
 from evonas.commands.searching import show_search
@@ -85,6 +94,14 @@ def run(
     text: TextOption = None,
     image_size: ImageSizeOption = None,
     grayscale: GrayscaleOption = False,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
+    thousands: ThousandsOption = None,
+    skip_rows: SkipRowsOption = None,
+    comment: CommentOption = None,
+    missing: MissingOption = None,
+    date_order: DateOrderOption = None,
     numbers: Annotated[
         str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [a gene].", "NAME")
     ] = None,
@@ -185,6 +202,7 @@ def run(
         "worker_memory": worker_memory,
         "finalists": finalists,
     }
+    reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
     budget = Budget.of(generations, evaluations, time, target_score)
 
@@ -216,6 +234,7 @@ def run(
             as_given=own is not None,
             size=image_size,
             grayscale=grayscale,
+            options=reading,
         )
         show_search(
             lambda **listeners: search_prepared(

@@ -2,8 +2,9 @@
 
 The way of the data, one module a step:
 
-1. `table.read_table(path)` reads a CSV file (also `.csv.gz`) into a DataFrame, or says what is
-   wrong with it and where.
+1. `files.read_any(path)` reads a file of any known kind (`readers`; `table.read_csv` reads CSV) into a DataFrame, or
+   says what is wrong with it and where. `frames` takes tables of other libraries; `written`, with `notation` and
+   `dates`, finds columns of text that are numbers or dates.
 2. `columns.infer_columns(frame, ...)` gives every column a `Role` and the reason for it: a `ColumnPlan`, which prints
    as a table and is written as JSON.
 3. `target.infer_target(...)` decides the task (regression, binary, multiclass) and codes the target.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evonas.data.frames import as_array_of, as_frame, is_table, plain_columns
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,18 +20,18 @@ if TYPE_CHECKING:
 __all__ = ["check_column", "feature_columns", "joined_parts", "named_columns", "target_columns"]
 
 
-def named_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same cells; column names as text, rows numbered from 0.
+def named_columns(frame: Any) -> pd.DataFrame:
+    """The same cells in plain types; column names as text, rows numbered from 0.
 
     Raises:
         InputError: two columns have one name.
     """
-    frame = frame.reset_index(drop=True)
-    frame.columns = [str(name) for name in frame.columns]
-    twice = [name for name, count in Counter(frame.columns).items() if count > 1]
+    columns: pd.DataFrame = plain_columns(as_frame(frame).reset_index(drop=True))
+    columns.columns = [str(name) for name in columns.columns]
+    twice = [name for name, count in Counter(columns.columns).items() if count > 1]
     if twice:
         raise InputError(f"column names must differ, but {', '.join(map(repr, twice[:5]))} occurs twice: rename one")
-    return frame
+    return columns
 
 
 def check_column(frame: pd.DataFrame, name: str, what: str) -> None:
@@ -102,10 +103,8 @@ def feature_columns(x: Any, what: str) -> pd.DataFrame:
     Raises:
         InputError: of fewer dimensions, sparse, ragged or complex.
     """
-    import pandas as pd
-
-    if isinstance(x, pd.DataFrame):
-        return named_columns(x)
+    if is_table(x):
+        return named_columns(as_frame(x, what))
     if hasattr(x, "toarray"):
         raise InputError(f"{what} must be dense, not a sparse {type(x).__name__}: pass its .toarray()")
     array = flat(_array(x, what))
@@ -123,8 +122,9 @@ def target_columns(y: Any, what: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if isinstance(y, pd.DataFrame):
-        return named_columns(y)
+    if is_table(y):
+        return named_columns(as_frame(y, what))
+    y = as_array_of(y)
     if isinstance(y, pd.Series):
         return named_columns(y.to_frame("y" if y.name is None else y.name))
     array = _array(y, what)

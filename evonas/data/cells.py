@@ -8,18 +8,33 @@ from __future__ import annotations
 
 import datetime
 import decimal
-import re
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.dates import instants, is_date
+from evonas.data.notation import PLAIN
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FLAGS", "as_text", "date_parts", "date_texts", "flags", "kind_of", "numbers", "seconds", "texts"]
+__all__ = [
+    "FLAGS",
+    "as_text",
+    "date_parts",
+    "date_texts",
+    "flags",
+    "is_packed",
+    "kind_of",
+    "numbers",
+    "row_number",
+    "seconds",
+    "texts",
+    "unusable",
+]
 
 Numbers = NDArray[np.float64]
 Texts = NDArray[np.object_]
@@ -30,8 +45,6 @@ FLAGS = dict.fromkeys(("true", "yes", "y", "t", "on", "1"), 1.0) | dict.fromkeys
 )
 #: Magnitude beyond which float32 arithmetic on a column overflows.
 LARGEST_NUMBER = 1e30
-#: Year first, the only order of year, month and day that cannot be misread; with an optional time and zone.
-DATE = re.compile(r"\d{4}([-/])\d{2}\1\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?")
 
 _KINDS = {
     "boolean": "boolean",
@@ -70,7 +83,7 @@ def is_packed(series: pd.Series[Any]) -> bool:
 
 def _holds_dates(series: pd.Series[Any]) -> bool:
     present = [cell for cell in texts(series) if cell is not None]
-    return bool(present) and all(DATE.fullmatch(cell) for cell in present) and not np.isnan(seconds(series)).all()
+    return bool(present) and all(is_date(cell) for cell in present) and not np.isnan(seconds(series)).all()
 
 
 def as_text(cell: Any) -> str:
@@ -88,7 +101,7 @@ def as_text(cell: Any) -> str:
     if isinstance(cell, (float, np.floating, decimal.Decimal)):
         value = float(cell)
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
-    if isinstance(cell, (datetime.date, datetime.time, datetime.timedelta, np.generic)):
+    if isinstance(cell, (datetime.date, datetime.time, datetime.timedelta, np.generic, uuid.UUID)):
         return str(cell)
     raise TypeError(type(cell).__name__)
 
@@ -115,7 +128,7 @@ def texts(series: pd.Series[Any]) -> Texts:
             if key not in known:
                 known[key] = as_text(cell).strip()
         except TypeError:
-            raise InputError(_unusable(series, row, cell, "text, numbers, booleans or dates")) from None
+            raise InputError(unusable(series, row, cell, "text, numbers, booleans or dates")) from None
         result[row] = known[key] or None
     return result
 
@@ -135,13 +148,13 @@ def numbers(series: pd.Series[Any]) -> Numbers:
         for row, cell in enumerate(texts(series)):
             if cell is not None:
                 try:
-                    result[row] = float(cell)
+                    result[row] = PLAIN.number(cell)
                 except ValueError:
-                    raise InputError(_unusable(series, row, cell, "numbers")) from None
+                    raise InputError(unusable(series, row, cell, "numbers")) from None
     wrong = np.flatnonzero(np.abs(result) > LARGEST_NUMBER)
     if wrong.size:
         wanted = f"finite numbers up to {LARGEST_NUMBER:g} in magnitude"
-        raise InputError(_unusable(series, int(wrong[0]), float(result[wrong[0]]), wanted))
+        raise InputError(unusable(series, int(wrong[0]), float(result[wrong[0]]), wanted))
     return result
 
 
@@ -160,7 +173,7 @@ def flags(series: pd.Series[Any]) -> Numbers:
         if cell is None:
             continue
         if cell.lower() not in FLAGS:
-            raise InputError(_unusable(series, row, cell, "yes or no, true or false"))
+            raise InputError(unusable(series, row, cell, "yes or no, true or false"))
         result[row] = FLAGS[cell.lower()]
     return result
 
@@ -170,9 +183,15 @@ def seconds(series: pd.Series[Any]) -> Numbers:
     import pandas as pd
 
     if not pd.api.types.is_datetime64_any_dtype(series):
-        cells = [None if cell is None else cell.replace("/", "-") for cell in texts(series)]
-        series = pd.Series(pd.to_datetime(pd.Series(cells, dtype=object), format="ISO8601", utc=True, errors="coerce"))
-    elif series.dt.tz is not None:
+        if not is_packed(series) and pd.api.types.infer_dtype(series, skipna=True) in (
+            "datetime",
+            "datetime64",
+            "date",
+        ):
+            series = pd.Series(pd.to_datetime(series.astype(object), utc=True, errors="coerce"))
+        else:
+            return instants(texts(series).tolist())
+    if series.dt.tz is not None:
         series = series.dt.tz_convert("UTC")
     stamps = series.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     result: Numbers = stamps.astype(np.int64) / 1e6
@@ -203,8 +222,15 @@ def date_texts(stamps: Numbers) -> Texts:
     )
 
 
-def _unusable(series: pd.Series[Any], row: int, cell: Any, wanted: str) -> str:
+def unusable(series: pd.Series[Any], row: int, cell: Any, wanted: str) -> str:
+    """What is said of a cell that cannot be read as it should be."""
     return (
-        f"column {str(series.name)!r} must hold {wanted}, not {cell!r:.60} (data row {row + 1}): "
+        f"column {str(series.name)!r} must hold {wanted}, not {cell!r:.60} (data row {row_number(series, row)}): "
         "correct the cell, or leave out the row or the column"
     )
+
+
+def row_number(series: pd.Series[Any], row: int) -> int:
+    """The number of a row, counted from 1, in the table that the column is a part of."""
+    place = series.index[row]
+    return int(place) + 1 if isinstance(place, (int, np.integer)) else row + 1

@@ -6,8 +6,10 @@ each known word; all else (imputing, scaling, one-hot features, the calendar) is
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 
 from evonas.data.cells import FLAGS
 from evonas.data.encoding import ARRAY, DATE_PARTS, Categories, Number, Preparation, Step
-from evonas.data.table import MISSING
+from evonas.data.notation import PLAIN
+from evonas.data.readers.options import MISSING
 from evonas.data.words import PUNCTUATION, Words
 from evonas.data.words import words_of as cut
 
@@ -33,11 +36,30 @@ __all__ = [
 
 #: What a date is coded as; zeros where it is missing or none.
 DATE_FIELDS = ("year", "month", "day", "hour", "minute", "second", "zone_hours", "zone_minutes")
-#: One group a field, to be matched at the beginning of a cell.
-DATE_PATTERN = (
-    "([0-9]{4}).([0-9]{2}).([0-9]{2})"
-    r"(?:.([0-9]{2}).([0-9]{2})(?::([0-9]{2})(?:\.[0-9]{1,9})?)?(?:([+-][0-9]{2}):?([0-9]{2}))?)?"
+_TIME = (
+    r"(?:[ Tt:]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]{1,9})?)?"
+    r"(?:[Zz]|([+-][0-9]{2})(?::?([0-9]{2}))?)?)?$"
 )
+#: One group a field, to be matched at the beginning of a cell: dates with the year first.
+DATE_PATTERN = r"(?=[0-9]{4}(?:-[0-9]+-|/[0-9]+/))([0-9]{4}).([0-9]{1,2}).([0-9]{1,2})" + _TIME
+
+
+def date_pattern(format: str) -> str:
+    """As `DATE_PATTERN`, for a column whose dates also have another format; not for those with a month's name."""
+    if not format or "b" in format or format == "Ymd":
+        return DATE_PATTERN
+    mark, parts = re.escape(format[1]), {"d": "[0-9]{1,2}", "m": "[0-9]{1,2}", "Y": "[0-9]{4}", "y": "[0-9]{2}"}
+    year = format.strip("dm./-")
+    own = [parts[letter] for letter in format[::2]]
+    first = [parts["Y"], parts["m"], parts["d"]]
+    groups = ""
+    for letter in (year, "m", "d"):
+        before = mark.join((*own[: format[::2].index(letter)], ""))
+        iso = "".join(f"{part}[-/]" for part in first[: "Ymd".index(letter.upper() if letter == "y" else letter)])
+        both = f"{parts['Y']}|{parts['y']}" if letter == "y" else parts[letter]
+        groups += f"(?=(?:(?={parts['Y']}[-/]){iso}|{before})({both}))"
+    dates = [mark.join(own), "-".join(first), "/".join(first)]
+    return f"{groups}(?:{'|'.join(dates)}){_TIME}"
 
 
 def has_text(preparation: Preparation | None) -> bool:
@@ -60,13 +82,14 @@ def words_of(step: Step) -> list[str]:
     if isinstance(step, Categories):
         return list(step.categories)
     if isinstance(step, Number) and step.part == "present":
-        return [""]
+        return ["", *sorted(MISSING - {""})]
     return [word for yes in (1.0, 0.0) for text, flag in FLAGS.items() if flag == yes for word in cases(text)]
 
 
 def cases(word: str) -> list[str]:
-    """The ways in which a word for yes or no is written."""
-    return list(dict.fromkeys((word, word.capitalize(), word.upper())))
+    """The ways in which a word for yes or no is written: each letter large or small."""
+    ways = itertools.product(*(dict.fromkeys((letter, letter.upper())) for letter in word))
+    return ["".join(letters) for letters in ways]
 
 
 def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, Any]]:
@@ -86,11 +109,12 @@ def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, An
     for column in preparation.columns():
         step, place = steps[column], {"name": names[column], "column": column}
         if step.form == "number":
-            coding.append({**place, "kind": "number", "dtype": "float32"})
+            coding.append({**place, "kind": "number", "dtype": "float32", **_notation(preparation, column)})
         elif not coded:
             coding.append({**place, "kind": "text", "dtype": "string"})
         elif is_date(step):
-            date = {"kind": "date", "dtype": "int32", "pattern": DATE_PATTERN, "fields": list(DATE_FIELDS)}
+            pattern = date_pattern(preparation.dates_of(column))
+            date = {"kind": "date", "dtype": "int32", "pattern": pattern, "fields": list(DATE_FIELDS)}
             coding.append(place | date)
         elif isinstance(step, Words):
             words = {"values": list(step.words), "punctuation": PUNCTUATION.decode()}
@@ -98,6 +122,12 @@ def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, An
         else:
             coding.append({**place, "kind": "text", "dtype": "int32", "values": words_of(step)})
     return coding
+
+
+def _notation(preparation: Preparation, column: str) -> dict[str, Any]:
+    """How a file writes the numbers of a column, where it is not as 1234.5."""
+    notation = next((each.notation for each in preparation.written if each.column == column), None)
+    return {} if notation is None or notation == PLAIN else {"written": asdict(notation)}
 
 
 def missing_texts(coding: Sequence[Mapping[str, Any]]) -> list[str]:

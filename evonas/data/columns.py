@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evonas.data.cells import FLAGS, flags, kind_of, numbers, seconds, texts
+from evonas.data.cells import FLAGS, flags, kind_of, numbers, row_number, seconds, texts
+from evonas.data.notation import number_of
 from evonas.data.words import words_of
 from genomes.errors import InputError
 
@@ -116,6 +117,7 @@ def infer_columns(
     drop: Sequence[str] = (),
     find_identifiers: bool = True,
     roles: Mapping[str, str] | None = None,
+    count: int | None = None,
 ) -> ColumnPlan:
     """Gives every column of `frame` (the target left out) a role.
 
@@ -125,6 +127,7 @@ def infer_columns(
         find_identifiers: whether whole numbers that only count the rows are recognised; arrays without column names
             hold what their owner chose, so they ask for no search.
         roles: what the user says a column is, one of "numeric", "boolean", "categorical", "date" or "text".
+        count: rows of the table that these are some of; all of them when None.
 
     Raises:
         InputError: a column that was asked for has no value at all, one holds an infinite or too large number or
@@ -138,7 +141,7 @@ def infer_columns(
         elif roles is not None and name in roles:
             columns.append(_asked_column(frame[name], roles[name]))
         else:
-            columns.append(_infer_column(frame[name], find_identifiers and not alone))
+            columns.append(_infer_column(frame[name], find_identifiers and not alone, count or len(frame)))
     plan = ColumnPlan(tuple(columns))
     if not plan.used():
         reasons = (
@@ -169,13 +172,13 @@ def _all_dates(series: pd.Series[Any]) -> np.ndarray[Any, Any]:
     if wrong.any():
         row = int(wrong.argmax())
         raise InputError(
-            f"column {str(series.name)!r} must hold dates, year first (2020-12-31), not {series.iloc[row]!r:.40} (data "
-            f"row {row + 1}): correct it or leave it empty"
+            f"column {str(series.name)!r} must hold dates of one form, such as 2020-12-31, 31.12.2020 or 12/31/2020, "
+            f"not {series.iloc[row]!r:.40} (data row {row_number(series, row)}): correct it or leave it empty"
         )
     return stamps
 
 
-def _infer_column(series: pd.Series[Any], find_identifiers: bool) -> Column:
+def _infer_column(series: pd.Series[Any], find_identifiers: bool, count: int) -> Column:
     name, kind = str(series.name), kind_of(series)
     cells = texts(series) if kind == "text" else series.dropna().to_numpy()
     present = cells[cells != np.array(None)] if kind == "text" else cells
@@ -185,7 +188,7 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool) -> Column:
     distinct = len(set(present.tolist()))
 
     values = numbers(series) if kind == "number" else np.empty(0)
-    warning = _lost_digits(values) if kind == "number" else mixed(cells) if kind == "text" else ""
+    warning = _lost_digits(values) if kind == "number" else mixed(cells, series=series) if kind == "text" else ""
 
     def column(role: Role, reason: str) -> Column:
         return Column(name, role, missing, distinct, reason, warning)
@@ -197,9 +200,9 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool) -> Column:
     if kind == "boolean":
         return column(Role.BOOLEAN, "true or false")
     if kind == "date":
-        return column(Role.DATE, "dates, year first")
+        return column(Role.DATE, "dates")
     if kind == "number":
-        if find_identifiers and not missing and _counts_rows(name, values, distinct):
+        if find_identifiers and not missing and _counts_rows(name, values, distinct, count):
             return column(Role.IDENTIFIER, "a different whole number in every row")
         if set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}:
             return column(Role.BOOLEAN, "0 or 1")
@@ -219,12 +222,16 @@ def _lost_digits(values: np.ndarray[Any, Any]) -> str:
     )
 
 
-def mixed(cells: np.ndarray[Any, Any], mend: str = "leave such cells empty if it is to be numbers") -> str:
+def mixed(
+    cells: np.ndarray[Any, Any],
+    mend: str = "leave such cells empty if it is to be numbers",
+    series: pd.Series[Any] | None = None,
+) -> str:
     """What to say of a column of text most of whose values are numbers; empty for others."""
     rows: dict[str, int] = {}
-    for row, cell in enumerate(cells, start=1):
-        if cell is not None:
-            rows.setdefault(cell, row)
+    for row, cell in enumerate(cells):
+        if cell is not None and cell not in rows:
+            rows[cell] = row + 1 if series is None else row_number(series, row)
     commas = [cell for cell in rows if _COMMAS.fullmatch(cell)]
     if commas and all(_COMMAS.fullmatch(cell) or _is_number(cell) for cell in rows):
         return (
@@ -242,21 +249,19 @@ def mixed(cells: np.ndarray[Any, Any], mend: str = "leave such cells empty if it
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return number_of(text) is not None
 
 
-def _counts_rows(name: str, values: np.ndarray[Any, Any], distinct: int) -> bool:
+def _counts_rows(name: str, values: np.ndarray[Any, Any], distinct: int, count: int) -> bool:
     """Whether the numbers only tell the rows apart.
 
-    They do if they are whole and all different, and either count (0..n-1 or 1..n in any order) or are named like an id.
+    They do if they are whole and all different, and either count (0..n-1 or 1..n in any order, of which some rows may
+    not be there) or are named like an id.
     """
     if distinct != len(values) or not (values == np.floor(values)).all():
         return False
-    counted = values.min() in (0, 1) and values.max() - values.min() == len(values) - 1
+    gone = count - len(values)
+    counted = 0 <= values.min() <= 1 + gone and values.max() - values.min() <= len(values) - 1 + gone
     return bool(counted or _NAME_OF_AN_ID.fullmatch(name) or _ENDS_IN_ID.fullmatch(name))
 
 

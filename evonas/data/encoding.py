@@ -20,11 +20,14 @@ from numpy.typing import NDArray
 from evonas.data.cells import date_parts, date_texts, flags, kind_of, seconds, texts
 from evonas.data.columns import ColumnPlan, Role
 from evonas.data.forms import fit_forms, forms_within
+from evonas.data.frames import plain_column
 from evonas.data.logarithm import Logarithm
 from evonas.data.pieces import Pieces, reader
+from evonas.data.readers.options import MISSING
 from evonas.data.statistics import frequent_categories, mean_and_scale, value_for_gaps
 from evonas.data.waves import Waves
 from evonas.data.words import Words, fit_words
+from evonas.data.written import Written, read_written
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -131,8 +134,10 @@ class Categories:
 
     def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
         """The features of raw cells, shape `(num_samples, len(names()))`."""
-        places = {category: place for place, category in enumerate(self.categories)}
         other = len(self.categories)
+        # A word for "no value" that is no category says so here as it does in a file.
+        places = dict.fromkeys(MISSING, self.categories.index("") if "" in self.categories else other)
+        places |= {category: place for place, category in enumerate(self.categories)}
         rows = np.array([places.get(cell or "", other) for cell in texts(series)], dtype=np.intp)
         one_hot = np.eye(other + 1)[rows]
         return one_hot if self.other else one_hot[:, :other]
@@ -150,6 +155,7 @@ class Preparation:
         format: version of the JSON form.
         array: names of the columns of the one array that the rows are, in its order; empty for columns that have names.
         shape: of one row of that array, if it has more dimensions than one, as images have.
+        written: how columns of text are read that hold numbers or dates.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -158,6 +164,7 @@ class Preparation:
     format: Literal[1] = 1
     array: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
+    written: tuple[Written, ...] = ()
 
     def __post_init__(self) -> None:
         if self.shape and math.prod(self.shape) != len(self.array):
@@ -237,7 +244,13 @@ class Preparation:
                 close = difflib.get_close_matches(name, known, 3)
                 hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "add it (empty cells are imputed)"
                 raise InputError(f"the table must have the column {name!r}, not only {', '.join(known[:20])}: {hint}")
-        return {name: frame.iloc[:, places[name]] for name in self.columns()}
+        written = {each.column: each for each in self.written}
+        found = {name: plain_column(frame.iloc[:, places[name]]) for name in self.columns()}
+        return {name: read_written(cells, written[name]) if name in written else cells for name, cells in found.items()}
+
+    def dates_of(self, column: str) -> str:
+        """The format of a column's dates, see `evonas.data.dates`; "" where the year is first."""
+        return next((each.dates for each in self.written if each.column == column), "")
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -280,7 +293,7 @@ def _read(series: pd.Series[Any], part: Part) -> NDArray[np.float64]:
     if part == "flag":
         return flags(series)
     if part == "present":
-        return np.array([cell is not None for cell in texts(series)], dtype=np.float64)
+        return np.array([cell is not None and cell not in MISSING for cell in texts(series)], dtype=np.float64)
     return date_parts(np.floor(seconds(series)))[part]
 
 

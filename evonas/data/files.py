@@ -1,105 +1,121 @@
-"""Reading a table from a file of any kind that is known: CSV, Parquet, Feather or JSON lines. Imports pandas late."""
+"""Reading a table from a file of any kind that is known. Imports pandas late.
+
+CSV and other text with separators, JSON (lines, or an array), Parquet, Feather, workbooks of Excel and LibreOffice;
+text also compressed or alone in a zip archive. What a file is, its first bytes say, and its name where they do not.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-import json
-from collections.abc import Callable
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.data.table import check_file, read_table
+from evonas.data.readers.json_table import read_json, read_json_lines
+from evonas.data.readers.opened import Opened, open_source
+from evonas.data.readers.options import ReadOptions, Style, Table
+from evonas.data.readers.spreadsheet import read_workbook
+from evonas.data.table import check_file, read_csv
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_file"]
+__all__ = ["read_any", "read_file"]
+
+#: Files that are read in one piece are decompressed into memory.
+_MOST_BYTES = 1 << 31
+_PARQUET, _FEATHER = (".parquet", ".pq"), (".feather", ".arrow", ".ipc")
 
 
-def read_file(path: str | Path) -> pd.DataFrame:
-    """Reads a table.
+def read_file(path: str | Path, options: ReadOptions | None = None) -> pd.DataFrame:
+    """Reads a table. Arguments and errors are those of `read_any`."""
+    return read_any(path, options).frame
+
+
+def read_any(path: str | Path, options: ReadOptions | None = None) -> Table:
+    """Reads a table, with what is to be said of it.
 
     Args:
-        path: ending in .parquet, .pq, .feather, .arrow, .jsonl or .ndjson; any other file is taken for CSV, plain or
-            gzip-compressed.
+        path: of the file; what is no workbook, Parquet, Feather or JSON file is taken for CSV.
+        options: how it is written, where it is not as it looks.
 
     Raises:
         InputError: as `table.read_table`; or the package that reads this kind of file is not installed.
     """
-    path = Path(path)
-    reader = _READERS.get(path.suffix.lower(), read_table)
-    return reader(path)
+    path, options = Path(path), options or ReadOptions()
+    start = check_file(path, {})
+    source = open_source(path, start)
+    if source.kind:
+        start = source.head(8) if source.kind != "workbook" else start
+        if not start:
+            raise InputError(
+                f"{path} must hold a header and rows, but what it decompresses to is empty: write it again"
+            )
+    ending = Path(source.name).suffix.lower()
+    if source.kind == "workbook" or start.startswith(b"\xd0\xcf\x11\xe0") or ending in (".xlsx", ".xls", ".ods"):
+        if not start.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
+            check_file(path)
+            return _without_empty_rows(read_csv(source, options))  # text that is called a workbook
+        return _without_empty_rows(read_workbook(source, options))
+    if start.startswith(b"PAR1") or ending in _PARQUET:
+        return Table(_columnar(source, "parquet"), style=_style(options))
+    if start.startswith((b"ARROW1", b"FEA1")) or ending in _FEATHER:
+        return Table(_columnar(source, "feather"), style=_style(options))
+    if ending in (".jsonl", ".ndjson"):
+        return Table(read_json_lines(source, options), style=_style(options))
+    if ending == ".json":
+        return Table(read_json(source, options), style=_style(options))
+    check_file(path)
+    return _without_empty_rows(read_csv(source, options))
 
 
-def _columnar(path: Path) -> pd.DataFrame:
-    import pandas as pd
+def _style(options: ReadOptions) -> Style:
+    return Style(options.decimal, options.thousands, options.date_order, options.decimal == ",")
 
-    check_file(path, {})
+
+def _without_empty_rows(table: Table) -> Table:
+    """Without rows at the end in which there is nothing, as spreadsheets write them."""
+    from dataclasses import replace
+
+    frame = table.frame
+    last = len(frame)
+    while last and bool(frame.iloc[last - 1 : last].isna().to_numpy().all()):
+        last -= 1
+    if last == len(frame):
+        return table
+    if not last:
+        raise InputError("a table must have at least one row with a value, not empty ones only: add rows")
+    note = f"{len(frame) - last} rows at the end without any value: left out"
+    return replace(table, frame=frame.iloc[:last], notes=(*table.notes, note))
+
+
+def _columnar(source: Opened, kind: str) -> pd.DataFrame:
+    path = source.path
     if importlib.util.find_spec("pyarrow") is None:
         raise InputError(
             f"pyarrow must be installed to read {path.name}: pip install 'evonas[parquet]', or save the table as CSV"
         )
-    read = pd.read_parquet if path.suffix.lower() in (".parquet", ".pq") else pd.read_feather
+    from evonas.data.frames import as_frame
+
+    where: Any = io.BytesIO(source.read(_MOST_BYTES)) if source.kind else str(path)
     try:
-        frame: pd.DataFrame = read(path)
+        frame = as_frame(_arrow_table(where, kind), str(path))
+    except InputError:
+        raise
     except Exception as error:  # pyarrow's errors have no common class but this
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} must be a whole {path.suffix[1:]} file, but: {reason:.200}; write it again") from None
+        raise InputError(f"{path} must be a whole {kind} file, but: {reason:.200}; write it again") from None
     if not len(frame) or not frame.shape[1]:
         raise InputError(f"{path} must have rows and columns, not {len(frame)} and {frame.shape[1]}: write it again")
     return frame.reset_index(drop=True)
 
 
-def _json_lines(path: Path) -> pd.DataFrame:
-    """One JSON object a line; a key that a line lacks is a missing value there."""
-    import pandas as pd
+def _arrow_table(where: Any, kind: str) -> Any:
+    if kind == "parquet":
+        import pyarrow.parquet
 
-    check_file(path, {})
-    columns: dict[str, list[Any]] = {}
-    count = 0
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                for name, cell in _record(line, path, number).items():
-                    column = columns.setdefault(name, [None] * count)
-                    column.append(cell)
-                count += 1
-                for column in columns.values():
-                    if len(column) < count:
-                        column.append(None)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} must be UTF-8 text, but: {error.reason}; save it as UTF-8") from None
-    if not columns:
-        raise InputError(f"{path} must have at least one line with an object, not none: add rows")
-    return pd.DataFrame({name: pd.Series(cells, dtype=object).infer_objects() for name, cells in columns.items()})
+        return pyarrow.parquet.read_table(where)
+    import pyarrow.feather
 
-
-def _record(line: str, path: Path, number: int) -> dict[str, Any]:
-    try:
-        record = json.loads(line, object_pairs_hook=list)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"line {number} of {path} must be JSON, but: {error}; correct it") from None
-    if not isinstance(record, list) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in record):
-        raise InputError(
-            f'line {number} of {path} must be an object, such as {{"a": 1}}, not {line[:40]!r}: correct it'
-        )
-    cells: dict[str, Any] = {}
-    for name, cell in record:
-        if name in cells:
-            raise InputError(f"line {number} of {path} must name each column once, not {name!r} twice: leave one out")
-        if isinstance(cell, list):
-            raise InputError(
-                f"line {number} of {path} must hold numbers, text, true, false or null, but {name!r} is a list or an "
-                "object there: flatten it"
-            )
-        cells[name] = cell
-    return cells
-
-
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    **dict.fromkeys((".parquet", ".pq", ".feather", ".arrow"), _columnar),
-    **dict.fromkeys((".jsonl", ".ndjson"), _json_lines),
-}
+    return pyarrow.feather.read_table(where, memory_map=False)

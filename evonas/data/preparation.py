@@ -14,15 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.arrays import check_column, joined_parts, named_columns
-from evonas.data.cells import kind_of, seconds, texts
-from evonas.data.cells import numbers as read_numbers
 from evonas.data.columns import infer_columns
 from evonas.data.encoding import Preparation, fit_encoding
 from evonas.data.fingerprint import fingerprint
+from evonas.data.frames import is_table
+from evonas.data.keys import keys_of, numbers_of
 from evonas.data.prepared import PreparedData, Problem, Split
+from evonas.data.readers.options import Style
 from evonas.data.splits import Rows, share_for_validation, split_by_time, split_groups, split_rows
-from evonas.data.target import Target, infer_target
+from evonas.data.target import Target, check_absent, infer_target
 from evonas.data.weights import ClassWeight, sample_weights, training_weights
+from evonas.data.written import with_written
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ def prepare_table(
     time_column: str = "",
     validation: pd.DataFrame | None = None,
     test: pd.DataFrame | None = None,
+    style: Style | None = None,
+    absent: Mapping[str, tuple[str, int]] | None = None,
 ) -> PreparedData:
     """Prepares a table: roles, target, splits, encoding.
 
@@ -91,10 +95,13 @@ def prepare_table(
         group: name of a column whose equal values stay in one part; it is no feature.
         time_column: name of a column of dates or numbers; the latest rows are the test part, those before validation.
         validation, test: tables with the same columns that make the part as they are.
+        style: how numbers and dates are written, where that is known.
+        absent: column -> a text in it that was read as "no value", and its row.
 
     Raises:
         InputError: anything that cannot be used, with the constraint, the value and the mend.
     """
+    style = style or Style()
     frame = named_columns(frame)
     targets = [target] if isinstance(target, str) else list(target)
     drop = [drop] if isinstance(drop, str) else list(drop)
@@ -113,7 +120,7 @@ def prepare_table(
             f"{', '.join(map(repr, asked)) or 'none'}: name each once"
         )
     check_rows(len(frame))
-    weights = sample_weights(read_numbers(frame[sample_weight]) if weighting else sample_weight, len(frame))
+    weights = sample_weights(numbers_of(frame[sample_weight], style) if weighting else sample_weight, len(frame))
     sizes = {"training": len(frame)}
     for part, rows in {"validation": validation, "test": test}.items():
         if rows is not None:
@@ -130,8 +137,11 @@ def prepare_table(
         time_column,
     )
     features = frame.drop(columns=[*targets, *weighting, *([group] if group else [])])
-    keys = _keys(frame.iloc[: sizes["training"]], settings)
-    return _prepare(features, frame[targets], sizes, settings, weights, drop, roles=roles, keys=keys)
+    keys = keys_of(frame.iloc[: sizes["training"]], group, time_column, folds, style)
+    known = {name: word for name, word in (absent or {}).items() if name in targets}
+    if task != "regression":
+        check_absent(frame[targets], known)
+    return _prepare(features, frame[targets], sizes, settings, weights, drop, roles=roles, keys=keys, style=style)
 
 
 def _below(frame: pd.DataFrame, more: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -143,23 +153,6 @@ def _below(frame: pd.DataFrame, more: pd.DataFrame, part: str) -> pd.DataFrame:
         what = f"the columns {', '.join(map(repr, missing[:5]))}" if missing else "rows"
         raise InputError(f"the {part} table must have {what} as the training table has: add them")
     return pd.concat([frame, more[list(frame.columns)]], ignore_index=True)
-
-
-def _keys(frame: pd.DataFrame, settings: SplitSettings) -> NDArray[Any] | None:
-    """What tells where each training row belongs: its group's number, or its instant."""
-    if settings.group and settings.time_column:
-        raise InputError("rows must be split by group or by time, not by both: leave one of the two out")
-    if settings.time_column:
-        if settings.folds is not None:
-            raise InputError(
-                "folds must not be given beside a time column: they would train on what is later; leave one out"
-            )
-        series = frame[settings.time_column]
-        return seconds(series) if kind_of(series) == "date" else read_numbers(series)
-    if settings.group:
-        places: dict[Any, int] = {}
-        return np.array([places.setdefault(cell, len(places)) for cell in texts(frame[settings.group])], dtype=np.intp)
-    return None
 
 
 def prepare_arrays(
@@ -177,6 +170,7 @@ def prepare_arrays(
     class_weight: ClassWeight = None,
     numbers: Sequence[str] = ("standard",),
     groups: Any = None,
+    style: Style | None = None,
 ) -> PreparedData:
     """Prepares arrays, DataFrames (also with mixed columns) or lists.
 
@@ -192,6 +186,7 @@ def prepare_arrays(
         class_weight: "balanced", or class label -> weight.
         numbers: what columns of numbers give networks, see `encoding.fit_encoding`; each sees one of these.
         groups: of the rows of `x`, shape `(num_samples,)`: no group has rows in two parts.
+        style: how numbers and dates in text are written, where that is known.
 
     Raises:
         InputError: anything that cannot be used, with the constraint, the value and the mend.
@@ -211,7 +206,7 @@ def prepare_arrays(
     share = share_for_validation(validation_share, sizes["training"])
     settings = SplitSettings(seed, test_share, share, folds, task, class_weight, tuple(numbers))
     keys = None if groups is None else group_numbers(groups, sizes["training"])
-    return _prepare(features, targets, sizes, settings, weights, named=hasattr(x, "columns"), keys=keys, shape=shape)
+    return _prepare(features, targets, sizes, settings, weights, named=is_table(x), keys=keys, shape=shape, style=style)
 
 
 def group_numbers(groups: Any, count: int) -> NDArray[np.intp]:
@@ -244,12 +239,18 @@ def _prepare(
     roles: Mapping[str, str] | None = None,
     keys: NDArray[Any] | None = None,
     shape: tuple[int, ...] = (),
+    style: Style | None = None,
 ) -> PreparedData:
-    target = infer_target(targets, settings.task)
-    plan = infer_columns(features, drop=drop, find_identifiers=named, roles=roles)
+    style = style or Style()
+    target = infer_target(targets, settings.task, style)
     rows = deal_rows(target, settings, sizes, keys)
 
     known = rows.known()
+    # Rows of the test part do not say what a column is.
+    used = features.drop(columns=[name for name in drop if name in features.columns])
+    read, written, notes = with_written(used, known, style, roles)
+    features = features.assign(**{each.column: read[each.column] for each in written}) if written else features
+    plan = infer_columns(features.iloc[known], drop=drop, find_identifiers=named, roles=roles, count=sizes["training"])
     folded = len(rows.splits) > 1
     # Under cross-validation one scale of the target serves all folds, so that one Problem describes them.
     fit_rows = known if folded else rows.splits[0][0]
@@ -258,6 +259,9 @@ def _prepare(
     preparation = fits[0]  # that of the weights which are kept: those of the first fold
     if not named and all(step.form == "number" for step in preparation.steps):
         preparation = replace(preparation, array=tuple(features.columns), shape=shape)
+    if written:
+        columns = preparation.columns()
+        preparation = replace(preparation, written=tuple(each for each in written if each.column in columns))
     problem, coded = code_target(target, fit_rows, preparation.feature_names())
     views = preparation.views()
     problem = replace(problem, views=views if set(views) - {"standard"} else ())
@@ -284,7 +288,8 @@ def _prepare(
             weights,
             *([] if keys is None else [keys]),
         ),
-        notes=plan.notes(),
+        notes=(*target.notes, *notes, *plan.notes()),
+        plan=plan,
         preparation=preparation,
         raw={
             part: preparation.inputs(features.iloc[places])
@@ -350,6 +355,7 @@ def code_target(target: Target, rows: NDArray[np.intp], names: tuple[str, ...]) 
         InputError: a value is too far from these rows' mean.
     """
     about: dict[str, Any] = {"feature_names": names, "target_names": target.names, "classes": target.classes}
+    about |= {"label_type": target.label_type}
     if target.task == "regression":
         mean, std = target.values[rows].mean(axis=0), target.values[rows].std(axis=0)
         std[std == 0] = 1.0

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from evonas.data.archive import read_arrays
+from evonas.data.columns import ColumnPlan
 from evonas.data.donor import Donor
 from evonas.data.encoding import Preparation
 from evonas.data.inputs import Inputs, named_arrays, num_rows, shapes_of
 from evonas.data.raw import packed, unpacked
 from genomes.errors import InputError
 
-__all__ = ["PreparedData", "Problem", "Split", "whole_numbers"]
+__all__ = ["PreparedData", "Problem", "Split", "labels_of", "whole_numbers"]
 
 Array = NDArray[np.float32]
 
@@ -49,6 +50,8 @@ class Problem:
             `evonas.metrics`. Scores then have it too.
         views: of each feature, whose it is: "standard" for those that all networks see, else the one of
             `genomes.vocabulary.NUMBERS` whose networks see it too. Shape `(num_features,)`; empty where all see all.
+        label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
+            and in runs of an older evonas.
     """
 
     task: str
@@ -63,6 +66,7 @@ class Problem:
     metric: str = ""
     direction: str = ""
     views: tuple[str, ...] = ()
+    label_type: str = ""
 
     def view(self, numbers: str) -> str:
         """The view of networks with these `numbers`; that of standardised numbers where the data have no other."""
@@ -86,6 +90,20 @@ def columns_seen(views: Sequence[str], num_features: int, *numbers: str) -> list
     if not views:
         return list(range(num_features))
     return [place for place, view in enumerate(views) if view in ("standard", *numbers)]
+
+
+def labels_of(problem: Problem) -> NDArray[Any]:
+    """The labels in the type that they were given in, in the order of the network's outputs, `(num_classes,)`."""
+    names, kind = problem.classes, problem.label_type
+    if kind == "boolean":
+        return np.array([name == "True" for name in names])
+    if kind == "number":
+        return np.array([float(name) for name in names])
+    if kind == "integer":
+        values = [int(name) for name in names]
+        fits = all(-(1 << 63) <= value < 1 << 63 for value in values)
+        return np.array(values, np.int64 if fits else object)
+    return np.array(names if kind else whole_numbers(names) or names)
 
 
 def whole_numbers(classes: Sequence[str]) -> list[int]:
@@ -128,6 +146,7 @@ class PreparedData:
         raw: the first split's validation rows and the test rows as an exported model takes them
             (`Preparation.inputs`), by the names "validation" and "test"; empty where they were not kept.
         donor: a trained network whose layers all networks start from; None when they start from their seeds alone.
+        plan: what each column of a table is taken for; not kept in files.
     """
 
     problem: Problem
@@ -139,6 +158,7 @@ class PreparedData:
     preparation: Preparation | None = None
     donor: Donor | None = None
     raw: Mapping[str, Inputs] = field(default_factory=dict)
+    plan: ColumnPlan | None = None
 
     def seen(self, *views: str) -> PreparedData:
         """The data as networks with these `numbers` see them: without the other features."""

@@ -91,6 +91,7 @@ def prepare_inputs(
         ),
         x_test=part_of(rows.test) if rows.test.size else None,
         y_test=coded[rows.test] if rows.test.size else None,
+        notes=target.notes,
         fingerprint=hashlib.sha256((decisive + inputs_digest(joined)).encode()).hexdigest(),
     )
 

@@ -1,58 +1,63 @@
-"""Reading a CSV file into a table, or saying what is wrong with it and where. Imports pandas inside functions only.
+"""Reading a CSV file into a table, or saying what is wrong with it and where. Imports pandas and pyarrow late.
 
-The file is read twice with the standard library's parser: once to check it and to find each column's type, once to
-fill arrays of exactly that type. So every fault is found by row and column, no type is guessed from the file's
-beginning, and memory holds the table once, text packed, with one small batch of rows beside it.
+The file is read twice: once to find each column's type, once to fill arrays of exactly that type. So no type is guessed
+from the file's beginning, and memory holds the table once, text packed, with one small batch of rows beside it. pyarrow
+takes rows apart; the standard library's reader does where pyarrow cannot, and says what is wrong by row and column.
 """
 
 from __future__ import annotations
 
-import csv
 import enum
-import gzip
-import itertools
-import math
-import re
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.packing import FEW, Packing
+from evonas.data.readers.dialect import Dialect, find_dialect
+from evonas.data.readers.opened import Opened, open_source
+from evonas.data.readers.options import MISSING, ReadOptions, Style, Table
+from evonas.data.readers.rows import Unfit, arrow_rows, plain_rows
+from evonas.data.readers.text import scan
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MISSING", "check_file", "read_table"]
+__all__ = ["MISSING", "check_file", "read_csv", "read_table"]
 
-#: Texts that mean "no value".
-MISSING = frozenset(
-    ["", "?", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None"]
-)
-MOST_COLUMNS = 100_000
-LONGEST_LINE = 1 << 26
-BATCH_CHARACTERS = 1 << 22
-BATCH_CELLS = 1 << 14
+LONGEST_CELL = 1 << 17
 #: Different texts that are known again, of all columns together: some 10 MB.
 REMEMBERED = 1 << 16
 
 # "00123" is an id, and whole numbers of more than 18 digits fit no number type: both stay text.
 _INTEGER = r"[+-]?(?:0|[1-9][0-9]{0,17})"
-_NUMBER = r"[+-]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+|(?:0|[1-9][0-9]{0,17})(?=[eE]))(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))"
-# A column's cells are matched at once, each ended by NUL, which no cell holds; not backing up (*+) keeps it linear.
-_INTEGERS = re.compile(rf"(?:{_INTEGER}\0)*+")
-_NUMBERS = re.compile(rf"(?:(?:{_INTEGER}|{_NUMBER})\0)*+")
+_NUMBER = r"[+-]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+|(?:0|[1-9][0-9]{0,17}))(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))"
+#: A number whose point may stand between thousands, as 1.234 in a table that writes 0,5.
+_GROUPED = r"[+-]?(?:[1-9][0-9]{0,2}\.[0-9]{3}|[0-9]{1,3})"
+_AROUND = r"[^0-9A-Za-z.,+-]*"
+#: A number with a decimal comma, and one whose comma can be nothing else.
+_COMMA = rf"{_AROUND}[+-]?{_AROUND}(?:[0-9]{{1,3}}(?:[. ][0-9]{{3}})+|[0-9]+)(?:,[0-9]+)?{_AROUND}"
+_COMMA_FOR_SURE = (
+    rf"{_AROUND}[+-]?{_AROUND}(?:[0-9]{{1,3}}(?:[. ][0-9]{{3}})*,(?:[0-9]{{1,2}}|[0-9]{{4,}})|0,[0-9]+){_AROUND}"
+)
 _OTHER_FORMATS = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive",
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
     b"PAR1": "a Parquet file",
     b"SQLi": "an SQLite database",
+    b"ARRO": "a Feather file",
+    b"\x89HDF": "an HDF5 file",
+    b"<sta": "a Stata file",
+    b"$FL2": "an SPSS file",
+    b"%PDF": "a PDF document",
+    b"<htm": "an HTML page",
+    b"<!DO": "an HTML page",
+    b"<!do": "an HTML page",
+    b"<tab": "an HTML page",
+    b"<?xm": "an XML document",
 }
 
 
@@ -70,106 +75,218 @@ class _Column:
     """What the first reading learns of a column."""
 
     name: str
+    words: frozenset[str]
     type: _Type = _Type.EMPTY
     missing: bool = False
     width: int = 0
     infinite: str = ""
+    absent: tuple[str, int] = ("", 0)
     few: set[str] | None = field(default_factory=set)
+    grouped: bool = True
+    commas: bool = True
+    sure: bool = False
 
-    def see(self, cells: tuple[str, ...], first_row: int) -> None:
-        different = set(cells)
-        present = different - MISSING
-        self.missing |= len(present) < len(different)
-        if self.few is not None:
-            self.few |= present
-            self.few = None if len(self.few) > FEW else self.few
-        if self.type is _Type.TEXT:
+    def see(self, cells: Any, first_row: int) -> None:
+        """Learns from cells, text without space around it."""
+        import pyarrow.compute as pc
+
+        absent = pc.is_in(cells, value_set=_as_array(self.words))
+        if pc.any(absent).as_py():
+            self.missing = True
+            self._remember_word(cells, absent, first_row)
+            cells = cells.filter(pc.invert(absent))
+        if not len(cells):
             return
-        found = _type_of(present)
-        if found is _Type.NUMBER:
-            for cell in present:
-                if math.isinf(float(cell)):
-                    self.infinite = f"{cell!r:.40} (data row {first_row + cells.index(cell)})"
-        self.type = max(self.type, found)
-        self.width = max(self.width, max(map(len, present), default=0))
+        if self.few is not None:
+            different = cells.unique()
+            if len(different) <= FEW:
+                self.few |= set(different.to_pylist())
+            self.few = None if len(self.few) > FEW or len(different) > FEW else self.few
+        self.width = max(self.width, pc.max(pc.utf8_length(cells)).as_py())
+        if self.type < _Type.TEXT:
+            before, self.type = self.type, max(self.type, _type_of(cells))
+            if self.type is _Type.NUMBER and not self.infinite:
+                self._look_for_infinite(cells, first_row)
+            if self.type is _Type.NUMBER or before is _Type.INTEGER:
+                self.grouped = self.grouped and _all_match(cells, _GROUPED)
+        if self.commas:
+            self.commas = _all_match(cells, _COMMA)
+            self.sure = self.sure or (self.commas and _any_matches(cells, _COMMA_FOR_SURE))
+
+    def _remember_word(self, cells: Any, absent: Any, first_row: int) -> None:
+        import pyarrow.compute as pc
+
+        if not self.absent[1]:
+            words = pc.and_(absent, pc.not_equal(cells, ""))
+            if (row := pc.index(words, True).as_py()) >= 0:
+                self.absent = cells[row].as_py(), first_row + row
+
+    def _look_for_infinite(self, cells: Any, first_row: int) -> None:
+        for row, cell in enumerate(np.isinf(_floats(cells)).nonzero()[0][:1].tolist()):
+            self.infinite = f"{cells[cell].as_py()!r:.40} (data row {first_row + cell + row})"
 
     def array(self, count: int, remembered: int) -> NDArray[Any] | Packing:
         """An empty array of the smallest type that holds the cells."""
         if self.type is _Type.TEXT:
-            return Packing(count, self.few is not None, MISSING, remembered)
+            return Packing(count, self.few is not None, self.words, remembered)
         if self.type is not _Type.INTEGER or self.missing:
             narrow = self.type is not _Type.NUMBER and self.width < 8  # whole numbers that float32 holds exactly
             return np.full(count, np.nan, np.float32 if narrow else np.float64)
         return np.empty(count, dtype=np.int8 if self.width < 3 else np.int32 if self.width < 10 else np.int64)
 
-    def values(self, cells: tuple[str, ...]) -> Any:
+    def values(self, cells: Any) -> Any:
+        """Cells as the array takes them."""
+        import pyarrow.compute as pc
+
         if self.type is _Type.TEXT:
-            return cells
+            return tuple(cells.to_pylist())
         if self.type is _Type.INTEGER and not self.missing:
-            return list(map(int, cells))
-        return [float("nan") if cell in MISSING else float(cell) for cell in cells]
+            return _whole(cells)
+        absent = pc.is_in(cells, value_set=_as_array(self.words))
+        values = np.full(len(cells), np.nan)
+        values[~absent.to_numpy(zero_copy_only=False)] = _floats(cells.filter(pc.invert(absent)))
+        return values
 
 
-def _type_of(cells: set[str]) -> _Type:
-    if not cells:
-        return _Type.EMPTY
-    joined = "\0".join([*cells, ""])
-    if _INTEGERS.fullmatch(joined):
+def _as_array(words: frozenset[str]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(sorted(words), pa.string())
+
+
+def _all_match(cells: Any, pattern: str) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.match_substring_regex(cells, rf"\A(?:{pattern})\z")).as_py())
+
+
+def _any_matches(cells: Any, pattern: str) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.any(pc.match_substring_regex(cells, rf"\A(?:{pattern})\z")).as_py())
+
+
+def _type_of(cells: Any) -> _Type:
+    first = cells[:32]  # most columns of text are told by these
+    if not _all_match(first, _NUMBER):
+        return _Type.TEXT
+    if _all_match(cells, _INTEGER):
         return _Type.INTEGER
-    return _Type.NUMBER if _NUMBERS.fullmatch(joined) else _Type.TEXT
+    return _Type.NUMBER if _all_match(cells, _NUMBER) else _Type.TEXT
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Reads a CSV file, plain or gzip-compressed, with a header line.
+def _floats(cells: Any) -> NDArray[np.float64]:
+    """Numbers as text, as the nearest floats."""
+    import pyarrow as pa
 
-    UTF-8, with or without byte-order mark; separated by commas, semicolons, tabs or bars, whichever the header has
-    most. Space around a cell does not count. A column is numbers if every cell is a number or missing (see `MISSING`),
-    otherwise text; whole numbers with leading zeros ("00123") are text.
+    try:
+        return np.asarray(cells.cast(pa.float64()).to_numpy(zero_copy_only=False))
+    except pa.ArrowInvalid:  # 1e999
+        return np.array([float(cell) for cell in cells.to_pylist()])
+
+
+def _whole(cells: Any) -> NDArray[np.int64]:
+    import pyarrow as pa
+
+    try:
+        return np.asarray(cells.cast(pa.int64()).to_numpy(zero_copy_only=False))
+    except pa.ArrowInvalid:  # +5
+        return np.array([int(cell) for cell in cells.to_pylist()])
+
+
+def read_table(path: str | Path, options: ReadOptions | None = None) -> pd.DataFrame:
+    """Reads a CSV file with a header line, plain or compressed, in any usual encoding.
+
+    What separates cells, what stands above the header and how cells are quoted is found out
+    (`evonas.data.readers.dialect`). Space around a cell does not count. A column is numbers if every cell is a number
+    with a decimal point or missing (see `MISSING`), otherwise text; whole numbers with leading zeros ("00123") are
+    text, and so are numbers that are written in other ways, which `evonas.data.notation` reads.
 
     Returns:
         One row for each line that is not blank; integers, floats, or text (`evonas.data.packed`).
 
     Raises:
-        InputError: the file is missing, no file, empty, not readable, not UTF-8 text or not CSV; a row is longer or
+        InputError: the file is missing, no file, empty, not readable, no text or not CSV; a row is longer or
             shorter than the header; two columns have one name; there are no rows, or more than 100,000 columns; a
             column of numbers holds an infinite one.
     """
-    import pandas as pd
-
-    from evonas.data.packed import PackedTexts
-
     path = Path(path)
-    check_file(path)
-    count, columns = 0, []
-    with _rows(path) as (header, batches):
-        columns = [_Column(name) for name in header]
-        for batch in batches:
-            for column, cells in zip(columns, zip(*batch, strict=True), strict=True):
-                column.see(cells, count + 1)
-            count += len(batch)
+    return read_csv(open_source(path, check_file(path)), options or ReadOptions()).frame
+
+
+def read_csv(source: Opened, options: ReadOptions) -> Table:
+    """As `read_table`, with what is to be said of it."""
+    text = scan(source, options.encoding)
+    dialect = find_dialect(source, text, options)
+    rows: Callable[[], Iterator[list[Any]]] = lambda: arrow_rows(source, text, dialect)  # noqa: E731
+    odd = text.quotes % 2 == 1 and not dialect.escape and dialect.quote == '"'
+    try:
+        if dialect.spaced or odd:
+            raise Unfit
+        columns, count = _seen(rows, dialect, options)
+    except Unfit:
+        rows = lambda: plain_rows(source, text, dialect)  # noqa: E731
+        columns, count = _seen(rows, dialect, options)
     if not count:
-        raise InputError(f"{path} must have at least one row below its header, not none: add rows")
+        raise InputError(f"{source.path} must have at least one row below its header, not none: add rows")
     kept = len(columns)
     while kept > 1 and columns[kept - 1].type is _Type.EMPTY and columns[kept - 1].name == f"Unnamed: {kept - 1}":
         kept -= 1  # a separator at the end of every line makes no column
     columns = columns[:kept]
+    comma = _settle(columns, options, dialect)
     for column in columns:
         if column.infinite and column.type is not _Type.TEXT:
             raise InputError(
-                f"column {column.name!r} of {path} must hold finite numbers, not {column.infinite}: correct the cell "
-                "or leave it empty"
+                f"column {column.name!r} of {source.path} must hold finite numbers, not {column.infinite}: correct the "
+                "cell or leave it empty"
             )
+    frame = _filled(rows, columns, count, source.path)
+    style = Style(options.decimal, options.thousands, options.date_order, comma, in_file=True)
+    absent = {column.name: column.absent for column in columns if column.absent[1]}
+    return Table(frame, tuple(note for note in (text.note, *dialect.notes) if note), style, absent)
+
+
+def _seen(rows: Callable[[], Iterator[list[Any]]], dialect: Dialect, options: ReadOptions) -> tuple[list[_Column], int]:
+    """What the columns are, and the number of rows."""
+    columns, count = [_Column(name, options.words) for name in dialect.names], 0
+    for batch in rows():
+        for column, cells in zip(columns, batch, strict=False):
+            column.see(cells, count + 1)
+            if column.width > LONGEST_CELL:
+                raise Unfit
+        count += len(batch[0])
+    return columns, count
+
+
+def _settle(columns: list[_Column], options: ReadOptions, dialect: Dialect) -> bool:
+    """Whether the table writes decimal commas; columns whose points then stand between thousands become text."""
+    sure = any(column.type is _Type.TEXT and column.commas and column.sure for column in columns)
+    points = any(column.type is _Type.NUMBER and not column.grouped for column in columns)
+    comma = options.decimal == "," or (
+        options.decimal != "." and options.thousands != "," and (sure or (dialect.separator == ";" and not points))
+    )
+    known = comma and (sure or options.decimal == "," or options.thousands == ".")
+    for column in columns:
+        if column.type is _Type.NUMBER and known and column.grouped:
+            column.type = _Type.TEXT
+    return comma
+
+
+def _filled(rows: Callable[[], Iterator[list[Any]]], columns: list[_Column], count: int, path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    from evonas.data.packed import PackedTexts
+
     remembered = REMEMBERED // max(1, sum(column.type is _Type.TEXT for column in columns))
     arrays = [column.array(count, remembered) for column in columns]
     start = 0
-    with _rows(path) as (_, batches):
-        for batch in batches:
-            stop = start + len(batch)
-            if stop > count:
-                break
-            for column, array, cells in zip(columns, arrays, zip(*batch, strict=True), strict=False):
-                array[start:stop] = column.values(cells)
-            start = stop
+    for batch in rows():
+        stop = start + len(batch[0])
+        if stop > count:
+            break
+        for column, array, cells in zip(columns, arrays, batch, strict=False):
+            array[start:stop] = column.values(cells)
+        start = stop
     if start != count:
         raise InputError(f"{path} must not change while it is read, but its number of rows did: try again")
     filled = {
@@ -179,12 +296,15 @@ def read_table(path: str | Path) -> pd.DataFrame:
     return pd.DataFrame(filled, copy=False)
 
 
-def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) -> None:
+def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) -> bytes:
     """Refuses what is no readable file with something in it.
 
     Args:
         path: of the file.
         other_formats: first bytes of files that are something else -> what.
+
+    Returns:
+        the first bytes, eight at most.
 
     Raises:
         InputError: it is missing, a folder, empty, not readable, or one of the other formats.
@@ -198,147 +318,13 @@ def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) 
         raise InputError(f"a table must be a regular file, not {what} ({path}): name a CSV file")
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            start = file.read(8)
     except OSError as error:
         raise InputError(f"{path} must be readable, but: {error.strerror}; change its permissions") from None
     if not start:
         raise InputError(f"{path} must hold a header and rows, but is empty (0 bytes): write the table again")
-    if start in other_formats:
-        mend = "end its name in .parquet" if start == b"PAR1" else "save the table as CSV"
-        raise InputError(f"{path} must be a CSV file, not {other_formats[start]}: {mend}")
-    if other_formats and start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise InputError(
-            f"{path} must be UTF-8 text, not UTF-16: save it as UTF-8, or run "
-            f"iconv -f UTF-16 -t UTF-8 {path.name} > new.csv"
-        )
-
-
-@contextmanager
-def _rows(path: Path) -> Iterator[tuple[list[str], Iterator[list[list[str]]]]]:
-    """The header and batches of rows of equal length, with every fault of the file as an InputError."""
-    reader = None
-    begun = _Begun()
-    try:
-        with _open(path) as file:
-            first = _first_line(file, path)
-            begun.delimiter = max(",;\t|", key=first.count)
-            reader = csv.reader(_lines(file, path), delimiter=begun.delimiter, skipinitialspace=True, strict=True)
-            header = _header(next((row for row in reader if row), []), path)
-            begun.line = reader.line_num
-            yield header, _batches(reader, len(header), path, begun)
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} must be UTF-8 text, but holds the byte {error.object[error.start]:#04x}{_near(reader)}: save it "
-            f"as UTF-8, or run iconv -f LATIN1 -t UTF-8 {path.name} > new.csv"
-        ) from None
-    except csv.Error as error:
-        raise InputError(_not_csv(path, str(error), begun)) from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path} must be a whole gzip file, but: {error}; compress or fetch it again") from None
-    except OSError as error:
-        raise InputError(f"{path} must be readable, but: {error.strerror or error}; copy it to another place") from None
-
-
-@dataclass
-class _Begun:
-    """How far the rows are that were read whole: the last line, the data rows; and what separates cells."""
-
-    line: int = 0
-    rows: int = 0
-    delimiter: str = ","
-
-
-def _not_csv(path: Path, error: str, begun: _Begun) -> str:
-    """What to say of a row that cannot be taken apart, whose fault often lies lines before the end that was seen."""
-    place, mend = "", "close the quotes there"
-    with _open(path) as file:
-        line = next(itertools.islice(_lines(file, path), begun.line, None), "")
-    with suppress(csv.Error, StopIteration):
-        cells = next(csv.reader([line], delimiter=begun.delimiter, skipinitialspace=True))
-        place = f", column {len(cells)}"
-        # Quotes that never close take all the lines that follow.
-    if "field limit" in error:
-        error = f"a cell has more than {csv.field_size_limit():,} characters"
-        mend = "shorten it, leave out the column, or close the quotes there"
-    return f"{path} must be CSV, but: {error} (line {begun.line + 1}, data row {begun.rows + 1}{place}); {mend}"
-
-
-def _near(reader: Any) -> str:
-    return f" near line {reader.line_num + 1}" if reader is not None else ""
-
-
-def _open(path: Path) -> IO[str]:
-    with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-    opened = gzip.open if compressed else open
-    return opened(path, "rt", encoding="utf-8-sig", newline="")
-
-
-def _first_line(file: IO[str], path: Path) -> str:
-    """The first line that is not blank; the file stands at its beginning again."""
-    line = next((line for line in _lines(file, path) if line.strip()), "")
-    file.seek(0)
-    return line
-
-
-def _lines(file: IO[str], path: Path) -> Iterator[str]:
-    for number in itertools.count(1):
-        line = file.readline(LONGEST_LINE)
-        if not line:
-            return
-        if len(line) == LONGEST_LINE:
-            raise InputError(
-                f"{path} must have lines of fewer than {LONGEST_LINE:,} characters, not line {number}: is it a table?"
-            )
-        if "\0" in line:
-            raise InputError(
-                f"{path} must be text, but line {number} holds a NUL byte (binary data, or UTF-16): "
-                "save it as UTF-8 CSV"
-            )
-        yield line
-
-
-def _header(row: list[str], path: Path) -> list[str]:
-    names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(row)]
-    if not names:
-        raise InputError(f"{path} must begin with a line of column names, not a blank one: remove blank lines")
-    if len(names) > MOST_COLUMNS:
-        raise InputError(
-            f"{path} must have at most {MOST_COLUMNS:,} columns, not {len(names):,}: a column is what lies between two "
-            "separators of one line; transpose the table or choose columns"
-        )
-    if len(set(names)) < len(names):
-        first: dict[str, int] = {}
-        for place, name in enumerate(names, start=1):
-            if first.setdefault(name, place) != place:
-                raise InputError(
-                    f"column names must differ, but columns {first[name]} and {place} of {path} are both {name!r}: "
-                    "rename one"
-                )
-    if _type_of(set(names)) is _Type.NUMBER:
-        raise InputError(
-            f"{path} must begin with a line of column names, not of numbers ({', '.join(names[:4])}): add a header line"
-        )
-    return names
-
-
-def _batches(reader: Any, width: int, path: Path, begun: _Begun) -> Iterator[list[list[str]]]:
-    size = max(1, BATCH_CELLS // width)
-    count, characters, batch = 0, 0, []
-    for row in reader:
-        if not row:
-            continue
-        count += 1
-        begun.line, begun.rows = reader.line_num, count
-        if len(row) != width:
-            raise InputError(
-                f"every row of {path} must have {width} cells as the header has, but data row {count} (line "
-                f"{reader.line_num}) has {len(row)}: correct it, or quote cells that hold the separator"
-            )
-        batch.append([cell.strip() for cell in row])
-        characters += sum(map(len, row))
-        if len(batch) == size or characters > BATCH_CHARACTERS:
-            yield batch
-            characters, batch = 0, []
-    if batch:
-        yield batch
+    for magic, what in other_formats.items():
+        if start.startswith(magic):
+            mend = "end its name in .parquet" if magic == b"PAR1" else "save the table as CSV"
+            raise InputError(f"{path} must be a CSV file, not {what}: {mend}")
+    return start

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from evonas.data.cells import as_text, flags, kind_of, numbers, texts
 from evonas.data.columns import mixed
+from evonas.data.notation import PLAIN
+from evonas.data.readers.options import Style
+from evonas.data.written import find_written, read_written
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TASKS", "Target", "infer_target"]
+__all__ = ["TASKS", "Target", "check_absent", "infer_target"]
 
 #: What may be asked for; "classification" is binary or multiclass, whichever the classes say.
 TASKS = ("regression", "binary", "multiclass", "classification")
@@ -35,43 +38,138 @@ class Target:
         names: of the target columns.
         values: float64 `(num_samples, num_targets)` for regression; class numbers, intp `(num_samples,)`, otherwise.
         classes: labels as text in the order of the class numbers; the second of a binary task is the positive class.
+        label_type: what they were given as: "text", "integer", "number" or "boolean"; empty for a regression.
+        notes: how it was read, for a person.
     """
 
     task: str
     names: tuple[str, ...]
     values: NDArray[Any]
     classes: tuple[str, ...] = ()
+    label_type: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def infer_target(columns: pd.DataFrame, task: str | None = None) -> Target:
+def infer_target(columns: pd.DataFrame, task: str | None = None, style: Style | None = None) -> Target:
     """Decides the task and codes the values.
 
-    Several target columns make a multi-output regression. One column is a classification if it holds text or booleans,
+    Several target columns make a multi-output regression, unless each row has a single 1 among zeros: then they are
+    the classes. One column is a classification if it holds text or booleans,
     two different whole numbers, or whole numbers with at most 20 different values and at least 10 rows a value;
     otherwise it is a regression. `task` overrides.
 
     Args:
         columns: the target columns, shape `(num_samples, num_targets)`.
         task: one of `TASKS`, or None to infer it.
+        style: how numbers in text are written, where that is known.
 
     Raises:
         InputError: a value is missing or infinite, the target is constant, text where numbers are needed, or a class
             has a single row.
     """
+    import pandas as pd
+
     if task is not None and task not in TASKS:
         raise InputError(f"task must be one of {', '.join(TASKS)}, not {task!r}")
+    style = style or Style()
     for name in columns.columns:
         _check_present(columns[name])
     if columns.shape[1] > 1:
-        if task not in (None, "regression"):
+        return _several(columns, task, style)
+    series = columns.iloc[:, 0]
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype(series.cat.categories.dtype)  # labels of the type that the categories have
+        holds_classes = True
+    else:
+        holds_classes = False
+    written = find_written(series, style, "numeric" if task == "regression" else None)
+    if written is None or written.notation is None:
+        if task == "regression" or (task is None and not holds_classes and not _holds_classes(series)):
+            return _regression(columns)
+        return _classification(series, task)
+    read = read_written(series, written)
+    example = next(cell for cell in texts(series) if cell is not None)
+    note = f"target {str(series.name)!r} is read as {written.notation.words(example)}"
+    notes = () if style.in_file and written.notation == PLAIN else (note,)
+    _check_present(read)
+    if task == "regression" or (task is None and not holds_classes and not _holds_classes(read)):
+        return replace(_regression(read.to_frame()), notes=notes)
+    if style.in_file and written.notation != PLAIN:
+        return replace(_classification(read, task), notes=notes)
+    return _classification(series, task)  # labels stay the texts that they are
+
+
+def _several(columns: pd.DataFrame, task: str | None, style: Style) -> Target:
+    """Several target columns: of a regression, or the classes of rows that have a single 1 each."""
+    if task == "regression":
+        return _regression(_read(columns, style))
+    if not all(kind_of(columns[name]) in ("number", "boolean") for name in columns.columns):
+        read = _read(columns, style)
+        if all(kind_of(read[name]) == "number" for name in read.columns) and task is None:
+            return _regression(read)
+        wrong = next(str(name) for name in read.columns if kind_of(read[name]) not in ("number", "boolean"))
+        raise InputError(
+            f"several target columns must hold numbers, but {wrong!r} holds text such as "
+            f"{texts(read[wrong])[0]!r:.40}: name one column; for several labels a row search each column by itself"
+        )
+    values = np.stack([flags(columns[name]) for name in columns.columns], axis=1)
+    if not np.isin(values, (0.0, 1.0)).all():
+        if task is not None:
             raise InputError(
-                f"a {task} target must be one column, not {columns.shape[1]}: name one, or ask for regression"
+                f"a {task} target must be one column, or columns of 0 and 1 with a single 1 a row, not "
+                f"{columns.shape[1]} columns: name one, or ask for regression"
             )
         return _regression(columns)
-    series = columns.iloc[:, 0]
-    if task == "regression" or (task is None and not _holds_classes(series)):
-        return _regression(columns)
-    return _classification(series, task)
+    if not (values.sum(axis=1) == 1).all():
+        row = int((values.sum(axis=1) != 1).argmax())
+        raise InputError(
+            f"target columns of 0 and 1 must have a single 1 a row, which names its class, but data row {row + 1} has "
+            f"{int(values[row].sum())}: several labels a row are not supported; search each column by itself, or ask "
+            "for task 'regression' to predict them as numbers"
+        )
+    return _one_hot(columns, values.argmax(axis=1), task)
+
+
+def _read(columns: pd.DataFrame, style: Style) -> pd.DataFrame:
+    """The columns with numbers in text read."""
+    read = columns.copy()
+    for name in columns.columns:
+        written = find_written(columns[name], style, "numeric")
+        if written is not None:
+            read[name] = read_written(columns[name], written)
+    return read
+
+
+def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) -> Target:
+    """Classes by the column that has the 1; they are called by the columns' names, by numbers where there are none."""
+    import pandas as pd
+
+    names = [str(name) for name in columns.columns]
+    nameless = names == [f"y{place}" for place in range(len(names))]
+    labels = places if nameless else np.array(names, dtype=object)[places]
+    target = _classification(pd.Series(labels, name="y"), task)
+    how = f"numbers 0 to {len(names) - 1}" if nameless else "names of columns"
+    note = (
+        f"the target's {len(names)} columns have a single 1 a row: they are taken for classes, with the {how} as labels"
+    )
+    return replace(target, notes=(note,))
+
+
+def check_absent(columns: pd.DataFrame, absent: Mapping[str, tuple[str, int]]) -> None:
+    """Refuses a target in which a word was read as "no value", and says the word.
+
+    Args:
+        columns: the target columns.
+        absent: column -> the word and its row.
+    """
+    for name, (word, row) in absent.items():
+        missing = int(columns[name].isna().sum())
+        if missing:
+            raise InputError(
+                f"target {name!r} must have a value in every row, but {missing} of {len(columns)} are missing, such as "
+                f"{word!r} in data row {row}: remove these rows, or, if {word!r} is a class, say which words mean that "
+                "a value is missing (--missing '?'; missing=['?'])"
+            )
 
 
 def _check_present(series: pd.Series[Any]) -> None:
@@ -112,7 +210,7 @@ def _regression(columns: pd.DataFrame) -> Target:
                 f"{texts(series)[0]!r:.40}: name another column, or ask for task 'classification'"
             )
         values.append(numbers(series) if kind == "number" else flags(series))
-        _check_varied(str(name), len(np.unique(values[-1])), values[-1][0])
+        _check_varied(str(name), len(np.unique(values[-1])), float(values[-1][0]))
     return Target("regression", tuple(map(str, columns.columns)), np.stack(values, axis=1))
 
 
@@ -126,19 +224,14 @@ def _check_varied(name: str, distinct: int, value: Any) -> None:
 
 def _classification(series: pd.Series[Any], task: str | None) -> Target:
     name = str(series.name)
-    kind = kind_of(series)
-    if kind == "number":
-        values, codes = np.unique(numbers(series), return_inverse=True)
-        labels = [as_text(value) for value in values]
-    elif kind == "boolean":
-        values, codes = np.unique(flags(series), return_inverse=True)
-        labels = [str(value == 1) for value in values]
-    else:
-        values, codes = np.unique(texts(series).astype(str), return_inverse=True)
-        labels = [str(value) for value in values]
+    labels, codes, label_type = _labels(series)
     _check_varied(name, len(labels), labels[0])
     counts = np.bincount(codes)
-    if counts.min() < 2 and kind == "text" and (said := mixed(texts(series), "correct it, or leave out such rows")):
+    if (
+        counts.min() < 2
+        and label_type == "text"
+        and (said := mixed(texts(series), "correct it, or leave out such rows"))
+    ):
         raise InputError(f"target {name!r} must be numbers or classes, but {said}")
     if len(labels) == len(codes):
         raise InputError(
@@ -158,7 +251,26 @@ def _classification(series: pd.Series[Any], task: str | None) -> Target:
             "'multiclass' or merge classes"
         )
     task = "multiclass" if task == "multiclass" else found
-    return Target(task, (name,), codes.astype(np.intp), tuple(labels))
+    return Target(task, (name,), codes.astype(np.intp), tuple(labels), label_type)
+
+
+def _labels(series: pd.Series[Any]) -> tuple[list[str], NDArray[np.intp], str]:
+    """Labels as text, sorted in their own type; each row's place among them; and the type."""
+    import pandas as pd
+
+    kind = kind_of(series)
+    if kind == "number":
+        whole = pd.api.types.is_integer_dtype(series) or (
+            series.dtype == object and pd.api.types.infer_dtype(series) == "integer"
+        )
+        given = series.astype(object).to_numpy() if whole else numbers(series)
+        values, codes = np.unique(given, return_inverse=True)
+        return [str(int(v)) if whole else as_text(v) for v in values], codes, "integer" if whole else "number"
+    if kind == "boolean":
+        values, codes = np.unique(flags(series), return_inverse=True)
+        return [str(value == 1) for value in values], codes, "boolean"
+    values, codes = np.unique(texts(series).astype(str), return_inverse=True)
+    return [str(value) for value in values], codes, "text"
 
 
 def _listed(labels: Sequence[str]) -> str:

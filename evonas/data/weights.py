@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.cells import as_text
 from evonas.data.target import Target
 from genomes.errors import InputError
 
@@ -75,7 +76,7 @@ def _class_factors(
         return np.asarray(len(codes) / (len(classes) * np.bincount(codes)))
     if not isinstance(class_weight, Mapping):
         raise InputError(f"class weights must be 'balanced' or label -> weight, not {class_weight!r}: correct them")
-    given = {str(label): weight for label, weight in class_weight.items()}
+    given = {as_text(label): weight for label, weight in class_weight.items()}
     if set(given) != set(classes):
         raise InputError(
             f"class weights must name each of the classes {', '.join(classes)}, not {', '.join(given)}: correct them"

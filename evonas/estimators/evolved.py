@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.data.arrays import feature_columns
+from evonas.data.frames import as_frame, is_table
 from evonas.data.preparation import prepare_arrays
 from evonas.data.prepared import PreparedData
 from evonas.estimators.checks import as_rows, checked_labels, checked_numbers, checked_weight
@@ -116,7 +117,9 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         It takes `network_.preparation.inputs(rows)` of a DataFrame; of an array, the array as float32.
         """
         check_is_fitted(self)
-        return self.network_.model(tuple(map(str, getattr(self, "classes_", ()))))
+        labels = np.asarray(getattr(self, "classes_", ()))
+        kinds = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}
+        return self.network_.model(tuple(map(str, labels.tolist())), kinds.get(labels.dtype.kind, "text"))
 
     @property
     def best_estimator_(self) -> Any:
@@ -234,8 +237,8 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
 
     def _rows(self, X: Any, reset: bool = False) -> pd.DataFrame:
         """Raw rows. A table may hold columns of any kind, an array numbers; NaN is a missing value."""
-        X = as_rows(X)
-        table = hasattr(X, "columns") and hasattr(X, "iloc")
+        table = is_table(X)
+        X = as_frame(X, "X") if table else as_rows(X)
         if reset:
             self._table = table
         if not self._table:  # columns of a table go by their place, as scikit-learn has it

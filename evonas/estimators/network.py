@@ -54,16 +54,17 @@ class FittedNetwork:
         raw = raw_outputs(graph_from_json(self.architecture), self.weights, features, np.float64)
         return predictions(self.problem, raw)
 
-    def model(self, classes: tuple[str, ...] = ()) -> Any:
+    def model(self, classes: tuple[str, ...] = (), label_type: str = "") -> Any:
         """The `keras.Model` from raw columns, as `SearchResult.best_model` gives it. Imports Keras.
 
         Args:
             classes: labels that it gives, in the order of the outputs; those of the problem if empty.
+            label_type: of these, as in `Problem`.
         """
         from evonas.training.model import build_model, deployable, set_weights
 
         graph = graph_from_json(self.architecture)
         network = build_model(graph, self.problem.num_features, self.problem.num_outputs)
         set_weights(network, self.weights)
-        problem = replace(self.problem, classes=classes) if classes else self.problem
+        problem = replace(self.problem, classes=classes, label_type=label_type) if classes else self.problem
         return deployable(network, problem, self.preparation)

@@ -176,7 +176,7 @@ def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], proble
     about = {"backend": keras.backend.backend(), "parameters": int(model.count_params())}
     if not getattr(model, "inputs", None):
         return {"inputs": [], "outputs": [], **about}  # of a class of its own, which does not tell
-    made = {each["name"]: {key: each[key] for key in ("column", "kind") if key in each} for each in coding}
+    made = {each["name"]: {key: each[key] for key in ("column", "kind", "written") if key in each} for each in coding}
     outputs = getattr(model, "output", None)  # a Sequential that was never called has none yet, but its outputs
     if not isinstance(outputs, Mapping):
         name = "prediction" if problem.task == "regression" else "probability"

@@ -247,6 +247,8 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
             raise InputError(f"layer {name!r:.80} must be a layer")
         elif kind == "InputLayer":
             width = math.prod(settings["batch_shape"][1:])
+        elif kind == "Reshape":
+            width = math.prod(settings["target_shape"])
         elif kind in _LOOKUPS:
             width = _lookup_width(kind, settings, name)
         else:

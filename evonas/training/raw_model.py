@@ -19,7 +19,8 @@ from evonas.data.coding import cases, coded_width, is_date, words_of
 from evonas.data.encoding import ARRAY, DATE_PARTS, FURTHEST, Categories, Number, Preparation
 from evonas.data.logarithm import Logarithm
 from evonas.data.pieces import Pieces
-from evonas.data.prepared import Problem, whole_numbers
+from evonas.data.prepared import Problem, labels_of
+from evonas.data.readers.options import MISSING
 from evonas.data.waves import Waves
 from evonas.data.words import Words
 from evonas.training.raw_dates import date_fields, date_numbers
@@ -70,25 +71,33 @@ def encoder(preparation: Preparation, coded: bool = False) -> tuple[Any, Any]:
         _add_numbers(features, _joined([columns[name] for name in numbers]), steps, numbers)
     for name, found in steps.items():
         if name not in numbers:
-            _add_text(features, columns[name], found, coded)
+            _add_text(features, columns[name], found, coded, preparation.dates_of(name))
     return {names[name]: column for name, column in columns.items()}, features.in_order(preparation)
 
 
 def with_label(probability: Any, problem: Problem) -> dict[str, Any]:
     """The outputs of a classifier: probabilities, and the label of the most probable class, `(num_samples,)`.
 
-    Labels are whole numbers where all classes are, else text. Without TensorFlow there is no text, hence no label.
+    Labels have the type that the target had. Without TensorFlow there is no text, hence no label of text.
     """
     both = probability
     if probability.shape[-1] == 1:
         both = layers.Concatenate()([layers.Rescaling(-1.0, 1.0)(probability), probability])
     place = ops.argmax(both, axis=1)
-    if numbers := whole_numbers(problem.classes):
-        return {"probability": probability, "label": ops.take(np.array(numbers, np.int32), place, axis=0)}
+    labels = labels_of(problem)
+    if labels.dtype.kind in "biuf" and (labels.dtype.kind != "i" or abs(labels).max() < 2**31 or _has_wide_integers()):
+        if labels.dtype.kind == "i" and abs(labels).max() < 2**31:
+            labels = labels.astype(np.int32)
+        return {"probability": probability, "label": ops.take(labels, place, axis=0)}
     if keras.backend.backend() != "tensorflow":
         return {"probability": probability}
     decoded = _lookup(problem.classes, num_oov_indices=0, invert=True, name="label")
     return {"probability": probability, "label": decoded(place)}
+
+
+def _has_wide_integers() -> bool:
+    """Whether whole numbers of 64 bits are there; JAX has them only if it is told so."""
+    return bool(keras.backend.backend() == "tensorflow")
 
 
 class _Features:
@@ -208,7 +217,7 @@ def _add_number_categories(
     features.add(_joined(known), [(place, k) for k in range(len(step.names()))])
 
 
-def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool) -> None:
+def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool, format: str) -> None:
     """The features of a column of text, string `(num_samples, 1)`, or as `evonas.data.coding.code_rows` gives it."""
     place, first = found[0]
     if isinstance(first, Words):
@@ -218,17 +227,26 @@ def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool)
         steps = [step for _, step in found]
         # Days are counted from one near those seen, so that few digits are spent on them.
         base = float(np.floor(steps[0].imputed))
-        numbers, present = date_numbers(ops.cast(cells, "float32") if coded else date_fields(cells), base)
+        fields = ops.cast(cells, "float32") if coded else date_fields(cells, format)
+        numbers, present = date_numbers(fields, base, short="y" in format and coded)
         chosen = _taken(numbers, [DATE_PARTS.index(step.part) for step in steps])
         _add_scaled(features, chosen, present, found, [base if step.part == "days" else 0.0 for step in steps])
         return
-    codes = ops.cast(cells if coded else _lookup(words_of(first), num_oov_indices=1)(cells), "float32")
+    words = words_of(first)
+    if isinstance(first, Categories) and "" in words and not coded:
+        words += sorted(MISSING - set(words))  # they mean what an empty cell does
+    codes = ops.cast(cells if coded else _lookup(words, num_oov_indices=1)(cells), "float32")
     if isinstance(first, Categories):
+        if len(words) > len(first.categories):
+            empty = float(1 + words.index(""))
+            extra = ops.cast(ops.greater(codes, len(first.categories) + 0.5), "float32")
+            codes = ops.add(codes, ops.multiply(extra, ops.subtract(empty, codes)))
         known = [*range(1, len(first.categories) + 1), *([0] if first.other else [])]
         one_hot = ops.cast(ops.equal(codes, np.array([known], np.float32)), "float32")
         features.add(one_hot, [(place, k) for k in range(len(known))])
     elif first.part == "present":
-        features.add(layers.Rescaling(-1.0, 1.0)(codes), [(place, 0)])
+        gone = ops.cast(ops.greater(codes, 0.5), "float32")
+        features.add(layers.Rescaling(-1.0, 1.0)(gone), [(place, 0)])
     else:
         most = sum(len(cases(text)) for text, flag in FLAGS.items() if flag)
         present = ops.cast(ops.greater(codes, 0.5), "float32")

@@ -56,7 +56,8 @@ class _Wrapped(BaseEstimator):  # type: ignore[misc]
         given = self._natively("predict", X)
         if given is None:
             given = np.asarray(self.model.predict(X, verbose=0))
-        return given[:, None] if given.ndim == 1 else given
+        found: NDArray[Any] = given[:, None] if given.ndim == 1 else given
+        return found
 
     def _natively(self, method: str, *arguments: Any) -> Any:
         """What a model that was trained natively gives without Keras, which would trace its graph for it; else None."""

@@ -268,7 +268,7 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     "infinite target": (lambda: prepare_arrays(X, Y / np.eye(10)[0], seed=0), ["'y'"]),
     "infinite feature": (
         lambda: prepare_arrays(X + np.array([np.inf, 0]), Y, seed=0),
-        ["'x0'", "finite", "inf", "data row 1"],
+        ["'x0'", "finite", "inf", "data row "],
     ),
     "no pair": (lambda: prepare_arrays(X, Y, seed=0, validation=X), ["validation", "pair (x, y)"]),
     "other columns": (lambda: prepare_arrays(X, Y, seed=0, test=(X[:, :1], Y)), ["test", "x0, x1", "not x0"]),
@@ -312,9 +312,10 @@ CELLS = {
 
 def test_an_outlier_outside_training_is_held_in_or_refused() -> None:
     x = np.full(40, 1.0)
-    data = prepare_arrays(np.stack([x, np.arange(40.0)], axis=1), np.arange(40.0), seed=0, test=([[1e30, 3]], [5.0]))
-    assert data.x_test is not None
-    assert data.x_test.tolist()[0][0] == 1e6
+    data = prepare_arrays(
+        np.stack([x, np.arange(40.0)], axis=1), np.arange(40.0), seed=0, validation=([[1e30, 3]], [5.0])
+    )
+    assert data.splits[0].x_validation.tolist()[0][0] == 1e6
     y = np.where(np.arange(40) % 2, 1e-20, 0.0)
     with pytest.raises(InputError, match="wrong row"):
         prepare_arrays(np.arange(80.0).reshape(40, 2), y, seed=0, task="regression", test=([[1.0, 3]], [1e29]))

@@ -1,0 +1,205 @@
+"""Dates as text: the formats that are known, which one a column has, and what its cells say. Imports no pandas.
+
+Year first needs no format: every column of dates takes it, "2000-12-31" or "2000/12/31". Other columns have one more,
+told like `strftime` does: "d.m.Y", "m/d/y", "dbY" (31DEC2000). A time may follow, with seconds, fractions, AM or PM, or
+a zone. What no calendar has (30 February, 25 o'clock) is missing. `evonas.training.raw_dates` reads the same cells with
+layers of Keras; `grammar` is what both go by.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BASE", "FORMATS", "MONTHS", "alternatives", "find_format", "instants", "is_date", "pattern_of"]
+
+#: English abbreviations, whatever the locale of the process.
+MONTHS = {
+    name: k
+    for k, name in enumerate(
+        ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], start=1
+    )
+}
+#: Formats that every column of dates takes.
+BASE = ("Y-m-d", "Y/m/d")
+_SEPARATED = tuple(s.join(order) for order in ("dmY", "mdY", "dmy", "mdy") for s in "/.-")
+_NAMED = ("dbY", "dby", *(s.join(order) for order in ("dbY", "dby") for s in "- /"))
+#: Formats of columns, beside those.
+FORMATS = (*_SEPARATED, "Y.m.d", "Ymd", *_NAMED)
+#: Ways to write each part: "0" for a digit, "a" for a letter.
+_PARTS = {"Y": ("0000",), "y": ("00",), "m": ("00", "0"), "d": ("00", "0"), "b": ("aaa",)}
+_COMPACT = {"m": ("00",), "d": ("00",)}
+#: Two digits of a year up to here belong to this century.
+PIVOT = 68
+#: Cells of another order that a column of dates may have: mistakes.
+_MISTAKES = 0.1
+
+
+def alternatives(format: str) -> list[tuple[str, list[tuple[str, int, int]]]]:
+    """All shapes that a date of a format has: the shape, and each part with where it begins and ends.
+
+    Digits are "0" in a shape, letters of a month's name "a".
+    """
+    letters = list(format)
+    ways = [
+        [(letter, way) for way in (_COMPACT.get(letter, _PARTS[letter]) if format == "Ymd" else _PARTS[letter])]
+        if letter.isalpha()
+        else [("", letter)]
+        for letter in letters
+    ]
+    found = []
+    for chosen in itertools.product(*ways):
+        shape, parts = "", []
+        for letter, way in chosen:
+            if letter:
+                parts.append((letter, len(shape), len(shape) + len(way)))
+            shape += way
+        found.append((shape, parts))
+    return found
+
+
+@cache
+def pattern_of(formats: tuple[str, ...]) -> re.Pattern[str]:
+    """What a cell of these formats looks like; groups are named by part and number of the format."""
+    dates = []
+    for place, format in enumerate(formats):
+        pieces = {letter: rf"(?P<{letter}{place}>{_piece(letter, format)})" for letter in "Yymdb"}
+        dates.append("".join(pieces[letter] if letter.isalpha() else re.escape(letter) for letter in format))
+    time = (
+        r"(?:[ T:](?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?P<fraction>\.[0-9]{1,9})?)?"
+        r"(?: ?(?P<half>[AP]M)|(?P<zone>Z|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
+    )
+    return re.compile(rf"(?:{'|'.join(dates)}){time}", re.IGNORECASE | re.ASCII)
+
+
+def _piece(letter: str, format: str) -> str:
+    if letter == "b":
+        return "[A-Z]{3}"
+    ways = _PARTS[letter]
+    if format == "Ymd":
+        return f"[0-9]{{{len(ways[0])}}}"
+    return f"[0-9]{{{len(ways[-1])},{len(ways[0])}}}"
+
+
+def instants(cells: Sequence[str | None], format: str = "") -> NDArray[np.float64]:
+    """Seconds since 1970-01-01 UTC, NaN where a cell is missing or no date, shape `(num_samples,)`.
+
+    Args:
+        cells: text without space around it.
+        format: of the column, or "" where years are first.
+    """
+    known: dict[str | None, float] = {None: np.nan}
+    pattern, formats = pattern_of(_formats(format)), _formats(format)
+    result = np.empty(len(cells))
+    for row, cell in enumerate(cells):
+        value = known.get(cell)
+        if value is None:
+            assert cell is not None
+            value = known[cell] = _instant(cell, pattern, formats)
+        result[row] = value
+    return result
+
+
+def _formats(format: str) -> tuple[str, ...]:
+    return (*BASE, format) if format else BASE
+
+
+def is_date(cell: str, format: str = "") -> bool:
+    """Whether it looks like a date of the column's format, or with its year first; it may be none of the calendar's."""
+    return pattern_of(_formats(format)).fullmatch(cell) is not None
+
+
+def _instant(cell: str, pattern: re.Pattern[str], formats: tuple[str, ...]) -> float:
+    found = pattern.fullmatch(cell)
+    if found is None:
+        return np.nan
+    said = found.groupdict()
+    place = next(place for place, each in enumerate(formats) if said[f"d{place}"] is not None)
+    year = _year(said, place)
+    name = said.get(f"b{place}")
+    month = MONTHS.get(name.upper(), 0) if name else int(said[f"m{place}"])
+    day = int(said[f"d{place}"])
+    hour, minute, second = (int(said[part] or 0) for part in ("hour", "minute", "second"))
+    if half := said["half"]:
+        if not 1 <= hour <= 12:
+            return np.nan
+        hour = hour % 12 + (12 if half.upper() == "PM" else 0)
+    east = _minutes_east(said["zone"])
+    if not 1 <= month <= 12 or not 1 <= day <= _days_in(year, month) or hour > 23 or minute > 59 or second > 59:
+        return np.nan
+    if east is None or year < 1:
+        return np.nan
+    days = _days(year, month, day)
+    return days * 86400.0 + hour * 3600 + (minute - east) * 60 + second + float(said["fraction"] or 0)
+
+
+def _year(said: dict[str, str | None], place: int) -> int:
+    if whole := said.get(f"Y{place}"):
+        return int(whole)
+    short = int(said[f"y{place}"] or 0)
+    return short + (2000 if short <= PIVOT else 1900)
+
+
+def _minutes_east(zone: str | None) -> int | None:
+    if not zone or zone in "Zz":
+        return 0
+    hours, minutes = int(zone[1:3]), int(zone[-2:] if len(zone) > 3 else 0)
+    if hours > 23 or minutes > 59:
+        return None
+    return (hours * 60 + minutes) * (-1 if zone[0] == "-" else 1)
+
+
+def _days_in(year: int, month: int) -> int:
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return 29 if month == 2 and leap else (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]
+
+
+def _days(year: int, month: int, day: int) -> int:
+    """Days since 1970-01-01 in the Gregorian calendar, counted in years that begin in March."""
+    year -= month < 3
+    of_year = ((month - 3) % 12 * 153 + 2) // 5 + day
+    return year * 365 + year // 4 - year // 100 + year // 400 + of_year - 719469
+
+
+def find_format(cells: Iterable[str | None], order: str = "", asked: bool = False) -> str | None:
+    """The format of a column of dates: "" where years are first, else one of `FORMATS`; None if they are no dates.
+
+    Where both the day and the month may come first, `order` says which, "dmy" or "mdy"; unless it is given, what is
+    always 1 is taken for the day, else the first.
+
+    Args:
+        cells: of the column, None where missing.
+        order: as the user says.
+        asked: whether the user says that they are dates, so that years, months and days without anything between count.
+    """
+    texts = sorted({cell for cell in cells if cell is not None})
+    if not texts:
+        return None
+    sample = texts[:: max(1, len(texts) // 20)]
+    for format in ("", *FORMATS):
+        if (format == "Ymd" and not asked) or not all(is_date(cell, format) for cell in sample):
+            continue
+        if not all(is_date(cell, format) for cell in texts) or np.isnan(instants(texts, format)).all():
+            continue
+        return _ordered(texts, format, order) if format in _SEPARATED else format
+    return None
+
+
+def _ordered(texts: list[str], format: str, order: str) -> str | None:
+    """The format with day and month in the order that the cells tell."""
+    year = format[-1]
+    day, month = (format[1].join((*first, year)) for first in ("dm", "md"))
+    if order in ("dmy", "mdy"):
+        return day if order == "dmy" else month
+    wrong = {each: float(np.isnan(instants(texts, each)).mean()) for each in (day, month)}
+    if min(wrong.values()) > _MISTAKES:
+        return None
+    if wrong[day] == wrong[month]:
+        firsts, seconds = ({re.split("[/.-]", text)[place].zfill(2) for text in texts} for place in (0, 1))
+        return month if seconds == {"01"} != firsts else day
+    return min(wrong, key=lambda each: wrong[each])

@@ -1,0 +1,185 @@
+"""Tables of other libraries and of other types of cells, as DataFrames of plain ones. Imports pandas late.
+
+polars and pyarrow hand over their columns; what has a pandas type of its own (Arrow's, intervals, periods, durations,
+sparse arrays) becomes numbers, dates, booleans or text. Nothing is looked at cell by cell unless its type asks for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["as_array_of", "as_frame", "is_table", "plain_column", "plain_columns"]
+
+
+def is_table(x: Any) -> bool:
+    """Whether it has columns with names: a DataFrame of pandas or polars, a table of pyarrow."""
+    if type(x).__name__ == "LazyFrame":
+        return True  # which `as_frame` refuses
+    return (hasattr(x, "columns") and hasattr(x, "shape")) or _is_arrow(x, "Table", "RecordBatch")
+
+
+def _is_arrow(x: Any, *names: str) -> bool:
+    return type(x).__module__.startswith("pyarrow") and type(x).__name__ in names
+
+
+def as_frame(x: Any, what: str = "x") -> pd.DataFrame:
+    """A table of any library as a DataFrame.
+
+    Raises:
+        InputError: it is a plan of one that was not collected, or cannot be handed over.
+    """
+    import pandas as pd
+
+    if isinstance(x, pd.DataFrame):
+        return x
+    if type(x).__name__ == "LazyFrame":
+        raise InputError(f"{what} must be a table, not a plan for one (LazyFrame): pass its .collect()")
+    if hasattr(x, "__arrow_c_stream__") or _is_arrow(x, "Table", "RecordBatch"):
+        import pyarrow as pa
+
+        table = x if isinstance(x, pa.Table) else pa.table(x)
+        return _from_arrow(table, what)
+    if hasattr(x, "to_pandas"):
+        found: pd.DataFrame = x.to_pandas()
+        return found
+    raise InputError(f"{what} must be a DataFrame of pandas or polars or a table of pyarrow, not {type(x).__name__}")
+
+
+def _from_arrow(table: Any, what: str) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
+    twice = {name for name in table.column_names if table.column_names.count(name) > 1}
+    if twice:
+        raise InputError(f"column names must differ, but {sorted(twice)[0]!r} of {what} occurs twice: rename one")
+    columns: dict[str, Any] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            plain = pa.string() if _is_string(kind.value_type) else kind.value_type
+            coded = [
+                pa.DictionaryArray.from_arrays(part.indices, part.dictionary.cast(plain)) for part in column.chunks
+            ]
+            decoded = pd.concat([pd.Series(part.to_pandas()).astype(object) for part in coded], ignore_index=True)
+            columns[name] = decoded.infer_objects() if pa.types.is_floating(plain) else decoded.astype("category")
+        elif _is_string(kind):
+            columns[name] = column.cast(pa.string()).to_pandas()
+        elif column.null_count and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+            nullable = "boolean" if pa.types.is_boolean(kind) else str(kind).replace("int", "Int").replace("uI", "UI")
+            columns[name] = pd.Series(column.to_pylist(), dtype=nullable)
+        elif pa.types.is_decimal(kind):
+            columns[name] = column.cast(pa.float64()).to_pandas()
+        else:
+            columns[name] = column.to_pandas()
+    return pd.DataFrame(columns)
+
+
+def _is_string(kind: Any) -> bool:
+    return str(kind) in ("string", "large_string", "string_view")
+
+
+def as_array_of(y: Any) -> Any:
+    """A column of another library as a Series or an array; all else as it is."""
+    if type(y).__module__.startswith("polars") and type(y).__name__ == "Series":
+        import pyarrow as pa
+
+        return _named(as_frame(pa.table({"y": y.to_arrow()})), y.name)
+    if _is_arrow(y, "ChunkedArray") or (
+        type(y).__module__.startswith("pyarrow") and type(y).__name__.endswith("Array")
+    ):
+        import pyarrow as pa
+
+        return as_frame(pa.table({"y": y}))["y"]
+    return y
+
+
+def _named(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
+    return frame["y"].rename(name or None)
+
+
+def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table without types of cells that are seldom met; the frame itself where there are none."""
+    changed = {}
+    for place in range(frame.shape[1]):
+        series = frame.iloc[:, place]
+        plain = plain_column(series)
+        if plain is not series:
+            changed[place] = plain
+    if not changed:
+        return frame
+    import pandas as pd
+
+    columns = {place: changed.get(place, frame.iloc[:, place]) for place in range(frame.shape[1])}
+    made = pd.DataFrame(columns, index=frame.index)
+    made.columns = frame.columns
+    return made
+
+
+def plain_column(series: pd.Series[Any]) -> pd.Series[Any]:
+    """One column of plain cells; itself where it is one."""
+    import pandas as pd
+
+    dtype = series.dtype
+    if isinstance(dtype, pd.ArrowDtype):
+        import pyarrow as pa
+
+        array: Any = series.array
+        column = (
+            pa.chunked_array([pa.array(array)]) if not hasattr(array, "__arrow_array__") else array.__arrow_array__()
+        )
+        found = as_frame(pa.table({"c": column}))["c"]
+        return plain_column(pd.Series(found.array, index=series.index, name=series.name))
+    if isinstance(dtype, pd.PeriodDtype):
+        stamps: pd.Series[Any] = series.dt.to_timestamp()
+        return stamps
+    if isinstance(dtype, pd.IntervalDtype):
+        return _texts_of(series)
+    if isinstance(dtype, pd.SparseDtype):
+        dense: pd.Series[Any] = pd.Series(np.asarray(series), index=series.index, name=series.name)
+        return dense
+    if isinstance(dtype, pd.CategoricalDtype):
+        inner = dtype.categories.dtype
+        if isinstance(inner, (pd.IntervalDtype, pd.PeriodDtype, pd.ArrowDtype)):
+            return _texts_of(series).astype("category")
+        return series
+    if pd.api.types.is_timedelta64_dtype(series):
+        spans: pd.Series[Any] = series.dt.total_seconds()
+        return spans
+    if pd.api.types.is_object_dtype(dtype):
+        return _plain_objects(series)
+    return series
+
+
+def _texts_of(series: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    cells = [None if missing else str(cell) for cell, missing in zip(series.astype(object), series.isna(), strict=True)]
+    return pd.Series(cells, index=series.index, name=series.name, dtype=object)
+
+
+def _plain_objects(series: pd.Series[Any]) -> pd.Series[Any]:
+    """Objects whose kind pandas tells: intervals and periods as text or dates, durations and times as seconds."""
+    import pandas as pd
+
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind == "interval":
+        return _texts_of(series)
+    if kind == "period":
+        cells = [None if missing else cell.to_timestamp() for cell, missing in zip(series, series.isna(), strict=True)]
+        return pd.Series(pd.to_datetime(pd.Series(cells, index=series.index)), name=series.name)
+    if kind in ("timedelta", "timedelta64"):
+        return pd.to_timedelta(series).dt.total_seconds()
+    if kind == "time":
+        cells = [
+            np.nan if missing else cell.hour * 3600 + cell.minute * 60 + cell.second + cell.microsecond / 1e6
+            for cell, missing in zip(series, series.isna(), strict=True)
+        ]
+        return pd.Series(cells, index=series.index, name=series.name, dtype=np.float64)
+    return series

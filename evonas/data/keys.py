@@ -1,0 +1,49 @@
+"""Columns that are no features: what rows are split by, and what they weigh. Imports pandas inside functions only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.cells import kind_of, numbers, seconds, texts
+from evonas.data.readers.options import Style
+from evonas.data.written import find_written, read_written
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["keys_of", "numbers_of"]
+
+
+def numbers_of(series: pd.Series[Any], style: Style) -> NDArray[np.float64]:
+    """A column of numbers, however they are written."""
+    written = find_written(series, style, "numeric")
+    return numbers(series if written is None else read_written(series, written))
+
+
+def keys_of(frame: pd.DataFrame, group: str, time_column: str, folds: int | None, style: Style) -> NDArray[Any] | None:
+    """What tells where each training row belongs: its group's number, or its instant."""
+    if group and time_column:
+        raise InputError("rows must be split by group or by time, not by both: leave one of the two out")
+    if time_column:
+        if folds is not None:
+            raise InputError(
+                "folds must not be given beside a time column: they would train on what is later; leave one out"
+            )
+        series = frame[time_column]
+        if (written := find_written(series, style)) is not None:
+            series = read_written(series, written)
+        if kind_of(series) == "text":
+            example = next((cell for cell in texts(series) if cell is not None), "")
+            raise InputError(
+                f"the time column {time_column!r} must hold dates of one form, such as 2020-12-31, 31.12.2020 "
+                f"or 12/31/2020, or numbers, not text such as {example!r:.40}: correct it, or name another column"
+            )
+        return seconds(series) if kind_of(series) == "date" else numbers(series)
+    if group:
+        places: dict[Any, int] = {}
+        return np.array([places.setdefault(cell, len(places)) for cell in texts(frame[group])], dtype=np.intp)
+    return None

@@ -1,0 +1,246 @@
+"""`Notation`: how the numbers of a column are written as text, found from the whole column, and read by it.
+
+Decimal commas, something between thousands, a currency or a percent sign, a minus behind, parentheses for a minus. All
+cells of a column have to agree; where two readings of it do, the rest of the table decides. Imports no pandas.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any, ClassVar, Literal
+
+from evonas.data.readers.options import MISSING, SPACES, Style
+
+__all__ = ["ABSENT", "PLAIN", "Notation", "find_notation", "is_comma_for_sure", "is_number_like", "number_of"]
+
+#: Words that mean "no value" where the other cells are numbers, beside those that mean it anywhere.
+# fmt: off
+ABSENT = frozenset([
+    "-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "n.a.", "N.A.", "n. a.", "k.A.", "k. A.", "NV", "#NV",
+    "#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!", "#WERT!", "#BEZUG!", "#ZAHL!", "(null)", "NAN", "Nan",
+    "NONE", "Null", "none", "na", "Na", "N/D", "n/d", "ND", "n.d.", "s/d",
+])
+_CODES = frozenset([
+    "AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CLP", "CNY", "COP", "CZK", "DKK", "EGP", "EUR", "GBP", "HKD",
+    "HUF", "IDR", "ILS", "INR", "ISK", "JPY", "KES", "KRW", "MAD", "MXN", "MYR", "NGN", "NOK", "NZD", "PEN", "PHP",
+    "PKR", "PLN", "RON", "RSD", "RUB", "SAR", "SEK", "SGD", "THB", "TRY", "TWD", "UAH", "USD", "UYU", "VND", "ZAR",
+])
+# fmt: on
+_SIGNS = "$\u00a2\u00a3\u00a4\u00a5\u058f\u060b\u09f2\u09f3\u0e3f\u20a0-\u20bf\ufdfc\uffe0\uffe1\uffe5"
+#: Currencies that are written as letters; those with a point may stand before a number that has none in front.
+_ABBREVIATIONS = frozenset(
+    ["Rs", "Rs.", "RS", "RS.", "Fr.", "kr", "kr.", "Kr", "Kr.", "z\u0142", "K\u010d", "Ft", "lei"]
+)
+_CURRENCY = re.compile(rf"[A-Z]{{0,3}}[{_SIGNS}]")
+_CELL = re.compile(r"([^0-9]*)([0-9](?:[0-9.,' ]*[0-9])?[.,]?)([eE][+-]?[0-9]+)?([^0-9]*)")
+_PLAINER = str.maketrans(dict.fromkeys(SPACES, " ") | {"\u2019": "'", "\u2212": "-", "\uff05": "%"})
+#: Ways to write a number, likelier first: the decimal mark, and what stands between thousands.
+_FORMS = ((".", ""), (",", ""), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
+#: Digits that a whole number has at most; longer ones are codes.
+_LONGEST = 18
+
+Decimal = Literal[".", ","]
+Thousands = Literal["", ",", ".", " ", "'"]
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How the numbers of a column are written.
+
+    Attributes:
+        decimal: the decimal mark.
+        thousands: what stands between thousands; "" for nothing.
+        unit: a currency or "%" before or behind some; percentages stay as they are written, 12% is 12.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    decimal: Decimal = "."
+    thousands: Thousands = ""
+    unit: str = ""
+
+    def number(self, cell: str) -> float:
+        """The number that a cell holds; NaN for a word that means "no value".
+
+        Raises:
+            ValueError: it is no number in this notation.
+        """
+        if cell in MISSING or cell in ABSENT:
+            return math.nan
+        found = _taken_apart(cell)
+        if found is None or found.unit not in ("", self.unit) or not _is_written(found.core, self):
+            plain = number_of(cell) if self.decimal == "." or not re.search("[.,]", cell) else None
+            if plain is None:
+                raise ValueError(cell)
+            return plain
+        return _value(found, self)
+
+    def words(self, example: str) -> str:
+        """What is said of a column that is read by it, with one of its cells."""
+        parts = []
+        if self.decimal == ",":
+            parts.append("a decimal comma")
+        if self.thousands:
+            names = {" ": "spaces", ".": "points", ",": "commas", "'": "apostrophes"}
+            parts.append(f"{names[self.thousands]} between thousands")
+        if self.unit == "%":
+            parts.append("a percent sign (12% is read as 12)")
+        elif self.unit:
+            parts.append(f"a currency ({self.unit})")
+        how = " and ".join(parts)
+        return f"numbers with {how}, such as {example!r:.40}" if how else f"numbers as text, such as {example!r:.40}"
+
+
+PLAIN = Notation()
+
+
+@dataclass(frozen=True)
+class _Cell:
+    negative: bool
+    core: str
+    exponent: str
+    unit: str
+    enclosed: bool
+
+
+def number_of(cell: str) -> float | None:
+    """A number with a decimal point and nothing else, also infinite; None for any other text."""
+    if "_" in cell or not cell.isascii():
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return None if math.isnan(value) else value
+
+
+def _taken_apart(cell: str) -> _Cell | None:
+    found = _CELL.fullmatch(cell.translate(_PLAINER))
+    if found is None:
+        return None
+    before, core, exponent, behind = found.groups("")
+    if before.endswith((".", ",")) and before.strip() not in _ABBREVIATIONS:
+        before, core = before[:-1], before[-1] + core  # .5
+    around = _around(before, behind)
+    return None if around is None else _Cell(around[0], core, exponent, around[1], around[2])
+
+
+@lru_cache(1024)
+def _around(before: str, behind: str) -> tuple[bool, str, bool] | None:
+    """Whether what stands around digits makes them negative, their unit, and whether they are in parentheses."""
+    before, behind = before.strip(), behind.strip().removesuffix("/-").strip()
+    enclosed = before.startswith("(") and behind.endswith(")")
+    if enclosed:
+        before, behind = before[1:].strip(), behind[:-1].strip()
+    signs = ""
+    for _ in range(2):  # -$5 and $-5
+        if before[:1] in ("+", "-"):
+            signs, before = signs + before[0], before[1:].strip()
+        elif before[-1:] in ("+", "-"):
+            signs, before = signs + before[-1], before[:-1].strip()
+    if behind.endswith("-"):
+        signs, behind = signs + "-", behind[:-1].strip()
+    units = [unit for unit in (before, behind) if unit]
+    if len(units) > 1 or len(signs) > (0 if enclosed else 1) or before == "%":
+        return None
+    unit = units[0] if units else ""
+    known = unit in ("", "%") or unit in _ABBREVIATIONS or unit in _CODES or _CURRENCY.fullmatch(unit)
+    return (enclosed or signs == "-", unit, enclosed) if known else None
+
+
+@cache
+def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
+    mark, between = re.escape(decimal), re.escape(thousands)
+    fraction = rf"(?:{mark}[0-9]*)?"
+    if not thousands:
+        return re.compile(rf"(?:(?:0|[1-9][0-9]*){fraction}|{mark}[0-9]+)")
+    groups = rf"[1-9][0-9]{{0,2}}(?:{between}[0-9]{{3}})+"
+    if thousands == ",":
+        groups += rf"|[1-9][0-9]?(?:{between}[0-9]{{2}})+{between}[0-9]{{3}}"  # lakhs and crores
+    return re.compile(rf"(?:(?:{groups}|0|[1-9][0-9]{{0,2}}){fraction}|{mark}[0-9]+)")
+
+
+def _is_written(core: str, notation: Notation) -> bool:
+    if _pattern(notation.decimal, notation.thousands).fullmatch(core):
+        return True
+    # A cell below a thousand, or one whose writer left the marks out.
+    return bool(notation.thousands) and bool(_pattern(notation.decimal, "").fullmatch(core))
+
+
+def _value(cell: _Cell, notation: Notation) -> float:
+    digits = cell.core.replace(notation.thousands, "") if notation.thousands else cell.core
+    value = float(digits.replace(notation.decimal, ".") + cell.exponent)
+    return -value if cell.negative else value
+
+
+def find_notation(cells: Iterable[str | None], style: Style, asked: bool = False) -> Notation | None:
+    """The notation by which all cells of a column are numbers; None if there is none.
+
+    Args:
+        cells: of the column, None where missing.
+        style: what is known beside them.
+        asked: whether the user says that they are numbers, so that leading zeros count for nothing.
+    """
+    texts = {cell for cell in cells if cell is not None} - ABSENT - MISSING
+    found = _all_taken_apart(texts)
+    if not found:
+        return None
+    units = {cell.unit for cell in found} - {""}
+    if len(units) > 1 or all(cell.enclosed for cell in found):
+        return None
+    cores = {cell.core for cell in found}
+    if not asked and any(_is_code(core) for core in cores):
+        return None
+    forms = [form for form in _FORMS if _fits(form, cores, style)]
+    if not forms:
+        return None
+    wanted = "," if style.comma else "."
+    decimal, thousands = next((form for form in forms if form[0] == wanted), forms[0])
+    if forms[0] == (".", "") and not any(re.search("[.,]", core) for core in cores):
+        decimal, thousands = ".", ""  # whole numbers have neither
+    return Notation(decimal, thousands, next(iter(units), ""))  # type: ignore[arg-type]
+
+
+def is_number_like(cell: str) -> bool:
+    """Whether a cell may be a number in some notation, or says that there is none."""
+    return cell in ABSENT or cell in MISSING or _taken_apart(cell) is not None
+
+
+def _all_taken_apart(texts: Collection[str]) -> list[_Cell]:
+    found = []
+    for text in texts:
+        cell = _taken_apart(text)
+        if cell is None:
+            return []
+        found.append(cell)
+    return found
+
+
+def _is_code(core: str) -> bool:
+    """Whether its digits are rather a name: 00123, or more than a number type holds."""
+    return bool(re.match("0[0-9]", core)) or (core.isdecimal() and len(core) > _LONGEST)
+
+
+def _fits(form: tuple[str, str], cores: Collection[str], style: Style) -> bool:
+    decimal, thousands = form
+    given = {" " if style.thousands in SPACES else style.thousands.replace("\u2019", "'")} - {""}
+    if style.decimal not in ("", decimal) or (given and thousands not in ("", *given)) or decimal in given:
+        return False
+    if thousands and not any(thousands in core for core in cores):
+        return False
+    pattern = _pattern(decimal, thousands)
+    return all(pattern.fullmatch(core) for core in cores)
+
+
+def is_comma_for_sure(cells: Iterable[str | None]) -> bool:
+    """Whether the cells are numbers that can have nothing but decimal commas."""
+    texts = {cell for cell in cells if cell is not None} - ABSENT - MISSING
+    cores = {cell.core for cell in _all_taken_apart(texts)}
+    if not cores or any(_is_code(core) for core in cores):
+        return False
+    forms = [form for form in _FORMS if _fits(form, cores, Style())]
+    return bool(forms) and all(decimal == "," for decimal, _ in forms)

@@ -1,0 +1,278 @@
+"""`Dialect`: what separates the cells of a text file, where its table begins, and what its columns are called.
+
+Found from the first megabyte: the separator is the one by which most lines have as many cells as each other. What
+stands before the header (a line "sep=;", comments, a title) is skipped, and said.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from evonas.data.readers.opened import Opened
+from evonas.data.readers.options import ReadOptions
+from evonas.data.readers.text import Scan, decoded
+from genomes.errors import InputError
+
+__all__ = ["LONGEST_LINE", "Dialect", "find_dialect", "parsed"]
+
+LONGEST_LINE = 1 << 26
+MOST_COLUMNS = 100_000
+_HEAD = 1 << 20
+_ROWS = 200
+_SEPARATORS = ",;\t|"
+_SAYS_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
+_RULE = re.compile(r"[-=+ ]*-{2,}[-=+ ]*")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the cells of a text file are to be taken apart.
+
+    Attributes:
+        separator: one character.
+        names: of the columns, those in front of the header's among them.
+        width: cells of a row; what is beyond the names is empty in every row.
+        skipped: characters before the first row.
+        lines: the same in lines.
+        quote: what cells are quoted with.
+        escape: what stands before a quote in quotes, "" where it is doubled.
+        spaced: whether spaces stand before quotes, which one of the two parsers takes for the quotes' cell.
+        comment: beginning of lines that are no rows; "" for none.
+        notes: what was found, for a person.
+    """
+
+    separator: str
+    names: tuple[str, ...]
+    width: int
+    skipped: int
+    lines: int
+    quote: str = '"'
+    escape: str = ""
+    spaced: bool = False
+    comment: str = ""
+    notes: tuple[str, ...] = ()
+
+
+#: A row, and the number of the file's lines up to its end.
+_Row = tuple[list[str], int]
+#: A line, and its place among the file's.
+_Line = tuple[int, str]
+
+
+def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
+    """How a text file is written.
+
+    Raises:
+        InputError: it does not begin with column names, or they are not different.
+    """
+    every = _head(source, text.encoding)
+    if options.skip_rows and options.skip_rows >= len(every):
+        raise InputError(
+            f"skip_rows must be fewer than the lines of {source.path}, not {options.skip_rows}: count them again"
+        )
+    lines = _filled(every[options.skip_rows :])
+    separator = options.separator
+    if lines and (said := _SAYS_SEPARATOR.fullmatch(lines[0][1].rstrip("\r\n"))):
+        separator = separator or said[1]
+        lines = lines[1:]
+    notes: list[str] = []
+    lines = _without_comments(lines, options.comment, separator, notes)
+    if not lines:
+        raise InputError(
+            f"{source.path} must begin with a line of column names, not a blank one: remove blank lines, add a header"
+        )
+    sample = [line for _, line in lines[:_ROWS]]
+    quote = "'" if re.fullmatch(r"\s*'[^']*'(\s*[^\w\s']\s*'[^']*')*\s*", sample[0]) else '"'
+    separator = separator or _separator(sample, quote)
+    escape = "\\" if text.escaped and _needs_escape(sample, separator) else ""
+    rows = _rows(lines, separator, quote, escape)
+    if not options.skip_rows and (titles := _titles([row for row, _ in rows])):
+        rows = rows[titles:]
+        notes.append(f"{titles} line{'s' * (titles > 1)} above the header of {source.path.name} skipped, being no row")
+    (header, end), *body = rows or [([], 0)]
+    if body and header and all(_RULE.fullmatch(cell.strip()) for cell in body[0][0]):
+        end = body.pop(0)[1]  # a line of dashes below the header, as terminals of databases draw it
+    names, width = _shape([name.strip() for name in header], [row for row, _ in body], notes)
+    return Dialect(
+        separator,
+        tuple(_checked(names, source)),
+        width,
+        sum(len(line) for _, line in every[:end]),
+        end,
+        quote,
+        escape,
+        separator != " " and any(re.search(rf"{re.escape(separator)} +{quote}", line) for line in sample),
+        options.comment,
+        tuple(notes),
+    )
+
+
+def _head(source: Opened, encoding: str) -> list[_Line]:
+    with decoded(source, encoding) as file:
+        text = file.read(_HEAD)
+        if len(text) == _HEAD:
+            text += file.readline(LONGEST_LINE)  # the header is read to its end, however long it is
+    return list(enumerate(re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)))
+
+
+def _filled(lines: list[_Line]) -> list[_Line]:
+    """From the first line on that is not blank."""
+    start = next((place for place, (_, line) in enumerate(lines) if line.strip("\ufeff\r\n \t\v\f")), len(lines))
+    return lines[start:]
+
+
+def _without_comments(lines: list[_Line], comment: str, separator: str, notes: list[str]) -> list[_Line]:
+    """Without lines that are comments; where no sign is given, without leading ones that begin with "#"."""
+    if comment:
+        return _filled([line for line in lines if not line[1].lstrip().startswith(comment)])
+    skipped = 0
+    while lines and lines[0][1].lstrip().startswith("#"):
+        rest = _filled(lines[1:])
+        if rest and not rest[0][1].lstrip().startswith("#"):
+            marks = separator or _separator([line for _, line in rest[:_ROWS]])
+            count = lines[0][1].count(marks)
+            if count and count == rest[0][1].count(marks) and _has_number(rest[0][1], marks):
+                break  # "#id,name" above "1,x"
+        skipped += 1
+        lines = rest
+    if skipped:
+        what = "1 line that begins" if skipped == 1 else f"{skipped} lines that begin"
+        notes.append(f"{what} with '#' above the header: skipped, being a comment")
+    return lines
+
+
+def _titles(rows: list[list[str]]) -> int:
+    """How many rows above the header have one cell that is not empty, where the others have many."""
+    counts = Counter(map(len, rows))
+    width = max(counts, key=lambda count: (counts[count], count)) if counts else 0
+    titles = 0
+    for row, below in itertools.pairwise(rows[:-1]):
+        if width < 2 or sum(bool(cell.strip()) for cell in row) > 1 or not (len(row) < width or width > 2):
+            break
+        names = [cell.strip() for cell in below]
+        more = sum(map(bool, names)) <= 1
+        if not more and (len(names) != width or not all(names[1:]) or any(map(_NUMBER.fullmatch, names))):
+            return 0
+        titles += 1
+    return titles
+
+
+def _has_number(line: str, separator: str) -> bool:
+    return any(_NUMBER.fullmatch(cell.strip().strip('"')) for cell in line.split(separator))
+
+
+def _separator(lines: Sequence[str], quote: str = '"') -> str:
+    """The separator by which most lines have as many cells as each other; of several, the one that makes most cells."""
+    sample = list(enumerate(line for line in lines[:_ROWS] if line.strip()))
+    best, chosen = (-1.0, 0), ""
+    for candidate in _SEPARATORS:
+        counts = [len(row) for row, _ in _rows(sample, candidate, quote, "")]
+        wide = [count for count in counts if count > 1]
+        if not wide or counts[0] == 1 == len(counts):
+            continue
+        (width, times), *_ = Counter(wide).most_common(1)
+        score = (round(times / len(counts), 2), width)
+        if counts[0] == 1 and times < len(counts) - 1:
+            score = (score[0] / 2, width)  # the header does not have it
+        if score > best:
+            best, chosen = score, candidate
+    if not chosen:
+        cells = [len(row) for row, _ in _rows(sample, " ", quote, "")]
+        return " " if len(cells) > 1 and cells[0] > 1 and set(cells[1:]) <= {cells[0], cells[0] + 1} else ","
+    return chosen
+
+
+def _needs_escape(lines: Sequence[str], separator: str) -> bool:
+    """Whether rows are more alike where a backslash escapes a quote than where it does not."""
+    alike = []
+    for escape in ("", "\\"):
+        counts = Counter(len(row) for row, _ in _rows(list(enumerate(lines)), separator, '"', escape))
+        alike.append(max(counts.values(), default=0))
+    return alike[1] >= alike[0]
+
+
+def parsed(lines: Any, dialect: Dialect | tuple[str, str, str], strict: bool = True) -> Any:
+    """The standard library's reader of these lines."""
+    if isinstance(dialect, Dialect):
+        dialect = (dialect.separator, dialect.quote, dialect.escape)
+    separator, quote, escape = dialect
+    return csv.reader(
+        lines,
+        delimiter=separator,
+        quotechar=quote,
+        escapechar=escape or None,
+        skipinitialspace=separator != " ",
+        strict=strict,
+    )
+
+
+def _rows(lines: Sequence[_Line], separator: str, quote: str, escape: str) -> list[_Row]:
+    """The first rows that are not blank."""
+    found: list[_Row] = []
+    reader = parsed((line for _, line in lines), (separator, quote, escape), strict=False)
+    with suppress(csv.Error):  # what is wrong is said by the reading of all rows
+        for row in reader:
+            if len(row) > 1 or any(map(str.strip, row)):
+                found.append((row, lines[reader.line_num - 1][0] + 1))
+            if len(found) == _ROWS:
+                break
+    return found
+
+
+def _shape(names: list[str], body: Sequence[Sequence[str]], notes: list[str]) -> tuple[list[str], int]:
+    """The names of all columns, and the number of cells of a row."""
+    widths = {len(row) for row in body}
+    if len(widths) != 1 or not names or widths == {len(names)}:
+        return names, len(names)
+    (width,) = widths
+    if width < len(names) and not any(names[width:]):
+        return names[:width], width  # a separator at the end of the header alone
+    if width > len(names) and not any(cell.strip() for row in body for cell in row[len(names) :]):
+        return names, width  # or at the end of all rows alone
+    first = [row[0].strip() for row in body]
+    counting = [cell.isdecimal() for cell in first]
+    named = all(counting) and [int(cell) - int(first[0]) for cell in first] == list(range(len(first)))
+    named = named or not any(_NUMBER.fullmatch(cell) for cell in first)
+    if width == len(names) + 1 and len(body) > 1 and len(set(first)) == len(first) and named:
+        notes.append("rows have one cell more than the header: the first is taken for their names")
+        return ["", *names], width
+    return names, len(names)
+
+
+def _checked(names: list[str], source: Opened) -> Iterator[str]:
+    path = source.path
+    if not names:
+        raise InputError(f"{path} must begin with a line of column names, not a blank one: remove blank lines")
+    if len(names) > MOST_COLUMNS:
+        raise InputError(
+            f"{path} must have at most {MOST_COLUMNS:,} columns, not {len(names):,}: a column is what lies between two "
+            "separators of one line; transpose the table or choose columns"
+        )
+    numbers = [name for name in names if _NUMBER.fullmatch(name)]
+    if len(numbers) == len(names) and (len(set(names)) < len(names) or any(not name.isdecimal() for name in names)):
+        raise InputError(
+            f"{path} must begin with a line of column names, not of numbers ({', '.join(names[:4])}): add a header line"
+        )
+    called = [name or f"Unnamed: {place}" for place, name in enumerate(names)]
+    if len(set(called)) < len(called):
+        first: dict[str, int] = {}
+        for place, name in enumerate(called, start=1):
+            if first.setdefault(name, place) != place:
+                if _NUMBER.fullmatch(name):
+                    raise InputError(
+                        f"{path} must begin with a line of column names, but its first line looks like a row "
+                        f"({', '.join(called[:4])}): add a header line"
+                    )
+                raise InputError(
+                    f"column names must differ, but columns {first[name]} and {place} of {path} are both {name!r}: "
+                    "rename one"
+                )
+    yield from called

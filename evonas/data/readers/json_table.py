@@ -1,0 +1,139 @@
+"""Tables in JSON: one object a line, or an array of objects; also one object with a list for each column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evonas.data.readers.opened import Opened
+from evonas.data.readers.options import ReadOptions
+from evonas.data.readers.text import decoded
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["read_json", "read_json_lines"]
+
+#: An array is held in memory whole, at some ten times its size.
+MOST_BYTES = 1 << 29
+_Pairs = list[tuple[str, Any]]
+
+
+def read_json_lines(source: Opened, options: ReadOptions) -> pd.DataFrame:
+    """One JSON object a line; a key that a line lacks is a missing value there.
+
+    Raises:
+        InputError: a line is no object of plain values; says which.
+    """
+    path = source.path
+
+    def records() -> Iterator[tuple[str, Any]]:
+        with decoded(source, options.encoding or "utf-8-sig") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield f"line {number}", _parsed(line, f"line {number} of {path}")
+
+    try:
+        return _frame(records(), path)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} must be UTF-8 text, but: {error.reason}; save it as UTF-8") from None
+
+
+def read_json(source: Opened, options: ReadOptions) -> pd.DataFrame:
+    """An array of objects, or an object with a list for each column; else as `read_json_lines`.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    path = source.path
+    encoding = options.encoding or "utf-8-sig"
+    try:
+        text = source.read(MOST_BYTES).decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} must be UTF-8 text, but: {error.reason}; save it as UTF-8") from None
+    start = text.lstrip()[:1]
+    if start == "{" and _is_lines(text):
+        return read_json_lines(source, options)
+    value = _parsed(text, str(path))
+    if start == "{":
+        return _frame(_transposed(value, path), path)
+    if not isinstance(value, list):
+        raise InputError(f'{path} must hold an array of objects, such as [{{"a": 1}}], not {text.strip()[:40]!r}')
+    return _frame(((f"item {number}", item) for number, item in enumerate(value, start=1)), path)
+
+
+def _is_lines(text: str) -> bool:
+    """Whether the first line is an object of plain values."""
+    first = text.lstrip().partition("\n")[0]
+    try:
+        value = json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return not any(isinstance(cell, (list, dict)) for cell in value.values())
+
+
+def _parsed(text: str, what: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_Object)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{what} must be JSON, but: {error}; correct it") from None
+
+
+class _Object(list[Any]):
+    """The pairs of a JSON object, which may name a key twice."""
+
+
+def _transposed(value: Any, path: Path) -> Iterator[tuple[str, Any]]:
+    """Rows of an object that holds a list for each column, or an object from row to cell, as pandas writes it."""
+    columns: dict[str, list[Any]] = {}
+    for name, cells in value:
+        if isinstance(cells, _Object):
+            cells = [cell for _, cell in cells]
+        if not isinstance(cells, list):
+            columns = {}
+            break
+        columns[name] = cells
+    counts = {len(cells) for cells in columns.values()}
+    if len(counts) != 1:
+        raise InputError(
+            f"{path} must hold an array of objects, or an object with a list of as many cells for each column, not "
+            "another object: write one object a row"
+        )
+    for row in range(counts.pop()):
+        yield f"row {row + 1}", _Object((name, cells[row]) for name, cells in columns.items())
+
+
+def _frame(records: Iterable[tuple[str, Any]], path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {}
+    for count, (place, record) in enumerate(records):
+        for name, cell in _cells(record, path, place).items():
+            column = columns.setdefault(name, [None] * count)
+            column.append(cell)
+        for column in columns.values():
+            if len(column) == count:
+                column.append(None)
+    if not columns:
+        raise InputError(f"{path} must have at least one line with an object, not none: add rows")
+    return pd.DataFrame({name: pd.Series(cells, dtype=object).infer_objects() for name, cells in columns.items()})
+
+
+def _cells(record: Any, path: Path, place: str) -> dict[str, Any]:
+    if not isinstance(record, _Object):
+        shown = json.dumps(record)[:40]
+        raise InputError(f'{place} of {path} must be an object, such as {{"a": 1}}, not {shown!r}: correct it')
+    cells: dict[str, Any] = {}
+    for name, cell in record:
+        if name in cells:
+            raise InputError(f"{place} of {path} must name each column once, not {name!r} twice: leave one out")
+        if isinstance(cell, list):
+            raise InputError(
+                f"{place} of {path} must hold numbers, text, true, false or null, but {name!r} is a list or an "
+                "object there: flatten it"
+            )
+        cells[name] = cell
+    return cells

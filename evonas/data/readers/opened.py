@@ -1,0 +1,187 @@
+"""`Opened`: the bytes of a file, decompressed, as often as they are wanted, and never more than a bound."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import IO, Any
+
+from genomes.errors import InputError
+
+__all__ = ["MOST_TIMES", "Opened", "open_source"]
+
+#: A file may take this many times its size when it is decompressed, or `LEAST_BOUND` bytes if that is more.
+MOST_TIMES = 100
+LEAST_BOUND = 1 << 28
+_CHUNK = 1 << 20
+
+
+def _zstandard(file: IO[bytes]) -> Any:
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+
+
+#: First bytes -> name, endings of files, what opens them.
+_COMPRESSED: dict[bytes, tuple[str, tuple[str, ...], Callable[[IO[bytes]], Any]]] = {
+    b"\x1f\x8b": ("gzip", (".gz", ".gzip"), lambda file: gzip.GzipFile(fileobj=file, mode="rb")),
+    b"BZh": ("bzip2", (".bz2",), bz2.BZ2File),
+    b"\xfd7zXZ\x00": ("xz", (".xz",), lzma.LZMAFile),
+    b"\x28\xb5\x2f\xfd": ("zstd", (".zst", ".zstd"), _zstandard),
+}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file that is read again and again from its beginning.
+
+    Attributes:
+        path: of the file.
+        name: of the table in it: the path's without the ending of a compression, or that of the one file in an archive.
+        kind: "" for a file that is as it is, else what decompresses it.
+        member: of an archive.
+    """
+
+    path: Path
+    name: str
+    kind: str = ""
+    member: str = ""
+
+    @contextmanager
+    def stream(self) -> Iterator[IO[bytes]]:
+        """The bytes, decompressed.
+
+        Raises:
+            InputError: while it is read: it is damaged, or more than the bound.
+        """
+        try:
+            with self.path.open("rb") as file:
+                if not self.kind:
+                    yield file
+                    return
+                if self.kind == "zip":
+                    with zipfile.ZipFile(file) as archive, archive.open(self.member) as inner:
+                        yield self._bounded(inner)
+                    return
+                opener = next(each[2] for each in _COMPRESSED.values() if each[0] == self.kind)
+                with opener(file) as inner:
+                    yield self._bounded(inner)
+        except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile, NotImplementedError) as e:
+            raise self._damaged(e) from None
+        except OSError as error:
+            if self.kind and error.errno is None:
+                raise self._damaged(error) from None  # how bz2 and zstd say it
+            raise InputError(
+                f"{self.path} must be readable, but: {error.strerror or error}; copy it to another place"
+            ) from None
+
+    def head(self, size: int) -> bytes:
+        """The first bytes."""
+        with self.stream() as file:
+            return _read_whole(file, size)
+
+    def read(self, most: int) -> bytes:
+        """All bytes.
+
+        Raises:
+            InputError: there are more than `most`.
+        """
+        with self.stream() as file:
+            found = _read_whole(file, most + 1)
+        if len(found) > most:
+            raise InputError(f"{self.path} must hold at most {most:,} bytes to be read in one piece: save it as CSV")
+        return found
+
+    def _bounded(self, inner: Any) -> IO[bytes]:
+        bound = max(LEAST_BOUND, MOST_TIMES * self.path.stat().st_size)
+        return io.BufferedReader(_Bounded(inner, bound, self.path, self.kind), _CHUNK)
+
+    def _damaged(self, error: BaseException) -> InputError:
+        return InputError(f"{self.path} must be a whole {self.kind} file, but: {error}; compress or fetch it again")
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that refuses to give more than so many bytes."""
+
+    def __init__(self, inner: Any, bound: int, path: Path, kind: str) -> None:
+        self._inner, self._left, self._bound, self._path, self._kind = inner, bound, bound, path, kind
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads what there is room for.
+
+        Raises:
+            InputError: more was read than the bound.
+        """
+        found = self._inner.read(min(len(buffer), _CHUNK))
+        self._left -= len(found)
+        if self._left < 0:
+            raise InputError(
+                f"{self._path} must decompress to at most {self._bound:,} bytes, but holds more: decompress it by hand "
+                f"({self._kind}) if it is a table indeed"
+            )
+        buffer[: len(found)] = found
+        return len(found)
+
+
+def _read_whole(file: IO[bytes], size: int) -> bytes:
+    parts, left = [], size
+    while left > 0 and (part := file.read(min(left, _CHUNK))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def open_source(path: Path, start: bytes) -> Opened:
+    """How a file is to be opened.
+
+    Args:
+        path: of a regular file that is not empty.
+        start: its first bytes.
+
+    Raises:
+        InputError: an archive that does not hold one table.
+    """
+    if start.startswith(b"PK\x03\x04"):
+        return _archive(path)
+    for magic, (kind, endings, _) in _COMPRESSED.items():
+        if start.startswith(magic):
+            return Opened(path, path.stem if path.suffix.lower() in endings else path.name, kind)
+    return Opened(path, path.name)
+
+
+def _archive(path: Path) -> Opened:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise InputError(
+            f"{path} must be a whole zip archive or Excel workbook, but: {error}; save the table as CSV"
+        ) from None
+    names = {entry.filename for entry in entries}
+    if "[Content_Types].xml" in names or ("mimetype" in names and "content.xml" in names):
+        return Opened(path, path.name if path.suffix else f"{path.name}.xlsx", "workbook")
+    tables = [
+        entry
+        for entry in entries
+        if not entry.filename.startswith("__MACOSX/") and not PurePath(entry.filename).name.startswith(".")
+    ]
+    if len(tables) != 1:
+        shown = ", ".join(entry.filename for entry in tables[:5]) or "none"
+        raise InputError(
+            f"{path} must hold one table, not {len(tables)} files ({shown}): unpack it, and name the one that is meant"
+        )
+    if tables[0].flag_bits & 1:
+        raise InputError(f"{path} must not be encrypted: unpack it with its password, and name the table")
+    return Opened(path, PurePath(tables[0].filename).name, "zip", tables[0].filename)

@@ -1,0 +1,141 @@
+"""`ReadOptions`: what a user says of a table's file, and `Table`: what reading it gives. Imports no pandas."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MISSING", "ReadOptions", "Style", "Table"]
+
+#: Texts that mean "no value": those of pandas, "?" (UCI's tables) and "\\N" (dumps of MySQL and PostgreSQL).
+# fmt: off
+MISSING = frozenset([
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null", "?", "\\N",
+])
+# fmt: on
+#: What stands between thousands where that is a space, in all its forms.
+SPACES = (" ", "\u00a0", "\u202f", "\u2009")
+_THOUSANDS = (",", ".", "'", "\u2019", *SPACES)
+_NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
+ORDERS = ("dmy", "mdy", "ymd")
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How a file is written, where it is not as it looks. What is empty is found out.
+
+    Attributes:
+        separator: of cells, one character, or "tab", "comma", "semicolon", "space" or "pipe".
+        encoding: of the text, as Python names it.
+        decimal: "." or ",".
+        thousands: what stands between thousands: ",", ".", "'" or a space.
+        skip_rows: lines before the header.
+        comment: beginning of lines that are no rows, such as "#".
+        missing: texts that mean "no value", in place of the usual ones; an empty cell always does.
+        date_order: "dmy" or "mdy", of dates such as 01/02/2020.
+    """
+
+    separator: str = ""
+    encoding: str = ""
+    decimal: str = ""
+    thousands: str = ""
+    skip_rows: int = 0
+    comment: str = ""
+    missing: tuple[str, ...] | None = None
+    date_order: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "separator", _NAMED.get(self.separator, self.separator))
+        thousands = {"space": " "}.get(self.thousands, self.thousands)
+        object.__setattr__(self, "thousands", thousands)
+        if len(self.separator) > 1 or self.separator in ('"', "\n", "\r"):
+            raise InputError(
+                f"separator must be one character, or tab, comma, semicolon, space or pipe, not {self.separator!r}: "
+                "name what stands between two cells"
+            )
+        if self.decimal not in ("", ".", ","):
+            raise InputError(f"decimal must be '.' or ',', not {self.decimal!r}: name what stands before the decimals")
+        if thousands and thousands not in _THOUSANDS:
+            raise InputError(f"thousands must be ',', '.', \"'\" or a space, not {thousands!r}: choose one")
+        if thousands and thousands == self.decimal:
+            raise InputError(f"thousands must not be the decimal mark, {thousands!r}: leave one of the two out")
+        if isinstance(self.skip_rows, bool) or not isinstance(self.skip_rows, int) or self.skip_rows < 0:
+            raise InputError(f"skip_rows must be a whole number from 0 on, not {self.skip_rows!r}: count the lines")
+        if self.date_order not in ("", *ORDERS):
+            raise InputError(f"date_order must be one of {', '.join(ORDERS)}, not {self.date_order!r}: choose one")
+        if self.encoding:
+            try:
+                codecs.lookup(self.encoding).incrementaldecoder  # noqa: B018
+                if not codecs.lookup(self.encoding)._is_text_encoding:
+                    raise LookupError
+            except (LookupError, ValueError):
+                raise InputError(
+                    f"encoding must be one that Python knows, such as cp1252 or utf-16, not {self.encoding!r}: "
+                    "correct it"
+                ) from None
+        if self.missing is not None:
+            object.__setattr__(self, "missing", tuple(map(str, self.missing)))
+
+    @classmethod
+    def of(
+        cls,
+        separator: str,
+        encoding: str,
+        decimal: str,
+        thousands: str,
+        skip_rows: int,
+        comment: str,
+        missing: Sequence[str] | None,
+        date_order: str,
+    ) -> ReadOptions:
+        """As the constructor, with `missing` as one text or a list."""
+        words = [missing] if isinstance(missing, str) else missing
+        known = None if words is None else tuple(words)
+        return cls(separator, encoding, decimal, thousands, skip_rows, comment, known, date_order)
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Texts that mean "no value"."""
+        return MISSING if self.missing is None else frozenset(["", *self.missing])
+
+
+@dataclass(frozen=True)
+class Style:
+    """What is known of how numbers and dates are written, beside the cells of a column.
+
+    Attributes:
+        decimal, thousands, date_order: as the user says, see `ReadOptions`.
+        comma: whether the table writes decimal commas elsewhere, so that 1.234 is a thousand and more.
+        in_file: whether the table was read from text, where labels have no type of their own.
+    """
+
+    decimal: str = ""
+    thousands: str = ""
+    date_order: str = ""
+    comma: bool = False
+    in_file: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table as it was read.
+
+    Attributes:
+        frame: its cells.
+        notes: what its owner may not expect, one line each.
+        style: how it writes numbers.
+        absent: column -> a text in it that was taken for "no value", and its data row.
+    """
+
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    style: Style = Style()
+    absent: dict[str, tuple[str, int]] = field(default_factory=dict)

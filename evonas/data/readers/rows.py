@@ -1,0 +1,147 @@
+"""The rows of a text file, batch by batch, as columns of text: by pyarrow, or by the standard library.
+
+The second is slower, takes what pyarrow cannot (spaces before quotes), and says what is wrong, where.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evonas.data.readers.dialect import LONGEST_LINE, Dialect, parsed
+from evonas.data.readers.opened import Opened
+from evonas.data.readers.text import Scan, decoded, utf8_stream
+from genomes.errors import InputError
+
+__all__ = ["Unfit", "arrow_rows", "plain_rows"]
+
+BATCH_CHARACTERS = 1 << 22
+BATCH_CELLS = 1 << 14
+BLOCK_BYTES = 1 << 22
+#: Nothing, or what databases write below a table.
+_NO_ROW = re.compile(r"|\([0-9,]+ rows?( affected)?\)")
+
+
+class Unfit(Exception):
+    """pyarrow cannot read the file as it is meant."""
+
+
+def arrow_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[Any]]:
+    """Batches of rows, as columns of text without space around.
+
+    Raises:
+        Unfit: a row is not as wide as the header, or cannot be read at once.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv
+
+    wanted = {f"f{place}": pa.string() for place in range(dialect.width)}
+    try:
+        with (
+            utf8_stream(source, text.encoding, dialect.skipped, dialect.comment) as file,
+            pyarrow.csv.open_csv(
+                file,
+                pyarrow.csv.ReadOptions(autogenerate_column_names=True, block_size=BLOCK_BYTES, use_threads=False),
+                pyarrow.csv.ParseOptions(
+                    delimiter=dialect.separator,
+                    quote_char=dialect.quote,
+                    escape_char=dialect.escape or False,
+                    newlines_in_values=True,
+                ),
+                pyarrow.csv.ConvertOptions(column_types=wanted, strings_can_be_null=False),
+            ) as reader,
+        ):
+            if len(reader.schema) != dialect.width:
+                raise Unfit
+            for batch in reader:
+                if batch.num_rows:
+                    yield [pc.utf8_trim_whitespace(column) for column in batch.columns]
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" not in str(error):
+            raise Unfit from None
+
+
+def plain_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[Any]]:
+    """As `arrow_rows`, by the standard library.
+
+    Raises:
+        InputError: what is wrong, by line, row and column.
+    """
+    import pyarrow as pa
+
+    begun = _Begun(dialect.lines)
+    try:
+        with decoded(source, text.encoding) as file:
+            lines = _lines(file, source.path, dialect)
+            for batch in _batches(parsed(lines, dialect), dialect, source.path, begun):
+                yield [pa.array(cells, pa.string()) for cells in zip(*batch, strict=True)]
+    except csv.Error as error:
+        raise InputError(_not_csv(source, text, dialect, str(error), begun)) from None
+
+
+@dataclass
+class _Begun:
+    """How far the rows are that were read whole: the last line, and the data rows."""
+
+    line: int
+    rows: int = 0
+
+
+def _not_csv(source: Opened, text: Scan, dialect: Dialect, error: str, begun: _Begun) -> str:
+    """What to say of a row that cannot be taken apart, whose fault often lies lines before the end that was seen."""
+    place, mend = "", "close the quotes there"
+    with decoded(source, text.encoding) as file:
+        line = next(itertools.islice(file, begun.line, None), "")
+    with suppress(csv.Error, StopIteration):
+        cells = next(parsed([line], dialect, strict=False))
+        place = f", column {len(cells)}"
+    # Quotes that never close take all the lines that follow.
+    if "field limit" in error:
+        error = f"a cell has more than {csv.field_size_limit():,} characters"
+        mend = "shorten it, leave out the column, or close the quotes there"
+    return f"{source.path} must be CSV, but: {error} (line {begun.line + 1}, data row {begun.rows + 1}{place}); {mend}"
+
+
+def _lines(file: Any, path: Path, dialect: Dialect) -> Iterator[str]:
+    for number in itertools.count(1):
+        line = file.readline(LONGEST_LINE)
+        if not line:
+            return
+        if len(line) == LONGEST_LINE:
+            raise InputError(
+                f"{path} must have lines of fewer than {LONGEST_LINE:,} characters, not line {number}: is it a table?"
+            )
+        if number > dialect.lines:
+            comment = dialect.comment and line.lstrip().startswith(dialect.comment)
+            yield "\n" if comment else line
+
+
+def _batches(reader: Any, dialect: Dialect, path: Path, begun: _Begun) -> Iterator[list[list[str]]]:
+    width, first = dialect.width, begun.line
+    size = max(1, BATCH_CELLS // width)
+    count, characters, batch = 0, 0, []
+    for row in reader:
+        if not row or (len(row) == 1 < width and _NO_ROW.fullmatch(row[0].strip())):
+            continue
+        count += 1
+        if len(row) != width:
+            raise InputError(
+                f"every row of {path} must have {width} cells as the header has, but data row {count} (line "
+                f"{first + reader.line_num}) has {len(row)}: correct it, or quote cells that hold the separator, "
+                f"which is taken to be {dialect.separator!r} (--separator names another)"
+            )
+        begun.line, begun.rows = first + reader.line_num, count
+        batch.append([cell.strip() for cell in row])
+        characters += sum(map(len, row))
+        if len(batch) == size or characters > BATCH_CHARACTERS:
+            yield batch
+            characters, batch = 0, []
+    if batch:
+        yield batch

@@ -1,0 +1,123 @@
+"""Workbooks: of Excel (.xlsx, .xls, .xlsb) and LibreOffice (.ods). Needs python-calamine, `evonas[excel]`."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from evonas.data.readers.opened import MOST_TIMES, Opened
+from evonas.data.readers.options import ReadOptions, Style, Table
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["read_workbook"]
+
+#: Bytes of a workbook, and of all its parts decompressed.
+MOST_BYTES = 1 << 28
+MOST_UNPACKED = 1 << 30
+
+
+def read_workbook(source: Opened, options: ReadOptions) -> Table:
+    """The first sheet that holds a table: a header and rows below it.
+
+    Raises:
+        InputError: the package that reads it is not installed, it is damaged or too large, or holds no table.
+    """
+    path = source.path
+    try:
+        import python_calamine
+    except ImportError:
+        raise InputError(
+            f"python-calamine must be installed to read {path.name}: pip install 'evonas[excel]', or save the table as "
+            "CSV"
+        ) from None
+    data = (Opened(path, source.name) if source.kind == "workbook" else source).read(MOST_BYTES)
+    _check_bounds(data, source)
+    try:
+        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
+        names = list(book.sheet_names)
+        for name in names:
+            rows: list[list[Any]] = book.get_sheet_by_name(name).to_python(skip_empty_area=True)
+            if len(rows) > 1:
+                break
+        else:
+            raise InputError(f"{path} must have a sheet with a header and rows, not {len(names)} without: add rows")
+    except InputError:
+        raise
+    except Exception as error:  # its errors have no common class but this
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} must be a whole Excel workbook, but: {reason:.200}; save the table as CSV") from None
+    notes = [] if len(names) == 1 else [f"{path.name} has {len(names)} sheets: {name!r} is read"]
+    frame = _table(rows[options.skip_rows :], source, notes, bool(options.skip_rows), options.words)
+    style = Style(options.decimal, options.thousands, options.date_order, options.decimal == ",")
+    return Table(frame, tuple(notes), style)
+
+
+def _check_bounds(data: bytes, source: Opened) -> None:
+    """Refuses a workbook whose parts decompress to more than a bound; reads them all to be sure."""
+    if not data.startswith(b"PK"):
+        return
+    left = min(MOST_UNPACKED, max(1 << 27, MOST_TIMES * len(data)))
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.infolist():
+                with archive.open(entry) as part:
+                    while chunk := part.read(1 << 20):
+                        left -= len(chunk)
+                        if left < 0:
+                            raise InputError(
+                                f"{source.path} must unpack to at most {min(MOST_UNPACKED, MOST_TIMES * len(data)):,} "
+                                "bytes, but holds more: save the table as CSV"
+                            )
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{source.path} must be a whole zip archive or Excel workbook, but: {error}; save the table as CSV"
+        ) from None
+
+
+def _table(rows: list[list[Any]], source: Opened, notes: list[str], asked: bool, words: frozenset[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    width = max(map(len, rows), default=0)
+    filled = [sum(cell != "" for cell in row) for row in rows]
+    titles = 0
+    while not asked and width > 2 and titles + 2 < len(rows) and filled[titles] <= 1:
+        titles += 1
+    if titles:
+        notes.append(f"{titles} row{'s' * (titles > 1)} above the header of {source.path.name} skipped")
+    header, body = rows[titles], [row for row in rows[titles + 1 :] if any(cell != "" for cell in row)]
+    names = [_name(cell, place) for place, cell in enumerate(header)]
+    names += [f"Unnamed: {place}" for place in range(len(names), width)]
+    if not body:
+        raise InputError(f"{source.path} must have at least one row below its header, not none: add rows")
+    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        raise InputError(f"column names must differ, but {twice[0]!r} of {source.path} occurs twice: rename one")
+    columns = {
+        name: pd.Series([_cell(row, place, words) for row in body], dtype=object).infer_objects()
+        for place, name in enumerate(names)
+    }
+    kept = {
+        name: column
+        for name, column in columns.items()
+        if not (name.startswith("Unnamed: ") and bool(column.isna().all()))
+    }
+    return pd.DataFrame(kept)
+
+
+def _name(cell: Any, place: int) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return str(cell).strip() or f"Unnamed: {place}"
+
+
+def _cell(row: list[Any], place: int, words: frozenset[str]) -> Any:
+    cell = row[place] if place < len(row) else ""
+    if isinstance(cell, str):
+        return None if cell.strip() in words else cell
+    return int(cell) if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53 else cell

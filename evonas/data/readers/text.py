@@ -1,0 +1,180 @@
+"""What a text file is written in: its encoding, found by reading all of it once."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+from evonas.data.readers.opened import Opened
+from genomes.errors import InputError
+
+__all__ = ["Scan", "decoded", "scan", "utf8_stream"]
+
+_CHUNK = 1 << 20
+_MARKS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one reading of a text's bytes tells.
+
+    Attributes:
+        encoding: as Python names it.
+        note: for a person, where the encoding is not UTF-8; else empty.
+        quotes: how many double quotes there are.
+        escaped: whether one of them stands behind a backslash.
+    """
+
+    encoding: str
+    note: str
+    quotes: int
+    escaped: bool
+
+
+def scan(source: Opened, asked: str = "") -> Scan:
+    """Reads all of a text file and finds its encoding.
+
+    UTF-8, UTF-16 and UTF-32 are recognised for sure; of anything else, cp1252 (Windows) is taken where it has the
+    characters of all bytes, Latin-1 where not.
+
+    Args:
+        source: of the text.
+        asked: the encoding that the user names, or "".
+
+    Raises:
+        InputError: it is no text, or not in the encoding that was asked for.
+    """
+    encoding = asked or _guess(source.head(4096))
+    try:
+        return Scan(encoding, "", *_count(source, encoding))
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        if asked or encoding != "utf-8":
+            raise InputError(
+                f"{source.path} must be {encoding} text, but holds the byte {byte:#04x}, which is none: name its "
+                "encoding (--encoding), or save it as UTF-8"
+            ) from None
+    for encoding in ("cp1252", "latin-1"):
+        try:
+            found = _count(source, encoding)
+        except UnicodeDecodeError:
+            continue
+        note = (
+            f"{source.path.name} is read as {encoding}, being no UTF-8 (byte {byte:#04x}): --encoding NAME names "
+            "another"
+        )
+        return Scan(encoding, note, *found)
+    raise AssertionError("latin-1 has all bytes")
+
+
+def _guess(head: bytes) -> str:
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            return encoding
+    # Text of mostly Western letters in UTF-16 without a mark: every other byte is 0.
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if odd > len(head) // 4 and even < odd // 10:
+        return "utf-16-le"
+    return "utf-16-be" if even > len(head) // 4 and odd < even // 10 else "utf-8"
+
+
+def _count(source: Opened, encoding: str) -> tuple[int, bool]:
+    """Double quotes, and whether one is escaped; decodes all of it on the way."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    plain = encoding in ("utf-8", "utf-8-sig", "cp1252", "latin-1")
+    quotes, escaped, lines, last = 0, False, 1, b""
+    with source.stream() as file:
+        while chunk := file.read(_CHUNK):
+            text = decoder.decode(chunk)
+            if "\0" in text:
+                line = lines + text[: text.index("\0")].count("\n")
+                raise InputError(
+                    f"{source.path} must be text, but line {line} holds a NUL byte (binary data, or UTF-16): save it "
+                    "as UTF-8 CSV"
+                )
+            lines += text.count("\n")
+            data = chunk if plain else text.encode()
+            quotes += data.count(b'"')
+            escaped = escaped or b'\\"' in last + data
+            last = data[-1:]
+        decoder.decode(b"", final=True)
+    return quotes, escaped
+
+
+@contextmanager
+def decoded(source: Opened, encoding: str) -> Iterator[IO[str]]:
+    """The text, line ends as they are."""
+    with source.stream() as file, io.TextIOWrapper(_reader(file), encoding=encoding, newline="") as text:
+        yield text
+
+
+@contextmanager
+def utf8_stream(source: Opened, encoding: str, skipped: int, comment: str = "") -> Iterator[IO[bytes]]:
+    """The text as UTF-8 bytes, without its first characters and without lines that are comments."""
+    with source.stream() as file:
+        if encoding == "utf-8" and not skipped and not comment:
+            yield file
+            return
+        with io.TextIOWrapper(_reader(file), encoding=encoding, newline="") as text:
+            while skipped and (part := text.read(min(skipped, _CHUNK))):
+                skipped -= len(part)
+            yield io.BufferedReader(_Encoded(text, comment), _CHUNK)
+
+
+def _reader(file: IO[bytes]) -> io.BufferedReader:
+    """A stream for `TextIOWrapper`, which closes what it reads."""
+    return io.BufferedReader(_Raw(file), _CHUNK)
+
+
+class _Raw(io.RawIOBase):
+    """Any stream of bytes, which stays open when this is closed."""
+
+    def __init__(self, inner: IO[bytes]) -> None:
+        self._inner = inner
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads what there is room for."""
+        found = self._inner.read(len(buffer))
+        buffer[: len(found)] = found
+        return len(found)
+
+
+class _Encoded(io.RawIOBase):
+    """Text as UTF-8 bytes."""
+
+    def __init__(self, text: IO[str], comment: str) -> None:
+        self._text, self._comment, self._rest = text, comment, b""
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads what there is room for."""
+        if not self._rest:
+            self._rest = self._more().encode()
+        part, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+    def _more(self) -> str:
+        if not self._comment:
+            return self._text.read(_CHUNK)
+        while lines := self._text.readlines(_CHUNK):
+            if kept := "".join(line for line in lines if not line.lstrip().startswith(self._comment)):
+                return kept
+        return ""
