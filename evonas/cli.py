@@ -7,6 +7,7 @@ is heavy (pandas, rich) is imported by the command that needs it, so that `--hel
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ from evonas.commands.options import AsJson, RunDir
 from evonas.commands.resume import resume
 from evonas.commands.run import run
 from evonas.errors import Interrupted, StorageError, is_interruption
+from evonas.printable import printable
 from genomes.errors import InputError
 
 __all__ = ["app", "main"]
@@ -32,6 +34,7 @@ class _Commands(TyperGroup):
     """Turns what goes wrong in a command into one message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        from evonas.display.streams import say
         from evonas.execution import WorkerError
 
         try:
@@ -40,15 +43,15 @@ class _Commands(TyperGroup):
             code = stop.exit_code
         except InputError as error:
             code = 2
-            typer.echo(f"Error: {error}", err=True)
+            typer.echo(f"Error: {printable(error)}", err=True)
         except BrokenPipeError:
             raise
         except StorageError as error:
             code = 74  # EX_IOERR of sysexits.h
-            typer.echo(f"Error: {error}", err=True)
+            typer.echo(f"Error: {printable(error)}", err=True)
         except (WorkerError, OSError) as error:
             code = 1
-            typer.echo(f"Error: {error}", err=True)
+            say(f"Error: {error}", sys.stderr)
         except BaseException as error:
             if not is_interruption(error):
                 raise
@@ -69,7 +72,15 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script."""
-    app(prog_name="evonas")
+    from evonas.display.streams import flush_streams, steady_streams
+
+    steady_streams()
+    try:
+        app(prog_name="evonas")
+    except SystemExit as end:
+        if not flush_streams() and not end.code:
+            raise SystemExit(1) from None
+        raise
 
 
 def _show_version(asked: bool) -> None:

@@ -11,7 +11,7 @@ from evonas.building import Build
 from evonas.config import Settings
 from evonas.evaluation import Evaluator
 from evonas.memory import machine_bytes
-from evonas.runs.directory import WORKER_LOG
+from evonas.runs.directory import log_of
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
@@ -45,7 +45,8 @@ def worker_for(
     build: Build | None = None,
     standby: WorkerProcess | None = None,
 ) -> WorkerEvaluator:
-    """The worker process that trains for a run, not started yet. What it prints goes to `worker.log` by the data."""
+    """The worker process that trains for a run, not started yet. What it prints goes to `worker.log` by the data,
+    if this process owns the run: else nowhere."""
     from evonas.execution import Limits, WorkerEvaluator
     from evonas.training.trainer import TrainingSettings
 
@@ -53,7 +54,7 @@ def worker_for(
     chosen = {name: value for name, value in settings.model_dump().items() if name in known}
     packed = None if build is None else build.packed()
     limits = Limits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
-    log = data.with_name(WORKER_LOG)
+    log = log_of(data.parent)
     return WorkerEvaluator(space, data, TrainingSettings(**chosen), log, limits, packed, standby)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from evonas.commands.options import AsJson, DropOption, GrayscaleOption, ImageSizeOption, TargetOption, option
+from evonas.printable import printable
 
 __all__ = ["lr_find"]
 
@@ -78,4 +79,4 @@ def lr_find(
     typer.echo("\n".join(text_plot(curve)))
     typer.echo(f"\nSuggested learning rate: {suggested:g}")
     if output is not None:
-        typer.echo(f"Plot: {output}")
+        typer.echo(f"Plot: {printable(output)}")
