@@ -95,6 +95,11 @@ def check_journal(path: Path) -> None:
             f"{journal} must be a journal of evonas's, but it names another file, which SQLite would delete: the "
             "directory is not as evonas left it; nothing was changed"
         )
+    if not header.startswith(_JOURNAL) and header.strip(b"\0"):
+        raise InputError(
+            f"{journal} must be a journal of evonas's, but another program wrote it, and SQLite would delete it: move "
+            "it away"
+        )
     if len(header) < 28 or not header.startswith(_JOURNAL):
         return  # nothing that SQLite would play back
     pages, sector, size = struct.unpack(">III", header[16:28])
