@@ -114,7 +114,7 @@ def _scores(card: Mapping[str, Any]) -> str:
     )
     for part, scores in given.items():
         if scores:
-            rows.append((part, *(shown(scores[name]) if name in scores else "" for name in names)))
+            rows.append((escaped(part), *(shown(scores[name]) if name in scores else "" for name in names)))
     objective = escaped(found["objective"])
     lines = [f"Searched for the {'lowest' if found['direction'] == 'min' else 'highest'} {objective}."]
     lines.append(_table(("", *map(escaped, names)), rows))
@@ -140,7 +140,7 @@ def _networks(card: Mapping[str, Any]) -> Iterable[str]:
     several = len(card["networks"]) > 1
     for number, each in enumerate(card["networks"], start=1):
         title = f"## Network {number}, share {each['share']:.0%}" if several else "## Network"
-        how = f"Trained from seed {each['seed']} ({each['starts_from']}), at its best after epoch {each['best_epoch']}."
+        how = f"Trained from seed {each['seed']} ({escaped(each['starts_from'])}), at its best after epoch {each['best_epoch']}."
         parts = [title, _fenced(each["drawing"], ""), how]
         if not several:
             file = f"{card['model']['file']}.card.json"
