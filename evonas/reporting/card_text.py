@@ -140,7 +140,8 @@ def _networks(card: Mapping[str, Any]) -> Iterable[str]:
     several = len(card["networks"]) > 1
     for number, each in enumerate(card["networks"], start=1):
         title = f"## Network {number}, share {each['share']:.0%}" if several else "## Network"
-        how = f"Trained from seed {each['seed']} ({escaped(each['starts_from'])}), at its best after epoch {each['best_epoch']}."
+        start = escaped(each["starts_from"])
+        how = f"Trained from seed {each['seed']} ({start}), at its best after epoch {each['best_epoch']}."
         parts = [title, _fenced(each["drawing"], ""), how]
         if not several:
             file = f"{card['model']['file']}.card.json"

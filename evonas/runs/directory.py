@@ -43,6 +43,7 @@ __all__ = [
     "is_run",
     "log_of",
     "new_directory",
+    "open_log",
     "sha256",
 ]
 
@@ -120,7 +121,6 @@ def claim(
         _remove(own)
         if save is not None:
             place_new(data, directory / DATA_NAME)
-        write_new(directory / WORKER_LOG, lambda file: file.write(_LOG_BEGINNING))
         journal_of(directory / DATABASE).unlink(missing_ok=True)  # must never outlive its database
         if (directory / DATABASE).exists():
             database.replace(directory / DATABASE)
@@ -291,6 +291,12 @@ def check_reports(directory: Path) -> None:
                 f"{directory / name} must be the report that the run writes, but it was changed, or is another file: "
                 "move it away; the run writes it anew"
             )
+
+
+def open_log(directory: Path) -> None:
+    """Makes the log of a run, unless there is one, or the name is somebody else's."""
+    with suppress(OSError):
+        write_new(directory / WORKER_LOG, lambda file: file.write(_LOG_BEGINNING))
 
 
 def log_of(directory: Path) -> Path | None:

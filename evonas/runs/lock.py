@@ -27,7 +27,8 @@ LOCK_NAME = "run.lock"
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 #: What a lock file holds: nothing, or the owner's number, and by what it is told from a later process of that number.
-_CONTENT = re.compile(r"\d{0,20}( [\w.:\[\]-]{1,80}){0,3}\s*")
+_OURS = "evonas"
+_CONTENT = re.compile(rf"(\d{{1,20}}( {_OURS}( [\w.:\[\]-]{{1,80}}){{0,3}})?)?\s*")
 _MOST_BYTES = 300
 _HELD: weakref.WeakSet[RunLock] = weakref.WeakSet()
 
@@ -45,7 +46,7 @@ class RunLock:
         try:
             self._take(directory)
             os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, f"{os.getpid()} {' '.join(_marks_of(os.getpid()))}\n".encode(), 0)
+            os.pwrite(self._descriptor, f"{os.getpid()} {_OURS} {' '.join(_marks_of(os.getpid()))}\n".encode(), 0)
         except OSError as error:
             self._close()
             if error.errno in DISK_FAULTS:
@@ -146,13 +147,14 @@ def _content_of(descriptor: int) -> str | None:
 
 
 def is_lock(path: Path) -> bool:
-    """Whether a file is the lock of a run, as its content tells."""
+    """Whether a file is a lock of evonas's, as its content tells; one without any is nobody's."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
     try:
-        return _content_of(descriptor) is not None
+        content = _content_of(descriptor)
+        return content is not None and (not content.strip() or f" {_OURS}" in content)
     finally:
         os.close(descriptor)
 
@@ -169,7 +171,7 @@ def _marks_of(pid: int) -> list[str]:
 
 def _is_dead(content: str) -> bool:
     """Whether the process that wrote this ran here and has ended; False where that cannot be told."""
-    number, *marks = content.split() or [""]
+    number, *marks = content.replace(f" {_OURS}", "").split() or [""]
     own = _marks_of(os.getpid())
     if not number.isdigit() or len(marks) != 3 or not own or marks[1:] != own[1:]:
         return False

@@ -30,6 +30,7 @@ from evonas.runs.directory import (
     check_reports,
     claim,
     is_report,
+    open_log,
     sha256,
 )
 from evonas.runs.environment import environment_versions
@@ -74,6 +75,7 @@ class RunStore(RunReader):
             if is_temporary(path.name):
                 path.unlink(missing_ok=True)
         load_ballast(self.directory)
+        open_log(self.directory)
 
     def _connect(self) -> sqlite3.Connection:
         return schema.connect(self.directory / schema.DATABASE)

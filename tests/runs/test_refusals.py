@@ -54,7 +54,7 @@ def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 def test_a_creation_that_was_killed_leaves_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whenever that was; with the data of the run in place, too, as long as its database says that they are its own."""
     folder = tmp_path / "run"
-    for call in ("sync", "sha256", "place_new", "write_new", "sync_directory"):
+    for call in ("sync", "sha256", "place_new", "sync_directory"):
         if (child := os.fork()) == 0:
             monkeypatch.setattr(f"evonas.runs.directory.{call}", lambda *_: os._exit(7))
             toy_store(folder, data=toy_data(), overwrite=call == "sync_directory")
