@@ -30,7 +30,7 @@ from evonas.reading import read_data
 from evonas.repair import check_repair
 from evonas.result import SearchResult
 from evonas.runs.directory import new_directory
-from evonas.runs.origin import check_origin, check_same
+from evonas.runs.origin import check_origin, check_same, same_space, space_class
 from evonas.runs.reader import DATA_NAME
 from evonas.runs.store import RunStore
 from evonas.searched import Space, as_space, fitted, objectives_of, space_and_numbers
@@ -239,7 +239,7 @@ def search_prepared(
         space=space,
         state=strategy.state(),
         data=data,
-        source={**source, **({} if build is None else {"build": build.to_json()})},
+        source={**source, **space_class(space), **({} if build is None else {"build": build.to_json()})},
         overwrite=overwrite,
     )
     make = _made_by(evaluator, build=build, standby=standby, threads=threads)
@@ -250,6 +250,7 @@ def resume(
     run_dir: str | Path,
     *,
     build: Any = None,
+    space: Any = None,
     generations: int | str | None = None,
     evaluations: int | str | None = None,
     time: str | float | None = None,
@@ -264,6 +265,7 @@ def resume(
     Args:
         run_dir: the run directory; it holds all that is needed, but for a function of yours.
         build: the function of the run, if it trains models of your own: must have the source that it had.
+        space: the space of the run, if its class is one of your own, with the settings that it had.
         generations, evaluations, time: new bounds, counted from the start of the run; "+10" and "+5m" count from here.
             Bounds that are not given stay as they were, unless they are spent.
         target: new score at which to stop.
@@ -286,7 +288,7 @@ def resume(
         check_build(own, store.source.get("build"), store.directory)
         changes = {"generations": generations, "evaluations": evaluations, "time": time, "target": target}
         budget = store.budget.extended(spent(store), changes)
-        space = space_from_json(store.space_json)
+        space = same_space(store, space)
     except BaseException:
         store.close()
         raise
@@ -345,7 +347,7 @@ def finalists(
         store.write_reports()
     if not done:
         raise Interrupted(Path(run_dir), listening.exit_code)
-    return SearchResult(run_dir, own)
+    return SearchResult(run_dir, own, writes=True)
 
 
 def load_run(run_dir: str | Path, *, build: Any = None) -> SearchResult:

@@ -15,10 +15,9 @@ from evonas.config import Budget
 from evonas.data.prepared import PreparedData
 from evonas.display import words
 from evonas.result import SearchResult
-from evonas.runs import schema
-from evonas.runs.directory import BASELINE_NAME
+from evonas.runs.directory import BASELINE_NAME, is_run
+from evonas.runs.origin import same_space
 from evonas.runs.reader import DATA_NAME, RunReader
-from genomes.spaces import space_from_json
 
 __all__ = ["baseline_lines", "baseline_values", "random_baseline_of"]
 
@@ -38,8 +37,8 @@ def random_baseline_of(
     own = None if build is None else Build.of(build)
     with RunReader(run_dir) as run:
         settings = run.settings.model_copy(update={"strategy": "random", "finalists": 0})
-        space, budget = space_from_json(run.space_json), Budget(evaluations=run.evaluated)
-    if not (out / schema.DATABASE).exists():
+        space, budget = same_space(run), Budget(evaluations=run.evaluated)
+    if not is_run(out):
         data = PreparedData.load(Path(run_dir) / DATA_NAME)
         search_prepared(data, space=space, settings=settings, budget=budget, out=out, build=own, **listeners)
     else:

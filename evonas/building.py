@@ -24,6 +24,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from evonas.printable import printable
 from genomes.codec import read_text
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
@@ -238,7 +239,7 @@ def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir
         if build is not None:
             raise InputError(f"build must not be given: the run {run_dir} trains evonas's own networks; leave it out")
         return
-    name = recorded["name"]
+    name = printable(recorded.get("name", ""))
     if recorded.get("trial"):
         raise InputError(
             f"run must be one of evonas.search, but {run_dir} is of a search that {name!r} was given to in Python "
@@ -247,12 +248,12 @@ def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir
     if build is None:
         raise InputError(
             f"build must be given again: the run {run_dir} trains models that a function of yours named {name!r} "
-            f"builds, which is not kept. Pass build={name}, or --build {recorded['given'] or f'FILE.py:{name}'}"
+            f"builds, which is not kept. Pass build={name}, or --build FILE.py:{name}"
         )
-    if build.digest != recorded["digest"]:
-        difference = _first_difference(recorded["source"], build.source)
+    if build.digest != (digest := recorded.get("digest", "")):
+        difference = _first_difference(recorded.get("source", ""), build.source)
         raise InputError(
-            f"build must be the function of the run {run_dir}, {name!r} with SHA-256 {recorded['digest'][:12]}, not "
+            f"build must be the function of the run {run_dir}, {name!r} with SHA-256 {digest[:12]}, not "
             f"{build.name!r} with {build.digest[:12]}{difference}: restore it, or start a new run"
         )
 

@@ -26,6 +26,7 @@ from evonas.commands.resume import resume
 from evonas.commands.run import run
 from evonas.deadline import process_started
 from evonas.errors import Interrupted, StorageError, WorkerError, is_interruption
+from evonas.printable import printable
 from genomes.errors import InputError
 
 __all__ = ["app", "main", "script"]
@@ -35,21 +36,23 @@ class _Commands(TyperGroup):
     """Turns what goes wrong in a command into one message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        from evonas.display.streams import say
+
         try:
             return super().invoke(ctx)
         except Interrupted as stop:
             code = stop.exit_code
         except InputError as error:
             code = 2
-            typer.echo(f"Error: {error}", err=True)
+            typer.echo(f"Error: {printable(error)}", err=True)
         except BrokenPipeError:
             raise
         except StorageError as error:
             code = 74  # EX_IOERR of sysexits.h
-            typer.echo(f"Error: {error}", err=True)
+            typer.echo(f"Error: {printable(error)}", err=True)
         except (WorkerError, OSError) as error:
             code = 1
-            typer.echo(f"Error: {error}", err=True)
+            say(f"Error: {error}", sys.stderr)
         except BaseException as error:
             if not is_interruption(error):
                 raise
@@ -70,7 +73,15 @@ app = typer.Typer(
 
 def main() -> None:
     """The command line of this process."""
-    app(prog_name="evonas", obj=process_started())
+    from evonas.display.streams import flush_streams, steady_streams
+
+    steady_streams()
+    try:
+        app(prog_name="evonas", obj=process_started())
+    except SystemExit as end:
+        if not flush_streams() and not end.code:
+            raise SystemExit(1) from None
+        raise
 
 
 def script() -> None:
@@ -79,11 +90,6 @@ def script() -> None:
         main()
     except SystemExit as end:
         code = 0 if end.code is None else end.code
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except (OSError, ValueError):  # closed, or nobody listens: Python knows what to say
-            raise end from None
         if isinstance(code, int):
             os._exit(code)
         raise

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.genome_files import read_described
-from evonas.runs.files import write_atomically
+from evonas.runs.products import check_place, marked_archive, publish
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 from genomes.spaces import blueprint, read_space
@@ -87,6 +87,8 @@ def rebuilt(
     """
     if path is not None and (Path(path).suffix != ".keras" or not Path(path).absolute().parent.is_dir()):
         raise InputError(f"path must end in .keras and be in an existing folder, not {path}: write model.keras")
+    if path is not None:
+        check_place(Path(path))
     home = read_space(space) if isinstance(space, (str, Path)) else space
     home, genome, told = read_described(genome, home)
     if not hasattr(home, "architecture"):
@@ -113,7 +115,7 @@ def rebuilt(
             draft = Path(folder) / "model.keras"
             model.save(draft)
             try:
-                write_atomically(Path(path), draft.read_bytes())
+                publish(Path(path), marked_archive(draft.read_bytes()))
             except OSError as error:
                 raise InputError(
                     f"path must be writable, but {path} is not ({error.strerror}): choose another"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +15,7 @@ from evonas.config import Settings
 from evonas.data.encoding import ARRAY, Preparation
 from evonas.data.inputs import as_inputs
 from evonas.data.prepared import PreparedData, labels_of
+from evonas.runs.products import is_product
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.scoring import predictions
@@ -41,9 +45,23 @@ class SearchResult:
     A `worker` that is given is to export the best network, and is not closed here.
     """
 
-    def __init__(self, run_dir: str | Path, build: Build | None = None, worker: WorkerEvaluator | None = None) -> None:
+    def __init__(
+        self,
+        run_dir: str | Path,
+        build: Build | None = None,
+        worker: WorkerEvaluator | None = None,
+        writes: bool = False,
+    ) -> None:
+        """Reads the run.
+
+        Args:
+            run_dir: of it.
+            build: the function that builds its models, if they are a user's own.
+            worker: see above.
+            writes: whether the best network is written into the run directory when it is asked for.
+        """
         self.run_dir = Path(run_dir)
-        self._build, self._worker = build, worker
+        self._build, self._worker, self._writes = build, worker, writes
         self._read().close()
 
     def _read(self) -> RunReader:
@@ -92,12 +110,25 @@ class SearchResult:
 
     @cached_property
     def exported(self) -> Exported:
-        """The best network as a file in the run directory, with its scores on the validation and the test split."""
+        """The best network as a file, with its scores on the validation and the test split.
+
+        In the run directory, if this result is of a search, and else, or where that cannot be written, in a temporary
+        folder: a run that is only looked at stays as it is.
+        """
         from evonas.exporting import export
 
+        return export(self.run_dir, self._place(), build=self._build, card=False, worker=self._worker)
+
+    def _place(self) -> Path:
+        """Where the best network is written."""
         path = self._model_path
-        path.parent.mkdir(exist_ok=True)
-        return export(self.run_dir, path, build=self._build, card=False, worker=self._worker)
+        if self._writes:
+            with suppress(OSError):
+                path.parent.mkdir(exist_ok=True)
+                if os.access(path.parent, os.W_OK) and (is_product(path) or not os.path.lexists(path)):
+                    return path
+        self._folder = tempfile.TemporaryDirectory(prefix="evonas-")
+        return Path(self._folder.name) / path.name
 
     @property
     def best_model(self) -> Any:

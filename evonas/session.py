@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,8 @@ def run_session(
         Interrupted: Ctrl-C or SIGTERM, after everything was committed.
     """
     with store, listeners.interruption or Interruption() as listening:
+        if listeners.interruption is None:  # what is called is the caller's, and not a display of evonas's
+            listeners = _aside(listeners, listening)
         if listeners.on_start is not None:
             listeners.on_start(store, budget)
         trains = STRATEGIES[store.settings.strategy].trains
@@ -119,7 +121,15 @@ def run_session(
                     timetable.note()
     if stopped:
         raise Interrupted(store.directory, listening.exit_code)
-    return SearchResult(store.directory, build)
+    return SearchResult(store.directory, build, writes=True)
+
+
+def _aside(listeners: Listeners, listening: Interruption) -> Listeners:
+    """The same, called with the caller's own handlers of signals."""
+    names = ("on_start", "on_part", "on_generation", "on_finalists", "on_end")
+    given: dict[str, Any] = {name: getattr(listeners, name) for name in names}
+    heard: dict[str, Any] = {name: listening.aside(each) for name, each in given.items() if each is not None}
+    return replace(listeners, **heard)
 
 
 def _search(
@@ -158,7 +168,8 @@ def _exported(store: RunStore, build: Build | None, exporter: Exporter | None) -
     if exporter is not None:
         exporter.start()
     try:
-        return SearchResult(store.directory, build, None if exporter is None else exporter.worker).exported
+        worker = None if exporter is None else exporter.worker
+        return SearchResult(store.directory, build, worker, writes=True).exported
     except Abandoned:
         if exporter is not None:
             exporter.abandon()

@@ -22,7 +22,7 @@ from evonas.evaluation import Evaluator, Status
 from evonas.evolution import Progress, Stop
 from evonas.interruption import Interruption
 from evonas.objective import Objective
-from evonas.runs.directory import WORKER_LOG
+from evonas.runs.directory import WORKER_LOG, log_of
 from evonas.runs.schema import DATABASE
 from evonas.runs.store import RunStore
 from evonas.strategies import make_strategy
@@ -242,7 +242,7 @@ def _evaluator(search: TrialSearch, store: RunStore) -> Evaluator:
         search.space,
         None,
         TrainingSettings(trainer=store.settings.trainer),
-        log=store.directory / WORKER_LOG,
+        log=log_of(store.directory),
         limits=Limits(candidate_seconds=store.settings.candidate_timeout, memory_bytes=store.settings.worker_memory),
         build=pack(search.trial, search.name, list(search.parts.values()), search.parts),
     )

@@ -68,13 +68,14 @@ def worker_for(
     standby: WorkerProcess | None = None,
     threads: int | None = None,
 ) -> WorkerEvaluator:
-    """The worker process that trains for a run, not started yet. What it prints goes to `worker.log` by the data.
+    """The worker process that trains for a run, not started yet. What it prints goes to `worker.log` by the data,
+    if this process owns the run: else nowhere.
 
     Raises:
         InputError: `threads`, the networks that it is to train at a time, is below 1.
     """
     from evonas.execution import Limits, WorkerEvaluator
-    from evonas.runs.directory import WORKER_LOG
+    from evonas.runs.directory import log_of
     from evonas.training.trainer import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
@@ -87,7 +88,7 @@ def worker_for(
     )
     chosen |= {"threads": checked_threads(threads), "candidate_seconds": seconds, "worker_bytes": limits.memory}
     packed = None if build is None else build.packed()
-    log = data.with_name(WORKER_LOG)
+    log = log_of(data.parent)
     return WorkerEvaluator(space, data, TrainingSettings(**chosen), log, limits, packed, standby)
 
 

@@ -11,13 +11,24 @@ from typing import Any, NoReturn
 from genomes.errors import InputError
 from genomes.values import Whole, refuse
 
-__all__ = ["MAX_BYTES", "VERSION", "canonical_json", "check_header", "parse_json", "read_text", "sha256"]
+__all__ = [
+    "MAX_BYTES",
+    "VERSION",
+    "canonical_json",
+    "check_header",
+    "check_weight",
+    "parse_json",
+    "read_text",
+    "sha256",
+]
 
 #: Version of the JSON and TOML forms of genomes, spaces and populations; a later one may not be readable here.
 VERSION = 1
 
 #: Largest file that is read.
 MAX_BYTES = 64 * 1024 * 1024
+#: Memory that the values of a JSON text may take, and what one of each sign of it brings at most.
+_MOST_WEIGHT, _WEIGHTS = 320 << 20, {"{": 232, "[": 64, ",": 48}
 
 
 def canonical_json(value: Any) -> str:
@@ -34,8 +45,10 @@ def parse_json(text: str, place: str) -> Any:
     """The value of a JSON text.
 
     Raises:
-        InputError: the text is no JSON, holds NaN or an infinity, or nests too deeply.
+        InputError: the text is no JSON, holds NaN or an infinity, nests too deeply, or has too many values.
     """
+
+    check_weight(text, place)
 
     def constant(name: str) -> NoReturn:
         raise InputError(f"{place} must hold finite numbers only, not {name}: write null for what is not known")
@@ -48,6 +61,12 @@ def parse_json(text: str, place: str) -> Any:
         raise InputError(f"{place} must not nest so deeply: it is no file of evonas") from None
     except ValueError as error:
         raise InputError(f"{place} must be JSON, which it is not ({error}): mend or replace it") from None
+
+
+def check_weight(text: str, place: str) -> None:
+    """Raises InputError if the values of a JSON text would take much more memory than the text. Looks at its signs."""
+    if len(text) > MAX_BYTES or sum(size * text.count(sign) for sign, size in _WEIGHTS.items()) > _MOST_WEIGHT:
+        raise InputError(f"{place} must not hold so many values: it is no file of evonas")
 
 
 def check_header(value: Any, place: str, encoding: str) -> None:

@@ -36,6 +36,9 @@ ENCODINGS: Mapping[str, type[DenseSpace | HyperparameterSpace]] = MappingProxyTy
     {"dense": DenseSpace, "hyperparameters": HyperparameterSpace}
 )
 
+#: TOML is read slowly.
+_LONGEST_TOML = 1 << 18
+
 _HEADING = """\
 # A search space. Each setting is one value (fixed), a list of options, or a range:
 #     { low = 16, high = 256, log = true }    evenly on a logarithmic scale
@@ -70,6 +73,8 @@ def space_from_toml(text: str) -> SearchSpace:
     Raises:
         InputError: as `space_from_json`, or the text is no TOML.
     """
+    if len(text) > _LONGEST_TOML:
+        raise InputError(f"space must have at most {_LONGEST_TOML} characters, not {len(text)}: is it the right file?")
     try:
         value = tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -28,7 +28,7 @@ from tests.toy import RMSE, ToyEvaluator, ToySpace, ToyStreamingEvaluator, toy_s
 #: Where a run can be cut: SQL statements by their beginning, and calls, each before and after it.
 STATEMENTS = ("BEGIN", "INSERT INTO candidate", "INSERT INTO evaluation", "UPDATE evaluation", "UPDATE state", "COMMIT")
 STATEMENTS += ("INSERT INTO event", "INSERT INTO finals", "INSERT INTO retraining", "UPDATE retraining")
-CALLS = ("put", "remove", "fsync", "replace", "rename")
+CALLS = ("put", "remove", "fsync", "replace", "rename", "link")
 SEAMS = (*STATEMENTS, *(f"{when} {call}" for call in CALLS for when in ("before", "after")))
 
 
@@ -61,10 +61,9 @@ class Trap:
                 self.hit(beginning)
 
     def set(self) -> None:
-        for owner, name in ((WeightFiles, "put"), (WeightFiles, "remove"), (files.os, "fsync")):
+        for owner, name in ((WeightFiles, "put"), (WeightFiles, "remove"), (files.os, "fsync"), (files.os, "link")):
             self.around(owner, name)
-        for name in ("replace", "rename"):
-            self.around(Path, name)
+        self.around(Path, "replace")
 
 
 def main(directory: Path, generations: int, sleep_seconds: float, trap: Trap | None, grace_seconds: float) -> int:

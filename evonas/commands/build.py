@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from evonas.commands.options import AsJson, option
+from evonas.display.streams import say
+from evonas.printable import printable
 
 __all__ = ["build"]
 
@@ -57,8 +59,8 @@ def build(
         values = {"model": str(output), "parameters": found.parameters, "seed": found.seed, "note": found.note}
         typer.echo(json.dumps(values))
         return
-    typer.echo(found.drawing)
-    typer.echo(f"\n{found.parameters:,} parameters, untrained, initial weights of seed {found.seed}")
+    say(found.drawing)
+    say(f"\n{found.parameters:,} parameters, untrained, initial weights of seed {found.seed}")
     if found.note:
-        typer.echo(f"note: {found.note}")
-    typer.echo(f"Model: {output}")
+        say(f"note: {printable(found.note)}")
+    say(f"Model: {printable(output)}")

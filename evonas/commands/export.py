@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from evonas.commands.options import AsJson, BuildOption, RunDir, option
+from evonas.display.streams import say
+from evonas.printable import printable
 from evonas.training.deployment import FORMATS
 from genomes.errors import InputError
 
@@ -57,7 +59,7 @@ def export(
     with RunReader(run_dir) as run:
         objective = run.objective.name
     if exported.validation_scores:
-        typer.echo(f"Validation: {words.scores_words(exported.validation_scores, objective)}")
-    typer.echo("\n".join(words.exported_lines(exported, objective)))
+        say(printable(f"Validation: {words.scores_words(exported.validation_scores, objective)}"))
+    say("\n".join(words.exported_lines(exported, objective)))
     if output.suffix == ".keras":
-        typer.echo(f'Load it: keras.models.load_model("{output}")')
+        say(f"Load it: keras.models.load_model({json.dumps(str(output))})")

@@ -34,6 +34,7 @@ def finalists(
     from evonas import api
     from evonas.baseline import baseline_lines, baseline_values, random_baseline_of
     from evonas.display import words
+    from evonas.display.streams import say
     from evonas.runs.reader import RunReader
 
     def tell(done: int, planned: int) -> None:
@@ -56,5 +57,5 @@ def finalists(
             values = {"finalists": words.summary_values(run)["finalists"]}
             typer.echo(json.dumps(values | {"random_baseline": baseline_values(run, baseline)}))
             return
-        typer.echo("\n".join(words.finalist_lines(run)[1:]))
-        typer.echo("\n".join(baseline_lines(run, baseline)))
+        say("\n".join(words.finalist_lines(run)[1:]))
+        say("\n".join(baseline_lines(run, baseline)))

@@ -34,6 +34,8 @@ from evonas.commands.options import (
     roles_of,
 )
 from evonas.devices import TRAINERS, chosen_trainer
+from evonas.display.streams import say
+from evonas.printable import printable
 
 if TYPE_CHECKING:
     from evonas.data.columns import ColumnPlan
@@ -106,13 +108,17 @@ def _show(target: str, prepared: PreparedData, plan: ColumnPlan | None, as_json:
         columns = {"shape": shape} if plan is None else {"columns": plan.to_json(), "notes": list(prepared.notes)}
         typer.echo(json.dumps(values | {"features": problem.num_features, "trainer": trainer} | columns))
         return
-    classes = f" of {len(problem.classes)} classes ({', '.join(problem.classes[:5])})" if problem.classes else ""
-    typer.echo(f"{target}: {problem.task}{classes}")
-    typer.echo(", ".join(f"{count:,} {part}" for part, count in rows.items()) + " rows")
+    classes = (
+        f" of {len(problem.classes)} classes ({', '.join(map(printable, problem.classes[:5]))})"
+        if problem.classes
+        else ""
+    )
+    say(f"{printable(target)}: {problem.task}{classes}")
+    say(", ".join(f"{count:,} {part}" for part, count in rows.items()) + " rows")
     of_shape = f", rows of {' x '.join(map(str, shape))}" if shape else ""
-    typer.echo(f"{problem.num_features} features{of_shape}")
-    typer.echo(f"trainer on this machine: {trainer}, {TRAINERS[trainer]}")
+    say(f"{problem.num_features} features{of_shape}")
+    say(f"trainer on this machine: {trainer}, {TRAINERS[trainer]}")
     if plan is not None:
-        typer.echo(f"\n{plan}")
+        say(f"\n{plan}")
         for note in prepared.notes:
-            typer.echo(f"note: {note}")
+            say(f"note: {printable(note)}")

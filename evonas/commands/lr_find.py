@@ -24,6 +24,7 @@ from evonas.commands.options import (
     ThousandsOption,
     option,
 )
+from evonas.printable import printable
 
 __all__ = ["lr_find"]
 
@@ -109,4 +110,4 @@ def lr_find(
     typer.echo("\n".join(text_plot(curve)))
     typer.echo(f"\nSuggested learning rate: {suggested:g}")
     if output is not None:
-        typer.echo(f"Plot: {output}")
+        typer.echo(f"Plot: {printable(output)}")

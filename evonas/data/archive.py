@@ -11,27 +11,40 @@ import math
 import os
 import stat
 import zipfile
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["open_plain", "read_arrays"]
+__all__ = ["MACHINE_FLOATS", "open_plain", "read_arrays"]
+
+#: Short floating-point types that numpy does not know: stored as whole numbers of their bits, with their name.
+MACHINE_FLOATS = frozenset(
+    {"bfloat16", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz"}
+    | {"float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"}
+)
 
 _MOST_ARRAYS = 100_000
+#: A larger file must take its room on the disk: holes cost the sender nothing, and whoever reads them a lot.
+_SPARSE_BYTES = 64 << 20
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Path) -> BufferedReader:
     """Opens a regular file for reading; follows no link.
 
     Raises:
-        OSError: it is something else, or cannot be read.
+        OSError: it is something else, or hardly anything but holes, or cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):
         os.close(descriptor)
         raise OSError("it is no plain file")
+    if about.st_size > _SPARSE_BYTES and about.st_blocks * 512 < about.st_size // 64:
+        os.close(descriptor)
+        raise OSError("it is all holes")
     return os.fdopen(descriptor, "rb")
 
 
@@ -60,8 +73,18 @@ def _read(archive: zipfile.ZipFile, size: int) -> dict[str, NDArray[Any]]:
         name = entry.filename.removesuffix(".npy")
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or name in arrays:
             raise ValueError(f"{entry.filename!r} must be stored as it is, and once")
-        arrays[name] = _array(archive.read(entry), entry.filename)
+        array = _array(archive.read(entry), entry.filename)
+        arrays[name] = _with_bits_of(array, entry.comment.decode("ascii", "replace")) if entry.comment else array
     return arrays
+
+
+def _with_bits_of(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """The array as one of `MACHINE_FLOATS`, whose bits it holds."""
+    import ml_dtypes
+
+    if name not in MACHINE_FLOATS or array.dtype != f"u{(kind := np.dtype(getattr(ml_dtypes, name))).itemsize}":
+        raise ValueError(f"{name!r:.40} must be the name of a type of numbers, with bits of it")
+    return array.view(kind)
 
 
 def _array(content: bytes, place: str) -> NDArray[Any]:
@@ -72,7 +95,7 @@ def _array(content: bytes, place: str) -> NDArray[Any]:
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(stream)
     start = stream.tell()
-    if dtype.kind not in "biuf" or dtype.hasobject or dtype.fields is not None:
+    if dtype.kind not in "biufc" or dtype.hasobject or dtype.fields is not None:
         raise ValueError(f"{place!r} must hold numbers, not {dtype}")
     if len(content) - start != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{place!r} must hold {shape} values of {dtype.itemsize} bytes, not {len(content) - start}")

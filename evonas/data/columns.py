@@ -14,6 +14,7 @@ import numpy as np
 from evonas.data.cells import FLAGS, flags, kind_of, numbers, row_number, seconds, texts
 from evonas.data.notation import number_of
 from evonas.data.words import words_of
+from evonas.printable import printable
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -99,7 +100,10 @@ class ColumnPlan:
     def __str__(self) -> str:
         """A table for a person, one line a column."""
         rows = [("column", "role", "missing", "distinct", "why")]
-        rows += [(c.name, c.role.value, str(c.missing), str(c.distinct), c.reason) for c in self.columns]
+        rows += [
+            (printable(c.name), c.role.value, str(c.missing), str(c.distinct), printable(c.reason))
+            for c in self.columns
+        ]
         widths = [max(len(row[place]) for row in rows) for place in range(4)]
         return "\n".join(
             f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}  {row[4]}"

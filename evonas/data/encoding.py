@@ -45,9 +45,9 @@ FURTHEST = 1e6
 ARRAY = "columns"
 #: Names that other layers of an exported model have or are given by Keras, with a number behind.
 _RESERVED = re.compile(
-    r"(features|network|target_units|probability|label|input|absolute|add|argmax|cast|clip|concatenate|cos|divide|equal"
-    r"|floor|greater|isnan|less|matmul|maximum|minimum|multiply|rescaling|reshape|sign|sin|sqrt|string_lookup"
-    r"|subtract|sum|take|text_vectorization|where)(_\d+)?"
+    r"(features|network|prediction|other|columns|target_units|probability|label|input|absolute|activation|add|argmax|cast"
+    r"|clip|concatenate|cos|divide|equal|floor|get_item|greater|isnan|less|log|matmul|maximum|minimum|multiply|negative"
+    r"|rescaling|reshape|sign|sin|sqrt|string_lookup|subtract|sum|take|text_vectorization|true_divide|where)(_\d+)?"
 )
 
 Positions = NDArray[np.intp]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from evonas.config import Budget
 from evonas.display import words
 from evonas.display.pace import Pace
+from evonas.display.streams import say
 from evonas.evolution import Generation, Progress
 from evonas.interruption import Interruption
 from evonas.objective import Objective
+from evonas.printable import printable
 from evonas.runs.reader import RunReader
 
 if TYPE_CHECKING:
@@ -125,7 +128,9 @@ class Plain:
         return ", ".join(parts) + (f", {words.clock(left)} left" if left else "")
 
     def _print(self, lines: Sequence[str]) -> None:
-        print(*lines, sep="\n", file=self._stream, flush=True)
+        # Nobody may listen any more: a search goes on for that which it was started for.
+        with suppress(OSError, ValueError):
+            say("\n".join(map(printable, lines)), self._stream)
 
 
 class Events:
@@ -183,7 +188,8 @@ class Events:
     def _write(self, event: str, values: dict[str, Any]) -> None:
         # JSON has no NaN and no infinity.
         finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
-        print(json.dumps({"event": event, **finite}), file=self._stream, flush=True)
+        with suppress(OSError, ValueError):  # nobody listens any more
+            print(json.dumps({"event": event, **finite}), file=self._stream, flush=True)
 
 
 class Several:

@@ -17,6 +17,7 @@ from evonas.display.displays import Plain
 from evonas.display.pace import Pace
 from evonas.evolution import Generation, Progress
 from evonas.interruption import Interruption
+from evonas.printable import printable
 from evonas.runs.reader import RunReader
 
 __all__ = ["Live"]
@@ -72,8 +73,8 @@ class Live(Plain):
         bar = ProgressBar(total=progress.planned, completed=progress.trained, width=30)
         table.add_row(f"generation {progress.generation + 1}{of}", bar)
         table.add_row("networks", f"{progress.evaluated:,} trained{failed}, {pace.per_second:.2g} a second")
-        table.add_row(self._objective.name, score)
-        table.add_row("best", words.best_words(progress.best))
+        table.add_row(Text(printable(self._objective.name)), score)
+        table.add_row("best", Text(printable(words.best_words(progress.best))))
         if self._finals is not None:
             table.add_row("finalists", f"{self._finals[0]} of {self._finals[1]} re-trainings done")
         table.add_row("time", words.clock(seconds) + ("" if left is None else f", about {words.clock(left)} left"))

@@ -18,6 +18,7 @@ from evonas.data.words import Words
 from evonas.devices import TRAINERS
 from evonas.evolution import Stop, describe_stop
 from evonas.genome_files import network_facts
+from evonas.printable import printable
 from evonas.runs.finals import Finalist
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
@@ -120,7 +121,8 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
             f"Going on after {_count(run.generations, 'generation')} and {_count(run.evaluated, 'network')} "
             f"in {clock(run.seconds)}"
         )
-    return [*lines, f"Until: {_budget(budget, run.objective.name)}", f"Run directory: {run.directory}"]
+    lines += [f"Until: {_budget(budget, run.objective.name)}", f"Run directory: {run.directory}"]
+    return list(map(printable, lines))
 
 
 def start_values(run: RunReader, budget: Budget) -> dict[str, Any]:
@@ -204,6 +206,10 @@ def _shortened(names: tuple[str, ...], most: int = 5) -> str:
 
 def summary_lines(run: RunReader) -> list[str]:
     """Why the run stopped, what it has spent and the best network."""
+    return list(map(printable, _summary_lines(run)))
+
+
+def _summary_lines(run: RunReader) -> list[str]:
     spent = f"{_count(run.generations, 'generation')}, {_count(run.evaluated, 'network')} trained"
     by = f" by the {run.settings.trainer} trainer{_turn(run)}" if run.settings.trainer in TRAINERS else ""
     lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}{by}", _split(run)]
@@ -234,6 +240,10 @@ def summary_lines(run: RunReader) -> list[str]:
 
 def finalist_lines(run: RunReader) -> list[str]:
     """The finalists as a table, or how far they are; nothing before any are asked for."""
+    return list(map(printable, _finalist_lines(run)))
+
+
+def _finalist_lines(run: RunReader) -> list[str]:
     progress, finalists = run.finals_progress, run.finalists
     stopped = run.finals.stopped
     short = f"the time was too short for {stopped} of {progress[1]} re-trainings" if progress and stopped else ""
@@ -373,7 +383,8 @@ def exported_lines(exported: Exported, objective: str) -> list[str]:
     if exported.test_scores:
         lines.append(test_line(exported.test_scores, objective))
     lines.append(f"Model: {exported.path} ({exported.note})")
-    return lines if exported.card is None else [*lines, f"Card: {exported.card}"]
+    lines += [] if exported.card is None else [f"Card: {exported.card}"]
+    return list(map(printable, lines))
 
 
 def exported_values(exported: Exported | None) -> dict[str, Any]:
@@ -394,12 +405,16 @@ def next_lines(run: RunReader) -> list[str]:
     more = () if run.stop in (None, "interrupted") else ("--generations", "+10")
     build = run.source.get("build")
     if build is not None and build.get("trial"):
-        return ["", f"Go on:   in Python, by the same search of {build['name']} in this directory"]
-    own = () if build is None else ("--build", build["given"] or f"FILE.py:{build['name']}")
+        return ["", f"Go on:   in Python, by the same search of {printable(build['name'])} in this directory"]
+    # The file is not named as the run names it: whoever made the run would have it run by whoever pastes this.
+    own = () if build is None else ("--build", f"FILE.py:{build['name']}")
+    again = run.source.get("space_class")
     lines = ["", f"Go on:   {command('resume', run, *more, *own)}"]
+    if again is not None:
+        lines = ["", f"Go on:   in Python, evonas.resume({str(run.directory)!r}, space=...) with the space of {again}"]
     if run.best(1):
         lines.append(f"Export:  {command('export', run, '-o', 'best.keras', *own)}")
-    return lines
+    return list(map(printable, lines))
 
 
 def _state(run: RunReader) -> str:

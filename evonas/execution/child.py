@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "WorkerDied", "WorkerError", "WorkerProcess", "command_of"]
 
 _LOG_TAIL_BYTES = 4000
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS, _REAP_SECONDS = 0.1, 0.005
 #: What a worker has to end a request that was cancelled: half the time that it took to start, within these bounds.
 _CANCEL_SECONDS = (0.5, 5.0)
 _REASON_CHARACTERS = 200
@@ -103,6 +104,8 @@ class WorkerProcess:
                 start_new_session=True,  # a Ctrl-C at the terminal goes to the driver alone
             )
         self._connection = Connection(ours.detach())
+        self._driver = os.getpid()
+        _STARTED.add(self)
 
     def warm(self, trainer: str, own: bool) -> None:
         """Has it load the libraries of a trainer, while the driver reads the data."""
@@ -136,7 +139,7 @@ class WorkerProcess:
     @property
     def alive(self) -> bool:
         """Whether it can be asked."""
-        return self._alive and self._process.poll() is None
+        return self._alive and not self._has_ended()
 
     @property
     def pid(self) -> int:
@@ -219,16 +222,17 @@ class WorkerProcess:
                     self._send(Cancel(number))
 
     def stop(self, patience_seconds: float = 1.0) -> None:
-        """Ends the process: it exits by itself when the socket closes, and is killed if it does not. Idempotent."""
+        """Ends the process, and those that it has started.
+
+        It exits by itself when the socket closes, and is killed if it does not. Idempotent; does nothing but let go in
+        a process that was forked from the driver.
+        """
         self._alive = False
         self._connection.close()
-        try:
-            self._process.wait(patience_seconds)
-        except subprocess.TimeoutExpired:
+        if os.getpid() == self._driver and self._reaped(patience_seconds) is None:
             self._process.kill()
-            self._process.wait()
-        finally:
-            self._log.close()
+            self._reaped()
+        self._log.close()
 
     def kill(self) -> None:
         """Ends the process without waiting until it has ended. For the end of this process, too."""
@@ -283,6 +287,9 @@ class WorkerProcess:
                 # However often it is heard, it is looked at below: it may grow, or train for ever.
                 silent, unheard = (0.0 if headway else silent), 0.0
             else:
+                # A child of its own may hold its end of the socket: then there is no end of file.
+                if self._has_ended() and not self._connection.poll(0):
+                    raise WorkerDied(self._obituary())
                 # Looks are counted, not time: a machine that slept, or a driver that was stopped, blames nobody.
                 silent += _LOOK_SECONDS
                 unheard += _LOOK_SECONDS
@@ -318,9 +325,8 @@ class WorkerProcess:
     def _obituary(self) -> str:
         """How the process ended, in a few words."""
         self._alive = False
-        try:
-            status = self._process.wait(timeout=5.0)
-        except subprocess.TimeoutExpired:
+        status = self._reaped(5.0)
+        if status is None:
             self._process.kill()
             return "crashed: it closed its connection"
         if status == -signal.SIGKILL:
@@ -329,10 +335,49 @@ class WorkerProcess:
             return f"crashed ({signal.Signals(-status).name})"
         return f"crashed: it exited with status {status}"
 
+    def _has_ended(self) -> bool:
+        """Whether the process has ended, be its number still its own or not."""
+        if self._process.returncode is not None:
+            return True
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        except ChildProcessError:  # of a process that was forked from the driver
+            return True
+
+    def _reaped(self, patience_seconds: float = math.inf) -> int | None:
+        """How the process ended, with all that it has started; None while it has not."""
+        until = time.monotonic() + patience_seconds
+        while not self._has_ended():
+            if time.monotonic() >= until:
+                return None
+            time.sleep(_REAP_SECONDS)
+        if self._process.returncode is None:
+            # As long as nobody has taken notice of its end, no other group has its number.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        return self._process.wait()
+
+    def _let_go(self) -> None:
+        """Closes the socket in a process that was forked from the driver."""
+        self._alive = False
+        with suppress(OSError):
+            self._connection.close()
+
     def _log_tail(self) -> str:
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - _LOG_TAIL_BYTES))
         return self._log.read().decode(errors="replace")
+
+
+_STARTED: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
+
+
+def _let_all_go() -> None:
+    for process in list(_STARTED):
+        process._let_go()
+
+
+os.register_at_fork(after_in_child=_let_all_go)
 
 
 def _raised(answer: Refused) -> Exception:

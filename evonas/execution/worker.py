@@ -176,6 +176,7 @@ def serve(descriptor: int, parent: int, factory: TrainerFactory, load: LibraryLo
         # When the machine runs out of memory, the kernel is to take this process and not the driver.
         Path("/proc/self/oom_score_adj").write_text("1000")
     worker = _Worker(Connection(descriptor), parent)
+    os.register_at_fork(after_in_child=worker.let_go)
     try:
         worker.run(factory, load)
     except BaseException:
@@ -199,6 +200,11 @@ class _Worker:
         self._scorer: Trainer | None = None
         self._trainer: Trainer | None = None
         self._given: tuple[PreparedData, TrainingSettings] | None = None
+
+    def let_go(self) -> None:
+        """Closes the socket in a process that a user's model has forked."""
+        with suppress(OSError):
+            self._connection.close()
 
     def run(self, factory: TrainerFactory, load: LibraryLoader) -> None:
         threading.Thread(target=self._listen, daemon=True).start()
@@ -325,7 +331,7 @@ class _Worker:
                 # Another process may hold the driver's end (a fork of the driver): then there is no end of file.
                 while not self._connection.poll(_BEAT_SECONDS):
                     if os.getppid() != self._parent:
-                        os._exit(0)
+                        _end_with_children()
                     self._beat()
                 message = self._connection.recv()
                 if isinstance(message, Cancel):
@@ -341,7 +347,7 @@ class _Worker:
                 else:
                     self._inbox.put(message)
         except (EOFError, OSError):
-            os._exit(0)
+            _end_with_children()
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -370,6 +376,13 @@ def _print_to(log: Path) -> None:
         file.write(os.pread(1, _PRINTED_BYTES, 0))
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+
+
+def _end_with_children() -> None:
+    """Ends this process, and those that a user's model has started, where nobody is left to do so."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
 
 
 def _resident_bytes() -> int:

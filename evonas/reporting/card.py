@@ -23,7 +23,7 @@ from evonas.genome_files import network_facts
 from evonas.reporting.card_text import card_text
 from evonas.reporting.usage import usage_of
 from evonas.runs.environment import environment_versions
-from evonas.runs.files import write_atomically
+from evonas.runs.products import check_place, marked_json, marked_text, publish
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
 from evonas.scoring import scores
@@ -62,18 +62,19 @@ def card_paths(path: Path) -> tuple[Path, Path]:
 
 
 def check_card_paths(path: Path) -> None:
-    """Raises InputError where there is a folder in the place of a card."""
+    """Raises InputError where there is a folder in the place of a card, or anything that evonas did not write."""
     for card in card_paths(path):
         if card.is_dir():
             raise InputError(f"model card must be a file, but {card} is a folder: move it, or leave the card out")
+        check_place(card, "model card")
 
 
 def write_card(exhibit: Exhibit, run: RunReader, data: PreparedData) -> Path:
     """Writes the card beside the model, each of its two files whole or not at all; gives the path of the Markdown."""
     values = card_values(exhibit, run, data)
     machine, person = card_paths(exhibit.exported.path)
-    write_atomically(machine, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
-    write_atomically(person, card_text(values).encode())
+    publish(machine, marked_json(json.dumps(values, indent=1)))
+    publish(person, marked_text(card_text(values)))
     return person
 
 

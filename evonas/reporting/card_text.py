@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evonas.display.words import clock, shown
+from evonas.printable import printable
 
 __all__ = ["card_text", "escaped"]
 
@@ -56,7 +57,7 @@ def _interface(card: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     lines = [
-        (kind, escaped(each["name"]), escaped(each.get("column", "")), each["dtype"], _shape(each["shape"]))
+        (kind, escaped(each["name"]), escaped(each.get("column", "")), escaped(each["dtype"]), _shape(each["shape"]))
         for kind, each in rows
     ]
     return "## Inputs and outputs\n\n" + _table(("", "name", "column", "type", "shape"), lines)
@@ -66,8 +67,8 @@ def _data(card: Mapping[str, Any]) -> str:
     data = card["data"]
     rows = ", ".join(f"{count:,} {part}" for part, count in data["rows"].items())
     folds = f", cross-validated in {data['folds']} folds" if data["folds"] else ""
-    lines = [f"Rows: {rows}{folds}. Fingerprint `{data['fingerprint']}`"]
-    lines[0] += f", SHA-256 of the file `{data['sha256']}`." if data["sha256"] else "."
+    lines = [f"Rows: {rows}{folds}. Fingerprint {_code(data['fingerprint'])}"]
+    lines[0] += f", SHA-256 of the file {_code(data['sha256'])}." if data["sha256"] else "."
     if data["columns"]:
         lines.append(
             _table(
@@ -113,9 +114,10 @@ def _scores(card: Mapping[str, Any]) -> str:
     )
     for part, scores in given.items():
         if scores:
-            rows.append((part, *(shown(scores[name]) if name in scores else "" for name in names)))
-    lines = [f"Searched for the {'lowest' if found['direction'] == 'min' else 'highest'} {found['objective']}."]
-    lines.append(_table(("", *names), rows))
+            rows.append((escaped(part), *(shown(scores[name]) if name in scores else "" for name in names)))
+    objective = escaped(found["objective"])
+    lines = [f"Searched for the {'lowest' if found['direction'] == 'min' else 'highest'} {objective}."]
+    lines.append(_table(("", *map(escaped, names)), rows))
     for each in found["finalists"]:
         test = (
             f", on the test rows {_spread(each['test_mean'], each['test_spread'])}"
@@ -124,7 +126,7 @@ def _scores(card: Mapping[str, Any]) -> str:
         )
         failed = f", {each['failed']} failed" if each["failed"] else ""
         lines.append(
-            f"The search found this network with {found['objective']} {shown(each['search_score'])}. Trained again "
+            f"The search found this network with {objective} {shown(each['search_score'])}. Trained again "
             f"from {_count(each['retrained'], 'other seed')}{failed}: {_spread(each['mean'], each['spread'])}{test}."
         )
     return "## Scores\n\n" + "\n\n".join(lines)
@@ -138,7 +140,8 @@ def _networks(card: Mapping[str, Any]) -> Iterable[str]:
     several = len(card["networks"]) > 1
     for number, each in enumerate(card["networks"], start=1):
         title = f"## Network {number}, share {each['share']:.0%}" if several else "## Network"
-        how = f"Trained from seed {each['seed']} ({each['starts_from']}), at its best after epoch {each['best_epoch']}."
+        start = escaped(each["starts_from"])
+        how = f"Trained from seed {each['seed']} ({start}), at its best after epoch {each['best_epoch']}."
         parts = [title, _fenced(each["drawing"], ""), how]
         if not several:
             file = f"{card['model']['file']}.card.json"
@@ -204,7 +207,13 @@ def _fenced(text: str, language: str) -> str:
     """A block of code whose fence is longer than any in it."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+    lines = "\n".join(map(printable, text.rstrip().split("\n")))
+    return f"{fence}{language}\n{lines}\n{fence}"
+
+
+def _code(text: Any) -> str:
+    """A word as code; whatever is none, as text."""
+    return f"`{text}`" if re.fullmatch(r"[\w .:-]+", str(text)) else escaped(text)
 
 
 def _shape(sizes: Sequence[int | None]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.reporting.terminal import curve_lines
+from evonas.runs.products import check_place, marked_bytes, marked_text, publish
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def check_plot_path(path: Path) -> None:
     """
     if path.suffix not in _ENDINGS:
         raise InputError(f"plot file must end in {', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]}, not {path.name!r}")
+    check_place(path, "plot file")
     if not path.absolute().parent.is_dir():
         raise InputError(f"plot file must be in an existing folder, not {path.parent}: make the folder")
     try:
@@ -63,12 +66,16 @@ def write_plot(curve: LearningRateCurve, path: Path) -> None:
     """
     check_plot_path(path)
     try:
-        (_interactive if path.suffix == ".html" else _still)(curve, path)
+        if path.suffix == ".html":
+            publish(path, marked_text(_interactive(curve)))
+        else:
+            drawn = _still(curve, path.suffix[1:])
+            publish(path, marked_text(drawn.decode()) if path.suffix == ".svg" else marked_bytes(drawn))
     except OSError as error:
         raise InputError(f"plot file must be writable, but {path} is not ({error.strerror}): choose another") from None
 
 
-def _interactive(curve: LearningRateCurve, path: Path) -> None:
+def _interactive(curve: LearningRateCurve) -> str:
     import plotly.graph_objects as go
 
     figure: Any = go.Figure(layout={"template": "plotly_white", "title": "Learning-rate range test"})
@@ -78,10 +85,10 @@ def _interactive(curve: LearningRateCurve, path: Path) -> None:
     low, high = _visible(curve)
     figure.update_xaxes(type="log", title="learning rate")
     figure.update_yaxes(title="training loss", range=[low, high])
-    figure.write_html(path, include_plotlyjs=True)
+    return str(figure.to_html(include_plotlyjs=True))
 
 
-def _still(curve: LearningRateCurve, path: Path) -> None:
+def _still(curve: LearningRateCurve, kind: str) -> bytes:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -93,7 +100,9 @@ def _still(curve: LearningRateCurve, path: Path) -> None:
     axes.axvline(curve.suggested, linestyle="--", color="#444444", label=f"suggested: {curve.suggested:g}")
     axes.set_ylim(*_visible(curve))
     axes.legend()
-    figure.savefig(path, dpi=150)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=150, format=kind)
+    return drawn.getvalue()
 
 
 def _visible(curve: LearningRateCurve) -> tuple[float, float]:

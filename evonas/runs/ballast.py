@@ -6,29 +6,35 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from evonas.runs.files import sync_directory
+from evonas.runs.files import sync_directory, write_new
 
-__all__ = ["BALLAST", "load_ballast", "release_ballast"]
+__all__ = ["BALLAST", "is_ballast", "load_ballast", "release_ballast"]
 
 BALLAST = "ballast"
 _BYTES = 256 * 1024
+_HEADER = b"Room that evonas keeps for its last commit when the disk is full.\n"
 
 
 def load_ballast(directory: Path) -> None:
-    """Takes the room, unless it is taken or there is none."""
-    path = directory / BALLAST
+    """Takes the room, unless it is taken, or there is none, or the name is somebody else's."""
     with suppress(OSError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        try:
-            if os.fstat(descriptor).st_size < _BYTES:
-                # Written, not only reserved: some file systems reserve nothing, and none may compress it away.
-                os.pwrite(descriptor, os.urandom(_BYTES), 0)
-        finally:
-            os.close(descriptor)
+        # Written, not only reserved: some file systems reserve nothing, and none may compress it away.
+        write_new(directory / BALLAST, lambda file: file.write(_HEADER + os.urandom(_BYTES - len(_HEADER))))
+
+
+def is_ballast(path: Path) -> bool:
+    """Whether a file is the ballast of a run: it says so, or, of version 0.1.0, is as long."""
+    try:
+        with path.open("rb") as file:
+            return path.stat().st_size == _BYTES or file.read(len(_HEADER)) == _HEADER
+    except OSError:
+        return False
 
 
 def release_ballast(directory: Path) -> bool:
     """Gives the room back; whether there was any."""
+    if not is_ballast(directory / BALLAST):
+        return False
     try:
         (directory / BALLAST).unlink()
         sync_directory(directory)

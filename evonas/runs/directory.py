@@ -1,32 +1,49 @@
-"""What a run directory holds: made, emptied, and checked for what evonas never puts there."""
+"""What a run directory holds: claimed, emptied of an earlier run, and checked for what evonas never puts there.
+
+A directory is a run's when its database says so, by SQLite's `application_id`: names of files say nothing. Of its
+files, those are the run's that are what the database says, or bear a name that only evonas gives; all others stay.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
-import shutil
 import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from evonas.runs.ballast import BALLAST
-from evonas.runs.files import TEMPORARY, sync_directory
-from evonas.runs.lock import DISK_FAULTS, LOCK_NAME
+from evonas.data.archive import open_plain
+from evonas.runs import schema
+from evonas.runs.ballast import BALLAST, is_ballast
+from evonas.runs.files import is_temporary, place_new, sync, sync_directory, temporary_in, write_new
+from evonas.runs.header import check_header, journal_of
+from evonas.runs.lock import DISK_FAULTS, LOCK_NAME, RunLock, is_lock, owner_of
+from evonas.runs.products import is_product
 from evonas.runs.schema import DATABASE
+from evonas.runs.weights import WeightFiles
 from genomes.errors import InputError
 
 __all__ = [
     "BASELINE_NAME",
     "DATA_NAME",
-    "NEW_DATABASE",
+    "MARKS",
+    "MODELS",
     "POPULATION",
     "RESULTS",
     "WORKER_LOG",
     "check_links",
-    "make_directory",
-    "make_room",
+    "check_reports",
+    "claim",
+    "is_report",
+    "is_run",
+    "log_of",
     "new_directory",
+    "open_log",
     "sha256",
 ]
 
@@ -35,14 +52,15 @@ WORKER_LOG = "worker.log"
 #: A run of its own in the run directory: the random search that it is compared with.
 BASELINE_NAME = "random-baseline"
 RESULTS, POPULATION = "results.csv", "population.json"
-NEW_DATABASE = DATABASE + TEMPORARY
-_FOLDERS = ("weights", "models")
-#: Everything that a run writes beside its folders, in the order in which an overwritten run is removed: a journal must
-#: never outlive its database, or the next one would be "rolled back" with it.
-_FILES = (
-    *(name + suffix for name in (DATABASE, NEW_DATABASE) for suffix in ("-journal", "")),
-    *(DATA_NAME, RESULTS, POPULATION, WORKER_LOG, BALLAST),
-)
+WEIGHTS, MODELS = "weights", "models"
+_FOLDERS = (WEIGHTS, MODELS)
+#: How the reports of a run begin: a file of these names that does not is somebody else's.
+_BEGINNINGS = {RESULTS: b"generation,index,status,", POPULATION: b'{"encoding": "population"'}
+_LOG_BEGINNING = b"What the processes that train networks for this run have printed (evonas).\n"
+#: Key in the table `about` of runs whose models and logs can be told from others'.
+MARKS = "marks"
+#: What else than hash names evonas writes in the directory of a run.
+_NAMES = (DATA_NAME, *_BEGINNINGS, BALLAST, WORKER_LOG, BASELINE_NAME)
 
 
 def check_links(directory: Path) -> None:
@@ -68,8 +86,57 @@ def check_links(directory: Path) -> None:
             raise InputError(f"{folder} must be readable ({error.strerror}): check its permissions") from None
 
 
-def make_directory(directory: Path) -> None:
-    """Makes the directory, if need be."""
+def claim(
+    directory: Path,
+    overwrite: bool,
+    rows: Callable[[str], Mapping[str, Sequence[Sequence[Any]]]],
+    save: Callable[[Path], None] | None = None,
+) -> RunLock:
+    """Makes a new run of a directory. The run exists when its database has its name; before, a crash leaves room.
+
+    Args:
+        directory: made if need be. Has to be empty, or to hold what an earlier claim has left.
+        overwrite: whether a run that is there may be replaced: its own files are deleted, and no others.
+        rows: gives the rows of the database; is told the SHA-256 of the data, empty where there are none.
+        save: writes the data of the run to a path; None where it has none.
+
+    Returns:
+        the lock, held.
+
+    Raises:
+        InputError: it holds a run, or anything else; nothing was changed.
+    """
+    _make_directory(directory)
+    _check_room(directory, overwrite)
+    lock = RunLock(directory)
+    data, database = temporary_in(directory), temporary_in(directory)
+    try:
+        own = _check_room(directory, overwrite)  # once more: now nobody else makes a run of it
+        digest = ""
+        if save is not None:
+            save(data)
+            sync(data)
+            digest = sha256(data)
+        schema.create(database, rows(digest))  # from now on, the data are known to be evonas's
+        _remove(own)
+        if save is not None:
+            place_new(data, directory / DATA_NAME)
+        journal_of(directory / DATABASE).unlink(missing_ok=True)  # must never outlive its database
+        if (directory / DATABASE).exists():
+            database.replace(directory / DATABASE)
+        else:
+            place_new(database, directory / DATABASE)
+        sync_directory(directory)
+    except BaseException:
+        with suppress(OSError):
+            data.unlink(missing_ok=True)
+            database.unlink(missing_ok=True)
+        lock.release()
+        raise
+    return lock
+
+
+def _make_directory(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -81,48 +148,190 @@ def make_directory(directory: Path) -> None:
         ) from None
 
 
-def make_room(directory: Path, overwrite: bool) -> None:
-    """Refuses a directory that holds a run or anything else; deletes a run that may be overwritten."""
-    place = shlex.quote(str(directory))
-    if (directory / DATABASE).exists() and not overwrite:
+def _check_room(directory: Path, overwrite: bool) -> list[Path]:
+    """What is to be deleted to make room for a run; refuses where there is none. Changes nothing."""
+    names = sorted(os.listdir(directory))
+    about = _about(directory / DATABASE) if DATABASE in names else None
+    if about is not None and not overwrite:
+        place = shlex.quote(str(directory))
         raise InputError(
             f"run directory must be new, but {directory} holds a run: go on with it (evonas resume {place}), replace "
             "it (--overwrite), or choose another directory (--out)"
         )
-    known = {*_FILES, LOCK_NAME, *_FOLDERS}
-    strange = sorted(path.name for path in directory.iterdir() if path.name not in known and not _is_left_over(path))
-    if strange and not (directory / DATABASE).exists():
+    if about is not None:
+        check_links(directory)
+    own = _own_files(directory, about)
+    known = {path.name for path in own if path.parent == directory}
+    known |= {name for name in names if name == LOCK_NAME and is_lock(directory / name)}
+    if about is None:
+        if strange := [name for name in names if name not in known]:
+            raise InputError(
+                f"run directory must be new or empty, but {directory} holds {', '.join(strange[:3])}"
+                f"{' and more' if len(strange) > 3 else ''}, and no run of evonas: choose another directory (--out)"
+            )
+        return own
+    if strange := [name for name in _NAMES if name in names and name not in known]:
         raise InputError(
-            f"run directory must be new or empty, but {directory} holds {', '.join(strange[:3])}"
-            f"{' and more' if len(strange) > 3 else ''}: choose another directory (--out)"
+            f"{', '.join(strange)} in {directory} must be as the run wrote it to be replaced with the run, and is not: "
+            "move it away, or choose another directory (--out)"
         )
-    check_links(directory)
-    for name in _FILES:
-        (directory / name).unlink(missing_ok=True)
-    for folder in _FOLDERS:
-        for path in (directory / folder).glob("*"):
-            if path.is_file():
-                path.unlink()
-    if not (directory / BASELINE_NAME).is_symlink():
-        shutil.rmtree(directory / BASELINE_NAME, ignore_errors=True)
-    sync_directory(directory)
+    return own
+
+
+def _about(path: Path) -> dict[str, str] | None:
+    """What the database of a run says of it; None where there is a file of that name and no database of a run."""
+    try:
+        check_header(path)
+    except InputError as error:
+        if " upgrade evonas" in str(error):
+            raise
+        return None
+    with closing(schema.connect_readonly(path)) as connection:
+        return dict(connection.execute("SELECT key, value FROM about"))
+
+
+def _own_files(directory: Path, about: Mapping[str, str] | None) -> list[Path]:
+    """Files that are a run's, but for its database and its lock; without a run, what a claim has left."""
+    old = about is not None and MARKS not in about
+    temporary = [path for path in directory.iterdir() if is_temporary(path.name)]
+    claims = [about] if about is not None else []
+    for path in temporary:
+        with suppress(InputError):
+            claims += [said] if (said := _about(path)) is not None else []
+    digests = {digest for each in claims if (digest := each.get("data_sha256"))}
+    tests: dict[str, Callable[[Path], bool]] = {
+        DATA_NAME: lambda path: bool(digests) and sha256(path) in digests,
+        WORKER_LOG: lambda path: is_log(path) or old,
+    }
+    if about is not None:
+        tests |= {BALLAST: is_ballast, **dict.fromkeys(_BEGINNINGS, is_report), BASELINE_NAME: is_run}
+    found = [directory / name for name, test in tests.items() if _is_there(directory / name) and test(directory / name)]
+    if about is None:
+        return found + temporary
+    backups = re.compile(re.escape(DATABASE) + r"\.format-\d+")
+    found += [path for path in directory.iterdir() if backups.fullmatch(path.name) and _is_database(path)]
+    named = _model_names(directory)
+    for path in (directory / MODELS).iterdir() if (directory / MODELS).is_dir() else ():
+        if is_temporary(path.name) or (path.name in named and (is_product(path) or old)):
+            found.append(path)
+    return found + temporary + WeightFiles(directory).own()
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() and not path.is_symlink()
+
+
+def _model_names(directory: Path) -> set[str]:
+    """Names of the models that a run may have written, see `SearchResult.exported`."""
+    columns = "SELECT coalesce(weights, ''), digest FROM"
+    with closing(schema.connect_readonly(directory / DATABASE)) as connection:
+        rows = connection.execute(f"{columns} evaluation UNION {columns} retraining").fetchall()
+    return {f"{name[:16]}.keras" for row in rows for name in row if name}
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    """Deletes files of a run, and what is a run's own in the run of the baseline."""
+    for path in paths:
+        if path.name == BASELINE_NAME:
+            _remove_run(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _remove_run(directory: Path) -> None:
+    """Deletes what is a run's own in a directory, and the directory if nothing else is in it."""
+    _remove(_own_files(directory, _about(directory / DATABASE)))
+    for path in (journal_of(directory / DATABASE), directory / DATABASE, directory / LOCK_NAME):
+        path.unlink(missing_ok=True)
+    for folder in (*(directory / name for name in _FOLDERS), directory):
+        with suppress(OSError):  # it is not empty, or not there
+            folder.rmdir()
+
+
+def is_run(directory: Path) -> bool:
+    """Whether a directory holds a run."""
+    return not directory.is_symlink() and directory.is_dir() and _is_database(directory / DATABASE)
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        check_header(path)
+    except InputError:
+        return False
+    return True
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file named as one of a run's reports is one."""
+    return _begins_with(path, _BEGINNINGS[path.name])
+
+
+def is_log(path: Path) -> bool:
+    """Whether a file is the log of a run's workers."""
+    return _begins_with(path, _LOG_BEGINNING)
+
+
+def _begins_with(path: Path, beginning: bytes) -> bool:
+    try:
+        with open_plain(path) as file:
+            return file.read(len(beginning)) == beginning
+    except OSError:
+        return False
+
+
+def check_reports(directory: Path) -> None:
+    """Refuses to go on with a run where one of its reports would take the place of a file of somebody else's.
+
+    Raises:
+        InputError: there is one; names it.
+    """
+    for name in _BEGINNINGS:
+        if os.path.lexists(directory / name) and not is_report(directory / name):
+            raise InputError(
+                f"{directory / name} must be the report that the run writes, but it was changed, or is another file: "
+                "move it away; the run writes it anew"
+            )
+
+
+def open_log(directory: Path) -> None:
+    """Makes the log of a run, unless there is one, or the name is somebody else's."""
+    with suppress(OSError):
+        write_new(directory / WORKER_LOG, lambda file: file.write(_LOG_BEGINNING))
+
+
+def log_of(directory: Path) -> Path | None:
+    """Where workers print: the run's log, if this process owns the run and the file is the run's; else nowhere."""
+    path = directory / WORKER_LOG
+    if owner_of(directory) != os.getpid() or not is_log(path):
+        return None
+    return path
 
 
 def sha256(path: Path) -> str:
     """Of a file, in hexadecimal."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"{path} must be readable ({error.strerror}): restore the file") from None
-
-
-def _is_left_over(path: Path) -> bool:
-    return path.name.startswith(".") and path.name.endswith(TEMPORARY)
+        raise InputError(f"{path} must be readable ({error.strerror or error}): restore the file") from None
 
 
 def new_directory() -> Path:
-    """A directory of its own, named by the time, in `evonas-runs`."""
+    """A directory of its own, named by the time, in `evonas-runs`; made, so that no other search is given it."""
     name = datetime.now().strftime("%Y%m%d-%H%M%S")
-    paths = (Path("evonas-runs") / (name if number == 1 else f"{name}-{number}") for number in range(1, 1000))
-    return next(path for path in paths if not path.exists())
+    for number in range(1, 10_000):
+        path = Path("evonas-runs") / (name if number == 1 else f"{name}-{number}")
+        _make_directory(path.parent)
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            continue
+        except OSError as error:
+            if error.errno in DISK_FAULTS:
+                raise
+            raise InputError(
+                f"evonas-runs must be a directory that can be written, but {path} cannot be made ({error.strerror}): "
+                "name the run directory (--out)"
+            ) from None
+    raise InputError("evonas-runs must have room for a new run, but there are thousands of this second: use --out")

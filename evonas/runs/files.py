@@ -1,34 +1,91 @@
-"""Files that are whole or absent: written under a temporary name, synced, renamed, and the directory synced."""
+"""Files that are whole or absent: written under a temporary name, synced, put in place, and the directory synced."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["TEMPORARY", "sync_directory", "write_atomically"]
+__all__ = ["is_temporary", "place_new", "sync", "sync_directory", "temporary_in", "write_atomically", "write_new"]
 
-#: Ending of names that are not in place yet; whatever a crash left of them is removed by the next owner.
-TEMPORARY = ".tmp"
+#: Names that evonas alone gives: whatever a crash left under one is removed by the next owner of the directory.
+_TEMPORARY = re.compile(r"\.evonas-[0-9a-f]{32}\.tmp(-journal)?")
+#: Errors of file systems without hard links.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def temporary_in(directory: Path) -> Path:
+    """A new name in the directory; nothing is made."""
+    return directory / f".evonas-{secrets.token_hex(16)}.tmp"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one of `temporary_in`."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Puts `content` at `path`: whoever looks, at any instant and after any crash, sees the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    """Puts `content` at `path`: whoever looks, at any instant and after any crash, sees the old file or the new one.
+
+    Replaces what is there: for files that are known to be evonas's own.
+    """
+    _write(path, lambda file: file.write(content), lambda temporary: temporary.replace(path))
+
+
+def write_new(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Puts what `write` writes at `path`, whole or not at all.
+
+    Raises:
+        FileExistsError: there is something at `path`, be it a link to nowhere; it stays as it is.
+    """
+
+    _write(path, write, lambda temporary: place_new(temporary, path))
+
+
+def place_new(temporary: Path, path: Path) -> None:
+    """Gives a file its name, in the same directory. Raises FileExistsError when there is something of that name."""
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # Claimed by an empty file, which nobody else can then take for theirs.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        temporary.replace(path)
+    else:
+        with suppress(OSError):  # whoever owns the directory next removes it
+            temporary.unlink()
+
+
+def _write(path: Path, write: Callable[[BinaryIO], object], place: Callable[[Path], object]) -> None:
+    temporary = temporary_in(path.parent)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        place(temporary)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
 
 
 def sync_directory(directory: Path) -> None:
     """Makes renames and deletions in the directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
+    sync(directory)
+
+
+def sync(path: Path) -> None:
+    """Makes what was written durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

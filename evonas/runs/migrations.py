@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from evonas.runs.files import TEMPORARY, sync_directory
+from evonas.runs.files import place_new, sync_directory, temporary_in
 from evonas.runs.rows import insert
 
 __all__ = ["SCHEMAS", "TABLES", "back_up", "migrate"]
@@ -79,13 +79,12 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
     """Copies the database to `path`, durably, unless an earlier attempt did."""
     if path.exists():
         return
-    temporary = path.with_name(f".{path.name}{TEMPORARY}")
-    temporary.unlink(missing_ok=True)
+    temporary = temporary_in(path.parent)
     with closing(sqlite3.connect(temporary)) as copy:
         connection.backup(copy)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
-    temporary.rename(path)
+    place_new(temporary, path)
     sync_directory(path.parent)
 
 

@@ -17,6 +17,7 @@ from evonas.evaluation import Candidate, Evaluation, Origin
 from evonas.objective import METRICS, Objective, objectives_of
 from evonas.pareto import front
 from evonas.runs import schema
+from evonas.runs.about import SOURCE, known_problem
 from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.events import Events
 from evonas.runs.finals import Finalist, Finals, ranked
@@ -64,8 +65,8 @@ class RunReader:
                 about = dict(self._connection.execute("SELECT key, value FROM about"))
                 self.settings = Settings(**from_text(JSON, about["settings"]))
                 self.space_json: dict[str, Any] = from_text(JSON, about["space"])
-                self.problem_json: dict[str, Any] = from_text(JSON, about["problem"])
-                self.source: dict[str, Any] = from_text(JSON, about["source"])
+                self.problem_json: dict[str, Any] = known_problem(from_text(JSON, about["problem"]))
+                self.source: dict[str, Any] = dict(from_text(SOURCE, about["source"]))
                 self.fingerprint: str = about["fingerprint"]
                 self.data_sha256: str = about["data_sha256"]
                 self.trainer: str = about["trainer"]

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from evonas.evaluation import Candidate, Evaluation, Origin, Status
 from evonas.runs.rows import sealed
-from genomes.codec import canonical_json
+from genomes.codec import canonical_json, check_weight
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
@@ -114,6 +114,7 @@ def from_text(kind: TypeAdapter[T], text: str) -> T:
     Raises:
         ValueError: it is not.
     """
+    check_weight(text, "a value")
     try:
         return kind.validate_json(text)
     except ValidationError as error:
@@ -137,10 +138,16 @@ def evaluation_from_row(status: str, result: str, train_seconds: float) -> Evalu
         epochs=values["epochs"],
         curve=tuple(_number(value) for value in values["curve"]),
         train_curve=tuple(_number(value) for value in values["train_curve"]),
-        train_seconds=train_seconds,
+        train_seconds=_seconds(train_seconds),
         parameters=values["parameters"],
         notes=values.get("notes", {}),
     )
+
+
+def _seconds(value: Any) -> float:
+    if type(value) is not float or not value >= 0.0:
+        raise ValueError(f"train_seconds: must be a time, not {value!r:.60}")
+    return value
 
 
 def _finite(value: float) -> float | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 __all__ = ["insert", "sealed", "update", "verify"]
 
@@ -34,13 +37,20 @@ _MISSING_EVENTS = (
 
 
 def sealed(row: Sequence[Any]) -> Row:
-    """The row with its checksum; values as they are read back, which numbers of numpy and enumerations are not."""
+    """The row with its checksum; values as they are read back, which numbers of numpy and enumerations are not.
+
+    SQLite has one zero, and takes NaN for NULL.
+    """
     row = tuple(map(_plain, row))
     return (*row, hashlib.blake2b(repr(row).encode(), digest_size=8).hexdigest())
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, str) else float(value) if isinstance(value, float) else value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, (float, np.floating)):
+        return None if math.isnan(value) else float(value) + 0.0  # -0.0 + 0.0 is 0.0
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -54,9 +64,10 @@ def update(connection: sqlite3.Connection, table: str, key: Mapping[str, Any], c
     where = " AND ".join(f"{name} = ?" for name in key) or "true"
     cursor = connection.execute(f"SELECT * FROM {table} WHERE {where}", tuple(key.values()))
     row = dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True)) | dict(changes)
-    checksum = sealed(list(row.values())[:-1])[-1]
+    values = dict(zip(row, sealed(list(row.values())[:-1]), strict=True))
     setting = ", ".join(f"{name} = ?" for name in (*changes, "checksum"))
-    connection.execute(f"UPDATE {table} SET {setting} WHERE {where}", (*changes.values(), checksum, *key.values()))
+    stored = (values[name] for name in (*changes, "checksum"))
+    connection.execute(f"UPDATE {table} SET {setting} WHERE {where}", (*stored, *key.values()))
 
 
 def verify(connection: sqlite3.Connection, version: int) -> None:

@@ -1,29 +1,40 @@
 """The SQLite file of a run: its schema, its format number, and how it is opened.
 
 The journal is a rollback journal (`journal_mode=DELETE`) with `synchronous=EXTRA`: when a commit returns, the rows are
-on the disk and the journal's deletion too.
+on the disk and the journal's deletion too. A file by others is looked at before SQLite is (`header.py`): SQLite would
+play back whatever journal lies beside it.
 """
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import struct
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from evonas.errors import StorageError
 from evonas.runs import migrations
-from evonas.runs.rows import verify
+from evonas.runs.files import sync
+from evonas.runs.header import APPLICATION_ID, FORMAT, check_header, check_journal, copied, journal_of
+from evonas.runs.rows import insert, verify
 from genomes.errors import InputError
 
-__all__ = ["DATABASE", "FORMAT", "check_header", "connect", "connect_readonly", "create", "journal_of", "transaction"]
+__all__ = [
+    "DATABASE",
+    "FORMAT",
+    "check_header",
+    "check_journal",
+    "connect",
+    "connect_readonly",
+    "create",
+    "journal_of",
+    "transaction",
+]
 
 DATABASE = "run.sqlite"
-APPLICATION_ID = 0x65764E41  # "evNA"
-FORMAT = 4
 
 SCHEMA = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL) STRICT;
@@ -62,19 +73,31 @@ CREATE TABLE event (
 """
 
 _BUSY_SECONDS = 30.0
-_LONGEST_VALUE = 256 << 20
+_LONGEST_VALUE = 64 << 20
+#: Looking at a database of others ends after so many seconds, and some more for each byte of it.
+_LOOK_SECONDS, _BYTES_A_SECOND = 5.0, 20e6
+_STEPS = 100_000
 
 
-def create(path: Path) -> sqlite3.Connection:
-    """A new database, open for writing."""
-    connection = _open(path, "rwc")
-    _configure(connection, "rwc")
-    with transaction(connection):
+def create(path: Path, rows: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+    """Makes a database with these rows, durably. Nobody must know of the path yet: a crash leaves half of it.
+
+    Args:
+        path: where there is nothing.
+        rows: table -> its rows, without checksums.
+    """
+    with closing(_open(path, "rwc")) as connection:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("BEGIN")
         for statement in SCHEMA.split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
-    return connection
+        for table, values in rows.items():
+            insert(connection, table, values)
+        connection.execute("COMMIT")
+    sync(path)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -84,11 +107,13 @@ def connect(path: Path) -> sqlite3.Connection:
         InputError: it is no run, of a newer format, or damaged; the file is left as it is.
     """
     with _refusing(path):
+        check_journal(path)
         connection = _open(path, "rw")
         try:
             _configure(connection, "rw")
-            version = _check_tables(connection)
-            verify(connection, version)
+            with _in_time(connection, path):
+                version = _check_tables(connection)
+                verify(connection, version)
             if version < FORMAT:
                 migrations.back_up(connection, path.with_name(f"{path.name}.format-{version}"))
                 with transaction(connection):
@@ -116,18 +141,14 @@ def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
         connection = _open(path, "ro")
         try:
             _configure(connection, "ro")
-            version = _check_tables(connection)
-            if not trusted:
-                verify(connection, version)
+            with _in_time(connection, path):
+                version = _check_tables(connection)
+                if not trusted:
+                    verify(connection, version)
             return connection if version == FORMAT else _migrated(connection, version)
         except BaseException:
             connection.close()
             raise
-
-
-def journal_of(path: Path) -> Path:
-    """The rollback journal, which is there during a commit, or after a crash in one until a writer rolls it back."""
-    return path.with_name(path.name + "-journal")
 
 
 @contextmanager
@@ -157,6 +178,17 @@ def _configure(connection: sqlite3.Connection, mode: str) -> None:
     if mode != "ro":
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
+
+
+@contextmanager
+def _in_time(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Ends what takes longer than a file of its size may."""
+    until = time.monotonic() + _LOOK_SECONDS + path.stat().st_size / _BYTES_A_SECOND
+    connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 @contextmanager
@@ -195,38 +227,13 @@ def _migrated(connection: sqlite3.Connection, version: int) -> sqlite3.Connectio
 
 
 def _recovered(path: Path) -> sqlite3.Connection:
+    check_journal(path)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         for source, target in ((path, copy), (journal_of(path), journal_of(copy))):
             with suppress(FileNotFoundError):  # the journal may have been settled meanwhile
-                shutil.copyfile(source, target, follow_symlinks=False)
+                copied(source, target)
         memory = sqlite3.connect(":memory:", isolation_level=None)
         with closing(connect(copy)) as connection:
             connection.backup(memory)
         return memory
-
-
-def check_header(path: Path) -> None:
-    """Looks at the file's first 100 bytes, before SQLite does: a newer format must not be touched."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(100)
-    except FileNotFoundError:
-        raise InputError(f"run directory must hold a run, but there is none in {path.parent}: check the path") from None
-    except OSError as error:
-        raise InputError(f"{path} must be readable ({error.strerror}): check its permissions") from None
-    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
-        raise InputError(f"{path} must be the database of a run, but it is no SQLite file: restore it from a copy")
-    version, application = struct.unpack(">I", header[60:64])[0], struct.unpack(">I", header[68:72])[0]
-    if application != APPLICATION_ID:
-        raise InputError(f"{path} must be the database of a run, but another program wrote it: check the path")
-    if version > FORMAT:
-        raise InputError(
-            f"run format must be at most {FORMAT}, which this version of evonas reads, but {path.parent} has format "
-            f"{version}: upgrade evonas; nothing was changed"
-        )
-    if version < FORMAT and version not in migrations.SCHEMAS:
-        raise InputError(
-            f"run format must be {' or '.join(map(str, (*migrations.SCHEMAS, FORMAT)))}, but {path.parent} has format "
-            f"{version}, of a version that was never released: start a new run; nothing was changed"
-        )

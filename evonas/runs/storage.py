@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,16 +26,20 @@ _FAULTS = {
 
 
 @contextmanager
-def storing(directory: Path) -> Iterator[None]:
-    """Raises StorageError for every fault of the disk inside the block."""
+def storing(directory: Path, exists: bool = True) -> Iterator[None]:
+    """Raises StorageError for every fault of the disk inside the block; `exists` is whether there is a run already."""
     try:
         yield
     except (sqlite3.DatabaseError, OSError) as error:
         if (fault := _fault(error)) is None:
             raise
+        mend = (
+            "Nothing that was committed is lost: make room or repair the disk, then evonas resume "
+            f"{shlex.quote(str(directory))}"
+        )
         raise StorageError(
-            f"{directory} could not be written: {fault} ({error}). Nothing that was committed is lost: make room or "
-            f"repair the disk, then evonas resume {directory}",
+            f"{directory} could not be written: {fault} ({error}). "
+            f"{mend if exists else 'No run was made: make room, or choose another directory (--out)'}",
             full=_is_full(error),
         ) from error
 

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,17 +24,19 @@ from evonas.runs import schema
 from evonas.runs.ballast import load_ballast
 from evonas.runs.directory import (
     DATA_NAME,
-    NEW_DATABASE,
+    MARKS,
     POPULATION,
     RESULTS,
     check_links,
-    make_directory,
-    make_room,
+    check_reports,
+    claim,
+    is_report,
+    open_log,
     sha256,
 )
 from evonas.runs.environment import environment_versions
 from evonas.runs.events import EventsWriter
-from evonas.runs.files import TEMPORARY, sync_directory, write_atomically
+from evonas.runs.files import is_temporary, write_atomically, write_new
 from evonas.runs.finals import FinalsWriter
 from evonas.runs.lock import RunLock
 from evonas.runs.reader import RunReader
@@ -63,7 +66,8 @@ class RunStore(RunReader):
     report_share = 0.05
 
     def __init__(self, directory: str | Path, lock: RunLock) -> None:
-        self._lock = lock
+        self._lock, self._process = lock, os.getpid()
+        check_reports(Path(directory))
         super().__init__(directory)
         self._key = (self.fingerprint[:16], str(TRAINER_VERSION))
         self.finals: FinalsWriter = FinalsWriter(self._connection, self._weights, self.objective, self._commit)
@@ -71,9 +75,11 @@ class RunStore(RunReader):
         self.times: TimesWriter = TimesWriter(self._connection, self._commit)
         self._session, self._counted, self._reported_at, self.report_seconds = 0, self.counts, 0.0, 0.0
         self._weights.collect(self._named_weights())
-        for path in self.directory.glob(f".*{TEMPORARY}"):
-            path.unlink(missing_ok=True)
+        for path in self.directory.iterdir():
+            if is_temporary(path.name):
+                path.unlink(missing_ok=True)
         load_ballast(self.directory)
+        open_log(self.directory)
 
     def _connect(self) -> sqlite3.Connection:
         return schema.connect(self.directory / schema.DATABASE)
@@ -93,47 +99,37 @@ class RunStore(RunReader):
         """A new run.
 
         Args:
-            directory: made if need be; must hold nothing else.
+            directory: made if need be; must be empty.
             settings: resolved.
             space: that is searched.
             state: of the strategy before its first `ask`.
             data: what the networks are trained on, copied into the directory.
             source: where the data came from, for people and the command line; JSON values.
-            overwrite: whether a run that is there may be deleted.
+            overwrite: whether a run that is there may be replaced: its own files are deleted, and no others.
 
         Raises:
             InputError: the directory holds a run or other files, is used by a live process, or cannot be written.
         """
         directory = Path(directory)
-        with storing(directory):
-            make_directory(directory)
-            lock = RunLock(directory)
+
+        def rows(digest: str) -> dict[str, list[tuple[Any, ...]]]:
+            about = {
+                MARKS: "1",
+                "trainer": str(TRAINER_VERSION),
+                "settings": canonical_json(settings.model_dump()),
+                "space": canonical_json(space.to_json()),
+                "problem": canonical_json(asdict(data.problem) if data is not None else {}),
+                "source": canonical_json(dict(source or {})),
+                "fingerprint": data.fingerprint if data is not None else "",
+                "data_sha256": digest,
+            }
+            state_row = (0, canonical_json({"strategy": state, "evaluator": None}))
+            return {"about": list(about.items()), "state": [state_row]}
+
+        with storing(directory, exists=False):
+            lock = claim(directory, overwrite, rows, None if data is None else data.save)
         try:
             with storing(directory):
-                make_room(directory, overwrite)
-                digest = ""
-                if data is not None:
-                    data.save(directory / DATA_NAME)
-                    digest = sha256(directory / DATA_NAME)
-                    with (directory / DATA_NAME).open("rb") as file:
-                        os.fsync(file.fileno())
-                about = {
-                    "trainer": str(TRAINER_VERSION),
-                    "settings": canonical_json(settings.model_dump()),
-                    "space": canonical_json(space.to_json()),
-                    "problem": canonical_json(asdict(data.problem) if data is not None else {}),
-                    "source": canonical_json(dict(source or {})),
-                    "fingerprint": data.fingerprint if data is not None else "",
-                    "data_sha256": digest,
-                }
-                connection = schema.create(directory / NEW_DATABASE)
-                with schema.transaction(connection):
-                    insert(connection, "about", list(about.items()))
-                    insert(connection, "state", [(0, canonical_json({"strategy": state, "evaluator": None}))])
-                connection.close()
-                # With this rename the run exists; whatever a crash leaves before it, `create` may take.
-                (directory / NEW_DATABASE).rename(directory / schema.DATABASE)
-                sync_directory(directory)
                 return cls(directory, lock)
         except BaseException:
             lock.release()
@@ -150,6 +146,7 @@ class RunStore(RunReader):
         directory = Path(directory)
         check_links(directory)
         schema.check_header(directory / schema.DATABASE)
+        schema.check_journal(directory / schema.DATABASE)
         with storing(directory):
             lock = RunLock(directory)
         try:
@@ -328,6 +325,9 @@ class RunStore(RunReader):
     def _commit(self, work: Callable[[], None], before: Callable[[], None] | None = None) -> None:
         """Does `work` in one transaction, after `before`, which makes the files that its rows name."""
 
+        if os.getpid() != self._process:
+            raise RuntimeError("a run must be written by the process that opened it, not by a fork of it")
+
         def commit() -> None:
             if before is not None:
                 before()
@@ -354,10 +354,19 @@ class RunStore(RunReader):
         best = self.best(self.settings.population)
         population = population_text(best, self.space_json, self.objective.name)
         with storing(self.directory):
-            write_atomically(self.directory / RESULTS, results_csv(self.records()).encode())
-            write_atomically(self.directory / POPULATION, population.encode())
+            self._report(RESULTS, results_csv(self.records()).encode())
+            self._report(POPULATION, population.encode())
         self._reported_at = time.monotonic()
         self.report_seconds = self._reported_at - started
+
+    def _report(self, name: str, content: bytes) -> None:
+        """Writes a report in place of the one that is there, if that is one: else it is somebody else's file."""
+        path = self.directory / name
+        if not os.path.lexists(path):
+            with suppress(FileExistsError):
+                write_new(path, lambda file: file.write(content))
+        elif is_report(path):
+            write_atomically(path, content)
 
     def _report_if_cheap(self) -> None:
         if time.monotonic() - self._reported_at >= self.report_seconds * (1 / self.report_share - 1):

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.archive import open_plain, read_arrays
+from evonas.data.archive import MACHINE_FLOATS, open_plain, read_arrays
 from evonas.evaluation import Weights
-from evonas.runs.files import TEMPORARY, sync_directory, write_atomically
+from evonas.runs.files import is_temporary, sync_directory, write_new
 from genomes.errors import InputError
 
 __all__ = ["WeightFiles", "weights_to_bytes"]
@@ -27,13 +27,26 @@ def weights_to_bytes(weights: Weights) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(weights):
-            array = np.asarray(weights[name], order="C")  # not `ascontiguousarray`, which gives a scalar a dimension
-            with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
+            array, entry = np.asarray(weights[name], order="C"), zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            if array.dtype.name in MACHINE_FLOATS:
+                entry.comment, array = array.dtype.name.encode(), array.view(f"u{array.dtype.itemsize}")
+            with archive.open(entry, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
     return buffer.getvalue()
 
 
 _NAME = re.compile("[0-9a-f]{64}")
+
+
+def _is_weights(path: Path) -> bool:
+    """Whether a file is named by its bytes, as weights are."""
+    if path.suffix != ".npz" or not _NAME.fullmatch(path.stem):
+        return False
+    try:
+        with open_plain(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == path.stem
+    except OSError:
+        return False
 
 
 class WeightFiles:
@@ -50,7 +63,7 @@ class WeightFiles:
             if not self._folder.exists():
                 self._folder.mkdir()
                 sync_directory(self._folder.parent)
-            write_atomically(self._path(name), content)
+            write_new(self._path(name), lambda file: file.write(content))
         return name
 
     def get(self, name: str) -> dict[str, NDArray[Any]]:
@@ -90,11 +103,16 @@ class WeightFiles:
                 self._path(name).unlink(missing_ok=True)
 
     def collect(self, kept: AbstractSet[str]) -> None:
-        """Deletes what a crash left: temporary files, and files that no row names."""
-        if self._folder.is_dir():
-            for path in self._folder.iterdir():
-                if path.name.endswith(TEMPORARY) or (path.suffix == ".npz" and path.stem not in kept):
-                    path.unlink(missing_ok=True)
+        """Deletes what a crash left: temporary files, and weights that no row names. All else is somebody else's."""
+        for path in self.own(kept):
+            path.unlink(missing_ok=True)
+
+    def own(self, kept: AbstractSet[str] = frozenset()) -> list[Path]:
+        """Files in the folder that evonas wrote, as their names tell, and their bytes; without those `kept`."""
+        if not self._folder.is_dir():
+            return []
+        found = [path for path in self._folder.iterdir() if path.is_file() and not path.is_symlink()]
+        return [path for path in found if is_temporary(path.name) or (path.stem not in kept and _is_weights(path))]
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

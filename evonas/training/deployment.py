@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from evonas.evaluation import Weights
 from evonas.objective import Objective
+from evonas.runs.products import check_place
 from genomes.errors import InputError
 
 __all__ = ["FORMATS", "EnsembleTask", "ExportTask", "Exported", "format_of"]
@@ -21,7 +23,8 @@ def format_of(path: Path, asked: str | None = None) -> str:
     """The format that is asked for, or that the path's ending says.
 
     Raises:
-        InputError: there is no such format, the ending does not fit, or the folder does not exist.
+        InputError: there is no such format, the ending does not fit, the folder does not exist, or there is something
+            that evonas did not write, or that was changed since.
     """
     found = asked or next((name for name, ending in FORMATS.items() if ending and path.suffix == ending), "")
     if not found and path.suffix:
@@ -36,6 +39,11 @@ def format_of(path: Path, asked: str | None = None) -> str:
         raise InputError(f"export path must {wanted}, not {path.name!r}: write {path.with_suffix(ending).name}")
     if not path.absolute().parent.is_dir():
         raise InputError(f"export path must be in an existing folder, not {path.parent}: make the folder")
+    if found == "savedmodel" and os.path.lexists(path):
+        raise InputError(f"export path must be a new folder, but {path} is there already: choose another name")
+    check_place(path)
+    if found in ("onnx", "tflite"):
+        check_place(path.with_name(f"{path.name}.json"))
     return found
 
 

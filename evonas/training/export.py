@@ -21,7 +21,7 @@ from evonas.data.coding import coding_of, has_text
 from evonas.data.inputs import Inputs, mapped
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.evaluation import Weights
-from evonas.runs.files import write_atomically
+from evonas.runs.products import marked_archive, publish
 from evonas.scoring import predictions
 from evonas.training.deployment import Exported, ExportTask, format_of
 from evonas.training.formats import WITHOUT_TEXT, Written, write_format
@@ -150,7 +150,7 @@ def write(
             test = scores(data.problem, data.y_test, deployment.outputs(model, rows["test"])[0])
         try:
             if format == "keras":
-                write_atomically(path, draft.read_bytes())
+                publish(path, marked_archive(draft.read_bytes()))
                 coding = [] if preparation is None else coding_of(preparation, coded=False)
             else:
                 made = Path(folder) / "made"

@@ -9,9 +9,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import keyword
+import math
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,13 @@ from evonas.data.coding import code_rows, coding_of, missing_texts
 from evonas.data.encoding import Preparation
 from evonas.data.inputs import Inputs, mapped
 from evonas.data.prepared import Problem
-from evonas.runs.files import write_atomically
+from evonas.runs.products import (
+    marked_bytes,
+    marked_json,
+    marked_onnx,
+    publish,
+    publish_folder,
+)
 from genomes.errors import InputError
 
 __all__ = ["WITHOUT_TEXT", "Written", "write_format"]
@@ -98,19 +106,42 @@ def write_format(
         coding = [{**each, "name": names[each["name"]]} for each in coding]
         model = _renamed(model, names)
     draft = folder / path.name
-    given = _predicted({"savedmodel": _saved_model, "onnx": _onnx, "tflite": _tflite}[kind](model, draft, some))
+    with _spelt_out(model):
+        given = _predicted({"savedmodel": _saved_model, "onnx": _onnx, "tflite": _tflite}[kind](model, draft, some))
     difference = _difference(given, wanted)
     if not difference <= _TOLERANCE:
         raise RuntimeError(f"the {kind} model differs from the Keras model by {difference:g} of its outputs' size")
     said = f"differs from the Keras model by at most {difference:.1e} of its outputs' size in {len(given)} rows"
-    _place(draft, path)
+    _place(draft, path, kind)
     other = [old for old, new in names.items() if old != new]
     if other or (kind in WITHOUT_TEXT and (coding or written.problem.classes)):
         beside = path.with_name(path.name + ".json")
         about = _about(coding, written.problem)
-        write_atomically(beside, json.dumps(about, indent=1, ensure_ascii=False).encode())
+        publish(beside, marked_json(json.dumps(about, indent=1)))
         said += f"; {_said(coding, written.problem, kind, other, beside.name)}"
     return said, coding, model
+
+
+def _gelu(x: Any) -> Any:
+    """By the error function: what TensorFlow takes instead, the complementary one, no other format has."""
+    return 0.5 * x * (1.0 + keras.ops.erf(x / math.sqrt(2.0)))
+
+
+@contextmanager
+def _spelt_out(model: keras.Model) -> Iterator[None]:
+    """Activations that some formats lack are computed by others, which they have, while the model is written."""
+    changed, waiting = [], [model]
+    while waiting:
+        layer = waiting.pop()
+        waiting += getattr(layer, "layers", ())
+        if getattr(layer, "activation", None) is keras.activations.gelu:
+            changed.append(layer)
+            layer.activation = _gelu
+    try:
+        yield
+    finally:
+        for layer in changed:
+            layer.activation = keras.activations.gelu
 
 
 def _predicted(outputs: Any) -> Any:
@@ -222,10 +253,10 @@ def _by_name(names: list[str], rows: Inputs) -> dict[str, Any]:
     return {name: _column(rows[name]) for name in names}
 
 
-def _place(draft: Path, path: Path) -> None:
-    if path.exists() and (path.is_dir() or draft.is_dir()):
-        raise InputError(f"export path must be a new folder, but {path} is there already: choose another name")
-    if draft.is_dir():
-        shutil.copytree(draft, path)
+def _place(draft: Path, path: Path, kind: str) -> None:
+    if kind == "savedmodel":
+        # Where its operations were made, in files of this machine: nobody else's concern.
+        shutil.rmtree(draft / "debug", ignore_errors=True)
+        publish_folder(draft, path)
     else:
-        write_atomically(path, draft.read_bytes())
+        publish(path, {"onnx": marked_onnx, "tflite": marked_bytes}[kind](draft.read_bytes()))

@@ -3,17 +3,20 @@
 Keras imports whatever module a file names and builds whatever class it asks for. Here a file is opened when it is a
 plain archive of the three parts that Keras writes, when every object in it is on a short list, when its layers are a
 network that has as many weights as there are in the file, and when those are plain arrays inside of it. What is checked
-are the bytes that are then loaded. Imports Keras and h5py only when a file is to be opened.
+are the bytes that are then loaded. Imports Keras and h5py only when a file is to be opened. Models of a user's own:
+`own_file.py`.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import os
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,7 @@ from genomes.codec import parse_json
 from genomes.errors import InputError
 from genomes.vocabulary import ACTIVATIONS
 
-__all__ = ["check_keras_file", "load_keras_file"]
+__all__ = ["check_keras_file", "load_keras_file", "without_current_directory"]
 
 _PARTS = ("metadata.json", "config.json", "model.weights.h5")
 _MOST_CONFIG_BYTES = 16 << 20
@@ -64,16 +67,14 @@ _ALLOWED: dict[str | None, set[str]] = {
     None: {"__keras_tensor__", "__numpy__"},
 }
 _ACTIVATIONS = {*ACTIVATIONS, "softmax"}
-#: Layers of Keras itself that run what a file says; refused in models of a user's own too.
-_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "Wrapper", "__lambda__", "function"}
 
 
 def load_keras_file(path: Path, own: bool = False) -> Any:
     """The `keras.Model` of a file that `check_keras_file` lets pass."""
     content = check_keras_file(path, own)
-    import keras
+    with without_current_directory(), tempfile.NamedTemporaryFile(suffix=".keras") as copy:
+        import keras
 
-    with tempfile.NamedTemporaryFile(suffix=".keras") as copy:
         copy.write(content)
         copy.flush()
         try:
@@ -83,13 +84,24 @@ def load_keras_file(path: Path, own: bool = False) -> Any:
             raise InputError(f"{path} must be a model that Keras opens, but {reason}: export it again") from None
 
 
+@contextmanager
+def without_current_directory() -> Iterator[None]:
+    """Nothing is imported from the folder that Python was started in: files of others may lie there."""
+    here, held = os.path.realpath("."), list(sys.path)
+    sys.path[:] = [folder for folder in held if os.path.realpath(folder) != here]
+    try:
+        yield
+    finally:
+        sys.path[:] = held
+
+
 def check_keras_file(path: Path, own: bool = False) -> bytes:
     """Looks at a file without Keras, and gives its bytes.
 
     Args:
         path: of the file.
-        own: whether the model comes from a user's own `build` function: any layer of Keras may be in it, except those
-            that run code, and its weights are not counted.
+        own: whether the model comes from a user's own `build` function: it may hold what Keras itself has, but for what
+            runs code, and what the user's session has registered with Keras. Imports Keras.
 
     Raises:
         InputError: it cannot be read, is damaged, or holds what evonas does not write; says what.
@@ -100,8 +112,12 @@ def check_keras_file(path: Path, own: bool = False) -> bytes:
             content = file.read()
         config, weights = _parts(content)
         elements = _count_weights(weights)
-        _check_objects(config, "config", own)
-        if not own:
+        if own:
+            from evonas.training.own_file import check_own_model
+
+            check_own_model(config, elements)
+        else:
+            _check_objects(config, "config")
             _check_network(config, elements)
     except InputError as error:
         raise _refused(path, error) from None
@@ -186,34 +202,22 @@ def _count_weights(content: bytes) -> int:
     return elements
 
 
-def _check_objects(value: Any, place: str, own: bool) -> None:
+def _check_objects(value: Any, place: str) -> None:
     """Every object that Keras would make is on the list."""
     if isinstance(value, Mapping):
         if {"class_name", "module", "registered_name"} & value.keys():
             module, name = value.get("module"), value.get("class_name")
-            if own:
-                known = (module is None or str(module).startswith("keras")) and name not in _CODE
-                known = known and value.get("registered_name") in (None, name)
-                known = known or _is_registered(value.get("registered_name"))
-            else:
-                known = name in _ALLOWED.get(module, ()) and value.get("registered_name") in (None, name)
-            if not known:
+            if name not in _ALLOWED.get(module, ()) or value.get("registered_name") not in (None, name):
                 raise InputError(f"{place} is {module}.{name}, which evonas never writes")
         for key, item in value.items():
-            if key == "activation" and not own and item not in _ACTIVATIONS:
+            if key == "activation" and item not in _ACTIVATIONS:
                 raise InputError(
                     f"{place}.activation must be one of {', '.join(sorted(_ACTIVATIONS))}, not {item!r:.80}"
                 )
-            _check_objects(item, f"{place}.{key}", own)
+            _check_objects(item, f"{place}.{key}")
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            _check_objects(item, f"{place}[{number}]", own)
-
-
-def _is_registered(name: Any) -> bool:
-    """Whether the user's own session has registered a class of that name, which Keras then takes."""
-    keras = sys.modules.get("keras")
-    return keras is not None and name in keras.saving.get_custom_objects()
+            _check_objects(item, f"{place}[{number}]")
 
 
 def _check_network(config: Any, elements: int) -> None:

@@ -6,7 +6,7 @@ A model that comes compiled is written as it is, compilation included. Runs in t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,16 +95,19 @@ class OwnDeployment:
     def _deployable(self, model: keras.Model, columns: int, x: Inputs, coded: bool) -> keras.Model:
         """The model; where evonas compiled it, behind a table's raw columns and with a last layer more."""
         problem, last = self._data.problem, None
+        taken = {model.name, *(layer.name for layer in model.layers)}
         if self._outputs is Outputs.STANDARDISED:
-            last = keras.layers.Rescaling(list(problem.target_std), list(problem.target_mean), name=_UNITS)
+            mean, std = list(problem.target_mean), list(problem.target_std)
+            last = keras.layers.Rescaling(std, mean, name=_free(_UNITS, taken))
         elif self._outputs is Outputs.LOGITS and not model.compiled:
-            last = keras.layers.Activation("sigmoid" if columns == 1 else "softmax", name=_PROBABILITY)
+            last = keras.layers.Activation("sigmoid" if columns == 1 else "softmax", name=_free(_PROBABILITY, taken))
         self._added = "" if last is None else last.name
         preparation = self._data.preparation
         self.takes_raw = not model.compiled and bool(self._data.raw) and can_take_raw(preparation)
         if preparation is not None and self.takes_raw:
             inputs, features = encoder(preparation, coded)
-            outputs = model(features)
+            # In a model of its own, since it may be named as a column is.
+            outputs = keras.Sequential([keras.Input(features.shape[1:]), model], name="network")(features)
         elif last is None:
             return model
         else:
@@ -117,6 +120,13 @@ class OwnDeployment:
         if self.takes_raw and problem.task != "regression":
             outputs = with_label(outputs, problem)
         return keras.Model(inputs, outputs, name=f"own_{self._added or 'model'}")
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """The name, with a sign more for each time that the user has it already."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def own_outputs(

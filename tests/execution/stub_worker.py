@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import queue
 import signal
@@ -15,7 +16,7 @@ from evonas.execution import worker
 from genomes.errors import InputError
 
 # Units that misbehave; all others are scored by their number.
-EXIT, SEGFAULT, HANG, NAN, RAISE, MISTAKE, KILL, GROW, STOP, SPIN, INFINITE, PRINT, HUGE = range(901, 914)
+EXIT, SEGFAULT, HANG, NAN, RAISE, MISTAKE, KILL, GROW, STOP, SPIN, INFINITE, PRINT, HUGE, FORK = range(901, 915)
 
 
 def grow() -> None:
@@ -62,6 +63,12 @@ class StubTrainer:
                         pass
                 case 913:
                     bytearray(1 << 60)  # a layer of absurd width
+                case 914:
+                    # As a library does it, of which Python knows nothing; then it crashes.
+                    if ctypes.CDLL(None).fork() == 0:
+                        time.sleep(600)
+                        os._exit(0)
+                    os._exit(7)
                 case 912:
                     print("printed", flush=True)
             for _ in range(task.epochs):

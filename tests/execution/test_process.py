@@ -20,7 +20,7 @@ from evonas.interruption import Abandoned
 from evonas.training.trainer import TrainingSettings
 from genomes.errors import InputError
 
-from .stub_worker import EXIT, GROW, HANG, KILL, MISTAKE, NAN, PRINT, RAISE, SEGFAULT, SPIN, STOP
+from .stub_worker import EXIT, FORK, GROW, HANG, KILL, MISTAKE, NAN, PRINT, RAISE, SEGFAULT, SPIN, STOP
 from .stubs import StubEvaluator, UnitsSpace, candidates, collected
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +60,15 @@ def test_a_hostile_candidate_fails_alone(evaluator, culprit, words):
             assert words in evaluation.reason
         else:
             assert evaluation.scores == {"rmse": float(units[position])}
+
+
+def test_a_crash_is_seen_at_once_though_a_child_holds_the_socket_and_the_child_ends_too(evaluator):
+    started = time.monotonic()
+    found = collected(evaluator.evaluate(candidates(FORK)))
+    assert "exited with status 7" in found[0].reason
+    assert time.monotonic() - started < 60  # not the 120 s of a worker that gives no sign of life
+    left = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True, check=True).stdout
+    assert not [line for line in left.splitlines() if str(evaluator._log) in line and line.split()[0] == "1"]
 
 
 def test_several_culprits_also_at_both_ends(evaluator):

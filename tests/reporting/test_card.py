@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -132,15 +133,41 @@ def test_usage_runs_as_it_is_written(found: Path) -> None:
         compile(usage, "usage", "exec")
 
 
-def test_cards_are_replaced_but_no_folder_is(found: Path, tmp_path: Path) -> None:
+def test_cards_are_replaced_but_nobody_elses_files_are(found: Path, tmp_path: Path) -> None:
     path = tmp_path / "best.keras"
-    (tmp_path / "best.keras.card.md").write_text("old")
     with RunReader(found) as run:
         data = PreparedData.load(found / DATA_NAME)
         written = write_card(exhibit(run, data, path), run, data)
+        assert write_card(exhibit(run, data, path), run, data) == written
+        written.write_text(written.read_text() + "My own remarks.\n")
+        with pytest.raises(InputError, match="neither"):
+            write_card(exhibit(run, data, path), run, data)
     assert written.read_text().startswith("# Model card: best.keras")
     assert json.loads((tmp_path / "best.keras.card.json").read_text())["card"] == 1
     assert len(list(tmp_path.iterdir())) == 2
     (tmp_path / "other.keras.card.json").mkdir()
     with pytest.raises(InputError, match="is a folder"):
         check_card_paths(tmp_path / "other.keras")
+
+
+def test_no_text_of_a_card_is_taken_for_anything_else(found: Path) -> None:
+    """Neither by Markdown and HTML nor by a terminal, wherever the text came from."""
+    attack = "\x1b]52;c;x\x07\u202e<script>alert(1)</script>[a](javascript:b)`|\n# Forged"
+
+    def spoilt(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: spoilt(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [spoilt(each) for each in value]
+        return value + attack if isinstance(value, str) else value
+
+    card = values(found, Path("best.keras"))
+    kept = {name: card["data"][name] for name in ("task",)} | {"columns": card["data"]["columns"]}
+    bad = spoilt(card)
+    bad["data"] |= kept
+    text = card_text(bad)
+    outside = re.sub(r"(?ms)^(`{3,})[a-z]*$.*?^\1$", "", text)
+    assert not [line for line in text.split("\n") if not line.isprintable()]
+    assert "<script>" not in outside
+    assert "[a](javascript:" not in outside
+    assert not re.search(r"(?m)^# Forged", outside)

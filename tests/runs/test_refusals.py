@@ -51,15 +51,22 @@ def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
             toy_store(locked)
 
 
-def test_a_creation_that_was_killed_leaves_room(tmp_path: Path) -> None:
+def test_a_creation_that_was_killed_leaves_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever that was; with the data of the run in place, too, as long as its database says that they are its own."""
     folder = tmp_path / "run"
-    folder.mkdir()
-    for name in ("data.npz", "run.sqlite.tmp", "run.sqlite.tmp-journal", "run.lock", ".results.csv.77.tmp"):
-        (folder / name).write_bytes(b"half")
-    with pytest.raises(InputError, match="there is none"):
-        RunStore.open(folder)
-    toy_store(folder).close()
+    for call in ("sync", "sha256", "place_new", "sync_directory"):
+        if (child := os.fork()) == 0:
+            monkeypatch.setattr(f"evonas.runs.directory.{call}", lambda *_: os._exit(7))
+            toy_store(folder, data=toy_data(), overwrite=call == "sync_directory")
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert (folder / "run.sqlite").exists() == (call == "sync_directory")
+    assert not (folder / "run.sqlite-journal").exists()
+    toy_store(folder, data=toy_data(), overwrite=True).close()
     RunStore.open(folder).close()
+    (folder / "run.sqlite").unlink()
+    with pytest.raises(InputError, match=r"must be new or empty, but .* holds ballast, data.npz"):
+        toy_store(folder, data=toy_data(), overwrite=True)
 
 
 OWN = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -16,6 +17,7 @@ import pytest
 from evonas.config import Budget, Settings
 from evonas.evaluation import Candidate, Evaluation, Origin, Status
 from evonas.runs import RunReader, RunStore
+from evonas.runs.files import temporary_in
 from evonas.runs.summaries import Counts
 from evonas.runs.weights import WeightFiles, weights_to_bytes
 from evonas.snapshot import Snapshot, snapshots_to_arrays
@@ -136,17 +138,20 @@ def test_changed_weights_are_refused(tmp_path: Path) -> None:
         files.get(name)
 
 
-def test_what_a_crash_left_is_collected(tmp_path: Path) -> None:
+def test_what_a_crash_left_is_collected_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with toy_store(folder) as store:
         fill(store, [1.0])
         (kept,) = (folder / "weights").iterdir()
-    left = [folder / "weights" / f"{'0' * 64}.npz", folder / "weights" / ".a.npz.1.tmp", folder / ".results.csv.1.tmp"]
-    for path in left:
-        path.write_bytes(b"left")
+    content = weights_to_bytes({"output/bias": np.zeros(1, np.float32)})
+    left = [folder / "weights" / f"{hashlib.sha256(content).hexdigest()}.npz", temporary_in(folder / "weights")]
+    left.append(temporary_in(folder))
+    others = [folder / "weights" / f"{'0' * 64}.npz", folder / "weights" / "mine.npz", folder / ".results.csv.1.tmp"]
+    for path in (*left, *others):
+        path.write_bytes(content)
     RunStore.open(folder).close()
     assert not any(path.exists() for path in left)
-    assert kept.exists()
+    assert all(path.exists() for path in (kept, *others))
 
 
 def snapshot(number: float) -> Snapshot:

@@ -1,0 +1,14 @@
+"""Text that came from data, on its way to a person: no sign in it moves a cursor, starts a line or hides another."""
+
+from __future__ import annotations
+
+__all__ = ["printable"]
+
+
+def printable(text: object) -> str:
+    r"""The text on one line, with every sign that is none to be seen as Python writes it.
+
+    >>> printable("a\x1b[2J\nb\u202e")
+    'a\\x1b[2J\\nb\\u202e'
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text))

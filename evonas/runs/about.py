@@ -1,0 +1,75 @@
+"""What a run says of itself, and of where its data came from: read as values of known types, never believed.
+
+References to files (`absolute`) and functions (`build`) are words for people here; who follows one checks it first.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, TypeAdapter
+from typing_extensions import TypedDict
+
+from evonas.data.prepared import Problem
+
+__all__ = ["PROBLEM", "SOURCE", "known_problem"]
+
+_Text = Annotated[str, Field(max_length=100_000, strict=True)]
+_Name = Annotated[str, Field(max_length=10_000, strict=True)]
+_Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", strict=True)]
+#: Wider networks are not trained; whoever counts the columns makes a list of them.
+_WIDEST = 1 << 24
+
+
+class _Build(TypedDict, total=False):
+    """See `evonas.building.Build.to_json`; of a search of the tuner's, its name alone."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    given: _Name
+    digest: _Digest
+    source: Annotated[str, Field(max_length=10_000_000, strict=True)]
+    trial: Annotated[bool, Field(strict=True)]
+
+
+class _NamedBuild(_Build):
+    name: _Name
+
+
+class _Source(TypedDict, total=False):
+    """See `evonas.runs.origin.origin_of`; a newer evonas may say more."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    path: _Name
+    absolute: _Name
+    bytes: Annotated[int, Field(ge=0, lt=1 << 63, strict=True)]
+    sha256: _Digest
+    target: _Name
+    direction: _Name
+    drop: Annotated[list[_Name], Field(max_length=1_000_000)]
+    build: _NamedBuild
+    trial: dict[str, Any]
+    space_class: _Name
+    initial: _Name
+    warm_start: _Name
+    transfer: _Name
+
+
+SOURCE: TypeAdapter[Any] = TypeAdapter(_Source)
+PROBLEM = TypeAdapter(Problem)
+
+
+def known_problem(value: dict[str, Any]) -> dict[str, Any]:
+    """The values of a problem, as they are, if they are of their types; empty where a run has none.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if value:
+        problem = PROBLEM.validate_python(value)
+        if not (0 < problem.num_features <= _WIDEST and 0 < problem.num_outputs <= _WIDEST):
+            raise ValueError(f"a problem of {problem.num_features} features and {problem.num_outputs} outputs")
+        if len(problem.views) not in (0, problem.num_features):
+            raise ValueError(f"{len(problem.views)} views of {problem.num_features} features")
+    return value
