@@ -56,7 +56,7 @@ class _Wrapped(BaseEstimator):  # type: ignore[misc]
         given = self._natively("predict", X)
         if given is None:
             given = np.asarray(self.model.predict(X, verbose=0))
-        return given[:, None] if given.ndim == 1 else given
+        return np.asarray(given[:, None] if given.ndim == 1 else given)
 
     def _natively(self, method: str, *arguments: Any) -> Any:
         """What a model that was trained natively gives without Keras, which would trace its graph for it; else None."""

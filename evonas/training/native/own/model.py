@@ -201,7 +201,7 @@ def _inputs(builder: Builder, blocks: list[int], widths: list[int]) -> dict[int,
 
 def _ending(graph: Graph) -> str:
     """The activation that the model ends in, where a loss may take it away."""
-    last = next((step.operation for step in graph.steps if step.target == graph.output), None)
+    last: Any = next((step.operation for step in graph.steps if step.target == graph.output), None)
     if type(last) in (keras.layers.Dense, keras.layers.Activation):
         kind = activation_name(last.activation)
         return kind if kind in ENDINGS else ""

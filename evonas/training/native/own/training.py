@@ -126,7 +126,7 @@ class OwnTraining:
         Raises:
             Stopped: it was told to stop.
         """
-        found = {
+        found: dict[str, Any] = {
             "order": order,
             "coefficients": self._lowered.rule.coefficients(self._iterations, self._steps),
             "train_curve": np.zeros(1),
