@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from types import GeneratorType
 from typing import Any
 
 from evonas.tuner.hyperparameters import HyperParameters
@@ -43,11 +44,21 @@ def discovered_in_fit(
 ) -> tuple[Hyperparameter, ...]:
     """What is known and what `fit(hp, model, *args, **kwargs)` asks for before it uses the model. Trains nothing."""
 
+    unread = [_unread(value) for value in args]
+    named = {name: _unread(value) for name, value in kwargs.items()} | {"callbacks": []}
+
     def ask(hp: Any) -> None:
         with suppress(Exception):
-            fit(hp, Probe(), *args, **{**kwargs, "callbacks": []})
+            fit(hp, Probe(), *unread, **named)
 
     return discovered(ask, known, calls=_CALLS_OF_FIT)
+
+
+def _unread(value: Any) -> Any:
+    """The value, with what reading would use up, or take long, replaced by what ends the call when it is read."""
+    if type(value) in (tuple, list) and len(value) <= 3:
+        return type(value)(map(_unread, value))
+    return Probe() if isinstance(value, GeneratorType) or hasattr(value, "as_numpy_iterator") else value
 
 
 def discovered(

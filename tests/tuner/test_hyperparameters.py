@@ -310,3 +310,14 @@ def test_entries_given_beforehand_stay_whatever_is_asked_for():
     coding = Coding(discovered(lambda hp: hp.Int("units", 1, 512), given.space, pinned=["units"]), None, {"units"})
     values = [coding.filled(coding.space.sample(np.random.default_rng(k)), 0).Int("units", 1, 512) for k in range(20)]
     assert all(8 <= value <= 16 for value in values)
+
+
+def test_nothing_is_read_to_find_what_a_fit_asks_for():
+    numbers = (number for number in range(9))
+
+    def fit(hp, model, data, callbacks=None):
+        hp.Boolean("augment")
+        next(data)
+
+    assert [each.name for each in discovered_in_fit(fit, (), [numbers], {})] == ["augment"]
+    assert next(numbers) == 0
