@@ -36,7 +36,7 @@ class _Commands(TyperGroup):
     """Turns what goes wrong in a command into one message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        from evonas.display.streams import say
+        from evonas.streams import say
 
         try:
             return super().invoke(ctx)
@@ -73,7 +73,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The command line of this process."""
-    from evonas.display.streams import flush_streams, steady_streams
+    from evonas.streams import flush_streams, steady_streams
 
     steady_streams()
     try:

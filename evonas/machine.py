@@ -8,8 +8,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 __all__ = ["core_share", "multiplications_a_second", "usable_cores"]
 
 #: Width of the matrices that are multiplied to see how fast that goes, and how often.
@@ -40,6 +38,7 @@ def core_share(threads: int) -> float:
 
 def multiplications_a_second() -> float:
     """Floating-point operations a second of one core that multiplies float32 matrices. Takes some ten milliseconds."""
+    import numpy as np  # here: a command that needs no speed needs no numpy
     from threadpoolctl import threadpool_limits
 
     matrix = np.full((_WIDTH, _WIDTH), 0.5, np.float32)

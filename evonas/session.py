@@ -16,7 +16,7 @@ from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
 from evonas.evolution import Generation, Progress, Stop
 from evonas.exporting import Exporter
-from evonas.finalists import OnRetraining, retrain_finalists
+from evonas.finalists import OnRetraining, Tester, retrain_finalists
 from evonas.interruption import Abandoned, Interruption
 from evonas.repair import repair_of
 from evonas.result import SearchResult
@@ -116,7 +116,8 @@ def run_session(
                 stopped = exported is None and listening.requested
                 timetable.note()
                 if not stopped:
-                    scores = SearchResult(store.directory).test_scores if build is None and store.best(1) else {}
+                    tested = build is None and isinstance(trainer, Tester) and bool(store.best(1))
+                    scores = SearchResult(store.directory).test_scores if tested else {}
                     listeners.on_end(store, exported, scores)
                     timetable.note()
     if stopped:

@@ -28,8 +28,12 @@ from tests.toy import RMSE, ToyEvaluator, ToySpace, ToyStreamingEvaluator, toy_s
 #: Where a run can be cut: SQL statements by their beginning, and calls, each before and after it.
 STATEMENTS = ("BEGIN", "INSERT INTO candidate", "INSERT INTO evaluation", "UPDATE evaluation", "UPDATE state", "COMMIT")
 STATEMENTS += ("INSERT INTO event", "INSERT INTO finals", "INSERT INTO retraining", "UPDATE retraining")
-CALLS = ("put", "remove", "fsync", "replace", "rename", "link")
-SEAMS = (*STATEMENTS, *(f"{when} {call}" for call in CALLS for when in ("before", "after")))
+CALLS = ("put", "remove", "fsync", "replace", "link")
+#: Those of a run by generations.
+SEAMS = (
+    *(each for each in STATEMENTS if "event" not in each),
+    *(f"{when} {call}" for call in CALLS for when in ("before", "after")),
+)
 
 
 class Trap:

@@ -127,16 +127,23 @@ def test_resume_refuses_other_settings_and_other_data(tmp_path: Path) -> None:
     evonas.resume(result.run_dir, generations=2, population=4, data=prepare_arrays(x, y, seed=0, numbers=NUMBERS))
 
 
-def test_signals_stop_the_search_in_good_order(tmp_path: Path) -> None:
+def test_signals_stop_the_search_in_good_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = table()
     straight = evonas.search(x, y, generations=4, population=4, out=tmp_path / "straight")
 
-    def stop(progress: Any) -> None:
-        if progress.evaluated == 7:
-            signal.raise_signal(signal.SIGTERM)
+    class Stopped(StubEvaluator):
+        given = 0
 
+        def evaluate(self, *arguments: Any) -> Iterator[Any]:
+            for part in super().evaluate(*arguments):
+                Stopped.given += 1
+                if Stopped.given == 7:
+                    signal.raise_signal(signal.SIGTERM)
+                yield part
+
+    monkeypatch.setattr(api, "_worker", Stopped)
     with pytest.raises(evonas.Interrupted, match=r"goes on with evonas\.resume") as caught:
-        evonas.search(x, y, generations=4, population=4, out=tmp_path / "run", on_part=stop)
+        evonas.search(x, y, generations=4, population=4, out=tmp_path / "run")
     assert (caught.value.exit_code, caught.value.run_dir) == (143, tmp_path / "run")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert evonas.load_run(tmp_path / "run").stop == "interrupted"

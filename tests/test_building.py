@@ -119,7 +119,10 @@ def test_another_function_is_refused(file, tmp_path):
     recorded = Build.of(file).to_json()
     check_build(Build.of(file), recorded, Path("run"))
     check_build(None, None, Path("run"))
-    with pytest.raises(InputError, match=r"build must be given again: the run run .* --build .*net.py:build_model"):
+    with pytest.raises(
+        InputError,
+        match=r"build must be given again: the run run .* named 'build_model' .* --build FILE.py:build_model",
+    ):
         check_build(None, recorded, Path("run"))
     with pytest.raises(InputError, match="build must not be given"):
         check_build(Build.of(file), None, Path("run"))

@@ -46,7 +46,7 @@ def test_everything_that_is_imported_is_declared():
     for package in ("genomes", "evonas"):
         for path, name in foreign(package):
             module = name.partition(".")[0]
-            assert DISTRIBUTIONS.get(module, module).lower() in known, f"{path}: {module}"
+            assert DISTRIBUTIONS.get(module, module).lower().replace("_", "-") in known, f"{path}: {module}"
 
 
 def test_nothing_private_of_other_packages_is_imported():

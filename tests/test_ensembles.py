@@ -26,7 +26,7 @@ def noisy(task: str, count: int, seed: int = 0) -> tuple[Any, list[Any]]:
     elif task == "binary":
         right = 2 * y - 1
     else:
-        right = 2 * np.eye(3)[y] - 1
+        right = 2 * np.eye(7)[y] - 1
     return y, [right + rng.normal(size=right.shape) for _ in range(count)]
 
 

@@ -143,7 +143,7 @@ def test_the_command_line_shows_them() -> None:
     assert "Finalists: training the best networks again, 9 times in all" in command(*run, "--out", "run").output
     status = command("status", "run").output
     assert "Finalists, trained again from 3 other seeds" in status
-    assert max(map(len, status.splitlines())) <= 100
+    assert max(map(len, status.splitlines())) <= 100, max(status.splitlines(), key=len)
     finalists = json.loads(command("status", "run", "--json").output)["finalists"]
     assert len(finalists) == 3
     assert all(len(each["scores"]) == 3 for each in finalists)

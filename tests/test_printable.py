@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from evonas.display import words
 from evonas.display.displays import Plain
-from evonas.display.streams import say
 from evonas.printable import printable
 from evonas.runs import RunReader, RunStore
 from evonas.runs.rows import update
+from evonas.streams import say
 from tests.runs.cases import candidates
 from tests.toy import ToySpace, toy_store
 

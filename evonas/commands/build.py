@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from evonas.commands.options import AsJson, option
-from evonas.display.streams import say
 from evonas.printable import printable
+from evonas.streams import say
 
 __all__ = ["build"]
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from evonas.commands.options import AsJson, BuildOption, RunDir, option
-from evonas.display.streams import say
 from evonas.printable import printable
+from evonas.streams import say
 from evonas.training.deployment import FORMATS
 from genomes.errors import InputError
 

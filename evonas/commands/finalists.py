@@ -34,8 +34,8 @@ def finalists(
     from evonas import api
     from evonas.baseline import baseline_lines, baseline_values, random_baseline_of
     from evonas.display import words
-    from evonas.display.streams import say
     from evonas.runs.reader import RunReader
+    from evonas.streams import say
 
     def tell(done: int, planned: int) -> None:
         print(f"{done} of {planned} trainings done", file=sys.stderr, flush=True)

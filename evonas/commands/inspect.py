@@ -34,8 +34,8 @@ from evonas.commands.options import (
     roles_of,
 )
 from evonas.devices import TRAINERS, chosen_trainer
-from evonas.display.streams import say
 from evonas.printable import printable
+from evonas.streams import say
 
 if TYPE_CHECKING:
     from evonas.data.columns import ColumnPlan

@@ -11,12 +11,12 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from evonas.config import Budget
 from evonas.display import words
 from evonas.display.pace import Pace
-from evonas.display.streams import say
 from evonas.evolution import Generation, Progress
 from evonas.interruption import Interruption
 from evonas.objective import Objective
 from evonas.printable import printable
 from evonas.runs.reader import RunReader
+from evonas.streams import say
 
 if TYPE_CHECKING:
     from evonas.training.deployment import Exported

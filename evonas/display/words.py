@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Budget
@@ -211,8 +212,8 @@ def summary_lines(run: RunReader) -> list[str]:
 
 def _summary_lines(run: RunReader) -> list[str]:
     spent = f"{_count(run.generations, 'generation')}, {_count(run.evaluated, 'network')} trained"
-    by = f" by the {run.settings.trainer} trainer{_turn(run)}" if run.settings.trainer in TRAINERS else ""
-    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}{by}", _split(run)]
+    by = f"; {run.settings.trainer} trainer{_turn(run)}" if run.settings.trainer in TRAINERS else ""
+    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}", f"{_split(run)}{by}"]
     if run.infeasible:
         lines.append(f"{_count(run.infeasible, 'network')} over the limits, not trained")
     if (ways := trained(record.evaluation for record in run.records())).total:
@@ -230,7 +231,7 @@ def _summary_lines(run: RunReader) -> list[str]:
         "",
         f"Best network, of generation {best.generation + 1}, with {best.evaluation.parameters:,} parameters:",
         *(f"  {line}" for line in drawing[:-1]),
-        f"  {how}",
+        *wrap(how, 98, initial_indent="  ", subsequent_indent="  "),
         "",
         f"Validation: {scores}",
         *finalist_lines(run),

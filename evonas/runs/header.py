@@ -95,7 +95,7 @@ def check_journal(path: Path) -> None:
             f"{journal} must be a journal of evonas's, but it names another file, which SQLite would delete: the "
             "directory is not as evonas left it; nothing was changed"
         )
-    if not header.startswith(_JOURNAL) and header.strip(b"\0"):
+    if not header.startswith(_JOURNAL) and header.strip(b"\0") and not _is_begun(header):
         raise InputError(
             f"{journal} must be a journal of evonas's, but another program wrote it, and SQLite would delete it: move "
             "it away"
@@ -108,6 +108,14 @@ def check_journal(path: Path) -> None:
             f"{journal} must be the journal of {path.name}, but it is of a database of {pages:,} pages: restore the "
             "run from a copy; nothing was changed"
         )
+
+
+def _is_begun(header: bytes) -> bool:
+    """Whether the header is as SQLite leaves it until a journal is synchronised: without its first 12 bytes."""
+    if len(header) < 28 or header[:12].strip(b"\0"):
+        return False
+    sector, size = struct.unpack(">II", header[20:28])
+    return all(512 <= value <= 65536 and value & (value - 1) == 0 for value in (sector, size))
 
 
 def copied(source: Path, target: Path) -> None:

