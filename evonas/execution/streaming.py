@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.execution.child import Limits, WorkerDied, WorkerError, WorkerProcess
 from evonas.execution.messages import Give, Open, Opened, Part
-from evonas.snapshot import Start
-from evonas.training.trainer import TrainingTask
+
+if TYPE_CHECKING:
+    from evonas.snapshot import Start
+    from evonas.training.trainer import TrainingTask
 
 __all__ = ["WorkerStream"]
 
