@@ -108,6 +108,7 @@ def run_session(
                             on_part=listeners.on_finalists,
                             timetable=timetable,
                         )
+                scores = {} if stopped or build is not None else _test_scores(store, space, trainer)
             finally:
                 trainer.close()
             timetable.note()
@@ -116,13 +117,24 @@ def run_session(
                 stopped = exported is None and listening.requested
                 timetable.note()
                 if not stopped:
-                    tested = build is None and isinstance(trainer, Tester) and bool(store.best(1))
-                    scores = SearchResult(store.directory).test_scores if tested else {}
                     listeners.on_end(store, exported, scores)
                     timetable.note()
     if stopped:
         raise Interrupted(store.directory, listening.exit_code)
     return SearchResult(store.directory, build, writes=True)
+
+
+def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator) -> dict[str, float]:
+    """Scores of the best network on the test split; empty where there is none, or no time for it."""
+    if not isinstance(trainer, Tester) or not store.best(1):
+        return {}
+    record = store.ranked(1)
+    if record.weights is None:
+        return {}
+    try:
+        return trainer.test(space.genome_from_json(record.genome), store.weights(record))
+    except Abandoned:
+        return {}
 
 
 def _aside(listeners: Listeners, listening: Interruption) -> Listeners:

@@ -48,6 +48,10 @@ class _Wrapped(BaseEstimator):  # type: ignore[misc]
         """The target as the model's loss takes it."""
         return y
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what trained it natively: the model has all that it learned."""
+        return {**super().__getstate__(), "_lowered": None}
+
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
