@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from evonas.config import Budget
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from evonas.training.deployment import Exported
 
 __all__ = ["Display", "Events", "Plain", "Several", "make_display"]
+
+_NONE: Mapping[str, float] = MappingProxyType({})
 
 
 class Display(Protocol):
@@ -42,7 +45,7 @@ class Display(Protocol):
     def pause(self) -> None:
         """The search has ended, in whatever way: other output may follow. May come without a start, and twice."""
 
-    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float]) -> None:
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
         """The run's outcome; the best network as a file, if one was written, and its scores on the test split."""
 
 
@@ -101,7 +104,7 @@ class Plain:
     def pause(self) -> None:
         pass
 
-    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float]) -> None:
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
         lines = [] if self._quiet else [""]
         lines += words.summary_lines(run)
         if exported is not None:
@@ -179,7 +182,7 @@ class Events:
     def pause(self) -> None:
         pass
 
-    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float]) -> None:
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
         found = words.exported_values(exported)
         if exported is None and test_scores:
             found |= {"validation_scores": dict(run.ranked(1).evaluation.scores), "test_scores": dict(test_scores)}
@@ -218,6 +221,6 @@ class Several:
         for display in self._displays:
             display.pause()
 
-    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float]) -> None:
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
         for display in self._displays:
             display.finish(run, exported, test_scores)

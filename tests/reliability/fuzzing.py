@@ -25,7 +25,7 @@ import numpy as np
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
 from evonas.display import words
-from evonas.evolution import _restore
+from evonas.evolution import restore
 from evonas.objective import Objective
 from evonas.runs import RunReader
 from evonas.runs.rows import sealed
@@ -263,7 +263,7 @@ def run_directories(folder: str, seed: int, count: int, source: str) -> int:
                 run.settings.strategy, space, objective=Objective("rmse", "min"), settings=run.settings
             )
             held: Any = run
-            _restore(strategy, held)
+            restore(strategy, held)
 
     return _each(folder, count, read)
 
