@@ -63,7 +63,8 @@ def test_a_randomised_search_becomes_an_evolved_one(tmp_path):
     )
     assert search.score(X, Y) == pytest.approx(-np.mean((search.predict(X) - Y) ** 2), rel=1e-3)
     assert len(search.history_["val_loss"]) == 2
-    assert np.array_equal(pickle.loads(pickle.dumps(search)).predict(X), search.predict(X))
+    # The copy predicts by Keras, the original by the kernels that trained it.
+    np.testing.assert_allclose(pickle.loads(pickle.dumps(search)).predict(X), search.predict(X), rtol=1e-5, atol=1e-6)
 
     again = clone(search).fit(X, Y, **fitting)  # the run is there: nothing is searched again
     assert again.best_params_ == search.best_params_
