@@ -99,8 +99,8 @@ def test_the_clock_is_set_a_day_forward_and_back(runs: Runs, row: Row, server: F
         runs.finish(directory)
         runs.shut(directory)
 
-        # 1.5 s, then to 3 s in all, while the clock jumps; the space holds more networks than that tries.
-        for shift, seconds, more in ((DAY, 1.5, 1.5), (-DAY, 3.0, 1.5)):
+        # 0.6 s, then to 1.2 s in all, while the clock jumps; the space holds more networks than that tries.
+        for shift, seconds, more in ((DAY, 0.6, 0.6), (-DAY, 1.2, 0.6)):
             process = server.start("tests.reliability.small:main", directory, 0.05, seconds)
             time.sleep(0.3)
             clock.set(shift)
