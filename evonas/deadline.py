@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,7 +137,7 @@ class Timetable:
         self._part, self._part_began = "rest", 0.0
         self._retraining: float | None = None
         self._is_first, self._has_network = True, False
-        self._asking = 0.0
+        self._asked: deque[float] = deque(maxlen=2)
         self._results, self._trained, self._since, self._trained_in = 0, 0.0, 0.0, 0.0
 
     @property
@@ -184,8 +185,14 @@ class Timetable:
 
     @property
     def is_too_late_to_ask(self) -> bool:
-        """Whether the search would be over before a strategy has answered, which nothing can interrupt."""
-        return self.bound < math.inf and self.left - self._asking <= self._for_what_follows()
+        """Whether a strategy would answer too long after the search is over; nothing can interrupt it.
+
+        The shorter of its last two answers counts, since one of them may have imported what it needs; and half of what
+        a run may be late is for it, so that quick answers end no search early.
+        """
+        if self.bound == math.inf:
+            return False
+        return self.left - min(self._asked, default=0.0) + 0.5 * self._late <= self._for_what_follows()
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -194,7 +201,7 @@ class Timetable:
         try:
             yield
         finally:
-            self._asking = time.monotonic() - began
+            self._asked.append(time.monotonic() - began)
 
     def begin_training(self) -> None:
         """Told before an evaluator is given candidates, for what is measured of it."""
@@ -262,4 +269,8 @@ class Timetable:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left, nor what a run may take longer than it was told to."""
-        return self.left <= -max(_LATE_SECONDS, _LATE_SHARE * self.bound)
+        return self.left <= -self._late
+
+    @property
+    def _late(self) -> float:
+        return max(_LATE_SECONDS, _LATE_SHARE * self.bound)

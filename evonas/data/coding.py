@@ -131,8 +131,12 @@ def _notation(preparation: Preparation, column: str) -> dict[str, Any]:
 
 
 def missing_texts(coding: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Cells of a CSV file that mean "no value" to evonas; those that are a value of some column are left out."""
-    values = {value for each in coding if each["kind"] == "text" for value in each.get("values", ())}
+    """Cells of a CSV file that mean "no value" to evonas; those that are a value of some column are left out.
+
+    A column of which only the presence counts lists all of them, which makes none of them a value.
+    """
+    lists = [set(each.get("values", ())) for each in coding if each["kind"] == "text"]
+    values = {value for each in lists if not each >= MISSING for value in each}
     return sorted(MISSING - values | {""})
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from evonas.runs.files import sync_directory, write_new
 
@@ -12,14 +14,25 @@ __all__ = ["BALLAST", "is_ballast", "load_ballast", "release_ballast"]
 
 BALLAST = "ballast"
 _BYTES = 256 * 1024
+#: Bytes that are written at a time: where a write fails for lack of room, less of it may still fit.
+_STEP = 4096
 _HEADER = b"Room that evonas keeps for its last commit when the disk is full.\n"
 
 
 def load_ballast(directory: Path) -> None:
-    """Takes the room, unless it is taken, or there is none, or the name is somebody else's."""
+    """Takes the room, or what there is of it, unless it is taken, or the name is somebody else's."""
     with suppress(OSError):
-        # Written, not only reserved: some file systems reserve nothing, and none may compress it away.
-        write_new(directory / BALLAST, lambda file: file.write(_HEADER + os.urandom(_BYTES - len(_HEADER))))
+        write_new(directory / BALLAST, _fill)
+
+
+def _fill(file: BinaryIO) -> None:
+    # Written, not only reserved: some file systems reserve nothing, and none may compress it away.
+    if os.write(file.fileno(), _HEADER) < len(_HEADER):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    left = _BYTES - len(_HEADER)
+    with suppress(OSError):
+        while left:
+            left -= os.write(file.fileno(), os.urandom(min(left, _STEP)))
 
 
 def is_ballast(path: Path) -> bool:

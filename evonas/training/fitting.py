@@ -54,10 +54,15 @@ class Fitting(Protocol):
 
 
 def values_of(variables: Iterable[Any]) -> dict[str, Any]:
-    """Copies of the values, by number and name: names alone may occur twice."""
+    """Copies of the values, by number and path: names alone may occur twice, and weights are inherited by the path."""
+    return named_values((each, keras.ops.convert_to_numpy(each.value).copy()) for each in variables)
+
+
+def _state_values(variables: Iterable[Any]) -> dict[str, Any]:
+    """As `values_of`, by number and name: the paths of what an optimizer holds number the models of the process."""
     return {
-        f"{place:04d}/{variable.name}": keras.ops.convert_to_numpy(variable.value).copy()
-        for place, variable in enumerate(variables)
+        f"{place:04d}/{each.name}": keras.ops.convert_to_numpy(each.value).copy()
+        for place, each in enumerate(variables)
     }
 
 
@@ -82,7 +87,7 @@ def assign(variables: Iterable[Any], values: Weights) -> None:
 
 def state_of(model: keras.Model, weights: Weights) -> State:
     """The state of a compiled model whose weights these are."""
-    return weights, values_of(_moments(model)), values_of(_random(model))
+    return weights, _state_values(_moments(model)), _state_values(_random(model))
 
 
 def restore(model: keras.Model, snapshot: Snapshot, moments: bool = True) -> None:
