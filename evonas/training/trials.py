@@ -6,10 +6,12 @@ traceback goes to the worker's log; only an `InputError`, a mistake that no geno
 
 from __future__ import annotations
 
+import queue
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -22,11 +24,14 @@ from evonas.training.native.trainer import usable_cores
 from evonas.training.native.training import Stopped
 from evonas.training.own import genes_of
 from evonas.training.single import out_of_memory
-from evonas.training.trainer import TrainingTask
+from evonas.training.trainer import Source, TrainingTask
 from evonas.training.ways import Turns, Way, using
 from genomes.errors import InputError
 
 __all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback"]
+
+#: For which a result is waited.
+_MOMENT_SECONDS = 0.1
 
 Headway = Callable[[], None]
 
@@ -75,24 +80,40 @@ class TrialTrainer:
     ) -> Iterator[Mapping[int, Evaluation]]:
         """See `Trainer.train`."""
         waiting = [(position, task) for position, task in enumerate(tasks) if position not in done]
-        if min(self._threads, len(waiting)) > 1:
-            yield from self._together(waiting)
-            return
-        for position, task in waiting:
-            yield {position: self._evaluation(task, None)}
+        given, left = iter(waiting), len(waiting)
+        with closing(self.stream(lambda: next(given, None))) as parts:
+            while left:
+                part = next(parts)
+                left -= len(part)
+                yield part
 
-    def _together(self, waiting: Sequence[tuple[int, TrainingTask]]) -> Iterator[Mapping[int, Evaluation]]:
+    @property
+    def threads(self) -> int:
+        """Trials at a time."""
+        return self._threads
+
+    def stream(self, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
+        """See `StreamingTrainer.stream`."""
+        if self._threads == 1:
+            while True:
+                given = source()
+                yield {} if given is None else {given[0]: self._evaluation(given[1], None)}
+        yield from self._together(source)
+
+    def _together(self, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
         """Some trials at a time, each in a thread. Who uses Keras, or takes a result, has the turn."""
-        turns, pool = Turns(), Pool(min(self._threads, len(waiting)))
+        turns, pool, out = Turns(), Pool(self._threads), 0
         try:
-            for position, task in waiting:
-                pool.submit(position, partial(self._in_turn, task, turns))
-            for _ in waiting:
-                position, found, error = pool.results.get()
+            while True:
+                while out < self._threads and (given := source()) is not None:
+                    pool.submit(given[0], partial(self._in_turn, given[1], turns))
+                    out += 1
+                position, found, error = _next(pool)
+                out -= position is not None
                 if error is not None:
                     raise error
                 with turns.lock:
-                    yield {position: found}
+                    yield {} if position is None else {position: found}
         finally:
             turns.cancel()
             pool.close()
@@ -127,6 +148,14 @@ class TrialTrainer:
         if turns is not None and turns.cancelled:
             raise Stopped
         self._headway()
+
+
+def _next(pool: Pool) -> tuple[int | None, Any, BaseException | None]:
+    """The next trial that has ended; none where none does for a moment."""
+    try:
+        return pool.results.get(timeout=_MOMENT_SECONDS)
+    except queue.Empty:
+        return None, None, None
 
 
 def _short(error: Exception) -> str:
