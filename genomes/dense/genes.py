@@ -11,7 +11,7 @@ from genomes.domains import Value
 from genomes.values import Kind, Whole
 from genomes.vocabulary import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
 
-__all__ = ["NETWORK_GENES", "SETTINGS", "TRAINING_GENES", "gene_of", "is_active", "with_gene"]
+__all__ = ["NETWORK_GENES", "SETTINGS", "TRAINING_GENES", "gene_of", "is_active", "with_gene", "with_genes"]
 
 #: Genes of the [network] table of a space, and what they may hold.
 NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
@@ -40,6 +40,13 @@ def with_gene(genome: DenseGenome, name: str, value: Value) -> DenseGenome:
     if name in TRAINING_GENES:
         return replace(genome, training=replace(genome.training, **{name: value}))
     return replace(genome, **{name: value})
+
+
+def with_genes(genome: DenseGenome, values: Mapping[str, Value]) -> DenseGenome:
+    """The genome with other values of some of `SETTINGS`, at the cost of one copy."""
+    inner = {name: value for name, value in values.items() if name in TRAINING_GENES}
+    outer = {name: value for name, value in values.items() if name not in TRAINING_GENES}
+    return replace(genome, training=replace(genome.training, **inner), **outer)
 
 
 def is_active(genome: DenseGenome, name: str) -> bool:

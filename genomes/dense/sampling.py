@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genomes.dense.genes import SETTINGS, gene_of, with_gene
+from genomes.dense.genes import SETTINGS, gene_of, with_genes
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.wiring import chain, missing_edges, rewired
 from genomes.domains import Choice, Domain, Value
@@ -36,9 +36,7 @@ def sample(space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
             source, node = missing[k]
             wires[node - 1].add(source)
     genome = rewired(DenseGenome((), (0,)), layers, wires)
-    for name in SETTINGS:
-        genome = with_gene(genome, name, space.domain(name).sample(rng))
-    return genome
+    return with_genes(genome, {name: space.domain(name).sample(rng) for name in SETTINGS})
 
 
 def typical(space: DenseSpace) -> DenseGenome:
@@ -49,9 +47,7 @@ def typical(space: DenseSpace) -> DenseGenome:
     count, units = int(_middle(space.domain("layers"))), int(_middle(space.domain("units")))
     activation = str(_nearest(space.domain("activation"), "relu"))
     genome = rewired(DenseGenome((), (0,)), [Layer(units, activation, sources=())] * count, chain(count))
-    for name in SETTINGS:
-        genome = with_gene(genome, name, _nearest(space.domain(name), gene_of(genome, name)))
-    return genome
+    return with_genes(genome, {name: _nearest(space.domain(name), gene_of(genome, name)) for name in SETTINGS})
 
 
 def _nearest(domain: Domain, value: Value) -> Value:

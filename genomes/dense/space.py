@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from genomes.architecture import digest
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
-from genomes.dense.features import features
+from genomes.dense.features import Features
 from genomes.dense.genes import NETWORK_GENES, SETTINGS, TRAINING_GENES, gene_of, with_gene
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
@@ -107,10 +107,20 @@ class DenseSpace:
 
     def domain(self, gene: str) -> Domain:
         """The domain of a gene."""
-        return cast("Domain", getattr(self, gene))
+        domain: Domain = getattr(self, gene)
+        return domain
 
     def is_free(self, gene: str) -> bool:
         """Whether a search can change anything with this gene."""
+        return gene in self._free
+
+    @cached_property
+    def _free(self) -> frozenset[str]:
+        return frozenset(
+            gene for gene in (*NETWORK_GENES, *TRAINING_GENES, "skip_connections") if self._finds_free(gene)
+        )
+
+    def _finds_free(self, gene: str) -> bool:
         if gene == "weight_decay" and not self.domain("optimizer").contains("adamw"):
             return False
         if gene in ("units", "activation", "skip_connections", "dropout", "normalization") and not self.max_layers:
@@ -202,7 +212,11 @@ class DenseSpace:
 
     def features(self, genome: DenseGenome) -> NDArray[np.float64]:
         """The genome as numbers in [0, 1], shape `(num_features,)`; see `genomes.dense.features`."""
-        return features(self, genome)
+        return self._features(genome)
+
+    @cached_property
+    def _features(self) -> Features:
+        return Features(self)
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
