@@ -7,7 +7,7 @@ import numpy as np
 from evonas.training.forward import ACTIVATIONS as FUNCTIONS
 from evonas.training.native.instructions import ACTIVATIONS
 
-__all__ = ["LOSSES", "OPERATIONS", "Pass", "keep_mask", "outputs_of", "step_loss"]
+__all__ = ["LOSSES", "MORE", "OPERATIONS", "Pass", "keep_mask", "outputs_of", "step_loss"]
 
 
 class Pass:
@@ -19,8 +19,10 @@ class Pass:
         self.penalty, self.tensors = 0.0, {program.input.start: np.asarray(x, np.float64)}
         for instruction in program.instructions:
             at = instruction.integers
-            made = OPERATIONS[instruction.operation](self, self.tensors[at["source"]], **instruction.reals, **at)
-            self.tensors[at["target"]] = made
+            source = self.tensors.get(at.get("source"))
+            made = OPERATIONS[instruction.operation](self, source, **instruction.reals, **at)
+            if made is not None:
+                self.tensors[at["target"]] = made
 
     def vector(self, start, size):
         return self.weights[start : start + size]
@@ -36,7 +38,24 @@ def dense(run, x, inputs, units, target, kernel, bias, add, l2, **_):
 def activation(run, x, kind, slope, **_):
     if ACTIVATIONS[kind] == "leaky_relu":
         return np.where(x > 0, x, np.float32(slope).astype(float) * x)
-    return FUNCTIONS[ACTIVATIONS[kind]](x)
+    return (FUNCTIONS | MORE)[ACTIVATIONS[kind]](x)
+
+
+def softplus(x):
+    return np.logaddexp(0, x)
+
+
+#: Activations that only a user's own models have.
+MORE = {
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
+    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+    "softplus": softplus,
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "exponential": np.exp,
+    "mish": lambda x: x * np.tanh(softplus(x)),
+    "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+}
 
 
 def batch_norm(run, x, width, gamma, beta, statistics, epsilon, **_):
@@ -61,6 +80,23 @@ def scale(run, x, width, scale, **_):
     return x * run.vector(scale, width)
 
 
+def copy(run, x, source_column, target, target_width, target_column, width, add, factor, **_):
+    made = run.tensors.get(target, np.zeros((len(x), target_width))).copy()
+    part = np.float32(factor).astype(float) * x[:, source_column : source_column + width]
+    made[:, target_column : target_column + width] = part + add * made[:, target_column : target_column + width]
+    return made
+
+
+def softmax(run, x, **_):
+    shares = np.exp(x - x.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def penalty(run, x, weights, size, l1, l2, **_):
+    penalized = run.vector(weights, size)
+    run.penalty += np.float32(l1) * np.abs(penalized).sum() + np.float32(l2) * (penalized**2).sum()
+
+
 OPERATIONS = {
     "dense": dense,
     "activation": activation,
@@ -68,6 +104,9 @@ OPERATIONS = {
     "layer_norm": layer_norm,
     "dropout": dropout,
     "scale": scale,
+    "copy": copy,
+    "softmax": softmax,
+    "penalty": penalty,
 }
 
 
@@ -98,6 +137,8 @@ LOSSES = {
     "huber": lambda z, y: np.where(abs(z - y) <= 1, 0.5 * (z - y) ** 2, abs(z - y) - 0.5).mean(axis=1),
     "binary": lambda z, y: (np.logaddexp(0, z) - z * y).mean(axis=1),
     "multiclass": _multiclass,
+    "categorical": lambda z, y: -(y * np.log(softmax(None, z))).sum(axis=1),
+    "log_cosh": lambda z, y: (np.logaddexp(z - y, y - z) - np.log(2)).mean(axis=1),
 }
 
 
