@@ -77,9 +77,9 @@ class _Product:
             (rows, vectors, masked): tile_kernel(
                 module, f"{NAME}_{rows}_{vectors}{'_cut' * masked}", tile.lanes, rows, vectors, masked
             )
-            for rows in range(1, tile.rows + 1)
             for vectors in (1, 2)
             for masked in (False, True)
+            for rows in range(1, self._height(vectors, masked) + 1)
         }
         self._copies = {
             (vectors, masked): copy_kernel(
@@ -93,23 +93,41 @@ class _Product:
         self._builder = ir.IRBuilder(function.append_basic_block("entry"))
 
     def build(self) -> None:
-        """All columns of C: as many pairs of vectors as there are, then one or two that may be cut."""
+        """All columns of C: as many pairs of vectors as there are, then one or two vectors.
+
+        These begin early enough to end with C, and compute some columns again: cut stores take many times as long as
+        whole ones. They are cut where C has too few columns, or holds what is added to.
+        """
         builder, lanes, n = self._builder, self._tile.lanes, self._args["n"]
         self._buffer = builder.alloca(_F32, (PANEL + lanes) * 2 * lanes)
         self._buffer.align = 64
         self._place, self._distance = builder.alloca(_POINTER), builder.alloca(_I64)
         whole = builder.mul(builder.sdiv(n, _int(2 * lanes)), _int(2 * lanes))
-        _loop(builder, _int(0), whole, _int(2 * lanes), lambda column: self._panel(column, 2, _int(0), False))
         left = builder.sub(n, whole)
-        for vectors in (1, 2):
-            above, upto = _int((vectors - 1) * lanes), _int(vectors * lanes)
-            inside = builder.icmp_signed("<", left, upto)
-            with builder.if_then(builder.and_(builder.icmp_signed(">", left, above), inside)):
-                self._panel(whole, vectors, builder.sub(left, above), True)
-            if vectors == 1:
-                with builder.if_then(builder.icmp_signed("==", left, upto)):
-                    self._panel(whole, vectors, _int(0), False)
+        adds = builder.icmp_signed("==", self._args["mode"], _int(ACCUMULATE))
+        few = {vectors: builder.icmp_signed("<", n, _int(vectors * lanes)) for vectors in (1, 2)}
+        cut = {vectors: builder.or_(adds, few[vectors]) for vectors in (1, 2)}
+        two, one = builder.icmp_signed(">", left, _int(lanes)), builder.icmp_signed(">", left, _int(0))
+        one = builder.and_(one, builder.not_(two))
+        last = builder.sub(n, _int(2 * lanes))
+        end = builder.select(builder.and_(two, builder.not_(cut[2])), n, whole)
+
+        def pair(column: Any) -> None:
+            self._panel(builder.select(builder.icmp_signed("<", column, last), column, last), 2, _int(0), False)
+
+        _loop(builder, _int(0), end, _int(2 * lanes), pair)
+        with builder.if_then(builder.and_(two, cut[2])):
+            self._panel(whole, 2, builder.sub(left, _int(lanes)), True)
+        cut_one = builder.and_(cut[1], builder.icmp_signed("<", left, _int(lanes)))
+        with builder.if_then(builder.and_(one, cut_one)):
+            self._panel(whole, 1, left, True)
+        with builder.if_then(builder.and_(one, builder.not_(cut_one))):
+            self._panel(builder.sub(n, _int(lanes)), 1, _int(0), False)
         builder.ret_void()
+
+    def _height(self, vectors: int, masked: bool) -> int:
+        """Rows of a tile. One vector of columns in twice as many rows takes as many sums as two."""
+        return self._tile.rows * (2 if vectors == 1 and not masked else 1)
 
     def _panel(self, column: Any, vectors: int, tail: Any, masked: bool) -> None:
         """All rows of C in up to two vectors of columns."""
@@ -156,7 +174,7 @@ class _Product:
         self, a: Any, b: Any, b_row: Any, column: Any, depth: Any, mode: Any, vectors: int, tail: Any, masked: bool
     ) -> None:
         """Tiles of nearly equal height, one below the other."""
-        builder, args, height = self._builder, self._args, self._tile.rows
+        builder, args, height = self._builder, self._args, self._height(vectors, masked)
         count = builder.sdiv(builder.add(args["m"], _int(height - 1)), _int(height))
         low, rest = builder.sdiv(args["m"], count), builder.srem(args["m"], count)
         c = builder.gep(args["c"], [column])
