@@ -1,9 +1,14 @@
 """No test is timed: the deadlines of Hypothesis would fail on a machine that is busy."""
 
 import gc
+import os
 
-import pytest
-from hypothesis import settings
+# Before numpy is loaded, here and in the processes that tests start. The matrices are small, and several processes
+# share the machine: threads of OpenBLAS that wait for one another then take three times the time of one alone.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

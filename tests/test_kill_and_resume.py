@@ -157,7 +157,9 @@ def wait_until_training(process: Process) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_first_signal_lets_the_part_finish(start: Start, tmp_path: Path, expected: str, number: int, code: int) -> None:
+def test_the_first_signal_lets_the_part_finish(
+    start: Start, tmp_path: Path, expected: str, number: int, code: int
+) -> None:
     process = start(tmp_path / "run", 0.5)
     wait_until_training(process)
     process.kill(number)
