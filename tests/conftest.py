@@ -7,8 +7,8 @@ import os
 # share the machine: threads of OpenBLAS that wait for one another then take three times the time of one alone.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
+import pytest
+from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

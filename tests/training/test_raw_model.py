@@ -257,7 +257,9 @@ ODD = [
 # fmt: on
 
 
-@pytest.mark.parametrize("format", ["", "d/m/Y", "m/d/Y", "d.m.y", "dbY"])
+@pytest.mark.parametrize(
+    "format", ["", "dbY", *(pytest.param(form, marks=pytest.mark.soak) for form in ("d/m/Y", "m/d/Y", "d.m.y"))]
+)
 def test_odd_cells_are_the_same_dates_as_in_the_preparation(format):
     import keras
 

@@ -62,5 +62,5 @@ def the_default_at_once(cases: str | None = None, all_of: Sequence[Any] = (), so
             values = case if cases and "," in cases else [case] if cases else []
             rows.append(pytest.param(name, *values, marks=marks))
     return pytest.mark.parametrize(
-        ["name", *(cases.replace(" ", "").split(",") if cases else [])], rows, indirect=["name"], scope="module"
+        ("name", *(cases.replace(" ", "").split(",") if cases else [])), rows, indirect=["name"], scope="module"
     )
