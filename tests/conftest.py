@@ -1,6 +1,11 @@
 """No test is timed: the deadlines of Hypothesis would fail on a machine that is busy."""
 
 import gc
+import os
+
+# Before numpy is loaded, here and in the processes that tests start. The matrices are small, and several processes
+# share the machine: threads of OpenBLAS that wait for one another then take three times the time of one alone.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings

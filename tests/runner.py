@@ -98,7 +98,11 @@ def main(directory: Path, generations: int, sleep_seconds: float, trap: Trap | N
         return 0 if finished else interruption.exit_code
 
 
-if __name__ == "__main__":
-    given = sys.argv[1:]
+def run(given: list[str]) -> int:
+    """As the command line says."""
     seam = Trap(given[3], int(given[4])) if len(given) > 4 else None
-    sys.exit(main(Path(given[0]), int(given[1]), float(given[2]), seam, float(os.environ.get("GRACE_SECONDS", "8"))))
+    return main(Path(given[0]), int(given[1]), float(given[2]), seam, float(os.environ.get("GRACE_SECONDS", "8")))
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

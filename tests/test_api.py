@@ -208,7 +208,10 @@ def test_a_strategy_for_a_loop_of_ones_own() -> None:
 
 
 @pytest.mark.keras
-@pytest.mark.parametrize("trainer", ["population", pytest.param("single", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "trainer",
+    ["native", pytest.param("population", marks=pytest.mark.soak), pytest.param("single", marks=pytest.mark.soak)],
+)
 def test_real_networks_are_resumed_to_the_same_bits(tmp_path: Path, trainer: str) -> None:
     x, y = table(80)
     space = DenseSpace(layers=Range(1, 2), units=Range(4, 8))

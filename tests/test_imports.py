@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import subprocess
@@ -89,6 +90,7 @@ def test_the_loop_joins_its_parts_through_protocols() -> None:
     assert not loaded(modules, "evonas.training", "evonas.execution", "evonas.cli", "deap", *HEAVY)
 
 
+@functools.cache
 def imports_of(path: Path) -> set[str]:
     """First words of what a file imports, wherever in it."""
     found: set[str] = set()

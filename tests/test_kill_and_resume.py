@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from evonas.runs import RunReader
+from tests.reliability.forkserver import ROOT, ForkServer, Process
 from tests.runner import SEAMS
 
-ROOT = Path(__file__).parents[1]
 GENERATIONS = 5
+#: Loaded before the first fork.
+STRATEGIES = tuple(f"evonas.strategies.{name}" for name in ("aging", "ga", "hyperband", "pbt"))
+Start = Callable[..., Process]
 
 
-def start(directory: Path, sleep_seconds: float = 0.0, *seam: str, **environment: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.runner", str(directory), str(GENERATIONS), str(sleep_seconds), *seam]
-    return subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Starts or goes on with a run in a process of its own: `start(directory, sleep_seconds, *seam, **environment)`."""
+    server = ForkServer(tmp_path_factory.mktemp("server"), "tests.runner", *STRATEGIES)
+
+    def started(directory: Path, sleep_seconds: float = 0.0, *seam: str, **environment: str) -> Process:
+        words = [str(directory), str(GENERATIONS), str(sleep_seconds), *seam]
+        return server.start("tests.runner:run", words, **environment)
+
+    yield started
+    server.close()
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, list[int], str]:
-    """The exit code, the counts of evaluations that the process reported as committed, and its errors."""
-    out, err = process.communicate(timeout=60)
-    return process.returncode, [int(line) for line in out.split() if line.isdigit()], err
+def finish(process: Process) -> tuple[int, list[int], str]:
+    """The exit code, the counts of evaluations that the process reported as committed, and all that it printed."""
+    return process.wait(), process.numbers(), process.text()
+
+
+def wait_for_line(process: Process, number: int = 1) -> None:
+    """Until it has printed as many lines, or is dead."""
+    until = time.monotonic() + 60
+    while process.text().count("\n") < number and Path(f"/proc/{process.pid}/exe").exists():
+        assert time.monotonic() < until
+        time.sleep(0.002)
 
 
 def digest(directory: Path) -> str:
@@ -39,14 +55,15 @@ def digest(directory: Path) -> str:
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of a Python of its own: with another hash seed than those that are forked."""
     directory = tmp_path_factory.mktemp("straight") / "run"
-    code, _, err = finish(start(directory))
-    assert code == 0, err
+    command = [sys.executable, "-m", "tests.runner", str(directory), str(GENERATIONS), "0"]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     return digest(directory)
 
 
 @pytest.mark.parametrize("strategy", ["hyperband", "pbt"])
-def test_states_that_others_start_from_survive_kills(tmp_path: Path, strategy: str) -> None:
+def test_states_that_others_start_from_survive_kills(start: Start, tmp_path: Path, strategy: str) -> None:
     """Of what was kept to start from, after a kill at each commit, all is there and nothing more."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     assert finish(start(straight, STRATEGY=strategy))[0] == 0
@@ -66,7 +83,7 @@ def test_states_that_others_start_from_survive_kills(tmp_path: Path, strategy: s
         assert held[0] >= {f"{record.weights}.npz" for record in run.records() if record.weights}
 
 
-def test_an_asynchronous_run_in_order_survives_kills(tmp_path: Path) -> None:
+def test_an_asynchronous_run_in_order_survives_kills(start: Start, tmp_path: Path) -> None:
     """Whoever is ready first is another one in each process."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     environment = {"STRATEGY": "aging", "WINDOW": "4", "GENERATIONS": "2"}
@@ -80,7 +97,7 @@ def test_an_asynchronous_run_in_order_survives_kills(tmp_path: Path) -> None:
     assert held[0] == held[1]
 
 
-def test_an_asynchronous_run_as_results_arrive_goes_on_from_what_is_on_record(tmp_path: Path) -> None:
+def test_an_asynchronous_run_as_results_arrive_goes_on_from_what_is_on_record(start: Start, tmp_path: Path) -> None:
     folder, environment = tmp_path / "run", {"STRATEGY": "aging", "WINDOW": "0", "GENERATIONS": "2"}
     assert finish(start(folder, 0.0, "INSERT INTO event", "21", **environment))[0] == -signal.SIGKILL
     with RunReader(folder) as run:
@@ -94,13 +111,12 @@ def test_an_asynchronous_run_as_results_arrive_goes_on_from_what_is_on_record(tm
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_random_kills_change_nothing(tmp_path: Path, expected: str, seed: int) -> None:
+def test_random_kills_change_nothing(start: Start, tmp_path: Path, expected: str, seed: int) -> None:
     directory, rng, kills = tmp_path / "run", random.Random(seed), 0
     while True:
         process = start(directory, 0.015)
         if kills < 7:
-            assert process.stdout is not None
-            process.stdout.readline()
+            wait_for_line(process)
             time.sleep(rng.uniform(0, 0.1))
             process.kill()
         code, committed, err = finish(process)
@@ -116,7 +132,7 @@ def test_random_kills_change_nothing(tmp_path: Path, expected: str, seed: int) -
 
 
 @pytest.mark.parametrize("seam", SEAMS)
-def test_a_kill_at_a_seam_changes_nothing(tmp_path: Path, expected: str, seam: str) -> None:
+def test_a_kill_at_a_seam_changes_nothing(start: Start, tmp_path: Path, expected: str, seam: str) -> None:
     directory, died = tmp_path / "run", 0
     for count in ("1", "6"):
         code, committed, err = finish(start(directory, 0.0, seam, count))
@@ -134,17 +150,19 @@ def test_a_kill_at_a_seam_changes_nothing(tmp_path: Path, expected: str, seam: s
         assert {path.stem for path in (directory / "weights").iterdir()} == named
 
 
-def wait_until_training(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+def wait_until_training(process: Process) -> None:
+    wait_for_line(process)
+    assert process.text() == "ready\n"
     time.sleep(0.3)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_first_signal_lets_the_part_finish(tmp_path: Path, expected: str, number: int, code: int) -> None:
+def test_the_first_signal_lets_the_part_finish(
+    start: Start, tmp_path: Path, expected: str, number: int, code: int
+) -> None:
     process = start(tmp_path / "run", 0.5)
     wait_until_training(process)
-    process.send_signal(number)
+    process.kill(number)
     result, committed, err = finish(process)
     assert (result, committed) == (code, [2])
     assert "Stopping" in err
@@ -152,11 +170,11 @@ def test_the_first_signal_lets_the_part_finish(tmp_path: Path, expected: str, nu
     assert digest(tmp_path / "run") == expected
 
 
-def test_a_part_that_takes_too_long_is_abandoned(tmp_path: Path, expected: str) -> None:
+def test_a_part_that_takes_too_long_is_abandoned(start: Start, tmp_path: Path, expected: str) -> None:
     process = start(tmp_path / "run", 30, GRACE_SECONDS="0.3")
     wait_until_training(process)
     asked = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    process.kill(signal.SIGINT)
     result, committed, _ = finish(process)
     assert (result, committed) == (130, [])
     assert time.monotonic() - asked < 3
@@ -164,13 +182,13 @@ def test_a_part_that_takes_too_long_is_abandoned(tmp_path: Path, expected: str) 
     assert digest(tmp_path / "run") == expected
 
 
-def test_the_second_signal_ends_at_once(tmp_path: Path, expected: str) -> None:
+def test_the_second_signal_ends_at_once(start: Start, tmp_path: Path, expected: str) -> None:
     process = start(tmp_path / "run", 30)
     wait_until_training(process)
-    process.send_signal(signal.SIGINT)
+    process.kill(signal.SIGINT)
     time.sleep(0.2)
     asked = time.monotonic()
-    process.send_signal(signal.SIGTERM)
+    process.kill(signal.SIGTERM)
     assert finish(process)[0] == 143
     assert time.monotonic() - asked < 1
     assert finish(start(tmp_path / "run"))[0] == 0

@@ -62,7 +62,7 @@ def table(folder: Path, kind: str) -> str:
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
-        ("binary", {}),
+        pytest.param("binary", {}, marks=pytest.mark.soak),
         ("regression", {"repair": True, "max_latency_ms": 1000.0, "objective": "mean_absolute_percentage_error"}),
         ("regression", {"strategy": "neuroevolution"}),
     ],

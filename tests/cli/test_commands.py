@@ -231,17 +231,16 @@ def test_run_status_resume_export_load(folder: Path) -> None:
     assert status["generations"] == 2
     result = process("export", "run", "-o", "best.keras")
     assert result.returncode == 0, result.stderr
+    (usage,) = re.findall(r"```python\n(.*?)```", Path("best.keras.card.md").read_text(), re.DOTALL)
+    assert "'colour': np.array(['blue'], \"object\")" in usage
     script = (
-        "import sys, keras\n"
+        f"{usage}\nimport sys, keras\n"
         "model = keras.models.load_model('best.keras')\n"
         "assert not any(name.split('.')[0] in ('evonas', 'genomes') for name in sys.modules)\n"
         "print(model.input_shape, model.output_shape)"
     )
     loaded = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     assert loaded.stdout.splitlines()[-1].endswith("(None, 1)")
-    (usage,) = re.findall(r"```python\n(.*?)```", Path("best.keras.card.md").read_text(), re.DOTALL)
-    assert "'colour': np.array(['blue'], \"object\")" in usage
-    subprocess.run([sys.executable, "-P", "-c", usage], capture_output=True, check=True)
     card = json.loads(Path("best.keras.card.json").read_text())
     assert card["scores"]["validation"]["rmse"] == pytest.approx(status["best"]["score"], rel=1e-5)
     assert [(each["column"], each["dtype"]) for each in card["model"]["inputs"]] == [
@@ -265,9 +264,12 @@ def started(*arguments: str) -> tuple[subprocess.Popen[str], int]:
 
 
 @pytest.mark.keras
-def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path) -> None:
+@pytest.mark.parametrize("trainer", ["native", pytest.param("single", marks=pytest.mark.soak)])
+def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path, trainer: str) -> None:
     """Ctrl-C once; what it prints, typed, is stopped by two signals."""
-    options = ["--generations", "6", "--population", "12", "--epochs", "20", "--finalists", "0", "--trainer", "single"]
+    generations = {"single": "6", "native": "1000"}[trainer]
+    options = ["--generations", generations, "--population", "12", "--epochs", "20", "--finalists", "0"]
+    options += ["--trainer", trainer]
     run, worker = started(*OWN, "--out", "my run", *options)
     asked = time.monotonic()
     run.send_signal(signal.SIGINT)

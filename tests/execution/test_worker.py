@@ -16,20 +16,19 @@ from evonas.training.deployment import ExportTask
 from evonas.training.trainer import TrainingSettings
 from genomes.architecture import graph_to_json
 from genomes.errors import InputError
+from tests.training.trainers import TRAINERS
 
 from .stubs import UnitsSpace, candidates, collected
 
 pytestmark = pytest.mark.keras
-SETTINGS = TrainingSettings(trainer="single")
 
 
-def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path):
-    from evonas.training.single import SingleTrainer
-
-    log = tmp_path / "worker.log"
+@pytest.mark.parametrize("trainer", ["native", pytest.param("single", marks=pytest.mark.soak)])
+def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path, trainer):
+    log, settings = tmp_path / "worker.log", TrainingSettings(trainer=trainer)
     generation = candidates(8, 9, 10, epochs=3)
     space = UnitsSpace()
-    with WorkerEvaluator(space, data_path, SETTINGS, log) as evaluator:
+    with WorkerEvaluator(space, data_path, settings, log) as evaluator:
         evaluator.start()
         parts = evaluator.evaluate(generation)
         found = dict(next(parts))
@@ -37,7 +36,7 @@ def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path):
         found |= collected(parts)
 
         tasks = [task_of(space, candidate, None) for candidate in generation]
-        here = collected(p for p in SingleTrainer(PreparedData.load(data_path), SETTINGS).train(tasks) if p)
+        here = collected(p for p in TRAINERS[trainer](PreparedData.load(data_path), settings).train(tasks) if p)
         for position, evaluation in here.items():
             assert found[position].status is Status.OK
             assert found[position].scores == evaluation.scores

@@ -87,7 +87,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[F
 def test_the_clock_is_set_a_day_forward_and_back(runs: Runs, row: Row, server: ForkServer, clock: Clock) -> None:
     row("clock set a day forward and back", "same digest; budget right to 1 s, across a resume")
     rng, worst = random.Random(), 0.0
-    for _ in range(count(2, 20)):
+    for _ in range(count(1, 20)):
         directory, process = runs.folder / "run", None
         for shift in (DAY, -DAY, 0):
             process = runs.start(directory, 0.02)

@@ -34,7 +34,7 @@ def test_a_fault_at_each_call(runs: Runs, row: Row, fault: str, lasting: bool) -
     )
     directory = runs.folder / "run"
     places = [place for place in runs.calls() if place[0] in _FAULTS[fault]]
-    wanted = count(2, len(places))
+    wanted = count(1, len(places))
     codes: dict[int, int] = {}
     for name, number in places if wanted == len(places) else random.Random(3).sample(places, wanted):
         inject = f"inject={name}:error={fault}:when={number}{'+' if lasting else ''}"
@@ -61,7 +61,7 @@ def test_a_read_only_remount_at_any_instant(runs: Runs, row: Row, disk: Disk) ->
         "exit code 74, nothing lost, same digest",
     )
     rng, directory, done = random.Random(), disk.path / "run", 0
-    for _ in range(count(3, 50)):
+    for _ in range(count(2, 50)):
         process = runs.start(directory, 0.01)
         time.sleep(rng.uniform(0.03, 0.25))
         disk.become_read_only()
@@ -95,7 +95,7 @@ def test_a_disk_of_two_megabytes(runs: Runs, row: Row, small_disk: Path) -> None
     rng = random.Random()
     directory, filler = small_disk / "run", small_disk / "filler"
     saved = 0
-    for _ in range(count(4, 100)):
+    for _ in range(count(2, 100)):
         process = runs.start(directory, 0.02)
         while "ready" not in process.text():
             time.sleep(0.002)

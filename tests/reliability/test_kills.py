@@ -21,7 +21,7 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
     places = runs.calls()
     assert len(places) > 300
     assert {"pwrite64", "fdatasync", "fsync", "rename", "unlink"} <= {name for name, _ in places}
-    wanted = count(12, len(places))
+    wanted = count(4, len(places))
     chosen = places if wanted == len(places) else random.Random(0 if SOAK is None else None).sample(places, wanted)
     spared = 0
     for name, number in chosen:
@@ -43,7 +43,7 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
 
 def test_random_sigkills(runs: Runs, row: Row) -> None:
     row("random SIGKILLs of the driver, up to 20 in a run", "same; each evaluation committed once")
-    rng, wanted = random.Random(), count(20, 1000)
+    rng, wanted = random.Random(), count(10, 1000)
     finished = 0
     while row.count < wanted:
         directory, sleep_seconds = runs.folder / "run", rng.choice([0.0, 0.005, 0.02])

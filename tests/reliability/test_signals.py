@@ -19,7 +19,7 @@ def test_signals_at_random_instants(runs: Runs, row: Row, twice: bool) -> None:
         "exit code 130 or 143 within 10 s of the first and 1 s of the second, same digest after a resume",
     )
     rng, slowest, done = random.Random(), 0.0, 0
-    for _ in range(count(10, 300)):
+    for _ in range(count(6, 300)):
         directory, number = runs.folder / "run", rng.choice([signal.SIGINT, signal.SIGTERM])
         process = runs.start(directory, rng.choice([0.005, 0.02, 0.02, 0.05]) if not twice else 0.3)
         time.sleep(rng.uniform(0, 0.35))

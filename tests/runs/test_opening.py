@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import struct
 import subprocess
@@ -215,9 +216,12 @@ os.kill(os.getpid(), 9)
 
 @pytest.mark.parametrize("how", ["python", "library"])
 def test_a_lock_does_not_outlive_its_owner_in_a_child(tmp_path: Path, how: str) -> None:
-    owner = subprocess.run([sys.executable, "-c", FORKING, tmp_path, how], capture_output=True, text=True, check=False)
-    child = int(owner.stdout)
+    # Into a file: of a pipe the end is not seen before the child's, and it is the living child that must hold no lock.
+    with (tmp_path / "child").open("w") as written:
+        subprocess.run([sys.executable, "-c", FORKING, tmp_path, how], stdout=written, check=False)
+    child = int((tmp_path / "child").read_text())
     try:
+        os.kill(child, 0)
         assert owner_of(tmp_path) is None
         with pytest.raises(InputError, match="being used by process"):
             _two_locks(tmp_path)

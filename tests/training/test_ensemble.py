@@ -19,7 +19,9 @@ from .networks import data, graph
 pytestmark = pytest.mark.keras
 
 
-@pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
+@pytest.mark.parametrize(
+    "kind", ["regression", *(pytest.param(k, marks=pytest.mark.soak) for k in ("binary", "multiclass"))]
+)
 def test_the_file_predicts_the_mean_and_is_no_worse_than_any(kind: str, tmp_path: Path) -> None:
     import keras
 

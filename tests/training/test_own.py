@@ -46,7 +46,9 @@ def learned(kind):
     return run(build, prepared(make), task(3))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.soak if kind == "recurrent" else ()) for kind in KINDS]
+)
 def test_models_of_every_sort_learn_and_repeat(kind):
     found = learned(kind)
     assert found.reason == ""
@@ -98,8 +100,8 @@ def test_probabilities_and_logits_are_the_same_network():
     ("last", "loss"),
     [
         ([("Dense", 3, "softmax")], "categorical_crossentropy"),
-        ([("Dense", 2)], None),
-        ([("Dense", 1, "sigmoid")], "binary_crossentropy"),
+        pytest.param([("Dense", 2)], None, marks=pytest.mark.soak),
+        pytest.param([("Dense", 1, "sigmoid")], "binary_crossentropy", marks=pytest.mark.soak),
         ([("Dense", 1)], "hinge"),
     ],
 )

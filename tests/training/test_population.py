@@ -18,6 +18,8 @@ from .networks import data, graph, task, trained
 from .programs import EACH_ITS_OWN, ONE_PROGRAM, assert_alike, trainer
 
 pytestmark = pytest.mark.keras
+#: Each compiles programs of its own for ten seconds and more.
+long = pytest.mark.soak
 
 #: Of different depth, width, wiring, normalisation, batch size and optimizer.
 CROWD = [
@@ -46,6 +48,7 @@ def crowd(shared):
     return found
 
 
+@long
 def test_a_network_alone_is_the_network_in_the_crowd(crowd):
     alone = trainer(device=EACH_ITS_OWN)
     found = trained(alone, TASKS)
@@ -54,6 +57,7 @@ def test_a_network_alone_is_the_network_in_the_crowd(crowd):
         assert_alike(found[k], crowd[k])
 
 
+@long
 def test_slots_grouping_and_order_change_nothing(crowd):
     """Three slots, of which each takes the next who waits; and the generation backwards, with strangers."""
     few = trainer(device=replace(ONE_PROGRAM, slots=(3,)))
@@ -71,7 +75,9 @@ def test_the_same_call_again_gives_the_same_bits(shared, crowd):
         assert_alike(found[k], crowd[k], rel=0.0)
 
 
-@pytest.mark.parametrize("device", [replace(ONE_PROGRAM, slots=(4,)), replace(ONE_PROGRAM, slots=(2,))])
+@pytest.mark.parametrize(
+    "device", [pytest.param(replace(ONE_PROGRAM, slots=(4,)), marks=long), replace(ONE_PROGRAM, slots=(2,))]
+)
 def test_a_diverged_network_fails_and_its_neighbours_keep_their_bits(device):
     bad = graph((8,), activation="linear", optimizer="momentum", learning_rate=100.0)
     tame = graph((8,), activation="linear", optimizer="momentum", learning_rate=0.001)
@@ -90,6 +96,7 @@ def test_a_diverged_network_fails_and_its_neighbours_keep_their_bits(device):
         assert_alike(with_bad[k], without[k], rel=0.0)
 
 
+@long
 def test_half_the_precision_is_near_and_scored_as_it_is_exported():
     """As in `SingleTrainer`: the exported network computes in float32, so its score is of float32 outputs."""
     from evonas.training.model import build_model, set_weights
@@ -132,13 +139,14 @@ class Refusing:
         return refuse
 
 
-def test_out_of_memory_halves_the_group(shared, crowd):
-    one = trainer(device=replace(ONE_PROGRAM, slots=(8,)))
+@pytest.mark.parametrize("most", [2, pytest.param(8, marks=long)])
+def test_out_of_memory_halves_the_group(crowd, most):
+    one = trainer(device=replace(ONE_PROGRAM, slots=(most,)))
     one._programs = Refusing(one, lambda shape: shape.slots < 2)
-    found = trained(one, TASKS)
+    found = trained(one, TASKS[:most])
     slots = [shape.slots for shape in one._programs.asked]
-    assert list(dict.fromkeys(slots)) == [8, 4, 2, 1]
-    for k in range(len(TASKS)):
+    assert list(dict.fromkeys(slots)) == [slots for slots in (8, 4, 2, 1) if slots <= most]
+    for k in range(len(TASKS[:most])):
         assert_alike(found[k], crowd[k])
 
 
@@ -152,6 +160,7 @@ def test_too_large_even_alone_is_a_failure_with_a_reason():
         assert found[k].weights is None
 
 
+@long
 def test_one_oversized_network_does_not_fail_those_that_share_its_program(crowd):
     """Their own shape would have fitted; what becomes of them must not depend on their company."""
     one = trainer(device=ONE_PROGRAM)
@@ -174,6 +183,7 @@ def test_other_errors_end_the_run():
         trained(one, TASKS[:1])
 
 
+@long
 def test_leaving_early_stops_the_thread():
     import threading
 
@@ -185,6 +195,7 @@ def test_leaving_early_stops_the_thread():
     assert threading.active_count() <= before + 1
 
 
+@long
 def test_a_resumed_planner_trains_to_the_same_bits(crowd, shared):
     fresh = trainer(device=replace(ONE_PROGRAM, slots=(8,)))
     fresh.restore(shared.state())

@@ -21,8 +21,10 @@ RATES = sweep_rates(1e-4, 1e-1, 30)
 @pytest.mark.parametrize(
     ("kind", "genes"),
     [
-        ("multi", {"optimizer": "adam", "schedule": "cosine", "warmup": 0.2}),
-        ("binary", {"optimizer": "nesterov", "normalization": "batch", "batch_size": 32}),
+        pytest.param("multi", {"optimizer": "adam", "schedule": "cosine", "warmup": 0.2}, marks=pytest.mark.soak),
+        pytest.param(
+            *("binary", {"optimizer": "nesterov", "normalization": "batch", "batch_size": 32}), marks=pytest.mark.soak
+        ),
         ("multiclass", {"optimizer": "adamw", "normalization": "layer", "activation": "gelu", "l2": 0.01}),
     ],
 )

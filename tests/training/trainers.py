@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from evonas.training.trainer import TrainingSettings
 
-__all__ = ["EXACT", "TRAINERS", "params"]
+__all__ = ["EXACT", "TRAINERS", "params", "the_default_at_once"]
 
 
 def _native(data: Any, settings: TrainingSettings) -> Any:
@@ -43,3 +43,24 @@ EXACT = ("native", "single")
 def params() -> list[Any]:
     """The names as parameters; those that need Keras are marked."""
     return [name if name == "native" else pytest.param(name, marks=pytest.mark.keras) for name in TRAINERS]
+
+
+def the_default_at_once(cases: str | None = None, all_of: Sequence[Any] = (), some: Sequence[Any] = ()) -> Any:
+    """Parameters of a test that takes a trainer built on Keras long: the whole of it is for `make soak`.
+
+    Args:
+        cases: names of further parameters.
+        all_of: their values: the native trainer takes all of them at once.
+        some: those of them that the other trainers take at once, too.
+    """
+    rows = []
+    for name in TRAINERS:
+        for case in all_of if cases else [()]:
+            marks = [] if name == "native" else [pytest.mark.keras]
+            if name != "native" and case not in some:
+                marks.append(pytest.mark.soak)
+            values = case if cases and "," in cases else [case] if cases else []
+            rows.append(pytest.param(name, *values, marks=marks))
+    return pytest.mark.parametrize(
+        ("name", *(cases.replace(" ", "").split(",") if cases else [])), rows, indirect=["name"], scope="module"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,18 @@ MODELS: dict[str, tuple[Make, Any, Any, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+#: Tried at once: Keras takes two seconds for each. The other losses are held against their definition elsewhere.
+QUICK = ("binary", "one-hot", "huber", "normalized", "branches", "penalties")
+#: The other optimizers are held against Keras in `test_optimizers.py` and `test_equivalence.py`.
+QUICK_OPTIMIZERS = ("nesterov", "adagrad", "adam", "warm-up")
+
+
+def at_once(names: Collection[str], quick: Collection[str]) -> list[Any]:
+    """The names as parameters, of which those that are not quick are for `make soak`."""
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.soak) for name in names]
+
+
+@pytest.mark.parametrize("name", at_once(MODELS, QUICK))
 def test_the_same_losses_as_fit(name: str) -> None:
     make, loss, y, metrics = MODELS[name]
     check_same(compiled(make, loss, metrics=metrics), y)
@@ -163,7 +174,7 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", at_once(OPTIMIZERS, QUICK_OPTIMIZERS))
 def test_every_optimizer(name: str) -> None:
     check_same(compiled(dense(), optimizer=OPTIMIZERS[name]), LINE)
 
@@ -270,7 +281,7 @@ def build(hp: Any) -> keras.Model:
     return compiled(lambda: chain(layers.Dense(hp.Int("units", 4, 32), "relu")))
 
 
-@pytest.mark.parametrize("trainer", ["auto", "single"])
+@pytest.mark.parametrize("trainer", ["auto", pytest.param("single", marks=pytest.mark.soak)])
 def test_a_tuner_trains_natively_unless_told_otherwise(
     tmp_path: Path, trainer: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
