@@ -186,7 +186,7 @@ def _separator(lines: Sequence[str], quote: str = '"') -> str:
         share = round(times / len(counts), 2)
         if counts[0] == 1 and times < len(counts) - 1:
             share /= 2  # the header does not have it
-        score = (share, 1 < counts[0] and width - counts[0] in (0, 1), width)
+        score = (share, counts[0] > 1 and width - counts[0] in (0, 1), width)
         if score > best:
             best, chosen = score, candidate
     if not chosen:
