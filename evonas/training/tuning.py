@@ -19,7 +19,7 @@ import numpy as np
 
 from evonas.evaluation import Evaluation, Status, Weights
 from evonas.training.combine import member_seed
-from evonas.training.fitting import assign, named_values, values_of
+from evonas.training.fitting import assign_recorded, named_values, values_of
 from evonas.training.native.own.fit import prepared
 from evonas.training.native.own.refusal import Refused
 from evonas.training.streamed import opened
@@ -210,7 +210,7 @@ def rebuilt(trial: TunerTrial, hp: Any, weights: Weights, seed: int) -> keras.Mo
     model = built(trial.build, hp, member_seed(seed, 0, 0), trial.compiling)
     if not model.built and config is not None:
         model.build_from_config(json.loads(config.tobytes()))
-    assign(model.weights, values)
+    assign_recorded(model.weights, values)
     return model
 
 
