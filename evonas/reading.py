@@ -168,7 +168,7 @@ def _is_whole(name: Any) -> bool:
 
 def _is_label_of(x: Any, y: Any) -> bool:
     """Whether y is what a pandas table calls one of its columns, be it a tuple or a date."""
-    columns = getattr(x, "columns", None)
+    columns: Any = getattr(x, "columns", None)
     with suppress(TypeError):  # an array cannot be a label
         return is_table(x) and hasattr(columns, "get_loc") and y in columns
     return False
