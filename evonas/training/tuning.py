@@ -314,7 +314,9 @@ def _required(logs: Mapping[str, Any], objective: Any) -> float:
     value = objective.value(logs)
     if value is None:
         names = ", ".join(part.name for part in objective.parts) or objective.name
-        mend = "pass validation_data to search" if "val_" in names else "compile the model with that metric"
+        validated = any(name.startswith("val_") for name in logs)
+        wants_rows = "val_" in names and not validated
+        mend = "pass validation_data to search" if wants_rows else "compile the model with that metric, or name another"
         raise InputError(f"objective {names} must be among what the training logs ({', '.join(logs)}): {mend}")
     return float(value)
 

@@ -135,6 +135,7 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_never_was(tmp_path):
     ("objective", "fit", "text"),
     [
         ("val_accuracy", {}, "pass validation_data to search"),
+        ("val_auc", {"validation_split": 0.2}, "compile the model with that metric"),
         ("val_loss", {"epochs": 0}, "at least one epoch"),
     ],
 )
