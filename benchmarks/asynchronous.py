@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 from problems import FUNCTIONS
+from reports import report_path, write_report
 from searchers import Problem, at_random, with_evonas
 from surrogates import table_functions
 
@@ -138,18 +139,20 @@ def main() -> None:
     parser.add_argument("--strategies", default="evolution", help="separated by commas")
     parser.add_argument("--only", default=",".join(problems()), help="problems, separated by commas")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "asynchronous.json")
+    parser.add_argument(
+        "--json", type=report_path, default=str(Path(__file__).parent / "results" / "asynchronous.json")
+    )
     options = parser.parse_args()
     strategies, names = options.strategies.split(","), options.only.split(",")
     jobs = [(s, way, name, seed) for s in strategies for way in WAYS for name in names for seed in range(options.seeds)]
     jobs += [("", "random", name, seed) for name in names for seed in range(RANDOM_SEEDS)]
     with ProcessPoolExecutor(options.processes) as pool:
-        results = dict(zip(jobs, pool.map(searched, *zip(*jobs, strict=True)), strict=True))
-    table = regrets({job: losses for job, (losses, _) in results.items()}, strategies, names)
+        done = dict(zip(jobs, pool.map(searched, *zip(*jobs, strict=True)), strict=True))
+    table = regrets({job: losses for job, (losses, _) in done.items()}, strategies, names)
     milliseconds: dict[str, dict[str, float]] = {strategy: {} for strategy in strategies}
     for strategy in strategies:
         for way in WAYS:
-            seconds = [spent for job, (_, spent) in results.items() if job[:2] == (strategy, way)]
+            seconds = [spent for job, (_, spent) in done.items() if job[:2] == (strategy, way)]
             milliseconds[strategy][way] = 1000 * float(np.mean(seconds)) / EVALUATIONS
     shares = {way: {str(n): busy(n, GENERATION) for n in WORKERS} for way in WAYS[:1]}
     shares["one by one"] = {str(workers): busy(workers, None) for workers in WORKERS}
@@ -169,7 +172,7 @@ def main() -> None:
         "ms_a_candidate": milliseconds,
         "busy": shares,
     }
-    options.json.write_text(json.dumps(values, indent=1) + "\n")
+    write_report(options.json, values)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python benchmarks/inheritance.py [--only kin8nm,digits] [--pairs 50] [--epochs 3
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from figures import Figure, show
-from throughput import prepare
+from reports import report_path, write_report
 
 HERE = Path(__file__).parent
 DATA = HERE.parent.parent / "shared" / "data"
@@ -54,7 +53,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--rows", type=int, default=1000, help="larger data sets are sampled")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, default=HERE / "results" / "inheritance.json")
+    parser.add_argument("--json", type=report_path, default=str(HERE / "results" / "inheritance.json"))
     options = parser.parse_args(arguments)
     options.only = options.only.split(",")
     if unknown := [name for name in options.only if name not in names]:
@@ -154,7 +153,9 @@ def summary(pairs: list[Pair], epochs: int) -> dict[str, Any]:
 def main() -> None:
     """Measures data set by data set."""
     options = parse()
-    prepare()
+    from evonas.training.environment import prepare_process
+
+    prepare_process()
     report: dict[str, Any] = {}
     figures = []
     for name in options.only:
@@ -173,8 +174,8 @@ def main() -> None:
             Figure(f"{name}: epochs, inherited / from scratch, median", 0.7, 0.3, found["median"], most=True, note=note)
         )
     show(figures)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if report:
+        write_report(options.json, report)
 
 
 if __name__ == "__main__":

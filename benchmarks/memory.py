@@ -9,7 +9,6 @@ size.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reports import report_path, write_report
 
 HERE = Path(__file__).parent
 
@@ -49,8 +49,13 @@ def main() -> None:
     parser.add_argument("--generation", type=int, default=1000, help="candidates that train together")
     parser.add_argument("--trainer", choices=["population", "native"], default="population")
     parser.add_argument("--rows", type=int, default=600, help="two thirds of them to train on")
-    parser.add_argument("--json", type=Path, default=None)
+    parser.add_argument("--json", type=report_path, default=None)
     options = parser.parse_args()
+    suffix = "" if options.trainer == "population" else f"_{options.trainer}"
+    try:
+        path = options.json or report_path(str(HERE / "results" / f"memory{suffix}.json"))
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
 
     from evonas.data.prepared import PreparedData, Problem, Split
     from evonas.training.trainer import TrainingSettings, TrainingTask
@@ -79,10 +84,7 @@ def main() -> None:
     print(f"at most {most:.0f} MB")
     report = {"candidates": options.candidates, "grown_megabytes": grown, "resident_megabytes": seen}
     report |= {"most_megabytes": most, "trainer": options.trainer, "rows": options.rows}
-    suffix = "" if options.trainer == "population" else f"_{options.trainer}"
-    path = options.json or HERE / "results" / f"memory{suffix}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report) + "\n", encoding="utf-8")
+    write_report(path, report)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reports import report_path, write_report
 
 HERE = Path(__file__).parent
 HOUSING = HERE.parent.parent / "shared" / "data" / "california_housing.csv"
@@ -41,7 +42,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=10, help="of each trial of the tuner")
     parser.add_argument("--iterations", type=int, default=10, help="sets of parameters of the textbook's search")
     parser.add_argument("--textbook-epochs", type=int, default=100, help="the most that it trains")
-    parser.add_argument("--json", type=Path, default=HERE / "results" / "own_models.json")
+    parser.add_argument("--json", type=report_path, default=str(HERE / "results" / "own_models.json"))
     parser.add_argument("--side", default="", help="of one process: FIGURE:WHO")
     return parser.parse_args()
 
@@ -203,7 +204,7 @@ def main() -> None:
         ratios = {name: sides[1][name] / sides[0][name] for name in ("seconds", "processor_seconds")}
         report["figures"][figure] = {"sides": sides, "ratios": ratios}
         print(figure, {name: round(value, 1) for name, value in ratios.items()}, flush=True)
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
+        write_report(options.json, report, indent=2)
 
 
 if __name__ == "__main__":

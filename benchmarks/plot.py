@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from evonas.runs.products import marked_text, publish
+
 __all__ = ["Chart", "Line", "write_svg"]
 
 _WIDTH, _HEIGHT = 360, 330
@@ -51,7 +53,7 @@ def write_svg(path: Path, title: str, subtitle: str, charts: Sequence[Chart]) ->
     ]
     for number, chart in enumerate(charts):
         body += [f"<g transform='translate({number * _WIDTH} {_TOP})'>", *_panel(chart, low, high), "</g>"]
-    path.write_text("\n".join([*body, "</svg>", ""]), encoding="utf-8")
+    publish(path, marked_text("\n".join([*body, "</svg>", ""])))
 
 
 def _panel(chart: Chart, low: float, high: float) -> list[str]:

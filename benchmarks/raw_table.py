@@ -10,7 +10,6 @@ minutes are those of the whole call, from the file to the scored model; the ense
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from reports import report_path, write_report
 
 HERE = Path(__file__).parent
 DATA = HERE.parent.parent / "shared" / "data" / "california_housing.csv"
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=report_path)
     options = parser.parse_args()
     if not options.data.exists():
         parser.error(f"--data must be california_housing.csv, and {options.data} is not there")
@@ -89,7 +89,7 @@ def main() -> None:
         values = [one[name] for one in found]
         print(f"{name}: mean {np.mean(values):.4f}, {min(values):.4f} to {max(values):.4f}")
     if options.json:
-        options.json.write_text(json.dumps({"minutes": options.minutes, "seeds": found}, indent=1) + "\n")
+        write_report(options.json, {"minutes": options.minutes, "seeds": found})
 
 
 if __name__ == "__main__":

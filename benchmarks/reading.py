@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from reports import report_path, write_report
 
 ROWS = 20_000
 Bytes = NDArray[np.uint8]
@@ -89,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=100)
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
-    parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--output", type=report_path, help="JSON file to write")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure is not None:
@@ -110,7 +111,7 @@ def main() -> None:
             flush=True,
         )
     if arguments.output is not None:
-        arguments.output.write_text(json.dumps(results, indent=1) + "\n")
+        write_report(arguments.output, results)
 
 
 if __name__ == "__main__":

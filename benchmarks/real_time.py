@@ -10,13 +10,13 @@ rows. The textbook's own search takes 427 s at its fastest and ends at 0.305 to 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reports import report_path, write_report
 from work import Rows
 
 HERE = Path(__file__).parent
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default=",".join(SIDES))
     parser.add_argument("--data", type=Path, default=DATA if DATA.exists() else None)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=report_path)
     options = parser.parse_args()
     if unknown := [name for name in options.only.split(",") if name not in SIDES]:
         parser.error(f"--only takes {', '.join(SIDES)}, not {', '.join(unknown)}")
@@ -133,7 +133,7 @@ def main() -> None:
         found[name] = errors
         print(f"{name}: mean {np.mean(errors):.4f}", flush=True)
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+        write_report(options.json, found)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ as the search measures them: at equal networks, not at equal time.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reports import report_path, write_report
 from tables import DATA, DATASETS
 
 from evonas.strategies.repairs import REPAIRED
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=60)
     parser.add_argument("--strategy", default="ga")
     parser.add_argument("--only", default="concrete,digits")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=report_path)
     options = parser.parse_args()
     if unknown := [name for name in options.only.split(",") if name not in DATASETS]:
         parser.error(f"--only takes {', '.join(DATASETS)}, not {', '.join(unknown)}")
@@ -76,7 +76,7 @@ def main() -> None:
         print(f"{name}: score with repair over without, mean {ratio:.3f}", flush=True)
         found[name] = pairs
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+        write_report(options.json, found)
 
 
 if __name__ == "__main__":

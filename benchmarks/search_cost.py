@@ -16,12 +16,11 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import argparse
-import json
 import time
-from pathlib import Path
 
 import numpy as np
 from problems import FUNCTIONS
+from reports import report_path, write_report
 
 import evonas
 
@@ -34,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--evaluations", type=int, default=1_000)
     parser.add_argument("--strategy", default="evolution")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=report_path)
     options = parser.parse_args()
     problem = FUNCTIONS["training"]
     strategy = evonas.strategy(options.strategy, problem.space, seed=0)
@@ -62,7 +61,7 @@ def main() -> None:
         )
     )
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+        write_report(options.json, found)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from fidelity import EPOCH_SEARCHERS
 from problems import FUNCTIONS
+from reports import report_path, write_report
 from searchers import SEARCHERS, Problem
 from surrogates import table_functions
 from tables import TABLES
@@ -69,7 +70,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--searchers", help="separated by semicolons, all unless given")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--fresh", action="store_true", help="use nothing of earlier runs")
-    parser.add_argument("--json", type=Path, default=HERE / "results" / "search_quality.json")
+    parser.add_argument("--json", type=report_path, default=str(HERE / "results" / "search_quality.json"))
     options = parser.parse_args()
     options.named = options.searchers is not None
     options.searchers = options.searchers.split(";") if options.named else [*SEARCHERS, *EPOCH_SEARCHERS]
@@ -155,21 +156,18 @@ def main() -> None:
     for (searcher, _, budget, _), (_, spent) in found.items():
         seconds.setdefault(f"{searcher}, {budget}", []).append(spent)
     functions = {name: problem for name, problem in problems().items() if hasattr(problem, "r2")}
-    options.json.write_text(
-        json.dumps(
-            {
-                "date": datetime.now(UTC).isoformat(timespec="seconds"),
-                "seeds": options.seeds,
-                "tables": {
-                    name: {"r2": each.r2, "seed_spread": each.noise, "most_rows": each.rows}
-                    for name, each in functions.items()
-                },
-                "regret": table,
-                "seconds_a_search": {name: float(np.mean(values)) for name, values in seconds.items()},
+    write_report(
+        options.json,
+        {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seeds": options.seeds,
+            "tables": {
+                name: {"r2": each.r2, "seed_spread": each.noise, "most_rows": each.rows}
+                for name, each in functions.items()
             },
-            indent=1,
-        )
-        + "\n"
+            "regret": table,
+            "seconds_a_search": {name: float(np.mean(values)) for name, values in seconds.items()},
+        },
     )
 
 

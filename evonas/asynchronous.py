@@ -153,8 +153,14 @@ class _Loop:
         if bound is not None and self._store.generations >= bound:
             return Stop.GENERATIONS
         stop = self._session.stop() if self._told else self._session.stop_before_generation()
-        # What is evaluated is told before the evaluations are over.
-        return None if stop is Stop.EVALUATIONS and self._ready else stop
+        return None if stop is Stop.EVALUATIONS and self._owes_news() else stop
+
+    def _owes_news(self) -> bool:
+        """Whether a network was trained that the strategy is still to be told of.
+
+        Networks that were known before do not count: where the space holds no more, others are never asked for.
+        """
+        return any(self._store.events.was_trained(_place(candidate)) for candidate in self._ready)
 
     # Steps: each says whether there was anything to do.
 

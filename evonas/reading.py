@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,12 +154,24 @@ def _names(
     x: Any, y: Any, drop: Any, roles: Mapping[str, str] | None, group: str, time_column: str
 ) -> tuple[Any, Any, Mapping[str, str] | None, str, str]:
     """Names of columns as text, also where they are whole numbers."""
-    if isinstance(y, int) and not isinstance(y, bool) and (is_table(x) or isinstance(x, (str, Path))):
+    if (_is_whole(y) and (is_table(x) or isinstance(x, (str, Path)))) or _is_label_of(x, y):
         y = str(y)
-    drop = [str(name) for name in ([drop] if isinstance(drop, (str, int)) else drop)]
+    drop = [str(name) for name in ([drop] if isinstance(drop, str) or _is_whole(drop) else drop)]
     roles = None if roles is None else {str(name): role for name, role in roles.items()}
     group, time_column = ("" if name is None or name == "" else str(name) for name in (group, time_column))
     return y, drop, roles, group, time_column
+
+
+def _is_whole(name: Any) -> bool:
+    return isinstance(name, Integral) and not isinstance(name, bool)
+
+
+def _is_label_of(x: Any, y: Any) -> bool:
+    """Whether y is what a pandas table calls one of its columns, be it a tuple or a date."""
+    columns: Any = getattr(x, "columns", None)
+    with suppress(TypeError):  # an array cannot be a label
+        return is_table(x) and hasattr(columns, "get_loc") and y in columns
+    return False
 
 
 def _table(given: Any, what: str, options: ReadOptions) -> Table | None:

@@ -9,7 +9,7 @@ from typing import IO
 
 from evonas.printable import printable
 
-__all__ = ["flush_streams", "say", "steady_streams"]
+__all__ = ["flush_streams", "say", "say_lines", "steady_streams"]
 
 
 def steady_streams() -> None:
@@ -41,3 +41,12 @@ def flush_streams() -> bool:
 def say(text: str, stream: IO[str] | None = None) -> None:
     """Prints lines; what in them is no sign to be seen is escaped."""
     print("\n".join(map(printable, text.split("\n"))), file=stream or sys.stdout, flush=True)
+
+
+def say_lines(*lines: object, stream: IO[str] | None = None) -> None:
+    """Prints each as one line, as far as the stream takes it: what it lacks is escaped, and nobody need listen."""
+    stream = stream or sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    text = "\n".join(map(printable, lines))
+    with suppress(OSError, ValueError):
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

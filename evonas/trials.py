@@ -7,6 +7,7 @@ strategies, the same worker process and the same run directory, without data of 
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -257,10 +258,12 @@ def _local_trainer(trial: Any, trainer: str) -> Any:
 def may_stay_here(settings: Mapping[str, Any]) -> bool:
     """Whether trials that are trained natively may run in this process, as far as these settings go.
 
-    They may where Keras is loaded here already, and nothing is asked for that only another process can keep.
+    They may where Keras is loaded here already, and nothing is asked for that only another process can keep. In a
+    thread they do not: Keras's names of layers and the global generators are the process's, and others may use them.
     """
     limited = settings.get("candidate_timeout") is not None or settings.get("worker_memory") is not None
-    return not limited and trains_natively(settings) and "keras" in sys.modules
+    alone = threading.current_thread() is threading.main_thread()
+    return not limited and alone and trains_natively(settings) and "keras" in sys.modules
 
 
 def trains_natively(settings: Mapping[str, Any]) -> bool:

@@ -237,6 +237,16 @@ def test_no_network_is_trained_twice_and_an_exhausted_space_ends_the_run(tmp_pat
         assert (store.stop, store.evaluated) == (Stop.EXHAUSTED, 1)
 
 
+@pytest.mark.parametrize("window", [0, 4])
+def test_as_many_evaluations_as_the_space_holds_networks_end_the_run(tmp_path: Path, window: int) -> None:
+    with toy_store(tmp_path / "run", settings(population=2, window=window), ToySpace(2)) as store:
+        run(store, Budget(evaluations=8), ToyStreamingEvaluator(3))
+        assert (store.stop, store.evaluated) == (Stop.EVALUATIONS, 8)
+        asked = store.events.asked
+        run(store, Budget(evaluations=8), ToyStreamingEvaluator(3))
+        assert (store.stop, store.events.asked) == (Stop.EVALUATIONS, asked)
+
+
 def test_bounds_are_exact_also_when_more_was_out(tmp_path: Path) -> None:
     interruption = Interruption()
 

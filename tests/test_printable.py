@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,10 @@ from evonas.display.displays import Plain
 from evonas.printable import printable
 from evonas.runs import RunReader, RunStore
 from evonas.runs.rows import update
-from evonas.streams import say
+from evonas.streams import say, say_lines
+from evonas.tuner.hyperparameters import HyperParameters
+from evonas.tuner.results import print_results, print_space
+from evonas.tuner.trial import Trial
 from tests.runs.cases import candidates
 from tests.toy import ToySpace, toy_store
 
@@ -84,3 +88,34 @@ def test_output_that_cannot_be_written_loses_signs_and_no_command(tmp_path: Path
     if where == "latin-1":
         assert "run \\u25cf größer".encode("latin-1") in done.stdout
     assert done.returncode == (1 if where == "full" else 0), done.stderr
+
+
+def test_what_a_library_prints_fits_the_stream_or_is_lost() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    say_lines("", f"größer {ATTACK}", stream=stream)
+    stream.seek(0)
+    lines = stream.read().split("\n")
+    assert lines[0] == ""
+    assert lines[1].startswith("gr\\xf6\\xdfer \\x1b]52")
+    assert len(lines) == 3
+    say_lines("a", stream=Closed())
+
+
+def test_drop_ins_print_by_the_one_door() -> None:
+    for folder in ("tuner", "estimators", "display"):
+        for path in (ROOT / "evonas" / folder).rglob("*.py"):
+            printed = [line for line in path.read_text().splitlines() if re.search(r"(?<![\w.])print\(", line)]
+            assert all("json.dumps(" in line for line in printed), (path, printed)
+
+
+def test_names_and_values_of_a_tuner_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    trial = Trial(HyperParameters(), f"0{ATTACK}")
+    trial.message = ATTACK
+    trial.hyperparameters.Fixed(f"n{ATTACK}", ATTACK)
+    trial.summary()
+    print_results(ATTACK, [], [])
+    print_space(trial.hyperparameters.space, extended=True)
+    lines = capsys.readouterr().out.split("\n")
+    assert len(lines) > 4
+    assert all(not line or line.isprintable() for line in lines)
+    assert not any(line.startswith("Go on") for line in lines)

@@ -29,6 +29,7 @@ from evonas.commands.options import (
     TextOption,
     ThousandsOption,
     TimeOption,
+    check_target,
     option,
     reading_of,
     roles_of,
@@ -80,6 +81,7 @@ def inspect(
     """
     from evonas.reading import read_data
 
+    check_target(data, target)
     roles = roles_of(numeric, boolean, categorical, date, text)
     prepared, _ = read_data(
         data,

@@ -22,6 +22,7 @@ from evonas.commands.options import (
     SkipRowsOption,
     TargetOption,
     ThousandsOption,
+    check_target,
     option,
 )
 from evonas.printable import printable
@@ -72,6 +73,7 @@ def lr_find(
     """
     from evonas.reporting.learning_rate import check_plot_path, text_plot, write_plot
 
+    check_target(data, target)
     if output is not None:
         check_plot_path(output)
 

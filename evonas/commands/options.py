@@ -35,6 +35,7 @@ __all__ = [
     "ThousandsOption",
     "ThreadsOption",
     "TimeOption",
+    "check_target",
     "option",
     "reading_of",
     "roles_of",
@@ -135,6 +136,12 @@ def reading_of(
         missing or None,
         date_order or "",
     )
+
+
+def check_target(data: Path, target: str | None) -> None:
+    """Raises InputError where data of which a column is to be predicted come without its name."""
+    if target is None and not data.is_dir():
+        raise InputError("--target must be given with a table or arrays: name the column to predict")
 
 
 def roles_of(

@@ -31,6 +31,7 @@ from evonas.commands.options import (
     ThousandsOption,
     ThreadsOption,
     TimeOption,
+    check_target,
     option,
     reading_of,
     roles_of,
@@ -177,8 +178,7 @@ def run(
     Columns may hold numbers, categories, dates and gaps. Everything is kept in the run directory as it comes.
     """
     # What is wrong with the options is said before a large file is read.
-    if target is None and not data.is_dir():
-        raise InputError("--target must be given with a table or arrays: name the column to predict")
+    check_target(data, target)
     size, initial = _population(population or [])
     options: dict[str, Any] = {
         "population": size,

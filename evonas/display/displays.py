@@ -15,9 +15,8 @@ from evonas.display.pace import Pace
 from evonas.evolution import Generation, Progress
 from evonas.interruption import Interruption
 from evonas.objective import Objective
-from evonas.printable import printable
 from evonas.runs.reader import RunReader
-from evonas.streams import say
+from evonas.streams import say_lines
 
 if TYPE_CHECKING:
     from evonas.training.deployment import Exported
@@ -132,8 +131,7 @@ class Plain:
 
     def _print(self, lines: Sequence[str]) -> None:
         # Nobody may listen any more: a search goes on for that which it was started for.
-        with suppress(OSError, ValueError):
-            say("\n".join(map(printable, lines)), self._stream)
+        say_lines(*lines, stream=self._stream)
 
 
 class Events:

@@ -29,6 +29,7 @@ from evonas.result import SearchResult
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
 from evonas.searched import space_and_numbers
+from evonas.streams import say_lines
 from genomes.errors import InputError
 from genomes.spaces import blueprint
 
@@ -294,10 +295,10 @@ def _report(generation: Generation) -> None:
     best = generation.best
     score = "none has a score" if best is None or best.loss is None else f"best loss {best.loss:.6g}"
     seconds = f"{generation.seconds:.0f} s"
-    print(f"generation {generation.number}: {generation.trained} networks trained, {score}, {seconds}", flush=True)
+    say_lines(f"generation {generation.number}: {generation.trained} networks trained, {score}, {seconds}")
 
 
 def _report_part(progress: Progress) -> None:
     for evaluation in progress.part:
         scores = ", ".join(f"{name} {score:.6g}" for name, score in evaluation.scores.items())
-        print(f"  network {progress.evaluated}: {scores or evaluation.reason}, {progress.seconds:.0f} s", flush=True)
+        say_lines(f"  network {progress.evaluated}: {scores or evaluation.reason}, {progress.seconds:.0f} s")

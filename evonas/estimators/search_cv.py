@@ -26,6 +26,7 @@ from evonas.interruption import Interruption
 from evonas.objective import Objective
 from evonas.options import RunOptions
 from evonas.runs.reader import RunReader
+from evonas.streams import say_lines
 from evonas.trained import trained
 from evonas.trials import TrialSearch, may_stay_here, run_trials, trains_natively
 from genomes.errors import InputError
@@ -281,7 +282,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         self.cv_results_ = _results(records, found, trial)
         self.trained_ = trained(record.evaluation for record in records)
         if self.verbose:
-            print(self.trained_, flush=True)
+            say_lines(self.trained_)
         self.run_dir_ = None if self.run_dir is None else directory
         self._genomes = [search.space.genome_from_json(record.genome) for record in records]
         self.best_index_ = int(self.cv_results_[f"rank_test_{chosen}"].argmin())
@@ -376,4 +377,4 @@ def _results(records: list[Any], found: list[dict[str, Any]], trial: Any) -> dic
 def _report(progress: Progress, score: str, count: int) -> None:
     (last,) = progress.part[-1:]
     outcome = f"{last.scores[score]:.6g}" if last.status is Status.OK else f"failed: {last.reason}"
-    print(f"{progress.evaluated} of {count}: {outcome}", flush=True)
+    say_lines(f"{progress.evaluated} of {count}: {outcome}")

@@ -69,6 +69,8 @@ def check_links(directory: Path) -> None:
     Raises:
         InputError: there is one; names it.
     """
+    if not os.path.lexists(directory / DATABASE):
+        return  # no run, which is what whoever opens it says
     for folder in (directory, *(directory / name for name in _FOLDERS)):
         try:
             if folder != directory and not stat.S_ISDIR(folder.lstat().st_mode):

@@ -91,10 +91,11 @@ def is_product(path: Path) -> bool:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode) or not len(_EMPTY) <= about.st_size <= _LONGEST:
+        os.close(descriptor)  # of a folder, no file can be made
+        return False
     with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode) or not len(_EMPTY) <= about.st_size <= _LONGEST:
-            return False
         start = max(0, about.st_size - _WITHIN)
         file.seek(start)
         found = list(_MARK.finditer(file.read()))

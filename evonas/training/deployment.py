@@ -27,6 +27,8 @@ def format_of(path: Path, asked: str | None = None) -> str:
     """
     from evonas.runs.products import check_place  # here: what only knows the formats needs no run
 
+    if not path.name:
+        raise InputError(f"export path must name a file, not {str(path)!r}: write model.keras")
     found = asked or next((name for name, ending in FORMATS.items() if ending and path.suffix == ending), "")
     if not found and path.suffix:
         known = ", ".join(ending for ending in FORMATS.values() if ending)

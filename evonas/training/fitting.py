@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
 from evonas.snapshot import Snapshot
+from genomes.errors import InputError
 
-__all__ = ["Fitting", "State", "assign", "named_values", "restore", "state_of", "values_of"]
+__all__ = ["Fitting", "State", "assign", "assign_recorded", "named_values", "restore", "state_of", "values_of"]
 
 #: Weights, what the optimizer holds, and seeds of random layers: `weights`, `first` and `second` of a `Snapshot`.
 State = tuple[Weights, Weights, Weights]
@@ -83,6 +84,18 @@ def assign(variables: Iterable[Any], values: Weights) -> None:
         raise ValueError(f"weights must be of the shapes {wanted}, not {shapes}: is the same model built each time?")
     for variable, value in zip(variables, given, strict=True):
         variable.assign(value)
+
+
+def assign_recorded(variables: Iterable[Any], values: Weights) -> None:
+    """As `assign`, of weights that a run has kept: what does not fit is the run's or the build function's fault.
+
+    Raises:
+        InputError: they are those of other variables.
+    """
+    try:
+        assign(variables, values)
+    except ValueError as error:
+        raise InputError(f"{error} If so, restore the run from a copy") from None
 
 
 def state_of(model: keras.Model, weights: Weights) -> State:

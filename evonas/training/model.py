@@ -10,11 +10,13 @@ from typing import Any
 
 import keras
 import networkx as nx
+import numpy as np
 
 from evonas.data.encoding import Preparation
 from evonas.data.prepared import Problem
 from evonas.evaluation import Weights
 from evonas.training.raw_model import encoder, with_label
+from genomes.errors import InputError
 
 __all__ = ["build_model", "deployable", "get_weights", "set_weights"]
 
@@ -72,11 +74,19 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
     """Gives the model the weights; names and shapes are those of `get_weights`.
 
     Raises:
-        ValueError: a name is missing, left over, or of another shape.
+        InputError: a name is missing, left over, or of another shape, as in a run that somebody changed.
     """
     variables = dict(_variables(model))
-    if variables.keys() != weights.keys():
-        raise ValueError(f"weights must be this network's, {sorted(variables)}, not {sorted(weights)}")
+    wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
+    given = {name: np.shape(array) for name, array in weights.items()}
+    if wanted != given:
+        wrong = sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name))
+        first = wrong[0]
+        raise InputError(
+            f"weights must be this network's, but {', '.join(wrong[:3])}{' and more' if len(wrong) > 3 else ''} are "
+            f"not ({first!r} must be {wanted.get(first, 'absent')}, not {given.get(first, 'absent')}): restore the "
+            "run from a copy"
+        )
     for name, variable in variables.items():
         variable.assign(weights[name])
 

@@ -19,7 +19,7 @@ from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Weights
 from evonas.training.deployment import ExportTask
 from evonas.training.export import joined_split
-from evonas.training.fitting import assign
+from evonas.training.fitting import assign_recorded
 from evonas.training.outputs import Outputs, as_outputs, chunk_rows, outputs_of, predicted, to_raw, tried
 from evonas.training.own import OwnFitting, build_own, genes_of
 from evonas.training.raw_model import can_take_raw, encoder, with_label
@@ -64,7 +64,7 @@ class OwnDeployment:
         problem, x = self._data.problem, self._data.splits[0].x_train
         model = build_own(self._build, genes_of(self._task.architecture), problem, self._task.seed)
         trial = tried(model, x)
-        assign(model.weights, weights)
+        assign_recorded(model.weights, weights)
         self._outputs = outputs_of(model, trial, problem)
         if model.compiled:
             model.optimizer.build(model.trainable_variables)  # or Keras warns whoever opens the file
@@ -135,7 +135,7 @@ def own_outputs(
     """Raw outputs, as `evonas.scoring` takes them, of the model of these genes with these weights."""
     model = build_own(build, genes_of(genes), problem, seed=0)
     trial = tried(model, x)
-    assign(model.weights, weights)
+    assign_recorded(model.weights, weights)
     found = to_raw(predicted(model, x), problem, outputs_of(model, trial, problem))
     keras.utils.clear_session()
     return found

@@ -19,7 +19,7 @@ import numpy as np
 
 from evonas.evaluation import Evaluation, Status, Weights
 from evonas.training.combine import member_seed
-from evonas.training.fitting import assign, named_values, values_of
+from evonas.training.fitting import assign_recorded, named_values, values_of
 from evonas.training.native.own.fit import prepared
 from evonas.training.native.own.refusal import Refused
 from evonas.training.streamed import opened
@@ -210,7 +210,7 @@ def rebuilt(trial: TunerTrial, hp: Any, weights: Weights, seed: int) -> keras.Mo
     model = built(trial.build, hp, member_seed(seed, 0, 0), trial.compiling)
     if not model.built and config is not None:
         model.build_from_config(json.loads(config.tobytes()))
-    assign(model.weights, values)
+    assign_recorded(model.weights, values)
     return model
 
 
@@ -314,7 +314,9 @@ def _required(logs: Mapping[str, Any], objective: Any) -> float:
     value = objective.value(logs)
     if value is None:
         names = ", ".join(part.name for part in objective.parts) or objective.name
-        mend = "pass validation_data to search" if "val_" in names else "compile the model with that metric"
+        validated = any(name.startswith("val_") for name in logs)
+        wants_rows = "val_" in names and not validated
+        mend = "pass validation_data to search" if wants_rows else "compile the model with that metric, or name another"
         raise InputError(f"objective {names} must be among what the training logs ({', '.join(logs)}): {mend}")
     return float(value)
 

@@ -17,6 +17,7 @@ from evonas.objective import Objective
 from evonas.options import TunerOptions
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
+from evonas.streams import say_lines
 from evonas.trained import Trained, trained
 from evonas.trials import TrialSearch, may_stay_here, run_trials
 from evonas.tuner import subclassing
@@ -245,7 +246,7 @@ class Evolution(Hooks):
                 interruption=Interruption(quiet=quiet),
             )
         if not quiet and (ways := self.trained).total:
-            print(ways, flush=True)
+            say_lines(ways)
         self.on_search_end()
 
     def _trial_search(
@@ -389,10 +390,10 @@ class Evolution(Hooks):
     def results_summary(self, num_trials: int = 10) -> None:
         """Prints the best trials."""
         with self._read() as run:
-            print(f"Results in {self.project_dir}: {run.evaluated} trials, {run.failed} of them without a score")
+            say_lines(f"Results in {self.project_dir}: {run.evaluated} trials, {run.failed} of them without a score")
             if (ways := trained(record.evaluation for record in run.records())).total:
-                print(ways)
-            print(f"Best {min(num_trials, run.evaluated - run.failed)} by {self._shown}:")
+                say_lines(ways)
+            say_lines(f"Best {min(num_trials, run.evaluated - run.failed)} by {self._shown}:")
             failed = [each for each in run.records() if each.evaluation.status is not Status.OK][:3]
         print_results(self.objective.name, self.done_trials(num_trials), failed)
 
@@ -403,7 +404,7 @@ class Evolution(Hooks):
             extended: whether to say under which conditions they are there.
         """
         known = self.known
-        print(f"Search space: {len(known)} hyperparameters")
+        say_lines(f"Search space: {len(known)} hyperparameters")
         print_space(known, extended)
 
     # ---------------------------------------------------------------- within
@@ -466,7 +467,7 @@ class Evolution(Hooks):
         outcome = f"{self.objective.name} {score:.6g}" if last.status is Status.OK else f"failed: {last.reason}"
         best = progress.best
         so_far = "" if best is None else f", best so far {best.evaluation.scores[self.objective.name]:.6g}"
-        print(f"Trial {progress.evaluated} of {self.max_trials}: {outcome}{so_far}", flush=True)
+        say_lines(f"Trial {progress.evaluated} of {self.max_trials}: {outcome}{so_far}")
 
 
 def _no_model(hp: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from evonas.evaluation import Status
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
+from evonas.streams import say_lines
 from evonas.tuner.coding import Coding
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Hyperparameter
@@ -79,17 +80,17 @@ def print_results(name: str, best: Iterable[Trial], failed: Iterable[Record]) ->
         failed: without one.
     """
     for trial in best:
-        print(f"\nTrial {trial.trial_id}: {name} {trial.score:.6g}")
+        say_lines("", f"Trial {trial.trial_id}: {name} {trial.score:.6g}")
         for key, value in trial.hyperparameters.values.items():
-            print(f"  {key}: {value}")
+            say_lines(f"  {key}: {value}")
     for record in failed:
-        print(f"\nTrial failed: {record.evaluation.reason}")
+        say_lines("", f"Trial failed: {record.evaluation.reason}")
 
 
 def print_space(known: Iterable[Hyperparameter], extended: bool) -> None:
     """Prints hyperparameters; extended, also under which conditions they are there."""
     for each in known:
         settings = ", ".join(f"{name}={value!r}" for name, value in each.get_config().items() if name != "name")
-        print(f"{each.name} ({each.kind}): {settings}")
+        say_lines(f"{each.name} ({each.kind}): {settings}")
         if extended and each.conditions:
-            print("  where " + " and ".join(f"{name} is one of {list(some)}" for name, some in each.conditions))
+            say_lines("  where " + " and ".join(f"{name} is one of {list(some)}" for name, some in each.conditions))

@@ -5,6 +5,7 @@ What a subclass does in a trial, it does to itself, as in KerasTuner: such trial
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -27,11 +28,12 @@ _IN_TRIALS = (
     *("run_trial", "pre_create_trial", "on_trial_begin", "on_trial_end"),
     *("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"),
 )
+_HOOKS = (*_IN_TRIALS, "on_search_begin", "on_search_end")
 _BY_CALLBACK = frozenset(("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"))
 
 
 def check_subclass(cls: type, base: type) -> None:
-    """Refuses a class with a method of KerasTuner's that would never be called.
+    """Refuses a class with a method of KerasTuner's that would never be called, or with a hook's name misspelt.
 
     Raises:
         InputError: it has one; says which.
@@ -43,6 +45,10 @@ def check_subclass(cls: type, base: type) -> None:
                 raise InputError(
                     f"{cls.__name__} must not define {name!r}, which KerasTuner calls and evonas never would: override "
                     "run_trial, build or fit instead (docs/kerastuner.md lists what is called)"
+                )
+            if not hasattr(base, name) and (near := difflib.get_close_matches(name, _HOOKS, n=1, cutoff=0.9)):
+                raise InputError(
+                    f"{cls.__name__} must not define {name!r}, which nothing would call: did you mean {near[0]!r}?"
                 )
 
 

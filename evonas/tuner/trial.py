@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from evonas.streams import say_lines
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.names import why_not_there
 from genomes.errors import InputError
@@ -57,16 +58,16 @@ class Trial:
 
     def summary(self) -> None:
         """Prints hyperparameters and score."""
-        print(f"Trial {self.trial_id} summary")
-        print("Hyperparameters:")
+        say_lines(f"Trial {self.trial_id} summary")
+        say_lines("Hyperparameters:")
         self.display_hyperparameters()
         for line in [f"Score: {self.score}"] * (self.score is not None) + [self.message] * (self.message is not None):
-            print(line)
+            say_lines(line)
 
     def display_hyperparameters(self) -> None:
         """Prints names and values."""
         for name, value in self.hyperparameters.values.items():
-            print(f"{name}: {value}")
+            say_lines(f"{name}: {value}")
 
     def get_state(self) -> dict[str, Any]:
         """All of it as JSON values."""

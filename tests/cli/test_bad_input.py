@@ -208,3 +208,11 @@ def test_overwriting_replaces_the_run() -> None:
     assert result.exit_code == 0
     with sqlite3.connect("there/run.sqlite") as connection:
         assert connection.execute("SELECT generations FROM state").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "lr-find"])
+def test_a_missing_target_is_asked_for_by_its_option(command: str) -> None:
+    Path("t.csv").write_text("a,b\n1,2\n")
+    done = evonas(command, "t.csv")
+    assert done.exit_code == 2
+    assert "--target must be given" in done.stderr

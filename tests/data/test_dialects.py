@@ -121,6 +121,12 @@ def test_the_same_table_whatever_wrote_it(
     assert frame.to_dict("list") == {"a": [1, 2, 3], "b": ["x", "y", "z"], "c": [0.5, 1.5, 2.5]}
 
 
+def test_decimal_commas_are_no_separators_where_rows_end_with_one(tmp_path: Path) -> None:
+    rows = "".join(f"1{k},25;-0,{k};{k % 3},5;\n" for k in range(10, 40))
+    frame = read(tmp_path, "t.csv", f"a;b;c\n{rows}").frame
+    assert frame.iloc[0].tolist() == ["110,25", "-0,10", "1,5"]
+
+
 def test_zstd(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     frame = read(tmp_path, "t.csv.zst", pa.compress(PLAIN.encode(), "zstd", asbytes=True)).frame

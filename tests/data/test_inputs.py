@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from evonas.data.inputs import as_inputs, mapped, named_arrays, num_rows
@@ -126,3 +129,23 @@ def test_images_without_a_build_function_are_flattened_and_archives_are_tables_o
     assert read.problem.num_features == 6
     assert source["target"] == "y"
     np.testing.assert_array_equal(read.splits[0].x_train, data.splits[0].x_train)
+
+
+@pytest.mark.parametrize(
+    ("labels", "target"),
+    [
+        ([0, 1, 2], np.int64(2)),
+        ([0.5, 1.5, 2.5], 2.5),
+        ([("x", "a"), ("x", "b"), ("y", "c")], ("y", "c")),
+        (list(pd.date_range("2024-01-01", periods=3)), pd.Timestamp("2024-01-03")),
+    ],
+    ids=["numpy", "float", "tuple", "date"],
+)
+def test_a_target_is_named_by_whatever_labels_its_column(labels: list[Any], target: Any) -> None:
+    from evonas.reading import read_data
+
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(40, 3)), columns=pd.Index(labels))
+    prepared, _ = read_data(table, target, drop=np.int64(0) if labels[0] == 0 else ())
+    assert prepared.problem.target_names == (str(target),)
+    assert prepared.problem.num_features == (1 if labels[0] == 0 else 2)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -152,6 +154,25 @@ def test_nothing_is_written_over_what_others_wrote(tmp_path: Path, name: str) ->
     link.symlink_to(tmp_path / "nowhere")
     with pytest.raises(InputError, match="neither"):
         format_of(link)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_no_file_is_refused_as_a_place_to_write_to(tmp_path: Path, make: Callable[[Path], Any]) -> None:
+    make(tmp_path / "x.keras")
+    with pytest.raises(InputError, match="neither"):
+        format_of(tmp_path / "x.keras")
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_an_export_without_a_name_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="must name a file"):
+        format_of(Path(name))
+
+
+def test_a_folder_without_a_run_is_called_that_whatever_else_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    with pytest.raises(InputError, match="there is none in"):
+        RunReader(tmp_path)
 
 
 def test_a_name_that_is_taken_meanwhile_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

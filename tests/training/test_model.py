@@ -7,6 +7,7 @@ import pytest
 
 from genomes import DenseSpace
 from genomes.architecture import count_parameters
+from genomes.errors import InputError
 
 from .networks import data, graph
 
@@ -60,3 +61,17 @@ def test_a_network_without_hidden_layers():
     from evonas.training.model import build_model, get_weights
 
     assert get_weights(build_model(graph(()), 4, 2))["output/kernel"].shape == (4, 2)
+
+
+def test_weights_of_another_network_are_refused():
+    from evonas.training.fitting import assign_recorded
+    from evonas.training.model import build_model, get_weights, set_weights
+
+    model = build_model(graph(), 3, 1)
+    weights = get_weights(model)
+    name = next(iter(weights))
+    for others in ({}, weights | {"more": np.zeros(1)}, weights | {name: np.zeros((9, 9))}):
+        with pytest.raises(InputError, match="restore the run from a copy"):
+            set_weights(model, others)
+    with pytest.raises(InputError, match="restore the run from a copy"):
+        assign_recorded(model.weights, {"0": np.zeros((9, 9))})

@@ -135,6 +135,7 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_never_was(tmp_path):
     ("objective", "fit", "text"),
     [
         ("val_accuracy", {}, "pass validation_data to search"),
+        ("val_auc", {"validation_split": 0.2}, "compile the model with that metric"),
         ("val_loss", {"epochs": 0}, "at least one epoch"),
     ],
 )
@@ -212,3 +213,15 @@ def test_what_cannot_be_sent_is_named(tmp_path):
     search = tuner.Evolution(build, objective="val_loss", max_trials=2, directory=tmp_path)
     with pytest.raises(InputError, match=r"callbacks\[0\] \(Log\) must be .* because of its 'lock'.*in_process=True"):
         search.search(X, Y, callbacks=[Log()], verbose=0)
+
+
+def test_trials_in_a_thread_leave_keras_of_this_process_alone() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    import keras  # noqa: F401
+
+    from evonas.trials import may_stay_here
+
+    with ThreadPoolExecutor(1) as pool:
+        assert not pool.submit(may_stay_here, {"trainer": "native"}).result()
+    assert may_stay_here({"trainer": "native"})

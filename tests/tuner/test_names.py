@@ -67,6 +67,12 @@ def test_a_method_that_would_never_be_called_is_refused_with_its_class(name):
         type("Mine", (mixin, tuner.Evolution), {})
 
 
+def test_a_hook_that_is_misspelt_is_refused_and_a_method_of_ones_own_is_not():
+    with pytest.raises(InputError, match="did you mean 'on_trial_end'"):
+        type("Mine", (tuner.Evolution,), {"on_trail_end": lambda self, trial: None})
+    type("Mine", (tuner.Evolution,), {"on_request": lambda self: None, "run": lambda self: None})
+
+
 def test_what_is_not_there_says_what_is():
     with pytest.raises(AttributeError, match="'create_trial': strategies of evonas decide"):
         Oracle(None).create_trial("tuner0")  # type: ignore[arg-type]

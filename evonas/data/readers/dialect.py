@@ -170,18 +170,23 @@ def _has_number(line: str, separator: str) -> bool:
 
 
 def _separator(lines: Sequence[str], quote: str = '"') -> str:
-    """The separator by which most lines have as many cells as each other; of several, the one that makes most cells."""
+    """The separator by which most lines have as many cells as each other.
+
+    Of several, one by which the header has as many, or one less for names of rows or a separator at their end; of
+    these, the one that makes most cells.
+    """
     sample = list(enumerate(line for line in lines[:_ROWS] if line.strip()))
-    best, chosen = (-1.0, 0), ""
+    best, chosen = (-1.0, False, 0), ""
     for candidate in _SEPARATORS:
         counts = [len(row) for row, _ in _rows(sample, candidate, quote, "")]
         wide = [count for count in counts if count > 1]
         if not wide or counts[0] == 1 == len(counts):
             continue
         (width, times), *_ = Counter(wide).most_common(1)
-        score = (round(times / len(counts), 2), width)
+        share = round(times / len(counts), 2)
         if counts[0] == 1 and times < len(counts) - 1:
-            score = (score[0] / 2, width)  # the header does not have it
+            share /= 2  # the header does not have it
+        score = (share, counts[0] > 1 and width - counts[0] in (0, 1), width)
         if score > best:
             best, chosen = score, candidate
     if not chosen:

@@ -1,0 +1,39 @@
+"""Where measurements are written: to new files, and over those that a benchmark wrote and nobody changed since."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evonas.runs.products import check_place, marked_json, publish
+from genomes.errors import InputError
+
+__all__ = ["report_path", "write_report"]
+
+
+def report_path(text: str) -> Path:
+    """A path that `write_report` may write to, as the type of an option: known before anything is measured.
+
+    Raises:
+        argparse.ArgumentTypeError: there is something that no benchmark wrote, or that was changed since.
+    """
+    path = Path(text)
+    try:
+        check_place(path, "report")
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return path
+
+
+def write_report(path: Path, values: Mapping[str, Any], indent: int = 1) -> None:
+    """Writes measurements, not empty, as JSON with a mark as its last value.
+
+    Raises:
+        InputError: there is something that no benchmark wrote, or that was changed since.
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    publish(path, marked_json(json.dumps(values, indent=indent)))
