@@ -6,7 +6,6 @@ python benchmarks/throughput.py [--only search,textbook] [--networks 512] [--epo
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import machine
 import sections
 from figures import show
+from reports import report_path, write_report
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parent.parent / "shared" / "data"
@@ -30,7 +30,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--networks", type=int, default=sections.NETWORKS, help="of the mixed population; others scale")
     parser.add_argument("--epochs", type=int, default=sections.EPOCHS, help="of the mixed population; others scale")
     parser.add_argument("--sample", type=int, default=6, help="networks of the mixed population that Keras trains")
-    parser.add_argument("--json", type=Path, default=HERE / "results" / "throughput.json")
+    parser.add_argument("--json", type=report_path, default=str(HERE / "results" / "throughput.json"))
     options = parser.parse_args(arguments)
     options.only = options.only.split(",")
     if unknown := [name for name in options.only if name not in sections.SECTIONS]:
@@ -57,12 +57,11 @@ def main() -> None:
         "sections": {},
     }
     print(f"{report['data']}; {report['machine']['cpu']}, {report['machine']['cores']} cores")
-    options.json.parent.mkdir(parents=True, exist_ok=True)
     for name in options.only:
         print(f"{name} ...", flush=True)
         report["sections"][name] = sections.timed(bench, name)
         report["figures"] = [asdict(figure) | {"verdict": figure.verdict} for figure in bench.figures]
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_report(options.json, report)
     show(bench.figures)
     if not report["standard_work"]:
         print(
