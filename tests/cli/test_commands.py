@@ -124,7 +124,7 @@ def test_inspect_takes_folders_of_images_and_arrays(folder: Path) -> None:
     assert "4 features, rows of 2 x 2" in evonas("inspect", "digits.npz", "--target", "digit").output
     refused = evonas("inspect", "table.csv")
     assert refused.exit_code == 2
-    assert "name the target" in refused.output
+    assert "--target must be given" in refused.output
 
 
 def test_folders_of_images_and_columns_of_text(folder: Path) -> None:
