@@ -30,7 +30,7 @@ from genomes.errors import InputError
 
 __all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback"]
 
-#: For which a result is waited.
+#: How long a result is waited for before more work is asked for.
 _MOMENT_SECONDS = 0.1
 
 Headway = Callable[[], None]
