@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--measured", type=int, default=3, help="epochs that are trained; others are taken like them")
     parser.add_argument("--sample", type=int, help="networks that stand for all")
-    parser.add_argument("--tune", action="store_true", help="also the fastest way to call fit")
+    parser.add_argument("--tune", action="store_true", help="of the mixed population, also the fastest way to call fit")
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras  # noqa: F401 (timed)
@@ -34,25 +34,27 @@ def main() -> None:
 
     imported = (time.perf_counter() - BEGAN, time.process_time())
     if options.run_dir:
-        networks, split, task = _of_run(options.run_dir)
+        groups, task = _of_run(options.run_dir)
+        parts = [
+            peers.measure(networks, split, options.epochs, peers.AS_IT_COMES, options.measured, task)
+            for networks, split in groups
+        ]
+        found: dict[str, Any] = {"networks": sum(part["networks"] for part in parts), "as_it_comes": _together(parts)}
     else:
         data = work.one_split(work.Rows.load(options.data))
-        networks, split, task = work.mixed(options.mixed), data.splits[0], "regression"
-    chosen = work.sample(networks, options.sample or len(networks))
-    found: dict[str, Any] = {
-        "imports": imported,
-        "networks": len(networks),
-        "as_it_comes": peers.measure(chosen, split, options.epochs, peers.AS_IT_COMES, options.measured, task),
-    }
-    if options.tune:
-        way, tried = peers.tune(chosen, split, options.epochs, options.measured)
-        found |= {"best_way": str(way), "best": min(tried, key=lambda one: one["whole"]), "ways_tried": tried}
-    print(json.dumps(found), flush=True)
+        networks, split = work.mixed(options.mixed), data.splits[0]
+        chosen = work.sample(networks, options.sample or len(networks))
+        way = peers.measure(chosen, split, options.epochs, peers.AS_IT_COMES, options.measured)
+        found = {"networks": len(networks), "as_it_comes": way}
+        if options.tune:
+            best, tried = peers.tune(chosen, split, options.epochs, options.measured)
+            found |= {"best_way": str(best), "best": min(tried, key=lambda one: one["whole"]), "ways_tried": tried}
+    print(json.dumps(found | {"imports": imported}), flush=True)
     os._exit(0)  # the libraries take a second to put themselves away
 
 
-def _of_run(run_dir: Path) -> tuple[list[Any], Any, str]:
-    """The first generation's networks, as each sees the data standardised; the split, and the task."""
+def _of_run(run_dir: Path) -> tuple[list[tuple[list[Any], Any]], str]:
+    """The run's networks by what they see of the data, each with that split; and the task."""
     from evonas.data.prepared import PreparedData
     from evonas.runs.reader import DATA_NAME, RunReader
     from genomes.spaces import space_from_json
@@ -61,7 +63,21 @@ def _of_run(run_dir: Path) -> tuple[list[Any], Any, str]:
         space = space_from_json(run.space_json)
         networks = [space.genome_from_json(record.genome) for record in run.best(1000)]
     data = PreparedData.load(run_dir / DATA_NAME)
-    return networks, data.seen("standard").splits[0], data.problem.task
+    by_view: dict[str, list[Any]] = {}
+    for network in networks:
+        by_view.setdefault(data.problem.view(network.numbers), []).append(network)
+    return [(group, data.seen(view).splits[0]) for view, group in by_view.items()], data.problem.task
+
+
+def _together(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What several groups took, a network."""
+    count = sum(part["networks"] for part in parts)
+    means = {
+        name: sum(part["networks"] * part[name] for part in parts) / count
+        for name, value in parts[0].items()
+        if isinstance(value, float)
+    }
+    return {**parts[0], "networks": count, **means}
 
 
 if __name__ == "__main__":
