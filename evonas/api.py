@@ -20,6 +20,7 @@ from evonas.config import Budget, Settings
 from evonas.data.readers.options import ReadOptions
 from evonas.errors import Interrupted
 from evonas.evolution import Generation, Progress, spent
+from evonas.exporting import check_export
 from evonas.finalists import OnRetraining, retrain_finalists
 from evonas.first_generation import first_generation
 from evonas.interruption import Interruption
@@ -73,6 +74,7 @@ def search(
     threads: int | None = None,
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
+    export: str | Path | None = None,
     task: str | None = None,
     sample_weight: Any = None,
     class_weight: Any = None,
@@ -121,6 +123,8 @@ def search(
             shapes allow; features are matched by name.
         threads: networks that are trained at a time, all cores that this process may use if None; changes no result.
         on_part, on_generation: called after each commit and each generation.
+        export: file that the best network is written to at the end, as `evonas.export` does; Keras loads for it while
+            the search still trains.
         task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.preparation`.
         drop: names of columns of a table to leave out.
@@ -186,6 +190,7 @@ def search(
             threads=threads,
             on_part=on_part,
             on_generation=on_generation,
+            export=None if export is None else Path(export),
             started=started,
         )
 
@@ -218,6 +223,8 @@ def search_prepared(
         **listeners: fields of `evonas.session.Listeners`, such as `on_part`.
     """
     heard, _ = Listeners(**{"started": monotonic(), **listeners}), workers.checked_threads(threads)
+    if heard.export is not None:
+        check_export(heard.export)
     settings, space = settings or Settings(seed=0), fitted(as_space(space, build), data.problem)
     if evaluator is None:
         check_fits(build, space, settings.trainer)
@@ -280,6 +287,8 @@ def resume(
     given: dict[str, Any] = {**settings}
     heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
     listeners, _ = Listeners(**{"started": monotonic(), **heard}), workers.checked_threads(threads)
+    if listeners.export is not None:
+        check_export(listeners.export)
     store = RunStore.open(run_dir)
     try:
         check_same(store, data, given)

@@ -26,13 +26,28 @@ if TYPE_CHECKING:
     from evonas.execution import WorkerEvaluator
     from evonas.training.deployment import Exported
 
-__all__ = ["Exporter", "export", "export_ensemble"]
+__all__ = ["Exporter", "check_export", "export", "export_ensemble"]
 
 #: Seconds before the end of a run's time at which its exporter starts at the latest: Keras takes long if others work.
 _AHEAD_SECONDS = 45.0
 #: Seconds of an export over those until its process was ready, those while that is not known, and the most of a run's
 #: time that is left for it.
 _EXPORT_FACTOR, _EXPORT_GUESS, _EXPORT_SHARE = 0.6, 3.0, 0.15
+
+
+def check_export(path: Path, format: str | None = None, *, card: bool = True) -> str:
+    """The format in which a network will be written to the path.
+
+    Raises:
+        InputError: it cannot be written there, or its model card beside it.
+    """
+    from evonas.reporting.card import check_card_paths
+    from evonas.training.deployment import format_of
+
+    chosen = format_of(path, format)
+    if card:
+        check_card_paths(path)
+    return chosen
 
 
 def export(
@@ -71,12 +86,9 @@ def export(
     Raises:
         InputError: no such rank, the weights were not kept, or the path cannot be written.
     """
-    from evonas.reporting.card import check_card_paths
-    from evonas.training.deployment import ExportTask, format_of
+    from evonas.training.deployment import ExportTask
 
-    chosen = format_of(Path(path), format)
-    if card:
-        check_card_paths(Path(path))
+    chosen = check_export(Path(path), format, card=card)
     with RunReader(run_dir) as run:
         record, finalists = run.ranked(rank), run.finalists
         own = None if build is None else Build.of(build)
@@ -220,12 +232,9 @@ def export_ensemble(run_dir: str | Path, path: str | Path, size: int, *, card: b
     References:
         Caruana et al., "Ensemble selection from libraries of models", ICML 2004.
     """
-    from evonas.reporting.card import check_card_paths
-    from evonas.training.deployment import EnsembleTask, format_of
+    from evonas.training.deployment import EnsembleTask
 
-    format_of(Path(path), "keras")
-    if card:
-        check_card_paths(Path(path))
+    check_export(Path(path), "keras", card=card)
     if not 1 <= size <= 100:
         raise InputError(f"ensemble must be of at least 1 and at most 100 networks, not {size}: 8 is a good size")
     with RunReader(run_dir) as run:

@@ -15,7 +15,7 @@ from evonas.deadline import Abandonable, Timetable
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
 from evonas.evolution import Generation, Progress, Stop
-from evonas.exporting import Exporter
+from evonas.exporting import Exporter, export
 from evonas.finalists import OnRetraining, Tester, retrain_finalists
 from evonas.interruption import Abandoned, Interruption
 from evonas.repair import repair_of
@@ -44,8 +44,10 @@ class Listeners:
         on_part, on_generation: called after each commit and each generation.
         on_finalists: called while finalists are trained again, with the re-trainings done and those planned.
         on_end: called when all is done, with the run, its best network as a file, and that network's scores on the test
-            split. A file is written of a user's own models alone, whose Keras is loaded; None where there was no time
-            for it. What is done here still counts as the run's time.
+            split. Without `export`, a file is written of a user's own models alone, whose Keras is loaded; None where
+            there was no time for it. What is done here still counts as the run's time.
+        export: file that the best network is written to at the end, with a model card, as `evonas.export` does; Keras
+            loads while the last generation and the finalists are trained.
         interruption: how to listen to signals.
         started: when the session began, as `time.monotonic()` counts; now if None.
     """
@@ -55,6 +57,7 @@ class Listeners:
     on_generation: Callable[[Generation], None] | None = None
     on_finalists: OnRetraining | None = None
     on_end: Callable[[RunReader, Exported | None, Mapping[str, float]], None] | None = None
+    export: Path | None = None
     interruption: Interruption | None = None
     started: float | None = None
 
@@ -90,11 +93,12 @@ def run_session(
         timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         exporter = None
-        if listeners.on_end is not None and build is not None and isinstance(trainer, Abandonable):
+        wanted = listeners.export is not None or (listeners.on_end is not None and build is not None)
+        if wanted and isinstance(trainer, Abandonable):
             exporter = Exporter(store, space, build, timetable, lambda: listening.requested)
         with exporter or nullcontext():
             try:
-                stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build)
+                stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build, exporter)
                 if not stopped and trains and all(store.finals_wanted):
                     if exporter is not None:
                         exporter.start()
@@ -112,11 +116,11 @@ def run_session(
             finally:
                 trainer.close()
             timetable.note()
-            if not stopped and listeners.on_end is not None:
-                exported = None if build is None else _exported(store, build, exporter)
+            if not stopped and (wanted or listeners.on_end is not None):
+                exported = _exported(store, build, exporter, listeners.export) if wanted else None
                 stopped = exported is None and listening.requested
                 timetable.note()
-                if not stopped:
+                if not stopped and listeners.on_end is not None:
                     listeners.on_end(store, exported, scores)
                     timetable.note()
     if stopped:
@@ -154,6 +158,7 @@ def _search(
     interruption: Interruption,
     listeners: Listeners,
     build: Build | None,
+    exporter: Exporter | None,
 ) -> bool:
     """Generation after generation; whether it was interrupted."""
     strategy = make_strategy(
@@ -171,17 +176,21 @@ def _search(
                 check_first([each.reason for each in generation.evaluations], store.directory / WORKER_LOG)
             if listeners.on_generation is not None:
                 listeners.on_generation(generation)
+            if exporter is not None and budget.generations is not None and generation.number + 2 >= budget.generations:
+                exporter.start()  # the last generation comes
     return store.stop == Stop.INTERRUPTED
 
 
-def _exported(store: RunStore, build: Build | None, exporter: Exporter | None) -> Exported | None:
-    """The best network as a file; None where there is none, or no time for it."""
+def _exported(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:
+    """The best network as a file, in the run directory unless a path is given; None where there is none, or no time."""
     if not store.best(1):
         return None
     if exporter is not None:
         exporter.start()
     try:
         worker = None if exporter is None else exporter.worker
+        if path is not None:
+            return export(store.directory, path, build=build, worker=worker)
         return SearchResult(store.directory, build, worker, writes=True).exported
     except Abandoned:
         if exporter is not None:

@@ -21,6 +21,7 @@ __all__ = [
     "DecimalOption",
     "DropOption",
     "EncodingOption",
+    "ExportOption",
     "GrayscaleOption",
     "GroupOption",
     "ImageSizeOption",
@@ -77,6 +78,10 @@ TextOption = Annotated[
     list[str] | None, option("Column of free text, whose words count; may be repeated.", "COLUMN", "--text")
 ]
 ThreadsOption = Annotated[int | None, option("Networks trained at a time [all cores].", "N", "--threads")]
+ExportOption = Annotated[
+    Path | None,
+    option("Write the best network there at the end, such as best.keras, as evonas export does.", "FILE", "--export"),
+]
 GroupOption = Annotated[str | None, option("Column whose equal values stay in one part.", "COLUMN", "--group")]
 TimeOption = Annotated[
     str | None, option("Column to split by: the latest rows are the test part.", "COLUMN", "--time-column")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from evonas.commands.options import AsJson, BuildOption, Quiet, RunDir, ThreadsOption, option
+from evonas.commands.options import AsJson, BuildOption, ExportOption, Quiet, RunDir, ThreadsOption, option
 from evonas.commands.searching import show_search
 
 __all__ = ["resume"]
@@ -20,6 +20,7 @@ def resume(
     time: Annotated[str | None, option("Time in all (10m), or more (+10m).", "T|+T")] = None,
     target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
     build: BuildOption = None,
+    export: ExportOption = None,
     threads: ThreadsOption = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -39,6 +40,7 @@ def resume(
             time=time,
             target=target_score,
             threads=threads,
+            export=export,
             **listeners,
         ),
         context,

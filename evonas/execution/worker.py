@@ -83,13 +83,18 @@ def load_libraries(trainer: str, own: bool) -> None:
         os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
         importlib.import_module("evonas.training.own")
     elif trainer == "single":
+        _import_keras()
         importlib.import_module("evonas.training.single")
     else:
-        from evonas.training.environment import import_keras, prepare_process
+        from evonas.training.environment import prepare_process
 
         prepare_process()
-        import_keras()
+        _import_keras()
         importlib.import_module("evonas.training.population")
+
+
+def _import_keras() -> None:
+    importlib.import_module("evonas.training.environment").import_keras()
 
 
 def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
@@ -138,6 +143,8 @@ def _exported(
     settings: TrainingSettings,
     build: Callable[..., Any] | None,
 ) -> Exported:
+    if build is None:  # else the user's function has imported what it wants
+        _import_keras()
     if isinstance(task, EnsembleTask):
         from evonas.training.ensemble import export_ensemble
 
