@@ -12,10 +12,10 @@ import keras
 import networkx as nx
 import numpy as np
 
-from evonas.data.encoding import Preparation
+from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.prepared import Problem
 from evonas.evaluation import Weights
-from evonas.training.raw_model import encoder, with_label
+from evonas.training.export.preprocessing import encoder, with_label
 from genomes.errors import InputError
 
 __all__ = ["build_model", "deployable", "get_weights", "set_weights"]
@@ -104,7 +104,7 @@ def deployable(
         network: from features to raw outputs; a model, or what puts several together.
         problem: what is predicted.
         preparation: of the raw columns; None for a model that takes features, and gives probabilities alone.
-        coded: whether columns of text come as numbers, see `evonas.data.coding`.
+        coded: whether columns of text come as numbers, see `evonas.data.encoding.codes`.
     """
     last: keras.layers.Layer
     if problem.task == "regression":

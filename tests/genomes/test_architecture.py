@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from genomes import InputError
-from genomes.architecture import (
+from genomes.architecture.canonical import canonical_form
+from genomes.architecture.graph import (
     canonical_order,
     check_graph,
     count_flops,
@@ -21,7 +22,6 @@ from genomes.architecture import (
     graph_from_json,
     graph_to_json,
 )
-from genomes.canonical import canonical_form
 from genomes.dense import to_graph
 from tests.genomes.dense_spaces import network
 
