@@ -132,3 +132,67 @@ def test_nobody_imports_what_sits_on_top() -> None:
 def test_nothing_that_is_read_can_run_code() -> None:
     # A user's function goes to the worker over a socket that only the two hold, and never to the disk.
     assert importers("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve") <= {"evonas/user_model.py"}
+
+
+#: Packages from the bottom up: each may import itself and those before it. The modules at the root of evonas are one.
+ORDER = (
+    *("genomes", "io", "evonas", "data", "tasks", "metrics", "networks", "strategies", "runs", "training"),
+    *("execution", "evolution", "display", "deploy", "api", "range_test", "estimators", "tuner", "reporting", "cli"),
+)
+#: The public page, which is loaded by name (`evonas.__getattr__`), and the command line's door.
+DOORS = ("evonas", "evonas.__main__")
+#: The compiler imports the kernels when it compiles, and a kernel asks it whether cycles are counted.
+LATE = ("evonas.training.native.compilation", "evonas.training.native.kernels.training")
+
+
+@functools.cache
+def arrows() -> frozenset[tuple[str, str]]:
+    """Pairs of modules, the first of which imports the second, even inside a function; not for types alone."""
+    modules = {name for package in ("genomes", "evonas") for name in modules_of(package)}
+    found = set()
+    for name in modules:
+        path = ROOT.joinpath(*name.split("."))
+        tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
+        for_types = {
+            inner
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            for inner in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if node in for_types:
+                continue
+            if isinstance(node, ast.Import):
+                found |= {(name, alias.name) for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                parts = [f"{node.module}.{alias.name}" for alias in node.names]
+                found |= {(name, part if part in modules else node.module) for part in parts}
+    return frozenset((a, b) for a, b in found if b in modules and a != b)
+
+
+def test_no_circle_of_modules() -> None:
+    left = {name for pair in arrows() for name in pair}
+    following = {name: {b for a, b in arrows() if a == name and (a, b) != LATE} for name in left}
+    while ends := {name for name in left if not following[name] & left}:
+        left -= ends
+    assert not left
+
+
+def home_of(module: str) -> int:
+    """Place of a module's package in `ORDER`."""
+    names = module.split(".")
+    if names[0] == "genomes":
+        return ORDER.index("genomes")
+    return ORDER.index(names[1] if len(names) > 1 and (ROOT / "evonas" / names[1]).is_dir() else "evonas")
+
+
+def test_no_arrow_runs_back_up() -> None:
+    upward = {(a, b) for a, b in arrows() if home_of(a) < home_of(b)}
+    assert not {(a, b) for a, b in upward if a not in DOORS}
+
+
+def test_no_module_has_the_name_of_a_public_function() -> None:
+    import evonas
+
+    modules = {name.split(".")[1] for name in modules_of("evonas") if "." in name}
+    assert not modules & set(evonas.__all__)

@@ -21,6 +21,7 @@ from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
 from evonas.data.load import read_data
 from evonas.data.readers.options import ReadOptions
+from evonas.data.source import check_origin
 from evonas.errors import Interrupted
 from evonas.evolution.constraints import Screen
 from evonas.evolution.finalists import OnRetraining, retrain_finalists
@@ -32,7 +33,7 @@ from evonas.execution import launch
 from evonas.execution.launch import started_worker as _worker
 from evonas.interruption import Interruption
 from evonas.metrics.named import with_metric
-from evonas.runs.consistency import check_origin, check_same, same_space, space_class
+from evonas.runs.consistency import check_same, same_space, space_class
 from evonas.runs.directory import new_directory
 from evonas.runs.reader import DATA_NAME
 from evonas.runs.store import RunStore

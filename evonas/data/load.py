@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.data.frames import is_table
 from evonas.data.readers.datasets import is_dataset, read_dataset
 from evonas.data.readers.options import ReadOptions, Style, Table
-from evonas.runs.consistency import origin_of
+from evonas.data.source import origin_of
 from genomes.errors import InputError
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
 from evonas.runs.versions import environment_versions
 from evonas.tasks.export import Exported
-from genomes.architecture.graph import count_flops, numbers_of
+from genomes.architecture.cost import count_flops
+from genomes.architecture.graph import numbers_of
 from genomes.encodings import describe, space_from_json
 from genomes.errors import InputError
 

@@ -106,7 +106,8 @@ def rebuilt(
     _check_schedule(architecture["training"], facts)
 
     from evonas.training.export.rebuild import untrained
-    from genomes.architecture.graph import count_parameters, draw, graph_from_json
+    from genomes.architecture.cost import count_parameters
+    from genomes.architecture.graph import draw, graph_from_json
 
     graph = graph_from_json(architecture)
     model, note = untrained(graph, width, count, kind, how, int(chosen), facts.get("rows"), facts.get("epochs"))

@@ -13,7 +13,6 @@ from evonas.config import Budget
 from evonas.display import summaries
 from evonas.display.progress_rate import Pace
 from evonas.evolution.loop import Generation, Progress
-from evonas.interruption import Interruption
 from evonas.io.console import say_lines
 from evonas.objective import Objective
 from evonas.runs.reader import RunReader
@@ -21,7 +20,7 @@ from evonas.runs.reader import RunReader
 if TYPE_CHECKING:
     from evonas.tasks.export import Exported
 
-__all__ = ["Display", "Events", "Plain", "Several", "make_display"]
+__all__ = ["Display", "Events", "Plain", "Several"]
 
 _NONE: Mapping[str, float] = MappingProxyType({})
 
@@ -46,29 +45,6 @@ class Display(Protocol):
 
     def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
         """The run's outcome; the best network as a file, if one was written, and its scores on the test split."""
-
-
-def make_display(
-    interruption: Interruption, output: IO[str], errors: IO[str], *, quiet: bool = False, as_json: bool = False
-) -> Display:
-    """The display for a command.
-
-    Args:
-        interruption: asked by a live display whether a stop is on its way.
-        output, errors: standard output and error. People read `output`, or `errors` when the output is for machines.
-        quiet: whether to show the result only.
-        as_json: whether the output is for machines.
-    """
-    stream = errors if as_json else output
-    if stream.isatty() and not quiet:
-        from evonas.display.live import Live
-
-        display: Display = Live(stream, interruption)
-    else:
-        display = Plain(stream, quiet=quiet)
-    if as_json:
-        return Events(output) if quiet else Several([Events(output), display])
-    return display
 
 
 class Plain:

@@ -61,7 +61,8 @@ class FittedNetwork:
             classes: labels that it gives, in the order of the outputs; those of the problem if empty.
             label_type: of these, as in `Problem`.
         """
-        from evonas.training.model import build_model, deployable, set_weights
+        from evonas.training.export.deployable import deployable
+        from evonas.training.model import build_model, set_weights
 
         graph = graph_from_json(self.architecture)
         network = build_model(graph, self.problem.num_features, self.problem.num_outputs)

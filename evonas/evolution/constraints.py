@@ -19,58 +19,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evonas.config import Settings
 from evonas.data.prepared import columns_seen
-from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.evaluation import Candidate, Evaluation
+from evonas.metrics.cost import measured_before, over_limit
 from evonas.objective import MEASURES
-from genomes.architecture.graph import count_flops, count_parameters, numbers_of
+from genomes.architecture.graph import numbers_of
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
-if TYPE_CHECKING:
-    import networkx as nx
-
-__all__ = ["Screen", "excess", "measured_before", "over_limit"]
+__all__ = ["Screen"]
 
 #: Measures that come with an evaluation; all others are known from the graph.
 _EVALUATED = ("latency_ms", "parameters")
-_MOVING_AVERAGES = {"batch": 2}
-_UNITS = {"parameters": "parameters", "flops": "FLOPs", "latency_ms": "ms"}
-
-
-def measured_before(graph: nx.DiGraph, num_features: int, num_outputs: int) -> dict[str, float]:
-    """Parameters, FLOPs and memory of the network of the graph."""
-    parameters = count_parameters(graph, num_features, num_outputs)
-    held, layers = 0, range(1, len(graph) - 1)
-    for node in layers:
-        held += graph.nodes[node]["units"] * _MOVING_AVERAGES.get(graph.nodes[node]["normalization"], 0)
-    activations = num_features + num_outputs + sum(graph.nodes[node]["units"] for node in layers)
-    return {
-        "parameters": float(parameters),
-        "flops": float(count_flops(graph, num_features, num_outputs)),
-        "memory_bytes": 4.0 * (parameters + held + activations),
-    }
-
-
-def excess(value: float, limit: float) -> float:
-    """By how much of the limit the value is over it; 0 when it is not."""
-    return max(0.0, value / limit - 1.0)
-
-
-def over_limit(measures: Mapping[str, float], limits: Mapping[str, float]) -> Evaluation | None:
-    """The evaluation of a network that is over a limit; None when it is not."""
-    over = {name: excess(measures[name], limit) for name, limit in limits.items() if measures[name] > limit}
-    if not over:
-        return None
-    reason = "; ".join(f"{measures[name]:.6g} {_UNITS[name]}, at most {limits[name]:g}" for name in over)
-    return Evaluation(
-        Status.INFEASIBLE,
-        {**measures, "violation": sum(over.values())},
-        reason=f"over the limit: {reason}",
-        parameters=int(measures.get("parameters", 0)),
-    )
 
 
 @dataclass(frozen=True)

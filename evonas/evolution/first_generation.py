@@ -23,7 +23,8 @@ from evonas.machine import core_share, multiplications_a_second
 from evonas.objective import Objective
 from evonas.seeds import first_generation_rng
 from evonas.strategies import STRATEGIES, make_strategy
-from genomes.architecture.graph import count_flops, numbers_of
+from genomes.architecture.cost import count_flops
+from genomes.architecture.graph import numbers_of
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-import evonas
 from evonas.errors import WorkerError
 from evonas.execution.messages import Beat, Cancel, Finished, Opened, Part, Ready, Refused, Retiring, Start, Train, Warm
 from evonas.interruption import Abandoned
@@ -390,7 +389,7 @@ def _raised(answer: Refused) -> Exception:
 def _environment() -> dict[str, str]:
     """The driver's environment, with quiet libraries, and with the driver's evonas where that is not installed."""
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
-    root = Path(evonas.__path__[0]).parent
+    root = Path(__file__).parents[2]
     if root.name not in ("site-packages", "dist-packages"):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     return environment

@@ -37,7 +37,7 @@ class _NamedBuild(_Build):
 
 
 class _Source(TypedDict, total=False):
-    """See `evonas.runs.consistency.origin_of`; a newer evonas may say more."""
+    """See `evonas.data.source.origin_of`; a newer evonas may say more."""
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.evaluation import Weights
+from evonas.io.marked_files import check_place
 from evonas.objective import Objective
 from genomes.errors import InputError
 
@@ -25,8 +26,6 @@ def format_of(path: Path, asked: str | None = None) -> str:
         InputError: there is no such format, the ending does not fit, the folder does not exist, or there is something
             that evonas did not write, or that was changed since.
     """
-    from evonas.io.marked_files import check_place  # here: what only knows the formats needs no run
-
     if not path.name:
         raise InputError(f"export path must name a file, not {str(path)!r}: write model.keras")
     found = asked or next((name for name, ending in FORMATS.items() if ending and path.suffix == ending), "")

@@ -14,7 +14,7 @@ import numpy as np
 
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Evaluation, Status
-from evonas.evolution.constraints import over_limit
+from evonas.metrics.cost import over_limit
 from evonas.networks.forward import predictor
 from evonas.networks.initial import initial_weights
 from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask

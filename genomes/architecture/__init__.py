@@ -4,11 +4,10 @@
 for people, `layers` has the words and bounds of layers and training. Imports networkx when the first graph is made.
 """
 
+from genomes.architecture.cost import count_flops, count_parameters
 from genomes.architecture.graph import (
     canonical_order,
     check_graph,
-    count_flops,
-    count_parameters,
     digest,
     draw,
     graph_from_json,

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = [
     "canonical_order",
     "check_graph",
-    "count_flops",
-    "count_parameters",
     "digest",
     "draw",
     "graph_from_json",
@@ -104,27 +102,6 @@ def numbers_of(graph: nx.DiGraph) -> str:
     return str(graph.nodes[0].get("numbers", "standard"))
 
 
-def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int) -> int:
-    """Trainable parameters: kernels, biases, and two a unit where normalised (moving averages are not trained).
-
-    Layers with batch normalisation have no bias: the normalisation would take it away again.
-    """
-    vectors = {"none": 1, "batch": 2, "layer": 3}
-    total = 0
-    for node, fan_in, fan_out in _fans(graph, num_features, num_outputs):
-        total += (fan_in + vectors[graph.nodes[node].get("normalization", "none")]) * fan_out
-    return total
-
-
-def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int) -> int:
-    """Floating-point operations of the forward pass of one row, in matrix products and biases.
-
-    A kernel takes `fan_in * fan_out` multiplications and, with the bias, as many additions. Work that is done once a
-    unit (activation, normalisation) is not counted.
-    """
-    return sum(2 * fan_in * fan_out for _, fan_in, fan_out in _fans(graph, num_features, num_outputs))
-
-
 def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
     """Whether two networks are built alike, so that either computes the same with the other's weights."""
 
@@ -142,13 +119,6 @@ def digest(graph: nx.DiGraph) -> str:
     without adamw; adamw without weight decay is adam), and different for all others.
     """
     return sha256(canonical_form(graph))
-
-
-def _fans(graph: nx.DiGraph, num_features: int, num_outputs: int) -> Iterable[tuple[int, int, int]]:
-    """(node, fan in, fan out) of every node with a kernel."""
-    output = len(graph) - 1
-    widths = [num_features, *(graph.nodes[node]["units"] for node in range(1, output)), num_outputs]
-    return [(v, sum(widths[u] for u in graph.predecessors(v)), widths[v]) for v in range(1, output + 1)]
 
 
 def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:

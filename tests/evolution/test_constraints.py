@@ -19,11 +19,12 @@ from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData
 from evonas.display import summaries
 from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.evolution.constraints import Screen, measured_before, over_limit
+from evonas.evolution.constraints import Screen
+from evonas.metrics.cost import measured_before, over_limit
 from evonas.pareto import front
 from evonas.runs import RunReader
 from genomes import DenseSpace, HyperparameterSpace, InputError, Range, read_population
-from genomes.architecture.graph import count_parameters
+from genomes.architecture.cost import count_parameters
 from tests.genomes.dense_spaces import network
 from tests.stub import StubEvaluator
 

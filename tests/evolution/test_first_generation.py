@@ -19,7 +19,7 @@ from evonas.objective import Objective
 from evonas.runs import RunReader
 from evonas.strategies import STRATEGIES, make_strategy
 from genomes import DenseSpace, HyperparameterSpace, Range
-from genomes.architecture.graph import count_parameters
+from genomes.architecture.cost import count_parameters
 from tests.stub import StubEvaluator
 
 RMSE, SPACE = Objective("rmse", "min"), DenseSpace()

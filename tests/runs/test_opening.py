@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evonas.api import search as api
+from evonas.data.source import check_origin, origin_of
 from evonas.runs import RunReader, RunStore
 from evonas.runs.checksums import insert, sealed, update, verify
-from evonas.runs.consistency import check_origin, origin_of, same_space, space_class
+from evonas.runs.consistency import same_space, space_class
 from evonas.runs.lock import RunLock, owner_of
 from evonas.runs.records import JSON, from_text
 from evonas.runs.weights import WeightFiles

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genomes import DenseSpace
-from genomes.architecture.graph import count_parameters
+from genomes.architecture.cost import count_parameters
 from genomes.errors import InputError
 from tests.training.networks import data, graph
 

@@ -18,9 +18,11 @@ from evonas.networks.ensemble_selection import SMALLEST, blended, selected
 from evonas.networks.forward import raw_outputs
 from evonas.tasks.export import EnsembleTask, Exported, ExportTask
 from evonas.tasks.train import TrainingSettings
-from evonas.training.export.export import GraphDeployment, input_note, write
+from evonas.training.export.deployable import deployable
+from evonas.training.export.deployment import input_note, write
+from evonas.training.export.export import GraphDeployment
 from evonas.training.metrics import scores
-from evonas.training.model import build_model, deployable, set_weights
+from evonas.training.model import build_model, set_weights
 from genomes.architecture.graph import graph_from_json, numbers_of
 
 __all__ = ["export_ensemble"]

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from evonas.data.inputs import Inputs, mapped
 from evonas.data.prepared import PreparedData, Problem
+from evonas.data.splits import joined_split
 from evonas.evaluation import Weights
 from evonas.tasks.export import ExportTask
 from evonas.tasks.train import TrainingSettings, TrainingTask
-from evonas.training.export.export import joined_split
 from evonas.training.export.preprocessing import can_take_raw, encoder, with_label
 from evonas.training.single.fitting import assign_recorded
 from evonas.training.single.outputs import Outputs, as_outputs, chunk_rows, outputs_of, predicted, to_raw, tried

@@ -35,7 +35,8 @@ from evonas.training.native.lowering import Program, lower
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import CHUNK_ROWS, Optimization, Rows, Stopped, Training
 from evonas.training.replicates import combined, member_seed
-from genomes.architecture.graph import count_parameters, graph_from_json, numbers_of
+from genomes.architecture.cost import count_parameters
+from genomes.architecture.graph import graph_from_json, numbers_of
 from genomes.errors import InputError
 
 __all__ = ["NativeTrainer", "optimization", "rows_of", "usable_cores"]

@@ -24,7 +24,8 @@ from evonas.networks.perturbation import Lineages
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.metrics import scores
 from evonas.training.replicates import combined
-from genomes.architecture.graph import count_parameters, graph_from_json
+from genomes.architecture.cost import count_parameters
+from genomes.architecture.graph import graph_from_json
 
 __all__ = ["EvolvedTrainer"]
 

@@ -33,7 +33,8 @@ from evonas.training.population.shape import MIXED, ProgramShape
 from evonas.training.population.slots import Stopping
 from evonas.training.population.workers import Result, run_parts
 from evonas.training.replicates import combined, member_seed
-from genomes.architecture.graph import count_parameters, graph_from_json, numbers_of
+from genomes.architecture.cost import count_parameters
+from genomes.architecture.graph import graph_from_json, numbers_of
 from genomes.errors import InputError
 
 __all__ = ["PopulationTrainer"]

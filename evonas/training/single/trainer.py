@@ -20,7 +20,7 @@ from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.data.pretrained import Donor
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, Status, Weights
-from evonas.evolution.constraints import over_limit
+from evonas.metrics.cost import over_limit
 from evonas.networks.initial import epoch_order, initial_weights
 from evonas.networks.schedule import learning_rates
 from evonas.networks.starting_point import start_of
@@ -31,7 +31,8 @@ from evonas.training.metrics import scores
 from evonas.training.model import build_model, get_weights, set_weights
 from evonas.training.replicates import combined, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
-from genomes.architecture.graph import count_parameters, graph_from_json
+from genomes.architecture.cost import count_parameters
+from genomes.architecture.graph import graph_from_json
 
 __all__ = [
     "CHUNK_ROWS",

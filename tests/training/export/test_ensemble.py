@@ -24,9 +24,10 @@ pytestmark = pytest.mark.keras
 def test_the_file_predicts_the_mean_and_is_no_worse_than_any(kind: str, tmp_path: Path) -> None:
     import keras
 
+    from evonas.training.export.deployable import deployable
     from evonas.training.export.ensemble import export_ensemble
     from evonas.training.export.keras_file import check_keras_file
-    from evonas.training.model import build_model, deployable, set_weights
+    from evonas.training.model import build_model, set_weights
 
     prepared = data(kind)
     problem, split = prepared.problem, prepared.splits[0]

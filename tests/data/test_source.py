@@ -2,7 +2,7 @@
 
 import pytest
 
-from evonas.runs.consistency import check_origin, origin_of
+from evonas.data.source import check_origin, origin_of
 from genomes.errors import InputError
 
 
