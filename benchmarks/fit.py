@@ -57,7 +57,7 @@ def _of_run(run_dir: Path) -> tuple[list[tuple[list[Any], Any]], str]:
     """The run's networks by what they see of the data, each with that split; and the task."""
     from evonas.data.prepared import PreparedData
     from evonas.runs.reader import DATA_NAME, RunReader
-    from genomes.spaces import space_from_json
+    from genomes.encodings import space_from_json
 
     with RunReader(run_dir) as run:
         space = space_from_json(run.space_json)

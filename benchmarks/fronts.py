@@ -153,7 +153,7 @@ def table_problem(name: str) -> TwoObjectives:
     """
     from tables import SPACE, Table
 
-    from genomes.architecture import count_parameters
+    from genomes.architecture.cost import count_parameters
 
     table = Table.load(name)
     best = np.nanmin(np.where(np.isfinite(table.curves[:, 0]), table.curves[:, 0], np.inf), axis=1)

@@ -63,8 +63,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def load(name: str, options: argparse.Namespace) -> Any:
     """A data set, prepared; None where its file is absent."""
-    from evonas.data.preparation import prepare_arrays, prepare_table
-    from evonas.data.table import read_table
+    from evonas.data.prepare import prepare_arrays, prepare_table
+    from evonas.data.readers.csv import read_table
 
     if name in SCIKIT:
         import sklearn.datasets
@@ -82,9 +82,9 @@ def load(name: str, options: argparse.Namespace) -> Any:
 def measure(data: Any, options: argparse.Namespace) -> list[Pair]:
     """Trains parents, then each one's child from scratch and as an heir, in the same calls of one trainer."""
     from evonas.evaluation import Evaluation, Status
-    from evonas.training.population import PopulationTrainer
-    from evonas.training.trainer import TrainingSettings, TrainingTask
-    from genomes.architecture import graph_to_json
+    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from evonas.training.population.trainer import PopulationTrainer
+    from genomes.architecture.graph import graph_to_json
     from genomes.dense import DenseSpace
     from genomes.domains import Range
 

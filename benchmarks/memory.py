@@ -37,7 +37,7 @@ def trainer_of(name: str) -> Any:
 
     prepare_process()
     import_keras()
-    from evonas.training.population import PopulationTrainer
+    from evonas.training.population.trainer import PopulationTrainer
 
     return PopulationTrainer
 
@@ -58,8 +58,8 @@ def main() -> None:
         parser.error(str(error))
 
     from evonas.data.prepared import PreparedData, Problem, Split
-    from evonas.training.trainer import TrainingSettings, TrainingTask
-    from genomes.architecture import graph_to_json
+    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from genomes.architecture.graph import graph_to_json
     from genomes.dense import DenseSpace
 
     rng = np.random.default_rng(0)

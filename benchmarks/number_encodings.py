@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from evonas.data.preparation import prepare_table
-from evonas.data.table import read_table
-from evonas.training.population import PopulationTrainer
-from evonas.training.trainer import TrainingSettings, TrainingTask
-from genomes.architecture import graph_to_json
+from evonas.data.prepare import prepare_table
+from evonas.data.readers.csv import read_table
+from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training.population.trainer import PopulationTrainer
+from genomes.architecture.graph import graph_to_json
+from genomes.architecture.layers import NUMBERS
 from genomes.dense import DenseSpace
 from genomes.domains import Range
-from genomes.vocabulary import NUMBERS
 
 #: Table -> target, metric, epochs.
 TABLES = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from evonas.runs.products import marked_text, publish
+from evonas.io.marked_files import marked_text, publish
 
 __all__ = ["Chart", "Line", "write_svg"]
 

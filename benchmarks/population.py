@@ -9,7 +9,7 @@ from pathlib import Path
 
 import work
 
-from genomes.architecture import graph_to_json
+from genomes.architecture.graph import graph_to_json
 from genomes.dense.graph import to_graph
 
 
@@ -24,8 +24,8 @@ def main() -> None:
 
     prepare_process()
     import_keras()
-    from evonas.training.population import PopulationTrainer
-    from evonas.training.trainer import TrainingSettings, TrainingTask
+    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from evonas.training.population.trainer import PopulationTrainer
 
     data, networks = work.one_split(work.Rows.load(options.data)), work.mixed(options.networks)
     tasks = [TrainingTask(graph_to_json(to_graph(network)), 7, options.epochs) for network in networks]

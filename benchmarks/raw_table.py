@@ -30,7 +30,7 @@ _OUTSIDE = 15
 def with_evonas(path: Path, seconds: float, seed: int) -> dict[str, Any]:
     """A search with everything as it comes."""
     import evonas
-    from evonas.exporting import export_ensemble
+    from evonas.deploy.export import export_ensemble
 
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()

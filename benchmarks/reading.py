@@ -74,7 +74,7 @@ def measure(path: Path) -> dict[str, float]:
 
     import pandas  # noqa: F401
 
-    from evonas.data.table import read_table
+    from evonas.data.readers.csv import read_table
 
     def peak() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evonas.runs.products import check_place, marked_json, publish
+from evonas.io.marked_files import check_place, marked_json, publish
 from genomes.errors import InputError
 
 __all__ = ["report_path", "write_report"]

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.preparation import prepare_table
+from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
 from genomes.dense import DenseSpace
 from genomes.domains import Choice, Range
@@ -105,9 +105,9 @@ def data_of(name: str, most_rows: int) -> PreparedData:
 
 def build(name: str, num_networks: int, num_seeds: int, num_repeated: int, most_rows: int) -> None:
     """Trains and writes one table: every network with the first seed, the first `num_repeated` with the others too."""
-    from evonas.training.population import PopulationTrainer
-    from evonas.training.trainer import TrainingSettings, TrainingTask
-    from genomes.architecture import graph_to_json
+    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from evonas.training.population.trainer import PopulationTrainer
+    from genomes.architecture.graph import graph_to_json
     from genomes.dense.graph import to_graph
 
     rng = np.random.default_rng(2024)

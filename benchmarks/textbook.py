@@ -25,9 +25,9 @@ PATIENCE = 10
 
 def train_evonas(data: PreparedData, networks: list[DenseGenome], epochs: int) -> dict[str, Any]:
     """All configurations on all folds at once. A diverged one has no score."""
+    from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.native import NativeTrainer
-    from evonas.training.trainer import TrainingSettings, TrainingTask
-    from genomes.architecture import graph_to_json
+    from genomes.architecture.graph import graph_to_json
     from genomes.dense.graph import to_graph
 
     trainer = NativeTrainer(data, TrainingSettings(patience=PATIENCE))

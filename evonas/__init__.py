@@ -8,7 +8,7 @@
 
 ====================================  ================================================================================
 `search(x, y, ...)`                   evolves networks for arrays, a DataFrame or a CSV file; gives a `SearchResult`;
-                                      with `build=`, models of your own (see `evonas.training.own`)
+                                      with `build=`, models of your own (see `evonas.training.single.user_model`)
 `resume(run_dir, ...)`                goes on after Ctrl-C, a crash or power loss; extends a finished run
 `finalists(run_dir, top=5, seeds=5)`  trains the best networks again: how good are they, luck aside
 `load_run(run_dir)`                   the `SearchResult` of any run, also of one that is running
@@ -29,22 +29,20 @@ page of its own: `evonas.strategies`, `evonas.training`, `evonas.execution`, `ev
 Importing this package loads no Keras, TensorFlow, JAX, pandas or scikit-learn.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evonas.api import finalists, load_run, resume, search
+    from evonas.api.result import SearchResult
+    from evonas.api.search import finalists, load_run, resume, search
     from evonas.config import Budget, Settings
+    from evonas.deploy.export import export
+    from evonas.deploy.rebuild import build
     from evonas.errors import Interrupted, StorageError
     from evonas.estimators import EvolutionClassifier, EvolutionRegressor, EvolutionSearchCV
     from evonas.evaluation import Candidate, Evaluation, Status
-    from evonas.evolution import Generation, Progress
-    from evonas.exporting import export
-    from evonas.range_test import find_learning_rate
-    from evonas.rebuilding import build
-    from evonas.result import SearchResult
+    from evonas.evolution.loop import Generation, Progress
+    from evonas.range_test.find import find_learning_rate
     from evonas.strategies import make_strategy as strategy
 
 __version__ = "0.1.0"
@@ -75,16 +73,16 @@ __all__ = [
 
 #: Name -> module that has it, loaded when the name is asked for: a command that needs little is not to wait for all.
 _HOMES = {
-    **dict.fromkeys(("finalists", "load_run", "resume", "search"), "api"),
+    **dict.fromkeys(("finalists", "load_run", "resume", "search"), "api.search"),
     **dict.fromkeys(("Budget", "Settings"), "config"),
     **dict.fromkeys(("Interrupted", "StorageError"), "errors"),
     **dict.fromkeys(("EvolutionClassifier", "EvolutionRegressor", "EvolutionSearchCV"), "estimators"),
     **dict.fromkeys(("Candidate", "Evaluation", "Status"), "evaluation"),
-    **dict.fromkeys(("Generation", "Progress"), "evolution"),
-    "SearchResult": "result",
-    "build": "rebuilding",
-    "export": "exporting",
-    "find_learning_rate": "range_test",
+    **dict.fromkeys(("Generation", "Progress"), "evolution.loop"),
+    "SearchResult": "api.result",
+    "build": "deploy.rebuild",
+    "export": "deploy.export",
+    "find_learning_rate": "range_test.find",
     "strategy": "strategies",
 }
 _NAMES_THERE = {"strategy": "make_strategy"}
@@ -100,14 +98,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """Keeps a submodule from taking the place of the function of its name, as the import of one would."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

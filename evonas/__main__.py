@@ -1,6 +1,6 @@
 """`python -m evonas`: the command line."""
 
-from evonas.cli import script
+from evonas.cli.app import script
 
 if __name__ == "__main__":
     script()

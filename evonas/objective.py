@@ -34,7 +34,7 @@ METRICS: Mapping[str, tuple[Direction, tuple[str, ...]]] = {
     "f1": ("max", ("binary", "multiclass")),
 }
 
-#: What a network costs rather than scores, see `evonas.limits`; less is better.
+#: What a network costs rather than scores, see `evonas.evolution.constraints`; less is better.
 MEASURES = ("parameters", "flops", "latency_ms", "memory_bytes")
 
 

@@ -37,21 +37,20 @@ order their layers are listed in.
 Files: spaces are TOML (`read_space`, `space_to_toml`), populations are JSON (`read_population`, `population_to_text`).
 Reading never runs code: no pickle, no eval, no import strings.
 
-======================  ==============================================================
-module                  owns
-======================  ==============================================================
-`genomes.space`         `SearchSpace`, the protocol that every encoding meets, and `FlatSpace`, which some meet
-`genomes.domains`       `Range` and `Choice`: what one gene may be
-`genomes.gene`          `Gene`: a domain with a name and the condition under which it counts
-`genomes.dense`         the dense encoding: genome, space, mutations, crossover, graph
+=========================  ===========================================================
+module                     owns
+=========================  ===========================================================
+`genomes.space`            `SearchSpace`, the protocol that every encoding meets, and `FlatSpace`, which some meet
+`genomes.domains`          `Range` and `Choice`: what one gene may be
+`genomes.gene`             `Gene`: a domain with a name and the condition under which it counts
+`genomes.dense`            the dense encoding: genome, space, mutations, crossover, graph
 `genomes.hyperparameters`  flat typed genes: genome, space, mutations
-`genomes.architecture`  the graph: JSON, checks, parameters, FLOPs, digest, drawing
-`genomes.canonical`     canonical form under isomorphism
-`genomes.spaces`        spaces of any encoding from TOML and JSON
-`genomes.population`    population files
-`genomes.codec`         JSON text, SHA-256, format version
-`genomes.vocabulary`    words and bounds of layers and training
-======================  ==============================================================
+`genomes.architecture`     the graph: JSON, checks, parameters, FLOPs, digest, drawing; canonical form under
+                           isomorphism; words and bounds of layers and training
+`genomes.encodings`        spaces of any encoding from TOML and JSON
+`genomes.population`       population files
+`genomes.codec`            JSON text, SHA-256, format version
+=========================  ===========================================================
 
 Imports the standard library, numpy and (when the first graph is made) networkx, each when it is needed; nothing of
 `evonas`.
@@ -63,12 +62,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from genomes.dense import DenseGenome, DenseSpace, Layer, Training
     from genomes.domains import Choice, Range
+    from genomes.encodings import read_space, space_from_json, space_from_toml, space_to_toml
     from genomes.errors import InputError
     from genomes.gene import Gene
     from genomes.hyperparameters import HyperparameterGenome, HyperparameterSpace
     from genomes.population import Population, population_to_text, read_population
     from genomes.space import SearchSpace
-    from genomes.spaces import read_space, space_from_json, space_from_toml, space_to_toml
 
 __all__ = [
     "Choice",
@@ -97,7 +96,7 @@ _HOMES = {
     **dict.fromkeys(("Choice", "Range"), "domains"),
     **dict.fromkeys(("HyperparameterGenome", "HyperparameterSpace"), "hyperparameters"),
     **dict.fromkeys(("Population", "population_to_text", "read_population"), "population"),
-    **dict.fromkeys(("read_space", "space_from_json", "space_from_toml", "space_to_toml"), "spaces"),
+    **dict.fromkeys(("read_space", "space_from_json", "space_from_toml", "space_to_toml"), "encodings"),
     "Gene": "gene",
     "InputError": "errors",
     "SearchSpace": "space",

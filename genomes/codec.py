@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any, NoReturn
 
+from genomes.checks import Whole, refuse
 from genomes.errors import InputError
-from genomes.values import Whole, refuse
 
 __all__ = [
     "MAX_BYTES",

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from genomes.checks import Kind, Word, boolean, items, refuse, shown, table
 from genomes.errors import InputError
-from genomes.values import Kind, Word, boolean, items, refuse, shown, table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
+from genomes.checks import Real, items, table
 from genomes.codec import VERSION, check_header, parse_json, read_text
+from genomes.encodings import space_from_json
 from genomes.errors import InputError
 from genomes.space import SearchSpace
-from genomes.spaces import space_from_json
-from genomes.values import Real, items, table
 
 __all__ = ["Population", "population_from_json", "population_to_json", "population_to_text", "read_population"]
 

@@ -14,12 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evonas.asynchronous import loop_of
 from evonas.config import Budget
-from evonas.evolution import Progress, Stop
-from evonas.finalists import retrain_finalists
+from evonas.evolution.asynchronous import loop_of
+from evonas.evolution.finalists import retrain_finalists
+from evonas.evolution.loop import Progress, Stop
 from evonas.interruption import Interruption
-from evonas.runs import RunStore, files
+from evonas.io import atomic
+from evonas.runs import RunStore
 from evonas.runs.schema import DATABASE
 from evonas.runs.weights import WeightFiles
 from evonas.strategies import make_strategy
@@ -65,7 +66,7 @@ class Trap:
                 self.hit(beginning)
 
     def set(self) -> None:
-        for owner, name in ((WeightFiles, "put"), (WeightFiles, "remove"), (files.os, "fsync"), (files.os, "link")):
+        for owner, name in ((WeightFiles, "put"), (WeightFiles, "remove"), (atomic.os, "fsync"), (atomic.os, "link")):
             self.around(owner, name)
         self.around(Path, "replace")
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from evonas import api
+from evonas.api import search as api
 from evonas.config import Budget, Settings
-from evonas.data.preparation import prepare_arrays
+from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData
 from evonas.display import Display
 from evonas.evaluation import Candidate, Evaluation, Status

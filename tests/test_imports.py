@@ -53,16 +53,19 @@ def test_importing_evonas_is_quick_and_loads_nothing_heavy() -> None:
 def test_what_is_wanted_at_once_is_not_kept_waiting_by_what_is_heavy() -> None:
     """A command's help; the start of a worker, before all else; a search up to its first generation."""
     heavy = (*HEAVY, "scipy", "deap", "rich")
-    assert not loaded(modules_after("import evonas.cli"), *heavy, "numpy", "networkx", "evonas.runs")
-    standby = modules_after("import evonas.workers, evonas.execution.process, evonas.execution.messages")
-    assert not loaded(standby, *heavy, "numpy", "networkx", "pydantic", "evonas.runs", "evonas.building")
-    assert not loaded(modules_after("import evonas.api, evonas.strategies.evolution"), *(set(heavy) - {"deap"}))
+    assert not loaded(modules_after("import evonas.cli.app"), *heavy, "numpy", "networkx", "evonas.runs")
+    standby = modules_after("import evonas.execution.launch, evonas.execution.evaluator, evonas.execution.messages")
+    assert not loaded(standby, *heavy, "numpy", "networkx", "pydantic", "evonas.runs", "evonas.user_model")
+    assert not loaded(
+        modules_after("import evonas.api.search, evonas.strategies.surrogate_evolution"), *(set(heavy) - {"deap"})
+    )
 
 
 def test_public_names_are_there_whatever_was_imported_first() -> None:
-    statement = "import evonas.finalists, evonas.api, evonas, genomes; from inspect import isfunction as f"
+    imports = "import evonas.evolution.finalists, evonas.deploy.export, evonas.api.search, evonas, genomes"
     names = "[getattr(m, n) for m in (evonas, genomes) for n in m.__all__ if not n.startswith('Evolution')]"
-    modules_after(f"{statement}; {names}; assert f(evonas.finalists) and f(evonas.build) and f(evonas.export)")
+    functions = "f(evonas.finalists) and f(evonas.build) and f(evonas.export)"
+    modules_after(f"{imports}; from inspect import isfunction as f; {names}; assert {functions}")
 
 
 def test_genomes_know_nothing_of_evonas() -> None:
@@ -77,16 +80,16 @@ def test_strategies_and_training_do_not_know_each_other() -> None:
     assert not any(path.startswith("evonas/strategies/") for path in importers("evonas.training", "evonas.runs"))
 
 
-@pytest.mark.parametrize("package", ["evonas.runs", "evonas.data", "evonas.execution", "evonas.reporting"])
+@pytest.mark.parametrize("package", ["evonas.runs", "evonas.data", "evonas.execution", "evonas.deploy", "evonas.io"])
 def test_importing_a_package_of_the_driver_loads_nothing_heavy(package: str) -> None:
-    names = [name for name in modules_of(package) if not name.endswith(("__main__", "data.packed"))]
+    names = [name for name in modules_of(package) if not name.endswith(("__main__", "readers.text_column"))]
     if not names:
         pytest.skip(f"{package} has no modules")
     assert not loaded(modules_after("; ".join(f"import {name}" for name in names)), *HEAVY)
 
 
 def test_the_loop_joins_its_parts_through_protocols() -> None:
-    modules = modules_after("import evonas.evolution")
+    modules = modules_after("import evonas.evolution.loop")
     assert not loaded(modules, "evonas.training", "evonas.execution", "evonas.cli", "deap", *HEAVY)
 
 
@@ -117,8 +120,8 @@ def test_only_strategies_import_deap() -> None:
 
 
 def test_nobody_imports_what_sits_on_top() -> None:
-    assert importers("evonas.cli") <= {"evonas/__main__.py"}
-    assert all(path.startswith(("evonas/cli", "evonas/commands/")) for path in importers("evonas.commands"))
+    assert importers("evonas.cli.app") <= {"evonas/__main__.py"}
+    assert all(path.startswith(("evonas/cli/", "evonas/__main__.py")) for path in importers("evonas.cli"))
     assert not importers("scripts")
     for package in ("evonas.estimators", "evonas.tuner"):
         folder = package.replace(".", "/")
@@ -128,4 +131,68 @@ def test_nobody_imports_what_sits_on_top() -> None:
 
 def test_nothing_that_is_read_can_run_code() -> None:
     # A user's function goes to the worker over a socket that only the two hold, and never to the disk.
-    assert importers("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve") <= {"evonas/building.py"}
+    assert importers("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve") <= {"evonas/user_model.py"}
+
+
+#: Packages from the bottom up: each may import itself and those before it. The modules at the root of evonas are one.
+ORDER = (
+    *("genomes", "io", "evonas", "data", "tasks", "metrics", "networks", "strategies", "runs", "training"),
+    *("execution", "evolution", "display", "deploy", "api", "range_test", "estimators", "tuner", "reporting", "cli"),
+)
+#: The public page, which is loaded by name (`evonas.__getattr__`), and the command line's door.
+DOORS = ("evonas", "evonas.__main__")
+#: The compiler imports the kernels when it compiles, and a kernel asks it whether cycles are counted.
+LATE = ("evonas.training.native.compilation", "evonas.training.native.kernels.training")
+
+
+@functools.cache
+def arrows() -> frozenset[tuple[str, str]]:
+    """Pairs of modules, the first of which imports the second, even inside a function; not for types alone."""
+    modules = {name for package in ("genomes", "evonas") for name in modules_of(package)}
+    found = set()
+    for name in modules:
+        path = ROOT.joinpath(*name.split("."))
+        tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
+        for_types = {
+            inner
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            for inner in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if node in for_types:
+                continue
+            if isinstance(node, ast.Import):
+                found |= {(name, alias.name) for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                parts = [f"{node.module}.{alias.name}" for alias in node.names]
+                found |= {(name, part if part in modules else node.module) for part in parts}
+    return frozenset((a, b) for a, b in found if b in modules and a != b)
+
+
+def test_no_circle_of_modules() -> None:
+    left = {name for pair in arrows() for name in pair}
+    following = {name: {b for a, b in arrows() if a == name and (a, b) != LATE} for name in left}
+    while ends := {name for name in left if not following[name] & left}:
+        left -= ends
+    assert not left
+
+
+def home_of(module: str) -> int:
+    """Place of a module's package in `ORDER`."""
+    names = module.split(".")
+    if names[0] == "genomes":
+        return ORDER.index("genomes")
+    return ORDER.index(names[1] if len(names) > 1 and (ROOT / "evonas" / names[1]).is_dir() else "evonas")
+
+
+def test_no_arrow_runs_back_up() -> None:
+    upward = {(a, b) for a, b in arrows() if home_of(a) < home_of(b)}
+    assert not {(a, b) for a, b in upward if a not in DOORS}
+
+
+def test_no_module_has_the_name_of_a_public_function() -> None:
+    import evonas
+
+    modules = {name.split(".")[1] for name in modules_of("evonas") if "." in name}
+    assert not modules & set(evonas.__all__)

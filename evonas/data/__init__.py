@@ -2,37 +2,38 @@
 
 The way of the data, one module a step:
 
-1. `files.read_any(path)` reads a file of any known kind (`readers`; `table.read_csv` reads CSV) into a DataFrame, or
+1. `readers.files.read_any(path)` reads a file of any known kind (`readers.csv.read_csv` reads CSV) into a DataFrame, or
    says what is wrong with it and where. `frames` takes tables of other libraries; `written`, with `notation` and
    `dates`, finds columns of text that are numbers or dates.
 2. `columns.infer_columns(frame, ...)` gives every column a `Role` and the reason for it: a `ColumnPlan`, which prints
    as a table and is written as JSON.
 3. `target.infer_target(...)` decides the task (regression, binary, multiclass) and codes the target.
 4. `splits.split_rows(...)` deals the rows into training, validation and test, or into folds; stratified by class.
-5. `encoding.fit_encoding(...)` fits imputing, scaling and one-hot coding as scikit-learn does (`statistics`), on
-   training rows only, and keeps the fitted numbers as a `Preparation`: a frozen value of plain JSON.
-6. `preparation.prepare_table(...)` and `preparation.prepare_arrays(...)` do 2 to 5 and give `PreparedData`
+5. `encoding.preprocessor.fit_encoding(...)` fits imputing, scaling and one-hot coding as scikit-learn does
+   (`statistics`), on training rows only, and keeps the fitted numbers as a `Preparation`: a frozen value of plain JSON.
+6. `prepare.prepare_table(...)` and `prepare.prepare_arrays(...)` do 2 to 5 and give `PreparedData`
    (`prepared.py`): what is saved in the run directory and what every trainer reads.
 
-Arrays of any shape, for a user's own model, take the way of `inputs` and `shaped.prepare_inputs`: they stay as is;
-target, splits and weights are the same.
+`load.read_data(...)` does all of it for whatever a user gives. Arrays of any shape, for a user's own model, take the
+way of `inputs` and `prepare_inputs`: they stay as is; target, splits and weights are the same.
 
-Beside the way: `cells` (what one cell means, however it is stored), `words` and `pieces` (what texts and numbers give),
-`arrays` (what a caller passes, as a DataFrame), `images` and `datasets` (where arrays come from too), `weights` (of
-rows and classes), `fingerprint` (whether data are the same).
+Beside the way: `cells` (what one cell means, however it is stored), `encoding` (what texts and numbers give),
+`readers.arrays` (what a caller passes, as a DataFrame), `readers.images` and `readers.datasets` (where arrays come from
+too), `sample_weights` (of rows and classes), `fingerprint` (whether data are the same).
 
-    >>> from evonas.data.preparation import prepare_table
-    >>> from evonas.data.table import read_table
+    >>> from evonas.data.prepare import prepare_table
+    >>> from evonas.data.readers.csv import read_table
     >>> data = prepare_table(read_table("titanic.csv"), "Survived", seed=0)   # doctest: +SKIP
     >>> data.problem.task, data.problem.num_features, data.notes              # doctest: +SKIP
 
 Whatever cannot be used is an `InputError` that says the constraint, the value and the mend. The rows of the test split
 influence nothing that is fitted; column roles (is this text? is it constant?) are read from the whole table.
 
-Importing this package, or any of its modules but `packed`, imports neither pandas nor scikit-learn; calling them does.
+Importing this package, or any of its modules but `readers.text_column`, imports neither pandas nor scikit-learn;
+calling them does.
 """
 
-from evonas.data.encoding import Preparation
+from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.prepared import PreparedData, Problem, Split
 
 __all__ = ["Preparation", "PreparedData", "Problem", "Split"]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evonas.data.cells import FLAGS, flags, kind_of, numbers, row_number, seconds, texts
+from evonas.data.encoding.bag_of_words import words_of
 from evonas.data.notation import number_of
-from evonas.data.words import words_of
-from evonas.printable import printable
+from evonas.io.printable import printable
 from genomes.errors import InputError
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 Year first needs no format: every column of dates takes it, "2000-12-31" or "2000/12/31". Other columns have one more,
 told like `strftime` does: "d.m.Y", "m/d/y", "dbY" (31DEC2000). A time may follow, with seconds, fractions, AM or PM, or
-a zone. What no calendar has (30 February, 25 o'clock) is missing. `evonas.training.raw_dates` reads the same cells with
-layers of Keras; `grammar` is what both go by.
+a zone. What no calendar has (30 February, 25 o'clock) is missing. `evonas.training.export.dates` reads the same cells
+with layers of Keras; `grammar` is what both go by.
 """
 
 from __future__ import annotations

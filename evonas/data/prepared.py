@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from evonas.data.archive import read_arrays
 from evonas.data.columns import ColumnPlan
-from evonas.data.donor import Donor
-from evonas.data.encoding import Preparation
+from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.inputs import Inputs, named_arrays, num_rows, shapes_of
-from evonas.data.raw import packed, unpacked
+from evonas.data.pretrained import Donor
+from evonas.data.raw_rows import packed, unpacked
+from evonas.io.npz import read_arrays
 from genomes.errors import InputError
 
 __all__ = ["PreparedData", "Problem", "Split", "labels_of", "whole_numbers"]
@@ -47,9 +47,10 @@ class Problem:
         input_shapes: of one sample, of each array that a user's own model takes; empty for a table, whose rows have
             shape `(num_features,)`.
         metric, direction: what is optimised, if it is none of `evonas.objective.METRICS`, and "min" or "max": see
-            `evonas.metrics`. Scores then have it too.
+            `evonas.metrics.named`. Scores then have it too.
         views: of each feature, whose it is: "standard" for those that all networks see, else the one of
-            `genomes.vocabulary.NUMBERS` whose networks see it too. Shape `(num_features,)`; empty where all see all.
+            `genomes.architecture.layers.NUMBERS` whose networks see it too. Shape `(num_features,)`; empty where all
+            see all.
         label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
             and in runs of an older evonas.
     """

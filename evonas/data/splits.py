@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.inputs import mapped
+from evonas.data.prepared import Split
 from genomes.errors import InputError
 
-__all__ = ["Rows", "share_for_validation", "split_by_time", "split_groups", "split_rows"]
+__all__ = ["Rows", "joined_split", "share_for_validation", "split_by_time", "split_groups", "split_rows"]
 
 Positions = NDArray[np.intp]
 
@@ -213,3 +215,16 @@ def _deal(
     ordered, _ = _ordered(rng, rows, classes)
     parts = [np.sort(ordered[start::folds]) for start in range(folds)]
     return tuple((np.setdiff1d(rows, part), part) for part in parts)
+
+
+def joined_split(split: Split) -> Split:
+    """A split whose training rows are all that there are; the validation rows weigh 1."""
+    weight = split.weight_train
+    if weight is not None:
+        weight = np.concatenate([weight, np.ones(len(split.y_validation), np.float32)])
+    return replace(
+        split,
+        x_train=mapped(lambda *parts: np.concatenate(parts), split.x_train, split.x_validation),
+        y_train=np.concatenate([split.y_train, split.y_validation]),
+        weight_train=weight,
+    )

@@ -18,6 +18,7 @@ The events, each with a key `event`; times are seconds, scores are in the target
   was interrupted or no network has a score).
 """
 
-from evonas.display.displays import Display, Events, Plain, Several, make_display
+from evonas.display.choose import make_display
+from evonas.display.text import Display, Events, Plain, Several
 
 __all__ = ["Display", "Events", "Plain", "Several", "make_display"]

@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from evonas.config import Budget
-from evonas.display import words
-from evonas.display.displays import Plain
-from evonas.display.pace import Pace
-from evonas.evolution import Generation, Progress
+from evonas.display import summaries
+from evonas.display.progress_rate import Pace
+from evonas.display.text import Plain
+from evonas.evolution.loop import Generation, Progress
 from evonas.interruption import Interruption
-from evonas.printable import printable
+from evonas.io.printable import printable
 from evonas.runs.reader import RunReader
 
 __all__ = ["Live"]
@@ -67,17 +67,19 @@ class Live(Plain):
         seconds = progress.seconds + time.monotonic() - self._progress_at
         left = pace.seconds_left(seconds)
         failed = f" ({progress.failed} failed)" if progress.failed else ""
-        best = words.score_of(progress.best, self._objective.name)
-        score = f"best [b]{words.shown(best)}[/b], median of this generation {words.shown(pace.median)}"
+        best = summaries.score_of(progress.best, self._objective.name)
+        score = f"best [b]{summaries.shown(best)}[/b], median of this generation {summaries.shown(pace.median)}"
         table = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=progress.planned, completed=progress.trained, width=30)
         table.add_row(f"generation {progress.generation + 1}{of}", bar)
         table.add_row("networks", f"{progress.evaluated:,} trained{failed}, {pace.per_second:.2g} a second")
         table.add_row(Text(printable(self._objective.name)), score)
-        table.add_row("best", Text(printable(words.best_words(progress.best))))
+        table.add_row("best", Text(printable(summaries.best_words(progress.best))))
         if self._finals is not None:
             table.add_row("finalists", f"{self._finals[0]} of {self._finals[1]} re-trainings done")
-        table.add_row("time", words.clock(seconds) + ("" if left is None else f", about {words.clock(left)} left"))
+        table.add_row(
+            "time", summaries.clock(seconds) + ("" if left is None else f", about {summaries.clock(left)} left")
+        )
         return table
 
     def _stopping(self) -> str:

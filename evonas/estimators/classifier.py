@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
+from evonas.api.options import RunOptions
 from evonas.estimators.checks import one_hot_classes
 from evonas.estimators.evolved import Evolved
-from evonas.options import RunOptions
 from genomes.errors import InputError
 
 __all__ = ["EvolutionClassifier"]

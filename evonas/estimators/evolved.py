@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from evonas.api.options import RunOptions
+from evonas.api.resolve import space_and_numbers
+from evonas.api.result import SearchResult
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
-from evonas.data.arrays import feature_columns
 from evonas.data.frames import as_frame, is_table
-from evonas.data.preparation import prepare_arrays
+from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData
+from evonas.data.readers.arrays import feature_columns
 from evonas.estimators.checks import as_rows, checked_labels, checked_numbers, checked_weight
 from evonas.estimators.network import FittedNetwork
 from evonas.estimators.place import run_directory
 from evonas.estimators.results import results_of
 from evonas.estimators.seeds import seed_of
-from evonas.evolution import Generation, Progress
+from evonas.evolution.loop import Generation, Progress
 from evonas.interruption import Interruption
-from evonas.options import RunOptions
-from evonas.result import SearchResult
+from evonas.io.console import say_lines
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
-from evonas.searched import space_and_numbers
-from evonas.streams import say_lines
+from genomes.encodings import blueprint
 from genomes.errors import InputError
-from genomes.spaces import blueprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,8 +137,8 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
 
     def _searched(self, rows: pd.DataFrame, y: NDArray[Any], sample_weight: Any, groups: Any) -> None:
         """Searches, and remembers what was found."""
-        from evonas.api import resume, search_prepared
-        from evonas.workers import worker_for
+        from evonas.api.search import resume, search_prepared
+        from evonas.execution.launch import worker_for
 
         seed = seed_of(self.random_state)
         space, forms = space_and_numbers(self.space, None)
@@ -214,7 +214,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         )
 
     def _class_weights(self) -> Any:
-        """As `evonas.data.weights.ClassWeight`, by class number."""
+        """As `evonas.data.sample_weights.ClassWeight`, by class number."""
         return None
 
     # ---------------------------------------------------------------- rows
@@ -277,8 +277,8 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
 
 def _local(data: PreparedData, space: SearchSpace, path: Path, settings: Settings) -> Evaluator:
     """An evaluator in this process."""
-    from evonas.execution.here import LocalEvaluator
-    from evonas.training.trainer import TrainingSettings
+    from evonas.execution.local import LocalEvaluator
+    from evonas.tasks.train import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
     chosen = TrainingSettings(**{name: value for name, value in settings.model_dump().items() if name in known})

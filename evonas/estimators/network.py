@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.encoding import Preparation
+from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.prepared import Problem
 from evonas.evaluation import Weights
-from evonas.scoring import predictions
-from evonas.training.forward import raw_outputs
-from genomes.architecture import graph_from_json
+from evonas.metrics.scores import predictions
+from evonas.networks.forward import raw_outputs
+from genomes.architecture.graph import graph_from_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ class FittedNetwork:
     preparation: Preparation
 
     def predictions(self, rows: pd.DataFrame) -> Array:
-        """As `evonas.scoring.predictions`: `(num_samples, num_outputs)`, or of classes `(num_samples, num_classes)`.
+        """As `metrics.scores.predictions`: `(num_samples, num_outputs)`, or of classes `(num_samples, num_classes)`.
 
         Args:
             rows: raw, shape `(num_samples, num_columns)`.
@@ -61,7 +61,8 @@ class FittedNetwork:
             classes: labels that it gives, in the order of the outputs; those of the problem if empty.
             label_type: of these, as in `Problem`.
         """
-        from evonas.training.model import build_model, deployable, set_weights
+        from evonas.training.export.deployable import deployable
+        from evonas.training.model import build_model, set_weights
 
         graph = graph_from_json(self.architecture)
         network = build_model(graph, self.problem.num_features, self.problem.num_outputs)

@@ -14,21 +14,21 @@ from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted
 
-from evonas.arguments import digest_of, parts_of
-from evonas.building import Build
+from evonas.api.fit_arguments import digest_of, parts_of
+from evonas.api.options import RunOptions
+from evonas.api.trials import TrialSearch, may_stay_here, run_trials, trains_natively
+from evonas.display.trainer_counts import trained
 from evonas.estimators.parameters import Parameters, read_parameters
 from evonas.estimators.place import run_directory
 from evonas.estimators.results import masked_columns, ranks
 from evonas.estimators.seeds import seed_of
 from evonas.evaluation import Status
-from evonas.evolution import Progress
+from evonas.evolution.loop import Progress
 from evonas.interruption import Interruption
+from evonas.io.console import say_lines
 from evonas.objective import Objective
-from evonas.options import RunOptions
 from evonas.runs.reader import RunReader
-from evonas.streams import say_lines
-from evonas.trained import trained
-from evonas.trials import TrialSearch, may_stay_here, run_trials, trains_natively
+from evonas.user_model import Build
 from genomes.errors import InputError
 
 __all__ = ["EvolutionSearchCV"]
@@ -133,7 +133,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: something given cannot be used, or every first model fails alike.
         """
-        from evonas.training.cross_validation import CrossValidationTrial
+        from evonas.training.single.cross_validation import CrossValidationTrial
 
         if isinstance(self.n_iter, bool) or not isinstance(self.n_iter, (int, np.integer)) or self.n_iter < 1:
             raise InputError(f"n_iter must be a whole number of at least 1, not {self.n_iter!r}: raise it")

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evonas.building import PackedBuild
     from evonas.evaluation import Evaluation, Weights
-    from evonas.learning_rate import SweepTask
-    from evonas.training.deployment import EnsembleTask, ExportTask
-    from evonas.training.trainer import TrainingSettings, TrainingTask
+    from evonas.tasks.export import EnsembleTask, ExportTask
+    from evonas.tasks.sweep import SweepTask
+    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from evonas.user_model import PackedBuild
 
 __all__ = [
     "Beat",

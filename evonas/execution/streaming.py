@@ -11,12 +11,12 @@ from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.execution.child import Limits, WorkerDied, WorkerError, WorkerProcess
 from evonas.execution.messages import Give, Open, Opened, Part
+from evonas.execution.worker_process import Limits, WorkerDied, WorkerError, WorkerProcess
 
 if TYPE_CHECKING:
     from evonas.snapshot import Start
-    from evonas.training.trainer import TrainingTask
+    from evonas.tasks.train import TrainingTask
 
 __all__ = ["WorkerStream"]
 

@@ -6,7 +6,7 @@ import queue
 from collections import deque
 
 from evonas.execution.messages import Give
-from evonas.training.trainer import TrainingTask
+from evonas.tasks.train import TrainingTask
 
 __all__ = ["Supply"]
 

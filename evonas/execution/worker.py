@@ -44,12 +44,12 @@ from evonas.execution.messages import (
     Warm,
 )
 from evonas.execution.supply import Supply
-from evonas.training.deployment import EnsembleTask, Exported, ExportTask
-from evonas.training.trainer import Trainer, TrainingSettings, slots_of, streamed
+from evonas.tasks.export import EnsembleTask, Exported, ExportTask
+from evonas.tasks.train import Trainer, TrainingSettings, slots_of, streamed
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
-    from evonas.building import PackedBuild
+    from evonas.user_model import PackedBuild
 
 __all__ = ["load_libraries", "main", "make_trainer", "serve"]
 
@@ -81,16 +81,16 @@ def load_libraries(trainer: str, own: bool) -> None:
     elif own:
         # To give the same bits each time, also on a GPU.
         os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-        importlib.import_module("evonas.training.own")
+        importlib.import_module("evonas.training.single.user_model")
     elif trainer == "single":
         _import_keras()
-        importlib.import_module("evonas.training.single")
+        importlib.import_module("evonas.training.single.trainer")
     else:
         from evonas.training.environment import prepare_process
 
         prepare_process()
         _import_keras()
-        importlib.import_module("evonas.training.population")
+        importlib.import_module("evonas.training.population.trainer")
 
 
 def _import_keras() -> None:
@@ -119,10 +119,10 @@ def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
 
         return NativeTrainer(data, settings, settings.threads, settings.worker_bytes, settings.candidate_seconds)
     if settings.trainer == "single":
-        from evonas.training.single import SingleTrainer
+        from evonas.training.single.trainer import SingleTrainer
 
         return SingleTrainer(data, settings)
-    from evonas.training.population import PopulationTrainer
+    from evonas.training.population.trainer import PopulationTrainer
 
     return PopulationTrainer(data, settings)
 
@@ -130,7 +130,7 @@ def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
 def load_build(packed: PackedBuild) -> Callable[..., Any]:
     """The user's function. Imports Keras."""
     load_libraries("single", own=True)
-    from evonas.training.own import register
+    from evonas.training.single.user_model import register
 
     function, objects = packed.load()
     register(objects)
@@ -146,31 +146,31 @@ def _exported(
     if build is None:  # else the user's function has imported what it wants
         _import_keras()
     if isinstance(task, EnsembleTask):
-        from evonas.training.ensemble import export_ensemble
+        from evonas.training.export.ensemble import export_ensemble
 
         return export_ensemble(task, data, settings)
-    from evonas.training.export import export
+    from evonas.training.export.export import export
 
     return export(task, data, settings, build)
 
 
 def own_trainer(data: PreparedData, settings: TrainingSettings, build: Callable[..., Any]) -> Trainer:
     """The trainer of the models that a user's function builds."""
-    from evonas.training.own import OwnTrainer
+    from evonas.training.single.user_model import OwnTrainer
 
     return OwnTrainer(data, settings, build)
 
 
 def trial_trainer(trial: Callable[..., Any], headway: Callable[[], None], trainer: str) -> Trainer:
     """The trainer that runs a trial for each genome."""
-    from evonas.training.trials import TrialTrainer
+    from evonas.training.single.trials import TrialTrainer
 
     return TrialTrainer(trial, headway, trainer)
 
 
 def make_scorer(data: PreparedData, settings: TrainingSettings) -> Trainer:
     """What scores networks with a lineage, whatever trains the others."""
-    from evonas.training.evolved import EvolvedTrainer
+    from evonas.training.population.seeded_weights import EvolvedTrainer
 
     return EvolvedTrainer(data, settings)
 
@@ -246,7 +246,7 @@ class _Worker:
                 elif isinstance(request, Export) and data is not None:
                     self._send(Finished(request.number, _exported(request.task, data, start.settings, build)))
                 elif isinstance(request, Sweep) and data is not None:
-                    from evonas.training.range_test import sweep
+                    from evonas.training.single.sweep import sweep
 
                     self._send(Finished(request.number, sweep(request.task, data, start.settings)))
                 elif isinstance(request, Test) and data is not None:

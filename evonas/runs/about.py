@@ -22,7 +22,7 @@ _WIDEST = 1 << 24
 
 
 class _Build(TypedDict, total=False):
-    """See `evonas.building.Build.to_json`; of a search of the tuner's, its name alone."""
+    """See `evonas.user_model.Build.to_json`; of a search of the tuner's, its name alone."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
@@ -37,7 +37,7 @@ class _NamedBuild(_Build):
 
 
 class _Source(TypedDict, total=False):
-    """See `evonas.runs.origin.origin_of`; a newer evonas may say more."""
+    """See `evonas.data.source.origin_of`; a newer evonas may say more."""
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 

@@ -17,13 +17,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from evonas.data.archive import open_plain
+from evonas.io.atomic import is_temporary, place_new, sync, sync_directory, temporary_in, write_new
+from evonas.io.marked_files import is_product
+from evonas.io.npz import open_plain
 from evonas.runs import schema
-from evonas.runs.ballast import BALLAST, is_ballast
-from evonas.runs.files import is_temporary, place_new, sync, sync_directory, temporary_in, write_new
+from evonas.runs.disk_reserve import BALLAST, is_ballast
 from evonas.runs.header import check_header, journal_of
 from evonas.runs.lock import DISK_FAULTS, LOCK_NAME, RunLock, is_lock, owner_of
-from evonas.runs.products import is_product
 from evonas.runs.schema import DATABASE
 from evonas.runs.weights import WeightFiles
 from genomes.errors import InputError

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evonas.runs.rows import insert
+from evonas.runs.checksums import insert
 
 __all__ = ["ASKED", "TOLD", "Event", "Events", "EventsWriter"]
 

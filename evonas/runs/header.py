@@ -14,7 +14,7 @@ import os
 import struct
 from pathlib import Path
 
-from evonas.data.archive import open_plain
+from evonas.io.npz import open_plain
 from evonas.runs import migrations
 from genomes.errors import InputError
 

@@ -16,7 +16,7 @@ import weakref
 from contextlib import suppress
 from pathlib import Path
 
-from evonas.runs.files import temporary_in
+from evonas.io.atomic import temporary_in
 from genomes.errors import InputError
 
 __all__ = ["DISK_FAULTS", "LOCK_NAME", "RunLock", "is_lock", "owner_of"]

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from evonas.runs.files import place_new, sync_directory, temporary_in
-from evonas.runs.rows import insert
+from evonas.io.atomic import place_new, sync_directory, temporary_in
+from evonas.runs.checksums import insert
 
 __all__ = ["SCHEMAS", "TABLES", "back_up", "migrate"]
 

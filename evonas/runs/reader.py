@@ -20,7 +20,7 @@ from evonas.runs import schema
 from evonas.runs.about import SOURCE, known_problem
 from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.events import Events
-from evonas.runs.finals import Finalist, Finals, ranked
+from evonas.runs.finalists import Finalist, Finals, ranked
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
 from evonas.runs.summaries import Counts, GenerationSummary, Idle, counted, idle_since, summarised

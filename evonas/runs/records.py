@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from evonas.evaluation import Candidate, Evaluation, Origin, Status
-from evonas.runs.rows import sealed
+from evonas.runs.checksums import sealed
 from genomes.codec import canonical_json, check_weight
 from genomes.errors import InputError
 from genomes.space import SearchSpace

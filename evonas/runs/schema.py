@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from evonas.errors import StorageError
+from evonas.io.atomic import sync
 from evonas.runs import migrations
-from evonas.runs.files import sync
+from evonas.runs.checksums import insert, verify
 from evonas.runs.header import APPLICATION_ID, FORMAT, check_header, check_journal, copied, journal_of
-from evonas.runs.rows import insert, verify
 from genomes.errors import InputError
 
 __all__ = [

@@ -20,8 +20,9 @@ from typing import Any
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import TRAINER_VERSION, Candidate, Evaluation, Status
+from evonas.io.atomic import is_temporary, write_atomically, write_new
 from evonas.runs import schema
-from evonas.runs.ballast import load_ballast
+from evonas.runs.checksums import insert, update
 from evonas.runs.directory import (
     DATA_NAME,
     MARKS,
@@ -34,17 +35,16 @@ from evonas.runs.directory import (
     open_log,
     sha256,
 )
-from evonas.runs.environment import environment_versions
+from evonas.runs.disk_faults import durably, storing
+from evonas.runs.disk_reserve import load_ballast
 from evonas.runs.events import EventsWriter
-from evonas.runs.files import is_temporary, write_atomically, write_new
-from evonas.runs.finals import FinalsWriter
+from evonas.runs.finalists import FinalsWriter
 from evonas.runs.lock import RunLock
 from evonas.runs.reader import RunReader
 from evonas.runs.records import candidate_to_row, check_repetition, result_to_json
 from evonas.runs.reports import population_text, results_csv
-from evonas.runs.rows import insert, update
-from evonas.runs.storage import durably, storing
 from evonas.runs.times import TimesWriter
+from evonas.runs.versions import environment_versions
 from evonas.snapshot import snapshots_to_arrays
 from genomes.codec import canonical_json
 from genomes.errors import InputError

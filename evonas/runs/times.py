@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pydantic import TypeAdapter
 
 from evonas.evaluation import Origin
+from evonas.runs.checksums import insert, update
 from evonas.runs.records import Record, from_text
-from evonas.runs.rows import insert, update
 from genomes.codec import canonical_json
 from genomes.errors import InputError
 

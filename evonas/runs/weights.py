@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.archive import MACHINE_FLOATS, open_plain, read_arrays
 from evonas.evaluation import Weights
-from evonas.runs.files import is_temporary, sync_directory, write_new
+from evonas.io.atomic import is_temporary, sync_directory, write_new
+from evonas.io.npz import MACHINE_FLOATS, open_plain, read_arrays
 from genomes.errors import InputError
 
 __all__ = ["WeightFiles", "weights_to_bytes"]

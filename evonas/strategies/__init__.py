@@ -65,7 +65,7 @@ class StrategyRow:
 STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
     {
         "evolution": StrategyRow(
-            "evonas.strategies.evolution:Evolution",
+            "evonas.strategies.surrogate_evolution:Evolution",
             "evolution whose offspring are screened by a Gaussian process before they are trained",
             "Jin 2011; Jones, Schonlau and Welch 1998; DEAP, Fortin et al. 2012",
             mutates=True,

@@ -23,10 +23,10 @@ from typing import Any
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
+from evonas.strategies.ask_tell import Turns
+from evonas.strategies.fidelity import Training
 from evonas.strategies.proposals import sampled_generation
 from evonas.strategies.ranking import is_feasible, rank_of
-from evonas.strategies.trainings import Training
-from evonas.strategies.turns import Turns
 from genomes.space import SearchSpace
 
 __all__ = ["Hyperband", "rungs"]

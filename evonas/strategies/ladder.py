@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from evonas.strategies.fidelity import Training
 from evonas.strategies.ranking import is_feasible
-from evonas.strategies.trainings import Training
 from genomes.space import SearchSpace
 
 __all__ = ["Ladder"]

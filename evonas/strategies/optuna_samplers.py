@@ -11,7 +11,7 @@ What has no score is told so: TPE and the Gaussian process get the penalised los
 sampler repeats a point that was tried, a neighbour stands in for it.
 
 Imports optuna (`evonas[optuna]`; the Gaussian process needs torch too, `evonas[gp]`), and is the only one that does,
-with `evonas.strategies.coding`.
+with `evonas.strategies.optuna_distributions`.
 
 References:
     Bergstra, Bardenet, Bengio and Kégl, "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011 (TPE).
@@ -41,11 +41,11 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
-from evonas.strategies.coding import Coding
+from evonas.strategies.ask_tell import Turns
+from evonas.strategies.optuna_distributions import Coding
 from evonas.strategies.pending import Pending
 from evonas.strategies.proposals import Proposal, new_proposal, sampled, to_candidate, to_candidates
 from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, penalised, rank_from_json, rank_of
-from evonas.strategies.turns import Turns
 from genomes.errors import InputError
 from genomes.space import FlatSpace, SearchSpace
 

@@ -22,11 +22,12 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
+from evonas.strategies.ask_tell import Turns
+from evonas.strategies.fidelity import Training
 from evonas.strategies.proposals import ATTEMPTS, Proposal, new_proposal, sampled, sampled_generation
 from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
-from evonas.strategies.trainings import Training
-from evonas.strategies.turns import Turns
-from genomes.architecture import count_parameters, same_layers
+from genomes.architecture.cost import count_parameters
+from genomes.architecture.graph import same_layers
 from genomes.space import SearchSpace
 
 __all__ = ["PopulationBasedTraining"]

@@ -12,9 +12,9 @@ from typing import Any
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
+from evonas.strategies.ask_tell import Turns
 from evonas.strategies.pending import Pending
 from evonas.strategies.proposals import Proposal, sampled_generation, to_candidate, to_candidates
-from evonas.strategies.turns import Turns
 from genomes.space import SearchSpace
 
 __all__ = ["RandomSearch"]

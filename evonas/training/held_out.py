@@ -9,9 +9,9 @@ import numpy as np
 
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Weights
-from evonas.training.forward import raw_outputs
-from evonas.training.scores import scores
-from genomes.architecture import graph_from_json, numbers_of
+from evonas.networks.forward import raw_outputs
+from evonas.training.metrics import scores
+from genomes.architecture.graph import graph_from_json, numbers_of
 
 __all__ = ["test_scores"]
 
@@ -30,7 +30,7 @@ def test_scores(
     if data.x_test is None or data.y_test is None:
         return {}
     if build is not None:
-        from evonas.training.own_export import own_outputs
+        from evonas.training.export.user_model import own_outputs
 
         return scores(data.problem, data.y_test, own_outputs(build, architecture, weights, data.problem, data.x_test))
     graph = graph_from_json(architecture)

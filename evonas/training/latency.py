@@ -14,11 +14,11 @@ import numpy as np
 
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Evaluation, Status
-from evonas.limits import over_limit
-from evonas.training.forward import predictor
-from evonas.training.initial import initial_weights
-from evonas.training.trainer import Trainer, TrainingSettings, TrainingTask
-from genomes.architecture import graph_from_json, numbers_of
+from evonas.metrics.cost import over_limit
+from evonas.networks.forward import predictor
+from evonas.networks.initial import initial_weights
+from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask
+from genomes.architecture.graph import graph_from_json, numbers_of
 
 __all__ = ["LatencyTrainer", "clock_of", "measure_latency", "measure_native_latency"]
 
@@ -55,8 +55,8 @@ def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "flo
     """
     import keras
 
-    from evonas.training.backends import current_backend
     from evonas.training.model import build_model
+    from evonas.training.population.backends import current_backend
 
     problem = data.problem.seen(numbers_of(graph))
     model = build_model(graph, problem.num_features, problem.num_outputs, precision=precision)

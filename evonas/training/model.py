@@ -5,20 +5,17 @@ Only built-in Keras layers, so that plain `keras.models.load_model` opens whatev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import networkx as nx
 import numpy as np
 
-from evonas.data.encoding import Preparation
-from evonas.data.prepared import Problem
 from evonas.evaluation import Weights
-from evonas.training.raw_model import encoder, with_label
 from genomes.errors import InputError
 
-__all__ = ["build_model", "deployable", "get_weights", "set_weights"]
+__all__ = ["build_model", "get_weights", "set_weights"]
 
 _NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
 
@@ -89,36 +86,6 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
         )
     for name, variable in variables.items():
         variable.assign(weights[name])
-
-
-def deployable(
-    network: Callable[[Any], Any], problem: Problem, preparation: Preparation | None = None, coded: bool = False
-) -> keras.Model:
-    """The network as a user gets it: from raw columns to the target's own units, or to probabilities and labels.
-
-    A regression gives `(num_samples, num_outputs)`. A classifier gives the outputs "probability" (binary: of the
-    second class, `(num_samples, 1)`; multiclass: `(num_samples, num_classes)`) and "label", see
-    `raw_model.with_label`.
-
-    Args:
-        network: from features to raw outputs; a model, or what puts several together.
-        problem: what is predicted.
-        preparation: of the raw columns; None for a model that takes features, and gives probabilities alone.
-        coded: whether columns of text come as numbers, see `evonas.data.coding`.
-    """
-    last: keras.layers.Layer
-    if problem.task == "regression":
-        last = keras.layers.Rescaling(list(problem.target_std), list(problem.target_mean), name="target_units")
-    else:
-        last = keras.layers.Activation("sigmoid" if problem.task == "binary" else "softmax", name="probability")
-    if preparation is None:
-        inputs = features = keras.Input((problem.num_features,), name="features")
-    else:
-        inputs, features = encoder(preparation, coded)
-    outputs = last(network(features))
-    if preparation is not None and problem.task != "regression":
-        outputs = with_label(outputs, problem)
-    return keras.Model(inputs, outputs, name="evonas")
 
 
 def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:

@@ -35,8 +35,8 @@ KerasTuner itself need not be installed. What differs from it:
 """
 
 from evonas.tuner.arguments import HyperModel
-from evonas.tuner.evolution import Evolution
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.objectives import Objective
+from evonas.tuner.tuner import Evolution
 
 __all__ = ["Evolution", "HyperModel", "HyperParameters", "Objective"]

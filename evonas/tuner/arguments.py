@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any
 
-from evonas.building import can_be_sent
-from evonas.execution.streams import Streams
+from evonas.io.batch_streams import Streams
+from evonas.user_model import can_be_sent
 from genomes.errors import InputError
 
 __all__ = ["HyperModel", "Hypermodel", "hypermodel_of", "portable"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evonas.evaluation import Status
+from evonas.io.console import say_lines
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
-from evonas.streams import say_lines
-from evonas.tuner.coding import Coding
+from evonas.tuner.encoding import Coding
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Hyperparameter
 from evonas.tuner.reading import from_json

@@ -17,9 +17,9 @@ from evonas.tuner.trial import Trial
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
-    from evonas.training.trials import Headway
-    from evonas.training.tuning import Kept, TunerTrial
-    from evonas.tuner.evolution import Evolution
+    from evonas.training.single.keras_tuner import Kept, TunerTrial
+    from evonas.training.single.trials import Headway
+    from evonas.tuner.tuner import Evolution
 
 __all__ = ["Running", "SubclassTrial", "check_subclass", "overridden"]
 
@@ -81,7 +81,7 @@ class Running:
 
     def executed(self, tuner: Evolution, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> list[Any]:
         """What `run_trial` does unless it is overridden: builds and fits, as often as there are executions."""
-        from evonas.training.tuning import hook_callback
+        from evonas.training.single.keras_tuner import hook_callback
 
         watching = [hook_callback(tuner, self.trial)] if self.given & _BY_CALLBACK else []
         hp = self.trial.hyperparameters
@@ -133,7 +133,7 @@ class SubclassTrial:
                 tuner.oracle.end(trial)
 
     def _evaluated(self, trial: Trial, seed: int, headway: Headway) -> Evaluation:
-        from evonas.training.tuning import Kept, TooLarge, evaluation_of
+        from evonas.training.single.keras_tuner import Kept, TooLarge, evaluation_of
 
         tuner, spec, hp = self.tuner, self.spec, trial.hyperparameters
         for left in range(spec.retries, -1, -1):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from evonas.streams import say_lines
+from evonas.io.console import say_lines
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.names import why_not_there
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
-    from evonas.tuner.evolution import Evolution
     from evonas.tuner.objectives import TunerObjective
+    from evonas.tuner.tuner import Evolution
 
 __all__ = ["Metrics", "Oracle", "Trial"]
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from genomes.checks import shown, table
 from genomes.dense.genes import SETTINGS, gene_of, with_gene
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.wiring import Wires, chain, rewired, wires_of
 from genomes.domains import Choice, Domain, Value
 from genomes.errors import InputError
 from genomes.gene import Condition, Gene
-from genomes.values import shown, table
 
 if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace

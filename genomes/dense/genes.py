@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from types import MappingProxyType
 
+from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
+from genomes.checks import Kind, Whole
 from genomes.dense.genome import DenseGenome, Training
 from genomes.domains import Value
-from genomes.values import Kind, Whole
-from genomes.vocabulary import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
 
 __all__ = ["NETWORK_GENES", "SETTINGS", "TRAINING_GENES", "gene_of", "is_active", "with_gene", "with_genes"]
 

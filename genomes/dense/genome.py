@@ -1,14 +1,14 @@
 """`DenseGenome`: a network of dense layers and how it is trained, as one frozen value.
 
 No fitness, no id, no run settings, no weights. What the fields may hold is checked where genomes are read
-(`genomes.dense.reading`); which of them a search may choose is the space's affair.
+(`genomes.dense.json`); which of them a search may choose is the space's affair.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from genomes.vocabulary import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, NUMBERS, OPTIMIZERS, SCHEDULES
+from genomes.architecture.layers import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, NUMBERS, OPTIMIZERS, SCHEDULES
 
 __all__ = [
     "ACTIVATIONS",

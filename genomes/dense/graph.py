@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from genomes.architecture import make_graph
+from genomes.architecture.graph import make_graph
 from genomes.dense.genome import DenseGenome
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ __all__ = ["to_graph"]
 
 
 def to_graph(genome: DenseGenome) -> nx.DiGraph:
-    """The genome's architecture graph; see `genomes.architecture`."""
+    """The genome's architecture graph; see `genomes.architecture.graph`."""
     training = asdict(genome.training)
     kernel = {"initializer": genome.initializer, "l2": training.pop("l2")}
     every = {"kind": "dense", "dropout": genome.dropout, "normalization": genome.normalization, **kernel}

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genomes.architecture import digest
+from genomes.architecture.graph import digest
+from genomes.architecture.layers import NUMBERS
+from genomes.checks import Word, boolean, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
@@ -21,16 +23,14 @@ from genomes.dense.features import Features
 from genomes.dense.genes import NETWORK_GENES, SETTINGS, TRAINING_GENES, gene_of, with_gene
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
+from genomes.dense.json import genome_from_json, genome_to_json
 from genomes.dense.mutation import GENES_MOVED, MUTATIONS
-from genomes.dense.reading import genome_from_json, genome_to_json
 from genomes.dense.sampling import sample, typical
 from genomes.dense.wiring import chain, wires_of
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Gene
-from genomes.moves import in_turn
-from genomes.values import Word, boolean, shown, table
-from genomes.vocabulary import NUMBERS
+from genomes.operators import in_turn
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -203,7 +203,7 @@ class DenseSpace:
             return False
 
     def architecture(self, genome: DenseGenome) -> nx.DiGraph:
-        """The graph that training sees; see `genomes.architecture`."""
+        """The graph that training sees; see `genomes.architecture.graph`."""
         return to_graph(genome)
 
     def digest(self, genome: DenseGenome) -> str:

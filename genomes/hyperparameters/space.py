@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genomes.checks import Kind, shown, table
 from genomes.codec import VERSION, check_header, sha256
 from genomes.domains import Value, domain_to_json
 from genomes.errors import InputError
 from genomes.gene import Gene
 from genomes.hyperparameters.features import Features
 from genomes.hyperparameters.genome import HyperparameterGenome
+from genomes.hyperparameters.json import kind_of, read_genes
 from genomes.hyperparameters.mutation import MUTATIONS, applies_to, completed
-from genomes.hyperparameters.reading import kind_of, read_genes
-from genomes.moves import in_turn
-from genomes.values import Kind, shown, table
+from genomes.operators import in_turn
 
 __all__ = ["HyperparameterSpace"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from evonas.cli import app
+from evonas.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 OWN = ["run", "table.csv", "--target", "price"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evonas import api
+from evonas.api import search as api
 from tests.cli.commands import write_table
 from tests.stub import StubEvaluator, no_standby
 
@@ -16,8 +16,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A table and nothing else; what trains is a stub."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(api, "_worker", StubEvaluator)
-    monkeypatch.setattr("evonas.workers.standby_for", no_standby)
+    monkeypatch.setattr("evonas.execution.launch.standby_for", no_standby)
     # No network is scored on the test split, which takes Keras.
-    monkeypatch.setattr("evonas.result.SearchResult.exported", None)
+    monkeypatch.setattr("evonas.api.result.SearchResult.exported", None)
     write_table(tmp_path / "table.csv")
     return tmp_path

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evonas import __version__, api
+from evonas import __version__
+from evonas.api import search as api
 from evonas.data.prepared import PreparedData
 from evonas.runs import RunReader
 from tests.cli.commands import OWN, ROOT, evonas, process, search, write_table
@@ -39,8 +40,8 @@ def test_help_fits_a_terminal_of_80_columns(command: str) -> None:
 def test_help_loads_nothing_heavy() -> None:
     script = (
         "import sys; sys.argv = ['evonas', '--help']\n"
-        "import evonas.cli\n"
-        "try: evonas.cli.main()\n"
+        "import evonas.cli.app\n"
+        "try: evonas.cli.app.main()\n"
         "except SystemExit: pass\n"
         "heavy = {'keras', 'tensorflow', 'pandas', 'sklearn', 'rich', 'deap'} & set(sys.modules)\n"
         "print(heavy or 'nothing')"

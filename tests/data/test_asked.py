@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evonas.data.preparation import prepare_table
+from evonas.data.prepare import prepare_table
 from genomes.errors import InputError
 
 

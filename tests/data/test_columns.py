@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from evonas.data.columns import Role, infer_columns
-from evonas.data.table import read_table
+from evonas.data.readers.csv import read_table
 from genomes.errors import InputError
 
 ROWS = 24

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from evonas.data.inputs import as_inputs, mapped, named_arrays, num_rows
+from evonas.data.prepare_inputs import prepare_inputs, read_arrays
 from evonas.data.prepared import PreparedData
-from evonas.data.shaped import prepare_inputs, read_arrays
 from genomes.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -118,7 +118,7 @@ def test_files_of_arrays(tmp_path):
 
 
 def test_images_without_a_build_function_are_flattened_and_archives_are_tables_of_numbers(tmp_path) -> None:
-    from evonas.reading import read_data
+    from evonas.data.load import read_data
 
     images = np.random.default_rng(0).normal(size=(40, 2, 3, 1)).astype(np.float32)
     target = images[:, 0, 0, 0] + 1.0
@@ -142,7 +142,7 @@ def test_images_without_a_build_function_are_flattened_and_archives_are_tables_o
     ids=["numpy", "float", "tuple", "date"],
 )
 def test_a_target_is_named_by_whatever_labels_its_column(labels: list[Any], target: Any) -> None:
-    from evonas.reading import read_data
+    from evonas.data.load import read_data
 
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(40, 3)), columns=pd.Index(labels))

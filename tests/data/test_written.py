@@ -10,7 +10,7 @@ import pytest
 
 from evonas.data.dates import find_format, instants
 from evonas.data.notation import find_notation
-from evonas.data.preparation import prepare_table
+from evonas.data.prepare import prepare_table
 from evonas.data.readers.options import Style
 from genomes.errors import InputError
 

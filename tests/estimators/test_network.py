@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evonas.data.preparation import prepare_arrays
+from evonas.data.prepare import prepare_arrays
 from evonas.estimators.network import FittedNetwork
-from genomes.architecture import graph_to_json, make_graph
-from genomes.vocabulary import ACTIVATIONS, NORMALIZATIONS
+from genomes.architecture.graph import graph_to_json, make_graph
+from genomes.architecture.layers import ACTIVATIONS, NORMALIZATIONS
 from tests.training.networks import TRAINING
 
 X = np.random.default_rng(0).normal(size=(40, 3))
@@ -17,7 +17,7 @@ X = np.random.default_rng(0).normal(size=(40, 3))
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
 def test_predictions_are_those_of_keras(normalization, task):
-    from evonas.data.arrays import feature_columns
+    from evonas.data.readers.arrays import feature_columns
     from evonas.training.model import build_model, get_weights
 
     y = {"regression": X[:, 0] * 9 + 40, "binary": X[:, 0] > 0, "multiclass": np.digitize(X[:, 0], [-0.4, 0.4])}[task]

@@ -166,7 +166,7 @@ class Stub:
     ],
 )
 def test_predictions_have_the_form_of_the_target(loss, classes, given, predicted):
-    from evonas.training.wrapped import wrapped
+    from evonas.training.single.callbacks import wrapped
 
     estimator = wrapped(Stub(loss, given), None if classes is None else np.array(classes), columns=2)
     found = estimator.predict(X[:2])

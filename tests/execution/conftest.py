@@ -7,9 +7,8 @@ import pytest
 
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.execution import Limits
-from evonas.training.trainer import TrainingSettings
-
-from .stubs import StubEvaluator, UnitsSpace
+from evonas.tasks.train import TrainingSettings
+from tests.execution.stubs import StubEvaluator, UnitsSpace
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evonas.evaluation import Candidate
 from evonas.execution import WorkerEvaluator
-from genomes.architecture import make_graph
+from genomes.architecture.graph import make_graph
 
 TRAINING = {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 32}
 TRAINING |= {"schedule": "constant", "warmup": 0.0, "weight_decay": 0.0}

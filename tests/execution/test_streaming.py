@@ -11,12 +11,11 @@ import pytest
 
 from evonas.evaluation import Candidate, Evaluation, Status, StreamingEvaluator
 from evonas.execution import Limits, WorkerError
-from evonas.execution.here import LocalEvaluator
-from evonas.training.trainer import TrainingSettings
-
-from .stub_worker import EXIT, HANG, KILL, MISTAKE, NAN, RAISE, SEGFAULT, STOP
-from .stubs import StubEvaluator, UnitsSpace, candidates
-from .test_here import SPACE, Drawing
+from evonas.execution.local import LocalEvaluator
+from evonas.tasks.train import TrainingSettings
+from tests.execution.stub_worker import EXIT, HANG, KILL, MISTAKE, NAN, RAISE, SEGFAULT, STOP
+from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates
+from tests.execution.test_local import SPACE, Drawing
 
 
 class Threaded(StubEvaluator):

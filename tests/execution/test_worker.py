@@ -11,14 +11,13 @@ import pytest
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Status
 from evonas.execution import WorkerEvaluator
-from evonas.execution.tasks import task_of
-from evonas.training.deployment import ExportTask
-from evonas.training.trainer import TrainingSettings
-from genomes.architecture import graph_to_json
+from evonas.tasks.export import ExportTask
+from evonas.tasks.from_candidate import task_of
+from evonas.tasks.train import TrainingSettings
+from genomes.architecture.graph import graph_to_json
 from genomes.errors import InputError
+from tests.execution.stubs import UnitsSpace, candidates, collected
 from tests.training.trainers import TRAINERS
-
-from .stubs import UnitsSpace, candidates, collected
 
 pytestmark = pytest.mark.keras
 

@@ -11,17 +11,9 @@ import numpy as np
 import pytest
 
 from genomes import InputError
-from genomes.architecture import (
-    canonical_order,
-    check_graph,
-    count_flops,
-    count_parameters,
-    digest,
-    draw,
-    graph_from_json,
-    graph_to_json,
-)
-from genomes.canonical import canonical_form
+from genomes.architecture.canonical import canonical_form
+from genomes.architecture.cost import count_flops, count_parameters
+from genomes.architecture.graph import canonical_order, check_graph, digest, draw, graph_from_json, graph_to_json
 from genomes.dense import to_graph
 from tests.genomes.dense_spaces import network
 

@@ -21,11 +21,11 @@ from genomes import (
     space_from_json,
     space_from_toml,
 )
-from genomes.architecture import graph_from_json, graph_to_json
+from genomes.architecture.graph import graph_from_json, graph_to_json
 from genomes.codec import parse_json
 from genomes.dense import to_graph
+from genomes.encodings import space_to_toml
 from genomes.population import population_from_json, population_to_json
-from genomes.spaces import space_to_toml
 from tests.genomes.dense_spaces import SPACES, network
 from tests.genomes.flat_spaces import FLAT_SPACES
 

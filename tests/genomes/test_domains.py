@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genomes import Choice, Range
+from genomes.checks import Real, Truth, Whole, Word
 from genomes.domains import domain_to_json, read_domain
-from genomes.values import Real, Truth, Whole, Word
 
 DOMAINS = {
     "whole": (Range(1, 9), Whole(0, 100)),

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genomes import DenseSpace, InputError, dense, hyperparameters, space_from_json, space_from_toml, space_to_toml
-from genomes.architecture import check_graph
+from genomes.architecture.graph import check_graph
 from genomes.space import FlatSpace
 from tests.genomes.dense_spaces import SPACES as DENSE_SPACES
 from tests.genomes.flat_spaces import FLAT_SPACES

@@ -22,12 +22,12 @@ import h5py
 
 from evonas.data.prepared import PreparedData
 from evonas.runs import RunReader, RunStore
-from evonas.runs.rows import sealed
-from evonas.training.keras_file import check_keras_file
+from evonas.runs.checksums import sealed
+from evonas.training.export.keras_file import check_keras_file
 from genomes.dense import DenseSpace
+from genomes.encodings import read_space
 from genomes.errors import InputError
 from genomes.population import read_population
-from genomes.spaces import read_space
 from tests.reliability.fuzzing import watched
 
 __all__ = ["ATTACKS", "attempt"]

@@ -24,18 +24,18 @@ import numpy as np
 
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
-from evonas.display import words
-from evonas.evolution import restore
+from evonas.display import summaries
+from evonas.evolution.loop import restore
 from evonas.objective import Objective
 from evonas.runs import RunReader
-from evonas.runs.rows import sealed
+from evonas.runs.checksums import sealed
 from evonas.strategies import make_strategy
-from evonas.training.keras_file import check_keras_file
+from evonas.training.export.keras_file import check_keras_file
 from genomes.codec import parse_json
 from genomes.dense import DenseSpace
+from genomes.encodings import read_space, space_from_json, space_to_toml
 from genomes.errors import InputError
 from genomes.population import population_to_text, read_population
-from genomes.spaces import read_space, space_from_json, space_to_toml
 
 __all__ = ["genomes", "keras_files", "populations", "run_directories", "settings", "spaces", "watched"]
 
@@ -251,8 +251,8 @@ def run_directories(folder: str, seed: int, count: int, source: str) -> int:
             PreparedData.load(directory / "data.npz")
         _tamper_with_rows(directory / "run.sqlite", rng)
         with RunReader(directory) as run:
-            words.summary_values(run)
-            words.summary_lines(run)
+            summaries.summary_values(run)
+            summaries.summary_lines(run)
             run.digest()
             space: Any = space_from_json(run.space_json)
             for record in (*run.records(), *run.best(5)):

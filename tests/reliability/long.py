@@ -13,7 +13,7 @@ import numpy as np
 
 from evonas.config import Budget
 from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.evolution import Progress, evolve
+from evonas.evolution.loop import Progress, evolve
 from evonas.runs import RunStore
 from evonas.strategies import make_strategy
 from tests.toy import RMSE, ToyEvaluator, ToyGenome, ToySpace, toy_settings, toy_store

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from evonas import api
+from evonas.api import search as api
 from evonas.config import Budget, Settings
-from evonas.data.preparation import prepare_arrays
-from evonas.evolution import Progress
-from genomes.spaces import space_from_json
+from evonas.data.prepare import prepare_arrays
+from evonas.evolution.loop import Progress
+from genomes.encodings import space_from_json
 
 __all__ = ["main"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evonas.config import Budget
 from evonas.errors import StorageError
-from evonas.evolution import Progress, Stop, evolve
+from evonas.evolution.loop import Progress, Stop, evolve
 from evonas.interruption import Interruption
 from evonas.runs import RunStore
 from evonas.runs.schema import DATABASE

@@ -10,10 +10,10 @@ from typing import Any
 
 from evonas.config import Budget
 from evonas.evaluation import Evaluation, Status
-from evonas.evolution import evolve
+from evonas.evolution.loop import evolve
 from evonas.execution import Limits
 from evonas.strategies import make_strategy
-from evonas.training.trainer import TrainingSettings
+from evonas.tasks.train import TrainingSettings
 from genomes.population import read_population
 from tests.execution import stub_worker as stub
 from tests.execution.stubs import StubEvaluator, UnitsSpace

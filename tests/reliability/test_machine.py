@@ -19,7 +19,7 @@ from evonas.evaluation import Candidate
 from evonas.runs import RunReader, RunStore
 from evonas.strategies import make_strategy
 from genomes.dense import DenseSpace
-from genomes.spaces import space_from_json, space_from_toml, space_to_toml
+from genomes.encodings import space_from_json, space_from_toml, space_to_toml
 from tests.reliability.battery import Row
 from tests.reliability.conftest import MEMORY
 from tests.reliability.counts import count

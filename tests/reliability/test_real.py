@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evonas.data.preparation import prepare_arrays
+from evonas.data.prepare import prepare_arrays
+from evonas.deploy.export import export
 from evonas.evaluation import Candidate, Status
 from evonas.execution import Limits, WorkerEvaluator
-from evonas.exporting import export
 from evonas.runs import RunReader
-from evonas.training.keras_file import check_keras_file
-from evonas.training.trainer import TrainingSettings
+from evonas.tasks.train import TrainingSettings
+from evonas.training.export.keras_file import check_keras_file
 from genomes.dense import DenseSpace
 from tests.genomes.dense_spaces import network
 from tests.reliability.battery import Row

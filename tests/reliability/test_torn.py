@@ -13,7 +13,7 @@ import pytest
 
 from evonas.config import Budget
 from evonas.data.prepared import PreparedData
-from evonas.evolution import evolve
+from evonas.evolution.loop import evolve
 from evonas.runs import RunReader, RunStore
 from evonas.strategies import make_strategy
 from genomes.errors import InputError

@@ -10,11 +10,11 @@ import pytest
 
 from evonas.config import Budget
 from evonas.data.prepared import PreparedData
-from evonas.evolution import evolve
+from evonas.evolution.loop import evolve
 from evonas.runs import RunReader, RunStore, migrations, schema
 from evonas.strategies import make_strategy
+from genomes.encodings import space_from_json
 from genomes.errors import InputError
-from genomes.spaces import space_from_json
 from tests.stub import StubEvaluator
 from tests.toy import RMSE
 

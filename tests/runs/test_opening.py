@@ -17,18 +17,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evonas import api
-from evonas.building import check_build
+from evonas.api import search as api
+from evonas.data.source import check_origin, origin_of
 from evonas.runs import RunReader, RunStore
+from evonas.runs.checksums import insert, sealed, update, verify
+from evonas.runs.consistency import same_space, space_class
 from evonas.runs.lock import RunLock, owner_of
-from evonas.runs.origin import check_origin, origin_of, same_space, space_class
 from evonas.runs.records import JSON, from_text
-from evonas.runs.rows import insert, sealed, update, verify
 from evonas.runs.weights import WeightFiles
+from evonas.user_model import check_build
 from genomes.codec import canonical_json, parse_json
 from genomes.dense import DenseSpace
+from genomes.encodings import space_from_toml
 from genomes.errors import InputError
-from genomes.spaces import space_from_toml
 from tests.runs.cases import files_under, fill
 from tests.toy import toy_store
 

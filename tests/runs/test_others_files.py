@@ -14,14 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evonas import api, baseline
+from evonas.api import random_baseline
+from evonas.api import search as api
+from evonas.deploy.card import card_paths
 from evonas.errors import StorageError
-from evonas.reporting.card import card_paths
+from evonas.io.atomic import place_new, temporary_in, write_new
+from evonas.io.marked_files import check_place, is_product, marked_bytes, marked_json, marked_text, publish
 from evonas.runs import RunReader, RunStore
 from evonas.runs.directory import new_directory
-from evonas.runs.files import place_new, temporary_in, write_new
-from evonas.runs.products import check_place, is_product, marked_bytes, marked_json, marked_text, publish
-from evonas.training.deployment import format_of
+from evonas.tasks.export import format_of
 from genomes.errors import InputError
 from tests.runs.cases import fill, toy_data
 from tests.toy import toy_settings, toy_store
@@ -64,7 +65,7 @@ def commands(folder: Path) -> list[Callable[[], object]]:
         lambda: api.load_run(folder).evaluations,
         lambda: api.resume(folder, generations="+1"),
         lambda: api.finalists(folder, 1, 1),
-        lambda: baseline.random_baseline_of(folder, 1, 1),
+        lambda: random_baseline.random_baseline_of(folder, 1, 1),
         lambda: toy_store(folder, data=data, overwrite=True).close(),
     ]
 

@@ -16,8 +16,8 @@ import pytest
 
 from evonas.config import Budget, Settings
 from evonas.evaluation import Candidate, Evaluation, Origin, Status
+from evonas.io.atomic import temporary_in
 from evonas.runs import RunReader, RunStore
-from evonas.runs.files import temporary_in
 from evonas.runs.summaries import Counts
 from evonas.runs.weights import WeightFiles, weights_to_bytes
 from evonas.snapshot import Snapshot, snapshots_to_arrays

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .networks import data, graph
+from tests.training.networks import data, graph
 
 #: Kind of the data, loss, whether rows are weighted -> name -> network. One call of a trainer a key.
 TABLE = {

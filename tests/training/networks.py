@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.training.trainer import TrainingTask
-from genomes.architecture import graph_to_json, make_graph
+from evonas.tasks.train import TrainingTask
+from genomes.architecture.graph import graph_to_json, make_graph
 
 TRAINING = {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 32}
 TRAINING |= {"schedule": "constant", "warmup": 0.0, "weight_decay": 0.0}

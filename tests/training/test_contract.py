@@ -14,23 +14,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evonas.data.donor import Donor
-from evonas.data.preparation import prepare_table
+from evonas.data.prepare import prepare_table
+from evonas.data.pretrained import Donor
 from evonas.evaluation import Status
-from evonas.scoring import mean_loss, scores
+from evonas.metrics.scores import mean_loss, scores
+from evonas.networks.forward import forward
+from evonas.networks.initial import epoch_order, initial_weights
+from evonas.networks.schedule import learning_rates
 from evonas.snapshot import snapshots_to_arrays
-from evonas.training.combine import member_seed
-from evonas.training.forward import forward
-from evonas.training.initial import epoch_order, initial_weights
-from evonas.training.schedule import learning_rates
-from evonas.training.trainer import TrainingSettings
-from genomes.architecture import graph_from_json, graph_to_json
+from evonas.tasks.train import TrainingSettings
+from evonas.training.replicates import member_seed
+from genomes.architecture.graph import graph_from_json, graph_to_json
+from genomes.architecture.layers import NUMBERS
 from genomes.errors import InputError
-from genomes.vocabulary import NUMBERS
-
-from .networks import data, graph, task, trained
-from .programs import assert_alike
-from .trainers import EXACT, TRAINERS, params, the_default_at_once
+from tests.training.networks import data, graph, task, trained
+from tests.training.population.programs import assert_alike
+from tests.training.trainers import EXACT, TRAINERS, params, the_default_at_once
 
 #: Of different depth, width, wiring, normalisation, batch size and optimizer; "wild" diverges.
 CROWD = {

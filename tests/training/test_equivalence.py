@@ -2,7 +2,7 @@
 
 Each key of the table is one call of `train`; each network is then trained alone by `SingleTrainer`, which is Keras
 itself, once for all trainers, and some by a loop written out here. Dropout is compared by sharing masks: Keras gets a
-layer that multiplies by those of `evonas.training.dropout` (whose distribution `test_dropout.py` checks).
+layer that multiplies by those of `evonas.training.population.dropout` (whose distribution `test_dropout.py` checks).
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ import numpy as np
 import pytest
 
 from evonas.evaluation import Status
-from evonas.training.initial import epoch_order, initial_weights
-from evonas.training.schedule import learning_rates
-from evonas.training.trainer import TrainingSettings
-from genomes.vocabulary import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
-
-from .gene_table import SEEDS, TABLE, rows
-from .networks import graph, task, trained
-from .trainers import TRAINERS
+from evonas.networks.initial import epoch_order, initial_weights
+from evonas.networks.schedule import learning_rates
+from evonas.tasks.train import TrainingSettings
+from genomes.architecture.layers import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
+from tests.training.gene_table import SEEDS, TABLE, rows
+from tests.training.networks import graph, task, trained
+from tests.training.trainers import TRAINERS
 
 EPOCHS = 5
 CLOSE = 1e-4
@@ -73,7 +72,7 @@ def crowd():
 @functools.cache
 def reference_of(key, name):
     """The evaluation of a network of the table that Keras trained."""
-    from evonas.training.single import SingleTrainer
+    from evonas.training.single.trainer import SingleTrainer
 
     kind, loss, weighted = key
     one = task(TABLE[key][name], EPOCHS, SEEDS[name])
@@ -258,7 +257,7 @@ def dropped(trainer):
 def test_dropout_with_shared_masks_gives_the_numbers_of_keras(name, trainer):
     import keras
 
-    from evonas.training.dropout import keep_mask
+    from evonas.training.population.dropout import keep_mask
 
     network = DROPOUTS[name]
 

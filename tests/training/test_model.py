@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from genomes import DenseSpace
-from genomes.architecture import count_parameters
+from genomes.architecture.cost import count_parameters
 from genomes.errors import InputError
-
-from .networks import data, graph
+from tests.training.networks import data, graph
 
 pytestmark = pytest.mark.keras
 SKIPS = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
@@ -27,7 +26,7 @@ def test_parameters_are_those_that_the_graph_counts():
 
 @pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
 def test_weights_have_the_names_and_shapes_of_the_initial_ones(normalization):
-    from evonas.training.initial import initial_weights
+    from evonas.networks.initial import initial_weights
     from evonas.training.model import build_model, get_weights, set_weights
 
     network = graph((5, 6), SKIPS, normalization=normalization, dropout=0.2)
@@ -43,9 +42,9 @@ def test_weights_have_the_names_and_shapes_of_the_initial_ones(normalization):
 
 
 def test_a_layer_takes_its_sources_in_ascending_order():
-    from evonas.training.initial import initial_weights
+    from evonas.networks.initial import initial_weights
     from evonas.training.model import build_model, set_weights
-    from evonas.training.single import raw_outputs
+    from evonas.training.single.trainer import raw_outputs
 
     network = graph((5, 6), list(reversed(SKIPS)))
     w = initial_weights(network, 4, 2, seed=3)
@@ -64,8 +63,8 @@ def test_a_network_without_hidden_layers():
 
 
 def test_weights_of_another_network_are_refused():
-    from evonas.training.fitting import assign_recorded
     from evonas.training.model import build_model, get_weights, set_weights
+    from evonas.training.single.fitting import assign_recorded
 
     model = build_model(graph(), 3, 1)
     weights = get_weights(model)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evonas.networks.schedule import learning_rates
 from evonas.training.optimizers import FROZEN, NUM_COEFFICIENTS, step_coefficients
-from evonas.training.schedule import learning_rates
-from genomes.vocabulary import OPTIMIZERS, SCHEDULES
+from genomes.architecture.layers import OPTIMIZERS, SCHEDULES
 
 STEPS = 30
 DECAY = 0.05

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evonas.training.trainer import TrainingSettings
+from evonas.tasks.train import TrainingSettings
 
 __all__ = ["EXACT", "TRAINERS", "params", "the_default_at_once"]
 
@@ -19,13 +19,13 @@ def _native(data: Any, settings: TrainingSettings) -> Any:
 
 
 def _population(data: Any, settings: TrainingSettings) -> Any:
-    from evonas.training.population import PopulationTrainer
+    from evonas.training.population.trainer import PopulationTrainer
 
     return PopulationTrainer(data, settings)
 
 
 def _single(data: Any, settings: TrainingSettings) -> Any:
-    from evonas.training.single import SingleTrainer
+    from evonas.training.single.trainer import SingleTrainer
 
     return SingleTrainer(data, settings)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from evonas.tuner import HyperParameters, Objective
-from evonas.tuner.coding import Coding
 from evonas.tuner.discovery import discovered, discovered_in_fit
+from evonas.tuner.encoding import Coding
 from evonas.tuner.objectives import objective_of
 from evonas.tuner.reading import from_json, to_json
 from genomes import InputError

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
-from evonas.training.forward import EPSILON
+from evonas.networks.forward import EPSILON
 from evonas.training.native.instructions import ACTIVATIONS, Instruction, encode
 
 __all__ = ["Builder", "Program", "Tensor", "lower"]
@@ -302,7 +302,7 @@ def lower(graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int) -> 
     """The program of an architecture graph.
 
     Args:
-        graph: see `genomes.architecture`.
+        graph: see `genomes.architecture.graph`.
         num_features, num_outputs: width of the network's input and output.
         rows: the most rows that go through at a time.
     """

@@ -20,22 +20,23 @@ import networkx as nx
 import numpy as np
 
 from evonas.data.prepared import PreparedData, Split
+from evonas.data.views import Views
 from evonas.evaluation import Evaluation, Status
 from evonas.memory import free_bytes
+from evonas.networks.initial import epoch_order
+from evonas.networks.schedule import learning_rates
+from evonas.networks.starting_point import start_of
+from evonas.networks.transfer import first_weights
 from evonas.snapshot import Snapshot
-from evonas.training.combine import combined, member_seed
-from evonas.training.initial import epoch_order
+from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training.metrics import scores
 from evonas.training.native.compilation import load
 from evonas.training.native.lowering import Program, lower
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import CHUNK_ROWS, Optimization, Rows, Stopped, Training
-from evonas.training.schedule import learning_rates
-from evonas.training.scores import scores
-from evonas.training.start import start_of
-from evonas.training.trainer import TrainingSettings, TrainingTask
-from evonas.training.transfer import first_weights
-from evonas.training.views import Views
-from genomes.architecture import count_parameters, graph_from_json, numbers_of
+from evonas.training.replicates import combined, member_seed
+from genomes.architecture.cost import count_parameters
+from genomes.architecture.graph import graph_from_json, numbers_of
 from genomes.errors import InputError
 
 __all__ = ["NativeTrainer", "optimization", "rows_of", "usable_cores"]

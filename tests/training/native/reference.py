@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evonas.training.forward import ACTIVATIONS as FUNCTIONS
+from evonas.networks.forward import ACTIVATIONS as FUNCTIONS
 from evonas.training.native.instructions import ACTIVATIONS
 
 __all__ = ["LOSSES", "MORE", "OPERATIONS", "Pass", "keep_mask", "outputs_of", "step_loss"]
@@ -111,7 +111,7 @@ OPERATIONS = {
 
 
 def keep_mask(seed, step, layer, rate, rows, units):
-    """`evonas.training.dropout.keep_mask` of one training, float32, shape `(rows, units)`."""
+    """`evonas.training.population.dropout.keep_mask` of one training, float32, shape `(rows, units)`."""
 
     def mixed(h):
         h = (h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B)

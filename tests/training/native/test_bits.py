@@ -21,7 +21,7 @@ def tasks():
     """Networks that have every operation, of odd sizes."""
     from dataclasses import replace
 
-    from ..networks import graph, task
+    from tests.training.networks import graph, task
 
     networks = (
         graph((37, 19), normalization="batch", dropout=0.2, optimizer="nadam", batch_size=17),
@@ -42,10 +42,9 @@ def digest(evaluation):
 
 def digests(threads=1, chosen=None, beside=(), prepared=None):
     """Of the chosen tasks, trained together."""
+    from evonas.tasks.train import TrainingSettings
     from evonas.training.native import NativeTrainer
-    from evonas.training.trainer import TrainingSettings
-
-    from ..networks import data, trained
+    from tests.training.networks import data, trained
 
     mine = [task for k, task in enumerate(tasks()) if chosen is None or k in chosen]
     trainer = NativeTrainer(prepared or data(weighted=True), TrainingSettings(patience=None), threads=threads)
@@ -79,7 +78,7 @@ def test_in_another_thread(expected):
 
 @pytest.mark.parametrize("k", range(4))
 def test_alone_and_beside_others(expected, k):
-    from ..networks import graph, task
+    from tests.training.networks import graph, task
 
     others = [task(graph((9 + n,), dropout=0.3, batch_size=5), 6, n) for n in range(3)]
     assert digests(1, [k]) == digests(2, [k], others) == [expected[k]]

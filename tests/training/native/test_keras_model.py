@@ -323,9 +323,9 @@ def flattened(genes: Any) -> keras.Model:
 
 
 def test_a_build_function_trains_natively_goes_on_and_gives_what_keras_gives() -> None:
-    from evonas.data.shaped import prepare_inputs
-    from evonas.training.own import OwnTrainer
-    from evonas.training.trainer import TrainingSettings, TrainingTask
+    from evonas.data.prepare_inputs import prepare_inputs
+    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from evonas.training.single.user_model import OwnTrainer
     from tests.training.networks import trained
     from tests.training.own_models import SPACE, sequences
 

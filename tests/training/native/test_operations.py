@@ -7,15 +7,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from evonas.training.forward import ACTIVATIONS as FUNCTIONS
+from evonas.networks.forward import ACTIVATIONS as FUNCTIONS
 from evonas.training.native import instructions
 from evonas.training.native.instructions import OPERATIONS, OPTIMIZERS
 from evonas.training.native.lowering import Builder
 from evonas.training.native.training import Optimization, Rows, Training, predict
 from evonas.training.optimizers import step_coefficients
-
-from . import reference
-from .reference import outputs_of, step_loss
+from tests.training.native import reference
+from tests.training.native.reference import outputs_of, step_loss
 
 NOTHING = np.zeros((0, 1), np.float32)
 

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from evonas.evaluation import Status
+from evonas.tasks.train import TrainingSettings
 from evonas.training.native import NativeTrainer
 from evonas.training.native import trainer as module
 from evonas.training.native.lowering import lower
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import Stopped, Training
-from evonas.training.trainer import TrainingSettings
-
-from ..networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, trained
 
 #: Trains for many minutes, in steps of some milliseconds.
 ENDLESS = task(graph((800, 800), batch_size=150), 100_000)

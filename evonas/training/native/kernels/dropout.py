@@ -1,4 +1,4 @@
-"""Dropout whose mask is a function of (seed, step, layer, row, unit), as in `evonas.training.dropout`."""
+"""Dropout whose mask is a function of (seed, step, layer, row, unit), as in `evonas.training.population.dropout`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.training.initial import epoch_order
+from evonas.networks.initial import epoch_order
 from evonas.training.native.own.inputs import arrays_of, as_array
 from evonas.training.native.own.metrics import Metric, metrics_of
 from evonas.training.native.own.model import Lowered, lowered

@@ -1,0 +1,72 @@
+"""How much better than chance: a random search of the same size in the same space, as a run of its own in the run.
+
+References:
+    Li and Talwalkar, "Random Search and Reproducibility for Neural Architecture Search", UAI 2019.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from evonas.api.result import SearchResult
+from evonas.api.search import finalists, resume, search_prepared
+from evonas.config import Budget
+from evonas.data.prepared import PreparedData
+from evonas.display import summaries
+from evonas.runs.consistency import same_space
+from evonas.runs.directory import BASELINE_NAME, is_run
+from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.user_model import Build
+
+__all__ = ["baseline_lines", "baseline_values", "random_baseline_of"]
+
+
+def random_baseline_of(
+    run_dir: str | Path, top: int, seeds: int, *, build: Any = None, **listeners: Any
+) -> SearchResult:
+    """Trains as many random networks as a run has trained, or goes on with that, and the best of them again.
+
+    Args:
+        run_dir: the run directory.
+        top, seeds: finalists and their re-trainings, as of the run itself.
+        build: the function of the run, if it trains models of your own.
+        **listeners: as of `evonas.api.search.search_prepared`.
+    """
+    out = Path(run_dir) / BASELINE_NAME
+    own = None if build is None else Build.of(build)
+    with RunReader(run_dir) as run:
+        settings = run.settings.model_copy(update={"strategy": "random", "finalists": 0})
+        space, budget = same_space(run), Budget(evaluations=run.evaluated)
+    if not is_run(out):
+        data = PreparedData.load(Path(run_dir) / DATA_NAME)
+        search_prepared(data, space=space, settings=settings, budget=budget, out=out, build=own, **listeners)
+    else:
+        resume(out, evaluations=budget.evaluations, build=own, **listeners)
+    return finalists(out, top, seeds, build=own, threads=listeners.get("threads"))
+
+
+def baseline_values(run: RunReader, baseline: SearchResult | None) -> dict[str, Any] | None:
+    """The comparison as JSON values; None without one."""
+    if baseline is None:
+        return None
+    with RunReader(baseline.run_dir) as random:
+        return {name: summaries.summary_values(each) for name, each in (("random", random), ("run", run))}
+
+
+def baseline_lines(run: RunReader, baseline: SearchResult | None) -> list[str]:
+    """The comparison for a person; nothing without one."""
+    if baseline is None:
+        return []
+    with RunReader(baseline.run_dir) as random:
+        theirs, ours = (each.finalists[0] for each in (random, run))
+        loss = run.objective.loss
+        better = loss(ours.mean) < loss(theirs.mean)
+        evaluated = f"{random.evaluated:,} random networks of the same space"
+        return [
+            "",
+            f"Random search, {evaluated}: {run.objective.name} {summaries.shown(theirs.mean)} "
+            f"(search {summaries.shown(theirs.search_score)}, test {summaries.shown(theirs.test_mean)})",
+            f"This run{' is better' if better else ' is not better'}: {summaries.shown(ours.mean)} "
+            f"(search {summaries.shown(ours.search_score)}, test {summaries.shown(ours.test_mean)})",
+        ]

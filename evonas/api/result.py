@@ -1,0 +1,391 @@
+"""`SearchResult`: what a run has found, read from its directory when asked for. Imports pandas and Keras late."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evonas.config import Settings
+from evonas.data.encoding.preprocessor import ARRAY, Preparation
+from evonas.data.inputs import as_inputs
+from evonas.data.prepared import PreparedData, labels_of
+from evonas.io.marked_files import is_product
+from evonas.metrics.scores import predictions
+from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.runs.records import Record
+from evonas.user_model import Build
+from genomes.architecture.graph import graph_from_json
+from genomes.encodings import blueprint, space_from_json
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evonas.evaluation import Weights
+    from evonas.execution import WorkerEvaluator
+    from evonas.tasks.export import Exported
+
+__all__ = ["SearchResult"]
+
+_ROWS_AT_A_TIME = 8192
+
+
+class SearchResult:
+    """A run's outcome. Holds no more than the directory; every value is read from there once, when first used.
+
+    Attributes:
+        run_dir: the run directory.
+
+    A `worker` that is given is to export the best network, and is not closed here.
+    """
+
+    def __init__(
+        self,
+        run_dir: str | Path,
+        build: Build | None = None,
+        worker: WorkerEvaluator | None = None,
+        writes: bool = False,
+    ) -> None:
+        """Reads the run.
+
+        Args:
+            run_dir: of it.
+            build: the function that builds its models, if they are a user's own.
+            worker: see above.
+            writes: whether the best network is written into the run directory when it is asked for.
+        """
+        self.run_dir = Path(run_dir)
+        self._build, self._worker, self._writes = build, worker, writes
+        self._read().close()
+
+    def _read(self) -> RunReader:
+        return RunReader(self.run_dir)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Of the run, with nothing left open; `settings.objective` names the score."""
+        with self._read() as run:
+            return run.settings
+
+    @cached_property
+    def stop(self) -> str | None:
+        """Why the search stopped ("generations", "time", "target", ...); None if it was killed or still runs."""
+        with self._read() as run:
+            return run.stop
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The space that was searched."""
+        with self._read() as run:
+            return space_from_json(run.space_json)
+
+    @cached_property
+    def best(self) -> Record:
+        """The best network: scores, curve, best epoch, parameters, ancestry.
+
+        Where finalists were trained again, the one with the best mean re-score, and its median re-training; else the
+        best evaluation of the search.
+
+        Raises:
+            InputError: no network has a score yet.
+        """
+        with self._read() as run:
+            return run.ranked(1)
+
+    @property
+    def best_score(self) -> float:
+        """The objective's score of the best network, on the validation split, in the target's own units."""
+        return self.best.evaluation.scores[self.settings.objective or ""]
+
+    @property
+    def best_genome(self) -> Any:
+        """The best network's genome."""
+        return self.space.genome_from_json(self.best.genome)
+
+    @cached_property
+    def exported(self) -> Exported:
+        """The best network as a file, with its scores on the validation and the test split.
+
+        In the run directory, if this result is of a search, and else, or where that cannot be written, in a temporary
+        folder: a run that is only looked at stays as it is.
+        """
+        from evonas.deploy.export import export
+
+        return export(self.run_dir, self._place(), build=self._build, card=False, worker=self._worker)
+
+    def _place(self) -> Path:
+        """Where the best network is written."""
+        path = self._model_path
+        if self._writes:
+            with suppress(OSError):
+                path.parent.mkdir(exist_ok=True)
+                if os.access(path.parent, os.W_OK) and (is_product(path) or not os.path.lexists(path)):
+                    return path
+        self._folder = tempfile.TemporaryDirectory(prefix="evonas-")
+        return Path(self._folder.name) / path.name
+
+    @property
+    def best_model(self) -> Any:
+        """The best network as a `keras.Model`, with the weights that were scored, from raw columns to predictions.
+
+        `inputs` makes what it takes of a DataFrame. A regression predicts in the target's own units; a classifier has
+        the outputs "probability" and "label". The file in the run directory is checked before Keras opens it.
+        """
+        from evonas.training.export.keras_file import load_keras_file
+
+        path = self._model_path if self._model_path.exists() else self.exported.path
+        return load_keras_file(path, own=type(self.space).__name__ != "DenseSpace")
+
+    def predict(self, x: Any) -> Any:
+        """What the best network predicts of raw rows.
+
+        Args:
+            x: as for `inputs`.
+
+        Returns:
+            A regression: shape `(num_samples,)`, or `(num_samples, num_targets)`; a classification: labels, shape
+            `(num_samples,)`, of the type that they had: text, whole numbers, numbers or booleans.
+
+        Raises:
+            InputError: there is no row, or as `inputs`.
+        """
+        if not len(x):
+            raise InputError("x must have at least one row to predict, not none: give some")
+        outputs, problem = self._outputs(x), self._data.problem
+        if problem.task == "regression":
+            return outputs[:, 0] if problem.num_outputs == 1 else outputs
+        chosen = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(int)
+        return labels_of(problem)[chosen]
+
+    def _outputs(self, x: Any) -> Any:
+        """Predictions, or probabilities of each class or of the second of two; without Keras where that is not needed.
+
+        As the exported model's, to its precision.
+        """
+        if self._is_dense:
+            from evonas.networks.forward import raw_outputs
+
+            raw = raw_outputs(graph_from_json(self._architecture), self._weights, self.prepare(x))
+            return predictions(self._data.problem, raw).astype(raw.dtype)
+        model = self.best_model
+        as_columns = isinstance(model.input, Mapping) or model.inputs[0].name == ARRAY
+        outputs = model.predict(
+            self.inputs(x) if as_columns else self.prepare(x), batch_size=_ROWS_AT_A_TIME, verbose=0
+        )
+        return outputs["probability"] if isinstance(outputs, Mapping) else outputs
+
+    @property
+    def _is_dense(self) -> bool:
+        """Whether the networks are of evonas's own layers, and not a user's models."""
+        return self._build is None and hasattr(self.space, "architecture")
+
+    @property
+    def _architecture(self) -> Mapping[str, Any]:
+        return blueprint(self.space, self.best_genome)
+
+    @cached_property
+    def _weights(self) -> Weights:
+        with self._read() as run:
+            return run.weights(self.best)
+
+    def inputs(self, x: Any) -> Any:
+        """Raw rows as `best_model` takes them.
+
+        Args:
+            x: a DataFrame with the columns that were searched on, others are ignored; or an array, if one was searched.
+
+        Returns:
+            Column -> array `(num_samples,)`, of float32 or text; or one array; see `Preparation.inputs`.
+        """
+        if self._data.problem.input_shapes:
+            return as_inputs(x)
+        return self._preparation.inputs(self._columns(x))
+
+    def _columns(self, x: Any) -> pd.DataFrame:
+        """Rows as a table; an array only where one was searched on."""
+        from evonas.data.frames import is_table
+        from evonas.data.readers.arrays import feature_columns
+
+        names, columns = self._preparation.columns(), feature_columns(x, "x")
+        if not is_table(x) and not set(names) <= set(columns.columns):
+            raise InputError(
+                f"x must be a table with the columns {', '.join(map(repr, names[:5]))}{', ...' * (len(names) > 5)}, as "
+                f"the search had, not an array, whose columns have no names: pass pandas.DataFrame(x, columns=[...])"
+            )
+        return columns
+
+    def prepare(self, x: Any) -> Any:
+        """Raw rows as the networks inside of models take them: encoded, imputed and scaled.
+
+        Arrays that went to models of your own as they are do so here too.
+
+        Args:
+            x: as for `inputs`.
+
+        Returns:
+            shape `(num_samples, num_features)`.
+        """
+        if self._data.problem.input_shapes:
+            return as_inputs(x)
+        return self._preparation.apply(self._columns(x))
+
+    @cached_property
+    def _data(self) -> PreparedData:
+        return PreparedData.load(self.run_dir / DATA_NAME)
+
+    @property
+    def _preparation(self) -> Preparation:
+        preparation = self._data.preparation
+        if preparation is None:
+            raise InputError(
+                f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
+            )
+        numbers = getattr(self.best_genome, "numbers", None)  # models of one's own see all features
+        return preparation if numbers is None else preparation.seen((numbers,))
+
+    @property
+    def test_scores(self) -> Mapping[str, float]:
+        """Metrics of the best network on the test split, which the search never saw; empty without such a split."""
+        if not self._is_dense:
+            return self.exported.test_scores
+        from evonas.training.held_out import test_scores
+
+        return test_scores(self._architecture, self._weights, self._data, None)
+
+    @property
+    def _model_path(self) -> Path:
+        return self.run_dir / "models" / f"{(self.best.weights or self.best.digest)[:16]}.keras"
+
+    @cached_property
+    def front(self) -> list[Record]:
+        """The networks that no other beats in every one of `settings.objectives`, best in the first one first.
+
+        Just the best network when there is one objective. `rank` of `export` counts by the first objective; weights
+        are kept for the best `keep` by it, others can be retrained.
+        """
+        with self._read() as run:
+            return run.front()
+
+    @cached_property
+    def population(self) -> list[Any]:
+        """Genomes of the best networks, best first, as many as a population has."""
+        with self._read() as run:
+            return [self.space.genome_from_json(record.genome) for record in run.best(run.settings.population)]
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row a generation: candidates, evaluations, failed, best and median score, the best so far, seconds."""
+        import pandas as pd
+
+        with self._read() as run:
+            name, summaries = run.settings.objective or "score", run.summaries()
+            sign = 1 if run.objective.direction == "min" else -1
+        frame = pd.DataFrame(
+            {
+                "generation": [summary.generation for summary in summaries],
+                "candidates": [summary.candidates for summary in summaries],
+                "evaluations": [summary.evaluations for summary in summaries],
+                "failed": [summary.failed for summary in summaries],
+                f"best_{name}": [_signed(sign, summary.best_loss) for summary in summaries],
+                f"median_{name}": [_signed(sign, summary.median_loss) for summary in summaries],
+                "train_seconds": [summary.train_seconds for summary in summaries],
+            }
+        )
+        best = frame[f"best_{name}"].astype("float64")
+        frame[f"best_{name}_so_far"] = (best.cummin() if sign > 0 else best.cummax()).ffill()
+        return frame
+
+    @cached_property
+    def finalists(self) -> pd.DataFrame:
+        """One row a finalist, best first: the search's score, mean and spread of its re-trainings and of their tests.
+
+        `gap` is by how much re-training is worse than the score that the search found: the winner's curse.
+        """
+        import pandas as pd
+
+        with self._read() as run:
+            name, found = run.settings.objective or "score", run.finalists
+        rows = [
+            {
+                f"search_{name}": finalist.search_score,
+                f"{name}_mean": _number(finalist.mean),
+                f"{name}_std": _number(finalist.spread),
+                "gap": _number(finalist.gap),
+                f"test_{name}_mean": _number(finalist.test_mean),
+                f"test_{name}_std": _number(finalist.test_spread),
+                "retrained": len(finalist.retrainings),
+                "failed": finalist.failed,
+                "parameters": finalist.record.evaluation.parameters,
+                "generation": finalist.record.generation,
+                "index": finalist.record.index,
+                "digest": finalist.record.digest,
+            }
+            for finalist in found
+        ]
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def evaluations(self) -> pd.DataFrame:
+        """One row an evaluation, in the candidates' order: status, scores, epochs, parameters, ancestry, curve."""
+        import pandas as pd
+
+        with self._read() as run:
+            rows = [
+                {
+                    "generation": record.generation,
+                    "index": record.index,
+                    "status": record.evaluation.status.value,
+                    **record.evaluation.scores,
+                    "best_epoch": record.evaluation.best_epoch,
+                    "epochs": record.evaluation.epochs,
+                    "parameters": record.evaluation.parameters,
+                    "train_seconds": record.evaluation.train_seconds,
+                    "operator": record.operator,
+                    "digest": record.digest,
+                    "curve": record.evaluation.curve,
+                    "reason": record.evaluation.reason,
+                }
+                for record in run.records()
+            ]
+        return pd.DataFrame(rows)
+
+    def export(
+        self,
+        path: str | Path,
+        rank: int = 1,
+        *,
+        retrain: bool = False,
+        format: str | None = None,
+        card: bool = True,
+    ) -> Exported:
+        """Writes a network as a Keras model or in another format, with a model card, as `evonas.export`."""
+        from evonas.deploy.export import export
+
+        return export(self.run_dir, path, rank, retrain=retrain, build=self._build, format=format, card=card)
+
+    def export_ensemble(self, path: str | Path, size: int = 8, *, card: bool = True) -> Exported:
+        """Writes up to `size` networks as one Keras model of their mean: see `evonas.deploy.export.export_ensemble`."""
+        from evonas.deploy.export import export_ensemble
+
+        return export_ensemble(self.run_dir, path, size, card=card)
+
+    def __repr__(self) -> str:
+        with self._read() as run:
+            name = run.settings.objective or "score"
+            score = f"{name} {run.ranked(1).evaluation.scores[name]:.6g}" if run.best(1) else "no score yet"
+            done = f"{run.evaluated} evaluations, {run.generations} generations"
+            return f"SearchResult({str(self.run_dir)!r}: {score}, {done})"
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _signed(sign: int, loss: float | None) -> float:
+    return float("nan") if loss is None else sign * loss

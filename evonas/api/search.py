@@ -1,0 +1,377 @@
+"""Searches from Python: `search`, `resume`, `load_run`. Puts data, space, strategy, evaluator and store together.
+
+Imports no Keras and no pandas; what needs them is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, fields, replace
+from functools import partial
+from math import inf
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Unpack
+
+from evonas.api.options import RunOptions, SearchOptions
+from evonas.api.resolve import Space, as_space, fitted, objectives_of, space_and_numbers
+from evonas.api.result import SearchResult
+from evonas.api.session import EvaluatorFactory, Listeners, run_session
+from evonas.config import Budget, Settings
+from evonas.data.load import read_data
+from evonas.data.readers.options import ReadOptions
+from evonas.data.source import check_origin
+from evonas.deploy.export import check_export
+from evonas.errors import Interrupted
+from evonas.evolution.constraints import Screen
+from evonas.evolution.finalists import OnRetraining, retrain_finalists
+from evonas.evolution.first_generation import first_generation
+from evonas.evolution.loop import Generation, Progress, spent
+from evonas.evolution.rate_repair import check_repair
+from evonas.evolution.warm_start import taken_over
+from evonas.execution import launch
+from evonas.execution.launch import started_worker as _worker
+from evonas.interruption import Interruption
+from evonas.metrics.named import with_metric
+from evonas.runs.consistency import check_same, same_space, space_class
+from evonas.runs.directory import new_directory
+from evonas.runs.reader import DATA_NAME
+from evonas.runs.store import RunStore
+from evonas.seeds import draw_seed
+from evonas.strategies import STRATEGIES, check_settings, make_strategy
+from evonas.user_model import Build, check_build, check_fits
+from genomes.encodings import space_from_json
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.data.prepared import PreparedData
+    from evonas.execution.worker_process import WorkerProcess
+
+__all__ = ["EvaluatorFactory", "finalists", "load_run", "resume", "search", "search_prepared"]
+
+OnPart = Callable[[Progress], None]
+OnGeneration = Callable[[Generation], None]
+
+
+def search(
+    x: Any,
+    y: Any = None,
+    *,
+    build: Any = None,
+    space: Space = None,
+    generations: int | None = None,
+    evaluations: int | None = None,
+    time: str | float | None = None,
+    target: float | None = None,
+    validation: Any = None,
+    test: Any = None,
+    seed: int | None = 0,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    initial: str | Path | None = None,
+    warm_start: str | Path | None = None,
+    transfer: str | Path | None = None,
+    threads: int | None = None,
+    on_part: OnPart | None = None,
+    on_generation: OnGeneration | None = None,
+    export: str | Path | None = None,
+    task: str | None = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    drop: Sequence[str] = (),
+    numbers: str | None = None,
+    roles: Mapping[str, str] | None = None,
+    group: str = "",
+    time_column: str = "",
+    image_size: Any = None,
+    grayscale: bool = False,
+    separator: str = "",
+    encoding: str = "",
+    decimal: str = "",
+    thousands: str = "",
+    skip_rows: int = 0,
+    comment: str = "",
+    missing: Sequence[str] | None = None,
+    date_order: str = "",
+    **settings: Unpack[SearchOptions],
+) -> SearchResult:
+    """Evolves networks for the data and returns what was found. Everything is committed to a run directory on the way.
+
+    Args:
+        x: features, shape `(num_samples, num_columns)`: an array, a DataFrame (also with text, categories and missing
+            values), or the path of a file (CSV, Parquet, Feather, JSON lines, or `.npz` with arrays). Arrays of other
+            shapes are flattened; with `build` they go to the model as they are, also several in a mapping or a list. A
+            table is encoded as usual. Or, without `y`: a `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or
+            not, x being an array or a mapping of columns; or a folder with a sub-folder of images for each class.
+        y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
+        build: `build(genes)` that returns a `keras.Model`, for models of your own: see
+            `evonas.training.single.user_model`
+        space: what to search: a space, the path of a TOML file, or None for the default. With `build` a
+            `genomes.HyperparameterSpace`, or a mapping from names to what each gene may be.
+        generations: how many in all; 10 unless `evaluations` or `time` is given.
+        evaluations: networks to train in all.
+        time: wall-clock time from this call to its end, such as "10m", "1h30m" or seconds. A quarter of it at most is
+            for the finalists; where it is short, the first generation is of small networks.
+        target: score at which to stop.
+        validation, test: `(x, y)` to score and to test on, or with a target's name a DataFrame or the path of a file,
+            or a Dataset or a folder of images as `x` is; split off `x` if not given.
+        seed: of everything random; None draws one and records it.
+        out: run directory; a new one in `evonas-runs` if not given.
+        overwrite: whether a run in `out` may be deleted.
+        initial: population file of another run (`population.json`) to start from.
+        warm_start: another run's directory, also of other data, whose best networks are the first to be trained.
+        transfer: another run's directory, from whose best network all networks take the weights of lower layers, where
+            shapes allow; features are matched by name.
+        threads: networks that are trained at a time, all cores that this process may use if None; changes no result.
+        on_part, on_generation: called after each commit and each generation.
+        export: file that the best network is written to at the end, as `evonas.export` does; Keras loads for it while
+            the search still trains.
+        task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
+        sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.prepare`.
+        drop: names of columns of a table to leave out.
+        numbers: what a column of numbers gives all networks beside the standardised number, one of
+            `genomes.dense.NUMBERS`; otherwise it is a gene of the space. With `build`, "standard" unless given.
+        roles: column -> "numeric", "boolean", "categorical", "date" or "text", where what is inferred is not so.
+        group: name of a column whose equal values stay in one part of the split; it is no feature.
+        time_column: name of a column by which rows are split: the latest are the test part.
+        image_size: height and width that images of a folder are brought to, such as "32x32".
+        grayscale: whether images of a folder are taken without their colours.
+        separator, encoding, skip_rows, comment: of files of text, where they are not as they look: what separates
+            cells, how the text is encoded, lines before the header, and how lines begin that are no rows.
+        decimal, thousands, date_order: how numbers and dates are written as text: "." or ","; ",", ".", "'" or " ";
+            "dmy" or "mdy". Where the whole column agrees, that is found out.
+        missing: texts that mean "no value" in files, in place of the usual ones such as "NA", "NULL", "None" and "?".
+        **settings: fields of `evonas.Settings`, such as `population=50`, `epochs=100`, `objective="mae"`, `cv=5`.
+
+    Raises:
+        InputError: something given cannot be used; says what, and what to do.
+        Interrupted: Ctrl-C or SIGTERM, after everything was committed.
+    """
+    started, _ = monotonic(), launch.checked_threads(threads)
+    own = None if build is None else Build.of(build)
+    reading = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
+    searched, forms = space_and_numbers(space, numbers, own)
+    options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **settings}
+    chosen = Settings(**options)
+    budget = Budget.of(generations, evaluations, time, target)
+    with launch.standby_for(chosen, own) as standby:
+        data, source = read_data(
+            x,
+            y,
+            validation=validation,
+            test=test,
+            seed=chosen.seed or 0,
+            folds=chosen.cv,
+            task=task,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            drop=drop,
+            numbers=forms,
+            roles=roles,
+            group=group,
+            time_column=time_column,
+            as_given=own is not None,
+            size=image_size,
+            grayscale=grayscale,
+            options=reading,
+        )
+        return search_prepared(
+            data,
+            build=own,
+            space=searched,
+            settings=chosen,
+            budget=budget,
+            out=out,
+            overwrite=overwrite,
+            initial=initial,
+            warm_start=warm_start,
+            transfer=transfer,
+            source=source,
+            standby=standby,
+            threads=threads,
+            on_part=on_part,
+            on_generation=on_generation,
+            export=None if export is None else Path(export),
+            started=started,
+        )
+
+
+def search_prepared(
+    data: PreparedData,
+    *,
+    build: Build | None = None,
+    space: Space = None,
+    settings: Settings | None = None,
+    budget: Budget | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    initial: str | Path | None = None,
+    warm_start: str | Path | None = None,
+    transfer: str | Path | None = None,
+    source: Mapping[str, Any] | None = None,
+    evaluator: EvaluatorFactory | None = None,
+    standby: WorkerProcess | None = None,
+    threads: int | None = None,
+    **listeners: Any,
+) -> SearchResult:
+    """As `search`, for data that are prepared already.
+
+    Args:
+        source: where the data came from, recorded for people; JSON values.
+        evaluator: what trains; the worker process by default.
+        standby: of `evonas.execution.launch.standby_for`, if the worker was started before the data were read.
+        threads: as in `search`.
+        **listeners: fields of `evonas.api.session.Listeners`, such as `on_part`.
+    """
+    heard, _ = Listeners(**{"started": monotonic(), **listeners}), launch.checked_threads(threads)
+    if heard.export is not None:
+        check_export(heard.export)
+    settings, space = settings or Settings(seed=0), fitted(as_space(space, build), data.problem)
+    if evaluator is None:
+        check_fits(build, space, settings.trainer)
+    objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
+    data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
+    Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
+    check_settings(settings)
+    check_repair(settings, space)
+    genomes, data, source = taken_over(data, space, settings, initial, warm_start, transfer, source or {})
+    budget = budget or Budget.of()
+    left = inf if budget.seconds is None else budget.seconds - (monotonic() - (heard.started or monotonic()))
+    if first := first_generation(space, data, settings, objective, genomes, left, launch.checked_threads(threads)):
+        genomes, settings = first.genomes, settings.model_copy(update={"epochs": first.epochs})
+        source = {**source, "first_generation": first.to_json()}
+    strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
+    store = RunStore.create(
+        out if out is not None else new_directory(),
+        settings=settings,
+        space=space,
+        state=strategy.state(),
+        data=data,
+        source={**source, **space_class(space), **({} if build is None else {"build": build.to_json()})},
+        overwrite=overwrite,
+    )
+    make = _made_by(evaluator, build=build, standby=standby, threads=threads)
+    return run_session(store, space, budget, make, heard, build)
+
+
+def resume(
+    run_dir: str | Path,
+    *,
+    build: Any = None,
+    space: Any = None,
+    generations: int | str | None = None,
+    evaluations: int | str | None = None,
+    time: str | float | None = None,
+    target: float | None = None,
+    data: PreparedData | None = None,
+    threads: int | None = None,
+    evaluator: EvaluatorFactory | None = None,
+    **settings: Unpack[RunOptions],
+) -> SearchResult:
+    """Goes on with a run that was stopped or killed, to the end it would have had; or extends a finished one.
+
+    Args:
+        run_dir: the run directory; it holds all that is needed, but for a function of yours.
+        build: the function of the run, if it trains models of your own: must have the source that it had.
+        space: the space of the run, if its class is one of your own, with the settings that it had.
+        generations, evaluations, time: new bounds, counted from the start of the run; "+10" and "+5m" count from here.
+            Bounds that are not given stay as they were, unless they are spent.
+        target: new score at which to stop.
+        data: if given, must be the data of the run.
+        threads: as in `search`; may be another number than before.
+        **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's.
+
+    Raises:
+        InputError: there is no run, another process runs it, or data or settings differ; says which.
+        Interrupted: as `search`.
+    """
+    given: dict[str, Any] = {**settings}
+    heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
+    listeners, _ = Listeners(**{"started": monotonic(), **heard}), launch.checked_threads(threads)
+    if listeners.export is not None:
+        check_export(listeners.export)
+    store = RunStore.open(run_dir)
+    try:
+        check_same(store, data, given)
+        check_origin(store.source)
+        own = None if build is None else Build.of(build)
+        check_build(own, store.source.get("build"), store.directory)
+        changes = {"generations": generations, "evaluations": evaluations, "time": time, "target": target}
+        budget = store.budget.extended(spent(store), changes)
+        space = same_space(store, space)
+    except BaseException:
+        store.close()
+        raise
+    make = _made_by(evaluator, build=own, threads=threads)
+    return run_session(store, space, budget, make, listeners, own)
+
+
+def finalists(
+    run_dir: str | Path,
+    top: int = 5,
+    seeds: int = 5,
+    *,
+    build: Any = None,
+    threads: int | None = None,
+    on_finalists: OnRetraining | None = None,
+    interruption: Interruption | None = None,
+    evaluator: EvaluatorFactory | None = None,
+) -> SearchResult:
+    """Trains the best networks of a run again from scratch, from other seeds: how good are they, luck aside?
+
+    What was trained before is not trained again. The result's `finalists` tell what came of it; its `best`, and what
+    `export` takes for rank 1, is from then on the finalist with the best mean re-score, as long as the search does not
+    go on.
+
+    Args:
+        run_dir: the run directory.
+        top: networks.
+        seeds: re-trainings of each.
+        build: the function of the run, if it trains models of your own.
+        threads: as in `search`.
+        on_finalists: called after every commit, with the re-trainings done and those planned.
+        interruption: how to listen to signals.
+        evaluator: what trains; the worker process by default.
+
+    Raises:
+        InputError: there is no run, another process runs it, or no network has a score.
+        Interrupted: as `search`; what is trained is kept.
+    """
+    for name, value in (("top", top), ("seeds", seeds)):
+        if not 1 <= value <= 1000:
+            raise InputError(f"{name} must be at least 1 and at most 1000, not {value}: 5 is a good start")
+    launch.checked_threads(threads)
+    with RunStore.open(run_dir) as store, interruption or Interruption() as listening:
+        store.ranked(1)
+        if not STRATEGIES[store.settings.strategy].trains:
+            raise InputError(
+                f"finalists must be networks that were trained, but the weights of {run_dir} were evolved "
+                f"(--strategy {store.settings.strategy}): another seed would be another search"
+            )
+        own = None if build is None else Build.of(build)
+        check_build(own, store.source.get("build"), store.directory)
+        space = space_from_json(store.space_json)
+        make = _made_by(evaluator, build=own, threads=threads)
+        with closing(make(space, store.directory / DATA_NAME, store.settings)) as trainer:
+            done = retrain_finalists(store, trainer, space, top, seeds, interruption=listening, on_part=on_finalists)
+        store.write_reports()
+    if not done:
+        raise Interrupted(Path(run_dir), listening.exit_code)
+    return SearchResult(run_dir, own, writes=True)
+
+
+def load_run(run_dir: str | Path, *, build: Any = None) -> SearchResult:
+    """What a run has found so far; also of one that is running. Reads only.
+
+    Args:
+        run_dir: the run directory.
+        build: the function of the run, if it trains models of your own; needed for the models, not for the rest.
+    """
+    return SearchResult(run_dir, None if build is None else Build.of(build))
+
+
+def _made_by(evaluator: EvaluatorFactory | None, **options: Any) -> EvaluatorFactory:
+    """What makes the evaluator of a run: the given one, or a worker process with those options that are not None."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return evaluator or (partial(_worker, **given) if given else _worker)

@@ -1,0 +1,198 @@
+"""One session of a run: its search, its finalists and its end, by one clock. Imports no Keras and no pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evonas.api.result import SearchResult
+from evonas.config import Budget, Settings
+from evonas.deploy.export import Exporter, export
+from evonas.errors import Interrupted
+from evonas.evaluation import Evaluator
+from evonas.evolution.asynchronous import loop_of
+from evonas.evolution.deadline import Abandonable, Timetable
+from evonas.evolution.finalists import OnRetraining, Tester, retrain_finalists
+from evonas.evolution.loop import Generation, Progress, Stop
+from evonas.evolution.rate_repair import repair_of
+from evonas.interruption import Abandoned, Interruption
+from evonas.runs.directory import WORKER_LOG
+from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.runs.store import RunStore
+from evonas.strategies import STRATEGIES, make_strategy
+from evonas.user_model import Build, check_first
+from genomes.space import SearchSpace
+
+if TYPE_CHECKING:
+    from evonas.tasks.export import Exported
+
+__all__ = ["EvaluatorFactory", "Listeners", "run_session"]
+
+#: What makes an evaluator: (space, path of the prepared data, settings) -> evaluator.
+EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who is told what of a session; all may be left out.
+
+    Attributes:
+        on_start: called once, before anything is trained, with the run and its budget.
+        on_part, on_generation: called after each commit and each generation.
+        on_finalists: called while finalists are trained again, with the re-trainings done and those planned.
+        on_end: called when all is done, with the run, its best network as a file, and that network's scores on the test
+            split. Without `export`, a file is written of a user's own models alone, whose Keras is loaded; None where
+            there was no time for it. What is done here still counts as the run's time.
+        export: file that the best network is written to at the end, with a model card, as `evonas.export` does; Keras
+            loads while the last generation and the finalists are trained.
+        interruption: how to listen to signals.
+        started: when the session began, as `time.monotonic()` counts; now if None.
+    """
+
+    on_start: Callable[[RunReader, Budget], None] | None = None
+    on_part: Callable[[Progress], None] | None = None
+    on_generation: Callable[[Generation], None] | None = None
+    on_finalists: OnRetraining | None = None
+    on_end: Callable[[RunReader, Exported | None, Mapping[str, float]], None] | None = None
+    export: Path | None = None
+    interruption: Interruption | None = None
+    started: float | None = None
+
+
+def run_session(
+    store: RunStore,
+    space: SearchSpace,
+    budget: Budget,
+    make: EvaluatorFactory,
+    listeners: Listeners,
+    build: Build | None = None,
+) -> SearchResult:
+    """Searches, trains the finalists again, and tells `listeners.on_end` what came of it.
+
+    Args:
+        store: open, of the run; closed at the end.
+        space: that the genomes are from.
+        budget: of the run.
+        make: makes what trains.
+        listeners: who is told.
+        build: of models of one's own.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM, after everything was committed.
+    """
+    with store, listeners.interruption or Interruption() as listening:
+        if listeners.interruption is None:  # what is called is the caller's, and not a display of evonas's
+            listeners = _aside(listeners, listening)
+        if listeners.on_start is not None:
+            listeners.on_start(store, budget)
+        trains = STRATEGIES[store.settings.strategy].trains
+        finals = store.finals_wanted if trains else (0, 0)
+        timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True)
+        trainer = make(space, store.directory / DATA_NAME, store.settings)
+        exporter = None
+        wanted = listeners.export is not None or (listeners.on_end is not None and build is not None)
+        if wanted and isinstance(trainer, Abandonable):
+            exporter = Exporter(store, space, build, timetable, lambda: listening.requested)
+        with exporter or nullcontext():
+            try:
+                stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build, exporter)
+                if not stopped and trains and all(store.finals_wanted):
+                    if exporter is not None:
+                        exporter.start()
+                    with timetable.part("finalists"):
+                        stopped = not retrain_finalists(
+                            store,
+                            trainer,
+                            space,
+                            *store.finals_wanted,
+                            interruption=listening,
+                            on_part=listeners.on_finalists,
+                            timetable=timetable,
+                        )
+                scores = {} if stopped or build is not None else _test_scores(store, space, trainer)
+            finally:
+                trainer.close()
+            timetable.note()
+            if not stopped and (wanted or listeners.on_end is not None):
+                exported = _exported(store, build, exporter, listeners.export) if wanted else None
+                stopped = exported is None and listening.requested
+                timetable.note()
+                if not stopped and listeners.on_end is not None:
+                    listeners.on_end(store, exported, scores)
+                    timetable.note()
+    if stopped:
+        raise Interrupted(store.directory, listening.exit_code)
+    return SearchResult(store.directory, build, writes=True)
+
+
+def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator) -> dict[str, float]:
+    """Scores of the best network on the test split; empty where there is none, or no time for it."""
+    if not isinstance(trainer, Tester) or not store.best(1):
+        return {}
+    record = store.ranked(1)
+    if record.weights is None:
+        return {}
+    try:
+        return trainer.test(space.genome_from_json(record.genome), store.weights(record))
+    except Abandoned:
+        return {}
+
+
+def _aside(listeners: Listeners, listening: Interruption) -> Listeners:
+    """The same, called with the caller's own handlers of signals."""
+    names = ("on_start", "on_part", "on_generation", "on_finalists", "on_end")
+    given: dict[str, Any] = {name: getattr(listeners, name) for name in names}
+    heard: dict[str, Any] = {name: listening.aside(each) for name, each in given.items() if each is not None}
+    return replace(listeners, **heard)
+
+
+def _search(
+    store: RunStore,
+    space: SearchSpace,
+    budget: Budget,
+    trainer: Evaluator,
+    timetable: Timetable,
+    interruption: Interruption,
+    listeners: Listeners,
+    build: Build | None,
+    exporter: Exporter | None,
+) -> bool:
+    """Generation after generation; whether it was interrupted."""
+    strategy = make_strategy(
+        store.settings.strategy,
+        space,
+        objective=store.objective,
+        settings=store.settings,
+        repair=repair_of(store.settings, space, trainer, interruption),
+    )
+    heard: dict[str, Any] = {"interruption": interruption, "on_part": listeners.on_part}
+    loop = loop_of(strategy, trainer, store, space, budget, timetable=timetable, **heard)
+    with timetable.part("search"), closing(loop) as generations:
+        for generation in generations:
+            if build is not None and generation.number == 0:
+                check_first([each.reason for each in generation.evaluations], store.directory / WORKER_LOG)
+            if listeners.on_generation is not None:
+                listeners.on_generation(generation)
+            if exporter is not None and budget.generations is not None and generation.number + 2 >= budget.generations:
+                exporter.start()  # the last generation comes
+    return store.stop == Stop.INTERRUPTED
+
+
+def _exported(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:
+    """The best network as a file, in the run directory unless a path is given; None where there is none, or no time."""
+    if not store.best(1):
+        return None
+    if exporter is not None:
+        exporter.start()
+    try:
+        worker = None if exporter is None else exporter.worker
+        if path is not None:
+            return export(store.directory, path, build=build, worker=worker)
+        return SearchResult(store.directory, build, worker, writes=True).exported
+    except Abandoned:
+        if exporter is not None:
+            exporter.abandon()
+        return None

@@ -1,0 +1,272 @@
+"""`run_trials`: searches over something of a user's that builds, fits and scores by itself. Imports no Keras.
+
+What `evonas.search` is for models that evonas trains, this is for a `Trial` (`evonas.training.single.trials`): the same
+strategies, the same worker process and the same run directory, without data of evonas's own.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from evonas.config import Budget, Settings
+from evonas.devices import chosen_trainer
+from evonas.errors import Interrupted
+from evonas.evaluation import Evaluator, Status
+from evonas.evolution.asynchronous import loop_of
+from evonas.evolution.loop import Progress, Stop
+from evonas.interruption import Interruption
+from evonas.objective import Objective
+from evonas.runs.directory import WORKER_LOG, log_of
+from evonas.runs.schema import DATABASE
+from evonas.runs.store import RunStore
+from evonas.strategies import make_strategy
+from evonas.tasks.train import TrainingSettings
+from evonas.user_model import check_first, pack
+from genomes.errors import InputError
+from genomes.hyperparameters import HyperparameterSpace
+
+__all__ = ["Growth", "TrialSearch", "may_stay_here", "population_for", "run_trials", "trains_natively"]
+
+#: Settings that may differ when a search is gone on with: the recorded ones count.
+_FREE = frozenset(("seed", "keep"))
+
+
+#: What is recorded of a search beside its identity: what its trials have revealed.
+_LATE = "late"
+
+
+class Growth(Protocol):
+    """How the space of a search grows by what its trials reveal."""
+
+    def __call__(self, late: Sequence[Any]) -> HyperparameterSpace:
+        """The space with all that was revealed so far, `notes["new"]` of every trial in their order.
+
+        Raises:
+            InputError: it may not grow, or cannot.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class TrialSearch:
+    """A search over trials.
+
+    Attributes:
+        trial: a `Trial`.
+        name: of what is searched, for messages.
+        parts: what a user gave of the trial, by name: sent with the modules that define it, see
+            `evonas.user_model.pack`.
+        space: of its genes.
+        objective: the name of its score, and the direction in which that improves.
+        identity: what tells this search from another one (digests of functions and data); JSON values.
+        settings: of the strategy, fields of `evonas.Settings`.
+        initial: genomes to begin with.
+        evaluations: how many trials in all.
+        in_process: whether trials run in this process.
+        seconds: wall-clock bound of the search, if any.
+        most_failures: trials in a row without a score that end the search; None is no bound.
+        grown: how the space grows; None where it does not.
+    """
+
+    trial: Any
+    name: str
+    parts: Mapping[str, Any]
+    space: HyperparameterSpace
+    objective: Objective
+    identity: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    initial: Sequence[Any]
+    evaluations: int
+    in_process: bool = False
+    seconds: float | None = None
+    most_failures: int | None = None
+    grown: Growth | None = None
+
+
+def population_for(evaluations: int) -> int:
+    """How many networks survive a generation of a search of so few: some generations are to follow the first one."""
+    return min(evaluations, max(4, min(20, evaluations // 4)))
+
+
+def run_trials(
+    search: TrialSearch,
+    directory: Path,
+    *,
+    overwrite: bool = False,
+    on_part: Callable[[Progress], None] | None = None,
+    interruption: Interruption | None = None,
+) -> None:
+    """Runs the search, or goes on with it where the directory holds it already, until its trials are done.
+
+    Args:
+        search: what to do.
+        directory: of the run.
+        overwrite: whether a run that is there is deleted, not gone on with.
+        on_part: called after every commit.
+        interruption: how to listen to signals.
+
+    Raises:
+        InputError: the directory holds another search, or all of the first trials failed alike.
+        Interrupted: Ctrl-C or SIGTERM, after everything was committed.
+    """
+    with _store(search, directory, overwrite) as store, interruption or Interruption() as listening:
+        with closing(_evaluator(search, store)) as evaluator:
+            while _grew(search, store, evaluator, listening, on_part):
+                pass
+        stopped = store.stop == Stop.INTERRUPTED
+    if stopped:
+        raise Interrupted(directory, listening.exit_code)
+
+
+def _grew(
+    search: TrialSearch,
+    store: RunStore,
+    evaluator: Evaluator,
+    listening: Interruption,
+    on_part: Callable[[Progress], None] | None,
+) -> bool:
+    """Searches until the end, or until a generation has revealed more to search: then the space is that much larger."""
+    late = list(store.source["trial"].get(_LATE, []))
+    space = search.space if search.grown is None else search.grown(late)
+    settings = store.settings
+    strategy = make_strategy(settings.strategy, space, objective=search.objective, settings=settings)
+    budget = Budget(evaluations=search.evaluations, seconds=search.seconds)
+    told = _Told(search.most_failures, on_part)
+    loop = loop_of(strategy, evaluator, store, space, budget, interruption=listening, on_part=told)
+    with closing(loop) as generations:
+        for generation in generations:
+            if generation.number == 0:
+                reasons = [evaluation.reason for evaluation in generation.evaluations]
+                check_first(reasons, "what was printed" if search.in_process else store.directory / WORKER_LOG)
+            found = [each for evaluation in generation.evaluations for each in evaluation.notes.get("new", ())]
+            new = [each for place, each in enumerate(found) if each not in late and each not in found[:place]]
+            if search.grown is None or not new:
+                continue
+            larger = search.grown([*late, *new])
+            if larger != space:
+                break
+        else:
+            return False
+    store.grow(larger, {**store.source, "trial": {**store.source["trial"], _LATE: [*late, *new]}})
+    return True
+
+
+class _Told:
+    """Hears of every commit: passes it on, and ends a search in which nothing works any more."""
+
+    def __init__(self, most: int | None, on_part: Callable[[Progress], None] | None) -> None:
+        self._most, self._on_part, self._failures = most, on_part, 0
+
+    def __call__(self, progress: Progress) -> None:
+        """Of one commit.
+
+        Raises:
+            InputError: too many trials in a row had no score.
+        """
+        if self._on_part is not None:
+            self._on_part(progress)
+        for evaluation in progress.part:
+            self._failures = 0 if evaluation.status is Status.OK else self._failures + 1
+            if self._most is not None and self._failures >= self._most:
+                raise InputError(
+                    f"trials in a row without a score must be fewer than {self._most} (max_consecutive_failed_trials), "
+                    f"but the last ones had none: {evaluation.reason}. Mend what fails, or raise the bound"
+                )
+
+
+def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
+    if overwrite or not (directory / DATABASE).exists():
+        population = population_for(search.evaluations)
+        sizes = {"strategy": "evolution", "population": population, "offspring": max(1, population // 2)}
+        # The trial decides what an epoch is, and trains the best ones again if that is wanted.
+        settings = Settings(**{**sizes, "finalists": 0, "epochs": 1, **search.settings})
+        if search.grown is not None and settings.window not in (None, 1):
+            raise InputError(
+                f"window must be 1 in a search whose space may grow, where one trial is out at a time, not "
+                f"{settings.window}: leave it out"
+            )
+        settings = settings.resolved(search.objective.name, own_models=True)
+        if settings.trainer == "population":
+            raise InputError(
+                "trainer must be auto, native or single for one's own models, not population: leave it out"
+            )
+        strategy = make_strategy(
+            settings.strategy,
+            search.space,
+            objective=search.objective,
+            initial=tuple(search.initial),
+            settings=settings,
+        )
+        return RunStore.create(
+            directory,
+            settings=settings,
+            space=search.space,
+            state=strategy.state(),
+            source={
+                "direction": search.objective.direction,
+                "trial": dict(search.identity),
+                "build": {"name": search.name, "trial": True},
+            },
+            overwrite=overwrite,
+        )
+    store = RunStore.open(directory)
+    recorded = dict(store.source.get("trial", {}))
+    given = dict(search.identity)
+    if search.grown is None:
+        recorded["space"], given["space"] = store.space_json, search.space.to_json()
+    recorded.pop(_LATE, None)
+    for name in search.settings.keys() - _FREE:
+        recorded[name], given[name] = getattr(store.settings, name), search.settings[name]
+    different = sorted(name for name in recorded.keys() | given.keys() if recorded.get(name) != given.get(name))
+    if different:
+        store.close()
+        raise InputError(
+            f"search must be the one that {directory} holds, to go on with it, but these differ: "
+            f"{', '.join(different)}. Overwrite it, or choose another directory"
+        )
+    return store
+
+
+def _evaluator(search: TrialSearch, store: RunStore) -> Evaluator:
+    if search.in_process:
+        from evonas.execution.local import LocalEvaluator
+
+        return LocalEvaluator(search.space, lambda: _local_trainer(search.trial, store.settings.trainer))
+    from evonas.execution import Limits, WorkerEvaluator
+
+    return WorkerEvaluator(
+        search.space,
+        None,
+        TrainingSettings(trainer=store.settings.trainer),
+        log=log_of(store.directory),
+        limits=Limits(candidate_seconds=store.settings.candidate_timeout, memory_bytes=store.settings.worker_memory),
+        build=pack(search.trial, search.name, list(search.parts.values()), search.parts),
+    )
+
+
+def _local_trainer(trial: Any, trainer: str) -> Any:
+    from evonas.training.single.trials import TrialTrainer
+
+    return TrialTrainer(trial, trainer=trainer)
+
+
+def may_stay_here(settings: Mapping[str, Any]) -> bool:
+    """Whether trials that are trained natively may run in this process, as far as these settings go.
+
+    They may where Keras is loaded here already, and nothing is asked for that only another process can keep. In a
+    thread they do not: Keras's names of layers and the global generators are the process's, and others may use them.
+    """
+    limited = settings.get("candidate_timeout") is not None or settings.get("worker_memory") is not None
+    alone = threading.current_thread() is threading.main_thread()
+    return not limited and alone and trains_natively(settings) and "keras" in sys.modules
+
+
+def trains_natively(settings: Mapping[str, Any]) -> bool:
+    """Whether the settings leave the native trainer to a user's own models."""
+    return chosen_trainer(str(settings.get("trainer", "auto")), own_models=True) == "native"

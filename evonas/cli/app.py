@@ -1,0 +1,151 @@
+"""The command line, `evonas COMMAND`. Nobody imports it.
+
+Exit codes: 0 done, 1 something failed, 2 a mistake in what was given, 74 the disk, 130 and 143 Ctrl-C and SIGTERM. What
+is heavy (pandas, rich) is imported by the command that needs it, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from evonas import __version__
+from evonas.cli.build import build
+from evonas.cli.export import export
+from evonas.cli.finalists import finalists
+from evonas.cli.inspect import inspect
+from evonas.cli.lr_find import lr_find
+from evonas.cli.options import AsJson, RunDir
+from evonas.cli.resume import resume
+from evonas.cli.run import run
+from evonas.errors import Interrupted, StorageError, WorkerError, is_interruption
+from evonas.evolution.deadline import process_started
+from evonas.io.printable import printable
+from genomes.errors import InputError
+
+__all__ = ["app", "main", "script"]
+
+
+class _Commands(TyperGroup):
+    """Turns what goes wrong in a command into one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        from evonas.io.console import say
+
+        try:
+            return super().invoke(ctx)
+        except Interrupted as stop:
+            code = stop.exit_code
+        except InputError as error:
+            code = 2
+            typer.echo(f"Error: {printable(error)}", err=True)
+        except BrokenPipeError:
+            raise
+        except StorageError as error:
+            code = 74  # EX_IOERR of sysexits.h
+            typer.echo(f"Error: {printable(error)}", err=True)
+        except (WorkerError, OSError) as error:
+            code = 1
+            say(f"Error: {error}", sys.stderr)
+        except BaseException as error:
+            if not is_interruption(error):
+                raise
+            code = 130
+            typer.echo("\nStopped.", err=True)
+        raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main() -> None:
+    """The command line of this process."""
+    from evonas.io.console import flush_streams, steady_streams
+
+    steady_streams()
+    try:
+        app(prog_name="evonas", obj=process_started())
+    except SystemExit as end:
+        if not flush_streams() and not end.code:
+            raise SystemExit(1) from None
+        raise
+
+
+def script() -> None:
+    """The console script. Ends without putting the libraries away, which takes longer than many commands."""
+    try:
+        main()
+    except SystemExit as end:
+        code = 0 if end.code is None else end.code
+        if isinstance(code, int):
+            os._exit(code)
+        raise
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"evonas {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def evonas(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Evolve neural networks for a table, and get the best one as a Keras model.
+
+    evonas run houses.csv --target price --time 10m
+    """
+
+
+app.command("run")(run)
+app.command("resume")(resume)
+
+
+@app.command()
+def status(run_dir: RunDir, as_json: AsJson = False) -> None:
+    """Say how far a run is and what it has found."""
+    from evonas.display import summaries
+    from evonas.runs.reader import RunReader
+
+    with RunReader(run_dir) as run:
+        if as_json:
+            typer.echo(json.dumps(summaries.summary_values(run)))
+        else:
+            typer.echo("\n".join([*summaries.summary_lines(run), *summaries.next_lines(run)]))
+
+
+app.command("export")(export)
+app.command("build")(build)
+app.command("inspect")(inspect)
+app.command("finalists")(finalists)
+app.command("lr-find")(lr_find)
+
+
+@app.command()
+def space(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A space to check and print in full.")] = None,
+) -> None:
+    """Print the default search space, or that of a file, as TOML.
+
+    Edit what is printed and give it to `evonas run --space`.
+    """
+    from genomes.dense import DenseSpace
+    from genomes.encodings import read_space, space_to_toml
+
+    typer.echo(space_to_toml(DenseSpace() if file is None else read_space(file)), nl=False)

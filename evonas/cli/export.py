@@ -1,0 +1,64 @@
+"""`evonas export`: a network of a run as a file that others load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evonas.cli.options import AsJson, BuildOption, RunDir, option
+from evonas.io.console import say
+from evonas.io.printable import printable
+from evonas.tasks.export import FORMATS
+from genomes.errors import InputError
+
+__all__ = ["export"]
+
+
+def export(
+    run_dir: RunDir,
+    output: Annotated[Path, option("File to write, such as best.keras.", "FILE", "--output", "-o")],
+    format: Annotated[
+        str | None, option(f"{', '.join(FORMATS)} [as the file's ending says].", "NAME", "--format")
+    ] = None,
+    rank: Annotated[int, option("1 for the best network, 2 for the next [1].", "N")] = 1,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train it anew, on training and validation rows together.")
+    ] = False,
+    ensemble: Annotated[
+        int | None, option("Write up to K networks as one model, which predicts their mean.", "K")
+    ] = None,
+    build: BuildOption = None,
+    no_card: Annotated[bool, typer.Option("--no-card", help="Write no model card beside it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a network of a run as a Keras model.
+
+    Plain Keras loads it, without evonas. Its weights are those that were scored.
+    A model card beside it (FILE.card.md, FILE.card.json) says what it is.
+    """
+    from evonas.deploy.export import export as export_network
+    from evonas.deploy.export import export_ensemble
+    from evonas.display import summaries
+    from evonas.runs.reader import RunReader
+
+    if ensemble is None:
+        exported = export_network(run_dir, output, rank, retrain=retrain, build=build, format=format, card=not no_card)
+    elif retrain or rank != 1 or build is not None or format not in (None, "keras"):
+        raise InputError(
+            "ensemble must be given without --rank, --retrain, --build and --format: it chooses from all that is kept"
+        )
+    else:
+        exported = export_ensemble(run_dir, output, ensemble, card=not no_card)
+    if as_json:
+        typer.echo(json.dumps(summaries.exported_values(exported)))
+        return
+    with RunReader(run_dir) as run:
+        objective = run.objective.name
+    if exported.validation_scores:
+        say(printable(f"Validation: {summaries.scores_words(exported.validation_scores, objective)}"))
+    say("\n".join(summaries.exported_lines(exported, objective)))
+    if output.suffix == ".keras":
+        say(f"Load it: keras.models.load_model({json.dumps(str(output))})")

@@ -1,0 +1,61 @@
+"""`evonas finalists`: the best networks of a run, trained again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from evonas.cli.options import AsJson, BuildOption, RunDir, ThreadsOption, option
+
+__all__ = ["finalists"]
+
+
+def finalists(
+    run_dir: RunDir,
+    top: Annotated[int, option("Networks [5].", "N")] = 5,
+    seeds: Annotated[int, option("Trainings of each, from new seeds [5].", "N")] = 5,
+    random_baseline: Annotated[
+        bool,
+        typer.Option("--random-baseline", help="Train as many random networks as the run did, and compare."),
+    ] = False,
+    build: BuildOption = None,
+    threads: ThreadsOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train the best networks of a run again, and rank them anew.
+
+    The best of many scores is lucky, too: this tells by how much. What was
+    trained before is kept. Rank 1 of `evonas export` is then the network
+    with the best mean, with the weights of its median training.
+    """
+    from evonas.api.random_baseline import baseline_lines, baseline_values, random_baseline_of
+    from evonas.api.search import finalists as train_finalists
+    from evonas.display import summaries
+    from evonas.io.console import say
+    from evonas.runs.reader import RunReader
+
+    def tell(done: int, planned: int) -> None:
+        print(f"{done} of {planned} trainings done", file=sys.stderr, flush=True)
+
+    train_finalists(run_dir, top, seeds, build=build, threads=threads, on_finalists=tell)
+    baseline = None
+    if random_baseline:
+        print("Random search, of as many networks:", file=sys.stderr, flush=True)
+        baseline = random_baseline_of(
+            run_dir,
+            top,
+            seeds,
+            build=build,
+            threads=threads,
+            on_part=lambda progress: print(f"{progress.evaluated} networks trained", file=sys.stderr, flush=True),
+        )
+    with RunReader(run_dir) as run:
+        if as_json:
+            values = {"finalists": summaries.summary_values(run)["finalists"]}
+            typer.echo(json.dumps(values | {"random_baseline": baseline_values(run, baseline)}))
+            return
+        say("\n".join(summaries.finalist_lines(run)[1:]))
+        say("\n".join(baseline_lines(run, baseline)))

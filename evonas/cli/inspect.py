@@ -1,0 +1,126 @@
+"""`evonas inspect`: what data are taken for, before anything is trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evonas.cli.options import (
+    AsJson,
+    BooleanOption,
+    CategoricalOption,
+    CommentOption,
+    DateOption,
+    DateOrderOption,
+    DecimalOption,
+    DropOption,
+    EncodingOption,
+    GrayscaleOption,
+    GroupOption,
+    ImageSizeOption,
+    MissingOption,
+    NumericOption,
+    SeparatorOption,
+    SkipRowsOption,
+    TargetOption,
+    TextOption,
+    ThousandsOption,
+    TimeOption,
+    check_target,
+    option,
+    reading_of,
+    roles_of,
+)
+from evonas.devices import TRAINERS, chosen_trainer
+from evonas.io.console import say
+from evonas.io.printable import printable
+
+if TYPE_CHECKING:
+    from evonas.data.columns import ColumnPlan
+    from evonas.data.prepared import PreparedData
+
+__all__ = ["inspect"]
+
+
+def inspect(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="The table: CSV, Parquet, Feather or JSON lines; .npz arrays; or a folder with images of each class.",
+        ),
+    ],
+    target: TargetOption = None,
+    task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
+    numeric: NumericOption = None,
+    boolean: BooleanOption = None,
+    categorical: CategoricalOption = None,
+    date: DateOption = None,
+    text: TextOption = None,
+    drop: DropOption = None,
+    group: GroupOption = None,
+    time_column: TimeOption = None,
+    image_size: ImageSizeOption = None,
+    grayscale: GrayscaleOption = False,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
+    thousands: ThousandsOption = None,
+    skip_rows: SkipRowsOption = None,
+    comment: CommentOption = None,
+    missing: MissingOption = None,
+    date_order: DateOrderOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what each column of a table is taken for.
+
+    And how its rows are split. `evonas run` takes the same options.
+    """
+    from evonas.data.load import read_data
+
+    check_target(data, target)
+    roles = roles_of(numeric, boolean, categorical, date, text)
+    prepared, _ = read_data(
+        data,
+        target,
+        task=task,
+        drop=drop or (),
+        roles=roles,
+        group=group or "",
+        time_column=time_column or "",
+        size=image_size,
+        grayscale=grayscale,
+        options=reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order),
+    )
+    plan = prepared.plan if target is not None and data.suffix != ".npz" else None
+    _show(target or "class", prepared, plan, as_json)
+
+
+def _show(target: str, prepared: PreparedData, plan: ColumnPlan | None, as_json: bool) -> None:
+    problem, split = prepared.problem, prepared.splits[0]
+    rows = {"training": len(split.y_train), "validation": len(split.y_validation)}
+    rows["test"] = 0 if prepared.y_test is None else len(prepared.y_test)
+    shape = list(prepared.preparation.shape) if prepared.preparation is not None else []
+    trainer = chosen_trainer("auto")
+    if as_json:
+        values = {"target": target, "task": problem.task, "classes": list(problem.classes), "rows": rows}
+        columns = {"shape": shape} if plan is None else {"columns": plan.to_json(), "notes": list(prepared.notes)}
+        typer.echo(json.dumps(values | {"features": problem.num_features, "trainer": trainer} | columns))
+        return
+    classes = (
+        f" of {len(problem.classes)} classes ({', '.join(map(printable, problem.classes[:5]))})"
+        if problem.classes
+        else ""
+    )
+    say(f"{printable(target)}: {problem.task}{classes}")
+    say(", ".join(f"{count:,} {part}" for part, count in rows.items()) + " rows")
+    of_shape = f", rows of {' x '.join(map(str, shape))}" if shape else ""
+    say(f"{problem.num_features} features{of_shape}")
+    say(f"trainer on this machine: {trainer}, {TRAINERS[trainer]}")
+    if plan is not None:
+        say(f"\n{plan}")
+        for note in prepared.notes:
+            say(f"note: {printable(note)}")

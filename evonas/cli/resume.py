@@ -1,0 +1,49 @@
+"""`evonas resume`: a search goes on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from evonas.cli.options import AsJson, BuildOption, ExportOption, Quiet, RunDir, ThreadsOption, option
+from evonas.cli.show import show_search
+
+__all__ = ["resume"]
+
+
+def resume(
+    context: typer.Context,
+    run_dir: RunDir,
+    generations: Annotated[str | None, option("N in all, or +N more than are done.", "N|+N")] = None,
+    evaluations: Annotated[str | None, option("N networks in all, or +N more.", "N|+N")] = None,
+    time: Annotated[str | None, option("Time in all (10m), or more (+10m).", "T|+T")] = None,
+    target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
+    build: BuildOption = None,
+    export: ExportOption = None,
+    threads: ThreadsOption = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that was stopped or killed, or extend one.
+
+    It ends as it would have without the stop. What is not given stays as it was.
+    """
+    from evonas.api.search import resume
+
+    show_search(
+        lambda **listeners: resume(
+            run_dir,
+            build=build,
+            generations=generations,
+            evaluations=evaluations,
+            time=time,
+            target=target_score,
+            threads=threads,
+            export=export,
+            **listeners,
+        ),
+        context,
+        quiet,
+        as_json,
+    )

@@ -1,0 +1,277 @@
+"""`evonas run`: a search from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evonas.cli.options import (
+    AsJson,
+    BooleanOption,
+    BuildOption,
+    CategoricalOption,
+    CommentOption,
+    DateOption,
+    DateOrderOption,
+    DecimalOption,
+    DropOption,
+    EncodingOption,
+    ExportOption,
+    GrayscaleOption,
+    GroupOption,
+    ImageSizeOption,
+    MissingOption,
+    NumericOption,
+    Quiet,
+    SeparatorOption,
+    SkipRowsOption,
+    TargetOption,
+    TextOption,
+    ThousandsOption,
+    ThreadsOption,
+    TimeOption,
+    check_target,
+    option,
+    reading_of,
+    roles_of,
+)
+from evonas.cli.show import show_search
+from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
+from evonas.objective import MEASURES, METRICS
+from evonas.strategies import STRATEGIES
+from genomes.architecture.layers import NUMBERS
+from genomes.errors import InputError
+
+__all__ = ["run"]
+
+_DEFAULTS = Settings(seed=0)
+
+
+def run(
+    context: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", help="CSV table with a header line; .npz arrays; or a folder with images of each class."
+        ),
+    ],
+    target: TargetOption = None,
+    generations: Annotated[
+        int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
+    ] = None,
+    evaluations: Annotated[int | None, option("Stop after N networks.", "N")] = None,
+    time: Annotated[str | None, option("Be done after this time, everything counted: 45s, 10m, 1h30m.", "T")] = None,
+    target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
+    population: Annotated[
+        list[str] | None,
+        option(
+            f"Networks in a generation [{_DEFAULTS.population}]; or a population.json of another run to start from. "
+            "Give it twice for both.",
+            "N|FILE",
+        ),
+    ] = None,
+    space: Annotated[Path | None, option("Search space as TOML; `evonas space` prints the default.", "FILE")] = None,
+    build: BuildOption = None,
+    warm_start: Annotated[
+        Path | None, option("Run directory, also of other data, whose best networks are trained first.", "DIR")
+    ] = None,
+    transfer: Annotated[
+        Path | None, option("Run directory, from whose best network the weights of lower layers are taken.", "DIR")
+    ] = None,
+    out: Annotated[Path | None, option("Run directory [a new one in evonas-runs].", "DIR")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")] = False,
+    export: ExportOption = None,
+    seed: Annotated[int, option("Of everything random [0].", "N")] = 0,
+    task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
+    validation: Annotated[Path | None, option("Table to score on [split off DATA].", "FILE")] = None,
+    test: Annotated[Path | None, option("Table to test on [split off DATA].", "FILE")] = None,
+    group: GroupOption = None,
+    time_column: TimeOption = None,
+    drop: DropOption = None,
+    numeric: NumericOption = None,
+    boolean: BooleanOption = None,
+    categorical: CategoricalOption = None,
+    date: DateOption = None,
+    text: TextOption = None,
+    image_size: ImageSizeOption = None,
+    grayscale: GrayscaleOption = False,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
+    thousands: ThousandsOption = None,
+    skip_rows: SkipRowsOption = None,
+    comment: CommentOption = None,
+    missing: MissingOption = None,
+    date_order: DateOrderOption = None,
+    numbers: Annotated[
+        str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [a gene].", "NAME")
+    ] = None,
+    objective: Annotated[
+        str | None,
+        option(
+            f"What is optimised: {', '.join(METRICS)} [rmse or log_loss]; or a scorer of scikit-learn's, or a metric "
+            "of Keras's, with :min or :max behind it where its direction is not known.",
+            "NAME",
+        ),
+    ] = None,
+    objectives: Annotated[
+        str | None,
+        option(f"Several, for nsga2: a metric, then metrics or {', '.join(MEASURES)}, with commas between.", "NAMES"),
+    ] = None,
+    max_parameters: Annotated[int | None, option("Train no network with more parameters.", "N")] = None,
+    max_flops: Annotated[int | None, option("Train none whose prediction of a row takes more operations.", "N")] = None,
+    max_latency_ms: Annotated[float | None, option("Train none that takes longer for a row, in ms.", "X")] = None,
+    epochs: Annotated[int | None, option(f"The most epochs a network trains [{_DEFAULTS.epochs}].", "N")] = None,
+    patience: Annotated[
+        int | None, option(f"Epochs without improvement before it stops [{_DEFAULTS.patience}].", "N")
+    ] = None,
+    cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = None,
+    replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = None,
+    strategy: Annotated[str | None, option(f"One of {', '.join(STRATEGIES)} [{_DEFAULTS.strategy}].", "NAME")] = None,
+    inherit: Annotated[
+        str | None,
+        option("on or off: whether children start from their parents' weights [on in pbt, off in evolution].", "ON"),
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Set the rate of children with changed layers by a short range test.")
+    ] = False,
+    rungs: Annotated[
+        int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
+    ] = None,
+    asynchronous: Annotated[
+        bool | None,
+        typer.Option(
+            "--asynchronous/--no-asynchronous",
+            help="Propose a network as soon as another one is trained, not a generation at once; a generation is then "
+            "as many results [on with evolution and aging, where each network is trained by itself].",
+            show_default=False,
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        option(
+            "Asynchronous: networks out at a time, told in the order of proposing, so that a seed gives the same run "
+            "at any speed; 0 tells them as they arrive [twice the cores].",
+            "N",
+        ),
+    ] = None,
+    trainer: Annotated[
+        str | None,
+        option("native (for CPUs), population (for GPUs) or single (Keras's fit) [as there is a GPU or not].", "NAME"),
+    ] = None,
+    candidate_timeout: Annotated[
+        str | None, option("A network without a result after this time fails: 90s, 10m [no bound].", "T")
+    ] = None,
+    worker_memory: Annotated[
+        str | None, option("What training may take: 4GiB, 500MB [80% of the machine's memory].", "SIZE")
+    ] = None,
+    finalists: Annotated[
+        int | None,
+        option(f"Best networks to train again at the end, from other seeds; 0 for none [{_DEFAULTS.finalists}].", "N"),
+    ] = None,
+    threads: ThreadsOption = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Search for the network that best predicts a column of a CSV.
+
+    Columns may hold numbers, categories, dates and gaps. Everything is kept in the run directory as it comes.
+    """
+    # What is wrong with the options is said before a large file is read.
+    check_target(data, target)
+    size, initial = _population(population or [])
+    options: dict[str, Any] = {
+        "population": size,
+        "objective": objective,
+        "objectives": None if objectives is None else tuple(name.strip() for name in objectives.split(",")),
+        "max_parameters": max_parameters,
+        "max_flops": max_flops,
+        "max_latency_ms": max_latency_ms,
+        "epochs": epochs,
+        "patience": patience,
+        "cv": cv,
+        "replicates": replicates,
+        "strategy": strategy,
+        "inherit": inherit,
+        "repair": repair or None,
+        "rungs": rungs,
+        "asynchronous": asynchronous,
+        "window": window,
+        "trainer": trainer,
+        "candidate_timeout": candidate_timeout,
+        "worker_memory": worker_memory,
+        "finalists": finalists,
+    }
+    reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
+    settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
+    budget = Budget.of(generations, evaluations, time, target_score)
+
+    from evonas.execution import launch
+
+    launch.checked_threads(threads)
+    with launch.standby_for(settings, build) as standby:
+        # What takes long to import, while the worker does the same.
+        from evonas.api.resolve import space_and_numbers
+        from evonas.api.search import search_prepared
+        from evonas.data.load import read_data
+        from evonas.user_model import Build
+
+        own = None if build is None else Build.of(build)
+        searched, forms = space_and_numbers(space, numbers, own)
+        prepared, source = read_data(
+            data,
+            target,
+            seed=seed,
+            folds=cv,
+            drop=drop or (),
+            task=task,
+            numbers=forms,
+            roles=roles_of(numeric, boolean, categorical, date, text),
+            group=group or "",
+            time_column=time_column or "",
+            validation=validation,
+            test=test,
+            as_given=own is not None,
+            size=image_size,
+            grayscale=grayscale,
+            options=reading,
+        )
+        show_search(
+            lambda **listeners: search_prepared(
+                prepared,
+                build=own,
+                space=searched,
+                settings=settings,
+                budget=budget,
+                out=out,
+                overwrite=overwrite,
+                initial=initial,
+                warm_start=warm_start,
+                transfer=transfer,
+                source={**source, "drop": drop or []},
+                standby=standby,
+                threads=threads,
+                export=export,
+                **listeners,
+            ),
+            context,
+            quiet,
+            as_json,
+        )
+
+
+def _population(given: list[str]) -> tuple[int | None, Path | None]:
+    """The size and the file among the values of `--population`."""
+    files = [text for text in given if text.lower().endswith(".json")]
+    sizes = [text for text in given if text not in files]
+    if len(files) > 1 or len(sizes) > 1:
+        raise InputError(f"population must be given once as a number and once as a file, not {' and '.join(given)}")
+    try:
+        return (int(sizes[0]) if sizes else None), (Path(files[0]) if files else None)
+    except ValueError:
+        raise InputError(
+            f"population must be a number, such as 20, or a file ending in .json, not {sizes[0]!r}: "
+            "population.json is in every run directory"
+        ) from None

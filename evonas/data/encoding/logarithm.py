@@ -1,0 +1,94 @@
+"""`Logarithm`: a skewed number on a logarithmic scale, standardised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.encoding.piecewise import reader
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Logarithm", "fit_logarithm"]
+
+#: A column is skewed from here on: twice the skewness of an exponential variable is 4, of a uniform one 0.
+SKEWED = 1.0
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Logarithm:
+    """One feature, `(sign(u) log(1 + |u|) - mean) / std` with `u = (value - origin) / scale`.
+
+    Attributes:
+        column: name of the raw column.
+        imputed: taken where the value is missing.
+        origin: the end of the training rows where most of them are, float32.
+        scale: the median's distance from there; negative where the column is skewed to the left.
+        mean, std: of the training rows' logarithms.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    column: str
+    imputed: float
+    origin: float
+    scale: float
+    mean: float
+    std: float
+    form: Literal["number"] = "number"
+
+    def __post_init__(self) -> None:
+        numbers = (self.imputed, self.origin, self.scale, self.mean, self.std)
+        if not np.isfinite(numbers).all() or self.scale == 0 or self.std <= 0:
+            raise InputError(
+                f"origin, scale, mean and std of {self.column!r} must be finite, scale not 0 and std positive, not "
+                f"{numbers[1:]}: the preparation was not written by evonas or is damaged"
+            )
+
+    @property
+    def view(self) -> str:
+        """Which of `genomes.architecture.layers.NUMBERS` it belongs to."""
+        return "log"
+
+    def names(self) -> list[str]:
+        """Names of the features."""
+        return [f"{self.column}:log"]
+
+    def encode(self, series: pd.Series[Any]) -> Numbers:
+        """The feature of raw cells, shape `(num_samples, 1)`."""
+        cells = reader(series)
+        values = np.where(np.isnan(cells), self.imputed, cells)
+        return ((_logarithm(values, self.origin, self.scale) - self.mean) / self.std)[:, None]
+
+
+def fit_logarithm(column: str, values: Numbers, imputed: float) -> Logarithm | None:
+    """The scale of a column; None where it is not skewed.
+
+    Args:
+        column: its name.
+        values: of the rows that are fitted on, NaN where missing.
+        imputed: taken where the value is missing.
+    """
+    present = values[~np.isnan(values)]
+    if len(present) < 3 or not (spread := present.std()) > 0:
+        return None
+    skewness = float((((present - present.mean()) / spread) ** 3).mean())
+    if abs(skewness) <= SKEWED:
+        return None
+    origin = float(present.min() if skewness > 0 else present.max())
+    scale = float(np.median(present)) - origin or float(present.mean()) - origin
+    logarithms = _logarithm(present, origin, scale)
+    std = float(logarithms.std())
+    return Logarithm(column, imputed, origin, scale, float(logarithms.mean()), std) if std > 0 else None
+
+
+def _logarithm(values: Numbers, origin: float, scale: float) -> Numbers:
+    share = (values - origin) / scale
+    return np.sign(share) * np.log1p(np.abs(share))

@@ -1,0 +1,70 @@
+"""The forms in which networks may see a column of numbers, beside the standardised number: which, and how fine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.encoding.logarithm import Logarithm, fit_logarithm
+from evonas.data.encoding.periodic import FREQUENCIES, Waves
+from evonas.data.encoding.piecewise import MOST_PIECES, Pieces, fit_pieces
+
+__all__ = ["fit_forms", "forms_within"]
+
+#: Features of one form, over all columns: an input that is wider makes every network slow.
+MOST_FEATURES = 768
+#: Cells of all forms together, 4 bytes each: what they may take of memory and of a run's directory.
+MOST_CELLS = 1 << 26
+#: Intervals between quantiles below which they tell no more than a rank does.
+_FEWEST_PIECES = 6
+
+
+def forms_within(numbers: Collection[str], num_columns: int, num_rows: int) -> dict[str, int]:
+    """The forms that there is room for, and how many features a column each has at most.
+
+    One that is the only one asked for is given whatever it takes.
+
+    Args:
+        numbers: forms that are asked for, among `genomes.architecture.layers.NUMBERS`.
+        num_columns: columns of numbers.
+        num_rows: rows of the whole table.
+    """
+    widths = {"log": 1, "quantile": 1, "piecewise": MOST_PIECES, "periodic": 2 * len(FREQUENCIES)}
+    asked = {form: width for form, width in widths.items() if form in numbers}
+    if len(set(numbers)) < 2 or not num_columns:
+        return asked
+    if "piecewise" in asked:
+        asked["piecewise"] = min(MOST_PIECES, MOST_FEATURES // num_columns)
+    kept: dict[str, int] = {}
+    for form, width in asked.items():
+        cells = num_rows * num_columns * (width + sum(kept.values()))
+        fits = num_columns * width <= MOST_FEATURES and cells <= MOST_CELLS
+        if fits and (form != "piecewise" or width >= _FEWEST_PIECES):
+            kept[form] = width
+    return kept
+
+
+def fit_forms(
+    column: str, values: NDArray[np.float64], imputed: float, forms: Mapping[str, int]
+) -> list[Pieces | Logarithm | Waves]:
+    """What a column gives beside the standardised number.
+
+    Args:
+        column: its name.
+        values: of the rows that are fitted on, NaN where missing.
+        imputed: taken where the value is missing.
+        forms: of `forms_within`.
+    """
+    steps: list[Pieces | Logarithm | Waves | None] = []
+    if "log" in forms:
+        steps.append(fit_logarithm(column, values, imputed))
+    if "piecewise" in forms:
+        steps.append(fit_pieces(column, values, imputed, ranks=False, most=forms["piecewise"]))
+    rank = fit_pieces(column, values, imputed, ranks=True) if {"quantile", "periodic"} & forms.keys() else None
+    if rank is not None and "quantile" in forms:
+        steps.append(rank)
+    if rank is not None and "periodic" in forms:
+        steps.append(Waves(rank, FREQUENCIES))
+    return [step for step in steps if step is not None]

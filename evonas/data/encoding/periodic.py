@@ -1,0 +1,76 @@
+"""`Waves`: a number as sines and cosines of several frequencies, for networks that are to see fine differences.
+
+Source: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning, section 3.3
+(arXiv 2203.05556): periodic activations. There frequencies are drawn and trained; here they are fixed, as random
+Fourier features are (Rahimi and Recht 2007), and the first dense layer mixes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.encoding.piecewise import Pieces
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FREQUENCIES", "Waves"]
+
+#: Full waves over one standard deviation of the ranks on a normal scale: each 1.5 times the one before.
+FREQUENCIES = tuple(float(np.float32(0.08 * 1.5**k)) for k in range(8))
+
+
+@dataclass(frozen=True)
+class Waves:
+    """Features `sin(2 pi f r)` and `cos(2 pi f r)` of each frequency f, r being the number's rank on a normal scale.
+
+    Attributes:
+        rank: gives r.
+        frequencies: ascending, above 0.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    rank: Pieces
+    frequencies: tuple[float, ...]
+    form: Literal["number"] = "number"
+
+    def __post_init__(self) -> None:
+        good = bool(self.frequencies) and bool((np.diff((0.0, *self.frequencies)) > 0).all())
+        if not self.rank.values or not good or not np.isfinite(self.frequencies).all():
+            raise InputError(
+                f"waves of {self.column!r} must have a rank and ascending frequencies above 0, not "
+                f"{self.frequencies!r:.80}: the preparation was not written by evonas or is damaged"
+            )
+
+    @property
+    def column(self) -> str:
+        """Name of the raw column."""
+        return self.rank.column
+
+    @property
+    def imputed(self) -> float:
+        """Taken where the value is missing."""
+        return self.rank.imputed
+
+    @property
+    def view(self) -> str:
+        """Which of `genomes.architecture.layers.NUMBERS` it belongs to."""
+        return "periodic"
+
+    def names(self) -> list[str]:
+        """Names of the features, all sines before all cosines."""
+        count = len(self.frequencies)
+        return [f"{self.column}:{wave} {k}" for wave in ("sine", "cosine") for k in range(1, count + 1)]
+
+    def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
+        """The features of raw cells, shape `(num_samples, len(names()))`."""
+        # In float32, as models compute it: of large angles, the digits behind the point are few.
+        ranks = self.rank.encode(series).astype(np.float32)
+        angles = ranks * (2 * np.pi * np.array(self.frequencies)).astype(np.float32)
+        return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float64)

@@ -1,0 +1,127 @@
+"""`Pieces`: a number as its way through the intervals between quantiles, for networks that are to bend there.
+
+Source: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning, section 3.2
+(arXiv 2203.05556): piecewise-linear encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.cells import numbers
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Pieces", "fit_pieces", "reader"]
+
+#: Intervals; as many as keep 20 training rows each, up to this.
+MOST_PIECES = 48
+ROWS_A_PIECE = 20
+#: How far the first and the last interval reach out, in their own widths.
+REACH = 10.0
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Features of one column of numbers between its knots.
+
+    Interval t gives `(value - knots[t]) / (knots[t + 1] - knots[t])`, held within 0 and 1; the first one goes on below,
+    the last one above. With `values`, the one feature is the line through the points `(knots, values)`, level outside.
+
+    Attributes:
+        column: name of the raw column.
+        imputed: taken where the value is missing.
+        knots: ascending, two at least, float32.
+        values: one a knot, or none.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    column: str
+    imputed: float
+    knots: tuple[float, ...]
+    values: tuple[float, ...] = ()
+    form: Literal["number"] = "number"
+
+    def __post_init__(self) -> None:
+        numbers = np.array([self.imputed, *self.knots, *self.values])
+        rising = len(self.knots) > 1 and bool((np.diff(self.knots) > 0).all())
+        if not np.isfinite(numbers).all() or not rising or len(self.values) not in (0, len(self.knots)):
+            raise InputError(
+                f"knots of {self.column!r} must be finite and ascending, with a value each or none, not "
+                f"{self.knots!r:.80}: the preparation was not written by evonas or is damaged"
+            )
+
+    @property
+    def view(self) -> str:
+        """Which of `genomes.architecture.layers.NUMBERS` it belongs to."""
+        return "quantile" if self.values else "piecewise"
+
+    def names(self) -> list[str]:
+        """Names of the features."""
+        if self.values:
+            return [f"{self.column}:quantile"]
+        return [f"{self.column}:piece {number}" for number in range(1, len(self.knots))]
+
+    def bounds(self) -> tuple[list[float], list[float]]:
+        """The least and the greatest value of each interval's feature."""
+        low, high = [0.0] * (len(self.knots) - 1), [1.0] * (len(self.knots) - 1)
+        if not self.values:
+            low[0], high[-1] = -REACH, REACH
+        return low, high
+
+    def encode(self, series: pd.Series[Any]) -> Numbers:
+        """The features of raw cells, shape `(num_samples, len(names()))`."""
+        cells = reader(series)
+        knots, (low, high) = np.array(self.knots), self.bounds()
+        values = np.where(np.isnan(cells), self.imputed, cells)[:, None]
+        with np.errstate(over="ignore"):
+            pieces = np.clip((values - knots[:-1]) / np.diff(knots), low, high)
+        return pieces @ np.diff(self.values)[:, None] + self.values[0] if self.values else np.asarray(pieces)
+
+
+def reader(series: pd.Series[Any]) -> Numbers:
+    """The cells as float32 holds them, which is what models take, NaN where missing."""
+    return numbers(series).astype(np.float32).astype(np.float64)
+
+
+def fit_pieces(column: str, values: Numbers, imputed: float, ranks: bool, most: int = MOST_PIECES) -> Pieces | None:
+    """The knots of a column; None where its values are too few to bend between.
+
+    Args:
+        column: its name.
+        values: of the rows that are fitted on, NaN where missing.
+        imputed: taken where the value is missing.
+        ranks: whether the feature shall be the rank, else the way through the intervals.
+        most: intervals.
+    """
+    present = values[~np.isnan(values)]
+    count = min(most, len(present) // ROWS_A_PIECE)
+    if count < 2:
+        return None
+    shares = np.linspace(0, 1, count + 1)
+    knots, places = np.unique(np.quantile(present, shares, method="lower").astype(np.float32), return_index=True)
+    if len(knots) < 3:
+        return None
+    if not ranks:
+        return Pieces(column, imputed, tuple(map(float, knots)))
+    ends = [*(places[1:] - 1), count]  # equal quantiles count in the middle of their shares
+    middles = (shares[places] + shares[ends]) / 2
+    return Pieces(column, imputed, tuple(map(float, knots)), tuple(map(float, _normal(middles, count))))
+
+
+def _normal(ranks: Numbers, count: int) -> Numbers:
+    """Where a standard normal variable has these ranks; the ends as far out as the middle of an interval is."""
+    from statistics import NormalDist
+
+    inverse: Callable[[float], float] = NormalDist().inv_cdf
+    return np.array([inverse(min(max(rank, 0.25 / count), 1 - 0.25 / count)) for rank in ranks])

@@ -1,0 +1,380 @@
+"""`Preparation`: the fitted way from raw columns to a network's input, as a value of plain numbers and text.
+
+scikit-learn does the fitting, on training rows only; what it found is kept here, so that applying needs neither
+scikit-learn nor a pickle. Imports pandas and scikit-learn inside functions only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.cells import date_parts, date_texts, flags, kind_of, seconds, texts
+from evonas.data.columns import ColumnPlan, Role
+from evonas.data.encoding.bag_of_words import Words, fit_words
+from evonas.data.encoding.logarithm import Logarithm
+from evonas.data.encoding.numeric import fit_forms, forms_within
+from evonas.data.encoding.periodic import Waves
+from evonas.data.encoding.piecewise import Pieces, reader
+from evonas.data.frames import plain_column
+from evonas.data.readers.options import MISSING
+from evonas.data.statistics import frequent_categories, mean_and_scale, value_for_gaps
+from evonas.data.written import Written, read_written
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Categories", "Form", "Number", "Preparation", "fit_encoding", "view_of"]
+
+#: At most this many one-hot columns for one categorical column, the one for rare values among them.
+MOST_CATEGORIES = 50
+
+#: Scaled numbers further out are brought here: one outlier must not become infinite in float32, nor drown all else.
+FURTHEST = 1e6
+
+#: Name of a model's input where the rows are one array.
+ARRAY = "columns"
+#: Names that other layers of an exported model have or are given by Keras, with a number behind.
+_RESERVED = re.compile(
+    r"(features|network|prediction|other|columns|target_units|probability|label|input|absolute|activation|add|argmax|cast"
+    r"|clip|concatenate|cos|divide|equal|floor|get_item|greater|isnan|less|log|matmul|maximum|minimum|multiply|negative"
+    r"|rescaling|reshape|sign|sin|sqrt|string_lookup|subtract|sum|take|text_vectorization|true_divide|where)(_\d+)?"
+)
+
+Positions = NDArray[np.intp]
+Part = Literal["number", "flag", "days", "month", "weekday", "hour", "present"]
+#: How a raw column enters a model: as float32, missing values being NaN; or as text, missing values being empty.
+Form = Literal["number", "text"]
+DATE_PARTS: tuple[Part, ...] = ("days", "month", "weekday", "hour")
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number read from a column, imputed and scaled: `(value - mean) / std`, held within `FURTHEST` of 0.
+
+    Attributes:
+        column: name of the raw column.
+        part: what is read: the number itself, 0 or 1 for a flag, a part of a date, or whether there is a value.
+        imputed: taken where the value is missing.
+        mean, std: of the imputed training rows; 0 and 1 where nothing is scaled.
+        indicator: whether a second feature says where the value was missing.
+        form: how the raw column enters a model; a date is text.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    column: str
+    part: Part
+    imputed: float
+    mean: float
+    std: float
+    indicator: bool
+    form: Form = "number"
+
+    def __post_init__(self) -> None:
+        if self.part in DATE_PARTS:
+            object.__setattr__(self, "form", "text")
+        if not all(math.isfinite(value) for value in (self.imputed, self.mean, self.std)) or self.std <= 0:
+            raise InputError(
+                f"imputed, mean and std of {self.column!r} must be finite and std positive, not {self.imputed}, "
+                f"{self.mean}, {self.std}: the preparation was not written by evonas or is damaged"
+            )
+
+    def names(self) -> list[str]:
+        """Names of the features."""
+        name = self.column if self.part in ("number", "flag") else f"{self.column}:{self.part}"
+        return [name, f"{name}:missing"] if self.indicator else [name]
+
+    def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
+        """The features of raw cells, shape `(num_samples, 1 or 2)`."""
+        values = _read(series, self.part)
+        missing = np.isnan(values)
+        with np.errstate(over="ignore"):
+            scaled = (np.where(missing, self.imputed, values) - self.mean) / self.std
+        scaled = np.clip(scaled, -FURTHEST, FURTHEST)
+        return np.stack([scaled, missing], axis=1) if self.indicator else scaled[:, None]
+
+
+@dataclass(frozen=True)
+class Categories:
+    """One-hot features of a text column.
+
+    Attributes:
+        column: name of the raw column.
+        categories: the values with a feature of their own; "" stands for a missing value.
+        other: whether one more feature, the last, stands for every other value (rare in training, or unknown). Without
+            it an unknown value is all zeros.
+        form: how the raw column enters a model.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    column: str
+    categories: tuple[str, ...]
+    other: bool
+    form: Form = "text"
+
+    def __post_init__(self) -> None:
+        if len(set(self.categories)) < len(self.categories):
+            raise InputError(f"categories of {self.column!r} must differ, not {self.categories!r:.80}: leave one out")
+
+    def names(self) -> list[str]:
+        """Names of the features."""
+        kept = [f"{self.column}={category or '(missing)'}" for category in self.categories]
+        return [*kept, f"{self.column}=(other)"] if self.other else kept
+
+    def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
+        """The features of raw cells, shape `(num_samples, len(names()))`."""
+        other = len(self.categories)
+        # A word for "no value" that is no category says so here as it does in a file.
+        places = dict.fromkeys(MISSING, self.categories.index("") if "" in self.categories else other)
+        places |= {category: place for place, category in enumerate(self.categories)}
+        rows = np.array([places.get(cell or "", other) for cell in texts(series)], dtype=np.intp)
+        one_hot = np.eye(other + 1)[rows]
+        return one_hot if self.other else one_hot[:, :other]
+
+
+Step = Number | Categories | Pieces | Logarithm | Waves | Words
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The way from a table of raw rows to a network's input.
+
+    Attributes:
+        steps: in the order of the network's input features.
+        format: version of the JSON form.
+        array: names of the columns of the one array that the rows are, in its order; empty for columns that have names.
+        shape: of one row of that array, if it has more dimensions than one, as images have.
+        written: how columns of text are read that hold numbers or dates.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    steps: tuple[Step, ...]
+    format: Literal[1] = 1
+    array: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    written: tuple[Written, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.shape and math.prod(self.shape) != len(self.array):
+            raise InputError(
+                f"shape of a preparation must have as many values as its array has columns, {len(self.array)}, not "
+                f"{self.shape}: take the one that the run wrote"
+            )
+        if not self.steps:
+            raise InputError(
+                "steps of a preparation must be at least one, not none: prepare a table with a usable column"
+            )
+
+    def columns(self) -> tuple[str, ...]:
+        """Names of the raw columns that `apply` needs."""
+        return tuple(dict.fromkeys(step.column for step in self.steps))
+
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the network's input features, shape `(num_features,)`."""
+        return tuple(name for step in self.steps for name in step.names())
+
+    def views(self) -> tuple[str, ...]:
+        """Of each feature, which of `genomes.architecture.layers.NUMBERS` it belongs to; "standard" belongs to all."""
+        return tuple(view_of(step) for step in self.steps for _ in step.names())
+
+    def seen(self, views: Collection[str]) -> Preparation:
+        """The way to those features alone that networks with these `numbers` see."""
+        return replace(self, steps=tuple(step for step in self.steps if view_of(step) in ("standard", *views)))
+
+    def apply(self, frame: pd.DataFrame) -> NDArray[np.float32]:
+        """Network input of raw rows. Needs the columns of `columns()`, in any order; others are ignored.
+
+        Returns:
+            float32, shape `(num_samples, num_features)`.
+
+        Raises:
+            InputError: a column is not there, or a cell cannot be read as its column was in training.
+        """
+        columns = self._columns(frame)
+        parts = [step.encode(columns[step.column]) for step in self.steps]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def input_names(self) -> dict[str, str]:
+        """Raw column -> name of the model's input for it, which is the column's own where Keras allows it."""
+        given: dict[str, str] = {}
+        for column in self.columns():
+            name = column.replace("/", "_") or "_"
+            while _RESERVED.fullmatch(name) or name in given.values():
+                name += "_"
+            given[column] = name
+        return given
+
+    def inputs(self, frame: pd.DataFrame) -> Any:
+        """Raw rows as an exported model takes them; needs the columns that `apply` needs.
+
+        Returns:
+            Name of the input -> the column, shape `(num_samples,)`, float32 with NaN for missing or text with "" for
+            missing (dates as "2000-12-31 23:59:59", UTC). Where the rows are one array, that array, float32,
+            shape `(num_samples, num_columns)`, or `(num_samples, *shape)`; columns that are not used are zeros.
+
+        Raises:
+            InputError: as `apply`.
+        """
+        columns, names = self._columns(frame), self.input_names()
+        steps = {step.column: step for step in reversed(self.steps)}
+        found = {name: _as_input(columns[name], steps[name]) for name in self.columns()}
+        if self.array:
+            nothing = np.zeros(len(frame), np.float32)
+            rows = np.stack([found.get(name, nothing) for name in self.array], axis=1)
+            return rows.reshape(len(rows), *self.shape) if self.shape else rows
+        return {names[name]: values for name, values in found.items()}
+
+    def _columns(self, frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+        known = [str(name) for name in frame.columns]
+        places = {name: place for place, name in enumerate(known)}
+        for name in self.columns():
+            if name not in places:
+                close = difflib.get_close_matches(name, known, 3)
+                hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "add it (empty cells are imputed)"
+                raise InputError(f"the table must have the column {name!r}, not only {', '.join(known[:20])}: {hint}")
+        written = {each.column: each for each in self.written}
+        found = {name: plain_column(frame.iloc[:, places[name]]) for name in self.columns()}
+        return {name: read_written(cells, written[name]) if name in written else cells for name, cells in found.items()}
+
+    def dates_of(self, column: str) -> str:
+        """The format of a column's dates, see `evonas.data.dates`; "" where the year is first."""
+        return next((each.dates for each in self.written if each.column == column), "")
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Preparation:
+        """Reads what `to_json` gave.
+
+        Raises:
+            InputError: not such a value; names the first wrong place.
+        """
+        import json
+
+        import pydantic
+
+        try:
+            text = json.dumps(value)
+            return pydantic.TypeAdapter(cls).validate_json(text, strict=True)
+        except pydantic.ValidationError as error:
+            # A step is tried as each of its types; the type with the fewest complaints is the one that was meant.
+            errors = error.errors()
+            branches = Counter(each["loc"][:3] for each in errors)
+            first = min(errors, key=lambda each: branches[each["loc"][:3]])
+            place = ".".join(map(str, first["loc"])) or "preparation"
+            raise InputError(
+                f"{place} of a preparation: {first['msg']}, not {first['input']!r:.80}; take the one that the run wrote"
+            ) from None
+
+
+def view_of(step: Step) -> str:
+    """Which of `genomes.architecture.layers.NUMBERS` a step belongs to."""
+    return step.view if isinstance(step, (Pieces, Logarithm, Waves)) else "standard"
+
+
+def _read(series: pd.Series[Any], part: Part) -> NDArray[np.float64]:
+    """One part of every cell, NaN where missing, shape `(num_samples,)`."""
+    if part == "number":
+        return reader(series)  # models take float32: what is fitted and searched is what they see
+    if part == "flag":
+        return flags(series)
+    if part == "present":
+        return np.array([cell is not None and cell not in MISSING for cell in texts(series)], dtype=np.float64)
+    return date_parts(np.floor(seconds(series)))[part]
+
+
+def _as_input(series: pd.Series[Any], step: Step) -> NDArray[Any]:
+    """The raw column as a model takes it, shape `(num_samples,)`."""
+    if isinstance(step, Number) and step.part in DATE_PARTS:
+        return date_texts(np.floor(seconds(series)))
+    if step.form == "text":
+        return np.array([cell or "" for cell in texts(series)], dtype=object)
+    part = step.part if isinstance(step, Number) else "number"
+    values = _read(series, part)
+    if part == "present":
+        values[values == 0] = np.nan
+    return values.astype(np.float32)
+
+
+def fit_encoding(
+    frame: pd.DataFrame,
+    plan: ColumnPlan,
+    rows: Positions,
+    known_rows: Positions | None = None,
+    numbers: Sequence[str] = ("standard",),
+) -> Preparation:
+    """Fits imputing, scaling and one-hot coding.
+
+    Numbers are imputed with the median and standardised, flags are imputed with the more frequent value; a value
+    that is missing somewhere in `known_rows` gets an indicator. Categories seen in fewer than 10 rows (2 % of the rows
+    where that is less), or beyond the `MOST_CATEGORIES` most frequent, share one feature. Free text gives its words.
+
+    Args:
+        frame: raw columns, shape `(num_samples, num_columns)`.
+        plan: their roles.
+        rows: positions of the training rows: all that statistics are fitted on.
+        known_rows: positions of the rows that decide which features there are (categories, indicators), so that every
+            fold of a cross-validation has the same; the training rows when None.
+        numbers: what columns of numbers give beside the standardised number, among
+            `genomes.architecture.layers.NUMBERS`; knots decide which features there are, hence are those of
+            `known_rows`.
+    """
+    known_rows = rows if known_rows is None else known_rows
+    columns = sum(column.role is Role.NUMERIC for column in plan.used())
+    forms = forms_within(numbers, columns, len(frame))
+    steps: list[Step] = []
+    for column in plan.used():
+        series = frame[column.name]
+        form: Form = "number" if kind_of(series) in ("number", "boolean") else "text"
+        if column.role is Role.CATEGORICAL:
+            steps.append(_fit_categories(column.name, texts(series.iloc[known_rows]), form))
+        elif column.role is Role.TEXT:
+            cells = texts(series)
+            steps.append(fit_words(column.name, cells[rows].tolist(), cells[known_rows].tolist()))
+        elif column.role is Role.PRESENCE:
+            steps.append(Number(column.name, "present", 0.0, 0.0, 1.0, False, form))
+        else:
+            for part in _parts(column.role):
+                values = _read(series, part)
+                indicator = bool(np.isnan(values[known_rows]).any()) and part in ("number", "flag", "days")
+                number = _fit_number(column.name, part, values[rows], indicator, "number" if part == "number" else form)
+                steps.append(number)
+                if part == "number":
+                    steps += fit_forms(column.name, values[known_rows], number.imputed, forms)
+    return Preparation(tuple(steps))
+
+
+def _parts(role: Role) -> tuple[Part, ...]:
+    if role is Role.DATE:
+        return DATE_PARTS
+    return ("flag",) if role is Role.BOOLEAN else ("number",)
+
+
+def _fit_number(name: str, part: Part, values: NDArray[np.float64], indicator: bool, form: Form) -> Number:
+    imputed = value_for_gaps(values, most_frequent=part == "flag")
+    if part == "number":
+        imputed = float(np.float32(imputed))  # so that models subtract it without an error
+    if part == "flag":
+        return Number(name, part, imputed, 0.0, 1.0, indicator, form)
+    mean, scale = mean_and_scale(np.where(np.isnan(values), imputed, values))
+    return Number(name, part, imputed, mean, scale, indicator, form)
+
+
+def _fit_categories(name: str, cells: NDArray[np.object_], form: Form) -> Categories:
+    words = np.array([cell or "" for cell in cells], dtype=object)
+    frequent, others = frequent_categories(words, max(1, min(10, len(cells) // 50)), MOST_CATEGORIES)
+    return Categories(name, frequent, others, form)

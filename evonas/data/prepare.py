@@ -1,0 +1,394 @@
+"""`prepare_table` and `prepare_arrays`: from raw rows to `PreparedData`. Imports pandas inside functions only.
+
+Both bring what they are given into one form (feature columns, target columns, the rows of each part) and share the
+rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.columns import infer_columns
+from evonas.data.encoding.preprocessor import Preparation, fit_encoding
+from evonas.data.fingerprint import fingerprint
+from evonas.data.frames import is_table
+from evonas.data.keys import keys_of, numbers_of
+from evonas.data.prepared import PreparedData, Problem, Split
+from evonas.data.readers.arrays import check_column, joined_parts, named_columns
+from evonas.data.readers.options import Style
+from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
+from evonas.data.splits import Rows, share_for_validation, split_by_time, split_groups, split_rows
+from evonas.data.target import Target, check_absent, infer_target
+from evonas.data.written import with_written
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Preparation",
+    "SplitSettings",
+    "check_rows",
+    "code_target",
+    "deal_rows",
+    "prepare_arrays",
+    "prepare_table",
+    "settings_json",
+]
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How rows are dealt and weighed: the arguments of `prepare_arrays`."""
+
+    seed: int
+    test_share: float
+    validation_share: float
+    folds: int | None
+    task: str | None
+    class_weight: ClassWeight
+    numbers: tuple[str, ...] = ("standard",)
+    group: str = ""
+    time_column: str = ""
+
+
+def prepare_table(
+    frame: pd.DataFrame,
+    target: str | Sequence[str],
+    *,
+    seed: int,
+    test_share: float = 0.2,
+    validation_share: float | None = None,
+    folds: int | None = None,
+    drop: Sequence[str] = (),
+    task: str | None = None,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+    numbers: Sequence[str] = ("standard",),
+    roles: Mapping[str, str] | None = None,
+    group: str = "",
+    time_column: str = "",
+    validation: pd.DataFrame | None = None,
+    test: pd.DataFrame | None = None,
+    style: Style | None = None,
+    absent: Mapping[str, tuple[str, int]] | None = None,
+) -> PreparedData:
+    """Prepares a table: roles, target, splits, encoding.
+
+    Args:
+        frame: the table, shape `(num_samples, num_columns)`.
+        target: name of the target column; several names make a multi-output regression.
+        seed: of the split.
+        test_share, validation_share: of all rows; see `splits.share_for_validation`.
+        folds: number of cross-validation folds in place of the one validation part.
+        drop: names of columns to leave out.
+        task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
+        sample_weight: name of a column of training weights, which is then no feature; or an array, one for each row.
+        class_weight: "balanced", or class label -> weight.
+        numbers: what columns of numbers give networks, see `encoding.fit_encoding`; each sees one of these.
+        roles: column -> what it is, see `columns.infer_columns`.
+        group: name of a column whose equal values stay in one part; it is no feature.
+        time_column: name of a column of dates or numbers; the latest rows are the test part, those before validation.
+        validation, test: tables with the same columns that make the part as they are.
+        style: how numbers and dates are written, where that is known.
+        absent: column -> a text in it that was read as "no value", and its row.
+
+    Raises:
+        InputError: anything that cannot be used, with the constraint, the value and the mend.
+    """
+    style = style or Style()
+    frame = named_columns(frame)
+    targets = [target] if isinstance(target, str) else list(target)
+    drop = [drop] if isinstance(drop, str) else list(drop)
+    weighting = [sample_weight] if isinstance(sample_weight, str) else []
+    for what, names in (("target", targets), ("dropped", drop), ("weight", weighting)):
+        for name in names:
+            check_column(frame, name, what)
+    named = {"group": group, "time": time_column, **{f"{role} ({name})": name for name, role in (roles or {}).items()}}
+    for what, name in named.items():
+        if name:
+            check_column(frame, name, what)
+    asked = [*targets, *drop, *weighting, *([group] if group else [])]
+    if not targets or len(set(asked)) < len(asked):
+        raise InputError(
+            "target, dropped, weight and group columns must be different columns, and at least one a target, not "
+            f"{', '.join(map(repr, asked)) or 'none'}: name each once"
+        )
+    check_rows(len(frame))
+    weights = sample_weights(numbers_of(frame[sample_weight], style) if weighting else sample_weight, len(frame))
+    sizes = {"training": len(frame)}
+    for part, rows in {"validation": validation, "test": test}.items():
+        if rows is not None:
+            frame, sizes[part] = _below(frame, named_columns(rows), part), len(rows)
+    settings = SplitSettings(
+        seed,
+        test_share,
+        share_for_validation(validation_share, sizes["training"]),
+        folds,
+        task,
+        class_weight,
+        tuple(numbers),
+        group,
+        time_column,
+    )
+    features = frame.drop(columns=[*targets, *weighting, *([group] if group else [])])
+    keys = keys_of(frame.iloc[: sizes["training"]], group, time_column, folds, style)
+    known = {name: word for name, word in (absent or {}).items() if name in targets}
+    if task != "regression":
+        check_absent(frame[targets], known)
+    return _prepare(features, frame[targets], sizes, settings, weights, drop, roles=roles, keys=keys, style=style)
+
+
+def _below(frame: pd.DataFrame, more: pd.DataFrame, part: str) -> pd.DataFrame:
+    """The rows of a given part below the others, column by column."""
+    import pandas as pd
+
+    missing = [name for name in frame.columns if name not in set(more.columns)]
+    if missing or not len(more):
+        what = f"the columns {', '.join(map(repr, missing[:5]))}" if missing else "rows"
+        raise InputError(f"the {part} table must have {what} as the training table has: add them")
+    return pd.concat([frame, more[list(frame.columns)]], ignore_index=True)
+
+
+def prepare_arrays(
+    x: Any,
+    y: Any,
+    *,
+    seed: int,
+    validation: tuple[Any, Any] | None = None,
+    test: tuple[Any, Any] | None = None,
+    test_share: float = 0.2,
+    validation_share: float | None = None,
+    folds: int | None = None,
+    task: str | None = None,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+    numbers: Sequence[str] = ("standard",),
+    groups: Any = None,
+    style: Style | None = None,
+) -> PreparedData:
+    """Prepares arrays, DataFrames (also with mixed columns) or lists.
+
+    Args:
+        x: features, shape `(num_samples, num_columns)`; rows of more dimensions, images say, are flattened.
+        y: target, shape `(num_samples,)`, or `(num_samples, num_targets)` for a multi-output regression.
+        seed: of the split.
+        validation, test: `(x, y)` of rows that make the part as they are; what is not given is split off `x`.
+        test_share, validation_share: of the rows of `x`; see `splits.share_for_validation`.
+        folds: number of cross-validation folds in place of the one validation part.
+        task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
+        sample_weight: weights of the rows of `x`, shape `(num_samples,)`.
+        class_weight: "balanced", or class label -> weight.
+        numbers: what columns of numbers give networks, see `encoding.fit_encoding`; each sees one of these.
+        groups: of the rows of `x`, shape `(num_samples,)`: no group has rows in two parts.
+        style: how numbers and dates in text are written, where that is known.
+
+    Raises:
+        InputError: anything that cannot be used, with the constraint, the value and the mend.
+    """
+    if folds is not None and validation is not None:
+        raise InputError(f"folds must not be given beside validation rows, not {folds}: leave one of the two out")
+    shape = _sample_shape(x)
+    for part, pair in {"validation": validation, "test": test}.items():
+        if isinstance(pair, (tuple, list)) and len(pair) == 2 and _sample_shape(pair[0]) != shape:
+            raise InputError(
+                f"{part} x must have rows of the shape {shape} as training x has, not {_sample_shape(pair[0])}: resize "
+                "them"
+            )
+    features, targets, sizes = joined_parts({"training": (x, y), "validation": validation, "test": test})
+    check_rows(sizes["training"])
+    weights = sample_weights(sample_weight, sizes["training"])
+    share = share_for_validation(validation_share, sizes["training"])
+    settings = SplitSettings(seed, test_share, share, folds, task, class_weight, tuple(numbers))
+    keys = None if groups is None else group_numbers(groups, sizes["training"])
+    return _prepare(features, targets, sizes, settings, weights, named=is_table(x), keys=keys, shape=shape, style=style)
+
+
+def group_numbers(groups: Any, count: int) -> NDArray[np.intp]:
+    """The number of each row's group, in the order in which groups first come, shape `(num_samples,)`.
+
+    Raises:
+        InputError: there is not one for each row.
+    """
+    cells = np.asarray(groups)
+    if cells.shape != (count,):
+        raise InputError(f"groups must be one for each of the {count} rows, not of shape {cells.shape}: pass as many")
+    places: dict[Any, int] = {}
+    return np.array([places.setdefault(cell, len(places)) for cell in cells.tolist()], dtype=np.intp)
+
+
+def _sample_shape(x: Any) -> tuple[int, ...]:
+    """Of one row of an array of more than two dimensions; empty for tables and lists."""
+    shape: tuple[int, ...] = getattr(x, "shape", ())
+    return tuple(shape[1:]) if len(shape) > 2 else ()
+
+
+def _prepare(
+    features: pd.DataFrame,
+    targets: pd.DataFrame,
+    sizes: Mapping[str, int],
+    settings: SplitSettings,
+    weights: NDArray[np.float64] | None,
+    drop: Sequence[str] = (),
+    named: bool = True,
+    roles: Mapping[str, str] | None = None,
+    keys: NDArray[Any] | None = None,
+    shape: tuple[int, ...] = (),
+    style: Style | None = None,
+) -> PreparedData:
+    style = style or Style()
+    target = infer_target(targets, settings.task, style)
+    rows = deal_rows(target, settings, sizes, keys)
+
+    known = rows.known()
+    # Rows of the test part do not say what a column is.
+    used = features.drop(columns=[name for name in drop if name in features.columns])
+    read, written, notes = with_written(used, known, style, roles)
+    features = features.assign(**{each.column: read[each.column] for each in written}) if written else features
+    plan = infer_columns(features.iloc[known], drop=drop, find_identifiers=named, roles=roles, count=sizes["training"])
+    folded = len(rows.splits) > 1
+    # Under cross-validation one scale of the target serves all folds, so that one Problem describes them.
+    fit_rows = known if folded else rows.splits[0][0]
+    shared = known if folded else None
+    fits = [fit_encoding(features, plan, train, shared, settings.numbers) for train, _ in rows.splits]
+    preparation = fits[0]  # that of the weights which are kept: those of the first fold
+    if not named and all(step.form == "number" for step in preparation.steps):
+        preparation = replace(preparation, array=tuple(features.columns), shape=shape)
+    if written:
+        columns = preparation.columns()
+        preparation = replace(preparation, written=tuple(each for each in written if each.column in columns))
+    problem, coded = code_target(target, fit_rows, preparation.feature_names())
+    views = preparation.views()
+    problem = replace(problem, views=views if set(views) - {"standard"} else ())
+    splits = []
+    for (train, validation), fitted in zip(rows.splits, fits, strict=True):
+        splits.append(
+            Split(
+                x_train=fitted.apply(features.iloc[train]),
+                y_train=coded[train],
+                x_validation=fitted.apply(features.iloc[validation]),
+                y_validation=coded[validation],
+                weight_train=training_weights(target, train, weights, settings.class_weight),
+            )
+        )
+    return PreparedData(
+        problem=problem,
+        splits=tuple(splits),
+        x_test=preparation.apply(features.iloc[rows.test]) if rows.test.size else None,
+        y_test=coded[rows.test] if rows.test.size else None,
+        fingerprint=fingerprint(
+            features.drop(columns=list(drop)),
+            targets,
+            settings_json(settings, target.task, sizes) | ({"roles": dict(roles)} if roles else {}),
+            weights,
+            *([] if keys is None else [keys]),
+        ),
+        notes=(*target.notes, *notes, *plan.notes()),
+        plan=plan,
+        preparation=preparation,
+        raw={
+            part: preparation.inputs(features.iloc[places])
+            for part, places in {"validation": rows.splits[0][1], "test": rows.test}.items()
+            if places.size
+        },
+    )
+
+
+def deal_rows(
+    target: Target, settings: SplitSettings, sizes: Mapping[str, int], keys: NDArray[Any] | None = None
+) -> Rows:
+    """The rows of each part: given ones as they are, the others dealt from the training rows.
+
+    Args:
+        target: of all rows.
+        settings: how they are dealt.
+        sizes: rows of each given part, in order.
+        keys: of the training rows: group numbers or instants, if they are dealt by these.
+    """
+    classes = np.zeros(len(target.values), dtype=np.intp) if target.task == "regression" else target.values
+    ends = np.cumsum(list(sizes.values()))
+    given = {part: np.arange(end - size, end) for (part, size), end in zip(sizes.items(), ends, strict=True)}
+    training = given["training"]
+    test = given.get("test", np.empty(0, dtype=np.intp))
+    test_share = 0.0 if "test" in given else settings.test_share
+
+    def dealt(validation_share: float, folds: int | None) -> Rows:
+        shares: dict[str, Any] = {"test_share": test_share, "validation_share": validation_share}
+        if keys is not None and settings.time_column:
+            return split_by_time(keys, **shares)
+        shares |= {"seed": settings.seed, "folds": folds}
+        return split_rows(classes[training], **shares) if keys is None else split_groups(keys, **shares)
+
+    if "validation" not in given:
+        found = dealt(settings.validation_share, settings.folds)
+        rows = Rows(found.splits, test if "test" in given else found.test)
+    elif test_share:
+        # One of the dealt parts too many: its rows are training rows again.
+        found = dealt((1 - test_share) / 2, None)
+        rows = Rows(((found.known(), given["validation"]),), found.test)
+    else:
+        rows = Rows(((training, given["validation"]),), test)
+    for train, _ in rows.splits:
+        unseen = np.setdiff1d(classes, classes[train])
+        if unseen.size:
+            raise InputError(
+                f"every class must have a training row, but {target.classes[unseen[0]]!r} has none: add rows to the "
+                "training part, or leave out the class"
+            )
+    return rows
+
+
+def code_target(target: Target, rows: NDArray[np.intp], names: tuple[str, ...]) -> tuple[Problem, NDArray[Any]]:
+    """What is predicted, and the target of all rows, coded as in `Split`.
+
+    Args:
+        target: of all rows.
+        rows: those whose mean and deviation a regression's target is standardised with.
+        names: of the features.
+
+    Raises:
+        InputError: a value is too far from these rows' mean.
+    """
+    about: dict[str, Any] = {"feature_names": names, "target_names": target.names, "classes": target.classes}
+    about |= {"label_type": target.label_type}
+    if target.task == "regression":
+        mean, std = target.values[rows].mean(axis=0), target.values[rows].std(axis=0)
+        std[std == 0] = 1.0
+        about |= {"target_mean": tuple(mean.tolist()), "target_std": tuple(std.tolist())}
+        with np.errstate(over="ignore"):
+            coded = ((target.values - mean) / std).astype(np.float32)
+        if not np.isfinite(coded).all():
+            furthest = np.abs(target.values - mean).max()
+            raise InputError(
+                f"target {target.names[0]!r} must vary alike in all rows, but is up to {furthest:g} from the training "
+                f"rows' mean where their standard deviation is {std.min():g}: look for a wrong row"
+            )
+        return Problem("regression", len(names), coded.shape[1], **about), coded
+    if target.task == "binary":
+        return Problem("binary", len(names), 1, **about), target.values.astype(np.float32)[:, None]
+    return Problem("multiclass", len(names), len(target.classes), **about), target.values.astype(np.int32)
+
+
+def settings_json(settings: SplitSettings, task: str, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """All that decides the coding and the splits, for the fingerprint; JSON values."""
+    about = asdict(settings) | {"task": task, "sizes": dict(sizes)}
+    for name, usual in {"numbers": ("standard",), "group": "", "time_column": ""}.items():
+        if about[name] == usual:
+            del about[name]  # data prepared before there was a choice keep their fingerprint
+    if isinstance(settings.class_weight, Mapping):
+        about["class_weight"] = {str(label): float(weight) for label, weight in settings.class_weight.items()}
+    return about
+
+
+def check_rows(count: int) -> None:
+    """Raises InputError when there are too few rows to be split."""
+    if count < 2:
+        raise InputError(
+            f"data must have at least 3 rows, for training, validation and test, not {count}: add rows (a search is "
+            "worth its time from some hundred on)"
+        )

@@ -1,0 +1,116 @@
+"""`prepare_inputs`: arrays of any shape to `PreparedData`, for a user's own model. Imports pandas late.
+
+Target, splits and weights are those of tables; the inputs stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.fingerprint import fingerprint
+from evonas.data.inputs import Inputs, as_inputs, inputs_digest, joined_inputs, mapped, shapes_of
+from evonas.data.prepare import SplitSettings, check_rows, code_target, deal_rows, settings_json
+from evonas.data.prepared import PreparedData, Split
+from evonas.data.readers.arrays import target_columns
+from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
+from evonas.data.splits import share_for_validation
+from evonas.data.target import infer_target
+from genomes.errors import InputError
+
+__all__ = ["prepare_inputs", "read_arrays"]
+
+
+def prepare_inputs(
+    x: Any,
+    y: Any,
+    *,
+    seed: int,
+    validation: tuple[Any, Any] | None = None,
+    test: tuple[Any, Any] | None = None,
+    test_share: float = 0.2,
+    validation_share: float | None = None,
+    folds: int | None = None,
+    task: str | None = None,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+) -> PreparedData:
+    """Prepares arrays of any shape. All but `x` is as for `evonas.data.prepare.prepare_arrays`.
+
+    Args:
+        x: an array of any rank, `(num_samples, ...)`; or several, in a mapping, a tuple or a list.
+
+    Raises:
+        InputError: anything that cannot be used, with the constraint, the value and the mend.
+    """
+    import pandas as pd
+
+    if folds is not None and validation is not None:
+        raise InputError(f"folds must not be given beside validation rows, not {folds}: leave one of the two out")
+    inputs: dict[str, Inputs] = {}
+    targets: dict[str, pd.DataFrame] = {}
+    for part, pair in {"training": (x, y), "validation": validation, "test": test}.items():
+        if pair is not None:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise InputError(f"{part} must be a pair (x, y), not {type(pair).__name__}: pass both")
+            targets[part] = target_columns(pair[1], f"{part} y")
+            inputs[part] = as_inputs(pair[0], f"{part} x", len(targets[part]))
+    sizes = {part: len(target) for part, target in targets.items()}
+    check_rows(sizes["training"])
+    weights = sample_weights(sample_weight, sizes["training"])
+    share = share_for_validation(validation_share, sizes["training"])
+    settings = SplitSettings(seed, test_share, share, folds, task, class_weight)
+    joined, columns = joined_inputs(inputs), pd.concat(list(targets.values()), ignore_index=True)
+    target = infer_target(columns, task)
+    rows = deal_rows(target, settings, sizes)
+    problem, coded = code_target(target, rows.known() if len(rows.splits) > 1 else rows.splits[0][0], ())
+    shapes = shapes_of(joined)
+    decisive = fingerprint(columns[[]], columns, settings_json(settings, target.task, sizes), weights)
+
+    def part_of(places: NDArray[np.intp]) -> Inputs:
+        return mapped(lambda array: array[places], joined)
+
+    return PreparedData(
+        problem=replace(problem, num_features=sum(math.prod(shape) for shape in shapes), input_shapes=shapes),
+        splits=tuple(
+            Split(
+                x_train=part_of(train),
+                y_train=coded[train],
+                x_validation=part_of(held_out),
+                y_validation=coded[held_out],
+                weight_train=training_weights(target, train, weights, class_weight),
+            )
+            for train, held_out in rows.splits
+        ),
+        x_test=part_of(rows.test) if rows.test.size else None,
+        y_test=coded[rows.test] if rows.test.size else None,
+        notes=target.notes,
+        fingerprint=hashlib.sha256((decisive + inputs_digest(joined)).encode()).hexdigest(),
+    )
+
+
+def read_arrays(path: str | Path, target: str) -> tuple[Inputs, NDArray[Any]]:
+    """Inputs and target of an `.npz` file: one input, or several by the names of their arrays.
+
+    Raises:
+        InputError: it cannot be read, holds objects, has no array of the target's name, or no other.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"data must be an .npz file of arrays of numbers or text, not {path}: {error}") from None
+    if target not in arrays or len(arrays) < 2:
+        raise InputError(
+            f"data must hold the target {target!r} and at least one other array, but {path} holds "
+            f"{', '.join(map(repr, arrays)) or 'none'}: name the target as one of them"
+        )
+    y = arrays.pop(target)
+    return (arrays if len(arrays) > 1 else next(iter(arrays.values()))), y

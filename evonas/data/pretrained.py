@@ -1,0 +1,53 @@
+"""`Donor`: a trained network of another run, whose lower layers the networks of this one start from. Plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Donor"]
+
+
+@dataclass(frozen=True, eq=False)
+class Donor:
+    """What is taken over, and what of.
+
+    Attributes:
+        architecture: of the trained network, as in `evonas.tasks.train.TrainingTask`.
+        weights: of its best epoch, by name.
+        feature_names, target_names, classes: of its `Problem`: features are matched by name, and the output layer is
+            taken over where targets and classes are the same.
+    """
+
+    architecture: Mapping[str, Any]
+    weights: Mapping[str, NDArray[Any]]
+    feature_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    def about(self) -> dict[str, Any]:
+        """All but the weights, as JSON values."""
+        return {
+            "architecture": dict(self.architecture),
+            "feature_names": list(self.feature_names),
+            "target_names": list(self.target_names),
+            "classes": list(self.classes),
+        }
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Donor:
+        """The donor back from `about()` and its weights.
+
+        Raises:
+            ValueError: they are none of a network.
+        """
+        if not isinstance(about["architecture"], dict):
+            raise ValueError("the network that weights are taken from has no architecture")
+        if not all(value.dtype.kind == "f" for value in weights.values()):
+            raise ValueError("weights that are taken over are no numbers")
+        names = (tuple(map(str, about[name])) for name in ("feature_names", "target_names", "classes"))
+        return cls(about["architecture"], {name: np.asarray(value) for name, value in weights.items()}, *names)

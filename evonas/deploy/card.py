@@ -1,0 +1,245 @@
+"""The model card of an export: what the model is, what it was trained and scored on, and how it is used.
+
+`card_values` gather it as JSON values, from which `card_text` (`evonas.deploy.card_text`) makes Markdown. Imports no
+Keras, and no pandas.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evonas.data.encoding.bag_of_words import Words
+from evonas.data.encoding.piecewise import Pieces
+from evonas.data.encoding.preprocessor import Categories, Number, Preparation, Step
+from evonas.data.inputs import num_rows
+from evonas.data.prepared import PreparedData
+from evonas.deploy.card_text import card_text
+from evonas.deploy.usage import usage_of
+from evonas.io.marked_files import check_place, marked_json, marked_text, publish
+from evonas.metrics.scores import scores
+from evonas.runs.genome_files import network_facts
+from evonas.runs.reader import RunReader
+from evonas.runs.records import Record
+from evonas.runs.versions import environment_versions
+from evonas.tasks.export import Exported
+from genomes.architecture.cost import count_flops
+from genomes.architecture.graph import numbers_of
+from genomes.encodings import describe, space_from_json
+from genomes.errors import InputError
+
+__all__ = ["Exhibit", "card_paths", "card_values", "check_card_paths", "write_card"]
+
+#: Version of the JSON form.
+VERSION = 1
+#: Settings that say how each network was trained; the others say how networks were searched for.
+_TRAINING = ("trainer", "epochs", "patience", "min_delta", "loss", "cv", "replicates", "precision")
+_MEASURES = ("accuracy", "auc", "f1", "log_loss", "mae", "mse", "r2", "rmse")
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What a card is of.
+
+    Attributes:
+        exported: the file.
+        members: the networks in it and their shares, which sum up to 1.
+        rank: of the network in the run; None for an ensemble.
+    """
+
+    exported: Exported
+    members: tuple[tuple[Record, float], ...]
+    rank: int | None
+
+
+def card_paths(path: Path) -> tuple[Path, Path]:
+    """Where the card of an exported file is: as JSON, and as Markdown."""
+    return path.with_name(f"{path.name}.card.json"), path.with_name(f"{path.name}.card.md")
+
+
+def check_card_paths(path: Path) -> None:
+    """Raises InputError where there is a folder in the place of a card, or anything that evonas did not write."""
+    for card in card_paths(path):
+        if card.is_dir():
+            raise InputError(f"model card must be a file, but {card} is a folder: move it, or leave the card out")
+        check_place(card, "model card")
+
+
+def write_card(exhibit: Exhibit, run: RunReader, data: PreparedData) -> Path:
+    """Writes the card beside the model, each of its two files whole or not at all; gives the path of the Markdown."""
+    values = card_values(exhibit, run, data)
+    machine, person = card_paths(exhibit.exported.path)
+    publish(machine, marked_json(json.dumps(values, indent=1)))
+    publish(person, marked_text(card_text(values)))
+    return person
+
+
+def card_values(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[str, Any]:
+    """The card as JSON values."""
+    space = space_from_json(run.space_json)
+    if hasattr(space, "architecture"):
+        genomes = [space.genome_from_json(record.genome) for record, _ in exhibit.members]
+        data = data.seen(*(numbers_of(space.architecture(genome)) for genome in genomes))
+    exported, problem = exhibit.exported, data.problem
+    return {
+        "card": VERSION,
+        "model": {
+            "file": exported.path.name,
+            "format": exported.format,
+            "note": exported.note,
+            "retrained": exported.retrained,
+            "parameters": sum(record.evaluation.parameters for record, _ in exhibit.members),
+            "flops": _flops(exhibit.members, run),
+            "inputs": list(exported.interface.get("inputs", ())),
+            "outputs": list(exported.interface.get("outputs", ())),
+            "usage": usage_of(exported, data),
+        },
+        "data": {
+            "file": Path(run.source["path"]).name if "path" in run.source else None,
+            "sha256": run.source.get("sha256"),
+            "fingerprint": data.fingerprint,
+            "rows": _rows(data),
+            "folds": len(data.splits) if len(data.splits) > 1 else None,
+            "task": problem.task,
+            "targets": list(problem.target_names),
+            "classes": list(problem.classes),
+            "columns": [] if data.preparation is None else _columns(data.preparation),
+            "features": problem.num_features,
+            "notes": list(data.notes),
+        },
+        "scores": {
+            "objective": run.objective.name,
+            "direction": run.objective.direction,
+            "validation": dict(exported.validation_scores),
+            "test": dict(exported.test_scores),
+            "baseline": {"predicts": _constant(problem.task), **_baseline(data)},
+            "finalists": [] if exhibit.rank is None else _finalists(exhibit.members[0][0], run),
+        },
+        "networks": [_network(record, share, run, data) for record, share in exhibit.members],
+        "training": {name: value for name, value in run.settings.model_dump().items() if name in _TRAINING},
+        "search": {
+            "rank": exhibit.rank,
+            "generations": run.generations,
+            "trained": run.evaluated,
+            "failed": run.failed,
+            "infeasible": run.infeasible,
+            "seconds": round(run.seconds, 1),
+            "budget": {name: value for name, value in run.budget.model_dump().items() if value is not None},
+            "settings": {name: value for name, value in run.settings.model_dump().items() if name not in _TRAINING},
+        },
+        "versions": {
+            "search": run.environment,
+            "export": {**environment_versions(), "backend": exported.interface.get("backend")},
+        },
+    }
+
+
+def _network(record: Record, share: float, run: RunReader, data: PreparedData) -> dict[str, Any]:
+    """A network and all that `evonas build` needs of it."""
+    space = space_from_json(run.space_json)
+    genome = space.genome_from_json(record.genome)
+    origin = None if record.origin is None else record.origin.kind
+    return {
+        "genome": dict(record.genome),
+        **network_facts(run.problem_json, space, genome),
+        "loss": run.settings.loss,
+        "seed": record.seed,
+        "rows": num_rows(data.splits[0].x_train),
+        "epochs": record.horizon,
+        "best_epoch": record.evaluation.best_epoch,
+        "starts_from": origin or ("transferred weights" if data.donor is not None else "the seed's weights"),
+        "digest": record.digest,
+        "share": share,
+        "scores": dict(record.evaluation.scores),
+        "drawing": describe(space, genome),
+    }
+
+
+def _flops(members: Sequence[tuple[Record, float]], run: RunReader) -> int | None:
+    """Of the networks, for one row; None for models of a user's own."""
+    space: Any = space_from_json(run.space_json)
+    if not hasattr(space, "architecture"):
+        return None
+    total = 0
+    for record, _ in members:
+        genome = space.genome_from_json(record.genome)
+        facts = network_facts(run.problem_json, space, genome)
+        total += count_flops(space.architecture(genome), facts["num_features"], facts["num_outputs"])
+    return total
+
+
+def _rows(data: PreparedData) -> dict[str, int]:
+    split = data.splits[0]
+    test = 0 if data.y_test is None else len(data.y_test)
+    return {"training": len(split.y_train), "validation": len(split.y_validation), "test": test}
+
+
+def _columns(preparation: Preparation) -> list[dict[str, Any]]:
+    """What each raw column is taken for, and what is done with its missing and unknown values."""
+    found: dict[str, dict[str, Any]] = {}
+    for step in preparation.steps:
+        column = found.setdefault(step.column, {"name": step.column, "role": _role(step), "features": 0})
+        column["features"] += len(step.names())
+        if isinstance(step, Categories):
+            column |= {"categories": len(step.categories), "other": step.other}
+        elif isinstance(step, Number) and step.part in ("number", "flag"):
+            column |= {"imputed": step.imputed, "indicator": step.indicator}
+            if step.part == "number":
+                column |= {"mean": step.mean, "std": step.std}
+        elif isinstance(step, Pieces):
+            column["knots"] = len(step.knots)
+        elif isinstance(step, Words):
+            column["words"] = len(step.words)
+    return list(found.values())
+
+
+def _role(step: Step) -> str:
+    if isinstance(step, (Categories, Words)):
+        return "categorical" if isinstance(step, Categories) else "text"
+    part = step.part if isinstance(step, Number) else "number"
+    return {"number": "numeric", "flag": "boolean", "present": "presence"}.get(part, "date")
+
+
+def _constant(task: str) -> str:
+    return "the training rows' mean" if task == "regression" else "the training rows' share of each class"
+
+
+def _baseline(data: PreparedData) -> dict[str, dict[str, float]]:
+    """Scores of a model that predicts the same for every row: the mean, or how frequent the classes are."""
+    problem, split = data.problem, data.splits[0]
+    outputs = np.zeros(problem.num_outputs)
+    if problem.task != "regression":
+        classes = np.asarray(split.y_train).reshape(-1).astype(np.intp)
+        counts = np.bincount(classes, minlength=len(problem.classes)) + 1e-9
+        outputs = np.log(counts[1:] / counts[:1]) if problem.task == "binary" else np.log(counts / counts.sum())
+
+    def scored(y: Any) -> dict[str, float]:
+        found = scores(problem, y, np.tile(outputs, (len(y), 1)))
+        return {name: found[name] for name in _MEASURES if name in found}
+
+    return {
+        "validation": scored(split.y_validation),
+        "test": {} if data.y_test is None else scored(data.y_test),
+    }
+
+
+def _finalists(record: Record, run: RunReader) -> list[dict[str, Any]]:
+    """The re-trainings of the network, if it is a finalist."""
+    return [
+        {
+            "search_score": finalist.search_score,
+            "retrained": len(finalist.retrainings),
+            "failed": finalist.failed,
+            "mean": finalist.mean,
+            "spread": finalist.spread,
+            "test_mean": finalist.test_mean,
+            "test_spread": finalist.test_spread,
+        }
+        for finalist in run.finalists
+        if finalist.record.digest == record.digest
+    ]

@@ -1,0 +1,233 @@
+"""A model card as Markdown, made of its JSON values alone. What a user has named is escaped."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from evonas.display.summaries import clock, shown
+from evonas.io.printable import printable
+
+__all__ = ["card_text", "escaped"]
+
+_TASKS = {"regression": "regression", "binary": "binary classification", "multiclass": "classification"}
+_MOST = 20
+
+
+def card_text(card: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+    sections = [_heading(card), _usage(card), _interface(card), _data(card), _scores(card), *_networks(card)]
+    sections += [_training(card), _limits(card), _versions(card)]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def escaped(text: Any) -> str:
+    """The text on one line, with no sign that Markdown or HTML would take for its own."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in str(text)).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|#~$!])", r"\\\1", line)
+
+
+def _heading(card: Mapping[str, Any]) -> str:
+    data, model = card["data"], card["model"]
+    classes = f" ({_listed(data['classes'])})" if data["classes"] else ""
+    columns = f" from {_count(len(data['columns']), 'column')}" if data["columns"] else ""
+    file = f" of {escaped(data['file'])}" if data["file"] else ""
+    return (
+        f"# Model card: {escaped(model['file'])}\n\n"
+        f"Predicts {_listed(data['targets'])}{columns}{file}: {_TASKS[data['task']]}{classes}. "
+        f"{_count(model['parameters'], 'parameter')}"
+        + (f", {model['flops']:,} floating-point operations a row" if model["flops"] else "")
+        + f". {_sentence(model['note'])}"
+    )
+
+
+def _usage(card: Mapping[str, Any]) -> str:
+    if not card["model"]["usage"]:
+        return ""
+    return f"## Use\n\nIn the folder of the file; the row is made up:\n\n{_fenced(card['model']['usage'], 'python')}"
+
+
+def _interface(card: Mapping[str, Any]) -> str:
+    rows = [("input", each) for each in card["model"]["inputs"]] + [
+        ("output", each) for each in card["model"]["outputs"]
+    ]
+    if not rows:
+        return ""
+    lines = [
+        (kind, escaped(each["name"]), escaped(each.get("column", "")), escaped(each["dtype"]), _shape(each["shape"]))
+        for kind, each in rows
+    ]
+    return "## Inputs and outputs\n\n" + _table(("", "name", "column", "type", "shape"), lines)
+
+
+def _data(card: Mapping[str, Any]) -> str:
+    data = card["data"]
+    rows = ", ".join(f"{count:,} {part}" for part, count in data["rows"].items())
+    folds = f", cross-validated in {data['folds']} folds" if data["folds"] else ""
+    lines = [f"Rows: {rows}{folds}. Fingerprint {_code(data['fingerprint'])}"]
+    lines[0] += f", SHA-256 of the file {_code(data['sha256'])}." if data["sha256"] else "."
+    if data["columns"]:
+        lines.append(
+            _table(
+                ("column", "role", "features", "missing values", "fitted on the training rows"),
+                [
+                    (escaped(each["name"]), each["role"], str(each["features"]), _missing(each), _fitted(each))
+                    for each in data["columns"]
+                ],
+            )
+        )
+    if data["notes"]:
+        lines.append("\n".join(f"- {escaped(note)}" for note in data["notes"]))
+    return "## Data\n\n" + "\n\n".join(lines)
+
+
+def _missing(column: Mapping[str, Any]) -> str:
+    if "imputed" in column:
+        return f"taken for {column['imputed']:g}" + (", and marked" if column["indicator"] else "")
+    return {"categorical": "a category, if there were any", "presence": "told from present ones"}.get(
+        column["role"], "count for nothing" if column["role"] == "text" else "taken for the median, and marked"
+    )
+
+
+def _fitted(column: Mapping[str, Any]) -> str:
+    if "categories" in column:
+        count = f"{column['categories']} {'category' if column['categories'] == 1 else 'categories'}"
+        return count + (" and the others together" if column["other"] else "")
+    parts = [f"mean {column['mean']:.6g}, standard deviation {column['std']:.6g}"] if "mean" in column else []
+    parts += [f"{column[name]} {name}" for name in ("knots", "words") if name in column]
+    return ", ".join(parts)
+
+
+def _scores(card: Mapping[str, Any]) -> str:
+    found, rows = card["scores"], []
+    given = {
+        "validation": found["validation"],
+        "test": found["test"],
+        f"validation, predicting {found['baseline']['predicts']}": found["baseline"]["validation"],
+        f"test, predicting {found['baseline']['predicts']}": found["baseline"]["test"],
+    }
+    names = sorted(
+        {name for scores in given.values() for name in scores}, key=lambda name: (name != found["objective"], name)
+    )
+    for part, scores in given.items():
+        if scores:
+            rows.append((escaped(part), *(shown(scores[name]) if name in scores else "" for name in names)))
+    objective = escaped(found["objective"])
+    lines = [f"Searched for the {'lowest' if found['direction'] == 'min' else 'highest'} {objective}."]
+    lines.append(_table(("", *map(escaped, names)), rows))
+    for each in found["finalists"]:
+        test = (
+            f", on the test rows {_spread(each['test_mean'], each['test_spread'])}"
+            if each["test_mean"] is not None
+            else ""
+        )
+        failed = f", {each['failed']} failed" if each["failed"] else ""
+        lines.append(
+            f"The search found this network with {objective} {shown(each['search_score'])}. Trained again "
+            f"from {_count(each['retrained'], 'other seed')}{failed}: {_spread(each['mean'], each['spread'])}{test}."
+        )
+    return "## Scores\n\n" + "\n\n".join(lines)
+
+
+def _spread(mean: float | None, spread: float | None) -> str:
+    return shown(mean) + ("" if spread is None else f" ± {spread:.2g}")
+
+
+def _networks(card: Mapping[str, Any]) -> Iterable[str]:
+    several = len(card["networks"]) > 1
+    for number, each in enumerate(card["networks"], start=1):
+        title = f"## Network {number}, share {each['share']:.0%}" if several else "## Network"
+        start = escaped(each["starts_from"])
+        how = f"Trained from seed {each['seed']} ({start}), at its best after epoch {each['best_epoch']}."
+        parts = [title, _fenced(each["drawing"], ""), how]
+        if not several:
+            file = f"{card['model']['file']}.card.json"
+            parts.append(f"`evonas build` makes it anew, untrained, of {escaped(file)} or of its genome:")
+        yield "\n\n".join([*parts, _fenced(json.dumps(each["genome"], ensure_ascii=False), "json")])
+
+
+def _training(card: Mapping[str, Any]) -> str:
+    search = card["search"]
+    infeasible = f", {search['infeasible']:,} over the limits" if search["infeasible"] else ""
+    rank = f"this one is of rank {search['rank']}" if search["rank"] else "this one joins several"
+    lines = [
+        f"{_count(search['trained'], 'network')} trained ({search['failed']:,} failed{infeasible}) in "
+        f"{_count(search['generations'], 'generation')} and {clock(search['seconds'])}; {rank}.",
+        _settings("Training", card["training"]),
+        _settings("Search", search["settings"]),
+        _settings("Budget", search["budget"]),
+    ]
+    return "## Training and search\n\n" + "\n\n".join(lines)
+
+
+def _settings(title: str, values: Mapping[str, Any]) -> str:
+    given = {name: value for name, value in values.items() if value is not None}
+    return f"{title}: " + ", ".join(f"{escaped(name)} {escaped(value)}" for name, value in given.items()) + "."
+
+
+def _limits(card: Mapping[str, Any]) -> str:
+    data, search = card["data"], card["search"]
+    rows = data["rows"]
+    trained = rows["training"] + (rows["validation"] if card["model"]["retrained"] or data["folds"] else 0)
+    file = f" of {escaped(data['file'])}" if data["file"] else ""
+    lines = [f"Made to predict {_listed(data['targets'])} of rows like the {trained:,}{file} that it was trained on."]
+    if not card["model"]["retrained"]:
+        lines.append(
+            f"The {rows['validation']:,} validation rows chose the network among {search['trained']:,} and the epoch: "
+            "its scores on them are too good by what that choice gained."
+        )
+    if rows["test"]:
+        lines.append(f"The {rows['test']:,} test rows had no part in the search.")
+    else:
+        lines.append("There are no scores on rows that had no part in the search.")
+    if any(column["role"] == "categorical" for column in data["columns"]):
+        lines.append("A category that training did not see counts as a rare one, or as none.")
+    lines.append("Numbers are computed in float32.")
+    lines.append("Not examined: groups of rows by themselves, causes, and rows that are gathered later or elsewhere.")
+    return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _versions(card: Mapping[str, Any]) -> str:
+    rows = [
+        (escaped(name), escaped(card["versions"]["search"].get(name, "")), escaped(version))
+        for name, version in card["versions"]["export"].items()
+    ]
+    return "## Versions\n\n" + _table(("", "search", "export"), rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _fenced(text: str, language: str) -> str:
+    """A block of code whose fence is longer than any in it."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    lines = "\n".join(map(printable, text.rstrip().split("\n")))
+    return f"{fence}{language}\n{lines}\n{fence}"
+
+
+def _code(text: Any) -> str:
+    """A word as code; whatever is none, as text."""
+    return f"`{text}`" if re.fullmatch(r"[\w .:-]+", str(text)) else escaped(text)
+
+
+def _shape(sizes: Sequence[int | None]) -> str:
+    return "(" + ", ".join("n" if size is None else str(size) for size in sizes) + ")"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(map(escaped, names[:_MOST])) + more
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _sentence(text: str) -> str:
+    return escaped(text[:1].upper() + text[1:]) + "."

@@ -1,0 +1,266 @@
+"""From a run directory to Keras models, made in the worker process. Imports no Keras."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from evonas.data.prepared import PreparedData
+from evonas.execution.launch import worker_for
+from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.runs.records import Record
+from evonas.user_model import Build, check_build
+from genomes.encodings import blueprint, space_from_json
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+
+if TYPE_CHECKING:
+    from evonas.evolution.deadline import Timetable
+    from evonas.execution import WorkerEvaluator
+    from evonas.tasks.export import Exported
+
+__all__ = ["Exporter", "check_export", "export", "export_ensemble"]
+
+#: Seconds before the end of a run's time at which its exporter starts at the latest: Keras takes long if others work.
+_AHEAD_SECONDS = 45.0
+#: Seconds of an export over those until its process was ready, those while that is not known, and the most of a run's
+#: time that is left for it.
+_EXPORT_FACTOR, _EXPORT_GUESS, _EXPORT_SHARE = 0.6, 3.0, 0.15
+
+
+def check_export(path: Path, format: str | None = None, *, card: bool = True) -> str:
+    """The format in which a network will be written to the path.
+
+    Raises:
+        InputError: it cannot be written there, or its model card beside it.
+    """
+    from evonas.deploy.card import check_card_paths
+    from evonas.tasks.export import format_of
+
+    chosen = format_of(path, format)
+    if card:
+        check_card_paths(path)
+    return chosen
+
+
+def export(
+    run_dir: str | Path,
+    path: str | Path,
+    rank: int = 1,
+    *,
+    retrain: bool = False,
+    build: Any = None,
+    format: str | None = None,
+    card: bool = True,
+    worker: WorkerEvaluator | None = None,
+) -> Exported:
+    """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens, or in other formats.
+
+    The file's model is opened and scored before it is put in place: it has the recorded validation scores.
+
+    Args:
+        run_dir: the run directory, also of a search that is running.
+        path: of the file to write, with its format's ending; replaced if it is there, whole or not at all. A SavedModel
+            is a new folder.
+        rank: 1 for the best network of the run, 2 for the next, and so on. Finalists lead, by their mean re-score, with
+            the weights of their median re-training (`RunReader.ranked`).
+        retrain: train anew on training and validation rows together, for as many epochs as the best one had; else the
+            model has the very weights that were scored.
+        build: the function of the run, if it trains models of your own.
+        format: "keras", "savedmodel", "onnx" or "tflite"; as the path's ending says unless given. All but
+            the first are compared with the Keras model on 100 rows.
+        card: whether to write a model card beside it, as `FILE.card.json` and `FILE.card.md`; see
+            `evonas.deploy.card`. Cards that are there are replaced.
+        worker: what does it; a process of its own unless given.
+
+    Returns:
+        the path, the model's scores on the validation and the test split, and a note on where its weights come from.
+
+    Raises:
+        InputError: no such rank, the weights were not kept, or the path cannot be written.
+    """
+    from evonas.tasks.export import ExportTask
+
+    chosen = check_export(Path(path), format, card=card)
+    with RunReader(run_dir) as run:
+        record, finalists = run.ranked(rank), run.finalists
+        own = None if build is None else Build.of(build)
+        check_build(own, run.source.get("build"), run.directory)
+        space = space_from_json(run.space_json)
+        task = ExportTask(
+            architecture=blueprint(space, space.genome_from_json(record.genome)),
+            path=Path(path).absolute(),
+            weights=None if retrain else run.weights(record),
+            scores=record.evaluation.scores,
+            retrain=retrain,
+            seed=record.seed,
+            epochs=record.horizon,
+            best_epoch=run.epochs_behind(record) if retrain else record.evaluation.best_epoch,
+            format=chosen,
+        )
+        made = nullcontext(worker) if worker else worker_for(space, run.directory / DATA_NAME, run.settings, own)
+        with made as exporting:
+            exported = exporting.export(task)
+        if not retrain and rank <= len(finalists) and finalists[rank - 1].scores:
+            _, semicolon, more = exported.note.partition(";")
+            note = f"weights of the median of {len(finalists[rank - 1].scores)} re-trainings"
+            exported = replace(exported, note=note + semicolon + more)
+        return _with_card(exported, run, [(record, 1.0)], rank) if card else exported
+
+
+class Exporter:
+    """A process that loads Keras in the background, so that the end of a run does not wait for it.
+
+    Starts when it is told to, and shortly before the run's time is over.
+    """
+
+    def __init__(
+        self,
+        run: RunReader,
+        space: SearchSpace,
+        build: Build | None,
+        timetable: Timetable,
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            run: whose best network is to be written.
+            space: that its genomes are from.
+            build: of models of one's own.
+            timetable: of the session; is told how long an export will take.
+            is_stopped: whether a stop was asked for.
+        """
+        self._directory, self._settings, self._space, self._build = run.directory, run.settings, space, build
+        self._timetable, self._is_stopped = timetable, is_stopped
+        self._starting = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._started = math.inf
+        self.worker: WorkerEvaluator | None = None
+
+    def __enter__(self) -> Self:
+        timetable = self._timetable
+        if timetable.bound < math.inf:
+            timetable.ending = self.expected_seconds
+            self._timer = threading.Timer(max(0.0, timetable.left - _AHEAD_SECONDS), self._start_if_possible)
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Ends the process."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+        if self.worker is not None:
+            self.worker.kill()  # it has nothing to put away, and its libraries would take their time
+
+    def start(self) -> None:
+        """Starts the process, unless it was started. Does not wait for it."""
+        from evonas.execution.evaluator import warmed_process
+
+        with self._starting:
+            if self.worker is None:
+                process = warmed_process("single", self._build is not None)
+                data = self._directory / DATA_NAME
+                worker = worker_for(self._space, data, self._settings, self._build, process)
+                worker.abandon_when(self._gives_up)
+                worker.start()
+                self._started, self.worker = monotonic(), worker
+
+    def _start_if_possible(self) -> None:
+        with suppress(OSError):  # tried again, and said, when it is needed
+            self.start()
+
+    def _gives_up(self) -> bool:
+        """Whether an export is not to be waited for. One whose process is not ready in time will not be in time."""
+        timetable = self._timetable
+        late = timetable.left <= 0 and self.worker is not None and not self.worker.is_ready
+        return self._is_stopped() or timetable.is_over or late
+
+    def expected_seconds(self) -> float:
+        """Seconds that an export will take."""
+        known = None if self.worker is None else self.worker.start_seconds
+        if known is None:
+            seconds = max(_EXPORT_GUESS, _EXPORT_FACTOR * (monotonic() - self._started))
+        else:
+            seconds = _EXPORT_FACTOR * known
+        return min(seconds, _EXPORT_SHARE * self._timetable.bound)
+
+
+def _with_card(
+    exported: Exported, run: RunReader, members: Sequence[tuple[Record, float]], rank: int | None
+) -> Exported:
+    from evonas.deploy.card import Exhibit, write_card
+
+    data = PreparedData.load(run.directory / DATA_NAME)
+    try:
+        return replace(exported, card=write_card(Exhibit(exported, tuple(members), rank), run, data))
+    except OSError as error:
+        raise InputError(
+            f"{exported.path} is written, but its model card cannot be ({error.strerror}): make room, or leave it out"
+        ) from None
+
+
+def export_ensemble(run_dir: str | Path, path: str | Path, size: int, *, card: bool = True) -> Exported:
+    """Writes the best networks of a run, or some of them, as one `.keras` file that predicts their mean.
+
+    They are chosen greedily by the mean prediction on the validation split, from those whose weights were kept
+    (`Settings.keep`) and the finalists' re-trainings; one may count several times.
+
+    Args:
+        run_dir: the run directory, also of a search that is running.
+        path: of the file to write, ending in `.keras`; replaced if it is there, whole or not at all.
+        size: the most networks to take, 1 to 100.
+        card: as in `export`.
+
+    Raises:
+        InputError: there are no weights, the run is of models of your own, or the path cannot be written.
+
+    References:
+        Caruana et al., "Ensemble selection from libraries of models", ICML 2004.
+    """
+    from evonas.tasks.export import EnsembleTask
+
+    check_export(Path(path), "keras", card=card)
+    if not 1 <= size <= 100:
+        raise InputError(f"ensemble must be of at least 1 and at most 100 networks, not {size}: 8 is a good size")
+    with RunReader(run_dir) as run:
+        space = space_from_json(run.space_json)
+        if run.source.get("build"):
+            raise InputError(
+                f"an ensemble must be of networks that evonas builds, but those of {run_dir} are of a function of your "
+                "own: export them one by one, with --rank"
+            )
+        held = [(record, record.weights) for record in run.best(run.settings.keep)]
+        for finalist in run.finalists:
+            for each in finalist.retrainings:
+                trained = replace(finalist.record, seed=each.seed, evaluation=each.evaluation, origin=None)
+                held.append((trained, each.weights))
+        records = {name: record for record, name in held if name}
+        networks = [
+            (blueprint(space, space.genome_from_json(record.genome)), run.weights_named(name))
+            for name, record in records.items()
+        ]
+        if not networks:
+            raise InputError(
+                f"an ensemble must be of networks whose weights were kept, but {run_dir} has none: search on, or "
+                "export one with --retrain"
+            )
+        task = EnsembleTask(tuple(networks), size, run.objective, Path(path).absolute())
+        with worker_for(space, run.directory / DATA_NAME, run.settings) as worker:
+            exported = worker.export(task)
+        chosen = [(list(records.values())[place], share) for place, share in exported.members]
+        return _with_card(exported, run, chosen, None) if card else exported

@@ -1,0 +1,161 @@
+"""`build`: from a genome alone to its network, untrained and compiled as the search trained it. Imports Keras late."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evonas.io.marked_files import check_place, marked_archive, publish
+from evonas.runs.genome_files import read_described
+from genomes.encodings import blueprint, read_space
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+
+__all__ = ["Rebuilt", "build", "rebuilt"]
+
+_TASKS = ("regression", "binary", "multiclass")
+_LOSSES = ("auto", "mse", "mae", "huber")
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A network that is made anew.
+
+    Attributes:
+        model: the `keras.Model`, from encoded features `(num_samples, num_features)` to standardised predictions or
+            logits, `(num_samples, num_outputs)`.
+        seed: of its weights.
+        parameters: trainable ones.
+        drawing: the network and how it is trained, as text.
+        note: what of the training Keras alone cannot do, for a person; empty when there is nothing.
+    """
+
+    model: Any
+    seed: int
+    parameters: int
+    drawing: str
+    note: str
+
+
+def build(genome: Any, path: str | Path | None = None, **options: Any) -> Any:
+    """The network of a genome, untrained: its layers, the initial weights of a seed, its optimizer and its loss.
+
+    It takes encoded features, as `result.prepare` gives them, and is trained on standardised targets, or on the numbers
+    of classes: what a search trains. An exported model has layers more, around it.
+
+    Args:
+        genome: a genome, its JSON values, or the path of a file that holds one: a genome as JSON, a model card,
+            `status --json`, a population or a run directory, whose best network is taken.
+        path: of a `.keras` file to write; None writes none.
+        **options: as for `rebuilt`.
+
+    Returns:
+        a compiled `keras.Model`.
+
+    Raises:
+        InputError: what is given is no genome, or does not tell all that is needed; says what to give.
+    """
+    return rebuilt(genome, path, **options).model
+
+
+def rebuilt(
+    genome: Any,
+    path: str | Path | None = None,
+    *,
+    features: int | None = None,
+    outputs: int | None = None,
+    task: str | None = None,
+    seed: int | None = None,
+    rows: int | None = None,
+    epochs: int | None = None,
+    loss: str | None = None,
+    space: SearchSpace | str | Path | None = None,
+) -> Rebuilt:
+    """As `build`, with what is to be said of it.
+
+    Args:
+        genome, path: as for `build`.
+        features, outputs, task: width of input and output, and "regression", "binary" or "multiclass"; model cards,
+            `status --json` and run directories tell them.
+        seed: of the initial weights; the one that the search trained from, where that is told, else 0.
+        rows, epochs: training rows and epochs, which a learning-rate schedule spans; told by model cards.
+        loss: of a regression: "auto" (mse), "mse", "mae" or "huber".
+        space: that the genome must be of, or the path of its TOML file; any when None.
+    """
+    if path is not None and (Path(path).suffix != ".keras" or not Path(path).absolute().parent.is_dir()):
+        raise InputError(f"path must end in .keras and be in an existing folder, not {path}: write model.keras")
+    if path is not None:
+        check_place(Path(path))
+    home = read_space(space) if isinstance(space, (str, Path)) else space
+    home, genome, told = read_described(genome, home)
+    if not hasattr(home, "architecture"):
+        raise InputError(
+            "genome must be of a network of layers, not of a function of your own: call that with these genes instead"
+        )
+    given = {"num_features": features, "num_outputs": outputs, "task": task, "rows": rows, "epochs": epochs}
+    given |= {"seed": seed, "loss": loss}
+    facts = {**told, **{name: value for name, value in given.items() if value is not None}}
+    width, count, kind = _size(facts, "num_features", "--features"), _outputs(facts), _task(facts)
+    chosen, how = facts.get("seed", 0), facts.get("loss", "auto")
+    if how not in _LOSSES:
+        raise InputError(f"loss must be one of {', '.join(_LOSSES)}, not {how!r}: choose one")
+    architecture = blueprint(home, genome)
+    _check_schedule(architecture["training"], facts)
+
+    from evonas.training.export.rebuild import untrained
+    from genomes.architecture.cost import count_parameters
+    from genomes.architecture.graph import draw, graph_from_json
+
+    graph = graph_from_json(architecture)
+    model, note = untrained(graph, width, count, kind, how, int(chosen), facts.get("rows"), facts.get("epochs"))
+    if path is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            draft = Path(folder) / "model.keras"
+            model.save(draft)
+            try:
+                publish(Path(path), marked_archive(draft.read_bytes()))
+            except OSError as error:
+                raise InputError(
+                    f"path must be writable, but {path} is not ({error.strerror}): choose another"
+                ) from None
+    return Rebuilt(model, int(chosen), count_parameters(graph, width, count), draw(graph), note)
+
+
+def _size(facts: Mapping[str, Any], name: str, option: str) -> int:
+    if name not in facts:
+        raise InputError(
+            f"the number of {name.removeprefix('num_')} must be known to build a network, and a genome alone does not "
+            f"tell it: give {option} N, or build from a model card (FILE.card.json) or a run directory"
+        )
+    value = facts[name]
+    if type(value) is not int or not 0 < value <= 1 << 20:
+        raise InputError(f"{name.removeprefix('num_')} must be a whole number from 1 to 1048576, not {value!r:.40}")
+    return value
+
+
+def _outputs(facts: Mapping[str, Any]) -> int:
+    count = _size(facts, "num_outputs", "--outputs")
+    if facts.get("task") == "binary" and count != 1:
+        raise InputError(f"outputs must be 1 for a binary task, not {count}: it gives the second class's logit")
+    return count
+
+
+def _task(facts: Mapping[str, Any]) -> str:
+    task = facts.get("task")
+    if task not in _TASKS:
+        what = "is not told by a genome alone" if task is None else f"must not be {task!r:.40}"
+        raise InputError(f"the task must be one of {', '.join(_TASKS)}, and {what}: give --task")
+    return str(task)
+
+
+def _check_schedule(training: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    if training["schedule"] == "constant" and not training["warmup"]:
+        return
+    for name in ("rows", "epochs"):
+        if name not in facts:
+            schedule = f"{training['schedule']} learning rate" + (" with warm-up" if training["warmup"] else "")
+            raise InputError(f"{name} must be known for a {schedule}, which spans the training: give --{name} N")
+        _size(facts, name, f"--{name}")

@@ -1,0 +1,85 @@
+"""How an exported model is loaded and asked, as Python that runs as it is written. Imports no Keras."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from evonas.data.cells import date_texts
+from evonas.data.encoding.bag_of_words import Words
+from evonas.data.encoding.codes import DATE_FIELDS, DATE_PATTERN, is_date, words_of
+from evonas.data.encoding.preprocessor import Number, Preparation
+from evonas.data.prepared import PreparedData
+from evonas.tasks.export import Exported
+
+__all__ = ["usage_of"]
+
+_LOAD = {
+    "keras": "import keras\nimport numpy as np\n\nmodel = keras.models.load_model({path})\n{rows}"
+    "print(model.predict(rows))\n",
+    "savedmodel": "import numpy as np\nimport tensorflow as tf\n\nmodel = tf.saved_model.load({path})\n{rows}"
+    "print(model.serve({tensors}))\n",
+    "tflite": "import numpy as np\nimport tensorflow as tf\n\n"
+    "runner = tf.lite.Interpreter(model_path={path}).get_signature_runner()\n{rows}print(runner(**rows))\n",
+    "onnx": "import numpy as np\nimport onnxruntime\n\nsession = onnxruntime.InferenceSession({path})\n{rows}"
+    "print(session.run(None, rows))\n",
+}
+_TYPES = {"string": "object"}
+
+
+def usage_of(exported: Exported, data: PreparedData) -> str:
+    """Code that loads the file from its own folder, and predicts one row: what is imputed, and the first category."""
+    inputs = exported.interface.get("inputs", ())
+    if not inputs:
+        return ""
+    examples = {} if data.preparation is None else _examples(data.preparation)
+    named = len(inputs) > 1 or "column" in inputs[0] or exported.format in ("onnx", "tflite")
+    flat = exported.format == "keras"  # which takes text in no other shape
+    lines = [f"    {each['name']!r}: {_array(each, examples, flat)},{_remark(each, examples)}" for each in inputs]
+    rows = "\n".join(["rows = {", *lines, "}", ""])
+    if not named:
+        rows = f"rows = {_array(inputs[0], examples, flat)}\n"
+    tensors = "{name: tf.constant(column) for name, column in rows.items()}" if named else "tf.constant(rows)"
+    return _LOAD[exported.format].format(path=repr(exported.path.name), rows=rows, tensors=tensors)
+
+
+def _array(given: Mapping[str, Any], examples: Mapping[str, tuple[str, list[int] | float]], flat: bool) -> str:
+    """One row of an input; `flat` where a column is `(num_samples,)`, not `(num_samples, 1)`."""
+    kind = _TYPES.get(given["dtype"], given["dtype"])
+    if given.get("column") not in examples:
+        return f'np.zeros({(1, *(size or 1 for size in given["shape"][1:]))}, "{kind}")'
+    text, number = examples[given["column"]]
+    value = repr(text) if given["dtype"] == "string" else repr(number).strip("[]")
+    cells = f"[{value}]" if flat else f"[[{value}]]"
+    return f'np.array({cells}, "{kind}")'
+
+
+def _remark(given: Mapping[str, Any], examples: Mapping[str, tuple[str, list[int] | float]]) -> str:
+    """What the codes of a text stand for."""
+    coded = given["dtype"] == "int32" and given.get("column") in examples
+    return f"  # {examples[given['column']][0]!r}" if coded else ""
+
+
+def _examples(preparation: Preparation) -> dict[str, tuple[str, list[int] | float]]:
+    """Column -> a cell of it as text and as a number, or as its codes."""
+    found: dict[str, tuple[str, list[int] | float]] = {}
+    for step in preparation.steps:
+        if step.column in found:
+            continue
+        if step.form == "number":
+            value = step.imputed if isinstance(step, Number) else 0.0
+            found[step.column] = (str(value), value)
+        elif isinstance(step, Words):
+            found[step.column] = (step.words[0], [1] + [0] * (len(step.words) - 1))
+        elif isinstance(step, Number) and is_date(step):
+            (text,) = date_texts(np.floor(np.array([step.imputed * 86400.0])))
+            match = re.match(DATE_PATTERN, text)
+            found[step.column] = (text, [int(part) for part in match.groups("0")] if match else [0] * len(DATE_FIELDS))
+        else:
+            words = [word for word in words_of(step) if word] or ["x"]
+            known = words_of(step)
+            found[step.column] = (words[0], known.index(words[0]) + 1 if words[0] in known else 0)
+    return found

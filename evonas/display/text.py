@@ -1,0 +1,200 @@
+"""`Display`, what a command tells it, and the displays that write lines: `Plain`, `Events`, `Several`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import MappingProxyType
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from evonas.config import Budget
+from evonas.display import summaries
+from evonas.display.progress_rate import Pace
+from evonas.evolution.loop import Generation, Progress
+from evonas.io.console import say_lines
+from evonas.objective import Objective
+from evonas.runs.reader import RunReader
+
+if TYPE_CHECKING:
+    from evonas.tasks.export import Exported
+
+__all__ = ["Display", "Events", "Plain", "Several"]
+
+_NONE: Mapping[str, float] = MappingProxyType({})
+
+
+class Display(Protocol):
+    """Is told what happens: `start`, (`part` ..., `generation`) ..., `finalists` ..., `pause`, `finish`."""
+
+    def start(self, run: RunReader, budget: Budget) -> None:
+        """The run exists; nothing has been trained in this session."""
+
+    def part(self, progress: Progress) -> None:
+        """Something was committed."""
+
+    def generation(self, generation: Generation) -> None:
+        """A generation is complete."""
+
+    def finalists(self, done: int, planned: int) -> None:
+        """The best networks are trained again; told before the first re-training and after each commit."""
+
+    def pause(self) -> None:
+        """The search has ended, in whatever way: other output may follow. May come without a start, and twice."""
+
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
+        """The run's outcome; the best network as a file, if one was written, and its scores on the test split."""
+
+
+class Plain:
+    """Lines of text; with `quiet`, the result only."""
+
+    def __init__(self, stream: IO[str], quiet: bool = False) -> None:
+        self._stream, self._quiet = stream, quiet
+        self._pace: Pace | None = None
+        self._told = False
+        self._objective = Objective("score", "min")
+        self._budget = Budget()
+
+    def start(self, run: RunReader, budget: Budget) -> None:
+        self._objective, self._budget = run.objective, budget
+        self._pace = Pace(budget, run.objective, run.generations, run.evaluated, run.seconds)
+        if not self._quiet:
+            self._print([*summaries.start_lines(run, budget), ""])
+
+    def part(self, progress: Progress) -> None:
+        if self._pace is not None:
+            self._pace.part(progress)
+
+    def generation(self, generation: Generation) -> None:
+        if not self._quiet and self._pace is not None:
+            self._print([self._generation_line(generation, self._pace)])
+
+    def finalists(self, done: int, planned: int) -> None:
+        if not self._quiet and not self._told:
+            self._print([f"Finalists: training the best networks again, {planned - done} times in all"])
+        self._told = True
+
+    def pause(self) -> None:
+        pass
+
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
+        lines = [] if self._quiet else [""]
+        lines += summaries.summary_lines(run)
+        if exported is not None:
+            lines += summaries.exported_lines(exported, run.objective.name)
+        elif test_scores:
+            lines.append(summaries.test_line(test_scores, run.objective.name))
+        elif run.source.get("build") and summaries.is_late(run):
+            lines.append("Model: not written, since the time was over before; see Export")
+        self._print([*lines, *summaries.next_lines(run)])
+
+    def _generation_line(self, generation: Generation, pace: Pace) -> str:
+        of = f"/{self._budget.generations}" if self._budget.generations else ""
+        failed = sum(evaluation.status != "ok" for evaluation in generation.evaluations)
+        best = summaries.score_of(generation.best, self._objective.name)
+        parts = [
+            f"generation {generation.number + 1}{of}: {generation.trained} trained"
+            + (f" ({failed} failed)" if failed else ""),
+            f"best {self._objective.name} {summaries.shown(best)}",
+            f"median {summaries.shown(pace.median if generation.trained else None)}",
+            f"{pace.per_second:.2g} a second",
+            summaries.clock(generation.seconds),
+        ]
+        left = pace.seconds_left(generation.seconds)
+        return ", ".join(parts) + (f", {summaries.clock(left)} left" if left else "")
+
+    def _print(self, lines: Sequence[str]) -> None:
+        # Nobody may listen any more: a search goes on for that which it was started for.
+        say_lines(*lines, stream=self._stream)
+
+
+class Events:
+    """One JSON object a line, see `evonas.display`."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._pace: Pace | None = None
+        self._objective = ""
+
+    def start(self, run: RunReader, budget: Budget) -> None:
+        self._objective = run.objective.name
+        self._pace = Pace(budget, run.objective, run.generations, run.evaluated, run.seconds)
+        self._write("start", summaries.start_values(run, budget))
+
+    def part(self, progress: Progress) -> None:
+        assert self._pace is not None, "a display is started first"
+        self._pace.part(progress)
+        values = {
+            "generation": progress.generation + 1,
+            "trained": progress.trained,
+            "planned": progress.planned,
+            "evaluated": progress.evaluated,
+            "failed": progress.failed,
+            "best": summaries.score_of(progress.best, self._objective),
+            "seconds": progress.seconds,
+            "seconds_left": self._pace.seconds_left(progress.seconds),
+        }
+        self._write("progress", values)
+
+    def generation(self, generation: Generation) -> None:
+        assert self._pace is not None, "a display is started first"
+        values = {
+            "generation": generation.number + 1,
+            "trained": generation.trained,
+            "failed": sum(evaluation.status != "ok" for evaluation in generation.evaluations),
+            "best": summaries.score_of(generation.best, self._objective),
+            "median": self._pace.median if generation.trained else None,
+            "seconds": generation.seconds,
+        }
+        self._write("generation", values)
+
+    def finalists(self, done: int, planned: int) -> None:
+        self._write("finalists", {"done": done, "planned": planned})
+
+    def pause(self) -> None:
+        pass
+
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
+        found = summaries.exported_values(exported)
+        if exported is None and test_scores:
+            found |= {"validation_scores": dict(run.ranked(1).evaluation.scores), "test_scores": dict(test_scores)}
+        self._write("finish", summaries.summary_values(run) | found)
+
+    def _write(self, event: str, values: dict[str, Any]) -> None:
+        # JSON has no NaN and no infinity.
+        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+        with suppress(OSError, ValueError):  # nobody listens any more
+            print(json.dumps({"event": event, **finite}), file=self._stream, flush=True)
+
+
+class Several:
+    """Tells several displays the same."""
+
+    def __init__(self, displays: Sequence[Display]) -> None:
+        self._displays = displays
+
+    def start(self, run: RunReader, budget: Budget) -> None:
+        for display in self._displays:
+            display.start(run, budget)
+
+    def part(self, progress: Progress) -> None:
+        for display in self._displays:
+            display.part(progress)
+
+    def generation(self, generation: Generation) -> None:
+        for display in self._displays:
+            display.generation(generation)
+
+    def finalists(self, done: int, planned: int) -> None:
+        for display in self._displays:
+            display.finalists(done, planned)
+
+    def pause(self) -> None:
+        for display in self._displays:
+            display.pause()
+
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
+        for display in self._displays:
+            display.finish(run, exported, test_scores)

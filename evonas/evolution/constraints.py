@@ -1,0 +1,94 @@
+"""What a network costs, and the limits on it: known before training, from the architecture graph. Imports no Keras.
+
+=================  ==================================================================================================
+measure            is
+=================  ==================================================================================================
+`parameters`       trainable parameters
+`flops`            floating-point operations of one row's forward pass, in matrix products and biases
+`memory_bytes`     float32 bytes of all weights (moving averages too) and of one row's activations
+`latency_ms`       milliseconds of one row's forward pass, measured by the worker (`evonas.training.latency`)
+=================  ==================================================================================================
+
+The parameters of models of a user's own are counted by the worker when they are built; their FLOPs are not known.
+
+A network beyond a limit is not trained: its evaluation is INFEASIBLE and has the score "violation", the sum of the
+relative excesses. It costs no evaluation of the budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evonas.config import Settings
+from evonas.data.prepared import columns_seen
+from evonas.evaluation import Candidate, Evaluation
+from evonas.metrics.cost import measured_before, over_limit
+from evonas.objective import MEASURES
+from genomes.architecture.graph import numbers_of
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+
+__all__ = ["Screen"]
+
+#: Measures that come with an evaluation; all others are known from the graph.
+_EVALUATED = ("latency_ms", "parameters")
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a run has to know of a network before it is trained.
+
+    Attributes:
+        space: that the genomes are from.
+        limits: measure -> the most that is allowed.
+        wanted: measures that are objectives.
+        columns: `numbers` of a network -> features that it sees.
+        num_outputs: of the problem.
+    """
+
+    space: Any
+    limits: Mapping[str, float]
+    wanted: tuple[str, ...]
+    columns: Callable[[str], int]
+    num_outputs: int
+
+    @classmethod
+    def of(cls, settings: Settings, space: SearchSpace, problem: Mapping[str, Any]) -> Screen:
+        """The screen of a run's settings.
+
+        Raises:
+            InputError: limits or measures are asked for of networks whose space gives no architecture.
+        """
+        given = {"parameters": settings.max_parameters, "flops": settings.max_flops}
+        limits = {name: float(limit) for name, limit in given.items() if limit is not None}
+        wanted = tuple(name for name in settings.objectives or () if name in MEASURES and name not in _EVALUATED)
+        if problem and not hasattr(space, "architecture"):
+            limits.pop("parameters", None)  # counted by the worker, when a model is built
+        if (limits or wanted) and not hasattr(space, "architecture"):
+            raise InputError(
+                f"{' and '.join([*limits, *wanted])} must be known before training, but {type(space).__name__} gives "
+                "no architecture: leave these limits and objectives out"
+            )
+        views, width = tuple(problem.get("views", ())), int(problem.get("num_features", 0))
+
+        def columns(numbers: str) -> int:
+            return len(columns_seen(views, width, numbers))
+
+        return cls(space, limits, wanted, columns, int(problem.get("num_outputs", 0)))
+
+    def measures(self, candidate: Candidate) -> dict[str, float]:
+        """The measures that are objectives and not known from the evaluation."""
+        return self._measured(candidate, self.wanted)
+
+    def rejected(self, candidate: Candidate) -> Evaluation | None:
+        """The evaluation of a candidate that need not be trained; None when it has to be."""
+        return over_limit(self._measured(candidate, tuple(self.limits)), self.limits)
+
+    def _measured(self, candidate: Candidate, names: tuple[str, ...]) -> dict[str, float]:
+        if not names:
+            return {}
+        graph = self.space.architecture(candidate.genome)
+        measured = measured_before(graph, self.columns(numbers_of(graph)), self.num_outputs)
+        return {name: measured[name] for name in names}

@@ -1,0 +1,174 @@
+"""The end of a search: its best networks are trained again from scratch, from other seeds, and tested.
+
+Members of one batch, committed as they come, so that a run that is killed in the midst of it goes on where it was.
+Where the time is too short for all, as many are trained as fit: each network once, the best first, then each again.
+Imports no Keras.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
+
+from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Weights
+from evonas.evolution.deadline import RETRAINING_FACTOR, Timetable, abandon_when, makespan
+from evonas.interruption import Abandoned, Interruption
+from evonas.runs.finalists import Retraining, retraining_seeds
+from evonas.runs.store import RunStore
+from genomes.space import SearchSpace
+
+__all__ = ["OnRetraining", "Tester", "retrain_finalists"]
+
+#: Called with the re-trainings that are done and those that there are to be.
+OnRetraining = Callable[[int, int], None]
+
+_TOO_LATE = Evaluation(Status.STOPPED, reason="the time was over before it was done")
+
+
+@runtime_checkable
+class Tester(Protocol):
+    """An evaluator that can score given weights on the test split, too."""
+
+    def test(self, genome: Any, weights: Weights) -> dict[str, float]:
+        """Scores on the test split; empty when there is none."""
+        ...
+
+
+def retrain_finalists(
+    store: RunStore,
+    evaluator: Evaluator,
+    space: SearchSpace,
+    top: int,
+    seeds: int,
+    *,
+    interruption: Interruption | None = None,
+    on_part: OnRetraining | None = None,
+    timetable: Timetable | None = None,
+) -> bool:
+    """Trains the best networks of a run again and commits what comes of it; what is committed is not trained again.
+
+    Args:
+        store: open, of this run.
+        evaluator: not closed here. One that is no `Tester` leaves the finalists without test scores.
+        space: that the genomes are from.
+        top: networks, >= 1; fewer where fewer have a score.
+        seeds: re-trainings of each, >= 1.
+        interruption: asks for a stop.
+        on_part: called after every commit.
+        timetable: of the session; no bound on the time unless given.
+
+    Returns:
+        whether all is done that the time allows; False when a stop was asked for.
+    """
+    interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
+    store.finals.ask(store.evaluated, top, seeds)
+    # As after the last generation, however often this is begun: the same plan, hence the same bits.
+    evaluator.restore(store.evaluator_state)
+    abandon_when(evaluator, lambda: interruption.requested or timetable.finals_are_over)
+    candidates = _candidates(store, space, top, seeds)
+    done = frozenset(place for place, each in enumerate(candidates) if _retraining(store, each) is not None)
+    fitting = _fitting(candidates, done, timetable)
+    if on_part is not None:
+        on_part(len(done), len(done | fitting))
+    left = _train(store, evaluator, candidates, fitting, interruption, timetable, on_part)
+    if left and interruption.requested:
+        return False
+    if late := sorted(left | (frozenset(range(len(candidates))) - fitting - done)):
+        store.finals.commit([(candidates[place], _TOO_LATE) for place in late])
+    abandon_when(evaluator, lambda: interruption.requested or timetable.tests_are_over)
+    return _test(store, evaluator, candidates, interruption, timetable)
+
+
+def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> list[Candidate]:
+    """One for each re-training: all networks with their first seed, the best first, then with their second, ..."""
+    settings = store.settings
+    networks = []
+    for record in store.best(top):
+        genome = space.genome_from_json(record.genome)
+        first = replace(Candidate(genome, record.digest, 0, settings.epochs), operator="finalist")
+        networks.append((first, retraining_seeds(settings.seed or 0, record.digest, seeds)))
+    candidates: list[Candidate] = []
+    for which in range(seeds):
+        for first, numbers in networks:
+            place = len(candidates)
+            candidates.append(replace(first, seed=numbers[which], generation=store.generations, index=place))
+    return candidates
+
+
+def _fitting(candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable) -> frozenset[int]:
+    """Places of those that are to be trained: in their order, as many as fit into the time."""
+    waiting = [place for place in range(len(candidates)) if place not in done]
+    if timetable.bound == math.inf:
+        return frozenset(waiting)
+    # Not with the margin that the search left: what is not done when the time is over is given up.
+    seconds = timetable.retraining_seconds(len({candidate.digest for candidate in candidates}))
+    left = (timetable.left - timetable.end_seconds) * RETRAINING_FACTOR
+    count = len(waiting)
+    while count and makespan((seconds[place % len(seconds)] for place in waiting[:count]), timetable.slots) > left:
+        count -= 1
+    return frozenset(waiting[:count])
+
+
+def _train(
+    store: RunStore,
+    evaluator: Evaluator,
+    candidates: Sequence[Candidate],
+    fitting: frozenset[int],
+    interruption: Interruption,
+    timetable: Timetable,
+    on_part: OnRetraining | None,
+) -> frozenset[int]:
+    """Trains and commits those that fit; gives the places of those that are left when it has to stop."""
+    left, before = set(fitting), sum(_retraining(store, each) is not None for each in candidates)
+    parts = evaluator.evaluate(candidates, frozenset(range(len(candidates))) - fitting) if fitting else iter(())
+    while True:
+        try:
+            with interruption.waiting():
+                part = next(parts, None)
+        except Abandoned:
+            break
+        if part is None:
+            if left:
+                raise RuntimeError(f"the evaluator ended with {len(left)} candidates left, give each once")
+            break
+        if part:
+            store.finals.commit([(candidates[place], part[place]) for place in sorted(part)])
+            left -= part.keys()
+            if timetable.counts:
+                timetable.note()
+            if on_part is not None:
+                on_part(before + len(fitting) - len(left), before + len(fitting))
+        if left and (interruption.requested or timetable.finals_are_over):
+            break
+    return frozenset(left)
+
+
+def _test(
+    store: RunStore,
+    evaluator: Evaluator,
+    candidates: Sequence[Candidate],
+    interruption: Interruption,
+    timetable: Timetable,
+) -> bool:
+    """Scores on the test split what was trained; nothing where the time is over. False when a stop was asked for."""
+    for candidate in candidates:
+        retraining = _retraining(store, candidate)
+        if retraining is None or retraining.test is not None:
+            continue
+        scores: dict[str, float] = {}
+        trained = retraining.evaluation.status is Status.OK and not timetable.tests_are_over
+        if isinstance(evaluator, Tester) and trained and retraining.weights:
+            try:
+                with interruption.waiting():
+                    scores = evaluator.test(candidate.genome, store.weights_named(retraining.weights))
+            except Abandoned:
+                if not timetable.tests_are_over:
+                    return False
+        store.finals.commit_test(retraining, scores)
+    return True
+
+
+def _retraining(store: RunStore, candidate: Candidate) -> Retraining | None:
+    return store.finals.retraining(candidate.digest, candidate.seed, candidate.epochs)

@@ -1,0 +1,202 @@
+"""A first generation that can be trained in a short time: as it would be, or of smaller networks where those are many.
+
+A run of seconds is worth most when it has compared a whole generation of cheap networks, instead of a few costly ones.
+What a network costs is foreseen from its architecture, the rows and what one core of this machine computes. Where the
+time is long enough for the generation that the strategy would begin with, nothing is changed. Else random networks
+that are cheap enough take their place: as genomes to begin with, in the strategy's recorded state, so that a resumed
+run asks for the same. Networks of later generations may be of any size.
+
+Not of models of a user's own or on a GPU, whose cost nobody foresees, nor where weights are evolved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from evonas.config import Settings
+from evonas.data.prepared import columns_seen
+from evonas.machine import core_share, multiplications_a_second
+from evonas.objective import Objective
+from evonas.seeds import first_generation_rng
+from evonas.strategies import STRATEGIES, make_strategy
+from genomes.architecture.cost import count_flops
+from genomes.architecture.graph import numbers_of
+from genomes.space import SearchSpace
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from evonas.data.prepared import PreparedData
+
+__all__ = ["FirstGeneration", "Speed", "first_generation", "training_seconds"]
+
+#: Share of a run's time in which its first generation is to be trained.
+_SHARE = 0.5
+#: Seconds that the worker takes until it trains, which are not there for it.
+_START_SECONDS = 2.0
+#: Random networks that are looked at for each one that is wanted, to find the cheap ones among them.
+_DRAWS = 8
+#: Of these the cheapest, so many for each one that is wanted, are cheap enough whatever they cost: not all alike.
+_CHEAPEST = 3
+#: What networks may take together, over what there is, before their epochs are cut; and the fewest epochs that they
+#: are cut to.
+_TOLERANCE, _FEWEST_EPOCHS = 1.25, 3
+#: A step of training multiplies three times: forward, for the weights' gradients and for those of the inputs.
+_MULTIPLICATIONS = 3
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a trainer is.
+
+    Attributes:
+        share: of what a core can multiply, that it does.
+        step_seconds: of a step of training for each layer, beside the multiplications.
+        start_seconds: of a network.
+        at_once: whether networks are trained on several cores at a time.
+    """
+
+    share: float
+    step_seconds: float
+    start_seconds: float
+    at_once: bool
+
+
+#: Trainer -> its speed on a CPU, rather too low than too high.
+_SPEEDS = {
+    "native": Speed(0.2, 15e-6, 0.02, True),
+    "single": Speed(0.1, 300e-6, 2.0, False),
+}
+
+
+@dataclass(frozen=True)
+class FirstGeneration:
+    """What a run of short time begins with.
+
+    Attributes:
+        genomes: the networks.
+        epochs: the most that any network of the run trains.
+        seconds: in which they are expected to be trained.
+        core_flops: operations a second that one core was measured to do.
+    """
+
+    genomes: tuple[Any, ...]
+    epochs: int
+    seconds: float
+    core_flops: float
+
+    def to_json(self) -> dict[str, Any]:
+        """What a run records of it."""
+        return {
+            "networks": len(self.genomes),
+            "epochs": self.epochs,
+            "seconds": self.seconds,
+            "core_flops": self.core_flops,
+        }
+
+
+def training_seconds(
+    graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int, validation_rows: int, speed: Speed, flops: float
+) -> float:
+    """Seconds that an epoch of a network takes on one core.
+
+    Args:
+        graph: the architecture.
+        num_features, num_outputs: of the network.
+        rows, validation_rows: of an epoch.
+        speed: of the trainer.
+        flops: operations a second of the core.
+    """
+    operations: int = count_flops(graph, num_features, num_outputs) * (_MULTIPLICATIONS * rows + validation_rows)
+    steps = math.ceil(rows / int(graph.graph["training"]["batch_size"]))
+    return operations / (speed.share * flops) + steps * (len(graph) - 1) * speed.step_seconds
+
+
+def first_generation(
+    space: SearchSpace,
+    data: PreparedData,
+    settings: Settings,
+    objective: Objective,
+    initial: Sequence[Any],
+    seconds: float,
+    threads: int,
+    flops: Callable[[], float] = multiplications_a_second,
+    share: Callable[[int], float] = core_share,
+) -> FirstGeneration | None:
+    """What a run is to begin with, None for what the strategy begins with anyway.
+
+    Args:
+        space: that is searched.
+        data: to train on.
+        settings: of the run, resolved; epochs that they name are kept.
+        objective: of the run.
+        initial: genomes that the user wants to begin with; they stay.
+        seconds: of the run that are left, infinite where it has no bound.
+        threads: networks at a time.
+        flops: measures what one core of the machine does.
+        share: of a core that each of so many threads will have.
+    """
+    speed = _SPEEDS.get(settings.trainer)
+    row = STRATEGIES.get(settings.strategy)  # none is refused elsewhere
+    foreseen = hasattr(space, "architecture") and row is not None and row.trains
+    if speed is None or not foreseen or seconds == math.inf:
+        return None
+    core = flops()
+    cost = _cost(space, data, settings, speed, core)
+    strategy = make_strategy(settings.strategy, space, objective=objective, initial=initial, settings=settings)
+    candidates = strategy.ask()
+    at_once = min(threads, len(candidates)) if speed.at_once else 1
+    room = max(0.0, _SHARE * seconds - _START_SECONDS) * at_once * share(at_once)
+    epochs = candidates[0].epochs
+    if sum(cost(each.genome, each.epochs) for each in candidates) <= room:
+        return None
+    kept = list({space.digest(genome): genome for genome in initial}.values())[: len(candidates)]
+    room -= sum(cost(genome, epochs) for genome in kept)
+    rng = first_generation_rng(settings.seed or 0)
+    drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_DRAWS * len(candidates))))
+    costs = [cost(genome, epochs) for genome in drawn]
+    wanted = len(candidates) - len(kept)
+    found: dict[str, Any] = {}
+    for genome in _cheap(drawn, costs, wanted, room):
+        if len(found) < wanted:
+            found.setdefault(space.digest(genome), genome)
+    genomes = (*kept, *found.values())
+    taken = sum(cost(genome, epochs) for genome in genomes[len(kept) :])
+    most = settings.epochs
+    if taken > _TOLERANCE * room and "epochs" not in settings.model_fields_set:
+        most = min(most, max(_FEWEST_EPOCHS, int(most * max(room, 0.0) / taken)))
+    return FirstGeneration(genomes, most, taken * most / settings.epochs, core)
+
+
+def _cheap(genomes: Sequence[Any], costs: Sequence[float], count: int, room: float) -> list[Any]:
+    """Those genomes, in their order, of which `count` are expected to fit into the room together; or the cheapest."""
+    ranked = sorted(costs)
+    eligible = min(len(ranked), _CHEAPEST * count)
+    total = sum(ranked[:eligible])
+    while eligible < len(ranked) and (total + ranked[eligible]) / (eligible + 1) * count <= room:
+        total += ranked[eligible]
+        eligible += 1
+    return [genome for genome, cost in zip(genomes, costs, strict=True) if eligible and cost <= ranked[eligible - 1]]
+
+
+def _cost(
+    space: Any, data: PreparedData, settings: Settings, speed: Speed, flops: float
+) -> Callable[[Any, int], float]:
+    """Seconds that a genome is trained for so many epochs, on all folds and replicates."""
+    problem, split = data.problem, data.splits[0]
+    trainings, sizes = len(data.splits) * settings.replicates, (len(split.y_train), len(split.y_validation))
+
+    @cache
+    def epoch(genome: Any) -> float:
+        graph = space.architecture(genome)
+        features = len(columns_seen(problem.views, problem.num_features, numbers_of(graph)))
+        return training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops)
+
+    def cost(genome: Any, epochs: int) -> float:
+        return trainings * (speed.start_seconds + epochs * epoch(genome))
+
+    return cost

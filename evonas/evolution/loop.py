@@ -1,0 +1,367 @@
+"""The loop: ask -> evaluate and commit, part by part -> tell -> commit the strategy's state -> yield the generation.
+
+Joins a strategy, an evaluator and a store through protocols. A run that was killed goes on from the last completed
+generation: the strategy is restored, asks for the same candidates again, and what was committed of them is not trained
+again. Nothing here draws random numbers, and no time enters a population. Imports no Keras, pandas or DEAP.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evonas.config import Budget
+from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Strategy
+from evonas.evolution.constraints import Screen
+from evonas.evolution.deadline import Timetable, abandon_when
+from evonas.interruption import Abandoned, Interruption
+from evonas.runs.records import Record
+from evonas.runs.store import RunStore
+from evonas.snapshot import Start
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+
+__all__ = ["Generation", "Progress", "Session", "Stop", "best_of", "describe_stop", "evolve", "restore", "spent"]
+
+#: Generations in a row without a network that was not tried before, after which the space counts as exhausted.
+IDLE_GENERATIONS = 20
+#: New networks in a row that are over a limit, in no fewer generations, after which none is expected to be within.
+IDLE_NETWORKS = 400
+
+
+class Stop(enum.StrEnum):
+    """Why a search stopped."""
+
+    GENERATIONS = "generations"
+    EVALUATIONS = "evaluations"
+    TIME = "time"
+    TARGET = "target"
+    EXHAUSTED = "exhausted"
+    LIMITS = "limits"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A completed generation.
+
+    Attributes:
+        number: from 0.
+        candidates, evaluations: what was asked for and what came of it, in the same order (without weights).
+        trained: how many of them were trained in this generation; the others were known.
+        best: the best evaluation of the run so far, None while all have failed.
+        seconds: wall-clock seconds of the run so far, all sessions together.
+    """
+
+    number: int
+    candidates: tuple[Candidate, ...]
+    evaluations: tuple[Evaluation, ...]
+    trained: int
+    best: Record | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a search stands after a commit.
+
+    Attributes:
+        generation: the one being evaluated, from 0.
+        trained, planned: networks of this generation that are trained, and that it trains in all.
+        evaluated, failed: networks trained by the run in all, and how many of them have no score.
+        best: the best evaluation so far.
+        part: what this commit brought.
+        seconds: wall-clock seconds of the run so far, all sessions together.
+    """
+
+    generation: int
+    trained: int
+    planned: int
+    evaluated: int
+    failed: int
+    best: Record | None
+    part: tuple[Evaluation, ...]
+    seconds: float
+
+
+def describe_stop(stop: str, budget: Budget) -> str:
+    """The reason for a person. Raises InputError when it is none of `Stop`, as in a run that somebody changed."""
+    if stop not in tuple(Stop):
+        raise InputError(
+            f"reason to stop must be one of {', '.join(Stop)}, not {stop!r:.80}: restore the run from a copy"
+        )
+    return {
+        Stop.GENERATIONS: f"all {budget.generations} generations are done",
+        Stop.EVALUATIONS: f"all {budget.evaluations} evaluations are done",
+        Stop.TIME: f"the time of {budget.seconds or 0:.4g} s is spent",
+        Stop.TARGET: f"the target score {budget.target} is reached",
+        Stop.EXHAUSTED: f"no new network was found in {IDLE_GENERATIONS} generations",
+        Stop.LIMITS: f"all of {IDLE_NETWORKS} new networks and more, one after the other, were over a limit",
+        Stop.INTERRUPTED: "it was interrupted",
+    }[Stop(stop)]
+
+
+def spent(store: RunStore) -> Budget:
+    """What a run has spent so far; the target is set if the budget's was reached."""
+    generations, evaluations, target = store.generations, store.evaluated, store.budget.target
+    return Budget(
+        generations=generations or None,
+        evaluations=evaluations or None,
+        seconds=store.seconds or None,
+        target=target if _target_reached(store, target) else None,
+    )
+
+
+def evolve(
+    strategy: Strategy,
+    evaluator: Evaluator,
+    store: RunStore,
+    space: SearchSpace,
+    budget: Budget,
+    *,
+    interruption: Interruption | None = None,
+    on_part: Callable[[Progress], None] | None = None,
+    timetable: Timetable | None = None,
+) -> Generator[Generation, None, None]:
+    """Starts a run or goes on with it, until a bound of `budget` is reached or a stop is asked for.
+
+    The reason is in `store.stop` when the iteration has ended. Bounds on evaluations are exact. A target acts between
+    the parts that the evaluator gives; time and requests to stop act between them, be they empty, and while an
+    evaluator waits that can be told to give up (`evonas.evolution.deadline`). What is not committed then is trained by
+    a later session. Closing the generator counts as an interruption.
+
+    Args:
+        strategy: restored from the store, whatever its state.
+        evaluator: not closed here.
+        store: open, of this run.
+        space: that the genomes are from.
+        budget: counts from the start of the run, not of this session.
+        interruption: asks for a stop.
+        on_part: called after every commit.
+        timetable: of the session, if it began before; made of the budget unless given.
+
+    Yields:
+        each generation, once it is committed.
+    """
+    timetable = timetable or Timetable(store, budget.seconds)
+    session = Session(evaluator, store, space, budget, interruption or Interruption(), on_part, timetable)
+    store.begin_session(budget)
+    stop = Stop.INTERRUPTED
+    try:
+        restore(strategy, store)
+        evaluator.restore(store.evaluator_state)
+        abandon_when(evaluator, session.gives_up)
+        while (reason := session.stop_before_generation()) is None:
+            try:
+                with timetable.asking():
+                    candidates = [store.located(candidate) for candidate in strategy.ask()]
+            except Abandoned:  # while children were repaired
+                reason = session.given_up
+                break
+            store.add_candidates(candidates, space)
+            number = candidates[0].generation
+            planned = session.plan(candidates)
+            if (reason := session.train(planned)) is not None:
+                break
+            # Told as read back from the store, so that a resumed run tells the very same values.
+            evaluations = [session.known(candidate) for candidate in candidates]
+            strategy.tell(evaluations)
+            store.complete_generation(
+                number, strategy.state(), timetable.session_seconds, evaluator.state(), strategy.retained()
+            )
+            best = best_of(store)
+            yield Generation(number, tuple(candidates), tuple(evaluations), len(planned), best, timetable.seconds)
+        stop = reason
+    except GeneratorExit:
+        store.end_session(stop, timetable.session_seconds)
+        raise
+    store.end_session(stop, timetable.session_seconds)
+
+
+def restore(strategy: Strategy, store: RunStore) -> None:
+    """Has the strategy go on from the run's state. Raises InputError when it is none of that strategy's."""
+    try:
+        strategy.restore(store.state)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(
+            f"state of the strategy in {store.directory} must be one that {store.settings.strategy} wrote, but "
+            f"{type(error).__name__}: {error!s:.200}: restore the run from a copy"
+        ) from error
+
+
+class Session:
+    """One process's share of a run: trains generations and knows when to stop."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        store: RunStore,
+        space: SearchSpace,
+        budget: Budget,
+        interruption: Interruption,
+        on_part: Callable[[Progress], None] | None,
+        timetable: Timetable,
+    ) -> None:
+        self._evaluator, self._store, self._space, self._budget = evaluator, store, space, budget
+        self.interruption, self._on_part, self._timetable = interruption, on_part, timetable
+        self._screen = Screen.of(store.settings, space, store.problem_json)
+
+    def known(self, candidate: Candidate) -> Evaluation:
+        """The committed evaluation of a candidate that was trained, in whatever generation."""
+        found = self._store.evaluation(candidate)
+        assert found is not None, "every candidate of a told generation is committed"
+        return found[1]
+
+    def plan(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """What this generation trains: no network twice, none that an earlier generation trained.
+
+        What is over a limit is committed as such, and not planned. Does not depend on how much of the generation is
+        committed: a resumed run plans what the straight run did.
+        """
+        planned: dict[Any, Candidate] = {}
+        for candidate in candidates:
+            known = self._store.evaluation(candidate)
+            if known is None or known[0] == candidate.generation:
+                planned.setdefault(candidate.key, candidate)
+        rejected = {key: self.rejected(candidate) for key, candidate in planned.items()}
+        new = [
+            (planned[key], evaluation)
+            for key, evaluation in rejected.items()
+            if evaluation is not None and self._store.evaluation(planned[key]) is None
+        ]
+        if new:
+            self._store.commit_part(new, self._timetable.session_seconds)
+        return [candidate for key, candidate in planned.items() if rejected[key] is None]
+
+    def rejected(self, candidate: Candidate) -> Evaluation | None:
+        """The evaluation of a candidate that is over a limit, None of one that is to be trained."""
+        return self._screen.rejected(candidate)
+
+    def train(self, planned: Sequence[Candidate]) -> Stop | None:
+        """Trains and commits what is not committed of a generation; says why if it has to stop in the midst of it."""
+        store, budget = self._store, self._budget
+        missing = [place for place, candidate in enumerate(planned) if store.evaluation(candidate) is None]
+        allowed = len(missing) if budget.evaluations is None else max(0, budget.evaluations - store.evaluated)
+        waiting = set(missing[:allowed])
+        # Also with nothing missing: the evaluator plans, and remembers what a run that was not interrupted would.
+        parts = self._evaluator.evaluate(planned, frozenset(range(len(planned))) - waiting, self._starts(planned))
+        self._timetable.begin_training()
+        while True:
+            try:
+                with self.interruption.waiting():
+                    part = next(parts, None)
+            except Abandoned:
+                return self.given_up
+            if part is None:
+                break
+            if part:  # an empty one tells that time goes by
+                self._commit(planned, part, waiting)
+            if waiting and (stop := self.stop()) is not None:
+                return stop
+        if waiting:
+            raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left, give each once")
+        if len(missing) <= allowed:
+            return None
+        # What turned out to be over a limit has left room for others.
+        return self.train(planned) if store.evaluated < (budget.evaluations or 0) else Stop.EVALUATIONS
+
+    def _starts(self, planned: Sequence[Candidate]) -> dict[int, Start]:
+        """Place -> what was kept of the candidate's origin; nothing where that failed, or was not kept."""
+        starts = {place: self.start_of(candidate) for place, candidate in enumerate(planned)}
+        return {place: start for place, start in starts.items() if start is not None}
+
+    def start_of(self, candidate: Candidate) -> Start | None:
+        """What was kept of the candidate's origin; None where that failed, or was not kept."""
+        kept = None if candidate.origin is None else self._store.kept(candidate.origin)
+        return None if kept is None else Start(self._space.genome_from_json(kept[0]), kept[1])
+
+    def stop_before_generation(self) -> Stop | None:
+        """Why no further generation is to be started, or None."""
+        store, budget = self._store, self._budget
+        if (stop := self.stop()) is not None:
+            return stop
+        if self._timetable.is_too_late_to_ask:
+            return Stop.TIME
+        if budget.generations is not None and store.generations >= budget.generations:
+            return Stop.GENERATIONS
+        idle, latest = store.idle, store.generations - 1
+        if latest - idle.tried >= IDLE_GENERATIONS:
+            return Stop.EXHAUSTED
+        if latest - idle.trained >= IDLE_GENERATIONS and idle.infeasible >= IDLE_NETWORKS:
+            return Stop.LIMITS
+        return None
+
+    def stop(self) -> Stop | None:
+        """Why nothing more is to be trained, or None."""
+        store, budget = self._store, self._budget
+        if self.interruption.requested:
+            return Stop.INTERRUPTED
+        if _target_reached(store, budget.target):
+            return Stop.TARGET
+        if budget.evaluations is not None and store.evaluated >= budget.evaluations:
+            return Stop.EVALUATIONS
+        return Stop.TIME if self._timetable.search_is_over else None
+
+    def gives_up(self) -> bool:
+        """Whether nothing is to be waited for any more: asked often, and by this thread alone."""
+        return self.interruption.requested or self._timetable.search_is_over
+
+    @property
+    def given_up(self) -> Stop:
+        """Why something that was waited for was abandoned."""
+        late = self._timetable.search_is_over and not self.interruption.requested
+        return Stop.TIME if late else Stop.INTERRUPTED
+
+    def _commit(self, planned: Sequence[Candidate], part: Mapping[int, Evaluation], waiting: set[int]) -> None:
+        if not part.keys() <= waiting:
+            raise RuntimeError(f"the evaluator gave candidates {sorted(part.keys() - waiting)}, which are not wanted")
+        pairs = [(planned[place], self.judged(planned[place], part[place])) for place in sorted(part)]
+        self._store.commit_part(pairs, self._timetable.session_seconds)
+        self._timetable.note_results(list(part.values()))
+        waiting.difference_update(part)
+        if pairs:
+            part_of = [evaluation for _, evaluation in pairs]
+            self.progressed(planned[0].generation, len(planned) - len(waiting), len(planned), part_of)
+
+    def progressed(self, generation: int, trained: int, planned: int, part: Sequence[Evaluation]) -> None:
+        """Tells whoever wants to know of a commit; see `Progress`."""
+        if self._on_part is not None:
+            store = self._store
+            self._on_part(
+                Progress(
+                    generation=generation,
+                    trained=trained,
+                    planned=planned,
+                    evaluated=store.evaluated,
+                    failed=store.failed,
+                    best=best_of(store),
+                    part=tuple(part),
+                    seconds=self._timetable.seconds,
+                )
+            )
+
+    def judged(self, candidate: Candidate, evaluation: Evaluation) -> Evaluation:
+        """The evaluation, with what the candidate costs; failed if it claims to be good but has no finite score."""
+        name = self._store.objective.name
+        score = evaluation.scores.get(name)
+        if evaluation.status is not Status.OK:
+            return evaluation
+        if score is not None and math.isfinite(score):
+            return replace(evaluation, scores={**evaluation.scores, **self._screen.measures(candidate)})
+        reason = f"no score {name}" if score is None else f"{name} is {score}"
+        return replace(evaluation, status=Status.FAILED, reason=reason, weights=None, snapshots=())
+
+
+def best_of(store: RunStore) -> Record | None:
+    """The best evaluation of the run so far."""
+    return next(iter(store.best(1)), None)
+
+
+def _target_reached(store: RunStore, target: float | None) -> bool:
+    best = best_of(store)
+    if target is None or best is None:
+        return False
+    return store.objective.reached(best.evaluation.scores.get(store.objective.name), target)

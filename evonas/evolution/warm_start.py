@@ -1,0 +1,128 @@
+"""What a search takes over from an earlier run, also of other data: its champions, and what their layers have learned.
+
+Imports no Keras and no pandas.
+
+References:
+    Yosinski, Clune, Bengio and Lipson, "How transferable are features in deep neural networks?", NeurIPS 2014.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evonas.config import Settings
+from evonas.data.prepared import columns_seen
+from evonas.data.pretrained import Donor
+from evonas.runs.reader import RunReader
+from evonas.strategies import STRATEGIES
+from genomes.dense import DenseSpace
+from genomes.encodings import blueprint, space_from_json
+from genomes.errors import InputError
+from genomes.population import read_population
+from genomes.space import SearchSpace
+
+if TYPE_CHECKING:
+    from evonas.data.prepared import PreparedData
+
+__all__ = ["champions", "donor_of", "taken_over"]
+
+
+def champions(run_dir: str | Path, space: SearchSpace, count: int) -> tuple[tuple[Any, ...], int]:
+    """The best networks of a run that are in a space, best first, and how many of its best are not.
+
+    Args:
+        run_dir: the other run's directory.
+        space: that is searched now.
+        count: the most of its networks to look at.
+
+    Raises:
+        InputError: there is no run, none of its networks has a score, or none of its best is in the space.
+    """
+    with RunReader(run_dir) as run:
+        first = run.ranked(1)
+        records = [first, *(record for record in run.best(count) if record.digest != first.digest)][:count]
+    found = []
+    for record in records:
+        try:
+            found.append(space.genome_from_json(_with_forms_of(space, record.genome)))
+        except InputError as error:
+            refused = error
+    if not found:
+        raise InputError(
+            f"a run to start from must have networks of the space that is searched, but none of the best "
+            f"{len(records)} of {run_dir} is in it ({refused}): widen the space, or leave --warm-start out"
+        )
+    return tuple(found), len(records) - len(found)
+
+
+def _with_forms_of(space: SearchSpace, genome: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The genome, with a form of numbers that these data have where they lack its own."""
+    if not isinstance(space, DenseSpace):
+        return genome
+    forms: Any = space.domain("numbers")
+    return genome if forms.contains(genome.get("numbers", "standard")) else {**genome, "numbers": forms.options[0]}
+
+
+def donor_of(run_dir: str | Path, space: SearchSpace, strategy: str) -> Donor:
+    """The best network of a run, to start others from its weights.
+
+    Args:
+        run_dir: the other run's directory.
+        space: that is searched now; of the same encoding.
+        strategy: that searches; must train weights.
+
+    Raises:
+        InputError: there is no run or it has no weights, its networks are of another kind, or the strategy does not
+            train.
+    """
+    if not STRATEGIES[strategy].trains:
+        raise InputError(
+            f"transfer must be to networks that are trained, but {strategy} evolves their weights: choose "
+            "another strategy"
+        )
+    with RunReader(run_dir) as run:
+        record = run.ranked(1)
+        theirs = space_from_json(run.space_json)
+        if theirs.to_json()["encoding"] != space.to_json()["encoding"]:
+            raise InputError(
+                f"transfer must be between networks of one kind, not from {theirs.to_json()['encoding']!r} in "
+                f"{run_dir} to {space.to_json()['encoding']!r}: leave it out"
+            )
+        genome: Any = theirs.genome_from_json(record.genome)
+        names, views = (tuple(run.problem_json.get(name, ())) for name in ("feature_names", "views"))
+        numbers = getattr(genome, "numbers", "")
+        about = {
+            "architecture": blueprint(theirs, genome),
+            **{name: run.problem_json.get(name, ()) for name in ("target_names", "classes")},
+            "feature_names": [names[place] for place in columns_seen(views, len(names), numbers)],
+        }
+        return Donor.of(about, run.weights(record))
+
+
+def taken_over(
+    data: PreparedData,
+    space: SearchSpace,
+    settings: Settings,
+    initial: str | Path | None,
+    warm_start: str | Path | None,
+    transfer: str | Path | None,
+    source: Mapping[str, Any],
+) -> tuple[tuple[Any, ...], PreparedData, Mapping[str, Any]]:
+    """Genomes to begin with, the data with the weights to begin with, and the source that says where they are from."""
+    genomes = read_population(initial, space).genomes if initial is not None else ()
+    if warm_start is not None:
+        found, left_out = champions(warm_start, space, settings.population)
+        genomes += found
+        missing = f"; {left_out} more are not in the space" if left_out else ""
+        data = replace(data, notes=(*data.notes, f"begins with {len(found)} networks of {warm_start}{missing}"))
+    if transfer is not None:
+        donor = donor_of(transfer, space, settings.strategy)
+        known = data.problem.seen().feature_names
+        same = len(set(donor.feature_names) & set(known))
+        note = f"weights begin with those of {transfer}: {same} of {len(known)} features are the same"
+        data = replace(data, donor=donor, notes=(*data.notes, note))
+    given = {"warm_start": warm_start, "transfer": transfer}
+    return genomes, data, {**source, **{name: str(path) for name, path in given.items() if path is not None}}

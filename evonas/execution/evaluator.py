@@ -1,0 +1,286 @@
+"""`WorkerEvaluator`: evaluates generations in a worker process and outlives whatever a network does to it.
+
+A worker that dies is replaced, and what it left is tried again in halves until the network to blame stands alone: that
+one is FAILED, with the reason; all others are evaluated. So it is with a network whose training raises an exception, as
+long as others can be trained at all. Imports no Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from evonas.evaluation import Candidate, Evaluation, Status, Weights
+from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Test, Train
+from evonas.execution.streaming import WorkerStream
+from evonas.execution.worker_process import Limits, WorkerDied, WorkerError, WorkerProcess, command_of
+from evonas.tasks.from_candidate import architecture_of, task_of
+
+# A worker is started before anything else is imported that takes long: it has more to load than the driver.
+if TYPE_CHECKING:
+    from evonas.snapshot import Start
+    from evonas.tasks.export import EnsembleTask, Exported, ExportTask
+    from evonas.tasks.sweep import LearningRateCurve, SweepTask
+    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from evonas.user_model import PackedBuild
+
+__all__ = ["WorkerEvaluator", "standing_by", "warmed_process"]
+
+_WORKER = "evonas.execution.worker"
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Positions to be sent to a worker together, those already done, and whether a worker died of them before."""
+
+    positions: tuple[int, ...]
+    done: frozenset[int] = frozenset()
+    suspected: bool = False
+
+
+class WorkerEvaluator:
+    """Trains candidates in a worker process. Meets `Evaluator`."""
+
+    def __init__(
+        self,
+        space: Any,
+        data_path: Path | None,
+        settings: TrainingSettings,
+        log: Path | None = None,
+        limits: Limits | None = None,
+        build: PackedBuild | None = None,
+        standby: WorkerProcess | None = None,
+    ) -> None:
+        """Starts nothing yet: `start` does, or the first request.
+
+        Args:
+            space: that the genomes are of, see `genomes.encodings.blueprint`.
+            data_path: file of `PreparedData.save`; None where `build` is a trial, which brings its own data.
+            settings: what is the same for every network.
+            log: file that takes what the worker prints; None keeps it only to explain a failed start.
+            limits: what a worker is killed for.
+            build: a user's function that builds the models of the space's genomes; or a `Trial`.
+            standby: a process that was started already, to be the first worker; see `standing_by`.
+        """
+        self._space, self._settings = space, settings
+        self._data_path = None if data_path is None else Path(data_path)
+        self._log, self._limits, self._build = log, limits or Limits(), build
+        self._worker: WorkerProcess | None = None
+        self._standby = standby
+        self._gives_up: Callable[[], bool] = lambda: False
+        self._state: Any = None
+        self._trained = False
+
+    def state(self) -> Any:
+        """See `Evaluator.state`."""
+        return self._state
+
+    def restore(self, state: Any) -> None:
+        """See `Evaluator.restore`."""
+        self._state = state
+
+    def abandon_when(self, check: Callable[[], bool]) -> None:
+        """See `evonas.evolution.deadline.Abandonable`."""
+        self._gives_up = check
+        if self._worker is not None:
+            self._worker.gives_up = check
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the worker process; None when there is none."""
+        return self._worker.pid if self._worker is not None and self._worker.alive else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the worker is known to have started. Asks nobody."""
+        return self._worker is not None and self._worker.is_ready
+
+    @property
+    def start_seconds(self) -> float | None:
+        """Seconds that the worker took to be ready; None as long as it is not. Does not wait."""
+        return None if self._worker is None else self._worker.start_seconds
+
+    def start(self) -> None:
+        """Starts the worker, without waiting for it: it loads its libraries while the driver goes on."""
+        self._running()
+
+    def evaluate(
+        self,
+        candidates: Sequence[Candidate],
+        done: frozenset[int] = frozenset(),
+        starts: Mapping[int, Start] = MappingProxyType({}),
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Evaluator.evaluate`. Closing the iterator early stops the training at its next part.
+
+        Raises:
+            Abandoned: see `abandon_when`.
+            WorkerError: the worker does not start, or raised an error that is no candidate's doing.
+        """
+        tasks = tuple(task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates))
+        waiting = [_Batch(tuple(range(len(tasks))), done)]
+        raised: dict[int, WorkerError] = {}
+        while waiting:
+            batch = waiting.pop()
+            left = set(batch.positions) - batch.done
+            try:
+                for evaluations in self._train(tasks, batch):
+                    left -= evaluations.keys()
+                    self._trained |= any(evaluation.status is Status.OK for evaluation in evaluations.values())
+                    yield evaluations
+            except WorkerDied as death:
+                if len(left) == 1 and batch.suspected:
+                    yield {left.pop(): Evaluation(Status.FAILED, reason=f"the worker process {death}")}
+                else:
+                    waiting += _halves(sorted(left))
+            except WorkerError as error:
+                if not left or not error.raised:
+                    raise
+                if len(left) == 1:
+                    raised[left.pop()] = error
+                else:
+                    waiting += _halves(sorted(left))
+        if raised and not self._trained:
+            # Nothing has ever been trained well here: it is not these networks that are to blame.
+            raise next(iter(raised.values()))
+        for position, why in raised.items():
+            yield {position: Evaluation(Status.FAILED, reason=f"it raised {why.raised}")}
+
+    def stream(self) -> WorkerStream:
+        """See `StreamingEvaluator.stream`. Waits for the worker to be ready.
+
+        Raises:
+            WorkerError: the worker does not start.
+        """
+        return WorkerStream(self._running, self.close, partial(task_of, self._space), self._limits)
+
+    def export(self, task: ExportTask | EnsembleTask) -> Exported:
+        """Writes a network, or several as one, as a Keras file, in the worker.
+
+        Raises:
+            InputError: the path cannot be written, or the task cannot be met.
+            WorkerError: the worker died, or the file's model does not give the recorded scores.
+        """
+        exported: Exported = self._ask_once(Export, task).value
+        return exported
+
+    def sweep(self, task: SweepTask) -> LearningRateCurve:
+        """Sweeps a network's learning rate, in the worker.
+
+        Raises:
+            WorkerError: the worker died.
+        """
+        curve: LearningRateCurve = self._ask_once(Sweep, task).value
+        return curve
+
+    def test(self, genome: Any, weights: Weights) -> dict[str, float]:
+        """Scores of a genome's weights on the test split, computed in the worker; empty when there is none.
+
+        Raises:
+            WorkerError: the worker died.
+        """
+        answer = self._ask_once(Test, architecture_of(self._space, genome), weights)
+        return dict(answer.value)
+
+    def ping(self) -> None:
+        """Returns when the worker is ready and answers.
+
+        Raises:
+            WorkerError: it does not start, or died.
+        """
+        self._ask_once(Ping)
+
+    def kill(self) -> None:
+        """Ends the worker at once, as `close`, and does not wait until its process has ended."""
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker = None
+
+    def close(self) -> None:
+        """Ends the worker, within two seconds. May be called twice; a later request starts another one."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    def _train(self, tasks: Sequence[TrainingTask], batch: _Batch) -> Iterator[dict[int, Evaluation]]:
+        """Evaluations by position in the generation. A worker that retires is followed by another one."""
+        done = set(batch.done)
+        answer: Any = None
+        while not isinstance(answer, Finished):
+            numbers = frozenset(number for number, position in enumerate(batch.positions) if position in done)
+            chosen = tuple(tasks[position] for position in batch.positions)
+            with closing(self._running().ask(Train, chosen, numbers, self._state)) as answers:
+                for answer in answers:
+                    if isinstance(answer, Part) and answer.evaluations:
+                        evaluations = {batch.positions[number]: e for number, e in answer.evaluations.items()}
+                        done |= evaluations.keys()
+                        yield evaluations
+            if isinstance(answer, Retiring):
+                self.close()
+        if not batch.suspected:
+            self._state = answer.value
+
+    def _running(self) -> WorkerProcess:
+        if self._worker is None or not self._worker.settled():
+            self.close()
+            standby, self._standby = self._standby, None
+            if standby is not None and standby.alive:
+                self._worker = standby
+                standby.begin(self._data_path, self._settings, self._limits, self._build, self._log)
+            else:
+                self._worker = WorkerProcess(self._command(), self._log)
+                self._worker.begin(self._data_path, self._settings, self._limits, self._build)
+            self._worker.gives_up = self._gives_up
+        return self._worker
+
+    def _command(self) -> list[str]:
+        return command_of(_WORKER)
+
+    def _ask_once(self, request: Any, *arguments: Any) -> Finished:
+        try:
+            (answer,) = self._running().ask(request, *arguments)
+        except WorkerDied as death:
+            raise WorkerError(f"the worker {death}") from None
+        assert isinstance(answer, Finished)
+        return answer
+
+
+@contextmanager
+def standing_by(trainer: str, own: bool = False) -> Iterator[WorkerProcess]:
+    """A worker process that loads its libraries while the driver reads the data; ended with the block.
+
+    Args:
+        trainer: as `TrainingSettings.trainer`.
+        own: whether the models are a user's own.
+    """
+    process = warmed_process(trainer, own)
+    try:
+        yield process
+    finally:
+        process.stop(0.0)
+
+
+def warmed_process(trainer: str, own: bool = False) -> WorkerProcess:
+    """A worker process that loads the libraries of a trainer, before there are data for it; see `standing_by`."""
+    process = WorkerProcess(command_of(_WORKER))
+    process.warm(trainer, own)
+    return process
+
+
+def _halves(positions: Sequence[int]) -> list[_Batch]:
+    """Two batches, the first one last since it is taken first. A single network is given a second chance."""
+    middle = (len(positions) + 1) // 2
+    halves = (positions[middle:], positions[:middle])
+    return [_Batch(tuple(half), suspected=True) for half in halves if half]

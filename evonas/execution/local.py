@@ -1,0 +1,105 @@
+"""`LocalEvaluator`: evaluates generations in this process: no process to start, and none to die in its place.
+
+For what is small, or cannot be sent to another process. A crash or an exhausted memory takes the search with it, up to
+what is committed. Imports no Keras before the first evaluation.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from evonas.evaluation import Candidate, Evaluation
+from evonas.snapshot import Start
+from evonas.tasks.from_candidate import task_of
+from evonas.tasks.train import Trainer, TrainingTask, slots_of, streamed
+
+__all__ = ["LocalEvaluator"]
+
+
+class LocalEvaluator:
+    """Trains candidates in the calling process. Meets `Evaluator`."""
+
+    def __init__(self, space: Any, make: Callable[[], Trainer]) -> None:
+        """Makes nothing yet.
+
+        Args:
+            space: that the genomes are of, see `genomes.encodings.blueprint`.
+            make: makes the trainer, when the first generation is to be evaluated.
+        """
+        self._space, self._make = space, make
+        self._trainer: Trainer | None = None
+        self._state: Any = None
+
+    def state(self) -> Any:
+        """See `Evaluator.state`."""
+        return self._state
+
+    def restore(self, state: Any) -> None:
+        """See `Evaluator.restore`."""
+        self._state = state
+
+    def evaluate(
+        self,
+        candidates: Sequence[Candidate],
+        done: frozenset[int] = frozenset(),
+        starts: Mapping[int, Start] = MappingProxyType({}),
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Evaluator.evaluate`. The global generators of `random` and numpy are as before after each part."""
+        tasks = [task_of(self._space, candidate, starts.get(place)) for place, candidate in enumerate(candidates)]
+        trainer = self._made()
+        trainer.restore(self._state)
+        parts = iter(trainer.train(tasks, done))
+        while (part := _undisturbed(parts)) is not None:
+            yield part
+        self._state = trainer.state()
+
+    def stream(self) -> LocalStream:
+        """See `StreamingEvaluator.stream`. The global generators are as before after each result, too."""
+        return LocalStream(self._space, self._made())
+
+    def _made(self) -> Trainer:
+        if self._trainer is None:
+            self._trainer = self._make()
+        return self._trainer
+
+    def close(self) -> None:
+        """Lets the trainer go. May be called twice."""
+        self._trainer = None
+
+
+class LocalStream:
+    """Candidates in training in this process. Meets `Stream`."""
+
+    def __init__(self, space: Any, trainer: Trainer) -> None:
+        """Of genomes of the space, by the trainer."""
+        self._space, self.slots = space, slots_of(trainer)
+        self._given: deque[tuple[int, TrainingTask]] = deque()
+        self._parts = streamed(trainer, lambda: self._given.popleft() if self._given else None)
+
+    def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:
+        """See `Stream.give`."""
+        self._given.append((number, task_of(self._space, candidate, start)))
+
+    def wait(self) -> Mapping[int, Evaluation]:
+        """See `Stream.wait`."""
+        return _undisturbed(self._parts) or {}
+
+    def close(self) -> None:
+        """See `Stream.close`."""
+        self._parts.close()
+
+
+def _undisturbed(parts: Iterator[Mapping[int, Evaluation]]) -> Mapping[int, Evaluation] | None:
+    """The next part, None if there is none; the global generators of `random` and numpy stay as they are."""
+    drawn, numpy_drawn = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        return next(parts, None)
+    finally:
+        random.setstate(drawn)
+        np.random.set_state(numpy_drawn)  # noqa: NPY002

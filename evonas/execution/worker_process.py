@@ -1,0 +1,408 @@
+"""`WorkerProcess`: one worker as the driver sees it: start, ask, kill, and how it died. Imports no Keras."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+from evonas.errors import WorkerError
+from evonas.execution.messages import Beat, Cancel, Finished, Opened, Part, Ready, Refused, Retiring, Start, Train, Warm
+from evonas.interruption import Abandoned
+from evonas.memory import machine_bytes
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.tasks.train import TrainingSettings
+    from evonas.user_model import PackedBuild
+
+__all__ = ["Limits", "WorkerDied", "WorkerError", "WorkerProcess", "command_of"]
+
+_LOG_TAIL_BYTES = 4000
+_LOOK_SECONDS, _REAP_SECONDS = 0.1, 0.005
+#: What a worker has to end a request that was cancelled: half the time that it took to start, within these bounds.
+_CANCEL_SECONDS = (0.5, 5.0)
+_REASON_CHARACTERS = 200
+
+
+class WorkerDied(Exception):
+    """The worker process ended, or had to be ended, before it answered. The text says how, in one line."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends a worker.
+
+    Attributes:
+        start_seconds: until it is ready: data read, libraries loaded.
+        silence_seconds: without headway. The single trainer makes some with every epoch, the other one with every few.
+        beat_seconds: without a sign of life, once it has started; a worker beats every second, even in a long training.
+        candidate_seconds: in training, from one result to the next: what a network, or those that are trained together,
+            may take before it is ended, headway or not; None is no bound.
+        memory_bytes: resident memory above it; None is 80% of what the machine, or its container, has.
+    """
+
+    start_seconds: float = 600.0
+    silence_seconds: float = 1800.0
+    beat_seconds: float = 120.0
+    candidate_seconds: float | None = None
+    memory_bytes: int | None = None
+
+    @property
+    def memory(self) -> int:
+        """`memory_bytes`, with nothing left open."""
+        return self.memory_bytes or int(0.8 * machine_bytes())
+
+
+class WorkerProcess:
+    """A worker process and the driver's end of the socket to it. Starts at once, without waiting for it.
+
+    It has to `begin` before it is asked.
+
+    Attributes:
+        gives_up: asked ten times a second while an answer is waited for: whether to raise `Abandoned` instead.
+    """
+
+    def __init__(self, command: list[str], log: Path | None = None) -> None:
+        """Starts the process.
+
+        Args:
+            command: what to run; the number of the socket's descriptor and of this process are appended.
+            log: file that takes what the worker prints, at its end; a temporary one when None.
+        """
+        self._limits, self._memory_bytes, self._spent, self._timed = Limits(), 0, 0.0, False
+        self._ready, self._alive, self._asking, self._number = False, True, False, 0
+        #: Seconds that were spent waiting for answers, in all; and asked meanwhile: why the process is to be ended.
+        self.waited = 0.0
+        self.overdue: Callable[[], str] = lambda: ""
+        #: Number of the request that was cancelled and is not answered yet, 0 for none; and seconds until it was ready.
+        self._cancelled, self._begun, self._start_seconds = 0, time.monotonic(), 0.0
+        self.gives_up: Callable[[], bool] = lambda: False
+        self._log: IO[bytes] = tempfile.TemporaryFile() if log is None else log.open("a+b")  # noqa: SIM115
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [*command, str(theirs.fileno()), str(os.getpid())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                env=_environment(),
+                start_new_session=True,  # a Ctrl-C at the terminal goes to the driver alone
+            )
+        self._connection = Connection(ours.detach())
+        self._driver = os.getpid()
+        _STARTED.add(self)
+
+    def warm(self, trainer: str, own: bool) -> None:
+        """Has it load the libraries of a trainer, while the driver reads the data."""
+        with suppress(OSError):  # if it is dead already, the first request says so
+            self._connection.send(Warm(trainer, own))
+
+    def begin(
+        self,
+        data_path: Path | None,
+        settings: TrainingSettings,
+        limits: Limits,
+        build: PackedBuild | None = None,
+        log: Path | None = None,
+    ) -> None:
+        """Has it read the data and make the trainer. Does not wait for it.
+
+        Args:
+            data_path: the `PreparedData` to train on; None where `build` brings its own data.
+            settings: what is the same for every network.
+            limits: what the process is killed for.
+            build: a user's function that builds the models; None for evonas's own networks.
+            log: file that takes what the worker has printed and will, if it was started without one.
+        """
+        self._limits, self._memory_bytes = limits, limits.memory
+        if log is not None:
+            self._log.close()
+            self._log = log.open("a+b")
+        with suppress(OSError):
+            self._connection.send(Start(data_path, settings, self._memory_bytes, build, log))
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._alive and not self._has_ended()
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def add(self, request: Any, *arguments: Any) -> None:
+        """Sends `request(number, *arguments)`, which adds to what is being answered.
+
+        Raises:
+            WorkerDied: the process has ended.
+        """
+        self._send(request(self._number, *arguments))
+
+    def settled(self) -> bool:
+        """Whether it can be asked at once: waits for the end of what was cancelled, but not for long.
+
+        Not as long as another worker would take to be ready; one that does not end it is to be replaced.
+        """
+        least, most = _CANCEL_SECONDS
+        until = time.monotonic() + min(max(least, 0.5 * self._start_seconds), most)
+        while self._cancelled and self.alive:
+            try:
+                if not self._connection.poll(max(0.0, until - time.monotonic())):
+                    return False
+                answer = self._read()
+            except (OSError, WorkerDied):
+                return False
+            if isinstance(answer, Finished | Retiring | Refused) and answer.number == self._cancelled:
+                self._cancelled = 0
+        return self.alive
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is known to have started."""
+        return self._ready
+
+    @property
+    def start_seconds(self) -> float | None:
+        """Seconds that it took to be ready; None as long as it is not. Does not wait."""
+        with suppress(OSError, WorkerDied, WorkerError, InputError):  # raised again when it is asked
+            if not self._ready and self._alive and self._connection.poll(0):
+                self._accept(self._read())
+        return self._start_seconds if self._ready else None
+
+    def ask(self, request: Any, *arguments: Any) -> Generator[Part | Opened | Retiring | Finished, None, None]:
+        """Sends `request(number, *arguments)` and yields the answers up to `Finished` or `Retiring`.
+
+        A generator that is closed early cancels the request.
+
+        Raises:
+            Abandoned: `gives_up` says so; the request is cancelled.
+            WorkerDied: the process ended, or said nothing for too long.
+            WorkerError: the worker raised.
+            InputError: the worker found a user's mistake.
+            RuntimeError: it is still being asked something else.
+        """
+        if self._asking:
+            raise RuntimeError("a worker answers one request at a time: finish or close the last one first")
+        self._wait_until_ready()
+        self._number += 1
+        number, answered = self._number, False
+        self._send(request(number, *arguments))
+        self._asking, self._spent, self._timed = True, 0.0, request is Train
+        try:
+            while not answered:
+                answer = self._receive()
+                if answer.number == number:
+                    answered = isinstance(answer, Finished | Retiring | Refused)
+                    if isinstance(answer, Part) and answer.evaluations:
+                        self._spent = 0.0
+                    if isinstance(answer, Refused):
+                        raise _raised(answer)
+                    yield answer
+        finally:
+            self._asking = False
+            if not answered and self.alive:
+                self._cancelled = number
+                with suppress(WorkerDied):
+                    self._send(Cancel(number))
+
+    def stop(self, patience_seconds: float = 1.0) -> None:
+        """Ends the process, and those that it has started.
+
+        It exits by itself when the socket closes, and is killed if it does not. Idempotent; does nothing but let go in
+        a process that was forked from the driver.
+        """
+        self._alive = False
+        self._connection.close()
+        if os.getpid() == self._driver and self._reaped(patience_seconds) is None:
+            self._process.kill()
+            self._reaped()
+        self._log.close()
+
+    def kill(self) -> None:
+        """Ends the process without waiting until it has ended. For the end of this process, too."""
+        self._abandon()
+        self._connection.close()
+        self._log.close()
+
+    def _wait_until_ready(self) -> None:
+        if self._ready:
+            return
+        try:
+            self._accept(self._receive())
+        except WorkerDied as death:
+            raise WorkerError(f"the worker did not start: {death}\n{self._log_tail()}") from None
+
+    def _accept(self, answer: Any) -> None:
+        """The first answer, which says whether it has started."""
+        if isinstance(answer, Refused):
+            raise InputError(answer.text) if answer.mistake else WorkerError(f"the worker raised:\n{answer.text}")
+        self._ready, self._start_seconds = isinstance(answer, Ready), time.monotonic() - self._begun
+
+    def _send(self, message: Any) -> None:
+        try:
+            self._connection.send(message)
+        except OSError:
+            raise WorkerDied(self._obituary()) from None
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _receive(self) -> Any:
+        """The next answer; signs of life and of headway are none.
+
+        Kills the process, and raises WorkerDied, when it breaks one of its limits.
+        """
+        silent = unheard = 0.0
+        while True:
+            if self.gives_up():
+                raise Abandoned
+            started = time.monotonic()
+            try:
+                heard = self._connection.poll(_LOOK_SECONDS)
+            except OSError:
+                raise WorkerDied(self._obituary()) from None
+            looked = min(time.monotonic() - started, 2 * _LOOK_SECONDS)
+            self._spent, self.waited = self._spent + looked, self.waited + looked
+            if heard:
+                message = self._read()
+                headway = isinstance(message, Part) and not message.evaluations
+                if not headway and not isinstance(message, Beat):
+                    return message
+                # However often it is heard, it is looked at below: it may grow, or train for ever.
+                silent, unheard = (0.0 if headway else silent), 0.0
+            else:
+                # A child of its own may hold its end of the socket: then there is no end of file.
+                if self._has_ended() and not self._connection.poll(0):
+                    raise WorkerDied(self._obituary())
+                # Looks are counted, not time: a machine that slept, or a driver that was stopped, blames nobody.
+                silent += _LOOK_SECONDS
+                unheard += _LOOK_SECONDS
+            if _resident_bytes(self.pid) > self._memory_bytes:
+                self._end(f"took more memory than the {self._memory_bytes / 1e9:.3g} GB that it may")
+            if silent > (limit := self._limits.silence_seconds if self._ready else self._limits.start_seconds):
+                self._end(f"hung: it made no headway for {limit:g} s")
+            if self._timed and self._spent > (limit := self._limits.candidate_seconds or math.inf):
+                self._end(f"took longer than the {limit:g} s that a network may")
+            if reason := self.overdue():
+                self._end(reason)
+            if self._ready and unheard > self._limits.beat_seconds:
+                self._end(f"hung: it gave no sign of life for {self._limits.beat_seconds:g} s")
+
+    def _read(self) -> Any:
+        try:
+            return self._connection.recv()
+        except (EOFError, OSError):
+            raise WorkerDied(self._obituary()) from None
+        except BaseException:
+            # Interrupted within a message: where the next one begins is lost.
+            self._abandon()
+            raise
+
+    def _end(self, reason: str) -> NoReturn:
+        self._abandon()
+        raise WorkerDied(reason)
+
+    def _abandon(self) -> None:
+        self._alive = False
+        self._process.kill()
+
+    def _obituary(self) -> str:
+        """How the process ended, in a few words."""
+        self._alive = False
+        status = self._reaped(5.0)
+        if status is None:
+            self._process.kill()
+            return "crashed: it closed its connection"
+        if status == -signal.SIGKILL:
+            return "killed (SIGKILL): most likely the machine ran out of memory"
+        if status < 0:
+            return f"crashed ({signal.Signals(-status).name})"
+        return f"crashed: it exited with status {status}"
+
+    def _has_ended(self) -> bool:
+        """Whether the process has ended, be its number still its own or not."""
+        if self._process.returncode is not None:
+            return True
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        except ChildProcessError:  # of a process that was forked from the driver
+            return True
+
+    def _reaped(self, patience_seconds: float = math.inf) -> int | None:
+        """How the process ended, with all that it has started; None while it has not."""
+        until = time.monotonic() + patience_seconds
+        while not self._has_ended():
+            if time.monotonic() >= until:
+                return None
+            time.sleep(_REAP_SECONDS)
+        if self._process.returncode is None:
+            # As long as nobody has taken notice of its end, no other group has its number.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        return self._process.wait()
+
+    def _let_go(self) -> None:
+        """Closes the socket in a process that was forked from the driver."""
+        self._alive = False
+        with suppress(OSError):
+            self._connection.close()
+
+    def _log_tail(self) -> str:
+        self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, self._log.tell() - _LOG_TAIL_BYTES))
+        return self._log.read().decode(errors="replace")
+
+
+_STARTED: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
+
+
+def _let_all_go() -> None:
+    for process in list(_STARTED):
+        process._let_go()
+
+
+os.register_at_fork(after_in_child=_let_all_go)
+
+
+def _raised(answer: Refused) -> Exception:
+    if answer.mistake:
+        return InputError(answer.text)
+    last = (answer.text.strip() or "an exception").splitlines()[-1]
+    return WorkerError(f"the worker raised:\n{answer.text}", last[:_REASON_CHARACTERS])
+
+
+def _environment() -> dict[str, str]:
+    """The driver's environment, with quiet libraries, and with the driver's evonas where that is not installed."""
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+    root = Path(__file__).parents[2]
+    if root.name not in ("site-packages", "dist-packages"):
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    return environment
+
+
+def _resident_bytes(pid: int) -> int:
+    """Memory of a process; 0 where the system does not tell, or when it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def command_of(module: str) -> list[str]:
+    """Runs a module with this Python. `-P`: a file of the user's that is named like a library is not taken for it."""
+    return [sys.executable, "-P", "-m", module]

@@ -1,0 +1,52 @@
+"""Where text goes: to streams of any encoding, also to those that were closed, and never with control sequences."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import IO
+
+from evonas.io.printable import printable
+
+__all__ = ["flush_streams", "say", "say_lines", "steady_streams"]
+
+
+def steady_streams() -> None:
+    """Has standard output and error write what their encoding lacks as escapes, and takes closed ones for the void."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            with suppress(ValueError, OSError):
+                stream.reconfigure(errors="backslashreplace")
+
+
+def flush_streams() -> bool:
+    """Writes what is left; whether all of it was taken. What was not is not tried again."""
+    done = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            done = False
+            with suppress(OSError, ValueError):
+                void = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(void, stream.fileno())
+                os.close(void)
+    return done
+
+
+def say(text: str, stream: IO[str] | None = None) -> None:
+    """Prints lines; what in them is no sign to be seen is escaped."""
+    print("\n".join(map(printable, text.split("\n"))), file=stream or sys.stdout, flush=True)
+
+
+def say_lines(*lines: object, stream: IO[str] | None = None) -> None:
+    """Prints each as one line, as far as the stream takes it: what it lacks is escaped, and nobody need listen."""
+    stream = stream or sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    text = "\n".join(map(printable, lines))
+    with suppress(OSError, ValueError):
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

@@ -1,0 +1,149 @@
+"""What evonas writes where a user says: it bears a mark, and takes the place of nothing but what bears one.
+
+A mark is the digest of all the rest of the file. A file that somebody else wrote has none, and one that was changed
+since it was written has a wrong one: both stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import struct
+from pathlib import Path
+
+from evonas.io.atomic import sync_directory, temporary_in, write_atomically, write_new
+from genomes.errors import InputError
+
+__all__ = [
+    "check_place",
+    "is_product",
+    "marked_archive",
+    "marked_bytes",
+    "marked_json",
+    "marked_onnx",
+    "marked_text",
+    "publish",
+    "publish_folder",
+]
+
+_PREFIX = b"written-by-evonas:sha256:"
+_DIGITS = 64
+_EMPTY = _PREFIX + b"0" * _DIGITS
+_MARK = re.compile(re.escape(_PREFIX) + rb"[0-9a-f]{64}")
+#: A mark is among the last bytes of a file.
+_WITHIN = 4096
+_LONGEST = 8 << 30
+#: Of a ZIP archive without a comment: the record at its end, whose last two bytes are the length of the comment.
+_END_OF_ARCHIVE, _END_BYTES = b"PK\x05\x06", 22
+
+
+def publish(path: Path, content: bytes) -> None:
+    """Puts marked content at a path.
+
+    Raises:
+        InputError: there is something that evonas did not write, or that was changed since.
+        OSError: it cannot be written.
+    """
+    if not os.path.lexists(path):
+        try:
+            write_new(path, lambda file: file.write(content))
+            return
+        except FileExistsError:
+            pass  # made by somebody else meanwhile
+    check_place(path)
+    write_atomically(path, content)
+
+
+def publish_folder(draft: Path, path: Path) -> None:
+    """Puts a copy of a folder at a path where there is nothing, whole or not at all.
+
+    Raises:
+        InputError: there is something.
+        OSError: it cannot be written.
+    """
+    temporary = temporary_in(path.parent)
+    try:
+        shutil.copytree(draft, temporary)
+        if os.path.lexists(path):
+            raise InputError(f"export path must be a new folder, but {path} is there already: choose another name")
+        temporary.rename(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_directory(path.parent)
+
+
+def check_place(path: Path, what: str = "file to write") -> None:
+    """Raises InputError where there is something that evonas did not write, or that was changed since it did."""
+    if os.path.lexists(path) and not is_product(path):
+        raise InputError(
+            f"{what} must be new, or one that evonas wrote and that is still as it wrote it, but {path} is neither: "
+            "choose another name, or move it away"
+        )
+
+
+def is_product(path: Path) -> bool:
+    """Whether a plain file bears the mark of its content."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode) or not len(_EMPTY) <= about.st_size <= _LONGEST:
+        os.close(descriptor)  # of a folder, no file can be made
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        start = max(0, about.st_size - _WITHIN)
+        file.seek(start)
+        found = list(_MARK.finditer(file.read()))
+        if not found:
+            return False
+        begin, end = start + found[-1].start(), start + found[-1].end()
+        file.seek(0)
+        digest = hashlib.sha256()
+        left = begin
+        while left and (piece := file.read(min(left, 1 << 20))):
+            digest.update(piece)
+            left -= len(piece)
+        file.seek(end)
+        digest.update(file.read())
+        return found[-1].group()[-_DIGITS:] == digest.hexdigest().encode()
+
+
+def marked_bytes(content: bytes, before: bytes = b"", behind: bytes = b"") -> bytes:
+    """The content with a mark behind it, between some more bytes."""
+    return _filled(content + before + _EMPTY + behind)
+
+
+def marked_text(text: str, comment: tuple[str, str] = ("<!-- ", " -->")) -> bytes:
+    """A text of Markdown, HTML or SVG with a mark in a comment at its end."""
+    return marked_bytes(text.rstrip("\n").encode() + b"\n\n", comment[0].encode(), comment[1].encode() + b"\n")
+
+
+def marked_json(text: str) -> bytes:
+    """The text of a JSON object, not empty, with a mark as the value of its last key, `mark`."""
+    body = text.rstrip().removesuffix("}").rstrip()
+    return marked_bytes(body.encode(), b',\n "mark": "', b'"\n}\n')
+
+
+def marked_archive(content: bytes) -> bytes:
+    """A ZIP archive without a comment, such as a `.keras` file, with a mark as its comment."""
+    if content[-_END_BYTES:][:4] != _END_OF_ARCHIVE or content[-2:] != b"\0\0":
+        raise ValueError("the archive must end without a comment")
+    return marked_bytes(content[:-2] + struct.pack("<H", len(_EMPTY)))
+
+
+def marked_onnx(content: bytes) -> bytes:
+    """An ONNX model with a mark among its metadata: in its format, what stands behind a message is one field more."""
+    key = b"evonas"
+    entry = b"\x0a" + bytes([len(key)]) + key + b"\x12" + bytes([len(_EMPTY)])
+    return marked_bytes(content, b"\x72" + bytes([len(entry) + len(_EMPTY)]) + entry)
+
+
+def _filled(content: bytes) -> bytes:
+    begin = content.rindex(_EMPTY)
+    before, behind = content[:begin], content[begin + len(_EMPTY) :]
+    return before + _PREFIX + hashlib.sha256(before + behind).hexdigest().encode() + behind

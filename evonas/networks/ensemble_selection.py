@@ -1,0 +1,84 @@
+"""Which networks make an ensemble, and what it predicts. Pure numpy, no Keras.
+
+References:
+    Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", ICML 2004.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.prepared import Problem
+from evonas.metrics.scores import predictions
+from genomes.errors import InputError
+
+__all__ = ["SMALLEST", "blended", "selected"]
+
+Array = NDArray[Any]
+
+#: Networks that are added, one by one and repeatedly; what is best on the way is taken.
+ROUNDS = 50
+#: The least probability, so that logits are finite, in float32 too.
+SMALLEST = 1e-7
+
+
+def selected(outputs: Sequence[Array], loss: Callable[[Array], float], problem: Problem, size: int) -> tuple[int, ...]:
+    """How often each network is in the ensemble: greedy forward selection with replacement (Caruana et al. 2004).
+
+    Starts with the best network and adds, round by round, that with which the mean prediction is best; the ensemble
+    of the best round is taken. Never worse than the best network on the rows that it is selected on.
+
+    Args:
+        outputs: raw outputs of each network on the validation rows, each of shape `(num_samples, num_outputs)`.
+        loss: of raw outputs, less is better; infinite where they have none.
+        problem: what is predicted.
+        size: the most networks that are in it, >= 1.
+
+    Returns:
+        shape `(num_networks,)`, whole numbers >= 0.
+
+    Raises:
+        InputError: there is no network.
+    """
+    if not outputs or size < 1:
+        raise InputError(f"an ensemble must have at least one network, not {min(size, len(outputs))}: give more")
+    given = [_predicted(problem, each) for each in outputs]
+    counts, total = np.zeros(len(given), int), np.zeros_like(given[0])
+    best, lowest = counts, np.inf
+    for chosen in range(1, ROUNDS + 1):
+        full = np.count_nonzero(counts) >= size
+        candidates = [k for k in range(len(given)) if not full or counts[k]]
+        losses = [loss(_raw(problem, (total + given[k]) / chosen)) for k in candidates]
+        added = candidates[int(np.argmin(losses))]
+        counts, total = counts + (np.arange(len(given)) == added), total + given[added]
+        if min(losses) < lowest:
+            best, lowest = counts, min(losses)
+    return tuple(best.tolist()) if best.any() else (1,) + (0,) * (len(given) - 1)
+
+
+def blended(outputs: Sequence[Array], weights: Sequence[float], problem: Problem) -> Array:
+    """Raw outputs of the mean prediction.
+
+    Args:
+        outputs: raw outputs of each network, each of shape `(num_samples, num_outputs)`.
+        weights: of each, adding up to 1.
+        problem: what is predicted.
+    """
+    given = (weight * _predicted(problem, each) for each, weight in zip(outputs, weights, strict=True))
+    return _raw(problem, np.sum(list(given), axis=0))
+
+
+def _predicted(problem: Problem, outputs: Array) -> Array:
+    """What is averaged: standardised predictions, or probabilities of each class."""
+    return np.asarray(outputs, np.float64) if problem.task == "regression" else predictions(problem, outputs)
+
+
+def _raw(problem: Problem, predicted: Array) -> Array:
+    if problem.task == "regression":
+        return predicted
+    logs = np.log(np.clip(predicted, SMALLEST, 1.0))
+    return np.asarray(logs[:, 1:] - logs[:, :1] if problem.task == "binary" else logs)

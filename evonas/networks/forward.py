@@ -1,0 +1,162 @@
+"""The forward pass of a dense network in plain numpy, for whatever is computed without Keras.
+
+`raw_outputs` gives what a network predicts of any number of rows, in float32 as Keras or in float64; `forward` shows
+what each node computes of a few rows, in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Weights
+
+__all__ = ["ACTIVATIONS", "EPSILON", "Values", "activated", "concatenated", "forward", "parts_of", "predictor"]
+__all__ += ["raw_outputs", "standardized"]
+
+Array = NDArray[Any]
+
+#: Rows computed at a time: bounds memory, not results.
+_CHUNK_ROWS = 8192
+
+#: Keras' default for BatchNormalization and LayerNormalization.
+EPSILON = 1e-3
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def _negative_exp(z: Array) -> Array:
+    return np.expm1(np.minimum(z, 0.0))
+
+
+def _logistic(z: Array) -> Array:
+    e = np.exp(-np.abs(z))
+    return np.asarray(np.where(z > 0.0, 1.0, e) / (1.0 + e))
+
+
+def _gelu(z: Array) -> Array:
+    from scipy.special import erf  # takes longer to import than the rest of this module to run
+
+    return np.asarray(0.5 * z * (1.0 + erf(z / math.sqrt(2.0))))
+
+
+#: Name -> function; see `evonas.training.population.activations` for those of the compiled program.
+ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
+    {
+        "linear": lambda z: z,
+        "relu": lambda z: np.maximum(z, 0.0),
+        "leaky_relu": lambda z: np.where(z > 0.0, z, 0.2 * z),
+        "elu": lambda z: np.where(z > 0.0, z, _negative_exp(z)),
+        "selu": lambda z: _SELU_SCALE * np.where(z > 0.0, z, _SELU_ALPHA * _negative_exp(z)),
+        "gelu": _gelu,
+        "silu": lambda z: z * _logistic(z),
+        "tanh": np.tanh,
+        "sigmoid": _logistic,
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """What the nodes of a network compute, each `(num_rows, units)`.
+
+    Attributes:
+        products: of inputs and kernel.
+        arguments: what goes into the activation.
+        outputs: what comes out of it; of node 0, the features.
+    """
+
+    products: dict[int, Array]
+    arguments: dict[int, Array]
+    outputs: dict[int, Array]
+
+
+def raw_outputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float32) -> Array:
+    """What the network predicts: standardised predictions or logits, shape `(num_rows, num_outputs)`.
+
+    Args:
+        graph: the network.
+        weights: its weights, by name.
+        rows: features, shape `(num_rows, num_features)`.
+        precision: `np.float32`, in which networks are trained, or `np.float64`, in which a row's prediction depends on
+            the rows beside it in the last digits only.
+    """
+    predict = predictor(graph, weights, precision)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is seen by its score
+        starts = range(0, max(len(rows), 1), _CHUNK_ROWS)
+        return np.concatenate([predict(rows[start : start + _CHUNK_ROWS]) for start in starts])
+
+
+def predictor(graph: nx.DiGraph, weights: Weights, precision: Any = np.float32) -> Callable[[NDArray[Any]], Array]:
+    """The same as a function of the rows, which are computed all at once."""
+    last = len(graph) - 1
+    parts = {node: parts_of(graph, node, weights, precision) for node in range(1, last + 1)}
+    needed = {node: max(graph.successors(node), default=last) for node in graph}
+    done = {node: [other for other in range(node) if needed[other] == node < last] for node in graph}
+
+    def predict(rows: NDArray[Any]) -> Array:
+        held = {0: np.asarray(rows, precision)}
+        for node in range(1, last + 1):
+            product = concatenated(graph, node, held) @ parts[node]["kernel"]
+            held[node] = activated(graph, node, parts[node], product)[1]
+            for other in done[node]:
+                del held[other]
+        return held[last]
+
+    return predict
+
+
+def forward(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> Values:
+    """What each node computes of the rows.
+
+    Args:
+        graph: the network.
+        weights: its weights, by name.
+        rows: features, shape `(num_rows, num_features)`.
+    """
+    values = Values({}, {}, {0: np.asarray(rows, np.float64)})
+    for node in range(1, len(graph)):
+        parts = parts_of(graph, node, weights)
+        values.products[node] = concatenated(graph, node, values.outputs) @ parts["kernel"]
+        values.arguments[node], values.outputs[node] = activated(graph, node, parts, values.products[node])
+    return values
+
+
+def parts_of(graph: nx.DiGraph, node: int, weights: Weights, precision: Any = np.float64) -> dict[str, Array]:
+    """A node's weights by the last word of their names."""
+    prefix = "output/" if node == len(graph) - 1 else f"layer_{node}/"
+    names = [name for name in weights if name.startswith(prefix)]
+    return {name.removeprefix(prefix): np.asarray(weights[name], precision) for name in names}
+
+
+def concatenated(graph: nx.DiGraph, node: int, outputs: Mapping[int, Array]) -> Array:
+    """What a node takes in."""
+    sources = sorted(graph.predecessors(node))
+    return outputs[sources[0]] if len(sources) == 1 else np.concatenate([outputs[each] for each in sources], axis=1)
+
+
+def activated(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], product: Array) -> tuple[Array, Array]:
+    """What goes into a node's activation, and its output; the output node has no activation."""
+    attributes = graph.nodes[node]
+    kind = attributes.get("normalization", "none")
+    z = standardized(kind, parts, product)
+    if kind != "none":
+        z = z * parts["gamma"] + parts["beta"]
+    return z, ACTIVATIONS[attributes.get("activation", "linear")](z)
+
+
+def standardized(kind: str, parts: Mapping[str, Array], product: Array) -> Array:
+    """The product with its bias, as a normalisation of that kind has it before its own factor and offset."""
+    if kind == "batch":
+        return (product - parts["moving_mean"]) / np.sqrt(parts["moving_variance"] + EPSILON)
+    z = product + parts["bias"]
+    if kind == "layer":
+        z = z - z.mean(axis=1, keepdims=True)
+        z = z / np.sqrt((z**2).mean(axis=1, keepdims=True) + EPSILON)
+    return np.asarray(z)

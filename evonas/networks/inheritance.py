@@ -1,0 +1,283 @@
+"""What a network takes over from the trained weights of another one. Pure numpy, no Keras.
+
+Layers of the two are aligned. What corresponds is copied; where a layer is wider its units are replicated and what they
+feed is shared out, where a layer is new it passes on what it takes in (Net2Net, Chen et al. 2016): the child then
+computes what its parent does. Copies differ in what they feed, by amounts that add up to nothing, so that training
+tells them apart.
+
+A change that cannot keep the function (fewer units, a layer or an edge less, another activation) keeps what fits, and
+each node behind it is mended by a ridge regression, on a few rows, of what it took in at the parent's on what it takes
+in now. Whether the function was kept is seen on these rows.
+
+References:
+    Chen, Goodfellow and Shlens, "Net2Net: Accelerating Learning via Knowledge Transfer", ICLR 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Weights
+from evonas.networks.alignment import aligned
+from evonas.networks.forward import EPSILON, activated, concatenated, forward, parts_of, standardized
+
+__all__ = ["inherited"]
+
+Array = NDArray[np.float64]
+
+#: A difference above this share of an output's spread is a change of the function.
+_TOLERANCE = 1e-5
+#: Ridge of the regression, as a share of the mean variance of what is regressed on.
+_RIDGE = 1e-2
+#: Nodes with more inputs are not mended: solving takes cubic time.
+_MOST_INPUTS = 1024
+#: Activations that are linear above 0, with their slope there.
+_SLOPE_ABOVE = {"relu": 1.0, "leaky_relu": 1.0, "elu": 1.0, "selu": 1.0507009873554805}
+#: Activations f with f(z) - f(-z) = k z, with their k.
+_ODD_PART = {"relu": 1.0, "leaky_relu": 1.2, "gelu": 1.0, "silu": 1.0}
+_NEVER_NEGATIVE = ("relu", "sigmoid")
+
+
+@dataclass(frozen=True, eq=False)
+class _Carrier:
+    """What a node of the child says of the parent: `outputs @ readout` are, but for offsets, a parent node's outputs.
+
+    Attributes:
+        node: of the parent.
+        readout: shape `(units, units of that node)`.
+        copies: groups of units with equal outputs.
+    """
+
+    node: int
+    readout: Array
+    copies: tuple[NDArray[np.intp], ...] = ()
+
+
+def inherited(
+    parent: nx.DiGraph,
+    trained: Weights,
+    child: nx.DiGraph,
+    initial: Weights,
+    rows: NDArray[Any],
+    rng: np.random.Generator,
+) -> tuple[dict[str, NDArray[np.float32]], bool]:
+    """The child's weights, float32 by name, and whether it computes what its parent does.
+
+    Args:
+        parent: architecture graph of the trained network.
+        trained: its weights, by name.
+        child: architecture graph of the network that takes over.
+        initial: its own initial weights, by name.
+        rows: some features that are trained on, shape `(num_rows, num_features)`.
+        rng: chooses the units that are replicated.
+    """
+    return _Heir(parent, trained, child, initial, rows, rng).weights()
+
+
+class _Heir:
+    """Fills in the child node by node, in topological order, and computes it along."""
+
+    def __init__(
+        self,
+        parent: nx.DiGraph,
+        trained: Weights,
+        child: nx.DiGraph,
+        initial: Weights,
+        rows: NDArray[Any],
+        rng: np.random.Generator,
+    ) -> None:
+        self._parent, self._trained, self._child, self._initial, self._rng = parent, trained, child, initial, rng
+        self._theirs = forward(parent, trained, rows)
+        self._pairs = aligned(parent, child)
+        self._outputs: dict[int, Array] = {0: np.asarray(rows, np.float64)}
+        self._carriers: dict[int, _Carrier] = {0: _Carrier(0, np.eye(self._outputs[0].shape[1]))}
+
+    def weights(self) -> tuple[dict[str, NDArray[np.float32]], bool]:
+        found: dict[str, NDArray[np.float32]] = {}
+        last = len(self._child) - 1
+        for node in range(1, last + 1):
+            parts = self._taken_over(node) if node in self._pairs else self._new(node)
+            prefix = "output" if node == last else f"layer_{node}"
+            found |= {f"{prefix}/{part}": value.astype(np.float32) for part, value in parts.items()}
+            parts = parts_of(self._child, node, found)
+            _, self._outputs[node] = activated(self._child, node, parts, self._inputs(node) @ parts["kernel"])
+        theirs, ours = self._theirs.outputs[len(self._parent) - 1], self._outputs[last]
+        return found, bool(np.abs(ours - theirs).max() <= _TOLERANCE * (1.0 + np.abs(theirs).max()))
+
+    def _inputs(self, node: int) -> Array:
+        return concatenated(self._child, node, self._outputs)
+
+    # Layers that the parent has.
+
+    def _taken_over(self, node: int) -> dict[str, Array]:
+        there = self._pairs[node]
+        own, theirs = parts_of(self._child, node, self._initial), parts_of(self._parent, there, self._trained)
+        units = self._units(own["kernel"].shape[1], theirs["kernel"])
+        target, wanted = (values[there][:, units] for values in (self._theirs.products, self._theirs.arguments))
+        inputs = self._inputs(node)
+        kernel = self._rewired(node, there, own["kernel"], theirs["kernel"][:, units])
+        kernel, offset = _mended(inputs, kernel, target)
+        theirs = {part: value[units] for part, value in theirs.items() if part != "kernel"}
+        if node < len(self._child) - 1:
+            self._carriers[node] = _carrier(there, units, self._theirs.outputs[there].shape[1])
+        return self._normalized(node, kernel, offset, inputs, theirs, self._kind(self._parent, there), wanted)
+
+    def _units(self, wanted: int, kernel: Array) -> NDArray[np.intp]:
+        """Which of the parent's units the child's are: all and some twice, or those of the largest norm."""
+        there = kernel.shape[1]
+        if wanted <= there:
+            return np.sort(np.argsort(-np.linalg.norm(kernel, axis=0), kind="stable")[:wanted])
+        order = self._rng.permutation(there)
+        return np.concatenate([np.arange(there), np.resize(order, wanted - there)])
+
+    def _rewired(self, node: int, there: int, own: Array, theirs: Array) -> Array:
+        """The parent's kernel for the child's inputs: each block read off what carries the parent's source."""
+        sources = sorted(self._child.predecessors(node))
+        blocks = _blocks(self._parent, there, self._theirs.outputs)
+        # What a source itself says goes before what a layer passes on.
+        chosen = {self._carriers[s].node: s for s in reversed(sources) if s in self._carriers}
+        chosen |= {self._pairs[s]: s for s in sources if s in self._pairs}
+        kernel, row = np.zeros_like(own), 0
+        for source in sources:
+            width = self._outputs[source].shape[1]
+            carrier = self._carriers.get(source)
+            if carrier is not None and carrier.node in blocks and chosen[carrier.node] == source:
+                block = carrier.readout @ theirs[blocks[carrier.node]]
+                for copies in carrier.copies:
+                    spread = own[row + copies]
+                    block[copies] += spread - spread.mean(axis=0)
+                kernel[row : row + width] = block
+            row += width
+        return kernel
+
+    # Layers that it has not.
+
+    def _new(self, node: int) -> dict[str, Array]:
+        """A layer that passes on what it takes in, if it can; units beyond that, and others, have their own weights."""
+        own = parts_of(self._child, node, self._initial)
+        (source, *others) = sorted(self._child.predecessors(node))
+        if others or source not in self._carriers:
+            return own
+        inputs, behind = self._outputs[source], self._carriers[source]
+        width, units = own["kernel"].shape
+        activation = self._child.nodes[node]["activation"]
+        positive = source > 0 and self._child.nodes[source]["activation"] in _NEVER_NEGATIVE
+        taken = np.sort(np.argsort(-np.linalg.norm(behind.readout, axis=1), kind="stable")[:units])
+        rows = np.arange(len(taken))
+        kernel, readout, shift = own["kernel"].copy(), np.zeros((units, width)), np.zeros(units)
+        kernel[:, rows], kernel[taken, rows] = 0.0, 1.0
+        if activation == "linear" or (positive and activation in _SLOPE_ABOVE):
+            readout[rows, taken] = 1.0 / _SLOPE_ABOVE.get(activation, 1.0)
+        elif activation in _ODD_PART and units >= 2 * width:
+            kernel[:, width : 2 * width] = -np.eye(width)
+            readout[: 2 * width] = np.concatenate([np.eye(width), -np.eye(width)]) / _ODD_PART[activation]
+        elif activation in ("tanh", "sigmoid"):
+            # Small enough to stay where it is nearly linear.
+            scale = 0.5 / np.maximum(inputs[:, taken].std(axis=0), 1e-6)
+            kernel[taken, rows] = scale
+            readout[rows, taken] = {"tanh": 1.0, "sigmoid": 4.0}[activation] / scale
+        else:
+            # Moved to where it is linear; what that adds is an offset, which the next node takes away again.
+            shift[rows] = 2.0 * inputs[:, taken].std(axis=0) - inputs[:, taken].mean(axis=0)
+            readout[rows, taken] = 1.0 / _SLOPE_ABOVE.get(activation, 1.0)
+        self._carriers[node] = _Carrier(behind.node, readout @ behind.readout)
+        return self._normalized(node, kernel, shift * 0.0, inputs, {"bias": shift}, "none", inputs @ kernel + shift)
+
+    # Normalisation.
+
+    @staticmethod
+    def _kind(graph: nx.DiGraph, node: int) -> str:
+        return str(graph.nodes[node].get("normalization", "none"))
+
+    def _normalized(
+        self,
+        node: int,
+        kernel: Array,
+        offset: Array,
+        inputs: Array,
+        theirs: Mapping[str, Array],
+        kind_there: str,
+        wanted: Array,
+    ) -> dict[str, Array]:
+        """All weights of the node, so that its activation takes in what the parent's does.
+
+        Args:
+            node: of the child.
+            kernel, offset: `inputs @ kernel + offset` is near what the parent's kernel gives.
+            inputs: of the node.
+            theirs: the parent's weights for the same units, without the kernel.
+            kind_there: the parent's normalisation.
+            wanted: what the parent's activation takes in.
+        """
+        kind = self._kind(self._child, node)
+        if kind == kind_there:
+            mended = "moving_mean" if kind == "batch" else "bias"
+            sign = -1.0 if kind == "batch" else 1.0
+            return {"kernel": kernel, **theirs, mended: theirs[mended] + sign * offset}
+        product = inputs @ kernel
+        if kind_there == "layer" or kind == "layer":
+            given = standardized("layer", {"bias": np.zeros(1)}, product) if kind == "layer" else product
+            scale, move = _line(given, wanted)
+        elif kind_there == "batch":
+            scale = theirs["gamma"] / np.sqrt(theirs["moving_variance"] + EPSILON)
+            move = theirs["beta"] + scale * (offset - theirs["moving_mean"])
+        else:
+            scale, move = np.ones(kernel.shape[1]), theirs["bias"] + offset
+        if kind == "none":
+            return {"kernel": kernel * scale, "bias": move}
+        if kind == "layer":
+            return {"kernel": kernel, "bias": np.zeros_like(move), "gamma": scale, "beta": move}
+        mean, variance = product.mean(axis=0), product.var(axis=0)
+        return {
+            "kernel": kernel,
+            "gamma": scale * np.sqrt(variance + EPSILON),
+            "beta": move + scale * mean,
+            "moving_mean": mean,
+            "moving_variance": variance,
+        }
+
+
+def _carrier(node: int, units: NDArray[np.intp], width: int) -> _Carrier:
+    """Of units that are the parent's `units`: each of these is the mean of its copies."""
+    readout = np.zeros((len(units), width))
+    readout[np.arange(len(units)), units] = 1.0 / np.bincount(units, minlength=width)[units]
+    groups = (np.flatnonzero(units == unit) for unit in np.unique(units))
+    return _Carrier(node, readout, tuple(group for group in groups if len(group) > 1))
+
+
+def _blocks(graph: nx.DiGraph, node: int, outputs: Mapping[int, Array]) -> dict[int, slice]:
+    """Source -> its rows in the node's kernel."""
+    blocks, row = {}, 0
+    for source in sorted(graph.predecessors(node)):
+        blocks[source] = slice(row, row + outputs[source].shape[1])
+        row += outputs[source].shape[1]
+    return blocks
+
+
+def _mended(inputs: Array, kernel: Array, target: Array) -> tuple[Array, Array]:
+    """The kernel and an offset with `inputs @ kernel + offset` near `target`; the kernel as it is where that is so."""
+    left = target - inputs @ kernel
+    if np.abs(left).max() <= _TOLERANCE * (1.0 + np.abs(target).max()):
+        return kernel, np.zeros(kernel.shape[1])
+    centre, offset = inputs.mean(axis=0), left.mean(axis=0)
+    if inputs.shape[1] <= _MOST_INPUTS:
+        moved = inputs - centre
+        gram = moved.T @ moved
+        ridge = _RIDGE * np.trace(gram) / len(gram) + 1e-12
+        change = np.linalg.solve(gram + ridge * np.eye(len(gram)), moved.T @ (left - offset))
+        kernel, offset = kernel + change, offset - centre @ change
+    return kernel, offset
+
+
+def _line(given: Array, wanted: Array) -> tuple[Array, Array]:
+    """Factor and offset of each column, by least squares."""
+    mean, target = given.mean(axis=0), wanted.mean(axis=0)
+    moved = given - mean
+    factor = (moved * wanted).sum(axis=0) / np.maximum((moved**2).sum(axis=0), 1e-12)
+    return factor, target - factor * mean

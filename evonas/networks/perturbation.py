@@ -1,0 +1,94 @@
+"""Weights from a chain of seeds: initial weights, then Gaussian noise of each further seed. Pure numpy.
+
+The noise of a weight depends on its name and shape and on the seed, on nothing else of the network: where an
+architecture changes, what keeps its name and shape keeps its value.
+
+Source: Such et al. 2017, section 3.1 (the compact encoding); here the power of each mutation is drawn, too.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.networks.initial import initial_weights
+from genomes.codec import sha256
+
+__all__ = ["Lineages", "perturbed"]
+
+Array = NDArray[Any]
+
+#: Standard deviation of a mutation's noise, as a share of that of initial kernels: drawn log-uniformly from here.
+POWERS = (0.01, 0.3)
+#: Scale of the noise of biases and of what normalisation learns.
+_VECTOR_SCALE = 0.3
+_FIXED = ("moving_mean", "moving_variance")
+# A stream of the candidate's seed beside those of `initial.py`.
+_NOISE = 2
+_PARTS = ("kernel", "bias", "gamma", "beta")
+
+
+class Lineages:
+    """Gives weights for chains of seeds; remembers the latest, of which the next ones are continuations.
+
+    Args:
+        kept: how many weights to remember.
+    """
+
+    def __init__(self, kept: int = 1024) -> None:
+        self._kept = kept
+        self._known: OrderedDict[tuple[str, tuple[int, ...]], dict[str, Array]] = OrderedDict()
+
+    def weights(
+        self,
+        architecture: Mapping[str, Any],
+        graph: nx.DiGraph,
+        lineage: tuple[int, ...],
+        num_features: int,
+        num_outputs: int,
+    ) -> dict[str, Array]:
+        """The weights of a network, by name.
+
+        Args:
+            architecture: the graph as JSON values.
+            graph: the architecture graph.
+            lineage: the seed of the initial weights, then that of each mutation; at least one.
+            num_features, num_outputs: width of the network's input and output.
+        """
+        digest = sha256(architecture)
+        length = len(lineage)
+        while length > 1 and (digest, lineage[:length]) not in self._known:
+            length -= 1
+        weights = self._known.get((digest, lineage[:length]))
+        if weights is None:
+            weights = initial_weights(graph, num_features, num_outputs, lineage[0])
+        for seed in lineage[length:]:
+            weights = perturbed(weights, seed)
+        self._known[digest, lineage] = weights
+        self._known.move_to_end((digest, lineage))
+        while len(self._known) > self._kept:
+            self._known.popitem(last=False)
+        return weights
+
+
+def perturbed(weights: Mapping[str, Array], seed: int) -> dict[str, Array]:
+    """The weights with the noise of a seed."""
+    low, high = np.log(POWERS)
+    power = np.exp(np.random.default_rng([seed, _NOISE]).uniform(low, high))
+    return {
+        name: value if name.endswith(_FIXED) else value + _noise(name, value.shape, seed, power)
+        for name, value in weights.items()
+    }
+
+
+def _noise(name: str, shape: tuple[int, ...], seed: int, power: float) -> Array:
+    layer, part = name.split("/")
+    node = 0 if layer == "output" else int(layer.removeprefix("layer_"))
+    rng = np.random.default_rng([seed, _NOISE, node, _PARTS.index(part)])
+    scale = np.sqrt(2.0 / sum(shape)) if len(shape) == 2 else _VECTOR_SCALE
+    return rng.standard_normal(shape, np.float32) * np.float32(power * scale)

@@ -1,0 +1,103 @@
+"""Weights that a network takes over from a trained one of other data, as far as their shapes allow. Pure numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.prepared import Problem
+from evonas.data.pretrained import Donor
+from evonas.evaluation import Weights
+from evonas.networks.inheritance import inherited
+from evonas.networks.initial import initial_weights
+from genomes.architecture.graph import graph_from_json
+from genomes.errors import InputError
+
+__all__ = ["first_weights", "of_features", "transferred"]
+
+#: Stream of a member's seed, beside those of `evonas.networks.initial` and `evonas.networks.starting_point`.
+_TRANSFER = 3
+#: Rows that what is taken over is fitted on.
+_ROWS = 256
+
+
+def first_weights(
+    graph: nx.DiGraph, problem: Problem, seed: int, donor: Donor | None, rows: NDArray[Any]
+) -> Callable[[], dict[str, NDArray[Any]]]:
+    """What gives a network's weights before its first epoch: the seed alone, or the seed and a donor.
+
+    Args:
+        graph: the network.
+        problem: what it predicts.
+        seed: of what is not taken over.
+        donor: whose layers are taken over, if any.
+        rows: features of the training rows, shape `(num_rows, num_features)`.
+    """
+    own = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
+    return own if donor is None else lambda: transferred(donor, problem, graph, own(), rows, seed)
+
+
+def transferred(
+    donor: Donor, problem: Problem, graph: nx.DiGraph, initial: dict[str, NDArray[Any]], rows: NDArray[Any], seed: int
+) -> dict[str, NDArray[Any]]:
+    """The initial weights, with the donor's hidden layers where they fit; its output too, if it predicts the same.
+
+    Features of the same name keep their weights; those that only the network has start from small ones of its own
+    (a tenth of the initial), so that what was learned of the others is not drowned.
+
+    Raises:
+        InputError: the donor's weights are none of its architecture.
+    """
+    theirs = graph_from_json(donor.architecture)
+    given = _with_features_of(donor, theirs, problem)
+    some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
+    rng = np.random.default_rng([seed, _TRANSFER])
+    found, _ = inherited(theirs, given, graph, initial, some, rng)
+    for name in _first_kernels(graph):
+        new = [k for k, feature in enumerate(problem.feature_names) if feature not in donor.feature_names]
+        found[name][new] = 0.1 * initial[name][new]
+    if (donor.target_names, donor.classes) != (problem.target_names, problem.classes):
+        found |= {name: value for name, value in initial.items() if name.startswith("output/")}
+    return found
+
+
+def _with_features_of(donor: Donor, graph: nx.DiGraph, problem: Problem) -> dict[str, NDArray[Any]]:
+    """The donor's weights as those of the same network on the features of `problem`; what it has not seen counts 0."""
+    shapes = initial_weights(graph, len(donor.feature_names), _outputs(donor, graph), 0)
+    there = {name: value.shape for name, value in donor.weights.items()}
+    if {name: value.shape for name, value in shapes.items()} != there:
+        raise InputError("weights that are taken over must be those of their network: restore the run they are from")
+    return of_features(donor.weights, graph, donor.feature_names, problem.feature_names)
+
+
+def of_features(
+    weights: Weights, graph: nx.DiGraph, before: Sequence[str], now: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """The weights of a network on the features `before` as those of the same network on `now`; new ones count 0."""
+    number = {feature: k for k, feature in enumerate(before)}
+    given = {name: np.asarray(value, np.float32) for name, value in weights.items()}
+    for name in _first_kernels(graph):
+        # The features come first: node 0 is the first source of whatever takes it.
+        rest = given[name][len(before) :]
+        mapped = np.zeros((len(now), rest.shape[1]), np.float32)
+        for k, feature in enumerate(now):
+            if feature in number:
+                mapped[k] = given[name][number[feature]]
+        given[name] = np.concatenate([mapped, rest])
+    return given
+
+
+def _first_kernels(graph: nx.DiGraph) -> list[str]:
+    """Names of the kernels that take the features."""
+    last = len(graph) - 1
+    return ["output/kernel" if node == last else f"layer_{node}/kernel" for node in graph.successors(0)]
+
+
+def _outputs(donor: Donor, graph: nx.DiGraph) -> int:
+    kernel = donor.weights.get("output/kernel")
+    return 0 if kernel is None or kernel.ndim != 2 else kernel.shape[1]

@@ -1,0 +1,100 @@
+"""`find_learning_rate`: the learning-rate range test from Python. The network is trained in a worker process."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evonas.data.load import read_data
+from evonas.data.readers.options import ReadOptions
+from evonas.runs.genome_files import read_genome
+from evonas.tasks.sweep import LearningRateCurve, SweepTask, sweep_rates
+from genomes.architecture.graph import graph_to_json
+from genomes.dense import DenseSpace
+from genomes.encodings import read_space
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+
+__all__ = ["find_learning_rate"]
+
+
+def find_learning_rate(
+    x: Any,
+    y: Any = None,
+    *,
+    genome: Any = None,
+    space: SearchSpace | str | Path | None = None,
+    low: float = 1e-6,
+    high: float = 10.0,
+    steps: int = 300,
+    seeds: int = 3,
+    seed: int = 0,
+    task: str | None = None,
+    drop: Sequence[str] = (),
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    image_size: Any = None,
+    grayscale: bool = False,
+    separator: str = "",
+    encoding: str = "",
+    decimal: str = "",
+    thousands: str = "",
+    skip_rows: int = 0,
+    comment: str = "",
+    missing: Sequence[str] | None = None,
+    date_order: str = "",
+) -> LearningRateCurve:
+    """Trains a network while its learning rate grows exponentially, and says which rate its loss falls fastest at.
+
+    Args:
+        x, y, task, drop, sample_weight, class_weight, image_size, grayscale: the data, as for `evonas.search`.
+        separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order: how a table is written, as for
+            `evonas.search`.
+        genome: a genome, or the path of a file with one (`read_genome`); `space.typical()` when None.
+        space: that the genome is of, or the path of its TOML file; the default space when None.
+        low, high: the first and the last rate, > 0.
+        steps: of each training, at least 20; fewer are taken where the loss explodes.
+        seeds: trainings whose losses are averaged.
+        seed: of everything random.
+
+    Raises:
+        InputError: something given cannot be used; says what, and what to do.
+    """
+    from evonas.execution import WorkerEvaluator, standing_by
+    from evonas.tasks.train import TrainingSettings
+
+    options = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
+    rates = sweep_rates(low, high, steps)
+    if seeds < 1:
+        raise InputError(f"seeds must be at least 1, not {seeds}: more of them make a smoother curve")
+    home = read_space(space) if isinstance(space, (str, Path)) else space
+    if isinstance(genome, (str, Path)):
+        home, genome = read_genome(genome, home)
+    home = DenseSpace() if home is None else home
+    if not hasattr(home, "architecture"):
+        raise InputError(
+            f"space must be of networks, whose layers are known, not {type(home).__name__}: vary the learning rate of "
+            "your own models in the search"
+        )
+    chosen: Any = home
+    graph = graph_to_json(chosen.architecture(chosen.typical() if genome is None else genome))
+    sweep = SweepTask(graph, rates, tuple(range(seed, seed + seeds)))
+    with standing_by("native") as standby, tempfile.TemporaryDirectory() as folder:
+        data, _ = read_data(
+            x,
+            y,
+            seed=seed,
+            task=task,
+            drop=drop,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            size=image_size,
+            grayscale=grayscale,
+            options=options,
+        )
+        path = Path(folder) / "data.npz"
+        data.save(path)
+        with WorkerEvaluator(chosen, path, TrainingSettings(), standby=standby) as worker:
+            return worker.sweep(sweep)

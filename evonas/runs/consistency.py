@@ -1,0 +1,70 @@
+"""Whether what a run is gone on with is what it began with: its space, data and settings. Imports no pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from evonas.config import Settings
+from evonas.io.printable import printable
+from genomes.encodings import ENCODINGS, space_from_json
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.data.prepared import PreparedData
+    from evonas.runs.reader import RunReader
+
+__all__ = ["check_same", "same_space", "space_class"]
+
+
+_OPEN = ("trainer", "auto")
+
+
+def space_class(space: Any) -> dict[str, str]:
+    """What a run records of a space whose class is a user's own: "space_class"; nothing of those of evonas."""
+    kind = type(space)
+    known = kind in ENCODINGS.values()
+    return {} if known else {"space_class": f"{kind.__module__}.{kind.__qualname__}"}
+
+
+def same_space(run: RunReader, given: Any = None) -> Any:
+    """The space of a run, to go on with it.
+
+    Args:
+        run: the run.
+        given: a space of the user's own, if the run is of one.
+
+    Raises:
+        InputError: the run is of a class of the user's own, and none is given, or another one.
+    """
+    wanted = run.source.get("space_class")
+    if given is None and wanted is None:
+        return space_from_json(run.space_json)
+    name = space_class(given).get("space_class") if given is not None else None
+    if given is None or name != wanted:
+        raise InputError(
+            f"space must be given again: the run {run.directory} searches one of the class {printable(wanted)}, which "
+            "is not kept: go on in Python, with evonas.resume(run_dir, space=...), or start a new run"
+            if wanted
+            else f"space must be that of the run {run.directory}, which is kept: leave it out"
+        )
+    if given.to_json() != run.space_json:
+        raise InputError(f"space must be that of the run {run.directory}, but it has other settings: restore them")
+    return given
+
+
+def check_same(store: RunReader, data: PreparedData | None, settings: Mapping[str, Any]) -> None:
+    """Raises InputError, with the difference, if data or settings that are given are not those of the run."""
+    if data is not None and data.fingerprint != store.fingerprint:
+        raise InputError(
+            f"data must be those of the run {store.directory}, but their fingerprint is {data.fingerprint[:16]}, not "
+            f"{store.fingerprint[:16]}: resume with the same rows, target and split, or start a new run"
+        )
+    # What is left open agrees with whatever it came to.
+    given = {name: value for name, value in settings.items() if value is not None and (name, value) != _OPEN}
+    wanted = Settings(**{**store.settings.model_dump(), **given})
+    if difference := store.settings.difference(wanted):
+        raise InputError(
+            f"settings must be those of the run {store.directory}, but these differ: {'; '.join(difference)}. "
+            "Leave them out to go on, or start a new run"
+        )

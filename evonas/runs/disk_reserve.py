@@ -1,0 +1,56 @@
+"""Room that is kept for the last commit: a file that is thrown overboard when the disk is full."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from evonas.io.atomic import sync_directory, write_new
+
+__all__ = ["BALLAST", "is_ballast", "load_ballast", "release_ballast"]
+
+BALLAST = "ballast"
+_BYTES = 256 * 1024
+#: Bytes that are written at a time: where a write fails for lack of room, less of it may still fit.
+_STEP = 4096
+_HEADER = b"Room that evonas keeps for its last commit when the disk is full.\n"
+
+
+def load_ballast(directory: Path) -> None:
+    """Takes the room, or what there is of it, unless it is taken, or the name is somebody else's."""
+    with suppress(OSError):
+        write_new(directory / BALLAST, _fill)
+
+
+def _fill(file: BinaryIO) -> None:
+    # Written, not only reserved: some file systems reserve nothing, and none may compress it away.
+    if os.write(file.fileno(), _HEADER) < len(_HEADER):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    left = _BYTES - len(_HEADER)
+    with suppress(OSError):
+        while left:
+            left -= os.write(file.fileno(), os.urandom(min(left, _STEP)))
+
+
+def is_ballast(path: Path) -> bool:
+    """Whether a file is the ballast of a run: it says so, or, of version 0.1.0, is as long."""
+    try:
+        with path.open("rb") as file:
+            return path.stat().st_size == _BYTES or file.read(len(_HEADER)) == _HEADER
+    except OSError:
+        return False
+
+
+def release_ballast(directory: Path) -> bool:
+    """Gives the room back; whether there was any."""
+    if not is_ballast(directory / BALLAST):
+        return False
+    try:
+        (directory / BALLAST).unlink()
+        sync_directory(directory)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,104 @@
+"""Files that hold a genome, whatever else they hold: genomes, populations, model cards, `status --json`, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evonas.data.inputs import num_rows
+from evonas.data.prepared import PreparedData, columns_seen
+from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.runs.schema import DATABASE
+from genomes.architecture.graph import numbers_of
+from genomes.codec import parse_json, read_text
+from genomes.dense import DenseSpace
+from genomes.dense.json import genome_from_json
+from genomes.encodings import space_from_json
+from genomes.errors import InputError
+from genomes.population import population_from_json
+from genomes.space import SearchSpace
+
+__all__ = ["network_facts", "read_described", "read_genome"]
+
+#: What may be told of a network beside its genome.
+_FACTS = ("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs")
+
+
+def read_genome(path: str | Path, space: SearchSpace | None = None) -> tuple[SearchSpace, Any]:
+    """The genome of a file, and its space; see `read_described`."""
+    return read_described(path, space)[:2]
+
+
+def read_described(source: Any, space: SearchSpace | None = None) -> tuple[SearchSpace, Any, dict[str, Any]]:
+    """A genome, and what is told of its network.
+
+    Args:
+        source: a genome; or the JSON values, or the path of a file, of a genome, of a population (its first one), of a
+            model card or of `evonas status --json`; or a run directory, whose best network is taken.
+        space: that the genome must be of; the source's own, or any, when None.
+
+    Returns:
+        the space, the genome, and of "num_features", "num_outputs", "task", "loss", "seed", "rows" and "epochs" what is
+        told.
+
+    Raises:
+        InputError: there is none, or it is not of the space.
+    """
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        if path.is_dir() and (path / DATABASE).exists():
+            return _of_run(path, space)
+        file = path / "population.json" if path.is_dir() else path
+        source = parse_json(read_text(file, "genome file"), "genome")
+    elif not isinstance(source, Mapping):
+        return space or DenseSpace(), source, {}
+    told: dict[str, Any] = {}
+    if isinstance(source, Mapping):
+        if source.get("encoding") == "population":
+            population = population_from_json(source, space)
+            if not population.genomes:
+                raise InputError("genome file must hold a genome, but its population is empty: choose another")
+            return population.space, population.genomes[0], told
+        source, told = _inside(source)
+    if space is not None:
+        return space, space.genome_from_json(source), told
+    if isinstance(source, Mapping) and source.get("encoding") == "hyperparameters":
+        raise InputError("genome must come with its space where it is of a function of your own: give the space")
+    return DenseSpace(), genome_from_json(source), told
+
+
+def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[str, Any]:
+    """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs" and "task"."""
+    width, views = problem["num_features"], problem.get("views", ())
+    if views and hasattr(space, "architecture"):
+        numbers = numbers_of(space.architecture(genome))
+        width = len(columns_seen(views, width, numbers))
+    return {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"]}
+
+
+def _inside(value: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The genome in a model card or in what `evonas status --json` says, and the facts beside it."""
+    place: Any = value
+    if "card" in value:
+        networks = value.get("networks")
+        if not isinstance(networks, list) or len(networks) != 1:
+            raise InputError("model card must be of one network, not of an ensemble: give the genome of one of them")
+        place = networks[0]
+    elif "best" in value:
+        place = value["best"]
+    if place is value:
+        return value, {}
+    if not isinstance(place, Mapping) or "genome" not in place:
+        raise InputError("genome file must hold a genome, but no network in it has one: choose another")
+    return place["genome"], {name: place[name] for name in _FACTS if place.get(name) is not None}
+
+
+def _of_run(path: Path, space: SearchSpace | None) -> tuple[SearchSpace, Any, dict[str, Any]]:
+    with RunReader(path) as run:
+        record = run.ranked(1)
+        home = space or space_from_json(run.space_json)
+        told = network_facts(run.problem_json, home, home.genome_from_json(record.genome))
+        told |= {"loss": run.settings.loss, "seed": record.seed, "epochs": record.horizon}
+        told["rows"] = num_rows(PreparedData.load(run.directory / DATA_NAME).splits[0].x_train)
+        return home, home.genome_from_json(record.genome), told

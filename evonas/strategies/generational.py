@@ -1,0 +1,104 @@
+"""`Population`: what strategies share that ask for a first population, then for offspring of the living, without end.
+
+Owns who is alive, which networks were tried, and the state of both as JSON. Who becomes a parent and who survives is
+each strategy's own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from evonas.config import Settings
+from evonas.evaluation import Candidate, Evaluation
+from evonas.objective import Objective
+from evonas.seeds import generation_rng
+from evonas.strategies.ask_tell import Turns
+from evonas.strategies.members import Member
+from evonas.strategies.proposals import Proposal, new_proposal, sampled, sampled_generation, to_candidates
+from evonas.strategies.repairs import Repair, repaired
+from genomes.space import SearchSpace
+
+__all__ = ["Population"]
+
+
+class Population(ABC):
+    """A first population of `settings.population`, then `settings.offspring` a generation. Meets `Strategy`."""
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
+    ) -> None:
+        self._space, self._objective, self._settings = space, objective, settings.resolved(objective.name)
+        self._initial = tuple(initial)
+        self._generation = 0
+        self._population: list[Member] = []
+        self._seen: set[str] = set()
+        self._turns = Turns(objective.name)
+        #: Mends children before they are candidates.
+        self.repair: Repair | None = None
+
+    def ask(self, count: int | None = None) -> list[Candidate]:
+        """The first population, then offspring."""
+        self._turns.check_ask(count)
+        settings = self._settings
+        if self._generation == 0:
+            size = count or settings.population
+            proposals = sampled_generation(self._space, self._initial, settings, 0, self._seen, size)
+        else:
+            rng = generation_rng(settings.seed or 0, self._generation)
+            children = self._offspring(count or settings.offspring or settings.population, rng)
+            proposals = repaired(children, self._space, self._seen, self.repair)
+        return self._turns.asked(self._candidates(proposals))
+
+    def _candidates(self, proposals: Sequence[Proposal]) -> list[Candidate]:
+        """The proposals as candidates of this generation."""
+        return to_candidates(proposals, self._settings, self._generation)
+
+    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
+        """Who lives on after the evaluations of the last `ask`."""
+        told = self._turns.told(evaluations)
+        self._survive(told)
+        self._seen.update(candidate.digest for candidate, _ in told)
+        self._generation += 1
+
+    @abstractmethod
+    def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:
+        """So many children of the living."""
+
+    @abstractmethod
+    def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
+        """Takes in what was evaluated and cuts the population."""
+
+    def _new(self, count: int, rng: np.random.Generator, draw: Callable[[], Proposal]) -> list[Proposal]:
+        """So many draws that were not tried before; where all neighbours were, new blood is better than the known."""
+        proposals: list[Proposal] = []
+        seen = set(self._seen)
+        while len(proposals) < count:
+            proposals.append(new_proposal(seen, draw, lambda: sampled(self._space, rng)))
+            seen.add(proposals[-1].digest)
+        return proposals
+
+    def state(self) -> dict[str, Any]:
+        """The living, with what they are ranked by, and the digests tried."""
+        self._turns.check_settled("state")
+        return {
+            "generation": self._generation,
+            "population": [member.to_json(self._space) for member in self._population],
+            "seen": sorted(self._seen),
+            "initial": [] if self._generation else [self._space.genome_to_json(genome) for genome in self._initial],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `state`."""
+        self._generation = int(state["generation"])
+        self._population = [Member.from_json(value, self._space) for value in state["population"]]
+        self._seen = set(state["seen"])
+        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
+        self._turns.reset()
+
+    def retained(self) -> frozenset[tuple[int, int]]:
+        """Starts nothing from what was trained before."""
+        return frozenset()

@@ -1,0 +1,153 @@
+"""What the evaluations so far say of genomes that were not evaluated: which are worth it.
+
+A Gaussian process on the losses, those worse than typical on a logarithmic scale, so that a few disasters do not hide
+what happens near the best; and, where evaluations have failed, the chance that another one does not. Free of spaces,
+genomes and randomness.
+
+References:
+    Jones, Schonlau and Welch, "Efficient Global Optimization of Expensive Black-Box Functions", J. Glob. Opt. 13, 1998.
+    Ginsbourger, Le Riche and Carraro, "Kriging Is Well-Suited to Parallelize Optimization", 2010 (the believer).
+    Gelbart, Snoek and Adams, "Bayesian Optimization with Unknown Constraints", UAI 2014.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.strategies import deferred
+from evonas.strategies.surrogate.gaussian_process import (
+    GaussianProcess,
+    fit_hyperparameters,
+    log_expected_improvement,
+    log_expected_improvement_slopes,
+    prior_hyperparameters,
+)
+
+__all__ = ["MOST_FAILURES", "Evidence", "Surrogate", "fitted_hyperparameters", "thinned", "warped"]
+
+Array = NDArray[np.float64]
+
+#: Of the evaluations that a process is conditioned on, the share that is the best; the others are spread evenly over
+#: the ranks below.
+_BEST_SHARE = 0.6
+#: Failures that are remembered, at most.
+MOST_FAILURES = 100
+#: Evaluations up to which hyperparameters are also sought from the prior, not from the last ones alone.
+_UNSETTLED = 40
+#: Of whether evaluations fail: logarithm of how much nearer than for losses the neighbours are that tell, and of the
+#: noise; and the variance of a label that stands for no certainty.
+_NEARER, _LABEL_NOISE = 2.0 * math.log(2.0), math.log(1e-2)
+_LABEL_SPREAD = 0.01
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen.
+
+    Attributes:
+        features: of what has a loss, shape `(count, num_features)`.
+        losses: shape `(count,)`, finite.
+        failures: features of what has none, shape `(num_failures, num_features)`.
+        typical: loss of a random genome, the scale of all others.
+    """
+
+    features: Array
+    losses: Array
+    failures: Array
+    typical: float
+
+
+def thinned(count: int, most: int) -> list[int]:
+    """Of `count` ranks, best first, at most so many that tell most: the best, and some of all below."""
+    if count <= most:
+        return list(range(count))
+    num_best = int(most * _BEST_SHARE)
+    spread = np.linspace(num_best, count - 1, most - num_best).astype(np.intp)
+    return [*range(num_best), *spread.tolist()]
+
+
+def warped(losses: Array, typical: float) -> Array:
+    """The losses in the same order, with zero mean and unit variance; logarithmic above what is typical."""
+    scale = typical - losses.min()
+    if scale <= 0:
+        scale = float(losses.std()) or 1.0
+    y = (losses - typical) / scale
+    y = np.where(y > 0, np.log1p(np.maximum(y, 0.0)), y)
+    centred: Array = (y - y.mean()) / (float(y.std()) or 1.0)
+    return centred
+
+
+def fitted_hyperparameters(evidence: Evidence, last: Sequence[float]) -> list[float]:
+    """The most probable hyperparameters for the evidence, near the last ones unless there are none."""
+    prior = prior_hyperparameters(evidence.features.shape[1])
+    starts = [last, prior] if last and len(evidence.losses) < _UNSETTLED else [last or prior]
+    iterations = 10 if last else 30
+    return fit_hyperparameters(evidence.features, warped(evidence.losses, evidence.typical), starts, iterations)
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """What is expected anywhere.
+
+    Attributes:
+        process: of the warped losses.
+        best: the lowest mean among what was seen.
+        success: of 1 where an evaluation had a loss and 0 where it failed; None while nothing failed.
+        num_believed: how many of its own expectations it takes for seen.
+    """
+
+    process: GaussianProcess
+    best: float
+    success: GaussianProcess | None
+    num_believed: int = 0
+
+    @classmethod
+    def of(cls, evidence: Evidence, hyperparameters: Sequence[float]) -> Surrogate:
+        """The surrogate of the evidence."""
+        targets = warped(evidence.losses, evidence.typical)
+        process = GaussianProcess.of(evidence.features, targets, hyperparameters)
+        success = None
+        if len(evidence.failures):
+            prior = prior_hyperparameters(evidence.features.shape[1])
+            places = np.vstack([evidence.features, evidence.failures])
+            labels = np.repeat([1.0, 0.0], [len(evidence.features), len(evidence.failures)])
+            success = GaussianProcess.of(places, labels, [*(w + _NEARER for w in prior[:-2]), 0.0, _LABEL_NOISE])
+        return cls(process, process.best_mean(), success)
+
+    def promise(self, features: Array) -> Array:
+        """How much is to be gained at features `(count, num_features)`: log expected improvement, shape `(count,)`.
+
+        Less the logarithm of the odds against an evaluation at all, where some have failed.
+        """
+        mean, deviation = self.process.predict(features)
+        gain = log_expected_improvement(mean, deviation, self.best)
+        if self.success is not None:
+            label, unsure = self.success.predict(features)
+            gain += deferred.log_ndtr((label - 0.5) / np.sqrt(unsure**2 + _LABEL_SPREAD))
+        return gain
+
+    def promise_with_slope(self, features: Array) -> tuple[float, Array]:
+        """The promise at one place `(num_features,)`, and how it changes there, shape `(num_features,)`."""
+        mean, deviation, mean_slope, deviation_slope = self.process.predict_with_slopes(features)
+        gain, by_mean, by_deviation = log_expected_improvement_slopes(mean, deviation, self.best)
+        slope = by_mean * mean_slope + by_deviation * deviation_slope
+        if self.success is not None:
+            label, unsure, label_slope, unsure_slope = self.success.predict_with_slopes(features)
+            spread = math.sqrt(unsure**2 + _LABEL_SPREAD)
+            z = (label - 0.5) / spread
+            chance = float(deferred.log_ndtr(z))
+            gain += chance
+            odds = math.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - chance)
+            slope = slope + odds * (label_slope - z * unsure / spread * unsure_slope) / spread
+        return gain, slope
+
+    def believing(self, features: Array) -> Surrogate:
+        """The surrogate that takes its own expectation at features `(num_features,)` for seen."""
+        process = self.process.believing(features)
+        best = min(self.best, float(process.targets[-1]))
+        return replace(self, process=process, best=best, num_believed=self.num_believed + 1)

@@ -1,0 +1,162 @@
+"""What a search has seen and still learns from: genomes with their features and ranks, a bounded number of them."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, insort
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.strategies.members import Member
+from evonas.strategies.ranking import Rank, is_feasible, penalised
+from evonas.strategies.surrogate.acquisition import MOST_FAILURES, Evidence, thinned
+from genomes.space import SearchSpace
+
+__all__ = ["Archive", "Record"]
+
+#: Records kept: the best and the latest. Trimmed when there are twice as many, so that it costs little.
+_BEST, _LATEST = 300, 100
+#: Losses up to which violations of limits count beside them.
+_FEW = 20
+#: Losses of random genomes that tell what is typical.
+_TYPICAL = 40
+
+
+@dataclass(frozen=True)
+class Record:
+    """An evaluation.
+
+    Attributes:
+        member: the genome and its rank.
+        epochs: that it was trained for.
+        features: of the genome, shape `(num_features,)`.
+        place: generation and index of the candidate that it was.
+    """
+
+    member: Member
+    epochs: int
+    features: NDArray[np.float64]
+    place: tuple[int, int]
+
+    @property
+    def rank(self) -> Rank:
+        """Of the member."""
+        return self.member.rank
+
+
+class Archive:
+    """Records in the order of their evaluation, and in that of their ranks: it is asked for the best at every turn."""
+
+    def __init__(self, typical: Sequence[float] = ()) -> None:
+        """Has no records.
+
+        Args:
+            typical: losses of random genomes, known from elsewhere.
+        """
+        self.records: list[Record] = []
+        self._ranked: list[Record] = []  # best first, of equals the older
+        self._typical = list(typical)
+
+    def add(self, record: Record, at_random: bool) -> None:
+        """Adds a record; those of genomes drawn at random tell what is typical."""
+        self.records.append(record)
+        insort(self._ranked, record, key=_rank)
+        if at_random and is_feasible(record.rank) and len(self._typical) < _TYPICAL:
+            self._typical.append(record.rank[1])
+
+    def trim(self) -> None:
+        """Forgets what is neither among the best nor among the latest."""
+        if len(self.records) < 2 * (_BEST + _LATEST):
+            return
+        older = sorted(self.records[:-_LATEST], key=_rank)[:_BEST]
+        kept = {id(record) for record in (*older, *self.records[-_LATEST:])}
+        self.records = [record for record in self.records if id(record) in kept]
+        self._ranked = sorted(self.records, key=_rank)
+
+    @property
+    def typical_losses(self) -> tuple[float, ...]:
+        """Losses of genomes drawn at random."""
+        return tuple(self._typical)
+
+    @property
+    def typical(self) -> float:
+        """Median loss of genomes drawn at random, infinite while there is none."""
+        return float(np.median(self._typical)) if self._typical else math.inf
+
+    @property
+    def can_teach(self) -> bool:
+        """Whether there is a loss, or else a violation, and another record to compare it with."""
+        return self._num_lessons > 0 and len(self.records) > 1
+
+    def would_be_elite(self, rank: Rank, count: int) -> bool:
+        """Whether a rank is among the best `count`."""
+        best = self.best(count)
+        return is_feasible(rank) and (len(best) < count or rank < best[-1].rank)
+
+    def best(self, count: int) -> list[Record]:
+        """The best records that have a loss, or else a violation; best first, of equals the older, no genome twice."""
+        best: dict[str, Record] = {}
+        for record in islice(self._ranked, self._num_lessons):
+            best.setdefault(record.member.digest, record)
+            if len(best) == count:
+                break
+        return list(best.values())
+
+    def evidence(self, coded: Callable[[Record], NDArray[np.float64]], most: int) -> Evidence:
+        """For a surrogate, as `coded`, at most so many losses: the best, and some of every rank below.
+
+        While nothing has a loss, what breaks a limit least is looked for; while little has, both count, the violation
+        as a worse loss, so that the way to where limits are kept is not forgotten at the first step.
+        """
+        count = self._num_lessons
+        lessons = self._ranked[:count]
+        tier, mixed = lessons[-1].rank[0], lessons[0].rank[0] < lessons[-1].rank[0]
+        if count > most:
+            kept = [lessons[place] for place in thinned(count, most)]
+        else:
+            kept = [record for record in self.records if record.rank[0] <= tier]
+        failed = (record for record in reversed(self.records) if record.rank[0] > tier)
+        failures = [coded(record) for record in islice(failed, min(len(self.records) - count, MOST_FAILURES))][::-1]
+        features = np.array([coded(record) for record in kept])
+        losses = np.array(penalised([record.rank for record in kept]) if mixed else [each.rank[1] for each in kept])
+        return Evidence(
+            features=features,
+            losses=losses,
+            failures=np.array(failures).reshape(len(failures), features.shape[1]),
+            typical=self.typical if self._typical and tier == 0 else float(np.median(losses)),
+        )
+
+    @property
+    def _num_lessons(self) -> int:
+        """How many records teach, the first of the ranked: those with losses, with violations while these are few."""
+        with_losses = bisect_left(self._ranked, (1, -math.inf), key=_rank)
+        return with_losses if with_losses >= _FEW else bisect_left(self._ranked, (2, -math.inf), key=_rank)
+
+    def to_json(self, space: SearchSpace) -> dict[str, Any]:
+        """As JSON values."""
+        records = [
+            {**record.member.to_json(space), "epochs": record.epochs, "place": list(record.place)}
+            for record in self.records
+        ]
+        return {"records": records, "typical": list(self._typical)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> Archive:
+        """Back from JSON values; features are reckoned anew."""
+        archive = cls()
+        for each in value["records"]:
+            member = Member.from_json(each, space)
+            features, (generation, index) = space.features(member.proposal.genome), each["place"]
+            archive.records.append(Record(member, int(each["epochs"]), features, (int(generation), int(index))))
+        archive._ranked = sorted(archive.records, key=_rank)
+        archive._typical = [float(loss) for loss in value["typical"]]
+        return archive
+
+
+def _rank(record: Record) -> Rank:
+    return record.member.rank

@@ -1,0 +1,147 @@
+"""Offspring are screened before they are evaluated: an inner evolution, on DEAP, on what a surrogate expects of them.
+
+The population of the inner evolution starts from the best genomes seen and from samples, and is varied by the space's
+own mutations and crossover; its winner is worth an evaluation. Knows genomes, features and a Gaussian process only.
+
+References:
+    Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
+    Fialho et al., "Analyzing bandit-based adaptive operator selection mechanisms", AMAI 60, 2010 (rates of operators).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from deap import algorithms, base
+from numpy.typing import NDArray
+
+from evonas.strategies.surrogate.operator_rates import CROSSOVER
+from genomes.space import SearchSpace
+
+__all__ = ["Effort", "Offspring", "screened"]
+
+Array = NDArray[np.float64]
+
+
+class _Unset:
+    """DEAP's variation deletes the fitness of what it changed; a genome's promise goes with the genome."""
+
+    values = property(lambda self: (), None, lambda self: None)
+
+
+class Offspring:
+    """What DEAP moves about: a genome, the genomes that were evaluated and led to it, how, and what it promises."""
+
+    __slots__ = ("genome", "operator", "parents", "promise")
+
+    fitness = _Unset()
+
+    def __init__(self, genome: Any, parents: tuple[str, ...] = (), operator: str = "sample") -> None:
+        self.genome, self.parents, self.operator = genome, parents, operator
+        self.promise = -math.inf
+
+    def clone(self) -> Offspring:
+        """A copy without fitness; genomes are frozen and need none."""
+        return Offspring(self.genome, self.parents, self.operator)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is screened for one evaluation.
+
+    Attributes:
+        samples: random genomes in the first population.
+        offspring: children of the best in the first population, and in each round.
+        rounds: of the inner evolution after the first population.
+        survivors: of a round.
+        refined: of the winners, so many have their numbers moved along the slope.
+        iterations: of that, at most.
+        evidence: evaluations that the surrogate is conditioned on, at most; more cost more and say little more of the
+            best region.
+    """
+
+    samples: int
+    offspring: int
+    rounds: int
+    survivors: int
+    refined: int
+    iterations: int
+    evidence: int
+
+
+def screened(
+    space: SearchSpace,
+    elite: Sequence[Offspring],
+    promise: Callable[[Array], Array],
+    rates: Mapping[str, float],
+    effort: Effort,
+    rng: np.random.Generator,
+) -> list[Offspring]:
+    """Genomes of the space, the most promising first, each once.
+
+    Args:
+        elite: the best genomes that were evaluated, best first.
+        promise: features `(count, num_features)` -> what to maximise, shape `(count,)`.
+        rates: operator -> share of the variation, of the space's mutations and `CROSSOVER`.
+        rng: of everything here but DEAP's selection, which draws from the global `random`: seed that outside.
+    """
+    toolbox = _toolbox(space, rates, rng)
+    share = rates.get(CROSSOVER, 0.0)
+    known: dict[Any, Offspring] = {}
+
+    def judged(group: list[Offspring]) -> list[Offspring]:
+        fresh = []
+        for each in group:
+            if each.genome not in known:
+                known[each.genome] = each
+                fresh.append(each)
+        if fresh:
+            values = promise(np.array([space.features(each.genome) for each in fresh]))
+            for each, value in zip(fresh, values.tolist(), strict=True):
+                each.promise = value
+        return fresh
+
+    first = [Offspring(space.sample(rng)) for _ in range(effort.samples)]
+    if elite:
+        # The better of two at random is a parent.
+        pairs = rng.integers(len(elite), size=(effort.offspring, 2)).tolist()
+        first += algorithms.varOr([elite[min(pair)] for pair in pairs], toolbox, effort.offspring, share, 1.0 - share)
+    population = _best(judged(first + [parent.clone() for parent in elite]), effort.survivors)
+    for _ in range(effort.rounds):
+        if len(population) < 2:
+            break
+        children = algorithms.varOr(population, toolbox, effort.offspring, share, 1.0 - share)
+        population = _best(population + judged(children), effort.survivors)
+    return _best(list(known.values()), len(known))
+
+
+def _best(group: list[Offspring], count: int) -> list[Offspring]:
+    """The most promising, best first."""
+    return sorted(group, key=attrgetter("promise"), reverse=True)[:count]
+
+
+def _toolbox(space: SearchSpace, rates: Mapping[str, float], rng: np.random.Generator) -> base.Toolbox:
+    mutations = [name for name in space.mutations if rates.get(name, 0.0) > 0]
+    shares = np.cumsum([rates[name] for name in mutations])
+
+    def mate(a: Offspring, b: Offspring) -> tuple[Offspring, Offspring]:
+        genome = space.crossover(a.genome, b.genome, rng)
+        return Offspring(genome, tuple(dict.fromkeys((*a.parents[:1], *b.parents[:1]))), CROSSOVER), b
+
+    def mutate(parent: Offspring) -> tuple[Offspring]:
+        operator = None
+        if mutations:
+            operator = mutations[min(int(np.searchsorted(shares, rng.random() * shares[-1])), len(mutations) - 1)]
+        genome, operator = space.mutate(parent.genome, rng, operator)
+        return (Offspring(genome, parent.parents, operator),)
+
+    toolbox = base.Toolbox()
+    toolbox.register("clone", Offspring.clone)
+    toolbox.register("mate", mate)
+    toolbox.register("mutate", mutate)
+    return toolbox

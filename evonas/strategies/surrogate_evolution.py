@@ -1,0 +1,393 @@
+"""The default: evolution whose offspring are screened by a Gaussian process before they are evaluated.
+
+The first candidates are spread over the space. From then on each candidate is the winner of an inner evolution
+(`screening`) from the best genomes so far, run on what a surrogate expects of each (`surrogate`), with its numbers
+moved to where most is expected (`refinement`). Of those asked for together, each takes what is expected of those before
+it for seen; and of those that are out, where candidates are asked for one by one. While nothing better is found, one in
+three is chosen by a surrogate that doubts itself (`restarts`); where that has not helped for long, every other one
+belongs to a search that begins anew, with a memory of its own. With
+`settings.rungs` above 1 networks are trained in rungs: all for a few epochs, the best of them for more (`ladder`); the
+surrogate expects the loss after all epochs. With `settings.inherit` children of the best start from the weights of a
+parent.
+
+References:
+    Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
+    Jones, Schonlau and Welch, "Efficient Global Optimization of Expensive Black-Box Functions", J. Glob. Opt. 13, 1998.
+    Auger and Hansen, "A Restart CMA Evolution Strategy With Increasing Population Size", CEC 2005 (beginning anew).
+    Fialho et al., "Analyzing bandit-based adaptive operator selection mechanisms", AMAI 60, 2010.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cache, partial
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from evonas.config import Settings
+from evonas.evaluation import Candidate, Evaluation
+from evonas.objective import Objective
+from evonas.seeds import generation_rng, seeded_random
+from evonas.strategies.ask_tell import Turns
+from evonas.strategies.fidelity import Training
+from evonas.strategies.hyperband import rungs
+from evonas.strategies.ladder import Ladder
+from evonas.strategies.members import Member
+from evonas.strategies.pending import Pending
+from evonas.strategies.proposals import Proposal, new_proposal, sampled
+from evonas.strategies.ranking import is_feasible, rank_of
+from evonas.strategies.repairs import REPAIRED, Repair, repaired
+from evonas.strategies.surrogate.acquisition import Surrogate
+from evonas.strategies.surrogate.archive import Record
+from evonas.strategies.surrogate.local_search import refined
+from evonas.strategies.surrogate.operator_rates import Credit
+from evonas.strategies.surrogate.prescreening import Effort, Offspring, screened
+from evonas.strategies.surrogate.state import Memory
+from genomes.space import FlatSpace, SearchSpace
+
+__all__ = ["Evolution"]
+
+Array = NDArray[np.float64]
+
+#: Candidates before the first is screened, at least, when they are asked for a few at a time.
+_STARTUP = 8
+#: Samples of which the one is taken that lies farthest from all others, while nothing else is known.
+_SPREAD = 5
+#: Genomes from which the inner evolution starts.
+_ELITE = 12
+#: The most promising that are looked through for one that was not tried before.
+_LOOKED_THROUGH = 50
+#: While nothing better is found, one candidate in so many is chosen by a surrogate that doubts itself.
+_DOUBTED = 3
+#: Evaluations without an improvement after which a search begins anew beside the first one; and after which that one
+#: gives way to another.
+_STUCK, _STUCK_ANEW = 100, 30
+#: Evaluations up to which, and effort with which, candidates are screened: the first ones are worth more.
+_EFFORTS = (
+    (100, Effort(30, 30, 2, 10, 2, 15, 200)),
+    (300, Effort(30, 20, 2, 10, 1, 15, 200)),
+    (1_000, Effort(20, 20, 2, 10, 1, 15, 200)),
+    (1 << 62, Effort(5, 15, 1, 8, 1, 4, 80)),
+)
+
+
+class Evolution:
+    """Evolution with offspring screened by a surrogate; meets `OneByOne`."""
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
+    ) -> None:
+        self._space, self._objective, self._settings = space, objective, settings.resolved(objective.name)
+        once: dict[str, Any] = {}
+        for genome in initial:
+            once.setdefault(space.digest(genome), genome)
+        self._initial = tuple(once.values())[: settings.population]
+        self._inherits = bool(settings.inherit)
+        self._flat = space if isinstance(space, FlatSpace) else None
+        self._generation = 0
+        self._ladder = Ladder(
+            rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
+        )
+        #: By index of the generation, or by number where candidates are asked for one by one.
+        self._out: dict[int, Training] = {}
+        self._pending = Pending(self._settings)
+        self._memory = Memory()
+        self._credit = Credit()
+        self._seen: set[str] = set()
+        #: Of the search that began anew, and the networks that it asked for.
+        self._anew: Memory | None = None
+        self._asked_anew: set[str] = set()
+        self._turns = Turns(objective.name)
+        #: Mends children before they are candidates.
+        self.repair: Repair | None = None
+
+    def ask(self, count: int | None = None) -> list[Candidate]:
+        """The first population, then `offspring` a generation."""
+        self._turns.check_ask(count)
+        self._pending.check_unused()
+        settings = self._settings
+        if count is None:
+            count = settings.offspring or settings.population if self._generation else settings.population
+        rng = generation_rng(settings.seed or 0, self._generation)
+        startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
+        self._out = dict(enumerate(self._trainings(count, startup, rng)))
+        return self._turns.asked([self._candidate(each, (self._generation, k)) for k, each in self._out.items()])
+
+    def ask_one(self) -> Candidate:
+        """The next candidate; what is expected of those that are out is taken for seen."""
+        self._turns.check_one_by_one(self._generation)
+        rng = generation_rng(self._settings.seed or 0, self._pending.asked)
+        (training,) = self._trainings(1, _STARTUP, rng)
+        self._out[self._pending.asked] = training
+        return self._pending.add(self._candidate(training, self._pending.place))
+
+    def _trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[Training]:
+        """So many trainings that are to begin or to go on."""
+        going_on = self._ladder.take(count)
+        return [*going_on, *map(self._begun, self._new_proposals(count - len(going_on), startup, rng))]
+
+    def _candidate(self, training: Training, place: tuple[int, int]) -> Candidate:
+        """The candidate that takes a training to its next rung."""
+        epochs = self._ladder.following(training)
+        keep = self._inherits or epochs < self._settings.epochs
+        return training.candidate(self._settings, epochs, *place, keep)
+
+    def _begun(self, proposal: Proposal) -> Training:
+        """A training of a new network: from its parent's weights, where these are kept and wanted."""
+        place = next((self._parents[parent] for parent in proposal.parents if parent in self._parents), None)
+        return Training(proposal, place=place, kind="continue" if place is None else "inherit")
+
+    @property
+    def _parents(self) -> dict[str, tuple[int, int]]:
+        """Digest -> place of those that children start from."""
+        best = self._memory.archive.best(_ELITE) if self._inherits else []
+        return {record.member.digest: record.place for record in best if is_feasible(record.rank)}
+
+    def _new_proposals(self, count: int, startup: int, rng: np.random.Generator) -> list[Proposal]:
+        """So many networks that were not tried before, while the space has such."""
+        out = [training.proposal for training in self._out.values() if not training.epochs]
+        initial = self._initial[:count]
+        proposals = [Proposal(genome, self._space.digest(genome), operator="seed") for genome in initial]
+        self._initial = self._initial[count:]
+        seen = _Seen(self._seen, {proposal.digest for proposal in (*out, *proposals)})
+        share = self._share_anew(count - len(proposals), len(self._seen) + len(out))
+        proposals = self._propose(self._memory, [*out, *proposals], count - len(proposals) - share, startup, seen, rng)
+        proposals, anew = proposals[len(out) :], []
+        if self._anew:
+            of_anew = [proposal for proposal in out if proposal.digest in self._asked_anew]
+            anew = self._propose(self._anew, of_anew, share, _STARTUP, seen, rng)[len(of_anew) :]
+        tried = _Seen(self._seen, {proposal.digest for proposal in out})
+        found = repaired([*proposals, *anew], self._space, tried, self.repair)
+        self._asked_anew.update(proposal.digest for proposal in found[len(proposals) :])
+        return found
+
+    def _share_anew(self, count: int, tried: int) -> int:
+        """How many of so many belong to a search that begins anew, which begins and ends here, when it is time.
+
+        Args:
+            count: networks to be proposed.
+            tried: networks proposed before.
+        """
+        if len(self._ladder.rungs) > 1:  # networks of two searches would not meet on them on equal terms
+            return 0
+        if self._anew and self._anew.doubt.waited >= _STUCK_ANEW:
+            self._anew, self._asked_anew = None, set()
+        if self._anew is None and self._memory.doubt.waited >= _STUCK:
+            self._anew = Memory(self._memory.archive.typical_losses)
+        return (count + tried % 2) // 2 if self._anew else 0
+
+    def _propose(
+        self,
+        memory: Memory,
+        believed: Sequence[Proposal],
+        count: int,
+        startup: int,
+        seen: _Seen,
+        rng: np.random.Generator,
+    ) -> list[Proposal]:
+        """What is `believed`, and `count` more: spread until the memory has seen `startup` of its own, then screened.
+
+        Args:
+            memory: that learns of them.
+            believed: proposals whose evaluations it will learn of before.
+            count: proposals to add.
+            startup: records and proposals before the first is screened.
+            seen: digests that are not proposed; the new ones are added.
+            rng: of everything random.
+        """
+        archive, proposals, count = memory.archive, list(believed), len(believed) + count
+        places = [self._space.features(proposal.genome) for proposal in proposals]
+        known = self._memory.archive.records
+        while len(proposals) < count and (len(archive.records) + len(proposals) < startup or not archive.can_teach):
+            proposals.append(self._spread([*(record.features for record in known), *places], seen, rng))
+            seen.add(proposals[-1].digest)
+            places.append(self._space.features(proposals[-1].genome))
+        if len(proposals) < count:
+            # DEAP draws from the global generator; and these matrices are too small for threads to be worth waking.
+            with seeded_random(rng), _linear_algebra().limit(limits=1):
+                self._screen(memory, proposals, count, seen, rng)
+        return proposals
+
+    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
+        """Remembers what came of the candidates."""
+        told = self._turns.told(evaluations)
+        early = self._generation == 0 or len(self._seen) < _STARTUP
+        for training, (candidate, evaluation) in zip(self._out.values(), told, strict=True):
+            self._note(training, candidate, evaluation, early)
+        self._trim()
+        self._out = {}
+        self._generation += 1
+
+    @property
+    def out(self) -> tuple[Candidate, ...]:
+        """See `OneByOne.out`."""
+        return self._pending.candidates
+
+    def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
+        """Remembers what came of the candidate."""
+        number, asked = self._pending.take(candidate)
+        self._note(self._out.pop(number), asked, self._turns.evaluation(evaluation), number < _STARTUP)
+        self._trim()
+
+    def _trim(self) -> None:
+        for memory in filter(None, (self._memory, self._anew)):
+            memory.archive.trim()
+
+    def _note(self, training: Training, candidate: Candidate, evaluation: Evaluation, early: bool) -> None:
+        """Learns from an evaluation; `early`: while candidates that are samples are spread over the space."""
+        member = Member.of(candidate, rank_of(evaluation, self._objective))
+        new = not training.epochs
+        if new:
+            if candidate.digest in self._seen:
+                return
+            self._seen.add(candidate.digest)
+            is_elite = self._memory.archive.would_be_elite(member.rank, _ELITE)
+            self._credit.note(candidate.operator.removesuffix(REPAIRED), is_elite)
+        place, features = (candidate.generation, candidate.index), self._space.features(candidate.genome)
+        record = Record(member, candidate.epochs, features, place)
+        in_full = candidate.epochs == self._settings.epochs
+        self._memory.note(record, new, in_full, at_random=early and candidate.operator == "sample")
+        if self._anew and candidate.digest in self._asked_anew:
+            self._anew.note(record, new, in_full, at_random=False)
+        self._ladder.add(training.trained(candidate, member.rank))
+
+    def _spread(self, places: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
+        """Of a few samples, the one that is farthest from all places."""
+        options = [new_proposal(seen, lambda: sampled(self._space, rng)) for _ in range(_SPREAD if places else 1)]
+        if not places:
+            return options[0]
+        known = np.array(places)
+        gaps = [((known - self._space.features(option.genome)) ** 2).sum(axis=1).min() for option in options]
+        return options[int(np.argmax(gaps))]
+
+    def _screen(
+        self, memory: Memory, proposals: list[Proposal], count: int, seen: _Seen, rng: np.random.Generator
+    ) -> None:
+        """Adds winners of the inner evolution until there are `count` proposals."""
+        effort = next(effort for most, effort in _EFFORTS if len(self._seen) < most)
+        makers = memory.surrogates(self._coded, effort.evidence)
+        surrogates: dict[int, Surrogate] = {}
+        members = [record.member for record in memory.archive.best(_ELITE)]
+        elite = [Offspring(member.proposal.genome, (member.digest,)) for member in members]
+        rates = self._credit.rates(self._space.mutations)
+        while len(proposals) < count:
+            which = int(len(makers) > 1 and len(seen) % _DOUBTED == 0)
+            surrogate = surrogates.get(which) or makers[which]()
+            for proposal in proposals[surrogate.num_believed :]:
+                surrogate = surrogate.believing(self._in_full(self._space.features(proposal.genome)))
+            surrogates[which] = surrogate
+            promise = partial(_promise, surrogate, self._in_full)
+            ranked = screened(self._space, elite, promise, rates, effort, rng)
+            ranked = self._refined(ranked[: effort.refined], surrogate, effort) + ranked
+            ranked.sort(key=attrgetter("promise"), reverse=True)
+            options = (
+                Proposal(each.genome, self._space.digest(each.genome), each.parents, each.operator)
+                for each in ranked[:_LOOKED_THROUGH]
+            )
+            new = next((option for option in options if option.digest not in seen), None)
+            proposals.append(new or new_proposal(seen, lambda: sampled(self._space, rng)))
+            seen.add(proposals[-1].digest)
+
+    def _refined(self, winners: Sequence[Offspring], surrogate: Surrogate, effort: Effort) -> list[Offspring]:
+        """The winners with their numbers moved to where more is promised."""
+        if self._flat is None:
+            return []
+        moved = []
+        for each in winners:
+            genome = refined(
+                self._flat,
+                each.genome,
+                lambda features: surrogate.promise_with_slope(self._in_full(features)),
+                effort.iterations,
+            )
+            moved.append(Offspring(genome, each.parents, each.operator))
+        if moved:
+            features = np.array([self._space.features(each.genome) for each in moved])
+            for each, promise in zip(moved, _promise(surrogate, self._in_full, features).tolist(), strict=True):
+                each.promise = promise
+        return moved
+
+    def _coded(self, record: Record) -> Array:
+        """A record's features, and at which rung it is, where there are several: `(num_features,)`."""
+        last = len(self._ladder.rungs) - 1
+        place = self._ladder.rungs.index(record.epochs) / last if last else 1.0
+        return np.append(record.features, place) if last else record.features
+
+    def _in_full(self, features: Array) -> Array:
+        """Features `(..., num_features)` of genomes as if they were trained in full."""
+        if len(self._ladder.rungs) == 1:
+            return features
+        return np.concatenate([features, np.ones((*features.shape[:-1], 1))], axis=-1)
+
+    def state(self) -> dict[str, Any]:
+        """The memories, the credit of the operators and the digests tried."""
+        self._turns.check_settled("state")
+        state = {
+            "generation": self._generation,
+            "memory": self._memory.to_json(self._space),
+            "anew": self._anew and self._anew.to_json(self._space),
+            "asked_anew": sorted(self._asked_anew),
+            "ladder": self._ladder.to_json(self._space),
+            "credit": self._credit.to_json(),
+            "seen": sorted(self._seen),
+            "initial": [self._space.genome_to_json(genome) for genome in self._initial],
+        }
+        if self._pending.asked:
+            state["out"] = [[number, training.to_json(self._space)] for number, training in self._out.items()]
+        return state | self._pending.state(self._space)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `state`."""
+        self._generation = int(state["generation"])
+        self._memory = Memory.from_json(state["memory"], self._space)
+        self._anew = state["anew"] and Memory.from_json(state["anew"], self._space)
+        self._asked_anew = set(state["asked_anew"])
+        self._ladder.restore(state["ladder"], self._space)
+        self._credit = Credit.from_json(state["credit"])
+        self._seen = set(state["seen"])
+        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
+        self._out = {number: Training.from_json(value, self._space) for number, value in state.get("out", ())}
+        self._pending.restore(state, self._space)
+        self._turns.reset()
+
+    def retained(self) -> frozenset[tuple[int, int]]:
+        """What is at a rung and may go on to the next, and what children start from, those that are out too."""
+        starting = {each.origin.place for each in self._pending.candidates if each.origin is not None}
+        return self._ladder.retained() | frozenset(self._parents.values()) | starting
+
+
+class _Seen(AbstractSet[str]):
+    """The digests tried, and those about to be: with many thousands of the first, no copy of them for each of these."""
+
+    def __init__(self, tried: AbstractSet[str], more: Iterable[str]) -> None:
+        self._tried, self._more = tried, set(more) - tried
+
+    def add(self, digest: str) -> None:
+        """One more that is about to be tried."""
+        if digest not in self._tried:
+            self._more.add(digest)
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._more or digest in self._tried
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self._tried, self._more)
+
+    def __len__(self) -> int:
+        return len(self._tried) + len(self._more)
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """The threads of numpy's and scipy's libraries."""
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _promise(surrogate: Surrogate, coded: Callable[[Array], Array], features: Array) -> Array:
+    return surrogate.promise(coded(features))

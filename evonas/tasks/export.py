@@ -1,0 +1,120 @@
+"""What an export is told, and what it gives: the values between the driver and the worker. Imports no Keras."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evonas.evaluation import Weights
+from evonas.io.marked_files import check_place
+from evonas.objective import Objective
+from genomes.errors import InputError
+
+__all__ = ["FORMATS", "EnsembleTask", "ExportTask", "Exported", "format_of"]
+
+#: Format -> ending of its files; a SavedModel is a folder.
+FORMATS = {"keras": ".keras", "savedmodel": "", "onnx": ".onnx", "tflite": ".tflite"}
+
+
+def format_of(path: Path, asked: str | None = None) -> str:
+    """The format that is asked for, or that the path's ending says.
+
+    Raises:
+        InputError: there is no such format, the ending does not fit, the folder does not exist, or there is something
+            that evonas did not write, or that was changed since.
+    """
+    if not path.name:
+        raise InputError(f"export path must name a file, not {str(path)!r}: write model.keras")
+    found = asked or next((name for name, ending in FORMATS.items() if ending and path.suffix == ending), "")
+    if not found and path.suffix:
+        known = ", ".join(ending for ending in FORMATS.values() if ending)
+        raise InputError(f"export path must end in one of {known}, not {path.name!r}: write {path.stem}.keras")
+    found = found or "keras"
+    if found not in FORMATS:
+        raise InputError(f"format must be one of {', '.join(FORMATS)}, not {found!r}: choose one")
+    ending = FORMATS[found]
+    if path.suffix != ending:
+        wanted = f"end in {ending}" if ending else "have no ending, being a folder"
+        raise InputError(f"export path must {wanted}, not {path.name!r}: write {path.with_suffix(ending).name}")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"export path must be in an existing folder, not {path.parent}: make the folder")
+    if found == "savedmodel" and os.path.lexists(path):
+        raise InputError(f"export path must be a new folder, but {path} is there already: choose another name")
+    check_place(path)
+    if found in ("onnx", "tflite"):
+        check_place(path.with_name(f"{path.name}.json"))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class ExportTask:
+    """One network to write as a Keras file.
+
+    Attributes:
+        architecture: what to build, as in `TrainingTask`.
+        path: where to write; the name has the format's ending, the folder exists.
+        format: one of `FORMATS`.
+        weights: those of the scored epoch; only a retraining does without.
+        scores: what was recorded of these weights on the validation split; empty compares nothing.
+        retrain: whether to train anew on training and validation rows together, for `best_epoch` epochs.
+        seed, epochs, best_epoch: of the recorded training; used by a retraining only. The learning-rate schedule spans
+            `epochs`.
+    """
+
+    architecture: Mapping[str, Any]
+    path: Path
+    weights: Weights | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    retrain: bool = False
+    seed: int = 0
+    epochs: int = 1
+    best_epoch: int = 1
+    format: str = "keras"
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleTask:
+    """Several networks to write as one Keras file.
+
+    Attributes:
+        networks: what to choose from, best first: architecture, as in `TrainingTask`, and weights of the scored epoch.
+        size: the most of them to take.
+        objective: what they are chosen by.
+        path: where to write; the name ends in `.keras`, the folder exists.
+    """
+
+    networks: tuple[tuple[Mapping[str, Any], Weights], ...]
+    size: int
+    objective: Objective
+    path: Path
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A Keras file that was written, opened again and scored.
+
+    Attributes:
+        path: the file.
+        validation_scores: of the file's model on the (first) validation split; empty after a retraining, which saw it.
+        test_scores: of the file's model on the test split; empty when there is none.
+        retrained: whether the weights come from a retraining.
+        note: one line for a person: where the weights come from.
+        format: one of `FORMATS`.
+        interface: the model's "inputs" and "outputs" (each with "name", "dtype" and "shape", and the "column" that an
+            input is made of), its "parameters", and the "backend" that it was written with; JSON values.
+        members: of an ensemble: place among the task's networks, and share.
+        card: the model card beside it, if there is one.
+    """
+
+    path: Path
+    validation_scores: Mapping[str, float]
+    test_scores: Mapping[str, float]
+    retrained: bool
+    note: str
+    format: str = "keras"
+    interface: Mapping[str, Any] = field(default_factory=dict)
+    members: tuple[tuple[int, float], ...] = ()
+    card: Path | None = None

@@ -1,0 +1,184 @@
+"""One network on its way out, whoever built it: written, opened again, and checked against its recorded scores."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.encoding.codes import coding_of, has_text
+from evonas.data.inputs import Inputs
+from evonas.data.prepared import PreparedData, Problem
+from evonas.evaluation import Weights
+from evonas.io.marked_files import marked_archive, publish
+from evonas.metrics.scores import predictions
+from evonas.tasks.export import Exported, format_of
+from evonas.training.export.formats import WITHOUT_TEXT, Written, write_format
+from evonas.training.export.preprocessing import can_take_raw
+from evonas.training.metrics import scores
+from genomes.errors import InputError
+
+__all__ = ["Deployment", "input_note", "interface_of", "verify", "write"]
+
+#: Continuous in the outputs; the other metrics jump where an output crosses a threshold.
+_COMPARED = ("mse", "rmse", "mae", "log_loss")
+
+
+class Deployment(Protocol):
+    """One network on its way out, whoever builds it."""
+
+    #: Relative difference allowed between a recorded score and that of the file's model.
+    tolerance: float
+    #: Whether the model takes raw columns, `PreparedData.raw`; known once it is saved.
+    takes_raw: bool
+
+    def retrain(self) -> Weights:
+        """Weights after training on training and validation rows together; see `retrain`."""
+        ...
+
+    def save(self, weights: Weights, path: Path, coded: bool = False) -> None:
+        """Writes the model, as a user gets it, with these weights; `coded` as in `preprocessing.encoder`."""
+        ...
+
+    def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """What an opened model gives for the rows: raw outputs as `evonas.metrics.scores` takes them, and predictions.
+
+        Predictions are None where they are not in the form of `evonas.metrics.scores.predictions`.
+        """
+        ...
+
+
+def write(
+    path: Path,
+    deployment: Deployment,
+    weights: Weights,
+    data: PreparedData,
+    recorded: Mapping[str, float],
+    format: str = "keras",
+) -> Exported:
+    """Writes a model, opens it again, and puts it in place if it has the recorded scores.
+
+    Returns:
+        what was written; the note is what is to be said of a format that is not Keras's.
+
+    Raises:
+        InputError, RuntimeError: as `export`.
+    """
+    format_of(path, format)
+    said = ""
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "model.keras"
+        deployment.save(weights, draft)
+        model = keras.models.load_model(draft)
+        rows, preparation = _rows(data, deployment.takes_raw), data.preparation if deployment.takes_raw else None
+        validation = verify(model, deployment, data.problem, rows["validation"], data.splits[0].y_validation, recorded)
+        test: dict[str, float] = {}
+        if data.y_test is not None:
+            test = scores(data.problem, data.y_test, deployment.outputs(model, rows["test"])[0])
+        try:
+            if format == "keras":
+                publish(path, marked_archive(draft.read_bytes()))
+                coding = [] if preparation is None else coding_of(preparation, coded=False)
+            else:
+                made = Path(folder) / "made"
+                made.mkdir()
+                coded = None
+                if format in WITHOUT_TEXT and has_text(preparation):
+                    deployment.save(weights, made / "coded.keras", coded=True)
+                    coded = keras.models.load_model(made / "coded.keras")
+                written = Written(model, coded, preparation, data.problem)
+                said, coding, model = write_format(written, format, path, made, rows["validation"])
+                said = f"; {said}"
+        except OSError as error:
+            raise InputError(
+                f"export path must be writable, but {path} is not ({error.strerror}): choose another"
+            ) from None
+        interface = interface_of(model, coding, data.problem)
+    keras.utils.clear_session()
+    return Exported(path, validation, test, False, said, format, interface)
+
+
+def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, Any]:
+    """What a model takes and gives, as JSON values: name, type and shape of each; and what computed it."""
+    about = {"backend": keras.backend.backend(), "parameters": int(model.count_params())}
+    if not getattr(model, "inputs", None):
+        return {"inputs": [], "outputs": [], **about}  # of a class of its own, which does not tell
+    made = {each["name"]: {key: each[key] for key in ("column", "kind", "written") if key in each} for each in coding}
+    outputs = getattr(model, "output", None)  # a Sequential that was never called has none yet, but its outputs
+    if not isinstance(outputs, Mapping):
+        name = "prediction" if problem.task == "regression" else "probability"
+        several = len(model.outputs) > 1
+        outputs = {f"{name}_{k}" if several else name: tensor for k, tensor in enumerate(model.outputs, 1)}
+    order = {each["name"]: place for place, each in enumerate(coding)}
+    inputs = sorted(model.inputs, key=lambda given: order.get(given.name, 0))
+    return {
+        "inputs": [_described(given.name, given) | made.get(given.name, {}) for given in inputs],
+        "outputs": [_described(name, tensor) for name, tensor in outputs.items()],
+        **about,
+    }
+
+
+def _described(name: str, tensor: Any) -> dict[str, Any]:
+    return {"name": name, "dtype": str(tensor.dtype), "shape": [None, *tensor.shape[1:]]}
+
+
+def _rows(data: PreparedData, raw: bool) -> Mapping[str, Inputs]:
+    """Validation and test rows as the written model takes them."""
+    return data.raw if raw else {"validation": data.splits[0].x_validation, "test": data.x_test}
+
+
+def input_note(data: PreparedData, raw: bool) -> str:
+    """What is said where a table's model does not take its raw columns."""
+    if raw or data.preparation is None or data.problem.input_shapes:
+        return ""
+    if not data.raw:
+        return "; takes encoded features, as result.prepare gives them: the run is of an older evonas"
+    if not can_take_raw(data.preparation):
+        return "; takes encoded features, as result.prepare gives them: columns of text need KERAS_BACKEND=tensorflow"
+    return "; takes encoded features, as result.prepare gives them: it was compiled by its own function"
+
+
+def verify(
+    model: keras.Model,
+    deployment: Deployment,
+    problem: Problem,
+    x: Inputs,
+    y: NDArray[Any],
+    recorded: Mapping[str, float],
+) -> dict[str, float]:
+    """Scores an exported model on the validation rows.
+
+    Args:
+        model: as a user opens it (in safe mode).
+        deployment: how its outputs are to be read.
+        problem: what is predicted.
+        x: validation rows, as the model takes them.
+        y: their target, coded as in `Split`.
+        recorded: scores to be met; those that it does not name are not compared.
+
+    Returns:
+        the model's scores.
+
+    Raises:
+        RuntimeError: a score differs, or the last layer does not give the predictions that belong to the raw outputs.
+    """
+    outputs, given = deployment.outputs(model, x)
+    found = scores(problem, y, outputs)
+    unit = float(np.mean(problem.target_std)) if problem.task == "regression" else 1.0
+    for name in _COMPARED:
+        if name in recorded and not math.isclose(
+            found.get(name, math.nan), recorded[name], rel_tol=deployment.tolerance, abs_tol=1e-6 * unit
+        ):
+            raise RuntimeError(f"the exported model has {name} {found.get(name)}, but {recorded[name]} was recorded")
+    wanted = predictions(problem, outputs)
+    if given is not None and given.shape[1] == 1:
+        wanted = wanted[:, -1:]  # of a binary classifier, the probability of the second class
+    if given is not None and not np.allclose(given, wanted, rtol=1e-4, atol=1e-4 * unit):
+        raise RuntimeError("the exported model's last layer does not give the predictions that were scored")
+    return found

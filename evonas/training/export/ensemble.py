@@ -1,0 +1,124 @@
+"""From several networks of a run to one Keras model that predicts their mean. Runs in the worker process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from evonas.data.prepared import PreparedData, Problem
+from evonas.evaluation import Weights
+from evonas.networks.ensemble_selection import SMALLEST, blended, selected
+from evonas.networks.forward import raw_outputs
+from evonas.tasks.export import EnsembleTask, Exported, ExportTask
+from evonas.tasks.train import TrainingSettings
+from evonas.training.export.deployable import deployable
+from evonas.training.export.deployment import input_note, write
+from evonas.training.export.export import GraphDeployment
+from evonas.training.metrics import scores
+from evonas.training.model import build_model, set_weights
+from genomes.architecture.graph import graph_from_json, numbers_of
+
+__all__ = ["export_ensemble"]
+
+
+def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSettings) -> Exported:
+    """Chooses networks by their mean prediction on the (first) validation split, and writes them as one Keras file.
+
+    Raises:
+        InputError: the path cannot be written.
+        RuntimeError: the file's model does not give the scores of the mean prediction; nothing is left at the path.
+    """
+    data = data.seen(*(numbers_of(graph_from_json(architecture)) for architecture, _ in task.networks))
+    problem, split = data.problem, data.splits[0]
+    outputs = [_outputs(each, data) for each in task.networks]
+
+    def loss(raw: NDArray[Any]) -> float:
+        return task.objective.loss(scores(problem, split.y_validation, raw).get(task.objective.name))
+
+    counts = selected(outputs, loss, problem, task.size)
+    chosen = [k for k, count in enumerate(counts) if count]
+    shares = [counts[k] / sum(counts) for k in chosen]
+    networks = [task.networks[k] for k in chosen]
+    recorded = scores(problem, split.y_validation, blended([outputs[k] for k in chosen], shares, problem))
+    deployment = _EnsembleDeployment(task, networks, shares, data, settings)
+    found = write(task.path, deployment, {}, data, recorded)
+    note = f"{len(chosen)} networks of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
+    members = tuple(zip(chosen, shares, strict=True))
+    return replace(found, note=note + input_note(data, deployment.takes_raw), members=members)
+
+
+class _EnsembleDeployment(GraphDeployment):
+    """Networks of architecture graphs, and their shares."""
+
+    def __init__(
+        self,
+        task: EnsembleTask,
+        networks: Sequence[tuple[Any, Weights]],
+        shares: Sequence[float],
+        data: PreparedData,
+        settings: TrainingSettings,
+    ) -> None:
+        super().__init__(ExportTask(networks[0][0], task.path), data, settings)
+        self._networks, self._shares = networks, shares
+
+    def save(self, weights: Weights, path: Path, coded: bool = False) -> None:
+        """See `Deployment.save`; the weights are those of the networks."""
+        problem = self._data.problem
+        members = [_model(each, problem, f"network_{k}") for k, each in enumerate(self._networks, 1)]
+
+        def mean(features: Any) -> Any:
+            seen = (
+                features if len(places) == problem.num_features else ops.take(features, places, axis=1)
+                for _, places in members
+            )
+            return _mean([member(x) for (member, _), x in zip(members, seen, strict=True)], self._shares, problem)
+
+        deployable(mean, problem, self._data.preparation if self.takes_raw else None, coded).save(path)
+
+
+def _outputs(network: tuple[Any, Weights], data: PreparedData) -> NDArray[Any]:
+    """A network's raw outputs on the (first) validation split."""
+    graph = graph_from_json(network[0])
+    places = data.problem.columns(numbers_of(graph))
+    return raw_outputs(graph, network[1], np.asarray(data.splits[0].x_validation)[:, places])
+
+
+def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network") -> tuple[keras.Model, list[int]]:
+    """From features to raw outputs, and which features."""
+    architecture, weights = network
+    graph = graph_from_json(architecture)
+    places = problem.columns(numbers_of(graph))
+    model = build_model(graph, len(places), problem.num_outputs)
+    set_weights(model, weights)
+    return keras.Model(model.inputs[0], model.outputs[0], name=name), places
+
+
+def _mean(outputs: Sequence[Any], shares: Sequence[float], problem: Problem) -> Any:
+    """Raw outputs of the mean prediction; see `evonas.networks.ensemble_selection.blended`."""
+    if problem.task == "regression":
+        return _total(outputs, shares, "linear", "prediction")
+    kind = "sigmoid" if problem.task == "binary" else "softmax"
+    logs = ops.log(ops.clip(_total(outputs, shares, kind, "prediction"), SMALLEST, 1.0))
+    if problem.task == "binary":
+        # The other class by itself: 1 - p would lose the digits of a small one.
+        other = _total([-1.0 * each for each in outputs], shares, kind, "other")
+        return logs - ops.log(ops.clip(other, SMALLEST, 1.0))
+    return logs
+
+
+def _total(outputs: Sequence[Any], shares: Sequence[float], activation: str, name: str) -> Any:
+    parts = [
+        keras.layers.Activation(activation, name=f"{name}_{k}")(each) * float(share)
+        for k, (each, share) in enumerate(zip(outputs, shares, strict=True), 1)
+    ]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total

@@ -1,0 +1,124 @@
+"""From a scored network to a `.keras` file that plain Keras opens, checked by opening it again.
+
+What differs between evonas's networks and users' own models is a `Deployment`. Runs in the worker process. A file
+appears under its name only when its model gives the recorded scores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.inputs import Inputs
+from evonas.data.prepared import PreparedData
+from evonas.data.splits import joined_split
+from evonas.evaluation import Weights
+from evonas.networks.transfer import first_weights
+from evonas.tasks.export import Exported, ExportTask
+from evonas.tasks.train import TrainingSettings
+from evonas.training.export.deployable import deployable
+from evonas.training.export.deployment import Deployment, input_note, write
+from evonas.training.export.preprocessing import can_take_raw
+from evonas.training.model import build_model, get_weights, set_weights
+from evonas.training.single.trainer import CHUNK_ROWS, fit_epochs, prepare_model
+from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.errors import InputError
+
+__all__ = ["GraphDeployment", "export", "retrain"]
+
+#: Relative difference allowed between a recorded score and the exported model's; scores of mixed precision are coarser.
+TOLERANCE = {"float32": 1e-5}
+_COARSE_TOLERANCE = 1e-2
+
+
+def export(
+    task: ExportTask, data: PreparedData, settings: TrainingSettings, build: Callable[..., Any] | None = None
+) -> Exported:
+    """Writes the network as a Keras file.
+
+    Args:
+        task: what to write, and where.
+        data: what it was trained on.
+        settings: how it was trained.
+        build: the user's function, if it is one of its models.
+
+    Raises:
+        InputError: the path cannot be written, Keras cannot write or open the model, or there are neither weights nor
+            a retraining.
+        RuntimeError: the file's model does not give the recorded scores; nothing is left at the path.
+    """
+    recorded, note = task.scores, "weights of the scored epoch"
+    deployment: Deployment
+    if build is None:
+        data = data.seen(numbers_of(graph_from_json(task.architecture)))
+        deployment = GraphDeployment(task, data, settings)
+    else:
+        from evonas.training.export.user_model import OwnDeployment
+
+        deployment = OwnDeployment(build, task, data, settings)
+    if task.retrain:
+        weights = deployment.retrain()
+        recorded = {}
+        note = (
+            f"retrained for {task.best_epoch} epochs on training and validation rows; the weights are not those scored"
+        )
+    elif task.weights is None:
+        raise InputError("weights must be kept to export the scored network, but there are none: retrain it")
+    else:
+        weights = task.weights
+        if len(data.splits) * settings.replicates > 1:
+            # What was recorded is a mean; these weights are one of its terms.
+            recorded = {}
+            note += ", of the first fold and replicate"
+    found = write(task.path, deployment, weights, data, recorded, task.format)
+    note += input_note(data, deployment.takes_raw) + found.note
+    validation = {} if task.retrain else found.validation_scores
+    return replace(found, validation_scores=validation, retrained=task.retrain, note=note)
+
+
+def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) -> dict[str, NDArray[Any]]:
+    """Weights after training on training and validation rows together, from the same seed, for `best_epoch` epochs.
+
+    The learning-rate schedule is that of the recorded training, on more rows. Validation rows weigh 1.
+    """
+    graph, split = graph_from_json(task.architecture), joined_split(data.splits[0])
+    model = prepare_model(graph, data.problem, settings, task.seed, len(split.x_train), task.epochs)
+    set_weights(model, first_weights(graph, data.problem, task.seed, data.donor, split.x_train)())
+    for loss in fit_epochs(model, graph, split, task.seed, task.best_epoch):
+        if not math.isfinite(loss):
+            raise InputError(f"retraining must converge, but its loss became {loss}: export without retraining")
+    return get_weights(model)
+
+
+class GraphDeployment:
+    """A network of an architecture graph. Meets `Deployment`."""
+
+    def __init__(self, task: ExportTask, data: PreparedData, settings: TrainingSettings) -> None:
+        self._task, self._data, self._settings = task, data, settings
+        self.tolerance = TOLERANCE.get(settings.precision, _COARSE_TOLERANCE)
+        self.takes_raw = bool(data.raw) and can_take_raw(data.preparation)
+
+    def retrain(self) -> Weights:
+        """See `Deployment.retrain`."""
+        return retrain(self._task, self._data, self._settings)
+
+    def save(self, weights: Weights, path: Path, coded: bool = False) -> None:
+        """See `Deployment.save`."""
+        problem = self._data.problem
+        model = build_model(graph_from_json(self._task.architecture), problem.num_features, problem.num_outputs)
+        set_weights(model, weights)
+        deployable(model, problem, self._data.preparation if self.takes_raw else None, coded).save(path)
+
+    def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """See `Deployment.outputs`."""
+        last = model.get_layer("target_units" if self._data.problem.task == "regression" else "probability")
+        both = keras.Model(model.input, [last.input, last.output])
+        raw, given = both.predict(x, batch_size=CHUNK_ROWS, verbose=0)
+        return raw, given

@@ -1,0 +1,262 @@
+"""An exported model in other formats than Keras's, each compared with the Keras model after it is written.
+
+ONNX and TFLite hold numbers only: columns of text enter as codes, a classifier gives its probabilities, and a JSON file
+beside says how rows are coded and which classes there are. Needs TensorFlow; ONNX also tf2onnx and onnxruntime.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import keyword
+import math
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from evonas.data.encoding.codes import code_rows, coding_of, missing_texts
+from evonas.data.encoding.preprocessor import Preparation
+from evonas.data.inputs import Inputs, mapped
+from evonas.data.prepared import Problem
+from evonas.io.marked_files import (
+    marked_bytes,
+    marked_json,
+    marked_onnx,
+    publish,
+    publish_folder,
+)
+from genomes.errors import InputError
+
+__all__ = ["WITHOUT_TEXT", "Written", "write_format"]
+
+#: Formats that hold numbers only.
+WITHOUT_TEXT = ("onnx", "tflite")
+
+_ROWS = 100
+#: Largest difference from the Keras model's outputs, relative to their size.
+_TOLERANCE = 1e-4
+#: Keras's names of types that numpy has others for.
+_TYPES = {"string": "object"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A model that is to be written.
+
+    Attributes:
+        model: as the `.keras` file holds it.
+        coded: the same with codes in the place of text (`evonas.data.encoding.codes`); None where there is no text.
+        preparation: of the raw columns that it takes; None where it takes something else.
+        problem: what is predicted.
+    """
+
+    model: keras.Model
+    coded: keras.Model | None
+    preparation: Preparation | None
+    problem: Problem
+
+
+def write_format(
+    written: Written, kind: str, path: Path, folder: Path, rows: Inputs
+) -> tuple[str, list[dict[str, Any]], keras.Model]:
+    """Writes the model and opens it again.
+
+    Args:
+        written: what to write.
+        kind: "savedmodel", "onnx" or "tflite".
+        path: where to write.
+        folder: to work in.
+        rows: some, as the model takes them; the first 100 are compared.
+
+    Returns:
+        For a person: how far it is from the Keras model, and what was written beside it; how its inputs are made of raw
+        columns, see `coding_of`; and the Keras model that the format was made of.
+
+    Raises:
+        InputError: the format cannot hold the model, what writes it is not installed, or there is something at `path`.
+        RuntimeError: what was written predicts something else; nothing is left at the path.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(f"{kind} must be written with KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
+    if kind == "onnx":
+        for package in ("tf2onnx", "onnxruntime"):
+            if importlib.util.find_spec(package) is None:
+                raise InputError(f"{package} must be installed to write ONNX: pip install 'evonas[onnx]'")
+    some = mapped(lambda array: array[:_ROWS], rows)
+    wanted = _predicted(written.model.predict(some, verbose=0))
+    coding = [] if written.preparation is None else coding_of(written.preparation, coded=kind in WITHOUT_TEXT)
+    model = written.model
+    if kind in WITHOUT_TEXT:
+        model, some = written.coded or model, code_rows(some, coding) if coding else some
+        if isinstance(model.output, Mapping):
+            model = keras.Model(model.input, model.output["probability"])
+    names = _plain_names(model)
+    if names:
+        some = {
+            names[given.name]: _column(some[given.name].astype(_TYPES.get(given.dtype, given.dtype)))
+            for given in model.inputs
+        }
+        coding = [{**each, "name": names[each["name"]]} for each in coding]
+        model = _renamed(model, names)
+    draft = folder / path.name
+    with _spelt_out(model):
+        given = _predicted({"savedmodel": _saved_model, "onnx": _onnx, "tflite": _tflite}[kind](model, draft, some))
+    difference = _difference(given, wanted)
+    if not difference <= _TOLERANCE:
+        raise RuntimeError(f"the {kind} model differs from the Keras model by {difference:g} of its outputs' size")
+    said = f"differs from the Keras model by at most {difference:.1e} of its outputs' size in {len(given)} rows"
+    _place(draft, path, kind)
+    other = [old for old, new in names.items() if old != new]
+    if other or (kind in WITHOUT_TEXT and (coding or written.problem.classes)):
+        beside = path.with_name(path.name + ".json")
+        about = _about(coding, written.problem)
+        publish(beside, marked_json(json.dumps(about, indent=1)))
+        said += f"; {_said(coding, written.problem, kind, other, beside.name)}"
+    return said, coding, model
+
+
+def _gelu(x: Any) -> Any:
+    """By the error function: what TensorFlow takes instead, the complementary one, no other format has."""
+    return 0.5 * x * (1.0 + keras.ops.erf(x / math.sqrt(2.0)))
+
+
+@contextmanager
+def _spelt_out(model: keras.Model) -> Iterator[None]:
+    """Activations that some formats lack are computed by others, which they have, while the model is written."""
+    changed, waiting = [], [model]
+    while waiting:
+        layer = waiting.pop()
+        waiting += getattr(layer, "layers", ())
+        if getattr(layer, "activation", None) is keras.activations.gelu:
+            changed.append(layer)
+            layer.activation = _gelu
+    try:
+        yield
+    finally:
+        for layer in changed:
+            layer.activation = keras.activations.gelu
+
+
+def _predicted(outputs: Any) -> Any:
+    """The output that is compared: of a classifier, its probabilities."""
+    return outputs["probability"] if isinstance(outputs, Mapping) else outputs
+
+
+def _plain_names(model: keras.Model) -> dict[str, str]:
+    """The names of a model's inputs, where they have some that count, as these formats can have them."""
+    if not isinstance(model.input, Mapping):
+        return {}
+    names: dict[str, str] = {}
+    for old in (given.name for given in model.inputs):
+        new = re.sub("[^A-Za-z0-9_]", "_", old)
+        new = f"column_{new}" if not new[0].isalpha() or keyword.iskeyword(new) else new
+        while new.lower() in {name.lower() for name in names.values()}:
+            new += "_"
+        names[old] = new
+    return names
+
+
+def _renamed(model: keras.Model, names: Mapping[str, str]) -> keras.Model:
+    """The model with its inputs by other names."""
+    if all(old == new for old, new in names.items()):
+        return model
+    inputs = {
+        given.name: keras.Input(given.shape[1:], dtype=given.dtype, name=names[given.name]) for given in model.inputs
+    }
+    return keras.Model({names[old]: tensor for old, tensor in inputs.items()}, model(inputs))
+
+
+def _about(coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, Any]:
+    """What is to be known beside a file of numbers, as JSON values; `docs/coding.md` tells what each is."""
+    output = "prediction" if problem.task == "regression" else "probability"
+    about: dict[str, Any] = {"format": 1, "task": problem.task, "targets": list(problem.target_names)}
+    about |= {"output": output, "classes": list(problem.classes)}
+    if coding:
+        about |= {"inputs": list(coding), "missing": missing_texts(coding)}
+    return about
+
+
+def _said(coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, renamed: Sequence[str], name: str) -> str:
+    """What is in the file beside, for a person."""
+    says, holds = [], ["the names and the order of the inputs"] if coding else []
+    if renamed:
+        says.append(f"has other names for the columns {_listed(renamed)}")
+    if kind in WITHOUT_TEXT:
+        if texts := [each["column"] for each in coding if each["kind"] in ("text", "date", "words")]:
+            says.append(f"takes the columns of text {_listed(texts)} as numbers")
+            holds.append("the codes of text")
+        if problem.classes:
+            says.append("gives probabilities only")
+            holds.append(f"the {len(problem.classes)} classes")
+    told = f"{', '.join(holds[:-1])} and {holds[-1]}" if len(holds) > 1 else holds[0]
+    return f"{', '.join([*says, ''])}{name} holds {told}"
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more
+
+
+def _difference(given: Any, wanted: Any) -> float:
+    size = max(1.0, float(np.abs(wanted).max()))
+    return float(np.abs(np.asarray(given, np.float64).reshape(wanted.shape) - wanted).max()) / size
+
+
+def _column(array: Any) -> Any:
+    """A column as the formats take it, which add no axis of their own."""
+    return array[:, None] if array.ndim == 1 else array
+
+
+def _saved_model(model: keras.Model, draft: Path, rows: Inputs) -> Any:
+    import tensorflow as tf
+
+    model.export(draft, format="tf_saved_model", verbose=False)
+    loaded = tf.saved_model.load(str(draft))  # held, for its variables live no longer than it does
+    given = loaded.serve(mapped(lambda array: tf.constant(_column(array)), rows))
+    return {name: value.numpy() for name, value in given.items()} if isinstance(given, Mapping) else given.numpy()
+
+
+def _tflite(model: keras.Model, draft: Path, rows: Inputs) -> Any:
+    import tensorflow as tf
+
+    saved = draft.with_name("saved")
+    model.export(saved, format="tf_saved_model", verbose=False)
+    draft.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert())
+    runner = tf.lite.Interpreter(model_path=str(draft)).get_signature_runner()
+    named = _by_name(list(runner.get_input_details()), rows)
+    count = len(next(iter(named.values())))
+    # A row at a time: signatures are made for one.
+    found = [runner(**{name: array[row : row + 1] for name, array in named.items()}) for row in range(count)]
+    return np.concatenate([next(iter(each.values())) for each in found])
+
+
+def _onnx(model: keras.Model, draft: Path, rows: Inputs) -> Any:
+    model(mapped(keras.ops.convert_to_tensor, rows))  # Keras writes only models that were called
+    model.export(draft, format="onnx", verbose=False)
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(draft), providers=["CPUExecutionProvider"])
+    return session.run(None, _by_name([given.name for given in session.get_inputs()], rows))[0]
+
+
+def _by_name(names: list[str], rows: Inputs) -> dict[str, Any]:
+    """The rows by the names of the inputs; the one array by that of the one input."""
+    if not isinstance(rows, Mapping):
+        return {names[0]: rows}
+    return {name: _column(rows[name]) for name in names}
+
+
+def _place(draft: Path, path: Path, kind: str) -> None:
+    if kind == "savedmodel":
+        # Where its operations were made, in files of this machine: nobody else's concern.
+        shutil.rmtree(draft / "debug", ignore_errors=True)
+        publish_folder(draft, path)
+    else:
+        publish(path, {"onnx": marked_onnx, "tflite": marked_bytes}[kind](draft.read_bytes()))

@@ -1,0 +1,316 @@
+"""`.keras` files are data: looked at before Keras is, and opened only when they hold what evonas writes.
+
+Keras imports whatever module a file names and builds whatever class it asks for. Here a file is opened when it is a
+plain archive of the three parts that Keras writes, when every object in it is on a short list, when its layers are a
+network that has as many weights as there are in the file, and when those are plain arrays inside of it. What is checked
+are the bytes that are then loaded. Imports Keras and h5py only when a file is to be opened. Models of a user's own:
+`user_model_file.py`.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from evonas.io.npz import open_plain
+from genomes.architecture.layers import ACTIVATIONS
+from genomes.codec import parse_json
+from genomes.errors import InputError
+
+__all__ = ["check_keras_file", "load_keras_file", "without_current_directory"]
+
+_PARTS = ("metadata.json", "config.json", "model.weights.h5")
+_MOST_CONFIG_BYTES = 16 << 20
+_WIDEST = 1 << 24
+_LONGEST_TEXT = 64
+_KERAS_AT_LEAST = (3, 15, 1)
+
+_LAYERS = ("InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout")
+#: What raw columns go through before the network, and classes after it: nothing that has weights.
+_LOOKUPS = ("StringLookup", "TextVectorization")
+_OPERATIONS: dict[str | None, set[str]] = {
+    "keras.src.ops.core": {"Cast"},
+    "keras.src.ops.numpy": {
+        "Absolute",
+        "Add",
+        "Argmax",
+        "Clip",
+        "Cos",
+        "Divide",
+        "Equal",
+        "Floor",
+        "Greater",
+        "Isnan",
+        "Less",
+        "Log",
+        "Matmul",
+    }
+    | {"Maximum", "Minimum", "Multiply", "Sign", "Sin", "Sqrt", "Subtract", "Sum", "Take", "Where"},
+}
+_ALLOWED: dict[str | None, set[str]] = {
+    "keras.src.models.functional": {"Functional"},
+    "keras.layers": {*_LAYERS, *_LOOKUPS, "Rescaling", "Reshape"},
+    **_OPERATIONS,
+    "keras.initializers": {"GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"}
+    | {"Zeros", "Ones", "RandomNormal", "RandomUniform", "Orthogonal"},
+    "keras.regularizers": {"L2"},
+    "keras": {"DTypePolicy"},
+    None: {"__keras_tensor__", "__numpy__"},
+}
+_ACTIVATIONS = {*ACTIVATIONS, "softmax"}
+
+
+def load_keras_file(path: Path, own: bool = False) -> Any:
+    """The `keras.Model` of a file that `check_keras_file` lets pass."""
+    content = check_keras_file(path, own)
+    with without_current_directory(), tempfile.NamedTemporaryFile(suffix=".keras") as copy:
+        import keras
+
+        copy.write(content)
+        copy.flush()
+        try:
+            return keras.models.load_model(copy.name, compile=False, safe_mode=True)
+        except (ValueError, TypeError, KeyError, OSError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(f"{path} must be a model that Keras opens, but {reason}: export it again") from None
+
+
+@contextmanager
+def without_current_directory() -> Iterator[None]:
+    """Nothing is imported from the folder that Python was started in: files of others may lie there."""
+    here, held = os.path.realpath("."), list(sys.path)
+    sys.path[:] = [folder for folder in held if os.path.realpath(folder) != here]
+    try:
+        yield
+    finally:
+        sys.path[:] = held
+
+
+def check_keras_file(path: Path, own: bool = False) -> bytes:
+    """Looks at a file without Keras, and gives its bytes.
+
+    Args:
+        path: of the file.
+        own: whether the model comes from a user's own `build` function: it may hold what Keras itself has, but for what
+            runs code, and what the user's session has registered with Keras. Imports Keras.
+
+    Raises:
+        InputError: it cannot be read, is damaged, or holds what evonas does not write; says what.
+    """
+    _check_keras_version()
+    try:
+        with open_plain(path) as file:
+            content = file.read()
+        config, weights = _parts(content)
+        elements = _count_weights(weights)
+        if own:
+            from evonas.training.export.user_model_file import check_own_model
+
+            check_own_model(config, elements)
+        else:
+            _check_objects(config, "config")
+            _check_network(config, elements)
+    except InputError as error:
+        raise _refused(path, error) from None
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        RuntimeError,
+        RecursionError,
+    ) as error:
+        raise _refused(path, error) from None
+    return content
+
+
+def _refused(path: Path, error: Exception) -> InputError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return InputError(f"{path} must be a Keras model that evonas wrote, but {reason:.300}: export it again")
+
+
+def _check_keras_version() -> None:
+    found = version("keras")
+    numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdigit())
+    if numbers < _KERAS_AT_LEAST:
+        wanted = ".".join(map(str, _KERAS_AT_LEAST))
+        raise InputError(
+            f"keras must be at least {wanted} to open files, since older ones can be made to run code by "
+            f"them, and this is {found}: pip install --upgrade keras"
+        )
+
+
+def _parts(content: bytes) -> tuple[Any, bytes]:
+    """The configuration, and the file of the weights."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if sorted(entry.filename for entry in entries) != sorted(_PARTS):
+                raise InputError(f"it must hold {', '.join(_PARTS)} and nothing else")
+            if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
+                raise InputError("its parts must be stored as they are, neither compressed nor encrypted")
+            if sum(entry.file_size for entry in entries) > len(content):
+                raise InputError("its parts claim to be larger than the file")
+            texts = {name: archive.read(name) for name in _PARTS}
+    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        raise InputError(str(error) or "it is cut off") from None
+    if len(texts["config.json"]) > _MOST_CONFIG_BYTES:
+        raise InputError(f"its configuration must have at most {_MOST_CONFIG_BYTES} bytes")
+    return parse_json(texts["config.json"].decode(), "config.json"), texts["model.weights.h5"]
+
+
+def _count_weights(content: bytes) -> int:
+    """How many numbers there are in the arrays of an HDF5 file, all of which have to lie in the file itself."""
+    import h5py
+
+    elements = stored = 0
+    with h5py.File(io.BytesIO(content), "r") as file:
+        waiting: list[tuple[str, Any]] = [("/", file)]
+        seen: set[Any] = set()
+        while waiting:
+            place, group = waiting.pop()
+            if group.id in seen:
+                raise InputError(f"{place} of its weights must be reached in one way only")
+            seen.add(group.id)
+            for name in group:
+                where = f"{place}{name}"
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise InputError(f"{where} of its weights must be in the file, but it is a link")
+                item = group[name]
+                if isinstance(item, h5py.Group):
+                    waiting.append((f"{where}/", item))
+                    continue
+                if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "iufb":
+                    raise InputError(f"{where} of its weights must be an array of numbers")
+                if item.external or item.is_virtual or item.chunks or item.compression:
+                    raise InputError(f"{where} of its weights must be stored in the file as it is")
+                elements += math.prod(item.shape)
+                stored += math.prod(item.shape) * item.dtype.itemsize
+    if stored > len(content):
+        raise InputError("its weights claim to be larger than the file")
+    return elements
+
+
+def _check_objects(value: Any, place: str) -> None:
+    """Every object that Keras would make is on the list."""
+    if isinstance(value, Mapping):
+        if {"class_name", "module", "registered_name"} & value.keys():
+            module, name = value.get("module"), value.get("class_name")
+            if name not in _ALLOWED.get(module, ()) or value.get("registered_name") not in (None, name):
+                raise InputError(f"{place} is {module}.{name}, which evonas never writes")
+        for key, item in value.items():
+            if key == "activation" and item not in _ACTIVATIONS:
+                raise InputError(
+                    f"{place}.activation must be one of {', '.join(sorted(_ACTIVATIONS))}, not {item!r:.80}"
+                )
+            _check_objects(item, f"{place}.{key}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            _check_objects(item, f"{place}[{number}]")
+
+
+def _check_network(config: Any, elements: int) -> None:
+    """The layers are a network of dense layers with no more weights than there are in the file.
+
+    It is the model itself, or a model in it, with lookups and arithmetic around.
+    """
+    needed, _ = _checked(config, elements, nested=False)
+    if needed > elements:
+        raise InputError(f"its layers need {needed:,} weights or more, and it has {elements:,}")
+
+
+def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
+    """How many weights the layers need at least, and the width of the last one."""
+    if config["class_name"] != "Functional" or config["module"] != "keras.src.models.functional":
+        raise InputError("it must be a functional model")
+    widths: dict[str, int] = {}
+    needed, width = 0, 0
+    for layer in config["config"]["layers"]:
+        kind, settings, name = layer["class_name"], layer["config"], layer["name"]
+        if name in widths:
+            raise InputError(f"layer {name!r:.80} must be there once")
+        nodes = layer["inbound_nodes"]
+        fan_in = sum(widths[source] for source in _sources(nodes))
+        if layer["module"] in _OPERATIONS:
+            width = fan_in + _count_numbers([settings, nodes])
+        elif kind == "Functional" and not nested:
+            inside, width = _checked(layer, elements, nested=True)
+            needed += inside
+        elif layer["module"] != "keras.layers":
+            raise InputError(f"layer {name!r:.80} must be a layer")
+        elif kind == "InputLayer":
+            width = math.prod(settings["batch_shape"][1:])
+        elif kind == "Reshape":
+            width = math.prod(settings["target_shape"])
+        elif kind in _LOOKUPS:
+            width = _lookup_width(kind, settings, name)
+        else:
+            width = settings["units"] if kind == "Dense" else fan_in
+        most = elements if kind == "Dense" else _WIDEST
+        if type(width) is not int or not 0 < width <= most:
+            raise InputError(f"layer {name!r:.80} must have a width that fits its weights, not {width!r:.80}")
+        widths[name] = width
+        needed += {"Dense": fan_in * width, "BatchNormalization": 4 * width, "LayerNormalization": 2 * width}.get(
+            kind, 0
+        )
+    return needed, width
+
+
+def _lookup_width(kind: str, settings: Mapping[str, Any], name: str) -> int:
+    """Most columns that a layer gives; its texts are those in the file, not in another one, nor numbered ones."""
+    texts, length = settings["vocabulary"], settings.get("output_sequence_length", 1)
+    words = (settings.get("standardize"), settings.get("split")) == ("lower_and_strip_punctuation", "whitespace")
+    words = words and settings.get("output_mode") == "multi_hot" and length is None
+    length = 1 if words else length
+    wanted = (
+        isinstance(texts, list)
+        and all(isinstance(text, str) for text in texts)
+        and settings.get("max_tokens") is None
+        and settings.get("idf_weights") is None
+        and settings.get("num_oov_indices", 0) in (0, 1)
+        and settings.get("ngrams") is None
+        and type(length) is int
+        and 0 < length <= _LONGEST_TEXT
+        and (kind == "StringLookup" or words or (settings["standardize"], settings["split"]) == (None, "character"))
+    )
+    if not wanted:
+        raise InputError(f"layer {name!r:.80} must look up texts as evonas writes it")
+    return max(len(texts) + 1, int(length))
+
+
+def _count_numbers(value: Any) -> int:
+    """How many numbers there are in a JSON value."""
+    found, waiting = 0, [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Mapping):
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+        else:
+            found += isinstance(item, (int, float))
+    return found
+
+
+def _sources(nodes: Any) -> list[str]:
+    """Names of the layers that a layer takes its input from."""
+    found: list[str] = []
+    waiting = [node["args"] for node in nodes]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
+            found.append(value["config"]["keras_history"][0])
+    return found

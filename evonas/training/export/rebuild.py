@@ -1,0 +1,64 @@
+"""An untrained network, compiled with what Keras itself has, so that plain Keras opens it and goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import networkx as nx
+
+from evonas.data.prepared import Problem
+from evonas.networks.initial import initial_weights
+from evonas.networks.schedule import FINAL_SHARE
+from evonas.tasks.train import TrainingSettings
+from evonas.training.model import build_model, set_weights
+from evonas.training.single.trainer import default_loss, optimizer_of
+
+__all__ = ["untrained"]
+
+
+def untrained(
+    graph: nx.DiGraph,
+    num_features: int,
+    num_outputs: int,
+    task: str,
+    loss: str,
+    seed: int,
+    num_rows: int | None,
+    epochs: int | None,
+) -> tuple[keras.Model, str]:
+    """The network with the initial weights of the seed, and what of its training Keras cannot do.
+
+    Args:
+        graph: what to build and how to train it.
+        num_features, num_outputs, task: as in `Problem`.
+        loss: as in `TrainingSettings`.
+        seed: of weights and dropout.
+        num_rows, epochs: that the learning-rate schedule spans; needed where there is one.
+    """
+    training: Mapping[str, Any] = graph.graph["training"]
+    model = build_model(graph, num_features, num_outputs, seed)
+    set_weights(model, initial_weights(graph, num_features, num_outputs, seed))
+    steps = (epochs or 1) * -(-(num_rows or 1) // int(training["batch_size"]))
+    rate, note = _rate(training, steps)
+    settings = TrainingSettings(trainer="single", loss=loss)
+    model.compile(
+        optimizer=optimizer_of(training, rate), loss=default_loss(Problem(task, num_features, num_outputs), settings)
+    )
+    model.optimizer.build(model.trainable_variables)  # or Keras warns whoever opens the file
+    return model, note
+
+
+def _rate(training: Mapping[str, Any], num_steps: int) -> tuple[Any, str]:
+    """The rate of every step as `schedule.learning_rates` has it, by the schedules of Keras."""
+    peak, warm = float(training["learning_rate"]), round(training["warmup"] * num_steps)
+    left = max(num_steps - warm, 1)
+    if training["schedule"] == "exponential":
+        note = "Keras has no exponential schedule with warm-up: the warm-up is left out" if warm else ""
+        return keras.optimizers.schedules.ExponentialDecay(peak, left, FINAL_SHARE), note
+    if training["schedule"] == "constant" and not warm:
+        return peak, ""
+    rising = {"warmup_target": peak, "warmup_steps": warm} if warm else {}
+    end = 1.0 if training["schedule"] == "constant" else 0.0
+    return keras.optimizers.schedules.CosineDecay(peak / (warm + 1), left, alpha=end, **rising), ""

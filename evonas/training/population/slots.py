@@ -1,0 +1,308 @@
+"""Runs members through the slots of one program. Owns who sits where, and since when.
+
+A slot whose member has ended takes the next one that waits, so slots stay full while any member waits. When none waits
+and most slots are idle, the rest moves to a smaller program if that pays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Weights
+from evonas.networks.initial import epoch_order
+from evonas.snapshot import Snapshot
+from evonas.training.optimizers import FROZEN
+from evonas.training.population.backends import current_backend
+from evonas.training.population.cost import Device, compile_seconds, step_microseconds
+from evonas.training.population.layout import Member, constants, pack, schedule, unpack
+from evonas.training.population.shape import ProgramShape
+
+__all__ = ["Stopping", "run_table"]
+
+Array = NDArray[Any]
+Arrays = dict[str, Any]
+_NEVER = np.iinfo(np.int32).max // 2
+_LEARNER = ("parameters", "first", "second", "moving", "best", "best_moving")
+_WAITING = ("best_loss", "reference", "wait")
+_MOVING = ("/moving_mean", "/moving_variance")
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When a training ends before its budget: see `evonas.tasks.train.TrainingSettings`."""
+
+    patience: int | None
+    min_delta: float
+
+
+@dataclass(eq=False)
+class _Seat:
+    """A slot's member and how far it is."""
+
+    position: int
+    member: Member
+    weights: Weights = field(default_factory=dict)
+    train_curve: list[float] = field(default_factory=list)
+    curve: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    ended: bool = False
+
+    @property
+    def epoch(self) -> int:
+        """Epochs trained."""
+        return len(self.curve)
+
+
+def run_table(
+    program: Callable[[ProgramShape], Callable[..., tuple[Arrays, Arrays]]],
+    shape: ProgramShape,
+    take: Callable[[int], Sequence[tuple[int, Member]]],
+    data: Arrays,
+    stopping: Stopping,
+    device: Device,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[dict[int, tuple[Snapshot, float]]]:
+    """Trains members at one table of slots until none waits and all have ended.
+
+    Args:
+        program: gives the compiled program of a shape.
+        shape: the shape that holds every member.
+        take: gives at most so many members that wait, with their positions; none when none waits any more.
+        data: the rows of all folds on the device.
+        stopping: early stopping.
+        device: decides whether a smaller program pays.
+        cancelled: asked between calls; what is left is then not trained.
+
+    Yields:
+        position -> what came of the member and its share of the seconds, of those who have ended.
+    """
+    patience = _NEVER if stopping.patience is None else stopping.patience
+    table = _Table(shape, stopping)
+    while not cancelled():
+        free = table.shape.slots - len(table.occupied)
+        taken = take(free) if free else ()
+        # Some folds of a network may have stopped while others go on.
+        stopped = {k: (m.start, 0.0) for k, m in taken if m.start and m.start.waited >= patience}
+        if stopped:
+            yield stopped
+        table.seat([_Seat(k, member) for k, member in taken if k not in stopped])
+        if not table.occupied:
+            if taken:
+                continue
+            break
+        if not taken and free and (smaller := _smaller(table, device)):
+            table = table.moved_to(smaller)
+        table.advance(program(table.shape), data)
+        if ended := table.leave():
+            yield ended
+
+
+def _smaller(table: _Table, device: Device) -> ProgramShape | None:
+    """A shape with fewer slots for those still in training, if it saves more than its compilation costs."""
+    slots = table.shape.slots
+    while slots // 2 >= len(table.occupied):
+        slots //= 2
+    shape = replace(table.shape, slots=slots)
+    left = max((seat.member.epochs - seat.epoch) * seat.member.steps for seat in table.occupied.values())
+    saving = left * (step_microseconds(table.shape, device) - step_microseconds(shape, device)) * 1e-6
+    return shape if saving > compile_seconds(shape, device) else None
+
+
+class _Table:
+    """The slots of one program: their state on the device and who sits in them."""
+
+    def __init__(self, shape: ProgramShape, stopping: Stopping) -> None:
+        self.shape = shape
+        self.occupied: dict[int, _Seat] = {}
+        self._stopping = stopping
+        self._state: Arrays = {}
+        self._members: Arrays = {}
+
+    def seat(self, seats: Sequence[_Seat]) -> None:
+        """Seats members in free slots."""
+        free = [slot for slot in range(self.shape.slots) if slot not in self.occupied]
+        taken = dict(zip(free, seats, strict=False))
+        if not taken:
+            return
+        self.occupied |= taken
+        for seat in taken.values():
+            start = seat.member.start
+            seat.weights = start.weights if start else seat.member.initial()
+            seat.train_curve, seat.curve = (list(start.train_curve), list(start.curve)) if start else ([], [])
+        prepared = [self._prepare(seat) for seat in taken.values()]
+        if not self._state:
+            # Slots that stay free hold a copy of the first member; nothing is trained in them.
+            prepared += [prepared[0]] * (self.shape.slots - len(prepared))
+            stacked = [_stacked([each[k] for each in prepared]) for k in (0, 1)]
+            self._state, self._members = _mapped(keras.ops.convert_to_tensor, stacked)
+            chunks = (self.shape.chunks, self.shape.slots, self.shape.chunk_rows, self.shape.num_outputs)
+            self._state["best_outputs"] = self._with_kept_outputs(np.zeros(chunks, np.float32), taken)
+            return
+        index = np.array(list(taken), np.int32)[:, None]
+        outputs = self._state.pop("best_outputs")
+        stacked = [_stacked([each[k] for each in prepared]) for k in (0, 1)]
+
+        def put(old: Any, new: Array) -> Any:
+            return keras.ops.scatter_update(old, index, new)
+
+        self._state, self._members = _mapped(put, [self._state, self._members], stacked)
+        self._state["best_outputs"] = self._with_kept_outputs(outputs, taken)
+
+    def _with_kept_outputs(self, outputs: Any, taken: dict[int, _Seat]) -> Any:
+        """The outputs of all slots, with those of the best epochs behind members that go on."""
+        kept = {slot: seat.member.start.outputs for slot, seat in taken.items() if seat.member.start}
+        if kept:
+            outputs = np.array(outputs)
+            chunks, _, rows, width = outputs.shape
+            for slot, values in kept.items():
+                padded = np.zeros((chunks * rows, width), np.float32)
+                padded[: len(values)] = values
+                outputs[:, slot] = padded.reshape(chunks, rows, width)
+        return keras.ops.convert_to_tensor(outputs)
+
+    def _prepare(self, seat: _Seat) -> tuple[Arrays, Arrays]:
+        """State and constants of a member without the slot axis."""
+        member, shape, start = seat.member, self.shape, seat.member.start
+        parameters, moving = _parted(pack(seat.weights, member.network, shape))
+        best, best_moving = _parted(pack(start.best, member.network, shape)) if start else (parameters, moving)
+        blank = {name: np.zeros_like(value) for name, value in parameters.items()}
+        kept = (start.first, start.second) if start else ({}, {})
+        moments = [
+            blank | pack(part, member.network, shape, identity=False) if held else {}
+            for part, held in zip(kept, (shape.first_moment, shape.second_moment), strict=True)
+        ]
+        state = {
+            **dict(zip(_LEARNER, (parameters, *moments, moving, best, best_moving), strict=True)),
+            "best_loss": np.float32(start.best_loss if start else np.inf),
+            "reference": np.float32(start.reference if start else np.inf),
+            "wait": np.int32(start.waited if start else 0),
+        }
+        patience = _NEVER if self._stopping.patience is None else self._stopping.patience
+        return state, constants(member, shape, patience, self._stopping.min_delta)
+
+    def advance(self, program: Callable[..., tuple[Arrays, Arrays]], data: Arrays) -> None:
+        """Trains all slots for one call and writes down what it gave."""
+        began = time.perf_counter()
+        shape = self.shape
+        rows = np.zeros((shape.epochs, shape.steps, shape.slots, shape.rows), np.int32)
+        steps = np.empty((shape.epochs, shape.steps, shape.slots, len(FROZEN) + 1), np.float32)
+        steps[...] = np.append(FROZEN, 0.0)
+        first_step, slot_steps, remaining = (np.zeros(shape.slots, np.int32) for _ in range(3))
+        for slot, seat in self.occupied.items():
+            member = seat.member
+            size, per_epoch, total = member.network.batch_size, member.steps, member.fold.train_rows
+            count = min(shape.epochs, member.epochs - seat.epoch)
+            first_step[slot], slot_steps[slot], remaining[slot] = seat.epoch * per_epoch, per_epoch, count
+            if not per_epoch:  # nothing to train on: an epoch is a look at the validation rows
+                continue
+            steps[:count, :per_epoch, slot, :-1] = schedule(member, seat.epoch, count)
+            steps[:count, : per_epoch - 1, slot, -1] = size
+            steps[:count, per_epoch - 1, slot, -1] = total - (per_epoch - 1) * size
+            for e in range(count):
+                order = np.zeros(per_epoch * size, np.int32)
+                order[:total] = epoch_order(member.seed, seat.epoch + e, total)
+                rows[e, :per_epoch, slot, :size] = order.reshape(per_epoch, size) + member.fold.train_start
+        calendar = {
+            "rows": rows.reshape(-1, *rows.shape[2:]),
+            "steps": steps.reshape(-1, *steps.shape[2:]),
+            "first_step": first_step,
+            "slot_steps": slot_steps,
+            "remaining": remaining,
+            "num_steps": np.int32(slot_steps.max()),
+            "num_epochs": np.int32(remaining.max()),
+        }
+        self._state, history = program(
+            self._state, self._members, _mapped(keras.ops.convert_to_tensor, [calendar])[0], data
+        )
+        held = {name: np.asarray(value) for name, value in history.items()}
+        for slot, seat in self.occupied.items():
+            trained = int(held["trained"][:, slot].sum())
+            seat.curve += [float(loss) for loss in held["validation"][:trained, slot]]
+            seat.train_curve += [float(loss) for loss in held["train"][:trained, slot]]
+            stopped = trained < remaining[slot] or not np.isfinite(seat.curve[-1])
+            seat.ended = stopped or seat.epoch >= seat.member.epochs
+        waited = np.asarray(self._state["wait"])
+        patience = self._stopping.patience
+        share = (time.perf_counter() - began) / len(self.occupied)
+        for slot, seat in self.occupied.items():
+            seat.ended = seat.ended or (patience is not None and bool(waited[slot] >= patience))
+            seat.seconds += share
+
+    def leave(self) -> dict[int, tuple[Snapshot, float]]:
+        """Frees the slots of those who have ended; returns their trainings and seconds by position."""
+        slots = [slot for slot, seat in self.occupied.items() if seat.ended]
+        if not slots:
+            return {}
+        index = np.array(slots, np.int32)
+        outputs = np.asarray(keras.ops.take(self._state["best_outputs"], index, axis=1))
+        state = {part: self._state[part] for part in (*_LEARNER, *_WAITING)}
+        gather = current_backend().gather  # `keras.ops.take` is ten operations where it runs eagerly
+        held = _mapped(lambda value: np.asarray(gather(value, index)), [state])[0]
+        outcomes = {}
+        for k, slot in enumerate(slots):
+            seat = self.occupied.pop(slot)
+            member = seat.member
+            mine = {part: {name: value[k] for name, value in held[part].items()} for part in _LEARNER}
+            best_loss, reference, waited = (held[name][k].item() for name in _WAITING)
+            trainable = {name: value for name, value in seat.weights.items() if not name.endswith(_MOVING)}
+            blank = {name: np.zeros_like(value) for name, value in trainable.items()}
+
+            def cut(arrays: Arrays, names: Weights, member: Member = member) -> dict[str, Array]:
+                return unpack(arrays, names, member.network, self.shape)
+
+            snapshot = Snapshot(
+                weights=cut(mine["parameters"] | mine["moving"], seat.weights),
+                first=cut(mine["first"], trainable) if self.shape.first_moment else blank,
+                second=cut(mine["second"], trainable) if self.shape.second_moment else blank,
+                best=cut(mine["best"] | mine["best_moving"], seat.weights),
+                outputs=outputs[:, k].reshape(-1, self.shape.num_outputs)[: member.fold.validation_rows],
+                best_loss=best_loss,
+                reference=reference,
+                waited=waited,
+                train_curve=tuple(seat.train_curve),
+                curve=tuple(seat.curve),
+            )
+            outcomes[seat.position] = snapshot, seat.seconds
+        return outcomes
+
+    def moved_to(self, shape: ProgramShape) -> _Table:
+        """The same seats at the slots of a smaller program."""
+        table = _Table(shape, self._stopping)
+        slots = list(self.occupied)
+        index = np.array((slots + slots[:1] * shape.slots)[: shape.slots], np.int32)
+        outputs = keras.ops.take(self._state.pop("best_outputs"), index, axis=1)
+        table._state, table._members = _mapped(
+            lambda value: keras.ops.take(value, index, axis=0), [self._state, self._members]
+        )
+        table._state["best_outputs"] = outputs
+        table.occupied = {k: self.occupied[slot] for k, slot in enumerate(slots)}
+        return table
+
+
+def _parted(packed: Arrays) -> tuple[Arrays, Arrays]:
+    """What is trained, and what moves along."""
+    moving = {name: value for name, value in packed.items() if name.endswith(_MOVING)}
+    return {name: value for name, value in packed.items() if name not in moving}, moving
+
+
+def _stacked(each: list[Arrays]) -> Arrays:
+    """Nested dictionaries of arrays, stacked along a new first axis."""
+    return _mapped(lambda *values: np.stack(values), *[[one] for one in each])[0]
+
+
+def _mapped(function: Callable[..., Any], *trees: list[Arrays]) -> list[Arrays]:
+    """The function applied to the corresponding leaves of lists of nested dictionaries."""
+
+    def walk(*nodes: Any) -> Any:
+        if isinstance(nodes[0], dict):
+            return {name: walk(*(node[name] for node in nodes)) for name in nodes[0]}
+        return function(*nodes)
+
+    return [walk(*nodes) for nodes in zip(*trees, strict=True)]

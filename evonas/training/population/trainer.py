@@ -1,0 +1,229 @@
+"""`PopulationTrainer`: trains a whole generation of different dense networks in a few compiled programs.
+
+For GPUs; on CPUs it is there to be tested, and the native trainer is faster. Every fold and replicate of a candidate is
+one more member. The planner says which members share a program; programs run one after the other (`workers.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+import keras
+import numpy as np
+
+from evonas.data.prepared import PreparedData
+from evonas.data.views import Views
+from evonas.evaluation import Evaluation, Status
+from evonas.networks.starting_point import start_of
+from evonas.networks.transfer import first_weights
+from evonas.snapshot import Snapshot
+from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training.metrics import scores
+from evonas.training.population.backends import current_backend
+from evonas.training.population.cost import CPU, GPU
+from evonas.training.population.layout import Fold, Member
+from evonas.training.population.network import Network
+from evonas.training.population.planner import Part, Planner, Workload
+from evonas.training.population.program import build_program
+from evonas.training.population.shape import MIXED, ProgramShape
+from evonas.training.population.slots import Stopping
+from evonas.training.population.workers import Result, run_parts
+from evonas.training.replicates import combined, member_seed
+from genomes.architecture.cost import count_parameters
+from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.errors import InputError
+
+__all__ = ["PopulationTrainer"]
+
+#: Programs kept compiled in the process; the least recently used goes first.
+_PROGRAMS_KEPT = 64
+
+
+class PopulationTrainer:
+    """Trains dense networks all at once. Meets `Trainer`."""
+
+    def __init__(self, data: PreparedData, settings: TrainingSettings) -> None:
+        """Puts the rows of all folds on the device.
+
+        Args:
+            data: what to train on.
+            settings: what is the same for every network.
+        """
+        self._backend = current_backend()
+        device = GPU if self._backend.on_gpu() else CPU
+        self._backend.configure()
+        self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
+        self._planner = Planner(device)
+        self._programs = _Programs(self._backend)
+        self._folds = _folds(data)
+        self._whole, self._seen = data, Views(data)
+        self._data: dict[str, dict[str, Any]] = {}
+        loss = {"regression": "mse" if settings.loss == "auto" else settings.loss}.get(
+            data.problem.task, data.problem.task
+        )
+        self._workload = Workload(
+            num_features=data.problem.num_features,
+            num_outputs=data.problem.num_outputs,
+            loss=loss,
+            train_rows=max(fold.train_rows for fold in self._folds),
+            validation_rows=max(fold.validation_rows for fold in self._folds),
+            weighted=any(split.weight_train is not None for split in data.splits),
+            precision=settings.precision,
+            memory_bytes=settings.memory_bytes,
+            stops_early=settings.patience is not None,
+            views={view: len(data.problem.columns(view)) for view in {"standard", *data.problem.views}},
+        )
+
+    def state(self) -> Any:
+        """The shapes planned so far, see `Trainer.state`."""
+        return self._planner.state()
+
+    def restore(self, state: Any) -> None:
+        """See `Trainer.restore`."""
+        self._planner.restore(state)
+
+    def train(
+        self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Trainer.train`."""
+        works = [self._work(task) for task in tasks]
+        owners = [position for position, work in enumerate(works) for _ in work.members]
+        first = [0, *accumulate(len(work.members) for work in works)]
+        members = [member for work in works for member in work.members]
+        epochs = [member.epochs - member.first_epoch for member in members]
+        parts = self._planner.plan([member.network for member in members], epochs, self._workload)
+        wanted = [tuple(k for k in part.members if owners[k] not in done) for part in parts]
+        parts = [replace(part, members=mine) for part, mine in zip(parts, wanted, strict=True) if mine]
+        found: dict[int, Evaluation] = {}
+        left = {position: len(work.members) for position, work in enumerate(works) if position not in done}
+        for result in self._run(parts, members):
+            if result is None:
+                yield {}
+                continue
+            k, outcome, seconds = result
+            position = owners[k]
+            found[k] = self._evaluation(works[position], members[k], outcome, seconds)
+            left[position] -= 1
+            if not left[position]:
+                yield {position: combined([found.pop(j) for j in range(first[position], first[position + 1])])}
+
+    def _rows_of(self, view: str) -> None:
+        """Puts the rows on the device, as a view has them, if they are not there and there is such a view."""
+        if view not in self._data and (view != MIXED or self._problem.views):
+            data = self._whole if view == MIXED else self._seen(view)
+            self._data[view] = {name: keras.ops.convert_to_tensor(value) for name, value in _rows(data).items()}
+
+    def _work(self, task: TrainingTask) -> _Work:
+        graph = graph_from_json(task.architecture)
+        view = self._problem.view(numbers_of(graph))
+        data = self._seen(view)
+        problem, horizon = data.problem, task.horizon or task.epochs
+        columns = () if problem is self._problem else tuple(self._problem.columns(view))
+        network = replace(Network.from_graph(graph), view=view, columns=columns)
+        for seen in (view, MIXED):  # whichever the planner takes, and, when memory runs out, the other
+            self._rows_of(seen)
+        behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
+        if not behind < task.epochs <= horizon:
+            raise InputError(
+                f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
+                f"{behind} behind and a horizon of {horizon}: set them so"
+            )
+        members: list[Member] = []
+        for replicate in range(self._settings.replicates):
+            for number, fold in enumerate(self._folds):
+                seed = member_seed(task.seed, number, replicate)
+                rows = data.splits[number].x_train
+                own = first_weights(graph, problem, seed, self._donor, rows)
+                initial, start = start_of(task, graph, len(members), own, rows, self._problem)
+                members.append(Member(network, initial, seed, task.epochs, horizon, fold, start))
+        size = count_parameters(graph, problem.num_features, problem.num_outputs)
+        return _Work(task, tuple(members), size, view)
+
+    def _run(self, parts: Sequence[Part], members: Sequence[Member]) -> Iterator[Result | None]:
+        return run_parts(
+            parts,
+            members,
+            programs=self._programs,
+            planner=self._planner,
+            workload=self._workload,
+            stopping=Stopping(self._settings.patience, self._settings.min_delta),
+            data=self._data,
+            is_out_of_memory=self._backend.is_out_of_memory,
+        )
+
+    def _evaluation(self, work: _Work, member: Member, outcome: Snapshot | str, seconds: float) -> Evaluation:
+        if isinstance(outcome, str):
+            return Evaluation(Status.FAILED, reason=outcome, train_seconds=seconds, parameters=work.parameters)
+        split = self._splits[self._folds.index(member.fold)]
+        curve, found, reason = outcome.curve, {}, ""
+        finite = [loss for loss in curve if math.isfinite(loss)]
+        best = curve.index(min(finite)) + 1 if finite else 0
+        if len(finite) < len(curve):
+            reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
+        elif not (found := scores(self._problem, split.y_validation, outcome.outputs)):
+            reason = "the outputs on the validation rows are not finite"
+        return Evaluation(
+            status=Status.FAILED if reason else Status.OK,
+            scores=found,
+            reason=reason,
+            best_epoch=best,
+            epochs=len(curve),
+            curve=curve,
+            train_curve=outcome.train_curve,
+            train_seconds=seconds,
+            parameters=work.parameters,
+            weights=None if reason else outcome.best,
+            snapshots=(outcome,) if work.task.keep_snapshots else (),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """A task, its members (replicate by replicate, in each fold by fold), its size and what it sees of the rows."""
+
+    task: TrainingTask
+    members: tuple[Member, ...]
+    parameters: int
+    view: str
+
+
+class _Programs:
+    """Compiled programs by shape."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self._held: dict[ProgramShape, Callable[..., Any]] = {}
+
+    def __call__(self, shape: ProgramShape) -> Callable[..., Any]:
+        program = self._held.pop(shape, None) or build_program(shape, self._backend)
+        self._held[shape] = program
+        while len(self._held) > _PROGRAMS_KEPT:
+            del self._held[next(iter(self._held))]
+        return program
+
+
+def _folds(data: PreparedData) -> tuple[Fold, ...]:
+    folds, train, validation = [], 0, 0
+    for split in data.splits:
+        folds.append(Fold(train, len(split.x_train), validation, len(split.x_validation)))
+        train, validation = train + len(split.x_train), validation + len(split.x_validation)
+    return tuple(folds)
+
+
+def _rows(data: PreparedData) -> dict[str, Any]:
+    """Rows of all folds, one after the other; targets as columns."""
+
+    def joined(name: str) -> Any:
+        return np.concatenate([np.asarray(getattr(split, name), np.float32) for split in data.splits])
+
+    def columns(values: Any) -> Any:
+        return values.reshape(len(values), -1)
+
+    rows = {"x": joined("x_train"), "y": columns(joined("y_train"))}
+    rows |= {"x_validation": joined("x_validation"), "y_validation": columns(joined("y_validation"))}
+    weights = [np.ones(len(s.x_train), np.float32) if s.weight_train is None else s.weight_train for s in data.splits]
+    return rows | {"weight": np.concatenate(weights).astype(np.float32)}

@@ -1,0 +1,138 @@
+"""Who trains what next: members wait in a queue for each program, and one thread works through the programs.
+
+The costliest program comes first. Which slot a member gets, and beside whom, changes no bit of its result. The thread
+is there so that whoever waits for results hears of headway while a program runs.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from evonas.snapshot import Snapshot
+from evonas.training.population.layout import Member
+from evonas.training.population.planner import Part, Planner, Workload
+from evonas.training.population.shape import ProgramShape
+from evonas.training.population.slots import Stopping, run_table
+
+__all__ = ["Queues", "run_parts"]
+
+#: How often those who wait are told that the training makes headway.
+_HEADWAY_SECONDS = 5.0
+
+#: Position of a member, what came of it (a text where there is nothing), and its share of the seconds.
+Result = tuple[int, Snapshot | str, float]
+
+
+class Queues:
+    """Members that wait, by program."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        """Queues the members of the parts, in their order."""
+        self._waiting: dict[ProgramShape, deque[int]] = {}
+        self._seconds: dict[ProgramShape, float] = {}
+        for part in parts:
+            self.put(part.shape, part.members, part.seconds / max(len(part.members), 1))
+
+    def put(self, shape: ProgramShape, members: Sequence[int], seconds: float = 0.0) -> None:
+        """Lets members wait for a program; `seconds` is what one of them is estimated to take."""
+        self._waiting.setdefault(shape, deque()).extend(members)
+        self._seconds[shape] = max(seconds, self._seconds.get(shape, 0.0))
+
+    def next(self) -> ProgramShape | None:
+        """The program for which most work waits; None where none does."""
+        left = [shape for shape, members in self._waiting.items() if members]
+        return max(left, key=lambda shape: len(self._waiting[shape]) * self._seconds[shape], default=None)
+
+    def take(self, shape: ProgramShape, count: int) -> list[int]:
+        """The next members of a program, at most `count`."""
+        waiting = self._waiting[shape]
+        return [waiting.popleft() for _ in range(min(count, len(waiting)))]
+
+
+def run_parts(
+    parts: Sequence[Part],
+    members: Sequence[Member],
+    *,
+    programs: Callable[[ProgramShape], Callable[..., Any]],
+    planner: Planner,
+    workload: Workload,
+    stopping: Stopping,
+    data: Mapping[str, dict[str, Any]],
+    is_out_of_memory: Callable[[BaseException], bool],
+) -> Iterator[Result | None]:
+    """Trains the members of all parts; yields each as it ends, and None now and then while there is headway.
+
+    Where memory runs out, the program's slots are halved and what it held is trained again. `data` are rows by view.
+    """
+    queues = Queues(parts)
+    finished: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
+    stop, headway = threading.Event(), threading.Event()
+
+    def cancelled() -> bool:
+        headway.set()
+        return stop.is_set()
+
+    def work_at(shape: ProgramShape) -> None:
+        seated: set[int] = set()
+
+        def take(count: int) -> list[tuple[int, Member]]:
+            taken = queues.take(shape, count)
+            seated.update(taken)
+            return [(k, members[k]) for k in taken]
+
+        try:
+            for ended in run_table(programs, shape, take, data[shape.view], stopping, planner.device, cancelled):
+                seated.difference_update(ended)
+                for k, (snapshot, seconds) in ended.items():
+                    finished.put((k, snapshot, seconds))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            retry(shape, sorted(seated))
+
+    def retry(shape: ProgramShape, seated: list[int]) -> None:
+        if shape.slots > 1:
+            queues.put(replace(shape, slots=shape.slots // 2), [*seated, *queues.take(shape, len(members))])
+            return
+        # The last try is each network in a program that fits it alone.
+        for k in seated:
+            network = members[k].network
+            need = planner.need(network, workload)
+            if need == shape:
+                units = sum(network.widths)
+                reason = f"out of memory with {units} hidden units at batch size {network.batch_size}"
+                finished.put((k, reason, 0.0))
+            else:
+                queues.put(need, [k])
+
+    def work() -> None:
+        try:
+            while not stop.is_set() and (shape := queues.next()) is not None:
+                work_at(shape)
+        except BaseException as error:
+            finished.put(error)
+
+    left = sum(len(part.members) for part in parts)
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    try:
+        while left:
+            try:
+                result = finished.get(timeout=_HEADWAY_SECONDS)
+            except queue.Empty:
+                if headway.is_set():
+                    headway.clear()
+                    yield None
+                continue
+            if isinstance(result, BaseException):
+                raise result
+            left -= 1
+            yield result
+    finally:
+        stop.set()
+        worker.join()

@@ -1,0 +1,41 @@
+"""Steps of a range test with Keras as it comes: the reference."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.prepared import PreparedData
+from evonas.tasks.train import TrainingSettings
+from evonas.training.single.trainer import prepare_model
+
+__all__ = ["losses_at_rates"]
+
+
+def losses_at_rates(
+    graph: nx.DiGraph,
+    data: PreparedData,
+    settings: TrainingSettings,
+    seed: int,
+    rates: tuple[float, ...],
+    rows: NDArray[np.int32],
+) -> NDArray[np.float64]:
+    """Meets `evonas.training.single.sweep.Steps`; ends where a loss is not finite."""
+    split, graph = data.splits[0], graph.copy()
+    graph.graph["training"] = {**graph.graph["training"], "schedule": "constant", "warmup": 0.0}
+    # As for an epoch of one batch: one step a call.
+    model = prepare_model(graph, data.problem, settings, seed, rows.shape[1], 1)
+    losses: list[float] = []
+    for rate, chosen in zip(rates, rows, strict=True):
+        model.optimizer.learning_rate = rate
+        model.reset_metrics()
+        weight = () if split.weight_train is None else (split.weight_train[chosen],)
+        losses.append(float(model.train_on_batch(split.x_train[chosen], split.y_train[chosen], *weight)))
+        if not math.isfinite(losses[-1]):
+            break
+    keras.utils.clear_session()
+    return np.array(losses)

@@ -1,0 +1,62 @@
+"""`opened`: what is read in another process, as `keras.Model.fit` takes it. See `evonas.io.batch_streams`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from evonas.io.batch_streams import Stream
+
+__all__ = ["opened"]
+
+#: Batches of a data set that are asked for while a step is trained.
+_AHEAD = 2
+
+
+def opened(value: Any) -> Any:
+    """The value, with the streams in it as what they stand for: a generator, a `tf.data.Dataset`, a `PyDataset`."""
+    if isinstance(value, Stream):
+        return _OPENED[value.kind](value)
+    if isinstance(value, Mapping) and any(_holds_streams(part) for part in value.values()):
+        return {name: opened(part) for name, part in value.items()}
+    if isinstance(value, (tuple, list)) and any(map(_holds_streams, value)):
+        return type(value)(map(opened, value))
+    return value
+
+
+def _holds_streams(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return any(isinstance(part, Stream) for part in value)
+    return isinstance(value, (Stream, Mapping))
+
+
+def _dataset(stream: Stream) -> Any:
+    import tensorflow as tf
+
+    found = tf.data.Dataset.from_generator(stream.batches, output_signature=stream.spec)
+    if stream.count is not None:
+        found = found.apply(tf.data.experimental.assert_cardinality(stream.count))
+    return found.prefetch(_AHEAD)
+
+
+def _indexed(stream: Stream) -> keras.utils.PyDataset:
+    class Remote(keras.utils.PyDataset):  # type: ignore[misc]
+        @property
+        def num_batches(self) -> int | None:
+            return stream.count
+
+        def __getitem__(self, index: int) -> Any:
+            return stream.called(f"batch {index}")
+
+        def on_epoch_begin(self) -> None:
+            stream.called("epoch begin")
+
+        def on_epoch_end(self) -> None:
+            stream.called("epoch end")
+
+    return Remote(**(stream.spec or {}))
+
+
+_OPENED = {"generator": Stream.batches, "dataset": _dataset, "indexed": _indexed}

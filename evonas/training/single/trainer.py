@@ -1,0 +1,358 @@
+"""`SingleTrainer`: trains one `keras.Model` at a time with `fit`: any network, and the reference for other trainers.
+
+Weights, data order and learning rates come from numpy (`evonas.networks`), so that a training is the same
+whichever trainer does it; all else is Keras as its documentation describes it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.prepared import PreparedData, Problem, Split
+from evonas.data.pretrained import Donor
+from evonas.data.views import Views
+from evonas.evaluation import Evaluation, Status, Weights
+from evonas.metrics.cost import over_limit
+from evonas.networks.initial import epoch_order, initial_weights
+from evonas.networks.schedule import learning_rates
+from evonas.networks.starting_point import start_of
+from evonas.networks.transfer import first_weights
+from evonas.snapshot import Snapshot
+from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training.metrics import scores
+from evonas.training.model import build_model, get_weights, set_weights
+from evonas.training.replicates import combined, member_seed
+from evonas.training.single.fitting import Fitting, State, restore, state_of
+from genomes.architecture.cost import count_parameters
+from genomes.architecture.graph import graph_from_json
+
+__all__ = [
+    "CHUNK_ROWS",
+    "SingleTrainer",
+    "default_loss",
+    "fit_epochs",
+    "optimizer_of",
+    "out_of_memory",
+    "prepare_model",
+    "raw_outputs",
+]
+
+#: Rows predicted at a time; bounds memory, not results.
+CHUNK_ROWS = 8192
+_NONE = np.empty((0, 0), np.float32)
+
+Parts = Generator[Mapping[int, Evaluation], None, Evaluation]
+
+
+class SingleTrainer:
+    """Trains networks one after the other. Meets `Trainer`; an empty part after each epoch says that it is alive."""
+
+    def __init__(self, data: PreparedData, settings: TrainingSettings, jit_compile: bool = False) -> None:
+        """Compiles nothing yet.
+
+        Args:
+            data: what to train on.
+            settings: what is the same for every network.
+            jit_compile: whether TensorFlow compiles a step with XLA: faster steps for about a second a network.
+        """
+        self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
+        self._seen = Views(data)
+        self._compiling = {"jit_compile": jit_compile}
+
+    def state(self) -> None:
+        """Remembers nothing."""
+
+    def restore(self, state: Any) -> None:
+        """Has nothing to restore."""
+
+    def train(
+        self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Trainer.train`.
+
+        Raises:
+            InputError: a task goes on with a network of other layers.
+        """
+        for position, task in enumerate(tasks):
+            if position not in done:
+                evaluations: list[Evaluation] = []
+                for replicate in range(self._settings.replicates):
+                    for fold, split in enumerate(self._splits):
+                        fitting = self.fitting(task, fold, member_seed(task.seed, fold, replicate), len(evaluations))
+                        evaluations.append((yield from self._member(fitting, split, task.keep_snapshots)))
+                yield {position: combined(evaluations)}
+
+    def fitting(self, task: TrainingTask, fold: int, seed: int, number: int) -> Fitting:
+        """The task's network on one fold, from one seed; `number` counts the folds and replicates."""
+        data = self._seen.of(graph_from_json(task.architecture))
+        split, problems = data.splits[fold], (self._problem, data.problem)
+        return _GraphFitting(task, problems, self._settings, split, seed, number, self._compiling, self._donor)
+
+    def failure(self, error: Exception) -> str | None:
+        """Why a network that raised this has failed; None where the error is not its doing."""
+        return out_of_memory(error)
+
+    def _member(self, fitting: Fitting, split: Split, keep_snapshot: bool) -> Parts:
+        """Trains one network. What Keras keeps of it is let go at the end."""
+        started = time.perf_counter()
+        found: dict[str, Any]
+        try:
+            found = yield from self._train(fitting, split, keep_snapshot)
+        except Exception as error:
+            reason = self.failure(error)
+            if reason is None:
+                raise
+            found = {"status": Status.FAILED, "reason": reason}
+        finally:
+            notes = getattr(fitting, "notes", {})
+            # Collecting garbage takes longer than many a native training, and there is little of it.
+            keras.utils.clear_session(free_memory=not notes.get("trained", {}).get("natively"))
+        seconds = time.perf_counter() - started
+        return Evaluation(**found, train_seconds=seconds, parameters=fitting.parameters, notes=notes)
+
+    def _train(
+        self, fitting: Fitting, split: Split, keep_snapshot: bool
+    ) -> Generator[Mapping[int, Evaluation], None, dict[str, Any]]:
+        """Fields of the evaluation of one training."""
+        settings, start = self._settings, fitting.start
+        fitting.prepare()
+        limits = {} if settings.max_parameters is None else {"parameters": float(settings.max_parameters)}
+        if (rejected := over_limit({"parameters": float(fitting.parameters)}, limits)) is not None:
+            return {"status": rejected.status, "scores": rejected.scores, "reason": rejected.reason}
+        curve = list(start.curve) if start else []
+        train_curve = list(start.train_curve) if start else []
+        best, outputs = (start.best, start.outputs) if start else ({}, _NONE)
+        best_loss, reference = (start.best_loss, start.reference) if start else (math.inf, math.inf)
+        waited = start.waited if start else 0
+        while (not curve or math.isfinite(curve[-1])) and len(curve) < fitting.epochs:
+            if settings.patience is not None and waited >= settings.patience:
+                break
+            train_curve.append(fitting.fit(len(curve)))
+            loss, found_outputs = fitting.outputs()
+            curve.append(loss)
+            if loss < best_loss:
+                best_loss, best, outputs = loss, fitting.weights(), found_outputs
+            waited += 1
+            if loss + settings.min_delta < reference:
+                reference, waited = loss, 0
+            yield {}
+        epoch = curve.index(best_loss) + 1 if math.isfinite(best_loss) else 0
+        found: dict[str, Any] = {"epochs": len(curve), "curve": tuple(curve), "train_curve": tuple(train_curve)}
+        found["best_epoch"] = epoch
+        if keep_snapshot:
+            weights, first, second = fitting.state()
+            curves = tuple(train_curve), tuple(curve)
+            snapshot = Snapshot(weights, first, second, best, outputs, best_loss, reference, waited, *curves)
+            found["snapshots"] = (snapshot,)
+        if not math.isfinite(curve[-1]):
+            reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
+            return found | {"status": Status.FAILED, "reason": reason}
+        metrics = scores(self._problem, split.y_validation, fitting.exact(best, outputs))
+        if not metrics:
+            return found | {"status": Status.FAILED, "reason": "the outputs on the validation rows are not finite"}
+        return found | {"status": Status.OK, "scores": metrics, "weights": best}
+
+
+class _GraphFitting:
+    """The network of an architecture graph. Meets `Fitting`."""
+
+    def __init__(
+        self,
+        task: TrainingTask,
+        problems: tuple[Problem, Problem],
+        settings: TrainingSettings,
+        split: Split,
+        seed: int,
+        number: int,
+        compiling: Mapping[str, bool],
+        donor: Donor | None,
+    ) -> None:
+        whole, problem = problems  # with all features, and with those that the network sees
+        self._graph = graph_from_json(task.architecture)
+        self._problem, self._settings, self._split, self._seed = problem, settings, split, seed
+        self._compiling = compiling
+        self._horizon, self.epochs = task.horizon or task.epochs, task.epochs
+        self.parameters = count_parameters(self._graph, problem.num_features, problem.num_outputs)
+        own = first_weights(self._graph, problem, seed, donor, split.x_train)
+        self._initial, self.start = start_of(task, self._graph, number, own, split.x_train, whole)
+        before = (task.origin or task.architecture)["training"]["optimizer"]
+        self._same_optimizer = before == self._graph.graph["training"]["optimizer"]
+        self._loss = default_loss(problem, settings)
+
+    def prepare(self) -> None:
+        """See `Fitting.prepare`."""
+        problem, rows = self._problem, len(self._split.x_train)
+        self._model = prepare_model(
+            self._graph, problem, self._settings, self._seed, rows, self._horizon, **self._compiling
+        )
+        set_weights(self._model, self._initial())
+        if self.start is not None:
+            set_weights(self._model, self.start.weights)
+            restore(self._model, self.start, moments=self._same_optimizer)
+        first = self.start.epoch if self.start else 0
+        self._losses = fit_epochs(self._model, self._graph, self._split, self._seed, self.epochs, first)
+
+    def fit(self, epoch: int) -> float:
+        """See `Fitting.fit`."""
+        return next(self._losses)
+
+    def outputs(self) -> tuple[float, NDArray[np.float32]]:
+        """See `Fitting.outputs`."""
+        outputs = raw_outputs(self._model, self._split.x_validation)
+        return float(self._loss(self._split.y_validation, outputs)), outputs
+
+    def weights(self) -> Weights:
+        """See `Fitting.weights`."""
+        return get_weights(self._model)
+
+    def exact(self, weights: Weights, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Fitting.exact`: an exported network computes in float32."""
+        if self._settings.precision == "float32":
+            return outputs
+        model = build_model(self._graph, self._problem.num_features, self._problem.num_outputs)
+        set_weights(model, weights)
+        return raw_outputs(model, self._split.x_validation)
+
+    def state(self) -> State:
+        """See `Fitting.state`."""
+        return state_of(self._model, get_weights(self._model))
+
+
+def prepare_model(
+    graph: nx.DiGraph,
+    problem: Problem,
+    settings: TrainingSettings,
+    seed: int,
+    num_rows: int,
+    horizon: int,
+    jit_compile: bool = False,
+) -> keras.Model:
+    """The compiled network with its initial weights.
+
+    Args:
+        graph: what to build and how to train it.
+        problem, settings: what is the same for every network.
+        seed: of weights and dropout.
+        num_rows: training rows.
+        horizon: epochs that the learning-rate schedule spans.
+        jit_compile: see `SingleTrainer`.
+    """
+    width, outputs = problem.num_features, problem.num_outputs
+    steps = -(-num_rows // graph.graph["training"]["batch_size"])
+    model = build_model(graph, width, outputs, seed, settings.precision)
+    set_weights(model, initial_weights(graph, width, outputs, seed))
+    model.compile(
+        optimizer=optimizer_of(graph.graph["training"], _rate(graph.graph["training"], horizon * steps)),
+        loss=default_loss(problem, settings),
+        # An epoch in one call: the steps are the same, their overhead is a third.
+        steps_per_execution=steps,
+        jit_compile=jit_compile or keras.backend.backend() == "jax",
+    )
+    return model
+
+
+def fit_epochs(
+    model: keras.Model, graph: nx.DiGraph, split: Split, seed: int, epochs: int, first: int = 0
+) -> Iterator[float]:
+    """Trains epoch by epoch in the order of `epoch_order` and yields each epoch's training loss, penalties included."""
+    weight = split.weight_train
+    for epoch in range(first, epochs):
+        order = epoch_order(seed, epoch, len(split.x_train))
+        history = model.fit(
+            split.x_train[order],
+            split.y_train[order],
+            sample_weight=None if weight is None else weight[order],
+            batch_size=int(graph.graph["training"]["batch_size"]),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+        )
+        yield float(history.history["loss"][0])
+
+
+def raw_outputs(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The model's outputs for all rows, float32, shape `(num_samples, num_outputs)`."""
+    starts = range(0, len(x), CHUNK_ROWS)
+    return np.concatenate([np.asarray(model.predict_on_batch(x[k : k + CHUNK_ROWS]), np.float32) for k in starts])
+
+
+class _Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """The rate of every step, from an array."""
+
+    def __init__(self, rates: NDArray[np.float32]) -> None:
+        self._rates = rates
+
+    def __call__(self, step: Any) -> Any:
+        return keras.ops.take(keras.ops.convert_to_tensor(self._rates), keras.ops.cast(step, "int32"))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"rates": self._rates.tolist()}
+
+
+def _rate(training: Mapping[str, Any], num_steps: int) -> Any:
+    peak = float(training["learning_rate"])
+    if training["schedule"] != "constant" or training["warmup"]:
+        return _Rates(learning_rates(peak, training["schedule"], training["warmup"], num_steps))
+    return peak
+
+
+def optimizer_of(training: Mapping[str, Any], rate: Any) -> keras.optimizers.Optimizer:
+    """The optimizer of these training settings, with this learning rate or schedule of rates."""
+    match training["optimizer"]:
+        case "sgd":
+            return keras.optimizers.SGD(rate)
+        case "momentum" | "nesterov":
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=training["optimizer"] == "nesterov")
+        case "rmsprop":
+            return keras.optimizers.RMSprop(rate)
+        case "adam":
+            return keras.optimizers.Adam(rate)
+        case "adamw":
+            return keras.optimizers.AdamW(rate, weight_decay=float(training["weight_decay"]))
+        case "nadam":
+            return keras.optimizers.Nadam(rate)
+    raise ValueError(f"unknown optimizer {training['optimizer']!r}")
+
+
+def default_loss(
+    problem: Problem, settings: TrainingSettings, from_logits: bool = True, columns: int | None = None
+) -> keras.losses.Loss:
+    """The loss of the task.
+
+    Args:
+        problem, settings: what is predicted, and which loss a regression has.
+        from_logits: whether a classifier's outputs are logits; else they are probabilities.
+        columns: how many outputs; two of a binary classifier are one a class.
+    """
+    if problem.task == "multiclass" or (problem.task == "binary" and columns == 2):
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
+    if problem.task == "binary":
+        return keras.losses.BinaryCrossentropy(from_logits=from_logits)
+    match settings.loss:
+        case "auto" | "mse":
+            return keras.losses.MeanSquaredError()
+        case "mae":
+            return keras.losses.MeanAbsoluteError()
+        case "huber":
+            return keras.losses.Huber()
+    raise ValueError(f"unknown loss {settings.loss!r}")
+
+
+def out_of_memory(error: Exception) -> str | None:
+    """The reason for a failure, if the device or the machine refused an allocation.
+
+    Each backend has an error type of its own; the names agree.
+    """
+    refused = "RESOURCE_EXHAUSTED" in str(error) or "ResourceExhausted" in type(error).__name__
+    if refused or isinstance(error, MemoryError):
+        return "out of memory: the network does not fit the device"
+    return None

@@ -1,0 +1,186 @@
+"""`TrialTrainer`: runs a `Trial` for each genome: something of a user's that builds, fits and scores by itself.
+
+A trial brings its own data and decides what is a score. Whatever it raises is a value: that genome is FAILED, and the
+traceback goes to the worker's log; only an `InputError`, a mistake that no genome can be to blame for, stops the run.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol
+
+import keras
+
+from evonas.evaluation import Evaluation, Status
+from evonas.tasks.train import Source, TrainingTask
+from evonas.training.native.threads import Pool
+from evonas.training.native.trainer import usable_cores
+from evonas.training.native.training import Stopped
+from evonas.training.single.trainer import out_of_memory
+from evonas.training.single.user_model import genes_of
+from evonas.training.ways import Turns, Way, using
+from genomes.errors import InputError
+
+__all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback"]
+
+#: How long a result is waited for before more work is asked for.
+_MOMENT_SECONDS = 0.1
+
+Headway = Callable[[], None]
+
+
+class Trial(Protocol):
+    """What is done for a genome. It is sent to the worker process, as a user's function is."""
+
+    def __call__(self, genes: Mapping[str, Any], seed: int, headway: Headway) -> Evaluation:
+        """Trains and scores; equal genes and seeds give equal scores.
+
+        Args:
+            genes: of the genome, plain Python values.
+            seed: of everything random.
+            headway: to be called now and then, each epoch or so: else a long training counts as one that hangs.
+
+        Raises:
+            InputError: the whole search cannot work.
+        """
+        ...
+
+
+class TrialTrainer:
+    """Runs trials: one after the other, or, where they are trained natively, some at a time. Meets `Trainer`."""
+
+    def __init__(self, trial: Trial, headway: Headway = lambda: None, trainer: str = "native") -> None:
+        """Runs nothing yet.
+
+        Args:
+            trial: see `Trial`. Where it has a true attribute `independent`, trials may run in threads.
+            headway: told of progress within a trial.
+            trainer: "native", or "single" for Keras alone.
+        """
+        self._trial, self._headway, self._native = trial, headway, trainer == "native"
+        independent = self._native and getattr(trial, "independent", False)
+        # One more than train, so that the next model is built meanwhile.
+        self._threads = usable_cores() + 1 if independent else 1
+
+    def state(self) -> None:
+        """Remembers nothing."""
+
+    def restore(self, state: Any) -> None:
+        """Has nothing to restore."""
+
+    def train(
+        self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Trainer.train`."""
+        waiting = [(position, task) for position, task in enumerate(tasks) if position not in done]
+        given, left = iter(waiting), len(waiting)
+        with closing(self.stream(lambda: next(given, None))) as parts:
+            while left:
+                part = next(parts)
+                left -= len(part)
+                yield part
+
+    @property
+    def threads(self) -> int:
+        """Trials at a time."""
+        return self._threads
+
+    def stream(self, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
+        """See `StreamingTrainer.stream`."""
+        if self._threads == 1:
+            while True:
+                given = source()
+                yield {} if given is None else {given[0]: self._evaluation(given[1], None)}
+        yield from self._together(source)
+
+    def _together(self, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
+        """Some trials at a time, each in a thread. Who uses Keras, or takes a result, has the turn."""
+        turns, pool, out = Turns(), Pool(self._threads), 0
+        try:
+            while True:
+                while out < self._threads and (given := source()) is not None:
+                    pool.submit(given[0], partial(self._in_turn, given[1], turns))
+                    out += 1
+                position, found, error = _next(pool)
+                out -= position is not None
+                if error is not None:
+                    raise error
+                with turns.lock:
+                    yield {} if position is None else {position: found}
+        finally:
+            turns.cancel()
+            pool.close()
+
+    def _in_turn(self, task: TrainingTask, turns: Turns) -> Evaluation:
+        with turns.lock:
+            if turns.cancelled:
+                raise Stopped
+            return self._evaluation(task, turns)
+
+    def _evaluation(self, task: TrainingTask, turns: Turns | None) -> Evaluation:
+        started = time.perf_counter()
+        way = Way(self._native, not getattr(self._trial, "independent", False), turns)
+        try:
+            with using(way):
+                found = self._trial(genes_of(task.architecture), task.seed, partial(self._alive, turns))
+        except (InputError, Stopped):
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            sys.stderr.flush()
+            reason = out_of_memory(error) or f"the trial raised {type(error).__name__}: {_short(error)}"
+            found = Evaluation(Status.FAILED, reason=reason)
+        finally:
+            # Collecting garbage takes longer than many a native training, and there is little of it.
+            keras.utils.clear_session(free_memory=bool(way.reasons))
+        seconds = time.perf_counter() - started
+        return replace(found, train_seconds=seconds, notes={**found.notes, **way.notes()})
+
+    def _alive(self, turns: Turns | None) -> None:
+        """Tells that there is progress, unless nobody waits for it any more: then the training ends here."""
+        if turns is not None and turns.cancelled:
+            raise Stopped
+        self._headway()
+
+
+def _next(pool: Pool) -> tuple[int | None, Any, BaseException | None]:
+    """The next trial that has ended; none where none does for a moment."""
+    try:
+        return pool.results.get(timeout=_MOMENT_SECONDS)
+    except queue.Empty:
+        return None, None, None
+
+
+def _short(error: Exception) -> str:
+    """Its text in one line: beginning and end, since TensorFlow says in between where, and at the end what."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 400 else f"{text[:150]} ... {text[-250:]}"
+
+
+def headway_callback(headway: Headway) -> keras.callbacks.Callback:
+    """A callback that tells of every epoch and, in epochs that last, every few seconds."""
+
+    class Telling(keras.callbacks.Callback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self._told = time.monotonic()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            headway()
+
+        def on_native_epoch_end(self, epoch: int, logs: Any, training: Any) -> None:
+            headway()
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if time.monotonic() - self._told > 10.0:
+                self._told = time.monotonic()
+                headway()
+
+    return Telling()

@@ -1,0 +1,268 @@
+"""A user's own models: what a `build` function makes of genes, compiled where it is not, and trained one at a time.
+
+`build(genes)` returns a `keras.Model` with one output. `genes` is a read-only mapping with attribute access
+(`genes.units`, `genes.get("dropout", 0.0)`); a function with a parameter `problem` is given the
+`evonas.data.prepared.Problem` too (shapes of the inputs, number of outputs, classes).
+
+- Inputs: arrays as the search was given them (floats as float32), one, or a tuple or mapping of several; a table as its
+  encoded features, shape `(num_samples, num_features)`; layers that encode raw columns are put before it on export,
+  if it comes uncompiled.
+- A model that comes uncompiled is compiled with the task's loss and the genes `optimizer` (a name of Keras's, "adam"
+  unless given) and `learning_rate` (that optimizer's default unless given). A regression trains on standardised
+  targets, and its exported model ends in a layer that undoes this. A classifier may end in logits or in probabilities;
+  one that ends in logits is exported with a last layer more.
+- A model that comes compiled keeps its optimizer, loss and all else. A regression sees the target in its own units; a
+  loss that wants one column a class gets one. It is exported as it is.
+- Outputs: one number a target of a regression; one a class; of two classes, one number or two.
+- The genes `batch_size` (32 unless given) and `epochs` (at most those of the run) count for both.
+- After each epoch the loss on the validation rows is measured, the model's own; the weights of the best epoch are
+  scored and kept, and a training without improvement stops early. Callbacks belong to `fit`, which evonas calls.
+- With the trainer "native", the default on a CPU, a model in which everything is known is trained natively, any other
+  by Keras; the evaluation's notes say which way, and why. See `evonas.training.native.own`.
+- `keras.utils.set_random_seed` is called before each building, so that equal genes give equal bits. A training goes on
+  from a snapshot with its weights, its optimizer and the seeds of its random layers.
+- What `build` or the training raises makes that model FAILED, with the reason; the traceback is in `worker.log`. A
+  search whose first models all fail alike stops.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.inputs import mapped, num_rows
+from evonas.data.prepared import PreparedData, Problem, Split
+from evonas.data.pretrained import Donor
+from evonas.evaluation import Weights
+from evonas.networks.initial import epoch_order
+from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training.native.own.fit import Prepared, prepared
+from evonas.training.native.own.refusal import Refused
+from evonas.training.single.fitting import State, assign, named_values, restore, state_of, values_of
+from evonas.training.single.outputs import Outputs, coded_target, outputs_of, own_loss, predicted, to_raw, tried
+from evonas.training.single.trainer import SingleTrainer, default_loss, out_of_memory
+from genomes.hyperparameters import HyperparameterGenome
+
+__all__ = ["BuildFunction", "OwnFitting", "OwnTrainer", "build_own", "genes_of", "inherit", "register"]
+
+BATCH_SIZE = 32
+BuildFunction = Callable[..., Any]
+
+
+class OwnTrainer(SingleTrainer):
+    """Trains what a user's function builds. Whatever it raises is a value: that network is FAILED. Meets `Trainer`."""
+
+    def __init__(self, data: PreparedData, settings: TrainingSettings, build: BuildFunction) -> None:
+        """Builds nothing yet.
+
+        Args:
+            data: what to train on; `evonas.data.inputs` of any shape.
+            settings: what is the same for every model. The precision is each model's own.
+            build: takes genes, and the `Problem` if it has a parameter of that name; returns a `keras.Model`.
+        """
+        super().__init__(data, settings)
+        self._build = build
+
+    def fitting(self, task: TrainingTask, fold: int, seed: int, number: int) -> OwnFitting:
+        """See `SingleTrainer.fitting`."""
+        split = self._splits[fold]
+        return OwnFitting(self._build, task, self._problem, self._settings, split, seed, number, self._donor)
+
+    def failure(self, error: Exception) -> str | None:
+        """What the user's code, or Keras with it, raised; all of it goes to the worker's log."""
+        traceback.print_exc()
+        sys.stderr.flush()
+        if (reason := out_of_memory(error)) is not None:
+            return reason
+        text = " ".join(str(error).split())
+        return f"{_stage(error)} raised {type(error).__name__}: {text[:300]}"
+
+
+class OwnFitting:
+    """One of a user's models on one split. Meets `Fitting`.
+
+    Genes that are honoured here: `batch_size` (32 unless given) and `epochs` (at most those of the task), always; and
+    where the model comes uncompiled, `optimizer` (a name of Keras's, "adam" unless given) and `learning_rate`.
+    """
+
+    def __init__(
+        self,
+        build: BuildFunction,
+        task: TrainingTask,
+        problem: Problem,
+        settings: TrainingSettings,
+        split: Split,
+        seed: int,
+        number: int = 0,
+        donor: Donor | None = None,
+    ) -> None:
+        self._build, self._task, self._problem, self._settings = build, task, problem, settings
+        self._split, self._weight, self._seed, self._donor = split, split.weight_train, seed, donor
+        self._genes = genes_of(task.architecture)
+        self._batch_size = max(1, int(self._genes.get("batch_size", BATCH_SIZE)))
+        self.epochs = max(1, min(task.epochs, int(self._genes.get("epochs", task.epochs))))
+        self.parameters = 0
+        #: Of the evaluation: which way it is trained.
+        self.notes: Mapping[str, Any] = {}
+        self._validation_loss = math.nan
+        self._kept = task.start[number] if task.start else None
+        self.start = None
+        if self._kept is not None and not task.inherit:
+            # With other settings, the patience begins anew.
+            self.start = self._kept if task.origin is None else replace(self._kept, waited=0)
+
+    def prepare(self) -> None:
+        """Builds and compiles the model."""
+        problem, split = self._problem, self._split
+        self._model = build_own(self._build, self._genes, problem, self._seed)
+        trial = tried(self._model, split.x_train)
+        self.parameters = sum(int(np.prod(variable.shape)) for variable in self._model.trainable_variables)
+        self._outputs = outputs_of(self._model, trial, problem)
+        to_raw(trial, problem, self._outputs)  # refuses the wrong shape
+        self._loss = own_loss(self._model)
+        if self._loss is None:
+            logits = self._outputs is not Outputs.PROBABILITIES
+            self._loss = default_loss(problem, self._settings, from_logits=logits, columns=trial.shape[1])
+        if not self._model.compiled:
+            self._model.compile(
+                optimizer=_optimizer(self._genes),
+                loss=self._loss,
+                # An epoch in one call: the steps are the same, their overhead is a third.
+                steps_per_execution=-(-num_rows(split.x_train) // self._batch_size),
+            )
+        self._y_train, self._y_validation = (
+            coded_target(y, problem, self._outputs, self._loss) for y in (split.y_train, split.y_validation)
+        )
+        if self.start is not None:
+            origin = self._task.origin
+            same = origin is None or genes_of(origin).get("optimizer") == self._genes.get("optimizer")
+            assign(self._model.weights, self.start.weights)
+            restore(self._model, self.start, moments=same)
+        elif self._kept is not None:
+            inherit(self._model, self._kept.best)
+        elif self._donor is not None:
+            inherit(self._model, self._donor.weights)
+        self._native = self._natively() if self._settings.trainer == "native" else None
+
+    def _natively(self) -> Prepared | None:
+        """The training by the native trainer, from the model and its optimizer as they are; None where Keras has to."""
+        split = self._split
+        weight = {} if self._weight is None else {"sample_weight": self._weight}
+        held = num_rows(split.x_validation)
+        validation = {"validation_data": (split.x_validation, self._y_validation)} if held else {}
+        how = {"batch_size": self._batch_size, "verbose": 0, **weight, **validation}
+        given = prepared(self._model, (split.x_train, self._y_train), how, self._seed)
+        if isinstance(given, Refused):
+            self.notes = {"trained": {"natively": 0, "by_keras": [given.reason]}}
+            return None
+        self.notes = {"trained": {"natively": 1, "by_keras": []}}
+        return given
+
+    def fit(self, epoch: int) -> float:
+        """See `Fitting.fit`."""
+        order = epoch_order(self._seed, epoch, num_rows(self._split.x_train))
+        if self._native is not None:
+            loss, self._validation_loss = self._native.training.epoch(order)
+            return loss
+        history = self._model.fit(
+            mapped(lambda array: array[order], self._split.x_train),
+            self._y_train[order],
+            sample_weight=None if self._weight is None else self._weight[order],
+            batch_size=self._batch_size,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+        )
+        return float(history.history["loss"][0])
+
+    def outputs(self) -> tuple[float, NDArray[np.float32]]:
+        """See `Fitting.outputs`."""
+        if self._native is not None:
+            training, lowered = self._native.training, self._native.lowered
+            given = lowered.outputs(training.validation_outputs)
+            return self._validation_loss - training.penalty, to_raw(given, self._problem, self._outputs)
+        given = predicted(self._model, self._split.x_validation)
+        values = self._loss(keras.ops.convert_to_tensor(self._y_validation), keras.ops.convert_to_tensor(given))
+        loss = float(np.mean(keras.ops.convert_to_numpy(values)))
+        return loss, to_raw(given, self._problem, self._outputs)
+
+    def weights(self) -> Weights:
+        """See `Fitting.weights`."""
+        if self._native is not None:
+            return named_values(self._native.training.named_weights())
+        return values_of(self._model.weights)
+
+    def exact(self, weights: Weights, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Fitting.exact`. The exported model is of the same precision."""
+        return outputs
+
+    def state(self) -> State:
+        """See `Fitting.state`."""
+        if self._native is not None:
+            self._native.training.write()
+        return state_of(self._model, self.weights())
+
+
+def genes_of(value: Mapping[str, Any]) -> HyperparameterGenome:
+    """The genes of a task."""
+    return HyperparameterGenome.of(value["values"])
+
+
+def register(objects: Mapping[str, Any]) -> None:
+    """Registers the custom objects that the user's session had registered with Keras, under the same names."""
+    for key, value in objects.items():
+        package, _, name = key.rpartition(">")
+        keras.saving.register_keras_serializable(package or "Custom", name)(value)
+
+
+def build_own(build: BuildFunction, genes: Mapping[str, Any], problem: Problem, seed: int) -> keras.Model:
+    """The model of these genes, with everything random in it from the seed.
+
+    Raises:
+        TypeError: what is built is no model.
+    """
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    more = {"problem": problem} if "problem" in inspect.signature(build).parameters else {}
+    model = build(genes, **more)
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"build must return a keras.Model, not {type(model).__name__}: end it with `return model`")
+    return model
+
+
+def inherit(model: keras.Model, weights: Weights) -> None:
+    """Gives the model what it can take of another one's weights: where names agree, the part that both have.
+
+    Keras numbers layers in the order in which they are made; layers that are to be matched otherwise need names.
+    """
+    given = {name.partition("/")[2]: value for name, value in weights.items()}
+    for variable in model.weights:
+        value = given.get(variable.path)
+        if value is not None and value.ndim == len(variable.shape):
+            mine = keras.ops.convert_to_numpy(variable.value).copy()
+            both = tuple(slice(min(sizes)) for sizes in zip(mine.shape, value.shape, strict=True))
+            mine[both] = value[both]
+            variable.assign(mine)
+
+
+def _optimizer(genes: Mapping[str, Any]) -> keras.optimizers.Optimizer:
+    optimizer = keras.optimizers.get(genes.get("optimizer", "adam"))
+    if "learning_rate" in genes:
+        optimizer.learning_rate = float(genes["learning_rate"])
+    return optimizer
+
+
+def _stage(error: Exception) -> str:
+    """Whether it was raised while building or while training."""
+    names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    return "build" if "build_own" in names else "training"

@@ -1,0 +1,474 @@
+"""`Evolution`: KerasTuner's interface to evonas's search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Unpack
+
+from evonas.api.fit_arguments import digest_of, parts_of
+from evonas.api.options import TunerOptions
+from evonas.api.trials import TrialSearch, may_stay_here, run_trials
+from evonas.config import Settings, duration
+from evonas.display.trainer_counts import Trained, trained
+from evonas.evaluation import Evaluation, Status
+from evonas.interruption import Interruption
+from evonas.io.batch_streams import Streams
+from evonas.io.console import say_lines
+from evonas.objective import Objective
+from evonas.runs.reader import RunReader
+from evonas.runs.schema import DATABASE
+from evonas.tuner import subclassing
+from evonas.tuner.arguments import Hypermodel, hypermodel_of, portable
+from evonas.tuner.checks import check_arguments, check_counts, check_project, warn_of_no_use
+from evonas.tuner.discovery import discovered, discovered_in_fit
+from evonas.tuner.encoding import Coding
+from evonas.tuner.hooks import Hooks
+from evonas.tuner.hyperparameters import HyperParameters
+from evonas.tuner.kinds import Hyperparameter
+from evonas.tuner.names import why_not_there
+from evonas.tuner.objectives import objective_of
+from evonas.tuner.reading import from_json, read_hyperparameters, to_json
+from evonas.tuner.results import done_trials, hyperparameters_of, print_results, print_space, recorded_coding
+from evonas.tuner.subclassing import Running, SubclassTrial
+from evonas.tuner.trial import Oracle, Trial
+from evonas.user_model import Build
+from genomes.errors import InputError
+from genomes.hyperparameters import HyperparameterSpace
+
+__all__ = ["Evolution"]
+
+#: Trials whose weights are kept, the best ones.
+_KEPT = 20
+
+
+class Evolution(Hooks):
+    """Evolves the hyperparameters of a build function that was written for KerasTuner.
+
+        >>> tuner = Evolution(build_model, objective="val_accuracy", max_trials=20)         # doctest: +SKIP
+        >>> tuner.search(x, y, epochs=10, validation_data=(x_val, y_val))                   # doctest: +SKIP
+        >>> best = tuner.get_best_models()[0]                                               # doctest: +SKIP
+
+    Everything is committed as it comes, and a new tuner of the same directory and project goes on with it. To be
+    derived from, as KerasTuner's tuners: `run_trial` and the `on_...` methods are called in this process.
+
+    Attributes:
+        hypermodel: has `build(hp)`, and `fit(hp, model, ...)`; None where `run_trial` does without.
+        project_dir: the run directory.
+        oracle: tells of trials and of the space.
+    """
+
+    def __init__(
+        self,
+        hypermodel: Any = None,
+        objective: Any = None,
+        max_trials: int = 10,
+        *,
+        seed: int | None = 0,
+        executions_per_trial: int = 1,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int | None = None,
+        max_model_size: int | None = None,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        hyperparameters: Any = None,
+        tune_new_entries: bool = True,
+        allow_new_entries: bool = True,
+        directory: str | Path | None = None,
+        project_name: str | None = None,
+        overwrite: bool = False,
+        time: str | float | None = None,
+        strategy: str = "evolution",
+        in_process: bool | None = None,
+        distribution_strategy: Any = None,
+        logger: Any = None,
+        tuner_id: str | None = None,
+        **settings: Unpack[TunerOptions],
+    ) -> None:
+        """Finds the hyperparameters by calling `build`, in this process.
+
+        Args:
+            hypermodel: `build(hp)`, which returns a `keras.Model`; or an object with such a method and, if it likes,
+                `fit(hp, model, *args, **kwargs)`, such as a `keras_tuner.HyperModel`.
+            objective: name of a log ("val_accuracy"), an `Objective(name, direction)`, a list of these, whose sum is
+                minimised, or None where `fit` returns a number to be minimised.
+            max_trials: sets of hyperparameters in all.
+            seed: of everything random; None is 0.
+            executions_per_trial: trainings of each; the score is their mean.
+            max_retries_per_trial: how often a trial that raises is tried again.
+            max_consecutive_failed_trials: trials in a row without a score that end the search; None is no bound.
+            max_model_size: parameters that a model may have.
+            optimizer, loss, metrics: to compile each model with, in place of its own.
+            hyperparameters: `HyperParameters` whose entries take the place of those of the same name.
+            tune_new_entries: whether what `hyperparameters` does not hold is searched; else it keeps its default.
+            allow_new_entries: whether `build` may ask for what `hyperparameters` does not hold.
+            directory: where projects are; this folder unless given.
+            project_name: of the run directory in it; "untitled_project" unless given.
+            overwrite: whether `search` deletes a project of that name first; else it goes on with it.
+            time: wall-clock bound of the search, such as "10m" or seconds.
+            strategy: a key of `evonas.strategies.STRATEGIES`.
+            in_process: whether to train in this process, for what cannot be sent to another one; None does so where a
+                subclass has methods of its own that trials call, and where the model of the defaults is trained
+                natively. `trainer="single"` leaves all training to Keras.
+            distribution_strategy, logger, tuner_id: of KerasTuner's; ignored with a warning.
+            **settings: of the strategy, such as `population=8`; see `evonas.Settings`.
+
+        Raises:
+            InputError: something given cannot be used.
+        """
+        warn_of_no_use(distribution_strategy=distribution_strategy, logger=logger, tuner_id=tuner_id)
+        check_arguments(settings)
+        check_counts(1, max_trials=max_trials, executions_per_trial=executions_per_trial)
+        check_counts(0, max_retries_per_trial=max_retries_per_trial)
+        if max_consecutive_failed_trials is not None:
+            check_counts(1, max_consecutive_failed_trials=max_consecutive_failed_trials)
+        given = subclassing.overridden(self, Evolution)
+        if in_process is False and given:
+            raise InputError(
+                f"in_process must not be False with {', '.join(sorted(given))} of one's own, which work on the tuner "
+                "in this process: leave it out"
+            )
+        self._hooks, self._in_process = given, bool(in_process or given)
+        self._asks_place = in_process is None and not given
+        if hypermodel is None and "run_trial" not in given:
+            raise InputError(
+                "hypermodel must be given, a function build(hp) that returns a compiled keras.Model or an object with "
+                "such a method; only a subclass with a run_trial of its own may do without"
+            )
+        self.hypermodel: Hypermodel | None = None if hypermodel is None else hypermodel_of(hypermodel)
+        self.objective = objective_of(objective)
+        self.max_trials, self.executions_per_trial, self.seed = int(max_trials), int(executions_per_trial), seed or 0
+        self.max_retries_per_trial, self.max_consecutive_failed_trials = (
+            int(max_retries_per_trial),
+            max_consecutive_failed_trials,
+        )
+        self.directory, self.project_name = str(directory or "."), project_name or "untitled_project"
+        self.project_dir = Path(self.directory) / self.project_name
+        if not self._exists:
+            check_project(self.project_dir, overwrite)
+        self.max_model_size, self.optimizer, self.loss, self.metrics = max_model_size, optimizer, loss, metrics
+        self.allow_new_entries, self.tune_new_entries = allow_new_entries, tune_new_entries
+        self.distribution_strategy, self.logger, self.tuner_id = distribution_strategy, logger, tuner_id
+        self._seconds = None if time is None else duration(time)
+        self._settings: dict[str, Any] = {
+            "strategy": strategy,
+            "seed": self.seed,
+            "keep": min(self.max_trials, _KEPT),
+            **settings,
+        }
+        Settings(**self._settings)  # refuses what is none
+        self._overwrite = overwrite and self._exists
+        self.oracle = Oracle(self)
+        self.running: Running | None = None
+        self._coding = self._first_coding(() if hyperparameters is None else read_hyperparameters(hyperparameters))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuses methods of KerasTuner's that would never be called."""
+        super().__init_subclass__(**kwargs)
+        subclassing.check_subclass(cls, Evolution)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(why_not_there("Tuner", name))
+
+    # ---------------------------------------------------------------- to be overridden
+
+    def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        """Builds and fits a model for the trial's hyperparameters, `executions_per_trial` times.
+
+        Args:
+            trial: has `hyperparameters` and `trial_id`.
+            *args, **kwargs: of `search`, or others: they go to `fit`.
+
+        Returns:
+            A history, a number, a mapping of numbers with the objective, or a list of these.
+
+        Raises:
+            InputError: no trial runs.
+        """
+        if self.running is None or self.running.trial is not trial:
+            raise InputError("run_trial must be called by search, in a trial: call search")
+        return self.running.executed(self, args, kwargs)
+
+    def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
+        """Keeps the weights of the model for the trial that runs, in a `run_trial` with a loop of its own."""
+        if self.running is None or self.running.trial.trial_id != trial_id:
+            raise InputError(f"trial_id must be that of the trial that runs, not {trial_id!r}: call it in run_trial")
+        self.running.kept.keep(model)
+
+    def load_model(self, trial: Trial) -> Any:
+        """The model of a trial that is done, built in this process, with the weights of its best epoch.
+
+        Raises:
+            InputError: the weights are not kept (of 20 trials they are, unless `keep` says otherwise).
+        """
+        from evonas.training.single.keras_tuner import rebuilt
+
+        with self._read() as run:
+            record = list(run.records())[int(trial.trial_id)]
+            if record.weights is None and "run_trial" in self._hooks:
+                raise InputError(
+                    f"weights of trial {trial.trial_id} must be kept for its model to be given, but they are not: let "
+                    "run_trial end in super().run_trial(...), or call self.save_model(trial.trial_id, model) there"
+                )
+            spec = self._spec((), {})
+            hp = hyperparameters_of(run, record, recorded_coding(run, self._coding))
+            return rebuilt(spec, hp, run.weights(record), record.seed)
+
+    # ---------------------------------------------------------------- searching
+
+    def search(self, *args: Any, **kwargs: Any) -> None:
+        """Trains until `max_trials` sets of hyperparameters are tried; those of an earlier search count.
+
+        Args:
+            *args, **kwargs: of `fit`: `x`, `y`, `epochs`, `validation_data`, `validation_split`, `callbacks`, ...
+                Each trial uses copies of the callbacks. Generators and `tf.data.Dataset`s are read here, batch by
+                batch, while trials train on them. `verbose=0` prints nothing, neither here nor in the trials.
+
+        Raises:
+            InputError: something given cannot be used, or every first trial fails alike.
+            Interrupted: Ctrl-C; another `search` goes on.
+        """
+        quiet = kwargs.get("verbose") == 0
+        self.on_search_begin()
+        with Streams() as streams:
+            if self.hypermodel is not None and self.hypermodel.fits and not self._hooks:
+                known = discovered_in_fit(self.hypermodel.fit, self._coding.known, args, kwargs)
+                self._coding = Coding(known, self._coding.tuned, self._coding.pinned)
+            overwrite, self._overwrite = self._overwrite, False
+            search = self._trial_search(args, kwargs, streams, overwrite)
+            run_trials(
+                search,
+                self.project_dir,
+                overwrite=overwrite,
+                on_part=None if quiet else self._report,
+                interruption=Interruption(quiet=quiet),
+            )
+        if not quiet and (ways := self.trained).total:
+            say_lines(ways)
+        self.on_search_end()
+
+    def _trial_search(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], streams: Streams, overwrite: bool
+    ) -> TrialSearch:
+        parts = parts_of(args, kwargs)
+        self._in_process = self._in_process or (self._asks_place and self._trains_here(args, kwargs))
+        if not self._in_process:
+            args = tuple(portable(f"argument {place + 1}", value, streams) for place, value in enumerate(args))
+            kwargs = {
+                name: value if name == "callbacks" else portable(name, value, streams) for name, value in kwargs.items()
+            }
+        spec = self._spec(args, kwargs)
+        trial: Any = spec
+        if self._hooks:
+            trial = SubclassTrial(self, spec, self._hooks)
+            if "run_trial" in self._hooks:
+                self._reveal(trial, overwrite)
+            if self._exists and not overwrite:
+                with RunReader(self.project_dir) as run:
+                    trial.number = run.evaluated
+        coding = self._coding
+        build = Build.of(type(self) if self.hypermodel is None else self.hypermodel.source)
+        identity = {
+            "build": build.digest,
+            "hyperparameters": to_json(coding.known),
+            "tuned": None if coding.tuned is None else sorted(coding.tuned),
+            "data": digest_of([args, kwargs]),
+            "executions": self.executions_per_trial,
+            **({"tuner": Build.of(type(self)).digest} if type(self) is not Evolution else {}),
+        }
+        first = coding.genome(HyperParameters.of(coding.known).values)
+        return TrialSearch(
+            trial=trial,
+            name=build.name,
+            parts=({} if self.hypermodel is None else {"hypermodel": self.hypermodel.given}) | parts,
+            space=coding.space,
+            objective=Objective(self.objective.name, self.objective.direction),
+            identity=identity,
+            settings=self._settings,
+            initial=[] if first is None else [first],
+            evaluations=self.max_trials,
+            in_process=self._in_process,
+            seconds=self._seconds,
+            most_failures=self.max_consecutive_failed_trials,
+            grown=self._grown,
+        )
+
+    def _trains_here(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether the model of the defaults is trained natively, which is safe and quick in this process."""
+        if self.hypermodel is None or not may_stay_here(self._settings):
+            return False
+        coding = self._coding
+        try:
+            hp = HyperParameters.of(coding.known, pinned=coding.pinned)
+            return not self._spec(args, kwargs).refusal(hp, self.seed)
+        except Exception:  # what it raises, a trial will raise again, and that is told
+            return False
+
+    @property
+    def trained(self) -> Trained:
+        """How many models were trained natively, and why Keras trained the others."""
+        with self._read() as run:
+            return trained(record.evaluation for record in run.records())
+
+    def _reveal(self, trial: SubclassTrial, overwrite: bool) -> None:
+        """Runs the first trial, of the defaults, to see what a `run_trial` asks for; or reads what it did once."""
+        coding = self._coding
+        if self._exists and not overwrite:
+            with RunReader(self.project_dir) as run:
+                recorded = from_json(run.source.get("trial", {}).get("hyperparameters", []))
+            names = {(each.name, each.conditions) for each in recorded}
+            if all((each.name, each.conditions) in names for each in coding.known):
+                self._coding = Coding(recorded, coding.tuned, coding.pinned)
+            return
+        hp = HyperParameters.of(coding.known, pinned=coding.pinned)
+        try:
+            found = trial.run(hp, self.seed, lambda: None)
+        except InputError:
+            raise
+        except Exception as error:
+            if not hp.space:
+                raise
+            found = Evaluation(Status.FAILED, reason=f"the trial raised {type(error).__name__}: {error!s:.300}")
+        self._check_new(hp.new)
+        self._coding = Coding(tuple(hp.space), coding.tuned, coding.pinned)
+        first = self._coding.genome(hp.values)
+        if first is not None:
+            trial.first = (first, found)
+
+    def _grown(self, late: Sequence[Any]) -> HyperparameterSpace:
+        """The space with what trials have revealed."""
+        found = from_json(late)
+        self._check_new(found)
+        return self._coding.grown(found).space
+
+    def _check_new(self, found: Sequence[Hyperparameter]) -> None:
+        new = dict.fromkeys(each.name for each in found if each.name not in self._coding.pinned)
+        if not self.allow_new_entries and new:
+            raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
+
+    # ---------------------------------------------------------------- what was found
+
+    def get_best_models(self, num_models: int = 1) -> list[Any]:
+        """The best models, best first, built in this process, with the weights of their best epoch.
+
+        Raises:
+            InputError: there are none, or the weights of so many are not kept (20 are, unless `keep` says otherwise).
+        """
+        return [self.load_model(trial) for trial in self.done_trials(num_models)]
+
+    def get_best_hyperparameters(self, num_trials: int = 1) -> list[HyperParameters]:
+        """The hyperparameters of the best trials, best first: `tuner.hypermodel.build(best[0])`."""
+        return [trial.hyperparameters for trial in self.done_trials(num_trials)]
+
+    @property
+    def known(self) -> tuple[Hyperparameter, ...]:
+        """All hyperparameters, as far as they are known by now."""
+        if self._overwrite or not self._exists:
+            return self._coding.known
+        with self._read() as run:
+            return recorded_coding(run, self._coding).all
+
+    @property
+    def remaining_trials(self) -> int:
+        """Trials that a `search` would still do."""
+        if self._overwrite or not self._exists:
+            return self.max_trials
+        with self._read() as run:
+            return max(0, self.max_trials - run.evaluated)
+
+    def done_trials(self, best: int | None = None) -> list[Trial]:
+        """The trials that are done, in their order; or so many of the best, best first."""
+        if self._overwrite or not self._exists:
+            if best is None:
+                return []
+            raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
+        with self._read() as run:
+            return done_trials(run, recorded_coding(run, self._coding), len(str(self.max_trials)), best)
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """Prints the best trials."""
+        with self._read() as run:
+            say_lines(f"Results in {self.project_dir}: {run.evaluated} trials, {run.failed} of them without a score")
+            if (ways := trained(record.evaluation for record in run.records())).total:
+                say_lines(ways)
+            say_lines(f"Best {min(num_trials, run.evaluated - run.failed)} by {self._shown}:")
+            failed = [each for each in run.records() if each.evaluation.status is not Status.OK][:3]
+        print_results(self.objective.name, self.done_trials(num_trials), failed)
+
+    def search_space_summary(self, extended: bool = False) -> None:
+        """Prints the hyperparameters.
+
+        Args:
+            extended: whether to say under which conditions they are there.
+        """
+        known = self.known
+        say_lines(f"Search space: {len(known)} hyperparameters")
+        print_space(known, extended)
+
+    # ---------------------------------------------------------------- within
+
+    @property
+    def _exists(self) -> bool:
+        return (self.project_dir / DATABASE).exists()
+
+    @property
+    def _shown(self) -> str:
+        parts = [f"{part.name} ({part.direction})" for part in self.objective.parts]
+        return " and ".join(parts) or f"{self.objective.name} ({self.objective.direction})"
+
+    def _first_coding(self, given: Sequence[Hyperparameter]) -> Coding:
+        """The hyperparameters that `build` asks for."""
+        pinned = frozenset(each.name for each in given)
+        hypermodel = self.hypermodel
+        known: tuple[Hyperparameter, ...] = tuple(given)
+        if hypermodel is not None:
+            declared = HyperParameters.of(given, pinned=pinned)
+            hypermodel.declare_hyperparameters(declared)
+            known = discovered(hypermodel.build, declared.space, pinned=pinned)
+        coding = Coding(known, None if self.tune_new_entries else pinned, pinned)
+        new = [each.name for each in known if each.name not in pinned]
+        if not self.allow_new_entries and new:
+            raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
+        if "run_trial" not in self._hooks:
+            coding.space  # noqa: B018  # refuses where there is nothing to search
+        return coding
+
+    def _spec(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What is done for each set of hyperparameters."""
+        from evonas.training.single.keras_tuner import TunerTrial
+
+        hypermodel = self.hypermodel
+        compiling = {"optimizer": self.optimizer, "loss": self.loss, "metrics": self.metrics}
+        return TunerTrial(
+            build=_no_model if hypermodel is None else hypermodel.build,
+            fit=hypermodel.fit if hypermodel is not None and hypermodel.fits else None,
+            hyperparameters=self._coding.filled,
+            objective=self.objective,
+            arguments=args,
+            named=kwargs,
+            executions=self.executions_per_trial,
+            compiling={name: value for name, value in compiling.items() if value is not None},
+            max_parameters=self.max_model_size,
+            retries=self.max_retries_per_trial,
+        )
+
+    @contextmanager
+    def _read(self) -> Iterator[RunReader]:
+        if self._overwrite or not self._exists:
+            raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
+        with RunReader(self.project_dir) as run:
+            yield run
+
+    def _report(self, progress: Any) -> None:
+        (last,) = progress.part[-1:]
+        score = last.scores.get(self.objective.name)
+        outcome = f"{self.objective.name} {score:.6g}" if last.status is Status.OK else f"failed: {last.reason}"
+        best = progress.best
+        so_far = "" if best is None else f", best so far {best.evaluation.scores[self.objective.name]:.6g}"
+        say_lines(f"Trial {progress.evaluated} of {self.max_trials}: {outcome}{so_far}")
+
+
+def _no_model(hp: Any) -> Any:
+    raise InputError("hypermodel must be given where run_trial calls super().run_trial(), which builds one: give it")

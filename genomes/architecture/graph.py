@@ -1,0 +1,146 @@
+"""The architecture graph: the one thing that training sees of an encoding. Knows no encoding; imports networkx late.
+
+An `nx.DiGraph` with nodes 0 (input), 1..L (hidden, in topological order) and L + 1 (output); an edge u -> v says that v
+takes u's output, and a node's input is the concatenation of its predecessors in ascending order. Attributes:
+
+=========  ========================================================================================================
+node       attributes
+=========  ========================================================================================================
+0          kind="input"; numbers where they are not "standard" (`layers.INPUT_KINDS`)
+1..L       kind="dense", units, activation, dropout, normalization, initializer, l2 (`layers.LAYER_KINDS`)
+L + 1      kind="output", initializer, l2
+=========  ========================================================================================================
+
+`graph.graph["training"]` holds the training settings (`genomes.architecture.layers.TRAINING_KINDS`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from genomes.architecture.canonical import canonical_form, canonical_order
+from genomes.architecture.drawing import draw
+from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
+from genomes.checks import Whole, items, record, refuse, table
+from genomes.codec import sha256
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = [
+    "canonical_order",
+    "check_graph",
+    "digest",
+    "draw",
+    "graph_from_json",
+    "graph_to_json",
+    "make_graph",
+    "numbers_of",
+    "same_layers",
+]
+
+_OUTPUT_KINDS = {name: LAYER_KINDS[name] for name in ("initializer", "l2")}
+
+
+def make_graph(
+    nodes: Iterable[Mapping[str, Any]], edges: Iterable[tuple[int, int]], training: Mapping[str, Any]
+) -> nx.DiGraph:
+    """The graph of nodes 0, 1, ... with these attributes; nothing is checked."""
+    import networkx as nx  # here, because it takes longer to import than all the rest
+
+    graph = nx.DiGraph(training=dict(training))
+    graph.add_nodes_from((number, dict(attributes)) for number, attributes in enumerate(nodes))
+    graph.add_edges_from(edges)
+    return graph
+
+
+def graph_to_json(graph: nx.DiGraph) -> dict[str, Any]:
+    """The graph as JSON values: {"nodes": [attributes], "edges": [[u, v]], "training": {...}}."""
+    return {
+        "nodes": [dict(graph.nodes[node]) for node in range(len(graph))],
+        "edges": sorted([u, v] for u, v in graph.edges),
+        "training": dict(graph.graph.get("training", {})),
+    }
+
+
+def graph_from_json(value: Any) -> nx.DiGraph:
+    """The graph back.
+
+    Raises:
+        InputError: the value is no architecture graph; the text names the place.
+    """
+    parts = table(value, "graph", ("nodes", "edges", "training"), required=("nodes", "edges", "training"))
+    nodes = items(parts["nodes"], "graph.nodes", MAX_LAYERS + 2)
+    if len(nodes) < 2:
+        raise InputError(f"graph.nodes must have an input and an output, not {len(nodes)} nodes: add them")
+    checked = [_read_node(node, number, len(nodes) - 1) for number, node in enumerate(nodes)]
+    number_of_node = Whole(0, len(nodes) - 1)
+    edges: list[tuple[int, int]] = []
+    for place, edge in enumerate(items(parts["edges"], "graph.edges", len(nodes) ** 2)):
+        ends = items(edge, f"graph.edges[{place}]", 2)
+        if len(ends) != 2:
+            refuse(f"graph.edges[{place}]", "a pair of node numbers", edge)
+        u, v = (number_of_node.read(end, f"graph.edges[{place}]") for end in ends)
+        edges.append((u, v))
+    settings = table(parts["training"], "graph.training", TRAINING_KINDS, required=TRAINING_KINDS)
+    graph = make_graph(checked, edges, record(settings, "graph.training", TRAINING_KINDS))
+    _check_edges(graph)
+    return graph
+
+
+def check_graph(graph: nx.DiGraph) -> None:
+    """Raises InputError, naming the place, unless the graph is an architecture graph."""
+    if sorted(graph.nodes, key=repr) != sorted(range(len(graph)), key=repr):
+        raise InputError(f"graph nodes must be 0 to {len(graph) - 1}, not {list(graph.nodes)}: number them so")
+    graph_from_json(graph_to_json(graph))
+
+
+def numbers_of(graph: nx.DiGraph) -> str:
+    """How columns of numbers enter the network, one of `genomes.architecture.layers.NUMBERS`."""
+    return str(graph.nodes[0].get("numbers", "standard"))
+
+
+def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
+    """Whether two networks are built alike, so that either computes the same with the other's weights."""
+
+    def layers(graph: nx.DiGraph) -> list[tuple[Any, ...]]:
+        nodes = (graph.nodes[node] for node in range(len(graph)))
+        return [tuple(node.get(name) for name in ("numbers", "units", "activation", "normalization")) for node in nodes]
+
+    return layers(a) == layers(b) and set(a.edges) == set(b.edges)
+
+
+def digest(graph: nx.DiGraph) -> str:
+    """SHA-256, in hexadecimal, of what the graph builds and how it is trained.
+
+    Exact: equal for graphs that differ in the numbering of their nodes or in settings that do nothing (weight decay
+    without adamw; adamw without weight decay is adam), and different for all others.
+    """
+    return sha256(canonical_form(graph))
+
+
+def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
+    place = f"graph.nodes[{number}]"
+    kind = "input" if number == 0 else "output" if number == output else "dense"
+    kinds = {"input": INPUT_KINDS, "dense": LAYER_KINDS, "output": _OUTPUT_KINDS}[kind]
+    needed = () if kind == "input" else kinds
+    attributes = table(value, place, ("kind", *kinds), required=("kind", *needed))
+    if attributes["kind"] != kind:
+        refuse(f"{place}.kind", repr(kind), attributes["kind"], "the first node is the input, the last one the output")
+    found = record(attributes, place, {name: kinds[name] for name in kinds if name in attributes})
+    if found.get("numbers") == "standard":
+        del found["numbers"]
+    return {"kind": kind, **found}
+
+
+def _check_edges(graph: nx.DiGraph) -> None:
+    for u, v in graph.edges:
+        if u >= v:
+            raise InputError(f"graph.edges must lead to a later node, not from {u} to {v}: turn the edge round")
+    for node in range(len(graph)):
+        if node > 0 and not graph.in_degree(node):
+            raise InputError(f"graph.nodes[{node}] must have a source and has none: add an edge to it")
+        if node < len(graph) - 1 and not graph.out_degree(node):
+            raise InputError(f"graph.nodes[{node}] must be used by a later node and is not: add an edge from it")

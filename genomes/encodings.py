@@ -1,0 +1,112 @@
+"""Spaces of any encoding, as TOML for people and as JSON for runs. One row in `ENCODINGS` enrols an encoding.
+
+Also what training and people see of a genome, whatever its encoding.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import tomllib
+from collections.abc import Mapping
+from os import PathLike
+from types import MappingProxyType
+from typing import Any
+
+from genomes.architecture.graph import draw, graph_to_json
+from genomes.checks import Word
+from genomes.codec import read_text
+from genomes.dense.space import DenseSpace
+from genomes.errors import InputError
+from genomes.hyperparameters.space import HyperparameterSpace
+from genomes.space import SearchSpace
+from genomes.toml import to_toml
+
+__all__ = [
+    "ENCODINGS",
+    "blueprint",
+    "describe",
+    "read_space",
+    "space_from_json",
+    "space_from_toml",
+    "space_to_toml",
+]
+
+#: Encoding -> its space, which has a `from_json`.
+ENCODINGS: Mapping[str, type[DenseSpace | HyperparameterSpace]] = MappingProxyType(
+    {"dense": DenseSpace, "hyperparameters": HyperparameterSpace}
+)
+
+#: TOML is read slowly.
+_LONGEST_TOML = 1 << 18
+
+_HEADING = """\
+# A search space. Each setting is one value (fixed), a list of options, or a range:
+#     { low = 16, high = 256, log = true }    evenly on a logarithmic scale
+#     { low = 1e-6, high = 1e-3, zero = true }    0 (off), or at least 1e-6
+"""
+#: Encoding -> what else its file is told by.
+_REMARKS = {
+    "dense": "# What is left out is as in the default space.\n",
+    "hyperparameters": """\
+# A gene may depend on others; it is absent where they have other values:
+#     { low = 0.05, high = 0.5, when = { regularise = true } }
+#     { options = ["avg", "max"], when = { layers = { low = 2 } } }
+""",
+}
+
+
+def space_from_json(value: Any) -> SearchSpace:
+    """The space of a JSON value; of the dense encoding unless it names another, or has genes.
+
+    Raises:
+        InputError: the value is no space; the text names the table, the key, the value and the mend.
+    """
+    encoding = "dense"
+    if isinstance(value, Mapping):
+        encoding = value.get("encoding", "hyperparameters" if "genes" in value else "dense")
+    return ENCODINGS[Word(tuple(ENCODINGS)).read(encoding, "space.encoding")].from_json(value)
+
+
+def space_from_toml(text: str) -> SearchSpace:
+    """The space of a TOML text.
+
+    Raises:
+        InputError: as `space_from_json`, or the text is no TOML.
+    """
+    if len(text) > _LONGEST_TOML:
+        raise InputError(f"space must have at most {_LONGEST_TOML} characters, not {len(text)}: is it the right file?")
+    try:
+        value = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"space must be TOML, which it is not ({error}): mend that line") from None
+    return space_from_json(value)
+
+
+def space_to_toml(space: SearchSpace) -> str:
+    """The space as TOML, with a heading that says how to edit it."""
+    value = space.to_json()
+    return _HEADING + _REMARKS.get(value["encoding"], "") + to_toml(value)
+
+
+def read_space(path: str | PathLike[str]) -> SearchSpace:
+    """The space of a TOML file. Raises InputError as `space_from_toml`, or when the file cannot be read."""
+    return space_from_toml(read_text(path, "space file"))
+
+
+def blueprint(space: Any, genome: Any) -> dict[str, Any]:
+    """What training sees of a genome, as JSON values: the architecture graph, or the genes of a user's own model.
+
+    Args:
+        space: a `HyperparameterSpace`, or one whose genomes have an architecture.
+        genome: of the space.
+    """
+    if isinstance(space, HyperparameterSpace):
+        return space.genome_to_json(genome)
+    return graph_to_json(space.architecture(genome))
+
+
+def describe(space: Any, genome: Any) -> str:
+    """The genome as lines of text: the network and, in the last line, how it is trained; or the genes."""
+    if isinstance(space, HyperparameterSpace):
+        return "\n".join(textwrap.wrap(", ".join(f"{name}={value}" for name, value in genome.items()), 100))
+    return draw(space.architecture(genome))

@@ -1,0 +1,232 @@
+"""`evonas.search`, `resume` and `load_run` over the dense space, with an evaluator that trains nothing."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import evonas
+from evonas.api import search as api
+from evonas.data.prepare import prepare_arrays
+from evonas.data.prepared import PreparedData
+from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.runs import RunReader
+from genomes import DenseSpace, InputError, Range, space_to_toml
+from genomes.architecture.layers import NUMBERS
+from tests.stub import no_standby
+
+
+class StubEvaluator:
+    """Scores a network by its digest."""
+
+    def __init__(self, space: Any, data: Path, settings: evonas.Settings) -> None:
+        self.data = PreparedData.load(data)
+        self.metric = settings.objective or ""
+
+    def state(self) -> None:
+        """Remembers nothing."""
+
+    def restore(self, state: Any) -> None:
+        """Has nothing to restore."""
+
+    def evaluate(
+        self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset(), starts: Any = None
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        for place, candidate in enumerate(candidates):
+            if place not in done:
+                score = int(candidate.digest[:8], 16) / 2**32
+                weights = {"output/bias": np.zeros(1, np.float32)}
+                scores = {self.metric: score}
+                yield {
+                    place: Evaluation(Status.OK, scores, best_epoch=1, epochs=2, curve=(2.0, score), weights=weights)
+                }
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def stub(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if not request.node.get_closest_marker("keras"):
+        monkeypatch.setattr(api, "_worker", StubEvaluator)
+        monkeypatch.setattr("evonas.execution.launch.standby_for", no_standby)
+    monkeypatch.chdir(tmp_path)
+
+
+def table(rows: int = 60, seed: int = 0) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    x = np.random.default_rng(seed).normal(size=(rows, 3))
+    return x, x @ [1.0, -2.0, 0.5]
+
+
+def digest(run_dir: Path) -> str:
+    with RunReader(run_dir) as run:
+        return run.digest()
+
+
+def test_search_gives_what_was_found(tmp_path: Path) -> None:
+    x, y = table()
+    result = evonas.search(x, y, generations=3, population=5, out=tmp_path / "run")
+    assert result.run_dir == tmp_path / "run"
+    assert result.stop == "generations"
+    assert result.settings.objective == "rmse"
+    assert replace(result.space, numbers=DenseSpace().numbers) == DenseSpace()
+    assert set(result.space.numbers.options) < set(DenseSpace().numbers.options)  # what these data have no use for
+    assert result.space.contains(result.best_genome)
+    assert result.population[0] == result.best_genome
+    assert len(result.population) == 5
+    assert list(result.history["generation"]) == [0, 1, 2]
+    assert result.history["best_rmse_so_far"].iloc[-1] == result.best_score
+    assert len(result.evaluations) == 15
+    assert result.evaluations["rmse"].min() == result.best_score
+    assert evonas.load_run(result.run_dir).best_score == result.best_score
+    assert "15 evaluations, 3 generations" in repr(result)
+
+
+def test_a_run_gets_a_directory_of_its_own() -> None:
+    x, y = table()
+    first = evonas.search(x, y, generations=1, population=2)
+    second = evonas.search(x, y, generations=1, population=2)
+    assert first.run_dir != second.run_dir
+    assert first.run_dir.parent == Path("evonas-runs")
+
+
+def test_seeds(tmp_path: Path) -> None:
+    x, y = table()
+
+    def run(name: str, seed: int | None) -> str:
+        return digest(evonas.search(x, y, generations=2, population=4, seed=seed, out=tmp_path / name).run_dir)
+
+    assert run("a", 0) == run("b", 0)
+    assert len({run("c", 0), run("d", 1), run("e", None), run("f", None)}) == 4
+
+
+def test_resume_extends_to_what_the_longer_run_is(tmp_path: Path) -> None:
+    x, y = table()
+    long = evonas.search(x, y, generations=5, population=4, out=tmp_path / "long")
+    short = evonas.search(x, y, generations=2, population=4, out=tmp_path / "short")
+    assert evonas.resume(short.run_dir).stop == "generations"
+    evonas.resume(short.run_dir, generations="+3")
+    assert digest(short.run_dir) == digest(long.run_dir)
+
+
+def test_resume_refuses_other_settings_and_other_data(tmp_path: Path) -> None:
+    x, y = table()
+    result = evonas.search(x, y, generations=1, population=4, out=tmp_path / "run")
+    before = digest(result.run_dir)
+    with pytest.raises(InputError, match="these differ: population: 4 -> 5; epochs: 50 -> 9"):
+        evonas.resume(result.run_dir, generations=2, population=5, epochs=9)
+    with pytest.raises(InputError, match="data must be those of the run"):
+        evonas.resume(result.run_dir, generations=2, data=prepare_arrays(x, y + 1, seed=0, numbers=NUMBERS))
+    assert digest(result.run_dir) == before
+    evonas.resume(result.run_dir, generations=2, population=4, data=prepare_arrays(x, y, seed=0, numbers=NUMBERS))
+
+
+def test_signals_stop_the_search_in_good_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = table()
+    straight = evonas.search(x, y, generations=4, population=4, out=tmp_path / "straight")
+
+    class Stopped(StubEvaluator):
+        given = 0
+
+        def evaluate(self, *arguments: Any) -> Iterator[Any]:
+            for part in super().evaluate(*arguments):
+                Stopped.given += 1
+                if Stopped.given == 7:
+                    signal.raise_signal(signal.SIGTERM)
+                yield part
+
+    monkeypatch.setattr(api, "_worker", Stopped)
+    with pytest.raises(evonas.Interrupted, match=r"goes on with evonas\.resume") as caught:
+        evonas.search(x, y, generations=4, population=4, out=tmp_path / "run")
+    assert (caught.value.exit_code, caught.value.run_dir) == (143, tmp_path / "run")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert evonas.load_run(tmp_path / "run").stop == "interrupted"
+    evonas.resume(tmp_path / "run")
+    assert digest(tmp_path / "run") == digest(straight.run_dir)
+
+
+def test_spaces_and_populations_come_from_files(tmp_path: Path) -> None:
+    x, y = table()
+    space = DenseSpace(layers=Range(1, 2), units=8, numbers="standard")
+    (tmp_path / "space.toml").write_text(space_to_toml(space))
+    first = evonas.search(x, y, space=tmp_path / "space.toml", generations=2, population=4, out=tmp_path / "first")
+    assert first.space == space
+    second = evonas.search(
+        x, y, space=space, generations=1, population=6, seed=9, initial=first.run_dir / "population.json"
+    )
+    with RunReader(second.run_dir) as run:
+        genomes = [space.genome_from_json(record.genome) for record in run.records()]
+        assert [record.operator for record in run.records()] == ["seed"] * 4 + ["sample"] * 2
+    assert genomes[:4] == first.population
+
+
+def test_csv_files_and_tables(tmp_path: Path) -> None:
+    x, y = table()
+    lines = ["a,b,c,y", *(",".join(map(str, [*row, target])) for row, target in zip(x, y, strict=True))]
+    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    result = evonas.search(tmp_path / "table.csv", "y", generations=1, population=3)
+    with RunReader(result.run_dir) as run:
+        assert run.problem_json["num_features"] == 3
+        assert run.source["target"] == "y"
+    with pytest.raises(InputError, match="test must be a table or the path of one beside a target's name"):
+        evonas.search(tmp_path / "table.csv", "y", test=(x, y))
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"population": 0}, "population must be at least 1"),
+        ({"generations": -1}, "generations must be at least 1, not -1"),
+        ({"time": "soon"}, "time must be a duration"),
+        ({"objective": "acuracy"}, "objective must be a metric, not .acuracy.: did you mean"),
+        ({"strategy": "gaa"}, "did you mean 'ga'"),
+        ({"space": "nowhere.toml"}, "space file"),
+        ({"initial": "nowhere.json"}, "population file"),
+        ({"poplation": 3}, "did you mean 'population'"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path, options: dict[str, Any], text: str) -> None:
+    x, y = table()
+    with pytest.raises(InputError, match=text):
+        evonas.search(x, y, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_strategy_for_a_loop_of_ones_own() -> None:
+    space = DenseSpace(layers=Range(1, 3))
+    strategy = evonas.strategy("ga", space, seed=0, population=6)
+    for _ in range(3):
+        scores = [sum(layer.units for layer in candidate.genome.layers) for candidate in strategy.ask()]
+        strategy.tell([evonas.Evaluation(evonas.Status.OK, {"score": score}) for score in scores])
+    assert len(strategy.state()["population"]) == 6
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize(
+    "trainer",
+    ["native", pytest.param("population", marks=pytest.mark.soak), pytest.param("single", marks=pytest.mark.soak)],
+)
+def test_real_networks_are_resumed_to_the_same_bits(tmp_path: Path, trainer: str) -> None:
+    x, y = table(80)
+    space = DenseSpace(layers=Range(1, 2), units=Range(4, 8))
+    options: dict[str, Any] = {"space": space, "population": 2, "epochs": 2, "trainer": trainer, "finalists": 0}
+    straight = evonas.search(x, y, generations=2, out=tmp_path / "straight", **options)
+    evonas.search(x, y, evaluations=3, out=tmp_path / "run", **options)
+    result = evonas.resume(tmp_path / "run", generations=2)
+    assert digest(result.run_dir) == digest(straight.run_dir)
+    if trainer == "single":  # the model is made of weights, whoever trained them
+        return
+    exported = evonas.export(result.run_dir, tmp_path / "second.keras", rank=2)
+    with RunReader(result.run_dir) as run:
+        assert exported.validation_scores["rmse"] == pytest.approx(run.ranked(2).evaluation.scores["rmse"], rel=1e-5)
+    assert result.test_scores["rmse"] > 0
+    given = result.best_model.predict(result.inputs(x[:4]), verbose=0)
+    np.testing.assert_allclose(result.predict(x[:4]), given[:, 0], rtol=1e-4)
+    with pytest.raises(InputError, match="must end in"):
+        result.export(tmp_path / "best.h5")

@@ -1,0 +1,110 @@
+"""Forms of numbers: what each gives, which there is room for, and what a network with one of them sees."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evonas.api.resolve import fitted, space_and_numbers
+from evonas.data.columns import infer_columns
+from evonas.data.encoding.logarithm import fit_logarithm
+from evonas.data.encoding.numeric import MOST_FEATURES, forms_within
+from evonas.data.encoding.periodic import Waves
+from evonas.data.encoding.piecewise import Pieces
+from evonas.data.encoding.preprocessor import Preparation, fit_encoding
+from evonas.data.prepare import prepare_table
+from genomes import DenseSpace
+from genomes.architecture.layers import NUMBERS
+from genomes.errors import InputError
+
+
+def table(count: int = 400) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"even": rng.uniform(size=count), "skewed": np.exp(rng.normal(0, 1, count))})
+    return frame.assign(word=rng.choice(["u", "v"], count), y=frame.even + frame.skewed)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_logarithms_take_the_skew_away(sign: int) -> None:
+    values = sign * np.exp(np.random.default_rng(0).normal(0, 2, 2000))
+    step = fit_logarithm("x", values, 0.0)
+    assert step is not None
+    coded = step.encode(pd.Series(values))[:, 0]
+    np.testing.assert_allclose([coded.mean(), coded.std()], [0, 1], atol=1e-3)
+    assert 3 * abs((coded**3).mean()) < abs((((values - values.mean()) / values.std()) ** 3).mean())
+    assert np.all(np.diff(coded[np.argsort(sign * values)]) >= 0)
+    assert np.isfinite(step.encode(pd.Series([None, -1e30, 1e30]))).all()
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [3.0] * 50, list(range(100))])
+def test_what_is_not_skewed_has_no_logarithm(values: list[float]) -> None:
+    assert fit_logarithm("x", np.array(values, float), 1.0) is None
+
+
+def test_waves_are_sines_and_cosines_of_the_rank() -> None:
+    rank = Pieces("x", 1.0, (0.0, 1.0, 3.0), (-2.0, 0.0, 2.0))
+    waves = Waves(rank, (0.25, 0.5))
+    np.testing.assert_allclose(waves.encode(pd.Series([1.0, 2.0])), [[0, 0, 1, 1], [1, 0, 0, -1]], atol=1e-6)
+    assert waves.names() == ["x:sine 1", "x:sine 2", "x:cosine 1", "x:cosine 2"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda steps: steps["log"].update(scale=0.0),
+        lambda steps: steps["log"].update(std=float("inf")),
+        lambda steps: steps["periodic"].update(frequencies=[0.2, 0.1]),
+        lambda steps: steps["periodic"].update(frequencies=[]),
+        lambda steps: steps["periodic"]["rank"].update(values=[]),
+    ],
+)
+def test_forms_go_through_json_and_damage_is_seen(damage) -> None:
+    frame = table()[["skewed"]]
+    found = fit_encoding(frame, infer_columns(frame), np.arange(300), numbers=NUMBERS)
+    assert Preparation.from_json(found.to_json()) == found
+    value = found.to_json()
+    damage({step.view: place for step, place in zip(found.steps, value["steps"], strict=True) if hasattr(step, "view")})
+    with pytest.raises(InputError, match="of 'skewed'"):
+        Preparation.from_json(value)
+
+
+def test_a_view_is_what_data_of_that_form_alone_are() -> None:
+    frame = table()
+    data = prepare_table(frame, "y", seed=0, numbers=NUMBERS)
+    for numbers in NUMBERS:
+        seen, alone = data.seen(numbers), prepare_table(frame, "y", seed=0, numbers=[numbers])
+        assert seen.problem.feature_names == alone.problem.feature_names
+        assert seen.preparation == alone.preparation
+        for one, other in zip(seen.splits, alone.splits, strict=True):
+            np.testing.assert_array_equal(one.x_train, other.x_train)
+            np.testing.assert_array_equal(one.x_validation, other.x_validation)
+        np.testing.assert_array_equal(seen.x_test, alone.x_test)
+    more = set(data.problem.columns("log")) - set(data.problem.columns())
+    assert [data.problem.feature_names[place] for place in more] == ["skewed:log"]
+
+
+def test_forms_that_the_data_do_not_have_are_not_searched() -> None:
+    words = table()[["word", "y"]]
+    data = prepare_table(words, "y", seed=0, numbers=NUMBERS)
+    assert fitted(DenseSpace(), data.problem).domain("numbers").options == ("standard",)
+    even = prepare_table(table()[["even", "y"]], "y", seed=0, numbers=NUMBERS)
+    assert "log" not in fitted(DenseSpace(), even.problem).domain("numbers").options
+    assert data.seen("piecewise") is data  # a network that asks for it sees the standard form
+
+
+def test_one_form_for_all_networks() -> None:
+    space, forms = space_and_numbers(None, "log")
+    assert forms == ("log",)
+    assert space.domain("numbers").is_fixed
+    given = {"encoding": "dense", "version": 1, "network": {"numbers": ["log", "standard"]}}
+    assert space_and_numbers(given, None)[1] == ("log", "standard")
+    with pytest.raises(InputError, match="one of standard"):
+        space_and_numbers(None, "cubic")
+
+
+def test_room_for_forms() -> None:
+    assert forms_within(NUMBERS, 8, 20_000) == {"log": 1, "quantile": 1, "piecewise": 48, "periodic": 16}
+    assert forms_within(NUMBERS, 64, 2_000) == {"log": 1, "quantile": 1, "piecewise": MOST_FEATURES // 64}
+    assert forms_within(NUMBERS, 784, 60_000) == {}
+    assert forms_within(NUMBERS, 8, 3_000_000) == {"log": 1, "quantile": 1}
+    assert forms_within(["piecewise"], 784, 60_000) == {"piecewise": 48}
+    assert forms_within(["standard"], 8, 100) == {}

@@ -1,0 +1,139 @@
+"""A `tf.data.Dataset` read into arrays: every form of its elements, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evonas.data.load import read_data
+from evonas.data.readers.datasets import is_dataset, read_dataset
+from genomes.errors import InputError
+
+COUNT = 30
+X = np.random.default_rng(0).normal(size=(COUNT, 3)).astype(np.float32)
+Y = np.arange(COUNT) % 3
+WEIGHTS = np.arange(COUNT) + 1.0
+TOWNS = np.array([b"north", "é".encode(), b""] * 10, dtype=object)
+
+
+@dataclass
+class Spec:
+    shape: tuple[int | None, ...]
+
+
+@dataclass
+class Fake:
+    """What is used of a Dataset."""
+
+    elements: list[Any]
+    element_spec: Any = None
+    count: int | None = None
+
+    def as_numpy_iterator(self) -> Iterator[Any]:
+        return iter(self.elements)
+
+    def cardinality(self) -> int:
+        return len(self.elements) if self.count is None else self.count
+
+
+def batches(*arrays: Any, size: int = 7) -> list[Any]:
+    def cut(array: Any, start: int) -> Any:
+        if isinstance(array, dict):
+            return {name: part[start : start + size] for name, part in array.items()}
+        return array[start : start + size]
+
+    return [tuple(cut(array, start) for array in arrays) for start in range(0, COUNT, size)]
+
+
+FORMS: dict[str, Fake] = {
+    "rows": Fake([(x, y) for x, y in zip(X, Y, strict=True)]),
+    "rows of as many targets as columns": Fake([(x, x) for x in X], (Spec((3,)), Spec((3,)))),
+    "batches": Fake(batches(X, Y)),
+    "batches of one column": Fake(batches(X[:, 0], Y), (Spec((None,)), Spec((None,)))),
+    "batches of images": Fake(batches(X.reshape(COUNT, 3, 1, 1), Y), (Spec((None, 3, 1, 1)), Spec((None,)))),
+    "batches with weights": Fake(batches(X, Y[:, None], WEIGHTS)),
+    "columns by name": Fake(batches({"a": X[:, 0], "b": X[:, 1:2], "town": TOWNS}, Y)),
+    "rows by name": Fake([({"a": x[0], "b": x[1]}, y, w) for x, y, w in zip(X, Y, WEIGHTS, strict=True)]),
+    "several arrays": Fake(batches(X, Y)[:0] + [((x, x[:, :1]), y) for x, y in batches(X, Y)]),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_rows_are_those_of_the_dataset(name: str) -> None:
+    dataset = FORMS[name]
+    assert is_dataset(dataset)
+    x, y, weight = read_dataset(dataset)
+    np.testing.assert_array_equal(y, X if "as many targets" in name else Y)
+    if "weights" in name or name == "rows by name":
+        np.testing.assert_array_equal(weight, WEIGHTS)
+    else:
+        assert weight is None
+    if isinstance(x, dict):
+        np.testing.assert_array_equal(x["a"], X[:, 0])
+        assert "town" not in x or x["town"].tolist() == ["north", "é", ""] * 10
+    elif isinstance(x, tuple):
+        np.testing.assert_array_equal(x[1], X[:, :1])
+    else:
+        np.testing.assert_array_equal(x.reshape(COUNT, -1), X[:, :1] if "one column" in name else X)
+
+
+def endless() -> Iterator[Any]:
+    while True:
+        yield X[0], Y[0]
+
+
+BAD: dict[str, tuple[Fake, str]] = {
+    "endless": (Fake([], count=-1), r"x must end, but it is an endless Dataset .*\.take\(steps\)"),
+    "of unknown length and endless": (Fake(endless(), count=-2), r"at most 0\.0 GiB, .* or never ends"),  # type: ignore[arg-type]
+    "empty": (Fake([]), "with rows, not an empty one"),
+    "only x": (Fake([X[0]]), r"of \(x, y\) or \(x, y, weight\), not of ndarray"),
+    "four of a row": (Fake([(1, 2, 3, 4)]), "not of tuples of 4"),
+    "ragged": (Fake([(X[0], 1), (X[0, :2], 2)]), "rows of one shape"),
+    "sparse": (Fake([({"a": object()}, 1)]), "dense numbers or text, not of object"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_dataset_is_refused(name: str) -> None:
+    dataset, words = BAD[name]
+    with pytest.raises(InputError, match=words):
+        read_dataset(dataset, most_bytes=10_000)
+
+
+def test_datasets_become_the_same_data_as_their_arrays() -> None:
+    wanted, _ = read_data(X, Y, sample_weight=WEIGHTS, task="multiclass")
+    given, _ = read_data(FORMS["batches with weights"], task="multiclass")
+    assert given.fingerprint == wanted.fingerprint
+    table, _ = read_data(FORMS["columns by name"], validation=FORMS["columns by name"], task="multiclass")
+    assert table.preparation is not None
+    assert table.preparation.columns() == ("a", "b", "town")
+    assert len(table.splits[0].y_validation) == COUNT
+    own, _ = read_data(FORMS["batches of images"], as_given=True, task="multiclass")
+    assert own.problem.input_shapes == ((3, 1, 1),)
+    with pytest.raises(InputError, match="column 'a' of x must hold one value a row"):
+        read_data(Fake(batches({"a": X}, Y)))
+    with pytest.raises(InputError, match="must not be given beside a Dataset"):
+        read_data(FORMS["batches"], Y)
+    with pytest.raises(InputError, match="y must be given"):
+        read_data(X)
+
+
+@pytest.mark.keras
+def test_a_dataset_of_tensorflow() -> None:
+    import tensorflow as tf
+
+    rows = tf.data.Dataset.from_tensor_slices(({"a": X[:, 0], "town": TOWNS}, Y))
+    for dataset in (rows, rows.batch(7), rows.batch(5, drop_remainder=True), rows.filter(lambda x, y: True)):
+        x, y, _ = read_dataset(dataset)
+        np.testing.assert_array_equal(x["a"], X[:, 0])
+        assert x["town"].tolist() == ["north", "é", ""] * 10
+        np.testing.assert_array_equal(y, Y)
+    numbers = tf.data.Dataset.from_tensor_slices((X, Y, WEIGHTS))
+    np.testing.assert_array_equal(read_dataset(numbers.batch(7))[0], X)
+    np.testing.assert_array_equal(read_dataset(numbers)[2], WEIGHTS)
+    with pytest.raises(InputError, match="endless"):
+        read_dataset(rows.repeat())

@@ -1,0 +1,63 @@
+"""Tables from other files than CSV: the same table, or a message that names the place."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from evonas.data.readers.files import read_file
+from genomes.errors import InputError
+
+FRAME = pd.DataFrame({"area": [1.5, None, 3.0], "town": ["a", "b", None], "rooms": [1, 2, 3]})
+
+
+@pytest.mark.parametrize("name", ["table.parquet", "table.pq", "table.feather"])
+def test_columnar_files(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / name
+    FRAME.to_feather(path) if "feather" in name else FRAME.to_parquet(path)
+    pd.testing.assert_frame_equal(read_file(path), FRAME)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match="must be a whole"):
+        read_file(path)
+
+
+def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.parquet"
+    path.write_bytes(b"PAR1")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"evonas\[parquet\]"):
+        read_file(path)
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    path.write_text('{"area": 1.5, "town": "a"}\n\n{"town": null, "rooms": 2}\n{"area": 3}\n')
+    frame = read_file(path)
+    assert list(frame.columns) == ["area", "town", "rooms"]
+    assert frame["area"].tolist()[::2] == [1.5, 3.0]
+    assert frame.isna().sum().tolist() == [1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("[1, 2]", "line 2 of .* must be an object"),
+        ("{'a': 1}", "line 2 of .* must be JSON"),
+        (json.dumps({"a": [1]}), "'a' is a list or an object"),
+        ('{"a": 1, "a": 2}', "'a' twice"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, words: str) -> None:
+    path = tmp_path / "table.jsonl"
+    path.write_text('{"a": 1}\n' + line + "\n")
+    with pytest.raises(InputError, match=words):
+        read_file(path)
+
+
+def test_a_parquet_file_of_another_name_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"PAR1 and more")
+    with pytest.raises(InputError, match="whole parquet file"):
+        read_file(path)

@@ -1,0 +1,113 @@
+"""Folders of images: what is read, in which size, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evonas.data.load import read_data
+from evonas.data.readers.images import image_size, read_images
+from genomes.errors import InputError
+
+Image = pytest.importorskip("PIL.Image")
+RNG = np.random.default_rng(0)
+
+
+def write_folder(path: Path, count: int = 12, size: tuple[int, int] = (6, 4), channels: int = 3) -> Path:
+    for place in range(count):
+        label = ("cat", "dog")[place % 2]
+        (path / label).mkdir(parents=True, exist_ok=True)
+        pixels = RNG.integers(0, 256, (*size, channels)).astype(np.uint8)
+        Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(path / label / f"{place:02}.png")
+    (path / "notes.txt").write_text("no image")
+    (path / ".cache").mkdir()
+    return path
+
+
+def test_pixels_and_classes_in_order(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pets")
+    pixels, classes = read_images(folder)
+    assert pixels.shape == (12, 6, 4, 3)
+    assert pixels.dtype == np.uint8
+    assert classes.tolist() == ["cat"] * 6 + ["dog"] * 6
+    np.testing.assert_array_equal(pixels[7], np.asarray(Image.open(folder / "dog" / "03.png")))
+    (folder / "cat" / "more").mkdir()
+    Image.fromarray(pixels[0]).save(folder / "cat" / "more" / "x.JPEG", quality=95)
+    assert read_images(folder)[1].tolist() == ["cat"] * 7 + ["dog"] * 6
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({}, (6, 4, 3)),
+        ({"grayscale": True}, (6, 4, 1)),
+        ({"size": (3, 5)}, (3, 5, 3)),
+        ({"as_they_are": True}, (6, 4, 3)),
+    ],
+)
+def test_sizes(tmp_path: Path, options: dict[str, object], shape: tuple[int, ...]) -> None:
+    assert read_images(write_folder(tmp_path / "pets"), **options)[0].shape[1:] == shape  # type: ignore[arg-type]
+
+
+def test_usual_sizes(tmp_path: Path) -> None:
+    assert read_images(write_folder(tmp_path / "gray", channels=1))[0].shape[1:] == (6, 4, 1)
+    assert read_images(write_folder(tmp_path / "large", 4, (70, 80)))[0].shape[1:] == (32, 32, 3)
+    assert read_images(tmp_path / "large", as_they_are=True)[0].shape[1:] == (70, 80, 3)
+    Image.new("RGBA", (9, 9)).save(tmp_path / "large" / "cat" / "other.png")
+    assert read_images(tmp_path / "large")[0].shape == (5, 32, 32, 3)
+    with pytest.raises(InputError, match=r"must be of one size, not of 2 \(9x9, 70x80\): give an image size"):
+        read_images(tmp_path / "large", as_they_are=True)
+    assert image_size("28x30") == image_size((28, 30)) == (28, 30)
+    assert image_size(28) == image_size("28") == (28, 28)
+    for wrong in ("0x3", "big", "3x4x5", "99999"):
+        with pytest.raises(InputError, match="image size must be height x width"):
+            image_size(wrong)
+
+
+def test_what_is_no_folder_of_images_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_folder(tmp_path / "pets", 4)
+    monkeypatch.setattr("evonas.data.readers.images.free_bytes", lambda: 1000)
+    with pytest.raises(InputError, match=r"4 images of 6x4 pixels with 3 channels .* smaller image size"):
+        read_images(folder)
+    monkeypatch.undo()
+    (folder / "emu").mkdir()
+    with pytest.raises(InputError, match="none in 'emu'"):
+        read_images(folder)
+    (folder / "emu" / "x.png").write_bytes(b"GIF89a")
+    with pytest.raises(InputError, match=r"emu.x\.png must be a whole PNG or JPEG image"):
+        read_images(folder)
+    image = (folder / "cat" / "00.png").read_bytes()
+    (folder / "emu" / "x.png").write_bytes(image[: len(image) // 2])
+    with pytest.raises(InputError, match=r"emu.x\.png must be a whole PNG or JPEG image"):
+        read_images(folder)
+    Image.fromarray(np.zeros((6, 4), np.uint16)).save(folder / "emu" / "x.png")
+    with pytest.raises(InputError, match=r"emu.x\.png must have 8 bits a pixel"):
+        read_images(folder)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"evonas\[images\]"):
+        read_images(folder)
+    with pytest.raises(InputError, match="sub-folder for each class, two at least"):
+        read_images(folder / "emu")
+
+
+def test_folders_as_data(tmp_path: Path) -> None:
+    folder, other = write_folder(tmp_path / "pets", 40), write_folder(tmp_path / "other", 8, (9, 9))
+    data, source = read_data(folder, test=other)
+    assert source["path"] == str(folder)
+    assert data.problem.classes == ("cat", "dog")
+    assert data.problem.num_features == 72
+    assert data.preparation is not None
+    assert data.preparation.shape == (6, 4, 3)
+    assert data.raw["test"].shape == (8, 6, 4, 3)
+    assert data.raw["validation"].max() > 200
+    own, _ = read_data(folder, as_given=True, size="5x5", grayscale=True)
+    assert own.problem.input_shapes == ((5, 5, 1),)
+    assert own.splits[0].x_train.dtype == np.uint8
+    with pytest.raises(InputError, match="target must not be given with a folder of images"):
+        read_data(folder, "y")
+    with pytest.raises(InputError, match="with a folder of images only"):
+        read_data(np.zeros((9, 2)), np.zeros(9), grayscale=True)
+    with pytest.raises(InputError, match=r"test x must have rows of the shape \(6, 4, 3\)"):
+        read_data(folder, test=(np.zeros((5, 4, 4, 3)), ["cat"] * 5))

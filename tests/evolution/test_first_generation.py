@@ -1,0 +1,131 @@
+"""The first generation of a run of short time: small networks where the usual ones would take too long."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evonas.api import search as api
+from evonas.config import Budget, Settings
+from evonas.data.prepare import prepare_arrays
+from evonas.data.prepared import PreparedData
+from evonas.display import summaries
+from evonas.evolution.first_generation import FirstGeneration, Speed, first_generation, training_seconds
+from evonas.objective import Objective
+from evonas.runs import RunReader
+from evonas.strategies import STRATEGIES, make_strategy
+from genomes import DenseSpace, HyperparameterSpace, Range
+from genomes.architecture.cost import count_parameters
+from tests.stub import StubEvaluator
+
+RMSE, SPACE = Objective("rmse", "min"), DenseSpace()
+
+
+@pytest.fixture(scope="module")
+def data() -> PreparedData:
+    x = np.random.default_rng(0).normal(size=(2000, 6))
+    return prepare_arrays(x, x @ np.arange(6), seed=0)
+
+
+def began(data: PreparedData, seconds: float, space: Any = SPACE, **options: Any) -> FirstGeneration | None:
+    initial = options.pop("initial", ())
+    settings = Settings(**{"seed": 0, "population": 10, "trainer": "single", **options}).resolved("rmse")
+    machine = {"flops": lambda: 1e9, "share": lambda threads: 1.0}
+    return first_generation(space, data, settings, RMSE, initial, seconds, 1, **machine)
+
+
+def sizes(genomes: Any) -> list[int]:
+    return [count_parameters(SPACE.architecture(genome), 6, 1) for genome in genomes]
+
+
+def test_nothing_is_changed_where_the_time_is_long_or_the_cost_unknown(data: PreparedData) -> None:
+    assert began(data, float("inf")) is None
+    assert began(data, 1e5) is None
+    assert began(data, 100, HyperparameterSpace({"x": Range(0.0, 1.0)})) is None
+    assert began(data, 100, strategy="neuroevolution") is None
+    assert began(data, 100, trainer="population") is None
+
+
+def test_the_shorter_the_time_the_smaller_the_networks(data: PreparedData) -> None:
+    found = [began(data, seconds) for seconds in (400, 200)]
+    means = []
+    for first, seconds in zip(found, (400, 200), strict=True):
+        assert first is not None
+        assert len({SPACE.digest(genome) for genome in first.genomes}) == 10
+        assert all(SPACE.contains(genome) for genome in first.genomes)
+        assert (first.epochs, first.seconds < seconds / 2) == (50, True)
+        means.append(np.mean(sizes(first.genomes)))
+        assert first == began(data, seconds)
+    assert means[1] < means[0]
+
+
+def test_networks_that_a_user_begins_with_stay(data: PreparedData) -> None:
+    large = SPACE.sample(np.random.default_rng(1))
+    first = began(data, 200, initial=(large,))
+    assert first is not None
+    assert first.genomes[0] == large
+    assert len(first.genomes) == 10
+
+
+def test_epochs_are_cut_where_nothing_is_cheap_enough_unless_they_were_asked_for(data: PreparedData) -> None:
+    first = began(data, 45)
+    assert first is not None
+    assert 3 <= first.epochs < 50
+    kept = began(data, 45, epochs=50)
+    assert kept is not None
+    assert kept.epochs == 50
+
+
+@pytest.mark.parametrize("strategy", [name for name, row in STRATEGIES.items() if row.trains and name != "gp"])
+def test_every_strategy_begins_with_them(data: PreparedData, strategy: str) -> None:
+    first = began(data, 40, strategy=strategy)
+    assert first is not None
+    settings = Settings(seed=0, population=10, strategy=strategy).resolved("rmse")
+    asked = make_strategy(strategy, SPACE, objective=RMSE, initial=first.genomes, settings=settings).ask()
+    assert [candidate.genome for candidate in asked] == list(first.genomes)[: len(asked)]
+
+
+def test_what_an_epoch_costs() -> None:
+    graph = SPACE.architecture(SPACE.sample(np.random.default_rng(0)))
+    fast, slow = Speed(1.0, 0.0, 0.0, True), Speed(0.5, 0.0, 0.0, True)
+    one = training_seconds(graph, 6, 1, 1000, 0, fast, 1e9)
+    assert training_seconds(graph, 6, 1, 1000, 0, slow, 1e9) == pytest.approx(2 * one)
+    assert training_seconds(graph, 6, 1, 2000, 0, fast, 1e9) == pytest.approx(2 * one)
+    assert training_seconds(graph, 6, 1, 1000, 3000, fast, 1e9) == pytest.approx(2 * one)
+
+
+def test_a_run_says_so_and_a_resumed_one_asks_for_the_same(
+    data: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = partial(first_generation, flops=lambda: 1e9, share=lambda threads: 0.5)
+    monkeypatch.setattr(api, "first_generation", measured)
+    settings = Settings(seed=0, population=10, trainer="single", finalists=0, epochs=50)
+
+    def search(name: str, evaluations: int) -> None:
+        api.search_prepared(
+            data,
+            settings=settings,
+            budget=Budget(evaluations=evaluations, seconds=300.0),
+            out=tmp_path / name,
+            evaluator=StubEvaluator,
+            threads=1,
+            started=None,
+        )
+
+    search("straight", 14)
+    search("run", 4)
+    # On a machine that is faster, too.
+    monkeypatch.setattr(api, "first_generation", partial(first_generation, flops=lambda: 1e12))
+    api.resume(tmp_path / "run", evaluations=14, evaluator=StubEvaluator, threads=2)
+    with RunReader(tmp_path / "run") as run, RunReader(tmp_path / "straight") as straight:
+        assert run.digest() == straight.digest()
+        assert run.source["first_generation"]["networks"] == 10
+        first = [record for record in run.records() if record.generation == 0]
+        assert {record.operator for record in first} == {"seed"}
+        assert "The time is short: the first 10 networks are small ones" not in "\n".join(
+            summaries.start_lines(run, run.budget)
+        )

@@ -1,0 +1,76 @@
+"""`Streams`: sources stay where they are, and are read batch by batch as somebody else asks for them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+
+import pytest
+
+from evonas.io.batch_streams import Streams
+from genomes import InputError
+
+
+class Batches:
+    """Batches by number, that hear of epochs."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def __getitem__(self, number):
+        return number * 10
+
+    def on_epoch_end(self):
+        self.epochs.append("end")
+
+
+def test_a_generator_goes_on_and_a_data_set_begins_anew():
+    with Streams() as streams:
+        counting = streams.add("generator", "x", (number for number in itertools.count()))
+        passes = itertools.count()
+        again = streams.add("dataset", "x", None, begun=lambda _: iter([next(passes), "last"]))
+        for wanted in ([0, 1], [2, 3]):
+            reading = counting.batches()
+            assert list(itertools.islice(reading, 2)) == wanted
+            reading.close()
+        assert list(again.batches()) == [0, "last"]
+        assert list(again.batches()) == [1, "last"]
+
+
+def test_batches_by_number_and_epochs():
+    source = Batches()
+    with Streams() as streams:
+        stream = streams.add("indexed", "x", source)
+        assert stream.called("batch 4") == 40
+        stream.called("epoch begin")
+        stream.called("epoch end")
+    assert source.epochs == ["end"]
+
+
+def test_what_a_source_raises_is_told_and_a_generator_that_has_ended_is_refused():
+    with Streams() as streams:
+        short = streams.add("generator", "validation_data", iter([1]))
+        assert list(short.batches()) == [1]
+        with pytest.raises(
+            InputError, match=r"validation_data must be a generator without end.* ended after 1 batches"
+        ):
+            list(short.batches())
+        bad = streams.add("dataset", "x", 5)
+        with pytest.raises(RuntimeError, match=r"x raised, where it is read(?s:.*)not iterable"):
+            list(bad.batches())
+
+
+def test_nothing_is_left_and_nobody_without_the_key_is_answered():
+    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    with Streams() as streams:
+        stream = streams.add("dataset", "x", [1, 2])
+        with pytest.raises(Exception, match=r"digest|authentication"):
+            list(type(stream)(stream.address, b"guessed", 0, "dataset", "x").batches())
+        assert list(stream.batches()) == [1, 2]
+        reading = stream.batches()
+        assert next(reading) == 1  # somebody still reads
+    assert not os.path.exists(stream.address)
+    assert threading.active_count() == threads
+    reading.close()
+    assert len(os.listdir("/proc/self/fd")) == descriptors

@@ -1,0 +1,60 @@
+"""Learning rates of a whole training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evonas.networks.schedule import FINAL_SHARE, learning_rates
+from genomes.architecture.layers import SCHEDULES
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("warmup", [0.0, 0.05, 0.5])
+@pytest.mark.parametrize("num_steps", [1, 2, 3, 100])
+def test_every_step_has_a_rate_and_the_peak_is_reached_and_never_passed(schedule, warmup, num_steps):
+    rates = learning_rates(0.3, schedule, warmup, num_steps)
+    assert rates.shape == (num_steps,)
+    assert rates.dtype == np.float32
+    assert (rates > 0.0).all()
+    assert rates.max() == rates[round(warmup * num_steps)] == np.float32(0.3)
+
+
+def test_warm_up_rises_in_equal_steps_to_the_peak():
+    rates = learning_rates(1.0, "constant", 0.2, 20)
+    np.testing.assert_allclose(rates[:5], [0.2, 0.4, 0.6, 0.8, 1.0], rtol=1e-6)
+    assert (rates[4:] == 1.0).all()
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.1])
+def test_what_follows_the_warm_up_is_the_schedule_of_the_steps_that_remain(warmup):
+    steps, warm = 200, round(warmup * 200)
+    share = np.arange(steps - warm) / (steps - warm)
+    expected = {
+        "constant": np.ones_like(share),
+        "cosine": (1 + np.cos(np.pi * share)) / 2,
+        "exponential": np.exp(share * np.log(FINAL_SHARE)),
+    }
+    for schedule, values in expected.items():
+        np.testing.assert_allclose(learning_rates(2.0, schedule, warmup, steps)[warm:], 2.0 * values, rtol=1e-5)
+
+
+def test_where_the_schedules_end():
+    ends = {schedule: learning_rates(1.0, schedule, 0.0, 10_000)[-1] for schedule in SCHEDULES}
+    assert ends["constant"] == 1.0
+    assert ends["cosine"] == pytest.approx(0.0, abs=1e-6)
+    assert ends["exponential"] == pytest.approx(FINAL_SHARE, rel=1e-3)
+
+
+@pytest.mark.keras
+def test_cosine_is_keras_own():
+    import keras
+
+    theirs = keras.optimizers.schedules.CosineDecay(0.1, 50)
+    mine = learning_rates(0.1, "cosine", 0.0, 50)
+    np.testing.assert_allclose(mine, [float(theirs(step)) for step in range(50)], atol=1e-7)
+
+
+def test_an_unknown_schedule_is_refused():
+    with pytest.raises(ValueError, match="step"):
+        learning_rates(0.1, "step", 0.0, 10)

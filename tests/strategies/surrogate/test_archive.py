@@ -1,0 +1,73 @@
+"""The archive that `evolution` learns from: its ranks are kept in order, whatever was added and forgotten."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from evonas.strategies.members import Member
+from evonas.strategies.proposals import Proposal
+from evonas.strategies.ranking import Rank
+from evonas.strategies.surrogate.acquisition import MOST_FAILURES, thinned
+from evonas.strategies.surrogate.archive import Archive, Record
+from tests.toy import ToySpace
+
+SPACE = ToySpace()
+
+
+def filled(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
+    """An archive of so many records with ranks drawn from a few, so that there are many equals."""
+    rng, archive = np.random.default_rng(seed), Archive()
+    for number in range(count):
+        genome = SPACE.sample(rng)
+        member = Member(Proposal(genome, SPACE.digest(genome)), ranks[int(rng.integers(len(ranks)))])
+        archive.add(Record(member, 1, SPACE.features(genome), (number, 0)), number < 20)
+        archive.trim()
+    return archive
+
+
+def best_by_sorting(archive: Archive, count: int) -> list[tuple[int, int]]:
+    """The same as `Archive.best`, by definition."""
+    tier = min(record.rank[0] for record in archive.records)
+    found: dict[str, Record] = {}
+    for record in sorted((record for record in archive.records if record.rank[0] == tier), key=lambda r: r.rank):
+        found.setdefault(record.member.digest, record)
+    return [record.place for record in found.values()][:count]
+
+
+def test_the_best_are_those_that_sorting_gives_also_of_many_and_after_json() -> None:
+    for ranks in ([(0, 1.0), (0, 0.5), (0, 2.0), (1, 0.1), (2, 0.0)], [(1, 0.3), (1, 0.2), (2, 0.0)]):
+        for count in (3, 50, 1_000):
+            archive = filled(count, ranks)
+            assert len(archive.records) < 800
+            assert [record.place for record in archive.best(12)] == best_by_sorting(archive, 12)
+            back = Archive.from_json(json.loads(json.dumps(archive.to_json(SPACE))), SPACE)
+            assert [record.place for record in back.best(30)] == best_by_sorting(archive, 30)
+
+
+def test_evidence_is_of_the_best_tier_and_bounded() -> None:
+    archive = filled(700, [(0, float(loss)) for loss in range(50)] + [(1, 0.5)] * 10 + [(2, 0.0)] * 20)
+    evidence = archive.evidence(lambda record: record.features, 80)
+    assert evidence.features.shape == (80, 3)
+    losses = sorted(record.rank[1] for record in archive.records if record.rank[0] == 0)
+    assert evidence.losses.tolist() == [losses[place] for place in thinned(len(losses), 80)]
+    assert evidence.typical == archive.typical
+    failed = [record.features for record in archive.records if record.rank[0] > 0]
+    np.testing.assert_array_equal(evidence.failures, failed[-MOST_FAILURES:])
+
+
+def test_few_are_taken_in_the_order_of_their_evaluation() -> None:
+    archive = filled(30, [(0, 2.0), (0, 1.0)])
+    evidence = archive.evidence(lambda record: record.features, 80)
+    assert evidence.losses.tolist() == [record.rank[1] for record in archive.records]
+    assert evidence.failures.shape == (0, 3)
+
+
+def test_thinning_keeps_the_best_and_the_ends() -> None:
+    assert thinned(5, 9) == [0, 1, 2, 3, 4]
+    kept = thinned(1_000, 100)
+    assert kept[:60] == list(range(60))
+    assert (len(kept), kept[-1]) == (100, 999)
+    assert not Archive().can_teach
+    assert not Archive().best(3)
