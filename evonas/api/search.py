@@ -266,6 +266,7 @@ def resume(
     target: float | None = None,
     data: PreparedData | None = None,
     threads: int | None = None,
+    export: str | Path | None = None,
     evaluator: EvaluatorFactory | None = None,
     **settings: Unpack[RunOptions],
 ) -> SearchResult:
@@ -280,6 +281,7 @@ def resume(
         target: new score at which to stop.
         data: if given, must be the data of the run.
         threads: as in `search`; may be another number than before.
+        export: as in `search`.
         **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's.
 
     Raises:
@@ -288,6 +290,7 @@ def resume(
     """
     given: dict[str, Any] = {**settings}
     heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
+    heard["export"] = None if export is None else Path(export)
     listeners, _ = Listeners(**{"started": monotonic(), **heard}), launch.checked_threads(threads)
     if listeners.export is not None:
         check_export(listeners.export)
