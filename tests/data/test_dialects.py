@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evonas.data.arrays import named_columns, target_columns
+from evonas.data.arrays import feature_columns, named_columns, target_columns
 from evonas.data.files import read_any
 from evonas.data.readers.options import ReadOptions, Table
 from genomes.errors import InputError
@@ -252,6 +252,8 @@ def test_tables_of_other_libraries_and_types() -> None:
     assert target_columns(pl.Series("t", [1, 2]), "y")["t"].tolist() == [1, 2]
     with pytest.raises(InputError, match="collect"):
         named_columns(polars.lazy())
+    with pytest.raises(InputError, match="cast the column"):
+        named_columns(pl.DataFrame({"a": pl.Series([1, 2], dtype=pl.Int128)}))
     made = named_columns(
         pd.DataFrame(
             {
@@ -275,3 +277,10 @@ def test_tables_of_other_libraries_and_types() -> None:
         "0": "number",
     }
     np.testing.assert_array_equal(made["span"], [1, 2, np.nan])
+
+
+def test_what_is_masked_is_missing() -> None:
+    masked = np.ma.masked_array([[1, 2], [3, 4]], mask=[[False, True], [False, False]])
+    np.testing.assert_array_equal(feature_columns(masked, "x"), [[1, np.nan], [3, 4]])
+    words = np.array([["a"], [None]], dtype=np.dtypes.StringDType(na_object=None))
+    assert feature_columns(words, "x")["x0"].isna().tolist() == [False, True]
