@@ -48,7 +48,7 @@ def as_frame(x: Any, what: str = "x") -> pd.DataFrame:
             table = x if isinstance(x, pa.Table) else pa.table(x)
         except pa.ArrowException as error:  # whole numbers of 128 bits
             raise InputError(
-                f"{what} must have columns that pyarrow knows, but: {str(error):.200}; cast the column to another type"
+                f"{what} must have columns that pyarrow knows, but: {error!s:.200}; cast the column to another type"
             ) from None
         return _from_arrow(table, what)
     if hasattr(x, "to_pandas"):
