@@ -58,6 +58,8 @@ _OTHER_FORMATS = {
     b"<!do": "an HTML page",
     b"<tab": "an HTML page",
     b"<?xm": "an XML document",
+    b"@REL": "an ARFF file",
+    b"@rel": "an ARFF file",
 }
 
 
