@@ -22,6 +22,7 @@ from evonas.commands.finalists import finalists
 from evonas.commands.inspect import inspect
 from evonas.commands.lr_find import lr_find
 from evonas.commands.options import AsJson, RunDir
+from evonas.commands.report import report
 from evonas.commands.resume import resume
 from evonas.commands.run import run
 from evonas.deadline import process_started
@@ -130,6 +131,7 @@ def status(run_dir: RunDir, as_json: AsJson = False) -> None:
             typer.echo("\n".join([*words.summary_lines(run), *words.next_lines(run)]))
 
 
+app.command("report")(report)
 app.command("export")(export)
 app.command("build")(build)
 app.command("inspect")(inspect)
