@@ -17,7 +17,12 @@ def report(
     run_dir: RunDir,
     output: Annotated[
         Path | None,
-        option("Where to write it [report.html or report.md in DIR; pictures: the folder figures].", "FILE", "--output", "-o"),
+        option(
+            "Where to write it [report.html or report.md in DIR; pictures: the folder figures].",
+            "FILE",
+            "--output",
+            "-o",
+        ),
     ] = None,
     format: Annotated[str, option("html, md, png or svg [html].", "FORMAT", "--format")] = "html",
     boosting: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from evonas.commands.options import AsJson, BuildOption, Quiet, RunDir, ThreadsOption, option
+from evonas.commands.reporting import NoReport
 from evonas.commands.searching import show_search
 
 __all__ = ["resume"]
@@ -21,6 +22,7 @@ def resume(
     target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
     build: BuildOption = None,
     threads: ThreadsOption = None,
+    no_report: NoReport = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -44,4 +46,5 @@ def resume(
         context,
         quiet,
         as_json,
+        not no_report,
     )

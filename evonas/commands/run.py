@@ -36,6 +36,7 @@ from evonas.commands.options import (
     reading_of,
     roles_of,
 )
+from evonas.commands.reporting import NoReport
 from evonas.commands.searching import show_search
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.objective import MEASURES, METRICS
@@ -170,6 +171,7 @@ def run(
         option(f"Best networks to train again at the end, from other seeds; 0 for none [{_DEFAULTS.finalists}].", "N"),
     ] = None,
     threads: ThreadsOption = None,
+    no_report: NoReport = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -256,6 +258,7 @@ def run(
             context,
             quiet,
             as_json,
+            not no_report,
         )
 
 

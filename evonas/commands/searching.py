@@ -14,13 +14,16 @@ from evonas.errors import Interrupted
 __all__ = ["show_search"]
 
 
-def show_search(search: Callable[..., Any], context: typer.Context, quiet: bool, as_json: bool) -> None:
+def show_search(
+    search: Callable[..., Any], context: typer.Context, quiet: bool, as_json: bool, report: bool = True
+) -> None:
     """Runs a search with a display, and shows its outcome.
 
     Args:
         search: called with what listens to it.
         context: of the command; its object says when that began, as `time.monotonic()` counts.
         quiet, as_json: options of the display.
+        report: whether to write a report at the end.
     """
     from evonas.display import make_display
     from evonas.interruption import Interruption
@@ -47,7 +50,12 @@ def show_search(search: Callable[..., Any], context: typer.Context, quiet: bool,
         raise
     finally:
         display.pause()
+    ended = monotonic()
     with RunReader(result.run_dir) as run:
         found = bool(run.best(1))
     if not found:
         raise typer.Exit(1)
+    if report:
+        from evonas.commands.reporting import report_at_end
+
+        report_at_end(result.run_dir, ended, quiet, as_json)

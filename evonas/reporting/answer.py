@@ -81,7 +81,7 @@ def _cost(run: RunData) -> str:
 def _trust(run: RunData) -> str:
     """Whether the score of the search can be believed, in words."""
     if not run.finalists:
-        return "It was not trained again from other seeds, so its score may be luck: evonas finalists tells by how much."
+        return "It was not trained again from other seeds, so its score may be luck: evonas finalists tells."
     first = run.finalists[0]
     if first.gap is None or first.mean is None:
         return ""
@@ -111,7 +111,9 @@ def _comparison(
         names = [name, *sorted(run.champion.evaluation.scores.keys() - {name})] if run.champion else [name]
         scores = run.champion.evaluation.scores if run.champion else {}
         row = ["best network, validation", *(shown(scores.get(each)) for each in names)]
-        return Table(["", *names], [row], "What it predicts of test rows takes Keras, or was not kept: see evonas export.")
+        return Table(
+            ["", *names], [row], "What it predicts of test rows takes Keras, or was not kept: see evonas export."
+        )
     names = [each for each in (name, *sorted(best.keys() - {name})) if each in best]
     rows = [["best network", *(shown(best.get(each)) for each in names)]]
     if run.baseline is not None and run.baseline.finalists and found.split == "test":

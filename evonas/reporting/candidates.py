@@ -58,7 +58,9 @@ def candidate_details(run: RunData) -> dict[str, Any]:
         pair = [rounded([curve[k] for k in _kept(curve)], 4) for curve in (evaluation.curve, evaluation.train_curve)]
         curves.append([_kept(evaluation.curve), *pair])
     return {
-        "genes": {name: rounded(values) if _numeric(values) else _indexed(values) for name, values in run.genes.items()},
+        "genes": {
+            name: rounded(values) if _numeric(values) else _indexed(values) for name, values in run.genes.items()
+        },
         "parents": parents,
         "children": {str(place): places[:100] for place, places in children.items()},
         "curves": curves,

@@ -6,6 +6,7 @@ Subspaces", IJCAI 2023: the Pearson divergence between a gene's density among th
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = ["gene_importance", "positions_of"]
 _BEST_SHARE, _STEPS, _FEWEST = 0.1, 20, 20
 
 
+@functools.lru_cache(maxsize=1)
 def gene_importance(run: RunData, best_share: float = _BEST_SHARE) -> dict[str, float]:
     """Gene -> its share of the importance of all genes, the most important first.
 
@@ -56,7 +58,7 @@ def positions_of(name: str, values: Sequence[Any], space: Any) -> NDArray[np.flo
     if all(value is None or isinstance(value, int | float) for value in values):
         numbers = np.array([np.nan if value is None else float(value) for value in values])
         low, high = np.nanmin(numbers), np.nanmax(numbers)
-        return (numbers - low) / ((high - low) or 1.0)
+        return np.asarray((numbers - low) / ((high - low) or 1.0))
     options = sorted({str(value) for value in values if value is not None})
     return np.array([np.nan if v is None else options.index(str(v)) / max(len(options) - 1, 1) for v in values])
 

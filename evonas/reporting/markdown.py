@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from evonas.printable import printable
@@ -9,7 +10,7 @@ from evonas.reporting.content import Report, Table, Text
 
 __all__ = ["escaped", "markdown", "table_lines"]
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~!&$])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~!$])")
 
 
 def markdown(report: Report) -> str:
@@ -37,4 +38,4 @@ def table_lines(table: Table) -> list[str]:
 
 def escaped(text: str) -> str:
     """Text from data that stands as it is: no HTML, no link, no table cell begins in it."""
-    return _SPECIAL.sub(r"\\\1", printable(text))
+    return html.escape(_SPECIAL.sub(r"\\\1", printable(text)), quote=False)

@@ -8,6 +8,7 @@ all the rest, is started after the page is shown.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import html
 import json
@@ -50,12 +51,9 @@ def html_page(run: RunData, report: Report) -> str:
         run: the search, whose candidates are in the table.
         report: what is above the table.
     """
-    path = _script_path()
-    if path is None:
-        check_plotly()
-    plotly = "" if path is None else path.read_text(encoding="utf-8")
+    digest, plotly = _plotly()
     style, script = _asset("page.css"), _asset("page.js")
-    scripts = " ".join(f"'sha256-{_digest(each)}'" for each in (plotly, script))
+    scripts = " ".join(f"'sha256-{each}'" for each in (digest, _digest(script)))
     policy = f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:"
     links = [("candidates", "All networks")] if run.records else []
     links = [*((section.name, section.title) for section in report.sections), *links]
@@ -76,8 +74,8 @@ def html_page(run: RunData, report: Report) -> str:
         f'<nav aria-label="Sections">{navigation}</nav></header>\n<main>{sections}{_candidates(run)}</main>'
         f'<dialog id="detail" aria-labelledby="detail-title"></dialog>\n'
         f"<noscript><p>Figures and the table of all networks need JavaScript.</p></noscript>\n"
-        f'{_data("figures", figures)}{_data("candidates-data", candidate_table(run))}'
-        f'{_packed("details-data", _json(candidate_details(run)))}{_packed("plotly-data", plotly)}'
+        f"{_data('figures', figures)}{_data('candidates-data', candidate_table(run))}"
+        f"{_packed('details-data', _json(candidate_details(run)))}{plotly}"
         f"<script>{script}</script></body></html>\n"
     )
 
@@ -118,7 +116,8 @@ def _figure(figure: Figure) -> str:
     height = int(figure.layout.get("height", 380))
     wide = " wide" if figure.name in _WIDE else ""
     return (
-        f'<figure class="figure{wide}"><figcaption><h3>{_caption(figure.title)}</h3><p>{_caption(figure.caption)}</p></figcaption>'
+        f'<figure class="figure{wide}"><figcaption><h3>{_caption(figure.title)}</h3>'
+        f"<p>{_caption(figure.caption)}</p></figcaption>"
         f'<div class="plot" data-figure="{html.escape(figure.name)}" style="height:{height}px" role="img" '
         f'aria-label="{_caption(figure.title)}: {_caption(figure.caption)}"></div></figure>'
     )
@@ -140,7 +139,8 @@ def _table(table: Table) -> str:
         for row in table.rows
     )
     caption = f"<p>{_text(table.caption)}</p>" if table.caption else ""
-    return f'<div class="scroll" tabindex="0"><table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>{caption}'
+    body = f"<table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="scroll" tabindex="0">{body}</div>{caption}'
 
 
 def _text(text: object) -> str:
@@ -163,6 +163,15 @@ def _packed(name: str, text: str) -> str:
 
     packed = base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
     return f'<script type="text/plain" id="{name}">{packed}</script>\n'
+
+
+@functools.cache
+def _plotly() -> tuple[str, str]:
+    """The digest of plotly.js, and the script packed."""
+    check_plotly()
+    path = _script_path()
+    script = "" if path is None else path.read_text(encoding="utf-8")
+    return _digest(script), _packed("plotly-data", script)
 
 
 def _digest(script: str) -> str:

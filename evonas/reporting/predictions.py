@@ -61,7 +61,7 @@ class Predictions:
         if self.problem.task != "regression":
             return np.asarray(self.coded).reshape(-1).astype(np.intp)
         coded = np.asarray(self.coded, np.float64).reshape(len(self.coded), -1)
-        return coded * np.array(self.problem.target_std) + np.array(self.problem.target_mean)
+        return np.asarray(coded * np.array(self.problem.target_std) + np.array(self.problem.target_mean))
 
     def scores(self, features: NDArray[Any] | None = None) -> dict[str, float]:
         """Scores of these rows, or of other features of the same rows."""
@@ -84,10 +84,10 @@ def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | N
     """The champion's predictions; None where they take Keras, or its weights or data were not kept."""
     from evonas.training.forward import raw_outputs
 
-    known = run.champion is not None and run.weights is not None and data is not None
-    if not known or not hasattr(run.space, "architecture") or data.problem.input_shapes:  # type: ignore[union-attr]
+    if run.champion is None or run.weights is None or data is None:
         return None
-    assert run.champion is not None and data is not None and run.weights is not None, "checked above"
+    if not hasattr(run.space, "architecture") or data.problem.input_shapes:
+        return None
     graph = graph_from_json(blueprint(run.space, run.space.genome_from_json(run.champion.genome)))
     views = numbers_of(graph)
     has_test = data.x_test is not None and data.y_test is not None
@@ -143,7 +143,9 @@ def constant_scores(data: PreparedData) -> dict[str, float]:
     problem, split = data.problem, data.splits[0]
     outputs = np.zeros(problem.num_outputs)
     if problem.task != "regression":
-        counts = np.bincount(np.asarray(split.y_train).reshape(-1).astype(np.intp), minlength=len(problem.classes)) + 1e-9
+        counts = (
+            np.bincount(np.asarray(split.y_train).reshape(-1).astype(np.intp), minlength=len(problem.classes)) + 1e-9
+        )
         outputs = np.log(counts[1:] / counts[:1]) if problem.task == "binary" else np.log(counts / counts.sum())
     y = np.asarray(split.y_validation if data.y_test is None else data.y_test)
     return scoring.scores(problem, y, np.tile(outputs, (len(y), 1)))

@@ -25,12 +25,13 @@ REPORT_NAME = "report.html"
 FORMATS = ("html", "md", "png", "svg")
 
 
-def make_report(run: RunData, boosting: bool = False) -> Report:
+def make_report(run: RunData, boosting: bool = False, quick: bool = False) -> Report:
     """All sections of the report of a search.
 
     Args:
         run: the search.
         boosting: whether to train gradient boosting on the same rows, for comparison.
+        quick: whether columns are shuffled for a fraction of a second only.
     """
     data = load_data(run)
     found = predict_held_out(run, data)
@@ -44,7 +45,7 @@ def make_report(run: RunData, boosting: bool = False) -> Report:
         _progress(run),
         _champion(run),
         _predictions(found),
-        _columns(run, data, found),
+        _columns(run, data, found, 0.2 if quick else 2.0),
         _lineage(run),
         _genes(run),
         _cost(run),
@@ -53,7 +54,11 @@ def make_report(run: RunData, boosting: bool = False) -> Report:
 
 
 def write_report(
-    run_dir: str | Path, path: str | Path | None = None, format: str = "html", boosting: bool = False
+    run_dir: str | Path,
+    path: str | Path | None = None,
+    format: str = "html",
+    boosting: bool = False,
+    quick: bool = False,
 ) -> Path:
     """Writes the report of a run, also of one that is searching. A report that evonas wrote there is replaced.
 
@@ -62,7 +67,7 @@ def write_report(
         path: the file, `report.html` or `report.md` in the run directory unless given; for pictures a folder, `figures`
             in the run directory unless given.
         format: one of `FORMATS`.
-        boosting: as of `make_report`.
+        boosting, quick: as of `make_report`.
 
     Returns:
         the file or the folder.
@@ -78,7 +83,7 @@ def write_report(
         from evonas.reporting.pictures import check_pictures, write_pictures
 
         check_pictures(place)
-        return write_pictures(make_report(read_run(run_dir), boosting).figures, place, format)
+        return write_pictures(make_report(read_run(run_dir), boosting, quick).figures, place, format)
     if place.is_dir():
         raise InputError(f"report must be a file, not the folder {place}: give the name of a file in it")
     check_place(place, "report")
@@ -87,11 +92,11 @@ def write_report(
         from evonas.reporting.page import check_plotly, html_page
 
         check_plotly()
-        text = html_page(run, make_report(run, boosting))
+        text = html_page(run, make_report(run, boosting, quick))
     else:
         from evonas.reporting.markdown import markdown
 
-        text = markdown(make_report(run, boosting))
+        text = markdown(make_report(run, boosting, quick))
     try:
         publish(place, marked_text(text))
     except OSError as error:
@@ -103,7 +108,11 @@ def _progress(run: RunData) -> Section:
     if not run.records:
         return Section("progress", "Is it getting better?", [])
     lines = reference_scores(run)
-    figures = [convergence.by_evaluations(run, lines), convergence.by_epochs(run, lines), convergence.by_seconds(run, lines)]
+    figures = [
+        convergence.by_evaluations(run, lines),
+        convergence.by_epochs(run, lines),
+        convergence.by_seconds(run, lines),
+    ]
     return Section("progress", "Is it getting better?", figures)
 
 
@@ -124,10 +133,10 @@ def _predictions(found: Predictions | None) -> Section:
     return Section("predictions", "How it predicts", blocks)
 
 
-def _columns(run: RunData, data: PreparedData | None, found: Predictions | None) -> Section:
+def _columns(run: RunData, data: PreparedData | None, found: Predictions | None, seconds: float) -> Section:
     if data is None or found is None:
         return Section("columns", "Which columns it needs", [])
-    importance = permutation_importance(run, data, found)
+    importance = permutation_importance(run, data, found, seconds=seconds)
     return Section("columns", "Which columns it needs", [columns(importance, run.objective.name, found.split)])
 
 

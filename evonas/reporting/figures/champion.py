@@ -6,8 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from evonas.reporting.figures.figure import BLUE, GREEN, GREY, ORANGE, PINK, SKY, VERMILION, Figure, axis, label, line
-from evonas.reporting.figures.figure import points, rounded, thinned
+from evonas.reporting.figures.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    SKY,
+    VERMILION,
+    Figure,
+    axis,
+    label,
+    line,
+    points,
+    rounded,
+    thinned,
+)
 from evonas.reporting.lineage import ancestors, gain, operator_rates
 from evonas.reporting.rundata import RunData
 
@@ -35,7 +49,9 @@ def architecture(run: RunData) -> Figure | None:
         dark = color == ORANGE
         font = {"color": "#000000" if dark else "#ffffff", "size": 13}
         notes.append({"x": 0, "y": last - node, "text": text, "showarrow": False, "font": font})
-    corners = points([-1.2, 1.9], [-0.5, last + 0.5], "", GREY, marker={"opacity": 0}, hoverinfo="skip", showlegend=False)
+    corners = points(
+        [-1.2, 1.9], [-0.5, last + 0.5], "", GREY, marker={"opacity": 0}, hoverinfo="skip", showlegend=False
+    )
     hidden = {"visible": False, "fixedrange": True}
     layout = {
         "shapes": shapes,
@@ -93,7 +109,7 @@ def learning_curves(run: RunData) -> Figure | None:
             style = {"dash": "solid" if kind == "validation" else "dot"}
             values = rounded([curve[place] for place in shown], 5)
             traces.append(line([place + 1 for place in shown], values, f"{name}, {kind}", color, line=style, width=1.5))
-    caption = "Solid is validation, dotted training: solid that rises while dotted falls is overfitting, which was cut off."
+    caption = "Solid is validation, dotted training: where solid rises while dotted falls, it overfits."
     layout = {"xaxis": axis("epoch"), "yaxis": axis("loss", type="log")}
     return Figure("learning-curves", "Learning curves of the best network", caption, traces, layout)
 
@@ -131,7 +147,10 @@ def lineage(run: RunData) -> Figure | None:
         trace = points(at, there_scores, label(operator), color, size=10, marker=marker, customdata=there, text=hover)
         traces.append({**trace, "hovertemplate": "network %{x}: %{y}<br>%{text}<extra></extra>"})
     layout = {"xaxis": axis("network"), "yaxis": axis(label(run.objective.name))}
-    caption = "Left to right: the ancestors of the best network (rightmost), by the operator that made them; lines join parents and children."
+    caption = (
+        "Left to right: the ancestors of the best network (rightmost), by the operator that made them; "
+        "lines join parents and children."
+    )
     return Figure("lineage", "Lineage of the best network", caption, traces, layout)
 
 

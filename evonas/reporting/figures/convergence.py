@@ -7,8 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.reporting.figures.figure import BLUE, GREEN, GREY, ORANGE, PINK, Figure, axis, label, line, points
-from evonas.reporting.figures.figure import rounded, thinned, visible_range
+from evonas.reporting.figures.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    Figure,
+    axis,
+    label,
+    line,
+    points,
+    rounded,
+    thinned,
+    visible_range,
+)
 from evonas.reporting.rundata import RunData
 from evonas.reporting.schedule import estimate_schedule
 
@@ -36,7 +49,7 @@ def progress_axis(run: RunData, by: str) -> Array:
 
 def by_evaluations(run: RunData, references: dict[str, float] | None = None) -> Figure:
     """Over networks trained; `references` are named scores that are drawn as level lines."""
-    caption = "The blue line falls or rises in steps while the search still finds better networks; level means it does not."
+    caption = "The blue line takes steps while the search finds better networks; level means it does not."
     return _convergence(run, "evaluations", "networks", caption, references or {})
 
 

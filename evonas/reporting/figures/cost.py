@@ -9,8 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Status
-from evonas.reporting.figures.figure import BLUE, GREEN, GREY, ORANGE, VERMILION, Figure, axis, label, line, points
-from evonas.reporting.figures.figure import rounded, thinned
+from evonas.reporting.figures.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    VERMILION,
+    Figure,
+    axis,
+    label,
+    line,
+    points,
+    rounded,
+    thinned,
+)
 from evonas.reporting.rundata import RunData
 from evonas.reporting.schedule import estimate_schedule
 
@@ -38,7 +50,10 @@ def pareto(run: RunData) -> Figure | None:
     traces[1]["marker"] = {"size": 9, "color": ORANGE, "symbol": "diamond"}
     traces[1]["line"] |= {"shape": "hv"}
     layout = {"xaxis": axis(label(second), type=log), "yaxis": axis(label(run.objective.name))}
-    caption = "The orange networks are the front: none is better in both; choose the cheapest that is good enough (click for its genome)."
+    caption = (
+        "The orange networks are the front: none is better in both. Choose the cheapest that is good enough "
+        "(a click shows its genome)."
+    )
     return Figure("pareto", f"Score against {label(second)}", caption, traces, layout)
 
 
@@ -86,7 +101,7 @@ def timeline(run: RunData) -> Figure | None:
         "yaxis": axis("at a time", type="category", categoryorder="category ascending"),
         "height": 170 + 36 * schedule.num_lanes,
     }
-    caption = "Each bar is a training; reckoned from how long each took, in their order: gaps and exact moments are not kept."
+    caption = "Each bar is a training, reckoned from how long each took and their order: exact moments are not kept."
     if len(run.records) > len(shown):
         caption += f" The {len(shown)} longest of {len(run.records):,}."
     return Figure("timeline", "Who trained when", caption, traces, layout)
@@ -95,7 +110,9 @@ def timeline(run: RunData) -> Figure | None:
 def failures(run: RunData) -> Figure | None:
     """How many networks have no score, by reason; None if none."""
     reasons = Counter(
-        f"{each.evaluation.status.value}: {each.evaluation.reason}" if each.evaluation.reason else each.evaluation.status.value
+        f"{each.evaluation.status.value}: {each.evaluation.reason}"
+        if each.evaluation.reason
+        else each.evaluation.status.value
         for each in run.records
         if each.loss is None
     ).most_common(_MOST_REASONS)[::-1]

@@ -8,8 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.reporting.figures.figure import BLUE, GREY, SCALE, Figure, axis, label, points, rounded, thinned
-from evonas.reporting.figures.figure import visible_range
+from evonas.reporting.figures.figure import (
+    BLUE,
+    GREY,
+    SCALE,
+    Figure,
+    axis,
+    label,
+    points,
+    rounded,
+    thinned,
+    visible_range,
+)
 from evonas.reporting.importance import gene_importance, positions_of
 from evonas.reporting.rundata import RunData
 
@@ -50,7 +60,11 @@ def gene_scatters(run: RunData) -> list[Figure]:
         values = run.genes[name]
         there = [place for place in _scored(run) if values[place] is not None]
         shown = [there[k] for k in thinned(len(there), _MOST_POINTS)]
-        marker: dict[str, Any] = {"colorscale": SCALE, "showscale": number == 0, "colorbar": {"title": {"text": "network"}}}
+        marker: dict[str, Any] = {
+            "colorscale": SCALE,
+            "showscale": number == 0,
+            "colorbar": {"title": {"text": "network"}},
+        }
         x = [_shown(values[place]) for place in shown]
         trace = points(x, rounded(run.scores[shown]), "a network", [place + 1 for place in shown], marker=marker)
         trace |= {"customdata": shown, "showlegend": False}
@@ -83,14 +97,23 @@ def parallel_coordinates(run: RunData) -> Figure | None:
         for place in chosen:
             x += [*range(len(heights)), None]
             y += [*(each[place] for each in heights), None]
-        style = {"color": _cividis(0.25 + 0.75 * step / (_COLOR_STEPS - 1)), "width": 0.8 + 1.2 * (step == _COLOR_STEPS - 1)}
+        style = {
+            "color": _cividis(0.25 + 0.75 * step / (_COLOR_STEPS - 1)),
+            "width": 0.8 + 1.2 * (step == _COLOR_STEPS - 1),
+        }
         trace = {"type": "scatter", "mode": "lines", "x": x, "y": rounded(y, 4), "line": style}
         traces.append({**trace, "opacity": 0.35 + 0.5 * step / _COLOR_STEPS, "hoverinfo": "skip", "showlegend": False})
     ticks = [f"{label(name, 14)}" for name in names]
     notes = [_end_note(run, name, at, end) for at, name in enumerate(names) for end in (0, 1)]
     ends = [-0.4, len(heights) - 0.6]
     layout = {
-        "xaxis": {"range": ends, "tickangle": -35, "tickvals": list(range(len(heights))), "ticktext": [*ticks, "rank"], "automargin": True},
+        "xaxis": {
+            "range": ends,
+            "tickangle": -35,
+            "tickvals": list(range(len(heights))),
+            "ticktext": [*ticks, "rank"],
+            "automargin": True,
+        },
         "yaxis": {"visible": False, "range": [-0.09, 1.09]},
         "annotations": notes,
     }

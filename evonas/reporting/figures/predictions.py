@@ -7,8 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.reporting.figures.figure import BLUE, GREEN, GREY, ORANGE, PINK, SCALE, SKY, VERMILION, Figure, axis, label
-from evonas.reporting.figures.figure import line, points, rounded, thinned
+from evonas.reporting.figures.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    SCALE,
+    SKY,
+    VERMILION,
+    Figure,
+    axis,
+    label,
+    line,
+    points,
+    rounded,
+    thinned,
+)
 from evonas.reporting.predictions import Predictions
 
 __all__ = ["calibration", "columns", "confusion", "predicted_against_true", "prediction_figures", "residuals", "roc"]
@@ -135,7 +150,7 @@ def columns(importance: dict[str, tuple[float, float]], objective: str, split: s
         "showlegend": False,
     }
     layout = {"xaxis": axis(f"{label(objective)} lost"), "yaxis": axis("", type="category"), "height": _height(shown)}
-    caption = f"How much worse {label(objective)} on the {split} split gets with a column shuffled: near 0 is not needed."
+    caption = f"How much worse {label(objective)} on the {split} split gets with a column shuffled: 0 is not needed."
     if len(importance) > len(shown):
         caption += f" The first {len(shown)} of {len(importance)} columns."
     return Figure("columns", "Columns that the network needs", caption, [trace], layout)
