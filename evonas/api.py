@@ -18,6 +18,7 @@ from evonas import workers
 from evonas.building import Build, check_build, check_fits
 from evonas.config import Budget, Settings
 from evonas.data.readers.options import ReadOptions
+from evonas.display.following import followed
 from evonas.errors import Interrupted
 from evonas.evolution import Generation, Progress, spent
 from evonas.finalists import OnRetraining, retrain_finalists
@@ -73,6 +74,7 @@ def search(
     threads: int | None = None,
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
+    verbose: bool = False,
     task: str | None = None,
     sample_weight: Any = None,
     class_weight: Any = None,
@@ -121,6 +123,7 @@ def search(
             shapes allow; features are matched by name.
         threads: networks that are trained at a time, all cores that this process may use if None; changes no result.
         on_part, on_generation: called after each commit and each generation.
+        verbose: whether to show the progress and the outcome: redrawn in a terminal, else a line a generation.
         task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.preparation`.
         drop: names of columns of a table to leave out.
@@ -149,7 +152,8 @@ def search(
     options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **settings}
     chosen = Settings(**options)
     budget = Budget.of(generations, evaluations, time, target)
-    with workers.standby_for(chosen, own) as standby:
+    told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
+    with workers.standby_for(chosen, own) as standby, followed(verbose, told) as told:
         data, source = read_data(
             x,
             y,
@@ -184,9 +188,8 @@ def search(
             source=source,
             standby=standby,
             threads=threads,
-            on_part=on_part,
-            on_generation=on_generation,
             started=started,
+            **told,
         )
 
 
@@ -258,6 +261,7 @@ def resume(
     data: PreparedData | None = None,
     threads: int | None = None,
     evaluator: EvaluatorFactory | None = None,
+    verbose: bool = False,
     **settings: Unpack[RunOptions],
 ) -> SearchResult:
     """Goes on with a run that was stopped or killed, to the end it would have had; or extends a finished one.
@@ -271,6 +275,7 @@ def resume(
         target: new score at which to stop.
         data: if given, must be the data of the run.
         threads: as in `search`; may be another number than before.
+        verbose: as in `search`.
         **settings: fields of `evonas.session.Listeners`, such as `on_part`; and settings, which must be the run's.
 
     Raises:
@@ -279,7 +284,7 @@ def resume(
     """
     given: dict[str, Any] = {**settings}
     heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
-    listeners, _ = Listeners(**{"started": monotonic(), **heard}), workers.checked_threads(threads)
+    started, _ = monotonic(), workers.checked_threads(threads)
     store = RunStore.open(run_dir)
     try:
         check_same(store, data, given)
@@ -293,7 +298,8 @@ def resume(
         store.close()
         raise
     make = _made_by(evaluator, build=own, threads=threads)
-    return run_session(store, space, budget, make, listeners, own)
+    with followed(verbose, heard) as told:
+        return run_session(store, space, budget, make, Listeners(**{"started": started, **told}), own)
 
 
 def finalists(

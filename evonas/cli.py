@@ -17,14 +17,19 @@ from typer.core import TyperGroup
 
 from evonas import __version__
 from evonas.commands.build import build
+from evonas.commands.evaluate import evaluate
 from evonas.commands.export import export
 from evonas.commands.finalists import finalists
+from evonas.commands.help_format import GroupedCommand
 from evonas.commands.inspect import inspect
 from evonas.commands.lr_find import lr_find
+from evonas.commands.ls import ls
 from evonas.commands.options import AsJson, RunDir
+from evonas.commands.predict import predict
 from evonas.commands.report import report
 from evonas.commands.resume import resume
 from evonas.commands.run import run
+from evonas.commands.show import show
 from evonas.deadline import process_started
 from evonas.errors import Interrupted, StorageError, WorkerError, is_interruption
 from evonas.printable import printable
@@ -66,7 +71,6 @@ app = typer.Typer(
     cls=_Commands,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -114,11 +118,11 @@ def evonas(
     """
 
 
-app.command("run")(run)
-app.command("resume")(resume)
+app.command("run", cls=GroupedCommand)(run)
+app.command("resume", cls=GroupedCommand)(resume)
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def status(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Say how far a run is and what it has found."""
     from evonas.display import words
@@ -131,15 +135,19 @@ def status(run_dir: RunDir, as_json: AsJson = False) -> None:
             typer.echo("\n".join([*words.summary_lines(run), *words.next_lines(run)]))
 
 
-app.command("report")(report)
-app.command("export")(export)
-app.command("build")(build)
-app.command("inspect")(inspect)
-app.command("finalists")(finalists)
-app.command("lr-find")(lr_find)
+app.command("ls", cls=GroupedCommand)(ls)
+app.command("show", cls=GroupedCommand)(show)
+app.command("report", cls=GroupedCommand)(report)
+app.command("predict", cls=GroupedCommand)(predict)
+app.command("evaluate", cls=GroupedCommand)(evaluate)
+app.command("export", cls=GroupedCommand)(export)
+app.command("build", cls=GroupedCommand)(build)
+app.command("inspect", cls=GroupedCommand)(inspect)
+app.command("finalists", cls=GroupedCommand)(finalists)
+app.command("lr-find", cls=GroupedCommand)(lr_find)
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def space(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A space to check and print in full.")] = None,
 ) -> None:

@@ -33,8 +33,6 @@ def report(
 
     Also while it searches. The page needs no network and nothing else beside it. As md it is
     text and tables; as png or svg each figure is a file.
-
-    Example: evonas report evonas-runs/20250101-120000 --boosting
     """
     from evonas.reporting.report import write_report
 

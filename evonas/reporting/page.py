@@ -25,7 +25,7 @@ from evonas.reporting.figures.figure import Figure
 from evonas.reporting.rundata import RunData
 from genomes.errors import InputError
 
-__all__ = ["check_plotly", "has_plotly", "html_page"]
+__all__ = ["blocks_html", "check_plotly", "has_plotly", "html_page"]
 
 #: Figures that take the whole width of the page.
 _WIDE = ("lineage", "operators", "importance", "parallel-coordinates", "columns", "pareto", "timeline", "phases")
@@ -59,7 +59,7 @@ def html_page(run: RunData, report: Report) -> str:
     links = [*((section.name, section.title) for section in report.sections), *links]
     navigation = "".join(f'<a href="#{name}">{_text(title)}</a>' for name, title in links)
     sections = "".join(
-        f'<section id="{section.name}"><h2>{_text(section.title)}</h2>{_blocks(section.blocks)}</section>'
+        f'<section id="{section.name}"><h2>{_text(section.title)}</h2>{blocks_html(section.blocks)}</section>'
         for section in report.sections
     )
     figures = {figure.name: figure.to_json() for figure in report.figures}
@@ -95,7 +95,7 @@ def _candidates(run: RunData) -> str:
     )
 
 
-def _blocks(blocks: Sequence[Block]) -> str:
+def blocks_html(blocks: Sequence[Block]) -> str:
     """Blocks as HTML; small figures in a row stand beside each other."""
     parts: list[str] = []
     row: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,22 +40,29 @@ def write_pictures(figures: Sequence[Figure], folder: Path, format: str) -> Path
         check_place(path, "picture")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for figure, path in zip(figures, paths, strict=True):
-            drawn = _drawn(figure, format)
-            publish(path, marked_text(drawn.decode()) if format == "svg" else marked_bytes(drawn))
+        with tempfile.TemporaryDirectory() as drafts:
+            drawn = [Path(drafts) / path.name for path in paths]
+            _draw(figures, drawn, format)
+            for draft, path in zip(drawn, paths, strict=True):
+                content = draft.read_bytes()
+                publish(path, marked_text(content.decode()) if format == "svg" else marked_bytes(content))
     except OSError as error:
         raise InputError(f"pictures must be writable to {folder}, but it fails ({error}): choose another") from None
     return folder
 
 
-def _drawn(figure: Figure, format: str) -> bytes:
-    whole: Any = figure.plotly()
-    height = figure.layout.get("height", _HEIGHT)
+def _draw(figures: Sequence[Figure], paths: Sequence[Path], format: str) -> None:
+    """All of them in one browser: it takes longer to start than to draw."""
+    import plotly.io
+
+    whole: list[Any] = [figure.plotly() for figure in figures]
+    heights = [int(figure.layout.get("height", _HEIGHT)) for figure in figures]
     try:
-        drawn: bytes = whole.to_image(format=format, width=_WIDTH, height=height, scale=_SCALE)
+        plotly.io.write_images(
+            whole, [str(path) for path in paths], format=format, width=_WIDTH, height=heights, scale=_SCALE
+        )
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"pictures need a Chrome or Chromium that kaleido can start, but it cannot ({str(error).splitlines()[0]}): "
             "install one, or write --format html"
         ) from None
-    return drawn
