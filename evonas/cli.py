@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from evonas import __version__
 from evonas.commands.build import build
+from evonas.commands.compare import compare
 from evonas.commands.evaluate import evaluate
 from evonas.commands.export import export
 from evonas.commands.finalists import finalists
@@ -138,6 +139,7 @@ def status(run_dir: RunDir, as_json: AsJson = False) -> None:
 app.command("ls", cls=GroupedCommand)(ls)
 app.command("show", cls=GroupedCommand)(show)
 app.command("report", cls=GroupedCommand)(report)
+app.command("compare", cls=GroupedCommand)(compare)
 app.command("predict", cls=GroupedCommand)(predict)
 app.command("evaluate", cls=GroupedCommand)(evaluate)
 app.command("export", cls=GroupedCommand)(export)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from textwrap import wrap
 
 from evonas.printable import printable
 from evonas.reporting.content import Report, Table, Text
 
-__all__ = ["escaped", "markdown", "table_lines"]
+__all__ = ["escaped", "markdown", "plain_text", "table_lines"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~!$])")
 
@@ -34,6 +35,25 @@ def table_lines(table: Table) -> list[str]:
     rows = [[escaped(cell) or " " for cell in row] for row in (table.header, *table.rows)]
     texts = [f"| {' | '.join(row)} |" for row in rows]
     return [texts[0], "|" + " --- |" * len(table.header), *texts[1:]]
+
+
+def plain_text(report: Report) -> str:
+    """Words and tables for a terminal."""
+    lines = [report.title, report.subtitle]
+    for section in report.sections:
+        blocks = [block for block in section.blocks if isinstance(block, Text | Table)]
+        if blocks:
+            lines += ["", section.title]
+        for block in blocks:
+            lines.append("")
+            if isinstance(block, Text):
+                lines += wrap(block.text, 98)
+                continue
+            rows = [[printable(cell) for cell in row] for row in (block.header, *block.rows)]
+            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+            lines += wrap(block.caption, 98)
+    return "\n".join(lines)
 
 
 def escaped(text: str) -> str:

@@ -44,18 +44,18 @@ def check_plotly() -> None:
         )
 
 
-def html_page(run: RunData, report: Report) -> str:
+def html_page(run: RunData | None, report: Report) -> str:
     """The whole page.
 
     Args:
-        run: the search, whose candidates are in the table.
+        run: the search, whose candidates are in the table; None for no table.
         report: what is above the table.
     """
     digest, plotly = _plotly()
     style, script = _asset("page.css"), _asset("page.js")
     scripts = " ".join(f"'sha256-{each}'" for each in (digest, _digest(script)))
     policy = f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:"
-    links = [("candidates", "All networks")] if run.records else []
+    links = [("candidates", "All networks")] if run is not None and run.records else []
     links = [*((section.name, section.title) for section in report.sections), *links]
     navigation = "".join(f'<a href="#{name}">{_text(title)}</a>' for name, title in links)
     sections = "".join(
@@ -63,25 +63,27 @@ def html_page(run: RunData, report: Report) -> str:
         for section in report.sections
     )
     figures = {figure.name: figure.to_json() for figure in report.figures}
+    table = {"columns": []} if run is None else candidate_table(run)
+    details = {} if run is None else candidate_details(run)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark">'
         f"<title>{_text(report.title)} - evonas</title><style>{style}</style></head>\n"
-        f'<body><a class="skip" href="#answer">Skip to the answer</a>'
+        f'<body><a class="skip" href="#main">Skip to the answer</a>'
         f"<header><h1>{_text(report.title)}</h1><p>{_text(report.subtitle)}</p>"
-        f'<nav aria-label="Sections">{navigation}</nav></header>\n<main>{sections}{_candidates(run)}</main>'
+        f'<nav aria-label="Sections">{navigation}</nav></header>\n<main id="main">{sections}{_candidates(run)}</main>'
         f'<dialog id="detail" aria-labelledby="detail-title"></dialog>\n'
         f"<noscript><p>Figures and the table of all networks need JavaScript.</p></noscript>\n"
-        f"{_data('figures', figures)}{_data('candidates-data', candidate_table(run))}"
-        f"{_packed('details-data', _json(candidate_details(run)))}{plotly}"
+        f"{_data('figures', figures)}{_data('candidates-data', table)}"
+        f"{_packed('details-data', _json(details))}{plotly}"
         f"<script>{script}</script></body></html>\n"
     )
 
 
-def _candidates(run: RunData) -> str:
-    if not run.records:
+def _candidates(run: RunData | None) -> str:
+    if run is None or not run.records:
         return ""
     return (
         '<section id="candidates"><h2>All networks</h2>'
