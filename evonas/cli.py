@@ -31,6 +31,7 @@ from evonas.commands.report import report
 from evonas.commands.resume import resume
 from evonas.commands.run import run
 from evonas.commands.show import show
+from evonas.commands.watch import watch
 from evonas.deadline import process_started
 from evonas.errors import Interrupted, StorageError, WorkerError, is_interruption
 from evonas.printable import printable
@@ -136,6 +137,7 @@ def status(run_dir: RunDir, as_json: AsJson = False) -> None:
             typer.echo("\n".join([*words.summary_lines(run), *words.next_lines(run)]))
 
 
+app.command("watch", cls=GroupedCommand)(watch)
 app.command("ls", cls=GroupedCommand)(ls)
 app.command("show", cls=GroupedCommand)(show)
 app.command("report", cls=GroupedCommand)(report)
