@@ -21,9 +21,9 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a look.")] = False,
 ) -> None:
-    """Watch a run from another terminal: best so far, rates, leaderboard.
+    """Watch a run from another terminal, while it searches.
 
-    It reads what is committed and never keeps the search waiting. In a pipe it prints lines
+    Best so far, rates, leaderboard. It never keeps the search waiting. In a pipe it prints lines
     when something has changed. It ends with the run, or by Ctrl-C, which the run does not notice.
     """
     from evonas.display.snapshots import snapshot_lines, take_snapshot
