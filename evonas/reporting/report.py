@@ -36,13 +36,17 @@ def make_report(run: RunData, boosting: bool = False, quick: bool = False) -> Re
     data = load_data(run)
     found = predict_held_out(run, data)
     references: dict[str, Mapping[str, float]] = {}
+    lines = reference_scores(run)
     if boosting and data is not None and not data.problem.input_shapes:
         from evonas.reporting.boosting import boosting_scores
 
-        references["gradient boosting (scikit-learn)"] = boosting_scores(data, run.settings.seed or 0)
+        boosted = boosting_scores(data, run.settings.seed or 0)
+        references["gradient boosting (scikit-learn)"] = boosted[found.split if found is not None else "validation"]
+        if run.objective.name in boosted["validation"]:
+            lines["gradient boosting"] = boosted["validation"][run.objective.name]
     sections = [
         answer_section(run, data, found, references),
-        _progress(run),
+        _progress(run, lines),
         _champion(run),
         _predictions(found),
         _columns(run, data, found, 0.2 if quick else 2.0),
@@ -104,10 +108,9 @@ def write_report(
     return place
 
 
-def _progress(run: RunData) -> Section:
+def _progress(run: RunData, lines: dict[str, float]) -> Section:
     if not run.records:
         return Section("progress", "Is it getting better?", [])
-    lines = reference_scores(run)
     figures = [
         convergence.by_evaluations(run, lines),
         convergence.by_epochs(run, lines),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from evonas.reporting import page
+from evonas.reporting.content import Table
 from evonas.reporting.figures.cost import pareto_places
 from evonas.reporting.importance import gene_importance
 from evonas.reporting.lineage import ancestors, operator_rates
@@ -133,6 +134,17 @@ def test_predictions_are_scored_as_the_search_scores(run_dir: Path, hostile: Pat
         columns = permutation_importance(run, data, found)
         assert set(columns) == set(data.preparation.columns())  # type: ignore[union-attr]
         assert list(columns) == sorted(columns, key=lambda name: -columns[name][0])
+
+
+def test_boosting_is_a_line_and_a_row(run_dir: Path, hostile: Path):
+    for path in (run_dir, hostile):
+        report = make_report(read_run(path), boosting=True)
+        answer, progress = report.sections[:2]
+        rows = [row[0] for block in answer.blocks if isinstance(block, Table) for row in block.rows]
+        assert "gradient boosting (scikit-learn)" in rows
+        names = [trace.get("name") for trace in progress.blocks[0].traces]  # type: ignore[union-attr]
+        assert "gradient boosting" in names
+        assert "best so far" in names
 
 
 def test_a_gene_that_decides_is_the_most_important():
