@@ -16,12 +16,12 @@ import zipfile
 import zlib
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.readers.opened import most_bytes
+from evonas.io.opened import most_bytes
 
 __all__ = ["MACHINE_FLOATS", "open_plain", "read_arrays", "read_compressed_arrays"]
 
@@ -104,7 +104,7 @@ def _check_bound(entries: list[zipfile.ZipInfo], most: int) -> None:
 
 def _given_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
     content, place = bytearray(entry.file_size), 0
-    with archive.open(entry) as file, memoryview(content) as view:
+    with cast(zipfile.ZipExtFile, archive.open(entry)) as file, memoryview(content) as view:
         while found := file.readinto(view[place : place + (1 << 20)]):
             place += found
     if place < len(content):

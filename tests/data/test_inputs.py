@@ -175,7 +175,7 @@ def _npy(shape: str, content: bytes = b"", kind: str = "<f8") -> bytes:
 def test_a_file_of_arrays_takes_no_more_than_it_holds(
     tmp_path: Path, content: bytes, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evonas.data.readers.opened.LEAST_BOUND", 1 << 20)
+    monkeypatch.setattr("evonas.io.opened.LEAST_BOUND", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bad.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.npy", content)
         archive.writestr("y.npy", _npy("(2,)", b"0" * 16))

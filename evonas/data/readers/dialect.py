@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from evonas.data.readers.opened import Opened
 from evonas.data.readers.options import ReadOptions
 from evonas.data.readers.text import Scan, decoded
+from evonas.io.opened import Opened
 from genomes.errors import InputError
 
 __all__ = ["ALIGNED", "LONGEST_LINE", "Dialect", "find_dialect", "parsed"]

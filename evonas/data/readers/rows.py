@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from evonas.data.readers.dialect import ALIGNED, LONGEST_LINE, Dialect, parsed
-from evonas.data.readers.opened import Opened
 from evonas.data.readers.text import Scan, decoded, utf8_stream
+from evonas.io.opened import Opened
 from genomes.errors import InputError
 
 __all__ = ["Unfit", "arrow_rows", "plain_rows"]

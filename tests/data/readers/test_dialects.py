@@ -231,7 +231,7 @@ def test_what_cannot_be_read_is_said(
 
 @pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.xz", "t.csv.bz2", "t.zip"])
 def test_a_bomb_is_refused(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evonas.data.readers.opened.LEAST_BOUND", 1 << 16)
+    monkeypatch.setattr("evonas.io.opened.LEAST_BOUND", 1 << 16)
     text = "a,b\n" + "1,2\n" * 100_000
     packed = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}.get(name.rpartition(".")[2])
     file = io.BytesIO()
