@@ -46,8 +46,8 @@ def plain_labels(y: Any) -> Any:
         import pandas as pd
 
         cells = np.asarray(values, dtype=object)
-        missing = np.flatnonzero([cell is None or cell is pd.NA for cell in cells]) if cells.ndim == 1 else ()
-        if len(missing):
+        missing = [row for row, cell in enumerate(cells) if cell is None or cell is pd.NA] if cells.ndim == 1 else []
+        if missing:
             raise InputError(
                 f"y must have a label in every row, but {len(missing)} are missing (the first in row "
                 f"{missing[0] + 1}): leave these rows out"
@@ -86,7 +86,7 @@ def checked_weight(weight: Any, count: int, estimator: Any) -> NDArray[np.float6
     if (found < 0).any():
         raise InputError("Negative values in data passed to `sample_weight`: weights must be at least 0")
     if not found.any():
-        raise InputError("sample_weight must not be 0 in all rows, but it is: correct it, or leave it out")
+        raise InputError("sample_weight must not be zero in all rows, but it is: correct it, or leave it out")
     return np.asarray(found)
 
 
