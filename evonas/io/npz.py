@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,9 +104,10 @@ def _check_bound(entries: list[zipfile.ZipInfo], most: int) -> None:
 
 def _given_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
     content, place = bytearray(entry.file_size), 0
-    with cast(zipfile.ZipExtFile, archive.open(entry)) as file, memoryview(content) as view:
-        while found := file.readinto(view[place : place + (1 << 20)]):
-            place += found
+    with archive.open(entry) as file, memoryview(content) as view:
+        while found := file.read(min(1 << 20, len(content) - place)):
+            view[place : place + len(found)] = found
+            place += len(found)
     if place < len(content):
         raise ValueError(f"{entry.filename!r} is shorter than it claims")
     array = _array(content, entry.filename, "biufcUSM")
