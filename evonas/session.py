@@ -35,6 +35,10 @@ __all__ = ["EvaluatorFactory", "Listeners", "run_session"]
 EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
 
 
+#: Share of a run's time that is left for what its caller does at the end.
+_MOST_RESERVED = 0.05
+
+
 @dataclass(frozen=True)
 class Listeners:
     """Who is told what of a session; all may be left out.
@@ -48,6 +52,7 @@ class Listeners:
             for it. What is done here still counts as the run's time.
         interruption: how to listen to signals.
         started: when the session began, as `time.monotonic()` counts; now if None.
+        reserved: seconds of the run's time, a twentieth of it at most, that whoever is told needs when all is done.
     """
 
     on_start: Callable[[RunReader, Budget], None] | None = None
@@ -57,6 +62,7 @@ class Listeners:
     on_end: Callable[[RunReader, Exported | None, Mapping[str, float]], None] | None = None
     interruption: Interruption | None = None
     started: float | None = None
+    reserved: float = 0.0
 
 
 def run_session(
@@ -88,6 +94,7 @@ def run_session(
         trains = STRATEGIES[store.settings.strategy].trains
         finals = store.finals_wanted if trains else (0, 0)
         timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True)
+        timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         exporter = None
         if listeners.on_end is not None and build is not None and isinstance(trainer, Abandonable):
