@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
 
@@ -25,6 +25,7 @@ def show_search(
         quiet, as_json: options of the display.
         report: whether to write a report at the end.
     """
+    from evonas.cli.reporting import REPORT_SECONDS, report_at_end
     from evonas.display import make_display
     from evonas.interruption import Interruption
     from evonas.runs.reader import RunReader
@@ -33,6 +34,13 @@ def show_search(
     stream = sys.stderr if as_json else sys.stdout
     interruption = Interruption(quiet=stream.isatty() and not quiet)
     display = make_display(interruption, sys.stdout, sys.stderr, quiet=quiet, as_json=as_json)
+
+    def end(run: RunReader, exported: Any, scores: Mapping[str, float]) -> None:
+        ended = monotonic()
+        display.finish(run, exported, scores)
+        if report and run.best(1):
+            report_at_end(run.directory, ended, quiet, as_json)
+
     try:
         result = search(
             interruption=interruption,
@@ -40,7 +48,8 @@ def show_search(
             on_part=display.part,
             on_generation=display.generation,
             on_finalists=display.finalists,
-            on_end=display.finish,
+            on_end=end,
+            reserved=REPORT_SECONDS if report else 0.0,
             started=context.find_object(float) or monotonic(),
         )
     except Interrupted as stop:
@@ -50,12 +59,7 @@ def show_search(
         raise
     finally:
         display.pause()
-    ended = monotonic()
     with RunReader(result.run_dir) as run:
         found = bool(run.best(1))
     if not found:
         raise typer.Exit(1)
-    if report:
-        from evonas.cli.reporting import report_at_end
-
-        report_at_end(result.run_dir, ended, quiet, as_json)

@@ -96,7 +96,10 @@ def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | N
     total = num_rows(x) if x is not None else 0
     chosen = _spread(total, _MOST_ROWS)
     features = np.asarray(x)[chosen][:, data.problem.columns(views)]
-    raw = raw_outputs(graph, run.weights, features)
+    try:
+        raw = raw_outputs(graph, run.weights, features)
+    except (KeyError, ValueError):
+        return None  # weights of something else than this network
     if not len(chosen) or not np.isfinite(raw).all():
         return None
     split = "test" if has_test else "validation"

@@ -62,7 +62,6 @@ def write_report(
     path: str | Path | None = None,
     format: str = "html",
     boosting: bool = False,
-    quick: bool = False,
 ) -> Path:
     """Writes the report of a run, also of one that is searching. A report that evonas wrote there is replaced.
 
@@ -71,7 +70,7 @@ def write_report(
         path: the file, `report.html` or `report.md` in the run directory unless given; for pictures a folder, `figures`
             in the run directory unless given.
         format: one of `FORMATS`.
-        boosting, quick: as of `make_report`.
+        boosting: as of `make_report`.
 
     Returns:
         the file or the folder.
@@ -87,7 +86,7 @@ def write_report(
         from evonas.reporting.pictures import check_pictures, write_pictures
 
         check_pictures(place)
-        return write_pictures(make_report(read_run(run_dir), boosting, quick).figures, place, format)
+        return write_pictures(make_report(read_run(run_dir), boosting).figures, place, format)
     if place.is_dir():
         raise InputError(f"report must be a file, not the folder {place}: give the name of a file in it")
     check_place(place, "report")
@@ -96,11 +95,11 @@ def write_report(
         from evonas.reporting.page import check_plotly, html_page
 
         check_plotly()
-        text = html_page(run, make_report(run, boosting, quick))
+        text = html_page(run, make_report(run, boosting))
     else:
         from evonas.reporting.markdown import markdown
 
-        text = markdown(make_report(run, boosting, quick))
+        text = markdown(make_report(run, boosting))
     try:
         publish(place, marked_text(text))
     except OSError as error:

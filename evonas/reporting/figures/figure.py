@@ -76,13 +76,11 @@ def label(value: object, most: int = _LONGEST_LABEL) -> str:
 
 def rounded(values: Iterable[float | None] | NDArray[Any], digits: int = 6) -> list[float | int | None]:
     """Numbers with so many significant digits, None for what is not finite: pages stay small."""
-    found: list[float | int | None] = []
-    for value in values:
-        if value is None or not math.isfinite(value):
-            found.append(None)
-        else:
-            found.append(int(value) if isinstance(value, int | np.integer) else float(f"{value:.{digits}g}"))
-    return found
+    form, finite = f".{digits}g", math.isfinite
+    return [
+        None if value is None or not finite(value) else value if type(value) is int else float(format(value, form))
+        for value in (values.tolist() if isinstance(values, np.ndarray) else values)
+    ]
 
 
 def thinned(count: int, most: int, keep: Iterable[int] = ()) -> list[int]:
