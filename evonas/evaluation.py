@@ -20,7 +20,7 @@ __all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "OneByOne"
 __all__ += ["Stream", "StreamingEvaluator", "Weights"]
 
 #: Raised whenever equal candidates, data and settings come to give other bits: no run goes on with another version.
-TRAINER_VERSION = 1
+TRAINER_VERSION = 2
 
 #: One network's weights by name: "layer_<i>/kernel", "layer_<i>/bias", "layer_<i>/gamma", ..., "output/kernel",
 #: "output/bias" (float32).

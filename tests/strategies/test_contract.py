@@ -151,6 +151,7 @@ def asked_elsewhere(request: pytest.FixtureRequest) -> dict[str, list[Any]]:
         item.callspec.params["name"]
         for item in request.session.items
         if item.name.startswith("test_processes_with_other_hash_seeds") and isinstance(item, pytest.Function)
+        if not any(mark.args[0] for mark in item.iter_markers("skipif"))
     }
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
     output = subprocess.run(
