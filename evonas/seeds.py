@@ -1,4 +1,4 @@
-"""Random streams: each is a function of a seed, of its tag in `Stream` and of its own numbers, of nothing else.
+"""Random streams: each is a function of a seed, of its tag in `RandomStream` and of its own numbers, of nothing else.
 
 No stream depends on time, on the process or on what was drawn before, hence a resumed run draws what an uninterrupted
 run draws. Seeds are of two kinds: that of the run, from which data splits, strategies and the seeds of trainings are
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
-    "Stream",
+    "RandomStream",
     "candidate_seed",
     "draw_seed",
     "first_generation_rng",
@@ -34,7 +34,7 @@ __all__ = [
 
 
 @unique
-class Stream(IntEnum):
+class RandomStream(IntEnum):
     """What random numbers are drawn for, with the numbers that tell the draws of a stream apart.
 
     A tag is never changed or given again: that would change the results of every seed.
@@ -62,7 +62,7 @@ def draw_seed() -> int:
     return secrets.randbits(31)
 
 
-def stream_rng(stream: Stream, seed: int, *numbers: int | str) -> np.random.Generator:
+def stream_rng(stream: RandomStream, seed: int, *numbers: int | str) -> np.random.Generator:
     """The generator of one stream.
 
     Args:
@@ -71,9 +71,9 @@ def stream_rng(stream: Stream, seed: int, *numbers: int | str) -> np.random.Gene
         numbers: which draw of the stream; always as many for the same stream.
 
     Example:
-        >>> stream_rng(Stream.GENERATION, 7, 0).random() == stream_rng(Stream.GENERATION, 7, 0).random()
+        >>> stream_rng(RandomStream.GENERATION, 7, 0).random() == stream_rng(RandomStream.GENERATION, 7, 0).random()
         True
-        >>> stream_rng(Stream.GENERATION, 7, 0).random() == stream_rng(Stream.SURVIVAL, 7, 0).random()
+        >>> stream_rng(RandomStream.GENERATION, 7, 0).random() == stream_rng(RandomStream.SURVIVAL, 7, 0).random()
         False
     """
     import numpy as np
@@ -81,32 +81,32 @@ def stream_rng(stream: Stream, seed: int, *numbers: int | str) -> np.random.Gene
     return np.random.default_rng(_sequence(stream, seed, *numbers))
 
 
-def stream_seed(stream: Stream, seed: int, *numbers: int | str) -> int:
+def stream_seed(stream: RandomStream, seed: int, *numbers: int | str) -> int:
     """A seed in [0, 2**31) that is drawn from another one; arguments as of `stream_rng`."""
     return int(_sequence(stream, seed, *numbers).generate_state(1)[0]) >> 1
 
 
 def generation_rng(seed: int, generation: int) -> np.random.Generator:
     """The generator of everything that a strategy draws for one generation."""
-    return stream_rng(Stream.GENERATION, seed, generation)
+    return stream_rng(RandomStream.GENERATION, seed, generation)
 
 
 def first_generation_rng(seed: int) -> np.random.Generator:
     """The generator of the cheap networks that a run of short time starts with."""
-    return stream_rng(Stream.FIRST_GENERATION, seed)
+    return stream_rng(RandomStream.FIRST_GENERATION, seed)
 
 
 def survival_rng(seed: int, generation: int) -> np.random.Generator:
     """The generator of what a strategy draws when it is told the evaluations of a generation."""
-    return stream_rng(Stream.SURVIVAL, seed, generation)
+    return stream_rng(RandomStream.SURVIVAL, seed, generation)
 
 
 def candidate_seed(seed: int, digest: str, replicate: int = 0) -> int:
     """The seed of one network's training, in [0, 2**31): equal networks of a run start from equal weights."""
-    return stream_seed(Stream.CANDIDATE, seed, digest, replicate)
+    return stream_seed(RandomStream.CANDIDATE, seed, digest, replicate)
 
 
-def _sequence(stream: Stream, seed: int, *numbers: int | str) -> np.random.SeedSequence:
+def _sequence(stream: RandomStream, seed: int, *numbers: int | str) -> np.random.SeedSequence:
     """Entropy of always eight words: numpy pads shorter entropy with zeros, so that [7] and [7, 0] are one stream."""
     import numpy as np
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from evonas.seeds import Stream, candidate_seed, generation_rng, stream_rng, stream_seed
+from evonas.seeds import RandomStream, candidate_seed, generation_rng, stream_rng, stream_seed
 
 ROOT = Path(__file__).parents[1]
 
 
-def first_draw(stream: Stream, seed: int, *numbers: int | str) -> int:
+def first_draw(stream: RandomStream, seed: int, *numbers: int | str) -> int:
     return int(stream_rng(stream, seed, *numbers).integers(2**63))
 
 
 def test_streams_differ_pairwise() -> None:
-    assert len({int(stream) for stream in Stream}) == len(Stream.__members__)
+    assert len({int(stream) for stream in RandomStream}) == len(RandomStream.__members__)
     seeds = [0, 1, 2, 7, 12, 2**31, 2**32, 2**32 + 1, 2**63 - 1]
     numbers: list[tuple[int | str, ...]] = [
         (),
@@ -31,7 +31,7 @@ def test_streams_differ_pairwise() -> None:
         (1, "kernel"),
         ("1", 2**32),
     ]
-    keys = [(stream, seed, *given) for stream in Stream for seed in seeds for given in numbers]
+    keys = [(stream, seed, *given) for stream in RandomStream for seed in seeds for given in numbers]
     assert len({first_draw(*key) for key in keys}) == len(keys)
     assert first_draw(*keys[5]) == first_draw(*keys[5])
 
@@ -39,14 +39,14 @@ def test_streams_differ_pairwise() -> None:
 def test_trailing_zeros_make_another_stream() -> None:
     """numpy pads entropy with zeros: the data split and the first generation once drew the same numbers."""
     for seed in range(50):
-        split, generation = stream_rng(Stream.SPLIT, seed), generation_rng(seed, 0)
+        split, generation = stream_rng(RandomStream.SPLIT, seed), generation_rng(seed, 0)
         plain = np.random.default_rng(np.random.SeedSequence(seed))
         assert len({rng.random() for rng in (split, generation, plain)}) == 3
 
 
 def test_seeds_of_trainings_are_positive_and_differ() -> None:
     seeds = {candidate_seed(3, f"{digest:064x}", replicate) for digest in range(40) for replicate in range(3)}
-    seeds |= {stream_seed(Stream.REPLICATE, 3, fold, replicate) for fold in range(5) for replicate in range(5)}
+    seeds |= {stream_seed(RandomStream.REPLICATE, 3, fold, replicate) for fold in range(5) for replicate in range(5)}
     assert len(seeds) == 145
     assert all(0 <= seed < 2**31 for seed in seeds)
 

@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.seeds import Stream, stream_rng
+from evonas.seeds import RandomStream, stream_rng
 
 __all__ = ["epoch_order", "initial_weights", "input_width"]
 
@@ -41,7 +41,7 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
         name = "output" if node == last else f"layer_{node}"
         fan_in = input_width(graph, node, num_features)
         fan_out = num_outputs if node == last else int(attributes["units"])
-        rng = stream_rng(Stream.INITIAL_WEIGHTS, seed, node)
+        rng = stream_rng(RandomStream.INITIAL_WEIGHTS, seed, node)
         weights[f"{name}/kernel"] = _kernel(attributes["initializer"], fan_in, fan_out, rng)
         normalization = attributes.get("normalization", "none")
         if normalization != "batch":
@@ -57,7 +57,7 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
 
 def epoch_order(seed: int, epoch: int, num_samples: int) -> NDArray[np.int32]:
     """Order of the training rows in one epoch (from 0), a permutation of shape `(num_samples,)`."""
-    return stream_rng(Stream.EPOCH_ORDER, seed, epoch).permutation(num_samples).astype(np.int32)
+    return stream_rng(RandomStream.EPOCH_ORDER, seed, epoch).permutation(num_samples).astype(np.int32)
 
 
 def _kernel(initializer: str, fan_in: int, fan_out: int, rng: np.random.Generator) -> NDArray[np.float32]:

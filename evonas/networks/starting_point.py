@@ -14,7 +14,7 @@ from evonas.data.prepared import Problem
 from evonas.evaluation import Weights
 from evonas.networks.inheritance import inherited
 from evonas.networks.transfer import of_features
-from evonas.seeds import Stream, stream_rng
+from evonas.seeds import RandomStream, stream_rng
 from evonas.snapshot import Snapshot
 from evonas.tasks.train import TrainingTask
 from genomes.architecture.graph import graph_from_json, numbers_of
@@ -52,7 +52,7 @@ def start_of(
 
         def weights() -> dict[str, NDArray[Any]]:
             some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
-            rng = stream_rng(Stream.INHERITANCE, task.seed, number)
+            rng = stream_rng(RandomStream.INHERITANCE, task.seed, number)
             theirs, ours = (problem.seen(numbers_of(each)).feature_names for each in (parent, graph))
             trained = snapshot.best if theirs == ours else of_features(snapshot.best, parent, theirs, ours)
             return inherited(parent, trained, graph, initial(), some, rng)[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from evonas.seeds import Stream, stream_rng
+from evonas.seeds import RandomStream, stream_rng
 from evonas.tuner.kinds import (
     Condition,
     Hyperparameter,
@@ -291,7 +291,7 @@ class HyperParameters:
             return known.nearest(gene)
         if self._seed is None:
             return known.default
-        return known.draw(stream_rng(Stream.LATE_HYPERPARAMETER, self._seed, known.name))
+        return known.draw(stream_rng(RandomStream.LATE_HYPERPARAMETER, self._seed, known.name))
 
     def _holds(self, conditions: Sequence[Condition]) -> bool:
         return all(name in self.values and self.values[name] in values for name, values in conditions)
