@@ -15,9 +15,8 @@ from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData
 from evonas.display import Display
-from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.evaluation import Candidate, Evaluation, Start, Status
 from evonas.runs import RunReader
-from evonas.snapshot import Start
 
 
 class StubEvaluator:

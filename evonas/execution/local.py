@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from evonas.evaluation import Candidate, Evaluation
-from evonas.snapshot import Start
+from evonas.evaluation import Candidate, Evaluation, Start
 from evonas.tasks.from_candidate import task_of
 from evonas.tasks.train import Trainer, TrainingTask, slots_of, streamed
 

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem
-from evonas.evaluation import Weights
+from evonas.evaluation import Snapshot, Weights
 from evonas.networks.inheritance import inherited
 from evonas.networks.transfer import of_features
 from evonas.seeds import RandomStream, stream_rng
-from evonas.snapshot import Snapshot
 from evonas.tasks.train import TrainingTask
 from genomes.architecture.graph import graph_from_json, numbers_of
 from genomes.errors import InputError

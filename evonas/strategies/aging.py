@@ -21,9 +21,8 @@ from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
 from evonas.strategies.generational import Population
-from evonas.strategies.members import Member
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Proposal, sampled_generation, to_candidate
+from evonas.strategies.proposals import Member, Proposal, sampled_generation, to_candidate
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.repairs import repaired
 from genomes.space import SearchSpace

@@ -21,8 +21,7 @@ from deap import algorithms, base, tools
 from evonas.evaluation import Candidate, Evaluation
 from evonas.seeds import seeded_random
 from evonas.strategies.generational import Population
-from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal, sampled
+from evonas.strategies.proposals import Member, Proposal, sampled
 from evonas.strategies.ranking import Rank, rank_of
 from genomes.space import SearchSpace
 

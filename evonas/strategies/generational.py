@@ -17,8 +17,7 @@ from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
 from evonas.strategies.ask_tell import Turns
-from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal, new_proposal, sampled, sampled_generation, to_candidates
+from evonas.strategies.proposals import Member, Proposal, new_proposal, sampled, sampled_generation, to_candidates
 from evonas.strategies.repairs import Repair, repaired
 from genomes.space import SearchSpace
 

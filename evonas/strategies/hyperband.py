@@ -24,20 +24,12 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.strategies.ask_tell import Turns
-from evonas.strategies.fidelity import Training
+from evonas.strategies.fidelity import Training, rungs
 from evonas.strategies.proposals import sampled_generation
 from evonas.strategies.ranking import is_feasible, rank_of
 from genomes.space import SearchSpace
 
-__all__ = ["Hyperband", "rungs"]
-
-
-def rungs(epochs: int, eta: int) -> list[int]:
-    """Epochs of every rung, ascending: `epochs` over powers of eta, down to 1 at the least."""
-    values = [epochs]
-    while values[0] >= eta:
-        values.insert(0, max(1, round(epochs / eta ** len(values))))
-    return values
+__all__ = ["Hyperband"]
 
 
 @dataclass

@@ -26,8 +26,7 @@ from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import Objective
 from evonas.seeds import candidate_seed
 from evonas.strategies.generational import Population
-from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal, sampled
+from evonas.strategies.proposals import Member, Proposal, sampled
 from evonas.strategies.ranking import Rank, is_feasible, rank_of
 from genomes.space import SearchSpace
 

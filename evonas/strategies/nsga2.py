@@ -26,8 +26,7 @@ from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective, objectives_of
 from evonas.seeds import seeded_random, survival_rng
 from evonas.strategies.generational import Population
-from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal
+from evonas.strategies.proposals import Member, Proposal
 from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
 from genomes.space import SearchSpace
 

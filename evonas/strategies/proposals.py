@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,19 @@ import numpy as np
 from evonas.config import Settings
 from evonas.evaluation import Candidate
 from evonas.seeds import candidate_seed, generation_rng
+from evonas.strategies.ranking import Rank, rank_from_json
 from genomes.space import SearchSpace
 
-__all__ = ["ATTEMPTS", "Proposal", "new_proposal", "sampled", "sampled_generation", "to_candidate", "to_candidates"]
+__all__ = [
+    "ATTEMPTS",
+    "Member",
+    "Proposal",
+    "new_proposal",
+    "sampled",
+    "sampled_generation",
+    "to_candidate",
+    "to_candidates",
+]
 
 #: How often a genome that was tried before is drawn again before it is let through: a small space runs out of new ones.
 #: What is let through costs nothing, its evaluation is known.
@@ -29,6 +39,43 @@ class Proposal:
     digest: str
     parents: tuple[str, ...] = ()
     operator: str = "sample"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A proposal and what became of it; with several objectives, its loss in each."""
+
+    proposal: Proposal
+    rank: Rank
+    losses: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, candidate: Candidate, rank: Rank, losses: tuple[float, ...] = ()) -> Member:
+        """The member that a candidate becomes."""
+        return cls(Proposal(candidate.genome, candidate.digest, candidate.parents, candidate.operator), rank, losses)
+
+    @property
+    def digest(self) -> str:
+        """Of the network."""
+        return self.proposal.digest
+
+    def to_json(self, space: SearchSpace) -> dict[str, Any]:
+        """The member as JSON values."""
+        return {
+            "genome": space.genome_to_json(self.proposal.genome),
+            "digest": self.digest,
+            "parents": list(self.proposal.parents),
+            "operator": self.proposal.operator,
+            "rank": list(self.rank),
+            "losses": list(self.losses),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> Member:
+        """The member back."""
+        genome = space.genome_from_json(value["genome"])
+        proposal = Proposal(genome, value["digest"], tuple(value["parents"]), value["operator"])
+        return cls(proposal, rank_from_json(value["rank"]), tuple(value["losses"]))
 
 
 def sampled(space: SearchSpace, rng: np.random.Generator) -> Proposal:

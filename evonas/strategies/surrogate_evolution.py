@@ -35,12 +35,9 @@ from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng, seeded_random
 from evonas.strategies.ask_tell import Turns
-from evonas.strategies.fidelity import Training
-from evonas.strategies.hyperband import rungs
-from evonas.strategies.ladder import Ladder
-from evonas.strategies.members import Member
+from evonas.strategies.fidelity import Ladder, Training, rungs
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Proposal, new_proposal, sampled
+from evonas.strategies.proposals import Member, Proposal, new_proposal, sampled
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.repairs import REPAIRED, Repair, repaired
 from evonas.strategies.surrogate.acquisition import Surrogate

@@ -9,7 +9,7 @@ import pytest
 
 from evonas.evaluation import Candidate, Strategy
 from evonas.strategies import STRATEGIES, make_strategy
-from evonas.strategies.hyperband import rungs
+from evonas.strategies.fidelity import rungs
 from genomes.dense import DenseSpace
 from tests.toy import ToySpace, toy_score
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.strategies.members import Member
+from evonas.strategies.proposals import Member
 from evonas.strategies.ranking import Rank, is_feasible, penalised
 from evonas.strategies.surrogate.acquisition import MOST_FAILURES, Evidence, thinned
 from genomes.space import SearchSpace

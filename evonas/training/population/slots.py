@@ -15,9 +15,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.evaluation import Weights
+from evonas.evaluation import Snapshot, Weights
 from evonas.networks.initial import epoch_order
-from evonas.snapshot import Snapshot
 from evonas.training.optimizers import FROZEN
 from evonas.training.population.backends import current_backend
 from evonas.training.population.cost import Device, compile_seconds, step_microseconds

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from evonas.snapshot import Snapshot
+from evonas.evaluation import Snapshot
 from evonas.training.population.layout import Member
 from evonas.training.population.planner import Part, Planner, Workload
 from evonas.training.population.shape import ProgramShape

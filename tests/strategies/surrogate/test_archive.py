@@ -6,8 +6,7 @@ import json
 
 import numpy as np
 
-from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal
+from evonas.strategies.proposals import Member, Proposal
 from evonas.strategies.ranking import Rank
 from evonas.strategies.surrogate.acquisition import MOST_FAILURES, thinned
 from evonas.strategies.surrogate.archive import Archive, Record
