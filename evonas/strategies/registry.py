@@ -50,7 +50,7 @@ class StrategyRow:
 STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
     {
         "evolution": StrategyRow(
-            "evonas.strategies.surrogate_evolution:Evolution",
+            "evonas.strategies.surrogate_evolution:SurrogateEvolution",
             "evolution whose offspring are screened by a Gaussian process before they are trained",
             "Jin 2011; Jones, Schonlau and Welch 1998; DEAP, Fortin et al. 2012",
             mutates=True,
