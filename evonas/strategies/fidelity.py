@@ -17,7 +17,7 @@ from evonas.strategies.proposals import Member, Proposal
 from evonas.strategies.ranking import UNRANKED, Rank, is_feasible
 from genomes.space import SearchSpace
 
-__all__ = ["Ladder", "Training", "rungs"]
+__all__ = ["PartialTraining", "RungQueue", "rungs"]
 
 #: Networks of a rung that may still go on, at most: their states are kept.
 _MOST_WAITING = 40
@@ -32,7 +32,7 @@ def rungs(epochs: int, eta: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Training:
+class PartialTraining:
     """A network and how far it is trained.
 
     Attributes:
@@ -66,7 +66,7 @@ class Training:
             keep=keep,
         )
 
-    def trained(self, candidate: Candidate, rank: Rank) -> Training:
+    def trained(self, candidate: Candidate, rank: Rank) -> PartialTraining:
         """After the candidate's evaluation."""
         place = (candidate.generation, candidate.index)
         return replace(self, rank=rank, epochs=candidate.epochs, place=place, kind="continue")
@@ -77,7 +77,7 @@ class Training:
         return {**member, "epochs": self.epochs, "place": self.place and list(self.place), "kind": self.kind}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> Training:
+    def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> PartialTraining:
         """The training back."""
         member, place = Member.from_json(value, space), value["place"]
         return cls(
@@ -89,7 +89,7 @@ class Training:
         )
 
 
-class Ladder:
+class RungQueue:
     """Trainings at their rungs.
 
     Attributes:
@@ -100,10 +100,10 @@ class Ladder:
         self.rungs = tuple(rungs)
         self._eta = eta
         # Of each rung but the last: those that may go on, best first, and how many there were and went on.
-        self._waiting: list[list[Training]] = [[] for _ in self.rungs[:-1]]
+        self._waiting: list[list[PartialTraining]] = [[] for _ in self.rungs[:-1]]
         self._counts = [[0, 0] for _ in self.rungs[:-1]]
 
-    def add(self, training: Training) -> None:
+    def add(self, training: PartialTraining) -> None:
         """A training has reached a rung."""
         rung = self.rungs.index(training.epochs)
         if rung == len(self.rungs) - 1:
@@ -113,9 +113,9 @@ class Ladder:
             waiting = sorted([*self._waiting[rung], training], key=lambda each: each.rank)
             self._waiting[rung] = waiting[:_MOST_WAITING]
 
-    def take(self, count: int) -> list[Training]:
+    def take(self, count: int) -> list[PartialTraining]:
         """At most so many trainings that are to go on, from the highest rung down: a share of 1/eta of each rung."""
-        taken: list[Training] = []
+        taken: list[PartialTraining] = []
         for rung in reversed(range(len(self._waiting))):
             reached, gone = self._counts[rung]
             number = min(reached // self._eta - gone, count - len(taken), len(self._waiting[rung]))
@@ -125,7 +125,7 @@ class Ladder:
                 self._counts[rung][1] += number
         return taken
 
-    def following(self, training: Training) -> int:
+    def following(self, training: PartialTraining) -> int:
         """Epochs of the rung after a training's."""
         return next(rung for rung in self.rungs if rung > training.epochs)
 
@@ -141,5 +141,5 @@ class Ladder:
 
     def restore(self, value: Any, space: SearchSpace) -> None:
         """Goes on from JSON values."""
-        self._waiting = [[Training.from_json(training, space) for training in rung] for rung in value["waiting"]]
+        self._waiting = [[PartialTraining.from_json(training, space) for training in rung] for rung in value["waiting"]]
         self._counts = [[int(reached), int(gone)] for reached, gone in value["counts"]]

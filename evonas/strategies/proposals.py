@@ -20,8 +20,8 @@ __all__ = [
     "Member",
     "Proposal",
     "new_proposal",
-    "sampled",
-    "sampled_generation",
+    "sample_generation",
+    "sample_proposal",
     "to_candidate",
     "to_candidates",
 ]
@@ -50,7 +50,7 @@ class Member:
     losses: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, candidate: Candidate, rank: Rank, losses: tuple[float, ...] = ()) -> Member:
+    def from_candidate(cls, candidate: Candidate, rank: Rank, losses: tuple[float, ...] = ()) -> Member:
         """The member that a candidate becomes."""
         return cls(Proposal(candidate.genome, candidate.digest, candidate.parents, candidate.operator), rank, losses)
 
@@ -78,7 +78,7 @@ class Member:
         return cls(proposal, rank_from_json(value["rank"]), tuple(value["losses"]))
 
 
-def sampled(space: SearchSpace, rng: np.random.Generator) -> Proposal:
+def sample_proposal(space: SearchSpace, rng: np.random.Generator) -> Proposal:
     """A random genome of the space."""
     genome = space.sample(rng)
     return Proposal(genome, space.digest(genome))
@@ -94,14 +94,14 @@ def new_proposal(seen: AbstractSet[str], *draws: Callable[[], Proposal]) -> Prop
     return proposal
 
 
-def sampled_generation(
+def sample_generation(
     space: SearchSpace, initial: Sequence[Any], settings: Settings, generation: int, seen: AbstractSet[str], count: int
 ) -> list[Proposal]:
     """The first `count` of the initial genomes, filled up to as many with samples of the space."""
     rng = generation_rng(settings.seed or 0, generation)
 
     def sample() -> Proposal:
-        return sampled(space, rng)
+        return sample_proposal(space, rng)
 
     first: dict[str, Proposal] = {}
     for genome in initial:

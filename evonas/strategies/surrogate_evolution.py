@@ -33,12 +33,12 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng, seeded_random
-from evonas.strategies.ask_tell import Turns
-from evonas.strategies.fidelity import Ladder, Training, rungs
+from evonas.strategies.ask_tell import AskTell
+from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Member, Proposal, new_proposal, sampled
+from evonas.strategies.proposals import Member, Proposal, new_proposal, sample_proposal
 from evonas.strategies.ranking import is_feasible, rank_of
-from evonas.strategies.repairs import REPAIRED, Repair, repaired
+from evonas.strategies.repairs import REPAIRED, Repair, repair_children
 from evonas.strategies.surrogate.acquisition import Surrogate
 from evonas.strategies.surrogate.archive import ArchiveRecord
 from evonas.strategies.surrogate.local_search import improve_numbers
@@ -99,11 +99,11 @@ class SurrogateEvolution:
         self._inherits = bool(settings.inherit)
         self._flat = space if isinstance(space, FlatSpace) else None
         self._generation = 0
-        self._ladder = Ladder(
+        self._rung_queue = RungQueue(
             rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
         )
         #: By index of the generation, or by number where candidates are asked for one by one.
-        self._out: dict[int, Training] = {}
+        self._out: dict[int, PartialTraining] = {}
         self._pending = Pending(self._settings)
         self._search = SurrogateState()
         self._operator_rates = OperatorRates()
@@ -111,45 +111,45 @@ class SurrogateEvolution:
         #: Of the restarted search, and the networks that it asked for.
         self._restart: SurrogateState | None = None
         self._asked_by_restart: set[str] = set()
-        self._turns = Turns(objective.name)
+        self._ask_tell = AskTell(objective.name)
         #: Mends children before they are candidates.
         self.repair: Repair | None = None
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The first population, then `offspring` a generation."""
-        self._turns.check_ask(count)
+        self._ask_tell.check_ask(count)
         self._pending.check_unused()
         settings = self._settings
         if count is None:
             count = settings.offspring or settings.population if self._generation else settings.population
         rng = generation_rng(settings.seed or 0, self._generation)
         startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
-        self._out = dict(enumerate(self._trainings(count, startup, rng)))
-        return self._turns.asked([self._candidate(each, (self._generation, k)) for k, each in self._out.items()])
+        self._out = dict(enumerate(self._next_trainings(count, startup, rng)))
+        return self._ask_tell.asked([self._candidate(each, (self._generation, k)) for k, each in self._out.items()])
 
     def ask_one(self) -> Candidate:
         """The next candidate; the surrogate is conditioned on its means for those that are out."""
-        self._turns.check_one_by_one(self._generation)
+        self._ask_tell.check_one_by_one(self._generation)
         rng = generation_rng(self._settings.seed or 0, self._pending.asked)
-        (training,) = self._trainings(1, _STARTUP, rng)
+        (training,) = self._next_trainings(1, _STARTUP, rng)
         self._out[self._pending.asked] = training
         return self._pending.add(self._candidate(training, self._pending.place))
 
-    def _trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[Training]:
+    def _next_trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[PartialTraining]:
         """So many trainings that are to begin or to go on."""
-        going_on = self._ladder.take(count)
-        return [*going_on, *map(self._begun, self._new_proposals(count - len(going_on), startup, rng))]
+        continued = self._rung_queue.take(count)
+        return [*continued, *map(self._start, self._new_proposals(count - len(continued), startup, rng))]
 
-    def _candidate(self, training: Training, place: tuple[int, int]) -> Candidate:
+    def _candidate(self, training: PartialTraining, place: tuple[int, int]) -> Candidate:
         """The candidate that takes a training to its next rung."""
-        epochs = self._ladder.following(training)
+        epochs = self._rung_queue.following(training)
         keep = self._inherits or epochs < self._settings.epochs
         return training.candidate(self._settings, epochs, *place, keep)
 
-    def _begun(self, proposal: Proposal) -> Training:
+    def _start(self, proposal: Proposal) -> PartialTraining:
         """A training of a new network: from its parent's weights, where these are kept and wanted."""
         place = next((self._parents[parent] for parent in proposal.parents if parent in self._parents), None)
-        return Training(proposal, place=place, kind="continue" if place is None else "inherit")
+        return PartialTraining(proposal, place=place, kind="continue" if place is None else "inherit")
 
     @property
     def _parents(self) -> dict[str, tuple[int, int]]:
@@ -171,7 +171,7 @@ class SurrogateEvolution:
             of_restart = [proposal for proposal in out if proposal.digest in self._asked_by_restart]
             restart = self._propose(self._restart, of_restart, share, _STARTUP, seen, rng)[len(of_restart) :]
         tried = _Seen(self._seen, {proposal.digest for proposal in out})
-        found = repaired([*proposals, *restart], self._space, tried, self.repair)
+        found = repair_children([*proposals, *restart], self._space, tried, self.repair)
         self._asked_by_restart.update(proposal.digest for proposal in found[len(proposals) :])
         return found
 
@@ -182,7 +182,7 @@ class SurrogateEvolution:
             count: networks to be proposed.
             tried: networks proposed before.
         """
-        if len(self._ladder.rungs) > 1:  # networks of two searches would not meet on them on equal terms
+        if len(self._rung_queue.rungs) > 1:  # networks of two searches would not meet on them on equal terms
             return 0
         if self._restart and self._restart.exploration.waited >= _STUCK_AGAIN:
             self._restart, self._asked_by_restart = None, set()
@@ -215,7 +215,7 @@ class SurrogateEvolution:
         while len(proposals) < count and (
             len(archive.records) + len(proposals) < startup or not archive.is_informative
         ):
-            proposals.append(self._spread([*(record.features for record in known), *places], seen, rng))
+            proposals.append(self._most_distant_sample([*(record.features for record in known), *places], seen, rng))
             seen.add(proposals[-1].digest)
             places.append(self._space.features(proposals[-1].genome))
         if len(proposals) < count:
@@ -226,7 +226,7 @@ class SurrogateEvolution:
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Remembers what came of the candidates."""
-        told = self._turns.told(evaluations)
+        told = self._ask_tell.told(evaluations)
         early = self._generation == 0 or len(self._seen) < _STARTUP
         for training, (candidate, evaluation) in zip(self._out.values(), told, strict=True):
             self._note(training, candidate, evaluation, early)
@@ -242,16 +242,16 @@ class SurrogateEvolution:
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
         """Remembers what came of the candidate."""
         number, asked = self._pending.take(candidate)
-        self._note(self._out.pop(number), asked, self._turns.evaluation(evaluation), number < _STARTUP)
+        self._note(self._out.pop(number), asked, self._ask_tell.evaluation(evaluation), number < _STARTUP)
         self._trim()
 
     def _trim(self) -> None:
         for search in filter(None, (self._search, self._restart)):
             search.archive.trim()
 
-    def _note(self, training: Training, candidate: Candidate, evaluation: Evaluation, early: bool) -> None:
+    def _note(self, training: PartialTraining, candidate: Candidate, evaluation: Evaluation, early: bool) -> None:
         """Learns from an evaluation; `early`: while candidates that are samples are spread over the space."""
-        member = Member.of(candidate, rank_of(evaluation, self._objective))
+        member = Member.from_candidate(candidate, rank_of(evaluation, self._objective))
         new = not training.epochs
         if new:
             if candidate.digest in self._seen:
@@ -265,11 +265,13 @@ class SurrogateEvolution:
         self._search.note(record, new, in_full, at_random=early and candidate.operator == "sample")
         if self._restart and candidate.digest in self._asked_by_restart:
             self._restart.note(record, new, in_full, at_random=False)
-        self._ladder.add(training.trained(candidate, member.rank))
+        self._rung_queue.add(training.trained(candidate, member.rank))
 
-    def _spread(self, places: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
+    def _most_distant_sample(self, places: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
         """Of a few samples, the one that is farthest from all places."""
-        options = [new_proposal(seen, lambda: sampled(self._space, rng)) for _ in range(_SPREAD if places else 1)]
+        options = [
+            new_proposal(seen, lambda: sample_proposal(self._space, rng)) for _ in range(_SPREAD if places else 1)
+        ]
         if not places:
             return options[0]
         known = np.array(places)
@@ -301,7 +303,7 @@ class SurrogateEvolution:
                 for each in ranked[:_LOOKED_THROUGH]
             )
             new = next((option for option in options if option.digest not in seen), None)
-            proposals.append(new or new_proposal(seen, lambda: sampled(self._space, rng)))
+            proposals.append(new or new_proposal(seen, lambda: sample_proposal(self._space, rng)))
             seen.add(proposals[-1].digest)
 
     def _improve_numbers(
@@ -327,25 +329,25 @@ class SurrogateEvolution:
 
     def _features_of(self, record: ArchiveRecord) -> Array:
         """A record's features, and at which rung it is, where there are several: `(num_features,)`."""
-        last = len(self._ladder.rungs) - 1
-        place = self._ladder.rungs.index(record.epochs) / last if last else 1.0
+        last = len(self._rung_queue.rungs) - 1
+        place = self._rung_queue.rungs.index(record.epochs) / last if last else 1.0
         return np.append(record.features, place) if last else record.features
 
     def _in_full(self, features: Array) -> Array:
         """Features `(..., num_features)` of genomes as if they were trained in full."""
-        if len(self._ladder.rungs) == 1:
+        if len(self._rung_queue.rungs) == 1:
             return features
         return np.concatenate([features, np.ones((*features.shape[:-1], 1))], axis=-1)
 
     def state(self) -> dict[str, Any]:
         """The states of both searches, the rates of the operators and the digests tried."""
-        self._turns.check_settled("state")
+        self._ask_tell.check_settled("state")
         state = {
             "generation": self._generation,
             "search": self._search.to_json(self._space),
             "restart": self._restart and self._restart.to_json(self._space),
             "asked_by_restart": sorted(self._asked_by_restart),
-            "ladder": self._ladder.to_json(self._space),
+            "rung_queue": self._rung_queue.to_json(self._space),
             "operator_rates": self._operator_rates.to_json(),
             "seen": sorted(self._seen),
             "initial": [self._space.genome_to_json(genome) for genome in self._initial],
@@ -360,18 +362,18 @@ class SurrogateEvolution:
         self._search = SurrogateState.from_json(state["search"], self._space)
         self._restart = state["restart"] and SurrogateState.from_json(state["restart"], self._space)
         self._asked_by_restart = set(state["asked_by_restart"])
-        self._ladder.restore(state["ladder"], self._space)
+        self._rung_queue.restore(state["rung_queue"], self._space)
         self._operator_rates = OperatorRates.from_json(state["operator_rates"])
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
-        self._out = {number: Training.from_json(value, self._space) for number, value in state.get("out", ())}
+        self._out = {number: PartialTraining.from_json(value, self._space) for number, value in state.get("out", ())}
         self._pending.restore(state, self._space)
-        self._turns.reset()
+        self._ask_tell.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
         """What is at a rung and may go on to the next, and what children start from, those that are out too."""
         starting = {each.origin.place for each in self._pending.candidates if each.origin is not None}
-        return self._ladder.retained() | frozenset(self._parents.values()) | starting
+        return self._rung_queue.retained() | frozenset(self._parents.values()) | starting
 
 
 class _Seen(AbstractSet[str]):

@@ -105,8 +105,8 @@ def epochs_until(name: str, options: dict[str, Any], seed: int, score: float) ->
     behind: dict[tuple[int, int], int] = {}
     while True:
         for each, value in told(strategy):
-            going_on = each.origin is not None and each.origin.kind == "continue"
-            spent += each.epochs - (behind[each.origin.place] if going_on and each.origin else 0)
+            continued = each.origin is not None and each.origin.kind == "continue"
+            spent += each.epochs - (behind[each.origin.place] if continued and each.origin else 0)
             behind[each.generation, each.index] = each.epochs
             if value <= score or spent > 20_000:
                 return spent

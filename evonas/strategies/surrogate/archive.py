@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.strategies.proposals import Member
-from evonas.strategies.ranking import Rank, is_feasible, penalised
+from evonas.strategies.ranking import Rank, is_feasible, penalised_losses
 from evonas.strategies.surrogate.acquisition import MOST_FAILURES, Observations, spread_ranks
 from genomes.space import SearchSpace
 
@@ -125,7 +125,9 @@ class Archive:
             ::-1
         ]
         features = np.array([features_of(record) for record in kept])
-        losses = np.array(penalised([record.rank for record in kept]) if mixed else [each.rank[1] for each in kept])
+        losses = np.array(
+            penalised_losses([record.rank for record in kept]) if mixed else [each.rank[1] for each in kept]
+        )
         return Observations(
             features=features,
             losses=losses,
