@@ -15,6 +15,22 @@ next: `ask_one()` and, in whatever order results come, `tell_one(candidate, scor
 would have given then. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).
 """
 
-from evonas.strategies.registry import STRATEGIES, StrategyRow, check_settings, make_strategy
+from evonas.strategies.registry import (
+    STRATEGIES,
+    STRATEGY_SETTINGS,
+    StrategyRow,
+    check_given,
+    check_settings,
+    given_settings,
+    make_strategy,
+)
 
-__all__ = ["STRATEGIES", "StrategyRow", "check_settings", "make_strategy"]
+__all__ = [
+    "STRATEGIES",
+    "STRATEGY_SETTINGS",
+    "StrategyRow",
+    "check_given",
+    "check_settings",
+    "given_settings",
+    "make_strategy",
+]

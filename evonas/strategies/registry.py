@@ -18,31 +18,47 @@ if TYPE_CHECKING:
     from evonas.strategies.repairs import Repair
     from genomes.space import SearchSpace
 
-__all__ = ["STRATEGIES", "StrategyRow", "check_settings", "make_strategy"]
+__all__ = ["STRATEGIES", "STRATEGY_SETTINGS", "StrategyRow", "check_given", "check_settings", "given_settings"]
+__all__ += ["make_strategy"]
+
+
+#: Fields of `Settings` that only some strategies use, with the value that asks for nothing.
+STRATEGY_SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {
+        **dict.fromkeys(("population", "offspring", "crossover", "mutation", "tournament", "eta")),
+        "rungs": 1,
+        "brackets": None,
+        "inherit": False,
+    }
+)
 
 
 @dataclass(frozen=True)
 class StrategyRow:
     """One strategy: `module:Class` of what is called with (space, objective, settings, initial genomes).
 
-    `extra` is that of the distribution which installs what the strategy imports, "" when all is there; `several` says
-    whether it takes several objectives. With `rungs` it trains a network in several evaluations, each of which goes on
-    from the last; without `trains` it evolves weights, which are not trained at all. One that `mutates` makes new
-    networks by mutations, and takes a `repair` of them (`evonas.strategies.repairs`). One that `inherits` starts
-    children from the weights of a parent where `Settings.inherit` says so; a `ladder` is what `Settings.rungs` are
-    steps of. One that is `one_by_one` can propose while others are out (`evonas.evaluation.OneByOne`).
+    Attributes:
+        path: `module:Class`.
+        description, source: what it does, and the paper that it is from.
+        settings: those of `STRATEGY_SETTINGS` that it uses; others are refused.
+        extra: of the distribution which installs what the strategy imports, "" when all is there.
+        several: whether it takes several objectives.
+        rungs: whether it trains a network in several evaluations, each of which continues from the last.
+        trains: whether networks are trained at all; otherwise their weights evolve.
+        mutates: whether it makes new networks by mutations, and takes a `repair` of them
+            (`evonas.strategies.repairs`).
+        one_by_one: whether it can propose while others are out (`evonas.evaluation.OneByOne`).
     """
 
     path: str
     description: str
     source: str
+    settings: tuple[str, ...]
     extra: str = ""
     several: bool = False
     rungs: bool = False
     trains: bool = True
     mutates: bool = False
-    inherits: bool = False
-    ladder: bool = False
     one_by_one: bool = False
 
 
@@ -53,21 +69,22 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.surrogate_evolution:SurrogateEvolution",
             "evolution whose offspring are screened by a Gaussian process before they are trained",
             "Jin 2011; Jones, Schonlau and Welch 1998; DEAP, Fortin et al. 2012",
+            ("population", "offspring", "eta", "rungs", "inherit"),
             mutates=True,
-            inherits=True,
-            ladder=True,
             one_by_one=True,
         ),
         "ga": StrategyRow(
             "evonas.strategies.ga:GeneticAlgorithm",
             "(mu + lambda) evolution with tournament selection and elitism",
             "Bäck, Fogel and Michalewicz 2000; DEAP, Fortin et al. 2012",
+            ("population", "offspring", "crossover", "mutation", "tournament"),
             mutates=True,
         ),
         "aging": StrategyRow(
             "evonas.strategies.aging:AgingEvolution",
             "regularised evolution: tournament winners mutate, the oldest die",
             "Real et al. 2019",
+            ("population", "offspring", "tournament"),
             mutates=True,
             one_by_one=True,
         ),
@@ -75,6 +92,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.nsga2:ParetoEvolution",
             "several objectives: NSGA-II, and NSGA-III from three on",
             "Deb et al. 2002; Deb and Jain 2014; DEAP, Fortin et al. 2012",
+            ("population", "offspring", "crossover"),
             several=True,
             mutates=True,
         ),
@@ -82,31 +100,35 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.random_search:RandomSearch",
             "random search, the baseline",
             "Bergstra and Bengio 2012",
+            ("population", "offspring"),  # offspring: what counts as a generation, where it proposes one by one
             one_by_one=True,
         ),
         "hyperband": StrategyRow(
             "evonas.strategies.hyperband:Hyperband",
             "many networks for few epochs, the best of them go on for more; `brackets=1` is successive halving",
             "Li et al. 2018",
+            ("population", "eta", "brackets"),
             rungs=True,
         ),
         "pbt": StrategyRow(
             "evonas.strategies.pbt:PopulationBasedTraining",
             "population-based training: the worst go on as changed copies of the best, in the midst of training",
             "Jaderberg et al. 2017",
+            ("population", "inherit"),
             rungs=True,
-            inherits=True,
         ),
         "neuroevolution": StrategyRow(
             "evonas.strategies.neuroevolution:Neuroevolution",
             "a genetic algorithm over the weights themselves, without gradients",
             "Such et al. 2017",
+            ("population", "offspring"),
             trains=False,
         ),
         "tpe": StrategyRow(
             "evonas.strategies.optuna_samplers:TreeParzen",
             "tree-structured Parzen estimators, multivariate, by Optuna",
             "Bergstra et al. 2011; Optuna, Akiba et al. 2019",
+            ("population", "offspring"),
             extra="optuna",
             one_by_one=True,
         ),
@@ -114,6 +136,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.optuna_samplers:GaussianProcess",
             "expected improvement of a Gaussian process, by Optuna",
             "Jones, Schonlau and Welch 1998; Optuna, Akiba et al. 2019",
+            ("population", "offspring"),
             extra="gp",
             one_by_one=True,
         ),
@@ -121,6 +144,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.optuna_samplers:CMAES",
             "CMA-ES over the numbers, names at random, by Optuna",
             "Hansen and Ostermeier 2001; Optuna, Akiba et al. 2019",
+            ("population", "offspring"),
             extra="optuna",
             one_by_one=True,
         ),
@@ -128,19 +152,49 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
 )
 
 
+def check_given(strategy: str, given: Mapping[str, Any]) -> None:
+    """Refuses settings that the strategy does not use: ignored, they would mislead whoever gave them.
+
+    Args:
+        strategy: its name; of one that is unknown nothing is refused here.
+        given: settings that somebody has given, not those that were left to their defaults.
+
+    Raises:
+        InputError: a setting is for other strategies, which are named.
+
+    Example:
+        >>> check_given("ga", {"tournament": 7})
+        >>> check_given("evolution", {"tournament": 7})
+        Traceback (most recent call last):
+        genomes.errors.InputError: tournament must be left at its default with strategy evolution, which has no \
+use for it: leave it out, or choose ga, aging
+    """
+    row = STRATEGIES.get(strategy)
+    if row is None:
+        return
+    for name, unused in STRATEGY_SETTINGS.items():
+        if name in row.settings or given.get(name) in (None, unused):
+            continue
+        known = ", ".join(other for other, each in STRATEGIES.items() if name in each.settings)
+        raise InputError(
+            f"{name} must be left at its default with strategy {strategy}, which has no use for it: leave it out, or "
+            f"choose {known}"
+        )
+    if "rungs" in row.settings and given.get("eta") is not None and (given.get("rungs") or 1) == 1:
+        raise InputError(
+            f"eta must be left at its default with strategy {strategy} and 1 rung, which has no use for it: "
+            "leave it out, or set rungs above 1"
+        )
+
+
+def given_settings(settings: Settings) -> dict[str, Any]:
+    """The fields that whoever made the settings has given; call it before they are resolved."""
+    return {name: getattr(settings, name) for name in settings.model_fields_set}
+
+
 def check_settings(settings: Settings) -> None:
-    """Raises InputError where a setting is for other strategies than that of the settings, if that is one."""
+    """Raises InputError where resolved settings do not fit the strategy that they name, if that is one."""
     row = STRATEGIES.get(settings.strategy)
-    for name, given, able, meant in (
-        ("rungs", settings.rungs > 1, "ladder", "be 1"),
-        ("inherit", settings.inherit, "inherits", "be off"),
-    ):
-        if row and given and not getattr(row, able):
-            known = ", ".join(other for other, each in STRATEGIES.items() if getattr(each, able))
-            raise InputError(
-                f"{name} must {meant} with strategy {settings.strategy}, which has no use for it: "
-                f"leave it out, or choose {known}"
-            )
     if settings.window is not None and settings.asynchronous is False:
         raise InputError("window must be left out without asynchronous, which alone has a use for it: leave it out")
     if settings.asynchronous and row:
@@ -209,7 +263,9 @@ def make_strategy(
     if settings is None:
         from evonas.config import Settings
 
-        settings = Settings(strategy=name, seed=seed, **options).resolved(objective.name)
+        settings = Settings(strategy=name, seed=seed, **options)
+        check_given(name, given_settings(settings))
+        settings = settings.resolved(objective.name)
         check_settings(settings)
     if not hasattr(space, "sample"):
         raise InputError(

@@ -6,10 +6,12 @@ from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import evonas
 from evonas.evaluation import Evaluation, Status
-from evonas.strategies import STRATEGIES, make_strategy
+from evonas.strategies import STRATEGIES, STRATEGY_SETTINGS, check_given, make_strategy
 from evonas.strategies.ga import GeneticAlgorithm, RankFitness
 from evonas.strategies.ranking import UNRANKED, Rank
 from genomes.errors import InputError
@@ -97,6 +99,33 @@ def test_settings_are_for_strategies_that_take_them() -> None:
             make_strategy("ga", ToySpace(), **{name: value})
     with pytest.raises(InputError, match="space must be a search space"):
         make_strategy("ga", {"a": [1, 2]})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_settings_that_a_strategy_does_not_use_are_refused_and_no_others(name: str) -> None:
+    values = {"population": 8, "offspring": 4, "crossover": 0.9, "mutation": 0.1, "tournament": 7, "eta": 4}
+    values |= {"rungs": 2, "brackets": 2, "inherit": True}
+    assert set(values) == set(STRATEGY_SETTINGS)
+    used = {setting: values[setting] for setting in STRATEGIES[name].settings}
+    check_given(name, used | {"seed": 0, "epochs": 5})
+    check_given(name, dict.fromkeys(STRATEGY_SETTINGS) | {"rungs": 1, "inherit": False})
+    for setting in set(values) - set(used):
+        with pytest.raises(
+            InputError, match=f"{setting} must be left at its default with strategy {name}, which .*or choose "
+        ):
+            check_given(name, used | {setting: values[setting]})
+
+
+def test_explicit_settings_are_checked_wherever_they_are_given(tmp_path: Path) -> None:
+    wrong = {"strategy": "evolution", "crossover": 0.9, "tournament": 7, "brackets": 2}
+    with pytest.raises(InputError, match="crossover must be left at its default with strategy evolution"):
+        make_strategy("evolution", ToySpace(), **{key: wrong[key] for key in ("crossover", "tournament")})
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    with pytest.raises(InputError, match=r"must be left at its default with strategy evolution, .* or choose ga"):
+        evonas.search(x, x[:, 0], generations=1, out=tmp_path / "run", strategy="evolution", tournament=3)
+    with pytest.raises(InputError, match="eta must be left at its default with strategy evolution and 1 rung"):
+        make_strategy("evolution", ToySpace(), eta=3)
+    assert not (tmp_path / "run").exists()
 
 
 def test_several_objectives_are_for_strategies_that_take_them() -> None:
