@@ -13,7 +13,7 @@
 `finalists(run_dir, top=5, seeds=5)`  trains the best networks again: how good are they, luck aside
 `load_run(run_dir)`                   the `SearchResult` of any run, also of one that is running
 `export(run_dir, path, rank=1)`       writes a network that plain `keras.models.load_model` opens
-`build(genome, path)`                 a network of a genome alone, untrained: its layers, initial weights and optimizer
+`build_model(genome, path)`           a network of a genome alone, untrained: its layers, initial weights and optimizer
 `strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for a loop of one's own
 `find_learning_rate(x, y, ...)`       the learning-rate range test of a network
 `Settings`, `Budget`                  everything that a run can be told, with defaults and ranges
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from evonas.api.search import finalists, load_run, resume, search
     from evonas.config import Budget, Settings
     from evonas.deploy.export import export
-    from evonas.deploy.rebuild import build
+    from evonas.deploy.rebuild import build_model
+    from evonas.deploy.rebuild import build_model as build
     from evonas.errors import Interrupted, StorageError
     from evonas.estimators import EvolutionClassifier, EvolutionRegressor, EvolutionSearchCV
     from evonas.evaluation import Candidate, Evaluation, Status
@@ -62,6 +63,7 @@ __all__ = [
     "Status",
     "StorageError",
     "build",
+    "build_model",
     "export",
     "finalists",
     "find_learning_rate",
@@ -80,12 +82,12 @@ _HOMES = {
     **dict.fromkeys(("Candidate", "Evaluation", "Status"), "evaluation"),
     **dict.fromkeys(("Generation", "Progress"), "evolution.loop"),
     "SearchResult": "api.result",
-    "build": "deploy.rebuild",
+    **dict.fromkeys(("build", "build_model"), "deploy.rebuild"),
     "export": "deploy.export",
     "find_learning_rate": "range_test.find",
     "strategy": "strategies",
 }
-_NAMES_THERE = {"strategy": "make_strategy"}
+_NAMES_THERE = {"build": "build_model", "strategy": "make_strategy"}
 
 
 def __getattr__(name: str) -> Any:

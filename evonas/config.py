@@ -15,12 +15,11 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from evonas.devices import chosen_trainer
-from evonas.memory import program_bytes
-from evonas.quantities import byte_size, duration
+from evonas.machine import program_bytes
 from evonas.seeds import draw_seed
 from genomes.errors import InputError
 
-__all__ = ["DEFAULT_GENERATIONS", "Budget", "Settings", "duration"]
+__all__ = ["DEFAULT_GENERATIONS", "Budget", "Settings", "byte_size", "duration"]
 
 DEFAULT_GENERATIONS = 10
 #: Strategies that are asynchronous unless told otherwise, with trainers that train each network by itself.
@@ -28,6 +27,42 @@ ASYNCHRONOUS_BY_DEFAULT = ("evolution", "aging")
 ONE_BY_ONE_TRAINERS = ("native", "single")
 #: Candidates that are out at a time: what two threads are busy with.
 LEAST_WINDOW = 4
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)(?:([kmgt])(i?)b?|b)?")
+_POWERS = {None: 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def duration(text: str | float, name: str = "time") -> float:
+    """Seconds of a duration: a number of seconds, or text such as "45s", "10m" or "1h30m".
+
+    Raises:
+        InputError: it is no duration, or not above 0.
+    """
+    seconds = 0.0
+    if isinstance(text, str) and (match := _DURATION.fullmatch(text.strip().lower().replace(" ", ""))):
+        seconds = sum(float(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True))
+    elif isinstance(text, (int, float)) and not isinstance(text, bool):
+        seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise InputError(f"{name} must be a duration above 0, not {text!r}: give seconds, or text like 45s, 10m, 1h30m")
+    return seconds
+
+
+def byte_size(text: str | int, name: str = "size") -> int:
+    """Bytes of a size: a whole number of bytes, or text such as "4GiB" (2^30 each) or "500MB" (10^6 each).
+
+    Raises:
+        InputError: it is no size, or not above 0.
+    """
+    size = 0
+    if isinstance(text, str) and (match := _SIZE.fullmatch(text.strip().lower().replace(" ", ""))):
+        number, unit, binary = match.groups()
+        size = int(float(number) * (1024 if binary else 1000) ** _POWERS[unit])
+    elif isinstance(text, int) and not isinstance(text, bool):
+        size = text
+    if size < 1:
+        raise InputError(f"{name} must be a size above 0, not {text!r}: give bytes, or text like 4GiB, 500MB")
+    return size
 
 
 def _whole(value: Any) -> Any:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkabl
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from evonas.snapshot import Snapshot, Start
+    from numpy.typing import NDArray
 
 __all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "OneByOne", "Origin", "Status", "Strategy"]
-__all__ += ["Stream", "StreamingEvaluator", "Weights"]
+__all__ += ["Snapshot", "Start", "Stream", "StreamingEvaluator", "Weights"]
+__all__ += ["snapshots_from_arrays", "snapshots_to_arrays"]
 
 #: Raised whenever equal candidates, data and settings come to give other bits: no run goes on with another version.
-TRAINER_VERSION = 1
+TRAINER_VERSION = 2
 
 #: One network's weights by name: "layer_<i>/kernel", "layer_<i>/bias", "layer_<i>/gamma", ..., "output/kernel",
 #: "output/bias" (float32).
@@ -282,3 +282,89 @@ class OneByOne(Strategy, Protocol):
             RuntimeError: it is not out.
         """
         ...
+
+
+_PARTS = ("weights", "first", "second", "best")
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One training (of one fold and replicate) after its last epoch: all that the next epoch depends on.
+
+    Attributes:
+        weights: of the last epoch, by name.
+        first, second: the optimizer's moments, in the trainer's own names.
+        best: weights of the best epoch so far.
+        outputs: raw outputs on the validation rows with these, shape `(validation_rows, num_outputs)`.
+        best_loss: validation loss of the best epoch; infinite when none was finite.
+        reference: loss that the next one has to improve on, see `TrainingSettings.min_delta`.
+        waited: epochs since it did.
+        train_curve, curve: training and validation loss of each epoch.
+    """
+
+    weights: Weights
+    first: Weights
+    second: Weights
+    best: Weights
+    outputs: NDArray[np.float32]
+    best_loss: float
+    reference: float
+    waited: int
+    train_curve: tuple[float, ...]
+    curve: tuple[float, ...]
+
+    @property
+    def epoch(self) -> int:
+        """Epochs trained so far."""
+        return len(self.curve)
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What was kept of the training that a candidate starts from.
+
+    Attributes:
+        genome: of the network that was trained.
+        snapshots: of each fold and replicate.
+    """
+
+    genome: Any
+    snapshots: tuple[Snapshot, ...]
+
+
+def snapshots_to_arrays(snapshots: Sequence[Snapshot]) -> dict[str, NDArray[Any]]:
+    """All of them as arrays by name, as one file holds them."""
+    import numpy as np  # here: the driver starts without numpy
+
+    arrays: dict[str, NDArray[Any]] = {}
+    for number, snapshot in enumerate(snapshots):
+        for part in _PARTS:
+            arrays |= {f"{number}/{part}/{name}": np.asarray(value) for name, value in getattr(snapshot, part).items()}
+        arrays[f"{number}/outputs"] = np.asarray(snapshot.outputs, np.float32)
+        arrays[f"{number}/curves"] = np.array([snapshot.train_curve, snapshot.curve], np.float64)
+        arrays[f"{number}/waiting"] = np.array([snapshot.best_loss, snapshot.reference, snapshot.waited], np.float64)
+    return arrays
+
+
+def snapshots_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> tuple[Snapshot, ...]:
+    """The snapshots back."""
+    held: dict[int, dict[str, dict[str, NDArray[Any]]]] = {}
+    for key, value in arrays.items():
+        number, part, name = (*key.split("/", 2), "")[:3]
+        held.setdefault(int(number), {name: {} for name in _PARTS}).setdefault(part, {})[name] = value
+    snapshots = []
+    for _, parts in sorted(held.items()):
+        train_curve, curve = parts["curves"][""].tolist()
+        best_loss, reference, waited = parts["waiting"][""].tolist()
+        snapshots.append(
+            Snapshot(
+                **{part: parts[part] for part in _PARTS},
+                outputs=parts["outputs"][""],
+                best_loss=best_loss,
+                reference=reference,
+                waited=int(waited),
+                train_curve=tuple(train_curve),
+                curve=tuple(curve),
+            )
+        )
+    return tuple(snapshots)

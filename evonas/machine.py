@@ -1,4 +1,4 @@
-"""What the machine gives this process: cores, and how fast one of them multiplies. Imports no Keras."""
+"""What the machine gives this process: cores, memory, and how fast a core multiplies. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["core_share", "multiplications_a_second", "usable_cores"]
+__all__ = [
+    "core_share",
+    "free_bytes",
+    "machine_bytes",
+    "multiplications_a_second",
+    "program_bytes",
+    "usable_cores",
+]
 
 #: Width of the matrices that are multiplied to see how fast that goes, and how often.
 _WIDTH, _TIMES = 384, 8
+#: Share of the free memory that one program may take: several are held at a time, beside the data and the compiler.
+PROGRAM_SHARE = 1 / 8
+_LEAST, _MOST = 1 << 26, 1 << 30
 
 
 def usable_cores() -> int:
@@ -49,3 +59,30 @@ def multiplications_a_second() -> float:
             matrix @ matrix
         seconds = time.thread_time() - started
     return 2.0 * _WIDTH**3 * _TIMES / max(seconds, 1e-9)
+
+
+def machine_bytes() -> int:
+    """Memory of the machine, or of the container that this process is in."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            found = min(found, int(Path("/sys/fs/cgroup", name).read_text()))
+    return found
+
+
+def free_bytes() -> int:
+    """Memory that processes can have without swapping; all there is where the system does not tell."""
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
+        return min(int(line.split()[1]) * 1024, machine_bytes())
+    return machine_bytes()
+
+
+def program_bytes(free: int | None = None) -> int:
+    """What one training program may take: `PROGRAM_SHARE` of the free memory, as a power of two, 64 MiB to 1 GiB.
+
+    A power of two, so that equal runs plan alike though the free memory is never quite the same.
+    """
+    share = int((free_bytes() if free is None else free) * PROGRAM_SHARE)
+    return min(max(1 << max(share, 1).bit_length() - 1, _LEAST), _MOST)

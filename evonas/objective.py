@@ -18,6 +18,7 @@ __all__ = [
     "objective_named",
     "objectives_named",
     "objectives_of",
+    "pareto_front",
 ]
 
 Direction = Literal["min", "max"]
@@ -106,3 +107,22 @@ def objectives_of(first: Objective, names: Sequence[str]) -> tuple[Objective, ..
     if len(set(names)) < len(names) or not names or names[0] != first.name:
         raise InputError(f"objectives must be {first.name} and others, each once, not {', '.join(names)}: list them so")
     return (first, *(Objective(name, METRICS[name][0] if name in METRICS else "min") for name in names[1:]))
+
+
+def pareto_front(losses: Sequence[tuple[float, ...]]) -> list[int]:
+    """Indices of the points that no other one dominates, best in the first objective first.
+
+    Args:
+        losses: of each point, one value an objective, all to be minimised; of equal points the first alone is taken.
+
+    Example:
+        >>> pareto_front([(2.0, 1.0), (1.0, 2.0), (2.0, 2.0)])
+        [1, 0]
+    """
+    found: list[int] = []
+    # Whatever dominates a point comes before it in this order.
+    for index in sorted(range(len(losses)), key=lambda index: (losses[index], index)):
+        point = losses[index]
+        if not any(all(a <= b for a, b in zip(losses[other], point, strict=True)) for other in found):
+            found.append(index)
+    return found

@@ -1,7 +1,10 @@
-"""Where randomness comes from: every stream of a run is a function of the run's seed and of what it is for.
+"""Random streams: each is a function of a seed, of its tag in `RandomStream` and of its own numbers, of nothing else.
 
-Nothing here depends on time, on the process or on what was drawn before, hence a resumed run draws what the straight
-run drew. Imports numpy, when something is drawn, and the standard library only.
+No stream depends on time, on the process or on what was drawn before, hence a resumed run draws what an uninterrupted
+run draws. Seeds are of two kinds: that of the run, from which data splits, strategies and the seeds of trainings are
+drawn, and that of one training, from which its weights and the order of its rows are drawn.
+
+Imports numpy, when something is drawn, and the standard library only.
 """
 
 from __future__ import annotations
@@ -11,23 +14,51 @@ import random
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum, unique
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
+    "RandomStream",
     "candidate_seed",
     "draw_seed",
     "first_generation_rng",
     "generation_rng",
     "seeded_random",
+    "stream_rng",
+    "stream_seed",
     "survival_rng",
     "unchanged_random",
 ]
 
-# Streams of one run seed; numbers, so that adding one never shifts another.
-_GENERATION, _CANDIDATE, _SURVIVAL, _FIRST = 0, 1, 2, 3
+
+@unique
+class RandomStream(IntEnum):
+    """What random numbers are drawn for, with the numbers that tell the draws of a stream apart.
+
+    A tag is never changed or given again: that would change the results of every seed.
+    """
+
+    # Of the seed of a run.
+    SPLIT = 0
+    GENERATION = 1  # generation
+    SURVIVAL = 2  # generation
+    FIRST_GENERATION = 3
+    CANDIDATE = 4  # digest of the genome, replicate
+    # Of the seed of a training.
+    REPLICATE = 5  # fold, replicate
+    INITIAL_WEIGHTS = 6  # node
+    EPOCH_ORDER = 7  # epoch
+    INHERITANCE = 8  # fold and replicate, counted through
+    TRANSFER = 9
+    PERTURBATION_POWER = 10
+    PERTURBATION = 11  # node, parameter
+    LATE_HYPERPARAMETER = 12  # name
+    # Of no training.
+    PERMUTED_COLUMNS = 13  # of a report, whose seed is 0
+    PROBE = 14  # a sample that says whether models train natively
 
 
 def draw_seed() -> int:
@@ -35,36 +66,59 @@ def draw_seed() -> int:
     return secrets.randbits(31)
 
 
+def stream_rng(stream: RandomStream, seed: int, *numbers: int | str) -> np.random.Generator:
+    """The generator of one stream.
+
+    Args:
+        stream: what is drawn.
+        seed: of the run or of the training, 0 or more.
+        numbers: which draw of the stream; always as many for the same stream.
+
+    Example:
+        >>> stream_rng(RandomStream.GENERATION, 7, 0).random() == stream_rng(RandomStream.GENERATION, 7, 0).random()
+        True
+        >>> stream_rng(RandomStream.GENERATION, 7, 0).random() == stream_rng(RandomStream.SURVIVAL, 7, 0).random()
+        False
+    """
+    import numpy as np
+
+    return np.random.default_rng(_sequence(stream, seed, *numbers))
+
+
+def stream_seed(stream: RandomStream, seed: int, *numbers: int | str) -> int:
+    """A seed in [0, 2**31) that is drawn from another one; arguments as of `stream_rng`."""
+    return int(_sequence(stream, seed, *numbers).generate_state(1)[0]) >> 1
+
+
 def generation_rng(seed: int, generation: int) -> np.random.Generator:
     """The generator of everything that a strategy draws for one generation."""
-    return _rng(seed, _GENERATION, generation)
+    return stream_rng(RandomStream.GENERATION, seed, generation)
 
 
 def first_generation_rng(seed: int) -> np.random.Generator:
-    """The generator of cheap networks that a run of short time begins with."""
-    import numpy as np
-
-    return np.random.default_rng(np.random.SeedSequence([seed, _FIRST, 0]))
+    """The generator of the cheap networks that a run of short time starts with."""
+    return stream_rng(RandomStream.FIRST_GENERATION, seed)
 
 
 def survival_rng(seed: int, generation: int) -> np.random.Generator:
-    """The generator of what a strategy draws when a generation is told, for those that draw then too."""
-    return _rng(seed, _SURVIVAL, generation)
+    """The generator of what a strategy draws when it is told the evaluations of a generation."""
+    return stream_rng(RandomStream.SURVIVAL, seed, generation)
 
 
 def candidate_seed(seed: int, digest: str, replicate: int = 0) -> int:
     """The seed of one network's training, in [0, 2**31): equal networks of a run start from equal weights."""
+    return stream_seed(RandomStream.CANDIDATE, seed, digest, replicate)
+
+
+def _sequence(stream: RandomStream, seed: int, *numbers: int | str) -> np.random.SeedSequence:
+    """Entropy of always eight words: numpy pads shorter entropy with zeros, so that [7] and [7, 0] are one stream."""
     import numpy as np
 
-    number = int.from_bytes(hashlib.sha256(digest.encode()).digest()[:16], "big")
-    words = np.random.SeedSequence([seed, _CANDIDATE, number, replicate]).generate_state(1)
-    return int(words[0]) >> 1
-
-
-def _rng(*words: int) -> np.random.Generator:
-    import numpy as np
-
-    return np.random.default_rng(np.random.SeedSequence(words))
+    # The length of each part keeps ("1", "2") and ("1, 2") apart.
+    parts = [str(part if isinstance(part, str) else int(part)) for part in (stream, seed, *numbers)]
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    words = np.frombuffer(hashlib.sha256(text.encode()).digest(), "<u4").astype(np.uint32)
+    return np.random.SeedSequence(words)
 
 
 @contextmanager

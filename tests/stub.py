@@ -15,9 +15,8 @@ from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData
 from evonas.display import Display
-from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.evaluation import Candidate, Evaluation, Start, Status
 from evonas.runs import RunReader
-from evonas.snapshot import Start
 
 
 class StubEvaluator:
@@ -64,6 +63,7 @@ def stub_search(
     generations: int = 1,
     evaluation: Evaluation | None = None,
     data: PreparedData | None = None,
+    asynchronous: bool | None = None,
 ) -> None:
     """A search of four networks a generation."""
 
@@ -74,7 +74,7 @@ def stub_search(
     x = np.random.default_rng(0).normal(size=(60, 3))
     api.search_prepared(
         data or prepare_arrays(x, x @ [1.0, -2.0, 0.5], seed=0),
-        settings=Settings(seed=0, population=4),
+        settings=Settings(seed=0, population=4, asynchronous=asynchronous),
         budget=Budget(generations=generations),
         out=run_dir,
         on_start=display.start,

@@ -64,7 +64,9 @@ def test_what_is_wanted_at_once_is_not_kept_waiting_by_what_is_heavy() -> None:
 def test_public_names_are_there_whatever_was_imported_first() -> None:
     imports = "import evonas.evolution.finalists, evonas.deploy.export, evonas.api.search, evonas, genomes"
     names = "[getattr(m, n) for m in (evonas, genomes) for n in m.__all__ if not n.startswith('Evolution')]"
-    functions = "f(evonas.finalists) and f(evonas.build) and f(evonas.export)"
+    functions = (
+        "f(evonas.finalists) and f(evonas.build_model) and evonas.build is evonas.build_model and f(evonas.export)"
+    )
     modules_after(f"{imports}; from inspect import isfunction as f; {names}; assert {functions}")
 
 

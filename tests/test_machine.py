@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evonas.config import Settings
-from evonas.memory import free_bytes, machine_bytes, program_bytes
+from evonas.machine import free_bytes, machine_bytes, program_bytes
 
 
 @pytest.mark.parametrize(

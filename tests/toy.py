@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 
 from evonas.config import Settings
-from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.evaluation import Candidate, Evaluation, Snapshot, Start, Status
 from evonas.objective import Objective
 from evonas.runs import RunStore
-from evonas.snapshot import Snapshot, Start
 from evonas.strategies import make_strategy
 from genomes.domains import Choice, Range
 from genomes.errors import InputError

@@ -40,7 +40,7 @@ from evonas.runs.directory import new_directory
 from evonas.runs.reader import DATA_NAME
 from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
-from evonas.strategies import STRATEGIES, check_settings, make_strategy
+from evonas.strategies import STRATEGIES, check_given, check_settings, given_settings, make_strategy
 from evonas.user_model import Build, check_build, check_fits
 from genomes.encodings import space_from_json
 from genomes.errors import InputError
@@ -231,6 +231,7 @@ def search_prepared(
     if heard.export is not None:
         check_export(heard.export)
     settings, space = settings or Settings(seed=0), fitted(as_space(space, build), data.problem)
+    check_given(settings.strategy, given_settings(settings))
     if evaluator is None:
         check_fits(build, space, settings.trainer)
     objective, settings = objectives_of(settings, data.problem, own_models=build is not None)

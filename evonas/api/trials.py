@@ -25,7 +25,7 @@ from evonas.objective import Objective
 from evonas.runs.directory import WORKER_LOG, log_of
 from evonas.runs.schema import DATABASE
 from evonas.runs.store import RunStore
-from evonas.strategies import make_strategy
+from evonas.strategies import check_given, make_strategy
 from evonas.tasks.train import TrainingSettings
 from evonas.user_model import check_first, pack
 from genomes.errors import InputError
@@ -186,6 +186,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
         sizes = {"strategy": "evolution", "population": population, "offspring": max(1, population // 2)}
         # The trial decides what an epoch is, and trains the best ones again if that is wanted.
         settings = Settings(**{**sizes, "finalists": 0, "epochs": 1, **search.settings})
+        check_given(settings.strategy, search.settings)
         if search.grown is not None and settings.window not in (None, 1):
             raise InputError(
                 f"window must be 1 in a search whose space may grow, where one trial is out at a time, not "

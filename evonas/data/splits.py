@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from evonas.data.inputs import mapped
 from evonas.data.prepared import Split
+from evonas.seeds import RandomStream, stream_rng
 from genomes.errors import InputError
 
 __all__ = ["Rows", "joined_split", "share_for_validation", "split_by_time", "split_groups", "split_rows"]
@@ -63,7 +64,7 @@ def split_groups(
         InputError: as `split_rows`, or there are fewer groups than parts.
     """
     _check_shares(seed, test_share, validation_share, folds)
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    rng = stream_rng(RandomStream.SPLIT, seed)
     names, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     parts = (folds or 2) + (test_share > 0)
     if len(names) < parts:
@@ -154,7 +155,7 @@ def split_rows(
     parts = (folds or 2) + (test_share > 0)
     if count < parts:
         raise InputError(f"data must have at least {parts} rows to be split, not {count}: add rows")
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    rng = stream_rng(RandomStream.SPLIT, seed)
     rows = np.arange(count, dtype=np.intp)
     test_size = _size(count, test_share, count - parts + 1) if test_share else 0
     test = _take(rng, rows, classes, test_size, keep=1 if folds is None else 2)

@@ -1,4 +1,4 @@
-"""`build`: from a genome alone to its network, untrained and compiled as the search trained it. Imports Keras late."""
+"""`build_model`: from a genome alone to its network, untrained, compiled as in the search. Loads Keras late."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genomes.encodings import blueprint, read_space
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
-__all__ = ["Rebuilt", "build", "rebuilt"]
+__all__ = ["Rebuilt", "build_model", "rebuilt"]
 
 _TASKS = ("regression", "binary", "multiclass")
 _LOSSES = ("auto", "mse", "mae", "huber")
@@ -22,7 +22,7 @@ _LOSSES = ("auto", "mse", "mae", "huber")
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A network that is made anew.
+    """A network that was built from its genome alone.
 
     Attributes:
         model: the `keras.Model`, from encoded features `(num_samples, num_features)` to standardised predictions or
@@ -40,7 +40,7 @@ class Rebuilt:
     note: str
 
 
-def build(genome: Any, path: str | Path | None = None, **options: Any) -> Any:
+def build_model(genome: Any, path: str | Path | None = None, **options: Any) -> Any:
     """The network of a genome, untrained: its layers, the initial weights of a seed, its optimizer and its loss.
 
     It takes encoded features, as `result.prepare` gives them, and is trained on standardised targets, or on the numbers

@@ -29,6 +29,7 @@ from evonas.interruption import Interruption
 from evonas.io.console import say_lines
 from evonas.objective import Objective
 from evonas.runs.reader import RunReader
+from evonas.seeds import RandomStream, stream_rng
 from evonas.user_model import Build
 from genomes.errors import InputError
 
@@ -295,7 +296,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         if not may_stay_here(self.settings or {}):
             return False
         try:
-            return not trial.refusal(parameters.space.sample(np.random.default_rng(seed)), seed)
+            return not trial.refusal(parameters.space.sample(stream_rng(RandomStream.PROBE, seed)), seed)
         except Exception:  # what it raises, a trial will raise again, and that is told
             return False
 

@@ -14,13 +14,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evonas.config import Budget
-from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Strategy
+from evonas.evaluation import Candidate, Evaluation, Evaluator, Start, Status, Strategy
 from evonas.evolution.constraints import Screen
 from evonas.evolution.deadline import Timetable, abandon_when
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.records import Record
 from evonas.runs.store import RunStore
-from evonas.snapshot import Start
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 

@@ -23,7 +23,7 @@ from evonas.tasks.from_candidate import architecture_of, task_of
 
 # A worker is started before anything else is imported that takes long: it has more to load than the driver.
 if TYPE_CHECKING:
-    from evonas.snapshot import Start
+    from evonas.evaluation import Start
     from evonas.tasks.export import EnsembleTask, Exported, ExportTask
     from evonas.tasks.sweep import LearningRateCurve, SweepTask
     from evonas.tasks.train import TrainingSettings, TrainingTask

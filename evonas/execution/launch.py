@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.devices import chosen_trainer
-from evonas.machine import usable_cores
-from evonas.memory import machine_bytes
+from evonas.machine import machine_bytes, usable_cores
 from genomes.errors import InputError
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from evonas.evaluation import Candidate, Evaluation
+from evonas.evaluation import Candidate, Evaluation, Start
 from evonas.seeds import unchanged_random
-from evonas.snapshot import Start
 from evonas.tasks.from_candidate import task_of
 from evonas.tasks.train import Trainer, TrainingTask, slots_of, streamed
 

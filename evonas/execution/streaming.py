@@ -15,7 +15,7 @@ from evonas.execution.messages import Give, Open, Opened, Part
 from evonas.execution.worker_process import Limits, WorkerDied, WorkerError, WorkerProcess
 
 if TYPE_CHECKING:
-    from evonas.snapshot import Start
+    from evonas.evaluation import Start
     from evonas.tasks.train import TrainingTask
 
 __all__ = ["WorkerStream"]

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 from evonas.errors import WorkerError
 from evonas.execution.messages import Beat, Cancel, Finished, Opened, Part, Ready, Refused, Retiring, Start, Train, Warm
 from evonas.interruption import Abandoned
-from evonas.memory import machine_bytes
+from evonas.machine import machine_bytes
 from genomes.errors import InputError
 
 if TYPE_CHECKING:

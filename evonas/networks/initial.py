@@ -11,14 +11,13 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.seeds import RandomStream, stream_rng
+
 __all__ = ["epoch_order", "initial_weights", "input_width"]
 
 _SCALES = {"glorot": 1.0, "he": 2.0, "lecun": 1.0}
 #: Standard deviation of a unit normal truncated at two standard deviations.
 _TRUNCATED_STD = 0.87962566103423978
-
-# Streams of one candidate's seed; numbers, so that adding one never shifts another.
-_WEIGHTS, _ORDER = 0, 1
 
 
 def input_width(graph: nx.DiGraph, node: int, num_features: int) -> int:
@@ -42,7 +41,7 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
         name = "output" if node == last else f"layer_{node}"
         fan_in = input_width(graph, node, num_features)
         fan_out = num_outputs if node == last else int(attributes["units"])
-        rng = np.random.default_rng([seed, _WEIGHTS, node])
+        rng = stream_rng(RandomStream.INITIAL_WEIGHTS, seed, node)
         weights[f"{name}/kernel"] = _kernel(attributes["initializer"], fan_in, fan_out, rng)
         normalization = attributes.get("normalization", "none")
         if normalization != "batch":
@@ -58,7 +57,7 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
 
 def epoch_order(seed: int, epoch: int, num_samples: int) -> NDArray[np.int32]:
     """Order of the training rows in one epoch (from 0), a permutation of shape `(num_samples,)`."""
-    return np.random.default_rng([seed, _ORDER, epoch]).permutation(num_samples).astype(np.int32)
+    return stream_rng(RandomStream.EPOCH_ORDER, seed, epoch).permutation(num_samples).astype(np.int32)
 
 
 def _kernel(initializer: str, fan_in: int, fan_out: int, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.networks.initial import initial_weights
+from evonas.seeds import RandomStream, stream_rng
 from genomes.codec import sha256
 
 __all__ = ["Lineages", "perturbed"]
@@ -28,9 +29,6 @@ POWERS = (0.01, 0.3)
 #: Scale of the noise of biases and of what normalisation learns.
 _VECTOR_SCALE = 0.3
 _FIXED = ("moving_mean", "moving_variance")
-# A stream of the candidate's seed beside those of `initial.py`.
-_NOISE = 2
-_PARTS = ("kernel", "bias", "gamma", "beta")
 
 
 class Lineages:
@@ -79,7 +77,7 @@ class Lineages:
 def perturbed(weights: Mapping[str, Array], seed: int) -> dict[str, Array]:
     """The weights with the noise of a seed."""
     low, high = np.log(POWERS)
-    power = np.exp(np.random.default_rng([seed, _NOISE]).uniform(low, high))
+    power = np.exp(stream_rng(RandomStream.PERTURBATION_POWER, seed).uniform(low, high))
     return {
         name: value if name.endswith(_FIXED) else value + _noise(name, value.shape, seed, power)
         for name, value in weights.items()
@@ -89,6 +87,6 @@ def perturbed(weights: Mapping[str, Array], seed: int) -> dict[str, Array]:
 def _noise(name: str, shape: tuple[int, ...], seed: int, power: float) -> Array:
     layer, part = name.split("/")
     node = 0 if layer == "output" else int(layer.removeprefix("layer_"))
-    rng = np.random.default_rng([seed, _NOISE, node, _PARTS.index(part)])
+    rng = stream_rng(RandomStream.PERTURBATION, seed, node, part)
     scale = np.sqrt(2.0 / sum(shape)) if len(shape) == 2 else _VECTOR_SCALE
     return rng.standard_normal(shape, np.float32) * np.float32(power * scale)

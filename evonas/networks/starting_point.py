@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem
-from evonas.evaluation import Weights
+from evonas.evaluation import Snapshot, Weights
 from evonas.networks.inheritance import inherited
 from evonas.networks.transfer import of_features
-from evonas.snapshot import Snapshot
+from evonas.seeds import RandomStream, stream_rng
 from evonas.tasks.train import TrainingTask
 from genomes.architecture.graph import graph_from_json, numbers_of
 from genomes.errors import InputError
@@ -23,8 +23,6 @@ __all__ = ["start_of"]
 
 #: Rows that inherited weights are fitted on.
 _ROWS = 256
-#: Stream of a candidate's seed, beside those of `evonas.networks.initial`.
-_INHERITANCE = 2
 
 Initial = Callable[[], dict[str, NDArray[Any]]]
 
@@ -53,7 +51,7 @@ def start_of(
 
         def weights() -> dict[str, NDArray[Any]]:
             some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
-            rng = np.random.default_rng([task.seed, _INHERITANCE, number])
+            rng = stream_rng(RandomStream.INHERITANCE, task.seed, number)
             theirs, ours = (problem.seen(numbers_of(each)).feature_names for each in (parent, graph))
             trained = snapshot.best if theirs == ours else of_features(snapshot.best, parent, theirs, ours)
             return inherited(parent, trained, graph, initial(), some, rng)[0]

@@ -15,13 +15,12 @@ from evonas.data.pretrained import Donor
 from evonas.evaluation import Weights
 from evonas.networks.inheritance import inherited
 from evonas.networks.initial import initial_weights
+from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.graph import graph_from_json
 from genomes.errors import InputError
 
 __all__ = ["first_weights", "of_features", "transferred"]
 
-#: Stream of a member's seed, beside those of `evonas.networks.initial` and `evonas.networks.starting_point`.
-_TRANSFER = 3
 #: Rows that what is taken over is fitted on.
 _ROWS = 256
 
@@ -56,7 +55,7 @@ def transferred(
     theirs = graph_from_json(donor.architecture)
     given = _with_features_of(donor, theirs, problem)
     some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
-    rng = np.random.default_rng([seed, _TRANSFER])
+    rng = stream_rng(RandomStream.TRANSFER, seed)
     found, _ = inherited(theirs, given, graph, initial, some, rng)
     for name in _first_kernels(graph):
         new = [k for k, feature in enumerate(problem.feature_names) if feature not in donor.feature_names]

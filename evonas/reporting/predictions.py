@@ -18,6 +18,7 @@ from evonas.data.prepared import PreparedData, Problem
 from evonas.metrics import scores as scoring
 from evonas.reporting.rundata import RunData
 from evonas.runs.reader import DATA_NAME
+from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.graph import graph_from_json, numbers_of
 from genomes.encodings import blueprint
 
@@ -127,7 +128,7 @@ def permutation_importance(
     chosen = _spread(len(found.features), _PERMUTED_ROWS)
     part = replace(found, features=found.features[chosen], coded=found.coded[chosen], raw=found.raw[chosen])
     name, loss = run.objective.name, run.objective.loss
-    whole, rng, began = loss(part.scores().get(name)), np.random.default_rng(0), time.monotonic()
+    whole, rng, began = loss(part.scores().get(name)), stream_rng(RandomStream.PERMUTED_COLUMNS, 0), time.monotonic()
     columns = _features_of_columns(data, found.problem)
     worse: dict[str, list[float]] = {column: [] for column in columns}
     for _ in range(repeats):

@@ -13,9 +13,8 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from evonas.config import Budget, Settings
-from evonas.evaluation import Candidate, Evaluation, Origin
-from evonas.objective import METRICS, Objective, objectives_of
-from evonas.pareto import front
+from evonas.evaluation import Candidate, Evaluation, Origin, Snapshot, snapshots_from_arrays
+from evonas.objective import METRICS, Objective, objectives_of, pareto_front
 from evonas.runs import schema
 from evonas.runs.about import SOURCE, known_problem
 from evonas.runs.directory import DATA_NAME, check_links
@@ -26,7 +25,6 @@ from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_ro
 from evonas.runs.summaries import Counts, GenerationSummary, Idle, counted, idle_since, summarised
 from evonas.runs.times import Times
 from evonas.runs.weights import WeightFiles
-from evonas.snapshot import Snapshot, snapshots_from_arrays
 from genomes.errors import InputError
 
 __all__ = ["DATA_NAME", "RunReader"]
@@ -240,7 +238,7 @@ class RunReader:
             return self.best(1)
         ranked = self.best(self.evaluated)
         losses = [tuple(each.loss(record.evaluation.value_of(each.name)) for each in objectives) for record in ranked]
-        return [ranked[place] for place in front(losses)]
+        return [ranked[place] for place in pareto_front(losses)]
 
     def best_places(self, count: int) -> list[tuple[float, int, int, str]]:
         """(loss, generation, index, digest) of `best`."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
-from evonas.evaluation import TRAINER_VERSION, Candidate, Evaluation, Status
+from evonas.evaluation import TRAINER_VERSION, Candidate, Evaluation, Status, snapshots_to_arrays
 from evonas.io.atomic import is_temporary, write_atomically, write_new
 from evonas.runs import schema
 from evonas.runs.checksums import insert, update
@@ -45,7 +45,6 @@ from evonas.runs.records import candidate_to_row, check_repetition, result_to_js
 from evonas.runs.reports import population_text, results_csv
 from evonas.runs.times import TimesWriter
 from evonas.runs.versions import environment_versions
-from evonas.snapshot import snapshots_to_arrays
 from genomes.codec import canonical_json
 from genomes.errors import InputError
 from genomes.space import SearchSpace

@@ -20,18 +20,17 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
-from evonas.strategies.generational import Population
-from evonas.strategies.members import Member
+from evonas.strategies.generational import GenerationalStrategy
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Proposal, sampled_generation, to_candidate
+from evonas.strategies.proposals import Member, Proposal, sample_generation, to_candidate
 from evonas.strategies.ranking import is_feasible, rank_of
-from evonas.strategies.repairs import repaired
+from evonas.strategies.repairs import repair_children
 from genomes.space import SearchSpace
 
 __all__ = ["AgingEvolution"]
 
 
-class AgingEvolution(Population):
+class AgingEvolution(GenerationalStrategy):
     """The last `population` networks are alive. Meets `OneByOne`.
 
     The paper has them replaced one at a time, which is `ask_one`, or `offspring=1`.
@@ -50,14 +49,14 @@ class AgingEvolution(Population):
 
     def ask_one(self) -> Candidate:
         """A sample while the first population is not complete, then a child; the networks that are out are no news."""
-        self._turns.check_one_by_one(self._generation)
+        self._ask_tell.check_one_by_one(self._generation)
         number = self._pending.asked
         if number < self._settings.population or not self._population:
-            (proposal,) = sampled_generation(self._space, self._initial[:1], self._settings, number, self._seen, 1)
+            (proposal,) = sample_generation(self._space, self._initial[:1], self._settings, number, self._seen, 1)
             self._initial = self._initial[1:]
         else:
             children = self._offspring(1, generation_rng(self._settings.seed or 0, number))
-            (proposal,) = repaired(children, self._space, self._seen, self.repair)
+            (proposal,) = repair_children(children, self._space, self._seen, self.repair)
         self._seen.add(proposal.digest)
         return self._pending.add(to_candidate(proposal, self._settings, self._pending.place))
 
@@ -69,7 +68,7 @@ class AgingEvolution(Population):
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
         """The candidate lives, the oldest dies."""
         _, asked = self._pending.take(candidate)
-        self._survive([(asked, self._turns.evaluation(evaluation))])
+        self._survive([(asked, self._ask_tell.evaluation(evaluation))])
 
     def state(self) -> dict[str, Any]:
         """The living, the digests tried, and what is out."""
@@ -82,7 +81,9 @@ class AgingEvolution(Population):
 
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """The new ones live, the oldest die."""
-        self._population += [Member.of(candidate, rank_of(each, self._objective)) for candidate, each in told]
+        self._population += [
+            Member.from_candidate(candidate, rank_of(each, self._objective)) for candidate, each in told
+        ]
         self._population = self._population[-self._settings.population :]
 
     def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:

@@ -11,10 +11,10 @@ from numbers import Integral
 
 from evonas.evaluation import Candidate, Evaluation, Status
 
-__all__ = ["Turns"]
+__all__ = ["AskTell"]
 
 
-class Turns:
+class AskTell:
     """Keeps the candidates that are out, and raises RuntimeError when a call comes out of order."""
 
     def __init__(self, score: str) -> None:

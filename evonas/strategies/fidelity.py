@@ -1,24 +1,38 @@
-"""`Training`: a network on its way through several evaluations, each of which goes on where the last one stopped."""
+"""Training in several evaluations, each of which continues where the last one stopped, and rungs of epochs.
+
+References:
+    Li et al., "A System for Massively Parallel Hyperparameter Tuning" (ASHA), MLSys 2020.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Origin
 from evonas.seeds import candidate_seed
-from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal
-from evonas.strategies.ranking import UNRANKED, Rank
+from evonas.strategies.proposals import Member, Proposal
+from evonas.strategies.ranking import UNRANKED, Rank, is_feasible
 from genomes.space import SearchSpace
 
-__all__ = ["Training"]
+__all__ = ["PartialTraining", "RungQueue", "rungs"]
+
+#: Networks of a rung that may still go on, at most: their states are kept.
+_MOST_WAITING = 40
+
+
+def rungs(epochs: int, eta: int) -> list[int]:
+    """Epochs of every rung, ascending: `epochs` over powers of eta, down to 1 at the least."""
+    values = [epochs]
+    while values[0] >= eta:
+        values.insert(0, max(1, round(epochs / eta ** len(values))))
+    return values
 
 
 @dataclass(frozen=True)
-class Training:
+class PartialTraining:
     """A network and how far it is trained.
 
     Attributes:
@@ -52,7 +66,7 @@ class Training:
             keep=keep,
         )
 
-    def trained(self, candidate: Candidate, rank: Rank) -> Training:
+    def trained(self, candidate: Candidate, rank: Rank) -> PartialTraining:
         """After the candidate's evaluation."""
         place = (candidate.generation, candidate.index)
         return replace(self, rank=rank, epochs=candidate.epochs, place=place, kind="continue")
@@ -63,7 +77,7 @@ class Training:
         return {**member, "epochs": self.epochs, "place": self.place and list(self.place), "kind": self.kind}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> Training:
+    def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> PartialTraining:
         """The training back."""
         member, place = Member.from_json(value, space), value["place"]
         return cls(
@@ -73,3 +87,59 @@ class Training:
             None if place is None else (place[0], place[1]),
             value["kind"],
         )
+
+
+class RungQueue:
+    """Trainings at their rungs.
+
+    Attributes:
+        rungs: epochs of each rung, ascending.
+    """
+
+    def __init__(self, rungs: Sequence[int], eta: int) -> None:
+        self.rungs = tuple(rungs)
+        self._eta = eta
+        # Of each rung but the last: those that may go on, best first, and how many there were and went on.
+        self._waiting: list[list[PartialTraining]] = [[] for _ in self.rungs[:-1]]
+        self._counts = [[0, 0] for _ in self.rungs[:-1]]
+
+    def add(self, training: PartialTraining) -> None:
+        """A training has reached a rung."""
+        rung = self.rungs.index(training.epochs)
+        if rung == len(self.rungs) - 1:
+            return
+        self._counts[rung][0] += 1
+        if is_feasible(training.rank):
+            waiting = sorted([*self._waiting[rung], training], key=lambda each: each.rank)
+            self._waiting[rung] = waiting[:_MOST_WAITING]
+
+    def take(self, count: int) -> list[PartialTraining]:
+        """At most so many trainings that are to go on, from the highest rung down: a share of 1/eta of each rung."""
+        taken: list[PartialTraining] = []
+        for rung in reversed(range(len(self._waiting))):
+            reached, gone = self._counts[rung]
+            number = min(reached // self._eta - gone, count - len(taken), len(self._waiting[rung]))
+            if number > 0:
+                taken += self._waiting[rung][:number]
+                self._waiting[rung] = self._waiting[rung][number:]
+                self._counts[rung][1] += number
+        return taken
+
+    def following(self, training: PartialTraining) -> int:
+        """Epochs of the rung after a training's."""
+        return next(rung for rung in self.rungs if rung > training.epochs)
+
+    def retained(self) -> frozenset[tuple[int, int]]:
+        """Places of those that may go on."""
+        places = (training.place for waiting in self._waiting for training in waiting)
+        return frozenset(place for place in places if place is not None)
+
+    def to_json(self, space: SearchSpace) -> dict[str, Any]:
+        """As JSON values."""
+        waiting = [[training.to_json(space) for training in rung] for rung in self._waiting]
+        return {"waiting": waiting, "counts": [list(counts) for counts in self._counts]}
+
+    def restore(self, value: Any, space: SearchSpace) -> None:
+        """Goes on from JSON values."""
+        self._waiting = [[PartialTraining.from_json(training, space) for training in rung] for rung in value["waiting"]]
+        self._counts = [[int(reached), int(gone)] for reached, gone in value["counts"]]

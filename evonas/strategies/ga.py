@@ -20,9 +20,8 @@ from deap import algorithms, base, tools
 
 from evonas.evaluation import Candidate, Evaluation
 from evonas.seeds import seeded_random
-from evonas.strategies.generational import Population
-from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal, sampled
+from evonas.strategies.generational import GenerationalStrategy
+from evonas.strategies.proposals import Member, Proposal, sample_proposal
 from evonas.strategies.ranking import Rank, rank_of
 from genomes.space import SearchSpace
 
@@ -69,14 +68,14 @@ def toolbox_for(space: SearchSpace, rng: np.random.Generator, tournament: int) -
     return toolbox
 
 
-class GeneticAlgorithm(Population):
+class GeneticAlgorithm(GenerationalStrategy):
     """(mu + lambda) evolution: mu is `settings.population`, lambda `settings.offspring`."""
 
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """Cuts parents and offspring to the mu best; of equals, the older stays."""
         members = {member.digest: member for member in self._population}
         for candidate, evaluation in told:
-            members.setdefault(candidate.digest, Member.of(candidate, rank_of(evaluation, self._objective)))
+            members.setdefault(candidate.digest, Member.from_candidate(candidate, rank_of(evaluation, self._objective)))
         self._population = sorted(members.values(), key=lambda member: member.rank)[: self._settings.population]
 
     def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:
@@ -89,7 +88,7 @@ class GeneticAlgorithm(Population):
             child: Individual
             (child,) = algorithms.varOr(parents, toolbox, 1, settings.crossover, settings.mutation)
             # varOr's third way is to copy a parent, which would be trained in vain.
-            return sampled(self._space, rng) if child.fitness.valid else child.proposal
+            return sample_proposal(self._space, rng) if child.fitness.valid else child.proposal
 
         with seeded_random(rng):
             return self._new(count, rng, vary)

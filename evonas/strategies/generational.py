@@ -1,4 +1,4 @@
-"""`Population`: what strategies share that ask for a first population, then for offspring of the living, without end.
+"""`GenerationalStrategy`, the base of several strategies: a first population, then offspring of it, without end.
 
 Owns who is alive, which networks were tried, and the state of both as JSON. Who becomes a parent and who survives is
 each strategy's own.
@@ -16,16 +16,22 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
-from evonas.strategies.ask_tell import Turns
-from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal, new_proposal, sampled, sampled_generation, to_candidates
-from evonas.strategies.repairs import Repair, repaired
+from evonas.strategies.ask_tell import AskTell
+from evonas.strategies.proposals import (
+    Member,
+    Proposal,
+    new_proposal,
+    sample_generation,
+    sample_proposal,
+    to_candidates,
+)
+from evonas.strategies.repairs import Repair, repair_children
 from genomes.space import SearchSpace
 
-__all__ = ["Population"]
+__all__ = ["GenerationalStrategy"]
 
 
-class Population(ABC):
+class GenerationalStrategy(ABC):
     """A first population of `settings.population`, then `settings.offspring` a generation. Meets `Strategy`."""
 
     def __init__(
@@ -36,22 +42,22 @@ class Population(ABC):
         self._generation = 0
         self._population: list[Member] = []
         self._seen: set[str] = set()
-        self._turns = Turns(objective.name)
+        self._ask_tell = AskTell(objective.name)
         #: Mends children before they are candidates.
         self.repair: Repair | None = None
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The first population, then offspring."""
-        self._turns.check_ask(count)
+        self._ask_tell.check_ask(count)
         settings = self._settings
         if self._generation == 0:
             size = count or settings.population
-            proposals = sampled_generation(self._space, self._initial, settings, 0, self._seen, size)
+            proposals = sample_generation(self._space, self._initial, settings, 0, self._seen, size)
         else:
             rng = generation_rng(settings.seed or 0, self._generation)
             children = self._offspring(count or settings.offspring or settings.population, rng)
-            proposals = repaired(children, self._space, self._seen, self.repair)
-        return self._turns.asked(self._candidates(proposals))
+            proposals = repair_children(children, self._space, self._seen, self.repair)
+        return self._ask_tell.asked(self._candidates(proposals))
 
     def _candidates(self, proposals: Sequence[Proposal]) -> list[Candidate]:
         """The proposals as candidates of this generation."""
@@ -59,7 +65,7 @@ class Population(ABC):
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Who lives on after the evaluations of the last `ask`."""
-        told = self._turns.told(evaluations)
+        told = self._ask_tell.told(evaluations)
         self._survive(told)
         self._seen.update(candidate.digest for candidate, _ in told)
         self._generation += 1
@@ -77,13 +83,13 @@ class Population(ABC):
         proposals: list[Proposal] = []
         seen = set(self._seen)
         while len(proposals) < count:
-            proposals.append(new_proposal(seen, draw, lambda: sampled(self._space, rng)))
+            proposals.append(new_proposal(seen, draw, lambda: sample_proposal(self._space, rng)))
             seen.add(proposals[-1].digest)
         return proposals
 
     def state(self) -> dict[str, Any]:
         """The living, with what they are ranked by, and the digests tried."""
-        self._turns.check_settled("state")
+        self._ask_tell.check_settled("state")
         return {
             "generation": self._generation,
             "population": [member.to_json(self._space) for member in self._population],
@@ -97,7 +103,7 @@ class Population(ABC):
         self._population = [Member.from_json(value, self._space) for value in state["population"]]
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
-        self._turns.reset()
+        self._ask_tell.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
         """Starts nothing from what was trained before."""

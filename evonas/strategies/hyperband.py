@@ -23,21 +23,13 @@ from typing import Any
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
-from evonas.strategies.ask_tell import Turns
-from evonas.strategies.fidelity import Training
-from evonas.strategies.proposals import sampled_generation
+from evonas.strategies.ask_tell import AskTell
+from evonas.strategies.fidelity import PartialTraining, rungs
+from evonas.strategies.proposals import sample_generation
 from evonas.strategies.ranking import is_feasible, rank_of
 from genomes.space import SearchSpace
 
-__all__ = ["Hyperband", "rungs"]
-
-
-def rungs(epochs: int, eta: int) -> list[int]:
-    """Epochs of every rung, ascending: `epochs` over powers of eta, down to 1 at the least."""
-    values = [epochs]
-    while values[0] >= eta:
-        values.insert(0, max(1, round(epochs / eta ** len(values))))
-    return values
+__all__ = ["Hyperband"]
 
 
 @dataclass
@@ -51,8 +43,8 @@ class _Bracket:
     """
 
     rung: int
-    waiting: list[Training]
-    done: list[Training] = field(default_factory=list)
+    waiting: list[PartialTraining]
+    done: list[PartialTraining] = field(default_factory=list)
 
 
 class Hyperband:
@@ -67,12 +59,12 @@ class Hyperband:
         self._generation = self._opened = 0
         self._brackets: list[_Bracket] = []
         self._seen: set[str] = set()
-        self._out: list[tuple[_Bracket, Training]] = []
-        self._turns = Turns(objective.name)
+        self._out: list[tuple[_Bracket, PartialTraining]] = []
+        self._ask_tell = AskTell(objective.name)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The whole rung of a bracket; or so many of its networks, filled up from the brackets to come."""
-        self._turns.check_ask(count)
+        self._ask_tell.check_ask(count)
         if not self._brackets:
             self._open()
         out = [(bracket, training) for bracket in self._brackets for training in bracket.waiting]
@@ -85,11 +77,11 @@ class Hyperband:
             epochs, last = self._rungs[bracket.rung], bracket.rung == len(self._rungs) - 1
             candidates.append(training.candidate(self._settings, epochs, self._generation, index, keep=not last))
             bracket.waiting.remove(training)
-        return self._turns.asked(candidates)
+        return self._ask_tell.asked(candidates)
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Lets the best of each rung that is through go on."""
-        told = self._turns.told(evaluations)
+        told = self._ask_tell.told(evaluations)
         for (bracket, training), (candidate, evaluation) in zip(self._out, told, strict=True):
             bracket.done.append(training.trained(candidate, rank_of(evaluation, self._objective)))
         self._brackets = [bracket for bracket in self._brackets if bracket.waiting or self._promoted(bracket)]
@@ -105,17 +97,17 @@ class Hyperband:
         count = max(1, math.ceil(settings.population * share - 1e-9))
         initial = () if self._opened else self._initial
         # A bracket's networks are the same whenever it begins.
-        proposals = sampled_generation(self._space, initial, settings, self._opened, self._seen, count)
+        proposals = sample_generation(self._space, initial, settings, self._opened, self._seen, count)
         self._seen |= {proposal.digest for proposal in proposals}
         self._opened += 1
-        self._brackets.append(_Bracket(rung, [Training(proposal) for proposal in proposals]))
+        self._brackets.append(_Bracket(rung, [PartialTraining(proposal) for proposal in proposals]))
         return self._brackets[-1]
 
     def _promoted(self, bracket: _Bracket) -> bool:
         """Takes the bracket to its next rung; False when it is through."""
         if bracket.rung == len(self._rungs) - 1:
             return False
-        networks: dict[str, Training] = {}
+        networks: dict[str, PartialTraining] = {}
         for training in sorted(bracket.done, key=lambda each: each.rank):
             if is_feasible(training.rank):
                 networks.setdefault(training.proposal.digest, training)
@@ -130,7 +122,7 @@ class Hyperband:
 
     def state(self) -> dict[str, Any]:
         """The open brackets, how many there were, and the digests tried."""
-        self._turns.check_settled("state")
+        self._ask_tell.check_settled("state")
         return {
             "generation": self._generation,
             "opened": self._opened,
@@ -152,11 +144,14 @@ class Hyperband:
         self._brackets = [
             _Bracket(
                 value["rung"],
-                *([Training.from_json(each, self._space) for each in value[part]] for part in ("waiting", "done")),
+                *(
+                    [PartialTraining.from_json(each, self._space) for each in value[part]]
+                    for part in ("waiting", "done")
+                ),
             )
             for value in state["brackets"]
         ]
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._out = []
-        self._turns.reset()
+        self._ask_tell.reset()

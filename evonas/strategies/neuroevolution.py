@@ -25,9 +25,8 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import Objective
 from evonas.seeds import candidate_seed
-from evonas.strategies.generational import Population
-from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal, sampled
+from evonas.strategies.generational import GenerationalStrategy
+from evonas.strategies.proposals import Member, Proposal, sample_proposal
 from evonas.strategies.ranking import Rank, is_feasible, rank_of
 from genomes.space import SearchSpace
 
@@ -43,7 +42,7 @@ STRUCTURAL = 0.05
 _Lineage = tuple[int, ...]
 
 
-class Neuroevolution(Population):
+class Neuroevolution(GenerationalStrategy):
     """A first population of `population` networks, then `offspring` children a generation, of the best fifth."""
 
     def __init__(
@@ -73,7 +72,7 @@ class Neuroevolution(Population):
         if self._generation == 0:
             self._has_weights = any(evaluation.train_curve for _, evaluation in told)
         parents = list(zip(self._population, self._lineages, strict=True))
-        parents += [(Member.of(candidate, self._rank(each)), candidate.lineage) for candidate, each in told]
+        parents += [(Member.from_candidate(candidate, self._rank(each)), candidate.lineage) for candidate, each in told]
         parents.sort(key=lambda parent: parent[0].rank)
         del parents[math.ceil(PARENTS * self._settings.population) :]
         self._population = [member for member, _ in parents]
@@ -90,12 +89,12 @@ class Neuroevolution(Population):
     def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:
         able = [place for place, member in enumerate(self._population) if is_feasible(member.rank)]
         if not self._has_weights:
-            return self._new(count, rng, lambda: self._mutant(able, rng) if able else sampled(self._space, rng))
+            return self._new(count, rng, lambda: self._mutant(able, rng) if able else sample_proposal(self._space, rng))
         proposals = []
         self._inherited = []
         for _ in range(count):  # equal networks with other weights are others
             if not able:
-                proposals.append(sampled(self._space, rng))
+                proposals.append(sample_proposal(self._space, rng))
                 self._inherited.append(())
                 continue
             place = able[int(rng.integers(len(able)))]

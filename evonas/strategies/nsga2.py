@@ -25,9 +25,8 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective, objectives_of
 from evonas.seeds import seeded_random, survival_rng
-from evonas.strategies.generational import Population
-from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal
+from evonas.strategies.generational import GenerationalStrategy
+from evonas.strategies.proposals import Member, Proposal
 from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
 from genomes.space import SearchSpace
 
@@ -40,7 +39,7 @@ _MUTATED = 0.5
 _Key = tuple[int, float, float]
 
 
-class ParetoEvolution(Population):
+class ParetoEvolution(GenerationalStrategy):
     """The objectives are `settings.objectives`; with none given, the score and the parameters."""
 
     def __init__(
@@ -61,9 +60,13 @@ class ParetoEvolution(Population):
         """The member, with its losses if it has them all."""
         rank = rank_of(evaluation, self._objectives[0])
         if not is_feasible(rank):
-            return Member.of(candidate, rank)
+            return Member.from_candidate(candidate, rank)
         losses = tuple(objective.loss(evaluation.value_of(objective.name)) for objective in self._objectives)
-        return Member.of(candidate, rank, losses) if all(map(math.isfinite, losses)) else Member.of(candidate, UNRANKED)
+        return (
+            Member.from_candidate(candidate, rank, losses)
+            if all(map(math.isfinite, losses))
+            else Member.from_candidate(candidate, UNRANKED)
+        )
 
     def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:
         space, share = self._space, self._settings.crossover

@@ -41,11 +41,11 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
-from evonas.strategies.ask_tell import Turns
+from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.optuna_distributions import Coding
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Proposal, new_proposal, sampled, to_candidate, to_candidates
-from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, penalised, rank_from_json, rank_of
+from evonas.strategies.proposals import Proposal, new_proposal, sample_proposal, to_candidate, to_candidates
+from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, penalised_losses, rank_from_json, rank_of
 from genomes.errors import InputError
 from genomes.space import FlatSpace, SearchSpace
 
@@ -99,7 +99,7 @@ class _Sampled(ABC):
         #: By number, those that were asked for one by one and are out, and what Optuna knows them by.
         self._out: dict[int, _Trial] = {}
         self._running: dict[int, optuna.Trial] = {}
-        self._turns = Turns(objective.name)
+        self._ask_tell = AskTell(objective.name)
         self._pending = Pending(self._settings)
 
     @abstractmethod
@@ -114,7 +114,7 @@ class _Sampled(ABC):
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The initial genomes, then what the sampler suggests, `count` or a generation at a time."""
-        self._turns.check_ask(count)
+        self._ask_tell.check_ask(count)
         self._pending.check_unused()
         rng = generation_rng(self._settings.seed or 0, len(self._history))
         seen, proposals = set(self._seen), []
@@ -125,12 +125,12 @@ class _Sampled(ABC):
                 genome = self._initial[place] if not self._history and place < len(self._initial) else None
                 proposals.append(self._proposed(study, genome, seen, rng))
                 seen.add(proposals[-1].digest)
-        return self._turns.asked(to_candidates(proposals, self._settings, len(self._history)))
+        return self._ask_tell.asked(to_candidates(proposals, self._settings, len(self._history)))
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Adds the trials to the history."""
         batch: list[_Trial] = []
-        told, before = self._turns.told(evaluations), len(self._told)
+        told, before = self._ask_tell.told(evaluations), len(self._told)
         for (candidate, evaluation), (trial, parameters) in zip(told, self._asked, strict=True):
             rank = rank_of(evaluation, self._objective)
             batch.append(_Trial(parameters, rank, before + len(batch), before))
@@ -142,7 +142,7 @@ class _Sampled(ABC):
     def ask_one(self) -> Candidate:
         """The initial genomes, then what the sampler suggests, those that are out being running trials."""
         number = self._pending.asked
-        self._turns.check_one_by_one(0 if number else len(self._history))
+        self._ask_tell.check_one_by_one(0 if number else len(self._history))
         rng = generation_rng(self._settings.seed or 0, number)
         genome, self._initial = (self._initial[0] if self._initial else None), self._initial[1:]
         with _quiet():
@@ -160,7 +160,7 @@ class _Sampled(ABC):
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
         """Adds the trial to the history."""
         number, _ = self._pending.take(candidate)
-        rank = rank_of(self._turns.evaluation(evaluation), self._objective)
+        rank = rank_of(self._ask_tell.evaluation(evaluation), self._objective)
         if self.remembers:
             with _quiet():
                 self._prepared(0)
@@ -190,7 +190,7 @@ class _Sampled(ABC):
                 nearby.append(space.mutate(nearby[-1], rng)[0])
                 return Proposal(nearby[-1], space.digest(nearby[-1]), operator=self.name)
 
-            proposal = new_proposal(seen, neighbour, lambda: sampled(space, rng))
+            proposal = new_proposal(seen, neighbour, lambda: sample_proposal(space, rng))
             if not self.remembers:
                 parameters = self._coding.parameters(space.values(proposal.genome), parameters)
         self._asked.append((trial, parameters))
@@ -209,7 +209,7 @@ class _Sampled(ABC):
         if self.remembers:
             self._play(study, told)
             return
-        losses: list[float | None] = [*penalised([each.rank for each in told]), *(None for _ in self._out)]
+        losses: list[float | None] = [*penalised_losses([each.rank for each in told]), *(None for _ in self._out)]
         for each, loss in zip([*told, *self._out.values()], losses, strict=True):
             study.add_trial(
                 create_trial(
@@ -244,7 +244,7 @@ class _Sampled(ABC):
 
     def state(self) -> dict[str, Any]:
         """The history of trials, generation by generation, and the digests tried."""
-        self._turns.check_settled("state")
+        self._ask_tell.check_settled("state")
         one_by_one = self._pending.state(self._space)
         initial = self._initial if one_by_one or not self._history else ()
         state = {
@@ -268,7 +268,7 @@ class _Sampled(ABC):
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._study, self._asked = None, []
-        self._turns.reset()
+        self._ask_tell.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
         """Starts nothing from what was trained before."""

@@ -22,9 +22,9 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
-from evonas.strategies.ask_tell import Turns
-from evonas.strategies.fidelity import Training
-from evonas.strategies.proposals import ATTEMPTS, Proposal, new_proposal, sampled, sampled_generation
+from evonas.strategies.ask_tell import AskTell
+from evonas.strategies.fidelity import PartialTraining
+from evonas.strategies.proposals import ATTEMPTS, Proposal, new_proposal, sample_generation, sample_proposal
 from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import same_layers
@@ -48,31 +48,31 @@ class PopulationBasedTraining:
         self._initial = tuple(initial)
         self._interval = math.ceil(settings.epochs / _STEPS)
         self._generation = self._step = 0
-        self._population: list[Training] = []
+        self._population: list[PartialTraining] = []
         self._seen: set[str] = set()
-        self._out: list[Training] = []
-        self._turns = Turns(objective.name)
+        self._out: list[PartialTraining] = []
+        self._ask_tell = AskTell(objective.name)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """One interval of the population's training; of so many: the best, or more copies of them."""
-        self._turns.check_ask(count)
+        self._ask_tell.check_ask(count)
         settings = self._settings
         if self._step == 0:
             initial = () if self._generation else self._initial
             size = count or settings.population
-            proposals = sampled_generation(self._space, initial, settings, self._generation, self._seen, size)
-            self._out = [Training(proposal) for proposal in proposals]
+            proposals = sample_generation(self._space, initial, settings, self._generation, self._seen, size)
+            self._out = [PartialTraining(proposal) for proposal in proposals]
         else:
             self._out = self._next_step(count or len(self._population))
         candidates = [
             each.candidate(settings, min(each.epochs + self._interval, settings.epochs), self._generation, index, True)
             for index, each in enumerate(self._out)
         ]
-        return self._turns.asked(candidates)
+        return self._ask_tell.asked(candidates)
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """The population after the interval, best first."""
-        told = self._turns.told(evaluations)
+        told = self._ask_tell.told(evaluations)
         population = []
         for training, (candidate, evaluation) in zip(self._out, told, strict=True):
             population.append(training.trained(candidate, rank_of(evaluation, self._objective)))
@@ -84,7 +84,7 @@ class PopulationBasedTraining:
         through = max(each.epochs for each in self._population) >= self._settings.epochs
         self._step = 0 if through else self._step + 1
 
-    def _next_step(self, size: int) -> list[Training]:
+    def _next_step(self, size: int) -> list[PartialTraining]:
         """Those who go on, and changed copies of the best in the place of the others."""
         rng = generation_rng(self._settings.seed or 0, self._generation)
         fifth = max(1, int(_SHARE * size))
@@ -93,10 +93,10 @@ class PopulationBasedTraining:
         kept = able[: size - fifth if size > 1 else 1]
         return kept + [self._explored(best, rng) for _ in range(size - len(kept))]
 
-    def _explored(self, best: Sequence[Training], rng: np.random.Generator) -> Training:
+    def _explored(self, best: Sequence[PartialTraining], rng: np.random.Generator) -> PartialTraining:
         """A changed copy of one of the best; a sample where there is none."""
         if not best:
-            return Training(new_proposal(self._seen, lambda: sampled(self._space, rng)))
+            return PartialTraining(new_proposal(self._seen, lambda: sample_proposal(self._space, rng)))
         parent = best[int(rng.integers(len(best)))]
         digest = parent.proposal.digest
         for _ in range(ATTEMPTS):
@@ -104,13 +104,13 @@ class PopulationBasedTraining:
             proposal = Proposal(genome, self._space.digest(genome), (digest,), operator)
             if not is_feasible(parent.rank):
                 # Never trained: there is nothing to take over, and all to change.
-                return Training(proposal)
+                return PartialTraining(proposal)
             kind = self._takes_over(parent.proposal.genome, genome)
             if kind == "continue":
-                return Training(proposal, epochs=parent.epochs, place=parent.place)
+                return PartialTraining(proposal, epochs=parent.epochs, place=parent.place)
             if kind == "inherit" and self._settings.inherit is not False:
-                return Training(proposal, place=parent.place, kind=kind)
-        return Training(parent.proposal, epochs=parent.epochs, place=parent.place)
+                return PartialTraining(proposal, place=parent.place, kind=kind)
+        return PartialTraining(parent.proposal, epochs=parent.epochs, place=parent.place)
 
     def _takes_over(self, parent: Any, child: Any) -> Literal["continue", "inherit"] | None:
         """How a child starts from its parent's training; None where its layers have changed, and not grown."""
@@ -129,7 +129,7 @@ class PopulationBasedTraining:
 
     def state(self) -> dict[str, Any]:
         """The population and the digests tried."""
-        self._turns.check_settled("state")
+        self._ask_tell.check_settled("state")
         return {
             "generation": self._generation,
             "step": self._step,
@@ -141,8 +141,8 @@ class PopulationBasedTraining:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
         self._generation, self._step = int(state["generation"]), int(state["step"])
-        self._population = [Training.from_json(value, self._space) for value in state["population"]]
+        self._population = [PartialTraining.from_json(value, self._space) for value in state["population"]]
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._out = []
-        self._turns.reset()
+        self._ask_tell.reset()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,19 @@ import numpy as np
 from evonas.config import Settings
 from evonas.evaluation import Candidate
 from evonas.seeds import candidate_seed, generation_rng
+from evonas.strategies.ranking import Rank, rank_from_json
 from genomes.space import SearchSpace
 
-__all__ = ["ATTEMPTS", "Proposal", "new_proposal", "sampled", "sampled_generation", "to_candidate", "to_candidates"]
+__all__ = [
+    "ATTEMPTS",
+    "Member",
+    "Proposal",
+    "new_proposal",
+    "sample_generation",
+    "sample_proposal",
+    "to_candidate",
+    "to_candidates",
+]
 
 #: How often a genome that was tried before is drawn again before it is let through: a small space runs out of new ones.
 #: What is let through costs nothing, its evaluation is known.
@@ -31,7 +41,44 @@ class Proposal:
     operator: str = "sample"
 
 
-def sampled(space: SearchSpace, rng: np.random.Generator) -> Proposal:
+@dataclass(frozen=True)
+class Member:
+    """A proposal and what became of it; with several objectives, its loss in each."""
+
+    proposal: Proposal
+    rank: Rank
+    losses: tuple[float, ...] = ()
+
+    @classmethod
+    def from_candidate(cls, candidate: Candidate, rank: Rank, losses: tuple[float, ...] = ()) -> Member:
+        """The member that a candidate becomes."""
+        return cls(Proposal(candidate.genome, candidate.digest, candidate.parents, candidate.operator), rank, losses)
+
+    @property
+    def digest(self) -> str:
+        """Of the network."""
+        return self.proposal.digest
+
+    def to_json(self, space: SearchSpace) -> dict[str, Any]:
+        """The member as JSON values."""
+        return {
+            "genome": space.genome_to_json(self.proposal.genome),
+            "digest": self.digest,
+            "parents": list(self.proposal.parents),
+            "operator": self.proposal.operator,
+            "rank": list(self.rank),
+            "losses": list(self.losses),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> Member:
+        """The member back."""
+        genome = space.genome_from_json(value["genome"])
+        proposal = Proposal(genome, value["digest"], tuple(value["parents"]), value["operator"])
+        return cls(proposal, rank_from_json(value["rank"]), tuple(value["losses"]))
+
+
+def sample_proposal(space: SearchSpace, rng: np.random.Generator) -> Proposal:
     """A random genome of the space."""
     genome = space.sample(rng)
     return Proposal(genome, space.digest(genome))
@@ -47,14 +94,14 @@ def new_proposal(seen: AbstractSet[str], *draws: Callable[[], Proposal]) -> Prop
     return proposal
 
 
-def sampled_generation(
+def sample_generation(
     space: SearchSpace, initial: Sequence[Any], settings: Settings, generation: int, seen: AbstractSet[str], count: int
 ) -> list[Proposal]:
     """The first `count` of the initial genomes, filled up to as many with samples of the space."""
     rng = generation_rng(settings.seed or 0, generation)
 
     def sample() -> Proposal:
-        return sampled(space, rng)
+        return sample_proposal(space, rng)
 
     first: dict[str, Proposal] = {}
     for genome in initial:

@@ -17,7 +17,16 @@ from collections.abc import Sequence
 from evonas.evaluation import Evaluation, Status
 from evonas.objective import Objective
 
-__all__ = ["UNRANKED", "VIOLATION", "Rank", "is_feasible", "penalised", "rank_from_json", "rank_of", "violation_of"]
+__all__ = [
+    "UNRANKED",
+    "VIOLATION",
+    "Rank",
+    "is_feasible",
+    "penalised_losses",
+    "rank_from_json",
+    "rank_of",
+    "violation_of",
+]
 
 #: (0, loss) of what has a score, (1, violation) of what breaks a limit, (2, 0.0) of the rest.
 Rank = tuple[int, float]
@@ -49,7 +58,7 @@ def is_feasible(rank: Rank) -> bool:
     return rank[0] == 0
 
 
-def penalised(ranks: Sequence[Rank]) -> list[float]:
+def penalised_losses(ranks: Sequence[Rank]) -> list[float]:
     """The ranks as finite losses in the same order, for methods that know nothing but one number.
 
     What has no score gets the worst loss there is, and up to as much again as the losses spread: Deb's penalty without

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from evonas.strategies.proposals import Proposal
 from genomes.space import SearchSpace
 
-__all__ = ["REPAIRED", "Repair", "repaired"]
+__all__ = ["REPAIRED", "Repair", "repair_children"]
 
 #: How the operator of a proposal ends that was repaired.
 REPAIRED = " + repair"
@@ -32,7 +32,7 @@ class Repair(Protocol):
         ...
 
 
-def repaired(
+def repair_children(
     proposals: Sequence[Proposal], space: SearchSpace, seen: AbstractSet[str], repair: Repair | None
 ) -> list[Proposal]:
     """The proposals, those that a mutation of the repair's has made repaired, and said to be where that changed them.

@@ -1,19 +1,18 @@
 """The default: evolution whose offspring are screened by a Gaussian process before they are evaluated.
 
 The first candidates are spread over the space. From then on each candidate is the winner of an inner evolution
-(`screening`) from the best genomes so far, run on what a surrogate expects of each (`surrogate`), with its numbers
-moved to where most is expected (`refinement`). Of those asked for together, each takes what is expected of those before
-it for seen; and of those that are out, where candidates are asked for one by one. While nothing better is found, one in
-three is chosen by a surrogate that doubts itself (`restarts`); where that has not helped for long, every other one
-belongs to a search that begins anew, with a memory of its own. With
-`settings.rungs` above 1 networks are trained in rungs: all for a few epochs, the best of them for more (`ladder`); the
-surrogate expects the loss after all epochs. With `settings.inherit` children of the best start from the weights of a
-parent.
+(`prescreening`) from the best genomes so far, run on the acquisition function of a surrogate (`acquisition`), with its
+numbers moved along the gradient (`local_search`). The surrogate is conditioned on its own means for those that were
+asked for before in the same generation or, where candidates are asked for one by one, that are still out. While nothing
+better is found, one in three is chosen by a surrogate of shorter length scales (`exploration`); where that has not
+helped for long, every other one belongs to a restarted search, with an archive of its own. With `settings.rungs` above
+1 networks are trained in rungs: all for a few epochs, the best of them for more (`fidelity`); the surrogate predicts
+the loss after all epochs. With `settings.inherit` children of the best start from the weights of a parent.
 
 References:
     Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
     Jones, Schonlau and Welch, "Efficient Global Optimization of Expensive Black-Box Functions", J. Glob. Opt. 13, 1998.
-    Auger and Hansen, "A Restart CMA Evolution Strategy With Increasing Population Size", CEC 2005 (beginning anew).
+    Auger and Hansen, "A Restart CMA Evolution Strategy With Increasing Population Size", CEC 2005 (restarts).
     Fialho et al., "Analyzing bandit-based adaptive operator selection mechanisms", AMAI 60, 2010.
 """
 
@@ -34,24 +33,21 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng, seeded_random
-from evonas.strategies.ask_tell import Turns
-from evonas.strategies.fidelity import Training
-from evonas.strategies.hyperband import rungs
-from evonas.strategies.ladder import Ladder
-from evonas.strategies.members import Member
+from evonas.strategies.ask_tell import AskTell
+from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Proposal, new_proposal, sampled
+from evonas.strategies.proposals import Member, Proposal, new_proposal, sample_proposal
 from evonas.strategies.ranking import is_feasible, rank_of
-from evonas.strategies.repairs import REPAIRED, Repair, repaired
+from evonas.strategies.repairs import REPAIRED, Repair, repair_children
 from evonas.strategies.surrogate.acquisition import Surrogate
-from evonas.strategies.surrogate.archive import Record
-from evonas.strategies.surrogate.local_search import refined
-from evonas.strategies.surrogate.operator_rates import Credit
-from evonas.strategies.surrogate.prescreening import Effort, Offspring, screened
-from evonas.strategies.surrogate.state import Memory
+from evonas.strategies.surrogate.archive import ArchiveRecord
+from evonas.strategies.surrogate.local_search import improve_numbers
+from evonas.strategies.surrogate.operator_rates import OperatorRates
+from evonas.strategies.surrogate.prescreening import Offspring, ScreeningEffort, prescreen
+from evonas.strategies.surrogate.state import SurrogateState
 from genomes.space import FlatSpace, SearchSpace
 
-__all__ = ["Evolution"]
+__all__ = ["SurrogateEvolution"]
 
 Array = NDArray[np.float64]
 
@@ -61,23 +57,35 @@ _STARTUP = 8
 _SPREAD = 5
 #: Genomes from which the inner evolution starts.
 _ELITE = 12
-#: The most promising that are looked through for one that was not tried before.
+#: Winners, best first, that are looked through for one that was not tried before.
 _LOOKED_THROUGH = 50
-#: While nothing better is found, one candidate in so many is chosen by a surrogate that doubts itself.
-_DOUBTED = 3
-#: Evaluations without an improvement after which a search begins anew beside the first one; and after which that one
-#: gives way to another.
-_STUCK, _STUCK_ANEW = 100, 30
+#: While nothing better is found, one candidate in so many is chosen by a surrogate of shorter length scales.
+_EXPLORE_EVERY = 3
+#: Evaluations without an improvement after which a restarted search runs beside the first one; and after which that one
+#: ends.
+_STUCK, _STUCK_AGAIN = 100, 30
 #: Evaluations up to which, and effort with which, candidates are screened: the first ones are worth more.
 _EFFORTS = (
-    (100, Effort(30, 30, 2, 10, 2, 15, 200)),
-    (300, Effort(30, 20, 2, 10, 1, 15, 200)),
-    (1_000, Effort(20, 20, 2, 10, 1, 15, 200)),
-    (1 << 62, Effort(5, 15, 1, 8, 1, 4, 80)),
+    (
+        100,
+        ScreeningEffort(samples=30, offspring=30, rounds=2, survivors=10, improved=2, iterations=15, observations=200),
+    ),
+    (
+        300,
+        ScreeningEffort(samples=30, offspring=20, rounds=2, survivors=10, improved=1, iterations=15, observations=200),
+    ),
+    (
+        1_000,
+        ScreeningEffort(samples=20, offspring=20, rounds=2, survivors=10, improved=1, iterations=15, observations=200),
+    ),
+    (
+        1 << 62,
+        ScreeningEffort(samples=5, offspring=15, rounds=1, survivors=8, improved=1, iterations=4, observations=80),
+    ),
 )
 
 
-class Evolution:
+class SurrogateEvolution:
     """Evolution with offspring screened by a surrogate; meets `OneByOne`."""
 
     def __init__(
@@ -91,62 +99,62 @@ class Evolution:
         self._inherits = bool(settings.inherit)
         self._flat = space if isinstance(space, FlatSpace) else None
         self._generation = 0
-        self._ladder = Ladder(
+        self._rung_queue = RungQueue(
             rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
         )
         #: By index of the generation, or by number where candidates are asked for one by one.
-        self._out: dict[int, Training] = {}
+        self._out: dict[int, PartialTraining] = {}
         self._pending = Pending(self._settings)
-        self._memory = Memory()
-        self._credit = Credit()
+        self._search = SurrogateState()
+        self._operator_rates = OperatorRates()
         self._seen: set[str] = set()
-        #: Of the search that began anew, and the networks that it asked for.
-        self._anew: Memory | None = None
-        self._asked_anew: set[str] = set()
-        self._turns = Turns(objective.name)
+        #: Of the restarted search, and the networks that it asked for.
+        self._restart: SurrogateState | None = None
+        self._asked_by_restart: set[str] = set()
+        self._ask_tell = AskTell(objective.name)
         #: Mends children before they are candidates.
         self.repair: Repair | None = None
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The first population, then `offspring` a generation."""
-        self._turns.check_ask(count)
+        self._ask_tell.check_ask(count)
         self._pending.check_unused()
         settings = self._settings
         if count is None:
             count = settings.offspring or settings.population if self._generation else settings.population
         rng = generation_rng(settings.seed or 0, self._generation)
         startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
-        self._out = dict(enumerate(self._trainings(count, startup, rng)))
-        return self._turns.asked([self._candidate(each, (self._generation, k)) for k, each in self._out.items()])
+        self._out = dict(enumerate(self._next_trainings(count, startup, rng)))
+        return self._ask_tell.asked([self._candidate(each, (self._generation, k)) for k, each in self._out.items()])
 
     def ask_one(self) -> Candidate:
-        """The next candidate; what is expected of those that are out is taken for seen."""
-        self._turns.check_one_by_one(self._generation)
+        """The next candidate; the surrogate is conditioned on its means for those that are out."""
+        self._ask_tell.check_one_by_one(self._generation)
         rng = generation_rng(self._settings.seed or 0, self._pending.asked)
-        (training,) = self._trainings(1, _STARTUP, rng)
+        (training,) = self._next_trainings(1, _STARTUP, rng)
         self._out[self._pending.asked] = training
         return self._pending.add(self._candidate(training, self._pending.place))
 
-    def _trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[Training]:
+    def _next_trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[PartialTraining]:
         """So many trainings that are to begin or to go on."""
-        going_on = self._ladder.take(count)
-        return [*going_on, *map(self._begun, self._new_proposals(count - len(going_on), startup, rng))]
+        continued = self._rung_queue.take(count)
+        return [*continued, *map(self._start, self._new_proposals(count - len(continued), startup, rng))]
 
-    def _candidate(self, training: Training, place: tuple[int, int]) -> Candidate:
+    def _candidate(self, training: PartialTraining, place: tuple[int, int]) -> Candidate:
         """The candidate that takes a training to its next rung."""
-        epochs = self._ladder.following(training)
+        epochs = self._rung_queue.following(training)
         keep = self._inherits or epochs < self._settings.epochs
         return training.candidate(self._settings, epochs, *place, keep)
 
-    def _begun(self, proposal: Proposal) -> Training:
+    def _start(self, proposal: Proposal) -> PartialTraining:
         """A training of a new network: from its parent's weights, where these are kept and wanted."""
         place = next((self._parents[parent] for parent in proposal.parents if parent in self._parents), None)
-        return Training(proposal, place=place, kind="continue" if place is None else "inherit")
+        return PartialTraining(proposal, place=place, kind="continue" if place is None else "inherit")
 
     @property
     def _parents(self) -> dict[str, tuple[int, int]]:
         """Digest -> place of those that children start from."""
-        best = self._memory.archive.best(_ELITE) if self._inherits else []
+        best = self._search.archive.best(_ELITE) if self._inherits else []
         return {record.member.digest: record.place for record in best if is_feasible(record.rank)}
 
     def _new_proposals(self, count: int, startup: int, rng: np.random.Generator) -> list[Proposal]:
@@ -156,67 +164,69 @@ class Evolution:
         proposals = [Proposal(genome, self._space.digest(genome), operator="seed") for genome in initial]
         self._initial = self._initial[count:]
         seen = _Seen(self._seen, {proposal.digest for proposal in (*out, *proposals)})
-        share = self._share_anew(count - len(proposals), len(self._seen) + len(out))
-        proposals = self._propose(self._memory, [*out, *proposals], count - len(proposals) - share, startup, seen, rng)
-        proposals, anew = proposals[len(out) :], []
-        if self._anew:
-            of_anew = [proposal for proposal in out if proposal.digest in self._asked_anew]
-            anew = self._propose(self._anew, of_anew, share, _STARTUP, seen, rng)[len(of_anew) :]
+        share = self._share_of_restart(count - len(proposals), len(self._seen) + len(out))
+        proposals = self._propose(self._search, [*out, *proposals], count - len(proposals) - share, startup, seen, rng)
+        proposals, restart = proposals[len(out) :], []
+        if self._restart:
+            of_restart = [proposal for proposal in out if proposal.digest in self._asked_by_restart]
+            restart = self._propose(self._restart, of_restart, share, _STARTUP, seen, rng)[len(of_restart) :]
         tried = _Seen(self._seen, {proposal.digest for proposal in out})
-        found = repaired([*proposals, *anew], self._space, tried, self.repair)
-        self._asked_anew.update(proposal.digest for proposal in found[len(proposals) :])
+        found = repair_children([*proposals, *restart], self._space, tried, self.repair)
+        self._asked_by_restart.update(proposal.digest for proposal in found[len(proposals) :])
         return found
 
-    def _share_anew(self, count: int, tried: int) -> int:
-        """How many of so many belong to a search that begins anew, which begins and ends here, when it is time.
+    def _share_of_restart(self, count: int, tried: int) -> int:
+        """How many of `count` belong to a restarted search, which starts and ends here, when it is time.
 
         Args:
             count: networks to be proposed.
             tried: networks proposed before.
         """
-        if len(self._ladder.rungs) > 1:  # networks of two searches would not meet on them on equal terms
+        if len(self._rung_queue.rungs) > 1:  # networks of two searches would not meet on them on equal terms
             return 0
-        if self._anew and self._anew.doubt.waited >= _STUCK_ANEW:
-            self._anew, self._asked_anew = None, set()
-        if self._anew is None and self._memory.doubt.waited >= _STUCK:
-            self._anew = Memory(self._memory.archive.typical_losses)
-        return (count + tried % 2) // 2 if self._anew else 0
+        if self._restart and self._restart.exploration.waited >= _STUCK_AGAIN:
+            self._restart, self._asked_by_restart = None, set()
+        if self._restart is None and self._search.exploration.waited >= _STUCK:
+            self._restart = SurrogateState(self._search.archive.typical_losses)
+        return (count + tried % 2) // 2 if self._restart else 0
 
     def _propose(
         self,
-        memory: Memory,
-        believed: Sequence[Proposal],
+        search: SurrogateState,
+        pending: Sequence[Proposal],
         count: int,
         startup: int,
         seen: _Seen,
         rng: np.random.Generator,
     ) -> list[Proposal]:
-        """What is `believed`, and `count` more: spread until the memory has seen `startup` of its own, then screened.
+        """What is `pending`, and `count` more: spread until the archive holds `startup`, then screened.
 
         Args:
-            memory: that learns of them.
-            believed: proposals whose evaluations it will learn of before.
+            search: the state of the search that they are for.
+            pending: proposals that are not evaluated yet.
             count: proposals to add.
             startup: records and proposals before the first is screened.
             seen: digests that are not proposed; the new ones are added.
             rng: of everything random.
         """
-        archive, proposals, count = memory.archive, list(believed), len(believed) + count
+        archive, proposals, count = search.archive, list(pending), len(pending) + count
         places = [self._space.features(proposal.genome) for proposal in proposals]
-        known = self._memory.archive.records
-        while len(proposals) < count and (len(archive.records) + len(proposals) < startup or not archive.can_teach):
-            proposals.append(self._spread([*(record.features for record in known), *places], seen, rng))
+        known = self._search.archive.records
+        while len(proposals) < count and (
+            len(archive.records) + len(proposals) < startup or not archive.is_informative
+        ):
+            proposals.append(self._most_distant_sample([*(record.features for record in known), *places], seen, rng))
             seen.add(proposals[-1].digest)
             places.append(self._space.features(proposals[-1].genome))
         if len(proposals) < count:
             # DEAP draws from the global generator; and these matrices are too small for threads to be worth waking.
             with seeded_random(rng), _linear_algebra().limit(limits=1):
-                self._screen(memory, proposals, count, seen, rng)
+                self._screen(search, proposals, count, seen, rng)
         return proposals
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Remembers what came of the candidates."""
-        told = self._turns.told(evaluations)
+        told = self._ask_tell.told(evaluations)
         early = self._generation == 0 or len(self._seen) < _STARTUP
         for training, (candidate, evaluation) in zip(self._out.values(), told, strict=True):
             self._note(training, candidate, evaluation, early)
@@ -232,34 +242,36 @@ class Evolution:
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
         """Remembers what came of the candidate."""
         number, asked = self._pending.take(candidate)
-        self._note(self._out.pop(number), asked, self._turns.evaluation(evaluation), number < _STARTUP)
+        self._note(self._out.pop(number), asked, self._ask_tell.evaluation(evaluation), number < _STARTUP)
         self._trim()
 
     def _trim(self) -> None:
-        for memory in filter(None, (self._memory, self._anew)):
-            memory.archive.trim()
+        for search in filter(None, (self._search, self._restart)):
+            search.archive.trim()
 
-    def _note(self, training: Training, candidate: Candidate, evaluation: Evaluation, early: bool) -> None:
+    def _note(self, training: PartialTraining, candidate: Candidate, evaluation: Evaluation, early: bool) -> None:
         """Learns from an evaluation; `early`: while candidates that are samples are spread over the space."""
-        member = Member.of(candidate, rank_of(evaluation, self._objective))
+        member = Member.from_candidate(candidate, rank_of(evaluation, self._objective))
         new = not training.epochs
         if new:
             if candidate.digest in self._seen:
                 return
             self._seen.add(candidate.digest)
-            is_elite = self._memory.archive.would_be_elite(member.rank, _ELITE)
-            self._credit.note(candidate.operator.removesuffix(REPAIRED), is_elite)
+            is_elite = self._search.archive.would_be_elite(member.rank, _ELITE)
+            self._operator_rates.note(candidate.operator.removesuffix(REPAIRED), is_elite)
         place, features = (candidate.generation, candidate.index), self._space.features(candidate.genome)
-        record = Record(member, candidate.epochs, features, place)
+        record = ArchiveRecord(member, candidate.epochs, features, place)
         in_full = candidate.epochs == self._settings.epochs
-        self._memory.note(record, new, in_full, at_random=early and candidate.operator == "sample")
-        if self._anew and candidate.digest in self._asked_anew:
-            self._anew.note(record, new, in_full, at_random=False)
-        self._ladder.add(training.trained(candidate, member.rank))
+        self._search.note(record, new, in_full, at_random=early and candidate.operator == "sample")
+        if self._restart and candidate.digest in self._asked_by_restart:
+            self._restart.note(record, new, in_full, at_random=False)
+        self._rung_queue.add(training.trained(candidate, member.rank))
 
-    def _spread(self, places: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
+    def _most_distant_sample(self, places: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
         """Of a few samples, the one that is farthest from all places."""
-        options = [new_proposal(seen, lambda: sampled(self._space, rng)) for _ in range(_SPREAD if places else 1)]
+        options = [
+            new_proposal(seen, lambda: sample_proposal(self._space, rng)) for _ in range(_SPREAD if places else 1)
+        ]
         if not places:
             return options[0]
         known = np.array(places)
@@ -267,74 +279,76 @@ class Evolution:
         return options[int(np.argmax(gaps))]
 
     def _screen(
-        self, memory: Memory, proposals: list[Proposal], count: int, seen: _Seen, rng: np.random.Generator
+        self, search: SurrogateState, proposals: list[Proposal], count: int, seen: _Seen, rng: np.random.Generator
     ) -> None:
         """Adds winners of the inner evolution until there are `count` proposals."""
         effort = next(effort for most, effort in _EFFORTS if len(self._seen) < most)
-        makers = memory.surrogates(self._coded, effort.evidence)
+        makers = search.surrogates(self._features_of, effort.observations)
         surrogates: dict[int, Surrogate] = {}
-        members = [record.member for record in memory.archive.best(_ELITE)]
+        members = [record.member for record in search.archive.best(_ELITE)]
         elite = [Offspring(member.proposal.genome, (member.digest,)) for member in members]
-        rates = self._credit.rates(self._space.mutations)
+        rates = self._operator_rates.rates(self._space.mutations)
         while len(proposals) < count:
-            which = int(len(makers) > 1 and len(seen) % _DOUBTED == 0)
+            which = int(len(makers) > 1 and len(seen) % _EXPLORE_EVERY == 0)
             surrogate = surrogates.get(which) or makers[which]()
-            for proposal in proposals[surrogate.num_believed :]:
-                surrogate = surrogate.believing(self._in_full(self._space.features(proposal.genome)))
+            for proposal in proposals[surrogate.num_conditioned :]:
+                surrogate = surrogate.condition_on_mean(self._in_full(self._space.features(proposal.genome)))
             surrogates[which] = surrogate
-            promise = partial(_promise, surrogate, self._in_full)
-            ranked = screened(self._space, elite, promise, rates, effort, rng)
-            ranked = self._refined(ranked[: effort.refined], surrogate, effort) + ranked
-            ranked.sort(key=attrgetter("promise"), reverse=True)
+            acquisition = partial(_acquisition, surrogate, self._in_full)
+            ranked = prescreen(self._space, elite, acquisition, rates, effort, rng)
+            ranked = self._improve_numbers(ranked[: effort.improved], surrogate, effort) + ranked
+            ranked.sort(key=attrgetter("acquisition"), reverse=True)
             options = (
                 Proposal(each.genome, self._space.digest(each.genome), each.parents, each.operator)
                 for each in ranked[:_LOOKED_THROUGH]
             )
             new = next((option for option in options if option.digest not in seen), None)
-            proposals.append(new or new_proposal(seen, lambda: sampled(self._space, rng)))
+            proposals.append(new or new_proposal(seen, lambda: sample_proposal(self._space, rng)))
             seen.add(proposals[-1].digest)
 
-    def _refined(self, winners: Sequence[Offspring], surrogate: Surrogate, effort: Effort) -> list[Offspring]:
-        """The winners with their numbers moved to where more is promised."""
+    def _improve_numbers(
+        self, winners: Sequence[Offspring], surrogate: Surrogate, effort: ScreeningEffort
+    ) -> list[Offspring]:
+        """The winners with their numbers moved to higher acquisition values."""
         if self._flat is None:
             return []
         moved = []
         for each in winners:
-            genome = refined(
+            genome = improve_numbers(
                 self._flat,
                 each.genome,
-                lambda features: surrogate.promise_with_slope(self._in_full(features)),
+                lambda features: surrogate.acquisition_and_gradient(self._in_full(features)),
                 effort.iterations,
             )
             moved.append(Offspring(genome, each.parents, each.operator))
         if moved:
             features = np.array([self._space.features(each.genome) for each in moved])
-            for each, promise in zip(moved, _promise(surrogate, self._in_full, features).tolist(), strict=True):
-                each.promise = promise
+            for each, acquisition in zip(moved, _acquisition(surrogate, self._in_full, features).tolist(), strict=True):
+                each.acquisition = acquisition
         return moved
 
-    def _coded(self, record: Record) -> Array:
+    def _features_of(self, record: ArchiveRecord) -> Array:
         """A record's features, and at which rung it is, where there are several: `(num_features,)`."""
-        last = len(self._ladder.rungs) - 1
-        place = self._ladder.rungs.index(record.epochs) / last if last else 1.0
+        last = len(self._rung_queue.rungs) - 1
+        place = self._rung_queue.rungs.index(record.epochs) / last if last else 1.0
         return np.append(record.features, place) if last else record.features
 
     def _in_full(self, features: Array) -> Array:
         """Features `(..., num_features)` of genomes as if they were trained in full."""
-        if len(self._ladder.rungs) == 1:
+        if len(self._rung_queue.rungs) == 1:
             return features
         return np.concatenate([features, np.ones((*features.shape[:-1], 1))], axis=-1)
 
     def state(self) -> dict[str, Any]:
-        """The memories, the credit of the operators and the digests tried."""
-        self._turns.check_settled("state")
+        """The states of both searches, the rates of the operators and the digests tried."""
+        self._ask_tell.check_settled("state")
         state = {
             "generation": self._generation,
-            "memory": self._memory.to_json(self._space),
-            "anew": self._anew and self._anew.to_json(self._space),
-            "asked_anew": sorted(self._asked_anew),
-            "ladder": self._ladder.to_json(self._space),
-            "credit": self._credit.to_json(),
+            "search": self._search.to_json(self._space),
+            "restart": self._restart and self._restart.to_json(self._space),
+            "asked_by_restart": sorted(self._asked_by_restart),
+            "rung_queue": self._rung_queue.to_json(self._space),
+            "operator_rates": self._operator_rates.to_json(),
             "seen": sorted(self._seen),
             "initial": [self._space.genome_to_json(genome) for genome in self._initial],
         }
@@ -345,21 +359,21 @@ class Evolution:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
         self._generation = int(state["generation"])
-        self._memory = Memory.from_json(state["memory"], self._space)
-        self._anew = state["anew"] and Memory.from_json(state["anew"], self._space)
-        self._asked_anew = set(state["asked_anew"])
-        self._ladder.restore(state["ladder"], self._space)
-        self._credit = Credit.from_json(state["credit"])
+        self._search = SurrogateState.from_json(state["search"], self._space)
+        self._restart = state["restart"] and SurrogateState.from_json(state["restart"], self._space)
+        self._asked_by_restart = set(state["asked_by_restart"])
+        self._rung_queue.restore(state["rung_queue"], self._space)
+        self._operator_rates = OperatorRates.from_json(state["operator_rates"])
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
-        self._out = {number: Training.from_json(value, self._space) for number, value in state.get("out", ())}
+        self._out = {number: PartialTraining.from_json(value, self._space) for number, value in state.get("out", ())}
         self._pending.restore(state, self._space)
-        self._turns.reset()
+        self._ask_tell.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
         """What is at a rung and may go on to the next, and what children start from, those that are out too."""
         starting = {each.origin.place for each in self._pending.candidates if each.origin is not None}
-        return self._ladder.retained() | frozenset(self._parents.values()) | starting
+        return self._rung_queue.retained() | frozenset(self._parents.values()) | starting
 
 
 class _Seen(AbstractSet[str]):
@@ -389,5 +403,5 @@ def _linear_algebra() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
-def _promise(surrogate: Surrogate, coded: Callable[[Array], Array], features: Array) -> Array:
-    return surrogate.promise(coded(features))
+def _acquisition(surrogate: Surrogate, features_of: Callable[[Array], Array], features: Array) -> Array:
+    return surrogate.acquisition(features_of(features))

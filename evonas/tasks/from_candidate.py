@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.tasks.train import TrainingTask
 
 if TYPE_CHECKING:
-    from evonas.evaluation import Candidate
-    from evonas.snapshot import Start
+    from evonas.evaluation import Candidate, Start
 
 __all__ = ["architecture_of", "task_of"]
 

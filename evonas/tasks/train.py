@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from evonas.evaluation import Evaluation
-    from evonas.snapshot import Snapshot
+    from evonas.evaluation import Evaluation, Snapshot
 
 __all__ = ["Source", "StreamingTrainer", "Trainer", "TrainingSettings", "TrainingTask", "slots_of", "streamed"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from evonas.evaluation import Evaluation, Status
+from evonas.seeds import RandomStream, stream_seed
 
 __all__ = ["combined", "member_seed"]
 
@@ -17,7 +18,7 @@ def member_seed(seed: int, fold: int, replicate: int) -> int:
     """Seed of one fold and replicate; the first of each has the candidate's own seed."""
     if fold == replicate == 0:
         return seed
-    return int(np.random.SeedSequence([seed, fold, replicate]).generate_state(1)[0])
+    return stream_seed(RandomStream.REPLICATE, seed, fold, replicate)
 
 
 def combined(evaluations: Sequence[Evaluation]) -> Evaluation:

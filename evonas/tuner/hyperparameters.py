@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from evonas.seeds import RandomStream, stream_rng
 from evonas.tuner.kinds import (
     Condition,
     Hyperparameter,
@@ -291,8 +291,7 @@ class HyperParameters:
             return known.nearest(gene)
         if self._seed is None:
             return known.default
-        text = f"{self._seed} {known.name}".encode()
-        return known.draw(np.random.default_rng(int.from_bytes(hashlib.sha256(text).digest()[:8], "big")))
+        return known.draw(stream_rng(RandomStream.LATE_HYPERPARAMETER, self._seed, known.name))
 
     def _holds(self, conditions: Sequence[Condition]) -> bool:
         return all(name in self.values and self.values[name] in values for name, values in conditions)

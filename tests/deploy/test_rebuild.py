@@ -118,7 +118,7 @@ def test_it_is_the_network_that_the_search_trains(
     value, rows, epochs = genome(**training), 100, 5
     path = tmp_path / "model.keras"
     facts: dict[str, Any] = {"features": 4, "outputs": outputs, "task": task, "rows": rows, "epochs": epochs}
-    evonas.build(value, path, seed=7, **facts)
+    evonas.build_model(value, path, seed=7, **facts)
     built = keras.models.load_model(path)
     graph = SPACE.architecture(read_described(value)[1])
     problem = Problem(task, 4, outputs)

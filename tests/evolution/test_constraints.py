@@ -21,7 +21,7 @@ from evonas.display import summaries
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.evolution.constraints import Screen
 from evonas.metrics.cost import measured_before, over_limit
-from evonas.pareto import front
+from evonas.objective import pareto_front
 from evonas.runs import RunReader
 from genomes import DenseSpace, HyperparameterSpace, InputError, Range, read_population
 from genomes.architecture.cost import count_parameters
@@ -186,9 +186,9 @@ def test_a_front_is_what_nothing_dominates() -> None:
     rng = np.random.default_rng(0)
     for count in (1, 2, 3):
         points = [tuple(point) for point in rng.integers(0, 6, size=(60, count)).astype(float)]
-        chosen = {points[place] for place in front(points)}
+        chosen = {points[place] for place in pareto_front(points)}
         for point in points:
             dominated = any(all(a <= b for a, b in zip(other, point)) and other != point for other in points)  # noqa: B905
             assert (point in chosen) != dominated
-        assert len(front(points)) == len(chosen)
-    assert front([]) == []
+        assert len(pareto_front(points)) == len(chosen)
+    assert pareto_front([]) == []

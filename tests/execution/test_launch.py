@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 import evonas
-from evonas.config import Settings
+from evonas.config import Settings, byte_size
 from evonas.execution import launch
-from evonas.machine import usable_cores
-from evonas.memory import machine_bytes
-from evonas.quantities import byte_size
+from evonas.machine import machine_bytes, usable_cores
 from genomes import DenseSpace, InputError
 
 

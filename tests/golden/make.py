@@ -20,8 +20,9 @@ def main() -> None:
     """Three generations of a stub search over the default space."""
     shutil.rmtree(HERE / "run", ignore_errors=True)
     stream = io.StringIO()
-    stub_search(HERE / "run", make_display(Interruption(), stream, stream, quiet=True, as_json=False), generations=3)
-    for name in ("ballast", "run.lock"):
+    display = make_display(Interruption(), stream, stream, quiet=True, as_json=False)
+    stub_search(HERE / "run", display, generations=3, asynchronous=False)
+    for name in ("ballast", "run.lock", "worker.log"):
         (HERE / "run" / name).unlink()
 
 

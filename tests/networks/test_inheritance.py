@@ -27,9 +27,9 @@ def trained(network, num_outputs=2, seed=3):
     }
 
 
-def child_outputs(parent, child, num_outputs=2):
+def child_outputs(parent, child, num_outputs=2, seed=3):
     """Of the parent, and of the child with the parent's weights, and whether it says to be the same."""
-    weights = trained(parent, num_outputs)
+    weights = trained(parent, num_outputs, seed)
     initial = initial_weights(child, 4, num_outputs, 5)
     found, same = inherited(parent, weights, child, initial, ROWS[:200], np.random.default_rng(1))
     assert {name: value.shape for name, value in found.items()} == {n: value.shape for n, value in initial.items()}
@@ -86,10 +86,12 @@ def test_the_function_is_kept(name, num_outputs):
 
 @pytest.mark.parametrize("name", NEAR)
 def test_what_cannot_be_kept_is_near(name):
-    before, after, same = child_outputs(*NEAR[name])
-    error = ((after - before) ** 2).mean() / before.var()
-    assert error < 0.4
-    assert same == (error < 1e-9)
+    errors = []
+    for seed in range(8):
+        before, after, same = child_outputs(*NEAR[name], seed=seed)
+        errors.append(((after - before) ** 2).mean() / before.var())
+        assert same == (errors[-1] < 1e-9)
+    assert np.median(errors) < 0.4
 
 
 def test_copies_of_a_unit_learn_differently():

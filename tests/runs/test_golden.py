@@ -10,6 +10,7 @@ import pytest
 
 from evonas.config import Budget
 from evonas.data.prepared import PreparedData
+from evonas.evaluation import TRAINER_VERSION
 from evonas.evolution.loop import evolve
 from evonas.runs import RunReader, RunStore, migrations, schema
 from evonas.strategies import make_strategy
@@ -47,7 +48,7 @@ def test_the_golden_run_opens_and_is_resumed(run: Path) -> None:
 
 
 def as_format_2(path: Path) -> None:
-    """Takes out what format 3 brought."""
+    """Takes out what format 3 brought; such runs are of the first version of the trainer."""
     connection = sqlite3.connect(path, isolation_level=None)
     rows = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in migrations.TABLES}
     for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
@@ -61,7 +62,10 @@ def as_format_2(path: Path) -> None:
     connection.close()
 
 
-def test_an_older_format_is_read_as_it_is_and_brought_up_with_a_copy(run: Path) -> None:
+def test_an_older_format_is_read_as_it_is_and_brought_up_with_a_copy(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evonas.runs.store.TRAINER_VERSION", 1)
     path = run / schema.DATABASE
     now = everything(run)
     as_format_2(path)
@@ -82,6 +86,7 @@ def test_a_migration_that_fails_leaves_the_old_format(run: Path, monkeypatch: py
     path = run / schema.DATABASE
     as_format_2(path)
     before = everything(run)
+    monkeypatch.setattr("evonas.runs.store.TRAINER_VERSION", 1)
 
     def fail(*_: object) -> None:
         raise sqlite3.OperationalError("no luck today")
@@ -96,7 +101,7 @@ def test_a_migration_that_fails_leaves_the_old_format(run: Path, monkeypatch: py
 
 
 def test_a_run_of_another_trainer_is_read_but_not_gone_on_with(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evonas.runs.store.TRAINER_VERSION", 2)
+    monkeypatch.setattr("evonas.runs.store.TRAINER_VERSION", TRAINER_VERSION + 1)
     everything(run)
-    with pytest.raises(InputError, match="trained by version 2 of the trainer to be gone on with"):
+    with pytest.raises(InputError, match=f"trained by version {TRAINER_VERSION + 1} of the trainer"):
         RunStore.open(run)

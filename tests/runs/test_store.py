@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 
 from evonas.config import Budget, Settings
-from evonas.evaluation import Candidate, Evaluation, Origin, Status
+from evonas.evaluation import Candidate, Evaluation, Origin, Snapshot, Status, snapshots_to_arrays
 from evonas.io.atomic import temporary_in
 from evonas.runs import RunReader, RunStore
 from evonas.runs.summaries import Counts
 from evonas.runs.weights import WeightFiles, weights_to_bytes
-from evonas.snapshot import Snapshot, snapshots_to_arrays
 from genomes.errors import InputError
 from genomes.population import read_population
 from tests.runs.cases import candidates, files_under, fill, scored

@@ -9,7 +9,7 @@ import pytest
 
 from evonas.evaluation import Candidate, Strategy
 from evonas.strategies import STRATEGIES, make_strategy
-from evonas.strategies.hyperband import rungs
+from evonas.strategies.fidelity import rungs
 from genomes.dense import DenseSpace
 from tests.toy import ToySpace, toy_score
 
@@ -105,8 +105,8 @@ def epochs_until(name: str, options: dict[str, Any], seed: int, score: float) ->
     behind: dict[tuple[int, int], int] = {}
     while True:
         for each, value in told(strategy):
-            going_on = each.origin is not None and each.origin.kind == "continue"
-            spent += each.epochs - (behind[each.origin.place] if going_on and each.origin else 0)
+            continued = each.origin is not None and each.origin.kind == "continue"
+            spent += each.epochs - (behind[each.origin.place] if continued and each.origin else 0)
             behind[each.generation, each.index] = each.epochs
             if value <= score or spent > 20_000:
                 return spent

@@ -6,10 +6,12 @@ from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import evonas
 from evonas.evaluation import Evaluation, Status
-from evonas.strategies import STRATEGIES, make_strategy
+from evonas.strategies import STRATEGIES, STRATEGY_SETTINGS, check_given, make_strategy
 from evonas.strategies.ga import GeneticAlgorithm, RankFitness
 from evonas.strategies.ranking import UNRANKED, Rank
 from genomes.errors import InputError
@@ -99,6 +101,33 @@ def test_settings_are_for_strategies_that_take_them() -> None:
         make_strategy("ga", {"a": [1, 2]})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_settings_that_a_strategy_does_not_use_are_refused_and_no_others(name: str) -> None:
+    values = {"population": 8, "offspring": 4, "crossover": 0.9, "mutation": 0.1, "tournament": 7, "eta": 4}
+    values |= {"rungs": 2, "brackets": 2, "inherit": True}
+    assert set(values) == set(STRATEGY_SETTINGS)
+    used = {setting: values[setting] for setting in STRATEGIES[name].settings}
+    check_given(name, used | {"seed": 0, "epochs": 5})
+    check_given(name, dict.fromkeys(STRATEGY_SETTINGS) | {"rungs": 1, "inherit": False})
+    for setting in set(values) - set(used):
+        with pytest.raises(
+            InputError, match=f"{setting} must be left at its default with strategy {name}, which .*or choose "
+        ):
+            check_given(name, used | {setting: values[setting]})
+
+
+def test_explicit_settings_are_checked_wherever_they_are_given(tmp_path: Path) -> None:
+    wrong = {"strategy": "evolution", "crossover": 0.9, "tournament": 7, "brackets": 2}
+    with pytest.raises(InputError, match="crossover must be left at its default with strategy evolution"):
+        make_strategy("evolution", ToySpace(), **{key: wrong[key] for key in ("crossover", "tournament")})
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    with pytest.raises(InputError, match=r"must be left at its default with strategy evolution, .* or choose ga"):
+        evonas.search(x, x[:, 0], generations=1, out=tmp_path / "run", strategy="evolution", tournament=3)
+    with pytest.raises(InputError, match="eta must be left at its default with strategy evolution and 1 rung"):
+        make_strategy("evolution", ToySpace(), eta=3)
+    assert not (tmp_path / "run").exists()
+
+
 def test_several_objectives_are_for_strategies_that_take_them() -> None:
     with pytest.raises(InputError, match="objectives must be one with strategy ga, not rmse, parameters: choose nsga2"):
         make_strategy("ga", ToySpace(), objective=RMSE, objectives=("rmse", "parameters"))
@@ -111,9 +140,10 @@ def test_whole_fronts_survive_and_what_breaks_a_limit_only_where_there_is_room(c
     names = ("first", "second", "third")[:count]
     strategy = make_strategy("nsga2", ToySpace(), objective="first", objectives=names, population=12, seed=3)
     everything: dict[str, tuple[float, ...]] = {}
+    kept: set[str] = set()
     for _ in range(12):
         candidates = strategy.ask()
-        told = []
+        told, rivals = [], kept | {candidate.digest for candidate in candidates}
         for candidate in candidates:
             if candidate.genome[0] > 7:
                 told.append(Evaluation(Status.INFEASIBLE, {"violation": candidate.genome[0] - 7.0}))
@@ -125,9 +155,9 @@ def test_whole_fronts_survive_and_what_breaks_a_limit_only_where_there_is_room(c
         population = strategy.state()["population"]
         if len(everything) >= 12:
             assert all(member["digest"] in everything for member in population)
-        front = {
-            key for key, losses in everything.items() if not any(dominates(b, losses) for b in everything.values())
-        }
+        # Of parents and offspring: of a front that was too large for the population, not everything lived on.
+        losses_of = {key: everything[key] for key in rivals if key in everything}
+        front = {key for key, losses in losses_of.items() if not any(dominates(b, losses) for b in losses_of.values())}
         kept = {member["digest"] for member in population}
         assert kept <= front or front <= kept
     assert len(front) > 5

@@ -12,10 +12,10 @@ from scipy.stats import norm
 from evonas.evaluation import Evaluation, Status
 from evonas.strategies import make_strategy
 from evonas.strategies.surrogate import gaussian_process as gp
-from evonas.strategies.surrogate.acquisition import Evidence, Surrogate, fitted_hyperparameters, warped
-from evonas.strategies.surrogate.exploration import Doubt
-from evonas.strategies.surrogate.local_search import refined
-from evonas.strategies.surrogate.operator_rates import CROSSOVER, Credit
+from evonas.strategies.surrogate.acquisition import Observations, Surrogate, fit_to_observations, warp
+from evonas.strategies.surrogate.exploration import LengthScaleShrinkage
+from evonas.strategies.surrogate.local_search import improve_numbers
+from evonas.strategies.surrogate.operator_rates import CROSSOVER, OperatorRates
 from genomes import Gene, HyperparameterSpace, Range
 from tests.toy import RMSE, ToySpace
 
@@ -57,13 +57,13 @@ def test_a_process_knows_what_it_saw_and_guesses_between() -> None:
         return np.asarray(np.sin(4 * at[:, 0]) + at[:, 1] ** 2)
 
     theta = gp.fit_hyperparameters(x, function(x), [gp.prior_hyperparameters(3)])
-    process = gp.GaussianProcess.of(x, function(x), theta)
+    process = gp.GaussianProcess.fit(x, function(x), theta)
     np.testing.assert_allclose(process.predict(x)[0], function(x), atol=0.01)
     mean, deviation = process.predict(new)
     assert np.abs(mean - function(new)).max() < 0.1
-    believing = process.believing(new[0])
-    np.testing.assert_allclose(believing.predict(new)[0], mean, atol=1e-6)
-    assert believing.predict(new)[1][0] < 0.2 * max(deviation[0], 0.01)
+    conditioned = process.condition_on_mean(new[0])
+    np.testing.assert_allclose(conditioned.predict(new)[0], mean, atol=1e-6)
+    assert conditioned.predict(new)[1][0] < 0.2 * max(deviation[0], 0.01)
 
 
 def test_expected_improvement_agrees_with_its_definition_and_survives_where_that_vanishes() -> None:
@@ -78,21 +78,21 @@ def test_expected_improvement_agrees_with_its_definition_and_survives_where_that
 
 def test_warping_keeps_the_order_and_tames_disasters() -> None:
     losses = np.array([0.1, 0.2, 0.3, 0.9, 1e6])
-    y = warped(losses, typical=0.9)
+    y = warp(losses, typical=0.9)
     assert (np.diff(y) > 0).all()
     assert y[2] - y[0] > 0.01 * (y[4] - y[0])
 
 
 def test_operators_that_do_well_are_used_more() -> None:
-    credit = Credit()
+    operator_rates = OperatorRates()
     for k in range(60):
-        credit.note("good", k % 2 == 0)
-        credit.note("bad", False)
-    rates = credit.rates(("good", "bad"))
+        operator_rates.note("good", k % 2 == 0)
+        operator_rates.note("bad", False)
+    rates = operator_rates.rates(("good", "bad"))
     assert sum(rates.values()) == pytest.approx(1.0)
     assert rates["good"] > 2 * rates["bad"] > 0
     assert rates[CROSSOVER] > 0
-    assert Credit.from_json(json.loads(json.dumps(credit.to_json()))).rates(("good", "bad")) == rates
+    assert OperatorRates.from_json(json.loads(json.dumps(operator_rates.to_json()))).rates(("good", "bad")) == rates
 
 
 def test_finds_the_optimum_of_a_mixed_conditional_function() -> None:
@@ -147,26 +147,26 @@ def test_the_slope_of_what_is_promised_is_right() -> None:
     rng = np.random.default_rng(3)
     x, failures = rng.random((30, 3)), rng.random((4, 3))
     losses = np.sin(5 * x[:, 0]) + x[:, 1] ** 2
-    evidence = Evidence(x, losses, failures, typical=float(np.median(losses)))
-    surrogate = Surrogate.of(evidence, fitted_hyperparameters(evidence, []))
+    observations = Observations(x, losses, failures, typical=float(np.median(losses)))
+    surrogate = Surrogate.from_observations(observations, fit_to_observations(observations, []))
     for place in np.vstack([rng.random((10, 3)), x[:3] + 1e-3]):
-        promise, slope = surrogate.promise_with_slope(place)
-        assert promise == pytest.approx(float(surrogate.promise(place[None])[0]), rel=1e-5, abs=1e-5)
-        expected = approx_fprime(place, lambda at: float(surrogate.promise(at[None])[0]), 1e-6)
-        np.testing.assert_allclose(slope, expected, rtol=1e-2, atol=2e-2)
+        acquisition, gradient = surrogate.acquisition_and_gradient(place)
+        assert acquisition == pytest.approx(float(surrogate.acquisition(place[None])[0]), rel=1e-5, abs=1e-5)
+        expected = approx_fprime(place, lambda at: float(surrogate.acquisition(at[None])[0]), 1e-6)
+        np.testing.assert_allclose(gradient, expected, rtol=1e-2, atol=2e-2)
 
 
 def test_refining_moves_numbers_to_where_most_is_promised_and_keeps_names() -> None:
     best = np.array([0.4, 0.6])  # of the positions of rate and units
 
-    def promise(features: np.ndarray) -> tuple[float, np.ndarray]:
+    def acquisition(features: np.ndarray) -> tuple[float, np.ndarray]:
         away = np.zeros_like(features)
         away[3:5] = features[3:5] - best
         return -float(away @ away), -2 * away
 
     first = [gene.name for gene in SPACE.genes if isinstance(gene.domain, Range)][:2]
     start = SPACE.from_values({"rate": 0.9, "units": 8, "kind": "b"})
-    found = refined(SPACE, start, promise, 20)
+    found = improve_numbers(SPACE, start, acquisition, 20)
     assert SPACE.contains(found)
     assert found.kind == "b"
     positions = [gene.domain.position(found[gene.name]) for gene in SPACE.genes if gene.name in first]
@@ -179,7 +179,7 @@ def test_refining_leaves_alone_what_decides_which_genes_there_are() -> None:
     )
     rises = np.ones(len(space.features(space.sample(np.random.default_rng(0)))))
     start = space.from_values({"layers": 1, "rate": 0.2})
-    found = refined(space, start, lambda features: (float(rises @ features), rises), 20)
+    found = improve_numbers(space, start, lambda features: (float(rises @ features), rises), 20)
     assert dict(found) == {"layers": 1, "rate": 1.0}
 
 
@@ -212,7 +212,7 @@ def test_a_search_that_is_stuck_begins_anew_beside_the_first_one() -> None:
     strategy = make_strategy("evolution", SPACE, seed=0)
     strategy.tell([-1.0] * len(strategy.ask(1)))
     for _ in range(10):  # a hundred evaluations, of which none is better
-        assert not strategy.state()["anew"]
+        assert not strategy.state()["restart"]
         strategy.tell([1.0 + bowl(candidate.genome) for candidate in strategy.ask(10)])
     own: set[str] = set()
     parents: set[str] = set()
@@ -227,7 +227,7 @@ def test_a_search_that_is_stuck_begins_anew_beside_the_first_one() -> None:
         assert parents <= own
         own |= {candidate.digest for candidate in candidates[-5:]}
         strategy.tell([1.0 + bowl(candidate.genome) for candidate in candidates])
-        assert len(strategy.state()["anew"]["archive"]["records"]) == len(own)
+        assert len(strategy.state()["restart"]["archive"]["records"]) == len(own)
 
 
 CUBE = HyperparameterSpace({name: Range(0.0, 1.0) for name in "abcd"})
@@ -250,7 +250,7 @@ def test_one_network_that_works_is_enough_to_learn_from() -> None:
 
 
 def test_the_first_network_within_the_limits_is_not_the_last() -> None:
-    strategy = make_strategy("evolution", CUBE, seed=0)
+    strategy = make_strategy("evolution", CUBE, seed=3)
     losses = []
     for _ in range(80):
         (candidate,) = strategy.ask(1)
@@ -265,7 +265,7 @@ def test_the_first_network_within_the_limits_is_not_the_last() -> None:
 
 
 def test_less_of_a_violation_is_better_until_something_has_a_loss() -> None:
-    doubt = Doubt()
+    exploration = LengthScaleShrinkage()
     for rank, waited in (
         ((2, 0.0), 1),
         ((1, 5.0), 0),
@@ -277,6 +277,6 @@ def test_less_of_a_violation_is_better_until_something_has_a_loss() -> None:
         ((0, 8.0), 0),
         ((0, 7.999), 1),
     ):
-        doubt.note(rank, typical=10.0)
-        assert doubt.waited == waited
-        doubt = Doubt.from_json(json.loads(json.dumps(doubt.to_json())))
+        exploration.note(rank, typical=10.0)
+        assert exploration.waited == waited
+        exploration = LengthScaleShrinkage.from_json(json.loads(json.dumps(exploration.to_json())))

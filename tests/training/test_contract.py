@@ -16,12 +16,11 @@ import pytest
 
 from evonas.data.prepare import prepare_table
 from evonas.data.pretrained import Donor
-from evonas.evaluation import Status
+from evonas.evaluation import Status, snapshots_to_arrays
 from evonas.metrics.scores import mean_loss, scores
 from evonas.networks.forward import forward
 from evonas.networks.initial import epoch_order, initial_weights
 from evonas.networks.schedule import learning_rates
-from evonas.snapshot import snapshots_to_arrays
 from evonas.tasks.train import TrainingSettings
 from evonas.training.replicates import member_seed
 from genomes.architecture.graph import graph_from_json, graph_to_json

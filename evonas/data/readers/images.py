@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.memory import free_bytes
+from evonas.machine import free_bytes
 from genomes.errors import InputError
 
 __all__ = ["image_size", "read_images"]

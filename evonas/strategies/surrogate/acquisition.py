@@ -6,7 +6,7 @@ genomes and randomness.
 
 References:
     Jones, Schonlau and Welch, "Efficient Global Optimization of Expensive Black-Box Functions", J. Glob. Opt. 13, 1998.
-    Ginsbourger, Le Riche and Carraro, "Kriging Is Well-Suited to Parallelize Optimization", 2010 (the believer).
+    Ginsbourger, Le Riche and Carraro, "Kriging Is Well-Suited to Parallelize Optimization", 2010.
     Gelbart, Snoek and Adams, "Bayesian Optimization with Unknown Constraints", UAI 2014.
 """
 
@@ -24,11 +24,11 @@ from evonas.strategies.surrogate.gaussian_process import (
     GaussianProcess,
     fit_hyperparameters,
     log_expected_improvement,
-    log_expected_improvement_slopes,
+    log_expected_improvement_gradient,
     prior_hyperparameters,
 )
 
-__all__ = ["MOST_FAILURES", "Evidence", "Surrogate", "fitted_hyperparameters", "thinned", "warped"]
+__all__ = ["MOST_FAILURES", "Observations", "Surrogate", "fit_to_observations", "spread_ranks", "warp"]
 
 Array = NDArray[np.float64]
 
@@ -46,8 +46,8 @@ _LABEL_SPREAD = 0.01
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was seen.
+class Observations:
+    """What a surrogate is conditioned on.
 
     Attributes:
         features: of what has a loss, shape `(count, num_features)`.
@@ -62,7 +62,7 @@ class Evidence:
     typical: float
 
 
-def thinned(count: int, most: int) -> list[int]:
+def spread_ranks(count: int, most: int) -> list[int]:
     """Of `count` ranks, best first, at most so many that tell most: the best, and some of all below."""
     if count <= most:
         return list(range(count))
@@ -71,7 +71,7 @@ def thinned(count: int, most: int) -> list[int]:
     return [*range(num_best), *spread.tolist()]
 
 
-def warped(losses: Array, typical: float) -> Array:
+def warp(losses: Array, typical: float) -> Array:
     """The losses in the same order, with zero mean and unit variance; logarithmic above what is typical."""
     scale = typical - losses.min()
     if scale <= 0:
@@ -82,45 +82,47 @@ def warped(losses: Array, typical: float) -> Array:
     return centred
 
 
-def fitted_hyperparameters(evidence: Evidence, last: Sequence[float]) -> list[float]:
-    """The most probable hyperparameters for the evidence, near the last ones unless there are none."""
-    prior = prior_hyperparameters(evidence.features.shape[1])
-    starts = [last, prior] if last and len(evidence.losses) < _UNSETTLED else [last or prior]
+def fit_to_observations(observations: Observations, last: Sequence[float]) -> list[float]:
+    """The most probable hyperparameters given the observations, near the last ones unless there are none."""
+    prior = prior_hyperparameters(observations.features.shape[1])
+    starts = [last, prior] if last and len(observations.losses) < _UNSETTLED else [last or prior]
     iterations = 10 if last else 30
-    return fit_hyperparameters(evidence.features, warped(evidence.losses, evidence.typical), starts, iterations)
+    return fit_hyperparameters(
+        observations.features, warp(observations.losses, observations.typical), starts, iterations
+    )
 
 
 @dataclass(frozen=True)
 class Surrogate:
-    """What is expected anywhere.
+    """A Gaussian process on losses, another one on failures, and the acquisition function that follows from them.
 
     Attributes:
         process: of the warped losses.
-        best: the lowest mean among what was seen.
+        best: the lowest posterior mean among the observations.
         success: of 1 where an evaluation had a loss and 0 where it failed; None while nothing failed.
-        num_believed: how many of its own expectations it takes for seen.
+        num_conditioned: number of its own posterior means that it is conditioned on, as if they were observed.
     """
 
     process: GaussianProcess
     best: float
     success: GaussianProcess | None
-    num_believed: int = 0
+    num_conditioned: int = 0
 
     @classmethod
-    def of(cls, evidence: Evidence, hyperparameters: Sequence[float]) -> Surrogate:
-        """The surrogate of the evidence."""
-        targets = warped(evidence.losses, evidence.typical)
-        process = GaussianProcess.of(evidence.features, targets, hyperparameters)
+    def from_observations(cls, observations: Observations, hyperparameters: Sequence[float]) -> Surrogate:
+        """The surrogate conditioned on the observations."""
+        targets = warp(observations.losses, observations.typical)
+        process = GaussianProcess.fit(observations.features, targets, hyperparameters)
         success = None
-        if len(evidence.failures):
-            prior = prior_hyperparameters(evidence.features.shape[1])
-            places = np.vstack([evidence.features, evidence.failures])
-            labels = np.repeat([1.0, 0.0], [len(evidence.features), len(evidence.failures)])
-            success = GaussianProcess.of(places, labels, [*(w + _NEARER for w in prior[:-2]), 0.0, _LABEL_NOISE])
+        if len(observations.failures):
+            prior = prior_hyperparameters(observations.features.shape[1])
+            places = np.vstack([observations.features, observations.failures])
+            labels = np.repeat([1.0, 0.0], [len(observations.features), len(observations.failures)])
+            success = GaussianProcess.fit(places, labels, [*(w + _NEARER for w in prior[:-2]), 0.0, _LABEL_NOISE])
         return cls(process, process.best_mean(), success)
 
-    def promise(self, features: Array) -> Array:
-        """How much is to be gained at features `(count, num_features)`: log expected improvement, shape `(count,)`.
+    def acquisition(self, features: Array) -> Array:
+        """Log expected improvement at features `(count, num_features)`, shape `(count,)`.
 
         Less the logarithm of the odds against an evaluation at all, where some have failed.
         """
@@ -131,23 +133,23 @@ class Surrogate:
             gain += deferred.log_ndtr((label - 0.5) / np.sqrt(unsure**2 + _LABEL_SPREAD))
         return gain
 
-    def promise_with_slope(self, features: Array) -> tuple[float, Array]:
-        """The promise at one place `(num_features,)`, and how it changes there, shape `(num_features,)`."""
-        mean, deviation, mean_slope, deviation_slope = self.process.predict_with_slopes(features)
-        gain, by_mean, by_deviation = log_expected_improvement_slopes(mean, deviation, self.best)
-        slope = by_mean * mean_slope + by_deviation * deviation_slope
+    def acquisition_and_gradient(self, features: Array) -> tuple[float, Array]:
+        """The acquisition at features `(num_features,)` and its gradient, shape `(num_features,)`."""
+        mean, deviation, mean_gradient, deviation_gradient = self.process.predict_with_gradients(features)
+        gain, by_mean, by_deviation = log_expected_improvement_gradient(mean, deviation, self.best)
+        gradient = by_mean * mean_gradient + by_deviation * deviation_gradient
         if self.success is not None:
-            label, unsure, label_slope, unsure_slope = self.success.predict_with_slopes(features)
+            label, unsure, label_gradient, unsure_gradient = self.success.predict_with_gradients(features)
             spread = math.sqrt(unsure**2 + _LABEL_SPREAD)
             z = (label - 0.5) / spread
             chance = float(deferred.log_ndtr(z))
             gain += chance
             odds = math.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - chance)
-            slope = slope + odds * (label_slope - z * unsure / spread * unsure_slope) / spread
-        return gain, slope
+            gradient = gradient + odds * (label_gradient - z * unsure / spread * unsure_gradient) / spread
+        return gain, gradient
 
-    def believing(self, features: Array) -> Surrogate:
-        """The surrogate that takes its own expectation at features `(num_features,)` for seen."""
-        process = self.process.believing(features)
+    def condition_on_mean(self, features: Array) -> Surrogate:
+        """The surrogate conditioned on its own posterior mean at features `(num_features,)` (kriging believer)."""
+        process = self.process.condition_on_mean(features)
         best = min(self.best, float(process.targets[-1]))
-        return replace(self, process=process, best=best, num_believed=self.num_believed + 1)
+        return replace(self, process=process, best=best, num_conditioned=self.num_conditioned + 1)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.strategies.members import Member
-from evonas.strategies.ranking import Rank, is_feasible, penalised
-from evonas.strategies.surrogate.acquisition import MOST_FAILURES, Evidence, thinned
+from evonas.strategies.proposals import Member
+from evonas.strategies.ranking import Rank, is_feasible, penalised_losses
+from evonas.strategies.surrogate.acquisition import MOST_FAILURES, Observations, spread_ranks
 from genomes.space import SearchSpace
 
-__all__ = ["Archive", "Record"]
+__all__ = ["Archive", "ArchiveRecord"]
 
 #: Records kept: the best and the latest. Trimmed when there are twice as many, so that it costs little.
 _BEST, _LATEST = 300, 100
@@ -28,7 +28,7 @@ _TYPICAL = 40
 
 
 @dataclass(frozen=True)
-class Record:
+class ArchiveRecord:
     """An evaluation.
 
     Attributes:
@@ -58,11 +58,11 @@ class Archive:
         Args:
             typical: losses of random genomes, known from elsewhere.
         """
-        self.records: list[Record] = []
-        self._ranked: list[Record] = []  # best first, of equals the older
+        self.records: list[ArchiveRecord] = []
+        self._ranked: list[ArchiveRecord] = []  # best first, of equals the older
         self._typical = list(typical)
 
-    def add(self, record: Record, at_random: bool) -> None:
+    def add(self, record: ArchiveRecord, at_random: bool) -> None:
         """Adds a record; those of genomes drawn at random tell what is typical."""
         self.records.append(record)
         insort(self._ranked, record, key=_rank)
@@ -89,42 +89,46 @@ class Archive:
         return float(np.median(self._typical)) if self._typical else math.inf
 
     @property
-    def can_teach(self) -> bool:
+    def is_informative(self) -> bool:
         """Whether there is a loss, or else a violation, and another record to compare it with."""
-        return self._num_lessons > 0 and len(self.records) > 1
+        return self._num_informative > 0 and len(self.records) > 1
 
     def would_be_elite(self, rank: Rank, count: int) -> bool:
         """Whether a rank is among the best `count`."""
         best = self.best(count)
         return is_feasible(rank) and (len(best) < count or rank < best[-1].rank)
 
-    def best(self, count: int) -> list[Record]:
+    def best(self, count: int) -> list[ArchiveRecord]:
         """The best records that have a loss, or else a violation; best first, of equals the older, no genome twice."""
-        best: dict[str, Record] = {}
-        for record in islice(self._ranked, self._num_lessons):
+        best: dict[str, ArchiveRecord] = {}
+        for record in islice(self._ranked, self._num_informative):
             best.setdefault(record.member.digest, record)
             if len(best) == count:
                 break
         return list(best.values())
 
-    def evidence(self, coded: Callable[[Record], NDArray[np.float64]], most: int) -> Evidence:
-        """For a surrogate, as `coded`, at most so many losses: the best, and some of every rank below.
+    def observations(self, features_of: Callable[[ArchiveRecord], NDArray[np.float64]], most: int) -> Observations:
+        """What a surrogate is conditioned on: at most `most` losses, the best ones and some of every rank below.
 
         While nothing has a loss, what breaks a limit least is looked for; while little has, both count, the violation
         as a worse loss, so that the way to where limits are kept is not forgotten at the first step.
         """
-        count = self._num_lessons
-        lessons = self._ranked[:count]
-        tier, mixed = lessons[-1].rank[0], lessons[0].rank[0] < lessons[-1].rank[0]
+        count = self._num_informative
+        informative = self._ranked[:count]
+        tier, mixed = informative[-1].rank[0], informative[0].rank[0] < informative[-1].rank[0]
         if count > most:
-            kept = [lessons[place] for place in thinned(count, most)]
+            kept = [informative[place] for place in spread_ranks(count, most)]
         else:
             kept = [record for record in self.records if record.rank[0] <= tier]
         failed = (record for record in reversed(self.records) if record.rank[0] > tier)
-        failures = [coded(record) for record in islice(failed, min(len(self.records) - count, MOST_FAILURES))][::-1]
-        features = np.array([coded(record) for record in kept])
-        losses = np.array(penalised([record.rank for record in kept]) if mixed else [each.rank[1] for each in kept])
-        return Evidence(
+        failures = [features_of(record) for record in islice(failed, min(len(self.records) - count, MOST_FAILURES))][
+            ::-1
+        ]
+        features = np.array([features_of(record) for record in kept])
+        losses = np.array(
+            penalised_losses([record.rank for record in kept]) if mixed else [each.rank[1] for each in kept]
+        )
+        return Observations(
             features=features,
             losses=losses,
             failures=np.array(failures).reshape(len(failures), features.shape[1]),
@@ -132,7 +136,7 @@ class Archive:
         )
 
     @property
-    def _num_lessons(self) -> int:
+    def _num_informative(self) -> int:
         """How many records teach, the first of the ranked: those with losses, with violations while these are few."""
         with_losses = bisect_left(self._ranked, (1, -math.inf), key=_rank)
         return with_losses if with_losses >= _FEW else bisect_left(self._ranked, (2, -math.inf), key=_rank)
@@ -147,16 +151,16 @@ class Archive:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> Archive:
-        """Back from JSON values; features are reckoned anew."""
+        """Back from JSON values; features are computed again."""
         archive = cls()
         for each in value["records"]:
             member = Member.from_json(each, space)
             features, (generation, index) = space.features(member.proposal.genome), each["place"]
-            archive.records.append(Record(member, int(each["epochs"]), features, (int(generation), int(index))))
+            archive.records.append(ArchiveRecord(member, int(each["epochs"]), features, (int(generation), int(index))))
         archive._ranked = sorted(archive.records, key=_rank)
         archive._typical = [float(loss) for loss in value["typical"]]
         return archive
 
 
-def _rank(record: Record) -> Rank:
+def _rank(record: ArchiveRecord) -> Rank:
     return record.member.rank

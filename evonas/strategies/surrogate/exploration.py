@@ -1,8 +1,8 @@
-"""When a search is stuck, and how far it then doubts what it believes: restarts of the exploration, not of the memory.
+"""Exploration of a search that is stuck, by shorter length scales of its surrogate; nothing that was seen is forgotten.
 
 A search that has settled in a basin is sure of its surroundings and, by length scales fitted there, of all else. Each
 time nothing better was found for a while, length scales are taken for shorter, so that what lies between the
-evaluations is uncertain again and worth one; what was seen is kept. After the shortest it begins anew with the first.
+evaluations is uncertain again and worth one. After the shortest ones come the fitted ones again.
 
 References:
     Wang and de Freitas, "Theoretical Analysis of Bayesian Optimisation with Unknown Gaussian Process
@@ -18,9 +18,9 @@ from typing import Any
 
 from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, rank_from_json
 
-__all__ = ["Doubt"]
+__all__ = ["LengthScaleShrinkage"]
 
-#: Evaluations without an improvement after which the doubt grows by one step, and the most steps.
+#: Evaluations without an improvement after which length scales shrink by one step, and the most steps.
 _PATIENCE, _MOST = 10, 4
 #: What a step does to the logarithm of a squared inverse length scale: lengths by 0.7.
 _SHORTER = -2.0 * math.log(0.7)
@@ -28,8 +28,8 @@ _SHORTER = -2.0 * math.log(0.7)
 _LEAST_IMPROVEMENT = 0.01
 
 
-class Doubt:
-    """Grows while nothing better is found.
+class LengthScaleShrinkage:
+    """Steps by which length scales are shortened, while nothing better is found.
 
     Attributes:
         waited: evaluations since the last improvement.
@@ -53,11 +53,11 @@ class Doubt:
 
     @property
     def steps(self) -> int:
-        """How much it doubts: 0 for not at all."""
+        """Steps by which length scales are shortened now; 0 for none."""
         return self.waited // _PATIENCE % (_MOST + 1)
 
-    def loosened(self, hyperparameters: Sequence[float]) -> list[float]:
-        """Hyperparameters of a surrogate that is as sure of itself as it ought to be."""
+    def with_shorter_length_scales(self, hyperparameters: Sequence[float]) -> list[float]:
+        """The hyperparameters with length scales shortened by `steps`."""
         return [*(weight + self.steps * _SHORTER for weight in hyperparameters[:-2]), *hyperparameters[-2:]]
 
     def to_json(self) -> dict[str, Any]:
@@ -65,9 +65,9 @@ class Doubt:
         return {"best": list(self._best), "waited": self.waited}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Doubt:
+    def from_json(cls, value: Mapping[str, Any]) -> LengthScaleShrinkage:
         """Back from JSON values."""
-        doubt = cls()
-        doubt._best = rank_from_json(value["best"])
-        doubt.waited = int(value["waited"])
-        return doubt
+        found = cls()
+        found._best = rank_from_json(value["best"])
+        found.waited = int(value["waited"])
+        return found

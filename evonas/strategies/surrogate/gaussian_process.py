@@ -26,7 +26,7 @@ __all__ = [
     "GaussianProcess",
     "fit_hyperparameters",
     "log_expected_improvement",
-    "log_expected_improvement_slopes",
+    "log_expected_improvement_gradient",
     "prior_hyperparameters",
 ]
 
@@ -58,8 +58,8 @@ def _matern(squared: Array) -> tuple[Array, Array]:
     """The kernel and its derivative by the squared distance."""
     root = _SQRT5 * np.sqrt(squared)
     decay = np.exp(-root)
-    slope = (1.0 + root) * decay
-    return slope + (5.0 / 3.0) * squared * decay, (-5.0 / 6.0) * slope
+    derivative = (1.0 + root) * decay
+    return derivative + (5.0 / 3.0) * squared * decay, (-5.0 / 6.0) * derivative
 
 
 def _squared_distances(a: Array, b: Array) -> Array:
@@ -73,7 +73,7 @@ def _loss_and_gradient(theta: Array, x: Array, y: Array, mean: Array, spread: Ar
     count = len(x)
     weights, signal, noise = np.exp(theta[:-2]), math.exp(theta[-2]), math.exp(theta[-1]) + _LEAST_NOISE
     scaled = x * np.sqrt(weights)
-    shape, slope = _matern(_squared_distances(scaled, scaled))
+    shape, derivative = _matern(_squared_distances(scaled, scaled))
     covariance = signal * shape
     covariance.flat[:: count + 1] += noise
     factor, failed = deferred.lapack.dpotrf(covariance, lower=1, clean=1)
@@ -87,7 +87,7 @@ def _loss_and_gradient(theta: Array, x: Array, y: Array, mean: Array, spread: Ar
     off = (theta - mean) / spread
     loss = 0.5 * (alpha @ y) + np.log(factor.diagonal()).sum() + 0.5 * (off @ off)
     by_covariance = 0.5 * (inverse - np.outer(alpha, alpha))
-    by_distance = by_covariance * (signal * slope)
+    by_distance = by_covariance * (signal * derivative)
     rows = by_distance.sum(axis=1)
     gradient = np.empty_like(theta)
     gradient[:-2] = 2.0 * ((scaled * scaled).T @ rows - (scaled * (by_distance @ scaled)).sum(axis=0))
@@ -146,7 +146,7 @@ class GaussianProcess:
     mean: float
 
     @classmethod
-    def of(cls, x: Array, y: Array, theta: Sequence[float]) -> GaussianProcess:
+    def fit(cls, x: Array, y: Array, theta: Sequence[float]) -> GaussianProcess:
         """Conditions on features `(count, num_features)` and targets `(count,)`."""
         root_weights: Array = np.exp(0.5 * np.asarray(theta[:-2], np.float64))
         signal, noise = math.exp(theta[-2]), math.exp(theta[-1]) + _LEAST_NOISE
@@ -175,20 +175,20 @@ class GaussianProcess:
         variance = self.signal - (half * half).sum(axis=0)
         return mean, np.sqrt(np.maximum(variance, 1e-12 * self.signal))
 
-    def predict_with_slopes(self, x: Array) -> tuple[float, float, Array, Array]:
+    def predict_with_gradients(self, x: Array) -> tuple[float, float, Array, Array]:
         """Mean and standard deviation at one place `(num_features,)`, and how each changes: `(num_features,)` each."""
         away = x * self.root_weights - self.scaled
-        shape, slope = _matern((away * away).sum(axis=1))
+        shape, derivative = _matern((away * away).sum(axis=1))
         cross = self.signal * shape
         half = deferred.lapack.dtrtrs(self.factor, cross, lower=1)[0]
         weights = deferred.lapack.dtrtrs(self.factor, half, lower=1, trans=1)[0]
         deviation = math.sqrt(max(self.signal - float(half @ half), 1e-12 * self.signal))
-        slope *= 2.0 * self.signal
-        mean_slope = ((self.alpha * slope) @ away) * self.root_weights
-        deviation_slope = ((weights * slope) @ away) * self.root_weights / -deviation
-        return float(self.mean + self.alpha @ cross), deviation, mean_slope, deviation_slope
+        derivative *= 2.0 * self.signal
+        mean_gradient = ((self.alpha * derivative) @ away) * self.root_weights
+        deviation_gradient = ((weights * derivative) @ away) * self.root_weights / -deviation
+        return float(self.mean + self.alpha @ cross), deviation, mean_gradient, deviation_gradient
 
-    def believing(self, x: Array) -> GaussianProcess:
+    def condition_on_mean(self, x: Array) -> GaussianProcess:
         """Conditioned on its own mean at one more place `(num_features,)`, which leaves the mean as it is."""
         row = x[None] * self.root_weights
         cross = self.signal * _matern(_squared_distances(self.scaled, row))[0]
@@ -227,7 +227,7 @@ def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Arra
     return out + np.log(deviation)
 
 
-def log_expected_improvement_slopes(mean: float, deviation: float, best: float) -> tuple[float, float, float]:
+def log_expected_improvement_gradient(mean: float, deviation: float, best: float) -> tuple[float, float, float]:
     """The same at one place, and how it changes with the mean and with the deviation."""
     z = (best - mean) / deviation
     log_density = -0.5 * z * z - 0.5 * math.log(2 * math.pi)

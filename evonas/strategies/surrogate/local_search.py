@@ -1,4 +1,4 @@
-"""Where a surrogate's promise is largest near a genome: its numbers are moved along the slope, all at once.
+"""Local search: the numbers of a genome are moved along the gradient of the acquisition, all at once.
 
 For flat spaces only (`genomes.space.FlatSpace`). How the features follow each number is seen from one small move of it,
 and taken for a straight line, which it is for most. Names, and which genes there are, stay as they are: to change
@@ -19,27 +19,27 @@ from numpy.typing import NDArray
 from genomes.domains import Range, Value
 from genomes.space import FlatSpace
 
-__all__ = ["descended", "refined"]
+__all__ = ["improve_numbers", "minimize"]
 
 Array = NDArray[np.float64]
 #: A function of a vector, and its gradient there.
-Slope = Callable[[Array], tuple[float, Array]]
+ValueAndGradient = Callable[[Array], tuple[float, Array]]
 
 #: The small move of a real number, as a share of its range; a whole number moves by 1.
 _MOVE = 0.01
 #: No step is longer, as a share of a range; steps that are not good enough are cut to this part, so often at most.
 _LONGEST, _CUT, _CUTS = 0.25, 0.3, 5
-#: The descent ends when a step gains less: a promise is a logarithm.
+#: The descent ends when a step gains less: an acquisition value is a logarithm.
 _LEAST_GAIN = 1e-3
 
 
-def refined(space: FlatSpace, genome: Any, promise_with_slope: Slope, iterations: int) -> Any:
-    """The genome with its numbers moved to where more is promised; the genome itself where it has none.
+def improve_numbers(space: FlatSpace, genome: Any, acquisition_and_gradient: ValueAndGradient, iterations: int) -> Any:
+    """The genome with its numbers moved to a higher acquisition value; the genome itself where it has none.
 
     Args:
         space: of the genome.
         genome: where to begin.
-        promise_with_slope: features `(num_features,)` -> what to maximise, and how it changes with each of them.
+        acquisition_and_gradient: features `(num_features,)` -> what to maximise and its gradient.
         iterations: at most; twice where there are whole numbers beside others, which are settled first.
     """
     values, base = space.values(genome), space.features(genome)
@@ -49,18 +49,18 @@ def refined(space: FlatSpace, genome: Any, promise_with_slope: Slope, iterations
     domains = list(numbers.values())
     here = np.array([domain.position(values[name]) for name, domain in numbers.items()])
     least = np.array([domain.position(domain.low) for domain in domains])
-    slopes = np.array([_slope(space, values, base, name, domain) for name, domain in numbers.items()])
+    jacobian = np.array([_feature_gradient(space, values, base, name, domain) for name, domain in numbers.items()])
 
     def loss(positions: Array) -> tuple[float, Array]:
-        promise, slope = promise_with_slope(base + (positions - here) @ slopes)
-        return -promise, -(slopes @ slope[: len(base)])
+        acquisition, gradient = acquisition_and_gradient(base + (positions - here) @ jacobian)
+        return -acquisition, -(jacobian @ gradient[: len(base)])
 
-    found = descended(loss, here, least, np.ones(len(here)), iterations)
+    found = minimize(loss, here, least, np.ones(len(here)), iterations)
     whole = np.array([isinstance(domain.low, int) for domain in domains])
     if whole.any() and not whole.all():
         settled = np.array([domain.position(domain.at(place)) for domain, place in zip(domains, found, strict=True)])
         found = np.where(whole, settled, found)
-        found = descended(loss, found, np.where(whole, found, least), np.where(whole, found, 1.0), iterations)
+        found = minimize(loss, found, np.where(whole, found, least), np.where(whole, found, 1.0), iterations)
     moved = {
         name: domain.at(max(float(place), float(low)))
         for (name, domain), place, low in zip(numbers.items(), found, least, strict=True)
@@ -68,7 +68,7 @@ def refined(space: FlatSpace, genome: Any, promise_with_slope: Slope, iterations
     return space.from_values({**values, **moved})
 
 
-def descended(loss: Slope, start: Array, low: Array, high: Array, iterations: int) -> Array:
+def minimize(loss: ValueAndGradient, start: Array, low: Array, high: Array, iterations: int) -> Array:
     """Where a loss is lowest near the start, within bounds: quasi-Newton steps, projected.
 
     Args:
@@ -76,14 +76,14 @@ def descended(loss: Slope, start: Array, low: Array, high: Array, iterations: in
         start, low, high: shape `(num_numbers,)` each.
         iterations: at most.
     """
-    place, (value, slope) = start, loss(start)
+    place, (value, gradient) = start, loss(start)
     curvature = np.eye(len(start))  # the inverse Hessian
     fresh = True
     for _ in range(iterations):
-        free = ~(((place <= low) & (slope > 0)) | ((place >= high) & (slope < 0)))
-        step = np.where(free, -(curvature @ np.where(free, slope, 0.0)), 0.0)
-        if step @ slope >= 0:
-            step = np.where(free, -slope, 0.0)
+        free = ~(((place <= low) & (gradient > 0)) | ((place >= high) & (gradient < 0)))
+        step = np.where(free, -(curvature @ np.where(free, gradient, 0.0)), 0.0)
+        if step @ gradient >= 0:
+            step = np.where(free, -gradient, 0.0)
         longest = float(np.abs(step).max())
         if longest == 0.0:
             break
@@ -91,14 +91,14 @@ def descended(loss: Slope, start: Array, low: Array, high: Array, iterations: in
             step *= _LONGEST / longest * (0.4 if fresh else 1.0)
         for _ in range(_CUTS):
             nearby = np.minimum(np.maximum(place + step, low), high)
-            lower, new_slope = loss(nearby)
-            if lower <= value + 1e-4 * (slope @ (nearby - place)):
+            lower, new_gradient = loss(nearby)
+            if lower <= value + 1e-4 * (gradient @ (nearby - place)):
                 break
             step = step * _CUT
         else:
             break
-        moved, turned, gained = nearby - place, new_slope - slope, value - lower
-        place, value, slope = nearby, lower, new_slope
+        moved, turned, gained = nearby - place, new_gradient - gradient, value - lower
+        place, value, gradient = nearby, lower, new_gradient
         if gained < _LEAST_GAIN:
             break
         along = moved @ turned
@@ -121,7 +121,7 @@ def _numbers(space: FlatSpace, values: Mapping[str, Value]) -> dict[str, Range]:
     }
 
 
-def _slope(space: FlatSpace, values: Mapping[str, Value], base: Array, name: str, domain: Range) -> Array:
+def _feature_gradient(space: FlatSpace, values: Mapping[str, Value], base: Array, name: str, domain: Range) -> Array:
     """How the features change with the position of one number, shape `(num_features,)`."""
     value = values[name]
     here = domain.position(value)

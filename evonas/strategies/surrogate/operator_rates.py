@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["CROSSOVER", "Credit"]
+__all__ = ["CROSSOVER", "OperatorRates"]
 
 CROSSOVER = "crossover"
 
@@ -23,7 +23,7 @@ _PRIOR_TRIALS = 10.0
 _DECAY = 0.99
 
 
-class Credit:
+class OperatorRates:
     """Successes and trials of each operator, the older ones fading."""
 
     def __init__(self) -> None:
@@ -56,8 +56,8 @@ class Credit:
         return {name: list(counts) for name, counts in sorted(self._counts.items())}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Credit:
+    def from_json(cls, value: Mapping[str, Any]) -> OperatorRates:
         """Back from JSON values."""
-        credit = cls()
-        credit._counts = {name: [float(count) for count in counts] for name, counts in value.items()}
-        return credit
+        found = cls()
+        found._counts = {name: [float(count) for count in counts] for name, counts in value.items()}
+        return found

@@ -23,27 +23,27 @@ from numpy.typing import NDArray
 from evonas.strategies.surrogate.operator_rates import CROSSOVER
 from genomes.space import SearchSpace
 
-__all__ = ["Effort", "Offspring", "screened"]
+__all__ = ["Offspring", "ScreeningEffort", "prescreen"]
 
 Array = NDArray[np.float64]
 
 
 class _Unset:
-    """DEAP's variation deletes the fitness of what it changed; a genome's promise goes with the genome."""
+    """DEAP's variation deletes the fitness of what it changed; the acquisition value goes with the genome."""
 
     values = property(lambda self: (), None, lambda self: None)
 
 
 class Offspring:
-    """What DEAP moves about: a genome, the genomes that were evaluated and led to it, how, and what it promises."""
+    """What DEAP varies: a genome, its evaluated ancestors, the operator that made it and its acquisition value."""
 
-    __slots__ = ("genome", "operator", "parents", "promise")
+    __slots__ = ("acquisition", "genome", "operator", "parents")
 
     fitness = _Unset()
 
     def __init__(self, genome: Any, parents: tuple[str, ...] = (), operator: str = "sample") -> None:
         self.genome, self.parents, self.operator = genome, parents, operator
-        self.promise = -math.inf
+        self.acquisition = -math.inf
 
     def clone(self) -> Offspring:
         """A copy without fitness; genomes are frozen and need none."""
@@ -51,42 +51,42 @@ class Offspring:
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How much is screened for one evaluation.
+class ScreeningEffort:
+    """How many genomes are screened for one evaluation.
 
     Attributes:
         samples: random genomes in the first population.
         offspring: children of the best in the first population, and in each round.
         rounds: of the inner evolution after the first population.
         survivors: of a round.
-        refined: of the winners, so many have their numbers moved along the slope.
+        improved: winners whose numbers are moved along the gradient of the acquisition.
         iterations: of that, at most.
-        evidence: evaluations that the surrogate is conditioned on, at most; more cost more and say little more of the
-            best region.
+        observations: evaluations that the surrogate is conditioned on, at most; more cost more and say little more of
+            the best region.
     """
 
     samples: int
     offspring: int
     rounds: int
     survivors: int
-    refined: int
+    improved: int
     iterations: int
-    evidence: int
+    observations: int
 
 
-def screened(
+def prescreen(
     space: SearchSpace,
     elite: Sequence[Offspring],
-    promise: Callable[[Array], Array],
+    acquisition: Callable[[Array], Array],
     rates: Mapping[str, float],
-    effort: Effort,
+    effort: ScreeningEffort,
     rng: np.random.Generator,
 ) -> list[Offspring]:
-    """Genomes of the space, the most promising first, each once.
+    """Genomes of the space by acquisition value, highest first, each once.
 
     Args:
         elite: the best genomes that were evaluated, best first.
-        promise: features `(count, num_features)` -> what to maximise, shape `(count,)`.
+        acquisition: features `(count, num_features)` -> what to maximise, shape `(count,)`.
         rates: operator -> share of the variation, of the space's mutations and `CROSSOVER`.
         rng: of everything here but DEAP's selection, which draws from the global `random`: seed that outside.
     """
@@ -94,16 +94,16 @@ def screened(
     share = rates.get(CROSSOVER, 0.0)
     known: dict[Any, Offspring] = {}
 
-    def judged(group: list[Offspring]) -> list[Offspring]:
+    def evaluate(group: list[Offspring]) -> list[Offspring]:
         fresh = []
         for each in group:
             if each.genome not in known:
                 known[each.genome] = each
                 fresh.append(each)
         if fresh:
-            values = promise(np.array([space.features(each.genome) for each in fresh]))
+            values = acquisition(np.array([space.features(each.genome) for each in fresh]))
             for each, value in zip(fresh, values.tolist(), strict=True):
-                each.promise = value
+                each.acquisition = value
         return fresh
 
     first = [Offspring(space.sample(rng)) for _ in range(effort.samples)]
@@ -111,18 +111,18 @@ def screened(
         # The better of two at random is a parent.
         pairs = rng.integers(len(elite), size=(effort.offspring, 2)).tolist()
         first += algorithms.varOr([elite[min(pair)] for pair in pairs], toolbox, effort.offspring, share, 1.0 - share)
-    population = _best(judged(first + [parent.clone() for parent in elite]), effort.survivors)
+    population = _best(evaluate(first + [parent.clone() for parent in elite]), effort.survivors)
     for _ in range(effort.rounds):
         if len(population) < 2:
             break
         children = algorithms.varOr(population, toolbox, effort.offspring, share, 1.0 - share)
-        population = _best(population + judged(children), effort.survivors)
+        population = _best(population + evaluate(children), effort.survivors)
     return _best(list(known.values()), len(known))
 
 
 def _best(group: list[Offspring], count: int) -> list[Offspring]:
-    """The most promising, best first."""
-    return sorted(group, key=attrgetter("promise"), reverse=True)[:count]
+    """Those with the highest acquisition values, highest first."""
+    return sorted(group, key=attrgetter("acquisition"), reverse=True)[:count]
 
 
 def _toolbox(space: SearchSpace, rates: Mapping[str, float], rng: np.random.Generator) -> base.Toolbox:

@@ -1,7 +1,7 @@
-"""What one line of a search remembers and believes: its archive, its surrogate's hyperparameters and its doubt.
+"""What a search knows: its archive, the hyperparameters of its surrogate and how far it explores.
 
-`evolution` has one memory of all that was evaluated and, once that is stuck, a second one of what was found since the
-search began anew.
+`evolution` has one state of all that was evaluated and, once that is stuck, a second one of what was found since the
+restart.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.strategies.surrogate.acquisition import Surrogate, fitted_hyperparameters
-from evonas.strategies.surrogate.archive import Archive, Record
-from evonas.strategies.surrogate.exploration import Doubt
+from evonas.strategies.surrogate.acquisition import Surrogate, fit_to_observations
+from evonas.strategies.surrogate.archive import Archive, ArchiveRecord
+from evonas.strategies.surrogate.exploration import LengthScaleShrinkage
 from genomes.space import SearchSpace
 
-__all__ = ["Memory"]
+__all__ = ["SurrogateState"]
 
 
-class Memory:
-    """Told of evaluations in their order.
+class SurrogateState:
+    """The archive of a search and the hyperparameters fitted to it; evaluations are added in order.
 
     Attributes:
         archive: what was seen.
-        doubt: how long nothing better was found.
-        size: how many networks it was told of.
+        exploration: shrinks length scales while nothing better is found.
+        size: number of networks added.
     """
 
     def __init__(self, typical: Sequence[float] = ()) -> None:
-        """Has seen nothing.
+        """An empty state.
 
         Args:
             typical: losses of random genomes, known from elsewhere.
         """
         self.archive = Archive(typical)
-        self.doubt = Doubt()
+        self.exploration = LengthScaleShrinkage()
         self.size = 0
         self._hyperparameters: list[float] = []
         self._fitted = 0
 
-    def note(self, record: Record, new: bool, in_full: bool, at_random: bool) -> None:
+    def note(self, record: ArchiveRecord, new: bool, in_full: bool, at_random: bool) -> None:
         """An evaluation.
 
         Args:
@@ -54,31 +54,34 @@ class Memory:
         self.size += new
         self.archive.add(record, at_random)
         if in_full:
-            self.doubt.note(record.rank, self.archive.typical)
+            self.exploration.note(record.rank, self.archive.typical)
 
-    def surrogates(self, coded: Callable[[Record], NDArray[np.float64]], most: int) -> list[Callable[[], Surrogate]]:
-        """What to choose by: a surrogate, and while nothing better is found another one, which doubts it.
+    def surrogates(
+        self, features_of: Callable[[ArchiveRecord], NDArray[np.float64]], most: int
+    ) -> list[Callable[[], Surrogate]]:
+        """What to choose by: a surrogate, and while nothing better is found another one of shorter length
+        scales.
 
         Args:
-            coded: features of a record.
-            most: losses to learn from.
+            features_of: features of a record.
+            most: losses to learn from, at most.
         """
-        evidence = self.archive.evidence(coded, most)
-        if len(self._hyperparameters) != evidence.features.shape[1] + 2:  # the space has grown
+        observations = self.archive.observations(features_of, most)
+        if len(self._hyperparameters) != observations.features.shape[1] + 2:  # the space has grown
             self._hyperparameters = []
         if not self._hyperparameters or self.size > self._fitted + self._fitted // 15:
-            self._hyperparameters = fitted_hyperparameters(evidence, self._hyperparameters)
+            self._hyperparameters = fit_to_observations(observations, self._hyperparameters)
             self._fitted = self.size
-        beliefs = [self._hyperparameters]
-        if self.doubt.steps:
-            beliefs.append(self.doubt.loosened(self._hyperparameters))
-        return [partial(Surrogate.of, evidence, belief) for belief in beliefs]
+        candidates = [self._hyperparameters]
+        if self.exploration.steps:
+            candidates.append(self.exploration.with_shorter_length_scales(self._hyperparameters))
+        return [partial(Surrogate.from_observations, observations, each) for each in candidates]
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
         """As JSON values."""
         return {
             "archive": self.archive.to_json(space),
-            "doubt": self.doubt.to_json(),
+            "exploration": self.exploration.to_json(),
             "size": self.size,
             "hyperparameters": list(self._hyperparameters),
             "fitted": self._fitted,
@@ -87,10 +90,10 @@ class Memory:
     @classmethod
     def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> Self:
         """Back from JSON values."""
-        memory = cls()
-        memory.archive = Archive.from_json(value["archive"], space)
-        memory.doubt = Doubt.from_json(value["doubt"])
-        memory.size = int(value["size"])
-        memory._hyperparameters = [float(each) for each in value["hyperparameters"]]
-        memory._fitted = int(value["fitted"])
-        return memory
+        found = cls()
+        found.archive = Archive.from_json(value["archive"], space)
+        found.exploration = LengthScaleShrinkage.from_json(value["exploration"])
+        found.size = int(value["size"])
+        found._hyperparameters = [float(each) for each in value["hyperparameters"]]
+        found._fitted = int(value["fitted"])
+        return found

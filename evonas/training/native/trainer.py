@@ -21,13 +21,12 @@ import numpy as np
 
 from evonas.data.prepared import PreparedData, Split
 from evonas.data.views import Views
-from evonas.evaluation import Evaluation, Status
-from evonas.memory import free_bytes
+from evonas.evaluation import Evaluation, Snapshot, Status
+from evonas.machine import free_bytes
 from evonas.networks.initial import epoch_order
 from evonas.networks.schedule import learning_rates
 from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
-from evonas.snapshot import Snapshot
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.metrics import scores
 from evonas.training.native.compilation import load

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.evaluation import Weights
-from evonas.snapshot import Snapshot
+from evonas.evaluation import Snapshot, Weights
 from evonas.training import optimizers
 from evonas.training.native.compilation import load
 from evonas.training.native.frame import ARRAYS, CLOCK, CONTROL, addresses

@@ -16,7 +16,7 @@ class Device:
 
     Attributes:
         slots: group sizes to choose from.
-        ladder: widths that hidden layers are rounded up to.
+        width_buckets: widths that hidden layers are rounded up to.
         step_overhead, node_overhead: microseconds a step, and a node a step, whatever the size.
         product_overhead: microseconds a node and slot a step, whatever the size: each slot's products are calls.
         flops: floating point operations a microsecond in matrix products of one program.
@@ -27,7 +27,7 @@ class Device:
     """
 
     slots: tuple[int, ...]
-    ladder: tuple[int, ...]
+    width_buckets: tuple[int, ...]
     step_overhead: float
     node_overhead: float
     product_overhead: float
@@ -40,10 +40,10 @@ class Device:
 
 
 # Multiples of 16: a full AVX-512 register of float32; ragged widths cost up to 1.6 times as much.
-_LADDER = (16, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024)
+_WIDTH_BUCKETS = (16, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024)
 CPU = Device(
     slots=(1, 2, 4, 8),
-    ladder=_LADDER,
+    width_buckets=_WIDTH_BUCKETS,
     step_overhead=3.0,
     node_overhead=5.0,
     product_overhead=0.8,
@@ -56,7 +56,7 @@ CPU = Device(
 )
 GPU = Device(
     slots=tuple(2**k for k in range(14)),
-    ladder=(32, 64, 128, 256, 512, 1024),
+    width_buckets=(32, 64, 128, 256, 512, 1024),
     step_overhead=60.0,
     node_overhead=40.0,
     product_overhead=0.0,

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.evaluation import Weights
+from evonas.evaluation import Snapshot, Weights
 from evonas.networks.schedule import learning_rates
-from evonas.snapshot import Snapshot
 from evonas.training import optimizers
 from evonas.training.population.activations import coefficients
 from evonas.training.population.network import Network

@@ -2,7 +2,8 @@
 
 A program is compiled for one padded shape. Fewer programs cost less compilation and more padding; the cost model weighs
 one against the other for the device at hand. Plans are a pure function of the networks and of the shapes planned before
-(the `book`, so that programs are reused across generations); no measured time enters them: a resumed run plans alike.
+(the `shape_cache`, so that programs are reused across generations); no measured time enters them: a resumed run plans
+alike.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Part:
 CALL_STEPS = 512
 _MAX_EPOCHS_A_CALL = 16
 _CHUNK_ROWS = 256
-_BOOK_SIZE = 64
+_CACHE_SIZE = 64
 _MOST_COMPARED = 200
 
 
@@ -85,28 +86,28 @@ class _Cluster:
 
 @dataclass
 class Planner:
-    """Plans generation after generation; the book of planned shapes is its only memory.
+    """Plans generation after generation; the cache of planned shapes is its only state.
 
     Attributes:
         device: the cost model's constants.
-        book: shapes planned so far, most recently used last.
+        shape_cache: shapes planned so far, most recently used last.
     """
 
     device: Device
-    book: list[ProgramShape] = field(default_factory=list)
+    shape_cache: list[ProgramShape] = field(default_factory=list)
 
     def state(self) -> list[dict[str, Any]]:
-        """The book as JSON values."""
-        return [asdict(shape) for shape in self.book]
+        """The cache as JSON values."""
+        return [asdict(shape) for shape in self.shape_cache]
 
     def restore(self, state: list[dict[str, Any]] | None) -> None:
-        """Takes back the book.
+        """Restores the cache.
 
         Raises:
             InputError: the state is none of this planner's.
         """
         try:
-            self.book = [shape_from_json(value) for value in state or ()]
+            self.shape_cache = [shape_from_json(value) for value in state or ()]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"the planner's state must be a list of program shapes: {error}; start a new run"
@@ -125,7 +126,7 @@ class Planner:
             needs.setdefault(self.need(network, workload), []).append(position)
         steps = [e * math.ceil(workload.train_rows / n.batch_size) for n, e in zip(networks, epochs, strict=True)]
         clusters = [_Cluster(shape, tuple(m), sum(steps[k] for k in m)) for shape, m in needs.items()]
-        clusters = [_Cluster(shape, (), 0, compiled=True) for shape in self.book] + clusters
+        clusters = [_Cluster(shape, (), 0, compiled=True) for shape in self.shape_cache] + clusters
         # First among equally deep ones, which share best and are fewer to compare; then across depths.
         depths = sorted({len(cluster.shape.widths) for cluster in clusters})
         deep = [self._coarsened([c for c in clusters if len(c.shape.widths) == depth], workload) for depth in depths]
@@ -145,7 +146,7 @@ class Planner:
         return sorted(parts, key=lambda part: -part.seconds)
 
     def need(self, network: Network, workload: Workload) -> ProgramShape:
-        """The smallest shape of the ladder that holds a network."""
+        """The smallest shape of the width buckets that holds a network."""
         steps = math.ceil(workload.train_rows / network.batch_size)
         saturating, smooth, gaussian = activations.terms(network.activations)
         first_moment, second_moment = optimizers.moments(network.optimizer)
@@ -154,7 +155,7 @@ class Planner:
             num_features=workload.width(network.view),
             num_outputs=workload.num_outputs,
             loss=workload.loss,
-            widths=tuple(_rounded(width, self.device.ladder) for width in network.widths),
+            widths=tuple(_rounded(width, self.device.width_buckets) for width in network.widths),
             edges=network.edges,
             rows=network.batch_size,
             steps=steps,
@@ -203,13 +204,13 @@ class Planner:
 
         Comparing all pairs takes quadratic time, and large populations end in few programs anyway.
         """
-        ladder = self.device.ladder
-        while len(clusters) > _MOST_COMPARED and len(ladder) > 1:
-            ladder = ladder[1::2]
+        width_buckets = self.device.width_buckets
+        while len(clusters) > _MOST_COMPARED and len(width_buckets) > 1:
+            width_buckets = width_buckets[1::2]
             held: dict[ProgramShape, _Cluster] = {}
             for cluster in clusters:
                 if cluster.members:
-                    widths = tuple(_rounded(width, ladder) for width in cluster.shape.widths)
+                    widths = tuple(_rounded(width, width_buckets) for width in cluster.shape.widths)
                     cluster = replace(cluster, shape=replace(cluster.shape, widths=widths))
                 same = held.get(cluster.shape)
                 held[cluster.shape] = _union(same, cluster, workload) if same else cluster
@@ -256,8 +257,8 @@ class Planner:
 
     def _remember(self, shapes: list[ProgramShape]) -> None:
         used = list(dict.fromkeys(shapes))
-        self.book = [shape for shape in self.book if shape not in used] + used
-        del self.book[:-_BOOK_SIZE]
+        self.shape_cache = [shape for shape in self.shape_cache if shape not in used] + used
+        del self.shape_cache[:-_CACHE_SIZE]
 
 
 def _rounds(count: int, slots: int, workload: Workload) -> float:
@@ -267,11 +268,11 @@ def _rounds(count: int, slots: int, workload: Workload) -> float:
     return max(1.0, (count + 0.5 * (slots - 1)) / slots)
 
 
-def _rounded(width: int, ladder: tuple[int, ...]) -> int:
-    for rung in ladder:
-        if width <= rung:
-            return rung
-    return math.ceil(width / ladder[-1]) * ladder[-1]
+def _rounded(width: int, width_buckets: tuple[int, ...]) -> int:
+    for bucket in width_buckets:
+        if width <= bucket:
+            return bucket
+    return math.ceil(width / width_buckets[-1]) * width_buckets[-1]
 
 
 def _union(a: _Cluster, b: _Cluster, workload: Workload) -> _Cluster:

@@ -1,4 +1,4 @@
-"""Runs members through the slots of one program. Owns who sits where, and since when.
+"""Runs members through the slots of one program. Owns which member is in which slot, and its progress.
 
 A slot whose member has ended takes the next one that waits, so slots stay full while any member waits. When none waits
 and most slots are idle, the rest moves to a smaller program if that pays.
@@ -15,16 +15,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.evaluation import Weights
+from evonas.evaluation import Snapshot, Weights
 from evonas.networks.initial import epoch_order
-from evonas.snapshot import Snapshot
 from evonas.training.optimizers import FROZEN
 from evonas.training.population.backends import current_backend
 from evonas.training.population.cost import Device, compile_seconds, step_microseconds
 from evonas.training.population.layout import Member, constants, pack, schedule, unpack
 from evonas.training.population.shape import ProgramShape
 
-__all__ = ["Stopping", "run_table"]
+__all__ = ["Stopping", "run_slots"]
 
 Array = NDArray[Any]
 Arrays = dict[str, Any]
@@ -43,7 +42,7 @@ class Stopping:
 
 
 @dataclass(eq=False)
-class _Seat:
+class SlotState:
     """A slot's member and how far it is."""
 
     position: int
@@ -60,7 +59,7 @@ class _Seat:
         return len(self.curve)
 
 
-def run_table(
+def run_slots(
     program: Callable[[ProgramShape], Callable[..., tuple[Arrays, Arrays]]],
     shape: ProgramShape,
     take: Callable[[int], Sequence[tuple[int, Member]]],
@@ -69,7 +68,7 @@ def run_table(
     device: Device,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[dict[int, tuple[Snapshot, float]]]:
-    """Trains members at one table of slots until none waits and all have ended.
+    """Trains members in the slots of one program until none waits and all have ended.
 
     Args:
         program: gives the compiled program of a shape.
@@ -84,59 +83,64 @@ def run_table(
         position -> what came of the member and its share of the seconds, of those who have ended.
     """
     patience = _NEVER if stopping.patience is None else stopping.patience
-    table = _Table(shape, stopping)
+    running = _Slots(shape, stopping)
     while not cancelled():
-        free = table.shape.slots - len(table.occupied)
+        free = running.shape.slots - len(running.occupied)
         taken = take(free) if free else ()
         # Some folds of a network may have stopped while others go on.
         stopped = {k: (m.start, 0.0) for k, m in taken if m.start and m.start.waited >= patience}
         if stopped:
             yield stopped
-        table.seat([_Seat(k, member) for k, member in taken if k not in stopped])
-        if not table.occupied:
+        running.fill([SlotState(k, member) for k, member in taken if k not in stopped])
+        if not running.occupied:
             if taken:
                 continue
             break
-        if not taken and free and (smaller := _smaller(table, device)):
-            table = table.moved_to(smaller)
-        table.advance(program(table.shape), data)
-        if ended := table.leave():
+        if not taken and free and (smaller := _smaller(running, device)):
+            running = running.moved_to(smaller)
+        running.advance(program(running.shape), data)
+        if ended := running.leave():
             yield ended
 
 
-def _smaller(table: _Table, device: Device) -> ProgramShape | None:
+def _smaller(running: _Slots, device: Device) -> ProgramShape | None:
     """A shape with fewer slots for those still in training, if it saves more than its compilation costs."""
-    slots = table.shape.slots
-    while slots // 2 >= len(table.occupied):
+    slots = running.shape.slots
+    while slots // 2 >= len(running.occupied):
         slots //= 2
-    shape = replace(table.shape, slots=slots)
-    left = max((seat.member.epochs - seat.epoch) * seat.member.steps for seat in table.occupied.values())
-    saving = left * (step_microseconds(table.shape, device) - step_microseconds(shape, device)) * 1e-6
+    shape = replace(running.shape, slots=slots)
+    left = max(
+        (slot_state.member.epochs - slot_state.epoch) * slot_state.member.steps
+        for slot_state in running.occupied.values()
+    )
+    saving = left * (step_microseconds(running.shape, device) - step_microseconds(shape, device)) * 1e-6
     return shape if saving > compile_seconds(shape, device) else None
 
 
-class _Table:
-    """The slots of one program: their state on the device and who sits in them."""
+class _Slots:
+    """The slots of one program: their state on the device and the members in them."""
 
     def __init__(self, shape: ProgramShape, stopping: Stopping) -> None:
         self.shape = shape
-        self.occupied: dict[int, _Seat] = {}
+        self.occupied: dict[int, SlotState] = {}
         self._stopping = stopping
         self._state: Arrays = {}
         self._members: Arrays = {}
 
-    def seat(self, seats: Sequence[_Seat]) -> None:
+    def fill(self, states: Sequence[SlotState]) -> None:
         """Seats members in free slots."""
         free = [slot for slot in range(self.shape.slots) if slot not in self.occupied]
-        taken = dict(zip(free, seats, strict=False))
+        taken = dict(zip(free, states, strict=False))
         if not taken:
             return
         self.occupied |= taken
-        for seat in taken.values():
-            start = seat.member.start
-            seat.weights = start.weights if start else seat.member.initial()
-            seat.train_curve, seat.curve = (list(start.train_curve), list(start.curve)) if start else ([], [])
-        prepared = [self._prepare(seat) for seat in taken.values()]
+        for slot_state in taken.values():
+            start = slot_state.member.start
+            slot_state.weights = start.weights if start else slot_state.member.initial()
+            slot_state.train_curve, slot_state.curve = (
+                (list(start.train_curve), list(start.curve)) if start else ([], [])
+            )
+        prepared = [self._prepare(slot_state) for slot_state in taken.values()]
         if not self._state:
             # Slots that stay free hold a copy of the first member; nothing is trained in them.
             prepared += [prepared[0]] * (self.shape.slots - len(prepared))
@@ -155,9 +159,9 @@ class _Table:
         self._state, self._members = _mapped(put, [self._state, self._members], stacked)
         self._state["best_outputs"] = self._with_kept_outputs(outputs, taken)
 
-    def _with_kept_outputs(self, outputs: Any, taken: dict[int, _Seat]) -> Any:
+    def _with_kept_outputs(self, outputs: Any, taken: dict[int, SlotState]) -> Any:
         """The outputs of all slots, with those of the best epochs behind members that go on."""
-        kept = {slot: seat.member.start.outputs for slot, seat in taken.items() if seat.member.start}
+        kept = {slot: slot_state.member.start.outputs for slot, slot_state in taken.items() if slot_state.member.start}
         if kept:
             outputs = np.array(outputs)
             chunks, _, rows, width = outputs.shape
@@ -167,10 +171,10 @@ class _Table:
                 outputs[:, slot] = padded.reshape(chunks, rows, width)
         return keras.ops.convert_to_tensor(outputs)
 
-    def _prepare(self, seat: _Seat) -> tuple[Arrays, Arrays]:
+    def _prepare(self, slot_state: SlotState) -> tuple[Arrays, Arrays]:
         """State and constants of a member without the slot axis."""
-        member, shape, start = seat.member, self.shape, seat.member.start
-        parameters, moving = _parted(pack(seat.weights, member.network, shape))
+        member, shape, start = slot_state.member, self.shape, slot_state.member.start
+        parameters, moving = _parted(pack(slot_state.weights, member.network, shape))
         best, best_moving = _parted(pack(start.best, member.network, shape)) if start else (parameters, moving)
         blank = {name: np.zeros_like(value) for name, value in parameters.items()}
         kept = (start.first, start.second) if start else ({}, {})
@@ -195,19 +199,19 @@ class _Table:
         steps = np.empty((shape.epochs, shape.steps, shape.slots, len(FROZEN) + 1), np.float32)
         steps[...] = np.append(FROZEN, 0.0)
         first_step, slot_steps, remaining = (np.zeros(shape.slots, np.int32) for _ in range(3))
-        for slot, seat in self.occupied.items():
-            member = seat.member
+        for slot, slot_state in self.occupied.items():
+            member = slot_state.member
             size, per_epoch, total = member.network.batch_size, member.steps, member.fold.train_rows
-            count = min(shape.epochs, member.epochs - seat.epoch)
-            first_step[slot], slot_steps[slot], remaining[slot] = seat.epoch * per_epoch, per_epoch, count
+            count = min(shape.epochs, member.epochs - slot_state.epoch)
+            first_step[slot], slot_steps[slot], remaining[slot] = slot_state.epoch * per_epoch, per_epoch, count
             if not per_epoch:  # nothing to train on: an epoch is a look at the validation rows
                 continue
-            steps[:count, :per_epoch, slot, :-1] = schedule(member, seat.epoch, count)
+            steps[:count, :per_epoch, slot, :-1] = schedule(member, slot_state.epoch, count)
             steps[:count, : per_epoch - 1, slot, -1] = size
             steps[:count, per_epoch - 1, slot, -1] = total - (per_epoch - 1) * size
             for e in range(count):
                 order = np.zeros(per_epoch * size, np.int32)
-                order[:total] = epoch_order(member.seed, seat.epoch + e, total)
+                order[:total] = epoch_order(member.seed, slot_state.epoch + e, total)
                 rows[e, :per_epoch, slot, :size] = order.reshape(per_epoch, size) + member.fold.train_start
         calendar = {
             "rows": rows.reshape(-1, *rows.shape[2:]),
@@ -222,22 +226,22 @@ class _Table:
             self._state, self._members, _mapped(keras.ops.convert_to_tensor, [calendar])[0], data
         )
         held = {name: np.asarray(value) for name, value in history.items()}
-        for slot, seat in self.occupied.items():
+        for slot, slot_state in self.occupied.items():
             trained = int(held["trained"][:, slot].sum())
-            seat.curve += [float(loss) for loss in held["validation"][:trained, slot]]
-            seat.train_curve += [float(loss) for loss in held["train"][:trained, slot]]
-            stopped = trained < remaining[slot] or not np.isfinite(seat.curve[-1])
-            seat.ended = stopped or seat.epoch >= seat.member.epochs
+            slot_state.curve += [float(loss) for loss in held["validation"][:trained, slot]]
+            slot_state.train_curve += [float(loss) for loss in held["train"][:trained, slot]]
+            stopped = trained < remaining[slot] or not np.isfinite(slot_state.curve[-1])
+            slot_state.ended = stopped or slot_state.epoch >= slot_state.member.epochs
         waited = np.asarray(self._state["wait"])
         patience = self._stopping.patience
         share = (time.perf_counter() - began) / len(self.occupied)
-        for slot, seat in self.occupied.items():
-            seat.ended = seat.ended or (patience is not None and bool(waited[slot] >= patience))
-            seat.seconds += share
+        for slot, slot_state in self.occupied.items():
+            slot_state.ended = slot_state.ended or (patience is not None and bool(waited[slot] >= patience))
+            slot_state.seconds += share
 
     def leave(self) -> dict[int, tuple[Snapshot, float]]:
         """Frees the slots of those who have ended; returns their trainings and seconds by position."""
-        slots = [slot for slot, seat in self.occupied.items() if seat.ended]
+        slots = [slot for slot, slot_state in self.occupied.items() if slot_state.ended]
         if not slots:
             return {}
         index = np.array(slots, np.int32)
@@ -247,43 +251,43 @@ class _Table:
         held = _mapped(lambda value: np.asarray(gather(value, index)), [state])[0]
         outcomes = {}
         for k, slot in enumerate(slots):
-            seat = self.occupied.pop(slot)
-            member = seat.member
+            slot_state = self.occupied.pop(slot)
+            member = slot_state.member
             mine = {part: {name: value[k] for name, value in held[part].items()} for part in _LEARNER}
             best_loss, reference, waited = (held[name][k].item() for name in _WAITING)
-            trainable = {name: value for name, value in seat.weights.items() if not name.endswith(_MOVING)}
+            trainable = {name: value for name, value in slot_state.weights.items() if not name.endswith(_MOVING)}
             blank = {name: np.zeros_like(value) for name, value in trainable.items()}
 
             def cut(arrays: Arrays, names: Weights, member: Member = member) -> dict[str, Array]:
                 return unpack(arrays, names, member.network, self.shape)
 
             snapshot = Snapshot(
-                weights=cut(mine["parameters"] | mine["moving"], seat.weights),
+                weights=cut(mine["parameters"] | mine["moving"], slot_state.weights),
                 first=cut(mine["first"], trainable) if self.shape.first_moment else blank,
                 second=cut(mine["second"], trainable) if self.shape.second_moment else blank,
-                best=cut(mine["best"] | mine["best_moving"], seat.weights),
+                best=cut(mine["best"] | mine["best_moving"], slot_state.weights),
                 outputs=outputs[:, k].reshape(-1, self.shape.num_outputs)[: member.fold.validation_rows],
                 best_loss=best_loss,
                 reference=reference,
                 waited=waited,
-                train_curve=tuple(seat.train_curve),
-                curve=tuple(seat.curve),
+                train_curve=tuple(slot_state.train_curve),
+                curve=tuple(slot_state.curve),
             )
-            outcomes[seat.position] = snapshot, seat.seconds
+            outcomes[slot_state.position] = snapshot, slot_state.seconds
         return outcomes
 
-    def moved_to(self, shape: ProgramShape) -> _Table:
-        """The same seats at the slots of a smaller program."""
-        table = _Table(shape, self._stopping)
+    def moved_to(self, shape: ProgramShape) -> _Slots:
+        """The same members in the slots of a smaller program."""
+        running = _Slots(shape, self._stopping)
         slots = list(self.occupied)
         index = np.array((slots + slots[:1] * shape.slots)[: shape.slots], np.int32)
         outputs = keras.ops.take(self._state.pop("best_outputs"), index, axis=1)
-        table._state, table._members = _mapped(
+        running._state, running._members = _mapped(
             lambda value: keras.ops.take(value, index, axis=0), [self._state, self._members]
         )
-        table._state["best_outputs"] = outputs
-        table.occupied = {k: self.occupied[slot] for k, slot in enumerate(slots)}
-        return table
+        running._state["best_outputs"] = outputs
+        running.occupied = {k: self.occupied[slot] for k, slot in enumerate(slots)}
+        return running
 
 
 def _parted(packed: Arrays) -> tuple[Arrays, Arrays]:

@@ -17,10 +17,9 @@ import numpy as np
 
 from evonas.data.prepared import PreparedData
 from evonas.data.views import Views
-from evonas.evaluation import Evaluation, Status
+from evonas.evaluation import Evaluation, Snapshot, Status
 from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
-from evonas.snapshot import Snapshot
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.metrics import scores
 from evonas.training.population.backends import current_backend

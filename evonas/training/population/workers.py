@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from evonas.snapshot import Snapshot
+from evonas.evaluation import Snapshot
 from evonas.training.population.layout import Member
 from evonas.training.population.planner import Part, Planner, Workload
 from evonas.training.population.shape import ProgramShape
-from evonas.training.population.slots import Stopping, run_table
+from evonas.training.population.slots import Stopping, run_slots
 
 __all__ = ["Queues", "run_parts"]
 
@@ -78,29 +78,29 @@ def run_parts(
         return stop.is_set()
 
     def work_at(shape: ProgramShape) -> None:
-        seated: set[int] = set()
+        occupied: set[int] = set()
 
         def take(count: int) -> list[tuple[int, Member]]:
             taken = queues.take(shape, count)
-            seated.update(taken)
+            occupied.update(taken)
             return [(k, members[k]) for k in taken]
 
         try:
-            for ended in run_table(programs, shape, take, data[shape.view], stopping, planner.device, cancelled):
-                seated.difference_update(ended)
+            for ended in run_slots(programs, shape, take, data[shape.view], stopping, planner.device, cancelled):
+                occupied.difference_update(ended)
                 for k, (snapshot, seconds) in ended.items():
                     finished.put((k, snapshot, seconds))
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            retry(shape, sorted(seated))
+            retry(shape, sorted(occupied))
 
-    def retry(shape: ProgramShape, seated: list[int]) -> None:
+    def retry(shape: ProgramShape, occupied: list[int]) -> None:
         if shape.slots > 1:
-            queues.put(replace(shape, slots=shape.slots // 2), [*seated, *queues.take(shape, len(members))])
+            queues.put(replace(shape, slots=shape.slots // 2), [*occupied, *queues.take(shape, len(members))])
             return
         # The last try is each network in a program that fits it alone.
-        for k in seated:
+        for k in occupied:
             network = members[k].network
             need = planner.need(network, workload)
             if need == shape:

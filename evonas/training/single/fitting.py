@@ -9,8 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.evaluation import Weights
-from evonas.snapshot import Snapshot
+from evonas.evaluation import Snapshot, Weights
 from genomes.errors import InputError
 
 __all__ = ["Fitting", "State", "assign", "assign_recorded", "named_values", "restore", "state_of", "values_of"]

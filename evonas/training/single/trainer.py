@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.data.pretrained import Donor
 from evonas.data.views import Views
-from evonas.evaluation import Evaluation, Status, Weights
+from evonas.evaluation import Evaluation, Snapshot, Status, Weights
 from evonas.metrics.cost import over_limit
 from evonas.networks.initial import epoch_order, initial_weights
 from evonas.networks.schedule import learning_rates
 from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
-from evonas.snapshot import Snapshot
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.metrics import scores
 from evonas.training.model import build_model, get_weights, set_weights

@@ -6,11 +6,10 @@ import json
 
 import numpy as np
 
-from evonas.strategies.members import Member
-from evonas.strategies.proposals import Proposal
+from evonas.strategies.proposals import Member, Proposal
 from evonas.strategies.ranking import Rank
-from evonas.strategies.surrogate.acquisition import MOST_FAILURES, thinned
-from evonas.strategies.surrogate.archive import Archive, Record
+from evonas.strategies.surrogate.acquisition import MOST_FAILURES, spread_ranks
+from evonas.strategies.surrogate.archive import Archive, ArchiveRecord
 from tests.toy import ToySpace
 
 SPACE = ToySpace()
@@ -22,7 +21,7 @@ def filled(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
     for number in range(count):
         genome = SPACE.sample(rng)
         member = Member(Proposal(genome, SPACE.digest(genome)), ranks[int(rng.integers(len(ranks)))])
-        archive.add(Record(member, 1, SPACE.features(genome), (number, 0)), number < 20)
+        archive.add(ArchiveRecord(member, 1, SPACE.features(genome), (number, 0)), number < 20)
         archive.trim()
     return archive
 
@@ -30,7 +29,7 @@ def filled(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
 def best_by_sorting(archive: Archive, count: int) -> list[tuple[int, int]]:
     """The same as `Archive.best`, by definition."""
     tier = min(record.rank[0] for record in archive.records)
-    found: dict[str, Record] = {}
+    found: dict[str, ArchiveRecord] = {}
     for record in sorted((record for record in archive.records if record.rank[0] == tier), key=lambda r: r.rank):
         found.setdefault(record.member.digest, record)
     return [record.place for record in found.values()][:count]
@@ -48,26 +47,26 @@ def test_the_best_are_those_that_sorting_gives_also_of_many_and_after_json() -> 
 
 def test_evidence_is_of_the_best_tier_and_bounded() -> None:
     archive = filled(700, [(0, float(loss)) for loss in range(50)] + [(1, 0.5)] * 10 + [(2, 0.0)] * 20)
-    evidence = archive.evidence(lambda record: record.features, 80)
-    assert evidence.features.shape == (80, 3)
+    observations = archive.observations(lambda record: record.features, 80)
+    assert observations.features.shape == (80, 3)
     losses = sorted(record.rank[1] for record in archive.records if record.rank[0] == 0)
-    assert evidence.losses.tolist() == [losses[place] for place in thinned(len(losses), 80)]
-    assert evidence.typical == archive.typical
+    assert observations.losses.tolist() == [losses[place] for place in spread_ranks(len(losses), 80)]
+    assert observations.typical == archive.typical
     failed = [record.features for record in archive.records if record.rank[0] > 0]
-    np.testing.assert_array_equal(evidence.failures, failed[-MOST_FAILURES:])
+    np.testing.assert_array_equal(observations.failures, failed[-MOST_FAILURES:])
 
 
 def test_few_are_taken_in_the_order_of_their_evaluation() -> None:
     archive = filled(30, [(0, 2.0), (0, 1.0)])
-    evidence = archive.evidence(lambda record: record.features, 80)
-    assert evidence.losses.tolist() == [record.rank[1] for record in archive.records]
-    assert evidence.failures.shape == (0, 3)
+    observations = archive.observations(lambda record: record.features, 80)
+    assert observations.losses.tolist() == [record.rank[1] for record in archive.records]
+    assert observations.failures.shape == (0, 3)
 
 
 def test_thinning_keeps_the_best_and_the_ends() -> None:
-    assert thinned(5, 9) == [0, 1, 2, 3, 4]
-    kept = thinned(1_000, 100)
+    assert spread_ranks(5, 9) == [0, 1, 2, 3, 4]
+    kept = spread_ranks(1_000, 100)
     assert kept[:60] == list(range(60))
     assert (len(kept), kept[-1]) == (100, 999)
-    assert not Archive().can_teach
+    assert not Archive().is_informative
     assert not Archive().best(3)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evonas.snapshot import snapshots_to_arrays
+from evonas.evaluation import snapshots_to_arrays
 
 ROOT = Path(__file__).parents[3]
 #: Prints the digests; also run in a process of its own.

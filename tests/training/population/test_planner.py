@@ -106,9 +106,9 @@ def test_every_plan_is_sound(generations, device, memory_bytes):
             assert part.shape.slots in device.slots
             assert part.shape.slots == 1 or pack_bytes(part.shape) <= memory_bytes
             assert part.seconds > 0.0
-            assert part.shape in planner.book
+            assert part.shape in planner.shape_cache
         assert [part.seconds for part in parts] == sorted((part.seconds for part in parts), reverse=True)
-        # A pure function of networks and book, which goes through JSON: a resumed run plans alike.
+        # A pure function of networks and cache, which goes through JSON: a resumed run plans alike.
         resumed = Planner(device)
         resumed.restore(json.loads(json.dumps(other.state())))
         assert resumed.plan(generation, epochs, workload) == parts
@@ -120,10 +120,10 @@ def test_every_plan_is_sound(generations, device, memory_bytes):
 def test_the_same_population_again_needs_no_new_program(generation, device):
     planner = Planner(device)
     first = planner.plan(generation, [10] * len(generation), WORKLOAD)
-    book = set(planner.book)
+    shape_cache = set(planner.shape_cache)
     again = planner.plan(generation, [10] * len(generation), WORKLOAD)
     assert {part.shape for part in again} <= {part.shape for part in first}
-    assert set(planner.book) == book
+    assert set(planner.shape_cache) == shape_cache
 
 
 @settings(max_examples=40)
@@ -214,11 +214,11 @@ def test_neighbours_in_a_part_step_alike():
         assert sizes == sorted(sizes)
 
 
-def test_the_book_does_not_grow_for_ever():
+def test_the_shape_cache_does_not_grow_for_ever():
     planner = Planner(replace(CPU, compile_seconds=0.0, node_compile_seconds=0.0))
     for seed in range(4):
         planner.plan(mixed(40, seed), [30] * 40, WORKLOAD)
-    assert 40 < len(planner.book) <= 64
+    assert 40 < len(planner.shape_cache) <= 64
 
 
 def test_an_empty_generation_has_an_empty_plan():
@@ -226,7 +226,7 @@ def test_an_empty_generation_has_an_empty_plan():
 
 
 @pytest.mark.parametrize("state", [[{"slots": 1}], ["shape"], [{"widths": None, "edges": ()}], 7])
-def test_a_damaged_book_is_refused(state):
+def test_a_damaged_shape_cache_is_refused(state):
     with pytest.raises(InputError, match="planner"):
         Planner(CPU).restore(state)
 

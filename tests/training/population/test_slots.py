@@ -124,7 +124,7 @@ def test_neighbours_and_slots_change_no_bit():
     assert len(set(programs.shapes)) == 1
     made = trainer(device=device)
     rest = dict(item for part in made.train(crowd, frozenset({0, 2, 3, 6, 7})) for item in part.items())
-    assert made._planner.book == [programs.shapes[0]]
+    assert made._planner.shape_cache == [programs.shapes[0]]
     for k in (1, 4, 5, 8):
         assert rest[k].curve == whole[k].curve
         assert all((rest[k].weights[name] == value).all() for name, value in whole[k].weights.items())
@@ -133,11 +133,11 @@ def test_neighbours_and_slots_change_no_bit():
 def test_a_cancelled_table_returns():
     from evonas.training.population.layout import Fold, Member
     from evonas.training.population.network import Network
-    from evonas.training.population.slots import Stopping, run_table
+    from evonas.training.population.slots import Stopping, run_slots
 
     network = Network.from_graph(graph((6,)))
     made = trainer()
     (part,) = Planner(CPU).plan([network], [10], made._workload)
     member = Member(network, dict, 0, 10, 10, Fold(0, 150, 0, 50))
-    found = run_table(None, part.shape, lambda _: [(0, member)], {}, Stopping(None, 0.0), CPU, lambda: True)
+    found = run_slots(None, part.shape, lambda _: [(0, member)], {}, Stopping(None, 0.0), CPU, lambda: True)
     assert list(found) == []

@@ -1,0 +1,297 @@
+"""The table of strategies, and how one is made by name. Imports no strategy before it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from evonas.objective import Objective
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.config import Settings
+    from evonas.evaluation import Strategy
+    from evonas.strategies.repairs import Repair
+    from genomes.space import SearchSpace
+
+__all__ = ["STRATEGIES", "STRATEGY_SETTINGS", "StrategyRow", "check_given", "check_settings", "given_settings"]
+__all__ += ["make_strategy"]
+
+
+#: Fields of `Settings` that only some strategies use, with the value that asks for nothing.
+STRATEGY_SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {
+        **dict.fromkeys(("population", "offspring", "crossover", "mutation", "tournament", "eta")),
+        "rungs": 1,
+        "brackets": None,
+        "inherit": False,
+    }
+)
+
+
+@dataclass(frozen=True)
+class StrategyRow:
+    """One strategy: `module:Class` of what is called with (space, objective, settings, initial genomes).
+
+    Attributes:
+        path: `module:Class`.
+        description, source: what it does, and the paper that it is from.
+        settings: those of `STRATEGY_SETTINGS` that it uses; others are refused.
+        extra: of the distribution which installs what the strategy imports, "" when all is there.
+        several: whether it takes several objectives.
+        rungs: whether it trains a network in several evaluations, each of which continues from the last.
+        trains: whether networks are trained at all; otherwise their weights evolve.
+        mutates: whether it makes new networks by mutations, and takes a `repair` of them
+            (`evonas.strategies.repairs`).
+        one_by_one: whether it can propose while others are out (`evonas.evaluation.OneByOne`).
+    """
+
+    path: str
+    description: str
+    source: str
+    settings: tuple[str, ...]
+    extra: str = ""
+    several: bool = False
+    rungs: bool = False
+    trains: bool = True
+    mutates: bool = False
+    one_by_one: bool = False
+
+
+#: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
+STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
+    {
+        "evolution": StrategyRow(
+            "evonas.strategies.surrogate_evolution:SurrogateEvolution",
+            "evolution whose offspring are screened by a Gaussian process before they are trained",
+            "Jin 2011; Jones, Schonlau and Welch 1998; DEAP, Fortin et al. 2012",
+            ("population", "offspring", "eta", "rungs", "inherit"),
+            mutates=True,
+            one_by_one=True,
+        ),
+        "ga": StrategyRow(
+            "evonas.strategies.ga:GeneticAlgorithm",
+            "(mu + lambda) evolution with tournament selection and elitism",
+            "Bäck, Fogel and Michalewicz 2000; DEAP, Fortin et al. 2012",
+            ("population", "offspring", "crossover", "mutation", "tournament"),
+            mutates=True,
+        ),
+        "aging": StrategyRow(
+            "evonas.strategies.aging:AgingEvolution",
+            "regularised evolution: tournament winners mutate, the oldest die",
+            "Real et al. 2019",
+            ("population", "offspring", "tournament"),
+            mutates=True,
+            one_by_one=True,
+        ),
+        "nsga2": StrategyRow(
+            "evonas.strategies.nsga2:ParetoEvolution",
+            "several objectives: NSGA-II, and NSGA-III from three on",
+            "Deb et al. 2002; Deb and Jain 2014; DEAP, Fortin et al. 2012",
+            ("population", "offspring", "crossover"),
+            several=True,
+            mutates=True,
+        ),
+        "random": StrategyRow(
+            "evonas.strategies.random_search:RandomSearch",
+            "random search, the baseline",
+            "Bergstra and Bengio 2012",
+            ("population", "offspring"),  # offspring: what counts as a generation, where it proposes one by one
+            one_by_one=True,
+        ),
+        "hyperband": StrategyRow(
+            "evonas.strategies.hyperband:Hyperband",
+            "many networks for few epochs, the best of them go on for more; `brackets=1` is successive halving",
+            "Li et al. 2018",
+            ("population", "eta", "brackets"),
+            rungs=True,
+        ),
+        "pbt": StrategyRow(
+            "evonas.strategies.pbt:PopulationBasedTraining",
+            "population-based training: the worst go on as changed copies of the best, in the midst of training",
+            "Jaderberg et al. 2017",
+            ("population", "inherit"),
+            rungs=True,
+        ),
+        "neuroevolution": StrategyRow(
+            "evonas.strategies.neuroevolution:Neuroevolution",
+            "a genetic algorithm over the weights themselves, without gradients",
+            "Such et al. 2017",
+            ("population", "offspring"),
+            trains=False,
+        ),
+        "tpe": StrategyRow(
+            "evonas.strategies.optuna_samplers:TreeParzen",
+            "tree-structured Parzen estimators, multivariate, by Optuna",
+            "Bergstra et al. 2011; Optuna, Akiba et al. 2019",
+            ("population", "offspring"),
+            extra="optuna",
+            one_by_one=True,
+        ),
+        "gp": StrategyRow(
+            "evonas.strategies.optuna_samplers:GaussianProcess",
+            "expected improvement of a Gaussian process, by Optuna",
+            "Jones, Schonlau and Welch 1998; Optuna, Akiba et al. 2019",
+            ("population", "offspring"),
+            extra="gp",
+            one_by_one=True,
+        ),
+        "cmaes": StrategyRow(
+            "evonas.strategies.optuna_samplers:CMAES",
+            "CMA-ES over the numbers, names at random, by Optuna",
+            "Hansen and Ostermeier 2001; Optuna, Akiba et al. 2019",
+            ("population", "offspring"),
+            extra="optuna",
+            one_by_one=True,
+        ),
+    }
+)
+
+
+def check_given(strategy: str, given: Mapping[str, Any]) -> None:
+    """Refuses settings that the strategy does not use: ignored, they would mislead whoever gave them.
+
+    Args:
+        strategy: its name; of one that is unknown nothing is refused here.
+        given: settings that somebody has given, not those that were left to their defaults.
+
+    Raises:
+        InputError: a setting is for other strategies, which are named.
+
+    Example:
+        >>> check_given("ga", {"tournament": 7})
+        >>> check_given("evolution", {"tournament": 7})
+        Traceback (most recent call last):
+        genomes.errors.InputError: tournament must be left at its default with strategy evolution, which has no \
+use for it: leave it out, or choose ga, aging
+    """
+    row = STRATEGIES.get(strategy)
+    if row is None:
+        return
+    for name, unused in STRATEGY_SETTINGS.items():
+        if name in row.settings or given.get(name) in (None, unused):
+            continue
+        known = ", ".join(other for other, each in STRATEGIES.items() if name in each.settings)
+        raise InputError(
+            f"{name} must be left at its default with strategy {strategy}, which has no use for it: leave it out, or "
+            f"choose {known}"
+        )
+    if "rungs" in row.settings and given.get("eta") is not None and (given.get("rungs") or 1) == 1:
+        raise InputError(
+            f"eta must be left at its default with strategy {strategy} and 1 rung, which has no use for it: "
+            "leave it out, or set rungs above 1"
+        )
+
+
+def given_settings(settings: Settings) -> dict[str, Any]:
+    """The fields that whoever made the settings has given; call it before they are resolved."""
+    return {name: getattr(settings, name) for name in settings.model_fields_set}
+
+
+def check_settings(settings: Settings) -> None:
+    """Raises InputError where resolved settings do not fit the strategy that they name, if that is one."""
+    row = STRATEGIES.get(settings.strategy)
+    if settings.window is not None and settings.asynchronous is False:
+        raise InputError("window must be left out without asynchronous, which alone has a use for it: leave it out")
+    if settings.asynchronous and row:
+        _check_asynchronous(settings, row)
+
+
+def _check_asynchronous(settings: Settings, row: StrategyRow) -> None:
+    if not row.one_by_one:
+        known = ", ".join(other for other, each in STRATEGIES.items() if each.one_by_one)
+        raise InputError(
+            f"asynchronous must be off with strategy {settings.strategy}, which needs the results of a whole "
+            f"generation: leave it out, or choose {known}"
+        )
+    if settings.repair:
+        raise InputError(
+            "asynchronous must be off with repair, whose range tests need the worker while nothing is trained: "
+            "leave one of them out"
+        )
+    if settings.trainer == "population":
+        raise InputError(
+            "asynchronous must be off with trainer population, which trains a whole generation in one program: "
+            "leave it out, or choose another trainer"
+        )
+
+
+def make_strategy(
+    name: str,
+    space: SearchSpace,
+    *,
+    objective: Objective | str = "score",
+    direction: str = "min",
+    initial: Sequence[Any] = (),
+    seed: int = 0,
+    settings: Settings | None = None,
+    repair: Repair | bool | None = None,
+    **options: Any,
+) -> Strategy:
+    """The strategy of that name.
+
+    Args:
+        name: a key of `STRATEGIES`.
+        space: where to search.
+        objective: what is optimised, an `Objective` or the name of a score in `Evaluation.scores`.
+        direction: "min" or "max", when the objective is given by name.
+        initial: genomes of `space` to begin with, best first; the first `population` of them are used.
+        seed: of everything random.
+        repair: mends children, of a strategy that `mutates`; a search gives its own, by the setting of that name.
+        settings: of the run; else `options` are fields of `Settings`, such as `population=20`.
+
+    Raises:
+        InputError: no such strategy or setting, what it needs is not installed, it cannot search such a space, or a
+            genome of `initial` is not in the space.
+    """
+    if name not in STRATEGIES:
+        near = difflib.get_close_matches(name, STRATEGIES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(STRATEGIES)}"
+        raise InputError(f"strategy must be one of {', '.join(STRATEGIES)}, not {name!r}: {hint}")
+    if not isinstance(objective, Objective):
+        if direction not in ("min", "max"):
+            raise InputError(f"direction must be min or max, not {direction!r}: say which way the score improves")
+        objective = Objective(objective, "min" if direction == "min" else "max")
+    if isinstance(repair, bool):
+        if repair:
+            raise InputError("repair must be left out of a loop of your own, which has no data to test on: use search")
+        repair = None
+    if settings is None:
+        from evonas.config import Settings
+
+        settings = Settings(strategy=name, seed=seed, **options)
+        check_given(name, given_settings(settings))
+        settings = settings.resolved(objective.name)
+        check_settings(settings)
+    if not hasattr(space, "sample"):
+        raise InputError(
+            f"space must be a search space, not {space!r:.80}: make one of it, as genomes.HyperparameterSpace does"
+        )
+    for place, genome in enumerate(initial):
+        if not space.contains(genome):
+            raise InputError(
+                f"initial genomes must be in the search space, which number {place + 1} is not ({genome!r:.200}): "
+                "widen the space or leave the genome out"
+            )
+    row = STRATEGIES[name]
+    if settings.objectives and len(settings.objectives) > 1 and not row.several:
+        several = ", ".join(other for other, each in STRATEGIES.items() if each.several)
+        raise InputError(
+            f"objectives must be one with strategy {name}, not {', '.join(settings.objectives)}: choose {several}"
+        )
+    module, _, attribute = row.path.partition(":")
+    try:
+        strategy: Strategy = getattr(import_module(module), attribute)(space, objective, settings, tuple(initial))
+    except ModuleNotFoundError as error:
+        if not row.extra:
+            raise
+        raise InputError(
+            f"strategy {name} needs {error.name}, which is not installed: pip install 'evonas[{row.extra}]'"
+        ) from None
+    if repair is not None and row.mutates:
+        strategy.repair = repair  # type: ignore[attr-defined]
+    return strategy
