@@ -25,7 +25,7 @@ PROJECT = "https://github.com/evonas/evonas/blob/main/"
 RAW = "https://raw.githubusercontent.com/evonas/evonas/main/"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
-#: Blocks with other info strings would go unchecked. `text` is for what cannot run, `output` for what the block above prints.
+#: Other blocks would go unchecked. `text` is for what cannot run, `output` for what the block above prints.
 KINDS = {"python", "console", "output", "toml", "text"}
 #: Pages whose blocks need no training of networks.
 QUICK = ("extending", "spaces", "strategies", "coding")
