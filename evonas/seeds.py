@@ -23,6 +23,7 @@ __all__ = [
     "generation_rng",
     "seeded_random",
     "survival_rng",
+    "unchanged_random",
 ]
 
 # Streams of one run seed; numbers, so that adding one never shifts another.
@@ -64,6 +65,19 @@ def _rng(*words: int) -> np.random.Generator:
     import numpy as np
 
     return np.random.default_rng(np.random.SeedSequence(words))
+
+
+@contextmanager
+def unchanged_random() -> Iterator[None]:
+    """Leaves the global generators of Python and numpy, which Keras draws from when it builds, as they are."""
+    import numpy as np
+
+    state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
 
 
 @contextmanager

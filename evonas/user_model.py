@@ -286,8 +286,8 @@ def check_first(reasons: Sequence[str], log: Path | str) -> None:
     faults = {reason.partition(":")[0] for reason in reasons}
     if len(faults) == 1 and " raised " in reasons[0]:
         raise InputError(
-            f"build must give models that can be trained, but all {len(reasons)} of the first generation failed: "
-            f"{reasons[0]}. The traceback is in {log}; mend the function, and start a new run"
+            f"models must train on what they are given, but all {len(reasons)} of the first generation failed: "
+            f"{reasons[0]}. The traceback is in {log}; mend what raised it, and start a new run"
         )
 
 

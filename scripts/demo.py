@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 RUN_DIR, MODEL = Path("evonas-runs/demo"), Path("digits.keras")
 
 
@@ -19,7 +21,7 @@ def main() -> int:
         table = Path(folder) / "digits.csv"
         write_digits(table)
         searched = type_command(
-            f"run {table} --target digit --objective accuracy --generations 4 --population 12 --epochs 20 "
+            f"run {table} --target digit --objective accuracy --generations 3 --population 12 --epochs 20 "
             f"--out {RUN_DIR} --overwrite --export {MODEL}"
         )
     if searched != 0:
@@ -34,8 +36,10 @@ def write_digits(path: Path) -> None:
     """Images of 8 x 8 pixels, one a row, and the digit that each shows."""
     from sklearn.datasets import load_digits
 
-    x, digits = load_digits(return_X_y=True, as_frame=True)
-    x.assign(digit=digits).to_csv(path, index=False)
+    x, digits = load_digits(return_X_y=True)
+    names = [f"pixel_{row}_{column}" for row in range(8) for column in range(8)]
+    lines = [",".join(map(str, cells)) for cells in (([*names, "digit"]), *np.c_[x, digits].astype(int).tolist())]
+    path.write_text("\n".join([*lines, ""]))
 
 
 def type_command(line: str) -> int:

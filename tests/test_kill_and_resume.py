@@ -102,10 +102,10 @@ def test_an_asynchronous_run_as_results_arrive_goes_on_from_what_is_on_record(st
     assert finish(start(folder, 0.0, "INSERT INTO event", "21", **environment))[0] == -signal.SIGKILL
     with RunReader(folder) as run:
         events, evaluated = run.events.since(), [record.digest for record in run.records()]
-    assert len(events) == 20
+    assert len(events) in (19, 20)  # that one was told and that the next was asked for is one transaction
     assert finish(start(folder, **environment))[0] == 0
     with RunReader(folder) as run:
-        assert run.events.since()[:20] == events
+        assert run.events.since()[: len(events)] == events
         assert set(evaluated) <= {record.digest for record in run.records()}
         assert len({event.place for event in run.events.since()}) == run.events.asked == run.events.count // 2
 

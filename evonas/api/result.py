@@ -16,6 +16,7 @@ from evonas.data.inputs import as_inputs
 from evonas.data.prepared import PreparedData, labels_of
 from evonas.io.marked_files import is_product
 from evonas.metrics.scores import predictions
+from evonas.reporting.result_views import ResultViews
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.user_model import Build
@@ -36,7 +37,7 @@ __all__ = ["SearchResult"]
 _ROWS_AT_A_TIME = 8192
 
 
-class SearchResult:
+class SearchResult(ResultViews):
     """A run's outcome. Holds no more than the directory; every value is read from there once, when first used.
 
     Attributes:

@@ -23,6 +23,7 @@ from evonas.data.load import read_data
 from evonas.data.readers.options import ReadOptions
 from evonas.data.source import check_origin
 from evonas.deploy.export import check_export
+from evonas.display.following import followed
 from evonas.errors import Interrupted
 from evonas.evolution.constraints import Screen
 from evonas.evolution.finalists import OnRetraining, retrain_finalists
@@ -76,6 +77,7 @@ def search(
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
     export: str | Path | None = None,
+    verbose: bool = False,
     task: str | None = None,
     sample_weight: Any = None,
     class_weight: Any = None,
@@ -127,6 +129,7 @@ def search(
         on_part, on_generation: called after each commit and each generation.
         export: file that the best network is written to at the end, as `evonas.export` does; Keras loads for it while
             the search still trains.
+        verbose: whether to show the progress and the outcome: redrawn in a terminal, else a line a generation.
         task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.prepare`.
         drop: names of columns of a table to leave out.
@@ -155,7 +158,8 @@ def search(
     options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **settings}
     chosen = Settings(**options)
     budget = Budget.of(generations, evaluations, time, target)
-    with launch.standby_for(chosen, own) as standby:
+    told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
+    with launch.standby_for(chosen, own) as standby, followed(verbose, told) as told:
         data, source = read_data(
             x,
             y,
@@ -190,10 +194,9 @@ def search(
             source=source,
             standby=standby,
             threads=threads,
-            on_part=on_part,
-            on_generation=on_generation,
             export=None if export is None else Path(export),
             started=started,
+            **told,
         )
 
 
@@ -268,6 +271,7 @@ def resume(
     threads: int | None = None,
     export: str | Path | None = None,
     evaluator: EvaluatorFactory | None = None,
+    verbose: bool = False,
     **settings: Unpack[RunOptions],
 ) -> SearchResult:
     """Goes on with a run that was stopped or killed, to the end it would have had; or extends a finished one.
@@ -282,6 +286,7 @@ def resume(
         data: if given, must be the data of the run.
         threads: as in `search`; may be another number than before.
         export: as in `search`.
+        verbose: as in `search`.
         **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's.
 
     Raises:
@@ -291,9 +296,9 @@ def resume(
     given: dict[str, Any] = {**settings}
     heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
     heard["export"] = None if export is None else Path(export)
-    listeners, _ = Listeners(**{"started": monotonic(), **heard}), launch.checked_threads(threads)
-    if listeners.export is not None:
-        check_export(listeners.export)
+    if heard["export"] is not None:
+        check_export(heard["export"])
+    started, _ = monotonic(), launch.checked_threads(threads)
     store = RunStore.open(run_dir)
     try:
         check_same(store, data, given)
@@ -307,7 +312,8 @@ def resume(
         store.close()
         raise
     make = _made_by(evaluator, build=own, threads=threads)
-    return run_session(store, space, budget, make, listeners, own)
+    with followed(verbose, heard) as told:
+        return run_session(store, space, budget, make, Listeners(**{"started": started, **told}), own)
 
 
 def finalists(

@@ -35,6 +35,10 @@ __all__ = ["EvaluatorFactory", "Listeners", "run_session"]
 EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
 
 
+#: Share of a run's time that is left for what its caller does at the end.
+_MOST_RESERVED = 0.05
+
+
 @dataclass(frozen=True)
 class Listeners:
     """Who is told what of a session; all may be left out.
@@ -50,6 +54,7 @@ class Listeners:
             loads while the last generation and the finalists are trained.
         interruption: how to listen to signals.
         started: when the session began, as `time.monotonic()` counts; now if None.
+        reserved: seconds of the run's time, a twentieth of it at most, that whoever is told needs when all is done.
     """
 
     on_start: Callable[[RunReader, Budget], None] | None = None
@@ -60,6 +65,7 @@ class Listeners:
     export: Path | None = None
     interruption: Interruption | None = None
     started: float | None = None
+    reserved: float = 0.0
 
 
 def run_session(
@@ -91,6 +97,7 @@ def run_session(
         trains = STRATEGIES[store.settings.strategy].trains
         finals = store.finals_wanted if trains else (0, 0)
         timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True)
+        timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         exporter = None
         wanted = listeners.export is not None or (listeners.on_end is not None and build is not None)

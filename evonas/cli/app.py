@@ -17,14 +17,22 @@ from typer.core import TyperGroup
 
 from evonas import __version__
 from evonas.cli.build import build
+from evonas.cli.compare import compare
+from evonas.cli.evaluate import evaluate
 from evonas.cli.exit_codes import ExitCode
 from evonas.cli.export import export
 from evonas.cli.finalists import finalists
+from evonas.cli.help_format import GroupedCommand
 from evonas.cli.inspect import inspect
 from evonas.cli.lr_find import lr_find
+from evonas.cli.ls import ls
 from evonas.cli.options import AsJson, RunDir
+from evonas.cli.predict import predict
+from evonas.cli.report import report
 from evonas.cli.resume import resume
 from evonas.cli.run import run
+from evonas.cli.show import show
+from evonas.cli.watch import watch
 from evonas.errors import Interrupted, StorageError, WorkerError, is_interruption
 from evonas.evolution.deadline import process_started
 from evonas.io.printable import printable
@@ -66,7 +74,6 @@ app = typer.Typer(
     cls=_Commands,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -114,11 +121,11 @@ def evonas(
     """
 
 
-app.command("run")(run)
-app.command("resume")(resume)
+app.command("run", cls=GroupedCommand)(run)
+app.command("resume", cls=GroupedCommand)(resume)
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def status(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Say how far a run is and what it has found."""
     from evonas.display import summaries
@@ -131,14 +138,21 @@ def status(run_dir: RunDir, as_json: AsJson = False) -> None:
             typer.echo("\n".join([*summaries.summary_lines(run), *summaries.next_lines(run)]))
 
 
-app.command("export")(export)
-app.command("build")(build)
-app.command("inspect")(inspect)
-app.command("finalists")(finalists)
-app.command("lr-find")(lr_find)
+app.command("watch", cls=GroupedCommand)(watch)
+app.command("ls", cls=GroupedCommand)(ls)
+app.command("show", cls=GroupedCommand)(show)
+app.command("report", cls=GroupedCommand)(report)
+app.command("compare", cls=GroupedCommand)(compare)
+app.command("predict", cls=GroupedCommand)(predict)
+app.command("evaluate", cls=GroupedCommand)(evaluate)
+app.command("export", cls=GroupedCommand)(export)
+app.command("build", cls=GroupedCommand)(build)
+app.command("inspect", cls=GroupedCommand)(inspect)
+app.command("finalists", cls=GroupedCommand)(finalists)
+app.command("lr-find", cls=GroupedCommand)(lr_find)
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def space(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A space to check and print in full.")] = None,
 ) -> None:

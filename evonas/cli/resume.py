@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from evonas.cli.options import AsJson, BuildOption, ExportOption, Quiet, RunDir, ThreadsOption, option
-from evonas.cli.show import show_search
+from evonas.cli.reporting import NoReport
+from evonas.cli.search_display import show_search
 
 __all__ = ["resume"]
 
@@ -22,6 +23,7 @@ def resume(
     build: BuildOption = None,
     export: ExportOption = None,
     threads: ThreadsOption = None,
+    no_report: NoReport = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -46,4 +48,5 @@ def resume(
         context,
         quiet,
         as_json,
+        not no_report,
     )

@@ -37,7 +37,8 @@ from evonas.cli.options import (
     reading_of,
     roles_of,
 )
-from evonas.cli.show import show_search
+from evonas.cli.reporting import NoReport
+from evonas.cli.search_display import show_search
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.objective import MEASURES, METRICS
 from evonas.strategies import STRATEGIES
@@ -172,6 +173,7 @@ def run(
         option(f"Best networks to train again at the end, from other seeds; 0 for none [{_DEFAULTS.finalists}].", "N"),
     ] = None,
     threads: ThreadsOption = None,
+    no_report: NoReport = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -259,6 +261,7 @@ def run(
             context,
             quiet,
             as_json,
+            not no_report,
         )
 
 

@@ -1,53 +1,96 @@
-"""A search on the command line: with a display, and with its outcome at the end."""
+"""`evonas show`: the candidates of a run, or all of one of them."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evonas.errors import Interrupted
+from evonas.cli.options import RunDir, option
+from evonas.cli.tables import AsCsv, AsLines, show_rows
 
-__all__ = ["show_search"]
+if TYPE_CHECKING:
+    from evonas.reporting.rundata import RunData
+
+__all__ = ["show"]
 
 
-def show_search(search: Callable[..., Any], context: typer.Context, quiet: bool, as_json: bool) -> None:
-    """Runs a search with a display, and shows its outcome.
+def show(
+    run_dir: RunDir,
+    candidate: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="Number of a network in the run, or the beginning of its digest."),
+    ] = None,
+    top: Annotated[int, option("Networks to list, 0 for all [20].", "N")] = 20,
+    as_json: AsLines = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List the networks of a run, or show one of them.
 
-    Args:
-        search: called with what listens to it.
-        context: of the command; its object says when that began, as `time.monotonic()` counts.
-        quiet, as_json: options of the display.
+    The best come first. Also while the run searches.
     """
-    from evonas.display import make_display
-    from evonas.interruption import Interruption
-    from evonas.runs.reader import RunReader
+    from evonas.reporting.listing import candidate_rows, find_candidate
+    from evonas.reporting.rundata import read_run
 
-    # A live display says itself that a stop is on its way; a notice would tear it.
-    stream = sys.stderr if as_json else sys.stdout
-    interruption = Interruption(quiet=stream.isatty() and not quiet)
-    display = make_display(interruption, sys.stdout, sys.stderr, quiet=quiet, as_json=as_json)
-    try:
-        result = search(
-            interruption=interruption,
-            on_start=display.start,
-            on_part=display.part,
-            on_generation=display.generation,
-            on_finalists=display.finalists,
-            on_end=display.finish,
-            started=context.find_object(float) or monotonic(),
-        )
-    except Interrupted as stop:
-        display.pause()
-        with RunReader(stop.run_dir) as run:
-            display.finish(run, None, {})
-        raise
-    finally:
-        display.pause()
-    with RunReader(result.run_dir) as run:
-        found = bool(run.best(1))
-    if not found:
-        raise typer.Exit(1)
+    run = read_run(run_dir)
+    if candidate is None:
+        rows = candidate_rows(run)
+        show_rows(rows[:top] if top else rows, as_json, as_csv, "no network has been trained yet")
+        return
+    place = find_candidate(run, candidate)
+    if as_json or as_csv:
+        show_rows([_values(run, place)], as_json, as_csv, "")
+    else:
+        _show_one(run, place)
+
+
+def _values(run: RunData, place: int) -> dict[str, Any]:
+    """All of a network as one row."""
+    record = run.records[place]
+    evaluation = record.evaluation
+    return {
+        "network": place + 1,
+        "generation": record.generation + 1,
+        "digest": record.digest,
+        "status": evaluation.status.value,
+        "reason": evaluation.reason,
+        "scores": dict(evaluation.scores),
+        "parameters": evaluation.parameters,
+        "epochs": evaluation.epochs,
+        "best_epoch": evaluation.best_epoch,
+        "seconds": evaluation.train_seconds,
+        "operator": record.operator,
+        "parents": list(record.parents),
+        "origin": str(record.origin or ""),
+        "seed": record.seed,
+        "genome": dict(record.genome),
+    }
+
+
+def _show_one(run: RunData, place: int) -> None:
+    from evonas.display.summaries import scores_words
+    from evonas.io.console import say
+    from evonas.range_test.terminal import curve_lines
+    from genomes.encodings import describe
+
+    record = run.records[place]
+    evaluation = record.evaluation
+    parents = ", ".join(
+        f"network {run.places[each] + 1}" if each in run.places else each[:12] for each in record.parents
+    )
+    lines = [
+        f"Network {place + 1} of generation {record.generation + 1}, {record.digest}",
+        f"Status: {evaluation.status.value}{f', {evaluation.reason}' if evaluation.reason else ''}",
+        f"Scores: {scores_words(evaluation.scores, run.objective.name) or 'none'}",
+        f"{evaluation.parameters:,} parameters; {evaluation.epochs} epochs in {evaluation.train_seconds:.1f} s, "
+        f"best after {evaluation.best_epoch}",
+        f"Made by: {record.operator}{f' of {parents}' if parents else ''}"
+        f"{f', starts from {record.origin}' if record.origin else ''}",
+        "",
+    ]
+    if run.space is not None:
+        lines += describe(run.space, run.space.genome_from_json(record.genome)).splitlines()
+    curve = [value for value in evaluation.curve if value == value]
+    if len(curve) > 1:
+        lines += ["", "Validation loss by epoch:", *curve_lines(curve)]
+    say("\n".join(lines))

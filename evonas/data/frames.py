@@ -44,7 +44,12 @@ def as_frame(x: Any, what: str = "x") -> pd.DataFrame:
     if hasattr(x, "__arrow_c_stream__") or _is_arrow(x, "Table", "RecordBatch"):
         import pyarrow as pa
 
-        table = x if isinstance(x, pa.Table) else pa.table(x)
+        try:
+            table = x if isinstance(x, pa.Table) else pa.table(x)
+        except pa.ArrowException as error:  # whole numbers of 128 bits
+            raise InputError(
+                f"{what} must have columns that pyarrow knows, but: {error!s:.200}; cast the column to another type"
+            ) from None
         return _from_arrow(table, what)
     if hasattr(x, "to_pandas"):
         found: pd.DataFrame = x.to_pandas()

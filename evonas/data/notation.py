@@ -33,11 +33,21 @@ _CODES = frozenset([
 _SIGNS = "$\u00a2\u00a3\u00a4\u00a5\u058f\u060b\u09f2\u09f3\u0e3f\u20a0-\u20bf\ufdfc\uffe0\uffe1\uffe5"
 #: Currencies that are written as letters; those with a point may stand before a number that has none in front.
 _ABBREVIATIONS = frozenset(
-    ["Rs", "Rs.", "RS", "RS.", "Fr.", "kr", "kr.", "Kr", "Kr.", "z\u0142", "K\u010d", "Ft", "lei"]
+    [
+        *("Rs", "Rs.", "RS", "RS.", "Fr", "Fr.", "sFr.", "SFr.", "kr", "kr.", "Kr", "Kr.", "z\u0142", "K\u010d", "Ft"),
+        *("lei", "Lei", "TL", "Euro", "EURO", "euro", "Eur", "eur", "\u0440\u0443\u0431", "\u0440\u0443\u0431."),
+    ]
 )
 _CURRENCY = re.compile(rf"[A-Z]{{0,3}}[{_SIGNS}]")
-_CELL = re.compile(r"([^0-9]*)([0-9](?:[0-9.,' ]*[0-9])?[.,]?)([eE][+-]?[0-9]+)?([^0-9]*)")
-_PLAINER = str.maketrans(dict.fromkeys(SPACES, " ") | {"\u2019": "'", "\u2212": "-", "\uff05": "%"})
+_CELL = re.compile(r"([^0-9]*)([0-9](?:[0-9.,' ]*[0-9])?[.,]?)([eE][+-]?[0-9]+|[dD][+-][0-9]+)?([^0-9]*)")
+_PLAINER = str.maketrans(
+    dict.fromkeys(SPACES, " ")
+    | dict.fromkeys("\u2019\u02bc\u00b4`", "'")
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d", "-")
+    | {"\uff05": "%"}
+)
+#: A dash in place of the cents: 5,- and 1'000.--
+_NO_CENTS = re.compile(r"--?(?!-)")
 #: Ways to write a number, likelier first: the decimal mark, and what stands between thousands.
 _FORMS = ((".", ""), (",", ""), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
 #: Digits that a whole number has at most; longer ones are codes.
@@ -125,6 +135,12 @@ def _taken_apart(cell: str) -> _Cell | None:
     before, core, exponent, behind = found.groups("")
     if before.endswith((".", ",")) and before.strip() not in _ABBREVIATIONS:
         before, core = before[:-1], before[-1] + core  # .5
+    if core.endswith((".", ",")):
+        behind = _NO_CENTS.sub("", behind, count=1) if behind.startswith("-") else behind
+    if exponent[:1] in ("d", "D"):
+        if core.isdecimal():
+            return None  # 12D-05 is rather a name; Fortran writes a point
+        exponent = "e" + exponent[1:]
     around = _around(before, behind)
     return None if around is None else _Cell(around[0], core, exponent, around[1], around[2])
 
@@ -133,9 +149,9 @@ def _taken_apart(cell: str) -> _Cell | None:
 def _around(before: str, behind: str) -> tuple[bool, str, bool] | None:
     """Whether what stands around digits makes them negative, their unit, and whether they are in parentheses."""
     before, behind = before.strip(), behind.strip().removesuffix("/-").strip()
-    enclosed = before.startswith("(") and behind.endswith(")")
-    if enclosed:
-        before, behind = before[1:].strip(), behind[:-1].strip()
+    enclosed = before.count("(") == 1 == behind.count(")")
+    if enclosed:  # ($5), $(5) and (5)%
+        before, behind = (part.replace(mark, "").strip() for part, mark in ((before, "("), (behind, ")")))
     signs = ""
     for _ in range(2):  # -$5 and $-5
         if before[:1] in ("+", "-"):
@@ -145,7 +161,7 @@ def _around(before: str, behind: str) -> tuple[bool, str, bool] | None:
     if behind.endswith("-"):
         signs, behind = signs + "-", behind[:-1].strip()
     units = [unit for unit in (before, behind) if unit]
-    if len(units) > 1 or len(signs) > (0 if enclosed else 1) or before == "%":
+    if len(units) > 1 or len(signs) > (0 if enclosed else 1):
         return None
     unit = units[0] if units else ""
     known = unit in ("", "%") or unit in _ABBREVIATIONS or unit in _CODES or _CURRENCY.fullmatch(unit)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,11 @@ from evonas.data.inputs import Inputs, as_inputs, inputs_digest, joined_inputs, 
 from evonas.data.prepare import SplitSettings, check_rows, code_target, deal_rows, settings_json
 from evonas.data.prepared import PreparedData, Split
 from evonas.data.readers.arrays import target_columns
+from evonas.data.readers.csv import check_file
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
 from evonas.data.splits import share_for_validation
 from evonas.data.target import infer_target
+from evonas.io.npz import read_compressed_arrays
 from genomes.errors import InputError
 
 __all__ = ["prepare_inputs", "read_arrays"]
@@ -102,15 +103,18 @@ def read_arrays(path: str | Path, target: str) -> tuple[Inputs, NDArray[Any]]:
     Raises:
         InputError: it cannot be read, holds objects, has no array of the target's name, or no other.
     """
+    path = Path(path)
+    check_file(path)
+    arrays: dict[str, Any]
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        arrays = dict(read_compressed_arrays(path))
+    except (OSError, ValueError) as error:
         raise InputError(f"data must be an .npz file of arrays of numbers or text, not {path}: {error}") from None
     if target not in arrays or len(arrays) < 2:
+        shown = ", ".join(map(repr, list(arrays)[:20])) + (", ..." if len(arrays) > 20 else "")
         raise InputError(
-            f"data must hold the target {target!r} and at least one other array, but {path} holds "
-            f"{', '.join(map(repr, arrays)) or 'none'}: name the target as one of them"
+            f"data must hold the target {target!r} and at least one other array, but {path} holds {shown or 'none'}: "
+            "name the target as one of them"
         )
     y = arrays.pop(target)
     return (arrays if len(arrays) > 1 else next(iter(arrays.values()))), y

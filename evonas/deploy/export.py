@@ -148,7 +148,8 @@ class Exporter:
     def __enter__(self) -> Self:
         timetable = self._timetable
         if timetable.bound < math.inf:
-            timetable.ending = self.expected_seconds
+            after = timetable.ending
+            timetable.ending = lambda: after() + self.expected_seconds()
             self._timer = threading.Timer(max(0.0, timetable.left - _AHEAD_SECONDS), self._start_if_possible)
             self._timer.daemon = True
             self._timer.start()

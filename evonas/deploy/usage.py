@@ -28,14 +28,35 @@ _LOAD = {
     "print(session.run(None, rows))\n",
 }
 _TYPES = {"string": "object"}
+#: Of more inputs than this, a file of rows is loaded instead of a line a column.
+_MOST_LINES = 12
+_FROM_FILE = """import keras
+import pandas
+
+model = keras.models.load_model({path})
+frame = pandas.read_csv("new.csv", dtype=str, na_values=["?", "\\\\N"])
+frame = frame.rename(columns=lambda name: name.replace("/", "_"))
+rows = {{
+    each.name: frame[each.name].fillna("").str.strip().to_numpy(object)
+    if each.dtype == "string"
+    else frame[each.name].to_numpy("float32")
+    for each in model.inputs
+}}
+print(model.predict(rows))
+"""
 
 
 def usage_of(exported: Exported, data: PreparedData) -> str:
-    """Code that loads the file from its own folder, and predicts one row: what is imputed, and the first category."""
+    """Code that loads the file from its own folder, and predicts one row: what is imputed, and the first category.
+
+    A Keras model of many inputs predicts the rows of a file.
+    """
     inputs = exported.interface.get("inputs", ())
     if not inputs:
         return ""
     examples = {} if data.preparation is None else _examples(data.preparation)
+    if exported.format == "keras" and len(inputs) > _MOST_LINES:
+        return _FROM_FILE.format(path=repr(exported.path.name))
     named = len(inputs) > 1 or "column" in inputs[0] or exported.format in ("onnx", "tflite")
     flat = exported.format == "keras"  # which takes text in no other shape
     lines = [f"    {each['name']!r}: {_array(each, examples, flat)},{_remark(each, examples)}" for each in inputs]

@@ -1,4 +1,4 @@
-"""`Live`: a block of lines in a terminal, drawn anew four times a second. The only importer of rich."""
+"""`Live`: a block of lines in a terminal, drawn anew four times a second."""
 
 from __future__ import annotations
 

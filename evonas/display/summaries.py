@@ -55,7 +55,7 @@ def shown(score: float | None) -> str:
 
 def clock(seconds: float) -> str:
     """A duration as `0:07`, `12:30` or `1:02:03`."""
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, rest = divmod(round(min(seconds, 1e12)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 

@@ -11,7 +11,7 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
 from genomes.errors import InputError
 
-__all__ = ["as_rows", "checked_labels", "checked_numbers", "checked_weight", "one_hot_classes"]
+__all__ = ["as_rows", "checked_labels", "checked_numbers", "checked_weight", "one_hot_classes", "plain_labels"]
 
 
 def as_rows(X: Any) -> Any:
@@ -28,10 +28,33 @@ def checked_labels(y: Any, estimator: Any) -> NDArray[Any]:
     Raises:
         ValueError: there are none, or they are of several columns, missing or complex.
     """
-    labels: NDArray[Any] = np.asarray(column_or_1d(y, warn=True))
+    labels: NDArray[Any] = np.asarray(column_or_1d(plain_labels(y), warn=True))
     _check_real(labels)
     assert_all_finite(labels, input_name="y", estimator_name=type(estimator).__name__)
     return labels
+
+
+def plain_labels(y: Any) -> Any:
+    """Labels of pandas's nullable and Arrow's types as numpy's of the same kind; all else as it is.
+
+    Raises:
+        InputError: one is missing.
+    """
+    kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    values = np.asarray(y, dtype=object) if kind is not None else y
+    if isinstance(values, (list, tuple)) or getattr(getattr(values, "dtype", None), "kind", "") == "O":
+        import pandas as pd
+
+        cells = np.asarray(values, dtype=object)
+        missing = [row for row, cell in enumerate(cells) if cell is None or cell is pd.NA] if cells.ndim == 1 else []
+        if missing:
+            raise InputError(
+                f"y must have a label in every row, but {len(missing)} are missing (the first in row "
+                f"{missing[0] + 1}): leave these rows out"
+            )
+    if kind is None or np.dtype(kind).kind not in "biuf":
+        return y
+    return np.asarray(y.to_numpy(dtype=kind))
 
 
 def checked_numbers(y: Any, estimator: Any) -> NDArray[Any]:
@@ -63,7 +86,7 @@ def checked_weight(weight: Any, count: int, estimator: Any) -> NDArray[np.float6
     if (found < 0).any():
         raise InputError("Negative values in data passed to `sample_weight`: weights must be at least 0")
     if not found.any():
-        raise InputError("sample_weight must not be 0 in all rows, but it is: correct it, or leave it out")
+        raise InputError("sample_weight must not be zero in all rows, but it is: correct it, or leave it out")
     return np.asarray(found)
 
 

@@ -284,7 +284,7 @@ def _local(data: PreparedData, space: SearchSpace, path: Path, settings: Setting
     chosen = TrainingSettings(**{name: value for name, value in settings.model_dump().items() if name in known})
 
     def make() -> Any:
-        from evonas.execution.worker import make_trainer
+        from evonas.training.registry import make_trainer
 
         return make_trainer(data, chosen)
 

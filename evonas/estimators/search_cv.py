@@ -18,6 +18,7 @@ from evonas.api.fit_arguments import digest_of, parts_of
 from evonas.api.options import RunOptions
 from evonas.api.trials import TrialSearch, may_stay_here, run_trials, trains_natively
 from evonas.display.trainer_counts import trained
+from evonas.estimators.checks import plain_labels
 from evonas.estimators.parameters import Parameters, read_parameters
 from evonas.estimators.place import run_directory
 from evonas.estimators.results import masked_columns, ranks
@@ -141,7 +142,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         parameters = read_parameters(self.space, seed)
         if y is None:
             raise InputError("y must be given, the target of each row of X, not None: pass it")
-        targets = np.asarray(y)
+        targets = np.asarray(plain_labels(y))
         count = len(targets)
         if sample_weight is not None:
             fit_params["sample_weight"] = sample_weight

@@ -1,9 +1,9 @@
 """The asynchronous loop: a network is proposed as soon as another one is trained, and nobody waits for a generation.
 
-Every step is committed before the next one: a candidate as asked for, its evaluation, and that it was told. What a
-strategy proposes depends on the order of asking and telling alone (`evonas.runs.events`). So a run that was killed at
-any moment goes on by asking and telling again what is on record since its last state; what was out then, it trains
-again.
+A candidate as asked for and its evaluation are committed before the next step; that it was told, with the next commit,
+which is the first that depends on it. What a strategy proposes depends on the order of asking and telling alone
+(`evonas.runs.events`). So a run that was killed at any moment goes on by asking and telling again what is on record
+since its last state; what was out then, it trains again.
 
 With a window, results are told in the order of asking, and only when as many candidates are out as it holds: the order
 is the same at any speed and on any number of threads, and so is the whole run. Others are trained meanwhile, so that a

@@ -6,15 +6,13 @@ what is committed. Imports no Keras before the first evaluation.
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from evonas.evaluation import Candidate, Evaluation
+from evonas.seeds import unchanged_random
 from evonas.snapshot import Start
 from evonas.tasks.from_candidate import task_of
 from evonas.tasks.train import Trainer, TrainingTask, slots_of, streamed
@@ -97,9 +95,5 @@ class LocalStream:
 
 def _undisturbed(parts: Iterator[Mapping[int, Evaluation]]) -> Mapping[int, Evaluation] | None:
     """The next part, None if there is none; the global generators of `random` and numpy stay as they are."""
-    drawn, numpy_drawn = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
+    with unchanged_random():
         return next(parts, None)
-    finally:
-        random.setstate(drawn)
-        np.random.set_state(numpy_drawn)  # noqa: NPY002

@@ -8,7 +8,6 @@ with the driver, however that ended: no orphan trains on.
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import queue
 import resource
@@ -21,7 +20,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evonas.data.prepared import PreparedData
 from evonas.execution.messages import (
@@ -44,14 +43,19 @@ from evonas.execution.messages import (
     Warm,
 )
 from evonas.execution.supply import Supply
-from evonas.tasks.export import EnsembleTask, Exported, ExportTask
 from evonas.tasks.train import Trainer, TrainingSettings, slots_of, streamed
+from evonas.training.registry import (
+    export_network,
+    load_build,
+    load_libraries,
+    make_scorer,
+    make_trainer,
+    own_trainer,
+    trial_trainer,
+)
 from genomes.errors import InputError
 
-if TYPE_CHECKING:
-    from evonas.user_model import PackedBuild
-
-__all__ = ["load_libraries", "main", "make_trainer", "serve"]
+__all__ = ["main", "serve"]
 
 TrainerFactory = Callable[[PreparedData, TrainingSettings], Trainer]
 #: Given (trainer, own), see `Warm`.
@@ -72,107 +76,6 @@ def main(arguments: list[str] | None = None) -> None:
     """The process: `DESCRIPTOR PARENT`."""
     descriptor, parent = (int(argument) for argument in (sys.argv[1:] if arguments is None else arguments))
     serve(descriptor, parent, make_trainer, load_libraries)
-
-
-def load_libraries(trainer: str, own: bool) -> None:
-    """Imports what that trainer needs, each in the environment that it wants: Keras, unless it trains natively."""
-    if trainer == "native" and not own:
-        importlib.import_module("evonas.training.native.compilation").prepare()
-    elif own:
-        # To give the same bits each time, also on a GPU.
-        os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-        importlib.import_module("evonas.training.single.user_model")
-    elif trainer == "single":
-        _import_keras()
-        importlib.import_module("evonas.training.single.trainer")
-    else:
-        from evonas.training.environment import prepare_process
-
-        prepare_process()
-        _import_keras()
-        importlib.import_module("evonas.training.population.trainer")
-
-
-def _import_keras() -> None:
-    importlib.import_module("evonas.training.environment").import_keras()
-
-
-def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
-    """The trainer that the settings name. Imports Keras, unless that is the native one.
-
-    Args:
-        data: what to train on.
-        settings: what is the same for every network.
-    """
-    trainer = _trainer_named(data, settings)
-    if not settings.takes_latency:
-        return trainer
-    from evonas.training.latency import LatencyTrainer
-
-    return LatencyTrainer(trainer, data, settings)
-
-
-def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
-    load_libraries(settings.trainer, own=False)
-    if settings.trainer == "native":
-        from evonas.training.native import NativeTrainer
-
-        return NativeTrainer(data, settings, settings.threads, settings.worker_bytes, settings.candidate_seconds)
-    if settings.trainer == "single":
-        from evonas.training.single.trainer import SingleTrainer
-
-        return SingleTrainer(data, settings)
-    from evonas.training.population.trainer import PopulationTrainer
-
-    return PopulationTrainer(data, settings)
-
-
-def load_build(packed: PackedBuild) -> Callable[..., Any]:
-    """The user's function. Imports Keras."""
-    load_libraries("single", own=True)
-    from evonas.training.single.user_model import register
-
-    function, objects = packed.load()
-    register(objects)
-    return function
-
-
-def _exported(
-    task: ExportTask | EnsembleTask,
-    data: PreparedData,
-    settings: TrainingSettings,
-    build: Callable[..., Any] | None,
-) -> Exported:
-    if build is None:  # else the user's function has imported what it wants
-        _import_keras()
-    if isinstance(task, EnsembleTask):
-        from evonas.training.export.ensemble import export_ensemble
-
-        return export_ensemble(task, data, settings)
-    from evonas.training.export.export import export
-
-    return export(task, data, settings, build)
-
-
-def own_trainer(data: PreparedData, settings: TrainingSettings, build: Callable[..., Any]) -> Trainer:
-    """The trainer of the models that a user's function builds."""
-    from evonas.training.single.user_model import OwnTrainer
-
-    return OwnTrainer(data, settings, build)
-
-
-def trial_trainer(trial: Callable[..., Any], headway: Callable[[], None], trainer: str) -> Trainer:
-    """The trainer that runs a trial for each genome."""
-    from evonas.training.single.trials import TrialTrainer
-
-    return TrialTrainer(trial, headway, trainer)
-
-
-def make_scorer(data: PreparedData, settings: TrainingSettings) -> Trainer:
-    """What scores networks with a lineage, whatever trains the others."""
-    from evonas.training.population.seeded_weights import EvolvedTrainer
-
-    return EvolvedTrainer(data, settings)
 
 
 def serve(descriptor: int, parent: int, factory: TrainerFactory, load: LibraryLoader = lambda *_: None) -> None:
@@ -244,7 +147,7 @@ class _Worker:
                 elif isinstance(request, Open):
                     retiring = self._stream(request, trainer)
                 elif isinstance(request, Export) and data is not None:
-                    self._send(Finished(request.number, _exported(request.task, data, start.settings, build)))
+                    self._send(Finished(request.number, export_network(request.task, data, start.settings, build)))
                 elif isinstance(request, Sweep) and data is not None:
                     from evonas.training.single.sweep import sweep
 

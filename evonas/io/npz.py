@@ -1,7 +1,8 @@
 """Arrays in an `.npz` file, read as data and no more: plain numbers, as many as the file has bytes for.
 
 What `numpy.load` would also take is refused: compressed entries (a small file may claim gigabytes), pickled objects,
-names twice, and whatever is neither a number nor a truth value.
+names twice, and whatever is neither a number nor a truth value. Files that users name as their data may be compressed
+and hold text, within the bound that all compressed tables have.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import io
 import math
 import os
 import stat
+import tokenize
 import zipfile
+import zlib
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MACHINE_FLOATS", "open_plain", "read_arrays"]
+from evonas.io.opened import most_bytes
+
+__all__ = ["MACHINE_FLOATS", "open_plain", "read_arrays", "read_compressed_arrays"]
 
 #: Short floating-point types that numpy does not know: stored as whole numbers of their bits, with their name.
 MACHINE_FLOATS = frozenset(
@@ -27,6 +32,7 @@ MACHINE_FLOATS = frozenset(
 )
 
 _MOST_ARRAYS = 100_000
+_LONGEST_HEADER = 1 << 16
 #: A larger file must take its room on the disk: holes cost the sender nothing, and whoever reads them a lot.
 _SPARSE_BYTES = 64 << 20
 
@@ -60,8 +66,54 @@ def read_arrays(source: Path | bytes) -> dict[str, NDArray[Any]]:
         try:
             with zipfile.ZipFile(file) as archive:
                 return _read(archive, file.seek(0, os.SEEK_END))
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, MemoryError) as error:
+        except _DAMAGE as error:
             raise ValueError(str(error) or type(error).__name__) from None
+
+
+#: What reading raises of a damaged file, beside OSError and ValueError.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+    *(EOFError, MemoryError, NotImplementedError, RuntimeError),
+)
+
+
+def read_compressed_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a user's own file by name: numbers, text or dates, compressed or not. Links are followed.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no such file, damaged, or takes more than its bound when it is decompressed.
+    """
+    with open_plain(path.resolve()) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                entries = archive.infolist()
+                _check_bound(entries, most_bytes(file.seek(0, os.SEEK_END)))
+                return {entry.filename.removesuffix(".npy"): _given_array(archive, entry) for entry in entries}
+        except _DAMAGE as error:
+            raise ValueError(str(error) or type(error).__name__) from None
+
+
+def _check_bound(entries: list[zipfile.ZipInfo], most: int) -> None:
+    if len(entries) > _MOST_ARRAYS or sum(entry.file_size for entry in entries) > most:
+        raise ValueError(f"it must expand to at most {_MOST_ARRAYS:,} arrays and {most:,} bytes; save it uncompressed")
+    names = [entry.filename.removesuffix(".npy") for entry in entries]
+    if len(set(names)) < len(names):
+        raise ValueError("two of its arrays have one name")
+
+
+def _given_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
+    content, place = bytearray(entry.file_size), 0
+    with archive.open(entry) as file, memoryview(content) as view:
+        while found := file.read(min(1 << 20, len(content) - place)):
+            view[place : place + len(found)] = found
+            place += len(found)
+    if place < len(content):
+        raise ValueError(f"{entry.filename!r} is shorter than it claims")
+    array = _array(content, entry.filename, "biufcUSM")
+    if not array.size:
+        raise ValueError(f"{entry.filename!r} must hold values, not be of shape {array.shape}")
+    return array
 
 
 def _read(archive: zipfile.ZipFile, size: int) -> dict[str, NDArray[Any]]:
@@ -73,7 +125,7 @@ def _read(archive: zipfile.ZipFile, size: int) -> dict[str, NDArray[Any]]:
         name = entry.filename.removesuffix(".npy")
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or name in arrays:
             raise ValueError(f"{entry.filename!r} must be stored as it is, and once")
-        array = _array(archive.read(entry), entry.filename)
+        array = _array(archive.read(entry), entry.filename).copy()
         arrays[name] = _with_bits_of(array, entry.comment.decode("ascii", "replace")) if entry.comment else array
     return arrays
 
@@ -87,17 +139,16 @@ def _with_bits_of(array: NDArray[Any], name: str) -> NDArray[Any]:
     return array.view(kind)
 
 
-def _array(content: bytes, place: str) -> NDArray[Any]:
-    stream = io.BytesIO(content)
+def _array(content: bytes | bytearray, place: str, kinds: str = "biufc") -> NDArray[Any]:
+    stream = io.BytesIO(memoryview(content)[:_LONGEST_HEADER])
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"{place!r} must be an array of version 1 or 2, not {version}")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(stream)
     start = stream.tell()
-    if dtype.kind not in "biufc" or dtype.hasobject or dtype.fields is not None:
+    if dtype.kind not in kinds or dtype.hasobject or dtype.fields is not None:
         raise ValueError(f"{place!r} must hold numbers, not {dtype}")
-    if len(content) - start != math.prod(shape) * dtype.itemsize:
+    if min(shape, default=0) < 0 or len(content) - start != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{place!r} must hold {shape} values of {dtype.itemsize} bytes, not {len(content) - start}")
-    array = np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
-    return array.copy()
+    return np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if fortran else "C")

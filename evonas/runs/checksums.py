@@ -81,6 +81,8 @@ def verify(connection: sqlite3.Connection, version: int) -> None:
     tables = () if version < 3 else [table for table in _TABLES if _SINCE.get(table, 3) <= version]
     for table in tables:
         for number, row in enumerate(connection.execute(f"SELECT * FROM {table}")):
+            if any(isinstance(value, float) and math.isinf(value) for value in row):
+                raise sqlite3.DatabaseError(f"row {number + 1} of {table} holds an infinite number")
             if sealed(row[:-1]) != row:
                 raise sqlite3.DatabaseError(f"row {number + 1} of {table} is not as it was written")
     for query in (*_MISSING, *(_MISSING_EVENTS if "event" in tables else ())):

@@ -158,7 +158,7 @@ def _check_room(directory: Path, overwrite: bool) -> list[Path]:
         place = shlex.quote(str(directory))
         raise InputError(
             f"run directory must be new, but {directory} holds a run: go on with it (evonas resume {place}), replace "
-            "it (--overwrite), or choose another directory (--out)"
+            "it (overwrite=True, --overwrite), or choose another directory (out, --out)"
         )
     if about is not None:
         check_links(directory)
@@ -169,13 +169,14 @@ def _check_room(directory: Path, overwrite: bool) -> list[Path]:
         if strange := [name for name in names if name not in known]:
             raise InputError(
                 f"run directory must be new or empty, but {directory} holds {', '.join(strange[:3])}"
-                f"{' and more' if len(strange) > 3 else ''}, and no run of evonas: choose another directory (--out)"
+                f"{' and more' if len(strange) > 3 else ''}, and no run of evonas: choose another "
+                "directory (out, --out)"
             )
         return own
     if strange := [name for name in _NAMES if name in names and name not in known]:
         raise InputError(
             f"{', '.join(strange)} in {directory} must be as the run wrote it to be replaced with the run, and is not: "
-            "move it away, or choose another directory (--out)"
+            "move it away, or choose another directory (out, --out)"
         )
     return own
 
@@ -334,6 +335,8 @@ def new_directory() -> Path:
                 raise
             raise InputError(
                 f"evonas-runs must be a directory that can be written, but {path} cannot be made ({error.strerror}): "
-                "name the run directory (--out)"
+                "name the run directory (out, --out)"
             ) from None
-    raise InputError("evonas-runs must have room for a new run, but there are thousands of this second: use --out")
+    raise InputError(
+        "evonas-runs must have room for a new run, but there are thousands of this second: use out (--out)"
+    )

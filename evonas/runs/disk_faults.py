@@ -39,7 +39,7 @@ def storing(directory: Path, exists: bool = True) -> Iterator[None]:
         )
         raise StorageError(
             f"{directory} could not be written: {fault} ({error}). "
-            f"{mend if exists else 'No run was made: make room, or choose another directory (--out)'}",
+            f"{mend if exists else 'No run was made: make room, or choose another directory (out, --out)'}",
             full=_is_full(error),
         ) from error
 

@@ -72,6 +72,12 @@ class EventsWriter(Events):
         """`commit(rows)` calls it in a transaction."""
         super().__init__(connection)
         self._commit = commit
+        self._told: list[tuple[int, int]] = []
+
+    @property
+    def count(self) -> int:
+        """How many there are, those that the next commit will write included."""
+        return super().count + len(self._told)
 
     def ask(self, row: Sequence[Any]) -> None:
         """Commits a candidate, given as its row, that was asked for."""
@@ -83,8 +89,20 @@ class EventsWriter(Events):
         self._commit(add)
 
     def tell(self, place: tuple[int, int]) -> None:
-        """Commits that a candidate was told of."""
-        self._commit(lambda: self._add(TOLD, place))
+        """Notes that a candidate was told of; the next commit of the run writes it.
+
+        Nothing that is on record before then depends on it, and a commit takes longer than a small network's epoch.
+        """
+        self._told.append(place)
+
+    def write_told(self) -> None:
+        """Writes what was noted; to be called first in a transaction, and `forget_told` after it."""
+        for place in self._told:
+            self._add(TOLD, place)
+
+    def forget_told(self) -> None:
+        """What was noted is on the disk."""
+        self._told.clear()
 
     def _add(self, kind: str, place: tuple[int, int]) -> None:
-        insert(self._connection, "event", [(self.count + 1, kind, *place)])
+        insert(self._connection, "event", [(super().count + 1, kind, *place)])

@@ -67,7 +67,7 @@ class RunLock:
         if content is None:
             raise InputError(
                 f"{self._path} must be the lock of a run, but another program wrote it: move it away, or choose "
-                "another directory (--out)"
+                "another directory (out, --out)"
             )
         if _acquired(self._descriptor):
             if self._is_in_place():

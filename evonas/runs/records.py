@@ -145,7 +145,7 @@ def evaluation_from_row(status: str, result: str, train_seconds: float) -> Evalu
 
 
 def _seconds(value: Any) -> float:
-    if type(value) is not float or not value >= 0.0:
+    if type(value) is not float or not 0.0 <= value < math.inf:
         raise ValueError(f"train_seconds: must be a time, not {value!r:.60}")
     return value
 

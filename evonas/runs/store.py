@@ -332,9 +332,11 @@ class RunStore(RunReader):
             if before is not None:
                 before()
             with schema.transaction(self._connection):
+                self.events.write_told()
                 work()
 
         durably(self.directory, commit)
+        self.events.forget_told()
 
     def _within_quota(self) -> set[tuple[int, int]]:
         """Places of the best `keep` networks, as far down as their weights fit the quota; the best one always."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from types import GeneratorType
 from typing import Any
 
+from evonas.seeds import unchanged_random
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Condition, Hyperparameter
 
@@ -112,7 +113,8 @@ class _Discovery:
         self.calls += 1
         hp = HyperParameters.of(list(self.found.values()), values, pinned=self._pinned)
         try:
-            self._build(hp)
+            with unchanged_random():
+                self._build(hp)
         except Exception:
             if strict:
                 raise

@@ -19,6 +19,7 @@ from evonas.io.console import say_lines
 from evonas.objective import Objective
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
+from evonas.seeds import unchanged_random
 from evonas.tuner import subclassing
 from evonas.tuner.arguments import Hypermodel, hypermodel_of, portable
 from evonas.tuner.checks import check_arguments, check_counts, check_project, warn_of_no_use
@@ -214,7 +215,8 @@ class Evolution(Hooks):
                 )
             spec = self._spec((), {})
             hp = hyperparameters_of(run, record, recorded_coding(run, self._coding))
-            return rebuilt(spec, hp, run.weights(record), record.seed)
+            with unchanged_random():
+                return rebuilt(spec, hp, run.weights(record), record.seed)
 
     # ---------------------------------------------------------------- searching
 
@@ -302,7 +304,8 @@ class Evolution(Hooks):
         coding = self._coding
         try:
             hp = HyperParameters.of(coding.known, pinned=coding.pinned)
-            return not self._spec(args, kwargs).refusal(hp, self.seed)
+            with unchanged_random():
+                return not self._spec(args, kwargs).refusal(hp, self.seed)
         except Exception:  # what it raises, a trial will raise again, and that is told
             return False
 

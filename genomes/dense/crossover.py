@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genomes.dense.genes import SETTINGS, gene_of, with_gene
-from genomes.dense.genome import DenseGenome
+from genomes.dense.genes import SETTINGS, gene_of, with_genes
+from genomes.dense.genome import DenseGenome, changed
 from genomes.dense.wiring import Wires, chain, rewired, wires_of
 
 if TYPE_CHECKING:
@@ -33,19 +32,18 @@ def splice_layers(a: DenseGenome, b: DenseGenome, space: DenseSpace, rng: np.ran
     if layers:
         model = layers[int(rng.integers(len(layers)))]
         if space.shape == "uniform":
-            layers = [replace(layer, units=model.units) for layer in layers]
+            layers = [changed(layer, units=model.units) for layer in layers]
         if space.activation_scope == "network":
-            layers = [replace(layer, activation=model.activation) for layer in layers]
+            layers = [changed(layer, activation=model.activation) for layer in layers]
     wires = _spliced_wires(wires_of(a), wires_of(b), i, j) if space.skip_connections else chain(len(layers))
     return rewired(a, layers, wires)
 
 
 def mix_settings(child: DenseGenome, other: DenseGenome, rng: np.random.Generator) -> DenseGenome:
     """The child with each gene outside the layers kept or taken from `other`, one coin each."""
-    for name, coin in zip(SETTINGS, rng.random(len(SETTINGS)), strict=True):
-        if coin < 0.5:
-            child = with_gene(child, name, gene_of(other, name))
-    return child
+    coins = rng.random(len(SETTINGS)).tolist()
+    taken = [name for name, coin in zip(SETTINGS, coins, strict=True) if coin < 0.5]
+    return with_genes(child, {name: gene_of(other, name) for name in taken})
 
 
 def _fits(a: DenseGenome, b: DenseGenome, i: int, j: int, space: DenseSpace) -> bool:

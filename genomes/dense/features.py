@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from genomes.dense.genes import SETTINGS, gene_of, is_active
 from genomes.dense.genome import DenseGenome
-from genomes.domains import Choice
+from genomes.domains import Choice, Domain, Value
 
 if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace
@@ -40,7 +40,7 @@ class Features:
         self._units = space.domain("units")
         self._has_skips = space.is_free("skip_connections")
         self._activations = _options(space, "activation") if space.is_free("activation") else ()
-        self._settings = [(name, space.domain(name)) for name in SETTINGS if space.is_free(name)]
+        self._settings = [(name, *_positions(space.domain(name))) for name in SETTINGS if space.is_free(name)]
         self._log_largest = math.log(_largest(space))
 
     def __call__(self, genome: DenseGenome) -> NDArray[np.float64]:
@@ -57,13 +57,18 @@ class Features:
         if self._activations:
             names = [layer.activation for layer in layers]
             parts += [names.count(str(option)) / max(count, 1) for option in self._activations]
-        for name, domain in self._settings:
-            value, active = gene_of(genome, name), is_active(genome, name)
-            if isinstance(domain, Choice) and isinstance(value, str):
-                parts += [float(active and value == option) for option in domain.options]
-            else:
-                parts.append(domain.position(value) if active else 0.0)
-        return np.clip(np.array(parts, np.float64), 0.0, 1.0)
+        for name, find, idle in self._settings:
+            parts += find(gene_of(genome, name)) if is_active(genome, name) else idle
+        return np.array(parts, np.float64).clip(0.0, 1.0)
+
+
+def _positions(domain: Domain) -> tuple[Callable[[Value], Sequence[float]], Sequence[float]]:
+    """What finds a gene's numbers from its value, and those of a gene that does nothing."""
+    if not isinstance(domain, Choice) or not isinstance(domain.options[0], str):
+        return (lambda value: (domain.position(value),)), (0.0,)
+    known = {option: [float(each == option) for each in domain.options] for option in domain.options}
+    idle = [0.0] * len(domain.options)
+    return (lambda value: known.get(value, idle)), idle
 
 
 def _edges(genome: DenseGenome) -> Iterator[tuple[int, int]]:

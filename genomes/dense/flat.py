@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from genomes.checks import shown, table
-from genomes.dense.genes import SETTINGS, gene_of, with_gene
+from genomes.dense.genes import SETTINGS, gene_of, with_genes
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.wiring import Wires, chain, rewired, wires_of
 from genomes.domains import Choice, Domain, Value
@@ -88,9 +88,7 @@ def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
         units.sort(reverse=True)
     layers = [Layer(*parts, sources=()) for parts in zip(units, activations, strict=True)]
     genome = rewired(DenseGenome((), (0,)), layers, _wires(space, active, count))
-    for name in SETTINGS:
-        genome = with_gene(genome, name, active.get(name, _idle(space.domain(name))))
-    return genome
+    return with_genes(genome, {name: active.get(name, _idle(space.domain(name))) for name in SETTINGS})
 
 
 def _from_layer(space: DenseSpace, k: int) -> Condition:

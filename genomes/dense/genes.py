@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from types import MappingProxyType
 
 from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
 from genomes.checks import Kind, Whole
-from genomes.dense.genome import DenseGenome, Training
+from genomes.dense.genome import DenseGenome, Training, changed
 from genomes.domains import Value
 
 __all__ = ["NETWORK_GENES", "SETTINGS", "TRAINING_GENES", "gene_of", "is_active", "with_gene", "with_genes"]
@@ -38,15 +38,15 @@ def gene_of(genome: DenseGenome, name: str) -> Value:
 def with_gene(genome: DenseGenome, name: str, value: Value) -> DenseGenome:
     """The genome with another value of one of `SETTINGS`."""
     if name in TRAINING_GENES:
-        return replace(genome, training=replace(genome.training, **{name: value}))
-    return replace(genome, **{name: value})
+        return changed(genome, training=changed(genome.training, **{name: value}))
+    return changed(genome, **{name: value})
 
 
 def with_genes(genome: DenseGenome, values: Mapping[str, Value]) -> DenseGenome:
     """The genome with other values of some of `SETTINGS`, at the cost of one copy."""
     inner = {name: value for name, value in values.items() if name in TRAINING_GENES}
     outer = {name: value for name, value in values.items() if name not in TRAINING_GENES}
-    return replace(genome, training=replace(genome.training, **inner), **outer)
+    return changed(genome, training=changed(genome.training, **inner), **outer)
 
 
 def is_active(genome: DenseGenome, name: str) -> bool:

@@ -7,6 +7,7 @@ No fitness, no id, no run settings, no weights. What the fields may hold is chec
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from genomes.architecture.layers import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, NUMBERS, OPTIMIZERS, SCHEDULES
 
@@ -20,7 +21,18 @@ __all__ = [
     "DenseGenome",
     "Layer",
     "Training",
+    "changed",
 ]
+
+Value = TypeVar("Value")
+
+
+def changed(value: Value, **fields: Any) -> Value:
+    """The frozen value with other fields, as `dataclasses.replace` in a tenth of its time: a search does it for every
+    candidate that it weighs, a thousand times a proposal."""
+    new = object.__new__(type(value))
+    new.__dict__.update(value.__dict__, **fields)
+    return new
 
 
 @dataclass(frozen=True)

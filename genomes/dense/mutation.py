@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from genomes.dense.genes import SETTINGS, gene_of, is_active, with_gene
-from genomes.dense.genome import DenseGenome, Layer
+from genomes.dense.genome import DenseGenome, Layer, changed
 from genomes.dense.wiring import (
     bypass,
     edges,
@@ -70,7 +69,7 @@ def resize_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generato
     layers = genome.layers
     if space.shape == "uniform":
         units = space.units_between().vary(layers[0].units, rng)
-        child = replace(genome, layers=tuple(replace(layer, units=units) for layer in layers))
+        child = changed(genome, layers=tuple(changed(layer, units=units) for layer in layers))
         return child if child != genome else None
     for place in rng.permutation(len(layers)).tolist():
         following = layers[place + 1] if place + 1 < len(layers) else None
@@ -89,7 +88,7 @@ def change_activation(genome: DenseGenome, space: DenseSpace, rng: np.random.Gen
     activation = domain.vary(genome.layers[place].activation, rng)
     if space.activation_scope == "layer":
         return _with_layer(genome, place, activation=activation)
-    return replace(genome, layers=tuple(replace(layer, activation=activation) for layer in genome.layers))
+    return changed(genome, layers=tuple(changed(layer, activation=activation) for layer in genome.layers))
 
 
 def add_skip(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
@@ -214,8 +213,8 @@ def _duplicate_one(genome: DenseGenome, space: DenseSpace, rng: np.random.Genera
 
 def _with_layer(genome: DenseGenome, place: int, **changes: object) -> DenseGenome:
     layers = list(genome.layers)
-    layers[place] = replace(layers[place], **changes)  # type: ignore[arg-type]
-    return replace(genome, layers=tuple(layers))
+    layers[place] = changed(layers[place], **changes)
+    return changed(genome, layers=tuple(layers))
 
 
 def _pick(options: Sequence[T], rng: np.random.Generator) -> T:

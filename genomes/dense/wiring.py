@@ -7,9 +7,8 @@ them earlier, and each hidden layer is used; functions here keep valid wires val
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from genomes.dense.genome import DenseGenome, Layer
+from genomes.dense.genome import DenseGenome, Layer, changed
 
 __all__ = [
     "Wires",
@@ -36,8 +35,8 @@ def wires_of(genome: DenseGenome) -> Wires:
 def rewired(genome: DenseGenome, layers: Sequence[Layer], wires: Wires) -> DenseGenome:
     """The genome with these layers, wired so."""
     sources = [tuple(sorted(wire)) for wire in wires]
-    wired = tuple(replace(layer, sources=wire) for layer, wire in zip(layers, sources[:-1], strict=True))
-    return replace(genome, layers=wired, output_sources=sources[-1])
+    wired = tuple(changed(layer, sources=wire) for layer, wire in zip(layers, sources[:-1], strict=True))
+    return changed(genome, layers=wired, output_sources=sources[-1])
 
 
 def chain(num_layers: int) -> Wires:

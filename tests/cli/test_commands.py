@@ -24,7 +24,22 @@ from evonas.runs import RunReader
 from tests.cli.commands import OWN, ROOT, evonas, process, search, write_table
 from tests.stub import StubEvaluator
 
-COMMANDS = ("run", "resume", "status", "inspect", "finalists", "export", "build", "lr-find", "space")
+COMMANDS = (
+    "run",
+    "resume",
+    "status",
+    "ls",
+    "show",
+    "report",
+    "predict",
+    "evaluate",
+    "inspect",
+    "finalists",
+    "export",
+    "build",
+    "lr-find",
+    "space",
+)
 
 # Help.
 

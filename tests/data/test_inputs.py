@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -149,3 +152,44 @@ def test_a_target_is_named_by_whatever_labels_its_column(labels: list[Any], targ
     prepared, _ = read_data(table, target, drop=np.int64(0) if labels[0] == 0 else ())
     assert prepared.problem.target_names == (str(target),)
     assert prepared.problem.num_features == (1 if labels[0] == 0 else 2)
+
+
+def _npy(shape: str, content: bytes = b"", kind: str = "<f8") -> bytes:
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (_npy("(1000000000000,)"), "must hold .* values of 8 bytes, not 0"),
+        (_npy("(-1, 3)", b"0" * 24), "must hold"),
+        (_npy("(0, 10000000000)"), "must hold values"),
+        (_npy("(9,"), "EOF in multi-line statement"),
+        (_npy("(2,)", b"0" * 16, "|O"), "not object"),
+        (_npy("(2,)", b"0" * 16, "|V8"), "not .V8"),
+        (_npy("(8,)", b"0" * 64, "|S2000000000"), "2000000000 bytes"),
+        (_npy(f"({1 << 20},)", bytes(1 << 23)), "must expand to at most"),
+    ],
+)
+def test_a_file_of_arrays_takes_no_more_than_it_holds(
+    tmp_path: Path, content: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evonas.io.opened.LEAST_BOUND", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "bad.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", content)
+        archive.writestr("y.npy", _npy("(2,)", b"0" * 16))
+    with pytest.raises(InputError, match=said):
+        read_arrays(tmp_path / "bad.npz", "y")
+
+
+def test_only_archives_in_regular_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    np.save(tmp_path / "single.npy", np.arange(3))
+    (tmp_path / "single.npy").rename(tmp_path / "single.npz")
+    for name, said in {"pipe.npz": "a pipe", "single.npz": "not a zip file"}.items():
+        with pytest.raises(InputError, match=said):
+            read_arrays(tmp_path / name, "y")
+    np.savez_compressed(tmp_path / "real.npz", x=np.zeros((9, 2)), y=np.array(["a", "b", "c"] * 3))
+    (tmp_path / "link.npz").symlink_to("real.npz")
+    assert read_arrays(tmp_path / "link.npz", "y")[1].tolist() == ["a", "b", "c"] * 3

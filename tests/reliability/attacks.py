@@ -211,6 +211,16 @@ def code_in_the_header_of_an_array(folder: Path, golden: Path) -> Read:
 
 
 @attack
+def header_of_an_array_without_end(folder: Path, golden: Path) -> Read:
+    return _npz(folder, _array("{'descr': '<f8', 'fortran_order': False, 'shape': (1,\n"))
+
+
+@attack
+def array_of_negative_length(folder: Path, golden: Path) -> Read:
+    return _npz(folder, _array("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 2)}\n", b"\0" * 16))
+
+
+@attack
 def array_larger_than_its_file(folder: Path, golden: Path) -> Read:
     return _npz(folder, _array("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}\n"))
 

@@ -108,3 +108,11 @@ def test_a_loss_without_its_score_is_refused(tmp_path: Path) -> None:
         update(store._connection, "evaluation", place, {"result": result.replace('"rmse"', '"mae"')})
     with RunReader(tmp_path / "run") as run, pytest.raises(InputError, match="loss"):
         run.best(1)
+
+
+def test_a_run_of_endless_time_is_refused(tmp_path: Path) -> None:
+    with toy_store(tmp_path / "run") as store:
+        fill(store, [1.0])
+        update(store._connection, "session", {}, {"seconds": float("inf")})
+    with pytest.raises(InputError, match="infinite number"):
+        RunReader(tmp_path / "run")

@@ -24,7 +24,7 @@ def test_a_directory_with_a_run_is_refused_untouched_or_overwritten(tmp_path: Pa
     with toy_store(folder) as store:
         fill(store, [1.0])
     before = files_under(folder)
-    with pytest.raises(InputError, match=r"evonas resume '.*my run'\), replace it \(--overwrite\)"):
+    with pytest.raises(InputError, match=r"evonas resume '.*my run'\), replace it \(overwrite=True, --overwrite\)"):
         toy_store(folder)
     assert {**files_under(folder), str(folder / "run.lock"): b""} == before
     with toy_store(folder, overwrite=True) as store:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
@@ -47,9 +49,12 @@ def test_a_search_in_the_worker_process(tmp_path, capsys):
     import keras
 
     options = {"objective": "val_accuracy", "max_trials": 2, "directory": tmp_path, "project_name": "run"}
+    drawn = random.getstate()
     search = tuner.Evolution(build, **options)
     fitting = {"epochs": 2, "validation_split": 0.25, "callbacks": [keras.callbacks.EarlyStopping("val_loss")]}
     search.search(X, Y, **fitting)
+    search.get_best_models()
+    assert random.getstate() == drawn  # which Keras draws from when it builds
     with pytest.raises(InputError, match="is of a search that 'build' was given to in Python"):
         evonas.resume(tmp_path / "run", evaluations=9)
     search.results_summary()

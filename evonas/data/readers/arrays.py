@@ -148,6 +148,11 @@ def _array(values: Any, what: str) -> np.ndarray[Any, Any]:
             array = np.asarray(values, dtype=object)  # a list with one text in it must not turn its numbers into text
     except ValueError:
         raise InputError(f"{what} must have as many values in every row, but its rows differ: correct them") from None
+    if isinstance(values, np.ma.MaskedArray) and values.mask.any():  # what is masked is missing
+        array = array.astype(np.result_type(array, np.float64) if array.dtype.kind in "biuf" else object)
+        array[np.ma.getmaskarray(values)] = np.nan if array.dtype.kind == "f" else None
+    if array.dtype.kind == "T":  # NumPy's strings of any length
+        array = array.astype(object)
     if array.dtype.kind not in "biufOUM":
         raise InputError(f"{what} must hold real numbers, booleans, text or dates, not {array.dtype}: convert it")
     return array

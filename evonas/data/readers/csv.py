@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.readers.dialect import Dialect, find_dialect
-from evonas.data.readers.opened import Opened, open_source
 from evonas.data.readers.options import MISSING, ReadOptions, Style, Table
 from evonas.data.readers.rows import Unfit, arrow_rows, plain_rows
 from evonas.data.readers.text import scan
 from evonas.data.readers.text_codes import FEW, Packing
+from evonas.io.opened import Opened, open_source
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ _OTHER_FORMATS = {
     b"<!do": "an HTML page",
     b"<tab": "an HTML page",
     b"<?xm": "an XML document",
+    b"@REL": "an ARFF file",
+    b"@rel": "an ARFF file",
 }
 
 

@@ -7,7 +7,6 @@ stands before the header (a line "sep=;", comments, a title) is skipped, and sai
 from __future__ import annotations
 
 import csv
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,21 +14,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from evonas.data.readers.opened import Opened
 from evonas.data.readers.options import ReadOptions
 from evonas.data.readers.text import Scan, decoded
+from evonas.io.opened import Opened
 from genomes.errors import InputError
 
-__all__ = ["LONGEST_LINE", "Dialect", "find_dialect", "parsed"]
+__all__ = ["ALIGNED", "LONGEST_LINE", "Dialect", "find_dialect", "parsed"]
 
 LONGEST_LINE = 1 << 26
 MOST_COLUMNS = 100_000
 _HEAD = 1 << 20
 _ROWS = 200
 _SEPARATORS = ",;\t|"
+#: In place of a separator, where columns are aligned by any number of spaces and tabs.
+ALIGNED = "  "
+#: Taken only where none of the usual ones stands in the header; Hive writes control characters.
+_RARE_SEPARATORS = (" ", ALIGNED, ":", "^", "~", "\x01", "\x1f", "\u00a6", "\u00a7")
 _SAYS_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
-_RULE = re.compile(r"[-=+ ]*-{2,}[-=+ ]*")
+_RULE = re.compile(r"[-=+: ]*(--|:-|-:)[-=+: ]*")
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,12 @@ class Dialect:
     """How the cells of a text file are to be taken apart.
 
     Attributes:
-        separator: one character.
+        separator: one character, or `ALIGNED`.
         names: of the columns, those in front of the header's among them.
         width: cells of a row; what is beyond the names is empty in every row.
         skipped: characters before the first row.
         lines: the same in lines.
-        quote: what cells are quoted with.
+        quote: what cells are quoted with; "" where quotes stand for themselves.
         escape: what stands before a quote in quotes, "" where it is doubled.
         spaced: whether spaces stand before quotes, which one of the two parsers takes for the quotes' cell.
         comment: beginning of lines that are no rows; "" for none.
@@ -92,13 +95,19 @@ def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
     sample = [line for _, line in lines[:_ROWS]]
     quote = "'" if re.fullmatch(r"\s*'[^']*'(\s*[^\w\s']\s*'[^']*')*\s*", sample[0]) else '"'
     separator = separator or _separator(sample, quote)
+    if separator == " " and len({len(row) for row, _ in _rows(lines[:_ROWS], " ", quote, "")}) > 1:
+        separator = ALIGNED
+    if _never_closes(sample, separator, quote):
+        quote = ""
+        notes.append(f"quotes in {source.path.name} are read as they stand: they do not close in their rows")
+    spaced = rf"{re.escape(separator)} +{quote}" if separator not in (" ", ALIGNED) and quote else r"\Z."
     escape = "\\" if text.escaped and _needs_escape(sample, separator) else ""
     rows = _rows(lines, separator, quote, escape)
     if not options.skip_rows and (titles := _titles([row for row, _ in rows])):
         rows = rows[titles:]
         notes.append(f"{titles} line{'s' * (titles > 1)} above the header of {source.path.name} skipped, being no row")
     (header, end), *body = rows or [([], 0)]
-    if body and header and all(_RULE.fullmatch(cell.strip()) for cell in body[0][0]):
+    if body and header and _is_rule(body[0][0]):
         end = body.pop(0)[1]  # a line of dashes below the header, as terminals of databases draw it
     names, width = _shape([name.strip() for name in header], [row for row, _ in body], notes)
     return Dialect(
@@ -109,7 +118,7 @@ def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
         end,
         quote,
         escape,
-        separator != " " and any(re.search(rf"{re.escape(separator)} +{quote}", line) for line in sample),
+        any(re.search(spaced, line) for line in sample),
         options.comment,
         tuple(notes),
     )
@@ -149,20 +158,38 @@ def _without_comments(lines: list[_Line], comment: str, separator: str, notes: l
     return lines
 
 
+def _is_rule(cells: list[str]) -> bool:
+    """Whether these cells draw a line, as databases and Markdown do below the header."""
+    drawn = [cell for cell in map(str.strip, cells) if cell]
+    return bool(drawn) and all(map(_RULE.fullmatch, drawn))
+
+
 def _titles(rows: list[list[str]]) -> int:
-    """How many rows above the header have one cell that is not empty, where the others have many."""
+    """How many rows stand above the header: the first has one cell that is not empty, where the table has many."""
     counts = Counter(map(len, rows))
     width = max(counts, key=lambda count: (counts[count], count)) if counts else 0
-    titles = 0
-    for row, below in itertools.pairwise(rows[:-1]):
-        if width < 2 or sum(bool(cell.strip()) for cell in row) > 1 or not (len(row) < width or width > 2):
-            break
-        names = [cell.strip() for cell in below]
-        more = sum(map(bool, names)) <= 1
-        if not more and (len(names) != width or not all(names[1:]) or any(map(_NUMBER.fullmatch, names))):
-            return 0
-        titles += 1
-    return titles
+    for titles, row in enumerate(rows[:-1]):
+        names = [cell.strip() for cell in row]
+        if (sum(map(bool, names)) <= 1 and (len(row) < width or width > 2)) or (titles and len(row) != width):
+            continue
+        named = len(row) == width > 1 and all(names[1:-1]) and not any(map(_NUMBER.fullmatch, names))
+        return titles if named and sum(map(bool, names)) > 1 else 0
+    return 0
+
+
+def _never_closes(lines: Sequence[str], separator: str, quote: str) -> bool:
+    """Whether quotes join lines that are whole rows without them, and do not even end at a cell's end."""
+    if all(line.count(quote) % 2 == 0 for line in lines):
+        return False
+    widths = {len(row) for row in parsed(lines, (separator, "", ""), strict=False)}
+    if len(widths) > 1 or widths <= {1}:
+        return False
+    try:
+        for _ in parsed(lines, (separator, quote, "")):
+            pass
+    except csv.Error as error:
+        return "unexpected end" not in str(error)
+    return False
 
 
 def _has_number(line: str, separator: str) -> bool:
@@ -189,10 +216,14 @@ def _separator(lines: Sequence[str], quote: str = '"') -> str:
         score = (share, counts[0] > 1 and width - counts[0] in (0, 1), width)
         if score > best:
             best, chosen = score, candidate
-    if not chosen:
-        cells = [len(row) for row, _ in _rows(sample, " ", quote, "")]
-        return " " if len(cells) > 1 and cells[0] > 1 and set(cells[1:]) <= {cells[0], cells[0] + 1} else ","
-    return chosen
+    found = [row for row, _ in _rows(sample, chosen or ",", quote, "")]
+    if (found and len(found[0]) > 1) or _titles(found):
+        return chosen
+    for candidate in _RARE_SEPARATORS:
+        counts = [len(row) for row, _ in _rows(sample, candidate, quote, "")]
+        if len(counts) > 1 and counts[0] > 1 and set(counts[1:]) <= {counts[0], counts[0] + 1}:
+            return candidate
+    return chosen or ","
 
 
 def _needs_escape(lines: Sequence[str], separator: str) -> bool:
@@ -209,12 +240,16 @@ def parsed(lines: Any, dialect: Dialect | tuple[str, str, str], strict: bool = T
     if isinstance(dialect, Dialect):
         dialect = (dialect.separator, dialect.quote, dialect.escape)
     separator, quote, escape = dialect
+    aligned = separator == ALIGNED
+    if aligned:
+        lines = (line.replace("\t", " ").rstrip() + "\n" for line in lines)
     return csv.reader(
         lines,
-        delimiter=separator,
-        quotechar=quote,
+        delimiter=" " if aligned else separator,
+        quotechar=quote or None,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
         escapechar=escape or None,
-        skipinitialspace=separator != " ",
+        skipinitialspace=aligned or separator != " ",
         strict=strict,
     )
 
@@ -260,6 +295,11 @@ def _checked(names: list[str], source: Opened) -> Iterator[str]:
         raise InputError(
             f"{path} must have at most {MOST_COLUMNS:,} columns, not {len(names):,}: a column is what lies between two "
             "separators of one line; transpose the table or choose columns"
+        )
+    if len(names) == 1 and (marks := [mark for mark in _SEPARATORS if names[0].count(mark) > 1]):
+        raise InputError(
+            f"{path} must have cells that are quoted one by one, but its first line is one cell, {names[0]!r:.60}, "
+            f"with {marks[0]!r} in it: save the table again without quotes about rows (or name another --separator)"
         )
     numbers = [name for name in names if _NUMBER.fullmatch(name)]
     if len(numbers) == len(names) and (len(set(names)) < len(names) or any(not name.isdecimal() for name in names)):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.data.readers.csv import check_file, read_csv
 from evonas.data.readers.json_table import read_json, read_json_lines
-from evonas.data.readers.opened import Opened, open_source
 from evonas.data.readers.options import ReadOptions, Style, Table
 from evonas.data.readers.spreadsheet import read_workbook
+from evonas.io.opened import Opened, open_source
 from genomes.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.data.readers.opened import Opened
 from evonas.data.readers.options import ReadOptions
 from evonas.data.readers.text import decoded
+from evonas.io.opened import Opened
 from genomes.errors import InputError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ MISSING = frozenset([
 ])
 # fmt: on
 #: What stands between thousands where that is a space, in all its forms.
-SPACES = (" ", "\u00a0", "\u202f", "\u2009")
+SPACES = (" ", "\u00a0", "\u202f", "\u2009", "\u2007")
 _THOUSANDS = (",", ".", "'", "\u2019", *SPACES)
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
 ORDERS = ("dmy", "mdy", "ymd")

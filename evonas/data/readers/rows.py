@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.data.readers.dialect import LONGEST_LINE, Dialect, parsed
-from evonas.data.readers.opened import Opened
+from evonas.data.readers.dialect import ALIGNED, LONGEST_LINE, Dialect, parsed
 from evonas.data.readers.text import Scan, decoded, utf8_stream
+from evonas.io.opened import Opened
 from genomes.errors import InputError
 
 __all__ = ["Unfit", "arrow_rows", "plain_rows"]
@@ -24,8 +24,8 @@ __all__ = ["Unfit", "arrow_rows", "plain_rows"]
 BATCH_CHARACTERS = 1 << 22
 BATCH_CELLS = 1 << 14
 BLOCK_BYTES = 1 << 22
-#: Nothing, or what databases write below a table.
-_NO_ROW = re.compile(r"|\([0-9,]+ rows?( affected)?\)")
+#: Nothing, what databases write below a table, or DOS's end of a file.
+_NO_ROW = re.compile(r"|\([0-9,]+ rows?( affected)?\)|\+[-+=]+\+|\x1a")
 
 
 class Unfit(Exception):
@@ -42,6 +42,8 @@ def arrow_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[An
     import pyarrow.compute as pc
     import pyarrow.csv
 
+    if len(dialect.separator.encode()) > 1:
+        raise Unfit
     wanted = {f"f{place}": pa.string() for place in range(dialect.width)}
     try:
         with (
@@ -51,7 +53,7 @@ def arrow_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[An
                 pyarrow.csv.ReadOptions(autogenerate_column_names=True, block_size=BLOCK_BYTES, use_threads=False),
                 pyarrow.csv.ParseOptions(
                     delimiter=dialect.separator,
-                    quote_char=dialect.quote,
+                    quote_char=dialect.quote or False,
                     escape_char=dialect.escape or False,
                     newlines_in_values=True,
                 ),
@@ -123,6 +125,22 @@ def _lines(file: Any, path: Path, dialect: Dialect) -> Iterator[str]:
             yield "\n" if comment else line
 
 
+def _mend(row: list[str], dialect: Dialect, lines: int) -> str:
+    """What to do about a row that is not as wide as the header."""
+    if sign := re.match(r"[#%!;]|//|--", row[0].strip()):
+        return f"leave it out, or name the sign by which comments begin (--comment {sign[0]!r})"
+    if len(row) == 1 and dialect.separator in row[0]:
+        return "it is quoted as a whole, which makes it one cell: save the table again without these quotes"
+    if len(row) == 1:
+        return f"correct it, or leave it out if it is no row, but words such as {row[0].strip()!r:.40}"
+    if dialect.width == 1 and lines <= 1:
+        return "if the first line is a title, say how many lines stand above the header (--skip-rows)"
+    what = "runs of spaces" if dialect.separator == ALIGNED else repr(dialect.separator)
+    return (
+        f"correct it, or quote cells that hold the separator, which is taken to be {what} (--separator names another)"
+    )
+
+
 def _batches(reader: Any, dialect: Dialect, path: Path, begun: _Begun) -> Iterator[list[list[str]]]:
     width, first = dialect.width, begun.line
     size = max(1, BATCH_CELLS // width)
@@ -134,8 +152,7 @@ def _batches(reader: Any, dialect: Dialect, path: Path, begun: _Begun) -> Iterat
         if len(row) != width:
             raise InputError(
                 f"every row of {path} must have {width} cells as the header has, but data row {count} (line "
-                f"{first + reader.line_num}) has {len(row)}: correct it, or quote cells that hold the separator, "
-                f"which is taken to be {dialect.separator!r} (--separator names another)"
+                f"{first + reader.line_num}) has {len(row)}: {_mend(row, dialect, first)}"
             )
         begun.line, begun.rows = first + reader.line_num, count
         batch.append([cell.strip() for cell in row])

@@ -6,8 +6,8 @@ import io
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from evonas.data.readers.opened import MOST_TIMES, Opened
 from evonas.data.readers.options import ReadOptions, Style, Table
+from evonas.io.opened import MOST_TIMES, Opened
 from genomes.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-from evonas.data.readers.opened import Opened
+from evonas.io.opened import Opened
 from genomes.errors import InputError
 
 __all__ = ["Scan", "decoded", "scan", "utf8_stream"]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evonas.data.readers.arrays import named_columns, target_columns
+from evonas.data.readers.arrays import feature_columns, named_columns, target_columns
 from evonas.data.readers.files import read_any
 from evonas.data.readers.options import ReadOptions, Table
 from genomes.errors import InputError
@@ -91,6 +91,13 @@ SAME: dict[str, tuple[str, str | bytes, dict[str, Any]]] = {
     "single quotes": ("t.csv", "'a','b','c'\n'1','x','0.5'\n'2','y','1.5'\n'3','z','2.5'\n", {}),
     "a separator of its own": ("t.csv", PLAIN.replace(",", "^"), {"separator": "^"}),
     "spaces": ("t.txt", PLAIN.replace(",", " "), {}),
+    "aligned by spaces": ("t.txt", "   a   b    c\n   1   x  0.5\n   2   y  1.5\n   3   z  2.5 \n", {}),
+    "aligned by spaces and tabs": ("t.txt", 'a b \tc\n1  "x"\t0.5\n2 y\t\t1.5\n3 z 2.5\n', {"separator": "space"}),
+    "colons": ("t.txt", PLAIN.replace(",", ":"), {}),
+    "as Hive writes": ("t.txt", PLAIN.replace(",", "\x01"), {}),
+    "a separator beyond ASCII": ("t.txt", PLAIN.replace(",", "\u00a7"), {}),
+    "a title with a separator": ("t.csv", "Sales\nby us, in 2020\n\n" + PLAIN, {}),
+    "end of a file of DOS": ("t.csv", PLAIN + "\x1a", {}),
     "rule below the header": ("t.txt", PLAIN.replace("c\n", "c\n-,---,---\n").replace("-,", "--,"), {}),
     "a count below": ("t.txt", PLAIN + "\n(3 rows affected)\n", {}),
     "empty rows at the end": ("t.csv", PLAIN + ",,\n,,\n", {}),
@@ -125,6 +132,27 @@ def test_decimal_commas_are_no_separators_where_rows_end_with_one(tmp_path: Path
     rows = "".join(f"1{k},25;-0,{k};{k % 3},5;\n" for k in range(10, 40))
     frame = read(tmp_path, "t.csv", f"a;b;c\n{rows}").frame
     assert frame.iloc[0].tolist() == ["110,25", "-0,10", "1,5"]
+
+
+def test_decimal_commas_are_no_separators_where_spaces_are(tmp_path: Path) -> None:
+    frame = read(tmp_path, "t.csv", "a b c\n" + "".join(f"1{k},25 -0,{k} {k % 3},5\n" for k in range(10, 40))).frame
+    assert frame.iloc[0].tolist() == ["110,25", "-0,10", "1,5"]
+
+
+def test_tables_that_are_drawn(tmp_path: Path) -> None:
+    drawn = "| a | b | c |\n|---|:-:|--:|\n| 1 | x | 0.5 |\n| 2 | y | 1.5 |\n"
+    line = "+---+---+---+\n"
+    boxed = line + drawn.replace("|---|:-:|--:|\n", line) + line
+    for text in (drawn, boxed):
+        assert read(tmp_path, "t.md", text).frame[["a", "b", "c"]].to_numpy().tolist() == [[1, "x", 0.5], [2, "y", 1.5]]
+
+
+def test_a_quote_that_never_closes_joins_no_rows(tmp_path: Path) -> None:
+    table = read(tmp_path, "t.csv", "a,b,c\n" + "".join(f'"x,{k},2\n' for k in range(4)))
+    assert table.frame.to_numpy().tolist() == [['"x', k, 2] for k in range(4)]
+    assert "do not close" in table.notes[0]
+    text = 'a,b\n1,"two\nlines, here"\n2,"more\nlines, there"\n'
+    assert read(tmp_path, "t.csv", text).frame["b"].tolist()[0] == "two\nlines, here"
 
 
 def test_zstd(tmp_path: Path) -> None:
@@ -184,6 +212,11 @@ BAD: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "a long separator": ("t.csv", PLAIN, {"separator": "||"}, "one character"),
     "two marks": ("t.csv", PLAIN, {"decimal": ",", "thousands": ","}, "must not be the decimal mark"),
     "a number": ("t.json", "5", {}, "array of objects"),
+    "rows quoted as wholes": ("t.csv", 'a,b,c\n"1,x,2"\n"2,y,3"\n', {}, "quoted as a whole"),
+    "all quoted as wholes": ("t.csv", '"a,b,c"\n"1,x,2"\n"2,y,3"\n', {}, "quoted one by one"),
+    "comments that nobody named": ("t.csv", PLAIN + "# the end\n", {}, "--comment '#'"),
+    "a foot": ("t.csv", PLAIN + "Source: us\n", {}, "words such as 'Source: us'"),
+    "ARFF": ("t.csv", "@relation t\n@attribute a numeric\n@data\n1\n", {}, "an ARFF file"),
     "no header": ("t.csv", "n1,0,0\nn2,1,2\n", {}, "looks like a row"),
 }
 
@@ -198,7 +231,7 @@ def test_what_cannot_be_read_is_said(
 
 @pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.xz", "t.csv.bz2", "t.zip"])
 def test_a_bomb_is_refused(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evonas.data.readers.opened.LEAST_BOUND", 1 << 16)
+    monkeypatch.setattr("evonas.io.opened.LEAST_BOUND", 1 << 16)
     text = "a,b\n" + "1,2\n" * 100_000
     packed = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}.get(name.rpartition(".")[2])
     file = io.BytesIO()
@@ -219,6 +252,8 @@ def test_tables_of_other_libraries_and_types() -> None:
     assert target_columns(pl.Series("t", [1, 2]), "y")["t"].tolist() == [1, 2]
     with pytest.raises(InputError, match="collect"):
         named_columns(polars.lazy())
+    with pytest.raises(InputError, match="cast the column"):
+        named_columns(pl.DataFrame({"a": pl.Series([1, 2], dtype=pl.Int128)}))
     made = named_columns(
         pd.DataFrame(
             {
@@ -242,3 +277,10 @@ def test_tables_of_other_libraries_and_types() -> None:
         "0": "number",
     }
     np.testing.assert_array_equal(made["span"], [1, 2, np.nan])
+
+
+def test_what_is_masked_is_missing() -> None:
+    masked = np.ma.masked_array([[1, 2], [3, 4]], mask=[[False, True], [False, False]])
+    np.testing.assert_array_equal(feature_columns(masked, "x"), [[1, np.nan], [3, 4]])
+    words = np.array([["a"], [None]], dtype=np.dtypes.StringDType(na_object=None))
+    assert feature_columns(words, "x")["x0"].isna().tolist() == [False, True]

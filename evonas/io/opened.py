@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from genomes.errors import InputError
 
-__all__ = ["MOST_TIMES", "Opened", "open_source"]
+__all__ = ["MOST_TIMES", "Opened", "most_bytes", "open_source"]
 
 #: A file may take this many times its size when it is decompressed, or `LEAST_BOUND` bytes if that is more.
 MOST_TIMES = 100
@@ -101,7 +101,7 @@ class Opened:
         return found
 
     def _bounded(self, inner: Any) -> IO[bytes]:
-        bound = max(LEAST_BOUND, MOST_TIMES * self.path.stat().st_size)
+        bound = most_bytes(self.path.stat().st_size)
         return io.BufferedReader(_Bounded(inner, bound, self.path, self.kind), _CHUNK)
 
     def _damaged(self, error: BaseException) -> InputError:
@@ -133,6 +133,11 @@ class _Bounded(io.RawIOBase):
             )
         buffer[: len(found)] = found
         return len(found)
+
+
+def most_bytes(size: int) -> int:
+    """What a compressed file of this size, in bytes, may expand to."""
+    return max(LEAST_BOUND, MOST_TIMES * size)
 
 
 def _read_whole(file: IO[bytes], size: int) -> bytes:

@@ -1,0 +1,29 @@
+"""What predicts, found by a path: the best network of a run, or an exported file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from evonas.api.result import SearchResult
+from evonas.deploy.prediction import Predictor, predictor_of_file
+from evonas.user_model import Build
+
+__all__ = ["open_predictor"]
+
+
+def open_predictor(source: str | Path, build: Any = None) -> Predictor:
+    """What predicts, from a run directory or from an exported model.
+
+    Args:
+        source: a run directory, or a `.keras` file that evonas wrote; its card beside it tells the classes.
+        build: the function of the run, if it trains models of your own.
+
+    Raises:
+        InputError: it is neither, or no network has a score yet.
+    """
+    path = Path(source)
+    if not path.is_dir():
+        return predictor_of_file(path)
+    result = SearchResult(path, None if build is None else Build.of(build))
+    return Predictor(result._data.problem, result)

@@ -1,0 +1,60 @@
+"""`evonas compare`: runs side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evonas.cli.options import option
+
+__all__ = ["compare"]
+
+_ENDINGS = (".html", ".md", ".json")
+
+
+def compare(
+    run_dirs: Annotated[list[Path], typer.Argument(metavar="DIR DIR...", help="Run directories.", show_default=False)],
+    output: Annotated[
+        Path | None, option("File to write, .html, .md or .json [text here].", "FILE", "--output", "-o")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare runs: convergence, a test over seeds, the champions.
+
+    Runs that differ in their seeds alone are a group. Groups are compared by a Mann-Whitney U
+    test with Cliff's delta; it takes some seeds of each to tell anything.
+    """
+    from evonas.io.console import say
+    from evonas.io.marked_files import check_place, marked_json, marked_text, publish
+    from evonas.reporting.comparison import compare_runs, comparison_report, comparison_values
+    from evonas.reporting.markdown import markdown, plain_text
+    from genomes.errors import InputError
+
+    if output is not None:
+        if output.suffix not in _ENDINGS:
+            raise InputError(f"output must end in {', '.join(_ENDINGS)}, not {output.name!r}: rename it")
+        check_place(output, "output")
+    comparison = compare_runs(run_dirs)
+    if output is None:
+        if as_json:
+            typer.echo(json.dumps(comparison_values(comparison)))
+        else:
+            say(plain_text(comparison_report(comparison)))
+        return
+    if output.suffix == ".json":
+        content = marked_json(json.dumps(comparison_values(comparison), indent=1))
+    elif output.suffix == ".md":
+        content = marked_text(markdown(comparison_report(comparison)))
+    else:
+        from evonas.reporting.page import check_plotly, html_page
+
+        check_plotly()
+        content = marked_text(html_page(None, comparison_report(comparison)))
+    try:
+        publish(output, content)
+    except OSError as error:
+        raise InputError(f"output must be writable, but {output} is not ({error.strerror}): choose another") from None
+    say(f"Comparison: {output}")

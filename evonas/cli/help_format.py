@@ -1,0 +1,92 @@
+"""How a command's help is laid out: options in groups, and an example at the end.
+
+Groups are by the name of an option, so that a new option of a known name is in its group in every command; options of
+no group come first. Plain text: rich would take longer to load than many commands to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from typer.core import TyperCommand
+
+__all__ = ["EXAMPLES", "GROUPS", "GroupedCommand"]
+
+#: Title -> options of that group, in the order of the groups.
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Stop": ("generations", "evaluations", "time", "target_score"),
+        "Data": (
+            *("task", "validation", "test", "group", "time_column", "drop"),
+            *("numeric", "boolean", "categorical", "date", "text", "image_size", "grayscale", "numbers"),
+        ),
+        "File format": (
+            *("separator", "encoding", "decimal", "thousands", "skip_rows", "comment", "missing", "date_order"),
+        ),
+        "Search": (
+            *("space", "build", "strategy", "population", "warm_start", "transfer", "inherit", "repair", "rungs"),
+            *("asynchronous", "window", "seed"),
+        ),
+        "Objective and limits": (*("objective", "objectives", "max_parameters", "max_flops", "max_latency_ms"),),
+        "Training": (
+            *("trainer", "epochs", "patience", "cv", "replicates", "finalists", "threads"),
+            *("candidate_timeout", "worker_memory"),
+        ),
+        "Output": ("out", "overwrite", "output", "no_report", "quiet", "as_json", "as_csv", "format"),
+    }
+)
+
+#: Command -> what may be typed.
+EXAMPLES: Mapping[str, str] = MappingProxyType(
+    {
+        "run": "evonas run houses.csv --target price --time 10m",
+        "resume": "evonas resume evonas-runs/20250101-120000 --generations +10",
+        "status": "evonas status evonas-runs/20250101-120000 --json",
+        "report": "evonas report evonas-runs/20250101-120000 --boosting",
+        "ls": "evonas ls --json",
+        "show": "evonas show evonas-runs/20250101-120000 17",
+        "predict": "evonas predict evonas-runs/20250101-120000 new.csv -o predicted.csv",
+        "evaluate": "evonas evaluate evonas-runs/20250101-120000 labelled.csv",
+        "compare": "evonas compare runs/ga-1 runs/ga-2 runs/random-1 -o compared.html",
+        "watch": "evonas watch evonas-runs/20250101-120000",
+        "export": "evonas export evonas-runs/20250101-120000 -o best.keras --rank 1",
+        "build": "evonas build best.keras.card.json -o untrained.keras",
+        "inspect": "evonas inspect houses.csv --target price",
+        "finalists": "evonas finalists evonas-runs/20250101-120000 --top 5 --seeds 5",
+        "lr-find": "evonas lr-find houses.csv --target price -o curve.html",
+        "space": "evonas space > space.toml",
+    }
+)
+#: Fewer options than this need no groups.
+_FEWEST = 8
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help has its options in groups, and an example."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Arguments, then options by group; all in one where they are few."""
+        options = [each for each in self.get_params(ctx) if each.param_type_name == "option"]
+        if len(options) < _FEWEST:
+            super().format_options(ctx, formatter)
+            return
+        titles = {name: title for title, names in GROUPS.items() for name in names}
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], **{title: [] for title in GROUPS}}
+        for each in self.get_params(ctx):
+            record = each.get_help_record(ctx)
+            if record is not None:
+                is_option = each.param_type_name == "option"
+                sections[titles.get(each.name or "", "Options") if is_option else "Arguments"].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """The example of the command."""
+        example = EXAMPLES.get(ctx.info_name or "")
+        if example:
+            with formatter.section("Example"):
+                formatter.write_text(example)

@@ -1,0 +1,69 @@
+"""`evonas predict`: new rows, by the best network of a run or by an exported model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evonas.cli.options import (
+    BuildOption,
+    CommentOption,
+    DecimalOption,
+    EncodingOption,
+    MissingOption,
+    SeparatorOption,
+    SkipRowsOption,
+    ThousandsOption,
+    option,
+    reading_of,
+)
+
+__all__ = ["ModelArgument", "predict"]
+
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="DIR|MODEL", help="Run directory, or a .keras file of evonas.", show_default=False)
+]
+
+
+def predict(
+    model: ModelArgument,
+    data: Annotated[Path, typer.Argument(metavar="NEW", help="Table of new rows, of any kind that run reads.")],
+    output: Annotated[
+        Path | None,
+        option("CSV, JSON lines (.jsonl) or Parquet to write [CSV on standard output].", "FILE", "--output", "-o"),
+    ] = None,
+    build: BuildOption = None,
+    separator: SeparatorOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
+    thousands: ThousandsOption = None,
+    skip_rows: SkipRowsOption = None,
+    comment: CommentOption = None,
+    missing: MissingOption = None,
+) -> None:
+    """Predict the rows of a table.
+
+    One row a row, in their order: the targets of a regression, or the label and the
+    probability of each class. A run of evonas's own networks needs no Keras.
+    """
+    from evonas.reporting.tables import check_table_place, write_table
+
+    if output is not None:
+        check_table_place(output)
+
+    from evonas.api.predictor import open_predictor
+    from evonas.data.readers.files import read_any
+    from evonas.deploy.prediction import prediction_table
+
+    reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, None)
+    predictor = open_predictor(model, build)
+    rows = read_any(data, reading)
+    predicted = prediction_table(predictor, rows.frame)
+    if output is None:
+        typer.echo(predicted.to_csv(index=False, lineterminator="\n"), nl=False)
+        return
+    write_table(predicted, output)
+    print(f"{len(predicted):,} rows predicted: {output}", file=sys.stderr)

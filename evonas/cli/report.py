@@ -1,0 +1,39 @@
+"""`evonas report`: a search as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evonas.cli.options import RunDir, option
+from evonas.io.printable import printable
+
+__all__ = ["report"]
+
+
+def report(
+    run_dir: RunDir,
+    output: Annotated[
+        Path | None,
+        option(
+            "Where to write it [report.html or report.md in DIR; pictures: the folder figures].",
+            "FILE",
+            "--output",
+            "-o",
+        ),
+    ] = None,
+    format: Annotated[str, option("html, md, png or svg [html].", "FORMAT", "--format")] = "html",
+    boosting: Annotated[
+        bool, typer.Option("--boosting", help="Train gradient boosting on the same rows, for comparison.")
+    ] = False,
+) -> None:
+    """Write a report of a run: one page with all its figures.
+
+    Also while it searches. The page needs no network and nothing else beside it. As md it is
+    text and tables; as png or svg each figure is a file.
+    """
+    from evonas.reporting.report import write_report
+
+    typer.echo(f"Report: {printable(write_report(run_dir, output, format, boosting))}")

@@ -1,0 +1,72 @@
+"""The report at the end of a command that searches: within the run's time, or not at all."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evonas.io.console import say_lines
+
+__all__ = ["REPORT_SECONDS", "NoReport", "report_at_end"]
+
+NoReport = Annotated[bool, typer.Option("--no-report", help="Write no report.html into the run directory at the end.")]
+
+#: Seconds that a report takes, and more for each network; how late a run may end, in seconds.
+REPORT_SECONDS, _SECONDS_EACH, _LATE_SECONDS = 0.9, 0.0012, 0.7
+
+
+def report_at_end(run_dir: Path, ended: float, quiet: bool, as_json: bool) -> None:
+    """Writes `report.html` into a run directory, if the time of the run allows, and says so in a line.
+
+    A report that fails must not fail a search that is done: why it failed is said in that line, too.
+
+    Args:
+        run_dir: the run directory.
+        ended: when the search had ended, as `time.monotonic()` counts.
+        quiet: whether to say nothing.
+        as_json: whether standard output is for machines.
+    """
+    try:
+        said = _written(run_dir, ended)
+    except Exception as error:
+        said = f"not written ({error}); evonas report {run_dir}"
+    if not quiet:
+        say_lines(f"Report:  {said}", stream=sys.stderr if as_json else sys.stdout)
+
+
+def _written(run_dir: Path, ended: float) -> str:
+    from evonas.runs.reader import RunReader
+
+    with RunReader(run_dir) as run:
+        bound, spent, networks = run.budget.seconds, run.seconds, run.evaluated
+    late = f"no time was left for it; evonas report {run_dir}"
+
+    def is_late(needed: float = 0.0) -> bool:
+        return bound is not None and spent + time.monotonic() - ended + needed > bound + _LATE_SECONDS
+
+    if is_late(REPORT_SECONDS + _SECONDS_EACH * networks):
+        return late
+    from evonas.io.marked_files import check_place, marked_text, publish
+    from evonas.reporting.page import has_plotly, html_page
+    from evonas.reporting.report import REPORT_NAME, make_report
+    from evonas.reporting.rundata import read_run
+
+    if not has_plotly():
+        return "not written, since plotly is not installed: pip install 'evonas[report]'"
+    place = run_dir / REPORT_NAME
+    check_place(place, "report")
+    # On a busy machine each step takes longer than reckoned.
+    if is_late():
+        return late
+    data = read_run(run_dir)
+    if is_late():
+        return late
+    report = make_report(data, quick=True)
+    if is_late():
+        return late
+    publish(place, marked_text(html_page(data, report)))
+    return str(place)

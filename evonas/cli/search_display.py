@@ -1,0 +1,65 @@
+"""A search on the command line: with a display, and with its outcome at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any
+
+import typer
+
+from evonas.errors import Interrupted
+
+__all__ = ["show_search"]
+
+
+def show_search(
+    search: Callable[..., Any], context: typer.Context, quiet: bool, as_json: bool, report: bool = True
+) -> None:
+    """Runs a search with a display, and shows its outcome.
+
+    Args:
+        search: called with what listens to it.
+        context: of the command; its object says when that began, as `time.monotonic()` counts.
+        quiet, as_json: options of the display.
+        report: whether to write a report at the end.
+    """
+    from evonas.cli.reporting import REPORT_SECONDS, report_at_end
+    from evonas.display import make_display
+    from evonas.interruption import Interruption
+    from evonas.runs.reader import RunReader
+
+    # A live display says itself that a stop is on its way; a notice would tear it.
+    stream = sys.stderr if as_json else sys.stdout
+    interruption = Interruption(quiet=stream.isatty() and not quiet)
+    display = make_display(interruption, sys.stdout, sys.stderr, quiet=quiet, as_json=as_json)
+
+    def end(run: RunReader, exported: Any, scores: Mapping[str, float]) -> None:
+        ended = monotonic()
+        display.finish(run, exported, scores)
+        if report and run.best(1):
+            report_at_end(run.directory, ended, quiet, as_json)
+
+    try:
+        result = search(
+            interruption=interruption,
+            on_start=display.start,
+            on_part=display.part,
+            on_generation=display.generation,
+            on_finalists=display.finalists,
+            on_end=end,
+            reserved=REPORT_SECONDS if report else 0.0,
+            started=context.find_object(float) or monotonic(),
+        )
+    except Interrupted as stop:
+        display.pause()
+        with RunReader(stop.run_dir) as run:
+            display.finish(run, None, {})
+        raise
+    finally:
+        display.pause()
+    with RunReader(result.run_dir) as run:
+        found = bool(run.best(1))
+    if not found:
+        raise typer.Exit(1)

@@ -1,0 +1,36 @@
+"""Rows on standard output: as a table for people, as JSON lines or as CSV for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from genomes.errors import InputError
+
+__all__ = ["AsCsv", "AsLines", "show_rows"]
+
+AsLines = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")]
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, as_csv: bool, nothing: str) -> None:
+    """Prints rows.
+
+    Args:
+        rows: column -> value.
+        as_json, as_csv: for programs; at most one of them.
+        nothing: what to tell people where there is no row.
+    """
+    from evonas.io.console import say
+    from evonas.reporting.listing import csv_text, json_text, table_text
+
+    if as_json and as_csv:
+        raise InputError("--json and --csv must not be given together: choose one")
+    if as_json or as_csv:
+        text = json_text(rows) if as_json else csv_text(rows)
+        if text:
+            typer.echo(text)
+        return
+    say(table_text(rows) if rows else nothing)

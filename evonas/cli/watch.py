@@ -1,0 +1,86 @@
+"""`evonas watch`: a run from another terminal, while it searches."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from evonas.cli.options import RunDir, option
+
+__all__ = ["watch"]
+
+
+def watch(
+    run_dir: RunDir,
+    every: Annotated[float, option("Seconds between two looks [2].", "X")] = 2.0,
+    top: Annotated[int, option("Networks of the leaderboard [5].", "N")] = 5,
+    once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a look.")] = False,
+) -> None:
+    """Watch a run from another terminal, while it searches.
+
+    Best so far, rates, leaderboard. It never keeps the search waiting. In a pipe it prints lines
+    when something has changed. It ends with the run, or by Ctrl-C, which the run does not notice.
+    """
+    from evonas.display.snapshots import snapshot_lines, take_snapshot
+    from evonas.io.console import say
+    from genomes.errors import InputError
+
+    if not 0.1 <= every <= 3600:
+        raise InputError(f"every must be from 0.1 to 3600 seconds, not {every:g}: choose another")
+    first = take_snapshot(run_dir, top)
+    if as_json:
+        _follow(first, run_dir, every, top, once, lambda each: typer.echo(json.dumps(_values(each))))
+    elif once or first.is_over or not sys.stdout.isatty():
+        _follow(first, run_dir, every, top, once, lambda each: say("\n".join([*snapshot_lines(each), ""])))
+    else:
+        from evonas.display.watching import live_view
+
+        with live_view(first) as show:
+            _follow(first, run_dir, every, top, once, show)
+
+
+def _follow(first: Any, run_dir: Any, every: float, top: int, once: bool, show: Any) -> None:
+    """Shows the run whenever it has changed, until it is over."""
+    from evonas.display.snapshots import take_snapshot
+    from evonas.errors import StorageError
+
+    show(first)
+    now = first
+    try:
+        while not once and not now.is_over:
+            time.sleep(every)
+            try:
+                after = take_snapshot(run_dir, top)
+            except StorageError:  # the file is busy: another look will do
+                continue
+            if after != now:
+                show(after)
+            now = after
+    except KeyboardInterrupt:
+        return
+
+
+def _values(snapshot: Any) -> dict[str, Any]:
+    best = [
+        {"scores": dict(record.evaluation.scores), "operator": record.operator, "digest": record.digest}
+        for record in snapshot.best
+    ]
+    return {
+        "run_dir": str(snapshot.directory),
+        "state": snapshot.state,
+        "generation": snapshot.generation,
+        "trained": snapshot.trained,
+        "failed": snapshot.failed,
+        "infeasible": snapshot.infeasible,
+        "seconds": snapshot.seconds,
+        "bound": snapshot.bound,
+        "objective": snapshot.objective,
+        "best": best,
+        "waiting": list(snapshot.waiting),
+        "finalists": snapshot.finals,
+    }

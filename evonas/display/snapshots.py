@@ -1,0 +1,137 @@
+"""A run at one moment, for whoever watches it: few short reads, so that its writer never waits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evonas.display.summaries import best_words, clock, shown
+from evonas.runs.events import ASKED
+from evonas.runs.reader import RunReader
+from evonas.runs.records import Record
+
+__all__ = ["RunSnapshot", "snapshot_lines", "sparkline", "take_snapshot"]
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True)
+class RunSnapshot:
+    """A run at one moment.
+
+    Attributes:
+        directory: of the run.
+        state: "running", "killed", or why it stopped.
+        is_over: whether nothing more will come.
+        objective, direction: what is optimised.
+        generation: the one that is being trained, or the last one, from 1.
+        trained, failed, infeasible: networks.
+        seconds: of search, up to the last commit.
+        bound: seconds that it may take, None for no bound.
+        best: the best networks, best first.
+        bests: best loss so far after each generation, as scores.
+        waiting: networks that were proposed and have no result yet, in words.
+        finals: re-trainings done and planned, None before any.
+    """
+
+    directory: Path
+    state: str
+    is_over: bool
+    objective: str
+    direction: str
+    generation: int
+    trained: int
+    failed: int
+    infeasible: int
+    seconds: float
+    bound: float | None
+    best: tuple[Record, ...]
+    bests: tuple[float, ...]
+    waiting: tuple[str, ...]
+    finals: tuple[int, int] | None
+
+    @property
+    def rate(self) -> float:
+        """Networks trained a second."""
+        return self.trained / self.seconds if self.seconds > 0 else 0.0
+
+
+def take_snapshot(directory: str | Path, top: int = 5) -> RunSnapshot:
+    """The run as it has been committed.
+
+    Raises:
+        InputError: there is no run, or it is damaged.
+    """
+    with RunReader(directory) as run:
+        summaries = run.summaries()
+        sign = 1.0 if run.objective.direction == "min" else -1.0
+        bests: list[float] = []
+        for summary in summaries:
+            if summary.best_loss is not None:
+                bests.append(min([summary.best_loss, *bests[-1:]]))
+        owner = run.owner
+        running = owner not in (None, os.getpid())
+        return RunSnapshot(
+            directory=Path(directory),
+            state="running" if running else run.stop or "killed",
+            is_over=not running,
+            objective=run.objective.name,
+            direction=run.objective.direction,
+            generation=summaries[-1].generation + 1 if summaries else 0,
+            trained=run.evaluated,
+            failed=run.failed,
+            infeasible=run.infeasible,
+            seconds=run.seconds,
+            bound=run.budget.seconds,
+            best=tuple(run.best(top)),
+            bests=tuple(sign * loss for loss in bests),
+            waiting=_waiting(run) if running else (),
+            finals=run.finals_progress,
+        )
+
+
+def sparkline(values: tuple[float, ...], width: int = 40) -> str:
+    """The last values as bars of eight heights."""
+    last = values[-width:]
+    low, high = min(last, default=0.0), max(last, default=0.0)
+    steps = (len(_BARS) - 1) / ((high - low) or 1.0)
+    return "".join(_BARS[round((value - low) * steps)] for value in last)
+
+
+def snapshot_lines(snapshot: RunSnapshot) -> list[str]:
+    """The snapshot as lines of text."""
+    left = "" if snapshot.bound is None else f" of {clock(snapshot.bound)}"
+    failed = f", {snapshot.failed} failed" + (f", {snapshot.infeasible} over limits" if snapshot.infeasible else "")
+    name = snapshot.objective
+    best = shown(snapshot.best[0].evaluation.scores.get(name)) if snapshot.best else "none yet"
+    lines = [
+        f"{snapshot.directory}: {snapshot.state}, generation {snapshot.generation}, {clock(snapshot.seconds)}{left}",
+        f"networks: {snapshot.trained:,} trained{failed}, {snapshot.rate:.2g} a second",
+        f"best {name}: {best}  {sparkline(snapshot.bests)}",
+    ]
+    if snapshot.finals is not None:
+        lines.append(f"finalists: {snapshot.finals[0]} of {snapshot.finals[1]} re-trainings done")
+    if snapshot.waiting:
+        lines.append(f"in training: {'; '.join(snapshot.waiting)}")
+    for rank, record in enumerate(snapshot.best, 1):
+        score = shown(record.evaluation.scores.get(name))
+        lines.append(f"{rank:3}. {score:>12}  {record.operator:22.22}  {best_words(record)}")
+    return lines
+
+
+def _waiting(run: RunReader, most: int = 4) -> tuple[str, ...]:
+    """Networks that have no result yet; which epoch they are in is not committed."""
+    if not run.settings.asynchronous:
+        last = run.summaries()[-1:]
+        left = sum(each.candidates - each.evaluations for each in last)
+        return (f"{left} of this generation",) if left > 0 else ()
+    out: dict[tuple[int, int], Any] = {}
+    for event in run.events.since(max(0, run.events.count - 400)):
+        if event.kind == ASKED:
+            out[event.place] = None
+        else:
+            out.pop(event.place, None)
+    names = [f"network {index + 1} of generation {generation + 1}" for generation, index in out]
+    return tuple(names[:most] + ([f"{len(names) - most} more"] if len(names) > most else []))

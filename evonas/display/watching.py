@@ -1,0 +1,50 @@
+"""The redrawn view of a run that another process searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Column, Table
+from rich.text import Text
+
+from evonas.display.snapshots import RunSnapshot, sparkline
+from evonas.display.summaries import best_words, clock, shown
+from evonas.io.printable import printable
+
+__all__ = ["live_view", "view"]
+
+
+@contextmanager
+def live_view(first: RunSnapshot, console: Console | None = None) -> Iterator[Callable[[RunSnapshot], None]]:
+    """A view that is redrawn in place; gives the function that shows another snapshot."""
+    with Live(view(first), console=console or Console(), auto_refresh=False, transient=False) as live:
+        yield lambda snapshot: live.update(view(snapshot), refresh=True)
+
+
+def view(snapshot: RunSnapshot) -> Group:
+    """The snapshot as a block for a terminal."""
+    facts = Table.grid(padding=(0, 2))
+    time = clock(snapshot.seconds)
+    if snapshot.bound is not None:
+        facts.add_row("time", ProgressBar(total=snapshot.bound, completed=snapshot.seconds, width=30))
+        time += f" of {clock(snapshot.bound)}"
+    failed = f" ({snapshot.failed} failed)" if snapshot.failed else ""
+    facts.add_row("", f"{time}, generation {snapshot.generation}")
+    facts.add_row("networks", f"{snapshot.trained:,} trained{failed}, {snapshot.rate:.2g} a second")
+    if snapshot.waiting:
+        facts.add_row("in training", Text(printable("; ".join(snapshot.waiting))))
+    if snapshot.finals is not None:
+        facts.add_row("finalists", f"{snapshot.finals[0]} of {snapshot.finals[1]} re-trainings done")
+    facts.add_row(Text(printable(f"best {snapshot.objective}")), Text(sparkline(snapshot.bests), "cyan"))
+    score_column = Column(Text(printable(snapshot.objective)), justify="right")
+    board = Table("", score_column, "operator", "network", box=None, padding=(0, 2))
+    for rank, record in enumerate(snapshot.best, 1):
+        score = shown(record.evaluation.scores.get(snapshot.objective))
+        cells = (str(rank), score, printable(record.operator), printable(best_words(record)))
+        board.add_row(*(Text(cell, "bold" if rank == 1 else "") for cell in cells))
+    heading = Text(printable(f"{snapshot.directory}: {snapshot.state}"), "bold")
+    return Group(heading, facts, board, Text("Ctrl-C ends this view; the run goes on.", "dim"))

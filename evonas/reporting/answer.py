@@ -1,0 +1,152 @@
+"""The answer of a report: how good the best network is beside baselines, what it costs, and whether to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from evonas.data.prepared import PreparedData
+from evonas.display.summaries import best_words, clock, shown
+from evonas.evolution.loop import describe_stop
+from evonas.reporting.content import Block, Section, Table, Text
+from evonas.reporting.predictions import Predictions, constant_scores
+from evonas.reporting.rundata import RunData
+
+__all__ = ["answer_section", "reference_scores", "run_subtitle", "run_title"]
+
+
+def run_title(run: RunData) -> str:
+    """What was searched for, on what."""
+    file = Path(run.source["path"]).name if "path" in run.source else run.directory.name
+    targets = ", ".join(run.problem.get("target_names", ()))
+    return f"{targets} from {file}" if targets else file
+
+
+def run_subtitle(run: RunData) -> str:
+    """How far the search is."""
+    state = "Running" if run.running else "Killed" if run.stop is None else "Done"
+    why = "" if run.stop is None or run.running else f" ({describe_stop(run.stop, run.budget)})"
+    spent = f"{run.trained:,} networks trained, {run.failed:,} failed, in {clock(run.seconds)}"
+    return f"{state}{why}: {spent}; {run.settings.strategy}, seed {run.settings.seed}. {run.directory}"
+
+
+def answer_section(
+    run: RunData, data: PreparedData | None, found: Predictions | None, references: Mapping[str, Mapping[str, float]]
+) -> Section:
+    """The first section of a report.
+
+    Args:
+        run: the search.
+        data: its prepared data, if it has any.
+        found: what the champion predicts, where that is known.
+        references: name of another model -> its scores on the same rows as `found`.
+    """
+    if run.champion is None:
+        text = "No network has a score yet. The figures below fill as networks are trained: make the report again then."
+        return Section("answer", "The answer", [Text(text, large=True)])
+    name, scores = run.objective.name, run.champion.evaluation.scores
+    best = found.scores() if found is not None else {}
+    blocks: list[Block] = []
+    if found is not None and name in best and found.split == "test":
+        value, where = best[name], f"on {found.total:,} test rows, which the search never saw"
+    else:
+        value, where = scores[name], "on the validation rows, which the search has seen: it is a little too good"
+    blocks.append(Text(f"{name} {shown(value)} {where}.", large=True))
+    blocks.append(Text(f"The best network: {best_words(run.champion)}. {_cost(run)}"))
+    if trust := _trust(run):
+        blocks.append(Text(trust))
+    blocks.append(_comparison(run, data, found, best, references))
+    if run.finalists:
+        blocks.append(_honest_selection(run))
+    return Section("answer", "The answer", blocks)
+
+
+def reference_scores(run: RunData) -> dict[str, float]:
+    """Level lines for the convergence: the re-scored best network of the search, where it was trained again."""
+    if run.finalists and run.finalists[0].mean is not None:
+        return {"best, trained again (mean)": run.finalists[0].mean}
+    return {}
+
+
+def _cost(run: RunData) -> str:
+    record = run.champion
+    assert record is not None, "there is a best network"
+    once = record.evaluation.train_seconds
+    return (
+        f"It has {record.evaluation.parameters:,} parameters and was trained in {once:,.1f} s; the whole search of "
+        f"{run.trained:,} networks took {clock(run.seconds)}."
+    )
+
+
+def _trust(run: RunData) -> str:
+    """Whether the score of the search can be believed, in words."""
+    if not run.finalists:
+        return "It was not trained again from other seeds, so its score may be luck: evonas finalists tells."
+    first = run.finalists[0]
+    if first.gap is None or first.mean is None:
+        return ""
+    spread = first.spread or 0.0
+    direction = "worse" if first.gap > 0 else "better"
+    text = f"Trained again from {len(first.scores)} other seeds, it is {shown(abs(first.gap))} {direction} on average"
+    if first.spread is None:
+        return f"{text}; more seeds would tell how much of that is luck."
+    verdict = "within" if abs(first.gap) <= 2 * spread else "more than"
+    return f"{text}, {verdict} twice the spread between seeds ({shown(spread)}): the search's score {_belief(verdict)}."
+
+
+def _belief(verdict: str) -> str:
+    return "can be believed" if verdict == "within" else "was lucky; believe the re-trained one"
+
+
+def _comparison(
+    run: RunData,
+    data: PreparedData | None,
+    found: Predictions | None,
+    best: Mapping[str, float],
+    references: Mapping[str, Mapping[str, float]],
+) -> Table:
+    """The champion's scores beside those of others on the same rows."""
+    name = run.objective.name
+    if found is None or data is None:
+        names = [name, *sorted(run.champion.evaluation.scores.keys() - {name})] if run.champion else [name]
+        scores = run.champion.evaluation.scores if run.champion else {}
+        row = ["best network, validation", *(shown(scores.get(each)) for each in names)]
+        return Table(
+            ["", *names], [row], "What it predicts of test rows takes Keras, or was not kept: see evonas export."
+        )
+    names = [each for each in (name, *sorted(best.keys() - {name})) if each in best]
+    rows = [["best network", *(shown(best.get(each)) for each in names)]]
+    if run.baseline is not None and run.baseline.finalists and found.split == "test":
+        theirs = run.baseline.finalists[0].test_mean
+        cells = (shown(theirs) if each == name else "" for each in names)
+        rows.append([f"random search of {run.baseline.trained:,} networks", *cells])
+    for other, scores in references.items():
+        rows.append([other, *(shown(scores.get(each)) for each in names)])
+    constant = constant_scores(data)
+    rows.append(["the same for every row", *(shown(constant.get(each)) for each in names)])
+    caption = f"Scores on the {found.split} split."
+    if not references and run.baseline is None:
+        caption += " evonas report --boosting and evonas finalists --random-baseline add stronger baselines."
+    return Table(["", *names], rows, caption)
+
+
+def _honest_selection(run: RunData) -> Table:
+    header = ["", "score of the search", "trained again", "gap", "test"]
+    rows = []
+    for rank, each in enumerate(run.finalists, 1):
+        gap = "" if each.gap is None else f"{each.gap:+.4g}"
+        again = f"{_spread(each.mean, each.spread)} ({len(each.scores)} seeds)"
+        test = _spread(each.test_mean, each.test_spread)
+        rows.append([f"{rank}. {best_words(each.record)}", shown(each.search_score), again, gap, test])
+    caption = (
+        "Of many networks the best is lucky, too: the gap is what training again from other seeds takes away. "
+        "The test column was looked at by no selection."
+    )
+    return Table(header, rows, caption)
+
+
+def _spread(mean: float | None, spread: float | None) -> str:
+    if spread is None:
+        return shown(mean)
+    short = float(f"{spread:.2g}")
+    return f"{shown(mean)} ± {f'{short:,.0f}' if short >= 100 else f'{short:g}'}"

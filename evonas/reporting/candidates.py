@@ -1,0 +1,86 @@
+"""All candidates of a run for the report's table, and what it shows of each on a click."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from evonas.reporting.figures.figure import rounded, thinned
+from evonas.reporting.rundata import RunData
+
+__all__ = ["candidate_details", "candidate_table"]
+
+_MOST_SCORES, _CURVE_POINTS = 4, 32
+
+
+def candidate_table(run: RunData) -> dict[str, Any]:
+    """Columns of the table, each with as many values as there are records.
+
+    Words come as a list of those that occur and a position for each record: most repeat.
+    """
+    records = run.records
+    name = run.objective.name
+    others = sorted({score for record in records for score in record.evaluation.scores} - {name})
+    numbers: list[tuple[str, Sequence[float | int | None]]] = [
+        ("network", range(1, len(records) + 1)),
+        ("generation", [record.generation + 1 for record in records]),
+        *(
+            (score, rounded(record.evaluation.scores.get(score) for record in records))
+            for score in [name, *others][:_MOST_SCORES]
+        ),
+        ("parameters", [record.evaluation.parameters for record in records]),
+        ("epochs", [record.evaluation.epochs for record in records]),
+        ("seconds", rounded((record.evaluation.train_seconds for record in records), 4)),
+    ]
+    words = [
+        ("status", [record.evaluation.status.value for record in records]),
+        ("operator", [record.operator for record in records]),
+    ]
+    columns: list[dict[str, Any]] = [{"name": each, "values": list(values)} for each, values in numbers]
+    columns += [{"name": each, **_indexed(values)} for each, values in words]
+    columns.append({"name": "digest", "words": [record.digest[:12] for record in records]})
+    champion = None if run.champion is None else run.places[run.champion.digest]
+    return {"columns": columns, "objective": name, "direction": run.objective.direction, "champion": champion}
+
+
+def candidate_details(run: RunData) -> dict[str, Any]:
+    """Of each record what the table has no room for: genes, parents, curves, reasons and where it started from."""
+    children: dict[int, list[int]] = {}
+    parents = []
+    for place, record in enumerate(run.records):
+        known = [run.places[digest] for digest in record.parents if digest in run.places]
+        parents.append(known)
+        for parent in known:
+            children.setdefault(parent, []).append(place)
+    curves = []
+    for record in run.records:
+        evaluation = record.evaluation
+        pair = [rounded([curve[k] for k in _kept(curve)], 4) for curve in (evaluation.curve, evaluation.train_curve)]
+        curves.append([_kept(evaluation.curve), *pair])
+    return {
+        "genes": {
+            name: rounded(values) if _numeric(values) else _indexed(values) for name, values in run.genes.items()
+        },
+        "parents": parents,
+        "children": {str(place): places[:100] for place, places in children.items()},
+        "curves": curves,
+        "best_epoch": [record.evaluation.best_epoch for record in run.records],
+        "reason": _indexed([record.evaluation.reason for record in run.records]),
+        "origin": _indexed([str(record.origin or "") for record in run.records]),
+        "seed": [str(record.seed) for record in run.records],
+    }
+
+
+def _kept(curve: Sequence[float]) -> list[int]:
+    return thinned(len(curve), _CURVE_POINTS)
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    return all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
+
+
+def _indexed(values: Sequence[Any]) -> dict[str, Any]:
+    """Distinct words and a position for each value; None becomes an empty word."""
+    texts = ["" if value is None else str(value) for value in values]
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    return {"distinct": list(places), "indices": [places[text] for text in texts]}

@@ -1,0 +1,338 @@
+"""Runs side by side: convergence of groups of seeds, a test over seeds with its effect size, and the champions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.display.summaries import best_words, clock, shown
+from evonas.reporting.content import Block, Report, Section, Table, Text
+from evonas.reporting.figures.convergence import best_so_far, progress_axis
+from evonas.reporting.figures.figure import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    SKY,
+    VERMILION,
+    Figure,
+    axis,
+    label,
+    line,
+    rounded,
+)
+from evonas.reporting.rundata import RunData, read_run
+from genomes.errors import InputError
+
+__all__ = ["Comparison", "Contrast", "Group", "compare_runs", "comparison_report", "comparison_values"]
+
+_COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
+_STEPS = 200
+#: Settings that differ between repetitions, not between what is compared.
+_NOT_COMPARED = {"seed"}
+#: Settings that follow from the strategy unless they are given.
+_FROM_STRATEGY = {"asynchronous", "window", "inherit"}
+_LONGEST_NAME = 80
+#: Absolute value of Cliff's delta from which an effect is called so.
+#: Source: Romano, Kromrey, Coraggio and Skowronek, "Appropriate Statistics for Ordinal Level Data", 2006.
+_EFFECTS = ((0.474, "large"), (0.33, "medium"), (0.147, "small"), (0.0, "negligible"))
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Runs that differ in their seeds alone.
+
+    Attributes:
+        name: what sets it apart from the other groups.
+        runs: its runs.
+        scores: that are compared, one a run; see `Comparison.score_kind`.
+    """
+
+    name: str
+    runs: tuple[RunData, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A test of two groups.
+
+    Attributes:
+        first, second: names of the groups.
+        p_value: of a two-sided Mann-Whitney U test, after Holm's correction for all pairs.
+        delta: Cliff's delta: share of pairs of runs in which the first is better, less that in which it is worse.
+        effect: the size of delta in a word.
+    """
+
+    first: str
+    second: str
+    p_value: float
+    delta: float
+    effect: str
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """All of it.
+
+    Attributes:
+        objective, direction: what was optimised.
+        groups: in the order in which their first runs were given.
+        contrasts: of every pair of groups with at least two runs each.
+        score_kind: what the scores are: of the finalists trained again, or of the search.
+        notes: what the runs do not have in common.
+    """
+
+    objective: str
+    direction: str
+    groups: tuple[Group, ...]
+    contrasts: tuple[Contrast, ...]
+    score_kind: str
+    notes: tuple[str, ...]
+
+
+def compare_runs(directories: Sequence[str | Path]) -> Comparison:
+    """Reads and compares runs.
+
+    Raises:
+        InputError: fewer than two, one without a score, or with different objectives.
+    """
+    if len(set(map(str, directories))) < 2:
+        raise InputError(f"runs to compare must be at least two, not {len(set(map(str, directories)))}: name more")
+    runs = [read_run(directory) for directory in directories]
+    objectives = {run.objective for run in runs}
+    if len(objectives) > 1:
+        several = ", ".join(f"{run.objective.name} in {run.directory}" for run in runs[:4])
+        raise InputError(f"runs to compare must have one objective, not several ({several}): leave the others out")
+    for run in runs:
+        if run.champion is None:
+            raise InputError(f"runs to compare must have a scored network, but {run.directory} has none: resume")
+    rescored = all(run.finalists and run.finalists[0].mean is not None for run in runs)
+    kind = "best network, trained again (mean over seeds)" if rescored else "best score of the search"
+    members: dict[str, list[RunData]] = {}
+    for run in runs:
+        members.setdefault(_key(run), []).append(run)
+    names = _names(list(members.values()))
+    groups = tuple(
+        Group(name, tuple(each), tuple(_score(run, rescored) for run in each))
+        for name, each in zip(names, members.values(), strict=True)
+    )
+    objective = runs[0].objective
+    return Comparison(
+        objective.name, objective.direction, groups, _contrasts(groups, runs[0].sign), kind, _notes(runs, groups)
+    )
+
+
+def comparison_values(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as JSON values."""
+    return {
+        "objective": comparison.objective,
+        "direction": comparison.direction,
+        "score": comparison.score_kind,
+        "groups": [
+            {
+                "name": group.name,
+                "runs": [str(run.directory) for run in group.runs],
+                "seeds": [run.settings.seed for run in group.runs],
+                "scores": list(group.scores),
+                "median": float(np.median(group.scores)),
+                "trained": [run.trained for run in group.runs],
+                "seconds": [run.seconds for run in group.runs],
+                "best_genome": dict(_leader(group).champion.genome),  # type: ignore[union-attr]
+            }
+            for group in comparison.groups
+        ],
+        "contrasts": [vars(contrast) for contrast in comparison.contrasts],
+        "notes": list(comparison.notes),
+    }
+
+
+def comparison_report(comparison: Comparison) -> Report:
+    """The comparison as sections of a report."""
+    count = sum(len(group.runs) for group in comparison.groups)
+    progress = [_convergence(comparison, by) for by in ("evaluations", "epochs", "seconds")]
+    return Report(
+        f"{comparison.objective} of {count} runs",
+        f"{len(comparison.groups)} groups of seeds; compared is: {comparison.score_kind}",
+        [
+            Section("answer", "Which is better?", _answer(comparison)),
+            Section("progress", "How fast?", progress),
+            Section("champions", "What each found", [_champions(comparison)]),
+        ],
+    )
+
+
+def _answer(comparison: Comparison) -> list[Block]:
+    sign = 1.0 if comparison.direction == "min" else -1.0
+    ranked = sorted(comparison.groups, key=lambda group: sign * float(np.median(group.scores)))
+    blocks: list[Block] = [Text(f"Best median: {ranked[0].name}.", large=True)]
+    rows = []
+    for group in ranked:
+        low, high = min(group.scores), max(group.scores)
+        seconds = float(np.median([run.seconds for run in group.runs]))
+        networks = float(np.median([run.trained for run in group.runs]))
+        middle = shown(float(np.median(group.scores)))
+        rows.append(
+            [group.name, f"{len(group.runs)}", middle, shown(low), shown(high), f"{networks:,.0f}", clock(seconds)]
+        )
+    header = ["", "runs", f"median {comparison.objective}", "lowest", "highest", "networks", "time"]
+    blocks.append(Table(header, rows, "Networks and time are medians."))
+    if comparison.contrasts:
+        tests = [
+            [f"{each.first} / {each.second}", f"{each.p_value:.3g}", f"{each.delta:+.2f}", each.effect]
+            for each in comparison.contrasts
+        ]
+        caption = (
+            "Mann-Whitney U test over seeds, two-sided, with Holm's correction. Cliff's delta is +1 where every run of "
+            "the first is better than every run of the second; with fewer than five seeds each, hardly any difference "
+            "can be significant."
+        )
+        blocks.append(Table(["groups", "p", "Cliff's delta", "effect"], tests, caption))
+    else:
+        blocks.append(Text("No test: it takes at least two runs, of different seeds, in each of two groups."))
+    return [*blocks, *(Text(note) for note in comparison.notes)]
+
+
+def _convergence(comparison: Comparison, by: str) -> Figure:
+    traces: list[dict[str, Any]] = []
+    for number, group in enumerate(comparison.groups):
+        color, name = _COLORS[number % len(_COLORS)], label(group.name, 60)
+        dash = {"dash": ("solid", "dash", "dot")[number // len(_COLORS) % 3], "shape": "hv"}
+        x, low, middle, high = _band(group, by)
+        if len(group.runs) > 1:
+            band = {"line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip", "showlegend": False}
+            traces.append(line(x, rounded(high), name, color, **band))
+            filled = {**band, "fill": "tonexty", "fillcolor": f"rgba({_rgb(color)}, 0.18)"}
+            traces.append(line(x, rounded(low), name, color, **filled))
+        traces.append(line(x, rounded(middle), f"{name} ({len(group.runs)})", color, line=dash, width=2.5))
+    units = {"evaluations": "networks", "epochs": "epochs of all networks", "seconds": "seconds of search"}
+    layout = {"xaxis": axis(units[by], rangemode="tozero"), "yaxis": axis(label(comparison.objective))}
+    caption = "Median of the best so far over the seeds of a group; the band is from its worst to its best run."
+    return Figure(f"convergence-{by}", f"Best {label(comparison.objective)} by {by}", caption, traces, layout)
+
+
+def _band(group: Group, by: str) -> tuple[list[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Lowest, median and highest best-so-far of the runs at steps that all of them reached."""
+    lines = [(progress_axis(run, by), best_so_far(run)) for run in group.runs]
+    last = min(float(x[-1]) for x, _ in lines)
+    grid = np.linspace(0.0, last, _STEPS + 1)[1:]
+    values = []
+    for x, best in lines:
+        places = np.searchsorted(x, grid, side="right") - 1
+        values.append(np.where(places >= 0, best[np.maximum(places, 0)], np.nan))
+    stacked = np.stack(values)
+    known = np.isfinite(stacked).all(axis=0)
+    stacked = stacked[:, known]
+    return rounded(grid[known]), stacked.min(axis=0), np.median(stacked, axis=0), stacked.max(axis=0)
+
+
+def _champions(comparison: Comparison) -> Table:
+    leaders = [_leader(group) for group in comparison.groups]
+    names = dict.fromkeys(name for run in leaders for name in run.genes)
+    rows: list[list[str]] = [["network", *(best_words(run.champion) for run in leaders)]]
+    for name in names:
+        cells = []
+        for run in leaders:
+            assert run.champion is not None, "compared runs have a best network"
+            value = run.genes.get(name, [None] * len(run.records))[run.places[run.champion.digest]]
+            cells.append("" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value))
+        rows.append([name, *cells])
+    return Table(["gene", *(group.name for group in comparison.groups)], rows, "The best run of each group.")
+
+
+def _leader(group: Group) -> RunData:
+    sign = group.runs[0].sign
+    return group.runs[int(np.argmin([sign * score for score in group.scores]))]
+
+
+def _score(run: RunData, rescored: bool) -> float:
+    if rescored and run.finalists[0].mean is not None:
+        return run.finalists[0].mean
+    return float(np.nanmin(run.losses) * run.sign)
+
+
+def _compared(run: RunData) -> dict[str, Any]:
+    """What tells groups apart: settings, the bound, and the file and target."""
+    values: dict[str, Any] = {k: v for k, v in run.settings.model_dump().items() if k not in _NOT_COMPARED}
+    values |= {f"bound: {name}": bound for name, bound in run.budget.model_dump().items() if bound is not None}
+    data = run.source.get("sha256") or run.source.get("path") or ""
+    return values | {"data": str(data), "target": ", ".join(run.problem.get("target_names", ()))}
+
+
+def _key(run: RunData) -> str:
+    import json
+
+    from genomes.codec import canonical_json
+
+    space = canonical_json(run.space.to_json()) if run.space is not None else ""
+    return json.dumps([_compared(run), space], sort_keys=True, default=str)
+
+
+def _names(groups: Sequence[Sequence[RunData]]) -> list[str]:
+    """The strategy, or as many of the settings in which the groups differ as tell them apart; else the directory."""
+    values: list[Mapping[str, Any]] = [_compared(each[0]) for each in groups]
+    keys = dict.fromkeys(name for each in values for name in each)
+    differing = [
+        name for name in keys if name not in ("strategy", "data") and len({str(v.get(name)) for v in values}) > 1
+    ]
+    chosen = [name for name in differing if name not in _FROM_STRATEGY]
+    for more in ((), chosen, differing):
+        names = [", ".join([str(each["strategy"]), *(f"{name} {each.get(name)}" for name in more)]) for each in values]
+        if len(set(names)) == len(names) and max(map(len, names)) <= _LONGEST_NAME:
+            return names
+    return [f"{each['strategy']}, {members[0].directory.name}" for each, members in zip(values, groups, strict=True)]
+
+
+def _notes(runs: Sequence[RunData], groups: Sequence[Group]) -> tuple[str, ...]:
+    notes = []
+    if len({(run.source.get("sha256"), tuple(run.problem.get("target_names", ()))) for run in runs}) > 1:
+        notes.append("The runs are of different data or targets: their scores cannot be compared.")
+    for group in groups:
+        seeds = [run.settings.seed for run in group.runs]
+        if len(set(seeds)) < len(seeds):
+            notes.append(f"{group.name}: two runs have one seed, and are no independent repetitions.")
+    if any(run.running for run in runs):
+        notes.append("Some of the runs are still searching.")
+    return tuple(notes)
+
+
+def _contrasts(groups: Sequence[Group], sign: float) -> tuple[Contrast, ...]:
+    """Of every pair of groups of at least two runs.
+
+    Source: Mann and Whitney 1947; Cliff, "Dominance Statistics", 1993; Holm 1979.
+    """
+    pairs = [(a, b) for a, b in combinations(groups, 2) if len(a.scores) > 1 and len(b.scores) > 1]
+    if not pairs:
+        return ()
+    from scipy.stats import mannwhitneyu
+
+    found = []
+    for a, b in pairs:
+        first, second = (sign * np.array(group.scores) for group in (a, b))
+        statistic, p_value = mannwhitneyu(first, second, alternative="two-sided")
+        delta = 1.0 - 2.0 * float(statistic) / (len(first) * len(second))  # lower losses are better
+        effect = next(name for least, name in _EFFECTS if abs(delta) >= least)
+        found.append(Contrast(a.name, b.name, float(p_value), delta, effect))
+    corrected = _holm([each.p_value for each in found])
+    return tuple(
+        Contrast(each.first, each.second, p, each.delta, each.effect) for each, p in zip(found, corrected, strict=True)
+    )
+
+
+def _holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for testing them all."""
+    order, found, least = np.argsort(p_values), [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[place]))
+        found[place] = least
+    return found
+
+
+def _rgb(color: str) -> str:
+    return ", ".join(str(int(color[k : k + 2], 16)) for k in (1, 3, 5))

@@ -1,0 +1,188 @@
+"""The champion: its network, its learning curves, and where it came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evonas.reporting.figures.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    SKY,
+    VERMILION,
+    Figure,
+    axis,
+    label,
+    line,
+    points,
+    rounded,
+    thinned,
+)
+from evonas.reporting.lineage import ancestors, gain, operator_rates
+from evonas.reporting.rundata import RunData
+
+__all__ = ["architecture", "learning_curves", "lineage", "operators"]
+
+_COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
+_MOST_EPOCHS = 200
+
+
+def architecture(run: RunData) -> Figure | None:
+    """The champion's network, from input to output; None where it is a model of the user's own."""
+    if run.champion is None or not hasattr(run.space, "architecture"):
+        return None
+    graph = run.space.architecture(run.space.genome_from_json(run.champion.genome))
+    last = len(graph) - 1
+    shapes: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
+    for number, (source, node) in enumerate(sorted(graph.edges)):
+        shapes.append(_edge(source, node, last, number))
+    for node in range(last + 1):
+        color = GREEN if node == 0 else ORANGE if node == last else BLUE
+        box = {"x0": -1, "x1": 1, "y0": last - node - 0.3, "y1": last - node + 0.3}
+        shapes.append({"type": "rect", **box, "fillcolor": color, "line": {"width": 0}, "layer": "above"})
+        text = label(_layer(graph.nodes[node], run), 60)
+        dark = color == ORANGE
+        font = {"color": "#000000" if dark else "#ffffff", "size": 13}
+        notes.append({"x": 0, "y": last - node, "text": text, "showarrow": False, "font": font})
+    corners = points(
+        [-1.2, 1.9], [-0.5, last + 0.5], "", GREY, marker={"opacity": 0}, hoverinfo="skip", showlegend=False
+    )
+    hidden = {"visible": False, "fixedrange": True}
+    layout = {
+        "shapes": shapes,
+        "annotations": notes,
+        "xaxis": {**hidden, "range": [-1.2, 1.9]},
+        "yaxis": {**hidden, "range": [-0.5, last + 0.5]},
+        "height": 90 + 62 * (last + 1),
+    }
+    caption = "Each box is a layer, rows flow from top to bottom; a curve is a connection that skips layers."
+    return Figure("architecture", "The best network", caption, [corners], layout)
+
+
+def _edge(source: int, node: int, top: int, number: int) -> dict[str, Any]:
+    """A straight line to the next node, or a curve past those between."""
+    style = {"line": {"color": GREY, "width": 2}, "layer": "below"}
+    if node == source + 1:
+        return {"type": "path", "path": f"M 0,{top - source} L 0,{top - node}", **style}
+    bend = 1.3 + 0.12 * (number % 5)
+    path = f"M 1,{top - source} C {bend},{top - source} {bend},{top - node} 1,{top - node}"
+    return {"type": "path", "path": path, **style}
+
+
+def _layer(attributes: Any, run: RunData) -> str:
+    kind = attributes.get("kind", "layer")
+    if kind == "input":
+        numbers = attributes.get("numbers", "standard")
+        return f"input, numbers {numbers}"
+    if kind == "output":
+        names = ", ".join(run.problem.get("target_names", ())) or "output"
+        return f"output: {names}"
+    parts = [f"{attributes['units']} {attributes['activation']}" if kind == "dense" else str(kind)]
+    if attributes.get("normalization", "none") != "none":
+        parts.append(f"{attributes['normalization']} norm.")
+    if attributes.get("dropout"):
+        parts.append(f"dropout {attributes['dropout']:g}")
+    return ", ".join(parts)
+
+
+def learning_curves(run: RunData) -> Figure | None:
+    """Validation and training loss of the champion by epoch, from each seed; None before any network has a score."""
+    if run.champion is None:
+        return None
+    trainings = [("search", run.records[run.places[run.champion.digest]].evaluation)]
+    for finalist in run.finalists:
+        if finalist.record.digest == run.champion.digest:
+            again = [each.evaluation for each in finalist.retrainings if each.evaluation.curve]
+            trainings += [(f"seed {number}", each) for number, each in enumerate(again, 1)]
+    traces = []
+    for number, (name, evaluation) in enumerate(trainings[: len(_COLORS)]):
+        color = _COLORS[number]
+        for curve, kind in ((evaluation.curve, "validation"), (evaluation.train_curve, "training")):
+            shown = thinned(len(curve), _MOST_EPOCHS)
+            if not shown:
+                continue
+            style = {"dash": "solid" if kind == "validation" else "dot"}
+            values = rounded([curve[place] for place in shown], 5)
+            traces.append(line([place + 1 for place in shown], values, f"{name}, {kind}", color, line=style, width=1.5))
+    caption = "Solid is validation, dotted training: where solid rises while dotted falls, it overfits."
+    layout = {"xaxis": axis("epoch"), "yaxis": axis("loss", type="log")}
+    return Figure("learning-curves", "Learning curves of the best network", caption, traces, layout)
+
+
+def lineage(run: RunData) -> Figure | None:
+    """The networks that the champion descends from; None where it has no parents in the run."""
+    family = ancestors(run)
+    if len(family) < 2:
+        return None
+    traces: list[dict[str, Any]] = []
+    for inherited, style in ((False, {"dash": "solid"}), (True, {"dash": "dash"})):
+        x: list[Any] = []
+        y: list[Any] = []
+        for place in family:
+            record = run.records[place]
+            if (record.origin is not None) != inherited:
+                continue
+            for digest in record.parents:
+                parent = run.places.get(digest)
+                if parent is not None and parent in family and parent < place:
+                    x += [parent + 1, place + 1, None]
+                    y += [run.scores[parent], run.scores[place], None]
+        if x:
+            name = "child, weights inherited" if inherited else "child"
+            traces.append(line(x, rounded(y), name, GREY, line=style, width=1.5, hoverinfo="skip"))
+    names = dict.fromkeys(run.records[place].operator for place in family)
+    for number, operator in enumerate(names):
+        there = [place for place in family if run.records[place].operator == operator]
+        symbol = _SYMBOLS[number % len(_SYMBOLS)]
+        marker = {"symbol": symbol, "opacity": 1}
+        hover = [_gain_words(run, place) for place in there]
+        there_scores = rounded(run.scores[there])
+        at = [place + 1 for place in there]
+        color = _COLORS[number % len(_COLORS)]
+        trace = points(at, there_scores, label(operator), color, size=10, marker=marker, customdata=there, text=hover)
+        traces.append({**trace, "hovertemplate": "network %{x}: %{y}<br>%{text}<extra></extra>"})
+    layout = {"xaxis": axis("network"), "yaxis": axis(label(run.objective.name))}
+    caption = (
+        "Left to right: the ancestors of the best network (rightmost), by the operator that made them; "
+        "lines join parents and children."
+    )
+    return Figure("lineage", "Lineage of the best network", caption, traces, layout)
+
+
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x")
+
+
+def _gain_words(run: RunData, place: int) -> str:
+    record, gained = run.records[place], gain(run, place)
+    words = label(record.operator)
+    if np.isfinite(gained):
+        words += f", {'better' if gained > 0 else 'worse'} than its parents by {abs(gained):.4g}"
+    return words + (", weights inherited" if record.origin is not None else "")
+
+
+def operators(run: RunData) -> Figure | None:
+    """How often each operator made a better network than the parents; None where nothing has parents."""
+    rates = [each for each in operator_rates(run) if np.isfinite(each.median_gain)][::-1]
+    if not rates:
+        return None
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "y": [label(each.name) for each in rates],
+        "x": rounded((each.success_rate for each in rates), 3),
+        "text": [f"{each.better} of {each.children}" for each in rates],
+        "marker": {"color": BLUE},
+        "showlegend": False,
+    }
+    layout = {
+        "xaxis": axis("better than their parents", tickformat=".0%", rangemode="tozero"),
+        "yaxis": axis("", type="category"),
+        "height": 140 + 30 * len(rates),
+    }
+    caption = "The longer the bar, the more often this operator made a network better than its best parent."
+    return Figure("operators", "Success of the operators", caption, [trace], layout)

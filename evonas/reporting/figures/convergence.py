@@ -1,0 +1,112 @@
+"""Best and median score over evaluations, epochs and time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.reporting.figures.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    Figure,
+    axis,
+    label,
+    line,
+    points,
+    rounded,
+    thinned,
+    visible_range,
+)
+from evonas.reporting.rundata import RunData
+from evonas.reporting.schedule import estimate_schedule
+
+__all__ = ["best_so_far", "by_epochs", "by_evaluations", "by_seconds", "progress_axis"]
+
+Array = NDArray[np.float64]
+
+_MOST_POINTS = 1500
+_MOST_STEPS = 600
+
+
+def best_so_far(run: RunData) -> Array:
+    """The best score up to each record, NaN before any, shape `(num_records,)`."""
+    return np.fmin.accumulate(run.losses) * run.sign if len(run.losses) else run.losses
+
+
+def progress_axis(run: RunData, by: str) -> Array:
+    """What had been spent after each record: "evaluations", "epochs" or "seconds", shape `(num_records,)`."""
+    if by == "evaluations":
+        return np.arange(1, len(run.records) + 1, dtype=np.float64)
+    if by == "epochs":
+        return np.cumsum([record.evaluation.epochs for record in run.records], dtype=np.float64)
+    return np.maximum.accumulate(estimate_schedule(run).ends) if run.records else np.zeros(0)
+
+
+def by_evaluations(run: RunData, references: dict[str, float] | None = None) -> Figure:
+    """Over networks trained; `references` are named scores that are drawn as level lines."""
+    caption = "The blue line takes steps while the search finds better networks; level means it does not."
+    return _convergence(run, "evaluations", "networks", caption, references or {})
+
+
+def by_epochs(run: RunData, references: dict[str, float] | None = None) -> Figure:
+    """Over epochs of all networks together."""
+    caption = "The same over the epochs that all networks were trained together: what the search costs on any machine."
+    return _convergence(run, "epochs", "epochs of all networks", caption, references or {})
+
+
+def by_seconds(run: RunData, references: dict[str, float] | None = None) -> Figure:
+    """Over the time of the search."""
+    caption = "The same over the time of the search, reckoned from how long each training took."
+    return _convergence(run, "seconds", "seconds of search", caption, references or {})
+
+
+def _convergence(run: RunData, by: str, unit: str, caption: str, references: dict[str, float]) -> Figure:
+    x, best = progress_axis(run, by), best_so_far(run)
+    name = label(run.objective.name)
+    steps = np.flatnonzero(np.diff(best, prepend=np.nan) != 0)
+    shown = thinned(len(x), _MOST_POINTS)
+    traces: list[dict[str, Any]] = [
+        points(
+            rounded(x[shown]),
+            rounded(run.scores[shown]),
+            "a network",
+            GREY,
+            size=5,
+            marker={"opacity": 0.45},
+            customdata=shown,
+        )
+    ]
+    kept = thinned(len(x), _MOST_STEPS, keep=steps.tolist())
+    traces.append(line(rounded(x[kept]), rounded(best[kept]), "best so far", BLUE, width=3, line={"shape": "hv"}))
+    middle = _running_median(run)
+    kept = thinned(len(x), _MOST_STEPS)
+    last = max(1, run.settings.population)
+    traces.append(line(rounded(x[kept]), rounded(middle[kept]), f"median of the last {last}", ORANGE))
+    if run.baseline is not None and run.baseline.records:
+        other = run.baseline
+        there, theirs = progress_axis(other, by), best_so_far(other)
+        kept = thinned(len(there), _MOST_STEPS)
+        style = {"shape": "hv", "dash": "dash"}
+        traces.append(line(rounded(there[kept]), rounded(theirs[kept]), "random search", GREEN, line=style))
+    for (what, score), color in zip(references.items(), (PINK, GREEN, ORANGE), strict=False):
+        ends = [0.0, float(x[-1]) if len(x) else 1.0]
+        traces.append(line(ends, [score, score], label(what), color, line={"dash": "dot"}))
+    values = np.concatenate([run.scores, np.array(list(references.values()), np.float64)])
+    layout = {"xaxis": axis(unit, rangemode="tozero"), "yaxis": axis(name, range=visible_range(values, run.sign))}
+    title = f"Best {run.objective.name} by {by}"
+    return Figure(f"convergence-{by}", label(title), caption, traces, layout)
+
+
+def _running_median(run: RunData) -> Array:
+    """Median of the last scores, as many as a population has, shape `(num_records,)`."""
+    width, found = max(1, run.settings.population), np.full(len(run.scores), np.nan)
+    for place in thinned(len(found), _MOST_STEPS):
+        window = run.scores[max(0, place + 1 - width) : place + 1]
+        if np.isfinite(window).any():
+            found[place] = float(np.nanmedian(window))
+    return found

@@ -1,0 +1,165 @@
+"""What the search cost and what its networks cost: Pareto front, timeline, failures and phases."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Status
+from evonas.reporting.figures.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    VERMILION,
+    Figure,
+    axis,
+    label,
+    line,
+    points,
+    rounded,
+    thinned,
+)
+from evonas.reporting.rundata import RunData
+from evonas.reporting.schedule import estimate_schedule
+
+__all__ = ["failures", "pareto", "pareto_places", "phases", "timeline"]
+
+_MOST_POINTS, _MOST_BARS, _MOST_REASONS = 1000, 600, 10
+
+
+def pareto(run: RunData) -> Figure | None:
+    """The objective over the second objective, or over the number of parameters; None before any has a score."""
+    second = (run.settings.objectives or ("", "parameters"))[1]
+    values = np.array([_value(record, second) for record in run.records], np.float64)
+    places = np.flatnonzero(np.isfinite(run.losses) & np.isfinite(values))
+    if not len(places):
+        return None
+    front = pareto_places(run.losses, values * _sign(second), places)
+    others = [int(place) for place in places if int(place) not in set(front)]
+    shown = [others[k] for k in thinned(len(others), _MOST_POINTS)]
+    score = run.scores
+    log = "log" if values[places].min() > 0 and values[places].max() > 20 * values[places].min() else "-"
+    traces = [
+        points(rounded(values[shown]), rounded(score[shown]), "a network", GREY, size=5, customdata=shown),
+        line(rounded(values[front]), rounded(score[front]), "front", ORANGE, mode="lines+markers", customdata=front),
+    ]
+    traces[1]["marker"] = {"size": 9, "color": ORANGE, "symbol": "diamond"}
+    traces[1]["line"] |= {"shape": "hv"}
+    layout = {"xaxis": axis(label(second), type=log), "yaxis": axis(label(run.objective.name))}
+    caption = (
+        "The orange networks are the front: none is better in both. Choose the cheapest that is good enough "
+        "(a click shows its genome)."
+    )
+    return Figure("pareto", f"Score against {label(second)}", caption, traces, layout)
+
+
+def pareto_places(losses: NDArray[np.float64], others: NDArray[np.float64], places: NDArray[np.intp]) -> list[int]:
+    """Those of the places that no other one beats in both, by the second value, ascending; both are minimised."""
+    front: list[int] = []
+    best = np.inf
+    for place in places[np.lexsort((losses[places], others[places]))]:
+        if losses[place] < best:
+            best = losses[place]
+            front.append(int(place))
+    return front
+
+
+def timeline(run: RunData) -> Figure | None:
+    """Trainings on as many lanes as networks were trained at a time; None before any."""
+    if not run.records:
+        return None
+    schedule = estimate_schedule(run)
+    # Of many trainings, the longest: thin bars would be invisible.
+    lengths = schedule.ends - schedule.starts
+    shown = np.sort(np.argsort(-lengths, kind="stable")[:_MOST_BARS])
+    traces = []
+    groups: dict[str, tuple[str, list[int]]] = {
+        "trained": (BLUE, [int(p) for p in shown if np.isfinite(run.losses[p])]),
+        "failed": (VERMILION, [int(p) for p in shown if not np.isfinite(run.losses[p])]),
+    }
+    for name, (color, places) in groups.items():
+        if places:
+            trace = {
+                "type": "bar",
+                "orientation": "h",
+                "name": name,
+                "base": rounded(schedule.starts[places], 5),
+                "x": rounded(lengths[places], 4),
+                "y": [f"{lane + 1}" for lane in schedule.lanes[places]],
+                "customdata": places,
+                "marker": {"color": color, "line": {"color": "rgba(255,255,255,0.7)", "width": 0.5}},
+                "hovertemplate": "network at position %{customdata}: %{x:.3g} s<extra></extra>",
+            }
+            traces.append(trace)
+    layout = {
+        "barmode": "overlay",
+        "xaxis": axis("seconds of search"),
+        "yaxis": axis("at a time", type="category", categoryorder="category ascending"),
+        "height": 170 + 36 * schedule.num_lanes,
+    }
+    caption = "Each bar is a training, reckoned from how long each took and their order: exact moments are not kept."
+    if len(run.records) > len(shown):
+        caption += f" The {len(shown)} longest of {len(run.records):,}."
+    return Figure("timeline", "Who trained when", caption, traces, layout)
+
+
+def failures(run: RunData) -> Figure | None:
+    """How many networks have no score, by reason; None if none."""
+    reasons = Counter(
+        f"{each.evaluation.status.value}: {each.evaluation.reason}"
+        if each.evaluation.reason
+        else each.evaluation.status.value
+        for each in run.records
+        if each.loss is None
+    ).most_common(_MOST_REASONS)[::-1]
+    if not reasons:
+        return None
+    trace: dict[str, Any] = {
+        "type": "bar",
+        "orientation": "h",
+        "y": [label(reason, 60) for reason, _ in reasons],
+        "x": [count for _, count in reasons],
+        "marker": {"color": VERMILION},
+        "showlegend": False,
+    }
+    layout = {"xaxis": axis("networks"), "yaxis": axis("", type="category"), "height": 140 + 30 * len(reasons)}
+    caption = "Networks without a score; many of one reason point at a limit that is too tight or a space too wide."
+    return Figure("failures", "Why networks failed", caption, [trace], layout)
+
+
+def phases(run: RunData) -> Figure:
+    """Seconds of search, of finalists and of the rest."""
+    colors = {"search": BLUE, "finalists": ORANGE, "rest": GREEN}
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": name,
+            "x": rounded([seconds], 5),
+            "y": ["time"],
+            "marker": {"color": colors.get(name, GREY)},
+        }
+        for name, seconds in run.times.items()
+    ]
+    layout = {"barmode": "stack", "xaxis": axis("seconds"), "yaxis": {"visible": False}, "height": 200}
+    caption = "Search is training what the strategy proposed; the rest is reading data, starting up and testing."
+    return Figure("phases", "Where the time went", caption, traces, layout)
+
+
+def _value(record: Any, name: str) -> float:
+    if record.evaluation.status is not Status.OK:
+        return float("nan")
+    value = record.evaluation.value_of(name)
+    return float("nan") if value is None else float(value)
+
+
+def _sign(name: str) -> float:
+    from evonas.objective import MEASURES, METRICS
+
+    if name in MEASURES or name not in METRICS:
+        return 1.0
+    return 1.0 if METRICS[name][0] == "min" else -1.0

@@ -1,0 +1,131 @@
+"""`Figure`: traces and a layout for plotly.js as plain values, and what every figure shares: colours, text, thinning.
+
+Text from data is escaped here: plotly reads some HTML in labels.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.io.printable import printable
+from genomes.errors import InputError
+
+__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "PINK", "SCALE", "SKY", "VERMILION", "Figure", "label", "rounded"]
+__all__ += ["axis", "line", "points", "thinned", "visible_range"]
+
+#: Colours that colour-blind readers tell apart, on light and on dark ground.
+#: Source: Okabe and Ito, "Color Universal Design", 2008.
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PINK, SKY, GREY = "#CC79A7", "#56B4E9", "#8C8C8C"
+#: A colour scale of the same kind. Source: Nuñez, Anderton and Renslow, 2018.
+SCALE = "Cividis"
+_LONGEST_LABEL = 40
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the report.
+
+    Attributes:
+        name: by which files and pages know it: lower-case words and hyphens.
+        title: what it shows.
+        caption: one sentence that says what to see in it.
+        traces, layout: as plotly.js reads them.
+    """
+
+    name: str
+    title: str
+    caption: str
+    traces: Sequence[Mapping[str, Any]]
+    layout: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Traces and layout as JSON values; NaN and infinities become null."""
+        return {"data": _plain(self.traces), "layout": _plain(self.layout)}
+
+    def plotly(self) -> Any:
+        """The figure as a `plotly.graph_objects.Figure`, which shows itself in a notebook.
+
+        Raises:
+            InputError: plotly is not installed.
+        """
+        try:
+            import plotly.graph_objects as go
+        except ImportError:
+            raise InputError(
+                "figures in Python need plotly, which is not installed: pip install 'evonas[report]'"
+            ) from None
+        values = self.to_json()
+        figure: Any = go.Figure(data=values["data"], layout=values["layout"])
+        figure.update_layout(title={"text": self.title}, template="plotly_white")
+        return figure
+
+
+def label(value: object, most: int = _LONGEST_LABEL) -> str:
+    """Text from data as plotly shows it as it stands: escaped, on one line, not longer than a label can be."""
+    text = printable(value)
+    return html.escape(text if len(text) <= most else text[: most - 1] + "…")
+
+
+def rounded(values: Iterable[float | None] | NDArray[Any], digits: int = 6) -> list[float | int | None]:
+    """Numbers with so many significant digits, None for what is not finite: pages stay small."""
+    form, finite = f".{digits}g", math.isfinite
+    return [
+        None if value is None or not finite(value) else value if type(value) is int else float(format(value, form))
+        for value in (values.tolist() if isinstance(values, np.ndarray) else values)
+    ]
+
+
+def thinned(count: int, most: int, keep: Iterable[int] = ()) -> list[int]:
+    """At most about `most` evenly spaced positions below `count`, and those to be kept."""
+    even = range(count) if count <= most else (round(k * (count - 1) / (most - 1)) for k in range(most))
+    return sorted({*even, *keep})
+
+
+def visible_range(scores: NDArray[np.float64], sign: float) -> list[float] | None:
+    """A range of scores that shows the best nine tenths: the worst would flatten the rest. None for all."""
+    losses = np.sort(scores[np.isfinite(scores)] * sign)
+    if len(losses) < 10:
+        return None
+    low, high = float(losses[0]), float(losses[int(0.9 * (len(losses) - 1))])
+    room = 0.06 * (high - low) or 0.01 * abs(low) or 1e-6
+    ends = sorted((sign * (low - room), sign * (high + room)))
+    return [float(f"{end:.6g}") for end in ends]
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """An axis with a title, which is no text from data."""
+    plain = {"exponentformat": "none", "separatethousands": True}
+    return {"title": {"text": title}, "automargin": True, **plain, **more}
+
+
+def line(x: Sequence[Any], y: Sequence[Any], name: str, color: str, **more: Any) -> dict[str, Any]:
+    """A line of a legend's name."""
+    style = {"color": color, "width": more.pop("width", 2), **more.pop("line", {})}
+    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "name": name, "line": style, **more}
+
+
+def points(x: Sequence[Any], y: Sequence[Any], name: str, color: Any, **more: Any) -> dict[str, Any]:
+    """Points; `customdata` are positions of records, which the page opens on a click."""
+    style = {"color": color, "size": more.pop("size", 6), "opacity": 0.75}
+    if not isinstance(color, str):  # the ends of a scale are as dark or as light as the ground
+        style["line"] = {"width": 0.7, "color": GREY}
+    marker = {**style, **more.pop("marker", {})}
+    return {"type": "scatter", "mode": "markers", "x": x, "y": y, "name": name, "marker": marker, **more}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, np.ndarray | list | tuple | range):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,173 @@
+"""What the champion predicts: confusion, ROC and calibration; predicted against true, and residuals; columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.reporting.figures.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    SCALE,
+    SKY,
+    VERMILION,
+    Figure,
+    axis,
+    label,
+    line,
+    points,
+    rounded,
+    thinned,
+)
+from evonas.reporting.predictions import Predictions
+
+__all__ = ["calibration", "columns", "confusion", "predicted_against_true", "prediction_figures", "residuals", "roc"]
+
+_MOST_POINTS, _MOST_CLASSES, _MOST_CURVES, _BINS, _MOST_COLUMNS = 1500, 30, 6, 10, 20
+_COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
+
+
+def prediction_figures(found: Predictions) -> list[Figure]:
+    """Those that the task has."""
+    if found.problem.task == "regression":
+        return [predicted_against_true(found), residuals(found)]
+    figures = [roc(found), calibration(found)]
+    return [confusion(found), *figures] if len(found.problem.classes) <= _MOST_CLASSES else figures
+
+
+def predicted_against_true(found: Predictions) -> Figure:
+    """Of the first target of a regression."""
+    true, predicted = found.true[:, 0], found.predicted[:, 0]
+    shown = thinned(len(true), _MOST_POINTS)
+    ends = [float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))]
+    traces = [
+        points(rounded(true[shown]), rounded(predicted[shown]), "a row", BLUE, size=4, marker={"opacity": 0.4}),
+        line(rounded(ends), rounded(ends), "perfect", GREY, line={"dash": "dot"}),
+    ]
+    name = label(found.problem.target_names[0]) if found.problem.target_names else "target"
+    layout = {"xaxis": axis(f"true {name}"), "yaxis": axis(f"predicted {name}")}
+    caption = f"Rows of the {found.split} split: the closer to the dotted line, the better the prediction."
+    return Figure("predicted-against-true", "Predicted against true", caption, traces, layout)
+
+
+def residuals(found: Predictions) -> Figure:
+    """Of the first target of a regression, over what is predicted."""
+    true, predicted = found.true[:, 0], found.predicted[:, 0]
+    shown = thinned(len(true), _MOST_POINTS)
+    traces = [points(rounded(predicted[shown]), rounded((predicted - true)[shown]), "a row", BLUE, size=4)]
+    traces[0]["marker"]["opacity"] = 0.4
+    ends = rounded([float(predicted.min()), float(predicted.max())])
+    traces.append(line(ends, [0, 0], "no error", GREY, line={"dash": "dot"}))
+    layout = {"xaxis": axis("predicted"), "yaxis": axis("predicted less true")}
+    caption = "Errors should scatter evenly about zero; a slope or a funnel says where the network is wrong by habit."
+    return Figure("residuals", "Residuals", caption, traces, layout)
+
+
+def confusion(found: Predictions) -> Figure:
+    """Rows by true and predicted class."""
+    classes = [label(name, 20) for name in found.problem.classes]
+    chosen = found.predicted.argmax(axis=1)
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(counts, (found.true, chosen), 1)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    trace: dict[str, Any] = {
+        "type": "heatmap",
+        "z": [rounded(row, 3) for row in share],
+        "x": classes,
+        "y": classes,
+        "colorscale": SCALE,
+        "zmin": 0,
+        "zmax": 1,
+        "colorbar": {"title": {"text": "share of row"}},
+        "customdata": counts.tolist(),
+        "hovertemplate": "true %{y}<br>predicted %{x}<br>%{customdata} rows (%{z:.1%})<extra></extra>",
+    }
+    if len(classes) <= 10:
+        trace |= {"text": counts.tolist(), "texttemplate": "%{text}"}
+    layout = {
+        "xaxis": axis("predicted class", type="category"),
+        "yaxis": axis("true class", type="category", autorange="reversed"),
+    }
+    caption = f"Rows of the {found.split} split by class: what is off the diagonal was predicted wrongly."
+    return Figure("confusion", "Confusion matrix", caption, [trace], layout)
+
+
+def roc(found: Predictions) -> Figure:
+    """Of the second of two classes; of each of several, against the rest."""
+    classes, probabilities = found.problem.classes, found.predicted
+    which = [1] if len(classes) == 2 else list(range(min(len(classes), _MOST_CURVES)))
+    traces = []
+    for number, place in enumerate(which):
+        rates = _roc(found.true == place, probabilities[:, place])
+        if rates is not None:
+            false, true, area = rates
+            name = f"{label(classes[place], 20)} (area {area:.3f})"
+            traces.append(line(rounded(false, 4), rounded(true, 4), name, _COLORS[number]))
+    traces.append(line([0, 1], [0, 1], "chance", GREY, line={"dash": "dot"}))
+    layout = {"xaxis": axis("false positive rate", range=[0, 1]), "yaxis": axis("true positive rate", range=[0, 1.01])}
+    caption = "The further a curve goes to the upper left corner, the better the class is told from the others."
+    return Figure("roc", "ROC curve", caption, traces, layout)
+
+
+def calibration(found: Predictions) -> Figure:
+    """Predicted probability against how often it comes true, in ten bins of as many rows."""
+    probabilities = found.predicted
+    if probabilities.shape[1] == 2:
+        given, came = probabilities[:, 1], found.true == 1
+        what = f"predicted probability of {label(found.problem.classes[1], 20)}"
+    else:
+        given, came = probabilities.max(axis=1), probabilities.argmax(axis=1) == found.true
+        what = "probability of the predicted class"
+    order = np.argsort(given, kind="stable")
+    bins = [part for part in np.array_split(order, min(_BINS, max(1, len(order) // 5))) if len(part)]
+    x, y = ([float(values[part].mean()) for part in bins] for values in (given, came))
+    margin = [1.96 * float(np.sqrt(max(p * (1 - p), 1e-4) / len(part))) for p, part in zip(y, bins, strict=True)]
+    traces = [
+        line(rounded(x, 4), rounded(y, 4), "came true", BLUE, mode="lines+markers"),
+        line([0, 1], [0, 1], "perfect", GREY, line={"dash": "dot"}),
+    ]
+    traces[0]["error_y"] = {"array": rounded(margin, 3), "color": BLUE, "thickness": 1}
+    layout = {"xaxis": axis(what, range=[0, 1]), "yaxis": axis("share that came true", range=[0, 1.05])}
+    caption = "On the dotted line, 70% means 70%; below it, the network is too sure of itself. Bars are 95% intervals."
+    return Figure("calibration", "Calibration", caption, traces, layout)
+
+
+def columns(importance: dict[str, tuple[float, float]], objective: str, split: str) -> Figure:
+    """Permutation importance of the columns, the most important on top."""
+    shown = list(importance.items())[:_MOST_COLUMNS][::-1]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "y": [label(name, 28) for name, _ in shown],
+        "x": rounded(mean for _, (mean, _) in shown),
+        "error_x": {"array": rounded(spread for _, (_, spread) in shown), "thickness": 1, "color": GREY},
+        "marker": {"color": BLUE},
+        "showlegend": False,
+    }
+    layout = {"xaxis": axis(f"{label(objective)} lost"), "yaxis": axis("", type="category"), "height": _height(shown)}
+    caption = f"How much worse {label(objective)} on the {split} split gets with a column shuffled: 0 is not needed."
+    if len(importance) > len(shown):
+        caption += f" The first {len(shown)} of {len(importance)} columns."
+    return Figure("columns", "Columns that the network needs", caption, [trace], layout)
+
+
+def _height(rows: list[Any]) -> int:
+    return 140 + 24 * len(rows)
+
+
+def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[Any, Any, float] | None:
+    """False and true positive rates at falling thresholds, and the area; None where one class is absent."""
+    many, others = int(positive.sum()), int((~positive).sum())
+    if not many or not others:
+        return None
+    order = np.argsort(-score, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
+    true = np.concatenate([[0.0], np.cumsum(positive[order])[ends] / many])
+    false = np.concatenate([[0.0], np.cumsum(~positive[order])[ends] / others])
+    shown = thinned(len(true), 300)
+    return false[shown], true[shown], float(np.trapezoid(true, false))

@@ -1,0 +1,86 @@
+"""Where the best network came from, and which operators made better children than their parents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from evonas.reporting.rundata import RunData
+
+__all__ = ["Operator", "ancestors", "operator_rates"]
+
+_MOST_ANCESTORS = 60
+
+
+@dataclass(frozen=True)
+class Operator:
+    """How an operator has fared.
+
+    Attributes:
+        name: as on candidates: a mutation, "crossover", "sample", "seed", ...
+        children: networks that it made and that have a score.
+        better: those that are better than the best of their parents.
+        median_gain: median over its children of parent's loss less child's loss, in units of the score; NaN of none.
+        failed: networks that it made and that have none.
+    """
+
+    name: str
+    children: int
+    better: int
+    median_gain: float
+    failed: int
+
+    @property
+    def success_rate(self) -> float:
+        """Share of the children that are better than their parents; NaN of none."""
+        return self.better / self.children if self.children else float("nan")
+
+
+def ancestors(run: RunData, most: int = _MOST_ANCESTORS) -> list[int]:
+    """Positions of the champion and of the networks that it descends from, the nearest first, the champion leading."""
+    if run.champion is None:
+        return []
+    start = run.places[run.champion.digest]
+    found, waiting = [start], [start]
+    while waiting and len(found) < most:
+        for parent in _parents(run, waiting.pop(0)):
+            if parent not in found and len(found) < most:
+                found.append(parent)
+                waiting.append(parent)
+    return found
+
+
+def gain(run: RunData, place: int) -> float:
+    """By how much a network is better than the best of its parents, in units of the score; NaN without such."""
+    parents = [run.losses[parent] for parent in _parents(run, place)]
+    known = [loss for loss in parents if np.isfinite(loss)]
+    return float(min(known) - run.losses[place]) if known else float("nan")
+
+
+def operator_rates(run: RunData) -> list[Operator]:
+    """Of every operator, the most frequent first."""
+    gains: dict[str, list[float]] = {}
+    failed: dict[str, int] = {}
+    for place, record in enumerate(run.records):
+        gains.setdefault(record.operator, [])
+        failed.setdefault(record.operator, 0)
+        if np.isfinite(run.losses[place]):
+            gains[record.operator].append(gain(run, place))
+        else:
+            failed[record.operator] += 1
+    rates = []
+    for name, values in gains.items():
+        known = [value for value in values if np.isfinite(value)]
+        middle = float(np.median(known)) if known else float("nan")
+        rates.append(Operator(name, len(values), sum(value > 0 for value in known), middle, failed[name]))
+    return sorted(rates, key=lambda each: (-each.children - each.failed, each.name))
+
+
+def _parents(run: RunData, place: int) -> Iterator[int]:
+    """Positions of the parents that the run has; a child that was trained before its parent's best is not its own."""
+    for digest in run.records[place].parents:
+        parent = run.places.get(digest)
+        if parent is not None and parent != place and parent < place:
+            yield parent

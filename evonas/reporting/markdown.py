@@ -1,0 +1,61 @@
+"""A report as Markdown: its words and tables, and of each figure the sentence on what to see."""
+
+from __future__ import annotations
+
+import html
+import re
+from textwrap import wrap
+
+from evonas.io.printable import printable
+from evonas.reporting.content import Report, Table, Text
+
+__all__ = ["escaped", "markdown", "plain_text", "table_lines"]
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~!$])")
+
+
+def markdown(report: Report) -> str:
+    """The whole report."""
+    lines = [f"# {escaped(report.title)}", "", escaped(report.subtitle), ""]
+    for section in report.sections:
+        lines += [f"## {escaped(section.title)}", ""]
+        for block in section.blocks:
+            if isinstance(block, Text):
+                lines += [f"**{escaped(block.text)}**" if block.large else escaped(block.text), ""]
+            elif isinstance(block, Table):
+                lines += [*table_lines(block), ""]
+                lines += [escaped(block.caption), ""] if block.caption else []
+    names = ", ".join(figure.name for figure in report.figures)
+    lines += ["## Figures", "", f"`evonas report --format svg` writes each as a file: {names}.", ""]
+    return "\n".join(lines)
+
+
+def table_lines(table: Table) -> list[str]:
+    """A table; numbers are not aligned, since renderers do that."""
+    rows = [[escaped(cell) or " " for cell in row] for row in (table.header, *table.rows)]
+    texts = [f"| {' | '.join(row)} |" for row in rows]
+    return [texts[0], "|" + " --- |" * len(table.header), *texts[1:]]
+
+
+def plain_text(report: Report) -> str:
+    """Words and tables for a terminal."""
+    lines = [report.title, report.subtitle]
+    for section in report.sections:
+        blocks = [block for block in section.blocks if isinstance(block, Text | Table)]
+        if blocks:
+            lines += ["", section.title]
+        for block in blocks:
+            lines.append("")
+            if isinstance(block, Text):
+                lines += wrap(block.text, 98)
+                continue
+            rows = [[printable(cell) for cell in row] for row in (block.header, *block.rows)]
+            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+            lines += wrap(block.caption, 98)
+    return "\n".join(lines)
+
+
+def escaped(text: str) -> str:
+    """Text from data that stands as it is: no HTML, no link, no table cell begins in it."""
+    return html.escape(_SPECIAL.sub(r"\\\1", printable(text)), quote=False)

@@ -1,0 +1,169 @@
+"""The report of a search: what it says, and writing it as HTML, as Markdown, or each figure as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from evonas.data.prepared import PreparedData
+from evonas.display.summaries import shown
+from evonas.io.marked_files import check_place, marked_text, publish
+from evonas.reporting.answer import answer_section, reference_scores, run_subtitle, run_title
+from evonas.reporting.content import Block, Report, Section, Table, Text
+from evonas.reporting.figures import champion, convergence, cost, genes
+from evonas.reporting.figures.figure import Figure
+from evonas.reporting.figures.predictions import columns, prediction_figures
+from evonas.reporting.lineage import operator_rates
+from evonas.reporting.predictions import Predictions, load_data, permutation_importance, predict_held_out
+from evonas.reporting.rundata import RunData, read_run
+from genomes.errors import InputError
+
+__all__ = ["FORMATS", "REPORT_NAME", "make_report", "write_report"]
+
+#: In the run directory, unless another place is given.
+REPORT_NAME = "report.html"
+FORMATS = ("html", "md", "png", "svg")
+
+
+def make_report(run: RunData, boosting: bool = False, quick: bool = False) -> Report:
+    """All sections of the report of a search.
+
+    Args:
+        run: the search.
+        boosting: whether to train gradient boosting on the same rows, for comparison.
+        quick: whether columns are shuffled for a fraction of a second only.
+    """
+    data = load_data(run)
+    found = predict_held_out(run, data)
+    references: dict[str, Mapping[str, float]] = {}
+    lines = reference_scores(run)
+    if boosting and data is not None and not data.problem.input_shapes:
+        from evonas.reporting.boosting import boosting_scores
+
+        boosted = boosting_scores(data, run.settings.seed or 0)
+        references["gradient boosting (scikit-learn)"] = boosted[found.split if found is not None else "validation"]
+        if run.objective.name in boosted["validation"]:
+            lines["gradient boosting"] = boosted["validation"][run.objective.name]
+    sections = [
+        answer_section(run, data, found, references),
+        _progress(run, lines),
+        _champion(run),
+        _predictions(found),
+        _columns(run, data, found, 0.2 if quick else 2.0),
+        _lineage(run),
+        _genes(run),
+        _cost(run),
+    ]
+    return Report(run_title(run), run_subtitle(run), [section for section in sections if section.blocks])
+
+
+def write_report(
+    run_dir: str | Path,
+    path: str | Path | None = None,
+    format: str = "html",
+    boosting: bool = False,
+) -> Path:
+    """Writes the report of a run, also of one that is searching. A report that evonas wrote there is replaced.
+
+    Args:
+        run_dir: the run directory.
+        path: the file, `report.html` or `report.md` in the run directory unless given; for pictures a folder, `figures`
+            in the run directory unless given.
+        format: one of `FORMATS`.
+        boosting: as of `make_report`.
+
+    Returns:
+        the file or the folder.
+
+    Raises:
+        InputError: there is no run, the path is somebody else's or cannot be written, or plotly is not installed.
+    """
+    if format not in FORMATS:
+        raise InputError(f"format must be one of {', '.join(FORMATS)}, not {format!r}: choose one")
+    name = {"html": REPORT_NAME, "md": "report.md"}.get(format, "figures")
+    place = Path(run_dir) / name if path is None else Path(path)
+    if format in ("png", "svg"):
+        from evonas.reporting.pictures import check_pictures, write_pictures
+
+        check_pictures(place)
+        return write_pictures(make_report(read_run(run_dir), boosting).figures, place, format)
+    if place.is_dir():
+        raise InputError(f"report must be a file, not the folder {place}: give the name of a file in it")
+    check_place(place, "report")
+    run = read_run(run_dir)
+    if format == "html":
+        from evonas.reporting.page import check_plotly, html_page
+
+        check_plotly()
+        text = html_page(run, make_report(run, boosting))
+    else:
+        from evonas.reporting.markdown import markdown
+
+        text = markdown(make_report(run, boosting))
+    try:
+        publish(place, marked_text(text))
+    except OSError as error:
+        raise InputError(f"report must be writable, but {place} is not ({error.strerror}): choose another") from None
+    return place
+
+
+def _progress(run: RunData, lines: dict[str, float]) -> Section:
+    if not run.records:
+        return Section("progress", "Is it getting better?", [])
+    figures = [
+        convergence.by_evaluations(run, lines),
+        convergence.by_epochs(run, lines),
+        convergence.by_seconds(run, lines),
+    ]
+    return Section("progress", "Is it getting better?", figures)
+
+
+def _champion(run: RunData) -> Section:
+    if run.champion is None:
+        return Section("network", "What was found", [])
+    place = run.places[run.champion.digest]
+    rows = [[name, _cell(values[place])] for name, values in run.genes.items() if values[place] is not None]
+    table = Table(["gene", "value"], rows, "The genes of the best network: what was searched.")
+    figures = [champion.architecture(run), champion.learning_curves(run)]
+    return Section("network", "What was found", [*(each for each in figures if each is not None), table])
+
+
+def _predictions(found: Predictions | None) -> Section:
+    blocks: list[Block] = [] if found is None else list(prediction_figures(found))
+    if found is not None and found.total > len(found.features):
+        blocks.insert(0, Text(f"Of {len(found.features):,} of {found.total:,} rows, evenly spaced."))
+    return Section("predictions", "How it predicts", blocks)
+
+
+def _columns(run: RunData, data: PreparedData | None, found: Predictions | None, seconds: float) -> Section:
+    if data is None or found is None:
+        return Section("columns", "Which columns it needs", [])
+    importance = permutation_importance(run, data, found, seconds=seconds)
+    return Section("columns", "Which columns it needs", [columns(importance, run.objective.name, found.split)])
+
+
+def _lineage(run: RunData) -> Section:
+    blocks: list[Block] = [each for each in (champion.lineage(run), champion.operators(run)) if each is not None]
+    if blocks:
+        rows = [
+            [each.name, f"{each.children:,}", f"{each.better:,}", shown(each.median_gain), f"{each.failed:,}"]
+            for each in operator_rates(run)
+        ]
+        header = ["operator", "networks", "better than their parents", "median gain", "failed"]
+        blocks.append(Table(header, rows, "A negative gain is a child that is worse than its best parent."))
+    return Section("lineage", "Where it came from", blocks)
+
+
+def _genes(run: RunData) -> Section:
+    figures = [genes.importance(run), genes.parallel_coordinates(run), genes.contour(run), genes.rank(run)]
+    known: list[Figure] = [each for each in figures if each is not None]
+    return Section("genes", "Which genes matter", [*known, *genes.gene_scatters(run)])
+
+
+def _cost(run: RunData) -> Section:
+    figures = [cost.pareto(run), cost.timeline(run), cost.failures(run), cost.phases(run)]
+    return Section("cost", "What it cost", [each for each in figures if each is not None])
+
+
+def _cell(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

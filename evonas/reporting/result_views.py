@@ -1,0 +1,218 @@
+"""`ResultViews`: what a result shows of its run in Python: tables, figures and itself in a notebook."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evonas.io.printable import printable
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from evonas.reporting.figures.figure import Figure
+    from evonas.reporting.predictions import Predictions
+    from evonas.reporting.rundata import RunData
+
+__all__ = ["ResultViews"]
+
+
+class ResultViews:
+    """The part of `evonas.SearchResult` that is for looking. Reads the run directory anew with each call.
+
+    Figures are those of `evonas report`, as `plotly.graph_objects.Figure`: they show themselves in a notebook, and
+    `figure.show()`, `figure.write_html(path)` and `figure.write_image(path)` (with `evonas[report]`) do elsewhere.
+    """
+
+    run_dir: Path
+
+    def _outputs(self, x: Any) -> Any:
+        raise NotImplementedError
+
+    def _run(self) -> RunData:
+        from evonas.reporting.rundata import read_run
+
+        return read_run(self.run_dir)
+
+    # Tables.
+
+    def leaderboard(self, top: int | None = None) -> pd.DataFrame:
+        """One row a network, the best first: rank, scores, cost, operator; at most `top` rows."""
+        import pandas as pd
+
+        from evonas.reporting.listing import candidate_rows
+
+        return pd.DataFrame(candidate_rows(self._run())[:top])
+
+    @property
+    def test(self) -> pd.DataFrame:
+        """The rows that the search never saw, with what is true and what the best network predicts of them.
+
+        Columns as given, where the run kept them; then "true", "predicted" and, of classes, "probability_CLASS"; of a
+        regression with several targets "true_TARGET" and "predicted_TARGET".
+
+        Raises:
+            InputError: the run has no test split, or its models are a user's own.
+        """
+        import pandas as pd
+
+        from evonas.data.prepared import labels_of
+        from evonas.reporting.predictions import load_data
+
+        run = self._run()
+        data, found = load_data(run), self._predictions(run)
+        if data is None or found.split != "test":
+            raise InputError("run must have a test split to predict, but it has none: search with one")
+        raw = data.raw.get("test") if len(found.features) == found.total else None
+        columns: dict[str, Any] = {name: list(values) for name, values in raw.items()} if isinstance(raw, dict) else {}
+        if found.problem.task == "regression":
+            names = found.problem.target_names
+            endings = [""] if len(names) < 2 else [f"_{name}" for name in names]
+            for place, ending in enumerate(endings):
+                columns[f"true{ending}"] = found.true[:, place]
+                columns[f"predicted{ending}"] = found.predicted[:, place]
+            return pd.DataFrame(columns)
+        labels = labels_of(found.problem)
+        columns |= {"true": labels[found.true], "predicted": labels[found.predicted.argmax(axis=1)]}
+        columns |= {f"probability_{label}": found.predicted[:, place] for place, label in enumerate(labels)}
+        return pd.DataFrame(columns)
+
+    # Predictions.
+
+    def predict_proba(self, x: Any) -> NDArray[Any]:
+        """Probability of each class of raw rows, shape `(num_samples, num_classes)`, in the order of the classes.
+
+        Args:
+            x: as for `inputs`.
+
+        Raises:
+            InputError: the target is no class, or as `inputs`.
+        """
+        problem = self._run().problem
+        if problem.get("task") == "regression":
+            raise InputError("predict_proba must be asked of a classification, but the target is a number: use predict")
+        from evonas.data.prepared import PreparedData
+        from evonas.deploy.prediction import Predictor
+        from evonas.runs.reader import DATA_NAME
+
+        return Predictor(PreparedData.load(self.run_dir / DATA_NAME).problem, self).outputs(x)
+
+    def evaluate(self, data: Any) -> dict[str, float]:
+        """Every metric of the task on labelled rows, in the target's own units.
+
+        Args:
+            data: a DataFrame, or the path of a table, with the columns of the search and its target.
+
+        Raises:
+            InputError: the target is missing, or holds a label that the search did not see.
+        """
+        from evonas.data.prepared import PreparedData
+        from evonas.data.readers.files import read_file
+        from evonas.deploy.prediction import Predictor, score_table
+        from evonas.runs.reader import DATA_NAME
+
+        rows = read_file(data) if isinstance(data, str | Path) else data
+        return score_table(Predictor(PreparedData.load(self.run_dir / DATA_NAME).problem, self), rows)
+
+    # Figures.
+
+    def plot_history(self, by: str = "evaluations") -> Any:
+        """Best and median score over "evaluations", "epochs" or "seconds"."""
+        from evonas.reporting.answer import reference_scores
+        from evonas.reporting.figures import convergence
+
+        known = {
+            "evaluations": convergence.by_evaluations,
+            "epochs": convergence.by_epochs,
+            "seconds": convergence.by_seconds,
+        }
+        if by not in known:
+            raise InputError(f"by must be one of {', '.join(known)}, not {by!r}: choose one")
+        run = self._run()
+        return known[by](run, reference_scores(run)).plotly()
+
+    def plot_pareto(self) -> Any:
+        """The objective over the second objective, or over the number of parameters."""
+        from evonas.reporting.figures import cost
+
+        return _shown(cost.pareto(self._run()), "a network with a score")
+
+    def plot_importance(self) -> Any:
+        """How much each gene decides whether a network is among the best."""
+        from evonas.reporting.figures import genes
+
+        return _shown(genes.importance(self._run()), "at least 20 networks with a score")
+
+    def plot_columns(self) -> Any:
+        """How much worse the best network is with a column shuffled."""
+        from evonas.reporting.figures.predictions import columns
+        from evonas.reporting.predictions import load_data, permutation_importance
+
+        run = self._run()
+        data, found = load_data(run), self._predictions(run)
+        assert data is not None, "what is predicted are rows of it"
+        return columns(permutation_importance(run, data, found), run.objective.name, found.split).plotly()
+
+    def plot_lineage(self) -> Any:
+        """The networks that the best one descends from."""
+        from evonas.reporting.figures import champion
+
+        return _shown(champion.lineage(self._run()), "a best network with parents")
+
+    def plot_architecture(self) -> Any:
+        """The best network, from input to output."""
+        from evonas.reporting.figures import champion
+
+        return _shown(champion.architecture(self._run()), "a best network of evonas's own layers")
+
+    def plot_learning_curves(self) -> Any:
+        """Training beside validation loss of the best network by epoch, from each seed."""
+        from evonas.reporting.figures import champion
+
+        return _shown(champion.learning_curves(self._run()), "a network with a score")
+
+    def plot_calibration(self) -> Any:
+        """Predicted probabilities against how often they come true; of a regression, predicted against true."""
+        from evonas.reporting.figures import predictions
+
+        found = self._predictions(self._run())
+        draw = predictions.predicted_against_true if found.problem.task == "regression" else predictions.calibration
+        return draw(found).plotly()
+
+    def report(self, path: str | Path | None = None, format: str = "html", boosting: bool = False) -> Path:
+        """Writes the report of the run, as `evonas report`: see `evonas.reporting.report.write_report`."""
+        from evonas.reporting.report import write_report
+
+        return write_report(self.run_dir, path, format, boosting)
+
+    def _predictions(self, run: RunData) -> Predictions:
+        from evonas.reporting.predictions import load_data, predict_held_out
+
+        found = predict_held_out(run, load_data(run))
+        if found is None:
+            raise InputError(
+                "predictions must be of a network of evonas's own layers whose weights were kept, but there is none: "
+                "use evaluate with rows of your own"
+            )
+        return found
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook: the answer of the report."""
+        from evonas.reporting.answer import answer_section, run_subtitle, run_title
+        from evonas.reporting.page import blocks_html
+        from evonas.reporting.predictions import load_data, predict_held_out
+
+        run = self._run()
+        data = load_data(run)
+        section = answer_section(run, data, predict_held_out(run, data), {})
+        title, subtitle = (html.escape(printable(text)) for text in (run_title(run), run_subtitle(run)))
+        return f"<div><h3>{title}</h3><p>{subtitle}</p>{blocks_html(section.blocks)}</div>"
+
+
+def _shown(figure: Figure | None, needed: str) -> Any:
+    if figure is None:
+        raise InputError(f"run must have {needed} for this figure, but it has not: go on with evonas resume")
+    return figure.plotly()

@@ -1,0 +1,168 @@
+"""`RunData`: what a run directory says of a search, as plain values that figures, tables and reports are made of.
+
+Read through `RunReader` alone, so also beside a search that is running; nothing is written. Imports no pandas, no
+plotly and no Keras.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.config import Budget, Settings
+from evonas.evaluation import Status, Weights
+from evonas.objective import Objective
+from evonas.runs.directory import BASELINE_NAME, is_run
+from evonas.runs.finalists import Finalist
+from evonas.runs.reader import RunReader
+from evonas.runs.records import Record
+from genomes.encodings import space_from_json
+from genomes.errors import InputError
+
+__all__ = ["RunData", "read_run"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """A search as it has been committed so far.
+
+    Attributes:
+        directory: the run directory.
+        objective: what is optimised.
+        settings, budget, source, problem, environment: as `RunReader` has them.
+        space: that was searched; None where it is a class of the user's own.
+        records: every evaluation, in the order of the candidates.
+        finalists: trained again from other seeds, best first; empty before that is done.
+        champion: what counts as the best network, None before any has a score.
+        weights: of the champion; None where they were not kept.
+        stop: why the search ended; None while it runs, or when it was killed.
+        running: whether another process is searching in this directory.
+        generations, seconds: of all sessions together.
+        times: seconds of "search", "finalists" and "rest".
+        baseline: the random search of the same size, where there is one.
+    """
+
+    directory: Path
+    objective: Objective
+    settings: Settings
+    budget: Budget
+    source: Mapping[str, Any]
+    problem: Mapping[str, Any]
+    environment: Mapping[str, str]
+    space: Any
+    records: tuple[Record, ...]
+    finalists: tuple[Finalist, ...]
+    champion: Record | None
+    weights: Weights | None
+    stop: str | None
+    running: bool
+    generations: int
+    seconds: float
+    times: Mapping[str, float]
+    baseline: RunData | None = None
+
+    @property
+    def sign(self) -> float:
+        """Score times sign is a loss to minimise."""
+        return 1.0 if self.objective.direction == "min" else -1.0
+
+    @cached_property
+    def losses(self) -> Array:
+        """Of every record, NaN where there is none, shape `(num_records,)`."""
+        return np.array([np.nan if each.loss is None else each.loss for each in self.records], np.float64)
+
+    @cached_property
+    def scores(self) -> Array:
+        """The objective's score of every record, NaN where there is none, shape `(num_records,)`."""
+        return self.losses * self.sign
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Digest -> position in `records` of its best evaluation, of its first where none has a score."""
+        found: dict[str, int] = {}
+        for place, record in enumerate(self.records):
+            known = found.get(record.digest)
+            if known is None or (record.loss is not None and not self.losses[known] <= record.loss):
+                found[record.digest] = place
+        return found
+
+    @cached_property
+    def genes(self) -> dict[str, list[Any]]:
+        """Gene -> its value in every record, None where it is not active."""
+        rows = [_values(self.space, record) for record in self.records]
+        names = dict.fromkeys(name for row in rows for name in row)
+        if hasattr(self.space, "genes"):
+            names = dict.fromkeys(gene.name for gene in self.space.genes if gene.name in names)
+        return {name: [row.get(name) for row in rows] for name in names}
+
+    @property
+    def trained(self) -> int:
+        """Networks trained, the failed ones included."""
+        return sum(record.evaluation.status is not Status.INFEASIBLE for record in self.records)
+
+    @property
+    def failed(self) -> int:
+        """Networks trained that have no score."""
+        return sum(each.loss is None and each.evaluation.status is not Status.INFEASIBLE for each in self.records)
+
+
+def read_run(directory: str | Path) -> RunData:
+    """What has been committed to a run directory.
+
+    Raises:
+        InputError: there is no run in it, or it is damaged.
+    """
+    directory = Path(directory)
+    with RunReader(directory) as run:
+        champion = run.ranked(1) if run.best(1) else None
+        weights = None
+        if champion is not None and champion.weights is not None:
+            try:
+                weights = run.weights(champion)
+            except InputError:
+                # A search that goes on may have dropped the file meanwhile.
+                weights = None
+        return RunData(
+            directory=directory,
+            objective=run.objective,
+            settings=run.settings,
+            budget=run.budget,
+            source=run.source,
+            problem=run.problem_json,
+            environment=run.environment,
+            space=_space(run.space_json),
+            records=tuple(run.records()),
+            finalists=tuple(run.finalists),
+            champion=champion,
+            weights=weights,
+            stop=run.stop,
+            running=run.owner not in (None, os.getpid()),
+            generations=run.generations,
+            seconds=run.seconds,
+            times=run.times.split,
+            baseline=read_run(directory / BASELINE_NAME) if is_run(directory / BASELINE_NAME) else None,
+        )
+
+
+def _space(value: Mapping[str, Any]) -> Any:
+    try:
+        return space_from_json(value)
+    except InputError:
+        return None
+
+
+def _values(space: Any, record: Record) -> Mapping[str, Any]:
+    """Gene -> value; of a space that is not known, the plain values of the genome's JSON."""
+    if hasattr(space, "values"):
+        return dict(space.values(space.genome_from_json(record.genome)))
+    plain = (str, int, float, bool)
+    return {name: value for name, value in record.genome.items() if isinstance(value, plain)}

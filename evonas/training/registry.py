@@ -1,0 +1,131 @@
+"""The door to training: what a process needs to train, score and export, each imported when it is asked for.
+
+Nothing outside of this package imports Keras, TensorFlow, JAX or numba, and what runs evaluations imports nothing of
+this package but this module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from evonas.data.prepared import PreparedData
+from evonas.tasks.export import EnsembleTask, Exported, ExportTask
+from evonas.tasks.train import Trainer, TrainingSettings
+
+if TYPE_CHECKING:
+    from evonas.user_model import PackedBuild
+
+__all__ = [
+    "export_network",
+    "load_build",
+    "load_libraries",
+    "make_scorer",
+    "make_trainer",
+    "own_trainer",
+    "trial_trainer",
+]
+
+
+def load_libraries(trainer: str, own: bool) -> None:
+    """Imports what that trainer needs, each in the environment that it wants: Keras, unless it trains natively."""
+    if trainer == "native" and not own:
+        importlib.import_module("evonas.training.native.compilation").prepare()
+    elif own:
+        # To give the same bits each time, also on a GPU.
+        os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+        importlib.import_module("evonas.training.single.user_model")
+    elif trainer == "single":
+        _import_keras()
+        importlib.import_module("evonas.training.single.trainer")
+    else:
+        from evonas.training.environment import prepare_process
+
+        prepare_process()
+        _import_keras()
+        importlib.import_module("evonas.training.population.trainer")
+
+
+def _import_keras() -> None:
+    importlib.import_module("evonas.training.environment").import_keras()
+
+
+def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
+    """The trainer that the settings name. Imports Keras, unless that is the native one.
+
+    Args:
+        data: what to train on.
+        settings: what is the same for every network.
+    """
+    trainer = _trainer_named(data, settings)
+    if not settings.takes_latency:
+        return trainer
+    from evonas.training.latency import LatencyTrainer
+
+    return LatencyTrainer(trainer, data, settings)
+
+
+def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
+    load_libraries(settings.trainer, own=False)
+    if settings.trainer == "native":
+        from evonas.training.native import NativeTrainer
+
+        return NativeTrainer(data, settings, settings.threads, settings.worker_bytes, settings.candidate_seconds)
+    if settings.trainer == "single":
+        from evonas.training.single.trainer import SingleTrainer
+
+        return SingleTrainer(data, settings)
+    from evonas.training.population.trainer import PopulationTrainer
+
+    return PopulationTrainer(data, settings)
+
+
+def load_build(packed: PackedBuild) -> Callable[..., Any]:
+    """The user's function. Imports Keras."""
+    load_libraries("single", own=True)
+    from evonas.training.single.user_model import register
+
+    function, objects = packed.load()
+    register(objects)
+    return function
+
+
+def export_network(
+    task: ExportTask | EnsembleTask,
+    data: PreparedData,
+    settings: TrainingSettings,
+    build: Callable[..., Any] | None,
+) -> Exported:
+    """Writes what the task names. Imports Keras."""
+    if build is None:  # else the user's function has imported what it wants
+        _import_keras()
+    if isinstance(task, EnsembleTask):
+        from evonas.training.export.ensemble import export_ensemble
+
+        return export_ensemble(task, data, settings)
+    from evonas.training.export.export import export
+
+    return export(task, data, settings, build)
+
+
+def own_trainer(data: PreparedData, settings: TrainingSettings, build: Callable[..., Any]) -> Trainer:
+    """The trainer of the models that a user's function builds."""
+    from evonas.training.single.user_model import OwnTrainer
+
+    return OwnTrainer(data, settings, build)
+
+
+def trial_trainer(trial: Callable[..., Any], headway: Callable[[], None], trainer: str) -> Trainer:
+    """The trainer that runs a trial for each genome."""
+    from evonas.training.single.trials import TrialTrainer
+
+    return TrialTrainer(trial, headway, trainer)
+
+
+def make_scorer(data: PreparedData, settings: TrainingSettings) -> Trainer:
+    """What scores networks with a lineage, whatever trains the others."""
+    from evonas.training.population.seeded_weights import EvolvedTrainer
+
+    return EvolvedTrainer(data, settings)

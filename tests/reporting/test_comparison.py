@@ -1,0 +1,87 @@
+"""Runs side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evonas.config import Settings
+from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.reporting.comparison import _contrasts, _holm, compare_runs, comparison_report
+from evonas.runs.store import RunStore
+from genomes.dense import DenseSpace
+from genomes.errors import InputError
+from tests.cli.commands import evonas
+from tests.reporting.synthetic import synthetic_run
+
+
+def small_run(directory: Path, strategy: str, seed: int, scores: list[float], objective: str = "rmse") -> Path:
+    """A run without data, of networks with these scores."""
+    import numpy as np
+
+    from evonas.config import Budget
+
+    space, rng = DenseSpace(), np.random.default_rng(seed)
+    settings = Settings(seed=seed, strategy=strategy, population=4, finalists=0).resolved(objective)
+    with RunStore.create(directory, settings=settings, space=space, state={}) as store:
+        store.begin_session(Budget(evaluations=len(scores)))
+        genomes = [space.sample(rng) for _ in scores]
+        made = [Candidate(g, space.digest(g), k, 5, 0, k) for k, g in enumerate(genomes)]
+        store.add_candidates(made, space)
+        done = [Evaluation(Status.OK, {objective: score}, epochs=5, train_seconds=1.0) for score in scores]
+        store.commit_part(list(zip(made, done, strict=True)), 1.0)
+        store.end_session("evaluations", 4.0)
+    return directory
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    good = [small_run(tmp_path / f"good-{k}", "ga", k, [9.0, 1.0 + k / 10, 5.0]) for k in range(5)]
+    return good + [small_run(tmp_path / f"bad-{k}", "random", k, [9.0, 4.0 + k / 10, 5.0]) for k in range(5)]
+
+
+def test_groups_of_seeds_are_tested(runs: list[Path]):
+    comparison = compare_runs(runs)
+    assert [(group.name, len(group.runs)) for group in comparison.groups] == [("ga", 5), ("random", 5)]
+    assert comparison.groups[0].scores == pytest.approx([1.0, 1.1, 1.2, 1.3, 1.4])
+    (contrast,) = comparison.contrasts
+    assert (contrast.delta, contrast.effect) == (1.0, "large")
+    assert contrast.p_value == pytest.approx(2 / 252)  # the exact test: 1 of 252 orders, on either side
+    (turned,) = _contrasts(comparison.groups, -1.0)
+    assert turned.delta == -1.0
+    report = comparison_report(comparison)
+    assert report.sections[0].blocks[0].text == "Best median: ga."  # type: ignore[union-attr]
+    assert [figure.name for figure in report.figures] == [
+        f"convergence-{by}" for by in ("evaluations", "epochs", "seconds")
+    ]
+    lines = [trace for trace in report.figures[0].traces if trace["name"] == "ga (5)"]
+    assert lines[0]["y"][-1] == pytest.approx(1.2)
+
+
+def test_p_values_are_corrected():
+    assert _holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_the_command_writes_what_it_is_asked_for(runs: list[Path], tmp_path: Path):
+    given = list(map(str, runs))
+    assert "ga / random" in evonas("compare", *given).output
+    values = json.loads(evonas("compare", *given, "--json").output)
+    assert [group["median"] for group in values["groups"]] == pytest.approx([1.2, 4.2])
+    for name in ("c.html", "c.md", "c.json"):
+        assert evonas("compare", *given, "-o", str(tmp_path / name)).exit_code == 0
+    assert json.loads((tmp_path / "c.json").read_text())["objective"] == "rmse"
+    assert "Cliff" in (tmp_path / "c.html").read_text()
+    (tmp_path / "mine.md").write_text("mine")
+    assert evonas("compare", *given, "-o", str(tmp_path / "mine.md")).exit_code == 2
+
+
+def test_what_cannot_be_compared_is_refused(runs: list[Path], tmp_path: Path):
+    with pytest.raises(InputError, match="at least two, not 1"):
+        compare_runs([runs[0], runs[0]])
+    other = small_run(tmp_path / "other", "ga", 0, [1.0], "mae")
+    with pytest.raises(InputError, match="must have one objective"):
+        compare_runs([runs[0], other])
+    with pytest.raises(InputError, match="must have a scored network"):
+        compare_runs([runs[0], synthetic_run(tmp_path / "none", 0)])

@@ -1,0 +1,58 @@
+"""Watching a run that another process searches."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from evonas.config import Budget
+from evonas.display.snapshots import snapshot_lines, sparkline, take_snapshot
+from evonas.display.watching import live_view
+from evonas.runs.store import RunStore
+from tests.cli.commands import evonas
+from tests.reporting.synthetic import synthetic_run
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    return synthetic_run(tmp_path / "run", hostile=True, classes=2)
+
+
+def test_a_run_is_seen_at_one_moment(run_dir: Path):
+    snapshot = take_snapshot(run_dir, top=3)
+    assert (snapshot.state, snapshot.is_over) == ("evaluations", True)
+    assert (snapshot.trained, snapshot.generation, len(snapshot.best)) == (60, 3, 3)
+    assert list(snapshot.bests) == sorted(snapshot.bests, reverse=True)
+    assert snapshot_lines(snapshot)[1].startswith("networks: 60 trained, 2 failed")
+    assert sparkline((1.0, 3.0, 2.0)) == "▁█▅"
+    assert sparkline(()) == ""
+
+
+def test_the_command_looks_once_or_until_the_end(run_dir: Path):
+    text = evonas("watch", str(run_dir), "--once").output
+    assert "best log_loss" in text
+    assert len(text.splitlines()) <= 10
+    values = json.loads(evonas("watch", str(run_dir), "--json").output)
+    assert (values["state"], values["trained"]) == ("evaluations", 60)
+    assert evonas("watch", str(run_dir), "--every", "0").exit_code == 2
+
+
+def test_the_view_is_redrawn(run_dir: Path):
+    stream = io.StringIO()
+    snapshot = take_snapshot(run_dir)
+    with live_view(snapshot, Console(file=stream, force_terminal=True, width=80)) as show:
+        show(snapshot)
+    assert "log_loss" in stream.getvalue()
+    assert "60 trained" in stream.getvalue()
+
+
+def test_the_writer_is_not_kept_waiting(run_dir: Path):
+    with RunStore.open(run_dir) as store:
+        assert take_snapshot(run_dir).trained == 60
+        store.begin_session(Budget(evaluations=70))
+        store.end_session("interrupted", 7.0)
+        assert take_snapshot(run_dir).state == "interrupted"
