@@ -19,6 +19,7 @@ from evonas import __version__
 from evonas.cli.build import build
 from evonas.cli.compare import compare
 from evonas.cli.evaluate import evaluate
+from evonas.cli.exit_codes import ExitCode
 from evonas.cli.export import export
 from evonas.cli.finalists import finalists
 from evonas.cli.help_format import GroupedCommand
@@ -51,20 +52,20 @@ class _Commands(TyperGroup):
         except Interrupted as stop:
             code = stop.exit_code
         except InputError as error:
-            code = 2
+            code = ExitCode.MISTAKE
             typer.echo(f"Error: {printable(error)}", err=True)
         except BrokenPipeError:
             raise
         except StorageError as error:
-            code = 74  # EX_IOERR of sysexits.h
+            code = ExitCode.STORAGE
             typer.echo(f"Error: {printable(error)}", err=True)
         except (WorkerError, OSError) as error:
-            code = 1
+            code = ExitCode.FAILED
             say(f"Error: {error}", sys.stderr)
         except BaseException as error:
             if not is_interruption(error):
                 raise
-            code = 130
+            code = ExitCode.INTERRUPTED
             typer.echo("\nStopped.", err=True)
         raise typer.Exit(code)
 

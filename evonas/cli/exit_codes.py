@@ -1,0 +1,27 @@
+"""Exit codes of the command line and what each means."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = ["ExitCode"]
+
+
+class ExitCode(IntEnum):
+    """The process's exit code, with its `meaning` for the documentation."""
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> ExitCode:
+        """The code with its meaning."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    DONE = 0, "done"
+    FAILED = 1, "something failed: no network has a score, the worker does not start"
+    MISTAKE = 2, "a mistake in what was given; the message says what, and what to do. Nothing was changed"
+    STORAGE = 74, "the disk is full, fails or became read-only. What was committed stays; `resume` goes on"  # EX_IOERR
+    INTERRUPTED = 130, "stopped by Ctrl-C, in good order"
+    TERMINATED = 143, "stopped by SIGTERM, in good order"
