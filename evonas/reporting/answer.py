@@ -27,7 +27,7 @@ def run_subtitle(run: RunData) -> str:
     state = "Running" if run.running else "Killed" if run.stop is None else "Done"
     why = "" if run.stop is None or run.running else f" ({describe_stop(run.stop, run.budget)})"
     spent = f"{run.trained:,} networks trained, {run.failed:,} failed, in {clock(run.seconds)}"
-    return f"{state}{why}: {spent}; {run.settings.strategy}, seed {run.settings.seed}. {run.directory}"
+    return f"{state}{why}: {spent}; {run.settings.strategy}, seed {run.settings.seed}. {run.directory.name}"
 
 
 def answer_section(
@@ -72,10 +72,7 @@ def _cost(run: RunData) -> str:
     record = run.champion
     assert record is not None, "there is a best network"
     once = record.evaluation.train_seconds
-    return (
-        f"It has {record.evaluation.parameters:,} parameters and was trained in {once:,.1f} s; the whole search of "
-        f"{run.trained:,} networks took {clock(run.seconds)}."
-    )
+    return f"It was trained in {once:,.1f} s; the whole search of {run.trained:,} networks took {clock(run.seconds)}."
 
 
 def _trust(run: RunData) -> str:
@@ -135,7 +132,7 @@ def _honest_selection(run: RunData) -> Table:
     rows = []
     for rank, each in enumerate(run.finalists, 1):
         gap = "" if each.gap is None else f"{each.gap:+.4g}"
-        again = f"{_spread(each.mean, each.spread)} ({len(each.scores)} seeds)"
+        again = f"{_spread(each.mean, each.spread)} ({len(each.scores)} seed{'s' * (len(each.scores) != 1)})"
         test = _spread(each.test_mean, each.test_spread)
         rows.append([f"{rank}. {best_words(each.record)}", shown(each.search_score), again, gap, test])
     caption = (

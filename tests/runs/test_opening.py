@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +174,9 @@ def test_a_row_of_any_number_is_as_it_was_written(number: float) -> None:
     update(connection, "session", {"number": 1}, {"x": -number})
     row = connection.execute("SELECT * FROM session").fetchone()
     assert sealed(row[:-1]) == row
-    verify(connection, 3)
+    infinite = pytest.raises(sqlite3.DatabaseError, match="infinite") if math.isinf(number) else nullcontext()
+    with infinite:  # as evonas writes none
+        verify(connection, 3)
 
 
 def test_arrays_come_back_bit_by_bit(tmp_path: Path) -> None:
