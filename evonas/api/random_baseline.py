@@ -11,12 +11,13 @@ from typing import Any
 
 from evonas.api.result import SearchResult
 from evonas.api.search import finalists, resume, search_prepared
-from evonas.config import Budget
+from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
 from evonas.display import summaries
 from evonas.runs.consistency import same_space
 from evonas.runs.directory import BASELINE_NAME, is_run
 from evonas.runs.reader import DATA_NAME, RunReader
+from evonas.strategies.registry import STRATEGIES, STRATEGY_SETTINGS
 from evonas.user_model import Build
 
 __all__ = ["baseline_lines", "baseline_values", "random_baseline_of"]
@@ -36,7 +37,9 @@ def random_baseline_of(
     out = Path(run_dir) / BASELINE_NAME
     own = None if build is None else Build.of(build)
     with RunReader(run_dir) as run:
-        settings = run.settings.model_copy(update={"strategy": "random", "finalists": 0})
+        unused = STRATEGY_SETTINGS.keys() - set(STRATEGIES["random"].settings)
+        given = {name: value for name, value in run.settings if name not in unused}
+        settings = Settings(**{**given, "strategy": "random", "finalists": 0})
         space, budget = same_space(run), Budget(evaluations=run.evaluated)
     if not is_run(out):
         data = PreparedData.load(Path(run_dir) / DATA_NAME)

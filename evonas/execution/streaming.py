@@ -24,6 +24,8 @@ __all__ = ["WorkerStream"]
 _GRACE_SECONDS = 1.0
 #: Networks that may raise before any was trained well: with more, it is not these networks that are to blame.
 _RAISED = 2
+#: Workers that may die in a row before they were given anything.
+_IDLE_DEATHS = 3
 
 
 class WorkerStream:
@@ -60,7 +62,7 @@ class WorkerStream:
         self._suspects: deque[int] = deque()
         self._late: int | None = None
         self._owes = False
-        self._trained, self._raised = False, 0
+        self._trained, self._raised, self._idle_deaths = False, 0, 0
         self._worker: WorkerProcess | None = None
         self._answers: Generator[Any, None, None] | None = None
         self._open()
@@ -75,12 +77,14 @@ class WorkerStream:
         Raises:
             WorkerError: the worker does not start, or raised an error that is no candidate's doing.
         """
+        opened = False
         try:
             worker, answers = self._open()
+            opened = True
             self._send_due(worker)
             answer = next(answers)
         except WorkerDied as death:
-            return self._after_death(str(death))
+            return self._after_death(str(death), opened)
         except WorkerError as error:
             if not error.raised or not self._sent:
                 raise
@@ -89,7 +93,7 @@ class WorkerStream:
             self._forget()
             self._end()
             return {}
-        self._owes = True
+        self._owes, self._idle_deaths = True, 0
         self._trained |= any(evaluation.status is Status.OK for evaluation in answer.evaluations.values())
         for number in answer.evaluations:
             self._done(number)
@@ -131,11 +135,15 @@ class WorkerStream:
         self._late = next((number for number, since in self._sent.items() if since < until), None)
         return "" if self._late is None else f"took longer than the {limit:g} s that a network may"
 
-    def _after_death(self, reason: str) -> Mapping[int, Evaluation]:
+    def _after_death(self, reason: str, opened: bool) -> Mapping[int, Evaluation]:
         sent, late, self._late = list(self._sent), self._late, None
         self._forget()
         if not sent:
-            raise WorkerError(f"the worker {reason}")
+            # Killed before it was given anything: nobody is to blame, unless no worker lives that long.
+            self._idle_deaths += 1
+            if not opened or self._idle_deaths > _IDLE_DEATHS:
+                raise WorkerError(f"the worker {reason}")
+            return {}
         if late is not None:
             return self._failed(late, f"the worker process {reason}")
         if len(sent) == 1 and sent[0] in self._suspects:

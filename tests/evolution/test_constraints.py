@@ -97,13 +97,13 @@ def test_a_run_with_limits_that_stops_goes_on_as_if_it_never_had(
 ) -> None:
     monkeypatch.setattr(Noting, "slow", slow)
     settings = {"strategy": "nsga2", "objectives": ("rmse", "flops"), "max_parameters": LIMIT}
-    search(tmp_path / "straight", Budget(generations=4), **settings)
+    search(tmp_path / "straight", Budget(generations=6), **settings)
     search(tmp_path / "run", Budget(evaluations=3), **settings)
     for evaluations in (9, 11, 16):
         api.resume(tmp_path / "run", evaluations=evaluations, evaluator=Noting)
         with RunReader(tmp_path / "run") as run:
             assert run.evaluated == evaluations  # exactly: what is over a limit costs none
-    api.resume(tmp_path / "run", generations=4, evaluations=1000, evaluator=Noting)
+    api.resume(tmp_path / "run", generations=6, evaluations=1000, evaluator=Noting)
     with RunReader(tmp_path / "run") as run, RunReader(tmp_path / "straight") as straight:
         assert run.digest() == straight.digest()
 

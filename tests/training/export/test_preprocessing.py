@@ -191,7 +191,8 @@ def computed(model, inputs):
 
 
 def close(given, wanted):
-    np.testing.assert_allclose(given, wanted, rtol=2e-6, atol=2e-6)
+    # Numbers of size 16 to 32, of which a mean is taken away, are 1.9e-6 apart in float32: a step, and its rounding.
+    np.testing.assert_allclose(given, wanted, rtol=2e-6, atol=3e-6)
 
 
 def test_every_kind_of_column(prepared, encode):
