@@ -21,8 +21,11 @@ from evonas.strategies.registry import (
     StrategyRow,
     check_given,
     check_settings,
+    find_row,
     given_settings,
     make_strategy,
+    strategy_name,
+    strategy_row,
 )
 
 __all__ = [
@@ -31,6 +34,9 @@ __all__ = [
     "StrategyRow",
     "check_given",
     "check_settings",
+    "find_row",
     "given_settings",
     "make_strategy",
+    "strategy_name",
+    "strategy_row",
 ]
