@@ -1,7 +1,7 @@
 """What a run records of strategies and spaces from outside of evonas, and whether it is continued with the same ones.
 
-A run holds their names only. `resume` takes a strategy from its caller, or from an installed entry point of the recorded
-name; nothing is ever imported by a path that a run names.
+A run holds their names only. `resume` takes a strategy from its caller, or from an installed entry point of the
+recorded name; nothing is ever imported by a path that a run names.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def same_strategy(run: RunReader, given: Any = None) -> None:
     if not recorded.get("entry_point"):
         if given is None or isinstance(given, str):
             raise InputError(
-                f"strategy must be given again: the run {run.directory} searches by {shown}{of_owner}, which is not kept: "
-                "resume it in Python, with evonas.resume(run_dir, strategy=...), or start a new run"
+                f"strategy must be given again: the run {run.directory} searches by {shown}{of_owner}, which is not "
+                "kept: resume it in Python, with evonas.resume(run_dir, strategy=...), or start a new run"
             )
     elif find_row(name) is None:
         raise InputError(

@@ -121,7 +121,7 @@ def test_entry_points_that_cannot_be_used_name_their_distribution(site: Path) ->
     with pytest.raises(InputError, match=r"'none' of wandering 3 must be a name, a class"):
         find_row("none")
     install(site, "broken = other_module:ROW", "other", "4")
-    with pytest.raises(InputError, match="of one distribution, but .*other 4.* have it"):
+    with pytest.raises(InputError, match=r"of one distribution, but .*other 4.* have it"):
         find_row("broken")
 
 
