@@ -11,6 +11,9 @@ A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in 
 Those with `StrategyRow.one_by_one` also propose while others are being evaluated, as when several workers take what is
 next: `ask_one()` and, in whatever order results come, `tell_one(candidate, score)`.
 
+Strategies from outside are given as objects, a class or a `StrategyRow`, or installed as entry points
+(`evonas.strategies.outside`); `evonas.testing` checks them.
+
 `state()` gives all of a strategy as JSON values and `restore(state)` goes on from it: the next `ask` gives what it
 would have given then. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).
 """
