@@ -13,7 +13,6 @@ from evonas.strategies import StrategyRow, make_strategy, strategy_name, strateg
 from evonas.testing.toy_space import ToySpace
 from genomes.dense import DenseSpace
 from genomes.domains import Range
-from genomes.gene import Gene
 from genomes.hyperparameters import HyperparameterSpace
 from genomes.space import SearchSpace
 
@@ -41,11 +40,11 @@ SPACES: Mapping[str, SearchSpace] = MappingProxyType(
                 "rate": Range(1e-4, 1e-1, log=True),
                 "penalty": Range(1e-6, 1e-2, log=True, zero=True),
                 "layers": Range(1, 3),
-                "units_2": Gene(Range(4, 64), when={"layers": {"low": 2}}),
+                "units_2": {"low": 4, "high": 64, "when": {"layers": {"low": 2}}},
                 "activation": ["relu", "tanh", "gelu"],
                 "batch_size": [32, 64, 128],
                 "regularise": [False, True],
-                "kind": Gene(["dropout", "l2"], when={"regularise": True}),
+                "kind": {"options": ["dropout", "l2"], "when": {"regularise": True}},
                 "epochs": 3,
             }
         ),

@@ -63,7 +63,8 @@ def check_candidates(case: StrategyCase, space: SearchSpace) -> None:
         for each in generation:
             assert space.contains(each.genome), f"{each.genome!r:.200} is not in the space"
             assert each.digest == space.digest(each.genome), "the digest is the one that the space gives"
-            assert each.epochs == 7 or (case.in_rungs and 0 < each.epochs < each.horizon == 7), "epochs of the settings"
+            rung = case.in_rungs and 0 < each.epochs < 7 == each.horizon
+            assert each.epochs == 7 or rung, "epochs are those of the settings"
             assert each.generation == number, "generations count from 0"
             assert 0 <= each.seed < 2**31, f"seed {each.seed} is not below 2**31"
             assert set(each.parents) <= known, "parents are of former generations"
@@ -238,6 +239,19 @@ def _failures(case: StrategyCase) -> None:
         check_failures_have_no_children(case, bad)
 
 
+def _restored(case: StrategyCase, space: SearchSpace) -> None:
+    for stop in (0, 1, 3):
+        check_restored(case, space, stop)
+
+
+def _on_spaces(check: Callable[[StrategyCase, SearchSpace], None]) -> Callable[[StrategyCase], None]:
+    def on_each(case: StrategyCase) -> None:
+        for space in SPACES.values():
+            check(case, space)
+
+    return on_each
+
+
 #: Name -> check, called with a case; those of `_ON_SPACES` search each of `SPACES`.
 STRATEGY_CHECKS: Mapping[str, Callable[[StrategyCase], Any]] = MappingProxyType(
     {
@@ -251,10 +265,10 @@ STRATEGY_CHECKS: Mapping[str, Callable[[StrategyCase], Any]] = MappingProxyType(
         "new networks": check_new_networks,
         "initial genomes": check_initial_genomes,
         "global generator": check_global_generator,
-        "candidates": lambda case: [check_candidates(case, space) for space in SPACES.values()],
-        "seeds": lambda case: [check_seeds(case, space) for space in SPACES.values()],
-        "directions": lambda case: [check_directions(case, space) for space in SPACES.values()],
-        "restored": lambda case: [check_restored(case, space, stop) for space in SPACES.values() for stop in (0, 1, 3)],
+        "candidates": _on_spaces(check_candidates),
+        "seeds": _on_spaces(check_seeds),
+        "directions": _on_spaces(check_directions),
+        "restored": _on_spaces(_restored),
         "processes": check_processes,
     }
 )
