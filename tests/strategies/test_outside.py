@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 import evonas
 from evonas.config import Settings
+from evonas.runs.consistency import same_space, space_class
 from evonas.runs.extensions import same_strategy, strategy_record, trains_networks
 from evonas.strategies import StrategyRow, check_given, find_row, make_strategy, strategy_name, strategy_row
 from evonas.strategies.outside import installed_names
@@ -191,3 +193,20 @@ def test_a_run_by_an_installed_strategy_wants_the_same_distribution(
         with pytest.raises(InputError, match=r"searches by wander of wandering 1.2, which is not"):
             same_strategy(run)
         assert trains_networks(run)
+
+
+def test_a_run_over_an_installed_space_wants_the_same_distribution(site: Path, tmp_path: Path) -> None:
+    module = "from evonas.testing import ToySpace\nclass Roomy(ToySpace): pass"
+    install(site, "", "roomy", module=module)
+    space = importlib.import_module("roomy_module").Roomy()
+    source = space_class(space)
+    assert source == {
+        "space_class": "roomy_module.Roomy",
+        "space_package": {"distribution": "roomy", "version": "1.2"},
+    }
+    with toy_store(tmp_path / "run", space=space, source=source) as run:
+        assert same_space(run, space) is space
+        about = site / "roomy-1.2.dist-info" / "METADATA"
+        about.write_text(about.read_text().replace("1.2", "1.3"))
+        with pytest.raises(InputError, match=r"installed by roomy 1.2, not by roomy 1.3: install what it was"):
+            same_space(run, space)
