@@ -24,7 +24,8 @@
 ====================================  ================================================================================
 
 What evolves is in the package `genomes` (spaces, genomes, `InputError`). The parts behind this page, each with a manual
-page of its own: `evonas.strategies`, `evonas.training`, `evonas.execution`, `evonas.runs`, `evonas.data`.
+page of its own: `evonas.strategies`, `evonas.training`, `evonas.execution`, `evonas.runs`, `evonas.data`. Checks for
+strategies and spaces of your own: `evonas.testing`.
 
 Importing this package loads no Keras, TensorFlow, JAX, pandas or scikit-learn.
 """

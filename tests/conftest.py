@@ -10,6 +10,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
+# Before it is imported: its checks show the values that differ.
+pytest.register_assert_rewrite("evonas.testing")
+
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 

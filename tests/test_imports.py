@@ -90,6 +90,10 @@ def test_importing_a_package_of_the_driver_loads_nothing_heavy(package: str) -> 
     assert not loaded(modules_after("; ".join(f"import {name}" for name in names)), *HEAVY)
 
 
+def test_the_contract_checks_need_no_test_framework() -> None:
+    assert not loaded(modules_after("import evonas.testing"), "pytest", "hypothesis", *HEAVY)
+
+
 def test_the_loop_joins_its_parts_through_protocols() -> None:
     modules = modules_after("import evonas.evolution.loop")
     assert not loaded(modules, "evonas.training", "evonas.execution", "evonas.cli", "deap", *HEAVY)
@@ -125,6 +129,7 @@ def test_nobody_imports_what_sits_on_top() -> None:
     assert importers("evonas.cli.app") <= {"evonas/__main__.py"}
     assert all(path.startswith(("evonas/cli/", "evonas/__main__.py")) for path in importers("evonas.cli"))
     assert not importers("scripts")
+    assert all(path.startswith("evonas/testing/") for path in importers("evonas.testing"))
     for package in ("evonas.estimators", "evonas.tuner"):
         folder = package.replace(".", "/")
         others = {path for path in importers(package) if not path.startswith(f"{folder}/")}
@@ -140,6 +145,7 @@ def test_nothing_that_is_read_can_run_code() -> None:
 ORDER = (
     *("genomes", "io", "evonas", "data", "tasks", "metrics", "networks", "strategies", "runs", "training"),
     *("execution", "evolution", "display", "deploy", "reporting", "api", "range_test", "estimators", "tuner", "cli"),
+    "testing",
 )
 #: The public page, which is loaded by name (`evonas.__getattr__`), and the command line's door.
 DOORS = ("evonas", "evonas.__main__")

@@ -5,8 +5,10 @@ def search(x, y, **settings: Unpack[SearchOptions]): ...
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, TypedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypedDict
+
+from evonas.strategies import StrategyRow
 
 __all__ = ["Options", "RunOptions", "SearchOptions", "TunerOptions"]
 
@@ -56,7 +58,7 @@ class Options(TunerOptions, total=False):
 class SearchOptions(Options, total=False):
     """With the strategy."""
 
-    strategy: str
+    strategy: str | StrategyRow | Callable[..., Any]
 
 
 class RunOptions(SearchOptions, total=False):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.config import Settings
 from evonas.metrics.named import chosen_metric
 from evonas.objective import Objective, default_objective, objectives_named
-from evonas.strategies import STRATEGIES
+from evonas.strategies import find_row
 from evonas.user_model import Build
 from genomes.architecture.layers import NUMBERS
 from genomes.dense import DenseSpace
@@ -99,7 +99,7 @@ def objectives_of(settings: Settings, problem: Problem, own_models: bool = False
         objective = Objective(problem.metric, "min" if problem.direction == "min" else "max")
     else:
         objective = chosen_metric(chosen, problem.task) if chosen else default_objective(problem.task)
-    if several is None and settings.strategy in STRATEGIES and STRATEGIES[settings.strategy].several:
+    if several is None and (row := find_row(settings.strategy)) and row.several:
         several = (objective.name, "parameters")
     if several is not None:
         several = (objective.name, *several[1:])

@@ -37,10 +37,11 @@ from evonas.interruption import Interruption
 from evonas.metrics.named import with_metric
 from evonas.runs.consistency import check_same, same_space, space_class
 from evonas.runs.directory import new_directory
+from evonas.runs.extensions import same_strategy, strategy_record, trains_networks
 from evonas.runs.reader import DATA_NAME
 from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
-from evonas.strategies import STRATEGIES, check_given, check_settings, given_settings, make_strategy
+from evonas.strategies import check_given, check_settings, given_settings, make_strategy, strategy_name
 from evonas.user_model import Build, check_build, check_fits
 from genomes.encodings import space_from_json
 from genomes.errors import InputError
@@ -145,7 +146,8 @@ def search(
         decimal, thousands, date_order: how numbers and dates are written as text: "." or ","; ",", ".", "'" or " ";
             "dmy" or "mdy". Where the whole column agrees, that is found out.
         missing: texts that mean "no value" in files, in place of the usual ones such as "NA", "NULL", "None" and "?".
-        **settings: fields of `evonas.Settings`, such as `population=50`, `epochs=100`, `objective="mae"`, `cv=5`.
+        **settings: fields of `evonas.Settings`, such as `population=50`, `epochs=100`, `objective="mae"`, `cv=5`;
+            `strategy` is a name, or a class or `evonas.strategies.StrategyRow` of your own.
 
     Raises:
         InputError: something given cannot be used; says what, and what to do.
@@ -156,6 +158,8 @@ def search(
     reading = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     searched, forms = space_and_numbers(space, numbers, own)
     options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **settings}
+    if "strategy" in options:
+        options["strategy"] = strategy_name(options["strategy"])
     chosen = Settings(**options)
     budget = Budget.of(generations, evaluations, time, target)
     told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
@@ -252,7 +256,12 @@ def search_prepared(
         space=space,
         state=strategy.state(),
         data=data,
-        source={**source, **space_class(space), **({} if build is None else {"build": build.to_json()})},
+        source={
+            **source,
+            **space_class(space),
+            **strategy_record(settings.strategy),
+            **({} if build is None else {"build": build.to_json()}),
+        },
         overwrite=overwrite,
     )
     make = _made_by(evaluator, build=build, standby=standby, threads=threads)
@@ -288,7 +297,8 @@ def resume(
         threads: as in `search`; may be another number than before.
         export: as in `search`.
         verbose: as in `search`.
-        **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's.
+        **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's;
+            `strategy` is needed where the run was given one that is not known by a name.
 
     Raises:
         InputError: there is no run, another process runs it, or data or settings differ; says which.
@@ -302,6 +312,7 @@ def resume(
     started, _ = monotonic(), launch.checked_threads(threads)
     store = RunStore.open(run_dir)
     try:
+        same_strategy(store, given.pop("strategy", None))
         check_same(store, data, given)
         check_origin(store.source)
         own = None if build is None else Build.of(build)
@@ -354,7 +365,7 @@ def finalists(
     launch.checked_threads(threads)
     with RunStore.open(run_dir) as store, interruption or Interruption() as listening:
         store.ranked(1)
-        if not STRATEGIES[store.settings.strategy].trains:
+        if not trains_networks(store):
             raise InputError(
                 f"finalists must be networks that were trained, but the weights of {run_dir} were evolved "
                 f"(--strategy {store.settings.strategy}): another seed would be another search"

@@ -20,9 +20,10 @@ from evonas.evolution.loop import Generation, Progress, Stop
 from evonas.evolution.rate_repair import repair_of
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.directory import WORKER_LOG
+from evonas.runs.extensions import trains_networks
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
-from evonas.strategies import STRATEGIES, make_strategy
+from evonas.strategies import make_strategy
 from evonas.user_model import Build, check_first
 from genomes.space import SearchSpace
 
@@ -94,7 +95,7 @@ def run_session(
             listeners = _aside(listeners, listening)
         if listeners.on_start is not None:
             listeners.on_start(store, budget)
-        trains = STRATEGIES[store.settings.strategy].trains
+        trains = trains_networks(store)
         finals = store.finals_wanted if trains else (0, 0)
         timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True)
         timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)

@@ -23,6 +23,7 @@ from evonas.evolution.loop import Progress, Stop
 from evonas.interruption import Interruption
 from evonas.objective import Objective
 from evonas.runs.directory import WORKER_LOG, log_of
+from evonas.runs.extensions import same_strategy, strategy_record
 from evonas.runs.schema import DATABASE
 from evonas.runs.store import RunStore
 from evonas.strategies import check_given, make_strategy
@@ -213,6 +214,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
                 "direction": search.objective.direction,
                 "trial": dict(search.identity),
                 "build": {"name": search.name, "trial": True},
+                **strategy_record(settings.strategy),
             },
             overwrite=overwrite,
         )
@@ -231,6 +233,11 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
             f"search must be the one that {directory} holds, to go on with it, but these differ: "
             f"{', '.join(different)}. Overwrite it, or choose another directory"
         )
+    try:
+        same_strategy(store, search.settings.get("strategy"))
+    except BaseException:
+        store.close()
+        raise
     return store
 
 

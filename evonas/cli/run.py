@@ -130,7 +130,9 @@ def run(
     ] = None,
     cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = None,
     replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = None,
-    strategy: Annotated[str | None, option(f"One of {', '.join(STRATEGIES)} [{_DEFAULTS.strategy}].", "NAME")] = None,
+    strategy: Annotated[
+        str | None, option(f"One of {', '.join(STRATEGIES)}, or one that is installed [{_DEFAULTS.strategy}].", "NAME")
+    ] = None,
     inherit: Annotated[
         str | None,
         option("on or off: whether children start from their parents' weights [on in pbt, off in evolution].", "ON"),

@@ -413,6 +413,11 @@ def next_lines(run: RunReader) -> list[str]:
     lines = ["", f"Go on:   {command('resume', run, *more, *own)}"]
     if again is not None:
         lines = ["", f"Go on:   in Python, evonas.resume({str(run.directory)!r}, space=...) with the space of {again}"]
+    recorded = run.source.get("strategy", {"entry_point": True})
+    if not recorded.get("entry_point"):
+        more_space = "" if again is None else ", space=..."
+        given = f"strategy={run.settings.strategy}{more_space}"
+        lines = ["", f"Go on:   in Python, evonas.resume({str(run.directory)!r}, {given})"]
     if run.best(1):
         lines.append(f"Export:  {command('export', run, '-o', 'best.keras', *own)}")
     return list(map(printable, lines))

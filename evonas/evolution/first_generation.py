@@ -22,7 +22,7 @@ from evonas.data.prepared import columns_seen
 from evonas.machine import core_share, multiplications_a_second
 from evonas.objective import Objective
 from evonas.seeds import first_generation_rng
-from evonas.strategies import STRATEGIES, make_strategy
+from evonas.strategies import find_row, make_strategy
 from genomes.architecture.cost import count_flops
 from genomes.architecture.graph import numbers_of
 from genomes.space import SearchSpace
@@ -141,7 +141,7 @@ def first_generation(
         share: of a core that each of so many threads will have.
     """
     speed = _SPEEDS.get(settings.trainer)
-    row = STRATEGIES.get(settings.strategy)  # none is refused elsewhere
+    row = find_row(settings.strategy)  # none is refused elsewhere
     foreseen = hasattr(space, "architecture") and row is not None and row.trains
     if speed is None or not foreseen or seconds == math.inf:
         return None

@@ -18,7 +18,7 @@ from typing import Any, cast
 from evonas.config import Settings
 from evonas.interruption import Abandoned, Interruption
 from evonas.seeds import candidate_seed
-from evonas.strategies import STRATEGIES
+from evonas.strategies import STRATEGIES, strategy_row
 from evonas.tasks.sweep import LearningRateCurve, SweepTask, sweep_rates
 from genomes.architecture.graph import graph_to_json
 from genomes.dense import DenseGenome, DenseSpace
@@ -97,7 +97,7 @@ def check_repair(settings: Settings, space: SearchSpace) -> None:
             "repair must be off where the space has one learning rate only, "
             f"{space.domain('learning_rate').least:g}: give it a range"
         )
-    if not STRATEGIES[settings.strategy].mutates:
+    if not strategy_row(settings.strategy).mutates:
         able = ", ".join(name for name, row in STRATEGIES.items() if row.mutates)
         raise InputError(
             f"repair must be off with strategy {settings.strategy}, which makes no new networks by mutation alone: "

@@ -17,7 +17,7 @@ from evonas.config import Settings
 from evonas.data.prepared import columns_seen
 from evonas.data.pretrained import Donor
 from evonas.runs.reader import RunReader
-from evonas.strategies import STRATEGIES
+from evonas.strategies import strategy_row
 from genomes.dense import DenseSpace
 from genomes.encodings import blueprint, space_from_json
 from genomes.errors import InputError
@@ -78,7 +78,7 @@ def donor_of(run_dir: str | Path, space: SearchSpace, strategy: str) -> Donor:
         InputError: there is no run or it has no weights, its networks are of another kind, or the strategy does not
             train.
     """
-    if not STRATEGIES[strategy].trains:
+    if not strategy_row(strategy).trains:
         raise InputError(
             f"transfer must be to networks that are trained, but {strategy} evolves their weights: choose "
             "another strategy"

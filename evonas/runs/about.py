@@ -36,6 +36,17 @@ class _NamedBuild(_Build):
     name: _Name
 
 
+class _Strategy(TypedDict, total=False):
+    """See `evonas.runs.extensions.strategy_record`."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    entry_point: Annotated[bool, Field(strict=True)]
+    trains: Annotated[bool, Field(strict=True)]
+    distribution: _Name
+    version: _Name
+
+
 class _Source(TypedDict, total=False):
     """See `evonas.data.source.origin_of`; a newer evonas may say more."""
 
@@ -51,6 +62,8 @@ class _Source(TypedDict, total=False):
     build: _NamedBuild
     trial: dict[str, Any]
     space_class: _Name
+    space_package: dict[str, _Name]
+    strategy: _Strategy
     initial: _Name
     warm_start: _Name
     transfer: _Name

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
 from evonas.io.printable import printable
+from evonas.runs.extensions import distribution_record
 from genomes.encodings import ENCODINGS, space_from_json
 from genomes.errors import InputError
 
@@ -20,11 +21,17 @@ __all__ = ["check_same", "same_space", "space_class"]
 _OPEN = ("trainer", "auto")
 
 
-def space_class(space: Any) -> dict[str, str]:
-    """What a run records of a space whose class is a user's own: "space_class"; nothing of those of evonas."""
+def space_class(space: Any) -> dict[str, Any]:
+    """What a run records of a space whose class is a user's own: "space_class" and, if a
+    distribution installs it, "space_package"; nothing of those of evonas."""
     kind = type(space)
-    known = kind in ENCODINGS.values()
-    return {} if known else {"space_class": f"{kind.__module__}.{kind.__qualname__}"}
+    if kind in ENCODINGS.values():
+        return {}
+    package = distribution_record(kind.__module__)
+    return {
+        "space_class": f"{kind.__module__}.{kind.__qualname__}",
+        **({"space_package": package} if package else {}),
+    }
 
 
 def same_space(run: RunReader, given: Any = None) -> Any:
@@ -48,9 +55,21 @@ def same_space(run: RunReader, given: Any = None) -> Any:
             if wanted
             else f"space must be that of the run {run.directory}, which is kept: leave it out"
         )
+    package = space_class(given).get("space_package")
+    if package != run.source.get("space_package"):
+        raise InputError(
+            f"space must be that of the run {run.directory}, whose class was installed by "
+            f"{_owner(run.source.get('space_package'))}, not by {_owner(package)}: install what it was, or "
+            "start a new run"
+        )
     if given.to_json() != run.space_json:
         raise InputError(f"space must be that of the run {run.directory}, but it has other settings: restore them")
     return given
+
+
+def _owner(package: Mapping[str, str] | None) -> str:
+    """Words for what `distribution_record` gave."""
+    return printable(" ".join(map(str, package.values()))) if package else "no distribution"
 
 
 def check_same(store: RunReader, data: PreparedData | None, settings: Mapping[str, Any]) -> None:

@@ -11,6 +11,9 @@ A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in 
 Those with `StrategyRow.one_by_one` also propose while others are being evaluated, as when several workers take what is
 next: `ask_one()` and, in whatever order results come, `tell_one(candidate, score)`.
 
+Strategies from outside are given as objects, a class or a `StrategyRow`, or installed as entry points
+(`evonas.strategies.outside`); `evonas.testing` checks them.
+
 `state()` gives all of a strategy as JSON values and `restore(state)` goes on from it: the next `ask` gives what it
 would have given then. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).
 """
@@ -21,8 +24,11 @@ from evonas.strategies.registry import (
     StrategyRow,
     check_given,
     check_settings,
+    find_row,
     given_settings,
     make_strategy,
+    strategy_name,
+    strategy_row,
 )
 
 __all__ = [
@@ -31,6 +37,9 @@ __all__ = [
     "StrategyRow",
     "check_given",
     "check_settings",
+    "find_row",
     "given_settings",
     "make_strategy",
+    "strategy_name",
+    "strategy_row",
 ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from evonas.objective import Objective
+from evonas.strategies.outside import check_methods, given_row, installed_names, installed_row, remember
+from evonas.strategies.row import StrategyRow
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from evonas.strategies.repairs import Repair
     from genomes.space import SearchSpace
 
-__all__ = ["STRATEGIES", "STRATEGY_SETTINGS", "StrategyRow", "check_given", "check_settings", "given_settings"]
-__all__ += ["make_strategy"]
+__all__ = ["STRATEGIES", "STRATEGY_SETTINGS", "StrategyRow", "check_given", "check_settings", "find_row"]
+__all__ += ["given_settings", "make_strategy", "strategy_name", "strategy_row"]
 
 
 #: Fields of `Settings` that only some strategies use, with the value that asks for nothing.
@@ -31,35 +31,6 @@ STRATEGY_SETTINGS: Mapping[str, Any] = MappingProxyType(
         "inherit": False,
     }
 )
-
-
-@dataclass(frozen=True)
-class StrategyRow:
-    """One strategy: `module:Class` of what is called with (space, objective, settings, initial genomes).
-
-    Attributes:
-        path: `module:Class`.
-        description, source: what it does, and the paper that it is from.
-        settings: those of `STRATEGY_SETTINGS` that it uses; others are refused.
-        extra: of the distribution which installs what the strategy imports, "" when all is there.
-        several: whether it takes several objectives.
-        rungs: whether it trains a network in several evaluations, each of which continues from the last.
-        trains: whether networks are trained at all; otherwise their weights evolve.
-        mutates: whether it makes new networks by mutations, and takes a `repair` of them
-            (`evonas.strategies.repairs`).
-        one_by_one: whether it can propose while others are out (`evonas.evaluation.OneByOne`).
-    """
-
-    path: str
-    description: str
-    source: str
-    settings: tuple[str, ...]
-    extra: str = ""
-    several: bool = False
-    rungs: bool = False
-    trains: bool = True
-    mutates: bool = False
-    one_by_one: bool = False
 
 
 #: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
@@ -152,6 +123,52 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
 )
 
 
+def find_row(name: str) -> StrategyRow | None:
+    """The row of a strategy: of evonas, of those given as objects, or of those that other distributions install.
+
+    Entry points are read only where the name is not one of evonas.
+
+    Args:
+        name: a key of `STRATEGIES`, the name of an entry point, or what `strategy_name` gave.
+
+    Returns:
+        The row; None where there is no such strategy.
+
+    Raises:
+        InputError: an entry point of the name cannot be used, or one has the name of a strategy of evonas.
+    """
+    return STRATEGIES.get(name) or given_row(name) or installed_row(name, STRATEGIES)
+
+
+def strategy_row(name: str) -> StrategyRow:
+    """As `find_row`, where the strategy must exist.
+
+    Raises:
+        InputError: as `find_row`, or there is no such strategy.
+    """
+    if row := find_row(name):
+        return row
+    if ":" in name:
+        raise InputError(f"strategy must be given again as an object: {name!r} is not known by its name")
+    known = (*STRATEGIES, *installed_names(STRATEGIES))
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}"
+    raise InputError(f"strategy must be one of {', '.join(known)}, not {name!r}: {hint}")
+
+
+def strategy_name(strategy: Any) -> str:
+    """The name by which `Settings.strategy` and `make_strategy` know a strategy.
+
+    Args:
+        strategy: a name, which stays as it is; or a class, a function that makes one, or a `StrategyRow`, which this
+            process knows from here on as `module:qualname`.
+
+    Raises:
+        InputError: it is none of these, or lacks methods of `evonas.evaluation.Strategy`.
+    """
+    return strategy if isinstance(strategy, str) else remember(strategy)
+
+
 def check_given(strategy: str, given: Mapping[str, Any]) -> None:
     """Refuses settings that the strategy does not use: ignored, they would mislead whoever gave them.
 
@@ -169,7 +186,7 @@ def check_given(strategy: str, given: Mapping[str, Any]) -> None:
         genomes.errors.InputError: tournament must be left at its default with strategy evolution, which has no \
 use for it: leave it out, or choose ga, aging
     """
-    row = STRATEGIES.get(strategy)
+    row = find_row(strategy)
     if row is None:
         return
     for name, unused in STRATEGY_SETTINGS.items():
@@ -194,7 +211,7 @@ def given_settings(settings: Settings) -> dict[str, Any]:
 
 def check_settings(settings: Settings) -> None:
     """Raises InputError where resolved settings do not fit the strategy that they name, if that is one."""
-    row = STRATEGIES.get(settings.strategy)
+    row = find_row(settings.strategy)
     if settings.window is not None and settings.asynchronous is False:
         raise InputError("window must be left out without asynchronous, which alone has a use for it: leave it out")
     if settings.asynchronous and row:
@@ -221,7 +238,7 @@ def _check_asynchronous(settings: Settings, row: StrategyRow) -> None:
 
 
 def make_strategy(
-    name: str,
+    name: str | StrategyRow | Callable[..., Strategy],
     space: SearchSpace,
     *,
     objective: Objective | str = "score",
@@ -235,7 +252,7 @@ def make_strategy(
     """The strategy of that name.
 
     Args:
-        name: a key of `STRATEGIES`.
+        name: a key of `STRATEGIES`, the name of an installed entry point, or a class or `StrategyRow` of your own.
         space: where to search.
         objective: what is optimised, an `Objective` or the name of a score in `Evaluation.scores`.
         direction: "min" or "max", when the objective is given by name.
@@ -248,10 +265,8 @@ def make_strategy(
         InputError: no such strategy or setting, what it needs is not installed, it cannot search such a space, or a
             genome of `initial` is not in the space.
     """
-    if name not in STRATEGIES:
-        near = difflib.get_close_matches(name, STRATEGIES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(STRATEGIES)}"
-        raise InputError(f"strategy must be one of {', '.join(STRATEGIES)}, not {name!r}: {hint}")
+    name = strategy_name(name)
+    row = strategy_row(name)
     if not isinstance(objective, Objective):
         if direction not in ("min", "max"):
             raise InputError(f"direction must be min or max, not {direction!r}: say which way the score improves")
@@ -277,21 +292,21 @@ def make_strategy(
                 f"initial genomes must be in the search space, which number {place + 1} is not ({genome!r:.200}): "
                 "widen the space or leave the genome out"
             )
-    row = STRATEGIES[name]
     if settings.objectives and len(settings.objectives) > 1 and not row.several:
         several = ", ".join(other for other, each in STRATEGIES.items() if each.several)
         raise InputError(
             f"objectives must be one with strategy {name}, not {', '.join(settings.objectives)}: choose {several}"
         )
-    module, _, attribute = row.path.partition(":")
     try:
-        strategy: Strategy = getattr(import_module(module), attribute)(space, objective, settings, tuple(initial))
+        strategy: Strategy = row.load()(space, objective, settings, tuple(initial))
     except ModuleNotFoundError as error:
         if not row.extra:
             raise
         raise InputError(
             f"strategy {name} needs {error.name}, which is not installed: pip install 'evonas[{row.extra}]'"
         ) from None
+    if name not in STRATEGIES:
+        check_methods(strategy, name)
     if repair is not None and row.mutates:
         strategy.repair = repair  # type: ignore[attr-defined]
     return strategy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,13 @@ import evonas
 from evonas.api import search as api
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData
+from evonas.display.summaries import next_lines
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.runs import RunReader
+from evonas.strategies.random_search import RandomSearch
 from genomes import DenseSpace, InputError, Range, space_to_toml
 from genomes.architecture.layers import NUMBERS
+from tests.strategies.test_outside import install
 from tests.stub import no_standby
 
 
@@ -230,3 +234,47 @@ def test_real_networks_are_resumed_to_the_same_bits(tmp_path: Path, trainer: str
     np.testing.assert_allclose(result.predict(x[:4]), given[:, 0], rtol=1e-4)
     with pytest.raises(InputError, match="must end in"):
         result.export(tmp_path / "best.h5")
+
+
+class Wander(RandomSearch):
+    """Random search, of a user."""
+
+
+class Drift(RandomSearch):
+    """Another one."""
+
+
+def test_a_strategy_of_ones_own_searches_and_is_wanted_again(tmp_path: Path) -> None:
+    (x, y), out = table(), tmp_path / "run"
+    result = evonas.search(x, y, strategy=Wander, generations=2, population=4, out=out)
+    assert result.settings.strategy == f"{__name__}:Wander"
+    with RunReader(out) as run:
+        assert run.source["strategy"] == {"class": f"{__name__}:Wander", "entry_point": False, "trains": True}
+        assert f"evonas.resume({str(out)!r}, strategy={__name__}:Wander)" in "\n".join(next_lines(run))
+    with pytest.raises(InputError, match="strategy must be given again"):
+        evonas.resume(out, generations=3)
+    with pytest.raises(InputError, match="strategy must be that of the run"):
+        evonas.resume(out, generations=3, strategy=Drift)
+    evonas.resume(out, generations=3, strategy=Wander)
+    whole = evonas.search(x, y, strategy=Wander, generations=3, population=4, out=tmp_path / "whole")
+    assert digest(out) == digest(whole.run_dir)
+    with pytest.raises(InputError, match="tournament must be left at its default with strategy"):
+        evonas.search(x, y, strategy=Wander, tournament=5)
+
+
+def test_an_installed_strategy_searches_by_its_name_and_is_wanted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (x, y), out, site = table(), tmp_path / "run", tmp_path / "site"
+    install(site, "roam = roaming_module:ROW", "roaming")
+    monkeypatch.syspath_prepend(str(site))
+    evonas.search(x, y, strategy="roam", generations=2, population=4, out=out)
+    with RunReader(out) as run:
+        assert run.source["strategy"]["distribution"] == "roaming"
+        assert any("evonas resume" in line for line in next_lines(run))
+    evonas.resume(out, generations=3)
+    monkeypatch.setattr("sys.path", [path for path in sys.path if path != str(site)])
+    with pytest.raises(InputError, match=r"searches by roam of roaming 1.2, which is not: install it"):
+        evonas.resume(out, generations=4)
+    assert evonas.load_run(out).best_score is not None
+    assert len(evonas.finalists(out, top=1, seeds=1).finalists) == 1

@@ -1,8 +1,7 @@
-"""What every space owes to a strategy: one table of spaces, crossed with every operator."""
+"""What every space owes to a strategy (`evonas.testing`): one table of spaces, crossed with every operator."""
 
 from __future__ import annotations
 
-import copy
 import json
 
 import numpy as np
@@ -10,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evonas.testing import spaces
 from genomes import DenseSpace, InputError, dense, hyperparameters, space_from_json, space_from_toml, space_to_toml
-from genomes.architecture.graph import check_graph
 from genomes.space import FlatSpace
 from tests.genomes.dense_spaces import SPACES as DENSE_SPACES
 from tests.genomes.flat_spaces import FLAT_SPACES
@@ -36,42 +35,18 @@ every_mutation = pytest.mark.parametrize(
 )
 
 
-def check(space, genome):
-    """The genome is a member, and builds a network where that is what the encoding holds."""
-    assert space.contains(genome)
-    if isinstance(space, DenseSpace):
-        check_graph(space.architecture(genome))
-
-
-def members(space, seed, count=2):
-    """Genomes off the beaten track: samples that went through some mutations."""
-    rng = np.random.default_rng(seed)
-    genomes = [space.sample(rng) for _ in range(count)]
-    for _ in range(int(rng.integers(6))):
-        genomes = [space.mutate(genome, rng)[0] for genome in genomes]
-    return genomes
-
-
 @every_space
 @quick
 @given(seed=seeds)
 def test_samples_are_members_and_repeat(space, seed):
-    genome = space.sample(np.random.default_rng(seed))
-    check(space, genome)
-    assert space.sample(np.random.default_rng(seed)) == genome
-    assert hash(genome) == hash(copy.deepcopy(genome))
+    spaces.check_sample(space, seed)
 
 
 @every_mutation
 @quick
 @given(seed=seeds)
 def test_each_mutation_changes_the_genome_wherever_there_is_another(space, mutation, seed):
-    (parent,) = members(space, seed, 1)
-    before = copy.deepcopy(parent)
-    child, operator = space.mutate(parent, np.random.default_rng(seed), mutation)
-    assert parent == before
-    assert (child, operator) == space.mutate(parent, np.random.default_rng(seed), mutation)
-    check(space, child)
+    parent, child, operator = spaces.check_mutation(space, seed, mutation)
     if space in [SPACES[name] for name in POINTS]:
         assert (child, operator, space.mutations) == (parent, "none", ())
     else:
@@ -85,49 +60,33 @@ def test_each_mutation_changes_the_genome_wherever_there_is_another(space, mutat
 @quick
 @given(seed=seeds)
 def test_any_mutation_changes_the_genome_too(space, seed):
-    (parent,) = members(space, seed, 1)
-    child, operator = space.mutate(parent, np.random.default_rng(seed))
-    assert (child == parent) == (operator == "none")
-    assert space.mutate(parent, np.random.default_rng(seed)) == (child, operator)
+    spaces.check_any_mutation(space, seed)
 
 
 @every_space
 @quick
 @given(seed=seeds)
 def test_crossover_keeps_the_contract(space, seed):
-    a, b = members(space, seed)
-    before = copy.deepcopy((a, b))
-    child = space.crossover(a, b, np.random.default_rng(seed))
-    assert (a, b) == before
-    check(space, child)
-    assert child == space.crossover(a, b, np.random.default_rng(seed))
+    spaces.check_crossover(space, seed)
 
 
 @every_space
 @quick
 @given(seed=seeds)
 def test_genomes_survive_json(space, seed):
-    (genome,) = members(space, seed, 1)
-    value = json.loads(json.dumps(space.genome_to_json(genome), allow_nan=False))
-    assert space.genome_from_json(value) == genome
-    assert space.digest(space.genome_from_json(value)) == space.digest(genome)
+    spaces.check_genome_json(space, seed)
 
 
 @every_space
 @quick
 @given(seed=seeds)
 def test_features_have_one_length_and_lie_between_0_and_1(space, seed):
-    a, b = members(space, seed)
-    first, second = space.features(a), space.features(b)
-    assert first.shape == second.shape
-    assert first.dtype == np.float64
-    assert np.isfinite(first).all()
-    assert ((first >= 0) & (first <= 1)).all()
-    assert ((second >= 0) & (second <= 1)).all()
+    spaces.check_features(space, seed)
 
 
 @every_space
 def test_spaces_survive_json_and_toml(space):
+    spaces.check_space_json(space)
     assert space_from_json(json.loads(json.dumps(space.to_json(), allow_nan=False))) == space
     assert space_from_toml(space_to_toml(space)) == space
     assert hash(space_from_toml(space_to_toml(space))) == hash(space)
@@ -155,10 +114,7 @@ def test_every_mutation_applies_somewhere(name):
 @given(seed=seeds)
 def test_a_flat_space_gives_back_the_genome_of_its_values(space, seed):
     assert isinstance(space, FlatSpace)
-    for genome in members(space, seed):
-        values = space.values(genome)
-        assert space.digest(space.from_values(values)) == space.digest(genome)
-        assert space.values(space.from_values(values)) == values
+    spaces.check_flat_values(space, seed)
 
 
 @every_space
@@ -170,7 +126,7 @@ def test_every_choice_of_values_in_the_order_of_the_genes_is_a_genome(space, see
         assert {name for name, _ in gene.when} <= {other.name for other in space.genes[: space.genes.index(gene)]}
         values |= {gene.name: gene.domain.sample(rng)} if gene.is_active(values) else {}
     genome = space.from_values(values)
-    check(space, genome)
+    spaces.check_member(space, genome)
     everything = {gene.name: values.get(gene.name, gene.domain.sample(rng)) for gene in space.genes}
     assert space.from_values(everything) == genome
     with pytest.raises(InputError, match="no setting"):

@@ -1,0 +1,45 @@
+"""Contract checks for strategies and search spaces from outside of evonas; evonas's own go through the same ones.
+
+    >>> from evonas.testing import ToySpace, check_space, check_strategy
+    >>> check_strategy("aging", spaces={"toy": ToySpace()}, processes=False)
+    >>> check_space(ToySpace())
+
+`check_strategy` and `check_space` run everything. In a test suite each check is a test of its own::
+
+    import pytest
+    from evonas.testing import SPACE_CHECKS, STRATEGY_CHECKS, StrategyCase
+
+    @pytest.mark.parametrize("name", STRATEGY_CHECKS)
+    def test_strategy(name):
+        STRATEGY_CHECKS[name](StrategyCase(MyStrategy))
+
+    @pytest.mark.parametrize("seed", range(25))
+    @pytest.mark.parametrize("name", SPACE_CHECKS)
+    def test_space(name, seed):
+        SPACE_CHECKS[name](MySpace(), seed)
+
+A check raises AssertionError, with what was expected. Imports no pytest; with
+`pytest.register_assert_rewrite("evonas.testing")` in a `conftest.py`, pytest shows the values that differ.
+"""
+
+from evonas.testing.cases import SPACES, StrategyCase
+from evonas.testing.processes import asked_in_another_process
+from evonas.testing.spaces import SPACE_CHECKS, check_space
+from evonas.testing.strategies import FAILURES, STRATEGY_CHECKS, check_strategy
+from evonas.testing.toy_space import ToyGenome, ToySpace
+
+__all__ = [
+    "FAILURES",
+    "SPACES",
+    "SPACE_CHECKS",
+    "STRATEGY_CHECKS",
+    "StrategyCase",
+    "ToyGenome",
+    "ToySpace",
+    "asked_in_another_process",
+    "check_space",
+    "check_strategy",
+]
+
+if not __debug__:
+    raise ImportError("evonas.testing checks by assert, which python -O leaves out: run Python without -O")

@@ -1,0 +1,135 @@
+"""A strategy under test, the spaces that it is tried on, and what it asks for there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from evonas.evaluation import Candidate, Evaluation, Status, Strategy
+from evonas.objective import Objective
+from evonas.strategies import StrategyRow, make_strategy, strategy_name, strategy_row
+from evonas.testing.toy_space import ToySpace
+from genomes.dense import DenseSpace
+from genomes.domains import Range
+from genomes.hyperparameters import HyperparameterSpace
+from genomes.space import SearchSpace
+
+__all__ = [
+    "RMSE",
+    "SPACES",
+    "StrategyCase",
+    "as_text",
+    "asked_everywhere",
+    "ok",
+    "play",
+    "raises",
+    "score",
+    "toy_distance",
+]
+
+RMSE = Objective("rmse", "min")
+
+SPACES: Mapping[str, SearchSpace] = MappingProxyType(
+    {
+        "toy": ToySpace(),
+        "dense": DenseSpace(),
+        "hyperparameters": HyperparameterSpace(
+            {
+                "rate": Range(1e-4, 1e-1, log=True),
+                "penalty": Range(1e-6, 1e-2, log=True, zero=True),
+                "layers": Range(1, 3),
+                "units_2": {"low": 4, "high": 64, "when": {"layers": {"low": 2}}},
+                "activation": ["relu", "tanh", "gelu"],
+                "batch_size": [32, 64, 128],
+                "regularise": [False, True],
+                "kind": {"options": ["dropout", "l2"], "when": {"regularise": True}},
+                "epochs": 3,
+            }
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class StrategyCase:
+    """A strategy under test.
+
+    Attributes:
+        strategy: a name, a class, or an `evonas.strategies.StrategyRow`.
+        options: fields of `evonas.Settings` that it is always given, as pairs.
+
+    Example:
+        >>> StrategyCase("ga", (("tournament", 2),)).make(ToySpace(), population=4).ask()[0].operator
+        'sample'
+    """
+
+    strategy: str | StrategyRow | Callable[..., Any]
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def row(self) -> StrategyRow:
+        """What is known of it."""
+        return strategy_row(strategy_name(self.strategy))
+
+    @property
+    def in_rungs(self) -> bool:
+        """Whether it trains a network several times."""
+        return self.row.rungs or dict(self.options).get("rungs", 1) > 1
+
+    def make(self, space: SearchSpace, **options: Any) -> Strategy:
+        """The strategy on a space; options as of `evonas.strategies.make_strategy`."""
+        return make_strategy(self.strategy, space, **{**options, **dict(self.options)})
+
+
+def score(candidate: Candidate) -> float:
+    """A number from the digest alone."""
+    return int(candidate.digest[:8], 16) / 2**32
+
+
+def ok(value: float, name: str = "rmse") -> Evaluation:
+    """A successful evaluation with one score."""
+    return Evaluation(Status.OK, {name: value})
+
+
+def play(strategy: Strategy, generations: int) -> list[list[Candidate]]:
+    """What a strategy asks for, generation by generation, when it is told `score`."""
+    asked = []
+    for _ in range(generations):
+        asked.append(strategy.ask())
+        strategy.tell([ok(score(candidate)) for candidate in asked[-1]])
+    return asked
+
+
+def as_text(generations: Sequence[Sequence[Candidate]], space: SearchSpace) -> list[Any]:
+    """Candidates as JSON values."""
+    return [[_as_list(candidate, space) for candidate in generation] for generation in generations]
+
+
+def _as_list(each: Candidate, space: SearchSpace) -> list[Any]:
+    genome = space.genome_to_json(each.genome)
+    place = [each.generation, each.index]
+    origin = [str(each.origin), each.horizon, each.keep]
+    return [genome, each.digest, each.seed, each.epochs, *place, list(each.parents), each.operator, *origin]
+
+
+def asked_everywhere(case: StrategyCase) -> list[Any]:
+    """What a strategy asks for on each of `SPACES`, as JSON values."""
+    made = {name: case.make(space, objective=RMSE, population=6, seed=0) for name, space in SPACES.items()}
+    return [as_text(play(made[name], 4), space) for name, space in SPACES.items()]
+
+
+def raises(error: type[Exception], call: Callable[[], Any], what: str) -> str:
+    """The text of the error that the call must raise. Raises AssertionError where it raises none."""
+    try:
+        call()
+    except error as raised:
+        return str(raised)
+    raise AssertionError(f"{what} must raise {error.__name__}")
+
+
+def toy_distance(candidate: Candidate, target: tuple[int, ...]) -> Evaluation:
+    """Of a `ToySpace`: infeasible by its distance from the target, which alone is feasible."""
+    excess = sum(abs(number - best) for number, best in zip(candidate.genome[:3], target, strict=True))
+    return Evaluation(Status.INFEASIBLE, {"violation": float(excess)}) if excess else ok(9.0)

@@ -1,0 +1,72 @@
+"""What a strategy asks for in another process, where hashes of texts differ."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from evonas.strategies import StrategyRow
+from evonas.testing.cases import StrategyCase, asked_everywhere
+
+__all__ = ["asked_in_another_process", "check_processes"]
+
+_SCRIPT = "from evonas.testing.processes import answer; answer()"
+
+
+def asked_in_another_process(cases: Sequence[StrategyCase], hash_seed: int = 1) -> list[Any]:
+    """What each strategy asks for on `SPACES`, as JSON values, in a process with that hash seed.
+
+    Args:
+        cases: strategies that can be imported: of a module, not of a notebook or of the inside of a function.
+        hash_seed: of the process.
+
+    Raises:
+        AssertionError: the process failed; with what it said.
+    """
+    question = json.dumps([{"strategy": _as_json(case), "options": dict(case.options)} for case in cases])
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT],
+        input=question,
+        env={**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"the strategy does not work in another process: {done.stderr[-2000:]}"
+    answers: list[Any] = json.loads(done.stdout.splitlines()[-1])
+    return answers
+
+
+def check_processes(case: StrategyCase) -> None:
+    """A process with another hash seed asks for the same."""
+    expected = json.loads(json.dumps(asked_everywhere(case)))
+    assert asked_in_another_process([case]) == [expected], "a process with another hash seed asks for something else"
+
+
+def answer() -> None:
+    """What `asked_in_another_process` has the other process do."""
+    cases = [
+        StrategyCase(_from_json(each["strategy"]), tuple(each["options"].items())) for each in json.load(sys.stdin)
+    ]
+    print(json.dumps([asked_everywhere(case) for case in cases]))
+
+
+def _as_json(case: StrategyCase) -> Any:
+    if isinstance(case.strategy, str):
+        return case.strategy
+    module, _, name = case.row.where.partition(":")
+    importable = module != "__main__" and "<" not in name
+    assert importable, (
+        f"{case.row.where} must be in a module, so that another process can import it: move it, or leave out processes"
+    )
+    return {**asdict(case.row), "path": case.row.where}
+
+
+def _from_json(value: Any) -> Any:
+    return value if isinstance(value, str) else StrategyRow(**{**value, "settings": tuple(value["settings"])})

@@ -1,0 +1,309 @@
+"""What every strategy owes to a search (`evonas.evaluation.Strategy`): one function for each promise."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from evonas.evaluation import Candidate, Evaluation, Status, Strategy
+from evonas.objective import Objective
+from evonas.strategies import StrategyRow
+from evonas.testing.cases import RMSE, SPACES, StrategyCase, ok, play, raises, score, toy_distance
+from evonas.testing.processes import check_processes
+from evonas.testing.toy_space import ToySpace
+from genomes.space import SearchSpace
+
+__all__ = [
+    "FAILURES",
+    "STRATEGY_CHECKS",
+    "check_all_fail",
+    "check_any_count",
+    "check_candidates",
+    "check_directions",
+    "check_duplicates",
+    "check_failures_have_no_children",
+    "check_global_generator",
+    "check_initial_genomes",
+    "check_new_networks",
+    "check_one_feasible",
+    "check_one_network",
+    "check_order_of_calls",
+    "check_restored",
+    "check_seeds",
+    "check_strategy",
+]
+
+#: What must never become a parent, by name.
+FAILURES: Mapping[str, Evaluation] = MappingProxyType(
+    {
+        "nan": ok(float("nan")),
+        "-inf": ok(float("-inf")),
+        "inf": ok(float("inf")),
+        "no score": Evaluation(Status.OK),
+        "failed": Evaluation(Status.FAILED, {"rmse": -9.0}),
+        "infeasible": Evaluation(Status.INFEASIBLE, {"rmse": -9.0}),
+    }
+)
+
+
+def check_candidates(case: StrategyCase, space: SearchSpace) -> None:
+    """Candidates are members of the space, complete, and descend from known ones."""
+    more = {"offspring": 9} if "offspring" in case.row.settings else {}
+    strategy = case.make(space, objective=RMSE, population=6, epochs=7, seed=3, **more)
+    known: set[str] = set()
+    assert strategy.retained() == frozenset(), "nothing is retained before anything was asked"
+    generations = play(strategy, 5)
+    for number, generation in enumerate(generations):
+        assert [each.index for each in generation] == list(range(len(generation))), "indices count from 0"
+        for each in generation:
+            assert space.contains(each.genome), f"{each.genome!r:.200} is not in the space"
+            assert each.digest == space.digest(each.genome), "the digest is the one that the space gives"
+            rung = case.in_rungs and 0 < each.epochs < 7 == each.horizon
+            assert each.epochs == 7 or rung, "epochs are those of the settings"
+            assert each.generation == number, "generations count from 0"
+            assert 0 <= each.seed < 2**31, f"seed {each.seed} is not below 2**31"
+            assert set(each.parents) <= known, "parents are of former generations"
+        known |= {each.digest for each in generation}
+    kept = {(each.generation, each.index) for generation in generations for each in generation if each.keep}
+    assert strategy.retained() <= kept, "only candidates with keep are retained"
+
+
+def check_seeds(case: StrategyCase, space: SearchSpace, first: Sequence[Sequence[Candidate]] | None = None) -> None:
+    """The same seed asks for the same, another seed for something else.
+
+    Args:
+        case: what is checked.
+        space: that is searched.
+        first: four generations of a population of 6 with seed 0, where they are known.
+    """
+    expected = play(case.make(space, objective=RMSE, population=6, seed=0), 4) if first is None else first
+    again = play(case.make(space, objective=RMSE, population=6, seed=0), 4)
+    other = play(case.make(space, objective=RMSE, population=6, seed=1), 2)
+    assert expected == again, "the same seed asks for something else"
+    assert expected[:2] != other, "another seed asks for the same"
+
+
+def check_restored(case: StrategyCase, space: SearchSpace, stop: int) -> None:
+    """A strategy that is restored after `stop` generations goes on as if it had never stopped."""
+    initial = [space.sample(np.random.default_rng(9))]
+    straight = case.make(space, objective=RMSE, population=6, seed=5, initial=initial)
+    expected = play(straight, 6)
+    stopped = case.make(space, objective=RMSE, population=6, seed=5, initial=initial)
+    play(stopped, stop)
+    state = json.loads(json.dumps(stopped.state(), allow_nan=False))
+    restored = case.make(space, objective=RMSE, population=6, seed=5)
+    play(restored, 2)
+    restored.ask()  # whatever it did before is forgotten
+    restored.restore(state)
+    assert restored.state() == state, "state() gives something else than restore() was given"
+    assert play(restored, 6 - stop) == expected[stop:], f"restored after {stop} generations, it asks for something else"
+    assert restored.state() == straight.state(), f"restored after {stop} generations, it ends in another state"
+
+
+def check_any_count(case: StrategyCase) -> list[str]:
+    """As many candidates as asked for; plain numbers count as evaluations, NaN as a failure.
+
+    Returns:
+        The texts of the errors for a count that is no number, and for 0.
+    """
+    space = ToySpace()
+    plain, whole = (case.make(space, objective=RMSE, population=6, seed=3) for _ in range(2))
+    for count in (1, 1, 1, 5, 1, 2):
+        candidates = plain.ask(count)
+        assert [each.index for each in candidates] == list(range(count)), f"ask({count}) gives {len(candidates)}"
+        assert candidates == whole.ask(count), "plain numbers and evaluations lead to different candidates"
+        scores = [score(each) if score(each) < 0.8 else float("nan") for each in candidates]
+        plain.tell(scores)
+        whole.tell([ok(value) for value in scores])
+    assert plain.state() == whole.state(), "plain numbers and evaluations lead to different states"
+    wrong: tuple[Any, ...] = ("3", 0)
+    return [raises(ValueError, lambda count=count: plain.ask(count), f"ask({count!r})") for count in wrong]  # type: ignore[misc]
+
+
+def check_order_of_calls(case: StrategyCase) -> list[str]:
+    """Calls out of order raise RuntimeError, another number of evaluations ValueError.
+
+    Returns:
+        The texts: of `tell` before `ask`, of `ask` and `state` while candidates are out, of too few evaluations, and of
+        `tell` twice.
+    """
+    strategy = case.make(ToySpace(), population=4)
+    texts = [raises(RuntimeError, lambda: strategy.tell([]), "tell before ask")]
+    candidates = strategy.ask()
+    texts.append(raises(RuntimeError, strategy.ask, "ask after ask"))
+    texts.append(raises(RuntimeError, strategy.state, "state between ask and tell"))
+    texts.append(raises(ValueError, lambda: strategy.tell([ok(1.0)] * 3), "tell with too few evaluations"))
+    strategy.tell([ok(1.0)] * len(candidates))
+    texts.append(raises(RuntimeError, lambda: strategy.tell([ok(1.0)] * len(candidates)), "tell after tell"))
+    return texts
+
+
+def check_directions(case: StrategyCase, space: SearchSpace) -> None:
+    """Minimising a score and maximising its negative ask for the same."""
+    down = case.make(space, objective=Objective("score", "min"), population=6)
+    up = case.make(space, objective="score", direction="max", population=6)
+    for _ in range(5):
+        candidates = down.ask()
+        assert candidates == up.ask(), "minimising and maximising the negative ask for different candidates"
+        down.tell([ok(score(each), "score") for each in candidates])
+        up.tell([ok(-score(each), "score") for each in candidates])
+
+
+def check_all_fail(case: StrategyCase) -> None:
+    """Generations in which every candidate fails end nothing."""
+    strategy = case.make(ToySpace(), objective=RMSE, population=4)
+    for _ in range(4):
+        strategy.tell([Evaluation(Status.FAILED, reason="diverged") for _ in strategy.ask()])
+    json.dumps(strategy.state(), allow_nan=False)
+    assert len(strategy.ask()) == 4, "after failures alone, a generation is not of the usual size"
+
+
+def check_failures_have_no_children(case: StrategyCase, bad: Evaluation) -> None:
+    """What failed, or has no finite score, never becomes a parent while others do not fail."""
+    strategy = case.make(ToySpace(), objective=RMSE, population=6, seed=2)
+    good: set[str] = set()
+    for generation in range(8):
+        candidates = strategy.ask()
+        parents = {parent for candidate in candidates for parent in candidate.parents}
+        assert generation < 2 or parents <= good, "a candidate that failed became a parent"
+        good |= {candidate.digest for candidate in candidates[::2]}
+        strategy.tell([bad if index % 2 else ok(score(each)) for index, each in enumerate(candidates)])
+
+
+def check_one_network(case: StrategyCase) -> None:
+    """A space of one network can be searched."""
+    generations = play(case.make(ToySpace(1), objective=RMSE, population=3), 4)
+    assert all(len(generation) == 3 or case.in_rungs for generation in generations), "generations are not complete"
+
+
+def check_one_feasible(case: StrategyCase) -> bool:
+    """Networks that break a limit, the less the nearer they are to the one that does not, end nothing.
+
+    Returns:
+        Whether the feasible one was found, among 216 with 300 candidates: by its violation, as it has the worst score.
+    """
+    strategy, target, found = case.make(ToySpace(6), objective=RMSE, population=12, seed=1), (2, 4, 3), False
+    for _ in range(25):
+        candidates = strategy.ask()
+        strategy.tell([toy_distance(candidate, target) for candidate in candidates])
+        if found := any(candidate.genome[:3] == target for candidate in candidates):
+            break
+    json.dumps(strategy.state(), allow_nan=False)
+    assert len(strategy.ask()) == 12 or case.in_rungs, "after infeasible ones, a generation is not of the usual size"
+    return found
+
+
+def check_duplicates(case: StrategyCase) -> None:
+    """A space smaller than the population is searched whole, and the state survives it."""
+    strategy = case.make(ToySpace(2), objective=RMSE, population=12)  # eight networks
+    digests = {candidate.digest for generation in play(strategy, 4) for candidate in generation}
+    assert len(digests) == 8, f"of eight networks, {len(digests)} were tried"
+    state = json.loads(json.dumps(strategy.state(), allow_nan=False))
+    restored = case.make(ToySpace(2), objective=RMSE, population=12)
+    restored.restore(state)
+    assert restored.ask() == strategy.ask(), "restored, it asks for something else"
+
+
+def check_new_networks(case: StrategyCase) -> None:
+    """No network is asked for twice while there are others."""
+    generations = play(case.make(ToySpace(), objective=RMSE, population=10), 8)
+    keys = [each.key if case.in_rungs else each.digest for generation in generations for each in generation]
+    assert len(set(keys)) == len(keys), "a network was asked for again though there were others"
+
+
+def check_initial_genomes(case: StrategyCase) -> None:
+    """Initial genomes come first, one a network, as many as the population holds."""
+    initial = [(1, 2, 3, "a"), (4, 5, 6, "a"), (1, 2, 3, "b")]
+    candidates = case.make(ToySpace(), population=4, initial=initial).ask()
+    assert [each.genome for each in candidates[:2]] == initial[:2], "initial genomes do not come first"
+    assert [each.operator == "seed" for each in candidates] == [True, True, False, False], "their operator is 'seed'"
+    many = case.make(ToySpace(), population=1, initial=initial)
+    assert [each.genome for each in many.ask()] == initial[:1], "more initial genomes than the population holds"
+
+
+def check_global_generator(case: StrategyCase) -> None:
+    """The global random generator of Python is left alone."""
+    random.seed(7)
+    before = random.getstate()
+    play(case.make(ToySpace(), objective=RMSE, population=6), 4)
+    assert random.getstate() == before, "the global random generator was used"
+
+
+def _failures(case: StrategyCase) -> None:
+    for bad in FAILURES.values():
+        check_failures_have_no_children(case, bad)
+
+
+def _restored(case: StrategyCase, space: SearchSpace) -> None:
+    for stop in (0, 1, 3):
+        check_restored(case, space, stop)
+
+
+def _on_spaces(check: Callable[[StrategyCase, SearchSpace], None]) -> Callable[[StrategyCase], None]:
+    def on_each(case: StrategyCase) -> None:
+        for space in SPACES.values():
+            check(case, space)
+
+    return on_each
+
+
+#: Name -> check, called with a case; those of `_ON_SPACES` search each of `SPACES`.
+STRATEGY_CHECKS: Mapping[str, Callable[[StrategyCase], Any]] = MappingProxyType(
+    {
+        "any count": check_any_count,
+        "order of calls": check_order_of_calls,
+        "all fail": check_all_fail,
+        "failures have no children": _failures,
+        "one network": check_one_network,
+        "one feasible": check_one_feasible,
+        "duplicates": check_duplicates,
+        "new networks": check_new_networks,
+        "initial genomes": check_initial_genomes,
+        "global generator": check_global_generator,
+        "candidates": _on_spaces(check_candidates),
+        "seeds": _on_spaces(check_seeds),
+        "directions": _on_spaces(check_directions),
+        "restored": _on_spaces(_restored),
+        "processes": check_processes,
+    }
+)
+_ON_SPACES = ("candidates", "seeds", "directions", "restored")
+
+
+def check_strategy(
+    strategy: str | StrategyRow | Callable[..., Strategy],
+    *,
+    spaces: Mapping[str, SearchSpace] = SPACES,
+    processes: bool = True,
+    **options: Any,
+) -> None:
+    """All checks of `STRATEGY_CHECKS`: determinism, resuming at any point, failures, tiny spaces, other processes.
+
+    Args:
+        strategy: a name, a class, or an `evonas.strategies.StrategyRow`.
+        spaces: where candidates, seeds, directions and resuming are checked; `SPACES` unless given.
+        processes: whether another process is started, which must be able to import the strategy.
+        **options: fields of `evonas.Settings` that the strategy is always given.
+
+    Raises:
+        AssertionError: a promise of `evonas.evaluation.Strategy` is not kept; says which.
+        InputError: it is no strategy, or has no use for an option.
+
+    Example:
+        >>> check_strategy("ga", spaces={"toy": ToySpace()}, processes=False, tournament=2)
+    """
+    case = StrategyCase(strategy, tuple(options.items()))
+    for name, check in STRATEGY_CHECKS.items():
+        if name not in _ON_SPACES and (processes or name != "processes"):
+            check(case)
+    for space in spaces.values():
+        check_candidates(case, space)
+        check_seeds(case, space)
+        check_directions(case, space)
+        for stop in range(6):
+            check_restored(case, space, stop)
