@@ -19,7 +19,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/python scripts/demo.py
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not soak'
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not soak'
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -158,8 +158,8 @@ def test_a_bad_file_is_refused(tmp_path: Path, content: bytes, said: list[str]) 
 def test_long_cells_and_many_columns_are_read(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, "a,b\n1," + "x" * 131_000 + "\n2,y\n"))
     assert table["b"].map(len).tolist() == [131_000, 1]
-    wide = ",".join(f"c{place}" for place in range(20_000)) + "\n" + ",".join(["1"] * 20_000) + "\n"
-    assert read_table(written(tmp_path, wide)).shape == (1, 20_000)
+    wide = ",".join(f"c{place}" for place in range(5_000)) + "\n" + ",".join(["1"] * 5_000) + "\n"
+    assert read_table(written(tmp_path, wide)).shape == (1, 5_000)
 
 
 def test_a_bad_path_is_refused(tmp_path: Path) -> None:
