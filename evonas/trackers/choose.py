@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from types import ModuleType
 
 from evonas.trackers.callback import Callback
-from genomes.errors import InputError
 
-__all__ = ["library", "trackers_of"]
+__all__ = ["trackers_of"]
 
 
 def trackers_of(
@@ -39,15 +36,3 @@ def trackers_of(
 
         found.append(WandB(wandb))
     return found
-
-
-def library(name: str, option: str) -> ModuleType:
-    """The module of that name. Raises InputError, which names the extra, when its library is not installed."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise InputError(
-            f"{option} must have the package {package}, which cannot be imported ({error}): "
-            f"pip install 'evonas[{package}]'"
-        ) from None

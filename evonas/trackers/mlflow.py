@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from evonas.config import Budget
 from evonas.evaluation import Status
 from evonas.trackers.callback import Callback, EvaluatedCandidate, evaluated_in, genes_of, space_of
-from evonas.trackers.choose import library
-from evonas.trackers.tensorboard import run_digest
+from evonas.trackers.identity import run_digest
+from evonas.trackers.libraries import library
 
 if TYPE_CHECKING:
     from evonas.evolution.loop import Generation

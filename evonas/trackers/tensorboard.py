@@ -9,12 +9,11 @@ again, so a run that was stopped and resumed is logged once.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,14 +23,14 @@ from evonas.evaluation import Status
 from evonas.io.atomic import write_new
 from evonas.objective import objectives_of
 from evonas.trackers.callback import Callback, EvaluatedCandidate, evaluated_in, space_of
-from evonas.trackers.choose import library
-from genomes.codec import canonical_json
+from evonas.trackers.identity import run_digest
+from evonas.trackers.libraries import library
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.runs.reader import RunReader
 
-__all__ = ["TensorBoard", "run_digest"]
+__all__ = ["TensorBoard"]
 
 _MODULES = {
     "event": "tensorboard.compat.proto.event_pb2",
@@ -149,16 +148,6 @@ class TensorBoard(Callback):
         yield event(wall_time=time.time(), file_version="brain.Event:2")
         for step, value in values:
             yield event(wall_time=time.time(), step=step, summary=summary(value=[value]))
-
-
-def run_digest(run: RunReader) -> str:
-    """Eight digits that tell a run from those of other data, settings or spaces; the same after a resumption."""
-    about: Mapping[str, Any] = {
-        "settings": run.settings.model_dump(mode="json"),
-        "space": run.space_json,
-        "data": run.fingerprint,
-    }
-    return hashlib.sha256(canonical_json(about).encode()).hexdigest()[:8]
 
 
 def _folder_name(candidate: EvaluatedCandidate) -> str:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from evonas.config import Budget
 from evonas.evaluation import Status
 from evonas.trackers.callback import Callback, EvaluatedCandidate, evaluated_in
-from evonas.trackers.choose import library
-from evonas.trackers.tensorboard import run_digest
+from evonas.trackers.identity import run_digest
+from evonas.trackers.libraries import library
 from genomes.errors import InputError
 
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ def test_what_is_told_and_when(asynchronous: bool) -> None:
 
 def test_a_resumed_session_is_told_of_what_it_trains_itself() -> None:
     first, second = Heard(), Heard()
-    evonas.search(X, Y, evaluations=5, population=4, out="run", callbacks=[first])
+    evonas.search(X, Y, evaluations=5, population=4, out="run", strategy="random", callbacks=[first])
     evonas.resume("run", evaluations=8, callbacks=[second])
     places = [each.name for each in (*first.candidates, *second.candidates)]
     assert len(places) == len(set(places)) == 8
@@ -84,7 +84,7 @@ def test_a_resumed_session_is_told_of_what_it_trains_itself() -> None:
 @pytest.mark.parametrize("moment", ["start", "evaluation", "generation", "end"])
 def test_one_that_fails_keeps_nobody_from_anything(moment: str, capsys: pytest.CaptureFixture[str]) -> None:
     bad, good = Heard(moment), Heard()
-    result = evonas.search(X, Y, generations=2, population=3, out="run", callbacks=[bad, good])
+    result = evonas.search(X, Y, generations=2, population=3, out="run", strategy="random", callbacks=[bad, good])
     assert result.stop == "generations"
     assert good.told[-1] == "end"
     assert bad.told == good.told[: good.told.index(moment) + 1]

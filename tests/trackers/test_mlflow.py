@@ -39,7 +39,7 @@ def logged(uri: str) -> tuple[Any, Any, list[Any]]:
 
 def test_what_is_read_back_over_a_stop(tmp_path: Path) -> None:
     uri = (tmp_path / "store").as_uri()
-    evonas.search(X, Y, evaluations=3, population=4, out="run", callbacks=trackers_of(mlflow=uri))
+    evonas.search(X, Y, evaluations=3, population=4, out="run", strategy="random", callbacks=trackers_of(mlflow=uri))
     client, parent, nested = logged(uri)
     # As if the search had been killed while it logged a network.
     client.delete_run(nested[0].info.run_id)

@@ -59,7 +59,9 @@ print(json.dumps(found))
 
 
 def test_its_loader_sees_curves_scores_and_genes() -> None:
-    evonas.search(X, Y, generations=2, population=3, out="run", callbacks=trackers_of(tensorboard="logs"))
+    evonas.search(
+        X, Y, generations=2, population=3, out="run", strategy="random", callbacks=trackers_of(tensorboard="logs")
+    )
     done = subprocess.run([sys.executable, "-c", READ], check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)
     with RunReader("run") as run:
@@ -99,7 +101,15 @@ def test_nothing_is_logged_twice_and_nothing_is_missed() -> None:
 def test_runs_of_other_settings_do_not_mix() -> None:
     for seed in (0, 1):
         evonas.search(
-            X, Y, evaluations=2, population=2, seed=seed, out="run", overwrite=True, callbacks=trackers_of("logs")
+            X,
+            Y,
+            evaluations=2,
+            population=2,
+            seed=seed,
+            out="run",
+            overwrite=True,
+            strategy="random",
+            callbacks=trackers_of("logs"),
         )
     assert len(list(Path("logs").iterdir())) == 2
 

@@ -38,7 +38,7 @@ def test_each_network_is_logged_once_over_a_stop(monkeypatch: pytest.MonkeyPatch
 
     fake = SimpleNamespace(init=init, Settings=SimpleNamespace)
     monkeypatch.setitem(sys.modules, "wandb", fake)  # type: ignore[arg-type]
-    evonas.search(X, Y, evaluations=3, population=4, out="run", callbacks=trackers_of(wandb="logs"))
+    evonas.search(X, Y, evaluations=3, population=4, out="run", strategy="random", callbacks=trackers_of(wandb="logs"))
     result = evonas.resume("run", evaluations=6, callbacks=trackers_of(wandb="logs"))
     assert len({(each["generation"], each["index"]) for each in logged}) == len(logged) == 6
     assert all({"rmse", "genes/optimizer", "val_loss"} <= each.keys() for each in logged)
@@ -50,5 +50,5 @@ def test_each_network_is_logged_once_over_a_stop(monkeypatch: pytest.MonkeyPatch
 
 def test_the_library_takes_it() -> None:
     pytest.importorskip("wandb")
-    evonas.search(X, Y, evaluations=3, population=3, out="run", callbacks=trackers_of(wandb="logs"))
+    evonas.search(X, Y, evaluations=3, population=3, out="run", strategy="random", callbacks=trackers_of(wandb="logs"))
     assert list(Path("logs").rglob("run-evonas-*.wandb"))
