@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Budget
@@ -70,20 +70,20 @@ class Telling:
                 candidate.operator,
                 evaluation,
             )
-            self._tell(lambda each, told=told: each.on_evaluation(told))
+            self._tell("on_evaluation", told)
 
     def generation(self, generation: Generation) -> None:
         """After a generation."""
-        self._tell(lambda each: each.on_generation(generation))
+        self._tell("on_generation", generation)
 
     def end(self, run: RunReader, exported: Exported | None) -> None:
         """At the end of the session."""
-        self._tell(lambda each: each.on_end(run, exported))
+        self._tell("on_end", run, exported)
 
-    def _tell(self, tell: Callable[[Callback], None]) -> None:
+    def _tell(self, method: str, *values: Any) -> None:
         for each in list(self._callbacks):
             try:
-                tell(each)
+                getattr(each, method)(*values)
             except Exception as error:
                 self._drop(each, error)
 
