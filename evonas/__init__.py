@@ -16,6 +16,7 @@
 `build_model(genome, path)`           a network of a genome alone, untrained: its layers, initial weights and optimizer
 `strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for a loop of one's own
 `find_learning_rate(x, y, ...)`       the learning-rate range test of a network
+`Callback`                            is told of the start, each network, each generation and the end (`callbacks=`)
 `Settings`, `Budget`                  everything that a run can be told, with defaults and ranges
 `EvolutionClassifier`,                estimators for scikit-learn that search when they are fitted, and predict with the
 `EvolutionRegressor`                  best network (`evonas.estimators`)
@@ -46,12 +47,15 @@ if TYPE_CHECKING:
     from evonas.evolution.loop import Generation, Progress
     from evonas.range_test.find import find_learning_rate
     from evonas.strategies import make_strategy as strategy
+    from evonas.trackers.callback import Callback, EvaluatedCandidate
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Budget",
+    "Callback",
     "Candidate",
+    "EvaluatedCandidate",
     "Evaluation",
     "EvolutionClassifier",
     "EvolutionRegressor",
@@ -86,6 +90,7 @@ _HOMES = {
     **dict.fromkeys(("build", "build_model"), "deploy.rebuild"),
     "export": "deploy.export",
     "find_learning_rate": "range_test.find",
+    **dict.fromkeys(("Callback", "EvaluatedCandidate"), "trackers.callback"),
     "strategy": "strategies",
 }
 _NAMES_THERE = {"build": "build_model", "strategy": "make_strategy"}

@@ -42,6 +42,8 @@ from evonas.runs.reader import DATA_NAME
 from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
 from evonas.strategies import check_given, check_settings, given_settings, make_strategy, strategy_name
+from evonas.trackers.callback import Callback
+from evonas.trackers.telling import check_callbacks
 from evonas.user_model import Build, check_build, check_fits
 from genomes.encodings import space_from_json
 from genomes.errors import InputError
@@ -77,6 +79,7 @@ def search(
     threads: int | None = None,
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
+    callbacks: Sequence[Callback] = (),
     export: str | Path | None = None,
     verbose: bool = False,
     task: str | None = None,
@@ -128,6 +131,7 @@ def search(
             shapes allow; features are matched by name.
         threads: networks that are trained at a time, all cores that this process may use if None; changes no result.
         on_part, on_generation: called after each commit and each generation.
+        callbacks: objects of `evonas.Callback`, which are told what happens; also the trackers of `evonas.trackers`.
         export: file that the best network is written to at the end, as `evonas.export` does; Keras loads for it while
             the search still trains.
         verbose: whether to show the progress and the outcome: redrawn in a terminal, else a line a generation.
@@ -163,6 +167,7 @@ def search(
     chosen = Settings(**options)
     budget = Budget.of(generations, evaluations, time, target)
     told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
+    told["callbacks"] = check_callbacks(callbacks)
     with launch.standby_for(chosen, own) as standby, followed(verbose, told) as told:
         data, source = read_data(
             x,
@@ -281,6 +286,7 @@ def resume(
     threads: int | None = None,
     export: str | Path | None = None,
     evaluator: EvaluatorFactory | None = None,
+    callbacks: Sequence[Callback] = (),
     verbose: bool = False,
     **settings: Unpack[RunOptions],
 ) -> SearchResult:
@@ -295,7 +301,7 @@ def resume(
         target: new score at which to stop.
         data: if given, must be the data of the run.
         threads: as in `search`; may be another number than before.
-        export: as in `search`.
+        export, callbacks: as in `search`.
         verbose: as in `search`.
         **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's;
             `strategy` is needed where the run was given one that is not known by a name.
@@ -306,7 +312,7 @@ def resume(
     """
     given: dict[str, Any] = {**settings}
     heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
-    heard["export"] = None if export is None else Path(export)
+    heard |= {"export": None if export is None else Path(export), "callbacks": check_callbacks(callbacks)}
     if heard["export"] is not None:
         check_export(heard["export"])
     started, _ = monotonic(), launch.checked_threads(threads)

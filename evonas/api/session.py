@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,8 @@ from evonas.runs.extensions import trains_networks
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
 from evonas.strategies import make_strategy
+from evonas.trackers.callback import Callback
+from evonas.trackers.telling import Telling, check_callbacks
 from evonas.user_model import Build, check_first
 from genomes.space import SearchSpace
 
@@ -54,6 +56,7 @@ class Listeners:
         export: file that the best network is written to at the end, with a model card, as `evonas.export` does; Keras
             loads while the last generation and the finalists are trained.
         interruption: how to listen to signals.
+        callbacks: who is told of the start, each evaluation, each generation and the end, see `evonas.Callback`.
         started: when the session began, as `time.monotonic()` counts; now if None.
         reserved: seconds of the run's time, a twentieth of it at most, that whoever is told needs when all is done.
     """
@@ -65,8 +68,12 @@ class Listeners:
     on_end: Callable[[RunReader, Exported | None, Mapping[str, float]], None] | None = None
     export: Path | None = None
     interruption: Interruption | None = None
+    callbacks: Sequence[Callback] = ()
     started: float | None = None
     reserved: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_callbacks(self.callbacks)
 
 
 def run_session(
@@ -91,8 +98,11 @@ def run_session(
         Interrupted: Ctrl-C or SIGTERM, after everything was committed.
     """
     with store, listeners.interruption or Interruption() as listening:
+        telling = Telling(listeners.callbacks, space)
+        end = telling.end
+        listeners = _with_callbacks(listeners, telling)
         if listeners.interruption is None:  # what is called is the caller's, and not a display of evonas's
-            listeners = _aside(listeners, listening)
+            listeners, end = _aside(listeners, listening), listening.aside(end)
         if listeners.on_start is not None:
             listeners.on_start(store, budget)
         trains = trains_networks(store)
@@ -124,6 +134,7 @@ def run_session(
             finally:
                 trainer.close()
             timetable.note()
+            exported = None
             if not stopped and (wanted or listeners.on_end is not None):
                 exported = _exported(store, build, exporter, listeners.export) if wanted else None
                 stopped = exported is None and listening.requested
@@ -131,6 +142,8 @@ def run_session(
                 if not stopped and listeners.on_end is not None:
                     listeners.on_end(store, exported, scores)
                     timetable.note()
+            end(store, exported)
+            timetable.note()
     if stopped:
         raise Interrupted(store.directory, listening.exit_code)
     return SearchResult(store.directory, build, writes=True)
@@ -147,6 +160,26 @@ def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator) -> dic
         return trainer.test(space.genome_from_json(record.genome), store.weights(record))
     except Abandoned:
         return {}
+
+
+def _with_callbacks(listeners: Listeners, telling: Telling) -> Listeners:
+    """The same, with the callbacks told after each of them."""
+    own: dict[str, Any] = {
+        "on_start": telling.start,
+        "on_part": telling.part,
+        "on_generation": telling.generation,
+    }
+
+    def both(first: Callable[..., None] | None, second: Callable[..., None]) -> Callable[..., None]:
+        def call(*values: Any) -> None:
+            if first is not None:
+                first(*values)
+            second(*values)
+
+        return call
+
+    joined: dict[str, Any] = {name: both(getattr(listeners, name), each) for name, each in own.items()}
+    return replace(listeners, **joined) if listeners.callbacks else listeners
 
 
 def _aside(listeners: Listeners, listening: Interruption) -> Listeners:

@@ -9,6 +9,7 @@ import typer
 from evonas.cli.options import AsJson, BuildOption, ExportOption, Quiet, RunDir, ThreadsOption, option
 from evonas.cli.reporting import NoReport
 from evonas.cli.search_display import show_search
+from evonas.cli.tracking import MLflowOption, TensorBoardOption, WandBOption, trackers_asked
 
 __all__ = ["resume"]
 
@@ -23,6 +24,9 @@ def resume(
     build: BuildOption = None,
     export: ExportOption = None,
     threads: ThreadsOption = None,
+    tensorboard: TensorBoardOption = None,
+    mlflow: MLflowOption = None,
+    wandb: WandBOption = None,
     no_report: NoReport = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -33,6 +37,7 @@ def resume(
     """
     from evonas.api.search import resume
 
+    trackers = trackers_asked(tensorboard, mlflow, wandb)
     show_search(
         lambda **listeners: resume(
             run_dir,
@@ -43,6 +48,7 @@ def resume(
             target=target_score,
             threads=threads,
             export=export,
+            callbacks=trackers,
             **listeners,
         ),
         context,

@@ -39,6 +39,7 @@ from evonas.cli.options import (
 )
 from evonas.cli.reporting import NoReport
 from evonas.cli.search_display import show_search
+from evonas.cli.tracking import MLflowOption, TensorBoardOption, WandBOption, trackers_asked
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.objective import MEASURES, METRICS
 from evonas.strategies import STRATEGIES
@@ -175,6 +176,9 @@ def run(
         option(f"Best networks to train again at the end, from other seeds; 0 for none [{_DEFAULTS.finalists}].", "N"),
     ] = None,
     threads: ThreadsOption = None,
+    tensorboard: TensorBoardOption = None,
+    mlflow: MLflowOption = None,
+    wandb: WandBOption = None,
     no_report: NoReport = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -211,6 +215,7 @@ def run(
     reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
     budget = Budget.of(generations, evaluations, time, target_score)
+    trackers = trackers_asked(tensorboard, mlflow, wandb)
 
     from evonas.execution import launch
 
@@ -258,6 +263,7 @@ def run(
                 standby=standby,
                 threads=threads,
                 export=export,
+                callbacks=trackers,
                 **listeners,
             ),
             context,

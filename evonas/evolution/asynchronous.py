@@ -249,7 +249,7 @@ class _Loop:
             self._timetable.note_results([evaluation])
             self._ready.append(candidate)
             done = min(self._trained + len(self._ready), self._size)
-            self._session.progressed(self._store.generations, done, self._size, [evaluation])
+            self._session.progressed(self._store.generations, done, self._size, [(candidate, evaluation)])
         return True
 
     def _tell(self, candidate: Candidate) -> None:

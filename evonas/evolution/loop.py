@@ -74,6 +74,7 @@ class Progress:
         best: the best evaluation so far.
         part: what this commit brought.
         seconds: wall-clock seconds of the run so far, all sessions together.
+        candidates: of `part`, in the same order.
     """
 
     generation: int
@@ -84,6 +85,7 @@ class Progress:
     best: Record | None
     part: tuple[Evaluation, ...]
     seconds: float
+    candidates: tuple[Candidate, ...] = ()
 
 
 def describe_stop(stop: str, budget: Budget) -> str:
@@ -322,10 +324,11 @@ class Session:
         self._timetable.note_results(list(part.values()))
         waiting.difference_update(part)
         if pairs:
-            part_of = [evaluation for _, evaluation in pairs]
-            self.progressed(planned[0].generation, len(planned) - len(waiting), len(planned), part_of)
+            self.progressed(planned[0].generation, len(planned) - len(waiting), len(planned), pairs)
 
-    def progressed(self, generation: int, trained: int, planned: int, part: Sequence[Evaluation]) -> None:
+    def progressed(
+        self, generation: int, trained: int, planned: int, pairs: Sequence[tuple[Candidate, Evaluation]]
+    ) -> None:
         """Tells whoever wants to know of a commit; see `Progress`."""
         if self._on_part is not None:
             store = self._store
@@ -337,8 +340,9 @@ class Session:
                     evaluated=store.evaluated,
                     failed=store.failed,
                     best=best_of(store),
-                    part=tuple(part),
+                    part=tuple(evaluation for _, evaluation in pairs),
                     seconds=self._timetable.seconds,
+                    candidates=tuple(candidate for candidate, _ in pairs),
                 )
             )
 

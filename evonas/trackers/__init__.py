@@ -1,0 +1,27 @@
+"""Who is told of a search while it runs: callbacks of one's own, and the trackers that evonas brings.
+
+==========================  ==========================================================================================
+`Callback`                  what a search tells: start, evaluation, generation, end; all methods may be left out
+`EvaluatedCandidate`        what it tells of a network: its place, its genes and its evaluation
+`evaluated_in(run)`         the same of all networks that a run has committed
+`tensorboard.TensorBoard`   learning curves, and genes beside scores in the HPARAMS tab
+`mlflow.MLflow`             a run with a nested run for each network, the exported model and the report
+`wandb.WandB`               an offline run of Weights & Biases
+`trackers_of(...)`          those that a command's options ask for
+==========================  ==========================================================================================
+
+    class Best(evonas.Callback):
+        def on_generation(self, generation):
+            print(generation.number, generation.best)
+
+    evonas.search(x, y, callbacks=[Best()])
+
+A callback that fails does not fail the search: a line says so, and it is told no more. Each tracker logs a network
+once, by its place in the run, whatever stops and resumes there were between. A tracker's library is loaded when the
+tracker is made. Imports no Keras and no pandas.
+"""
+
+from evonas.trackers.callback import Callback, EvaluatedCandidate, evaluated_in
+from evonas.trackers.choose import trackers_of
+
+__all__ = ["Callback", "EvaluatedCandidate", "evaluated_in", "trackers_of"]

@@ -1,0 +1,94 @@
+"""`Telling`: tells the callbacks of a search what happens, and keeps the search from their failures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from evonas.config import Budget
+from evonas.evolution.loop import Generation, Progress
+from evonas.io.console import say_lines
+from evonas.runs.reader import RunReader
+from evonas.trackers.callback import Callback, EvaluatedCandidate, genes_of, space_of
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+
+if TYPE_CHECKING:
+    from evonas.tasks.export import Exported
+
+__all__ = ["Telling", "check_callbacks"]
+
+_METHODS = ("on_start", "on_evaluation", "on_generation", "on_end")
+
+
+def check_callbacks(callbacks: Sequence[Any]) -> tuple[Callback, ...]:
+    """The callbacks. Raises InputError for what is none, such as a class in place of an object of it."""
+    if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
+        raise InputError(f"callbacks must be a list, not {type(callbacks).__name__}: write callbacks=[callback]")
+    for each in callbacks:
+        if isinstance(each, type) or not all(callable(getattr(each, name, None)) for name in _METHODS):
+            shown = f"the class {each.__name__}" if isinstance(each, type) else type(each).__name__
+            raise InputError(f"callbacks must be objects of a subclass of evonas.Callback, not {shown}")
+    return tuple(callbacks)
+
+
+class Telling:
+    """Tells several callbacks the same, in the order given; one that fails is told no more.
+
+    Args:
+        callbacks: who is told.
+        space: of the run.
+    """
+
+    def __init__(self, callbacks: Sequence[Callback], space: SearchSpace) -> None:
+        self._callbacks, self._space = list(callbacks), space
+        self._known: Any = None
+
+    def start(self, run: RunReader, budget: Budget) -> None:
+        """Before anything is trained. Raises InputError where a callback does."""
+        self._known = space_of(run)
+        for each in list(self._callbacks):
+            try:
+                each.on_start(run, budget)
+            except InputError:
+                raise
+            except Exception as error:
+                self._drop(each, error)
+
+    def part(self, progress: Progress) -> None:
+        """After a commit."""
+        if not self._callbacks:
+            return
+        for candidate, evaluation in zip(progress.candidates, progress.part, strict=True):
+            told = EvaluatedCandidate(
+                candidate.generation,
+                candidate.index,
+                candidate.digest,
+                genes_of(self._known, self._space.genome_to_json(candidate.genome)),
+                candidate.parents,
+                candidate.operator,
+                evaluation,
+            )
+            self._tell("on_evaluation", told)
+
+    def generation(self, generation: Generation) -> None:
+        """After a generation."""
+        self._tell("on_generation", generation)
+
+    def end(self, run: RunReader, exported: Exported | None) -> None:
+        """At the end of the session."""
+        self._tell("on_end", run, exported)
+
+    def _tell(self, method: str, *values: Any) -> None:
+        for each in list(self._callbacks):
+            try:
+                getattr(each, method)(*values)
+            except Exception as error:
+                self._drop(each, error)
+
+    def _drop(self, callback: Callback, error: Exception) -> None:
+        self._callbacks.remove(callback)
+        first = next(iter(str(error).splitlines()), "")
+        text = f"{type(error).__name__}: {first:.300}" if first else type(error).__name__
+        say_lines(f"Note: {type(callback).__name__} failed and is told no more ({text})", stream=sys.stderr)
