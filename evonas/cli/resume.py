@@ -47,7 +47,6 @@ def resume(
             time=time,
             target=target_score,
             threads=threads,
-            export=export,
             callbacks=trackers,
             **listeners,
         ),
@@ -55,4 +54,5 @@ def resume(
         quiet,
         as_json,
         not no_report,
+        export,
     )

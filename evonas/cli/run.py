@@ -262,7 +262,6 @@ def run(
                 source={**source, "drop": drop or []},
                 standby=standby,
                 threads=threads,
-                export=export,
                 callbacks=trackers,
                 **listeners,
             ),
@@ -270,6 +269,7 @@ def run(
             quiet,
             as_json,
             not no_report,
+            export,
         )
 
 

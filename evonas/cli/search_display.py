@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import typer
 
 from evonas.errors import Interrupted
+from evonas.io.console import say_lines
 
 __all__ = ["show_search"]
 
 
 def show_search(
-    search: Callable[..., Any], context: typer.Context, quiet: bool, as_json: bool, report: bool = True
+    search: Callable[..., Any],
+    context: typer.Context,
+    quiet: bool,
+    as_json: bool,
+    report: bool = True,
+    export: Path | None = None,
 ) -> None:
     """Runs a search with a display, and shows its outcome.
 
@@ -24,6 +31,7 @@ def show_search(
         context: of the command; its object says when that began, as `time.monotonic()` counts.
         quiet, as_json: options of the display.
         report: whether to write a report at the end.
+        export: where the best network is to be written; what is passed to `search` as `export`.
     """
     from evonas.cli.reporting import REPORT_SECONDS, report_at_end
     from evonas.display import make_display
@@ -38,6 +46,9 @@ def show_search(
     def end(run: RunReader, exported: Any, scores: Mapping[str, float]) -> None:
         ended = monotonic()
         display.finish(run, exported, scores)
+        if export is not None and exported is None and run.best(1):
+            left = f"Model: not written, since no time was left: evonas export {run.directory} -o {export}"
+            say_lines(left, stream=stream)
         if report and run.best(1):
             report_at_end(run.directory, ended, quiet, as_json)
 
@@ -51,6 +62,7 @@ def show_search(
             on_end=end,
             reserved=REPORT_SECONDS if report else 0.0,
             started=context.find_object(float) or monotonic(),
+            export=export,
         )
     except Interrupted as stop:
         display.pause()

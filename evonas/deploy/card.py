@@ -22,7 +22,7 @@ from evonas.data.prepared import PreparedData
 from evonas.deploy.card_text import card_text
 from evonas.deploy.usage import usage_of
 from evonas.io.marked_files import check_place, marked_json, marked_text, publish
-from evonas.metrics.scores import scores
+from evonas.metrics.scores import constant_outputs, scores
 from evonas.runs.genome_files import network_facts
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
@@ -210,13 +210,9 @@ def _constant(task: str) -> str:
 
 
 def _baseline(data: PreparedData) -> dict[str, dict[str, float]]:
-    """Scores of a model that predicts the same for every row: the mean, or how frequent the classes are."""
+    """Scores of a model that predicts the same for every row."""
     problem, split = data.problem, data.splits[0]
-    outputs = np.zeros(problem.num_outputs)
-    if problem.task != "regression":
-        classes = np.asarray(split.y_train).reshape(-1).astype(np.intp)
-        counts = np.bincount(classes, minlength=len(problem.classes)) + 1e-9
-        outputs = np.log(counts[1:] / counts[:1]) if problem.task == "binary" else np.log(counts / counts.sum())
+    outputs = constant_outputs(problem, split.y_train)
 
     def scored(y: Any) -> dict[str, float]:
         found = scores(problem, y, np.tile(outputs, (len(y), 1)))

@@ -10,9 +10,21 @@ from numpy.typing import NDArray
 from evonas.data.prepared import Problem
 from genomes.errors import InputError
 
-__all__ = ["mean_loss", "predictions", "scores"]
+__all__ = ["constant_outputs", "mean_loss", "predictions", "scores"]
 
 Values = NDArray[np.float64]
+
+
+def constant_outputs(problem: Problem, y_train: NDArray[Any]) -> Values:
+    """Raw outputs of a model that predicts the same for every row, shape `(num_outputs,)`.
+
+    The training rows' mean, or how frequent the classes are among them.
+    """
+    if problem.task == "regression":
+        return np.zeros(problem.num_outputs)
+    classes = np.asarray(y_train).reshape(-1).astype(np.intp)
+    counts = np.bincount(classes, minlength=len(problem.classes)) + 1e-9
+    return np.log(counts[1:] / counts[:1]) if problem.task == "binary" else np.log(counts / counts.sum())
 
 
 def scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> dict[str, float]:

@@ -145,12 +145,7 @@ def permutation_importance(
 def constant_scores(data: PreparedData) -> dict[str, float]:
     """Test scores, or validation scores, of predicting the training rows' mean, or their share of each class."""
     problem, split = data.problem, data.splits[0]
-    outputs = np.zeros(problem.num_outputs)
-    if problem.task != "regression":
-        counts = (
-            np.bincount(np.asarray(split.y_train).reshape(-1).astype(np.intp), minlength=len(problem.classes)) + 1e-9
-        )
-        outputs = np.log(counts[1:] / counts[:1]) if problem.task == "binary" else np.log(counts / counts.sum())
+    outputs = scoring.constant_outputs(problem, split.y_train)
     y = np.asarray(split.y_validation if data.y_test is None else data.y_test)
     return scoring.scores(problem, y, np.tile(outputs, (len(y), 1)))
 

@@ -240,9 +240,16 @@ def test_run_status_resume_export_load(folder: Path) -> None:
     finish = json.loads(result.stdout.splitlines()[-1])
     assert finish["validation_scores"]["rmse"] == pytest.approx(finish["best"]["score"], rel=1e-5)
     assert finish["test_scores"].keys() == finish["best"]["scores"].keys()
-    result = process("resume", "run", "--generations", "+1")
+    Path("theirs.keras").write_text("somebody else's")
+    result = process("resume", "run", "--generations", "+1", "--export", "theirs.keras")
+    assert result.returncode == 2
+    assert "theirs.keras" in result.stderr
+    assert Path("theirs.keras").read_text() == "somebody else's"
+    assert json.loads(process("status", "run", "--json").stdout)["generations"] == 1
+    result = process("resume", "run", "--generations", "+1", "--export", "at_the_end.keras")
     assert result.returncode == 0, result.stderr
     assert "Test, which the search never saw: rmse " in result.stdout
+    ended = json.loads(Path("at_the_end.keras.card.json").read_text())
     status = json.loads(process("status", "run", "--json").stdout)
     assert status["generations"] == 2
     result = process("export", "run", "-o", "best.keras")
@@ -258,6 +265,7 @@ def test_run_status_resume_export_load(folder: Path) -> None:
     loaded = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     assert loaded.stdout.splitlines()[-1].endswith("(None, 1)")
     card = json.loads(Path("best.keras.card.json").read_text())
+    assert card["scores"]["validation"] == ended["scores"]["validation"]
     assert card["scores"]["validation"]["rmse"] == pytest.approx(status["best"]["score"], rel=1e-5)
     assert [(each["column"], each["dtype"]) for each in card["model"]["inputs"]] == [
         ("rooms", "float32"),
