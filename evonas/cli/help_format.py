@@ -52,6 +52,7 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
         "predict": "evonas predict evonas-runs/20250101-120000 new.csv -o predicted.csv",
         "evaluate": "evonas evaluate evonas-runs/20250101-120000 labelled.csv",
         "compare": "evonas compare runs/ga-1 runs/ga-2 runs/random-1 -o compared.html",
+        "dashboard": "evonas dashboard evonas-runs",
         "watch": "evonas watch evonas-runs/20250101-120000",
         "export": "evonas export evonas-runs/20250101-120000 -o best.keras --rank 1",
         "build": "evonas build best.keras.card.json -o untrained.keras",
