@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from evonas.data.inputs import num_rows
 from evonas.data.prepared import PreparedData
 from evonas.deploy.card_text import card_text
 from evonas.deploy.usage import usage_of
+from evonas.display.baseline_words import verdict_of
 from evonas.io.marked_files import check_place, marked_json, marked_text, publish
 from evonas.metrics.scores import constant_outputs, scores
 from evonas.runs.genome_files import network_facts
@@ -118,6 +119,7 @@ def card_values(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[st
             "validation": dict(exported.validation_scores),
             "test": dict(exported.test_scores),
             "baseline": {"predicts": _constant(problem.task), **_baseline(data)},
+            "baselines": _baselines(run, exported),
             "finalists": [] if exhibit.rank is None else _finalists(exhibit.members[0][0], run),
         },
         "networks": [_network(record, share, run, data) for record, share in exhibit.members],
@@ -222,6 +224,14 @@ def _baseline(data: PreparedData) -> dict[str, dict[str, float]]:
         "validation": scored(split.y_validation),
         "test": {} if data.y_test is None else scored(data.y_test),
     }
+
+
+def _baselines(run: RunReader, exported: Exported) -> dict[str, Any] | None:
+    """The run's baselines of scikit-learn, and whether the exported model is better; None where none were wanted."""
+    if (found := run.baselines.found) is None:
+        return None
+    verdict = verdict_of(run.objective, exported.validation_scores, exported.test_scores, found)
+    return {**asdict(found), "verdict": None if verdict is None else verdict.words}
 
 
 def _finalists(record: Record, run: RunReader) -> list[dict[str, Any]]:

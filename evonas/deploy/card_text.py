@@ -109,6 +109,10 @@ def _scores(card: Mapping[str, Any]) -> str:
         f"validation, predicting {found['baseline']['predicts']}": found["baseline"]["validation"],
         f"test, predicting {found['baseline']['predicts']}": found["baseline"]["test"],
     }
+    baselines = found.get("baselines") or {}
+    for each in baselines.get("models", ()):
+        for part in ("validation", "test"):
+            given[f"{part}, {each['name']} ({each['about']}{'' if each['complete'] else ' so far'})"] = each[part]
     names = sorted(
         {name for scores in given.values() for name in scores}, key=lambda name: (name != found["objective"], name)
     )
@@ -118,6 +122,9 @@ def _scores(card: Mapping[str, Any]) -> str:
     objective = escaped(found["objective"])
     lines = [f"Searched for the {'lowest' if found['direction'] == 'min' else 'highest'} {objective}."]
     lines.append(_table(("", *map(escaped, names)), rows))
+    if baselines:
+        said = [baselines["verdict"] or "", f"Baselines: {baselines['missing']}." if baselines["missing"] else ""]
+        lines += [escaped(" ".join(filter(None, said)))] if any(said) else []
     for each in found["finalists"]:
         test = (
             f", on the test rows {_spread(each['test_mean'], each['test_spread'])}"

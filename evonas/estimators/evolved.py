@@ -181,7 +181,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         with run_directory(self.run_dir) as directory:
             if (directory / DATABASE).exists():
                 kept = {name: value for name, value in chosen.items() if name not in ("objective", "seed")}
-                result = resume(directory, data=data, **bounds, **kept, **common)
+                result = resume(directory, data=data, baseline=False, **bounds, **kept, **common)
             else:
                 unbounded = all(bound is None for bound in bounds.values())
                 budget = Budget.of(DEFAULT_GENERATIONS, None, _DEFAULT_TIME) if unbounded else Budget.of(**bounds)
