@@ -20,6 +20,7 @@ from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
 from evonas.data.load import read_data
+from evonas.data.quantiles import with_quantiles
 from evonas.data.readers.options import ReadOptions
 from evonas.data.source import check_origin
 from evonas.deploy.export import check_export
@@ -248,6 +249,8 @@ def search_prepared(
     if evaluator is None:
         check_fits(build, space, settings.trainer)
     objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
+    if settings.quantiles:
+        data = with_quantiles(data, settings.quantiles)
     data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)

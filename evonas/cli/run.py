@@ -119,6 +119,14 @@ def run(
             "NAME",
         ),
     ] = None,
+    quantiles: Annotated[
+        str | None,
+        option("With objective pinball: what is predicted, with commas between [0.1,0.5,0.9].", "SHARES"),
+    ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Of classes: divide logits by the temperature that fits the validation rows."),
+    ] = False,
     objectives: Annotated[
         str | None,
         option(f"Several, for nsga2: a metric, then metrics or {', '.join(MEASURES)}, with commas between.", "NAMES"),
@@ -196,6 +204,8 @@ def run(
         "population": size,
         "objective": objective,
         "objectives": None if objectives is None else tuple(name.strip() for name in objectives.split(",")),
+        "quantiles": None if quantiles is None else tuple(each.strip() for each in quantiles.split(",")),
+        "calibrate": calibrate or None,
         "max_parameters": max_parameters,
         "max_flops": max_flops,
         "max_latency_ms": max_latency_ms,

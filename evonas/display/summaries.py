@@ -424,6 +424,8 @@ def exported_values(exported: Exported | None) -> dict[str, Any]:
         "retrained": exported.retrained,
         "validation_scores": dict(exported.validation_scores),
         "test_scores": dict(exported.test_scores),
+        "temperature": exported.temperature,
+        "calibration": {part: dict(values) for part, values in exported.calibration.items()},
     }
 
 
