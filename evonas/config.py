@@ -159,7 +159,7 @@ class Settings(_Frozen):
         description="whether a short learning-rate range test sets the rate of children with changed layers",
     )
     objective: str | None = Field(
-        default=None, description="what is optimised: rmse, mae, r2, log_loss, accuracy, auc, f1"
+        default=None, description="what is optimised: rmse, mae, r2, pinball, log_loss, accuracy, auc, f1"
     )
     objectives: tuple[str, ...] | None = Field(
         default=None,
@@ -211,6 +211,13 @@ class Settings(_Frozen):
         default=3, ge=0, le=1000, description="best networks that are trained again at the end, from other seeds"
     )
     finalist_seeds: Whole = Field(default=3, ge=1, le=1000, description="how often each of them is trained again")
+    ensemble: Whole | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="further seeds from which the best network is trained at the end, for an ensemble of as many; none "
+        "is none",
+    )
     asynchronous: bool | None = Field(
         default=None,
         description="whether a network is proposed as soon as one is trained, not a generation at once; none is where "

@@ -48,6 +48,7 @@ class TunerOptions(TypedDict, total=False):
     keep_bytes: int
     finalists: int
     finalist_seeds: int
+    ensemble: int | None
 
 
 class Options(TunerOptions, total=False):

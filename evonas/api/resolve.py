@@ -124,6 +124,9 @@ def objectives_of(settings: Settings, problem: Problem, own_models: bool = False
     else:
         objective = chosen_metric(chosen, problem.task) if chosen else default_objective(problem.task)
     settings = _with_quantiles(settings, objective, own_models)
+    if settings.ensemble and (own_models or not settings.finalists):
+        what = "networks that evonas builds" if own_models else "finalists, of which it takes the best, but there are 0"
+        raise InputError(f"ensemble must be of {what}: leave it out")
     if settings.calibrate and (own_models or problem.task == "regression"):
         what = "networks that evonas builds" if own_models else "classes, but the target is a number"
         raise InputError(f"calibrate must be of {what}: leave it out")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from evonas.api.result import SearchResult
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings
-from evonas.deploy.export import Exporter, export
+from evonas.deploy.export import Exporter, export, export_ensemble
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
 from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.deadline import Abandonable, Timetable
-from evonas.evolution.finalists import OnRetraining, Tester, retrain_finalists
+from evonas.evolution.finalists import OnRetraining, Tester, retrain_finalists, train_ensemble_members
 from evonas.evolution.loop import Generation, Progress, Stop
 from evonas.evolution.rate_repair import repair_of
 from evonas.interruption import Abandoned, Interruption
@@ -113,7 +113,8 @@ def run_session(
             listeners.on_start(store, budget)
         trains = trains_networks(store)
         finals = store.finals_wanted if trains else (0, 0)
-        timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True)
+        members = store.settings.ensemble or 0 if trains else 0
+        timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True, members=members)
         timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         exporter = None
@@ -138,6 +139,9 @@ def run_session(
                             on_part=listeners.on_finalists,
                             timetable=timetable,
                         )
+                        if not stopped and members:
+                            heard: dict[str, Any] = {"interruption": listening, "timetable": timetable}
+                            stopped = not train_ensemble_members(store, trainer, space, members, **heard)
                 scores = {} if stopped or build is not None else _test_scores(store, space, trainer)
             finally:
                 trainer.close()
@@ -279,6 +283,8 @@ def _exported(store: RunStore, build: Build | None, exporter: Exporter | None, p
         exporter.start()
     try:
         worker = None if exporter is None else exporter.worker
+        if path is not None and store.settings.ensemble:
+            return export_ensemble(store.directory, path, store.settings.ensemble, worker=worker)
         if path is not None:
             return export(store.directory, path, build=build, worker=worker)
         return SearchResult(store.directory, build, worker, writes=True).exported

@@ -184,6 +184,12 @@ def run(
         int | None,
         option(f"Best networks to train again at the end, from other seeds; 0 for none [{_DEFAULTS.finalists}].", "N"),
     ] = None,
+    ensemble: Annotated[
+        int | None,
+        option(
+            "Train the best network from K more seeds at the end; --export then writes an ensemble of up to K.", "K"
+        ),
+    ] = None,
     threads: ThreadsOption = None,
     tensorboard: TensorBoardOption = None,
     mlflow: MLflowOption = None,
@@ -223,6 +229,7 @@ def run(
         "candidate_timeout": candidate_timeout,
         "worker_memory": worker_memory,
         "finalists": finalists,
+        "ensemble": ensemble,
     }
     reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})

@@ -33,6 +33,8 @@ _AHEAD_SECONDS = 45.0
 #: Seconds of an export over those until its process was ready, those while that is not known, and the most of a run's
 #: time that is left for it.
 _EXPORT_FACTOR, _EXPORT_GUESS, _EXPORT_SHARE = 0.6, 3.0, 0.15
+#: How much longer an ensemble takes.
+_ENSEMBLE_FACTOR = 1.5
 
 
 def check_export(path: Path, format: str | None = None, *, card: bool = True) -> str:
@@ -203,6 +205,8 @@ class Exporter:
             seconds = max(_EXPORT_GUESS, _EXPORT_FACTOR * (monotonic() - self._started))
         else:
             seconds = _EXPORT_FACTOR * known
+        if self._settings.ensemble:
+            seconds *= _ENSEMBLE_FACTOR
         return min(seconds, _EXPORT_SHARE * self._timetable.bound)
 
 
@@ -236,18 +240,25 @@ def _calibrates(run: RunReader, asked: bool | None) -> bool:
 
 
 def export_ensemble(
-    run_dir: str | Path, path: str | Path, size: int, *, card: bool = True, calibrate: bool | None = None
+    run_dir: str | Path,
+    path: str | Path,
+    size: int,
+    *,
+    card: bool = True,
+    calibrate: bool | None = None,
+    worker: WorkerEvaluator | None = None,
 ) -> Exported:
     """Writes the best networks of a run, or some of them, as one `.keras` file that predicts their mean.
 
     They are chosen greedily by the mean prediction on the validation split, from those whose weights were kept
-    (`Settings.keep`) and the finalists' re-trainings; one may count several times.
+    (`Settings.keep`), the finalists' re-trainings, and those of the best one from further seeds
+    (`Settings.ensemble`); one may count several times.
 
     Args:
         run_dir: the run directory, also of a search that is running.
         path: of the file to write, ending in `.keras`; replaced if it is there, whole or not at all.
         size: the most networks to take, 1 to 100.
-        card, calibrate: as in `export`.
+        card, calibrate, worker: as in `export`.
 
     Raises:
         InputError: there are no weights, the run is of models of your own, or the path cannot be written.
@@ -269,7 +280,7 @@ def export_ensemble(
             )
         held = [(record, record.weights) for record in run.best(run.settings.keep)]
         for finalist in run.finalists:
-            for each in finalist.retrainings:
+            for each in run.finals.trained(finalist.record.digest):
                 trained = replace(finalist.record, seed=each.seed, evaluation=each.evaluation, origin=None)
                 held.append((trained, each.weights))
         records = {name: record for record, name in held if name}
@@ -284,7 +295,8 @@ def export_ensemble(
             )
         calibrated = _calibrates(run, calibrate)
         task = EnsembleTask(tuple(networks), size, run.objective, Path(path).absolute(), calibrated)
-        with worker_for(space, run.directory / DATA_NAME, run.settings) as worker:
-            exported = worker.export(task)
+        made = nullcontext(worker) if worker else worker_for(space, run.directory / DATA_NAME, run.settings)
+        with made as exporting:
+            exported = exporting.export(task)
         chosen = [(list(records.values())[place], share) for place, share in exported.members]
         return _with_card(exported, run, chosen, None) if card else exported

@@ -241,8 +241,23 @@ def _summary_lines(run: RunReader, test: Mapping[str, float] | None) -> list[str
         "",
         f"Validation: {scores}",
         *finalist_lines(run),
+        *_ensemble_lines(run),
         *_baseline_lines(run, test or champion_test_scores(run)),
         *_front_lines(run),
+    ]
+
+
+def _ensemble_lines(run: RunReader) -> list[str]:
+    """How many networks were trained for an ensemble; nothing where none were wanted."""
+    wanted = run.settings.ensemble
+    if not wanted or not run.finalists:
+        return []
+    planned = len(run.finalists[0].retrainings)
+    trained = sum(len(run.finals.trained(each.record.digest)) for each in run.finalists)
+    return [
+        "",
+        f"For an ensemble: {trained} re-trainings of the finalists, the best one from up to {planned + wanted} seeds; "
+        f"{command('export', run, '-o', 'ensemble.keras', '--ensemble', str(wanted))}",
     ]
 
 
