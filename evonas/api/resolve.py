@@ -26,7 +26,7 @@ from genomes.space import SearchSpace
 if TYPE_CHECKING:
     from evonas.data.prepared import Problem
 
-__all__ = ["Space", "as_space", "fitted", "objectives_of", "space_and_numbers"]
+__all__ = ["DEFAULT_QUANTILES", "Space", "as_space", "fitted", "objectives_of", "space_and_numbers"]
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 

@@ -110,7 +110,7 @@ def logits(probabilities: Array, classes: Array, num_outputs: int) -> Array:
         return np.asarray(np.log(positive / (1 - positive))[:, None])
     whole = np.full((len(probabilities), num_outputs), _SMALLEST)
     whole[:, np.asarray(classes, np.intp)] = np.maximum(probabilities, _SMALLEST)
-    return np.log(whole)
+    return np.asarray(np.log(whole))
 
 
 def _models(problem: Problem, options: dict[str, Any]) -> list[Any]:

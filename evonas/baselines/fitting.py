@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -69,7 +70,7 @@ def fitted_boosting(data: PreparedData, seed: int = 0, seconds: float = float("i
 def _boosted(
     data: PreparedData, folds: Sequence[Boosting], columns: TreeColumns, rows: int, began: float
 ) -> BaselineModel:
-    found = _scored(data, [lambda x, model=model: model.raw_outputs(columns.apply(x)) for model in folds])
+    found = _scored(data, [partial(_boosted_outputs, model, columns) for model in folds])
     trees = round(fmean(model.trees for model in folds))
     about = f"{folds[0].name}, {trees:,} tree{'s' * (trees != 1)}"
     complete = all(model.complete for model in folds)
@@ -82,8 +83,16 @@ def _linear(data: PreparedData, seed: int) -> BaselineModel:
         training = _drawn(_training(fold), seed, MOST_ROWS, MOST_CELLS)
         rows = len(training.y)
         folds.append(Linear(data.problem, Rows(training.x[:, places], training.y, training.weight)))
-    found = _scored(data, [lambda x, model=model: model.raw_outputs(x[:, places]) for model in folds])
+    found = _scored(data, [partial(_linear_outputs, model, places) for model in folds])
     return BaselineModel("linear model", folds[0].name, True, rows, time.process_time() - began, *found)
+
+
+def _boosted_outputs(model: Boosting, columns: TreeColumns, x: Any) -> Any:
+    return model.raw_outputs(columns.apply(x))
+
+
+def _linear_outputs(model: Linear, places: list[int], x: Any) -> Any:
+    return model.raw_outputs(x[:, places])
 
 
 def _scored(data: PreparedData, folds: Sequence[Callable[[Any], Any]]) -> tuple[dict[str, float], dict[str, float]]:

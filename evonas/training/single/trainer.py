@@ -322,7 +322,7 @@ def optimizer_of(training: Mapping[str, Any], rate: Any) -> keras.optimizers.Opt
     raise ValueError(f"unknown optimizer {training['optimizer']!r}")
 
 
-class Pinball(keras.losses.Loss):
+class Pinball(keras.losses.Loss):  # type: ignore[misc]
     """The pinball loss of outputs that are quantiles, the mean over them: Koenker and Bassett 1978.
 
     Compiled with while a network trains; no file that is written has it.
