@@ -111,6 +111,18 @@ Real = Annotated[float, BeforeValidator(_real), Field(allow_inf_nan=False)]
 Share = Annotated[Real, Field(ge=0, le=1)]
 
 
+def _rising(values: Any) -> Any:
+    if values is None:
+        return None
+    try:
+        found = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        raise ValueError("numbers, such as 0.1, 0.5 and 0.9") from None
+    if not all(0 < value < 1 for value in found) or list(found) != sorted(set(found)):
+        raise ValueError("above 0, below 1 and rising, such as 0.1, 0.5 and 0.9")
+    return found
+
+
 class _Frozen(BaseModel):
     """A frozen model that refuses with `InputError`, in words."""
 
@@ -147,12 +159,19 @@ class Settings(_Frozen):
         description="whether a short learning-rate range test sets the rate of children with changed layers",
     )
     objective: str | None = Field(
-        default=None, description="what is optimised: rmse, mae, r2, log_loss, accuracy, auc, f1"
+        default=None, description="what is optimised: rmse, mae, r2, pinball, log_loss, accuracy, auc, f1"
     )
     objectives: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
         description="several: the metric that ranks, then metrics, parameters, flops, latency_ms, memory_bytes",
+    )
+    quantiles: Annotated[tuple[Share, ...], BeforeValidator(_rising)] | None = Field(
+        default=None, min_length=1, max_length=100, description="with the objective pinball: what the outputs are"
+    )
+    calibrate: bool = Field(
+        default=False,
+        description="of classes: whether logits are divided by the temperature that fits the validation rows",
     )
     epochs: Whole = Field(default=50, ge=1, le=1_000_000, description="the most epochs that a network may train")
     max_parameters: Whole | None = Field(default=None, ge=1, description="trainable parameters that a network may have")
@@ -192,6 +211,13 @@ class Settings(_Frozen):
         default=3, ge=0, le=1000, description="best networks that are trained again at the end, from other seeds"
     )
     finalist_seeds: Whole = Field(default=3, ge=1, le=1000, description="how often each of them is trained again")
+    ensemble: Whole | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="further seeds from which the best network is trained at the end, for an ensemble of as many; none "
+        "is none",
+    )
     asynchronous: bool | None = Field(
         default=None,
         description="whether a network is proposed as soon as one is trained, not a generation at once; none is where "

@@ -29,6 +29,7 @@ METRICS: Mapping[str, tuple[Direction, tuple[str, ...]]] = {
     "rmse": ("min", ("regression",)),
     "mae": ("min", ("regression",)),
     "r2": ("max", ("regression",)),
+    "pinball": ("min", ("regression",)),
     "log_loss": ("min", ("binary", "multiclass")),
     "accuracy": ("max", ("binary", "multiclass")),
     "auc": ("max", ("binary",)),

@@ -59,6 +59,8 @@ class RandomStream(IntEnum):
     # Of no training.
     PERMUTED_COLUMNS = 13  # of a report, whose seed is 0
     PROBE = 14  # a sample that says whether models train natively
+    # Of the seed of a run again.
+    BASELINE_ROWS = 15  # of the training rows, where a baseline sees only some
 
 
 def draw_seed() -> int:

@@ -7,6 +7,8 @@ from collections import defaultdict
 # Before numpy is loaded, here and in the processes that tests start. The matrices are small, and several processes
 # share the machine: threads of OpenBLAS that wait for one another then take three times the time of one alone.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Each search would start one more process, and wait for it; the tests of baselines switch them on.
+os.environ.setdefault("EVONAS_BASELINE", "off")
 
 import pytest
 from hypothesis import settings

@@ -144,7 +144,7 @@ def test_nothing_that_is_read_can_run_code() -> None:
 #: Packages from the bottom up: each may import itself and those before it. The modules at the root of evonas are one.
 ORDER = (
     *("genomes", "io", "evonas", "data", "tasks", "metrics", "networks", "strategies", "runs", "training"),
-    *("execution", "evolution", "display", "deploy", "reporting", "trackers"),
+    *("execution", "baselines", "evolution", "display", "deploy", "reporting", "trackers"),
     *("api", "range_test", "estimators", "tuner", "cli", "testing"),
 )
 #: The public page, which is loaded by name (`evonas.__getattr__`), and the command line's door.

@@ -27,6 +27,8 @@ class TunerOptions(TypedDict, total=False):
     inherit: bool | None
     repair: bool
     objectives: Sequence[str] | None
+    quantiles: Sequence[float] | None
+    calibrate: bool
     epochs: int
     max_parameters: int | None
     max_flops: int | None
@@ -46,6 +48,7 @@ class TunerOptions(TypedDict, total=False):
     keep_bytes: int
     finalists: int
     finalist_seeds: int
+    ensemble: int | None
 
 
 class Options(TunerOptions, total=False):

@@ -45,7 +45,7 @@ def random_baseline_of(
         data = PreparedData.load(Path(run_dir) / DATA_NAME)
         search_prepared(data, space=space, settings=settings, budget=budget, out=out, build=own, **listeners)
     else:
-        resume(out, evaluations=budget.evaluations, build=own, **listeners)
+        resume(out, evaluations=budget.evaluations, build=own, baseline=False, **listeners)
     return finalists(out, top, seeds, build=own, threads=listeners.get("threads"))
 
 

@@ -26,7 +26,7 @@ from genomes.space import SearchSpace
 if TYPE_CHECKING:
     from evonas.data.prepared import Problem
 
-__all__ = ["Space", "as_space", "fitted", "objectives_of", "space_and_numbers"]
+__all__ = ["DEFAULT_QUANTILES", "Space", "as_space", "fitted", "objectives_of", "space_and_numbers"]
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
@@ -84,6 +84,30 @@ def fitted(space: SearchSpace, problem: Problem) -> SearchSpace:
     return space if len(options) < 2 or len(kept) == len(options) else replace(space, numbers=kept or ["standard"])
 
 
+#: Quantiles where none are named: the median, and an interval of 80%.
+DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
+
+
+def _with_quantiles(settings: Settings, objective: Objective, own_models: bool) -> Settings:
+    """The settings with the quantiles named that the objective pinball has.
+
+    Raises:
+        InputError: quantiles without that objective, or where they cannot be trained.
+    """
+    if objective.name != "pinball":
+        if settings.quantiles:
+            raise InputError(f"quantiles must be given with objective pinball, not {objective.name}: leave one out")
+        return settings
+    if own_models:
+        raise InputError("objective pinball must be of networks that evonas builds: compile your own models with it")
+    if settings.loss != "auto":
+        raise InputError(f"loss must be left out with objective pinball, which is the loss, not {settings.loss!r}")
+    if settings.trainer == "population" or settings.strategy == "neuroevolution":
+        raise InputError("objective pinball must be trained with trainer native or single, not population: choose one")
+    trainer = "native" if settings.trainer == "auto" else settings.trainer  # also where there is a GPU
+    return settings.model_copy(update={"quantiles": settings.quantiles or DEFAULT_QUANTILES, "trainer": trainer})
+
+
 def objectives_of(settings: Settings, problem: Problem, own_models: bool = False) -> tuple[Objective, Settings]:
     """What ranks, and the settings as recorded: with it and, where the strategy takes several, all objectives named.
 
@@ -99,6 +123,13 @@ def objectives_of(settings: Settings, problem: Problem, own_models: bool = False
         objective = Objective(problem.metric, "min" if problem.direction == "min" else "max")
     else:
         objective = chosen_metric(chosen, problem.task) if chosen else default_objective(problem.task)
+    settings = _with_quantiles(settings, objective, own_models)
+    if settings.ensemble and (own_models or not settings.finalists):
+        what = "networks that evonas builds" if own_models else "finalists, of which it takes the best, but there are 0"
+        raise InputError(f"ensemble must be of {what}: leave it out")
+    if settings.calibrate and (own_models or problem.task == "regression"):
+        what = "networks that evonas builds" if own_models else "classes, but the target is a number"
+        raise InputError(f"calibrate must be of {what}: leave it out")
     if several is None and (row := find_row(settings.strategy)) and row.several:
         several = (objective.name, "parameters")
     if several is not None:

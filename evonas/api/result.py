@@ -14,13 +14,14 @@ from evonas.config import Settings
 from evonas.data.encoding.preprocessor import ARRAY, Preparation
 from evonas.data.inputs import as_inputs
 from evonas.data.prepared import PreparedData, labels_of
+from evonas.data.quantiles import point_place, quantile_names
 from evonas.io.marked_files import is_product
 from evonas.metrics.scores import predictions
 from evonas.reporting.result_views import ResultViews
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.user_model import Build
-from genomes.architecture.graph import graph_from_json
+from genomes.architecture.graph import graph_from_json, numbers_of
 from genomes.encodings import blueprint, space_from_json
 from genomes.errors import InputError
 from genomes.space import SearchSpace
@@ -150,8 +151,9 @@ class SearchResult(ResultViews):
             x: as for `inputs`.
 
         Returns:
-            A regression: shape `(num_samples,)`, or `(num_samples, num_targets)`; a classification: labels, shape
-            `(num_samples,)`, of the type that they had: text, whole numbers, numbers or booleans.
+            A regression: shape `(num_samples,)`, or `(num_samples, num_targets)`; of quantiles the median, see
+            `predict_quantiles`; a classification: labels, shape `(num_samples,)`, of the type that they had: text,
+            whole numbers, numbers or booleans.
 
         Raises:
             InputError: there is no row, or as `inputs`.
@@ -159,6 +161,8 @@ class SearchResult(ResultViews):
         if not len(x):
             raise InputError("x must have at least one row to predict, not none: give some")
         outputs, problem = self._outputs(x), self._data.problem
+        if problem.quantiles:
+            return outputs[:, point_place(problem)]
         if problem.task == "regression":
             return outputs[:, 0] if problem.num_outputs == 1 else outputs
         chosen = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(int)
@@ -173,13 +177,47 @@ class SearchResult(ResultViews):
             from evonas.networks.forward import raw_outputs
 
             raw = raw_outputs(graph_from_json(self._architecture), self._weights, self.prepare(x))
-            return predictions(self._data.problem, raw).astype(raw.dtype)
+            return predictions(self._data.problem, raw / self._temperature).astype(raw.dtype)
         model = self.best_model
         as_columns = isinstance(model.input, Mapping) or model.inputs[0].name == ARRAY
         outputs = model.predict(
             self.inputs(x) if as_columns else self.prepare(x), batch_size=_ROWS_AT_A_TIME, verbose=0
         )
         return outputs["probability"] if isinstance(outputs, Mapping) else outputs
+
+    def predict_quantiles(self, x: Any) -> pd.DataFrame:
+        """Quantiles of the target of raw rows, a column each, such as "quantile_0.1"; they never cross.
+
+        Args:
+            x: as for `inputs`.
+
+        Raises:
+            InputError: the run is of another objective than pinball, or as `predict`.
+        """
+        import pandas as pd
+
+        if not self._data.problem.quantiles:
+            raise InputError(
+                "predict_quantiles must be asked of a run with objective pinball: search with it, or predict"
+            )
+        if not len(x):
+            raise InputError("x must have at least one row to predict, not none: give some")
+        return pd.DataFrame(self._outputs(x), columns=list(quantile_names(self._data.problem)))
+
+    @cached_property
+    def _temperature(self) -> float:
+        """That the best network's logits are divided by; 1 unless the run calibrates."""
+        if not self.settings.calibrate:
+            return 1.0
+        import numpy as np
+
+        from evonas.metrics.calibration import temperature_of
+        from evonas.networks.forward import raw_outputs
+
+        graph, split = graph_from_json(self._architecture), self._data.splits[0]
+        places = self._data.problem.columns(numbers_of(graph))
+        raw = raw_outputs(graph, self._weights, np.asarray(split.x_validation)[:, places])
+        return temperature_of(self._data.problem, split.y_validation, raw)
 
     @property
     def _is_dense(self) -> bool:

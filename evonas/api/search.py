@@ -20,6 +20,7 @@ from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
 from evonas.data.load import read_data
+from evonas.data.quantiles import with_quantiles
 from evonas.data.readers.options import ReadOptions
 from evonas.data.source import check_origin
 from evonas.deploy.export import check_export
@@ -81,6 +82,7 @@ def search(
     on_generation: OnGeneration | None = None,
     callbacks: Sequence[Callback] = (),
     export: str | Path | None = None,
+    baseline: bool = True,
     verbose: bool = False,
     task: str | None = None,
     sample_weight: Any = None,
@@ -134,6 +136,8 @@ def search(
         callbacks: objects of `evonas.Callback`, which are told what happens; also the trackers of `evonas.trackers`.
         export: file that the best network is written to at the end, as `evonas.export` does; Keras loads for it while
             the search still trains.
+        baseline: whether to train gradient boosting and a linear model of scikit-learn on the same rows, in the
+            background at low priority, for `status`, report and card to say which is better; of a table only.
         verbose: whether to show the progress and the outcome: redrawn in a terminal, else a line a generation.
         task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.prepare`.
@@ -204,6 +208,7 @@ def search(
             standby=standby,
             threads=threads,
             export=None if export is None else Path(export),
+            baseline=baseline,
             started=started,
             **told,
         )
@@ -244,6 +249,8 @@ def search_prepared(
     if evaluator is None:
         check_fits(build, space, settings.trainer)
     objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
+    if settings.quantiles:
+        data = with_quantiles(data, settings.quantiles)
     data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)
@@ -285,6 +292,7 @@ def resume(
     data: PreparedData | None = None,
     threads: int | None = None,
     export: str | Path | None = None,
+    baseline: bool = True,
     evaluator: EvaluatorFactory | None = None,
     callbacks: Sequence[Callback] = (),
     verbose: bool = False,
@@ -301,7 +309,7 @@ def resume(
         target: new score at which to stop.
         data: if given, must be the data of the run.
         threads: as in `search`; may be another number than before.
-        export, callbacks: as in `search`.
+        export, baseline, callbacks: as in `search`; baselines that are known are not trained again.
         verbose: as in `search`.
         **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's;
             `strategy` is needed where the run was given one that is not known by a name.
@@ -313,6 +321,7 @@ def resume(
     given: dict[str, Any] = {**settings}
     heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
     heard |= {"export": None if export is None else Path(export), "callbacks": check_callbacks(callbacks)}
+    heard["baseline"] = baseline
     if heard["export"] is not None:
         check_export(heard["export"])
     started, _ = monotonic(), launch.checked_threads(threads)

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.api.result import SearchResult
+from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings
-from evonas.deploy.export import Exporter, export
+from evonas.deploy.export import Exporter, export, export_ensemble
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
 from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.deadline import Abandonable, Timetable
-from evonas.evolution.finalists import OnRetraining, Tester, retrain_finalists
+from evonas.evolution.finalists import OnRetraining, Tester, retrain_finalists, train_ensemble_members
 from evonas.evolution.loop import Generation, Progress, Stop
 from evonas.evolution.rate_repair import repair_of
 from evonas.interruption import Abandoned, Interruption
+from evonas.runs.baselines import Baselines
 from evonas.runs.directory import WORKER_LOG
 from evonas.runs.extensions import trains_networks
 from evonas.runs.reader import DATA_NAME, RunReader
@@ -40,6 +42,8 @@ EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
 
 #: Share of a run's time that is left for what its caller does at the end.
 _MOST_RESERVED = 0.05
+#: Seconds that a run waits at its end for baselines that are still being trained, if it has them left.
+_BASELINE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Listeners:
         interruption: how to listen to signals.
         callbacks: who is told of the start, each evaluation, each generation and the end, see `evonas.Callback`.
         started: when the session began, as `time.monotonic()` counts; now if None.
+        baseline: whether to train baselines beside the search, see `evonas.baselines`.
         reserved: seconds of the run's time, a twentieth of it at most, that whoever is told needs when all is done.
     """
 
@@ -71,6 +76,7 @@ class Listeners:
     callbacks: Sequence[Callback] = ()
     started: float | None = None
     reserved: float = 0.0
+    baseline: bool = False
 
     def __post_init__(self) -> None:
         check_callbacks(self.callbacks)
@@ -107,14 +113,17 @@ def run_session(
             listeners.on_start(store, budget)
         trains = trains_networks(store)
         finals = store.finals_wanted if trains else (0, 0)
-        timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True)
+        members = store.settings.ensemble or 0 if trains else 0
+        timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True, members=members)
         timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         exporter = None
         wanted = listeners.export is not None or (listeners.on_end is not None and build is not None)
         if wanted and isinstance(trainer, Abandonable):
             exporter = Exporter(store, space, build, timetable, lambda: listening.requested)
-        with exporter or nullcontext():
+        baselines = _started_baselines(store, budget, listeners.baseline)
+        with exporter or nullcontext(), baselines or nullcontext():
+            listeners = _noting(listeners, store, baselines)
             try:
                 stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build, exporter)
                 if not stopped and trains and all(store.finals_wanted):
@@ -130,9 +139,14 @@ def run_session(
                             on_part=listeners.on_finalists,
                             timetable=timetable,
                         )
+                        if not stopped and members:
+                            heard: dict[str, Any] = {"interruption": listening, "timetable": timetable}
+                            stopped = not train_ensemble_members(store, trainer, space, members, **heard)
                 scores = {} if stopped or build is not None else _test_scores(store, space, trainer)
             finally:
                 trainer.close()
+            if baselines is not None:
+                _note_baselines(store, baselines, timetable, stopped)
             timetable.note()
             exported = None
             if not stopped and (wanted or listeners.on_end is not None):
@@ -147,6 +161,45 @@ def run_session(
     if stopped:
         raise Interrupted(store.directory, listening.exit_code)
     return SearchResult(store.directory, build, writes=True)
+
+
+def _started_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselineProcess | None:
+    """The process that trains them; None where none are wanted, or they are known, or there is no room for them."""
+    known, data = store.baselines.found, store.directory / DATA_NAME
+    if not baselines_wanted(asked) or (known is not None and known.complete) or not data.is_file():
+        return None
+    if store.problem_json.get("input_shapes"):
+        return None  # they take tables
+    if reason := reason_against(data, budget.seconds):
+        store.baselines.note(Baselines(missing=reason))
+        return None
+    try:
+        return BaselineProcess(data, store.settings.seed or 0, budget.seconds)
+    except OSError as error:
+        store.baselines.note(Baselines(missing=f"their process cannot start ({error.strerror})"))
+        return None
+
+
+def _noting(listeners: Listeners, store: RunStore, baselines: BaselineProcess | None) -> Listeners:
+    """The same, with what is new of the baselines committed after each generation."""
+    if baselines is None:
+        return listeners
+    told = listeners.on_generation
+
+    def note(generation: Generation) -> None:
+        if (news := baselines.news()) is not None:
+            store.baselines.note(news)
+        if told is not None:
+            told(generation)
+
+    return replace(listeners, on_generation=note)
+
+
+def _note_baselines(store: RunStore, baselines: BaselineProcess, timetable: Timetable, stopped: bool) -> None:
+    """Commits what became of the baselines, which a run with time left waits for a moment."""
+    spare = timetable.left - timetable.end_seconds
+    outcome = baselines.outcome(0.0 if stopped else min(_BASELINE_SECONDS, spare))
+    store.baselines.note(replace(outcome, missing="the search was stopped") if stopped else outcome)
 
 
 def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator) -> dict[str, float]:
@@ -230,6 +283,8 @@ def _exported(store: RunStore, build: Build | None, exporter: Exporter | None, p
         exporter.start()
     try:
         worker = None if exporter is None else exporter.worker
+        if path is not None and store.settings.ensemble:
+            return export_ensemble(store.directory, path, store.settings.ensemble, worker=worker)
         if path is not None:
             return export(store.directory, path, build=build, worker=worker)
         return SearchResult(store.directory, build, worker, writes=True).exported

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,10 @@ def export(
         int | None, option("Write up to K networks as one model, which predicts their mean.", "K")
     ] = None,
     build: BuildOption = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Of classes: divide logits by the temperature that fits the validation rows."),
+    ] = False,
     no_card: Annotated[bool, typer.Option("--no-card", help="Write no model card beside it.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -44,14 +48,24 @@ def export(
     from evonas.display import summaries
     from evonas.runs.reader import RunReader
 
+    asked: dict[str, Any] = {"calibrate": True} if calibrate else {}
     if ensemble is None:
-        exported = export_network(run_dir, output, rank, retrain=retrain, build=build, format=format, card=not no_card)
+        exported = export_network(
+            run_dir,
+            output,
+            rank,
+            retrain=retrain,
+            build=build,
+            format=format,
+            card=not no_card,
+            **asked,
+        )
     elif retrain or rank != 1 or build is not None or format not in (None, "keras"):
         raise InputError(
             "ensemble must be given without --rank, --retrain, --build and --format: it chooses from all that is kept"
         )
     else:
-        exported = export_ensemble(run_dir, output, ensemble, card=not no_card)
+        exported = export_ensemble(run_dir, output, ensemble, card=not no_card, **asked)
     if as_json:
         typer.echo(json.dumps(summaries.exported_values(exported)))
         return

@@ -26,6 +26,7 @@ __all__ = [
     "GroupOption",
     "ImageSizeOption",
     "MissingOption",
+    "NoBaselineOption",
     "NumericOption",
     "Quiet",
     "RunDir",
@@ -81,6 +82,13 @@ ThreadsOption = Annotated[int | None, option("Networks trained at a time [all co
 ExportOption = Annotated[
     Path | None,
     option("Write the best network there at the end, such as best.keras, as evonas export does.", "FILE", "--export"),
+]
+NoBaselineOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-baseline",
+        help="Train no gradient boosting and no linear model on the same rows, in the background, for comparison.",
+    ),
 ]
 GroupOption = Annotated[str | None, option("Column whose equal values stay in one part.", "COLUMN", "--group")]
 TimeOption = Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from evonas.cli.options import AsJson, BuildOption, ExportOption, Quiet, RunDir, ThreadsOption, option
+from evonas.cli.options import AsJson, BuildOption, ExportOption, NoBaselineOption, Quiet, RunDir, ThreadsOption, option
 from evonas.cli.reporting import NoReport
 from evonas.cli.search_display import show_search
 from evonas.cli.tracking import MLflowOption, TensorBoardOption, WandBOption, trackers_asked
@@ -27,6 +27,7 @@ def resume(
     tensorboard: TensorBoardOption = None,
     mlflow: MLflowOption = None,
     wandb: WandBOption = None,
+    no_baseline: NoBaselineOption = False,
     no_report: NoReport = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -48,6 +49,7 @@ def resume(
             target=target_score,
             threads=threads,
             callbacks=trackers,
+            baseline=not no_baseline,
             **listeners,
         ),
         context,

@@ -23,6 +23,7 @@ from evonas.cli.options import (
     GroupOption,
     ImageSizeOption,
     MissingOption,
+    NoBaselineOption,
     NumericOption,
     Quiet,
     SeparatorOption,
@@ -118,6 +119,14 @@ def run(
             "NAME",
         ),
     ] = None,
+    quantiles: Annotated[
+        str | None,
+        option("With objective pinball: what is predicted, with commas between [0.1,0.5,0.9].", "SHARES"),
+    ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Of classes: divide logits by the temperature that fits the validation rows."),
+    ] = False,
     objectives: Annotated[
         str | None,
         option(f"Several, for nsga2: a metric, then metrics or {', '.join(MEASURES)}, with commas between.", "NAMES"),
@@ -175,10 +184,17 @@ def run(
         int | None,
         option(f"Best networks to train again at the end, from other seeds; 0 for none [{_DEFAULTS.finalists}].", "N"),
     ] = None,
+    ensemble: Annotated[
+        int | None,
+        option(
+            "Train the best network from K more seeds at the end; --export then writes an ensemble of up to K.", "K"
+        ),
+    ] = None,
     threads: ThreadsOption = None,
     tensorboard: TensorBoardOption = None,
     mlflow: MLflowOption = None,
     wandb: WandBOption = None,
+    no_baseline: NoBaselineOption = False,
     no_report: NoReport = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -194,6 +210,8 @@ def run(
         "population": size,
         "objective": objective,
         "objectives": None if objectives is None else tuple(name.strip() for name in objectives.split(",")),
+        "quantiles": None if quantiles is None else tuple(each.strip() for each in quantiles.split(",")),
+        "calibrate": calibrate or None,
         "max_parameters": max_parameters,
         "max_flops": max_flops,
         "max_latency_ms": max_latency_ms,
@@ -211,6 +229,7 @@ def run(
         "candidate_timeout": candidate_timeout,
         "worker_memory": worker_memory,
         "finalists": finalists,
+        "ensemble": ensemble,
     }
     reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
@@ -263,6 +282,7 @@ def run(
                 standby=standby,
                 threads=threads,
                 callbacks=trackers,
+                baseline=not no_baseline,
                 **listeners,
             ),
             context,

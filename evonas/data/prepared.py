@@ -53,6 +53,8 @@ class Problem:
             see all.
         label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
             and in runs of an older evonas.
+        quantiles: that the outputs are, rising; empty where they are means. The target, its mean and std are then there
+            once for each of them.
     """
 
     task: str
@@ -68,6 +70,7 @@ class Problem:
     direction: str = ""
     views: tuple[str, ...] = ()
     label_type: str = ""
+    quantiles: tuple[float, ...] = ()
 
     def view(self, numbers: str) -> str:
         """The view of networks with these `numbers`; that of standardised numbers where the data have no other."""

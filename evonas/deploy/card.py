@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from evonas.data.encoding.bag_of_words import Words
 from evonas.data.encoding.piecewise import Pieces
 from evonas.data.encoding.preprocessor import Categories, Number, Preparation, Step
 from evonas.data.inputs import num_rows
-from evonas.data.prepared import PreparedData
+from evonas.data.prepared import PreparedData, Problem
 from evonas.deploy.card_text import card_text
 from evonas.deploy.usage import usage_of
+from evonas.display.baseline_words import verdict_of
 from evonas.io.marked_files import check_place, marked_json, marked_text, publish
 from evonas.metrics.scores import constant_outputs, scores
 from evonas.runs.genome_files import network_facts
@@ -39,7 +40,7 @@ __all__ = ["Exhibit", "card_paths", "card_values", "check_card_paths", "write_ca
 VERSION = 1
 #: Settings that say how each network was trained; the others say how networks were searched for.
 _TRAINING = ("trainer", "epochs", "patience", "min_delta", "loss", "cv", "replicates", "precision")
-_MEASURES = ("accuracy", "auc", "f1", "log_loss", "mae", "mse", "r2", "rmse")
+_MEASURES = ("accuracy", "auc", "f1", "log_loss", "mae", "mse", "pinball", "r2", "rmse")
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def card_values(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[st
             "task": problem.task,
             "targets": list(problem.target_names),
             "classes": list(problem.classes),
+            "quantiles": list(problem.quantiles),
             "columns": [] if data.preparation is None else _columns(data.preparation),
             "features": problem.num_features,
             "notes": list(data.notes),
@@ -117,7 +119,10 @@ def card_values(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[st
             "direction": run.objective.direction,
             "validation": dict(exported.validation_scores),
             "test": dict(exported.test_scores),
-            "baseline": {"predicts": _constant(problem.task), **_baseline(data)},
+            "baseline": {"predicts": _constant(problem), **_baseline(data)},
+            "baselines": _baselines(run, exported),
+            "temperature": exported.temperature,
+            "calibration": {part: dict(values) for part, values in exported.calibration.items()},
             "finalists": [] if exhibit.rank is None else _finalists(exhibit.members[0][0], run),
         },
         "networks": [_network(record, share, run, data) for record, share in exhibit.members],
@@ -205,8 +210,10 @@ def _role(step: Step) -> str:
     return {"number": "numeric", "flag": "boolean", "present": "presence"}.get(part, "date")
 
 
-def _constant(task: str) -> str:
-    return "the training rows' mean" if task == "regression" else "the training rows' share of each class"
+def _constant(problem: Problem) -> str:
+    if problem.quantiles:
+        return "the training rows' quantiles"
+    return "the training rows' mean" if problem.task == "regression" else "the training rows' share of each class"
 
 
 def _baseline(data: PreparedData) -> dict[str, dict[str, float]]:
@@ -222,6 +229,14 @@ def _baseline(data: PreparedData) -> dict[str, dict[str, float]]:
         "validation": scored(split.y_validation),
         "test": {} if data.y_test is None else scored(data.y_test),
     }
+
+
+def _baselines(run: RunReader, exported: Exported) -> dict[str, Any] | None:
+    """The run's baselines of scikit-learn, and whether the exported model is better; None where none were wanted."""
+    if (found := run.baselines.found) is None:
+        return None
+    verdict = verdict_of(run.objective, exported.validation_scores, exported.test_scores, found)
+    return {**asdict(found), "verdict": None if verdict is None else verdict.words}
 
 
 def _finalists(record: Record, run: RunReader) -> list[dict[str, Any]]:

@@ -109,6 +109,10 @@ def _scores(card: Mapping[str, Any]) -> str:
         f"validation, predicting {found['baseline']['predicts']}": found["baseline"]["validation"],
         f"test, predicting {found['baseline']['predicts']}": found["baseline"]["test"],
     }
+    baselines = found.get("baselines") or {}
+    for each in baselines.get("models", ()):
+        for part in ("validation", "test"):
+            given[f"{part}, {each['name']} ({each['about']}{'' if each['complete'] else ' so far'})"] = each[part]
     names = sorted(
         {name for scores in given.values() for name in scores}, key=lambda name: (name != found["objective"], name)
     )
@@ -118,6 +122,9 @@ def _scores(card: Mapping[str, Any]) -> str:
     objective = escaped(found["objective"])
     lines = [f"Searched for the {'lowest' if found['direction'] == 'min' else 'highest'} {objective}."]
     lines.append(_table(("", *map(escaped, names)), rows))
+    if baselines:
+        said = [baselines["verdict"] or "", f"Baselines: {baselines['missing']}." if baselines["missing"] else ""]
+        lines += [escaped(" ".join(filter(None, said)))] if any(said) else []
     for each in found["finalists"]:
         test = (
             f", on the test rows {_spread(each['test_mean'], each['test_spread'])}"
@@ -129,7 +136,24 @@ def _scores(card: Mapping[str, Any]) -> str:
             f"The search found this network with {objective} {shown(each['search_score'])}. Trained again "
             f"from {_count(each['retrained'], 'other seed')}{failed}: {_spread(each['mean'], each['spread'])}{test}."
         )
-    return "## Scores\n\n" + "\n\n".join(lines)
+    return "## Scores\n\n" + "\n\n".join([*lines, *_calibration(found)])
+
+
+def _calibration(found: Mapping[str, Any]) -> list[str]:
+    """How far probabilities or quantiles can be believed."""
+    lines = []
+    for part, about in (found.get("calibration") or {}).items():
+        if "ece" in about:
+            before = f" ({shown(about['ece_before'])} before calibration)" if "ece_before" in about else ""
+            lines.append(f"- {part}: expected calibration error {shown(about['ece'])}{before}")
+        for each in about.get("coverage", ()):
+            lines.append(
+                f"- {part}: {each['observed']:.1%} of the rows are between the quantiles {each['low']:g} and "
+                f"{each['high']:g}, where {each['nominal']:.1%} should be; mean width {shown(each['width'])}"
+            )
+    if lines and found.get("temperature", 1.0) != 1.0:
+        lines.append(f"- logits are divided by {shown(found['temperature'])}, which fits the validation rows best")
+    return ["\n".join(lines)] if lines else []
 
 
 def _spread(mean: float | None, spread: float | None) -> str:

@@ -33,6 +33,8 @@ _AHEAD_SECONDS = 45.0
 #: Seconds of an export over those until its process was ready, those while that is not known, and the most of a run's
 #: time that is left for it.
 _EXPORT_FACTOR, _EXPORT_GUESS, _EXPORT_SHARE = 0.6, 3.0, 0.15
+#: How much longer an ensemble takes.
+_ENSEMBLE_FACTOR = 1.5
 
 
 def check_export(path: Path, format: str | None = None, *, card: bool = True) -> str:
@@ -59,6 +61,7 @@ def export(
     build: Any = None,
     format: str | None = None,
     card: bool = True,
+    calibrate: bool | None = None,
     worker: WorkerEvaluator | None = None,
 ) -> Exported:
     """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens, or in other formats.
@@ -78,6 +81,8 @@ def export(
             the first are compared with the Keras model on 100 rows.
         card: whether to write a model card beside it, as `FILE.card.json` and `FILE.card.md`; see
             `evonas.deploy.card`. Cards that are there are replaced.
+        calibrate: of classes, whether logits are divided by the temperature that fits the validation rows best (Guo et
+            al. 2017); as the run's settings say unless given. The card has the calibration error before and after.
         worker: what does it; a process of its own unless given.
 
     Returns:
@@ -94,6 +99,7 @@ def export(
         own = None if build is None else Build.of(build)
         check_build(own, run.source.get("build"), run.directory)
         space = space_from_json(run.space_json)
+        calibrated = _calibrates(run, calibrate) and not (retrain and calibrate is None)
         task = ExportTask(
             architecture=blueprint(space, space.genome_from_json(record.genome)),
             path=Path(path).absolute(),
@@ -104,6 +110,7 @@ def export(
             epochs=record.horizon,
             best_epoch=run.epochs_behind(record) if retrain else record.evaluation.best_epoch,
             format=chosen,
+            calibrate=calibrated,
         )
         made = nullcontext(worker) if worker else worker_for(space, run.directory / DATA_NAME, run.settings, own)
         with made as exporting:
@@ -198,6 +205,8 @@ class Exporter:
             seconds = max(_EXPORT_GUESS, _EXPORT_FACTOR * (monotonic() - self._started))
         else:
             seconds = _EXPORT_FACTOR * known
+        if self._settings.ensemble:
+            seconds *= _ENSEMBLE_FACTOR
         return min(seconds, _EXPORT_SHARE * self._timetable.bound)
 
 
@@ -215,17 +224,41 @@ def _with_card(
         ) from None
 
 
-def export_ensemble(run_dir: str | Path, path: str | Path, size: int, *, card: bool = True) -> Exported:
+def _calibrates(run: RunReader, asked: bool | None) -> bool:
+    """Whether an export is calibrated: as asked, or as the run's settings say.
+
+    Raises:
+        InputError: it is asked for, and the run is not of classes, or of models of a user's own.
+    """
+    if not (run.settings.calibrate if asked is None else asked):
+        return False
+    if run.problem_json.get("task") == "regression":
+        raise InputError("calibrate must be of classes, but the target is a number: leave it out, or predict quantiles")
+    if run.source.get("build"):
+        raise InputError("calibrate must be of networks that evonas builds, not of models of your own: leave it out")
+    return True
+
+
+def export_ensemble(
+    run_dir: str | Path,
+    path: str | Path,
+    size: int,
+    *,
+    card: bool = True,
+    calibrate: bool | None = None,
+    worker: WorkerEvaluator | None = None,
+) -> Exported:
     """Writes the best networks of a run, or some of them, as one `.keras` file that predicts their mean.
 
     They are chosen greedily by the mean prediction on the validation split, from those whose weights were kept
-    (`Settings.keep`) and the finalists' re-trainings; one may count several times.
+    (`Settings.keep`), the finalists' re-trainings, and those of the best one from further seeds
+    (`Settings.ensemble`); one may count several times.
 
     Args:
         run_dir: the run directory, also of a search that is running.
         path: of the file to write, ending in `.keras`; replaced if it is there, whole or not at all.
         size: the most networks to take, 1 to 100.
-        card: as in `export`.
+        card, calibrate, worker: as in `export`.
 
     Raises:
         InputError: there are no weights, the run is of models of your own, or the path cannot be written.
@@ -247,7 +280,7 @@ def export_ensemble(run_dir: str | Path, path: str | Path, size: int, *, card: b
             )
         held = [(record, record.weights) for record in run.best(run.settings.keep)]
         for finalist in run.finalists:
-            for each in finalist.retrainings:
+            for each in run.finals.trained(finalist.record.digest):
                 trained = replace(finalist.record, seed=each.seed, evaluation=each.evaluation, origin=None)
                 held.append((trained, each.weights))
         records = {name: record for record, name in held if name}
@@ -260,8 +293,10 @@ def export_ensemble(run_dir: str | Path, path: str | Path, size: int, *, card: b
                 f"an ensemble must be of networks whose weights were kept, but {run_dir} has none: search on, or "
                 "export one with --retrain"
             )
-        task = EnsembleTask(tuple(networks), size, run.objective, Path(path).absolute())
-        with worker_for(space, run.directory / DATA_NAME, run.settings) as worker:
-            exported = worker.export(task)
+        calibrated = _calibrates(run, calibrate)
+        task = EnsembleTask(tuple(networks), size, run.objective, Path(path).absolute(), calibrated)
+        made = nullcontext(worker) if worker else worker_for(space, run.directory / DATA_NAME, run.settings)
+        with made as exporting:
+            exported = exporting.export(task)
         chosen = [(list(records.values())[place], share) for place, share in exported.members]
         return _with_card(exported, run, chosen, None) if card else exported

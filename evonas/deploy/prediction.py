@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem, labels_of
+from evonas.data.quantiles import quantile_names
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,7 +60,11 @@ class Predictor:
 
     def _of_file(self, rows: pd.DataFrame) -> Any:
         outputs = self.model.predict(_inputs_of_file(self.model, rows), batch_size=_ROWS_AT_A_TIME, verbose=0)
-        return outputs["probability"] if isinstance(outputs, Mapping) else outputs
+        if not isinstance(outputs, Mapping):
+            return outputs
+        if self.problem.quantiles:
+            return np.concatenate([np.asarray(outputs[name]) for name in quantile_names(self.problem)], axis=1)
+        return outputs["probability"]
 
 
 def predictor_of_file(path: Path) -> Predictor:
@@ -80,14 +85,15 @@ def prediction_table(predictor: Predictor, rows: pd.DataFrame) -> pd.DataFrame:
     """One row a row of the table, in its order.
 
     Returns:
-        of a regression a column for each target, by its name; of classes `label`, and `probability_CLASS` for each
-        class.
+        of a regression a column for each target, by its name, or for each quantile, `quantile_0.1`; of classes `label`,
+        and `probability_CLASS` for each class.
     """
     import pandas as pd
 
     problem, outputs = predictor.problem, predictor.outputs(rows)
     if problem.task == "regression":
-        names = problem.target_names or tuple(f"y{place}" for place in range(outputs.shape[1]))
+        names = quantile_names(problem) if problem.quantiles else problem.target_names
+        names = names or tuple(f"y{place}" for place in range(outputs.shape[1]))
         return pd.DataFrame(dict(zip(names, outputs.T, strict=True)))
     labels = labels_of(problem) if problem.classes else np.arange(outputs.shape[1])
     columns: dict[str, Any] = {"label": labels[outputs.argmax(axis=1)]}
@@ -183,9 +189,12 @@ def _problem_of_file(path: Path, model: Any) -> Problem:
     names: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     task = "regression"
-    shape = (outputs["probability"] if isinstance(outputs, Mapping) else outputs).shape
+    if quantiles := _quantiles_of(outputs):
+        shape: Any = (None, len(quantiles))
+    else:
+        shape = (outputs["probability"] if isinstance(outputs, Mapping) else outputs).shape
     width = int(shape[-1]) if len(shape) > 1 else 1
-    if isinstance(outputs, Mapping):
+    if isinstance(outputs, Mapping) and not quantiles:
         task = "binary" if width == 1 else "multiclass"
     with suppress(OSError, ValueError, KeyError, TypeError):
         card = json.loads(path.with_name(path.name + ".card.json").read_text(encoding="utf-8"))["data"]
@@ -193,8 +202,18 @@ def _problem_of_file(path: Path, model: Any) -> Problem:
             task, classes = card["task"], tuple(map(str, card["classes"]))
             names = tuple(map(str, card["targets"]))
     count = {"binary": 2, "multiclass": width}.get(task, 0)
-    known = Problem(task, 0, width, (0.0,) * width, (1.0,) * width, classes, (), names, label_type="")
+    known = Problem(task, 0, width, (0.0,) * width, (1.0,) * width, classes, (), names, quantiles=quantiles)
     return known if len(classes) in (0, count) else replace(known, classes=())
+
+
+def _quantiles_of(outputs: Any) -> tuple[float, ...]:
+    """The quantiles that a file's outputs are named by; none where they are something else."""
+    if not isinstance(outputs, Mapping) or "probability" in outputs:
+        return ()
+    try:
+        return tuple(sorted(float(str(name).removeprefix("quantile_")) for name in outputs))
+    except ValueError:
+        return ()
 
 
 def _inputs_of_file(model: Any, rows: pd.DataFrame) -> Any:

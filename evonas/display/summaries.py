@@ -17,6 +17,7 @@ from evonas.data.encoding.bag_of_words import Words
 from evonas.data.encoding.preprocessor import Number, Preparation, view_of
 from evonas.data.prepared import PreparedData
 from evonas.devices import TRAINERS
+from evonas.display.baseline_words import baseline_rows, baseline_values, champion_test_scores, verdict_of
 from evonas.display.trainer_counts import trained
 from evonas.evolution.loop import Stop, describe_stop
 from evonas.io.printable import printable
@@ -205,12 +206,17 @@ def _shortened(names: tuple[str, ...], most: int = 5) -> str:
 # The state and the end.
 
 
-def summary_lines(run: RunReader) -> list[str]:
-    """Why the run stopped, what it has spent and the best network."""
-    return list(map(printable, _summary_lines(run)))
+def summary_lines(run: RunReader, test: Mapping[str, float] | None = None) -> list[str]:
+    """Why the run stopped, what it has spent and the best network, beside baselines.
+
+    Args:
+        run: the run.
+        test: scores of the best network on the test rows, if they are known; else those of its re-training.
+    """
+    return list(map(printable, _summary_lines(run, test)))
 
 
-def _summary_lines(run: RunReader) -> list[str]:
+def _summary_lines(run: RunReader, test: Mapping[str, float] | None) -> list[str]:
     spent = f"{_count(run.generations, 'generation')}, {_count(run.evaluated, 'network')} trained"
     by = f"; {run.settings.trainer} trainer{_turn(run)}" if run.settings.trainer in TRAINERS else ""
     lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}", f"{_split(run)}{by}"]
@@ -235,8 +241,42 @@ def _summary_lines(run: RunReader) -> list[str]:
         "",
         f"Validation: {scores}",
         *finalist_lines(run),
+        *_ensemble_lines(run),
+        *_baseline_lines(run, test or champion_test_scores(run)),
         *_front_lines(run),
     ]
+
+
+def _ensemble_lines(run: RunReader) -> list[str]:
+    """How many networks were trained for an ensemble; nothing where none were wanted."""
+    wanted = run.settings.ensemble
+    if not wanted or not run.finalists:
+        return []
+    planned = len(run.finalists[0].retrainings)
+    trained = sum(len(run.finals.trained(each.record.digest)) for each in run.finalists)
+    return [
+        "",
+        f"For an ensemble: {trained} re-trainings of the finalists, the best one from up to {planned + wanted} seeds; "
+        f"{command('export', run, '-o', 'ensemble.keras', '--ensemble', str(wanted))}",
+    ]
+
+
+def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
+    """The best network beside the baselines, or why there are none; nothing where none were wanted."""
+    found = run.baselines.found
+    if found is None:
+        return []
+    rows = baseline_rows(run, test)
+    if not rows:
+        return ["", f"Baselines: none, {found.missing}"] if found.missing else []
+    cells = [("", "validation", "test", ""), *((name, shown(v), shown(t), about) for name, v, t, about in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["", f"Baselines of scikit-learn on the same rows, {run.objective.name}:"]
+    lines += ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
+    if found.missing:
+        lines.append(f"  ({found.missing})")
+    verdict = verdict_of(run.objective, run.ranked(1).evaluation.scores, test, found)
+    return [*lines, *([f"  {verdict.words}"] if verdict is not None else [])]
 
 
 def finalist_lines(run: RunReader) -> list[str]:
@@ -302,7 +342,7 @@ def _front_lines(run: RunReader, most: int = 10) -> list[str]:
     return [*lines, f"  and {len(front) - most} more"] if len(front) > most else lines
 
 
-def summary_values(run: RunReader) -> dict[str, Any]:
+def summary_values(run: RunReader, test: Mapping[str, float] | None = None) -> dict[str, Any]:
     """The same as JSON values."""
     best = _leader(run)
     return {
@@ -336,6 +376,7 @@ def summary_values(run: RunReader) -> dict[str, Any]:
             **_facts(run, best),
         },
         "finalists": [_finalist_values(finalist) for finalist in run.finalists],
+        "baselines": baseline_values(run, test or champion_test_scores(run)),
     }
 
 
@@ -398,6 +439,8 @@ def exported_values(exported: Exported | None) -> dict[str, Any]:
         "retrained": exported.retrained,
         "validation_scores": dict(exported.validation_scores),
         "test_scores": dict(exported.test_scores),
+        "temperature": exported.temperature,
+        "calibration": {part: dict(values) for part, values in exported.calibration.items()},
     }
 
 

@@ -88,7 +88,7 @@ class Plain:
 
     def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
         lines = [] if self._quiet else [""]
-        lines += summaries.summary_lines(run)
+        lines += summaries.summary_lines(run, test_scores if exported is None else exported.test_scores)
         if exported is not None:
             lines += summaries.exported_lines(exported, run.objective.name)
         elif test_scores:
@@ -180,7 +180,8 @@ class Events:
         found = summaries.exported_values(exported)
         if exported is None and test_scores:
             found |= {"validation_scores": dict(run.ranked(1).evaluation.scores), "test_scores": dict(test_scores)}
-        self._write("finish", summaries.summary_values(run) | found)
+        test = test_scores if exported is None else exported.test_scores
+        self._write("finish", summaries.summary_values(run, test) | found)
 
     def _write(self, event: str, values: dict[str, Any]) -> None:
         # JSON has no NaN and no infinity.

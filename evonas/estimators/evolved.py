@@ -13,12 +13,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from evonas.api.options import RunOptions
-from evonas.api.resolve import space_and_numbers
+from evonas.api.resolve import DEFAULT_QUANTILES, space_and_numbers
 from evonas.api.result import SearchResult
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.data.frames import as_frame, is_table
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData
+from evonas.data.quantiles import with_quantiles
 from evonas.data.readers.arrays import feature_columns
 from evonas.estimators.checks import as_rows, checked_labels, checked_numbers, checked_weight
 from evonas.estimators.network import FittedNetwork
@@ -167,6 +168,8 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             **(self.settings or {}),
         }
         settings = Settings(**chosen)
+        if settings.objective == "pinball":
+            data = with_quantiles(data, settings.quantiles or DEFAULT_QUANTILES)
         bounds: dict[str, Any] = {
             "generations": self.generations,
             "evaluations": self.evaluations,
@@ -181,7 +184,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         with run_directory(self.run_dir) as directory:
             if (directory / DATABASE).exists():
                 kept = {name: value for name, value in chosen.items() if name not in ("objective", "seed")}
-                result = resume(directory, data=data, **bounds, **kept, **common)
+                result = resume(directory, data=data, baseline=False, **bounds, **kept, **common)
             else:
                 unbounded = all(bound is None for bound in bounds.values())
                 budget = Budget.of(DEFAULT_GENERATIONS, None, _DEFAULT_TIME) if unbounded else Budget.of(**bounds)

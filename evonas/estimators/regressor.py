@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
+from evonas.data.quantiles import point_place
 from evonas.estimators.evolved import Evolved
+from genomes.errors import InputError
 
 __all__ = ["EvolutionRegressor"]
 
@@ -40,9 +42,24 @@ class EvolutionRegressor(RegressorMixin, Evolved):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:
-        """Shape `(num_samples,)`, or `(num_samples, num_targets)` of several."""
+        """Shape `(num_samples,)`, or `(num_samples, num_targets)` of several; with objective pinball, the median."""
         found = self._predictions(X)
+        if self.network_.problem.quantiles:
+            return found[:, point_place(self.network_.problem)]
         return found[:, 0] if found.shape[1] == 1 else found
+
+    def predict_quantiles(self, X: Any) -> NDArray[np.float64]:
+        """What a fit with `objective="pinball"` predicts, shape `(num_samples, num_quantiles)`: rows that never fall.
+
+        `settings={"quantiles": (0.1, 0.5, 0.9)}` says which quantiles.
+
+        Raises:
+            InputError: the objective was another one.
+        """
+        found = self._predictions(X)
+        if not self.network_.problem.quantiles:
+            raise InputError("predict_quantiles must be asked of a fit with objective='pinball': fit so, or predict")
+        return found
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -40,6 +40,8 @@ RETRAINING_FACTOR = 1.2
 #: Share of a run's time that is left for re-trainings at most; and for all that follows the search, before a first
 #: generation is complete.
 MOST_FOR_RETRAINING, MOST_AT_FIRST = 0.25, 0.1
+#: The same share where networks of an ensemble are trained after the finalists.
+MOST_WITH_ENSEMBLE = 0.4
 #: What the end takes beside what is measured of it: a share of the run's time, and seconds.
 _END_SHARE, _END_SECONDS, _END_MOST = 0.01, 0.3, 5.0
 #: What a run may take beyond its time: seconds, or a share of it; and how late scoring on the test split may end.
@@ -116,6 +118,7 @@ class Timetable:
         finals: tuple[int, int] = (0, 0),
         has_end: bool = False,
         counts: bool = True,
+        members: int = 0,
     ) -> None:
         """A session begins.
 
@@ -126,8 +129,10 @@ class Timetable:
             finals: networks to train again when the search has ended, and how often each.
             has_end: whether anything follows search and finalists that takes time.
             counts: whether the session is one of the run, whose seconds are its own.
+            members: networks to train for an ensemble after those.
         """
         self._store, self._finals, self._has_end = store, finals, has_end
+        self._members = members
         self.bound = math.inf if bound is None else bound
         self.ending: Callable[[], float] = lambda: 0.0
         self.counts = counts
@@ -243,7 +248,9 @@ class Timetable:
         top, seeds = self._finals
         if not top or not seeds:
             return 0.0
-        return min(makespan(self.retraining_seconds(top) * seeds, self.slots), MOST_FOR_RETRAINING * self.bound)
+        trainings = self.retraining_seconds(top) * seeds + self.retraining_seconds(1) * self._members
+        share = MOST_WITH_ENSEMBLE if self._members else MOST_FOR_RETRAINING
+        return min(makespan(trainings, self.slots), share * self.bound)
 
     @property
     def _usual_end(self) -> float:

@@ -19,7 +19,7 @@ from evonas.runs.finalists import Retraining, retraining_seeds
 from evonas.runs.store import RunStore
 from genomes.space import SearchSpace
 
-__all__ = ["OnRetraining", "Tester", "retrain_finalists"]
+__all__ = ["OnRetraining", "Tester", "retrain_finalists", "train_ensemble_members"]
 
 #: Called with the re-trainings that are done and those that there are to be.
 OnRetraining = Callable[[int, int], None]
@@ -79,6 +79,43 @@ def retrain_finalists(
         store.finals.commit([(candidates[place], _TOO_LATE) for place in late])
     abandon_when(evaluator, lambda: interruption.requested or timetable.tests_are_over)
     return _test(store, evaluator, candidates, interruption, timetable)
+
+
+def train_ensemble_members(
+    store: RunStore,
+    evaluator: Evaluator,
+    space: SearchSpace,
+    count: int,
+    *,
+    interruption: Interruption | None = None,
+    timetable: Timetable | None = None,
+) -> bool:
+    """Trains the best network from further seeds, for an ensemble, and commits what comes of it.
+
+    Those that there is no time for are left out; nothing ranks by them.
+
+    Args:
+        store, evaluator, space, interruption, timetable: as of `retrain_finalists`, which has been before.
+        count: further seeds, >= 1.
+
+    Returns:
+        whether all is done that the time allows; False when a stop was asked for.
+    """
+    interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
+    if not store.finalists:
+        return not interruption.requested
+    evaluator.restore(store.evaluator_state)
+    abandon_when(evaluator, lambda: interruption.requested or timetable.finals_are_over)
+    best, settings, (_, seeds) = store.ranked(1), store.settings, store.finals_wanted
+    first = Candidate(space.genome_from_json(best.genome), best.digest, 0, settings.epochs, operator="member")
+    numbers = retraining_seeds(settings.seed or 0, best.digest, seeds + count)[seeds:]
+    candidates = [
+        replace(first, seed=seed, generation=store.generations, index=place) for place, seed in enumerate(numbers)
+    ]
+    done = frozenset(place for place, each in enumerate(candidates) if _retraining(store, each) is not None)
+    fitting = _fitting(candidates, done, timetable)
+    left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
+    return not (left and interruption.requested)
 
 
 def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> list[Candidate]:

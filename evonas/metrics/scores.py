@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem
+from evonas.data.quantiles import point_place
 from genomes.errors import InputError
 
-__all__ = ["constant_outputs", "mean_loss", "predictions", "scores"]
+__all__ = ["constant_outputs", "mean_loss", "pinball", "predictions", "scores"]
 
 Values = NDArray[np.float64]
 
@@ -18,8 +20,10 @@ Values = NDArray[np.float64]
 def constant_outputs(problem: Problem, y_train: NDArray[Any]) -> Values:
     """Raw outputs of a model that predicts the same for every row, shape `(num_outputs,)`.
 
-    The training rows' mean, or how frequent the classes are among them.
+    The training rows' mean, or their quantiles, or how frequent the classes are among them.
     """
+    if problem.quantiles:
+        return np.quantile(np.asarray(y_train, np.float64)[:, 0], problem.quantiles)
     if problem.task == "regression":
         return np.zeros(problem.num_outputs)
     classes = np.asarray(y_train).reshape(-1).astype(np.intp)
@@ -32,7 +36,8 @@ def scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) ->
 
     A regression of several targets has the mean over targets of each metric, in each target's own units (RMSE: the mean
     of the targets' RMSEs). F1 is the positive class's for binary, the unweighted mean over classes for multiclass. AUC
-    is left out where only one class occurs, R2 where there are fewer than two rows or the targets do not vary.
+    is left out where only one class occurs, pinball where no quantiles are predicted, R2 where there are fewer than two
+    rows or the targets do not vary.
 
     Args:
         problem: what is predicted.
@@ -54,7 +59,9 @@ def scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) ->
         )
     if not np.isfinite(outputs).all():
         return {}
-    if problem.task == "regression":
+    if problem.quantiles:
+        found = _quantiles(problem, np.asarray(y_true, dtype=np.float64), outputs)
+    elif problem.task == "regression":
         found = _regression(problem, np.asarray(y_true, dtype=np.float64), outputs)
     elif problem.task == "binary":
         found = _binary(np.asarray(y_true).reshape(-1).astype(np.intp), outputs[:, 0])
@@ -75,6 +82,8 @@ def predictions(problem: Problem, raw_outputs: NDArray[Any]) -> Values:
         float64, shape `(num_samples, num_outputs)` for regression, `(num_samples, num_classes)` otherwise.
     """
     outputs = np.asarray(raw_outputs, dtype=np.float64)
+    if problem.quantiles:
+        outputs = np.sort(outputs, axis=1)
     if problem.task == "regression":
         return np.asarray(outputs * np.array(problem.target_std) + np.array(problem.target_mean))
     if problem.task == "binary":
@@ -89,7 +98,7 @@ def mean_loss(
 
     Args:
         problem: what is predicted.
-        loss: of a regression: "auto" (mse), "mse", "mae" or "huber".
+        loss: of a regression that predicts no quantiles: "auto" (mse), "mse", "mae" or "huber".
         y_true: coded as in `Split`, shape `(num_samples, ...)`.
         raw_outputs: shape `(num_samples, num_outputs)`.
         weight: of each row, shape `(num_samples,)`.
@@ -101,8 +110,11 @@ def mean_loss(
     elif problem.task == "binary":
         rows = np.logaddexp(0, np.where(np.asarray(y_true).reshape(-1) == 1, -outputs[:, 0], outputs[:, 0]))
     else:
-        size = np.abs(outputs - np.asarray(y_true, dtype=np.float64).reshape(outputs.shape))
+        error = np.asarray(y_true, dtype=np.float64).reshape(outputs.shape) - outputs
+        size = np.abs(error)
         each = {"mae": size, "huber": np.where(size <= 1, 0.5 * size**2, size - 0.5)}.get(loss, size**2)
+        if problem.quantiles:
+            each = pinball(error, problem.quantiles)
         rows = each.mean(axis=1)
     return float(np.mean(rows if weight is None else rows * weight))
 
@@ -127,6 +139,31 @@ def _regression(problem: Problem, y_true: Values, outputs: Values) -> dict[str, 
         if (variance > 0).all():
             found["r2"] = (1 - squared / variance).mean()
     return found
+
+
+def pinball(error: Values, quantiles: Any) -> Values:
+    """Pinball losses, whose least mean the quantiles have (Koenker and Bassett 1978).
+
+    Args:
+        error: true value less prediction, shape `(num_rows, num_quantiles)`.
+        quantiles: shape `(num_quantiles,)`.
+    """
+    shares = np.asarray(quantiles, np.float64)
+    return np.maximum(shares * error, (shares - 1) * error)
+
+
+def _quantiles(problem: Problem, y_true: Values, outputs: Values) -> dict[str, float]:
+    """Mean pinball loss over rows and quantiles, and the scores of a regression, of the median.
+
+    Outputs are sorted, as predictions are: that never has a greater pinball loss (Chernozhukov et al. 2010).
+    """
+    outputs = np.sort(outputs, axis=1)
+    place = point_place(problem)
+    point = replace(
+        problem, num_outputs=1, quantiles=(), target_mean=problem.target_mean[:1], target_std=problem.target_std[:1]
+    )
+    found = {"pinball": pinball((y_true - outputs) * np.array(problem.target_std), problem.quantiles).mean()}
+    return found | _regression(point, y_true[:, :1], outputs[:, place : place + 1])
 
 
 def _binary(y_true: NDArray[np.intp], logits: Values) -> dict[str, float]:

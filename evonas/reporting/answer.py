@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evonas.data.prepared import PreparedData
+from evonas.display.baseline_words import verdict_of
 from evonas.display.summaries import best_words, clock, shown
 from evonas.evolution.loop import describe_stop
 from evonas.reporting.content import Block, Section, Table, Text
@@ -55,10 +56,23 @@ def answer_section(
     blocks.append(Text(f"The best network: {best_words(run.champion)}. {_cost(run)}"))
     if trust := _trust(run):
         blocks.append(Text(trust))
+    if verdict := _verdict(run, best if found is not None and found.split == "test" else {}):
+        blocks.append(Text(verdict))
     blocks.append(_comparison(run, data, found, best, references))
     if run.finalists:
         blocks.append(_honest_selection(run))
     return Section("answer", "The answer", blocks)
+
+
+def _verdict(run: RunData, test: Mapping[str, float]) -> str:
+    """Whether the network or one of the run's baselines is better; empty where that is not known."""
+    if run.baselines is None or run.champion is None:
+        return ""
+    found, missing = (
+        verdict_of(run.objective, run.champion.evaluation.scores, test, run.baselines),
+        run.baselines.missing,
+    )
+    return " ".join([*([found.words] if found else []), *([f"Baselines: {missing}."] if missing else [])])
 
 
 def reference_scores(run: RunData) -> dict[str, float]:

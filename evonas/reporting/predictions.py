@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from evonas.data.inputs import num_rows
 from evonas.data.prepared import PreparedData, Problem
+from evonas.data.quantiles import point_place
 from evonas.metrics import scores as scoring
 from evonas.reporting.rundata import RunData
 from evonas.runs.reader import DATA_NAME
@@ -55,6 +56,14 @@ class Predictions:
     def predicted(self) -> NDArray[np.float64]:
         """In the target's units `(num_rows, num_outputs)`, or probabilities of each class `(num_rows, num_classes)`."""
         return scoring.predictions(self.problem, self.raw)
+
+    @property
+    def point(self) -> NDArray[np.float64]:
+        """`predicted`; where that is quantiles, the median alone, shape `(num_rows, 1)`."""
+        if not self.problem.quantiles:
+            return self.predicted
+        place = point_place(self.problem)
+        return self.predicted[:, place : place + 1]
 
     @property
     def true(self) -> NDArray[Any]:

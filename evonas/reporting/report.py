@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evonas.data.prepared import PreparedData
@@ -16,6 +16,7 @@ from evonas.reporting.figures.predictions import columns, prediction_figures
 from evonas.reporting.lineage import operator_rates
 from evonas.reporting.predictions import Predictions, load_data, permutation_importance, predict_held_out
 from evonas.reporting.rundata import RunData, read_run
+from evonas.runs.baselines import BaselineModel
 from genomes.errors import InputError
 
 __all__ = ["FORMATS", "REPORT_NAME", "make_report", "write_report"]
@@ -30,20 +31,17 @@ def make_report(run: RunData, boosting: bool = False, quick: bool = False) -> Re
 
     Args:
         run: the search.
-        boosting: whether to train gradient boosting on the same rows, for comparison.
+        boosting: whether to train gradient boosting on the same rows, for comparison, unless the run has.
         quick: whether columns are shuffled for a fraction of a second only.
     """
     data = load_data(run)
     found = predict_held_out(run, data)
     references: dict[str, Mapping[str, float]] = {}
-    lines = reference_scores(run)
-    if boosting and data is not None and not data.problem.input_shapes:
-        from evonas.reporting.boosting import boosting_scores
-
-        boosted = boosting_scores(data, run.settings.seed or 0)
-        references["gradient boosting (scikit-learn)"] = boosted[found.split if found is not None else "validation"]
-        if run.objective.name in boosted["validation"]:
-            lines["gradient boosting"] = boosted["validation"][run.objective.name]
+    lines, split = reference_scores(run), "validation" if found is None else found.split
+    for model in _baselines(run, data, boosting):
+        references[f"{model.name} (scikit-learn)"] = model.test if split == "test" else model.validation
+        if run.objective.name in model.validation:
+            lines[model.name] = model.validation[run.objective.name]
     sections = [
         answer_section(run, data, found, references),
         _progress(run, lines),
@@ -105,6 +103,18 @@ def write_report(
     except OSError as error:
         raise InputError(f"report must be writable, but {place} is not ({error.strerror}): choose another") from None
     return place
+
+
+def _baselines(run: RunData, data: PreparedData | None, boosting: bool) -> Sequence[BaselineModel]:
+    """Those of the run; where gradient boosting is asked for and not among them to its end, it is trained."""
+    known = () if run.baselines is None else run.baselines.models
+    complete = any(model.name == "gradient boosting" and model.complete for model in known)
+    if not boosting or complete or data is None or data.problem.input_shapes:
+        return known
+    from evonas.baselines.fitting import fitted_boosting
+
+    *_, boosted = fitted_boosting(data, run.settings.seed or 0)
+    return boosted, *(model for model in known if model.name != boosted.name)
 
 
 def _progress(run: RunData, lines: dict[str, float]) -> Section:

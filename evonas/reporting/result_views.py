@@ -60,6 +60,7 @@ class ResultViews:
         import pandas as pd
 
         from evonas.data.prepared import labels_of
+        from evonas.data.quantiles import quantile_names
         from evonas.reporting.predictions import load_data
 
         run = self._run()
@@ -73,7 +74,9 @@ class ResultViews:
             endings = [""] if len(names) < 2 else [f"_{name}" for name in names]
             for place, ending in enumerate(endings):
                 columns[f"true{ending}"] = found.true[:, place]
-                columns[f"predicted{ending}"] = found.predicted[:, place]
+                columns[f"predicted{ending}"] = found.point[:, place]
+            for place, name in enumerate(quantile_names(found.problem)):
+                columns[name] = found.predicted[:, place]
             return pd.DataFrame(columns)
         labels = labels_of(found.problem)
         columns |= {"true": labels[found.true], "predicted": labels[found.predicted.argmax(axis=1)]}

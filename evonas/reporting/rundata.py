@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from evonas.config import Budget, Settings
 from evonas.evaluation import Status, Weights
 from evonas.objective import Objective
+from evonas.runs.baselines import Baselines
 from evonas.runs.directory import BASELINE_NAME, is_run
 from evonas.runs.finalists import Finalist
 from evonas.runs.reader import RunReader
@@ -49,6 +50,7 @@ class RunData:
         generations, seconds: of all sessions together.
         times: seconds of "search", "finalists" and "rest".
         baseline: the random search of the same size, where there is one.
+        baselines: other models on the same rows; None where none were wanted.
     """
 
     directory: Path
@@ -69,6 +71,7 @@ class RunData:
     seconds: float
     times: Mapping[str, float]
     baseline: RunData | None = None
+    baselines: Baselines | None = None
 
     @property
     def sign(self) -> float:
@@ -150,6 +153,7 @@ def read_run(directory: str | Path) -> RunData:
             seconds=run.seconds,
             times=run.times.split,
             baseline=read_run(directory / BASELINE_NAME) if is_run(directory / BASELINE_NAME) else None,
+            baselines=run.baselines.found,
         )
 
 

@@ -187,6 +187,12 @@ class Finals:
         rows = self._connection.execute("SELECT weights FROM retraining WHERE weights IS NOT NULL")
         return {name for (name,) in rows}
 
+    def trained(self, digest: str) -> tuple[Retraining, ...]:
+        """All re-trainings of a network that have weights, in the order of their seeds; also those for an ensemble."""
+        query = "SELECT seed, epochs FROM retraining WHERE digest = ? AND weights IS NOT NULL ORDER BY seed, epochs"
+        found = (self.retraining(digest, *row) for row in self._connection.execute(query, (digest,)).fetchall())
+        return tuple(each for each in found if each is not None)
+
     def done(self, digest: str, run_seed: int, count: int, epochs: int) -> tuple[Retraining, ...]:
         """Those of a network's first `count` re-trainings that are done."""
         found = (self.retraining(digest, seed, epochs) for seed in retraining_seeds(run_seed, digest, count))

@@ -17,6 +17,7 @@ from evonas.evaluation import Candidate, Evaluation, Origin, Snapshot, snapshots
 from evonas.objective import METRICS, Objective, objectives_of, pareto_front
 from evonas.runs import schema
 from evonas.runs.about import SOURCE, known_problem
+from evonas.runs.baselines import BaselinesReader
 from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.events import Events
 from evonas.runs.finalists import Finalist, Finals, ranked
@@ -57,6 +58,7 @@ class RunReader:
         self._weights = WeightFiles(self.directory)
         self.finals, self.events = Finals(self._connection), Events(self._connection)
         self.times = Times(self._connection)
+        self.baselines = BaselinesReader(self._connection)
         self._counted: Counts | None = None
         try:
             with self._reading():

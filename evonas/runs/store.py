@@ -22,6 +22,7 @@ from evonas.data.prepared import PreparedData
 from evonas.evaluation import TRAINER_VERSION, Candidate, Evaluation, Status, snapshots_to_arrays
 from evonas.io.atomic import is_temporary, write_atomically, write_new
 from evonas.runs import schema
+from evonas.runs.baselines import BaselinesWriter
 from evonas.runs.checksums import insert, update
 from evonas.runs.directory import (
     DATA_NAME,
@@ -72,6 +73,7 @@ class RunStore(RunReader):
         self.finals: FinalsWriter = FinalsWriter(self._connection, self._weights, self.objective, self._commit)
         self.events: EventsWriter = EventsWriter(self._connection, self._commit)
         self.times: TimesWriter = TimesWriter(self._connection, self._commit)
+        self.baselines: BaselinesWriter = BaselinesWriter(self._connection, self._commit)
         self._session, self._counted, self._reported_at, self.report_seconds = 0, self.counts, 0.0, 0.0
         self._weights.collect(self._named_weights())
         for path in self.directory.iterdir():

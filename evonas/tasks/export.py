@@ -62,6 +62,7 @@ class ExportTask:
         retrain: whether to train anew on training and validation rows together, for `best_epoch` epochs.
         seed, epochs, best_epoch: of the recorded training; used by a retraining only. The learning-rate schedule spans
             `epochs`.
+        calibrate: whether logits are divided by the temperature that fits the (first) validation rows best.
     """
 
     architecture: Mapping[str, Any]
@@ -73,6 +74,7 @@ class ExportTask:
     epochs: int = 1
     best_epoch: int = 1
     format: str = "keras"
+    calibrate: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +86,14 @@ class EnsembleTask:
         size: the most of them to take.
         objective: what they are chosen by.
         path: where to write; the name ends in `.keras`, the folder exists.
+        calibrate: as of `ExportTask`.
     """
 
     networks: tuple[tuple[Mapping[str, Any], Weights], ...]
     size: int
     objective: Objective
     path: Path
+    calibrate: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,8 @@ class Exported:
             input is made of), its "parameters", and the "backend" that it was written with; JSON values.
         members: of an ensemble: place among the task's networks, and share.
         card: the model card beside it, if there is one.
+        temperature: that logits are divided by; 1 where that was not asked for.
+        calibration: "validation" and "test" -> what `evonas.metrics.calibration.calibration_of` says of these rows.
     """
 
     path: Path
@@ -118,3 +124,5 @@ class Exported:
     interface: Mapping[str, Any] = field(default_factory=dict)
     members: tuple[tuple[int, float], ...] = ()
     card: Path | None = None
+    temperature: float = 1.0
+    calibration: Mapping[str, Any] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from evonas.data.prepared import Problem
     from evonas.evaluation import Evaluation, Snapshot
 
 __all__ = ["Source", "StreamingTrainer", "Trainer", "TrainingSettings", "TrainingTask", "slots_of", "streamed"]
@@ -79,6 +80,14 @@ class TrainingSettings:
     threads: int | None = None
     candidate_seconds: float | None = None
     worker_bytes: int | None = None
+
+    def loss_of(self, problem: Problem) -> str:
+        """The loss of a problem: "binary", "multiclass", "pinball", "mse", "mae" or "huber"."""
+        if problem.task != "regression":
+            return problem.task
+        if problem.quantiles:
+            return "pinball"
+        return "mse" if self.loss == "auto" else self.loss
 
     @property
     def takes_latency(self) -> bool:

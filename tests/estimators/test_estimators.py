@@ -125,3 +125,13 @@ def test_a_kept_run_in_the_worker_process_is_gone_on_with(tmp_path):
 def test_mistakes(changes, labels, text):
     with pytest.raises(InputError, match=text):
         EvolutionClassifier(**{**TINY, **changes}).fit(FRAME, labels)
+
+
+@pytest.mark.keras
+def test_quantiles_are_predicted_by_the_objective_pinball():
+    fitted = EvolutionRegressor(**TINY, objective="pinball", settings={"quantiles": (0.2, 0.5, 0.9)})
+    fitted.fit(FRAME, NUMBER)
+    found = fitted.predict_quantiles(FRAME)
+    assert found.shape == (60, 3)
+    assert (np.diff(found, axis=1) >= 0).all()
+    assert list(fitted.predict(FRAME)) == list(found[:, 1])

@@ -17,7 +17,8 @@ from evonas.api import search as api
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.objective import Objective
 from evonas.runs import Record, RunReader
-from evonas.runs.finalists import Finalist, Retraining
+from evonas.runs.finalists import Finalist, Retraining, retraining_seeds
+from genomes.errors import InputError
 from tests.cli.commands import evonas as command
 from tests.cli.commands import write_table
 from tests.stub import StubEvaluator, no_standby
@@ -123,6 +124,30 @@ def test_more_are_trained_on_top_of_those_that_were_and_a_search_that_goes_on_fo
     with RunReader("run") as run:
         assert run.finals.asked == (run.evaluated, 2, 2)  # as the settings say
         assert len(run.finalists) == 2
+
+
+@pytest.mark.usefixtures("seeded")
+def test_an_ensemble_takes_the_best_one_from_further_seeds() -> None:
+    plain = search(finalists=2, finalist_seeds=2).finalists
+    found = search(finalists=2, finalist_seeds=2, ensemble=3, overwrite=True)
+    assert found.finalists.equals(plain)  # nothing ranks by them
+    with RunReader("run") as run:
+        best, other = (each.record.digest for each in run.finalists)
+        seeds = {each.seed for each in run.finals.trained(best)}
+        assert seeds == set(retraining_seeds(0, best, 5))
+        assert len(run.finals.trained(other)) == 2
+        assert run.finals_progress == (4, 4)
+        digest = run.digest()
+    assert "7 re-trainings of the finalists" in command("status", "run").output
+    evonas.resume("run")
+    with RunReader("run") as run:
+        assert run.digest() == digest
+    evonas.resume("run", generations="+1")
+    with RunReader("run") as run:
+        assert len(run.finals.trained(run.finalists[0].record.digest)) == 5
+    for options in ({"finalists": 0}, {"ensemble": 101}):
+        with pytest.raises(InputError, match="ensemble must be"):
+            search(**{"ensemble": 3, **options}, overwrite=True)
 
 
 @pytest.mark.usefixtures("seeded")

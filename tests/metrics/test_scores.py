@@ -39,7 +39,7 @@ def test_regression(outputs: int) -> None:
             "r2": metrics.r2_score(true, predicted),
         }
     )
-    assert set(found) == {name for name, (_, tasks) in METRICS.items() if "regression" in tasks}
+    assert set(found) == {name for name, (_, tasks) in METRICS.items() if "regression" in tasks} - {"pinball"}
 
 
 def test_binary() -> None:

@@ -45,9 +45,9 @@ FURTHEST = 1e6
 ARRAY = "columns"
 #: Names that other layers of an exported model have or are given by Keras, with a number behind.
 _RESERVED = re.compile(
-    r"(features|network|prediction|other|columns|target_units|probability|label|input|absolute|activation|add|argmax|cast"
+    r"(features|network|prediction|other|columns|target_units|logit_scale|probability|label|input|absolute|activation|add|argmax|cast"
     r"|clip|concatenate|cos|divide|equal|floor|get_item|greater|isnan|less|log|matmul|maximum|minimum|multiply|negative"
-    r"|rescaling|reshape|sign|sin|sqrt|string_lookup|subtract|sum|take|text_vectorization|true_divide|where)(_\d+)?"
+    r"|rescaling|reshape|sign|sin|sort|sqrt|string_lookup|subtract|sum|take|text_vectorization|true_divide|where)(_\d+)?"
 )
 
 Positions = NDArray[np.intp]

@@ -41,8 +41,8 @@ def prediction_figures(found: Predictions) -> list[Figure]:
 
 
 def predicted_against_true(found: Predictions) -> Figure:
-    """Of the first target of a regression."""
-    true, predicted = found.true[:, 0], found.predicted[:, 0]
+    """Of the first target of a regression, or of its median."""
+    true, predicted = found.true[:, 0], found.point[:, 0]
     shown = thinned(len(true), _MOST_POINTS)
     ends = [float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))]
     traces = [
@@ -56,8 +56,8 @@ def predicted_against_true(found: Predictions) -> Figure:
 
 
 def residuals(found: Predictions) -> Figure:
-    """Of the first target of a regression, over what is predicted."""
-    true, predicted = found.true[:, 0], found.predicted[:, 0]
+    """Of the first target of a regression, or of its median, over what is predicted."""
+    true, predicted = found.true[:, 0], found.point[:, 0]
     shown = thinned(len(true), _MOST_POINTS)
     traces = [points(rounded(predicted[shown]), rounded((predicted - true)[shown]), "a row", BLUE, size=4)]
     traces[0]["marker"]["opacity"] = 0.4

@@ -6,21 +6,28 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+from keras import ops
 
 from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.prepared import Problem
+from evonas.data.quantiles import quantile_names
 from evonas.training.export.preprocessing import encoder, with_label
 
 __all__ = ["deployable"]
 
 
 def deployable(
-    network: Callable[[Any], Any], problem: Problem, preparation: Preparation | None = None, coded: bool = False
+    network: Callable[[Any], Any],
+    problem: Problem,
+    preparation: Preparation | None = None,
+    coded: bool = False,
+    temperature: float = 1.0,
 ) -> keras.Model:
     """The network as a user gets it: from raw columns to the target's own units, or to probabilities and labels.
 
-    A regression gives `(num_samples, num_outputs)`. A classifier gives the outputs "probability" (binary: of the
-    second class, `(num_samples, 1)`; multiclass: `(num_samples, num_classes)`) and "label", see
+    A regression gives `(num_samples, num_outputs)`; of quantiles, the outputs "quantile_0.1", ..., each
+    `(num_samples, 1)`, which never cross, since they are sorted. A classifier gives the outputs "probability" (binary:
+    of the second class, `(num_samples, 1)`; multiclass: `(num_samples, num_classes)`) and "label", see
     `preprocessing.with_label`.
 
     Args:
@@ -28,6 +35,7 @@ def deployable(
         problem: what is predicted.
         preparation: of the raw columns; None for a model that takes features, and gives probabilities alone.
         coded: whether columns of text come as numbers, see `evonas.data.encoding.codes`.
+        temperature: that a classifier's logits are divided by.
     """
     last: keras.layers.Layer
     if problem.task == "regression":
@@ -38,7 +46,13 @@ def deployable(
         inputs = features = keras.Input((problem.num_features,), name="features")
     else:
         inputs, features = encoder(preparation, coded)
-    outputs = last(network(features))
+    raw = network(features)
+    if temperature != 1.0:
+        raw = keras.layers.Rescaling(1.0 / temperature, name="logit_scale")(raw)
+    outputs = last(ops.sort(raw, axis=1) if problem.quantiles else raw)
+    if problem.quantiles:
+        places = enumerate(quantile_names(problem))
+        outputs = {name: ops.take(outputs, [place], axis=1) for place, name in places}
     if preparation is not None and problem.task != "regression":
         outputs = with_label(outputs, problem)
     return keras.Model(inputs, outputs, name="evonas")

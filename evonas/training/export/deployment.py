@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from evonas.data.inputs import Inputs
 from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Weights
 from evonas.io.marked_files import marked_archive, publish
+from evonas.metrics.calibration import calibration_of
 from evonas.metrics.scores import predictions
 from evonas.tasks.export import Exported, format_of
 from evonas.training.export.formats import WITHOUT_TEXT, Written, write_format
@@ -27,7 +29,7 @@ from genomes.errors import InputError
 __all__ = ["Deployment", "input_note", "interface_of", "verify", "write"]
 
 #: Continuous in the outputs; the other metrics jump where an output crosses a threshold.
-_COMPARED = ("mse", "rmse", "mae", "log_loss")
+_COMPARED = ("mse", "rmse", "mae", "pinball", "log_loss")
 
 
 class Deployment(Protocol):
@@ -35,6 +37,8 @@ class Deployment(Protocol):
 
     #: Relative difference allowed between a recorded score and that of the file's model.
     tolerance: float
+    #: That logits are divided by; 1 where they are not.
+    temperature: float
     #: Whether the model takes raw columns, `PreparedData.raw`; known once it is saved.
     takes_raw: bool
 
@@ -79,8 +83,11 @@ def write(
         rows, preparation = _rows(data, deployment.takes_raw), data.preparation if deployment.takes_raw else None
         validation = verify(model, deployment, data.problem, rows["validation"], data.splits[0].y_validation, recorded)
         test: dict[str, float] = {}
+        about = {"validation": _calibration(model, deployment, data, rows["validation"], data.splits[0].y_validation)}
         if data.y_test is not None:
             test = scores(data.problem, data.y_test, deployment.outputs(model, rows["test"])[0])
+            about["test"] = _calibration(model, deployment, data, rows["test"], data.y_test)
+        about = {part: values for part, values in about.items() if values}
         try:
             if format == "keras":
                 publish(path, marked_archive(draft.read_bytes()))
@@ -101,7 +108,20 @@ def write(
             ) from None
         interface = interface_of(model, coding, data.problem)
     keras.utils.clear_session()
-    return Exported(path, validation, test, False, said, format, interface)
+    found = Exported(path, validation, test, False, said, format, interface)
+    return replace(found, temperature=deployment.temperature, calibration=about)
+
+
+def _calibration(
+    model: keras.Model, deployment: Deployment, data: PreparedData, x: Inputs, y: NDArray[Any]
+) -> dict[str, Any]:
+    """See `calibration_of`; of models of a user's own, whose outputs may be anything, nothing."""
+    if data.problem.task == "regression" and not data.problem.quantiles:
+        return {}
+    outputs = deployment.outputs(model, x)[0]
+    if outputs.shape != (len(y), data.problem.num_outputs):
+        return {}
+    return calibration_of(data.problem, y, outputs, deployment.temperature)
 
 
 def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Weights
+from evonas.metrics.calibration import temperature_of
 from evonas.networks.ensemble_selection import SMALLEST, blended, selected
 from evonas.networks.forward import raw_outputs
 from evonas.tasks.export import EnsembleTask, Exported, ExportTask
@@ -46,10 +47,14 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     chosen = [k for k, count in enumerate(counts) if count]
     shares = [counts[k] / sum(counts) for k in chosen]
     networks = [task.networks[k] for k in chosen]
-    recorded = scores(problem, split.y_validation, blended([outputs[k] for k in chosen], shares, problem))
-    deployment = _EnsembleDeployment(task, networks, shares, data, settings)
+    raw = blended([outputs[k] for k in chosen], shares, problem)
+    temperature = temperature_of(problem, split.y_validation, raw) if task.calibrate else 1.0
+    recorded = scores(problem, split.y_validation, raw / temperature)
+    deployment = _EnsembleDeployment(task, networks, shares, data, settings, temperature)
     found = write(task.path, deployment, {}, data, recorded)
     note = f"{len(chosen)} networks of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
+    if temperature != 1.0:
+        note += f", logits divided by {temperature:.4g}"
     members = tuple(zip(chosen, shares, strict=True))
     return replace(found, note=note + input_note(data, deployment.takes_raw), members=members)
 
@@ -64,8 +69,9 @@ class _EnsembleDeployment(GraphDeployment):
         shares: Sequence[float],
         data: PreparedData,
         settings: TrainingSettings,
+        temperature: float,
     ) -> None:
-        super().__init__(ExportTask(networks[0][0], task.path), data, settings)
+        super().__init__(ExportTask(networks[0][0], task.path), data, settings, temperature)
         self._networks, self._shares = networks, shares
 
     def save(self, weights: Weights, path: Path, coded: bool = False) -> None:
@@ -80,7 +86,8 @@ class _EnsembleDeployment(GraphDeployment):
             )
             return _mean([member(x) for (member, _), x in zip(members, seen, strict=True)], self._shares, problem)
 
-        deployable(mean, problem, self._data.preparation if self.takes_raw else None, coded).save(path)
+        preparation = self._data.preparation if self.takes_raw else None
+        deployable(mean, problem, preparation, coded, self.temperature).save(path)
 
 
 def _outputs(network: tuple[Any, Weights], data: PreparedData) -> NDArray[Any]:

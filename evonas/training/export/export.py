@@ -20,12 +20,15 @@ from evonas.data.inputs import Inputs
 from evonas.data.prepared import PreparedData
 from evonas.data.splits import joined_split
 from evonas.evaluation import Weights
+from evonas.metrics.calibration import temperature_of
+from evonas.networks.forward import raw_outputs
 from evonas.networks.transfer import first_weights
 from evonas.tasks.export import Exported, ExportTask
 from evonas.tasks.train import TrainingSettings
 from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import Deployment, input_note, write
 from evonas.training.export.preprocessing import can_take_raw
+from evonas.training.metrics import scores
 from evonas.training.model import build_model, get_weights, set_weights
 from evonas.training.single.trainer import CHUNK_ROWS, fit_epochs, prepare_model
 from genomes.architecture.graph import graph_from_json, numbers_of
@@ -58,7 +61,10 @@ def export(
     deployment: Deployment
     if build is None:
         data = data.seen(numbers_of(graph_from_json(task.architecture)))
-        deployment = GraphDeployment(task, data, settings)
+        temperature = 1.0
+        if task.calibrate:
+            temperature, recorded = _calibrated(task, data)
+        deployment = GraphDeployment(task, data, settings, temperature)
     else:
         from evonas.training.export.user_model import OwnDeployment
 
@@ -78,9 +84,25 @@ def export(
             recorded = {}
             note += ", of the first fold and replicate"
     found = write(task.path, deployment, weights, data, recorded, task.format)
+    if deployment.temperature != 1.0:
+        note += f", logits divided by {deployment.temperature:.4g}"
     note += input_note(data, deployment.takes_raw) + found.note
-    validation = {} if task.retrain else found.validation_scores
-    return replace(found, validation_scores=validation, retrained=task.retrain, note=note)
+    if task.retrain:
+        about = {part: values for part, values in found.calibration.items() if part == "test"}
+        found = replace(found, validation_scores={}, calibration=about)
+    return replace(found, retrained=task.retrain, note=note)
+
+
+def _calibrated(task: ExportTask, data: PreparedData) -> tuple[float, dict[str, float]]:
+    """The temperature that fits the (first) validation rows best, and the scores of the network with it."""
+    if task.weights is None or task.retrain:
+        raise InputError(
+            "calibrate must be of scored weights, whose validation rows they have not seen: leave retrain out"
+        )
+    split, graph = data.splits[0], graph_from_json(task.architecture)
+    raw = raw_outputs(graph, task.weights, np.asarray(split.x_validation))
+    temperature = temperature_of(data.problem, split.y_validation, raw)
+    return temperature, scores(data.problem, split.y_validation, raw / temperature)
 
 
 def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) -> dict[str, NDArray[Any]]:
@@ -100,7 +122,10 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
 class GraphDeployment:
     """A network of an architecture graph. Meets `Deployment`."""
 
-    def __init__(self, task: ExportTask, data: PreparedData, settings: TrainingSettings) -> None:
+    def __init__(
+        self, task: ExportTask, data: PreparedData, settings: TrainingSettings, temperature: float = 1.0
+    ) -> None:
+        self.temperature = temperature
         self._task, self._data, self._settings = task, data, settings
         self.tolerance = TOLERANCE.get(settings.precision, _COARSE_TOLERANCE)
         self.takes_raw = bool(data.raw) and can_take_raw(data.preparation)
@@ -114,7 +139,8 @@ class GraphDeployment:
         problem = self._data.problem
         model = build_model(graph_from_json(self._task.architecture), problem.num_features, problem.num_outputs)
         set_weights(model, weights)
-        deployable(model, problem, self._data.preparation if self.takes_raw else None, coded).save(path)
+        preparation = self._data.preparation if self.takes_raw else None
+        deployable(model, problem, preparation, coded, self.temperature).save(path)
 
     def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """See `Deployment.outputs`."""

@@ -96,7 +96,9 @@ def write_format(
     if kind in WITHOUT_TEXT:
         model, some = written.coded or model, code_rows(some, coding) if coding else some
         if isinstance(model.output, Mapping):
-            model = keras.Model(model.input, model.output["probability"])
+            # Quantiles are one output: signatures would change the order of several.
+            last = model.get_layer("target_units") if written.problem.quantiles else None
+            model = keras.Model(model.input, model.output["probability"] if last is None else last.output)
     names = _plain_names(model)
     if names:
         some = {
@@ -145,8 +147,16 @@ def _spelt_out(model: keras.Model) -> Iterator[None]:
 
 
 def _predicted(outputs: Any) -> Any:
-    """The output that is compared: of a classifier, its probabilities."""
-    return outputs["probability"] if isinstance(outputs, Mapping) else outputs
+    """The output that is compared: of a classifier, its probabilities; of several quantiles, all side by side."""
+    if not isinstance(outputs, Mapping):
+        return outputs
+    if "probability" in outputs:
+        return outputs["probability"]
+    return np.concatenate([np.asarray(outputs[name]) for name in sorted(outputs, key=_share)], axis=1)
+
+
+def _share(name: str) -> float:
+    return float(name.removeprefix("quantile_"))
 
 
 def _plain_names(model: keras.Model) -> dict[str, str]:
@@ -178,6 +188,8 @@ def _about(coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, A
     output = "prediction" if problem.task == "regression" else "probability"
     about: dict[str, Any] = {"format": 1, "task": problem.task, "targets": list(problem.target_names)}
     about |= {"output": output, "classes": list(problem.classes)}
+    if problem.quantiles:
+        about["quantiles"] = list(problem.quantiles)
     if coding:
         about |= {"inputs": list(coding), "missing": missing_texts(coding)}
     return about

@@ -54,7 +54,7 @@ _OPERATIONS: dict[str | None, set[str]] = {
         "Log",
         "Matmul",
     }
-    | {"Maximum", "Minimum", "Multiply", "Sign", "Sin", "Sqrt", "Subtract", "Sum", "Take", "Where"},
+    | {"Maximum", "Minimum", "Multiply", "Sign", "Sin", "Sort", "Sqrt", "Subtract", "Sum", "Take", "Where"},
 }
 _ALLOWED: dict[str | None, set[str]] = {
     "keras.src.models.functional": {"Functional"},

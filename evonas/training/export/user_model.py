@@ -35,6 +35,7 @@ class OwnDeployment:
     """A model of a user's function. Meets `Deployment`."""
 
     tolerance = 1e-4
+    temperature = 1.0
 
     def __init__(
         self, build: Callable[..., Any], task: ExportTask, data: PreparedData, settings: TrainingSettings

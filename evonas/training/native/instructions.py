@@ -86,8 +86,9 @@ ACTIVATIONS = (
     "linear", "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu", "gelu",
     "relu6", "hard_tanh", "hard_sigmoid", "softplus", "softsign", "exponential", "mish", "gelu_tanh",
 )  # fmt: skip
-#: Losses by number, of raw outputs: logits of a classifier. "categorical" has a share of each class as its target.
-LOSSES = ("mse", "mae", "huber", "binary", "multiclass", "categorical", "log_cosh")
+#: Losses by number, of raw outputs: logits of a classifier. "categorical" has a share of each class as its target,
+#: "pinball" behind the target of each output the quantile that it is.
+LOSSES = ("mse", "mae", "huber", "binary", "multiclass", "categorical", "log_cosh", "pinball")
 #: What is done to gradients before a step, by number: nothing, each number kept within +-limit, the norm of each
 #: variable's kept below it.
 CLIPS = ("none", "value", "norm")

@@ -32,13 +32,12 @@ def losses_at_rates(
 
     x, y = table(split.x_train[chosen]), table(split.y_train[chosen])
     weight = None if split.weight_train is None else np.ascontiguousarray(split.weight_train[chosen], np.float32)
-    loss = problem.task if problem.task != "regression" else "mse" if settings.loss == "auto" else settings.loss
     training = Training(
         lower(graph, problem.num_features, problem.num_outputs, size),
         Rows(x, y, x[:0], y[:0], weight),
         Optimization(
             optimizer=how["optimizer"],
-            loss=loss,
+            loss=settings.loss_of(problem),
             batch_size=size,
             rates=np.array(rates, np.float32),
             order=lambda epoch: np.arange(len(chosen), dtype=np.int32),

@@ -255,13 +255,15 @@ class NativeTrainer:
         seed = member_seed(task.seed, fold, member.replicate)
         own = first_weights(graph, data.problem, seed, self._donor, data.splits[fold].x_train)
         initial, start = start_of(task, graph, member.number, own, data.splits[fold].x_train, self._problem)
-        how = optimization(graph, data.problem.task, self._settings, len(rows.x), task.horizon or task.epochs, seed)
+        how = optimization(
+            graph, self._settings.loss_of(data.problem), self._settings, len(rows.x), task.horizon or task.epochs, seed
+        )
         return Training(member.program, rows, how, initial() if start is None else {}, start, member.stop)
 
     def _rows_of(self, view: str, fold: int) -> Rows:
         with self._lock:
             if (view, fold) not in self._rows:
-                self._rows[view, fold] = rows_of(self._views(view).splits[fold])
+                self._rows[view, fold] = rows_of(self._views(view).splits[fold], self._problem.quantiles)
             return self._rows[view, fold]
 
     def _evaluation(self, member: _Member, outcome: Snapshot, seconds: float) -> Evaluation:
@@ -329,31 +331,36 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def rows_of(split: Split) -> Rows:
-    """A split as the kernels read it."""
+def rows_of(split: Split, quantiles: Sequence[float] = ()) -> Rows:
+    """A split as the kernels read it: targets of the pinball loss have the quantiles behind them."""
 
     def table(values: Any) -> Any:
         return np.ascontiguousarray(np.asarray(values, np.float32).reshape(len(values), -1))
 
+    def target(values: Any) -> Any:
+        found = table(values)
+        shares = np.broadcast_to(np.array(quantiles, np.float32), (len(found), len(quantiles)))
+        return np.ascontiguousarray(np.concatenate([found, shares], axis=1)) if quantiles else found
+
     weight = split.weight_train
     return Rows(
         table(split.x_train),
-        table(split.y_train),
+        target(split.y_train),
         table(split.x_validation),
-        table(split.y_validation),
+        target(split.y_validation),
         None if weight is None else np.ascontiguousarray(weight, np.float32),
     )
 
 
 def optimization(
-    graph: nx.DiGraph, task: str, settings: TrainingSettings, num_rows: int, horizon: int, seed: int
+    graph: nx.DiGraph, loss: str, settings: TrainingSettings, num_rows: int, horizon: int, seed: int
 ) -> Optimization:
     """How the network of a graph is trained.
 
     Args:
         graph: its training settings count.
-        task: what is predicted: "regression", "binary" or "multiclass".
-        settings: loss and early stopping.
+        loss: one of `instructions.LOSSES`.
+        settings: early stopping.
         num_rows: to train on.
         horizon: epochs that the schedule spans.
         seed: of the data order and dropout.
@@ -361,7 +368,6 @@ def optimization(
     how = graph.graph["training"]
     batch = min(int(how["batch_size"]), max(num_rows, 1))
     steps = horizon * -(-num_rows // batch)
-    loss = task if task != "regression" else "mse" if settings.loss == "auto" else settings.loss
     return Optimization(
         optimizer=how["optimizer"],
         loss=loss,

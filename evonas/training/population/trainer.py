@@ -61,13 +61,10 @@ class PopulationTrainer:
         self._folds = _folds(data)
         self._whole, self._seen = data, Views(data)
         self._data: dict[str, dict[str, Any]] = {}
-        loss = {"regression": "mse" if settings.loss == "auto" else settings.loss}.get(
-            data.problem.task, data.problem.task
-        )
         self._workload = Workload(
             num_features=data.problem.num_features,
             num_outputs=data.problem.num_outputs,
-            loss=loss,
+            loss=settings.loss_of(data.problem),
             train_rows=max(fold.train_rows for fold in self._folds),
             validation_rows=max(fold.validation_rows for fold in self._folds),
             weighted=any(split.weight_train is not None for split in data.splits),

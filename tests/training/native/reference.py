@@ -131,6 +131,10 @@ def _multiclass(z, y):
     return total - z[np.arange(len(z)), y[:, 0].astype(int)]
 
 
+def _pinball(z, y, quantiles):
+    return np.maximum(quantiles * (y - z), (quantiles - 1) * (y - z)).mean(axis=1)
+
+
 LOSSES = {
     "mse": lambda z, y: ((z - y) ** 2).mean(axis=1),
     "mae": lambda z, y: np.abs(z - y).mean(axis=1),
@@ -138,6 +142,7 @@ LOSSES = {
     "binary": lambda z, y: (np.logaddexp(0, z) - z * y).mean(axis=1),
     "multiclass": _multiclass,
     "categorical": lambda z, y: -(y * np.log(softmax(None, z))).sum(axis=1),
+    "pinball": lambda z, y: _pinball(z, *np.split(y, 2, axis=1)),
     "log_cosh": lambda z, y: (np.logaddexp(z - y, y - z) - np.log(2)).mean(axis=1),
 }
 

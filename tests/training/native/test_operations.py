@@ -68,6 +68,8 @@ def batch(program, rows, loss, rng):
     z = rng.normal(size=(rows, program.output.width))
     if loss == "multiclass":
         return x, np.argmax(z, axis=1)[:, None].astype(np.float32)
+    if loss == "pinball":  # and the quantile of each output behind the targets
+        z = np.concatenate([z, np.tile(rng.uniform(0.05, 0.95, (1, z.shape[1])), (rows, 1))], axis=1)
     if loss == "categorical":  # shares of the classes
         z = abs(z)
     return x, ((z > 0) if loss == "binary" else z).astype(np.float32)

@@ -44,7 +44,7 @@ def training_of(network, prepared=None, epochs=1000):
     """A training and its mark for stopping."""
     prepared = prepared or data()
     rows = module.rows_of(prepared.splits[0])
-    how = module.optimization(network, "regression", TrainingSettings(patience=None), len(rows.x), epochs, 0)
+    how = module.optimization(network, "mse", TrainingSettings(patience=None), len(rows.x), epochs, 0)
     program = lower(network, 4, 1, 256)
     weights = module.first_weights(network, prepared.problem, 0, None, rows.x)()
     return Training(program, rows, how, weights)

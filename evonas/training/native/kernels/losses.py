@@ -14,7 +14,7 @@ __all__ = ["row_loss"]
 
 F = np.float32
 _LN2 = F(math.log(2.0))
-_MSE, _MAE, _HUBER, _BINARY, _MULTICLASS, _CATEGORICAL, _LOG_COSH = range(len(LOSSES))
+_MSE, _MAE, _HUBER, _BINARY, _MULTICLASS, _CATEGORICAL, _LOG_COSH, _PINBALL = range(len(LOSSES))
 
 
 @kernel
@@ -94,6 +94,20 @@ def _categorical(size, output, target, error, weight):
 
 
 @kernel
+def _pinball(size, output, target, error, weight):
+    """Of quantiles, which follow the targets: Koenker and Bassett 1978."""
+    share = F(1.0) / F(size)
+    total = F(0.0)
+    for j in range(size):
+        difference, quantile = output[j] - target[j], target[size + j]
+        # A difference of 0 has the gradient 0, as that of the absolute error; one that is no number stays none.
+        slope = F(1.0) - quantile if difference > F(0.0) else (-quantile if difference < F(0.0) else difference)
+        total += slope * difference
+        error[j] = weight * share * slope
+    return total * share
+
+
+@kernel
 def row_loss(kind, size, output, target, error, weight, knee):
     """The loss of one row of `size` outputs; `error` becomes `weight` times its gradient by the outputs."""
     if kind == _BINARY:
@@ -102,4 +116,6 @@ def row_loss(kind, size, output, target, error, weight, knee):
         return _multiclass(size, output, target, error, weight)
     if kind == _CATEGORICAL:
         return _categorical(size, output, target, error, weight)
+    if kind == _PINBALL:
+        return _pinball(size, output, target, error, weight)
     return _regression(kind, size, output, target, error, weight, knee)

@@ -1,0 +1,135 @@
+"""Histogram gradient boosting of scikit-learn, some trees at a time, stopped early on the validation rows.
+
+Trained in portions, so that there is a score whenever the time is over. Imports scikit-learn when it trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.prepared import Problem
+
+__all__ = ["Boosting", "Rows", "logits"]
+
+Array = NDArray[Any]
+
+#: Trees of the first portion, growth of the portions, the most trees (a class), and trees without improvement.
+_FIRST, _GROWTH, MOST_TREES, _PATIENCE = 50, 1.5, 1000, 20
+#: The least probability, so that logits are finite.
+_SMALLEST = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of a split: x `(num_rows, num_columns)`; y and weights as in `evonas.data.prepared.Split`."""
+
+    x: Array
+    y: Array
+    weight: Array | None = None
+
+
+class Boosting:
+    """Gradient boosting of a problem: a model for each target of a regression, or for each quantile of one."""
+
+    def __init__(
+        self, problem: Problem, training: Rows, validation: Rows, categorical: Sequence[int], seed: int = 0
+    ) -> None:
+        """Nothing is trained yet.
+
+        Args:
+            problem: what is predicted.
+            training: rows to learn from.
+            validation: rows for early stopping.
+            categorical: positions of columns with codes of categories.
+            seed: of what is drawn, the rows that bins are made from.
+        """
+        self._problem = problem
+        options = {"categorical_features": list(categorical) or None, "random_state": seed}
+        self._models = _models(problem, options)
+        self._training = [_target(problem, training, place) for place in range(len(self._models))]
+        self._validation = [_target(problem, validation, place) for place in range(len(self._models))]
+        self._planned, self._stopped = 0, set[int]()
+        self.complete = False
+
+    @property
+    def trees(self) -> int:
+        """Trees of the best iteration, all models together."""
+        return sum(self._best(model) for model in self._models)
+
+    @property
+    def name(self) -> str:
+        """The estimator's."""
+        return type(self._models[0]).__name__
+
+    def grow(self) -> None:
+        """Trains another portion, unless it is complete."""
+        if self.complete:
+            return
+        self._planned = min(MOST_TREES, max(_FIRST, round(self._planned * _GROWTH)))
+        for place, model in enumerate(self._models):
+            if place in self._stopped:
+                continue  # told again, it would go on
+            (x, y, weight), (x_held, y_held, _) = self._training[place], self._validation[place]
+            model.set_params(max_iter=self._planned)
+            model.fit(x, y, weight, X_val=x_held, y_val=y_held)
+            if model.n_iter_ < self._planned:
+                self._stopped.add(place)
+        self.complete = len(self._stopped) == len(self._models) or self._planned >= MOST_TREES
+
+    def raw_outputs(self, x: Array) -> Array:
+        """Raw outputs as a network's at the best iteration, shape `(num_rows, num_outputs)`."""
+        if self._problem.task == "regression":
+            found = [_staged(model.staged_predict(x), self._best(model)) for model in self._models]
+            return np.stack(found, axis=1)
+        model = self._models[0]
+        probabilities = _staged(model.staged_predict_proba(x), self._best(model))
+        return logits(probabilities, model.classes_, self._problem.num_outputs)
+
+    def _best(self, model: Any) -> int:
+        """Iterations up to the lowest validation loss; 1 at least."""
+        return max(1, int(np.argmax(model.validation_score_)))  # the first score is before any tree
+
+
+def logits(probabilities: Array, classes: Array, num_outputs: int) -> Array:
+    """Raw outputs as a network's; classes without a training row have next to no probability.
+
+    Args:
+        probabilities: shape `(num_rows, num_classes_seen)`.
+        classes: numbers of the classes that were seen.
+        num_outputs: as in `Problem`.
+    """
+    if num_outputs == 1:
+        positive = probabilities[:, list(classes).index(1)] if 1 in classes else np.zeros(len(probabilities))
+        positive = np.clip(positive, _SMALLEST, 1 - _SMALLEST)
+        return np.asarray(np.log(positive / (1 - positive))[:, None])
+    whole = np.full((len(probabilities), num_outputs), _SMALLEST)
+    whole[:, np.asarray(classes, np.intp)] = np.maximum(probabilities, _SMALLEST)
+    return np.asarray(np.log(whole))
+
+
+def _models(problem: Problem, options: dict[str, Any]) -> list[Any]:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    options |= {"early_stopping": True, "n_iter_no_change": _PATIENCE, "warm_start": True, "scoring": "loss"}
+    if problem.task != "regression":
+        return [HistGradientBoostingClassifier(**options)]
+    if problem.quantiles:
+        return [HistGradientBoostingRegressor(loss="quantile", quantile=q, **options) for q in problem.quantiles]
+    return [HistGradientBoostingRegressor(**options) for _ in range(problem.num_outputs)]
+
+
+def _target(problem: Problem, rows: Rows, place: int) -> tuple[Array, Array, Array | None]:
+    """What a model is fitted to; of classes, whole numbers."""
+    if problem.task == "regression":
+        return rows.x, np.asarray(rows.y, np.float64).reshape(len(rows.y), -1)[:, place], rows.weight
+    return rows.x, np.asarray(rows.y).reshape(-1).astype(np.intp), rows.weight
+
+
+def _staged(stages: Any, count: int) -> Array:
+    return np.asarray(next(islice(stages, count - 1, None)))

@@ -1,0 +1,60 @@
+"""A linear model of scikit-learn on the features that every network sees. Imports scikit-learn when it trains."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.baselines.boosting import Rows, logits
+from evonas.data.prepared import Problem
+
+__all__ = ["Linear"]
+
+Array = NDArray[Any]
+
+_MOST_ITERATIONS = 300
+
+
+class Linear:
+    """Ridge regression, or logistic regression, at scikit-learn's penalty.
+
+    Of a quantile regression, the ridge prediction and the quantiles of its residuals on the training rows.
+    """
+
+    def __init__(self, problem: Problem, training: Rows) -> None:
+        """Trains.
+
+        Args:
+            problem: what is predicted.
+            training: rows to learn from, with the standard features.
+        """
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        self._problem = problem
+        x, y = np.asarray(training.x, np.float64), np.asarray(training.y)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a slow convergence: a baseline may be a little short of it
+            if problem.task == "regression":
+                self._model: Any = Ridge().fit(x, y.reshape(len(y), -1), training.weight)
+            else:
+                model = LogisticRegression(max_iter=_MOST_ITERATIONS)
+                self._model = model.fit(x, y.reshape(-1).astype(np.intp), training.weight)
+        self._shift: Any = 0.0
+        if problem.quantiles:
+            residuals = y.reshape(len(y), -1)[:, 0] - self._model.predict(x)[:, 0]
+            self._shift = np.quantile(residuals, problem.quantiles)
+
+    @property
+    def name(self) -> str:
+        """The estimator's."""
+        return type(self._model).__name__
+
+    def raw_outputs(self, x: Array) -> Array:
+        """Raw outputs as a network's, shape `(num_rows, num_outputs)`."""
+        x = np.asarray(x, np.float64)
+        if self._problem.task == "regression":
+            return np.asarray(self._model.predict(x).reshape(len(x), -1) + self._shift)
+        return logits(self._model.predict_proba(x), self._model.classes_, self._problem.num_outputs)

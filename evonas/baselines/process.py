@@ -1,0 +1,66 @@
+"""The process that trains the baselines beside a search: `python -m evonas.baselines.process DATA SEED SECONDS PARENT`.
+
+Prints one JSON object a line: a model and its scores, as soon as it has any and again when it is better known; or
+`{"missing": why}`. It has one thread, a low priority and a bound on its time, and ends with the process that started
+it. Nothing of it enters the search.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+__all__ = ["NICENESS", "main"]
+
+#: Beside two threads that train it gets a quarter of a core.
+NICENESS = 5
+_LOOK_SECONDS = 0.5
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Trains and prints."""
+    path, seed, seconds, parent = sys.argv[1:] if arguments is None else arguments
+    _end_with(int(parent))
+    with suppress(OSError):
+        os.nice(NICENESS)
+    try:
+        _train(Path(path), int(seed), float(seconds))
+    except (ImportError, ValueError, MemoryError, ArithmeticError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        _say({"missing": f"{lines[0]:.200}"})
+
+
+def _train(path: Path, seed: int, seconds: float) -> None:
+    from evonas.baselines.fitting import fitted_baselines
+    from evonas.data.prepared import PreparedData
+
+    for model in fitted_baselines(PreparedData.load(path), seed, seconds):
+        _say(asdict(model))
+
+
+def _say(values: dict[str, object]) -> None:
+    with suppress(OSError):
+        print(json.dumps(values), flush=True)
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when the one that started it is gone, however that ended. Ctrl-C is that one's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_SECONDS)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()

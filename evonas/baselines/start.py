@@ -1,0 +1,142 @@
+"""The driver's end of the process that trains baselines: started with a search, read while it runs, ended with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from evonas.machine import free_bytes
+from evonas.runs.baselines import BaselineModel, Baselines
+
+__all__ = ["OFF_VARIABLE", "BaselineProcess", "baselines_wanted", "reason_against"]
+
+#: `EVONAS_BASELINE=off` in the environment trains none, whatever else is said.
+OFF_VARIABLE = "EVONAS_BASELINE"
+#: Seconds on a core, and the share of a run's time that they are at most; the shortest run that has any.
+_MOST_SECONDS, _MOST_SHARE, _LEAST_SECONDS, _SHORTEST_RUN = 60.0, 0.1, 4.0, 10.0
+#: The process holds the data once more: they may take this share of the free memory.
+_MEMORY_SHARE = 0.25
+_LIBRARIES = ("OMP", "OPENBLAS", "MKL", "BLIS")
+
+_MODEL = TypeAdapter(BaselineModel)
+
+
+def baselines_wanted(asked: bool, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether baselines are to be trained: asked for, and not switched off for all searches."""
+    return asked and environment.get(OFF_VARIABLE, "").strip().lower() not in ("off", "0", "no", "false")
+
+
+def reason_against(data: Path, seconds: float | None) -> str:
+    """Why a search trains no baselines; empty where it does.
+
+    Args:
+        data: file of the prepared data.
+        seconds: that the run may take; None for no bound.
+    """
+    if seconds is not None and seconds < _SHORTEST_RUN:
+        return f"a run of less than {_SHORTEST_RUN:g} s has no time for them"
+    if data.stat().st_size > _MEMORY_SHARE * free_bytes():
+        return "the data would take too much memory a second time"
+    return ""
+
+
+class BaselineProcess:
+    """Trains baselines in the background.
+
+    Use as a context: it ends the process.
+    """
+
+    def __init__(self, data: Path, seed: int, seconds: float | None = None) -> None:
+        """Starts the process; does not wait for it.
+
+        Args:
+            data: file of the prepared data.
+            seed: of the run.
+            seconds: that the run may take, of which the baselines take a share; None for no bound.
+        """
+        share = _MOST_SECONDS if seconds is None else max(_LEAST_SECONDS, _MOST_SHARE * seconds)
+        arguments = [str(data), str(seed), str(min(_MOST_SECONDS, share)), str(os.getpid())]
+        self._models: dict[str, BaselineModel] = {}
+        self._missing, self._new = "", False
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "evonas.baselines.process", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+            start_new_session=True,  # a Ctrl-C at the terminal goes to the driver alone
+        )
+        assert self._process.stdout is not None, "its output is a pipe"
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def news(self) -> Baselines | None:
+        """What is known, if there is more of it than when this was asked last."""
+        if not self._new:
+            return None
+        self._new = False
+        return self._known()
+
+    def outcome(self, seconds: float) -> Baselines:
+        """What is known when the process has ended, for which it has so many seconds from now. Ends it."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0.0, seconds))
+        cut = self._process.poll() is None
+        self.end()
+        missing = self._missing
+        if cut and not missing:
+            last = "gradient boosting" if self._models else "baselines"
+            missing = f"{last} had not finished when the search had"
+        elif not self._models and not missing:
+            missing = f"their process ended with {self._process.returncode}"
+        return Baselines(self._known().models, missing)
+
+    def end(self) -> None:
+        """Ends the process."""
+        with suppress(OSError):
+            self._process.kill()
+        self._process.wait()
+        self._reader.join(1.0)
+
+    def _known(self) -> Baselines:
+        # Gradient boosting first: what is harder to beat.
+        return Baselines(tuple(sorted(self._models.copy().values(), key=lambda model: model.name)), self._missing)
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
+            for line in stream:
+                with suppress(ValueError, ValidationError):
+                    values: Any = json.loads(line)
+                    if "missing" in values:
+                        self._missing = str(values["missing"])
+                    else:
+                        model = _MODEL.validate_python(values)
+                        self._models[model.name] = model
+                    self._new = True
+
+
+def _environment() -> dict[str, str]:
+    """The driver's environment with one thread, and with the driver's evonas where that is not installed."""
+    environment = {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in _LIBRARIES}}
+    root = Path(__file__).parents[2]
+    if root.name not in ("site-packages", "dist-packages"):
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    return environment

@@ -1,0 +1,100 @@
+"""The best network beside the baselines of its run: the table and the verdict, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from evonas.objective import Objective
+from evonas.runs.baselines import BaselineModel, Baselines
+from evonas.runs.reader import RunReader
+
+__all__ = ["NETWORK", "Verdict", "baseline_rows", "baseline_values", "champion_test_scores", "verdict_of"]
+
+NETWORK = "best network"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which of the network and the baselines is the best.
+
+    Attributes:
+        part: rows that they are compared on: "test", or "validation" where not all have scores on test rows.
+        winner: its name; `NETWORK` for the network.
+        margin: by what share of the loser's score the winner and the network, or the network and the next best, differ;
+            None where that is no share of anything.
+        complete: whether all baselines were trained to their end.
+    """
+
+    part: str
+    winner: str
+    margin: float | None
+    complete: bool = True
+
+    @property
+    def words(self) -> str:
+        """One sentence."""
+        rows = f"on the {self.part} rows"
+        by = "" if self.margin is None else f", by {self.margin:.1%}"
+        if self.winner == NETWORK:
+            so_far = "" if self.complete else ", as far as they were trained,"
+            return f"The network is better than the baselines{so_far} {rows}{by}."
+        return f"{self.winner[:1].upper()}{self.winner[1:]} is better than the network {rows}{by}."
+
+
+def verdict_of(
+    objective: Objective, validation: Mapping[str, float], test: Mapping[str, float], baselines: Baselines
+) -> Verdict | None:
+    """Compares by the objective; None where nothing has a score of it.
+
+    Args:
+        objective: of the run.
+        validation, test: scores of the network.
+        baselines: what it is compared with.
+    """
+    name = objective.name
+    for part, ours in (("test", test), ("validation", validation)):
+        theirs = {each.name: _scores(each, part)[name] for each in baselines.models if name in _scores(each, part)}
+        if name in ours and theirs:
+            best = min(theirs, key=lambda other: objective.loss(theirs[other]))
+            wins = objective.loss(ours[name]) < objective.loss(theirs[best])
+            behind, ahead = (theirs[best], ours[name]) if wins else (ours[name], theirs[best])
+            margin = abs(ahead - behind) / abs(behind) if behind else None
+            return Verdict(part, NETWORK if wins else best, margin, baselines.complete)
+    return None
+
+
+def champion_test_scores(run: RunReader) -> dict[str, float]:
+    """Test scores of the best network as they are committed: of the re-training whose weights it has."""
+    if not run.best(1) or not run.finalists:
+        return {}
+    champion = run.finalists[0].champion
+    chosen = (each for each in run.finalists[0].retrainings if each.seed == champion.seed)
+    return dict(next((each.test or {} for each in chosen), {}))
+
+
+def _scores(model: BaselineModel, part: str) -> Mapping[str, float]:
+    return model.test if part == "test" else model.validation
+
+
+def baseline_values(run: RunReader, test: Mapping[str, float]) -> dict[str, Any] | None:
+    """The baselines and the verdict as JSON values; None where none were wanted."""
+    found = run.baselines.found
+    if found is None:
+        return None
+    validation = run.ranked(1).evaluation.scores if run.best(1) else {}
+    verdict = verdict_of(run.objective, validation, test, found)
+    return {**asdict(found), "verdict": None if verdict is None else asdict(verdict)}
+
+
+def baseline_rows(run: RunReader, test: Mapping[str, float]) -> list[tuple[str, float | None, float | None, str]]:
+    """Name, objective on validation and on test rows, and what it is: the network, then the baselines."""
+    found, name = run.baselines.found, run.objective.name
+    if found is None or not found.models or not run.best(1):
+        return []
+    rows = [(NETWORK, run.ranked(1).evaluation.scores.get(name), test.get(name), "")]
+    for each in found.models:
+        about = each.about + ("" if each.complete else " so far")
+        rows.append((each.name, each.validation.get(name), each.test.get(name), about))
+    return rows

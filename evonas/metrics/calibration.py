@@ -1,0 +1,112 @@
+"""How far probabilities and quantiles can be believed, and temperature scaling. Pure numpy; scipy to fit.
+
+References:
+    Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.prepared import Problem
+from evonas.metrics.scores import mean_loss, predictions
+
+__all__ = ["calibration_of", "coverage", "expected_calibration_error", "temperature_of"]
+
+Array = NDArray[Any]
+
+#: Bins of equal width, as in Guo et al.
+BINS = 15
+#: Temperatures that are looked at.
+_LOWEST, _HIGHEST = 0.05, 20.0
+
+
+def temperature_of(problem: Problem, y_true: Array, raw_outputs: Array) -> float:
+    """The number that logits are to be divided by for the least log loss: above 1 where a network is too sure.
+
+    It changes no prediction of a class, only how probable it is said to be.
+
+    Args:
+        problem: of classes.
+        y_true: coded as in `Split`, of rows that the network was not trained on.
+        raw_outputs: logits, shape `(num_samples, num_outputs)`.
+
+    Returns:
+        between 0.05 and 20; 1 where nothing is better.
+    """
+    from scipy.optimize import minimize_scalar
+
+    logits = np.asarray(raw_outputs, np.float64)
+
+    def loss(log_temperature: float) -> float:
+        return mean_loss(problem, "auto", y_true, logits * np.exp(-log_temperature))
+
+    found = minimize_scalar(loss, bounds=(np.log(_LOWEST), np.log(_HIGHEST)), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(found.x)) if loss(float(found.x)) < loss(0.0) else 1.0
+
+
+def expected_calibration_error(problem: Problem, y_true: Array, raw_outputs: Array) -> float:
+    """Mean distance, over rows, of how probable the predicted class is said to be from how often it is right (ECE).
+
+    Args:
+        problem, y_true, raw_outputs: as of `temperature_of`.
+
+    Returns:
+        0 (as sure as it is right) to 1.
+    """
+    probabilities = predictions(problem, raw_outputs)
+    sure = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == np.asarray(y_true).reshape(-1)
+    bins = np.minimum((sure * BINS).astype(np.intp), BINS - 1)
+    apart = np.bincount(bins, weights=sure - right, minlength=BINS)
+    return float(np.abs(apart).sum() / len(sure))
+
+
+def coverage(problem: Problem, y_true: Array, raw_outputs: Array) -> list[dict[str, float]]:
+    """The share of rows that each interval between two quantiles is to have in it, and has.
+
+    Args:
+        problem: of quantiles.
+        y_true, raw_outputs: standardised, shape `(num_samples, num_quantiles)`.
+
+    Returns:
+        the widest interval first: `low` and `high`, the quantiles; `nominal` and `observed` share of rows in it, and
+        its mean `width` in the target's units.
+    """
+    sorted_outputs, shares = np.sort(np.asarray(raw_outputs, np.float64), axis=1), problem.quantiles
+    true = np.asarray(y_true, np.float64)[:, 0]
+    found = []
+    for place in range(len(shares) // 2):
+        low, high = sorted_outputs[:, place], sorted_outputs[:, -1 - place]
+        found.append(
+            {
+                "low": shares[place],
+                "high": shares[-1 - place],
+                "nominal": round(shares[-1 - place] - shares[place], 10),
+                "observed": float(((low <= true) & (true <= high)).mean()),
+                "width": float((high - low).mean() * problem.target_std[0]),
+            }
+        )
+    return found
+
+
+def calibration_of(problem: Problem, y_true: Array, raw_outputs: Array, temperature: float = 1.0) -> dict[str, Any]:
+    """What there is to be said of the rows, as JSON values: `ece` of classes, `coverage` of quantiles; else nothing.
+
+    Args:
+        problem, y_true: as above.
+        raw_outputs: of the model; logits already divided by the temperature.
+        temperature: that they were divided by; `ece_before` is then without it.
+    """
+    if not len(y_true) or not np.isfinite(raw_outputs).all():
+        return {}
+    if problem.task == "regression":
+        return {"coverage": coverage(problem, y_true, raw_outputs)} if problem.quantiles else {}
+    found = {"ece": expected_calibration_error(problem, y_true, raw_outputs)}
+    if temperature != 1.0:
+        raw = np.asarray(raw_outputs, np.float64) * temperature
+        found["ece_before"] = expected_calibration_error(problem, y_true, raw)
+    return found

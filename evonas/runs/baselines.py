@@ -1,0 +1,110 @@
+"""Scores of other models on a run's rows: the row "baselines" of `about`, which is read and written here only.
+
+They are no part of what a repetition of the run must reproduce: how far boosting gets depends on the clock.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, TypeAdapter
+
+from evonas.runs.checksums import insert, update
+from evonas.runs.records import from_text
+from genomes.codec import canonical_json
+from genomes.errors import InputError
+
+__all__ = ["BaselineModel", "Baselines", "BaselinesReader", "BaselinesWriter"]
+
+_KEY = "baselines"
+Scores = Mapping[str, Annotated[float, Field(allow_inf_nan=False)]]
+
+
+@dataclass(frozen=True)
+class BaselineModel:
+    """A model and its scores, in the units of the run's metrics.
+
+    Attributes:
+        name: for people, such as "gradient boosting".
+        about: what it is, such as "HistGradientBoostingRegressor, 120 trees".
+        complete: whether its training ended by itself.
+        rows: training rows that it saw.
+        seconds: of a core that it took so far.
+        validation, test: metric -> score; of a cross-validation, the mean over folds, and the first fold's on the test
+            rows, as networks have them.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    name: str
+    about: str
+    complete: bool
+    rows: int
+    seconds: float
+    validation: Scores = field(default_factory=dict)
+    test: Scores = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """What came of them.
+
+    Attributes:
+        models: those that have scores, gradient boosting first.
+        missing: one line that says why a model, or its end, is missing; empty where all are complete.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    models: tuple[BaselineModel, ...] = ()
+    missing: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to train."""
+        return bool(self.models) and not self.missing and all(model.complete for model in self.models)
+
+
+_BASELINES = TypeAdapter(Baselines)
+
+
+class BaselinesReader:
+    """The baselines in the database of a run, to be read."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @property
+    def found(self) -> Baselines | None:
+        """What is known so far; None where no baseline was wanted, as in runs of an older evonas."""
+        row = self._connection.execute("SELECT value FROM about WHERE key = ?", (_KEY,)).fetchone()
+        try:
+            return from_text(_BASELINES, row[0]) if row else None
+        except ValueError as error:
+            raise InputError(
+                f"baselines of the run must be as evonas wrote them ({error}): restore it from a copy"
+            ) from None
+
+
+class BaselinesWriter(BaselinesReader):
+    """The same for the run's one writer."""
+
+    def __init__(self, connection: sqlite3.Connection, commit: Callable[[Callable[[], None]], None]) -> None:
+        """`commit(rows)` calls it in a transaction."""
+        super().__init__(connection)
+        self._commit = commit
+
+    def note(self, baselines: Baselines) -> None:
+        """Commits what is known, in place of what was."""
+        value = canonical_json(asdict(baselines))
+
+        def write() -> None:
+            if self._connection.execute("SELECT 1 FROM about WHERE key = ?", (_KEY,)).fetchone():
+                update(self._connection, "about", {"key": _KEY}, {"value": value})
+            else:
+                insert(self._connection, "about", [(_KEY, value)])
+
+        self._commit(write)

@@ -1,0 +1,124 @@
+"""Baselines beside a search: trained in a process of their own, committed, compared, and never waited for long."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from evonas.baselines import start
+from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
+from evonas.display import summaries
+from evonas.display.baseline_words import NETWORK, verdict_of
+from evonas.objective import Objective
+from evonas.runs.baselines import BaselineModel, Baselines
+from evonas.runs.reader import RunReader
+from evonas.runs.store import RunStore
+from tests.baselines.test_fitting import prepared, table
+from tests.reporting.synthetic import synthetic_run
+
+BOOSTED = BaselineModel("gradient boosting", "Trees, 9 trees", True, 100, 1.0, {"rmse": 2.0}, {"rmse": 2.2})
+LINEAR = BaselineModel("linear model", "Ridge", True, 100, 0.1, {"rmse": 3.0}, {"rmse": 3.3})
+RMSE = Objective("rmse", "min")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "data.npz"
+    prepared(table()).save(path)
+    return path
+
+
+def test_the_process_gives_both(data: Path):
+    with BaselineProcess(data, 0) as process:
+        found = process.outcome(120.0)
+    assert [model.name for model in found.models] == ["gradient boosting", "linear model"]
+    assert found.complete
+
+
+def test_what_has_not_finished_is_said_and_ended(data: Path):
+    with BaselineProcess(data, 0) as process:
+        began = time.monotonic()
+        found = process.outcome(0.0)
+        assert time.monotonic() - began < 2.0
+        assert process._process.poll() is not None
+    assert "had not finished" in found.missing
+    assert not found.complete
+
+
+def test_data_that_cannot_be_read_are_said(tmp_path: Path):
+    with BaselineProcess(tmp_path / "none.npz", 0) as process:
+        assert "none.npz" in process.outcome(60.0).missing
+
+
+def test_it_ends_with_the_process_that_started_it(data: Path):
+    script = (
+        "import os, sys; from pathlib import Path; from evonas.baselines.start import BaselineProcess; "
+        f"print(BaselineProcess(Path({str(data)!r}), 0)._process.pid, flush=True); os._exit(1)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    pid = int(done.stdout)
+    deadline = time.monotonic() + 30.0
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.05)
+    os.kill(pid, 9)
+    pytest.fail("it went on")
+
+
+def test_reasons_against(data: Path, monkeypatch: pytest.MonkeyPatch):
+    assert reason_against(data, None) == reason_against(data, 60.0) == ""
+    assert "no time" in reason_against(data, 5.0)
+    monkeypatch.setattr(start, "free_bytes", lambda: 1000)
+    assert "memory" in reason_against(data, None)
+    assert baselines_wanted(True, {})
+    assert not baselines_wanted(False, {})
+    assert not baselines_wanted(True, {"EVONAS_BASELINE": "off"})
+
+
+@pytest.mark.parametrize(
+    ("test", "winner", "part", "words"),
+    [
+        ({"rmse": 1.1}, NETWORK, "test", "The network is better than the baselines on the test rows, by 50.0%."),
+        ({"rmse": 4.4}, "gradient boosting", "test", "Gradient boosting is better than the network on the test rows"),
+        ({}, NETWORK, "validation", "on the validation rows"),
+    ],
+)
+def test_the_verdict_is_of_test_rows_where_there_are_any(test: dict[str, float], winner: str, part: str, words: str):
+    found = verdict_of(RMSE, {"rmse": 1.0}, test, Baselines((BOOSTED, LINEAR)))
+    assert found is not None
+    assert (found.winner, found.part) == (winner, part)
+    assert words in found.words
+    unfinished = verdict_of(RMSE, {"rmse": 1.0}, test, Baselines((BOOSTED,), "not finished"))
+    assert unfinished is not None
+    assert (winner != NETWORK) or "as far as they were trained" in unfinished.words
+
+
+def test_a_run_keeps_them_and_says_who_is_better(tmp_path: Path):
+    run_dir = synthetic_run(tmp_path / "run", 20)
+    with RunReader(run_dir) as run:
+        assert run.baselines.found is None
+        assert summaries.summary_values(run)["baselines"] is None
+        name, digest = run.objective.name, run.digest()
+    scores = {name: 1e9 if name in ("rmse", "log_loss") else -1e9}
+    bad = BaselineModel("gradient boosting", "Trees", True, 100, 1.0, scores, scores)
+    with RunStore.open(run_dir) as store:
+        store.baselines.note(Baselines(missing="no time"))
+        store.baselines.note(Baselines((bad,)))
+    with RunReader(run_dir) as run:
+        assert run.baselines.found == Baselines((bad,))
+        assert run.digest() == digest
+        assert "The network is better than the baselines" in "\n".join(summaries.summary_lines(run))
+        values = json.loads(json.dumps(summaries.summary_values(run)["baselines"]))
+        assert values["verdict"]["winner"] == NETWORK
+        assert values["models"][0]["name"] == "gradient boosting"

@@ -1,0 +1,113 @@
+"""Gradient boosting and the linear model on prepared tables: what they see, and what their scores are of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from evonas.baselines import fitting
+from evonas.baselines.features import tree_columns
+from evonas.data.load import read_data
+from evonas.data.prepared import PreparedData
+from evonas.runs.baselines import BaselineModel
+
+
+def table(rows: int = 300) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=rows), "kind": rng.choice(list("xyz"), rows)})
+    frame["gap"] = np.where(rng.random(rows) < 0.2, np.nan, rng.normal(size=rows))
+    frame["y"] = np.where(frame["kind"] == "x", 3.0, -1.0) * np.abs(frame["a"]) + frame["gap"].fillna(4.0)
+    return frame
+
+
+def prepared(frame: pd.DataFrame, target: Any = "y", **options: Any) -> PreparedData:
+    return read_data(frame, target, seed=0, **{"folds": None, **options})[0]
+
+
+def last(data: PreparedData, seconds: float = float("inf")) -> dict[str, BaselineModel]:
+    return {model.name: model for model in fitting.fitted_baselines(data, seconds=seconds)}
+
+
+def test_trees_see_categories_as_codes_and_gaps_as_gaps():
+    frame = table()
+    data = prepared(frame)
+    assert data.preparation is not None
+    columns = tree_columns(data)
+    found = columns.apply(data.preparation.apply(frame))
+    assert found.shape == (300, 3)
+    assert columns.categorical == [0]
+    assert len(pd.crosstab(found[:, 0], frame["kind"]).to_numpy().nonzero()[0]) == 3  # one code a category
+    np.testing.assert_array_equal(np.isnan(found).any(axis=1), frame["gap"].isna())
+
+
+def test_boosting_beats_the_linear_model_where_columns_interact():
+    found = last(prepared(table()))
+    boosting, linear = found["gradient boosting"], found["linear model"]
+    assert boosting.complete
+    assert boosting.about.startswith("HistGradientBoostingRegressor, ")
+    assert linear.about == "Ridge"
+    assert boosting.validation["rmse"] < 0.8 * linear.validation["rmse"]
+    assert boosting.test["rmse"] < linear.test["rmse"]
+
+
+def labelled(frame: pd.DataFrame, classes: int) -> pd.DataFrame:
+    names: NDArray[Any] = np.array(["low", "mid", "high"])[-classes:]
+    return frame.assign(y=names[pd.qcut(frame["y"], classes, labels=False)])
+
+
+@pytest.mark.parametrize(
+    ("frame", "options"),
+    [
+        (labelled(table(), 2), {}),
+        (labelled(table(), 3), {"class_weight": "balanced"}),
+        (labelled(table(), 3), {"folds": 3}),
+        (table(), {"folds": 3}),
+        (table().assign(words=["good day", "bad night", "good night"] * 100), {"roles": {"words": "text"}}),
+    ],
+    ids=["binary", "weighted", "folds of classes", "folds", "text"],
+)
+def test_every_kind_of_table_has_scores(frame: pd.DataFrame, options: dict[str, Any]):
+    data = prepared(frame, **options)
+    for model in last(data).values():
+        assert model.validation
+        assert model.validation.keys() == model.test.keys()
+        assert model.rows == len(data.splits[0].y_train)
+
+
+def test_several_targets_have_a_model_each():
+    frame = table()
+    frame["z"] = -frame["y"]
+    data = prepared(frame, frame.pop("y").to_frame().assign(z=frame.pop("z")))
+    assert data.problem.num_outputs == 2
+    assert last(data)["gradient boosting"].test["r2"] > 0.5
+
+
+def test_weights_of_rows_count():
+    data = prepared(table())
+    split = data.splits[0]
+    weight = (np.asarray(split.y_train)[:, 0] > 0).astype(np.float32)
+    weighted = replace(data, splits=(replace(split, weight_train=weight),))
+    for name, model in last(weighted).items():
+        assert model.validation["rmse"] > last(data)[name].validation["rmse"]
+
+
+def test_many_rows_are_drawn_from_and_a_spent_time_ends_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fitting, "MOST_ROWS", 50)
+    found = last(prepared(table()), seconds=0.0)
+    assert {model.rows for model in found.values()} == {50}
+    assert not found["gradient boosting"].complete
+    assert found["gradient boosting"].test
+
+
+def test_a_class_without_a_training_row_stops_nothing():
+    data = prepared(labelled(table(), 3))
+    split = data.splits[0]
+    known = split.y_train != 2
+    fewer = replace(split, x_train=np.asarray(split.x_train)[known], y_train=split.y_train[known])
+    found = last(replace(data, splits=(fewer,)))
+    assert all(np.isfinite(model.test["log_loss"]) for model in found.values())
