@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Unpack
 
 from evonas.api.options import RunOptions, SearchOptions
-from evonas.api.resolve import Space, as_space, fitted, objectives_of, space_and_numbers
+from evonas.api.resolve import Space, as_space, fitted, objectives_of, space_and_numbers, trainable
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
@@ -244,6 +244,8 @@ def search_prepared(
     if evaluator is None:
         check_fits(build, space, settings.trainer)
     objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
+    space, remarks = trainable(space, settings, objective, data.problem.task)
+    data = replace(data, notes=(*data.notes, *remarks)) if remarks else data
     data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)
