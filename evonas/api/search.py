@@ -30,7 +30,7 @@ from evonas.evolution.finalists import OnRetraining, retrain_finalists
 from evonas.evolution.first_generation import first_generation
 from evonas.evolution.loop import Generation, Progress, spent
 from evonas.evolution.rate_repair import check_repair
-from evonas.evolution.warm_start import taken_over
+from evonas.evolution.warm_start import known_genomes, taken_over
 from evonas.execution import launch
 from evonas.execution.launch import started_worker as _worker
 from evonas.interruption import Interruption
@@ -253,9 +253,13 @@ def search_prepared(
     genomes, data, source = taken_over(data, space, settings, initial, warm_start, transfer, source or {})
     budget = budget or Budget.of()
     left = inf if budget.seconds is None else budget.seconds - (monotonic() - (heard.started or monotonic()))
-    if first := first_generation(space, data, settings, objective, genomes, left, launch.checked_threads(threads)):
+    known = known_genomes(space, settings, data.problem.task, genomes)
+    at_once = launch.checked_threads(threads)
+    if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
         genomes, settings = first.genomes, settings.model_copy(update={"epochs": first.epochs})
         source = {**source, "first_generation": first.to_json()}
+    else:
+        genomes = (*genomes, *(variants[0] for variants in known))
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
     store = RunStore.create(
         out if out is not None else new_directory(),
