@@ -230,6 +230,10 @@ class Settings(_Frozen):
         description="asynchronous: networks that are out at a time, told in the order of proposing, so that the run is "
         "the same at any speed; 0 tells them as they arrive; none is twice the cores, 1 with trainer single",
     )
+    known_defaults: bool = Field(
+        default=True,
+        description="whether published defaults are among the first networks, see genomes.dense.known_defaults",
+    )
     seed: Whole | None = Field(
         None, ge=0, lt=1 << 63, description="of everything random; none draws one and records it"
     )

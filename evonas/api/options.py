@@ -56,6 +56,7 @@ class Options(TunerOptions, total=False):
 
     objective: str | None
     loss: Literal["auto", "mse", "mae", "huber"]
+    known_defaults: bool
 
 
 class SearchOptions(Options, total=False):

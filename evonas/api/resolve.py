@@ -15,7 +15,7 @@ from evonas.metrics.named import chosen_metric
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row
 from evonas.user_model import Build
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMBERS, OFF
 from genomes.dense import DenseSpace
 from genomes.domains import Choice
 from genomes.encodings import read_space, space_from_json
@@ -26,7 +26,10 @@ from genomes.space import SearchSpace
 if TYPE_CHECKING:
     from evonas.data.prepared import Problem
 
-__all__ = ["DEFAULT_QUANTILES", "Space", "as_space", "fitted", "objectives_of", "space_and_numbers"]
+__all__ = ["DEFAULT_QUANTILES", "Space", "as_space", "fitted", "objectives_of", "space_and_numbers", "trainable"]
+
+#: Scores of predicted classes rather than of their probabilities.
+SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "sparse_categorical_accuracy")
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
@@ -106,6 +109,35 @@ def _with_quantiles(settings: Settings, objective: Objective, own_models: bool) 
         raise InputError("objective pinball must be trained with trainer native or single, not population: choose one")
     trainer = "native" if settings.trainer == "auto" else settings.trainer  # also where there is a GPU
     return settings.model_copy(update={"quantiles": settings.quantiles or DEFAULT_QUANTILES, "trainer": trainer})
+
+
+def trainable(
+    space: SearchSpace, settings: Settings, objective: Objective, task: str
+) -> tuple[SearchSpace, tuple[str, ...]]:
+    """The space without the genes that would do nothing, or harm, and a line for each that the trainer cannot train.
+
+    Smoothed labels spoil probabilities: they are searched where classes are scored, not probabilities. A value that
+    the space fixes stays, where it does something.
+
+    Args:
+        space: that is to be searched.
+        settings: of the run, resolved.
+        objective: of the run.
+        task: "regression", "binary" or "multiclass".
+    """
+    if not isinstance(space, DenseSpace):
+        return space, ()
+    row = find_row(settings.strategy)
+    weightless = row is not None and not row.trains
+    unknown = settings.trainer == "population" and not weightless
+    off = {"scaling": unknown or weightless}
+    smoothing = space.domain("label_smoothing")
+    off["label_smoothing"] = task == "regression" or unknown or weightless
+    off["label_smoothing"] |= not smoothing.is_fixed and objective.name not in SCORES_OF_CLASSES
+    changes = {name: OFF[name] for name, is_off in off.items() if is_off and space.domain(name).greatest}
+    said = [name for name in changes if unknown and not (name == "label_smoothing" and task == "regression")]
+    notes = tuple(f"{name} is off: the population trainer has no such gene" for name in said)
+    return (replace(space, **changes) if changes else space), notes
 
 
 def objectives_of(settings: Settings, problem: Problem, own_models: bool = False) -> tuple[Objective, Settings]:

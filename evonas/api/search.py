@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Unpack
 
 from evonas.api.options import RunOptions, SearchOptions
-from evonas.api.resolve import Space, as_space, fitted, objectives_of, space_and_numbers
+from evonas.api.resolve import Space, as_space, fitted, objectives_of, space_and_numbers, trainable
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
@@ -31,7 +31,7 @@ from evonas.evolution.finalists import OnRetraining, retrain_finalists
 from evonas.evolution.first_generation import first_generation
 from evonas.evolution.loop import Generation, Progress, spent
 from evonas.evolution.rate_repair import check_repair
-from evonas.evolution.warm_start import taken_over
+from evonas.evolution.warm_start import known_genomes, taken_over
 from evonas.execution import launch
 from evonas.execution.launch import started_worker as _worker
 from evonas.interruption import Interruption
@@ -251,6 +251,8 @@ def search_prepared(
     objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
     if settings.quantiles:
         data = with_quantiles(data, settings.quantiles)
+    space, remarks = trainable(space, settings, objective, data.problem.task)
+    data = replace(data, notes=(*data.notes, *remarks)) if remarks else data
     data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)
@@ -258,9 +260,13 @@ def search_prepared(
     genomes, data, source = taken_over(data, space, settings, initial, warm_start, transfer, source or {})
     budget = budget or Budget.of()
     left = inf if budget.seconds is None else budget.seconds - (monotonic() - (heard.started or monotonic()))
-    if first := first_generation(space, data, settings, objective, genomes, left, launch.checked_threads(threads)):
+    known = known_genomes(space, settings, data.problem.task, genomes)
+    at_once = launch.checked_threads(threads)
+    if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
         genomes, settings = first.genomes, settings.model_copy(update={"epochs": first.epochs})
         source = {**source, "first_generation": first.to_json()}
+    else:
+        genomes = (*genomes, *(variants[0] for variants in known))
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
     store = RunStore.create(
         out if out is not None else new_directory(),

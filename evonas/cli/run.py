@@ -150,6 +150,12 @@ def run(
     repair: Annotated[
         bool, typer.Option("--repair", help="Set the rate of children with changed layers by a short range test.")
     ] = False,
+    no_known_defaults: Annotated[
+        bool,
+        typer.Option(
+            "--no-known-defaults", help="Begin with random networks alone, without published defaults among them."
+        ),
+    ] = False,
     rungs: Annotated[
         int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
     ] = None,
@@ -222,6 +228,7 @@ def run(
         "strategy": strategy,
         "inherit": inherit,
         "repair": repair or None,
+        "known_defaults": False if no_known_defaults else None,
         "rungs": rungs,
         "asynchronous": asynchronous,
         "window": window,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from evonas.data.columns import ColumnPlan
-from evonas.data.encoding.preprocessor import Preparation
+from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Preparation, is_seen
 from evonas.data.inputs import Inputs, named_arrays, num_rows, shapes_of
 from evonas.data.pretrained import Donor
 from evonas.data.raw_rows import packed, unpacked
@@ -49,7 +49,8 @@ class Problem:
         metric, direction: what is optimised, if it is none of `evonas.objective.METRICS`, and "min" or "max": see
             `evonas.metrics.named`. Scores then have it too.
         views: of each feature, whose it is: "standard" for those that all networks see, else the one of
-            `genomes.architecture.layers.NUMBERS` whose networks see it too. Shape `(num_features,)`; empty where all
+            `genomes.architecture.layers.NUMBERS` whose networks see it too, or "unless robust": all but those that
+            see the robust form in its place. Shape `(num_features,)`; empty where all
             see all.
         label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
             and in runs of an older evonas.
@@ -86,6 +87,8 @@ class Problem:
         if len(places) == self.num_features:
             return self
         names, kept = ([values[place] for place in places] for values in (self.feature_names, self.views))
+        if "robust" not in kept:
+            kept = ["standard" if view == UNLESS_ROBUST else view for view in kept]
         return replace(self, num_features=len(places), feature_names=tuple(names), views=tuple(kept))
 
 
@@ -93,7 +96,7 @@ def columns_seen(views: Sequence[str], num_features: int, *numbers: str) -> list
     """Positions of the features that networks with these `numbers` see, with `views` as in `Problem`."""
     if not views:
         return list(range(num_features))
-    return [place for place, view in enumerate(views) if view in ("standard", *numbers)]
+    return [place for place, view in enumerate(views) if is_seen(view, numbers)]
 
 
 def labels_of(problem: Problem) -> NDArray[Any]:

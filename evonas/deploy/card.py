@@ -17,6 +17,7 @@ import numpy as np
 from evonas.data.encoding.bag_of_words import Words
 from evonas.data.encoding.piecewise import Pieces
 from evonas.data.encoding.preprocessor import Categories, Number, Preparation, Step
+from evonas.data.encoding.robust import Robust
 from evonas.data.inputs import num_rows
 from evonas.data.prepared import PreparedData, Problem
 from evonas.deploy.card_text import card_text
@@ -196,6 +197,8 @@ def _columns(preparation: Preparation) -> list[dict[str, Any]]:
             column |= {"imputed": step.imputed, "indicator": step.indicator}
             if step.part == "number":
                 column |= {"mean": step.mean, "std": step.std}
+        elif isinstance(step, Robust):
+            column |= {"imputed": step.imputed, "indicator": step.indicator}
         elif isinstance(step, Pieces):
             column["knots"] = len(step.knots)
         elif isinstance(step, Words):

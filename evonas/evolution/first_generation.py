@@ -126,6 +126,7 @@ def first_generation(
     threads: int,
     flops: Callable[[], float] = multiplications_a_second,
     share: Callable[[int], float] = core_share,
+    known: Sequence[Sequence[Any]] = (),
 ) -> FirstGeneration | None:
     """What a run is to begin with, None for what the strategy begins with anyway.
 
@@ -139,7 +140,10 @@ def first_generation(
         threads: networks at a time.
         flops: measures what one core of the machine does.
         share: of a core that each of so many threads will have.
+        known: genomes of known defaults, of each the widest first; a run of short time takes those that are as cheap as
+            a generation's mean network may be.
     """
+    widest = [variants[0] for variants in known]
     speed = _SPEEDS.get(settings.trainer)
     row = find_row(settings.strategy)  # none is refused elsewhere
     foreseen = hasattr(space, "architecture") and row is not None and row.trains
@@ -147,14 +151,19 @@ def first_generation(
         return None
     core = flops()
     cost = _cost(space, data, settings, speed, core)
-    strategy = make_strategy(settings.strategy, space, objective=objective, initial=initial, settings=settings)
+    strategy = make_strategy(
+        settings.strategy, space, objective=objective, initial=(*initial, *widest), settings=settings
+    )
     candidates = strategy.ask()
     at_once = min(threads, len(candidates)) if speed.at_once else 1
     room = max(0.0, _SHARE * seconds - _START_SECONDS) * at_once * share(at_once)
     epochs = candidates[0].epochs
     if sum(cost(each.genome, each.epochs) for each in candidates) <= room:
         return None
-    kept = list({space.digest(genome): genome for genome in initial}.values())[: len(candidates)]
+    mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / len(candidates)
+    fit = (next((genome for genome in each if cost(genome, epochs) <= mean), None) for each in known)
+    begun = [*initial, *(genome for genome in fit if genome is not None)]
+    kept = list({space.digest(genome): genome for genome in begun}.values())[: len(candidates)]
     room -= sum(cost(genome, epochs) for genome in kept)
     rng = first_generation_rng(settings.seed or 0)
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_DRAWS * len(candidates))))

@@ -8,7 +8,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ from evonas.config import Settings
 from evonas.data.prepared import columns_seen
 from evonas.data.pretrained import Donor
 from evonas.runs.reader import RunReader
-from evonas.strategies import strategy_row
+from evonas.strategies import find_row, strategy_row
 from genomes.dense import DenseSpace
+from genomes.dense.known_defaults import known_defaults
 from genomes.encodings import blueprint, space_from_json
 from genomes.errors import InputError
 from genomes.population import read_population
@@ -27,7 +28,7 @@ from genomes.space import SearchSpace
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
 
-__all__ = ["champions", "donor_of", "taken_over"]
+__all__ = ["champions", "donor_of", "known_genomes", "taken_over"]
 
 
 def champions(run_dir: str | Path, space: SearchSpace, count: int) -> tuple[tuple[Any, ...], int]:
@@ -64,6 +65,30 @@ def _with_forms_of(space: SearchSpace, genome: Mapping[str, Any]) -> Mapping[str
         return genome
     forms: Any = space.domain("numbers")
     return genome if forms.contains(genome.get("numbers", "standard")) else {**genome, "numbers": forms.options[0]}
+
+
+def known_genomes(
+    space: SearchSpace, settings: Settings, task: str, initial: Sequence[Any] = ()
+) -> tuple[tuple[Any, ...], ...]:
+    """Known defaults to begin with beside random networks, of each the widest genome first, then narrower ones.
+
+    At most half of a generation, and no more than the genomes that somebody has given leave room for. None where
+    networks are drawn at random, so that the baseline stays one, or are not trained.
+
+    Args:
+        space: that is searched.
+        settings: of the run, resolved.
+        task: what is predicted.
+        initial: genomes that somebody has given.
+    """
+    row = find_row(settings.strategy)
+    if not settings.known_defaults or not isinstance(space, DenseSpace) or row is None or not row.trains:
+        return ()
+    if settings.strategy == "random":
+        return ()
+    count = max(0, min(settings.population // 2, settings.population - len(initial)))
+    found = known_defaults(space, task)[:count]
+    return tuple(tuple(variants.values()) for variants in found)
 
 
 def donor_of(run_dir: str | Path, space: SearchSpace, strategy: str) -> Donor:

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
+from genomes.architecture.graph import scales_inputs
 
 __all__ = ["ACTIVATIONS", "EPSILON", "Values", "activated", "concatenated", "forward", "parts_of", "predictor"]
-__all__ += ["raw_outputs", "standardized"]
+__all__ += ["INPUT_RATE", "SCALES", "raw_outputs", "scaled_inputs", "standardized"]
 
 Array = NDArray[Any]
 
@@ -28,6 +29,12 @@ _CHUNK_ROWS = 8192
 
 #: Keras' default for BatchNormalization and LayerNormalization.
 EPSILON = 1e-3
+#: How many times the learning rate of all else the trained factors of the features have (6 in Holzmüller et al. 2024,
+#: Better by default). A factor is this many times its weight, which starts at one over it: a step of adam moves the
+#: weight by the rate whatever its scale, and the factor by so many times that.
+INPUT_RATE = 6.0
+#: Name of these weights.
+SCALES = "input/scale"
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
@@ -38,6 +45,12 @@ def _negative_exp(z: Array) -> Array:
 def _logistic(z: Array) -> Array:
     e = np.exp(-np.abs(z))
     return np.asarray(np.where(z > 0.0, 1.0, e) / (1.0 + e))
+
+
+def _mish(z: Array) -> Array:
+    e = np.exp(-np.abs(z))  # tanh(softplus(z)) of it, which is at most 1
+    squares = np.where(z > 0.0, 1.0 + 2.0 * e, e * (e + 2.0))
+    return np.asarray(z * squares / (squares + np.where(z > 0.0, 2.0 * e * e, 2.0)))
 
 
 def _gelu(z: Array) -> Array:
@@ -56,6 +69,7 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
         "selu": lambda z: _SELU_SCALE * np.where(z > 0.0, z, _SELU_ALPHA * _negative_exp(z)),
         "gelu": _gelu,
         "silu": lambda z: z * _logistic(z),
+        "mish": _mish,
         "tanh": np.tanh,
         "sigmoid": _logistic,
     }
@@ -101,7 +115,7 @@ def predictor(graph: nx.DiGraph, weights: Weights, precision: Any = np.float32) 
     done = {node: [other for other in range(node) if needed[other] == node < last] for node in graph}
 
     def predict(rows: NDArray[Any]) -> Array:
-        held = {0: np.asarray(rows, precision)}
+        held = {0: scaled_inputs(graph, weights, rows, precision)}
         for node in range(1, last + 1):
             product = concatenated(graph, node, held) @ parts[node]["kernel"]
             held[node] = activated(graph, node, parts[node], product)[1]
@@ -120,12 +134,20 @@ def forward(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> Values:
         weights: its weights, by name.
         rows: features, shape `(num_rows, num_features)`.
     """
-    values = Values({}, {}, {0: np.asarray(rows, np.float64)})
+    values = Values({}, {}, {0: scaled_inputs(graph, weights, rows)})
     for node in range(1, len(graph)):
         parts = parts_of(graph, node, weights)
         values.products[node] = concatenated(graph, node, values.outputs) @ parts["kernel"]
         values.arguments[node], values.outputs[node] = activated(graph, node, parts, values.products[node])
     return values
+
+
+def scaled_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float64) -> Array:
+    """The features, times their trained factors where the network has such."""
+    given = np.asarray(rows, precision)
+    if not scales_inputs(graph):
+        return given
+    return np.asarray((given * precision(INPUT_RATE)) * np.asarray(weights[SCALES], precision))
 
 
 def parts_of(graph: nx.DiGraph, node: int, weights: Weights, precision: Any = np.float64) -> dict[str, Array]:

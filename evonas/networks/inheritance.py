@@ -25,7 +25,17 @@ from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
 from evonas.networks.alignment import aligned
-from evonas.networks.forward import EPSILON, activated, concatenated, forward, parts_of, standardized
+from evonas.networks.forward import (
+    EPSILON,
+    INPUT_RATE,
+    SCALES,
+    activated,
+    concatenated,
+    forward,
+    parts_of,
+    scaled_inputs,
+    standardized,
+)
 
 __all__ = ["inherited"]
 
@@ -95,11 +105,15 @@ class _Heir:
         self._parent, self._trained, self._child, self._initial, self._rng = parent, trained, child, initial, rng
         self._theirs = forward(parent, trained, rows)
         self._pairs = aligned(parent, child)
-        self._outputs: dict[int, Array] = {0: np.asarray(rows, np.float64)}
-        self._carriers: dict[int, _Carrier] = {0: _Carrier(0, np.eye(self._outputs[0].shape[1]))}
+        given, own = {**initial, **{name: trained[name] for name in (SCALES,) if name in trained}}, SCALES in initial
+        self._scales = {SCALES: np.asarray(given[SCALES], np.float32)} if own else {}
+        self._outputs: dict[int, Array] = {0: scaled_inputs(child, self._scales, rows)}
+        # Factors that the child has not go into the kernels.
+        left = INPUT_RATE * np.asarray(trained[SCALES], np.float64) if SCALES in trained and not own else 1.0
+        self._carriers: dict[int, _Carrier] = {0: _Carrier(0, np.eye(self._outputs[0].shape[1]) * left)}
 
     def weights(self) -> tuple[dict[str, NDArray[np.float32]], bool]:
-        found: dict[str, NDArray[np.float32]] = {}
+        found: dict[str, NDArray[np.float32]] = dict(self._scales)
         last = len(self._child) - 1
         for node in range(1, last + 1):
             parts = self._taken_over(node) if node in self._pairs else self._new(node)

@@ -11,7 +11,9 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.seeds import RandomStream, stream_rng
+from genomes.architecture.graph import scales_inputs
 
 __all__ = ["epoch_order", "initial_weights", "input_width"]
 
@@ -32,9 +34,11 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
 
     Kernels follow the node's initialiser (variance scaling: Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998;
     normal variants are truncated at two standard deviations, as in Keras), biases are 0 (a layer with batch
-    normalisation has none: it would be taken away again), normalisation is the identity.
+    normalisation has none: it would be taken away again), normalisation and factors of the features are the identity.
     """
     weights: dict[str, NDArray[Any]] = {}
+    if scales_inputs(graph):
+        weights[SCALES] = np.full(num_features, 1.0 / INPUT_RATE, np.float32)
     last = graph.number_of_nodes() - 1
     for node in range(1, last + 1):
         attributes = graph.nodes[node]

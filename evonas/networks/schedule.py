@@ -19,7 +19,10 @@ def learning_rates(peak: float, schedule: str, warmup: float, num_steps: int) ->
 
     Args:
         peak: highest rate, > 0.
-        schedule: "constant", "cosine" (to 0; Loshchilov & Hutter 2017) or "exponential" (to `FINAL_SHARE`).
+        schedule: "constant", "cosine" (to 0; Loshchilov & Hutter 2017), "exponential" (to `FINAL_SHARE`), "flat_cosine"
+            (constant for half of the steps, then cosine) or "coslog4" (four waves from 0 to the peak and back, each
+            twice as long as the one before; `warmup` comes before the first). The last two are flat_cos and coslog_4
+            of Holzmüller et al. 2024, Better by default (arXiv 2407.04491).
         warmup: share of all steps, in [0, 0.5].
         num_steps: steps in all, >= 1.
 
@@ -27,7 +30,8 @@ def learning_rates(peak: float, schedule: str, warmup: float, num_steps: int) ->
         float32 array, shape `(num_steps,)`.
     """
     warm = round(warmup * num_steps)
-    progress = np.arange(num_steps - warm) / max(num_steps - warm, 1)
+    steps, left = np.arange(num_steps - warm), max(num_steps - warm, 1)
+    progress = steps / left
     match schedule:
         case "constant":
             factors = np.ones_like(progress)
@@ -35,6 +39,11 @@ def learning_rates(peak: float, schedule: str, warmup: float, num_steps: int) ->
             factors = 0.5 * (1.0 + np.cos(np.pi * progress))
         case "exponential":
             factors = FINAL_SHARE**progress
+        case "flat_cosine":
+            factors = 0.5 * (1.0 + np.cos(np.pi * (np.maximum(1.0, 2.0 * progress) - 1.0)))
+        case "coslog4":
+            # Half a step on: the first step would have the rate 0, of a training of one step the only one.
+            factors = 0.5 * (1.0 - np.cos(2.0 * np.pi * np.log2(1.0 + 15.0 * (steps + 0.5) / left)))
         case _:
             raise ValueError(f"unknown schedule {schedule!r}")
     rising = (np.arange(warm) + 1) / (warm + 1)

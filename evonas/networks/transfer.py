@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from evonas.data.prepared import Problem
 from evonas.data.pretrained import Donor
 from evonas.evaluation import Weights
+from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.inheritance import inherited
 from evonas.networks.initial import initial_weights
 from evonas.seeds import RandomStream, stream_rng
@@ -80,6 +81,9 @@ def of_features(
     """The weights of a network on the features `before` as those of the same network on `now`; new ones count 0."""
     number = {feature: k for k, feature in enumerate(before)}
     given = {name: np.asarray(value, np.float32) for name, value in weights.items()}
+    if SCALES in given:
+        known = dict(zip(before, given[SCALES].tolist(), strict=True))
+        given[SCALES] = np.array([known.get(feature, 1.0 / INPUT_RATE) for feature in now], np.float32)
     for name in _first_kernels(graph):
         # The features come first: node 0 is the first source of whatever takes it.
         rest = given[name][len(before) :]

@@ -44,7 +44,8 @@ from evonas.seeds import generation_rng
 from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.optuna_distributions import Coding
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Proposal, new_proposal, sample_proposal, to_candidate, to_candidates
+from evonas.strategies.proposals import Proposal, new_proposal, sample_proposal, seed_proposal, to_candidate
+from evonas.strategies.proposals import to_candidates
 from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, penalised_losses, rank_from_json, rank_of
 from genomes.errors import InputError
 from genomes.space import FlatSpace, SearchSpace
@@ -182,7 +183,8 @@ class _Sampled(ABC):
         trial = study.ask()
         values, parameters = self._coding.suggested(trial)
         genome = space.from_values(values) if initial is None else initial
-        proposal = Proposal(genome, space.digest(genome), operator=self.name if initial is None else "seed")
+        made = Proposal(genome, space.digest(genome), operator=self.name)
+        proposal = made if initial is None else seed_proposal(space, initial)
         if initial is None and proposal.digest in seen:
             nearby = [genome]
 

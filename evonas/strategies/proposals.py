@@ -13,6 +13,7 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate
 from evonas.seeds import candidate_seed, generation_rng
 from evonas.strategies.ranking import Rank, rank_from_json
+from genomes.dense.known_defaults import known_default_name
 from genomes.space import SearchSpace
 
 __all__ = [
@@ -94,6 +95,12 @@ def new_proposal(seen: AbstractSet[str], *draws: Callable[[], Proposal]) -> Prop
     return proposal
 
 
+def seed_proposal(space: SearchSpace, genome: Any) -> Proposal:
+    """The proposal of an initial genome; one that is a known default says so."""
+    name = known_default_name(space, genome)
+    return Proposal(genome, space.digest(genome), operator="seed" if name is None else f"known default: {name}")
+
+
 def sample_generation(
     space: SearchSpace, initial: Sequence[Any], settings: Settings, generation: int, seen: AbstractSet[str], count: int
 ) -> list[Proposal]:
@@ -105,8 +112,8 @@ def sample_generation(
 
     first: dict[str, Proposal] = {}
     for genome in initial:
-        digest = space.digest(genome)
-        first.setdefault(digest, Proposal(genome, digest, operator="seed"))
+        proposal = seed_proposal(space, genome)
+        first.setdefault(proposal.digest, proposal)
     proposals = list(first.values())[:count]
     seen = {*seen, *first}
     while len(proposals) < count:

@@ -36,7 +36,7 @@ from evonas.seeds import generation_rng, seeded_random
 from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Member, Proposal, new_proposal, sample_proposal
+from evonas.strategies.proposals import Member, Proposal, new_proposal, sample_proposal, seed_proposal
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.repairs import REPAIRED, Repair, repair_children
 from evonas.strategies.surrogate.acquisition import Surrogate
@@ -161,7 +161,7 @@ class SurrogateEvolution:
         """So many networks that were not tried before, while the space has such."""
         out = [training.proposal for training in self._out.values() if not training.epochs]
         initial = self._initial[:count]
-        proposals = [Proposal(genome, self._space.digest(genome), operator="seed") for genome in initial]
+        proposals = [seed_proposal(self._space, genome) for genome in initial]
         self._initial = self._initial[count:]
         seen = _Seen(self._seen, {proposal.digest for proposal in (*out, *proposals)})
         share = self._share_of_restart(count - len(proposals), len(self._seen) + len(out))

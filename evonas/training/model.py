@@ -13,6 +13,8 @@ import networkx as nx
 import numpy as np
 
 from evonas.evaluation import Weights
+from evonas.networks.forward import INPUT_RATE, SCALES
+from genomes.architecture.graph import scales_inputs
 from genomes.errors import InputError
 
 __all__ = ["build_model", "get_weights", "set_weights"]
@@ -35,7 +37,8 @@ def build_model(
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
     last = graph.number_of_nodes() - 1
-    held = {0: keras.Input((int(num_features),), name="features")}
+    inputs = keras.Input((int(num_features),), name="features")
+    held = {0: _scaled(inputs, dtype) if scales_inputs(graph) else inputs}
     for node in range(1, last + 1):
         attributes = graph.nodes[node]
         sources = [held[source] for source in sorted(graph.predecessors(node))]
@@ -59,7 +62,13 @@ def build_model(
                 rate, stream = attributes["dropout"], (seed + node) % 2**31
                 h = keras.layers.Dropout(rate, seed=stream, name=f"{name}_dropout", dtype=dtype)(h)
         held[node] = h
-    return keras.Model(held[0], held[last], name="network")
+    return keras.Model(inputs, held[last], name="network")
+
+
+def _scaled(inputs: Any, dtype: str) -> Any:
+    """The features times `INPUT_RATE` times their weights."""
+    h = keras.layers.Rescaling(INPUT_RATE, name="input_rate", dtype=dtype)(inputs)
+    return keras.layers.EinsumDense("ab,b->ab", int(inputs.shape[1]), name="input", dtype=dtype)(h)
 
 
 def get_weights(model: keras.Model) -> dict[str, Any]:
@@ -91,4 +100,5 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
 def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
     for layer in model.layers:
         for variable in layer.weights:
-            yield f"{layer.name.removesuffix('_normalization')}/{variable.name}", variable
+            name = f"{layer.name.removesuffix('_normalization')}/{variable.name}"
+            yield SCALES if name == "input/kernel" else name, variable

@@ -15,13 +15,23 @@ Loshchilov & Hutter 2019 (AdamW).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FROZEN", "NUM_COEFFICIENTS", "Constants", "moments", "nadam_decay", "step_coefficients"]
+__all__ = [
+    "DEFAULT",
+    "FROZEN",
+    "NUM_COEFFICIENTS",
+    "Constants",
+    "constants_of",
+    "moments",
+    "nadam_decay",
+    "step_coefficients",
+]
 
 NUM_COEFFICIENTS = 10
 FROZEN = np.array([1, 0, 1, 0, 0, 0, 1, 0, 0, 1], np.float32)
@@ -47,7 +57,12 @@ class Constants:
     epsilon: float = 1e-7
 
 
-_DEFAULT = Constants()
+DEFAULT = Constants()
+
+
+def constants_of(training: Mapping[str, Any]) -> Constants:
+    """The constants of the training settings of an architecture graph."""
+    return Constants(beta2=float(training.get("beta2", DEFAULT.beta2)))
 
 
 def moments(optimizer: str) -> tuple[bool, bool]:
@@ -60,7 +75,7 @@ def step_coefficients(
     rates: NDArray[np.float32],
     weight_decay: float,
     first_step: int = 0,
-    constants: Constants = _DEFAULT,
+    constants: Constants = DEFAULT,
 ) -> NDArray[np.float32]:
     """Coefficients of successive steps of a training.
 

@@ -61,6 +61,8 @@ def _active(training: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that act."""
     settings = _plain(training)
     decay = settings.pop("weight_decay")
+    if settings["optimizer"] not in ("adam", "adamw", "nadam"):
+        settings.pop("beta2", None)
     if settings["optimizer"] == "adamw":
         if decay:
             settings["weight_decay"] = decay

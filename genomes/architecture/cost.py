@@ -12,12 +12,13 @@ __all__ = ["count_flops", "count_parameters"]
 
 
 def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int) -> int:
-    """Trainable parameters: kernels, biases, and two a unit where normalised (moving averages are not trained).
+    """Trainable parameters: kernels, biases, two a unit where normalised (moving averages are not trained), and one a
+    feature where these are scaled.
 
     Layers with batch normalisation have no bias: the normalisation would take it away again.
     """
     vectors = {"none": 1, "batch": 2, "layer": 3}
-    total = 0
+    total = num_features if graph.nodes[0].get("scaling") else 0
     for node, fan_in, fan_out in _fans(graph, num_features, num_outputs):
         total += (fan_in + vectors[graph.nodes[node].get("normalization", "none")]) * fan_out
     return total

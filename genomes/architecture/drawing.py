@@ -64,6 +64,8 @@ def _label(attributes: Mapping[str, Any]) -> str:
     parts = [f"{attributes['units']} {attributes['activation']}" if kind == "dense" else str(kind)]
     if "numbers" in attributes:
         parts.append(f"numbers {attributes['numbers']}")
+    if attributes.get("scaling"):
+        parts.append("trained factors")
     if attributes.get("normalization", "none") != "none":
         parts.append(f"{attributes['normalization']} normalization")
     for name in ("dropout", "l2"):
@@ -74,10 +76,14 @@ def _label(attributes: Mapping[str, Any]) -> str:
 
 def _training_line(training: Mapping[str, Any]) -> str:
     parts = [f"{training['optimizer']} at {training['learning_rate']:g}", f"batches of {training['batch_size']}"]
+    if "beta2" in training and training["optimizer"] in ("adam", "adamw", "nadam"):
+        parts[0] += f" with beta2 {training['beta2']:g}"
     if training["schedule"] != "constant":
         parts.append(f"{training['schedule']} schedule")
     if training["warmup"]:
         parts.append(f"warm-up {training['warmup']:g}")
     if training["weight_decay"] and training["optimizer"] == "adamw":
         parts.append(f"weight decay {training['weight_decay']:g}")
+    if training.get("label_smoothing"):
+        parts.append(f"label smoothing {training['label_smoothing']:g}")
     return ", ".join(parts)

@@ -6,12 +6,13 @@ takes u's output, and a node's input is the concatenation of its predecessors in
 =========  ========================================================================================================
 node       attributes
 =========  ========================================================================================================
-0          kind="input"; numbers where they are not "standard" (`layers.INPUT_KINDS`)
+0          kind="input"; what is not off of `layers.INPUT_KINDS`
 1..L       kind="dense", units, activation, dropout, normalization, initializer, l2 (`layers.LAYER_KINDS`)
 L + 1      kind="output", initializer, l2
 =========  ========================================================================================================
 
-`graph.graph["training"]` holds the training settings (`genomes.architecture.layers.TRAINING_KINDS`).
+`graph.graph["training"]` holds the training settings (`genomes.architecture.layers.TRAINING_KINDS`). What holds its
+value of `layers.OFF` is left out.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from genomes.architecture.canonical import canonical_form, canonical_order
 from genomes.architecture.drawing import draw
-from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
-from genomes.checks import Whole, items, record, refuse, table
+from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, OFF, TRAINING_KINDS
+from genomes.checks import Kind, Whole, items, record, refuse, table
 from genomes.codec import sha256
 from genomes.errors import InputError
 
@@ -39,8 +40,11 @@ __all__ = [
     "make_graph",
     "numbers_of",
     "same_layers",
+    "scales_inputs",
 ]
 
+#: Attributes of nodes that decide what is computed of given weights.
+_BUILDS = ("numbers", "scaling", "units", "activation", "normalization")
 _OUTPUT_KINDS = {name: LAYER_KINDS[name] for name in ("initializer", "l2")}
 
 
@@ -84,8 +88,9 @@ def graph_from_json(value: Any) -> nx.DiGraph:
             refuse(f"graph.edges[{place}]", "a pair of node numbers", edge)
         u, v = (number_of_node.read(end, f"graph.edges[{place}]") for end in ends)
         edges.append((u, v))
-    settings = table(parts["training"], "graph.training", TRAINING_KINDS, required=TRAINING_KINDS)
-    graph = make_graph(checked, edges, record(settings, "graph.training", TRAINING_KINDS))
+    needed = [name for name in TRAINING_KINDS if name not in OFF]
+    settings = table(parts["training"], "graph.training", TRAINING_KINDS, required=needed)
+    graph = make_graph(checked, edges, _read(settings, "graph.training", TRAINING_KINDS))
     _check_edges(graph)
     return graph
 
@@ -102,12 +107,17 @@ def numbers_of(graph: nx.DiGraph) -> str:
     return str(graph.nodes[0].get("numbers", "standard"))
 
 
+def scales_inputs(graph: nx.DiGraph) -> bool:
+    """Whether each feature has a trained factor before the first layer."""
+    return bool(graph.nodes[0].get("scaling", False))
+
+
 def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
     """Whether two networks are built alike, so that either computes the same with the other's weights."""
 
     def layers(graph: nx.DiGraph) -> list[tuple[Any, ...]]:
         nodes = (graph.nodes[node] for node in range(len(graph)))
-        return [tuple(node.get(name) for name in ("numbers", "units", "activation", "normalization")) for node in nodes]
+        return [tuple(node.get(name) for name in _BUILDS) for node in nodes]
 
     return layers(a) == layers(b) and set(a.edges) == set(b.edges)
 
@@ -129,10 +139,13 @@ def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
     attributes = table(value, place, ("kind", *kinds), required=("kind", *needed))
     if attributes["kind"] != kind:
         refuse(f"{place}.kind", repr(kind), attributes["kind"], "the first node is the input, the last one the output")
-    found = record(attributes, place, {name: kinds[name] for name in kinds if name in attributes})
-    if found.get("numbers") == "standard":
-        del found["numbers"]
-    return {"kind": kind, **found}
+    return {"kind": kind, **_read(attributes, place, kinds)}
+
+
+def _read(values: Mapping[str, Any], place: str, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+    """What is given, checked; without what is off."""
+    found = record(values, place, {name: kinds[name] for name in kinds if name in values})
+    return {name: value for name, value in found.items() if name not in OFF or value != OFF[name]}
 
 
 def _check_edges(graph: nx.DiGraph) -> None:

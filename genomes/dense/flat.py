@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from genomes.checks import shown, table
-from genomes.dense.genes import SETTINGS, gene_of, with_genes
+from genomes.dense.genes import OPTIMIZERS_OF, SETTINGS, gene_of, with_genes
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.wiring import Wires, chain, rewired, wires_of
 from genomes.domains import Choice, Domain, Value
@@ -43,10 +43,12 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
         if name in ("dropout", "normalization") and not most:
             continue
         when = _from_layer(space, 1) if name in ("dropout", "normalization") else ()
-        if name == "weight_decay":
-            if not space.domain("optimizer").contains("adamw"):
+        if name in OPTIMIZERS_OF:
+            acting = space.optimizers_of(name)
+            if not acting:
                 continue
-            when = () if space.domain("optimizer").is_fixed else (("optimizer", Choice(("adamw",))),)
+            whichever = len(acting) == len(space.domain("optimizer").options)  # type: ignore[union-attr]
+            when = () if whichever else (("optimizer", Choice(acting)),)
         parts.append(Gene(space.domain(name), when, name))
     return tuple(parts)
 

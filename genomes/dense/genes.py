@@ -11,7 +11,16 @@ from genomes.checks import Kind, Whole
 from genomes.dense.genome import DenseGenome, Training, changed
 from genomes.domains import Value
 
-__all__ = ["NETWORK_GENES", "SETTINGS", "TRAINING_GENES", "gene_of", "is_active", "with_gene", "with_genes"]
+__all__ = [
+    "NETWORK_GENES",
+    "OPTIMIZERS_OF",
+    "SETTINGS",
+    "TRAINING_GENES",
+    "gene_of",
+    "is_active",
+    "with_gene",
+    "with_genes",
+]
 
 #: Genes of the [network] table of a space, and what they may hold.
 NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
@@ -26,7 +35,12 @@ TRAINING_GENES: Mapping[str, Kind] = MappingProxyType(
 )
 
 #: Genes that a network has once, each held by a field of the genome or of its training.
-SETTINGS = ("dropout", "normalization", "initializer", *TRAINING_GENES, "numbers")
+SETTINGS = ("dropout", "normalization", "initializer", *TRAINING_GENES, "numbers", "scaling")
+
+#: Genes that do something with some optimizers only.
+OPTIMIZERS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"weight_decay": ("adamw",), "beta2": ("adam", "adamw", "nadam")}
+)
 
 
 def gene_of(genome: DenseGenome, name: str) -> Value:
@@ -53,4 +67,4 @@ def is_active(genome: DenseGenome, name: str) -> bool:
     """Whether one of `SETTINGS` changes anything in this genome."""
     if name in ("dropout", "normalization"):
         return bool(genome.layers)
-    return name != "weight_decay" or genome.training.optimizer == "adamw"
+    return name not in OPTIMIZERS_OF or genome.training.optimizer in OPTIMIZERS_OF[name]

@@ -59,10 +59,14 @@ class Training:
         optimizer: one of `OPTIMIZERS`; momentum and nesterov are SGD with momentum 0.9.
         learning_rate: peak rate, > 0.
         batch_size: rows a step, at least 1.
-        schedule: one of `SCHEDULES`, over all steps of the epoch budget; cosine falls to 0, exponential to 1%.
+        schedule: one of `SCHEDULES`, over all steps of the epoch budget; cosine falls to 0, exponential to 1%, see
+            `evonas.networks.schedule`.
         warmup: share of all steps, in [0, 0.5], in which the rate rises linearly from 0 before the schedule starts.
         l2: penalty on kernels, `l2 * sum(kernel ** 2)` in the loss, >= 0.
         weight_decay: decoupled decay, >= 0; acts with adamw only.
+        beta2: share of the second moment that adam, adamw and nadam keep, in [0.5, 0.9999].
+        label_smoothing: share of each label, in [0, 0.5], that training spreads over all classes; a classifier's alone,
+            and of no loss that is validated or scored.
     """
 
     optimizer: str = "adam"
@@ -72,6 +76,8 @@ class Training:
     warmup: float = 0.0
     l2: float = 0.0
     weight_decay: float = 0.0
+    beta2: float = 0.999
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,7 @@ class DenseGenome:
         training: how it is trained.
         numbers: one of `NUMBERS`: how columns of numbers enter it. A table that has no such form of them gives the
             standardised numbers alone.
+        scaling: whether each feature has a trained factor before the first layer.
     """
 
     layers: tuple[Layer, ...]
@@ -96,3 +103,4 @@ class DenseGenome:
     initializer: str = "glorot_uniform"
     training: Training = field(default_factory=Training)
     numbers: str = "standard"
+    scaling: bool = False

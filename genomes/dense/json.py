@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from genomes.architecture.layers import MAX_LAYERS
+from genomes.architecture.layers import MAX_LAYERS, OFF
 from genomes.checks import Whole, items, record, table
 from genomes.codec import VERSION, check_header
 from genomes.dense.genes import NETWORK_GENES, TRAINING_GENES
@@ -16,9 +16,13 @@ from genomes.errors import InputError
 __all__ = ["genome_from_json", "genome_to_json"]
 
 _LAYER_KINDS = {name: NETWORK_GENES[name] for name in ("units", "activation")}
-_NETWORK_KINDS = {name: NETWORK_GENES[name] for name in ("dropout", "normalization", "initializer", "numbers")}
+_NETWORK_KINDS = {
+    name: NETWORK_GENES[name] for name in ("dropout", "normalization", "initializer", "numbers", "scaling")
+}
 _KEYS = ("encoding", "version", "layers", "output_sources", *_NETWORK_KINDS, "training")
-_REQUIRED = tuple(key for key in _KEYS if key != "numbers")
+_REQUIRED = tuple(key for key in _KEYS if key not in OFF)
+#: Written, off or not: genomes had it before others could be left out.
+_ALWAYS = "numbers"
 _POSITION = Whole(0, MAX_LAYERS)
 
 
@@ -33,8 +37,8 @@ def genome_to_json(genome: DenseGenome) -> dict[str, Any]:
         "version": VERSION,
         "layers": layers,
         "output_sources": list(genome.output_sources),
-        **{name: getattr(genome, name) for name in _NETWORK_KINDS},
-        "training": asdict(genome.training),
+        **_written({name: getattr(genome, name) for name in _NETWORK_KINDS}),
+        "training": _written(asdict(genome.training)),
     }
 
 
@@ -45,9 +49,10 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
         InputError: the value is no dense genome; the text names the place.
     """
     check_header(value, place, "dense")
-    parts = {"numbers": "standard", **table(value, place, _KEYS, required=_REQUIRED)}
+    parts = {**OFF, **table(value, place, _KEYS, required=_REQUIRED)}
     layers = items(parts["layers"], f"{place}.layers", MAX_LAYERS)
-    training = table(parts["training"], f"{place}.training", TRAINING_GENES, required=TRAINING_GENES)
+    needed = [name for name in TRAINING_GENES if name not in OFF]
+    training = {**OFF, **table(parts["training"], f"{place}.training", TRAINING_GENES, required=needed)}
     genome = DenseGenome(
         layers=tuple(_read_layer(layer, f"{place}.layers[{k}]") for k, layer in enumerate(layers)),
         output_sources=_read_sources(parts["output_sources"], f"{place}.output_sources"),
@@ -57,6 +62,11 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
     for inside, fault in wiring_faults(genome):
         raise InputError(f"{place}.{inside} {fault}")
     return genome
+
+
+def _written(values: dict[str, Any]) -> dict[str, Any]:
+    """The values without those that are off."""
+    return {name: value for name, value in values.items() if name == _ALWAYS or value != OFF.get(name)}
 
 
 def _read_layer(value: Any, place: str) -> Layer:

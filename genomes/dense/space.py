@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMBERS, SCHEDULES
 from genomes.checks import Word, boolean, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
 from genomes.dense.features import Features
-from genomes.dense.genes import NETWORK_GENES, SETTINGS, TRAINING_GENES, gene_of, with_gene
+from genomes.dense.genes import NETWORK_GENES, OPTIMIZERS_OF, SETTINGS, TRAINING_GENES, gene_of, with_gene
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
 from genomes.dense.json import genome_from_json, genome_to_json
@@ -65,8 +65,9 @@ class DenseSpace:
         initializer: of all kernels.
         numbers: how columns of numbers enter the network, among `genomes.dense.NUMBERS`. A search of a table leaves out
             those that the table has no use for.
-        optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay: see `genomes.dense.Training`. A
-            gene that can be off is a range with `zero=True`.
+        scaling: whether each feature has a trained factor before the first layer.
+        optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
+            `genomes.dense.Training`. A gene that can be off is a range with `zero=True`.
 
     Raises:
         InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
@@ -75,20 +76,23 @@ class DenseSpace:
     layers: Given = Range(1, 5)
     units: Given = Range(16, 256, log=True)
     shape: str = "free"
-    activation: Given = Choice(("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"))
+    activation: Given = Choice(("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "tanh"))
     activation_scope: str = "network"
     skip_connections: bool = False
     dropout: Given = Range(0.05, 0.5, zero=True)
     normalization: Given = Choice(("none", "batch", "layer"))
     initializer: Given = Choice(("glorot_uniform", "he_normal", "lecun_normal"))
     numbers: Given = Choice(NUMBERS)
+    scaling: Given = Choice((False, True))
     optimizer: Given = Choice(("nesterov", "rmsprop", "adam", "adamw", "nadam"))
     learning_rate: Given = Range(1e-4, 3e-2, log=True)
     batch_size: Given = Choice((32, 64, 128, 256))
-    schedule: Given = Choice(("constant", "cosine", "exponential"))
+    schedule: Given = Choice(SCHEDULES)
     warmup: Given = Choice((0.0, 0.05, 0.1))
     l2: Given = Range(1e-6, 1e-3, log=True, zero=True)
     weight_decay: Given = Range(1e-5, 1e-1, log=True, zero=True)
+    beta2: Given = Choice((0.9, 0.95, 0.99, 0.999))
+    label_smoothing: Given = Choice((0.0, 0.05, 0.1, 0.2))
 
     def __post_init__(self) -> None:
         for place, kinds in (("network", NETWORK_GENES), ("training", TRAINING_GENES)):
@@ -121,11 +125,16 @@ class DenseSpace:
         )
 
     def _finds_free(self, gene: str) -> bool:
-        if gene == "weight_decay" and not self.domain("optimizer").contains("adamw"):
+        if gene in OPTIMIZERS_OF and not self.optimizers_of(gene):
             return False
         if gene in ("units", "activation", "skip_connections", "dropout", "normalization") and not self.max_layers:
             return False
         return self.skip_connections if gene == "skip_connections" else not self.domain(gene).is_fixed
+
+    def optimizers_of(self, gene: str) -> tuple[str, ...]:
+        """The optimizers of this space with which one of `genomes.dense.genes.OPTIMIZERS_OF` does something."""
+        domain = self.domain("optimizer")
+        return tuple(each for each in OPTIMIZERS_OF[gene] if domain.contains(each))
 
     @property
     def max_layers(self) -> int:

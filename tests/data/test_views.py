@@ -78,7 +78,7 @@ def test_a_child_of_another_form_keeps_what_both_see(prepared, trained) -> None:
     assert curves[0][0] < stranger.curve[0]
 
 
-@pytest.mark.parametrize("numbers", ["log", "periodic"])
+@pytest.mark.parametrize("numbers", ["log", "periodic", "robust"])
 def test_the_exported_model_takes_raw_rows(prepared, trained, tmp_path: Path, numbers: str) -> None:
     from evonas.training.export.export import export
     from evonas.training.held_out import test_scores

@@ -20,6 +20,9 @@ FIXED: dict[str, Any] = {
     "warmup": 0.05,
     "l2": 0.0,
     "weight_decay": 0.0,
+    "beta2": 0.999,
+    "label_smoothing": 0.0,
+    "scaling": False,
 }
 
 SPACES: dict[str, DenseSpace] = {

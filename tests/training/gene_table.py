@@ -21,6 +21,13 @@ TABLE = {
         "silu adamw cosine": graph(
             (33,), None, "silu", initializer="glorot_normal", optimizer="adamw", weight_decay=0.05, schedule="cosine"
         ),
+        "mish adam beta2 flat_cosine": graph((14, 8), None, "mish", schedule="flat_cosine", beta2=0.95),
+        "coslog4 adamw beta2 warm-up": graph(
+            (12, 9), None, "silu", optimizer="adamw", weight_decay=0.02, schedule="coslog4", warmup=0.1, beta2=0.9
+        ),
+        "nadam beta2 mish batch norm": graph(
+            (9, 7), None, "mish", normalization="batch", optimizer="nadam", beta2=0.99, schedule="coslog4"
+        ),
         "tanh nadam exponential warm-up": graph((17, 5), optimizer="nadam", schedule="exponential", warmup=0.3),
         "sigmoid batch norm l2": graph((10, 6), None, "sigmoid", normalization="batch", l2=0.01, optimizer="nadam"),
         "linear": graph((6,), activation="linear", initializer="glorot_uniform", optimizer="sgd", learning_rate=0.03),
@@ -48,6 +55,18 @@ TABLE = {
     ("binary", "auto", True): {"binary weighted": graph((9,), l2=0.01, batch_size=50)},
     ("multiclass", "auto", False): {"multiclass": graph((9, 6), [(0, 1), (1, 2), (1, 3), (2, 3)], "relu")},
 }
+#: The same, of what a population of networks is not trained with.
+ALONE = {
+    ("regression", "mse", False): {
+        "scaled": graph((11, 6), None, "mish", scaling=True, beta2=0.95, schedule="coslog4"),
+        "scaled, skips, adamw": graph(
+            (8, 6), [(0, 1), (1, 2), (0, 3), (2, 3)], "silu", optimizer="adamw", weight_decay=0.05, scaling=True
+        ),
+        "scaled sgd, no hidden layer": graph((), optimizer="sgd", learning_rate=0.001, scaling=True),
+    },
+    ("binary", "auto", True): {"binary smoothed": graph((9,), label_smoothing=0.1, batch_size=50)},
+    ("multiclass", "auto", True): {"multiclass smoothed": graph((9, 6), None, "relu", label_smoothing=0.2)},
+}
 # What `graph` gives all layers alike, here layer by layer.
 _mixed = graph((9, 10, 11, 12), initializer="lecun_normal")
 for _node, _activation, _kind, _initializer in zip(
@@ -60,7 +79,10 @@ for _node, _activation, _kind, _initializer in zip(
     _mixed.nodes[_node].update(activation=_activation, normalization=_kind, initializer=_initializer, l2=_node * 1e-3)
 TABLE["regression", "mse", False]["every layer otherwise"] = _mixed
 
-SEEDS = {name: 100 + k for k, name in enumerate(name for networks in TABLE.values() for name in networks)}
+SEEDS = {
+    name: 100 + k
+    for k, name in enumerate(name for table in (TABLE, ALONE) for networks in table.values() for name in networks)
+}
 
 
 def rows(kind, weighted):

@@ -20,13 +20,14 @@ def graph(
     normalization="none",
     initializer="he_normal",
     l2=0.0,
+    scaling=False,
     **training,
 ):
     """A chain of these widths, unless edges are given."""
     ends = {"initializer": initializer, "l2": l2}
     layer = {"activation": activation, "dropout": dropout, "normalization": normalization}
     hidden = [{"kind": "dense", "units": units} | layer | ends for units in widths]
-    nodes = [{"kind": "input"}, *hidden, {"kind": "output"} | ends]
+    nodes = [{"kind": "input"} | ({"scaling": True} if scaling else {}), *hidden, {"kind": "output"} | ends]
     chain = [(k, k + 1) for k in range(len(widths) + 1)]
     return make_graph(nodes, chain if edges is None else edges, TRAINING | training)
 

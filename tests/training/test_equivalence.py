@@ -21,14 +21,17 @@ from evonas.evaluation import Status
 from evonas.networks.initial import epoch_order, initial_weights
 from evonas.networks.schedule import learning_rates
 from evonas.tasks.train import TrainingSettings
+from evonas.training.population.network import Network
 from genomes.architecture.layers import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
-from tests.training.gene_table import SEEDS, TABLE, rows
+from genomes.errors import InputError
+from tests.training.gene_table import ALONE, SEEDS, TABLE, rows
 from tests.training.networks import graph, task, trained
 from tests.training.trainers import TRAINERS
 
 EPOCHS = 5
 CLOSE = 1e-4
 ROWS = [(key, name) for key, networks in TABLE.items() for name in networks]
+ROWS_ALONE = [(key, name) for key, networks in ALONE.items() for name in networks]
 
 
 #: Those that are compared with Keras.
@@ -39,6 +42,7 @@ AT_ONCE = (
     *("every layer otherwise", "leaky_relu sgd", "elu momentum cosine warm-up", "gelu rmsprop warm-up"),
     *("silu adamw cosine", "tanh nadam exponential warm-up", "skips, batch norm", "batch larger than the data"),
     *("mae", "huber weighted", "two targets weighted"),
+    *("mish adam beta2 flat_cosine", "coslog4 adamw beta2 warm-up"),
 )
 every_one_of_ours = pytest.mark.parametrize(
     "trainer", [pytest.param(name, marks=() if name == "native" else pytest.mark.soak) for name in OURS]
@@ -75,7 +79,7 @@ def reference_of(key, name):
     from evonas.training.single.trainer import SingleTrainer
 
     kind, loss, weighted = key
-    one = task(TABLE[key][name], EPOCHS, SEEDS[name])
+    one = task((TABLE.get(key, {}) | ALONE.get(key, {}))[name], EPOCHS, SEEDS[name])
     (reference,) = trained(SingleTrainer(rows(kind, weighted), settings(loss)), [one]).values()
     return reference
 
@@ -122,7 +126,22 @@ def test_the_table_has_every_value_of_every_gene():
     ids=[name for _, name in ROWS],
 )
 def test_the_numbers_are_those_of_keras(crowd, key, name, trainer):
-    reference, found = reference_of(key, name), crowd(trainer, key)[name]
+    assert_numbers_of_keras(crowd(trainer, key)[name], reference_of(key, name))
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize(("key", "name"), ROWS_ALONE, ids=[name for _, name in ROWS_ALONE])
+def test_the_numbers_of_what_a_population_is_not_trained_with(key, name):
+    assert_numbers_of_keras(together("native", *key, {name: ALONE[key][name]})[name], reference_of(key, name))
+
+
+@pytest.mark.parametrize(("key", "name"), ROWS_ALONE, ids=[name for _, name in ROWS_ALONE])
+def test_a_population_refuses_what_it_is_not_trained_with(key, name):
+    with pytest.raises(InputError, match="must be off with the population trainer"):
+        Network.from_graph(ALONE[key][name])
+
+
+def assert_numbers_of_keras(found, reference):
     assert_same(found, reference.curve, reference.train_curve)
     assert found.best_epoch == reference.best_epoch
     assert found.parameters == reference.parameters

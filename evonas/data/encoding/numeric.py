@@ -31,7 +31,7 @@ def forms_within(numbers: Collection[str], num_columns: int, num_rows: int) -> d
         num_columns: columns of numbers.
         num_rows: rows of the whole table.
     """
-    widths = {"log": 1, "quantile": 1, "piecewise": MOST_PIECES, "periodic": 2 * len(FREQUENCIES)}
+    widths = {"log": 1, "robust": 1, "quantile": 1, "piecewise": MOST_PIECES, "periodic": 2 * len(FREQUENCIES)}
     asked = {form: width for form, width in widths.items() if form in numbers}
     if len(set(numbers)) < 2 or not num_columns:
         return asked

@@ -24,6 +24,7 @@ from evonas.data.encoding.logarithm import Logarithm
 from evonas.data.encoding.numeric import fit_forms, forms_within
 from evonas.data.encoding.periodic import Waves
 from evonas.data.encoding.piecewise import Pieces, reader
+from evonas.data.encoding.robust import Robust, fit_robust
 from evonas.data.frames import plain_column
 from evonas.data.readers.options import MISSING
 from evonas.data.statistics import frequent_categories, mean_and_scale, value_for_gaps
@@ -33,13 +34,16 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Categories", "Form", "Number", "Preparation", "fit_encoding", "view_of"]
+__all__ = ["UNLESS_ROBUST", "Categories", "Form", "Number", "Preparation", "fit_encoding", "is_seen", "view_of"]
 
 #: At most this many one-hot columns for one categorical column, the one for rare values among them.
 MOST_CATEGORIES = 50
 
 #: Scaled numbers further out are brought here: one outlier must not become infinite in float32, nor drown all else.
 FURTHEST = 1e6
+
+#: View of the standardised numbers that have a robust form: what all networks see but those with that form alone.
+UNLESS_ROBUST = "unless robust"
 
 #: Name of a model's input where the rows are one array.
 ARRAY = "columns"
@@ -143,7 +147,7 @@ class Categories:
         return one_hot if self.other else one_hot[:, :other]
 
 
-Step = Number | Categories | Pieces | Logarithm | Waves | Words
+Step = Number | Categories | Pieces | Logarithm | Waves | Robust | Words
 
 
 @dataclass(frozen=True)
@@ -186,12 +190,26 @@ class Preparation:
         return tuple(name for step in self.steps for name in step.names())
 
     def views(self) -> tuple[str, ...]:
-        """Of each feature, which of `genomes.architecture.layers.NUMBERS` it belongs to; "standard" belongs to all."""
-        return tuple(view_of(step) for step in self.steps for _ in step.names())
+        """Of each feature, which of `genomes.architecture.layers.NUMBERS` it belongs to; "standard" belongs to all, and
+        `UNLESS_ROBUST` to all but "robust".
+        """
+        return tuple(view for step, view in self._placed() for _ in step.names())
 
     def seen(self, views: Collection[str]) -> Preparation:
         """The way to those features alone that networks with these `numbers` see."""
-        return replace(self, steps=tuple(step for step in self.steps if view_of(step) in ("standard", *views)))
+        return replace(self, steps=tuple(step for step, view in self._placed() if is_seen(view, views)))
+
+    def _placed(self) -> list[tuple[Step, str]]:
+        """Each step and its view."""
+        robust = {step.column for step in self.steps if isinstance(step, Robust)}
+        plain = {step.column for step in self.steps if isinstance(step, Number) and step.part == "number"}
+
+        def view(step: Step) -> str:
+            if isinstance(step, Number) and step.part == "number" and step.column in robust:
+                return UNLESS_ROBUST
+            return "standard" if isinstance(step, Robust) and step.column not in plain else view_of(step)
+
+        return [(step, view(step)) for step in self.steps]
 
     def apply(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """Network input of raw rows. Needs the columns of `columns()`, in any order; others are ignored.
@@ -282,8 +300,15 @@ class Preparation:
 
 
 def view_of(step: Step) -> str:
-    """Which of `genomes.architecture.layers.NUMBERS` a step belongs to."""
-    return step.view if isinstance(step, (Pieces, Logarithm, Waves)) else "standard"
+    """Which of `genomes.architecture.layers.NUMBERS` a step belongs to by itself."""
+    return step.view if isinstance(step, (Pieces, Logarithm, Waves, Robust)) else "standard"
+
+
+def is_seen(view: str, numbers: Collection[str]) -> bool:
+    """Whether networks with these `numbers`, "standard" where there are none, see the features of a view."""
+    if view == UNLESS_ROBUST:
+        return not numbers or any(each != "robust" for each in numbers)
+    return view == "standard" or view in numbers
 
 
 def _read(series: pd.Series[Any], part: Part) -> NDArray[np.float64]:
@@ -352,7 +377,10 @@ def fit_encoding(
                 values = _read(series, part)
                 indicator = bool(np.isnan(values[known_rows]).any()) and part in ("number", "flag", "days")
                 number = _fit_number(column.name, part, values[rows], indicator, "number" if part == "number" else form)
-                steps.append(number)
+                if part != "number" or set(numbers) != {"robust"}:
+                    steps.append(number)
+                if part == "number" and "robust" in forms:
+                    steps.append(fit_robust(column.name, values[rows], number.imputed, indicator))
                 if part == "number":
                     steps += fit_forms(column.name, values[known_rows], number.imputed, forms)
     return Preparation(tuple(steps))

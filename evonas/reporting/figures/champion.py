@@ -78,7 +78,7 @@ def _layer(attributes: Any, run: RunData) -> str:
     kind = attributes.get("kind", "layer")
     if kind == "input":
         numbers = attributes.get("numbers", "standard")
-        return f"input, numbers {numbers}"
+        return f"input, numbers {numbers}" + (", trained factors" if attributes.get("scaling") else "")
     if kind == "output":
         names = ", ".join(run.problem.get("target_names", ())) or "output"
         return f"output: {names}"

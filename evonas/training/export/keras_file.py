@@ -35,6 +35,7 @@ _LONGEST_TEXT = 64
 _KERAS_AT_LEAST = (3, 15, 1)
 
 _LAYERS = ("InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout")
+_LAYERS += ("EinsumDense",)
 #: What raw columns go through before the network, and classes after it: nothing that has weights.
 _LOOKUPS = ("StringLookup", "TextVectorization")
 _OPERATIONS: dict[str | None, set[str]] = {
@@ -253,6 +254,8 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
             width = math.prod(settings["batch_shape"][1:])
         elif kind == "Reshape":
             width = math.prod(settings["target_shape"])
+        elif kind == "EinsumDense" and (settings["equation"], settings["output_shape"]) != ("ab,b->ab", [fan_in]):
+            raise InputError(f"layer {name!r:.80} must be a factor for each column")
         elif kind in _LOOKUPS:
             width = _lookup_width(kind, settings, name)
         else:
@@ -262,7 +265,7 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
             raise InputError(f"layer {name!r:.80} must have a width that fits its weights, not {width!r:.80}")
         widths[name] = width
         needed += {"Dense": fan_in * width, "BatchNormalization": 4 * width, "LayerNormalization": 2 * width}.get(
-            kind, 0
+            kind, width if kind == "EinsumDense" else 0
         )
     return needed, width
 

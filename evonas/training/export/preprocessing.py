@@ -21,6 +21,8 @@ from evonas.data.encoding.logarithm import Logarithm
 from evonas.data.encoding.periodic import Waves
 from evonas.data.encoding.piecewise import Pieces
 from evonas.data.encoding.preprocessor import ARRAY, DATE_PARTS, FURTHEST, Categories, Number, Preparation
+from evonas.data.encoding.robust import BOUND, Robust
+from evonas.data.encoding.robust import FURTHEST as NEAR
 from evonas.data.prepared import Problem, labels_of
 from evonas.data.readers.options import MISSING
 from evonas.training.export.dates import date_fields, date_numbers
@@ -146,6 +148,11 @@ def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], na
     if logarithms := [each for each in placed if isinstance(each[2], Logarithm)]:
         chosen = _taken(present, [column for column, _, _ in logarithms])
         features.add(_logarithms(chosen, [step for *_, step in logarithms]), [(place, 0) for _, place, _ in logarithms])
+    if robust := [each for each in placed if isinstance(each[2], Robust)]:
+        chosen = _taken(present, [column for column, _, _ in robust])
+        features.add(_robust(chosen, [step for *_, step in robust]), [(place, 0) for _, place, _ in robust])
+        if marked := [(column, place) for column, place, step in robust if step.indicator]:
+            features.add(_taken(missing, [column for column, _ in marked]), [(place, 1) for _, place in marked])
     if waves := [each for each in placed if isinstance(each[2], Waves)]:
         _add_waves(features, present, waves)
     for column, place, step in placed:
@@ -191,6 +198,14 @@ def _logarithms(x: Any, steps: Sequence[Logarithm]) -> Any:
     # Not log1p, which ONNX has not.
     logarithms = ops.multiply(ops.sign(shares), ops.log(ops.add(ops.abs(shares), 1.0)))
     return layers.Rescaling([1 / step.std for step in steps], [-step.mean / step.std for step in steps])(logarithms)
+
+
+def _robust(x: Any, steps: Sequence[Robust]) -> Any:
+    """The clipped numbers of `Robust.encode`, `(num_samples, len(steps))`."""
+    centred = layers.Rescaling([1.0] * len(steps), [-step.centre for step in steps])(x)
+    scaled = ops.clip(layers.Rescaling([1.0 / step.scale for step in steps])(centred), -NEAR, NEAR)
+    shares = layers.Rescaling(1.0 / BOUND)(scaled)
+    return ops.divide(scaled, ops.sqrt(ops.add(ops.multiply(shares, shares), 1.0)))
 
 
 def _add_waves(features: _Features, x: Any, waves: Sequence[tuple[int, int, Waves]]) -> None:

@@ -13,7 +13,7 @@ from evonas.networks.initial import initial_weights
 from evonas.networks.schedule import FINAL_SHARE
 from evonas.tasks.train import TrainingSettings
 from evonas.training.model import build_model, set_weights
-from evonas.training.single.trainer import default_loss, optimizer_of
+from evonas.training.single.trainer import optimizer_of, training_loss
 
 __all__ = ["untrained"]
 
@@ -40,13 +40,16 @@ def untrained(
     training: Mapping[str, Any] = graph.graph["training"]
     model = build_model(graph, num_features, num_outputs, seed)
     set_weights(model, initial_weights(graph, num_features, num_outputs, seed))
+    if task == "multiclass" and training.get("label_smoothing"):
+        training = {**training, "label_smoothing": 0.0}  # it would not take the numbers of classes
     steps = (epochs or 1) * -(-(num_rows or 1) // int(training["batch_size"]))
     rate, note = _rate(training, steps)
     settings = TrainingSettings(trainer="single", loss=loss)
-    model.compile(
-        optimizer=optimizer_of(training, rate), loss=default_loss(Problem(task, num_features, num_outputs), settings)
-    )
+    problem = Problem(task, num_features, num_outputs)
+    model.compile(optimizer=optimizer_of(training, rate), loss=training_loss(problem, settings, training))
     model.optimizer.build(model.trainable_variables)  # or Keras warns whoever opens the file
+    if graph.graph["training"] != training:
+        note = (f"{note}; " if note else "") + "Keras smooths no numbers of classes: label smoothing is left out"
     return model, note
 
 
@@ -57,6 +60,16 @@ def _rate(training: Mapping[str, Any], num_steps: int) -> tuple[Any, str]:
     if training["schedule"] == "exponential":
         note = "Keras has no exponential schedule with warm-up: the warm-up is left out" if warm else ""
         return keras.optimizers.schedules.ExponentialDecay(peak, left, FINAL_SHARE), note
+    if training["schedule"] == "coslog4":
+        note = "Keras has no coslog4 schedule: cosine restarts of the same lengths take its place"
+        return keras.optimizers.schedules.CosineDecayRestarts(peak, max(left // 15, 1)), note
+    if training["schedule"] == "flat_cosine":
+        note = "Keras has no flat_cosine schedule with warm-up: the warm-up is left out" if warm else ""
+        flat = max(num_steps // 2, 1)
+        decay = keras.optimizers.schedules.CosineDecay(
+            peak, max(num_steps - flat, 1), warmup_target=peak, warmup_steps=flat
+        )
+        return decay, note
     if training["schedule"] == "constant" and not warm:
         return peak, ""
     rising = {"warmup_target": peak, "warmup_steps": warm} if warm else {}

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
-from evonas.networks.forward import EPSILON
+from evonas.networks.forward import EPSILON, INPUT_RATE, SCALES
 from evonas.training.native.instructions import ACTIVATIONS, Instruction, encode
+from genomes.architecture.graph import scales_inputs
 
 __all__ = ["Builder", "Program", "Tensor", "lower"]
 
@@ -308,6 +309,8 @@ def lower(graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int) -> 
     """
     builder = Builder(num_features, rows)
     held = {0: builder.input}
+    if scales_inputs(graph):
+        held[0] = builder.scale(builder.merged([(INPUT_RATE, builder.input)]), SCALES.partition("/")[0])
     last = graph.number_of_nodes() - 1
     for node in range(1, last + 1):
         attributes = graph.nodes[node]

@@ -11,6 +11,7 @@ from evonas.networks.initial import initial_weights
 from evonas.tasks.train import TrainingSettings
 from evonas.training.native.lowering import lower
 from evonas.training.native.training import Optimization, Rows, Training
+from evonas.training.optimizers import constants_of
 
 __all__ = ["losses_at_rates"]
 
@@ -43,6 +44,7 @@ def losses_at_rates(
             order=lambda epoch: np.arange(len(chosen), dtype=np.int32),
             weight_decay=float(how["weight_decay"]),
             seed=seed,
+            constants=constants_of(how),
         ),
         initial_weights(graph, problem.num_features, problem.num_outputs, seed),
     )

@@ -12,14 +12,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import networkx as nx
 import numpy as np
 
-from evonas.data.prepared import PreparedData, Split
+from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, Snapshot, Status
 from evonas.machine import free_bytes
@@ -33,12 +33,13 @@ from evonas.training.native.compilation import load
 from evonas.training.native.lowering import Program, lower
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import CHUNK_ROWS, Optimization, Rows, Stopped, Training
+from evonas.training.optimizers import constants_of
 from evonas.training.replicates import combined, member_seed
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, numbers_of
 from genomes.errors import InputError
 
-__all__ = ["NativeTrainer", "optimization", "rows_of", "usable_cores"]
+__all__ = ["NativeTrainer", "optimization", "rows_of", "smoothed", "usable_cores"]
 
 #: Seconds between signs of headway while no training ends.
 _HEADWAY_SECONDS = 0.25
@@ -255,6 +256,7 @@ class NativeTrainer:
         seed = member_seed(task.seed, fold, member.replicate)
         own = first_weights(graph, data.problem, seed, self._donor, data.splits[fold].x_train)
         initial, start = start_of(task, graph, member.number, own, data.splits[fold].x_train, self._problem)
+        rows = smoothed(rows, data.problem, graph)
         how = optimization(
             graph, self._settings.loss_of(data.problem), self._settings, len(rows.x), task.horizon or task.epochs, seed
         )
@@ -352,6 +354,18 @@ def rows_of(split: Split, quantiles: Sequence[float] = ()) -> Rows:
     )
 
 
+def smoothed(rows: Rows, problem: Problem, graph: nx.DiGraph) -> Rows:
+    """The rows of a classifier with the smoothed labels that its graph asks for; the validation rows keep theirs."""
+    share = np.float32(graph.graph["training"].get("label_smoothing", 0.0))
+    if not share or problem.task == "regression":
+        return rows
+    if problem.task == "binary":
+        return replace(rows, y=rows.y * (1 - share) + np.float32(0.5) * share)
+    known = np.eye(problem.num_outputs, dtype=np.float32)
+    y, y_validation = (known[y[:, 0].astype(np.intp)] for y in (rows.y, rows.y_validation))
+    return replace(rows, y=y * (1 - share) + share / np.float32(problem.num_outputs), y_validation=y_validation)
+
+
 def optimization(
     graph: nx.DiGraph, loss: str, settings: TrainingSettings, num_rows: int, horizon: int, seed: int
 ) -> Optimization:
@@ -368,6 +382,8 @@ def optimization(
     how = graph.graph["training"]
     batch = min(int(how["batch_size"]), max(num_rows, 1))
     steps = horizon * -(-num_rows // batch)
+    if loss == "multiclass" and how.get("label_smoothing"):
+        loss = "categorical"
     return Optimization(
         optimizer=how["optimizer"],
         loss=loss,
@@ -378,4 +394,5 @@ def optimization(
         seed=seed,
         patience=settings.patience,
         min_delta=settings.min_delta,
+        constants=constants_of(how),
     )

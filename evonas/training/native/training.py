@@ -74,6 +74,7 @@ class Optimization:
         batch_size: rows of a step.
         rates: learning rate of each step of the whole schedule; the last one holds for steps beyond it.
         weight_decay: decoupled decay, used by adamw.
+        constants: of the optimizer.
         order: epoch -> order of the rows.
         seed: of dropout.
         patience: epochs without improvement before it ends; None never ends early.
@@ -89,6 +90,7 @@ class Optimization:
     seed: int = 0
     patience: int | None = None
     min_delta: float = 0.0
+    constants: optimizers.Constants = optimizers.DEFAULT
 
 
 @dataclass(eq=False)
@@ -191,7 +193,7 @@ class Training:
         found: dict[str, Any] = {
             "order": np.concatenate([how.order(first + e) for e in range(count)]),
             "coefficients": optimizers.step_coefficients(
-                how.optimizer, how.rates[numbers], how.weight_decay, first * steps
+                how.optimizer, how.rates[numbers], how.weight_decay, first * steps, how.constants
             ),
             "train_curve": np.zeros(count),
             "curve": np.zeros(count),

@@ -5,7 +5,8 @@ The activations of the dense space need no more than one exponential and one div
 
 * with `e = exp(-u)`, `u = |z| * (scale + square * |z|)`, and `tail` = `e / (1 + e)` (logistic) or the Gaussian tail of
   Abramowitz & Stegun 1964, 7.1.26 (absolute error 1.5e-7), the smooth step `S(z)` is `tail` below 0, `1 - tail` above;
-* smooth activations (sigmoid, tanh, silu, gelu) are `(constant + linear * z) * S(z) + shift`;
+* the step of mish is tanh(softplus(z)), a rational function of `e`;
+* smooth activations (sigmoid, tanh, silu, gelu, mish) are `(constant + linear * z) * S(z) + shift`;
 * the others (relu, leaky_relu, elu, selu, linear) are `right * z` right of 0, `left * z + saturation * (e - 1)` left.
 
 The derivative reuses the same terms. Coefficients are data, shape `(slots, 1, 1)` each.
@@ -21,7 +22,19 @@ from numpy.typing import NDArray
 
 __all__ = ["NUM_COEFFICIENTS", "activate", "coefficients", "terms"]
 
-_FIELDS = ("smooth", "gaussian", "scale", "square", "constant", "linear", "shift", "right", "left", "saturation")
+_FIELDS = (
+    "smooth",
+    "gaussian",
+    "scale",
+    "square",
+    "constant",
+    "linear",
+    "shift",
+    "right",
+    "left",
+    "saturation",
+    "mish",
+)
 NUM_COEFFICIENTS = len(_FIELDS)
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
@@ -35,6 +48,7 @@ _TABLE: dict[str, dict[str, float]] = {
     "sigmoid": {"smooth": 1.0, "scale": 1.0, "constant": 1.0},
     "tanh": {"smooth": 1.0, "scale": 2.0, "constant": 2.0, "shift": -1.0},
     "silu": {"smooth": 1.0, "scale": 1.0, "linear": 1.0},
+    "mish": {"smooth": 1.0, "scale": 1.0, "linear": 1.0, "mish": 1.0},
     "gelu": {"smooth": 1.0, "gaussian": 1.0, "square": 0.5, "linear": 1.0},
 }
 
@@ -50,21 +64,23 @@ def coefficients(activation: str) -> NDArray[np.float32]:
     return np.array([values.get(field, 0.0) for field in _FIELDS], np.float32)
 
 
-def terms(activations: Iterable[str]) -> tuple[bool, bool, bool]:
-    """Whether any of the activations saturates (needs the exponential), is smooth, and uses the Gaussian tail."""
+def terms(activations: Iterable[str]) -> tuple[bool, bool, bool, bool]:
+    """Whether any of the activations saturates (needs the exponential), is smooth, is gelu, and is mish."""
     needed = [_TABLE[activation] for activation in set(activations)]
     smooth = any("smooth" in values for values in needed)
     saturating = smooth or any("saturation" in values for values in needed)
-    return saturating, smooth, any("gaussian" in values for values in needed)
+    return saturating, smooth, *(any(term in values for values in needed) for term in ("gaussian", "mish"))
 
 
-def activate(z: Any, c: Any, saturating: bool = True, smooth: bool = True, gaussian: bool = True) -> tuple[Any, Any]:
+def activate(
+    z: Any, c: Any, saturating: bool = True, smooth: bool = True, gaussian: bool = True, mish: bool = True
+) -> tuple[Any, Any]:
     """Value and derivative of each network's activation.
 
     Args:
         z: pre-activations, shape `(slots, rows, units)`.
         c: coefficients, shape `(slots, NUM_COEFFICIENTS)`.
-        saturating, smooth, gaussian: the terms that these networks need between them, see `terms`; others cost nothing.
+        saturating, smooth, gaussian, mish: the terms that these networks need, see `terms`; others cost nothing.
 
     Returns:
         `(value, derivative)`, each of z's shape.
@@ -93,6 +109,14 @@ def activate(z: Any, c: Any, saturating: bool = True, smooth: bool = True, gauss
         tail = e / (1.0 + e)
         slope = f["scale"] * tail * (1.0 - tail)
     step = ops.where(positive, 1.0 - tail, tail)
+    if mish:
+        # With w = 1 + exp(z): tanh(log(w)) = (w^2 - 1) / (w^2 + 1), of which w^2 is taken out above 0.
+        part = ops.where(positive, 1.0 + 2.0 * e, e * (e + 2.0))
+        whole = part + ops.where(positive, 2.0 * e * e, 2.0)
+        is_mish = f["mish"] > 0.0
+        step = ops.where(is_mish, part / whole, step)
+        rise = 4.0 * (1.0 + e) * ops.where(positive, e * e, e) / (whole * whole)
+        slope = ops.where(is_mish, rise, slope)
     weight = f["constant"] + f["linear"] * z
     is_smooth = f["smooth"] > 0.0
     value = ops.where(is_smooth, weight * step + f["shift"], kinked)

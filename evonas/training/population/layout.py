@@ -197,5 +197,7 @@ def schedule(member: Member, epoch: int, count: int) -> Array:
     rates = learning_rates(network.learning_rate, network.schedule, network.warmup, member.horizon * steps)
     first = epoch * steps
     taken = rates[first : first + count * steps]
-    values = optimizers.step_coefficients(network.optimizer, taken, network.weight_decay, first)
+    values = optimizers.step_coefficients(
+        network.optimizer, taken, network.weight_decay, first, optimizers.Constants(beta2=network.beta2)
+    )
     return values.reshape(count, steps, -1)

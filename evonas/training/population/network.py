@@ -8,6 +8,9 @@ from typing import Any
 
 import networkx as nx
 
+from evonas.training.optimizers import constants_of
+from genomes.errors import InputError
+
 __all__ = ["Network"]
 
 
@@ -19,7 +22,7 @@ class Network:
         widths, activations, normalizations, dropouts: of each hidden layer.
         edges: (source, node) pairs, sorted by node, then source; 0 is the input, `len(widths) + 1` the output.
         penalties: L2 factor of each hidden layer's kernel, then of the output's.
-        optimizer, learning_rate, batch_size, schedule, warmup, weight_decay: as in `genomes.dense.genome.Training`.
+        optimizer, learning_rate, batch_size, schedule, warmup, weight_decay, beta2: see `genomes.dense.Training`.
         view: which features it sees, see `evonas.data.prepared.Problem.view`.
         columns: their positions among all features; none where it sees all.
     """
@@ -38,13 +41,24 @@ class Network:
     weight_decay: float
     view: str = "standard"
     columns: tuple[int, ...] = ()
+    beta2: float = 0.999
 
     @classmethod
     def from_graph(cls, graph: nx.DiGraph) -> Network:
-        """The network of an architecture graph."""
+        """The network of an architecture graph.
+
+        Raises:
+            InputError: it has what a population of networks cannot be trained with.
+        """
         output = graph.number_of_nodes() - 1
         hidden = [graph.nodes[node] for node in range(1, output)]
         training: Mapping[str, Any] = graph.graph["training"]
+        for name, there in (("scaling", graph.nodes[0]), ("label_smoothing", training)):
+            if there.get(name):
+                raise InputError(
+                    f"{name} must be off with the population trainer, not {there[name]}: take the trainer native or "
+                    "single, or fix the gene in the space"
+                )
         return cls(
             widths=tuple(int(layer["units"]) for layer in hidden),
             activations=tuple(layer["activation"] for layer in hidden),
@@ -58,6 +72,7 @@ class Network:
             schedule=training["schedule"],
             warmup=float(training["warmup"]),
             weight_decay=float(training["weight_decay"]),
+            beta2=constants_of(training).beta2,
         )
 
     @property

@@ -148,7 +148,7 @@ class Planner:
     def need(self, network: Network, workload: Workload) -> ProgramShape:
         """The smallest shape of the width buckets that holds a network."""
         steps = math.ceil(workload.train_rows / network.batch_size)
-        saturating, smooth, gaussian = activations.terms(network.activations)
+        saturating, smooth, gaussian, mish = activations.terms(network.activations)
         first_moment, second_moment = optimizers.moments(network.optimizer)
         return ProgramShape(
             slots=1,
@@ -169,6 +169,7 @@ class Planner:
             saturating=saturating,
             smooth=smooth,
             gaussian=gaussian,
+            mish=mish,
             first_moment=first_moment,
             second_moment=second_moment,
             weighted=workload.weighted,
@@ -302,6 +303,7 @@ def _union(a: _Cluster, b: _Cluster, workload: Workload) -> _Cluster:
         saturating=p.saturating or q.saturating,
         smooth=p.smooth or q.smooth,
         gaussian=p.gaussian or q.gaussian,
+        mish=p.mish or q.mish,
         first_moment=p.first_moment or q.first_moment,
         second_moment=p.second_moment or q.second_moment,
         mixed_edges=p.mixed_edges or q.mixed_edges or each[0] != each[1],

@@ -55,7 +55,7 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
     """
     ops = keras.ops
     activation = backend.custom_gradient(
-        partial(activate, saturating=shape.saturating, smooth=shape.smooth, gaussian=shape.gaussian),
+        partial(activate, saturating=shape.saturating, smooth=shape.smooth, gaussian=shape.gaussian, mish=shape.mish),
         lambda upstream, derivative: (upstream * derivative,),
     )
     normalized = make_normalize(shape, backend)

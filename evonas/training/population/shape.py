@@ -27,7 +27,7 @@ class ProgramShape:
         epochs: the most epochs of a call.
         chunks: parts of `chunk_rows` rows in which the validation rows pass.
         batch_norm, layer_norm, dropout, penalised: whether any network has it (penalised: an L2 penalty).
-        saturating, smooth, gaussian: which terms of the activations' formula any network needs, see `activations.py`.
+        saturating, smooth, gaussian, mish: terms of the activations' formula that they need, see `activations.py`.
         first_moment, second_moment: which of the optimizer's moments any network keeps.
         weighted: whether rows have weights.
         mixed_edges: whether some network lacks some edge.
@@ -53,6 +53,7 @@ class ProgramShape:
     saturating: bool = False
     smooth: bool = False
     gaussian: bool = False
+    mish: bool = False
     first_moment: bool = False
     second_moment: bool = False
     weighted: bool = False

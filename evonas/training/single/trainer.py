@@ -32,6 +32,7 @@ from evonas.training.replicates import combined, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
+from genomes.architecture.layers import OFF
 
 __all__ = [
     "CHUNK_ROWS",
@@ -42,6 +43,7 @@ __all__ = [
     "out_of_memory",
     "prepare_model",
     "raw_outputs",
+    "training_loss",
 ]
 
 #: Rows predicted at a time; bounds memory, not results.
@@ -250,7 +252,7 @@ def prepare_model(
     set_weights(model, initial_weights(graph, width, outputs, seed))
     model.compile(
         optimizer=optimizer_of(graph.graph["training"], _rate(graph.graph["training"], horizon * steps)),
-        loss=default_loss(problem, settings),
+        loss=training_loss(problem, settings, graph.graph["training"]),
         # An epoch in one call: the steps are the same, their overhead is a third.
         steps_per_execution=steps,
         jit_compile=jit_compile or keras.backend.backend() == "jax",
@@ -262,12 +264,14 @@ def fit_epochs(
     model: keras.Model, graph: nx.DiGraph, split: Split, seed: int, epochs: int, first: int = 0
 ) -> Iterator[float]:
     """Trains epoch by epoch in the order of `epoch_order` and yields each epoch's training loss, penalties included."""
-    weight = split.weight_train
+    weight, y = split.weight_train, split.y_train
+    if y.ndim == 1 and graph.graph["training"].get("label_smoothing"):
+        y = np.eye(model.output_shape[-1], dtype=np.float32)[y]  # Keras smooths no numbers of classes
     for epoch in range(first, epochs):
         order = epoch_order(seed, epoch, len(split.x_train))
         history = model.fit(
             split.x_train[order],
-            split.y_train[order],
+            y[order],
             sample_weight=None if weight is None else weight[order],
             batch_size=int(graph.graph["training"]["batch_size"]),
             initial_epoch=epoch,
@@ -306,6 +310,7 @@ def _rate(training: Mapping[str, Any], num_steps: int) -> Any:
 
 def optimizer_of(training: Mapping[str, Any], rate: Any) -> keras.optimizers.Optimizer:
     """The optimizer of these training settings, with this learning rate or schedule of rates."""
+    beta2 = float(training.get("beta2", OFF["beta2"]))
     match training["optimizer"]:
         case "sgd":
             return keras.optimizers.SGD(rate)
@@ -314,11 +319,11 @@ def optimizer_of(training: Mapping[str, Any], rate: Any) -> keras.optimizers.Opt
         case "rmsprop":
             return keras.optimizers.RMSprop(rate)
         case "adam":
-            return keras.optimizers.Adam(rate)
+            return keras.optimizers.Adam(rate, beta_2=beta2)
         case "adamw":
-            return keras.optimizers.AdamW(rate, weight_decay=float(training["weight_decay"]))
+            return keras.optimizers.AdamW(rate, beta_2=beta2, weight_decay=float(training["weight_decay"]))
         case "nadam":
-            return keras.optimizers.Nadam(rate)
+            return keras.optimizers.Nadam(rate, beta_2=beta2)
     raise ValueError(f"unknown optimizer {training['optimizer']!r}")
 
 
@@ -339,6 +344,18 @@ class Pinball(keras.losses.Loss):  # type: ignore[misc]
         # The sign gives a difference of 0 the gradient 0.
         sign = keras.ops.sign(error)
         return keras.ops.mean(error * (self._shares - 0.5 + 0.5 * sign) * keras.ops.abs(sign), axis=-1)
+
+
+def training_loss(problem: Problem, settings: TrainingSettings, training: Mapping[str, Any]) -> keras.losses.Loss:
+    """The loss that is trained on: that of the task, with the smoothed labels that the training settings ask for.
+
+    Of several classes these are in one-hot form.
+    """
+    smoothing = float(training.get("label_smoothing", 0.0))
+    if not smoothing or problem.task == "regression":
+        return default_loss(problem, settings)
+    kinds = {"binary": keras.losses.BinaryCrossentropy, "multiclass": keras.losses.CategoricalCrossentropy}
+    return kinds[problem.task](from_logits=True, label_smoothing=smoothing)
 
 
 def default_loss(

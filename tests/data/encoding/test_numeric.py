@@ -11,6 +11,7 @@ from evonas.data.encoding.numeric import MOST_FEATURES, forms_within
 from evonas.data.encoding.periodic import Waves
 from evonas.data.encoding.piecewise import Pieces
 from evonas.data.encoding.preprocessor import Preparation, fit_encoding
+from evonas.data.encoding.robust import BOUND, fit_robust
 from evonas.data.prepare import prepare_table
 from genomes import DenseSpace
 from genomes.architecture.layers import NUMBERS
@@ -47,10 +48,49 @@ def test_waves_are_sines_and_cosines_of_the_rank() -> None:
     assert waves.names() == ["x:sine 1", "x:sine 2", "x:cosine 1", "x:cosine 2"]
 
 
+def test_robust_numbers_are_scaled_by_quartiles_and_never_reach_the_bound() -> None:
+    values = np.random.default_rng(0).normal(50, 10, 1001)
+    values[::100] = np.nan
+    step = fit_robust("x", values, 50.0, True)
+    coded = step.encode(pd.Series(np.append(values, [1e30, -1e30])))
+    assert step.names() == ["x:robust", "x:robust:missing"]
+    np.testing.assert_array_equal(coded[:-2, 1], np.isnan(values))
+    np.testing.assert_allclose(coded[-2:, 0], [BOUND, -BOUND], rtol=1e-6)
+    present = values[~np.isnan(values)]
+    middle, spread = np.median(present), np.subtract(*np.quantile(present, [0.75, 0.25]))
+    z = (present - middle) / spread
+    np.testing.assert_allclose(coded[:-2, 0][~np.isnan(values)], z / np.sqrt(1 + (z / 3) ** 2), atol=1e-5)
+
+
+@pytest.mark.parametrize(("values", "scale"), [([0.0] * 9 + [4.0], 2.0), ([5.0] * 10, 1.0), ([np.nan] * 3, 1.0)])
+def test_the_scale_of_robust_numbers_without_quartiles(values: list[float], scale: float) -> None:
+    assert fit_robust("x", np.array(values), 0.0, False).scale == scale
+
+
+def test_networks_of_robust_numbers_see_them_in_place_of_the_standard_ones() -> None:
+    frame = table().assign(gaps=[None, *range(399)])
+    data = prepare_table(frame, "y", seed=0, numbers=("standard", "robust", "log"))
+
+    def seen(*numbers: str) -> set[str]:
+        return {name for name in data.seen(*numbers).problem.feature_names if "=" not in name}
+
+    plain = {"even", "skewed", "gaps", "gaps:missing"}
+    robust = {"even:robust", "skewed:robust", "gaps:robust", "gaps:robust:missing"}
+    assert seen() == seen("standard") == plain
+    assert seen("robust") == robust
+    assert seen("log", "robust") == plain | robust | {"skewed:log"}
+    standard = data.seen("standard")
+    assert standard.seen("robust") is standard
+    alone = prepare_table(frame, "y", seed=0, numbers=["robust"])
+    assert set(alone.problem.feature_names) == robust | {"word=u", "word=v"}
+    assert alone.problem.views == ()
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda steps: steps["log"].update(scale=0.0),
+        lambda steps: steps["robust"].update(scale=0.0),
         lambda steps: steps["log"].update(std=float("inf")),
         lambda steps: steps["periodic"].update(frequencies=[0.2, 0.1]),
         lambda steps: steps["periodic"].update(frequencies=[]),
@@ -102,9 +142,9 @@ def test_one_form_for_all_networks() -> None:
 
 
 def test_room_for_forms() -> None:
-    assert forms_within(NUMBERS, 8, 20_000) == {"log": 1, "quantile": 1, "piecewise": 48, "periodic": 16}
-    assert forms_within(NUMBERS, 64, 2_000) == {"log": 1, "quantile": 1, "piecewise": MOST_FEATURES // 64}
+    assert forms_within(NUMBERS, 8, 20_000) == {"log": 1, "robust": 1, "quantile": 1, "piecewise": 48, "periodic": 16}
+    assert forms_within(NUMBERS, 64, 2_000) == {"log": 1, "robust": 1, "quantile": 1, "piecewise": MOST_FEATURES // 64}
     assert forms_within(NUMBERS, 784, 60_000) == {}
-    assert forms_within(NUMBERS, 8, 3_000_000) == {"log": 1, "quantile": 1}
+    assert forms_within(NUMBERS, 8, 3_000_000) == {"log": 1, "robust": 1}
     assert forms_within(["piecewise"], 784, 60_000) == {"piecewise": 48}
     assert forms_within(["standard"], 8, 100) == {}

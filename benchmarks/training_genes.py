@@ -1,0 +1,96 @@
+"""RealMLP's training genes, ablated: one plain network, and the same with one gene otherwise, and with all of them.
+
+    python benchmarks/training_genes.py ../shared/data
+
+Prints for each table and each change the scores on the test rows at the epoch of the lowest validation loss: the mean
+of three seeds, and how far the seeds are apart. The rows of training, validation and test are those of the files.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evonas.data.prepare import prepare_table
+from evonas.data.readers.csv import read_table
+from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training.held_out import test_scores
+from evonas.training.native import NativeTrainer
+from genomes.architecture.graph import graph_to_json
+from genomes.dense import DenseGenome, Layer, Training
+from genomes.dense.genes import with_genes
+from genomes.dense.graph import to_graph
+
+#: Files -> target, metrics, epochs.
+TABLES = {
+    "california_official": ("median_house_value", ("rmse",), 60),
+    "churn": ("target", ("accuracy", "log_loss"), 40),
+}
+PLAIN = DenseGenome(
+    layers=tuple(Layer(128, "silu", (k,)) for k in range(3)),
+    output_sources=(3,),
+    dropout=0.1,
+    initializer="he_normal",
+    training=Training("adamw", 2e-3, 128, "cosine", weight_decay=0.01),
+)
+#: Change -> genes of it; "activation" is that of all layers.
+CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "plain": {},
+    "beta2 0.9": {"beta2": 0.9},
+    "beta2 0.95": {"beta2": 0.95},
+    "beta2 0.99": {"beta2": 0.99},
+    "constant rate": {"schedule": "constant"},
+    "flat_cosine": {"schedule": "flat_cosine"},
+    "coslog4": {"schedule": "coslog4"},
+    "relu": {"activation": "relu"},
+    "mish": {"activation": "mish"},
+    "robust numbers": {"numbers": "robust"},
+    "scaling": {"scaling": True},
+    "label smoothing 0.1": {"label_smoothing": 0.1},
+    "all, rate 4e-3": {
+        **{"beta2": 0.95, "schedule": "coslog4", "activation": "mish", "numbers": "robust", "scaling": True},
+        "learning_rate": 4e-3,
+    },
+}
+SEEDS = (0, 1, 2)
+
+
+def changed(genome: DenseGenome, genes: Mapping[str, Any]) -> DenseGenome:
+    """The genome with these genes."""
+    activation = genes.get("activation", genome.layers[0].activation)
+    layers = tuple(replace(layer, activation=activation) for layer in genome.layers)
+    rest = {name: value for name, value in genes.items() if name != "activation"}
+    return with_genes(replace(genome, layers=layers), rest)
+
+
+def main(folder: Path) -> None:
+    """Prints a line for each table and each change."""
+    for name, (target, metrics, epochs) in TABLES.items():
+        train, validation, test = (read_table(folder / f"{name}_{part}.csv") for part in ("train", "val", "test"))
+        forms = ("standard", "robust")
+        data = prepare_table(train, target, seed=0, validation=validation, test=test, numbers=forms)
+        for change, genes in CHANGES.items():
+            if "label_smoothing" in genes and data.problem.task == "regression":
+                continue
+            graph = graph_to_json(to_graph(changed(PLAIN, genes)))
+            began, found = time.process_time(), []
+            trainer = NativeTrainer(data, TrainingSettings(), threads=1)
+            for part in trainer.train([TrainingTask(graph, seed, epochs) for seed in SEEDS]):
+                for each in part.values():
+                    found.append((test_scores(graph, each.weights or {}, data, None), each.best_epoch))
+            seconds, best = (time.process_time() - began) / len(SEEDS), [epoch for _, epoch in found]
+            parts = []
+            for metric in metrics:
+                values = [scores[metric] for scores, _ in found]
+                parts.append(f"{metric} {np.mean(values):.5g} +- {np.std(values):.2g}")
+            print(f"{name} | {change} | {', '.join(parts)} | best epochs {best} | {seconds:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data"))

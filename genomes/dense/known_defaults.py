@@ -1,0 +1,218 @@
+"""Defaults that others have published for tables, as genomes of a space: what a search can begin with.
+
+A recipe names values of genes; those that a space has no gene for are left out, numbers are brought into its ranges,
+and of several words the first that it has is taken. The rates are those of plain parametrisation: RealMLP's own are of
+the neural tangent one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from genomes.dense.genes import SETTINGS, gene_of, with_genes
+from genomes.dense.genome import DenseGenome, Layer
+from genomes.dense.wiring import chain, rewired
+from genomes.domains import Choice, Domain, Range, Value
+
+if TYPE_CHECKING:
+    from genomes.dense.space import DenseSpace
+
+__all__ = ["RECIPES", "Recipe", "known_default_name", "known_defaults"]
+
+CLASSIFICATION = ("binary", "multiclass")
+TASKS = ("regression", *CLASSIFICATION)
+#: Shares of their width that recipes are also had in, for searches of short time.
+_WIDTHS = (1.0, 0.5, 0.25, 0.125)
+#: Genes without which a recipe would be another one.
+_ESSENTIAL = ("optimizer", "activation")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A published default.
+
+    Attributes:
+        name: whose.
+        source: where it was published.
+        tasks: that it is for.
+        layers, units: hidden layers, and how wide each is.
+        genes: gene -> value, or several words of which the first that a space has is taken.
+    """
+
+    name: str
+    source: str
+    tasks: tuple[str, ...]
+    layers: int
+    units: int
+    genes: Mapping[str, Value | tuple[str, ...]]
+
+
+_REALMLP: Mapping[str, Any] = {
+    "dropout": 0.15,
+    "normalization": "none",
+    "initializer": ("he_normal", "lecun_normal"),
+    "optimizer": "adamw",
+    "learning_rate": 4e-3,
+    "batch_size": 256,
+    "schedule": ("coslog4", "cosine"),
+    "warmup": 0.0,
+    "l2": 0.0,
+    "weight_decay": 0.02,
+    "beta2": 0.95,
+    "numbers": ("robust", "standard"),
+    "scaling": True,
+}
+RECIPES: tuple[Recipe, ...] = (
+    Recipe(
+        "RealMLP",
+        "Holzmüller, Grinsztajn and Steinwart 2024, arXiv 2407.04491: RealMLP-TD for regression",
+        ("regression",),
+        3,
+        256,
+        {**_REALMLP, "activation": ("mish", "silu", "selu")},
+    ),
+    Recipe(
+        "RealMLP",
+        "the same for classification",
+        CLASSIFICATION,
+        3,
+        256,
+        {**_REALMLP, "activation": ("selu", "mish", "silu"), "label_smoothing": 0.1},
+    ),
+    Recipe(
+        "TabM",
+        "Gorishniy, Kotelnikov and Babenko 2025, arXiv 2410.24210: the defaults of the package tabm",
+        TASKS,
+        3,
+        512,
+        {
+            "activation": "relu",
+            "dropout": 0.1,
+            "normalization": "none",
+            "initializer": "he_uniform",
+            "optimizer": "adamw",
+            "learning_rate": 2e-3,
+            "batch_size": 256,
+            "schedule": "constant",
+            "warmup": 0.0,
+            "l2": 0.0,
+            "weight_decay": 3e-4,
+            "numbers": ("quantile", "standard"),
+            "members": 32,
+        },
+    ),
+    Recipe(
+        "plain network",
+        "what a practitioner would try first",
+        TASKS,
+        2,
+        128,
+        {
+            "activation": ("silu", "relu", "gelu"),
+            "dropout": 0.1,
+            "normalization": "none",
+            "initializer": "he_normal",
+            "optimizer": ("adamw", "adam"),
+            "learning_rate": 1e-3,
+            "batch_size": 128,
+            "schedule": "cosine",
+            "warmup": 0.0,
+            "l2": 0.0,
+            "weight_decay": 0.01,
+        },
+    ),
+)
+
+
+def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGenome], ...]:
+    """Of each recipe for a task, its genomes in a space, by name: as it is, then narrower ones.
+
+    Recipes that the space cannot express, or that come to the same as one before, are left out.
+
+    Args:
+        space: that is searched.
+        task: "regression", "binary" or "multiclass".
+
+    Example:
+        >>> from genomes import DenseSpace
+        >>> [next(iter(each)) for each in known_defaults(DenseSpace(), "regression")]
+        ['RealMLP', 'TabM', 'plain network']
+        >>> [next(iter(each)) for each in known_defaults(DenseSpace(optimizer="adam"), "regression")]
+        ['plain network']
+    """
+    seen: set[str] = set()
+    found = []
+    for recipe in RECIPES:
+        variants = {}
+        for share in _WIDTHS if task in recipe.tasks else ():
+            genome = _expressed(recipe, share, space)
+            if genome is None or (digest := space.digest(genome)) in seen:
+                continue
+            seen.add(digest)
+            width = f", {max(layer.units for layer in genome.layers)} wide" if variants and genome.layers else ""
+            variants[f"{recipe.name}{width}"] = genome
+        if variants:
+            found.append(variants)
+    return tuple(found)
+
+
+def known_default_name(space: Any, genome: Any) -> str | None:
+    """Which known default a genome is, such as "RealMLP" or "TabM, 64 wide"; None for any other."""
+    from genomes.dense.space import DenseSpace
+
+    return _names(space).get(space.digest(genome)) if isinstance(space, DenseSpace) else None
+
+
+@lru_cache(maxsize=8)
+def _names(space: DenseSpace) -> Mapping[str, str]:
+    """Digest -> name."""
+    names: dict[str, str] = {}
+    for task in TASKS:
+        for variants in known_defaults(space, task):
+            for name, genome in variants.items():
+                names.setdefault(space.digest(genome), name)
+    return names
+
+
+def _expressed(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome | None:
+    """The recipe at a share of its width in the space; None where the space has no such."""
+    values = {name: _nearest(space.domain(name), value) for name, value in recipe.genes.items() if _has(space, name)}
+    if any(values[name] is None for name in _ESSENTIAL):
+        return None
+    count = int(_nearest(space.domain("layers"), recipe.layers))
+    units = int(_nearest(space.domain("units"), max(1, round(recipe.units * share))))
+    activation = str(values.pop("activation"))
+    genome = rewired(DenseGenome((), (0,)), [Layer(units, activation, sources=())] * count, chain(count))
+    for name in SETTINGS:
+        value = values.get(name)
+        if value is None:  # the space has none of the words, or the recipe does not say
+            value = gene_of(genome, name)
+            values[name] = value if space.domain(name).contains(value) else _first(space.domain(name))
+    genome = with_genes(genome, values)
+    return genome if space.contains(genome) else None
+
+
+def _has(space: DenseSpace, gene: str) -> bool:
+    return gene == "activation" or gene in SETTINGS
+
+
+def _nearest(domain: Domain, value: Value | tuple[str, ...]) -> Value | None:
+    """The member that is nearest to a number; of words the first that is one, None where none is."""
+    if isinstance(value, (str, tuple)):
+        words = (value,) if isinstance(value, str) else value
+        return next((word for word in words if domain.contains(word)), None)
+    if isinstance(value, bool):
+        return value if domain.contains(value) else None
+    if domain.contains(value):
+        return value
+    if isinstance(domain, Range):
+        return domain.clip(value)
+    numbers = [option for option in domain.options if not isinstance(option, str)]
+    return min(numbers, key=lambda option: abs(option - value)) if numbers else None
+
+
+def _first(domain: Domain) -> Value:
+    return domain.options[0] if isinstance(domain, Choice) else domain.least

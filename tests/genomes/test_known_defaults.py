@@ -1,0 +1,50 @@
+"""Published defaults as genomes: members of every space that can express them, known by their names."""
+
+from __future__ import annotations
+
+import pytest
+
+from genomes import Choice, DenseSpace, Range
+from genomes.dense.genes import gene_of
+from genomes.dense.known_defaults import RECIPES, TASKS, known_default_name, known_defaults
+from tests.genomes.dense_spaces import SPACES
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", SPACES)
+def test_they_are_different_members_that_are_known_by_name(name: str, task: str) -> None:
+    space = SPACES[name]
+    digests = []
+    for variants in known_defaults(space, task):
+        widths = [max((layer.units for layer in genome.layers), default=0) for genome in variants.values()]
+        assert widths == sorted(widths, reverse=True)
+        for genome in variants.values():
+            assert space.contains(genome)
+            assert known_default_name(space, genome) in {recipe.name + rest for recipe in RECIPES for rest in ("",)} | {
+                f"{recipe.name}, {width} wide" for recipe in RECIPES for width in widths
+            }
+            digests.append(space.digest(genome))
+    assert len(set(digests)) == len(digests)
+    assert known_default_name(space, space.typical()) is None or space.digest(space.typical()) in digests
+
+
+def test_the_default_space_has_all_of_them() -> None:
+    for task in TASKS:
+        names = [next(iter(variants)) for variants in known_defaults(DenseSpace(), task)]
+        assert names == ["RealMLP", "TabM", "plain network"]
+    realmlp, tabm, _ = (next(iter(variants.values())) for variants in known_defaults(DenseSpace(), "multiclass"))
+    assert gene_of(realmlp, "beta2") == 0.95
+    assert gene_of(realmlp, "label_smoothing") == 0.1
+    assert [layer.units for layer in tabm.layers] == [256] * 3  # as wide as the space lets it be
+    narrow = list(known_defaults(DenseSpace(), "regression")[0])
+    assert narrow == ["RealMLP", "RealMLP, 128 wide", "RealMLP, 64 wide", "RealMLP, 32 wide"]
+
+
+def test_numbers_are_brought_into_the_space_and_words_must_be_in_it() -> None:
+    space = DenseSpace(layers=2, units=Range(8, 40), batch_size=[16, 32], dropout=0.0, schedule="constant")
+    for variants in known_defaults(space, "regression"):
+        genome = next(iter(variants.values()))
+        assert [layer.units for layer in genome.layers] == [40, 40]
+        assert (genome.dropout, genome.training.batch_size, genome.training.schedule) == (0.0, 32, "constant")
+    assert known_defaults(DenseSpace(optimizer="sgd"), "regression") == ()
+    assert known_defaults(DenseSpace(activation=Choice(("tanh", "elu"))), "regression") == ()
