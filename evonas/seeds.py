@@ -59,6 +59,9 @@ class RandomStream(IntEnum):
     # Of no training.
     PERMUTED_COLUMNS = 13  # of a report, whose seed is 0
     PROBE = 14  # a sample that says whether models train natively
+    # The following do not depend on a seed: it is 0.
+    NEIGHBOUR_COLUMNS = 15
+    NEIGHBOUR_ROWS = 16
 
 
 def draw_seed() -> int:

@@ -64,6 +64,11 @@ def _label(attributes: Mapping[str, Any]) -> str:
     parts = [f"{attributes['units']} {attributes['activation']}" if kind == "dense" else str(kind)]
     if "numbers" in attributes:
         parts.append(f"numbers {attributes['numbers']}")
+    if "neighbours" in attributes:
+        near = attributes["neighbours"]
+        parts.append(
+            f"neighbours in {', '.join(near['columns'])} within {', '.join(map('{:g}'.format, near['bandwidths']))}"
+        )
     if attributes.get("normalization", "none") != "none":
         parts.append(f"{attributes['normalization']} normalization")
     for name in ("dropout", "l2"):

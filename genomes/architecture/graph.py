@@ -6,7 +6,8 @@ takes u's output, and a node's input is the concatenation of its predecessors in
 =========  ========================================================================================================
 node       attributes
 =========  ========================================================================================================
-0          kind="input"; numbers where they are not "standard" (`layers.INPUT_KINDS`)
+0          kind="input"; numbers where they are not "standard" (`layers.INPUT_KINDS`), neighbours where there are
+           some (`neighbours`)
 1..L       kind="dense", units, activation, dropout, normalization, initializer, l2 (`layers.LAYER_KINDS`)
 L + 1      kind="output", initializer, l2
 =========  ========================================================================================================
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from genomes.architecture.canonical import canonical_form, canonical_order
 from genomes.architecture.drawing import draw
 from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
+from genomes.architecture.neighbours import neighbours_from_json, neighbours_to_json
 from genomes.checks import Whole, items, record, refuse, table
 from genomes.codec import sha256
 from genomes.errors import InputError
@@ -39,6 +41,7 @@ __all__ = [
     "make_graph",
     "numbers_of",
     "same_layers",
+    "views_of",
 ]
 
 _OUTPUT_KINDS = {name: LAYER_KINDS[name] for name in ("initializer", "l2")}
@@ -102,12 +105,21 @@ def numbers_of(graph: nx.DiGraph) -> str:
     return str(graph.nodes[0].get("numbers", "standard"))
 
 
+def views_of(graph: nx.DiGraph) -> tuple[str, ...]:
+    """What the network sees of a table beside what all networks see: its `numbers`, and a mark a bandwidth of its
+    neighbours (`genomes.architecture.neighbours.neighbours_view`)."""
+    neighbours = graph.nodes[0].get("neighbours")
+    marks = () if neighbours is None else neighbours_from_json(neighbours, "graph.nodes[0].neighbours").views
+    return (numbers_of(graph), *marks)
+
+
 def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
     """Whether two networks are built alike, so that either computes the same with the other's weights."""
 
     def layers(graph: nx.DiGraph) -> list[tuple[Any, ...]]:
+        names = ("numbers", "neighbours", "units", "activation", "normalization")
         nodes = (graph.nodes[node] for node in range(len(graph)))
-        return [tuple(node.get(name) for name in ("numbers", "units", "activation", "normalization")) for node in nodes]
+        return [tuple(node.get(name) for name in names) for node in nodes]
 
     return layers(a) == layers(b) and set(a.edges) == set(b.edges)
 
@@ -126,12 +138,16 @@ def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
     kind = "input" if number == 0 else "output" if number == output else "dense"
     kinds = {"input": INPUT_KINDS, "dense": LAYER_KINDS, "output": _OUTPUT_KINDS}[kind]
     needed = () if kind == "input" else kinds
-    attributes = table(value, place, ("kind", *kinds), required=("kind", *needed))
+    more = ("neighbours",) if kind == "input" else ()
+    attributes = table(value, place, ("kind", *kinds, *more), required=("kind", *needed))
     if attributes["kind"] != kind:
         refuse(f"{place}.kind", repr(kind), attributes["kind"], "the first node is the input, the last one the output")
     found = record(attributes, place, {name: kinds[name] for name in kinds if name in attributes})
     if found.get("numbers") == "standard":
         del found["numbers"]
+    if "neighbours" in attributes and more:
+        neighbours = neighbours_from_json(attributes["neighbours"], f"{place}.neighbours")
+        found["neighbours"] = neighbours_to_json(neighbours)
     return {"kind": kind, **found}
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from genomes.architecture.layers import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, NUMBERS, OPTIMIZERS, SCHEDULES
+from genomes.architecture.neighbours import Neighbours
 
 __all__ = [
     "ACTIVATIONS",
@@ -20,6 +21,7 @@ __all__ = [
     "SCHEDULES",
     "DenseGenome",
     "Layer",
+    "Neighbours",
     "Training",
     "changed",
 ]
@@ -87,6 +89,8 @@ class DenseGenome:
         training: how it is trained.
         numbers: one of `NUMBERS`: how columns of numbers enter it. A table that has no such form of them gives the
             standardised numbers alone.
+        neighbours: which training rows are near, for features that are means of their targets; None for no such
+            features.
     """
 
     layers: tuple[Layer, ...]
@@ -96,3 +100,4 @@ class DenseGenome:
     initializer: str = "glorot_uniform"
     training: Training = field(default_factory=Training)
     numbers: str = "standard"
+    neighbours: Neighbours | None = None

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from genomes.architecture.graph import make_graph
+from genomes.architecture.neighbours import attributes_of
 from genomes.dense.genome import DenseGenome
 
 if TYPE_CHECKING:
@@ -23,4 +24,5 @@ def to_graph(genome: DenseGenome) -> nx.DiGraph:
     wiring = [*(layer.sources for layer in genome.layers), genome.output_sources]
     edges = [(source, node) for node, sources in enumerate(wiring, start=1) for source in sources]
     numbers = {} if genome.numbers == "standard" else {"numbers": genome.numbers}
-    return make_graph([{"kind": "input", **numbers}, *hidden, {"kind": "output", **kernel}], edges, training)
+    first = {"kind": "input", **numbers, **attributes_of(genome.neighbours)}
+    return make_graph([first, *hidden, {"kind": "output", **kernel}], edges, training)

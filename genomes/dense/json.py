@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from genomes.architecture.layers import MAX_LAYERS
+from genomes.architecture.neighbours import attributes_of, neighbours_from_json
 from genomes.checks import Whole, items, record, table
 from genomes.codec import VERSION, check_header
 from genomes.dense.genes import NETWORK_GENES, TRAINING_GENES
@@ -17,8 +18,8 @@ __all__ = ["genome_from_json", "genome_to_json"]
 
 _LAYER_KINDS = {name: NETWORK_GENES[name] for name in ("units", "activation")}
 _NETWORK_KINDS = {name: NETWORK_GENES[name] for name in ("dropout", "normalization", "initializer", "numbers")}
-_KEYS = ("encoding", "version", "layers", "output_sources", *_NETWORK_KINDS, "training")
-_REQUIRED = tuple(key for key in _KEYS if key != "numbers")
+_KEYS = ("encoding", "version", "layers", "output_sources", *_NETWORK_KINDS, "neighbours", "training")
+_REQUIRED = tuple(key for key in _KEYS if key not in ("numbers", "neighbours"))
 _POSITION = Whole(0, MAX_LAYERS)
 
 
@@ -34,6 +35,7 @@ def genome_to_json(genome: DenseGenome) -> dict[str, Any]:
         "layers": layers,
         "output_sources": list(genome.output_sources),
         **{name: getattr(genome, name) for name in _NETWORK_KINDS},
+        **attributes_of(genome.neighbours),
         "training": asdict(genome.training),
     }
 
@@ -53,6 +55,7 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
         output_sources=_read_sources(parts["output_sources"], f"{place}.output_sources"),
         training=Training(**record(training, f"{place}.training", TRAINING_GENES)),
         **record(parts, place, _NETWORK_KINDS),
+        neighbours=neighbours_from_json(parts["neighbours"], f"{place}.neighbours") if "neighbours" in parts else None,
     )
     for inside, fault in wiring_faults(genome):
         raise InputError(f"{place}.{inside} {fault}")
