@@ -20,7 +20,7 @@ from evonas.reporting.result_views import ResultViews
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.user_model import Build
-from genomes.architecture.graph import graph_from_json
+from genomes.architecture.graph import graph_from_json, views_of
 from genomes.encodings import blueprint, space_from_json
 from genomes.errors import InputError
 from genomes.space import SearchSpace
@@ -247,8 +247,12 @@ class SearchResult(ResultViews):
             raise InputError(
                 f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
             )
-        numbers = getattr(self.best_genome, "numbers", None)  # models of one's own see all features
-        return preparation if numbers is None else preparation.seen((numbers,))
+        space: Any = self.space
+        if not hasattr(space, "architecture"):
+            return preparation  # models of one's own see all features
+        seen = self._data.seen(*views_of(space.architecture(self.best_genome)), training=False).preparation
+        assert seen is not None
+        return seen
 
     @property
     def test_scores(self) -> Mapping[str, float]:

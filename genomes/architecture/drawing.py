@@ -66,9 +66,8 @@ def _label(attributes: Mapping[str, Any]) -> str:
         parts.append(f"numbers {attributes['numbers']}")
     if "neighbours" in attributes:
         near = attributes["neighbours"]
-        parts.append(
-            f"neighbours in {', '.join(near['columns'])} within {', '.join(map('{:g}'.format, near['bandwidths']))}"
-        )
+        within = ", ".join(f"{bandwidth:g}" for bandwidth in near["bandwidths"])
+        parts.append(f"neighbours in {', '.join(near['columns'])} within {within}")
     if attributes.get("normalization", "none") != "none":
         parts.append(f"{attributes['normalization']} normalization")
     for name in ("dropout", "l2"):

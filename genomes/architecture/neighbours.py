@@ -1,8 +1,8 @@
-"""Neighbours: features of a network that are kernel-weighted means of the target over training rows near in a few columns.
+"""Neighbours: features of a network that are kernel-weighted means of the target over near training rows.
 
-For a row with standardised columns z, and training rows z_i with targets y_i, a bandwidth h gives the feature
-`sum_i y_i K_i / sum_i K_i` with `K_i = exp(-|z - z_i|**2 / (2 h**2))`. Which columns and which bandwidths are genes. The
-standard library only; what computes the features is `evonas.data.neighbours`.
+For a row with a few standardised columns z, and training rows z_i with targets y_i, a bandwidth h gives the feature
+`sum_i y_i K_i / sum_i K_i` with `K_i = exp(-|z - z_i|**2 / (2 h**2))`. Which columns and which bandwidths are genes.
+Imports the standard library only; what computes the features is `evonas.data.neighbours`.
 
 References:
     Nadaraya, "On estimating regression", Theory of Probability and Its Applications 9, 1964.
@@ -51,8 +51,8 @@ class Neighbours:
 
     Attributes:
         columns: names of 1 to `MOST_COLUMNS` standardised columns of numbers, sorted.
-        bandwidths: 1 to `MOST_BANDWIDTHS` of them, ascending, in standard deviations of the columns; one feature each and
-            a target.
+        bandwidths: 1 to `MOST_BANDWIDTHS` of them, ascending, in standard deviations of the columns; each gives one
+            feature a target.
     """
 
     columns: tuple[str, ...]

@@ -8,7 +8,9 @@ from typing import Any
 import keras
 
 from evonas.data.encoding.preprocessor import Preparation
+from evonas.data.neighbours import NeighbourPreparation
 from evonas.data.prepared import Problem
+from evonas.training.export.neighbours import with_neighbours
 from evonas.training.export.preprocessing import encoder, with_label
 
 __all__ = ["deployable"]
@@ -38,6 +40,8 @@ def deployable(
         inputs = features = keras.Input((problem.num_features,), name="features")
     else:
         inputs, features = encoder(preparation, coded)
+        if isinstance(preparation, NeighbourPreparation):
+            features = with_neighbours(features, preparation)
     outputs = last(network(features))
     if preparation is not None and problem.task != "regression":
         outputs = with_label(outputs, problem)
