@@ -49,12 +49,13 @@ def _squared_distances(features: Any, places: Sequence[int], regression: KernelR
     """Squared distances of each row to each centre, `(num_rows, num_centres)`."""
     total = None
     for k, place in enumerate(places):
-        column = ops.take(features, [place], axis=1)
+        # Shapes are written out: whoever checks a file tells from them how many weights its layers have.
+        column = layers.Reshape((1,))(ops.take(features, [place], axis=1))
         centre = regression.centres[:, k]
         away = _dense(column, np.ones((1, len(centre)), np.float32), f"distances_{number}_{k + 1}", -centre)
         square = ops.multiply(away, away)
         total = square if total is None else ops.add(total, square)
-    return total
+    return layers.Reshape((len(regression.centres),))(total)
 
 
 def _estimates(squares: Any, regression: KernelRegression, name: str) -> Any:

@@ -118,7 +118,12 @@ class PopulationTrainer:
 
     def _work(self, task: TrainingTask) -> _Work:
         graph = graph_from_json(task.architecture)
-        view = self._problem.view(*views_of(graph))[0]
+        view, *marks = self._problem.view(*views_of(graph))
+        if marks:
+            raise InputError(
+                "neighbours must be absent with trainer population, whose networks share the rows of a view: take "
+                "trainer native or single, or a space with neighbours = false"
+            )
         data = self._seen(view)
         problem, horizon = data.problem, task.horizon or task.epochs
         columns = () if problem is self._problem else tuple(self._problem.columns(view))
