@@ -61,6 +61,9 @@ class RandomStream(IntEnum):
     PROBE = 14  # a sample that says whether models train natively
     # Of the seed of a run again.
     BASELINE_ROWS = 15  # of the training rows, where a baseline sees only some
+    # The following do not depend on a seed: it is 0.
+    NEIGHBOUR_COLUMNS = 16
+    NEIGHBOUR_ROWS = 17
 
 
 def draw_seed() -> int:

@@ -60,7 +60,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genomes.dense import DenseGenome, DenseSpace, Layer, Training
+    from genomes.dense import DenseGenome, DenseSpace, Layer, Neighbours, Training
     from genomes.domains import Choice, Range
     from genomes.encodings import read_space, space_from_json, space_from_toml, space_to_toml
     from genomes.errors import InputError
@@ -78,6 +78,7 @@ __all__ = [
     "HyperparameterSpace",
     "InputError",
     "Layer",
+    "Neighbours",
     "Population",
     "Range",
     "SearchSpace",
@@ -92,7 +93,7 @@ __all__ = [
 
 #: Name -> module that has it, loaded when the name is asked for: whoever needs an error is not to wait for numpy.
 _HOMES = {
-    **dict.fromkeys(("DenseGenome", "DenseSpace", "Layer", "Training"), "dense"),
+    **dict.fromkeys(("DenseGenome", "DenseSpace", "Layer", "Neighbours", "Training"), "dense"),
     **dict.fromkeys(("Choice", "Range"), "domains"),
     **dict.fromkeys(("HyperparameterGenome", "HyperparameterSpace"), "hyperparameters"),
     **dict.fromkeys(("Population", "population_to_text", "read_population"), "population"),

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
+from evonas.data.neighbours import candidate_columns, ranked_columns
 from evonas.metrics.named import chosen_metric
 from evonas.objective import Objective, default_objective, objectives_named
-from evonas.strategies import find_row
+from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
 from genomes.architecture.layers import NUMBERS, OFF
 from genomes.dense import DenseSpace
@@ -24,9 +25,18 @@ from genomes.hyperparameters import HyperparameterSpace
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
-    from evonas.data.prepared import Problem
+    from evonas.data.prepared import PreparedData, Problem
 
-__all__ = ["DEFAULT_QUANTILES", "Space", "as_space", "fitted", "objectives_of", "space_and_numbers", "trainable"]
+__all__ = [
+    "DEFAULT_QUANTILES",
+    "Space",
+    "as_space",
+    "fitted",
+    "objectives_of",
+    "space_and_numbers",
+    "trainable",
+    "with_neighbours",
+]
 
 #: Scores of predicted classes rather than of their probabilities.
 SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "sparse_categorical_accuracy")
@@ -53,7 +63,7 @@ def as_space(space: Space, build: Build | None = None) -> SearchSpace:
 
 
 def space_and_numbers(
-    space: Space, numbers: str | None, build: Build | None = None
+    space: Space, numbers: str | None, build: Build | None = None, neighbours: bool = True
 ) -> tuple[SearchSpace, tuple[str, ...]]:
     """The space, and the forms of numbers that its networks may ask for.
 
@@ -62,6 +72,7 @@ def space_and_numbers(
         numbers: the one form that all networks get, one of `genomes.architecture.layers.NUMBERS`; None leaves it to the
             space.
         build: of models of one's own, whose genes know nothing of it.
+        neighbours: False for networks without features of neighbours; otherwise the space says so.
 
     Raises:
         InputError: there is no such form, or as `as_space`.
@@ -73,6 +84,8 @@ def space_and_numbers(
         return found, (numbers or "standard",)
     if numbers is not None:
         found = replace(found, numbers=numbers)
+    if not neighbours:
+        found = replace(found, neighbours=False, neighbour_columns=(), neighbour_sets=())
     domain = found.domain("numbers")
     return found, tuple(map(str, domain.options)) if isinstance(domain, Choice) else NUMBERS
 
@@ -83,7 +96,7 @@ def fitted(space: SearchSpace, problem: Problem) -> SearchSpace:
         return space
     domain = space.domain("numbers")
     options = domain.options if isinstance(domain, Choice) else ()
-    kept = [each for each in options if each == "standard" or problem.view(str(each)) == each]
+    kept = [each for each in options if each == "standard" or problem.view(str(each)) == (each,)]
     return space if len(options) < 2 or len(kept) == len(options) else replace(space, numbers=kept or ["standard"])
 
 
@@ -138,6 +151,31 @@ def trainable(
     said = [name for name in changes if unknown and not (name == "label_smoothing" and task == "regression")]
     notes = tuple(f"{name} is off: the population trainer has no such gene" for name in said)
     return (replace(space, **changes) if changes else space), notes
+
+
+def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) -> tuple[SearchSpace, tuple[str, ...]]:
+    """The space with the columns in which its networks may look for neighbours, and what is to be said of it.
+
+    Raises:
+        InputError: the space names columns that the data do not have as numbers.
+    """
+    if not isinstance(space, DenseSpace) or not space.neighbours:
+        return space, ()
+    candidates = candidate_columns(data)
+    unknown = [name for name in space.neighbour_columns if name not in candidates]
+    if unknown:
+        raise InputError(
+            f"network.neighbour_columns of the space must be columns of numbers of the table, not {unknown[0]!r:.80}: "
+            f"these are {', '.join(candidates)[:200] or 'none'}"
+        )
+    if not candidates:
+        return space, ()
+    if settings.trainer == "population" or not strategy_row(settings.strategy).trains:
+        what = "trainer population" if settings.trainer == "population" else f"strategy {settings.strategy}"
+        off = replace(space, neighbours=False, neighbour_columns=(), neighbour_sets=())
+        return off, (f"no features of neighbours with {what}",)
+    columns, sets = ranked_columns(data, space.neighbour_columns or candidates)
+    return replace(space, neighbour_columns=columns, neighbour_sets=space.neighbour_sets or sets), ()
 
 
 def objectives_of(settings: Settings, problem: Problem, own_models: bool = False) -> tuple[Objective, Settings]:

@@ -21,7 +21,7 @@ from evonas.reporting.result_views import ResultViews
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.user_model import Build
-from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.architecture.graph import graph_from_json, views_of
 from genomes.encodings import blueprint, space_from_json
 from genomes.errors import InputError
 from genomes.space import SearchSpace
@@ -209,14 +209,11 @@ class SearchResult(ResultViews):
         """That the best network's logits are divided by; 1 unless the run calibrates."""
         if not self.settings.calibrate:
             return 1.0
-        import numpy as np
-
         from evonas.metrics.calibration import temperature_of
         from evonas.networks.forward import raw_outputs
 
         graph, split = graph_from_json(self._architecture), self._data.splits[0]
-        places = self._data.problem.columns(numbers_of(graph))
-        raw = raw_outputs(graph, self._weights, np.asarray(split.x_validation)[:, places])
+        raw = raw_outputs(graph, self._weights, self._data.new_rows(split.x_validation, *views_of(graph)))
         return temperature_of(self._data.problem, split.y_validation, raw)
 
     @property
@@ -285,8 +282,12 @@ class SearchResult(ResultViews):
             raise InputError(
                 f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
             )
-        numbers = getattr(self.best_genome, "numbers", None)  # models of one's own see all features
-        return preparation if numbers is None else preparation.seen((numbers,))
+        space: Any = self.space
+        if not hasattr(space, "architecture"):
+            return preparation  # models of one's own see all features
+        seen = self._data.seen(*views_of(space.architecture(self.best_genome)), training=False).preparation
+        assert seen is not None
+        return seen
 
     @property
     def test_scores(self) -> Mapping[str, float]:

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Unpack
 
 from evonas.api.options import RunOptions, SearchOptions
-from evonas.api.resolve import Space, as_space, fitted, objectives_of, space_and_numbers, trainable
+from evonas.api.resolve import Space, as_space, fitted, objectives_of, space_and_numbers, trainable, with_neighbours
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
@@ -89,6 +89,7 @@ def search(
     class_weight: Any = None,
     drop: Sequence[str] = (),
     numbers: str | None = None,
+    neighbours: bool = True,
     roles: Mapping[str, str] | None = None,
     group: str = "",
     time_column: str = "",
@@ -144,6 +145,8 @@ def search(
         drop: names of columns of a table to leave out.
         numbers: what a column of numbers gives all networks beside the standardised number, one of
             `genomes.dense.NUMBERS`; otherwise it is a gene of the space. With `build`, "standard" unless given.
+        neighbours: False for networks without features that are means of the targets of near training rows, which an
+            exported model holds; otherwise it is a gene of the space.
         roles: column -> "numeric", "boolean", "categorical", "date" or "text", where what is inferred is not so.
         group: name of a column whose equal values stay in one part of the split; it is no feature.
         time_column: name of a column by which rows are split: the latest are the test part.
@@ -164,7 +167,7 @@ def search(
     started, _ = monotonic(), launch.checked_threads(threads)
     own = None if build is None else Build.of(build)
     reading = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
-    searched, forms = space_and_numbers(space, numbers, own)
+    searched, forms = space_and_numbers(space, numbers, own, neighbours)
     options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **settings}
     if "strategy" in options:
         options["strategy"] = strategy_name(options["strategy"])
@@ -252,8 +255,9 @@ def search_prepared(
     if settings.quantiles:
         data = with_quantiles(data, settings.quantiles)
     space, remarks = trainable(space, settings, objective, data.problem.task)
-    data = replace(data, notes=(*data.notes, *remarks)) if remarks else data
-    data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
+    space, others = with_neighbours(space, data, settings)
+    problem = with_metric(data.problem, data.splits[0], objective)
+    data = replace(data, problem=problem, notes=(*data.notes, *remarks, *others))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)
     check_repair(settings, space)

@@ -111,6 +111,13 @@ def run(
     numbers: Annotated[
         str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [a gene].", "NAME")
     ] = None,
+    neighbours: Annotated[
+        bool,
+        typer.Option(
+            "--neighbours/--no-neighbours",
+            help="Whether networks may see means of the targets of near training rows, which a model then holds.",
+        ),
+    ] = True,
     objective: Annotated[
         str | None,
         option(
@@ -254,7 +261,7 @@ def run(
         from evonas.user_model import Build
 
         own = None if build is None else Build.of(build)
-        searched, forms = space_and_numbers(space, numbers, own)
+        searched, forms = space_and_numbers(space, numbers, own, neighbours)
         prepared, source = read_data(
             data,
             target,

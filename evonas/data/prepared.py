@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from evonas.data.columns import ColumnPlan
 from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Preparation, is_seen
 from evonas.data.inputs import Inputs, named_arrays, num_rows, shapes_of
+from evonas.data.neighbours import NeighbourFeatures, NeighbourPreparation, marks_of, names_of_marks, with_estimates
 from evonas.data.pretrained import Donor
 from evonas.data.raw_rows import packed, unpacked
 from evonas.io.npz import read_arrays
@@ -51,7 +52,7 @@ class Problem:
         views: of each feature, whose it is: "standard" for those that all networks see, else the one of
             `genomes.architecture.layers.NUMBERS` whose networks see it too, or "unless robust": all but those that
             see the robust form in its place. Shape `(num_features,)`; empty where all
-            see all.
+            see all. Where networks see neighbours, their features have the marks of `neighbours_view`.
         label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
             and in runs of an older evonas.
         quantiles: that the outputs are, rising; empty where they are means. The target, its mean and std are then there
@@ -73,27 +74,38 @@ class Problem:
     label_type: str = ""
     quantiles: tuple[float, ...] = ()
 
-    def view(self, numbers: str) -> str:
-        """The view of networks with these `numbers`; that of standardised numbers where the data have no other."""
-        return numbers if numbers in self.views else "standard"
+    def view(self, numbers: str, *marks: str) -> tuple[str, ...]:
+        """The view of networks with these `numbers`, "standard" where the data have no such form, and neighbours."""
+        return (numbers if numbers in self.views else "standard", *marks)
 
     def columns(self, *views: str) -> list[int]:
-        """Positions of the features that networks with these `numbers` see."""
+        """Positions of the features that networks of these views see, of those that are there."""
         return columns_seen(self.views, self.num_features, *views)
 
+    def absent(self, *views: str) -> list[str]:
+        """The marks of neighbours among the views whose features are not there yet."""
+        return [mark for mark in marks_of(views) if mark not in self.views]
+
     def seen(self, *views: str) -> Problem:
-        """The problem as networks with these `numbers` see it."""
-        places = self.columns(*views)
-        if len(places) == self.num_features:
+        """The problem as networks of these views see it: forms of `numbers`, and marks of neighbours."""
+        places, marks = self.columns(*views), self.absent(*views)
+        if len(places) == self.num_features and not marks:
             return self
-        names, kept = ([values[place] for place in places] for values in (self.feature_names, self.views))
+        new = [mark for mark in marks for _ in range(self.num_outputs)]
+        names = [self.feature_names[place] for place in places] if self.feature_names else []
+        kept = [self.views[place] for place in places] if self.views else ["standard"] * len(places)
         if "robust" not in kept:
             kept = ["standard" if view == UNLESS_ROBUST else view for view in kept]
-        return replace(self, num_features=len(places), feature_names=tuple(names), views=tuple(kept))
+        return replace(
+            self,
+            num_features=len(places) + len(new),
+            feature_names=(*names, *names_of_marks(marks, self)),
+            views=(*kept, *new),
+        )
 
 
 def columns_seen(views: Sequence[str], num_features: int, *numbers: str) -> list[int]:
-    """Positions of the features that networks with these `numbers` see, with `views` as in `Problem`."""
+    """Positions of the features that networks of these views see, with `views` as in `Problem`."""
     if not views:
         return list(range(num_features))
     return [place for place, view in enumerate(views) if is_seen(view, numbers)]
@@ -167,8 +179,17 @@ class PreparedData:
     raw: Mapping[str, Inputs] = field(default_factory=dict)
     plan: ColumnPlan | None = None
 
-    def seen(self, *views: str) -> PreparedData:
-        """The data as networks with these `numbers` see them: without the other features."""
+    def seen(self, *views: str, neighbours: NeighbourFeatures | None = None, training: bool = True) -> PreparedData:
+        """The data as networks of these views see them: without the other features, and with those of neighbours.
+
+        Args:
+            views: forms of `numbers`, and marks of neighbours.
+            neighbours: gives their features, of these data; they are computed anew when None.
+            training: whether training rows are needed, whose neighbours take the longest; else there are none.
+        """
+        if not training and self.problem.absent(*views):
+            features = neighbours or NeighbourFeatures(self)
+            return self._without_training_rows().seen(*views, neighbours=features)
         problem, places = self.problem.seen(*views), self.problem.columns(*views)
         if problem is self.problem:
             return self
@@ -178,7 +199,28 @@ class PreparedData:
 
         splits = (replace(s, x_train=cut(s.x_train), x_validation=cut(s.x_validation)) for s in self.splits)
         preparation = None if self.preparation is None else self.preparation.seen(views)
-        return replace(self, problem=problem, splits=tuple(splits), x_test=cut(self.x_test), preparation=preparation)
+        found = replace(self, splits=tuple(splits), x_test=cut(self.x_test), preparation=preparation, problem=problem)
+        marks = self.problem.absent(*views)
+        return found._with_neighbours(marks, neighbours or NeighbourFeatures(self)) if marks else found
+
+    def new_rows(self, x: Inputs, *views: str) -> NDArray[Any]:
+        """Rows that are no training rows, coded as `x_test`, as networks of these views see them."""
+        rows = np.asarray(x)[:, self.problem.columns(*views)]
+        regressions = [NeighbourFeatures(self).regression(mark) for mark in self.problem.absent(*views)]
+        return with_estimates(rows, np.asarray(x), self.problem, regressions)
+
+    def _without_training_rows(self) -> PreparedData:
+        splits = (replace(s, x_train=s.x_train[:0], y_train=s.y_train[:0], weight_train=None) for s in self.splits)  # type: ignore[index]
+        return replace(self, splits=tuple(splits))
+
+    def _with_neighbours(self, marks: Sequence[str], features: NeighbourFeatures) -> PreparedData:
+        splits = tuple(features.split(split, marks, fold) for fold, split in enumerate(self.splits))
+        x_test = None if self.x_test is None else features.beside(self.x_test, marks, 0, "test")
+        preparation = self.preparation
+        if preparation is not None:
+            regressions = [features.regression(mark) for mark in marks]
+            preparation = NeighbourPreparation.of(preparation, regressions, self.problem)
+        return replace(self, splits=splits, x_test=x_test, preparation=preparation)
 
     def save(self, path: Path) -> None:
         """Writes one `.npz` file (plain arrays and one JSON text; nothing that could run code)."""

@@ -1,29 +1,53 @@
-"""`Views`: the data as networks with one or another form of numbers see them, each cut out once."""
+"""`Views`: the data as networks with one or another form of numbers and neighbours see them, each made once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import networkx as nx
 
+from evonas.data.inputs import named_arrays
+from evonas.data.memo import Memo
+from evonas.data.neighbours import NeighbourFeatures, marks_of
 from evonas.data.prepared import PreparedData
-from genomes.architecture.graph import numbers_of
+from genomes.architecture.graph import views_of
 
-__all__ = ["Views"]
+__all__ = ["View", "Views"]
+
+#: Memory for views with neighbours, of which there may be as many as candidates.
+_MOST_BYTES = 256 << 20
+
+#: Form of numbers, and marks of neighbours.
+View = tuple[str, ...]
 
 
 class Views:
-    """Gives the data of a view, see `PreparedData.seen`."""
+    """Gives the data of a view, see `PreparedData.seen`. May be asked from several threads."""
 
     def __init__(self, data: PreparedData) -> None:
-        self._data = data
-        self._cut: dict[str, PreparedData] = {}
+        self._data, self._neighbours = data, NeighbourFeatures(data)
+        self._cut = Memo[View, PreparedData](self._seen, _size, _MOST_BYTES)
 
-    def __call__(self, view: str) -> PreparedData:
+    def __call__(self, *views: str) -> PreparedData:
         """The data of a view."""
-        view = self._data.problem.view(view)
-        if view not in self._cut:
-            self._cut[view] = self._data.seen(view)
-        return self._cut[view]
+        return self._cut(self._data.problem.view(*views))
 
     def of(self, graph: nx.DiGraph) -> PreparedData:
         """The data as the network of an architecture graph sees them."""
-        return self(numbers_of(graph))
+        return self(*views_of(graph))
+
+    def _seen(self, view: View) -> PreparedData:
+        return self._data.seen(*view, neighbours=self._neighbours)
+
+
+def _size(data: PreparedData) -> int:
+    """Bytes of features where there are neighbours; else 0: there are few such views, and all are kept."""
+    if not marks_of(data.problem.views):
+        return 0
+    parts = [x for split in data.splits for x in (split.x_train, split.x_validation)]
+    return sum(array.nbytes for x in _given([*parts, data.x_test]) for array in named_arrays(x).values())
+
+
+def _given(parts: Iterable[Any]) -> list[Any]:
+    return [part for part in parts if part is not None]

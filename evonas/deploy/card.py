@@ -19,6 +19,8 @@ from evonas.data.encoding.piecewise import Pieces
 from evonas.data.encoding.preprocessor import Categories, Number, Preparation, Step
 from evonas.data.encoding.robust import Robust
 from evonas.data.inputs import num_rows
+from evonas.data.kernel_regression import MOST_CENTRES
+from evonas.data.neighbours import marks_of
 from evonas.data.prepared import PreparedData, Problem
 from evonas.deploy.card_text import card_text
 from evonas.deploy.usage import usage_of
@@ -31,7 +33,8 @@ from evonas.runs.records import Record
 from evonas.runs.versions import environment_versions
 from evonas.tasks.export import Exported
 from genomes.architecture.cost import count_flops
-from genomes.architecture.graph import numbers_of
+from genomes.architecture.graph import views_of
+from genomes.architecture.neighbours import neighbours_of_view
 from genomes.encodings import describe, space_from_json
 from genomes.errors import InputError
 
@@ -83,11 +86,15 @@ def write_card(exhibit: Exhibit, run: RunReader, data: PreparedData) -> Path:
 
 def card_values(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[str, Any]:
     """The card as JSON values."""
-    space = space_from_json(run.space_json)
+    space, problem = space_from_json(run.space_json), data.problem
+    marks: Sequence[str] = ()
     if hasattr(space, "architecture"):
         genomes = [space.genome_from_json(record.genome) for record, _ in exhibit.members]
-        data = data.seen(*(numbers_of(space.architecture(genome)) for genome in genomes))
-    exported, problem = exhibit.exported, data.problem
+        views = [view for genome in genomes for view in views_of(space.architecture(genome))]
+        marks = marks_of(views)
+        problem = problem.seen(*views)
+        data = data.seen(*(view for view in views if view not in marks))
+    exported = exhibit.exported
     return {
         "card": VERSION,
         "model": {
@@ -113,6 +120,7 @@ def card_values(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[st
             "quantiles": list(problem.quantiles),
             "columns": [] if data.preparation is None else _columns(data.preparation),
             "features": problem.num_features,
+            "neighbours": _neighbours(marks, data),
             "notes": list(data.notes),
         },
         "scores": {
@@ -204,6 +212,15 @@ def _columns(preparation: Preparation) -> list[dict[str, Any]]:
         elif isinstance(step, Words):
             column["words"] = len(step.words)
     return list(found.values())
+
+
+def _neighbours(marks: Sequence[str], data: PreparedData) -> dict[str, Any] | None:
+    """What the file holds of training rows; None where that is nothing."""
+    known = [found for mark in marks if (found := neighbours_of_view(mark)) is not None]
+    if not known:
+        return None
+    columns = sorted({name for names, _ in known for name in names})
+    return {"columns": columns, "rows": min(len(data.splits[0].y_train), MOST_CENTRES)}
 
 
 def _role(step: Step) -> str:

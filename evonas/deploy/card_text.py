@@ -79,6 +79,11 @@ def _data(card: Mapping[str, Any]) -> str:
                 ],
             )
         )
+    if near := data.get("neighbours"):
+        lines.append(
+            f"The file holds the target and {_listed(near['columns'])} of {near['rows']:,} training rows: it computes "
+            "means of the targets of near rows. Do not give it to anybody who may not see these."
+        )
     if data["notes"]:
         lines.append("\n".join(f"- {escaped(note)}" for note in data["notes"]))
     return "## Data\n\n" + "\n\n".join(lines)

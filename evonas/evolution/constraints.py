@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from evonas.config import Settings
-from evonas.data.prepared import columns_seen
+from evonas.data.neighbours import num_columns_seen
 from evonas.evaluation import Candidate, Evaluation
 from evonas.metrics.cost import measured_before, over_limit
 from evonas.objective import MEASURES
-from genomes.architecture.graph import numbers_of
+from genomes.architecture.graph import views_of
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
@@ -44,14 +44,14 @@ class Screen:
         space: that the genomes are from.
         limits: measure -> the most that is allowed.
         wanted: measures that are objectives.
-        columns: `numbers` of a network -> features that it sees.
+        columns: views of a network -> number of features that it sees.
         num_outputs: of the problem.
     """
 
     space: Any
     limits: Mapping[str, float]
     wanted: tuple[str, ...]
-    columns: Callable[[str], int]
+    columns: Callable[..., int]
     num_outputs: int
 
     @classmethod
@@ -73,10 +73,12 @@ class Screen:
             )
         views, width = tuple(problem.get("views", ())), int(problem.get("num_features", 0))
 
-        def columns(numbers: str) -> int:
-            return len(columns_seen(views, width, numbers))
+        outputs = int(problem.get("num_outputs", 0))
 
-        return cls(space, limits, wanted, columns, int(problem.get("num_outputs", 0)))
+        def columns(*seen: str) -> int:
+            return num_columns_seen(views, width, outputs, *seen)
+
+        return cls(space, limits, wanted, columns, outputs)
 
     def measures(self, candidate: Candidate) -> dict[str, float]:
         """The measures that are objectives and not known from the evaluation."""
@@ -90,5 +92,5 @@ class Screen:
         if not names:
             return {}
         graph = self.space.architecture(candidate.genome)
-        measured = measured_before(graph, self.columns(numbers_of(graph)), self.num_outputs)
+        measured = measured_before(graph, self.columns(*views_of(graph)), self.num_outputs)
         return {name: measured[name] for name in names}

@@ -18,13 +18,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
-from evonas.data.prepared import columns_seen
+from evonas.data.neighbours import num_columns_seen
 from evonas.machine import core_share, multiplications_a_second
 from evonas.objective import Objective
 from evonas.seeds import first_generation_rng
 from evonas.strategies import find_row, make_strategy
 from genomes.architecture.cost import count_flops
-from genomes.architecture.graph import numbers_of
+from genomes.architecture.graph import views_of
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _cost(
     @cache
     def epoch(genome: Any) -> float:
         graph = space.architecture(genome)
-        features = len(columns_seen(problem.views, problem.num_features, numbers_of(graph)))
+        features = num_columns_seen(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
         return training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops)
 
     def cost(genome: Any, epochs: int) -> float:

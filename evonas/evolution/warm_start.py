@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
-from evonas.data.prepared import columns_seen
+from evonas.data.prepared import Problem
 from evonas.data.pretrained import Donor
 from evonas.runs.reader import RunReader
 from evonas.strategies import find_row, strategy_row
+from genomes.architecture.graph import views_of
 from genomes.dense import DenseSpace
 from genomes.dense.known_defaults import known_defaults
 from genomes.encodings import blueprint, space_from_json
@@ -27,6 +28,8 @@ from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
+
+_NAMES = ("feature_names", "views", "target_names", "classes")
 
 __all__ = ["champions", "donor_of", "known_genomes", "taken_over"]
 
@@ -60,9 +63,12 @@ def champions(run_dir: str | Path, space: SearchSpace, count: int) -> tuple[tupl
 
 
 def _with_forms_of(space: SearchSpace, genome: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The genome, with a form of numbers that these data have where they lack its own."""
+    """The genome, with a form of numbers that these data have where they lack its own; without neighbours in others."""
     if not isinstance(space, DenseSpace):
         return genome
+    near = genome.get("neighbours")
+    if near and not set(near["columns"]) <= set(space.neighbour_columns if space.neighbours else ()):
+        genome = {name: value for name, value in genome.items() if name != "neighbours"}
     forms: Any = space.domain("numbers")
     return genome if forms.contains(genome.get("numbers", "standard")) else {**genome, "numbers": forms.options[0]}
 
@@ -117,12 +123,13 @@ def donor_of(run_dir: str | Path, space: SearchSpace, strategy: str) -> Donor:
                 f"{run_dir} to {space.to_json()['encoding']!r}: leave it out"
             )
         genome: Any = theirs.genome_from_json(record.genome)
-        names, views = (tuple(run.problem_json.get(name, ())) for name in ("feature_names", "views"))
-        numbers = getattr(genome, "numbers", "")
+        views = views_of(theirs.architecture(genome)) if hasattr(theirs, "architecture") else ()
+        sizes = {name: run.problem_json[name] for name in ("task", "num_features", "num_outputs")}
+        problem = Problem(**sizes, **{name: tuple(run.problem_json.get(name, ())) for name in _NAMES})
         about = {
             "architecture": blueprint(theirs, genome),
             **{name: run.problem_json.get(name, ()) for name in ("target_names", "classes")},
-            "feature_names": [names[place] for place in columns_seen(views, len(names), numbers)],
+            "feature_names": problem.seen(*views).feature_names,
         }
         return Donor.of(about, run.weights(record))
 

@@ -16,7 +16,7 @@ from evonas.networks.inheritance import inherited
 from evonas.networks.transfer import of_features
 from evonas.seeds import RandomStream, stream_rng
 from evonas.tasks.train import TrainingTask
-from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.architecture.graph import graph_from_json, views_of
 from genomes.errors import InputError
 
 __all__ = ["start_of"]
@@ -52,7 +52,7 @@ def start_of(
         def weights() -> dict[str, NDArray[Any]]:
             some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
             rng = stream_rng(RandomStream.INHERITANCE, task.seed, number)
-            theirs, ours = (problem.seen(numbers_of(each)).feature_names for each in (parent, graph))
+            theirs, ours = (problem.seen(*views_of(each)).feature_names for each in (parent, graph))
             trained = snapshot.best if theirs == ours else of_features(snapshot.best, parent, theirs, ours)
             return inherited(parent, trained, graph, initial(), some, rng)[0]
 

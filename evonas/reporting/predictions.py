@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.inputs import num_rows
+from evonas.data.neighbours import NeighbourFeatures, marks_of, with_estimates
 from evonas.data.prepared import PreparedData, Problem
 from evonas.data.quantiles import point_place
 from evonas.metrics import scores as scoring
 from evonas.reporting.rundata import RunData
 from evonas.runs.reader import DATA_NAME
 from evonas.seeds import RandomStream, stream_rng
-from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.architecture.graph import graph_from_json, views_of
 from genomes.encodings import blueprint
 
 __all__ = ["Predictions", "constant_scores", "load_data", "permutation_importance", "predict_held_out"]
@@ -99,13 +100,13 @@ def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | N
     if not hasattr(run.space, "architecture") or data.problem.input_shapes:
         return None
     graph = graph_from_json(blueprint(run.space, run.space.genome_from_json(run.champion.genome)))
-    views = numbers_of(graph)
+    views = views_of(graph)
     has_test = data.x_test is not None and data.y_test is not None
     x = data.x_test if has_test else data.splits[0].x_validation
     y = np.asarray(data.y_test if has_test else data.splits[0].y_validation)
     total = num_rows(x) if x is not None else 0
     chosen = _spread(total, _MOST_ROWS)
-    features = np.asarray(x)[chosen][:, data.problem.columns(views)]
+    features = data.new_rows(np.asarray(x)[chosen], *views)
     try:
         raw = raw_outputs(graph, run.weights, features)
     except (KeyError, ValueError):
@@ -113,7 +114,7 @@ def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | N
     if not len(chosen) or not np.isfinite(raw).all():
         return None
     split = "test" if has_test else "validation"
-    return Predictions(split, data.problem.seen(views), graph, run.weights, features, y[chosen], raw, total)
+    return Predictions(split, data.problem.seen(*views), graph, run.weights, features, y[chosen], raw, total)
 
 
 def permutation_importance(
@@ -139,11 +140,16 @@ def permutation_importance(
     name, loss = run.objective.name, run.objective.loss
     whole, rng, began = loss(part.scores().get(name)), stream_rng(RandomStream.PERMUTED_COLUMNS, 0), time.monotonic()
     columns = _features_of_columns(data, found.problem)
+    marks, features = marks_of(found.problem.views), NeighbourFeatures(data)
+    regressions, count = [features.regression(mark) for mark in marks], found.problem.num_features
+    count -= len(marks) * found.problem.num_outputs
     worse: dict[str, list[float]] = {column: [] for column in columns}
     for _ in range(repeats):
         for column, places in columns.items():
             shuffled = part.features.copy()
             shuffled[:, places] = part.features[rng.permutation(len(part.features))][:, places]
+            if regressions:
+                shuffled = with_estimates(shuffled[:, :count], shuffled, found.problem, regressions)
             worse[column].append(loss(part.scores(shuffled).get(name)) - whole)
         if time.monotonic() - began > seconds:
             break

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from evonas.data.inputs import num_rows
-from evonas.data.prepared import PreparedData, columns_seen
+from evonas.data.neighbours import num_columns_seen
+from evonas.data.prepared import PreparedData
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.schema import DATABASE
-from genomes.architecture.graph import numbers_of
+from genomes.architecture.graph import views_of
 from genomes.codec import parse_json, read_text
 from genomes.dense import DenseSpace
 from genomes.dense.json import genome_from_json
@@ -71,9 +72,8 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
 def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[str, Any]:
     """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs" and "task"."""
     width, views = problem["num_features"], problem.get("views", ())
-    if views and hasattr(space, "architecture"):
-        numbers = numbers_of(space.architecture(genome))
-        width = len(columns_seen(views, width, numbers))
+    if hasattr(space, "architecture"):
+        width = num_columns_seen(views, width, problem["num_outputs"], *views_of(space.architecture(genome)))
     return {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"]}
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Weights
 from evonas.networks.forward import raw_outputs
 from evonas.training.metrics import scores
-from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.architecture.graph import graph_from_json, views_of
 
 __all__ = ["test_scores"]
 
@@ -34,5 +32,5 @@ def test_scores(
 
         return scores(data.problem, data.y_test, own_outputs(build, architecture, weights, data.problem, data.x_test))
     graph = graph_from_json(architecture)
-    rows = np.asarray(data.x_test)[:, data.problem.columns(numbers_of(graph))]
+    rows = data.new_rows(data.x_test, *views_of(graph))
     return scores(data.problem, data.y_test, raw_outputs(graph, weights, rows))

@@ -74,7 +74,8 @@ def _active(training: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes in which equal numbers are written alike: 0, 0.0 and -0.0 are 0.0."""
     integers = ("units", "batch_size")
-    return {k: v if isinstance(v, str) or k in integers else float(v) + 0.0 for k, v in attributes.items()}
+    kept = (str, dict)
+    return {k: v if isinstance(v, kept) or k in integers else float(v) + 0.0 for k, v in attributes.items()}
 
 
 def _first_colours(graph: nx.DiGraph, links: _Links) -> Colours:

@@ -66,6 +66,10 @@ def _label(attributes: Mapping[str, Any]) -> str:
         parts.append(f"numbers {attributes['numbers']}")
     if attributes.get("scaling"):
         parts.append("trained factors")
+    if "neighbours" in attributes:
+        near = attributes["neighbours"]
+        within = ", ".join(f"{bandwidth:g}" for bandwidth in near["bandwidths"])
+        parts.append(f"neighbours in {', '.join(near['columns'])} within {within}")
     if attributes.get("normalization", "none") != "none":
         parts.append(f"{attributes['normalization']} normalization")
     for name in ("dropout", "l2"):

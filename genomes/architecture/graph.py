@@ -6,7 +6,7 @@ takes u's output, and a node's input is the concatenation of its predecessors in
 =========  ========================================================================================================
 node       attributes
 =========  ========================================================================================================
-0          kind="input"; what is not off of `layers.INPUT_KINDS`
+0          kind="input"; what is not off of `layers.INPUT_KINDS`, neighbours where there are some (`neighbours`)
 1..L       kind="dense", units, activation, dropout, normalization, initializer, l2 (`layers.LAYER_KINDS`)
 L + 1      kind="output", initializer, l2
 =========  ========================================================================================================
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from genomes.architecture.canonical import canonical_form, canonical_order
 from genomes.architecture.drawing import draw
 from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, OFF, TRAINING_KINDS
+from genomes.architecture.neighbours import neighbours_from_json, neighbours_to_json
 from genomes.checks import Kind, Whole, items, record, refuse, table
 from genomes.codec import sha256
 from genomes.errors import InputError
@@ -41,10 +42,11 @@ __all__ = [
     "numbers_of",
     "same_layers",
     "scales_inputs",
+    "views_of",
 ]
 
 #: Attributes of nodes that decide what is computed of given weights.
-_BUILDS = ("numbers", "scaling", "units", "activation", "normalization")
+_BUILDS = ("numbers", "scaling", "neighbours", "units", "activation", "normalization")
 _OUTPUT_KINDS = {name: LAYER_KINDS[name] for name in ("initializer", "l2")}
 
 
@@ -112,6 +114,14 @@ def scales_inputs(graph: nx.DiGraph) -> bool:
     return bool(graph.nodes[0].get("scaling", False))
 
 
+def views_of(graph: nx.DiGraph) -> tuple[str, ...]:
+    """What the network sees of a table beside what all networks see: its `numbers`, and a mark a bandwidth of its
+    neighbours (`genomes.architecture.neighbours.neighbours_view`)."""
+    neighbours = graph.nodes[0].get("neighbours")
+    marks = () if neighbours is None else neighbours_from_json(neighbours, "graph.nodes[0].neighbours").views
+    return (numbers_of(graph), *marks)
+
+
 def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
     """Whether two networks are built alike, so that either computes the same with the other's weights."""
 
@@ -136,10 +146,15 @@ def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
     kind = "input" if number == 0 else "output" if number == output else "dense"
     kinds = {"input": INPUT_KINDS, "dense": LAYER_KINDS, "output": _OUTPUT_KINDS}[kind]
     needed = () if kind == "input" else kinds
-    attributes = table(value, place, ("kind", *kinds), required=("kind", *needed))
+    more = ("neighbours",) if kind == "input" else ()
+    attributes = table(value, place, ("kind", *kinds, *more), required=("kind", *needed))
     if attributes["kind"] != kind:
         refuse(f"{place}.kind", repr(kind), attributes["kind"], "the first node is the input, the last one the output")
-    return {"kind": kind, **_read(attributes, place, kinds)}
+    found = _read(attributes, place, kinds)
+    if "neighbours" in attributes and more:
+        neighbours = neighbours_from_json(attributes["neighbours"], f"{place}.neighbours")
+        found["neighbours"] = neighbours_to_json(neighbours)
+    return {"kind": kind, **found}
 
 
 def _read(values: Mapping[str, Any], place: str, kinds: Mapping[str, Kind]) -> dict[str, Any]:

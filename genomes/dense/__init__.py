@@ -4,9 +4,9 @@
 the architecture graph that training sees. `MUTATIONS` names the ways in which a network can change.
 """
 
-from genomes.dense.genome import DenseGenome, Layer, Training
+from genomes.dense.genome import DenseGenome, Layer, Neighbours, Training
 from genomes.dense.graph import to_graph
 from genomes.dense.mutation import MUTATIONS
 from genomes.dense.space import DenseSpace
 
-__all__ = ["MUTATIONS", "DenseGenome", "DenseSpace", "Layer", "Training", "to_graph"]
+__all__ = ["MUTATIONS", "DenseGenome", "DenseSpace", "Layer", "Neighbours", "Training", "to_graph"]

@@ -43,7 +43,10 @@ def mix_settings(child: DenseGenome, other: DenseGenome, rng: np.random.Generato
     """The child with each gene outside the layers kept or taken from `other`, one coin each."""
     coins = rng.random(len(SETTINGS)).tolist()
     taken = [name for name, coin in zip(SETTINGS, coins, strict=True) if coin < 0.5]
-    return with_genes(child, {name: gene_of(other, name) for name in taken})
+    child = with_genes(child, {name: gene_of(other, name) for name in taken})
+    if child.neighbours != other.neighbours and rng.random() < 0.5:
+        return changed(child, neighbours=other.neighbours)
+    return child
 
 
 def _fits(a: DenseGenome, b: DenseGenome, i: int, j: int, space: DenseSpace) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from genomes.dense.genes import SETTINGS, gene_of, is_active
 from genomes.dense.genome import DenseGenome
+from genomes.dense.neighbourhood import neighbours_features
 from genomes.domains import Choice, Domain, Value
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ class Features:
 
     The numbers, each in [0, 1], in order: share of the most layers; log of the number of weights; share of all edges
     there could be (where the space has skips); log units of each layer, 0 where there is none; share of the layers with
-    each activation; then each other gene that is free: its position in its range, or one number an option. Genes that
-    do nothing in a genome are 0.
+    each activation; then each other gene that is free: its position in its range, or one number an option; then
+    the neighbours, see `genomes.dense.neighbourhood`. Genes that do nothing in a genome are 0.
 
     Args:
         space: that the genomes are of.
@@ -41,6 +43,7 @@ class Features:
         self._has_skips = space.is_free("skip_connections")
         self._activations = _options(space, "activation") if space.is_free("activation") else ()
         self._settings = [(name, *_positions(space.domain(name))) for name in SETTINGS if space.is_free(name)]
+        self._neighbours = partial(neighbours_features, space) if space.is_free("neighbours") else None
         self._log_largest = math.log(_largest(space))
 
     def __call__(self, genome: DenseGenome) -> NDArray[np.float64]:
@@ -59,6 +62,8 @@ class Features:
             parts += [names.count(str(option)) / max(count, 1) for option in self._activations]
         for name, find, idle in self._settings:
             parts += find(gene_of(genome, name)) if is_active(genome, name) else idle
+        if self._neighbours is not None:
+            parts += self._neighbours(genome.neighbours)
         return np.array(parts, np.float64).clip(0.0, 1.0)
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from genomes.checks import shown, table
 from genomes.dense.genes import OPTIMIZERS_OF, SETTINGS, gene_of, with_genes
-from genomes.dense.genome import DenseGenome, Layer
+from genomes.dense.genome import DenseGenome, Layer, changed
+from genomes.dense.neighbourhood import neighbours_from_values, neighbours_genes, neighbours_values
 from genomes.dense.wiring import Wires, chain, rewired, wires_of
 from genomes.domains import Choice, Domain, Value
 from genomes.errors import InputError
@@ -50,7 +51,7 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
             whichever = len(acting) == len(space.domain("optimizer").options)  # type: ignore[union-attr]
             when = () if whichever else (("optimizer", Choice(acting)),)
         parts.append(Gene(space.domain(name), when, name))
-    return tuple(parts)
+    return (*parts, *neighbours_genes(space))
 
 
 def values(space: DenseSpace, genome: DenseGenome) -> dict[str, Value]:
@@ -64,6 +65,7 @@ def values(space: DenseSpace, genome: DenseGenome) -> dict[str, Value]:
         to = space.max_layers + 1 if node == count + 1 else node
         all_values |= {_edge(u, to, space.max_layers + 1): u in wire for u in range(node)}
     all_values |= {name: gene_of(genome, name) for name in SETTINGS}
+    all_values |= neighbours_values(space, genome.neighbours)
     active: dict[str, Value] = {}
     for gene in space.genes:
         if gene.is_active(active):
@@ -90,7 +92,8 @@ def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
         units.sort(reverse=True)
     layers = [Layer(*parts, sources=()) for parts in zip(units, activations, strict=True)]
     genome = rewired(DenseGenome((), (0,)), layers, _wires(space, active, count))
-    return with_genes(genome, {name: active.get(name, _idle(space.domain(name))) for name in SETTINGS})
+    genome = with_genes(genome, {name: active.get(name, _idle(space.domain(name))) for name in SETTINGS})
+    return changed(genome, neighbours=neighbours_from_values(space, active))
 
 
 def _from_layer(space: DenseSpace, k: int) -> Condition:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from genomes.architecture.layers import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, NUMBERS, OPTIMIZERS, SCHEDULES
+from genomes.architecture.neighbours import Neighbours
 
 __all__ = [
     "ACTIVATIONS",
@@ -20,6 +21,7 @@ __all__ = [
     "SCHEDULES",
     "DenseGenome",
     "Layer",
+    "Neighbours",
     "Training",
     "changed",
 ]
@@ -94,6 +96,8 @@ class DenseGenome:
         numbers: one of `NUMBERS`: how columns of numbers enter it. A table that has no such form of them gives the
             standardised numbers alone.
         scaling: whether each feature has a trained factor before the first layer.
+        neighbours: which training rows are near, for features that are means of their targets; None for no such
+            features.
     """
 
     layers: tuple[Layer, ...]
@@ -104,3 +108,4 @@ class DenseGenome:
     training: Training = field(default_factory=Training)
     numbers: str = "standard"
     scaling: bool = False
+    neighbours: Neighbours | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from genomes.architecture.graph import make_graph
 from genomes.architecture.layers import INPUT_KINDS, OFF
+from genomes.architecture.neighbours import attributes_of
 from genomes.dense.genome import DenseGenome
 
 if TYPE_CHECKING:
@@ -24,4 +25,5 @@ def to_graph(genome: DenseGenome) -> nx.DiGraph:
     wiring = [*(layer.sources for layer in genome.layers), genome.output_sources]
     edges = [(source, node) for node, sources in enumerate(wiring, start=1) for source in sources]
     inputs = {name: value for name in INPUT_KINDS if (value := getattr(genome, name)) != OFF[name]}
-    return make_graph([{"kind": "input", **inputs}, *hidden, {"kind": "output", **kernel}], edges, training)
+    first = {"kind": "input", **inputs, **attributes_of(genome.neighbours)}
+    return make_graph([first, *hidden, {"kind": "output", **kernel}], edges, training)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from genomes.architecture.layers import MAX_LAYERS, OFF
+from genomes.architecture.neighbours import attributes_of, neighbours_from_json
 from genomes.checks import Whole, items, record, table
 from genomes.codec import VERSION, check_header
 from genomes.dense.genes import NETWORK_GENES, TRAINING_GENES
@@ -19,8 +20,8 @@ _LAYER_KINDS = {name: NETWORK_GENES[name] for name in ("units", "activation")}
 _NETWORK_KINDS = {
     name: NETWORK_GENES[name] for name in ("dropout", "normalization", "initializer", "numbers", "scaling")
 }
-_KEYS = ("encoding", "version", "layers", "output_sources", *_NETWORK_KINDS, "training")
-_REQUIRED = tuple(key for key in _KEYS if key not in OFF)
+_KEYS = ("encoding", "version", "layers", "output_sources", *_NETWORK_KINDS, "neighbours", "training")
+_REQUIRED = tuple(key for key in _KEYS if key not in OFF and key != "neighbours")
 #: Written, off or not: genomes had it before others could be left out.
 _ALWAYS = "numbers"
 _POSITION = Whole(0, MAX_LAYERS)
@@ -38,6 +39,7 @@ def genome_to_json(genome: DenseGenome) -> dict[str, Any]:
         "layers": layers,
         "output_sources": list(genome.output_sources),
         **_written({name: getattr(genome, name) for name in _NETWORK_KINDS}),
+        **attributes_of(genome.neighbours),
         "training": _written(asdict(genome.training)),
     }
 
@@ -58,6 +60,7 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
         output_sources=_read_sources(parts["output_sources"], f"{place}.output_sources"),
         training=Training(**record(training, f"{place}.training", TRAINING_GENES)),
         **record(parts, place, _NETWORK_KINDS),
+        neighbours=neighbours_from_json(parts["neighbours"], f"{place}.neighbours") if "neighbours" in parts else None,
     )
     for inside, fault in wiring_faults(genome):
         raise InputError(f"{place}.{inside} {fault}")

@@ -15,6 +15,7 @@ import numpy as np
 
 from genomes.dense.genes import SETTINGS, gene_of, is_active, with_gene
 from genomes.dense.genome import DenseGenome, Layer, changed
+from genomes.dense.neighbourhood import vary_neighbours
 from genomes.dense.wiring import (
     bypass,
     edges,
@@ -138,6 +139,13 @@ def change_training_gene(genome: DenseGenome, space: DenseSpace, rng: np.random.
     return child
 
 
+def change_neighbours(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Turns the neighbours on or off, or changes their columns or bandwidths."""
+    if not space.is_free("neighbours"):
+        return None
+    return changed(genome, neighbours=vary_neighbours(genome.neighbours, space, rng))
+
+
 MUTATIONS: Mapping[str, Mutation] = MappingProxyType(
     {
         function.__name__: function
@@ -151,12 +159,13 @@ MUTATIONS: Mapping[str, Mutation] = MappingProxyType(
             add_skip,
             remove_skip,
             change_training_gene,
+            change_neighbours,
         )
     }
 )
 
 #: Mutations that change what the layers are and how they are connected.
-STRUCTURAL = frozenset(MUTATIONS) - {"scale_learning_rate", "change_training_gene"}
+STRUCTURAL = frozenset(MUTATIONS) - {"scale_learning_rate", "change_training_gene", "change_neighbours"}
 
 #: Mutation -> the settings of a space that it moves; where the space fixes all of them, it has no such mutation.
 GENES_MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -170,6 +179,7 @@ GENES_MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "add_skip": ("skip_connections",),
         "remove_skip": ("skip_connections",),
         "change_training_gene": tuple(name for name in SETTINGS if name != "learning_rate"),
+        "change_neighbours": ("neighbours",),
     }
 )
 

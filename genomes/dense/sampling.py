@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genomes.dense.genes import SETTINGS, gene_of, with_genes
-from genomes.dense.genome import DenseGenome, Layer
+from genomes.dense.genome import DenseGenome, Layer, changed
+from genomes.dense.neighbourhood import sample_neighbours
 from genomes.dense.wiring import chain, missing_edges, rewired
 from genomes.domains import Choice, Domain, Value
 
@@ -36,7 +37,10 @@ def sample(space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
             source, node = missing[k]
             wires[node - 1].add(source)
     genome = rewired(DenseGenome((), (0,)), layers, wires)
-    return with_genes(genome, {name: space.domain(name).sample(rng) for name in SETTINGS})
+    genome = with_genes(genome, {name: space.domain(name).sample(rng) for name in SETTINGS})
+    if not space.is_free("neighbours") or rng.random() < 0.5:
+        return genome
+    return changed(genome, neighbours=sample_neighbours(space, rng))
 
 
 def typical(space: DenseSpace) -> DenseGenome:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
 from genomes.architecture.layers import NUMBERS, SCHEDULES
-from genomes.checks import Word, boolean, shown, table
+from genomes.architecture.neighbours import BANDWIDTHS, MOST_COLUMNS, read_columns
+from genomes.checks import Word, boolean, items, refuse, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
@@ -42,7 +43,9 @@ Given = Domain | Sequence[Value] | Value
 
 _GENES = {**NETWORK_GENES, **TRAINING_GENES}
 _WORDS = {"shape": Word(("free", "uniform", "pyramid")), "activation_scope": Word(("network", "layer"))}
-_NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections")
+_LISTS = ("neighbour_columns", "neighbour_sets")
+_NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections", "neighbours", *_LISTS)
+_MOST_LISTED = 256
 _TABLES = {"network": _NETWORK_KEYS, "training": tuple(TRAINING_GENES)}
 
 
@@ -66,6 +69,12 @@ class DenseSpace:
         numbers: how columns of numbers enter the network, among `genomes.dense.NUMBERS`. A search of a table leaves out
             those that the table has no use for.
         scaling: whether each feature has a trained factor before the first layer.
+        neighbours: whether networks may have features that are means of the targets of training rows near in some
+            columns, see `genomes.dense.Neighbours`. Which columns and how near is a gene, where there are columns.
+        neighbour_columns: names of the standardised columns of numbers that may be taken; a search of a table fills
+            them in where there are none.
+        neighbour_sets: sets of these columns that are promising, the most promising first; half of the draws are of
+            them. A search fills them in with the columns.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
             `genomes.dense.Training`. A gene that can be off is a range with `zero=True`.
 
@@ -84,6 +93,9 @@ class DenseSpace:
     initializer: Given = Choice(("glorot_uniform", "he_normal", "lecun_normal"))
     numbers: Given = Choice(NUMBERS)
     scaling: Given = Choice((False, True))
+    neighbours: bool = True
+    neighbour_columns: tuple[str, ...] = ()
+    neighbour_sets: tuple[tuple[str, ...], ...] = ()
     optimizer: Given = Choice(("nesterov", "rmsprop", "adam", "adamw", "nadam"))
     learning_rate: Given = Range(1e-4, 3e-2, log=True)
     batch_size: Given = Choice((32, 64, 128, 256))
@@ -101,6 +113,10 @@ class DenseSpace:
         for name, word in _WORDS.items():
             word.read(getattr(self, name), f"network.{name}")
         boolean(self.skip_connections, "network.skip_connections")
+        boolean(self.neighbours, "network.neighbours")
+        columns = read_columns(self.neighbour_columns, "network.neighbour_columns", _MOST_LISTED)
+        object.__setattr__(self, "neighbour_columns", columns)
+        object.__setattr__(self, "neighbour_sets", _read_sets(self.neighbour_sets, columns))
 
     # ---------------------------------------------------------------- what the space allows
 
@@ -121,10 +137,14 @@ class DenseSpace:
     @cached_property
     def _free(self) -> frozenset[str]:
         return frozenset(
-            gene for gene in (*NETWORK_GENES, *TRAINING_GENES, "skip_connections") if self._finds_free(gene)
+            gene
+            for gene in (*NETWORK_GENES, *TRAINING_GENES, "skip_connections", "neighbours")
+            if self._finds_free(gene)
         )
 
     def _finds_free(self, gene: str) -> bool:
+        if gene == "neighbours":
+            return self.neighbours and bool(self.neighbour_columns)
         if gene in OPTIMIZERS_OF and not self.optimizers_of(gene):
             return False
         if gene in ("units", "activation", "skip_connections", "dropout", "normalization") and not self.max_layers:
@@ -272,6 +292,12 @@ class DenseSpace:
             yield "layers", f"must not get wider in a space of shape pyramid, not {units}"
         if self.activation_scope == "network" and len(set(activations)) > 1:
             yield "layers", f"must have one activation in a space of scope network, not {activations}"
+        if (near := genome.neighbours) is not None:
+            known = self.neighbour_columns if self.neighbours else ()
+            if not set(near.columns) <= set(known):
+                yield "neighbours.columns", f"must be of {shown(known)} of the space, not {shown(near.columns)}"
+            if not set(near.bandwidths) <= set(BANDWIDTHS):
+                yield "neighbours.bandwidths", f"must be of {BANDWIDTHS}, not {shown(near.bandwidths)}"
         if not self.skip_connections and wires_of(genome) != chain(len(units)):
             yield "layers", "must form a chain in a space without skip_connections"
 
@@ -284,7 +310,8 @@ class DenseSpace:
     def to_json(self) -> dict[str, Any]:
         """The space as JSON values: {"encoding": "dense", "version", "network": {...}, "training": {...}}."""
         return {"encoding": "dense", "version": VERSION} | {
-            name: {key: self._key_to_json(key) for key in keys} for name, keys in _TABLES.items()
+            name: {key: self._key_to_json(key) for key in keys if key not in _LISTS or getattr(self, key)}
+            for name, keys in _TABLES.items()
         }
 
     @classmethod
@@ -302,7 +329,22 @@ class DenseSpace:
         return cls(**settings)
 
     def _key_to_json(self, key: str) -> Any:
+        if key in _LISTS:
+            return [each if isinstance(each, str) else list(each) for each in getattr(self, key)]
         return domain_to_json(self.domain(key)) if key in _GENES else getattr(self, key)
+
+
+def _read_sets(value: Any, columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Sets of columns, each in the order of names."""
+    place = "network.neighbour_sets"
+    sets = [
+        read_columns(each, f"{place}[{number}]", MOST_COLUMNS)
+        for number, each in enumerate(items(value, place, _MOST_LISTED))
+    ]
+    for number, each in enumerate(sets):
+        if not each or not set(each) <= set(columns):
+            refuse(f"{place}[{number}]", "one or more of network.neighbour_columns", each)
+    return tuple(tuple(sorted(each)) for each in sets)
 
 
 def _placed(value: Any, name: str) -> Any:

@@ -27,7 +27,10 @@ FIXED: dict[str, Any] = {
 
 SPACES: dict[str, DenseSpace] = {
     "default": DenseSpace(),
-    "with skips": DenseSpace(skip_connections=True),
+    "with skips": DenseSpace(skip_connections=True, neighbour_columns=("b", "a", "c")),
+    "neighbours": DenseSpace(neighbour_columns=list("hgfedcba"), neighbour_sets=[["b", "a"], ["h"]]),
+    "one neighbour column": DenseSpace(layers=1, neighbour_columns=("x, y",)),
+    "no neighbours": DenseSpace(neighbours=False, neighbour_columns=("a",)),
     "uniform": DenseSpace(shape="uniform"),
     "pyramid": DenseSpace(shape="pyramid", layers=Range(0, 6)),
     "pyramid of options": DenseSpace(

@@ -9,8 +9,10 @@ import keras
 from keras import ops
 
 from evonas.data.encoding.preprocessor import Preparation
+from evonas.data.neighbours import NeighbourPreparation
 from evonas.data.prepared import Problem
 from evonas.data.quantiles import quantile_names
+from evonas.training.export.neighbours import with_neighbours
 from evonas.training.export.preprocessing import encoder, with_label
 
 __all__ = ["deployable"]
@@ -46,6 +48,8 @@ def deployable(
         inputs = features = keras.Input((problem.num_features,), name="features")
     else:
         inputs, features = encoder(preparation, coded)
+        if isinstance(preparation, NeighbourPreparation):
+            features = with_neighbours(features, preparation)
     raw = network(features)
     if temperature != 1.0:
         raw = keras.layers.Rescaling(1.0 / temperature, name="logit_scale")(raw)

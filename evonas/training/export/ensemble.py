@@ -24,7 +24,7 @@ from evonas.training.export.deployment import input_note, write
 from evonas.training.export.export import GraphDeployment
 from evonas.training.metrics import scores
 from evonas.training.model import build_model, set_weights
-from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.architecture.graph import graph_from_json, views_of
 
 __all__ = ["export_ensemble"]
 
@@ -36,7 +36,8 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
         InputError: the path cannot be written.
         RuntimeError: the file's model does not give the scores of the mean prediction; nothing is left at the path.
     """
-    data = data.seen(*(numbers_of(graph_from_json(architecture)) for architecture, _ in task.networks))
+    views = [view for architecture, _ in task.networks for view in views_of(graph_from_json(architecture))]
+    data = data.seen(*views, training=False)
     problem, split = data.problem, data.splits[0]
     outputs = [_outputs(each, data) for each in task.networks]
 
@@ -93,7 +94,7 @@ class _EnsembleDeployment(GraphDeployment):
 def _outputs(network: tuple[Any, Weights], data: PreparedData) -> NDArray[Any]:
     """A network's raw outputs on the (first) validation split."""
     graph = graph_from_json(network[0])
-    places = data.problem.columns(numbers_of(graph))
+    places = data.problem.columns(*views_of(graph))
     return raw_outputs(graph, network[1], np.asarray(data.splits[0].x_validation)[:, places])
 
 
@@ -101,7 +102,7 @@ def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network"
     """From features to raw outputs, and which features."""
     architecture, weights = network
     graph = graph_from_json(architecture)
-    places = problem.columns(numbers_of(graph))
+    places = problem.columns(*views_of(graph))
     model = build_model(graph, len(places), problem.num_outputs)
     set_weights(model, weights)
     return keras.Model(model.inputs[0], model.outputs[0], name=name), places

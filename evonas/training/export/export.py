@@ -27,11 +27,12 @@ from evonas.tasks.export import Exported, ExportTask
 from evonas.tasks.train import TrainingSettings
 from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import Deployment, input_note, write
+from evonas.training.export.neighbours import rows_at_a_time
 from evonas.training.export.preprocessing import can_take_raw
 from evonas.training.metrics import scores
 from evonas.training.model import build_model, get_weights, set_weights
 from evonas.training.single.trainer import CHUNK_ROWS, fit_epochs, prepare_model
-from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.architecture.graph import graph_from_json, views_of
 from genomes.errors import InputError
 
 __all__ = ["GraphDeployment", "export", "retrain"]
@@ -60,7 +61,7 @@ def export(
     recorded, note = task.scores, "weights of the scored epoch"
     deployment: Deployment
     if build is None:
-        data = data.seen(numbers_of(graph_from_json(task.architecture)))
+        data = data.seen(*views_of(graph_from_json(task.architecture)), training=task.retrain)
         temperature = 1.0
         if task.calibrate:
             temperature, recorded = _calibrated(task, data)
@@ -146,5 +147,5 @@ class GraphDeployment:
         """See `Deployment.outputs`."""
         last = model.get_layer("target_units" if self._data.problem.task == "regression" else "probability")
         both = keras.Model(model.input, [last.input, last.output])
-        raw, given = both.predict(x, batch_size=CHUNK_ROWS, verbose=0)
+        raw, given = both.predict(x, batch_size=rows_at_a_time(self._data.preparation, CHUNK_ROWS), verbose=0)
         return raw, given

@@ -19,8 +19,9 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from evonas.data.memo import Memo
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.data.views import Views
+from evonas.data.views import View, Views
 from evonas.evaluation import Evaluation, Snapshot, Status
 from evonas.machine import free_bytes
 from evonas.networks.initial import epoch_order
@@ -36,7 +37,7 @@ from evonas.training.native.training import CHUNK_ROWS, Optimization, Rows, Stop
 from evonas.training.optimizers import constants_of
 from evonas.training.replicates import combined, member_seed
 from genomes.architecture.cost import count_parameters
-from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.architecture.graph import graph_from_json, views_of
 from genomes.errors import InputError
 
 __all__ = ["NativeTrainer", "optimization", "rows_of", "smoothed", "usable_cores"]
@@ -45,6 +46,9 @@ __all__ = ["NativeTrainer", "optimization", "rows_of", "smoothed", "usable_cores
 _HEADWAY_SECONDS = 0.25
 #: Share of the memory given that trainings may take; the rest is for data and what comes back.
 _MEMORY_SHARE = 0.8
+
+#: Memory for rows, of which there may be as many as candidates where these choose their neighbours.
+_MOST_ROW_BYTES = 256 << 20
 
 #: The next task to train and its number; None when there is none at the moment.
 Source = Callable[[], tuple[int, TrainingTask] | None]
@@ -80,7 +84,8 @@ class NativeTrainer:
             )
         load()
         self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
-        self._views, self._rows = Views(data), dict[tuple[str, int], Rows]()
+        self._views = Views(data)
+        self._rows = Memo[tuple[View, int], Rows](self._rows_of, lambda rows: rows.x.nbytes, _MOST_ROW_BYTES)
         self._threads = threads or usable_cores()
         self._memory_bytes = int(_MEMORY_SHARE * (memory_bytes or free_bytes()))
         self._candidate_seconds = candidate_seconds
@@ -198,7 +203,7 @@ class NativeTrainer:
         """The trainings of a task: replicate by replicate, in each fold by fold."""
         task = work.task
         graph = graph_from_json(task.architecture)
-        view = self._problem.view(numbers_of(graph))
+        view = self._problem.view(*views_of(graph))
         horizon = task.horizon or task.epochs
         behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
         if not behind < task.epochs <= horizon:
@@ -206,7 +211,7 @@ class NativeTrainer:
                 f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
                 f"{behind} behind and a horizon of {horizon}: set them so"
             )
-        problem = self._views(view).problem
+        problem = self._problem.seen(*view)  # the rows are made in the thread that trains
         rows = max(CHUNK_ROWS, int(graph.graph["training"]["batch_size"]))
         rows = min(rows, max(max(len(split.x_train), len(split.x_validation)) for split in self._splits))
         program = lower(graph, problem.num_features, problem.num_outputs, rows)
@@ -251,8 +256,8 @@ class NativeTrainer:
 
     def _training(self, member: _Member) -> Training:
         task, graph, fold = member.work.task, member.graph, member.fold
-        data = self._views(member.view)
-        rows = self._rows_of(member.view, fold)
+        data = self._views(*member.view)
+        rows = self._rows((member.view, fold))
         seed = member_seed(task.seed, fold, member.replicate)
         own = first_weights(graph, data.problem, seed, self._donor, data.splits[fold].x_train)
         initial, start = start_of(task, graph, member.number, own, data.splits[fold].x_train, self._problem)
@@ -262,11 +267,9 @@ class NativeTrainer:
         )
         return Training(member.program, rows, how, initial() if start is None else {}, start, member.stop)
 
-    def _rows_of(self, view: str, fold: int) -> Rows:
-        with self._lock:
-            if (view, fold) not in self._rows:
-                self._rows[view, fold] = rows_of(self._views(view).splits[fold], self._problem.quantiles)
-            return self._rows[view, fold]
+    def _rows_of(self, key: tuple[View, int]) -> Rows:
+        view, fold = key
+        return rows_of(self._views(*view).splits[fold], self._problem.quantiles)
 
     def _evaluation(self, member: _Member, outcome: Snapshot, seconds: float) -> Evaluation:
         curve, found, reason = outcome.curve, {}, ""
@@ -311,7 +314,7 @@ class _Member:
     replicate: int
     graph: nx.DiGraph
     program: Program
-    view: str
+    view: View
     parameters: int
     began: float = math.inf
     cancelled: bool = False

@@ -33,7 +33,7 @@ from evonas.training.population.slots import Stopping
 from evonas.training.population.workers import Result, run_parts
 from evonas.training.replicates import combined, member_seed
 from genomes.architecture.cost import count_parameters
-from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.architecture.graph import graph_from_json, views_of
 from genomes.errors import InputError
 
 __all__ = ["PopulationTrainer"]
@@ -115,7 +115,12 @@ class PopulationTrainer:
 
     def _work(self, task: TrainingTask) -> _Work:
         graph = graph_from_json(task.architecture)
-        view = self._problem.view(numbers_of(graph))
+        view, *marks = self._problem.view(*views_of(graph))
+        if marks:
+            raise InputError(
+                "neighbours must be absent with trainer population, whose networks share the rows of a view: take "
+                "trainer native or single, or a space with neighbours = false"
+            )
         data = self._seen(view)
         problem, horizon = data.problem, task.horizon or task.epochs
         columns = () if problem is self._problem else tuple(self._problem.columns(view))

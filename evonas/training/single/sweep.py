@@ -16,7 +16,7 @@ from evonas.data.prepared import PreparedData
 from evonas.networks.initial import epoch_order
 from evonas.tasks.sweep import EXPLODED, LearningRateCurve, SweepTask
 from evonas.tasks.train import TrainingSettings
-from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.architecture.graph import graph_from_json, views_of
 
 __all__ = ["Steps", "batches", "sweep"]
 
@@ -59,7 +59,7 @@ def sweep(task: SweepTask, data: PreparedData, settings: TrainingSettings) -> Le
     It ends where the first of the seeds' losses explodes.
     """
     graph, steps = graph_from_json(task.architecture), _steps_of(settings)
-    data = data.seen(numbers_of(graph))
+    data = data.seen(*views_of(graph))
     size = int(graph.graph["training"]["batch_size"])
     curves = []
     for seed in task.seeds:

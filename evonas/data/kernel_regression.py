@@ -1,0 +1,111 @@
+"""`KernelRegression`: means of the targets of near training rows, as a fitted value. Pure numpy.
+
+Distances are taken as differences, not by the expansion of the square: what is near keeps its digits in float32. No
+linear algebra library is called, whose results could depend on its threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.seeds import RandomStream, stream_rng
+
+__all__ = ["MOST_CENTRES", "KernelRegression", "fit_kernel_regression"]
+
+#: Training rows that are taken; of more, so many are drawn.
+MOST_CENTRES = 20_000
+#: Distances held at a time: they stay in the processor's cache.
+_CELLS = 1 << 17
+#: Targets are scaled to unit deviation, at most by the inverse of this: indicators of rare classes stay moderate.
+_LEAST_STD = 0.1
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class KernelRegression:
+    """The Nadaraya-Watson estimate of targets by a Gaussian kernel over a few columns.
+
+    Attributes:
+        view: what marks its features, see `genomes.architecture.neighbours.neighbours_view`.
+        columns: names of the standardised features that distances are taken in.
+        bandwidth: the kernel's standard deviation.
+        centres: float32 `(num_centres, num_columns)`: these features of training rows.
+        values: float32 `(num_centres, num_targets)`: their scaled targets.
+        rows: of each centre, which training row it is, `(num_centres,)`.
+
+    References:
+        Nadaraya, "On estimating regression", Theory of Probability and Its Applications 9, 1964.
+        Watson, "Smooth regression analysis", Sankhya A 26, 1964.
+    """
+
+    view: str
+    columns: tuple[str, ...]
+    bandwidth: float
+    centres: Array
+    values: Array
+    rows: NDArray[np.intp]
+
+    def __call__(self, points: Array) -> Array:
+        """The estimates of new rows, `(num_points, num_targets)`; `points` is `(num_points, num_columns)`."""
+        return self._estimates(points, np.full(len(points), -1))
+
+    def of_training_rows(self, points: Array) -> Array:
+        """The estimates of all training rows, in their order, each without its own target."""
+        own = np.full(len(points), -1)
+        own[self.rows] = np.arange(len(self.rows))
+        return self._estimates(points, own)
+
+    def _estimates(self, points: Array, own: NDArray[np.intp]) -> Array:
+        """Estimates without the centre `own`, which is -1 where none is left out; far from all, the nearest counts."""
+        points = np.asarray(points, np.float32)
+        centres, values = (np.ascontiguousarray(each.T) for each in (self.centres, self.values))
+        factor = np.float32(-0.5 / self.bandwidth**2)
+        count = len(self.centres)
+        block = max(1, _CELLS // count)
+        found = np.empty((len(points), len(values)), np.float32)
+        one, two = np.empty((block, count), np.float32), np.empty((block, count), np.float32)
+        for start in range(0, len(points), block):
+            some = points[start : start + block]
+            squares, more = one[: len(some)], two[: len(some)]
+            for place, centre in enumerate(centres):
+                out = more if place else squares
+                np.subtract(some[:, place : place + 1], centre, out=out)
+                np.multiply(out, out, out=out)
+                if place:
+                    np.add(squares, more, out=squares)
+            left_out = own[start : start + block]
+            known = np.flatnonzero(left_out >= 0)
+            squares[known, left_out[known]] = np.inf
+            np.subtract(squares, squares.min(axis=1, keepdims=True), out=squares)
+            kernel = np.exp(np.multiply(squares, factor, out=squares), out=squares)
+            total = kernel.sum(axis=1)
+            for target, value in enumerate(values):
+                found[start : start + block, target] = np.einsum("ij,j->i", kernel, value) / total
+        return found
+
+
+def fit_kernel_regression(
+    view: str, columns: tuple[str, ...], bandwidth: float, points: Array, targets: Array, weights: Any = None
+) -> KernelRegression:
+    """The regression on training rows: all of them up to `MOST_CENTRES`, else as many, always the same ones.
+
+    Args:
+        view, columns, bandwidth: as in `KernelRegression`.
+        points: float32 `(num_rows, num_columns)`.
+        targets: float32 `(num_rows, num_targets)`.
+        weights: of each row, `(num_rows,)`; rows of weight 0 are no neighbours. All others count the same.
+    """
+    rows = np.arange(len(points)) if weights is None else np.flatnonzero(np.asarray(weights) > 0)
+    if len(rows) > MOST_CENTRES:
+        drawn = stream_rng(RandomStream.NEIGHBOUR_ROWS, 0).permutation(len(rows))[:MOST_CENTRES]
+        rows = rows[np.sort(drawn)]
+    values = np.asarray(targets[rows], np.float32)
+    centre = values.mean(axis=0, dtype=np.float64)
+    scale = np.maximum(values.std(axis=0, dtype=np.float64), _LEAST_STD)
+    scaled = ((values - centre) / scale).astype(np.float32)
+    return KernelRegression(view, columns, bandwidth, np.asarray(points[rows], np.float32), scaled, rows)
