@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evonas.evaluation import Candidate, Evaluation, Start
 from evonas.seeds import unchanged_random
 from evonas.tasks.from_candidate import task_of
-from evonas.tasks.train import Trainer, TrainingTask, slots_of, streamed
+from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask, slots_of, streamed
 
-__all__ = ["LocalEvaluator"]
+if TYPE_CHECKING:
+    from evonas.user_model import PackedBuild
+
+__all__ = ["LocalEvaluator", "trainer_of"]
 
 
 class LocalEvaluator:
@@ -96,3 +100,22 @@ def _undisturbed(parts: Iterator[Mapping[int, Evaluation]]) -> Mapping[int, Eval
     """The next part, None if there is none; the global generators of `random` and numpy stay as they are."""
     with unchanged_random():
         return next(parts, None)
+
+
+def trainer_of(data: Path | None, settings: TrainingSettings, build: PackedBuild | None) -> Trainer:
+    """The trainer that a worker process would have, in this process.
+
+    Args:
+        data: file of `PreparedData.save`; None where `build` is a trial, which brings its own.
+        settings: what is the same for every network.
+        build: a user's function, as it is sent to a worker.
+    """
+    from evonas.data.prepared import PreparedData
+    from evonas.training.registry import load_build, make_trainer, own_trainer, trial_trainer
+
+    own = None if build is None else load_build(build)
+    if data is None:
+        assert own is not None, "a trial is what brings its own data"
+        return trial_trainer(own, lambda: None, settings.trainer)
+    prepared = PreparedData.load(data)
+    return make_trainer(prepared, settings) if own is None else own_trainer(prepared, settings, own)
