@@ -206,9 +206,8 @@ class Assignments:
     def demand(self) -> int:
         """Workers that would have something to do, one network each."""
         with self.changed:
-            return (
-                len(self._requests) + len(self._waiting) + sum(max(1, len(lease.numbers)) for _, lease in self._out())
-            )
+            out = sum(max(1, len(lease.numbers)) for _, lease in self._leases.values())
+            return len(self._requests) + len(self._waiting) + out
 
     def revoke(self) -> None:
         """Nothing is wanted any more; what still comes back is dropped."""

@@ -195,9 +195,9 @@ def _evaluator(
 ) -> Evaluator:
     """Several workers, or none."""
     if execution.place == "local":
-        from evonas.execution.local import LocalEvaluator, trainer_of
+        from evonas.execution.local import LocalRun
 
-        return LocalEvaluator(space, lambda: trainer_of(data, settings, build))
+        return LocalRun(space, data, settings, build)
     from evonas.execution.assignments import Assignments
     from evonas.execution.pool import PoolEvaluator
 
