@@ -215,7 +215,7 @@ class Assignments:
             self.floor = next(self._tokens)
             self._grouped, self._planned = False, True
             for held in (self._leases, self._waiting, self._requests, self._answers):
-                held.clear()  # type: ignore[attr-defined]
+                held.clear()
             self._tasks, self._results, self._losses, self.faults = {}, {}, {}, {}
             self.changed.notify_all()
 

@@ -87,8 +87,8 @@ class RayCluster:
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
             why = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(
-                f"address must be that of a Ray cluster that runs, not {address or 'a new one'} ({why:.200}): start one "
-                "with `ray start --head`, or leave the address out"
+                f"address must be that of a Ray cluster that runs, not {address or 'a new one'} ({why:.200}): start "
+                "one with `ray start --head`, or leave the address out"
             ) from None
 
     def resources(self) -> dict[str, float]:

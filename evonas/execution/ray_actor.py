@@ -1,8 +1,8 @@
 """`RayWorker`: what runs on a machine of the cluster: an actor that holds one watched worker process. Imports no Ray.
 
-The actor is a port for `worker_loop.drive`: leases come in with `give`, outcomes go out with `news`, which answers after
-a few seconds even if there are none: so the driver knows that it is there. The worker process holds data, kernels and
-compiled programs from one generation to the next; the actor itself imports no Keras and no data.
+The actor is a port for `worker_loop.drive`: leases come in with `give`, outcomes go out with `news`, which answers
+after a few seconds even if there are none: so the driver knows that it is there. The worker process holds data, kernels
+and compiled programs from one generation to the next; the actor itself imports no Keras.
 """
 
 from __future__ import annotations
