@@ -17,6 +17,7 @@
 `strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for a loop of one's own
 `find_learning_rate(x, y, ...)`       the learning-rate range test of a network
 `Callback`                            is told of the start, each network, each generation and the end (`callbacks=`)
+`Execution("ray", workers=8)`         where networks are trained: this process, processes of this machine, or a cluster
 `Settings`, `Budget`                  everything that a run can be told, with defaults and ranges
 `EvolutionClassifier`,                estimators for scikit-learn that search when they are fitted, and predict with the
 `EvolutionRegressor`                  best network (`evonas.estimators`)
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from evonas.estimators import EvolutionClassifier, EvolutionRegressor, EvolutionSearchCV
     from evonas.evaluation import Candidate, Evaluation, Status
     from evonas.evolution.loop import Generation, Progress
+    from evonas.execution.options import Execution
     from evonas.range_test.find import find_learning_rate
     from evonas.strategies import make_strategy as strategy
     from evonas.trackers.callback import Callback, EvaluatedCandidate
@@ -60,6 +62,7 @@ __all__ = [
     "EvolutionClassifier",
     "EvolutionRegressor",
     "EvolutionSearchCV",
+    "Execution",
     "Generation",
     "Interrupted",
     "Progress",
@@ -86,6 +89,7 @@ _HOMES = {
     **dict.fromkeys(("EvolutionClassifier", "EvolutionRegressor", "EvolutionSearchCV"), "estimators"),
     **dict.fromkeys(("Candidate", "Evaluation", "Status"), "evaluation"),
     **dict.fromkeys(("Generation", "Progress"), "evolution.loop"),
+    "Execution": "execution.options",
     "SearchResult": "api.result",
     **dict.fromkeys(("build", "build_model"), "deploy.rebuild"),
     "export": "deploy.export",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("keras", "tensorflow", "jax", "pandas", "sklearn", "plotly", "matplotlib")
+HEAVY = ("keras", "tensorflow", "jax", "pandas", "sklearn", "plotly", "matplotlib", "ray")
 
 
 def modules_after(statement: str, **environment: str) -> set[str]:

@@ -46,7 +46,8 @@ def random_baseline_of(
         search_prepared(data, space=space, settings=settings, budget=budget, out=out, build=own, **listeners)
     else:
         resume(out, evaluations=budget.evaluations, build=own, baseline=False, **listeners)
-    return finalists(out, top, seeds, build=own, threads=listeners.get("threads"))
+    where = {name: listeners.get(name) for name in ("threads", "execution")}
+    return finalists(out, top, seeds, build=own, **where)
 
 
 def baseline_values(run: RunReader, baseline: SearchResult | None) -> dict[str, Any] | None:

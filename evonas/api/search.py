@@ -34,6 +34,7 @@ from evonas.evolution.rate_repair import check_repair
 from evonas.evolution.warm_start import known_genomes, taken_over
 from evonas.execution import launch
 from evonas.execution.launch import started_worker as _worker
+from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.metrics.named import with_metric
 from evonas.runs.consistency import check_same, same_space, space_class
@@ -78,6 +79,7 @@ def search(
     warm_start: str | Path | None = None,
     transfer: str | Path | None = None,
     threads: int | None = None,
+    execution: str | Execution | None = None,
     on_part: OnPart | None = None,
     on_generation: OnGeneration | None = None,
     callbacks: Sequence[Callback] = (),
@@ -133,6 +135,8 @@ def search(
         transfer: another run's directory, from whose best network all networks take the weights of lower layers, where
             shapes allow; features are matched by name.
         threads: networks that are trained at a time, all cores that this process may use if None; changes no result.
+        execution: where networks are trained: "local" (this process), "processes" (the default) or "ray", or an
+            `evonas.Execution`, which says how many workers, on which GPUs or which cluster; changes no result.
         on_part, on_generation: called after each commit and each generation.
         callbacks: objects of `evonas.Callback`, which are told what happens; also the trackers of `evonas.trackers`.
         export: file that the best network is written to at the end, as `evonas.export` does; Keras loads for it while
@@ -165,6 +169,7 @@ def search(
         Interrupted: Ctrl-C or SIGTERM, after everything was committed.
     """
     started, _ = monotonic(), launch.checked_threads(threads)
+    placed = Execution.of(execution)
     own = None if build is None else Build.of(build)
     reading = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     searched, forms = space_and_numbers(space, numbers, own, neighbours)
@@ -175,7 +180,7 @@ def search(
     budget = Budget.of(generations, evaluations, time, target)
     told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
     told["callbacks"] = check_callbacks(callbacks)
-    with launch.standby_for(chosen, own) as standby, followed(verbose, told) as told:
+    with launch.standby_for(chosen, own, placed) as standby, followed(verbose, told) as told:
         data, source = read_data(
             x,
             y,
@@ -210,6 +215,7 @@ def search(
             source=source,
             standby=standby,
             threads=threads,
+            execution=placed,
             export=None if export is None else Path(export),
             baseline=baseline,
             started=started,
@@ -233,6 +239,7 @@ def search_prepared(
     evaluator: EvaluatorFactory | None = None,
     standby: WorkerProcess | None = None,
     threads: int | None = None,
+    execution: str | Execution | None = None,
     **listeners: Any,
 ) -> SearchResult:
     """As `search`, for data that are prepared already.
@@ -241,10 +248,11 @@ def search_prepared(
         source: where the data came from, recorded for people; JSON values.
         evaluator: what trains; the worker process by default.
         standby: of `evonas.execution.launch.standby_for`, if the worker was started before the data were read.
-        threads: as in `search`.
+        threads, execution: as in `search`.
         **listeners: fields of `evonas.api.session.Listeners`, such as `on_part`.
     """
     heard, _ = Listeners(**{"started": monotonic(), **listeners}), launch.checked_threads(threads)
+    placed = Execution.of(execution)
     if heard.export is not None:
         check_export(heard.export)
     settings, space = settings or Settings(seed=0), fitted(as_space(space, build), data.problem)
@@ -265,7 +273,7 @@ def search_prepared(
     budget = budget or Budget.of()
     left = inf if budget.seconds is None else budget.seconds - (monotonic() - (heard.started or monotonic()))
     known = known_genomes(space, settings, data.problem.task, genomes)
-    at_once = launch.checked_threads(threads)
+    at_once = launch.networks_at_a_time(threads, placed)
     if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
         genomes, settings = first.genomes, settings.model_copy(update={"epochs": first.epochs})
         source = {**source, "first_generation": first.to_json()}
@@ -286,7 +294,7 @@ def search_prepared(
         },
         overwrite=overwrite,
     )
-    make = _made_by(evaluator, build=build, standby=standby, threads=threads)
+    make = _made_by(evaluator, build=build, standby=standby, threads=threads, execution=placed)
     return run_session(store, space, budget, make, heard, build)
 
 
@@ -301,6 +309,7 @@ def resume(
     target: float | None = None,
     data: PreparedData | None = None,
     threads: int | None = None,
+    execution: str | Execution | None = None,
     export: str | Path | None = None,
     baseline: bool = True,
     evaluator: EvaluatorFactory | None = None,
@@ -318,7 +327,7 @@ def resume(
             Bounds that are not given stay as they were, unless they are spent.
         target: new score at which to stop.
         data: if given, must be the data of the run.
-        threads: as in `search`; may be another number than before.
+        threads, execution: as in `search`; may be others than before.
         export, baseline, callbacks: as in `search`; baselines that are known are not trained again.
         verbose: as in `search`.
         **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's;
@@ -335,6 +344,7 @@ def resume(
     if heard["export"] is not None:
         check_export(heard["export"])
     started, _ = monotonic(), launch.checked_threads(threads)
+    placed = Execution.of(execution)
     store = RunStore.open(run_dir)
     try:
         same_strategy(store, given.pop("strategy", None))
@@ -348,7 +358,7 @@ def resume(
     except BaseException:
         store.close()
         raise
-    make = _made_by(evaluator, build=own, threads=threads)
+    make = _made_by(evaluator, build=own, threads=threads, execution=placed)
     with followed(verbose, heard) as told:
         return run_session(store, space, budget, make, Listeners(**{"started": started, **told}), own)
 
@@ -360,6 +370,7 @@ def finalists(
     *,
     build: Any = None,
     threads: int | None = None,
+    execution: str | Execution | None = None,
     on_finalists: OnRetraining | None = None,
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
@@ -375,7 +386,7 @@ def finalists(
         top: networks.
         seeds: re-trainings of each.
         build: the function of the run, if it trains models of your own.
-        threads: as in `search`.
+        threads, execution: as in `search`.
         on_finalists: called after every commit, with the re-trainings done and those planned.
         interruption: how to listen to signals.
         evaluator: what trains; the worker process by default.
@@ -388,6 +399,7 @@ def finalists(
         if not 1 <= value <= 1000:
             raise InputError(f"{name} must be at least 1 and at most 1000, not {value}: 5 is a good start")
     launch.checked_threads(threads)
+    placed = Execution.of(execution)
     with RunStore.open(run_dir) as store, interruption or Interruption() as listening:
         store.ranked(1)
         if not trains_networks(store):
@@ -398,7 +410,7 @@ def finalists(
         own = None if build is None else Build.of(build)
         check_build(own, store.source.get("build"), store.directory)
         space = space_from_json(store.space_json)
-        make = _made_by(evaluator, build=own, threads=threads)
+        make = _made_by(evaluator, build=own, threads=threads, execution=placed)
         with closing(make(space, store.directory / DATA_NAME, store.settings)) as trainer:
             done = retrain_finalists(store, trainer, space, top, seeds, interruption=listening, on_part=on_finalists)
         store.write_reports()
@@ -419,5 +431,6 @@ def load_run(run_dir: str | Path, *, build: Any = None) -> SearchResult:
 
 def _made_by(evaluator: EvaluatorFactory | None, **options: Any) -> EvaluatorFactory:
     """What makes the evaluator of a run: the given one, or a worker process with those options that are not None."""
+    options["execution"] = None if options["execution"].is_default else options["execution"]
     given = {name: value for name, value in options.items() if value is not None}
     return evaluator or (partial(_worker, **given) if given else _worker)

@@ -19,6 +19,7 @@ from evonas.evolution.deadline import Abandonable, Timetable
 from evonas.evolution.finalists import OnRetraining, Tester, retrain_finalists, train_ensemble_members
 from evonas.evolution.loop import Generation, Progress, Stop
 from evonas.evolution.rate_repair import repair_of
+from evonas.execution.pool import PoolEvaluator
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.baselines import Baselines
 from evonas.runs.directory import WORKER_LOG
@@ -117,6 +118,8 @@ def run_session(
         timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True, members=members)
         timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
+        if isinstance(trainer, PoolEvaluator):
+            timetable.most_slots = lambda: trainer.slots
         exporter = None
         wanted = listeners.export is not None or (listeners.on_end is not None and build is not None)
         if wanted and isinstance(trainer, Abandonable):

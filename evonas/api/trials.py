@@ -20,14 +20,15 @@ from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator, Status
 from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.loop import Progress, Stop
+from evonas.execution.launch import evaluator_for_trials
+from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.objective import Objective
-from evonas.runs.directory import WORKER_LOG, log_of
+from evonas.runs.directory import WORKER_LOG
 from evonas.runs.extensions import same_strategy, strategy_record
 from evonas.runs.schema import DATABASE
 from evonas.runs.store import RunStore
 from evonas.strategies import check_given, make_strategy
-from evonas.tasks.train import TrainingSettings
 from evonas.user_model import check_first, pack
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
@@ -73,6 +74,7 @@ class TrialSearch:
         seconds: wall-clock bound of the search, if any.
         most_failures: trials in a row without a score that end the search; None is no bound.
         grown: how the space grows; None where it does not.
+        execution: where trials run that do not run in this process.
     """
 
     trial: Any
@@ -88,6 +90,7 @@ class TrialSearch:
     seconds: float | None = None
     most_failures: int | None = None
     grown: Growth | None = None
+    execution: Execution = Execution()  # noqa: RUF009 (frozen)
 
 
 def population_for(evaluations: int) -> int:
@@ -246,16 +249,8 @@ def _evaluator(search: TrialSearch, store: RunStore) -> Evaluator:
         from evonas.execution.local import LocalEvaluator
 
         return LocalEvaluator(search.space, lambda: _local_trainer(search.trial, store.settings.trainer))
-    from evonas.execution import Limits, WorkerEvaluator
-
-    return WorkerEvaluator(
-        search.space,
-        None,
-        TrainingSettings(trainer=store.settings.trainer),
-        log=log_of(store.directory),
-        limits=Limits(candidate_seconds=store.settings.candidate_timeout, memory_bytes=store.settings.worker_memory),
-        build=pack(search.trial, search.name, list(search.parts.values()), search.parts),
-    )
+    trial = pack(search.trial, search.name, list(search.parts.values()), search.parts)
+    return evaluator_for_trials(search.space, store.directory, store.settings, trial, search.execution)
 
 
 def _local_trainer(trial: Any, trainer: str) -> Any:

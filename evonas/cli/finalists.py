@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from evonas.cli.options import AsJson, BuildOption, RunDir, ThreadsOption, option
+from evonas.cli.options import (
+    AddressOption,
+    AsJson,
+    BuildOption,
+    DevicesOption,
+    ExecutionOption,
+    RunDir,
+    ThreadsOption,
+    WorkersOption,
+    option,
+)
 
 __all__ = ["finalists"]
 
@@ -23,6 +33,10 @@ def finalists(
     ] = False,
     build: BuildOption = None,
     threads: ThreadsOption = None,
+    execution: ExecutionOption = None,
+    workers: WorkersOption = None,
+    devices: DevicesOption = None,
+    address: AddressOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the best networks of a run again, and rank them anew.
@@ -34,13 +48,16 @@ def finalists(
     from evonas.api.random_baseline import baseline_lines, baseline_values, random_baseline_of
     from evonas.api.search import finalists as train_finalists
     from evonas.display import summaries
+    from evonas.execution.options import Execution
     from evonas.io.console import say
     from evonas.runs.reader import RunReader
+
+    placed = Execution.of(execution, workers, devices, address)
 
     def tell(done: int, planned: int) -> None:
         print(f"{done} of {planned} trainings done", file=sys.stderr, flush=True)
 
-    train_finalists(run_dir, top, seeds, build=build, threads=threads, on_finalists=tell)
+    train_finalists(run_dir, top, seeds, build=build, threads=threads, execution=placed, on_finalists=tell)
     baseline = None
     if random_baseline:
         print("Random search, of as many networks:", file=sys.stderr, flush=True)
@@ -50,6 +67,7 @@ def finalists(
             seeds,
             build=build,
             threads=threads,
+            execution=placed,
             on_part=lambda progress: print(f"{progress.evaluated} networks trained", file=sys.stderr, flush=True),
         )
     with RunReader(run_dir) as run:

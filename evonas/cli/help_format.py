@@ -35,6 +35,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("trainer", "epochs", "patience", "cv", "replicates", "finalists", "threads"),
             *("candidate_timeout", "worker_memory"),
         ),
+        "Execution": ("execution", "workers", "devices", "address"),
         "Trackers": ("tensorboard", "mlflow", "wandb"),
         "Output": ("out", "overwrite", "output", "no_report", "quiet", "as_json", "as_csv", "format"),
     }

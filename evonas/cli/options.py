@@ -11,6 +11,7 @@ import typer
 from genomes.errors import InputError
 
 __all__ = [
+    "AddressOption",
     "AsJson",
     "BooleanOption",
     "BuildOption",
@@ -19,8 +20,10 @@ __all__ = [
     "DateOption",
     "DateOrderOption",
     "DecimalOption",
+    "DevicesOption",
     "DropOption",
     "EncodingOption",
+    "ExecutionOption",
     "ExportOption",
     "GrayscaleOption",
     "GroupOption",
@@ -37,6 +40,7 @@ __all__ = [
     "ThousandsOption",
     "ThreadsOption",
     "TimeOption",
+    "WorkersOption",
     "check_target",
     "option",
     "reading_of",
@@ -79,6 +83,25 @@ TextOption = Annotated[
     list[str] | None, option("Column of free text, whose words count; may be repeated.", "COLUMN", "--text")
 ]
 ThreadsOption = Annotated[int | None, option("Networks trained at a time [all cores].", "N", "--threads")]
+ExecutionOption = Annotated[
+    str | None,
+    option(
+        "Where networks are trained: local (this process), processes (of this machine) or ray [processes].",
+        "PLACE",
+        "--execution",
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    option("Worker processes, which share the threads; on Ray, at most [1; as the cluster has].", "N", "--workers"),
+]
+DevicesOption = Annotated[
+    str | None, option("GPUs of this machine, a worker each, such as 0,1, or all [one worker].", "LIST", "--devices")
+]
+AddressOption = Annotated[
+    str | None,
+    option("Ray cluster, auto or HOST:PORT [a new one on this machine].", "ADDRESS", "--address"),
+]
 ExportOption = Annotated[
     Path | None,
     option("Write the best network there at the end, such as best.keras, as evonas export does.", "FILE", "--export"),

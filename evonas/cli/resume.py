@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from evonas.cli.options import AsJson, BuildOption, ExportOption, NoBaselineOption, Quiet, RunDir, ThreadsOption, option
+from evonas.cli.options import (
+    AddressOption,
+    AsJson,
+    BuildOption,
+    DevicesOption,
+    ExecutionOption,
+    ExportOption,
+    NoBaselineOption,
+    Quiet,
+    RunDir,
+    ThreadsOption,
+    WorkersOption,
+    option,
+)
 from evonas.cli.reporting import NoReport
 from evonas.cli.search_display import show_search
 from evonas.cli.tracking import MLflowOption, TensorBoardOption, WandBOption, trackers_asked
@@ -24,6 +37,10 @@ def resume(
     build: BuildOption = None,
     export: ExportOption = None,
     threads: ThreadsOption = None,
+    execution: ExecutionOption = None,
+    workers: WorkersOption = None,
+    devices: DevicesOption = None,
+    address: AddressOption = None,
     tensorboard: TensorBoardOption = None,
     mlflow: MLflowOption = None,
     wandb: WandBOption = None,
@@ -37,7 +54,9 @@ def resume(
     It ends as it would have without the stop. What is not given stays as it was.
     """
     from evonas.api.search import resume
+    from evonas.execution.options import Execution
 
+    placed = Execution.of(execution, workers, devices, address)
     trackers = trackers_asked(tensorboard, mlflow, wandb)
     show_search(
         lambda **listeners: resume(
@@ -48,6 +67,7 @@ def resume(
             time=time,
             target=target_score,
             threads=threads,
+            execution=placed,
             callbacks=trackers,
             baseline=not no_baseline,
             **listeners,

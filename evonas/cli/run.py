@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from evonas.cli.options import (
+    AddressOption,
     AsJson,
     BooleanOption,
     BuildOption,
@@ -16,8 +17,10 @@ from evonas.cli.options import (
     DateOption,
     DateOrderOption,
     DecimalOption,
+    DevicesOption,
     DropOption,
     EncodingOption,
+    ExecutionOption,
     ExportOption,
     GrayscaleOption,
     GroupOption,
@@ -33,6 +36,7 @@ from evonas.cli.options import (
     ThousandsOption,
     ThreadsOption,
     TimeOption,
+    WorkersOption,
     check_target,
     option,
     reading_of,
@@ -204,6 +208,10 @@ def run(
         ),
     ] = None,
     threads: ThreadsOption = None,
+    execution: ExecutionOption = None,
+    workers: WorkersOption = None,
+    devices: DevicesOption = None,
+    address: AddressOption = None,
     tensorboard: TensorBoardOption = None,
     mlflow: MLflowOption = None,
     wandb: WandBOption = None,
@@ -251,9 +259,11 @@ def run(
     trackers = trackers_asked(tensorboard, mlflow, wandb)
 
     from evonas.execution import launch
+    from evonas.execution.options import Execution
 
     launch.checked_threads(threads)
-    with launch.standby_for(settings, build) as standby:
+    placed = Execution.of(execution, workers, devices, address)
+    with launch.standby_for(settings, build, placed) as standby:
         # What takes long to import, while the worker does the same.
         from evonas.api.resolve import space_and_numbers
         from evonas.api.search import search_prepared
@@ -295,6 +305,7 @@ def run(
                 source={**source, "drop": drop or []},
                 standby=standby,
                 threads=threads,
+                execution=placed,
                 callbacks=trackers,
                 baseline=not no_baseline,
                 **listeners,

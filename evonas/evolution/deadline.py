@@ -107,6 +107,8 @@ class Timetable:
     Attributes:
         bound: seconds that the run may take, all sessions together; infinite for no bound.
         ending: seconds that exporting the best network will take, set by whoever is to do that.
+        most_slots: networks that can be trained at a time at most, where that is known: by default the cores of this
+            machine, set by whoever has more.
         counts: whether the seconds of this session are those of the run.
     """
 
@@ -135,6 +137,7 @@ class Timetable:
         self._members = members
         self.bound = math.inf if bound is None else bound
         self.ending: Callable[[], float] = lambda: 0.0
+        self.most_slots: Callable[[], float] = usable_cores
         self.counts = counts
         self._started = time.monotonic() if started is None else started
         self._before, self._parts_before = store.seconds, store.times.split
@@ -227,7 +230,7 @@ class Timetable:
         """Networks that are trained at a time, as measured: seconds of training in a second; 1 before that is known."""
         if self._results < _FEW_RESULTS or self._trained_in <= 0.0:
             return 1.0
-        return min(max(self._trained / self._trained_in, 0.2), float(usable_cores()))
+        return min(max(self._trained / self._trained_in, 0.2), max(1.0, float(self.most_slots())))
 
     # What follows it.
 

@@ -55,6 +55,7 @@ class WorkerEvaluator:
         limits: Limits | None = None,
         build: PackedBuild | None = None,
         standby: WorkerProcess | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Starts nothing yet: `start` does, or the first request.
 
@@ -66,12 +67,13 @@ class WorkerEvaluator:
             limits: what a worker is killed for.
             build: a user's function that builds the models of the space's genomes; or a `Trial`.
             standby: a process that was started already, to be the first worker; see `standing_by`.
+            environment: what a worker's has beside this process's own.
         """
         self._space, self._settings = space, settings
         self._data_path = None if data_path is None else Path(data_path)
         self._log, self._limits, self._build = log, limits or Limits(), build
         self._worker: WorkerProcess | None = None
-        self._standby = standby
+        self._standby, self._environment = standby, dict(environment)
         self._gives_up: Callable[[], bool] = lambda: False
         self._state: Any = None
         self._trained = False
@@ -129,7 +131,12 @@ class WorkerEvaluator:
             Abandoned: see `abandon_when`.
             WorkerError: the worker does not start, or raised an error that is no candidate's doing.
         """
-        tasks = tuple(task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates))
+        return self.evaluate_tasks(
+            tuple(task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates)), done
+        )
+
+    def evaluate_tasks(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[dict[int, Evaluation]]:
+        """As `evaluate`, of tasks by their position."""
         waiting = [_Batch(tuple(range(len(tasks))), done)]
         raised: dict[int, WorkerError] = {}
         while waiting:
@@ -173,7 +180,7 @@ class WorkerEvaluator:
             InputError: the path cannot be written, or the task cannot be met.
             WorkerError: the worker died, or the file's model does not give the recorded scores.
         """
-        exported: Exported = self._ask_once(Export, task).value
+        exported: Exported = self.ask_once(Export, task).value
         return exported
 
     def sweep(self, task: SweepTask) -> LearningRateCurve:
@@ -182,7 +189,7 @@ class WorkerEvaluator:
         Raises:
             WorkerError: the worker died.
         """
-        curve: LearningRateCurve = self._ask_once(Sweep, task).value
+        curve: LearningRateCurve = self.ask_once(Sweep, task).value
         return curve
 
     def test(self, genome: Any, weights: Weights) -> dict[str, float]:
@@ -191,7 +198,7 @@ class WorkerEvaluator:
         Raises:
             WorkerError: the worker died.
         """
-        answer = self._ask_once(Test, architecture_of(self._space, genome), weights)
+        answer = self.ask_once(Test, architecture_of(self._space, genome), weights)
         return dict(answer.value)
 
     def ping(self) -> None:
@@ -200,7 +207,7 @@ class WorkerEvaluator:
         Raises:
             WorkerError: it does not start, or died.
         """
-        self._ask_once(Ping)
+        self.ask_once(Ping)
 
     def kill(self) -> None:
         """Ends the worker at once, as `close`, and does not wait until its process has ended."""
@@ -240,7 +247,7 @@ class WorkerEvaluator:
                 self._worker = standby
                 standby.begin(self._data_path, self._settings, self._limits, self._build, self._log)
             else:
-                self._worker = WorkerProcess(self._command(), self._log)
+                self._worker = WorkerProcess(self._command(), self._log, self._environment)
                 self._worker.begin(self._data_path, self._settings, self._limits, self._build)
             self._worker.gives_up = self._gives_up
         return self._worker
@@ -248,7 +255,12 @@ class WorkerEvaluator:
     def _command(self) -> list[str]:
         return command_of(_WORKER)
 
-    def _ask_once(self, request: Any, *arguments: Any) -> Finished:
+    def ask_once(self, request: Any, *arguments: Any) -> Finished:
+        """The answer to a request that has one, a class of `messages` and its arguments.
+
+        Raises:
+            WorkerError: the worker died, or raised.
+        """
         try:
             (answer,) = self._running().ask(request, *arguments)
         except WorkerDied as death:
@@ -258,23 +270,28 @@ class WorkerEvaluator:
 
 
 @contextmanager
-def standing_by(trainer: str, own: bool = False) -> Iterator[WorkerProcess]:
+def standing_by(
+    trainer: str, own: bool = False, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[WorkerProcess]:
     """A worker process that loads its libraries while the driver reads the data; ended with the block.
 
     Args:
         trainer: as `TrainingSettings.trainer`.
         own: whether the models are a user's own.
+        environment: what the process's has beside this one's own.
     """
-    process = warmed_process(trainer, own)
+    process = warmed_process(trainer, own, environment)
     try:
         yield process
     finally:
         process.stop(0.0)
 
 
-def warmed_process(trainer: str, own: bool = False) -> WorkerProcess:
+def warmed_process(
+    trainer: str, own: bool = False, environment: Mapping[str, str] = MappingProxyType({})
+) -> WorkerProcess:
     """A worker process that loads the libraries of a trainer, before there are data for it; see `standing_by`."""
-    process = WorkerProcess(command_of(_WORKER))
+    process = WorkerProcess(command_of(_WORKER), None, environment)
     process.warm(trainer, own)
     return process
 

@@ -1,28 +1,42 @@
-"""The worker process of a run: what it trains with, what bounds it, and when it is started. Imports no Keras."""
+"""The workers of a run: where they are, what they train with, what bounds them, and when they are started.
+
+Imports no Keras.
+"""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from dataclasses import fields
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.devices import chosen_trainer
+from evonas.execution.options import Execution, share_of
 from evonas.machine import machine_bytes, usable_cores
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.config import Settings
     from evonas.evaluation import Evaluator
-    from evonas.execution import WorkerEvaluator
+    from evonas.execution import Limits, WorkerEvaluator
     from evonas.execution.worker_process import WorkerProcess
-    from evonas.user_model import Build
+    from evonas.tasks.train import TrainingSettings
+    from evonas.user_model import Build, PackedBuild
     from genomes.space import SearchSpace
 
-__all__ = ["checked_threads", "standby_for", "started_worker", "worker_for"]
+__all__ = [
+    "checked_threads",
+    "evaluator_for_trials",
+    "networks_at_a_time",
+    "standby_for",
+    "started_worker",
+    "worker_for",
+]
 
 #: Seconds beyond a network's time before the process is ended whose trainer should have ended it.
 _GRACE_SECONDS = 10.0
+#: What a worker may take at least, however many share the machine.
+_LEAST_BYTES = 2 << 30
 
 
 def checked_threads(threads: Any) -> int:
@@ -38,12 +52,24 @@ def checked_threads(threads: Any) -> int:
     return threads
 
 
-def standby_for(settings: Settings, build: Any) -> AbstractContextManager[WorkerProcess | None]:
+def networks_at_a_time(threads: int | None, execution: Execution = Execution()) -> int:  # noqa: B008 (frozen)
+    """How many networks a run is expected to train at a time, before there are workers to ask."""
+    if execution.place == "ray":
+        return (execution.workers or usable_cores()) * (threads or 1)
+    return max(checked_threads(threads), execution.worker_count)
+
+
+def standby_for(
+    settings: Settings,
+    build: Any,
+    execution: Execution = Execution(),  # noqa: B008 (frozen)
+) -> AbstractContextManager[WorkerProcess | None]:
     """A process that loads its libraries while the driver reads the data, to be the run's first worker.
 
     Args:
         settings: of the run.
         build: what builds the models, in any form; None for evonas's own.
+        execution: where networks are trained; elsewhere than in processes of this machine, there is none.
 
     Raises:
         InputError: it may take more memory than the machine has.
@@ -55,8 +81,14 @@ def standby_for(settings: Settings, build: Any) -> AbstractContextManager[Worker
             f"worker_memory must be at most the {machine_bytes()} bytes that this machine has, not "
             f"{settings.worker_memory}: give less, or leave it out for 80% of that"
         )
+    if execution.place == "ray":
+        from evonas.execution.cluster import check_ray
+
+        check_ray()
+    if execution.place != "processes":
+        return nullcontext()
     own = build is not None
-    return standing_by(chosen_trainer(settings.trainer, own, settings.precision), own)
+    return standing_by(chosen_trainer(settings.trainer, own, settings.precision), own, execution.environment(0))
 
 
 def worker_for(
@@ -73,8 +105,17 @@ def worker_for(
     Raises:
         InputError: `threads`, the networks that it is to train at a time, is below 1.
     """
-    from evonas.execution import Limits, WorkerEvaluator
+    from evonas.execution import WorkerEvaluator
     from evonas.runs.directory import log_of
+
+    chosen, limits = _chosen(settings, checked_threads(threads))
+    packed = None if build is None else build.packed()
+    return WorkerEvaluator(space, data, chosen, log_of(data.parent), limits, packed, standby)
+
+
+def _chosen(settings: Settings, threads: int) -> tuple[TrainingSettings, Limits]:
+    """What a worker trains with and what it is killed for, by itself on a machine."""
+    from evonas.execution import Limits
     from evonas.tasks.train import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
@@ -85,10 +126,8 @@ def worker_for(
         candidate_seconds=seconds + _GRACE_SECONDS if seconds and by_itself else seconds,
         memory_bytes=settings.worker_memory,
     )
-    chosen |= {"threads": checked_threads(threads), "candidate_seconds": seconds, "worker_bytes": limits.memory}
-    packed = None if build is None else build.packed()
-    log = log_of(data.parent)
-    return WorkerEvaluator(space, data, TrainingSettings(**chosen), log, limits, packed, standby)
+    chosen |= {"threads": threads, "candidate_seconds": seconds, "worker_bytes": limits.memory}
+    return TrainingSettings(**chosen), limits
 
 
 def started_worker(
@@ -98,8 +137,102 @@ def started_worker(
     build: Build | None = None,
     standby: WorkerProcess | None = None,
     threads: int | None = None,
+    execution: Execution = Execution(),  # noqa: B008 (frozen)
 ) -> Evaluator:
-    """The same, reading the data and loading its libraries while the driver goes on."""
-    worker = worker_for(space, data, settings, build, standby, threads)
-    worker.start()
-    return worker
+    """What trains for a run, reading the data and loading its libraries while the driver goes on.
+
+    Args:
+        space: that the genomes are of.
+        data: file of `PreparedData.save`.
+        settings: of the run.
+        build: of a user's own models.
+        standby: see `standby_for`.
+        threads: networks at a time, shared out among the workers of this machine; on Ray, those of each worker, which
+            asks for as many CPUs, 1 unless given.
+        execution: where.
+
+    Raises:
+        InputError: `threads` or `execution` cannot be.
+    """
+    if execution.is_default:
+        worker = worker_for(space, data, settings, build, standby, threads)
+        worker.start()
+        return worker
+    each = 1 if execution.place == "ray" and threads is None else checked_threads(threads)
+    chosen, limits = _chosen(settings, each)
+    packed = None if build is None else build.packed()
+    return _evaluator(space, data, chosen, limits, packed, execution, standby)
+
+
+def evaluator_for_trials(
+    space: SearchSpace, directory: Path, settings: Settings, trial: PackedBuild, execution: Execution
+) -> Evaluator:
+    """What runs a user's trials; see `evonas.api.trials`. They bring their own data."""
+    from evonas.execution import Limits
+    from evonas.tasks.train import TrainingSettings
+
+    limits = Limits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
+    threads = usable_cores() if execution.place == "processes" else 1
+    chosen = TrainingSettings(trainer=settings.trainer, threads=threads)
+    if execution.is_default:
+        from evonas.execution import WorkerEvaluator
+        from evonas.runs.directory import log_of
+
+        chosen = replace(chosen, threads=None)
+        return WorkerEvaluator(space, None, chosen, log=log_of(directory), limits=limits, build=trial)
+    return _evaluator(space, None, chosen, limits, trial, execution, log=directory)
+
+
+def _evaluator(
+    space: SearchSpace,
+    data: Path | None,
+    settings: TrainingSettings,
+    limits: Limits,
+    build: PackedBuild | None,
+    execution: Execution,
+    standby: WorkerProcess | None = None,
+    log: Path | None = None,
+) -> Evaluator:
+    """Several workers, or none."""
+    if execution.place == "local":
+        from evonas.execution.local import LocalRun
+
+        return LocalRun(space, data, settings, build)
+    from evonas.execution.assignments import Assignments
+    from evonas.execution.pool import PoolEvaluator
+
+    assignments = Assignments()
+    # Compiled programs hold many networks: what they plan for is a generation. So it is with none but evonas's own.
+    grouped = settings.trainer == "population" and build is None
+    if execution.place == "ray":
+        from evonas.execution.ray_fleet import RayFleet, WorkerSpec
+
+        spec = WorkerSpec(settings, limits, build, grouped)
+        pool = PoolEvaluator(space, RayFleet(spec, data, execution, assignments), assignments, grouped)
+    else:
+        from evonas.execution.fleet import ProcessFleet
+        from evonas.runs.directory import log_of
+
+        count = execution.worker_count
+        folder = log or (data.parent if data is not None else None)
+        path = None if folder is None else log_of(folder)
+
+        def make(number: int) -> WorkerEvaluator:
+            from evonas.execution import WorkerEvaluator
+
+            own, bounds = _shared(settings, limits, count, number)
+            first = standby if number == 0 else None
+            return WorkerEvaluator(space, data, own, path, bounds, build, first, execution.environment(number))
+
+        pool = PoolEvaluator(space, ProcessFleet(make, count, assignments, grouped), assignments, grouped)
+    pool.start()
+    return pool
+
+
+def _shared(settings: TrainingSettings, limits: Limits, workers: int, number: int) -> tuple[TrainingSettings, Limits]:
+    """A worker's share of this machine's cores and memory; memory that was named is each worker's."""
+    memory = limits.memory_bytes or max(_LEAST_BYTES, limits.memory // workers)
+    memory = min(memory, limits.memory)
+    threads = share_of(settings.threads or usable_cores(), workers, number)
+    worker_bytes = None if settings.worker_bytes is None else memory
+    return replace(settings, threads=threads, worker_bytes=worker_bytes), replace(limits, memory_bytes=memory)

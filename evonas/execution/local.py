@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evonas.evaluation import Candidate, Evaluation, Start
+from evonas.evaluation import Candidate, Evaluation, Start, Weights
 from evonas.seeds import unchanged_random
-from evonas.tasks.from_candidate import task_of
-from evonas.tasks.train import Trainer, TrainingTask, slots_of, streamed
+from evonas.tasks.from_candidate import architecture_of, task_of
+from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask, slots_of, streamed
+from genomes.errors import InputError
 
-__all__ = ["LocalEvaluator"]
+if TYPE_CHECKING:
+    from evonas.data.prepared import PreparedData
+    from evonas.tasks.sweep import LearningRateCurve, SweepTask
+    from evonas.user_model import PackedBuild
+
+__all__ = ["LocalEvaluator", "LocalRun"]
 
 
 class LocalEvaluator:
@@ -49,7 +56,7 @@ class LocalEvaluator:
     ) -> Iterator[Mapping[int, Evaluation]]:
         """See `Evaluator.evaluate`. The global generators of `random` and numpy are as before after each part."""
         tasks = [task_of(self._space, candidate, starts.get(place)) for place, candidate in enumerate(candidates)]
-        trainer = self._made()
+        trainer = self._trainer_of(tasks)
         trainer.restore(self._state)
         parts = iter(trainer.train(tasks, done))
         while (part := _undisturbed(parts)) is not None:
@@ -59,6 +66,9 @@ class LocalEvaluator:
     def stream(self) -> LocalStream:
         """See `StreamingEvaluator.stream`. The global generators are as before after each result, too."""
         return LocalStream(self._space, self._made())
+
+    def _trainer_of(self, tasks: Sequence[TrainingTask]) -> Trainer:
+        return self._made()
 
     def _made(self) -> Trainer:
         if self._trainer is None:
@@ -96,3 +106,63 @@ def _undisturbed(parts: Iterator[Mapping[int, Evaluation]]) -> Mapping[int, Eval
     """The next part, None if there is none; the global generators of `random` and numpy stay as they are."""
     with unchanged_random():
         return next(parts, None)
+
+
+class LocalRun(LocalEvaluator):
+    """Does in this process all that a run asks of its worker process. Meets `Tester`, too."""
+
+    def __init__(self, space: Any, data: Path | None, settings: TrainingSettings, build: PackedBuild | None) -> None:
+        """Loads nothing yet.
+
+        Args:
+            space: that the genomes are of.
+            data: file of `PreparedData.save`; None where `build` is a trial, which brings its own.
+            settings: what is the same for every network.
+            build: a user's function, as it is sent to a worker.
+        """
+        super().__init__(space, self._load)
+        self._data_path, self._settings, self._packed = data, settings, build
+        self._data: PreparedData | None = None
+        self._scorer: Trainer | None = None
+        self._build: Callable[..., Any] | None = None
+
+    def test(self, genome: Any, weights: Weights) -> dict[str, float]:
+        """Scores of a genome's weights on the test split; empty when there is none."""
+        from evonas.training.held_out import test_scores
+
+        self._made()
+        assert self._data is not None, "trials are not tested"
+        return dict(test_scores(architecture_of(self._space, genome), weights, self._data, self._build))
+
+    def sweep(self, task: SweepTask) -> LearningRateCurve:
+        """Sweeps a network's learning rate."""
+        from evonas.training.single.sweep import sweep
+
+        self._made()
+        assert self._data is not None, "trials have no learning rate that evonas knows"
+        return sweep(task, self._data, self._settings)
+
+    def _trainer_of(self, tasks: Sequence[TrainingTask]) -> Trainer:
+        from evonas.training.registry import make_scorer
+
+        trainer = self._made()
+        if not any(task.lineage for task in tasks):
+            return trainer
+        if self._data is None or self._build is not None:
+            raise InputError("strategy must be one that trains, for models that a function builds: choose another")
+        if self._scorer is None:
+            self._scorer = make_scorer(self._data, self._settings)
+        return self._scorer
+
+    def _load(self) -> Trainer:
+        from evonas.data.prepared import PreparedData
+        from evonas.training.registry import load_build, make_trainer, own_trainer, trial_trainer
+
+        self._build = None if self._packed is None else load_build(self._packed)
+        if self._data_path is None:
+            assert self._build is not None, "a trial is what brings its own data"
+            return trial_trainer(self._build, lambda: None, self._settings.trainer)
+        self._data = PreparedData.load(self._data_path)
+        if self._build is not None:
+            return own_trainer(self._data, self._settings, self._build)
+        return make_trainer(self._data, self._settings)

@@ -69,7 +69,11 @@ class WorkerStream:
 
     def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:
         """See `Stream.give`."""
-        self._tasks[number] = self._task_of(candidate, start)
+        self.give_task(number, self._task_of(candidate, start))
+
+    def give_task(self, number: int, task: TrainingTask) -> None:
+        """Has a task trained, as `give`."""
+        self._tasks[number] = task
 
     def wait(self) -> Mapping[int, Evaluation]:
         """See `Stream.wait`.

@@ -11,11 +11,12 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from evonas.errors import WorkerError
@@ -75,12 +76,18 @@ class WorkerProcess:
         gives_up: asked ten times a second while an answer is waited for: whether to raise `Abandoned` instead.
     """
 
-    def __init__(self, command: list[str], log: Path | None = None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        log: Path | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Starts the process.
 
         Args:
             command: what to run; the number of the socket's descriptor and of this process are appended.
             log: file that takes what the worker prints, at its end; a temporary one when None.
+            environment: what the process's has beside this one's own.
         """
         self._limits, self._memory_bytes, self._spent, self._timed = Limits(), 0, 0.0, False
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
@@ -99,7 +106,7 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
-                env=_environment(),
+                env=_environment() | dict(environment),
                 start_new_session=True,  # a Ctrl-C at the terminal goes to the driver alone
             )
         self._connection = Connection(ours.detach())

@@ -1,0 +1,133 @@
+"""`RayCluster`: the connection to a Ray cluster, what it has, and whether its head still answers.
+
+Ray is imported here and in `ray_fleet.py` alone, when a run asks for it.
+
+References:
+    Moritz et al. 2018, Ray: A Distributed Framework for Emerging AI Applications. OSDI.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from typing import Any
+
+from evonas.errors import WorkerError
+from genomes.errors import InputError
+
+__all__ = ["HeadLost", "RayCluster", "check_ray"]
+
+#: How long the head has to accept a connection, and how often in a row it may fail to.
+_HEAD_SECONDS, _HEAD_FAILURES = 2.0, 3
+#: Ray's shared memory on this machine, beside the data.
+_STORE_BYTES = 200 << 20
+
+
+class HeadLost(WorkerError):
+    """The head of the cluster answers no more: the run stops, and can be resumed."""
+
+
+def check_ray() -> None:
+    """Raises InputError where Ray is not installed."""
+    if find_spec("ray") is None:
+        raise InputError("execution ray must have Ray installed, which it is not: pip install 'evonas[ray]'")
+
+
+class RayCluster:
+    """A cluster that this process is connected to, or one on this machine that was started for it alone."""
+
+    def __init__(self, address: str | None, workers: int | None, cpus: int, data_bytes: int = 0) -> None:
+        """Connects, or starts Ray's processes, which takes some seconds.
+
+        What is started here listens on the loopback interface alone. A connection that the program has already is used.
+
+        Args:
+            address: see `Execution.address`; None for a cluster of its own, unless RAY_ADDRESS names one.
+            workers: workers that are to fit on a cluster of its own, of so many CPUs each; None for this machine's
+                cores.
+            cpus: see `workers`.
+            data_bytes: of what is to be in its store.
+
+        Raises:
+            InputError: Ray is not installed, or there is no cluster at that address.
+        """
+        check_ray()
+        with _signals_kept():
+            # No word about the use of evonas leaves the machine unless its owner says so.
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            import ray
+
+            self.ray: Any = ray
+            self._ours = not ray.is_initialized()
+            if self._ours:
+                if address is None and os.environ.get("RAY_ADDRESS"):
+                    address = "auto"
+                self._connect(address, workers, cpus, data_bytes)
+        host, _, port = str(ray.get_runtime_context().gcs_address).rpartition(":")
+        self._head, self._failures = (host.strip("[]"), int(port)), 0
+
+    def _connect(self, address: str | None, workers: int | None, cpus: int, data_bytes: int) -> None:
+        from evonas.machine import usable_cores
+
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+        if address is None:
+            count = max(usable_cores(), (workers or 0) * cpus)
+            store = _STORE_BYTES + 2 * data_bytes
+            options |= {"address": "local", "num_cpus": count, "object_store_memory": store}
+            options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        else:
+            options["address"] = address
+        try:
+            self.ray.init(**options)
+        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+            why = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(
+                f"address must be that of a Ray cluster that runs, not {address or 'a new one'} ({why:.200}): start "
+                "one with `ray start --head`, or leave the address out"
+            ) from None
+
+    def resources(self) -> dict[str, float]:
+        """What the cluster has now: "CPU", "GPU" and so on."""
+        found: dict[str, float] = self.ray.cluster_resources()
+        return found
+
+    def check_head(self) -> None:
+        """Raises HeadLost when the head has not answered several times in a row. To be asked every few seconds.
+
+        Ray itself would end this process, without a word, when its head has been away for a minute.
+        """
+        try:
+            with socket.create_connection(self._head, _HEAD_SECONDS):
+                self._failures = 0
+        except OSError:
+            self._failures += 1
+        if self._failures >= _HEAD_FAILURES:
+            raise HeadLost(
+                "Ray's head does not answer any more. What was committed stays: start the cluster again and resume the "
+                "run, there or anywhere else (--execution)"
+            )
+
+    def close(self) -> None:
+        """Disconnects, if the connection is ours. May be called twice."""
+        if self._ours and self.ray.is_initialized():
+            with suppress(Exception):  # the head may be gone; what is left ends with this process
+                self.ray.shutdown()
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray sets a handler of SIGTERM of its own: whoever listened before is to hear of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

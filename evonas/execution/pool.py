@@ -1,0 +1,262 @@
+"""`PoolEvaluator`: evaluates generations and streams of candidates on several workers, wherever they are.
+
+A candidate's seed decides what comes of it, so the order in which workers answer, and how many there are, change no
+result. Whatever the workers are (`fleet.py`: processes of this machine; `ray_fleet.py`: actors of a Ray cluster), they
+take their leases from `Assignments`, and this is what gives to it and takes from it. Imports no Keras and no Ray.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from evonas.evaluation import Candidate, Evaluation, Status, Weights
+from evonas.execution.assignments import Assignments, Fault
+from evonas.execution.messages import Sweep, Test
+from evonas.interruption import Abandoned
+from evonas.tasks.from_candidate import architecture_of, task_of
+
+if TYPE_CHECKING:
+    from evonas.evaluation import Start
+    from evonas.tasks.sweep import LearningRateCurve, SweepTask
+
+__all__ = ["Fleet", "PoolEvaluator", "PoolStream"]
+
+#: How long is waited for workers before it is asked whether to give up; and how often an empty part is given.
+_LOOK_SECONDS, _HEADWAY_SECONDS = 0.1, 1.0
+#: Networks that may raise before any was trained well: with more, it is not these networks that are to blame.
+_RAISED = 2
+
+
+class Fleet(Protocol):
+    """Workers that take what there is in `Assignments`."""
+
+    @property
+    def slots(self) -> int:
+        """Networks that are trained at a time, at least 1: as many as the workers that have started can."""
+        ...
+
+    def start(self) -> None:
+        """Starts workers, without waiting for them. May be called twice."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Lets workers take and put; returns when there is news, and after so many seconds at the latest.
+
+        Raises:
+            WorkerError: no worker can be had.
+            InputError: they cannot start, by a user's mistake.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends the workers. May be called twice."""
+        ...
+
+
+class PoolEvaluator:
+    """Trains candidates on the workers of a fleet. Meets `Evaluator` and `StreamingEvaluator`.
+
+    Attributes:
+        assignments: what the workers take from.
+        trained: whether a network was ever trained well.
+    """
+
+    def __init__(self, space: Any, fleet: Fleet, assignments: Assignments, grouped: bool = False) -> None:
+        """Starts nothing yet.
+
+        Args:
+            space: that the genomes are of, see `genomes.encodings.blueprint`.
+            fleet: takes from `assignments`; closed here.
+            assignments: nobody else's.
+            grouped: whether the trainer plans for a whole generation, as compiled programs do.
+        """
+        self._space, self._fleet, self.assignments, self._grouped = space, fleet, assignments, grouped
+        self._gives_up: Callable[[], bool] = lambda: False
+        self._state: Any = None
+        self.trained = False
+
+    @property
+    def slots(self) -> int:
+        """Networks that are trained at a time now."""
+        return self._fleet.slots
+
+    def start(self) -> None:
+        """Starts workers, without waiting for them."""
+        self._fleet.start()
+
+    def state(self) -> Any:
+        """See `Evaluator.state`."""
+        return self._state
+
+    def restore(self, state: Any) -> None:
+        """See `Evaluator.restore`."""
+        self._state = state
+
+    def abandon_when(self, check: Callable[[], bool]) -> None:
+        """See `evonas.evolution.deadline.Abandonable`."""
+        self._gives_up = check
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def evaluate(
+        self,
+        candidates: Sequence[Candidate],
+        done: frozenset[int] = frozenset(),
+        starts: Mapping[int, Start] = MappingProxyType({}),
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Evaluator.evaluate`. Closing the iterator early stops the training.
+
+        Raises:
+            Abandoned: see `abandon_when`.
+            WorkerError: no worker can be had, or one raised an error that is no candidate's doing.
+        """
+        assignments = self.assignments
+        tasks = [task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates)]
+        raised: dict[int, Fault] = {}
+        assignments.revoke()
+        # The weights of networks with a lineage are evolved: many are scored as quickly as one.
+        if grouped := self._grouped or any(task.lineage for task in tasks):
+            assignments.add_generation(tasks, done, self._state)
+        else:
+            assignments.add({number: task for number, task in enumerate(tasks) if number not in done})
+        try:
+            told = time.monotonic()
+            while assignments.unfinished or assignments.faults:
+                self.wait()
+                raised |= self.faults()
+                if part := self.results():
+                    yield part
+                elif time.monotonic() - told >= _HEADWAY_SECONDS:
+                    told = time.monotonic()
+                    yield {}
+            if grouped:
+                self._state = assignments.state
+        finally:
+            assignments.revoke()
+        for number, fault in sorted(raised.items()):
+            if not self.trained:
+                # Nothing has ever been trained well here: it is not these networks that are to blame.
+                raise fault.exception()
+            yield {number: _failed(fault)}
+
+    def stream(self) -> PoolStream:
+        """See `StreamingEvaluator.stream`. Waits until a worker is ready.
+
+        Raises:
+            Abandoned: see `abandon_when`.
+            WorkerError: no worker can be had.
+        """
+        self.assignments.revoke()
+        return PoolStream(self._space, self)
+
+    def test(self, genome: Any, weights: Weights) -> dict[str, float]:
+        """Scores of a genome's weights on the test split, computed by a worker; empty when there is none.
+
+        Raises:
+            WorkerError: the worker died.
+        """
+        return dict(self._ask(Test, architecture_of(self._space, genome), weights))
+
+    def sweep(self, task: SweepTask) -> LearningRateCurve:
+        """Sweeps a network's learning rate, on a worker.
+
+        Raises:
+            WorkerError: the worker died.
+        """
+        curve: LearningRateCurve = self._ask(Sweep, task)
+        return curve
+
+    def close(self) -> None:
+        """Ends the workers. May be called twice; a later request starts others."""
+        self.assignments.revoke()
+        self._fleet.close()
+
+    def _ask(self, *request: Any) -> Any:
+        token = self.assignments.add_request(*request)
+        while (outcome := self.assignments.answer(token)) is None:
+            self.wait()
+        if outcome.fault is not None:
+            raise outcome.fault.exception()
+        return outcome.state
+
+    def wait(self) -> None:
+        """Lets workers work; raises Abandoned when the driver gives up."""
+        self._fleet.start()
+        if self._gives_up():
+            raise Abandoned
+        self.assignments.look()
+        self._fleet.wait(_LOOK_SECONDS)
+
+    def results(self) -> dict[int, Evaluation]:
+        """What came back."""
+        found = self.assignments.results()
+        self.trained |= any(evaluation.status is Status.OK for evaluation in found.values())
+        return found
+
+    def faults(self) -> dict[int, Fault]:
+        """Networks that raised, each of which may be to blame for that.
+
+        Raises:
+            WorkerError: it is no network's doing.
+            InputError: it is a user's mistake.
+        """
+        assignments = self.assignments
+        with assignments.changed:
+            faults, assignments.faults = assignments.faults, {}
+        for number, fault in faults.items():
+            if number < 0 or fault.mistake or not fault.raised:
+                raise fault.exception()
+        return faults
+
+
+class PoolStream:
+    """Candidates in training on the workers of a pool. Meets `Stream`."""
+
+    def __init__(self, space: Any, pool: PoolEvaluator) -> None:
+        """Of genomes of the space, on the pool, which starts."""
+        self._space, self._pool, self._raised = space, pool, 0
+        pool.start()
+
+    @property
+    def slots(self) -> int:
+        """As many as there are workers now; more once others have started."""
+        return self._pool.slots
+
+    def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:
+        """See `Stream.give`."""
+        self._pool.assignments.add({number: task_of(self._space, candidate, start)})
+
+    def wait(self) -> Mapping[int, Evaluation]:
+        """See `Stream.wait`.
+
+        Raises:
+            WorkerError: no worker can be had, or one raised an error that is no candidate's doing.
+        """
+        pool = self._pool
+        pool.wait()
+        found = {}
+        for number, fault in sorted(pool.faults().items()):
+            self._raised += 1
+            if not pool.trained and self._raised > _RAISED:
+                raise fault.exception()
+            found[number] = _failed(fault)
+        if found:
+            pool.assignments.forget(found)
+        return found | pool.results()
+
+    def close(self) -> None:
+        """See `Stream.close`."""
+        self._pool.assignments.revoke()
+
+
+def _failed(fault: Fault) -> Evaluation:
+    return Evaluation(Status.FAILED, reason=f"it raised {fault.raised}")

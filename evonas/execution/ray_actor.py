@@ -1,0 +1,201 @@
+"""`RayWorker`: what runs on a machine of the cluster: an actor that holds one watched worker process. Imports no Ray.
+
+The actor is a port for `worker_loop.drive`: leases come in with `give`, outcomes go out with `news`, which answers
+after a few seconds even if there are none: so the driver knows that it is there. The worker process holds data, kernels
+and compiled programs from one generation to the next; the actor itself imports no Keras.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evonas.evaluation import TRAINER_VERSION
+from evonas.execution.assignments import Fault, Lease, Outcome
+from evonas.execution.evaluator import WorkerEvaluator
+from evonas.execution.worker_loop import drive
+from evonas.machine import machine_bytes, usable_cores
+
+if TYPE_CHECKING:
+    from evonas.execution.worker_process import Limits
+    from evonas.tasks.train import TrainingSettings
+    from evonas.user_model import PackedBuild
+
+__all__ = ["RayWorker", "Started", "WorkerSpec", "versions"]
+
+_IDLE_SECONDS, _GIVEN_SECONDS = 0.5, 0.2
+#: After so long, `news` answers though there are none.
+NEWS_SECONDS = 5.0
+_LEAST_BYTES = 2 << 30
+#: What the worker process has to end.
+_STOP_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """What is the same for every worker of a run.
+
+    Attributes:
+        settings: of the trainer; `threads` are those of each worker, which asks for as many CPUs.
+        limits: what a worker process is killed for.
+        build: a user's function or trial.
+        grouped: see `PoolEvaluator`.
+        command: what to run as a worker process, in place of evonas's own.
+    """
+
+    settings: TrainingSettings
+    limits: Limits
+    build: PackedBuild | None = None
+    grouped: bool = False
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Started:
+    """The worker process is ready, and trains so many networks at a time."""
+
+    slots: int
+
+
+def versions() -> dict[str, str]:
+    """What has to be the same on all machines."""
+    import evonas
+
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"evonas": f"{evonas.__version__} (trainer {TRAINER_VERSION})", "Python": python}
+
+
+class RayWorker:
+    """Its methods are called by the driver, several at a time, each in a thread of its own."""
+
+    def __init__(self, spec: WorkerSpec, data: Any, cpus: float) -> None:
+        """Starts the worker process, without waiting for it.
+
+        Args:
+            spec: see there.
+            data: bytes of a file of `PreparedData.save` as an array, None where a trial brings its own.
+            cpus: that it was given.
+        """
+        # Ray tells libraries how many threads to have; a worker of this machine is not told, and is to do the same.
+        os.environ.pop("OMP_NUM_THREADS", None)
+        self._folder = None if data is None else tempfile.TemporaryDirectory(prefix="evonas-ray-")
+        path = None if self._folder is None else Path(self._folder.name) / "data.npz"
+        if path is not None:
+            path.write_bytes(memoryview(data))
+        share = min(1.0, cpus / usable_cores())
+        memory = spec.limits.memory_bytes or max(_LEAST_BYTES, int(0.8 * machine_bytes() * share))
+        limits = replace(spec.limits, memory_bytes=min(memory, int(0.8 * machine_bytes())))
+        settings = replace(spec.settings, worker_bytes=limits.memory)
+        kind = WorkerEvaluator if not spec.command else _with_command(spec.command)
+        self._evaluator = kind(None, path, settings, None, limits, spec.build)
+        self._port = _Mailbox()
+        self._evaluator.start()
+        self._thread = threading.Thread(target=drive, args=(self._evaluator, self._port, spec.grouped), daemon=True)
+        self._thread.start()
+
+    def versions(self) -> dict[str, str]:
+        """See `versions`."""
+        return versions()
+
+    def pid(self) -> int:
+        """Number of the actor's process."""
+        return os.getpid()
+
+    def give(self, leases: Sequence[Lease], tasks: Any = None) -> None:
+        """Leases for the worker; with the tasks of a whole generation, if those are not in it."""
+        self._port.give([lease if tasks is None else replace(lease, tasks=tasks) for lease in leases])
+
+    def news(self) -> list[Started | Fault | Outcome]:
+        """What came of leases since this was last asked; waits a while for some."""
+        return self._port.news()
+
+    def revoke(self, floor: int) -> None:
+        """Leases with tokens below are not wanted any more."""
+        self._port.revoke(floor)
+
+    def stop(self) -> None:
+        """Ends the worker process, and deletes its copy of the data."""
+        self._port.close()
+        self._thread.join(_STOP_SECONDS)
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+class _Mailbox:
+    """Meets `Port`."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._given: deque[Lease] = deque()
+        self._news: list[Started | Fault | Outcome] = []
+        self._floor, self._rounds, self._seen = 0, 0, -1
+        self.closed = False
+
+    # What the driver calls.
+
+    def give(self, leases: Sequence[Lease]) -> None:
+        with self._changed:
+            self._rounds += 1
+            self._given.extend(lease for lease in leases if self.is_valid(lease.token))
+            self._changed.notify_all()
+
+    def news(self) -> list[Started | Fault | Outcome]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._news or self.closed, NEWS_SECONDS)
+            found, self._news = self._news, []
+            return found
+
+    def revoke(self, floor: int) -> None:
+        with self._changed:
+            self._floor = max(floor, self._floor)
+            self._given = deque(lease for lease in self._given if self.is_valid(lease.token))
+            self._news = [each for each in self._news if not isinstance(each, Outcome) or self.is_valid(each.token)]
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+    # What the worker's thread calls.
+
+    def ready(self, slots: int) -> None:
+        self._tell(Started(slots))
+
+    def failed(self, fault: Fault) -> None:
+        self._tell(fault)
+
+    def put(self, outcome: Outcome) -> None:
+        self._seen = self._rounds
+        self._tell(outcome)
+
+    def take(self, room: int, idle: bool) -> Sequence[Lease]:
+        def due() -> bool:
+            return bool(self._given) or self.closed or not (idle or self._rounds == self._seen)
+
+        with self._changed:
+            self._changed.wait_for(due, _IDLE_SECONDS if idle else _GIVEN_SECONDS)
+            return [self._given.popleft() for _ in range(min(room, len(self._given)))]
+
+    def is_valid(self, token: int) -> bool:
+        return token >= self._floor
+
+    def _tell(self, news: Started | Fault | Outcome) -> None:
+        with self._changed:
+            self._news.append(news)
+            self._changed.notify_all()
+
+
+def _with_command(command: tuple[str, ...]) -> type[WorkerEvaluator]:
+    class Other(WorkerEvaluator):
+        def _command(self) -> list[str]:
+            return list(command)
+
+    return Other

@@ -1,0 +1,282 @@
+"""`RayFleet`: actors of a Ray cluster as the workers of a run.
+
+- Data and a user's function are put into the object store once; each machine fetches them once.
+- A worker asks for as many CPUs as it trains networks at a time; with a trainer that wants a GPU, and where the cluster
+  has some, for a GPU, and takes groups of a generation instead of single networks.
+- Each worker has at most what it trains at a time, and gets more when that is back: a fast machine gets more, and
+  nothing piles up at a slow one.
+- There are as many workers as networks wait or are in training, and no more than `--workers`, or than the cluster has
+  room for. Those that were asked for and have no place yet are what an autoscaler grows the cluster for; those that
+  have been idle for a minute are given back, so that it can shrink.
+- Retries are evonas's: Ray restarts nothing (`max_restarts=0`, `max_task_retries=0`). A worker that is lost, or not
+  heard from, gives its leases back (`Assignments.lost`); what it might still say is dropped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from evonas.errors import WorkerError
+from evonas.execution.assignments import Assignments, Fault, Lease
+from evonas.execution.cluster import RayCluster
+from evonas.execution.options import Execution
+from evonas.execution.ray_actor import RayWorker, Started, WorkerSpec, versions
+from genomes.errors import InputError
+
+__all__ = ["RayFleet", "WorkerSpec"]
+
+#: How often it is looked whether the cluster has grown, and whether its head answers.
+_LOOK_SECONDS = 5.0
+#: A worker that is not heard from for so long is lost: it answers every five seconds.
+_UNHEARD_SECONDS = 60.0
+#: A worker without work is given back after this.
+_IDLE_SECONDS = 60.0
+#: Workers in a row that may be lost before any was ready, after which none is expected to be.
+_START_FAILURES = 3
+#: What is waited for a cluster that has no room at all, before that is said.
+_ROOM_SECONDS = 600.0
+#: What workers have to end, all together, before they are killed.
+_STOP_SECONDS = 3.0
+
+
+@dataclass(eq=False)
+class _Actor:
+    number: int
+    handle: Any
+    news: Any
+    slots: int = 0
+    heard: float = 0.0
+    worked: float = 0.0
+    revoked: int = 0
+    checked: bool = field(default=False)
+
+
+class RayFleet:
+    """Meets `Fleet`."""
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        data: Path | None,
+        execution: Execution,
+        assignments: Assignments,
+        unheard_seconds: float = _UNHEARD_SECONDS,
+    ) -> None:
+        """Connects to nothing yet.
+
+        Args:
+            spec: of the workers.
+            data: file of `PreparedData.save`; None where trials bring their own.
+            execution: the address, and the most workers.
+            assignments: from which they take.
+            unheard_seconds: after which a worker that is not heard from is lost.
+        """
+        self._spec, self._data, self._execution, self._assignments = spec, data, execution, assignments
+        self._unheard = unheard_seconds
+        self._cluster: RayCluster | None = None
+        self._actors: dict[int, _Actor] = {}
+        self._number = self._start_failures = 0
+        self._room, self._gpu = 1, False
+        #: Seconds of waiting, as `WorkerProcess` counts them: a machine that slept blames nobody.
+        self._clock, self._looked, self._begun = 0.0, 0.0, 0.0
+        self._generation: tuple[int, Any] = (0, None)
+
+    @property
+    def slots(self) -> int:
+        """See `Fleet.slots`."""
+        return max(1, sum(actor.slots for actor in self._actors.values()))
+
+    def start(self) -> None:
+        """See `Fleet.start`."""
+        if self._cluster is not None:
+            return
+        import numpy as np
+
+        size = 0 if self._data is None else self._data.stat().st_size
+        cpus = self._spec.settings.threads or 1
+        self._cluster = RayCluster(self._execution.address, self._execution.workers, cpus, size)
+        ray = self._cluster.ray
+        self._gpu = self._spec.settings.trainer != "native" and self._cluster.resources().get("GPU", 0.0) >= 1.0
+        self._stored = None if self._data is None else ray.put(np.fromfile(self._data, np.uint8))
+        self._stored_spec = ray.put(replace(self._spec, settings=replace(self._spec.settings, threads=cpus)))
+        self._measure_room()
+        self._resize(first=True)
+
+    def wait(self, seconds: float) -> None:
+        """See `Fleet.wait`."""
+        assert self._cluster is not None, "start comes first"
+        began, ray = time.monotonic(), self._cluster.ray
+        self._resize()
+        self._give()
+        by_news = {actor.news: actor for actor in self._actors.values()}
+        if by_news and not self._assignments.has_news:
+            ready, _ = ray.wait(list(by_news), num_returns=1, timeout=seconds)
+            if ready and len(by_news) > 1:
+                ready, _ = ray.wait(list(by_news), num_returns=len(by_news), timeout=0)
+            for news in ready:
+                self._hear(by_news[news], news)
+            self._give()
+        self._clock += min(time.monotonic() - began, 2.0 * seconds)
+        self._look()
+
+    def close(self) -> None:
+        """See `Fleet.close`."""
+        if self._cluster is None:
+            return
+        ray, actors = self._cluster.ray, list(self._actors.values())
+        with suppress(ray.exceptions.RayError, OSError):  # the cluster may be gone
+            stopping = [actor.handle.stop.remote() for actor in actors if actor.checked]
+            if stopping:
+                ray.wait(stopping, num_returns=len(stopping), timeout=_STOP_SECONDS)
+            for actor in actors:
+                self._end(actor)
+        self._actors.clear()
+        self._cluster.close()
+        self._cluster = None
+
+    # Workers come and go.
+
+    def _resize(self, first: bool = False) -> None:
+        """Asks for workers where work waits, and gives back those that are idle."""
+        demand = -(-self._assignments.demand // (1 if self._spec.grouped else self._each))
+        wanted = max(1, min(demand, self._most))
+        if first:  # the first generation comes; they have libraries to load
+            wanted = self._most if self._execution.workers is None else min(self._most, self._room)
+        for _ in range(wanted - len(self._actors)):
+            self._ask()
+        for actor in sorted(self._actors.values(), key=lambda each: each.worked)[: len(self._actors) - wanted]:
+            if actor.slots and not self._held(actor) and self._clock - actor.worked > _IDLE_SECONDS:
+                del self._actors[actor.number]
+                actor.handle.stop.remote()  # without a handle, the actor ends when that is done
+
+    @property
+    def _most(self) -> int:
+        return self._execution.workers or self._room
+
+    @property
+    def _each(self) -> int:
+        return self._spec.settings.threads or 1
+
+    def _ask(self) -> None:
+        assert self._cluster is not None
+        ray, cpus = self._cluster.ray, float(self._each)
+        self._number += 1
+        options = {"num_cpus": cpus, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": 4}
+        kind = ray.remote(RayWorker).options(**options, num_gpus=1 if self._gpu else 0)
+        handle = kind.remote(self._stored_spec, self._stored, cpus)
+        actor = _Actor(self._number, handle, handle.versions.remote(), heard=self._clock, worked=self._clock)
+        self._actors[actor.number] = actor
+
+    def _end(self, actor: _Actor) -> None:
+        assert self._cluster is not None
+        del self._actors[actor.number]
+        self._cluster.ray.kill(actor.handle)  # its worker process ends with it
+
+    def _lose(self, actor: _Actor, reason: str) -> None:
+        self._end(actor)
+        self._assignments.lost(actor.number, reason)
+        if actor.slots:
+            self._start_failures = 0
+            return
+        self._start_failures += 1
+        if self._start_failures >= _START_FAILURES:
+            raise WorkerError(
+                f"{_START_FAILURES} workers of the Ray cluster, one after the other, did not start: {reason}"
+            )
+
+    # Work goes out and comes back.
+
+    def _held(self, actor: _Actor) -> int:
+        return self._assignments.held_by(actor.number)
+
+    def _give(self) -> None:
+        """Gives every worker that has room what waits."""
+        assert self._cluster is not None
+        floor = self._assignments.floor
+        ready = [actor for actor in self._actors.values() if actor.slots]
+        for actor in ready:
+            if actor.revoked < floor:
+                actor.handle.revoke.remote(floor)
+                actor.revoked = floor
+            if not self._assignments.demand:
+                continue
+            leases = self._assignments.take(actor.number, actor.slots - self._held(actor), len(ready))
+            if leases:
+                actor.worked = self._clock
+                self._send(actor, leases)
+
+    def _send(self, actor: _Actor, leases: Sequence[Lease]) -> None:
+        if not leases[0].grouped:
+            actor.handle.give.remote(leases)
+            return
+        assert self._cluster is not None
+        if self._generation[0] != self._assignments.floor:  # the tasks of a generation are stored once
+            self._generation = (self._assignments.floor, self._cluster.ray.put(tuple(leases[0].tasks)))
+        actor.handle.give.remote([replace(lease, tasks=()) for lease in leases], self._generation[1])
+
+    def _hear(self, actor: _Actor, news: Any) -> None:
+        assert self._cluster is not None
+        ray = self._cluster.ray
+        try:
+            found = ray.get(news)
+        except (ray.exceptions.RayError, OSError) as error:
+            self._lose(actor, _reason(error))
+            return
+        actor.heard = self._clock
+        if not actor.checked:
+            _check_versions(found)
+            actor.checked, found = True, []
+        for each in found:
+            if isinstance(each, Started):
+                actor.slots, self._start_failures = each.slots, 0
+            elif isinstance(each, Fault):
+                raise each.exception()
+            else:
+                actor.worked = self._clock
+                self._assignments.put(each)
+        actor.news = actor.handle.news.remote()
+
+    def _look(self) -> None:
+        """Every few seconds: is everybody there, and is there room for more?"""
+        assert self._cluster is not None
+        if self._clock - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = self._clock
+        self._cluster.check_head()
+        for actor in list(self._actors.values()):
+            if actor.checked and self._clock - actor.heard > self._unheard:
+                self._lose(actor, f"it was not heard from for {self._unheard:g} s")
+        if any(actor.checked for actor in self._actors.values()):
+            self._begun = self._clock
+        elif self._clock - self._begun > _ROOM_SECONDS:
+            raise WorkerError(
+                f"the Ray cluster has had no room for a worker ({self._each} CPU{', 1 GPU' * self._gpu}) for "
+                f"{_ROOM_SECONDS:g} s: it has {self._cluster.resources()}"
+            )
+        self._measure_room()
+
+    def _measure_room(self) -> None:
+        assert self._cluster is not None
+        has = self._cluster.resources()
+        self._room = max(1, int(has.get("GPU", 0.0) if self._gpu else has.get("CPU", 0.0) // self._each))
+
+
+def _check_versions(theirs: dict[str, str]) -> None:
+    ours = versions()
+    for name, version in ours.items():
+        if theirs.get(name) != version:
+            raise InputError(
+                f"{name} must be the same on all machines of the Ray cluster, not {version} here and "
+                f"{theirs.get(name)} there: install the same"
+            )
+
+
+def _reason(error: Exception) -> str:
+    """In one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]
