@@ -130,7 +130,7 @@ class TestSearch:
             out="few",
             warm_start="forms",
         )
-        assert few.space.domain("numbers").options == ("standard",)
+        assert few.space.domain("numbers").options == ("standard", "robust")
         with RunReader(few.run_dir) as run:
             assert [record.operator for record in run.records()].count("seed") == 4
 
@@ -165,6 +165,7 @@ def test_both_trainers_start_from_the_donor(trainer: str) -> None:
 
     data = prepare_arrays(*table(), seed=0)
     space = DenseSpace(layers=1, units=8, dropout=0.0, normalization="none", learning_rate=1e-6, optimizer="sgd")
+    space = replace(space, scaling=False)
     genome = space.sample(np.random.default_rng(0))
     graph = space.architecture(genome)
     weights = initial_weights(graph, 3, 1, 7)

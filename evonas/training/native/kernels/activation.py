@@ -75,18 +75,25 @@ def _rare(kind, size, z, h, d):
             h[i] = F(0.5) * x * (F(1.0) + t)
             inner = _GELU_SCALE * (F(1.0) + F(3.0) * _GELU_CUBE * x * x)
             d[i] = F(0.5) * (F(1.0) + t + x * (F(1.0) - t * t) * inner)
-        else:  # softplus, and mish = x * tanh(softplus(x))
-            # 0 where the exponential is at its bound, since mish multiplies by x.
+        else:  # softplus
             e = F(0.0) if abs(x) > F(87.0) else exp(-abs(x))
-            step = F(1.0) / (F(1.0) + e) if x > F(0.0) else e / (F(1.0) + e)
-            if kind == _SOFTPLUS:
-                h[i] = max(x, F(0.0)) + F(math.log1p(e)) + x * F(0.0)
-                d[i] = step
-            else:  # tanh(log(1 + y)) = y * (y + 2) / (y * (y + 2) + 2), divided by y * y above 0
-                part = F(1.0) + F(2.0) * e if x > F(0.0) else e * (e + F(2.0))
-                t = part / (part + (F(2.0) * e * e if x > F(0.0) else F(2.0)))
-                h[i] = x * t
-                d[i] = t + x * (F(1.0) - t * t) * step
+            h[i] = max(x, F(0.0)) + F(math.log1p(e)) + x * F(0.0)
+            d[i] = F(1.0) / (F(1.0) + e) if x > F(0.0) else e / (F(1.0) + e)
+
+
+@kernel
+def _mish(size, z, h, d):
+    """x * tanh(softplus(x))."""
+    for i in range(size):
+        x = z[i]
+        # 0 where the exponential is at its bound, since it is multiplied by x.
+        e = F(0.0) if abs(x) > F(87.0) else exp(-abs(x))
+        step = F(1.0) / (F(1.0) + e) if x > F(0.0) else e / (F(1.0) + e)
+        # tanh(log(1 + y)) = y * (y + 2) / (y * (y + 2) + 2), divided by y * y above 0
+        part = F(1.0) + F(2.0) * e if x > F(0.0) else e * (e + F(2.0))
+        t = part / (part + (F(2.0) * e * e if x > F(0.0) else F(2.0)))
+        h[i] = x * t
+        d[i] = t + x * (F(1.0) - t * t) * step
 
 
 @kernel
@@ -141,6 +148,8 @@ def forward(memory, at, run):
         _clipped(size, z, h, d, F(1.0), F(0.0), F(-1.0), F(1.0))
     elif kind == _HARD_SIGMOID:
         _clipped(size, z, h, d, F(1.0 / 6.0), F(0.5), F(0.0), F(1.0))
+    elif kind == _MISH:
+        _mish(size, z, h, d)
     elif kind > _GELU:
         _rare(kind, size, z, h, d)
     else:
