@@ -79,7 +79,9 @@ def test_search_gives_what_was_found(tmp_path: Path) -> None:
     assert result.run_dir == tmp_path / "run"
     assert result.stop == "generations"
     assert result.settings.objective == "rmse"
-    assert replace(result.space, numbers=DenseSpace().numbers) == DenseSpace()
+    found = {"neighbour_columns": (), "neighbour_sets": ()}  # filled in from the data
+    assert set(result.space.neighbour_columns) == {"x0", "x1", "x2"}
+    assert replace(result.space, numbers=DenseSpace().numbers, **found) == DenseSpace()
     assert set(result.space.numbers.options) < set(DenseSpace().numbers.options)  # what these data have no use for
     assert result.space.contains(result.best_genome)
     assert result.population[0] == result.best_genome
@@ -160,12 +162,12 @@ def test_spaces_and_populations_come_from_files(tmp_path: Path) -> None:
     space = DenseSpace(layers=Range(1, 2), units=8, numbers="standard")
     (tmp_path / "space.toml").write_text(space_to_toml(space))
     first = evonas.search(x, y, space=tmp_path / "space.toml", generations=2, population=4, out=tmp_path / "first")
-    assert first.space == space
+    assert replace(first.space, neighbour_columns=(), neighbour_sets=()) == space
     second = evonas.search(
         x, y, space=space, generations=1, population=6, seed=9, initial=first.run_dir / "population.json"
     )
     with RunReader(second.run_dir) as run:
-        genomes = [space.genome_from_json(record.genome) for record in run.records()]
+        genomes = [first.space.genome_from_json(record.genome) for record in run.records()]
         assert [record.operator for record in run.records()] == ["seed"] * 4 + ["sample"] * 2
     assert genomes[:4] == first.population
 
