@@ -54,7 +54,11 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "scaling": {"scaling": True},
     "label smoothing 0.1": {"label_smoothing": 0.1},
     "all, rate 4e-3": {
-        **{"beta2": 0.95, "schedule": "coslog4", "activation": "mish", "numbers": "robust", "scaling": True},
+        "beta2": 0.95,
+        "schedule": "coslog4",
+        "activation": "mish",
+        "numbers": "robust",
+        "scaling": True,
         "learning_rate": 4e-3,
     },
 }

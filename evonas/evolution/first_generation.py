@@ -151,7 +151,9 @@ def first_generation(
         return None
     core = flops()
     cost = _cost(space, data, settings, speed, core)
-    strategy = make_strategy(settings.strategy, space, objective=objective, initial=(*initial, *widest), settings=settings)
+    strategy = make_strategy(
+        settings.strategy, space, objective=objective, initial=(*initial, *widest), settings=settings
+    )
     candidates = strategy.ask()
     at_once = min(threads, len(candidates)) if speed.at_once else 1
     room = max(0.0, _SHARE * seconds - _START_SECONDS) * at_once * share(at_once)
@@ -160,7 +162,7 @@ def first_generation(
         return None
     mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / len(candidates)
     fit = (next((genome for genome in each if cost(genome, epochs) <= mean), None) for each in known)
-    begun = [*initial, *(genome for genome in fit if genome is not None)]
+    begun = (*initial, *(genome for genome in fit if genome is not None))
     kept = list({space.digest(genome): genome for genome in begun}.values())[: len(candidates)]
     room -= sum(cost(genome, epochs) for genome in kept)
     rng = first_generation_rng(settings.seed or 0)

@@ -44,8 +44,14 @@ from evonas.seeds import generation_rng
 from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.optuna_distributions import Coding
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Proposal, new_proposal, sample_proposal, seed_proposal, to_candidate
-from evonas.strategies.proposals import to_candidates
+from evonas.strategies.proposals import (
+    Proposal,
+    new_proposal,
+    sample_proposal,
+    seed_proposal,
+    to_candidate,
+    to_candidates,
+)
 from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, penalised_losses, rank_from_json, rank_of
 from genomes.errors import InputError
 from genomes.space import FlatSpace, SearchSpace
