@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.encoding.preprocessor import Number, Preparation
+from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Number, Preparation, is_seen
 from evonas.data.kernel_regression import KernelRegression, fit_kernel_regression
 from evonas.data.memo import Memo
 from evonas.data.neighbour_screen import promising_columns
@@ -56,7 +56,7 @@ def marks_of(views: Iterable[str]) -> list[str]:
 
 def num_columns_seen(views: Sequence[str], num_features: int, num_outputs: int, *seen: str) -> int:
     """How many features networks of these views see, with `views` and the rest as in `Problem`."""
-    there = sum(view in ("standard", *seen) for view in views) if views else num_features
+    there = sum(is_seen(view, seen) for view in views) if views else num_features
     return there + num_outputs * sum(mark not in views for mark in marks_of(seen))
 
 
@@ -201,7 +201,7 @@ def ranked_columns(data: PreparedData, columns: Sequence[str]) -> tuple[tuple[st
 def _places(columns: Iterable[str], problem: Problem) -> list[int]:
     views = problem.views or ("standard",) * problem.num_features
     known = {name: k for k, (name, view) in reversed(list(enumerate(zip(problem.feature_names, views, strict=False))))
-             if view == "standard"}  # fmt: skip
+             if view in ("standard", UNLESS_ROBUST)}  # fmt: skip
     missing = [name for name in columns if name not in known]
     if missing:
         raise InputError(

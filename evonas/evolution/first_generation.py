@@ -162,7 +162,7 @@ def first_generation(
         return None
     mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / len(candidates)
     fit = (next((genome for genome in each if cost(genome, epochs) <= mean), None) for each in known)
-    begun = [*initial, *(genome for genome in fit if genome is not None)]
+    begun = (*initial, *(genome for genome in fit if genome is not None))
     kept = list({space.digest(genome): genome for genome in begun}.values())[: len(candidates)]
     room -= sum(cost(genome, epochs) for genome in kept)
     rng = first_generation_rng(settings.seed or 0)

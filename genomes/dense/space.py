@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
-from genomes.architecture.layers import NUMBERS, SCHEDULES
+from genomes.architecture.layers import NUMBERS
 from genomes.architecture.neighbours import BANDWIDTHS, MOST_COLUMNS, read_columns
 from genomes.checks import Word, boolean, items, refuse, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
@@ -99,11 +99,11 @@ class DenseSpace:
     optimizer: Given = Choice(("nesterov", "rmsprop", "adam", "adamw", "nadam"))
     learning_rate: Given = Range(1e-4, 3e-2, log=True)
     batch_size: Given = Choice((32, 64, 128, 256))
-    schedule: Given = Choice(SCHEDULES)
+    schedule: Given = Choice(("constant", "cosine", "exponential", "flat_cosine"))
     warmup: Given = Choice((0.0, 0.05, 0.1))
     l2: Given = Range(1e-6, 1e-3, log=True, zero=True)
     weight_decay: Given = Range(1e-5, 1e-1, log=True, zero=True)
-    beta2: Given = Choice((0.9, 0.95, 0.99, 0.999))
+    beta2: Given = Choice((0.95, 0.99, 0.999))
     label_smoothing: Given = Choice((0.0, 0.05, 0.1, 0.2))
 
     def __post_init__(self) -> None:

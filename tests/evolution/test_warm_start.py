@@ -116,6 +116,20 @@ class TestSearch:
         assert begun == first.population
         assert second.best_score == first.best_score  # the stub scores networks, whatever the data
 
+    def test_published_defaults_are_among_the_first_networks(self) -> None:
+        def operators(name: str, **options: Any) -> list[str]:
+            evonas.search(*table(), population=8, generations=2, seed=0, out=name, **options)
+            with RunReader(name) as run:
+                assert not any("known" in record.operator for record in run.records() if record.generation)
+                return [record.operator for record in run.records() if record.generation == 0]
+
+        first = operators("run")
+        assert first[:3] == ["known default: RealMLP", "known default: TabM", "known default: plain network"]
+        assert len(first) == 8
+        assert first == operators("again")
+        for options in ({"known_defaults": False}, {"strategy": "random"}):
+            assert set(operators(options.get("strategy", "none"), **options)) == {"sample"}
+
     def test_champions_take_forms_of_numbers_that_the_new_data_have(self) -> None:
         x, y = table()
         space = DenseSpace(layers=1, units=8, numbers="piecewise")

@@ -305,7 +305,10 @@ def view_of(step: Step) -> str:
 
 
 def is_seen(view: str, numbers: Collection[str]) -> bool:
-    """Whether networks with these `numbers`, "standard" where there are none, see the features of a view."""
+    """Whether networks of these views, "standard" where there are none, see the features of a view.
+
+    Those with the robust form alone see it in place of the standardised one; neighbours are looked for in the latter.
+    """
     if view == UNLESS_ROBUST:
         return not numbers or any(each != "robust" for each in numbers)
     return view == "standard" or view in numbers
