@@ -14,7 +14,7 @@ from evonas.config import Settings
 from evonas.data.encoding.preprocessor import ARRAY, Preparation
 from evonas.data.inputs import as_inputs
 from evonas.data.prepared import PreparedData, labels_of
-from evonas.data.quantiles import point_place, quantile_names
+from evonas.data.quantiles import point_place
 from evonas.io.marked_files import is_product
 from evonas.metrics.scores import predictions
 from evonas.reporting.result_views import ResultViews
@@ -184,25 +184,6 @@ class SearchResult(ResultViews):
             self.inputs(x) if as_columns else self.prepare(x), batch_size=_ROWS_AT_A_TIME, verbose=0
         )
         return outputs["probability"] if isinstance(outputs, Mapping) else outputs
-
-    def predict_quantiles(self, x: Any) -> pd.DataFrame:
-        """Quantiles of the target of raw rows, a column each, such as "quantile_0.1"; they never cross.
-
-        Args:
-            x: as for `inputs`.
-
-        Raises:
-            InputError: the run is of another objective than pinball, or as `predict`.
-        """
-        import pandas as pd
-
-        if not self._data.problem.quantiles:
-            raise InputError(
-                "predict_quantiles must be asked of a run with objective pinball: search with it, or predict"
-            )
-        if not len(x):
-            raise InputError("x must have at least one row to predict, not none: give some")
-        return pd.DataFrame(self._outputs(x), columns=list(quantile_names(self._data.problem)))
 
     @cached_property
     def _temperature(self) -> float:
