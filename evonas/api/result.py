@@ -177,7 +177,7 @@ class SearchResult(ResultViews):
             from evonas.networks.forward import raw_outputs
 
             raw = raw_outputs(graph_from_json(self._architecture), self._weights, self.prepare(x))
-            return predictions(self._data.problem, raw / self._temperature).astype(raw.dtype)
+            return predictions(self._data.problem, raw / self.temperature).astype(raw.dtype)
         model = self.best_model
         as_columns = isinstance(model.input, Mapping) or model.inputs[0].name == ARRAY
         outputs = model.predict(
@@ -186,7 +186,7 @@ class SearchResult(ResultViews):
         return outputs["probability"] if isinstance(outputs, Mapping) else outputs
 
     @cached_property
-    def _temperature(self) -> float:
+    def temperature(self) -> float:
         """That the best network's logits are divided by; 1 unless the run calibrates."""
         if not self.settings.calibrate:
             return 1.0
