@@ -14,7 +14,7 @@ from evonas.config import Settings
 from evonas.data.encoding.preprocessor import ARRAY, Preparation
 from evonas.data.inputs import as_inputs
 from evonas.data.prepared import PreparedData, labels_of
-from evonas.data.quantiles import point_place, quantile_names
+from evonas.data.quantiles import point_place
 from evonas.io.marked_files import is_product
 from evonas.metrics.scores import predictions
 from evonas.reporting.result_views import ResultViews
@@ -177,7 +177,7 @@ class SearchResult(ResultViews):
             from evonas.networks.forward import raw_outputs
 
             raw = raw_outputs(graph_from_json(self._architecture), self._weights, self.prepare(x))
-            return predictions(self._data.problem, raw / self._temperature).astype(raw.dtype)
+            return predictions(self._data.problem, raw / self.temperature).astype(raw.dtype)
         model = self.best_model
         as_columns = isinstance(model.input, Mapping) or model.inputs[0].name == ARRAY
         outputs = model.predict(
@@ -185,27 +185,8 @@ class SearchResult(ResultViews):
         )
         return outputs["probability"] if isinstance(outputs, Mapping) else outputs
 
-    def predict_quantiles(self, x: Any) -> pd.DataFrame:
-        """Quantiles of the target of raw rows, a column each, such as "quantile_0.1"; they never cross.
-
-        Args:
-            x: as for `inputs`.
-
-        Raises:
-            InputError: the run is of another objective than pinball, or as `predict`.
-        """
-        import pandas as pd
-
-        if not self._data.problem.quantiles:
-            raise InputError(
-                "predict_quantiles must be asked of a run with objective pinball: search with it, or predict"
-            )
-        if not len(x):
-            raise InputError("x must have at least one row to predict, not none: give some")
-        return pd.DataFrame(self._outputs(x), columns=list(quantile_names(self._data.problem)))
-
     @cached_property
-    def _temperature(self) -> float:
+    def temperature(self) -> float:
         """That the best network's logits are divided by; 1 unless the run calibrates."""
         if not self.settings.calibrate:
             return 1.0

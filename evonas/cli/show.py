@@ -36,12 +36,27 @@ def show(
     if candidate is None:
         rows = candidate_rows(run)
         show_rows(rows[:top] if top else rows, as_json, as_csv, "no network has been trained yet")
+        if not (as_json or as_csv):
+            _show_verdict(run)
         return
     place = find_candidate(run, candidate)
     if as_json or as_csv:
         show_rows([_values(run, place)], as_json, as_csv, "")
     else:
         _show_one(run, place)
+
+
+def _show_verdict(run: RunData) -> None:
+    """Whether the best network or a baseline is better, where that is known."""
+    from evonas.display.baseline_words import retrained_test_scores, verdict_of
+    from evonas.io.console import say
+
+    if run.baselines is None or run.champion is None:
+        return
+    test = retrained_test_scores(run.finalists)
+    verdict = verdict_of(run.objective, run.champion.evaluation.scores, test, run.baselines)
+    if verdict is not None:
+        say(f"\n{verdict.words}")
 
 
 def _values(run: RunData, place: int) -> dict[str, Any]:

@@ -160,8 +160,8 @@ def _network(record: Record, share: float, run: RunReader, data: PreparedData) -
     origin = None if record.origin is None else record.origin.kind
     return {
         "genome": dict(record.genome),
-        **network_facts(run.problem_json, space, genome),
         "loss": run.settings.loss,
+        **network_facts(run.problem_json, space, genome),
         "seed": record.seed,
         "rows": num_rows(data.splits[0].x_train),
         "epochs": record.horizon,

@@ -17,7 +17,7 @@ from genomes.space import SearchSpace
 __all__ = ["Rebuilt", "build_model", "rebuilt"]
 
 _TASKS = ("regression", "binary", "multiclass")
-_LOSSES = ("auto", "mse", "mae", "huber")
+_LOSSES = ("auto", "mse", "mae", "huber", "pinball")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def rebuilt(
             `status --json` and run directories tell them.
         seed: of the initial weights; the one that the search trained from, where that is told, else 0.
         rows, epochs: training rows and epochs, which a learning-rate schedule spans; told by model cards.
-        loss: of a regression: "auto" (mse), "mse", "mae" or "huber".
+        loss: of a regression: "auto" (mse), "mse", "mae" or "huber"; "pinball" is compiled as "mae", which is that of
+            the median, since Keras has no other.
         space: that the genome must be of, or the path of its TOML file; any when None.
     """
     if path is not None and (Path(path).suffix != ".keras" or not Path(path).absolute().parent.is_dir()):
@@ -110,7 +111,11 @@ def rebuilt(
     from genomes.architecture.graph import draw, graph_from_json
 
     graph = graph_from_json(architecture)
-    model, note = untrained(graph, width, count, kind, how, int(chosen), facts.get("rows"), facts.get("epochs"))
+    spans = facts.get("rows"), facts.get("epochs")
+    model, note = untrained(graph, width, count, kind, "mae" if how == "pinball" else how, int(chosen), *spans)
+    if how == "pinball":
+        lacking = "Keras has no pinball loss: compile the model with yours, this one has the mean absolute error"
+        note = "; ".join(filter(None, (note, lacking)))
     if path is not None:
         with tempfile.TemporaryDirectory() as folder:
             draft = Path(folder) / "model.keras"

@@ -14,8 +14,9 @@ The events, each with a key `event`; times are seconds, scores are in the target
 - `progress`, after every commit: generation (from 1), trained, planned, evaluated, failed, best, seconds, seconds_left.
 - `generation`, when one is complete: generation, trained, evaluated, failed, best, median, seconds.
 - `finalists`, while the best networks are trained again: done, planned.
-- `finish`: what `evonas status --json` prints, and `model`, `validation_scores`, `test_scores` (null when the search
-  was interrupted or no network has a score).
+- `finish`: what `evonas status --json` prints (`baselines`: their scores, and which is better; null where none were
+  wanted), and `model`, `validation_scores`, `test_scores` (null when the search was interrupted or no network has a
+  score).
 """
 
 from evonas.display.choose import make_display

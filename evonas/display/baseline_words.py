@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from evonas.objective import Objective
 from evonas.runs.baselines import BaselineModel, Baselines
+from evonas.runs.finalists import Finalist
 from evonas.runs.reader import RunReader
 
-__all__ = ["NETWORK", "Verdict", "baseline_rows", "baseline_values", "champion_test_scores", "verdict_of"]
+__all__ = ["NETWORK", "Verdict", "baseline_rows", "baseline_values", "champion_test_scores"]
+__all__ += ["retrained_test_scores", "verdict_of"]
 
 NETWORK = "best network"
 
@@ -67,10 +69,15 @@ def verdict_of(
 
 def champion_test_scores(run: RunReader) -> dict[str, float]:
     """Test scores of the best network as they are committed: of the re-training whose weights it has."""
-    if not run.best(1) or not run.finalists:
+    return retrained_test_scores(run.finalists) if run.best(1) else {}
+
+
+def retrained_test_scores(finalists: Sequence[Finalist]) -> dict[str, float]:
+    """The same, of the first of a run's finalists; empty where there is none."""
+    if not finalists:
         return {}
-    champion = run.finalists[0].champion
-    chosen = (each for each in run.finalists[0].retrainings if each.seed == champion.seed)
+    champion = finalists[0].champion
+    chosen = (each for each in finalists[0].retrainings if each.seed == champion.seed)
     return dict(next((each.test or {} for each in chosen), {}))
 
 

@@ -88,7 +88,7 @@ class Plain:
 
     def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
         lines = [] if self._quiet else [""]
-        lines += summaries.summary_lines(run, test_scores if exported is None else exported.test_scores)
+        lines += summaries.summary_lines(run, _tested(exported, test_scores))
         if exported is not None:
             lines += summaries.exported_lines(exported, run.objective.name)
         elif test_scores:
@@ -128,6 +128,11 @@ class Plain:
         self._printed_at = time.monotonic()
         # Nobody may listen any more: a search goes on for that which it was started for.
         say_lines(*lines, stream=self._stream)
+
+
+def _tested(exported: Exported | None, test_scores: Mapping[str, float]) -> Mapping[str, float]:
+    """Test scores of the best network itself; a file may hold an ensemble, or be calibrated."""
+    return test_scores or ({} if exported is None or exported.members else exported.test_scores)
 
 
 class Events:
@@ -180,8 +185,7 @@ class Events:
         found = summaries.exported_values(exported)
         if exported is None and test_scores:
             found |= {"validation_scores": dict(run.ranked(1).evaluation.scores), "test_scores": dict(test_scores)}
-        test = test_scores if exported is None else exported.test_scores
-        self._write("finish", summaries.summary_values(run, test) | found)
+        self._write("finish", summaries.summary_values(run, _tested(exported, test_scores)) | found)
 
     def _write(self, event: str, values: dict[str, Any]) -> None:
         # JSON has no NaN and no infinity.

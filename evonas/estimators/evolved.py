@@ -200,7 +200,9 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         genome = space.genome_from_json(best.genome)
         seen = data.seen(*views_of(space.architecture(genome)), training=False)
         assert seen.preparation is not None
-        self.network_ = FittedNetwork(blueprint(space, genome), weights, seen.problem, seen.preparation)
+        self.network_ = FittedNetwork(
+            blueprint(space, genome), weights, seen.problem, seen.preparation, result.temperature
+        )
         self.best_score_ = -objective.loss(best.evaluation.scores[objective.name])
         self.best_params_ = space.values(genome)
         self.cv_results_ = results_of(records, space, objective)

@@ -37,12 +37,14 @@ class FittedNetwork:
         weights: by name, as `evonas.evaluation.Weights`.
         problem: what is predicted.
         preparation: from raw rows to features.
+        temperature: that logits are divided by; 1 unless the fit calibrates.
     """
 
     architecture: Mapping[str, Any]
     weights: Weights
     problem: Problem
     preparation: Preparation
+    temperature: float = 1.0
 
     def predictions(self, rows: pd.DataFrame) -> Array:
         """As `metrics.scores.predictions`: `(num_samples, num_outputs)`, or of classes `(num_samples, num_classes)`.
@@ -52,7 +54,7 @@ class FittedNetwork:
         """
         features = self.preparation.apply(rows)
         raw = raw_outputs(graph_from_json(self.architecture), self.weights, features, np.float64)
-        return predictions(self.problem, raw)
+        return predictions(self.problem, raw / self.temperature)
 
     def model(self, classes: tuple[str, ...] = (), label_type: str = "") -> Any:
         """The `keras.Model` from raw columns, as `SearchResult.best_model` gives it. Imports Keras.
@@ -68,4 +70,4 @@ class FittedNetwork:
         network = build_model(graph, self.problem.num_features, self.problem.num_outputs)
         set_weights(network, self.weights)
         problem = replace(self.problem, classes=classes, label_type=label_type) if classes else self.problem
-        return deployable(network, problem, self.preparation)
+        return deployable(network, problem, self.preparation, temperature=self.temperature)

@@ -83,6 +83,28 @@ class ResultViews:
         columns |= {f"probability_{label}": found.predicted[:, place] for place, label in enumerate(labels)}
         return pd.DataFrame(columns)
 
+    @property
+    def baselines(self) -> pd.DataFrame:
+        """Gradient boosting and the linear model on the same rows, a row each; empty where none were trained.
+
+        Whether each is `complete`, and its scores, such as `validation_rmse` and `test_rmse`.
+        """
+        import pandas as pd
+
+        found = self._run().baselines
+        rows = [
+            {
+                "name": model.name,
+                "about": model.about,
+                "complete": model.complete,
+                "rows": model.rows,
+                **{f"validation_{name}": score for name, score in model.validation.items()},
+                **{f"test_{name}": score for name, score in model.test.items()},
+            }
+            for model in (() if found is None else found.models)
+        ]
+        return pd.DataFrame(rows)
+
     # Predictions.
 
     def predict_proba(self, x: Any) -> NDArray[Any]:
@@ -102,6 +124,29 @@ class ResultViews:
         from evonas.runs.reader import DATA_NAME
 
         return Predictor(PreparedData.load(self.run_dir / DATA_NAME).problem, self).outputs(x)
+
+    def predict_quantiles(self, x: Any) -> pd.DataFrame:
+        """Quantiles of the target of raw rows, a column each, such as "quantile_0.1"; they never cross.
+
+        Args:
+            x: as for `inputs`.
+
+        Raises:
+            InputError: the run is of another objective than pinball, or as `predict`.
+        """
+        import pandas as pd
+
+        from evonas.data.prepared import PreparedData
+        from evonas.data.quantiles import quantile_names
+        from evonas.deploy.prediction import Predictor
+        from evonas.runs.reader import DATA_NAME
+
+        problem = PreparedData.load(self.run_dir / DATA_NAME).problem
+        if not problem.quantiles:
+            raise InputError(
+                "predict_quantiles must be asked of a run with objective pinball: search with it, or predict"
+            )
+        return pd.DataFrame(Predictor(problem, self).outputs(x), columns=list(quantile_names(problem)))
 
     def evaluate(self, data: Any) -> dict[str, float]:
         """Every metric of the task on labelled rows, in the target's own units.

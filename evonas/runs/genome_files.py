@@ -70,11 +70,13 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
 
 
 def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[str, Any]:
-    """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs" and "task"."""
+    """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs", "task", and
+    "loss" where that is no setting."""
     width, views = problem["num_features"], problem.get("views", ())
     if hasattr(space, "architecture"):
         width = num_columns_seen(views, width, problem["num_outputs"], *views_of(space.architecture(genome)))
-    return {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"]}
+    facts = {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"]}
+    return facts | ({"loss": "pinball"} if problem.get("quantiles") else {})
 
 
 def _inside(value: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -99,6 +101,6 @@ def _of_run(path: Path, space: SearchSpace | None) -> tuple[SearchSpace, Any, di
         record = run.ranked(1)
         home = space or space_from_json(run.space_json)
         told = network_facts(run.problem_json, home, home.genome_from_json(record.genome))
-        told |= {"loss": run.settings.loss, "seed": record.seed, "epochs": record.horizon}
+        told = {"loss": run.settings.loss, **told, "seed": record.seed, "epochs": record.horizon}
         told["rows"] = num_rows(PreparedData.load(run.directory / DATA_NAME).splits[0].x_train)
         return home, home.genome_from_json(record.genome), told

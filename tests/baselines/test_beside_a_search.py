@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from evonas.api import session
+from evonas.api.search import resume, search_prepared
 from evonas.baselines import start
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
+from evonas.config import Budget, Settings
 from evonas.display import summaries
 from evonas.display.baseline_words import NETWORK, verdict_of
+from evonas.errors import Interrupted
+from evonas.interruption import Interruption
 from evonas.objective import Objective
 from evonas.runs.baselines import BaselineModel, Baselines
 from evonas.runs.reader import RunReader
 from evonas.runs.store import RunStore
 from tests.baselines.test_fitting import prepared, table
 from tests.reporting.synthetic import synthetic_run
+from tests.stub import StubEvaluator
 
 BOOSTED = BaselineModel("gradient boosting", "Trees, 9 trees", True, 100, 1.0, {"rmse": 2.0}, {"rmse": 2.2})
 LINEAR = BaselineModel("linear model", "Ridge", True, 100, 0.1, {"rmse": 3.0}, {"rmse": 3.3})
@@ -122,3 +131,33 @@ def test_a_run_keeps_them_and_says_who_is_better(tmp_path: Path):
         values = json.loads(json.dumps(summaries.summary_values(run)["baselines"]))
         assert values["verdict"]["winner"] == NETWORK
         assert values["models"][0]["name"] == "gradient boosting"
+
+
+def test_a_search_trains_them_once_and_a_resumed_one_knows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("EVONAS_BASELINE", raising=False)
+    monkeypatch.setattr(session, "_BASELINE_SECONDS", 120.0)
+    told: list[Any] = []
+    options: dict[str, Any] = {"settings": Settings(seed=0, population=3, finalists=0), "evaluator": StubEvaluator}
+    search = partial(search_prepared, prepared(table()), budget=Budget(generations=1), **options)
+    off = search(out=tmp_path / "off")
+    assert off.baselines.empty
+    found = search(out=tmp_path / "on", baseline=True, on_end=lambda run, *_: told.append(run.baselines.found))
+    assert told[0].complete
+    assert list(found.baselines["name"]) == ["gradient boosting", "linear model"]
+    with RunReader(tmp_path / "on") as on, RunReader(tmp_path / "off") as without:
+        assert on.digest() == without.digest()
+    monkeypatch.setattr(session, "BaselineProcess", None)  # would fail if it were started
+    again = resume(tmp_path / "on", generations="+1", evaluator=StubEvaluator)
+    assert again.baselines.equals(found.baselines)
+
+
+def test_a_stopped_search_waits_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("EVONAS_BASELINE", raising=False)
+    interruption = Interruption()
+    options: dict[str, Any] = {"settings": Settings(seed=0, population=3, finalists=0), "evaluator": StubEvaluator}
+    options |= {"interruption": interruption, "on_generation": lambda _: os.kill(os.getpid(), signal.SIGTERM)}
+    with pytest.raises(Interrupted):
+        search_prepared(prepared(table()), budget=Budget(generations=3), out=tmp_path / "run", baseline=True, **options)
+    with RunReader(tmp_path / "run") as run:
+        assert run.baselines.found is not None
+        assert run.baselines.found.missing == "the search was stopped"

@@ -135,3 +135,13 @@ def test_quantiles_are_predicted_by_the_objective_pinball():
     assert found.shape == (60, 3)
     assert (np.diff(found, axis=1) >= 0).all()
     assert list(fitted.predict(FRAME)) == list(found[:, 1])
+
+
+@pytest.mark.keras
+def test_calibrated_probabilities_give_the_same_labels():
+    plain = EvolutionClassifier(**TINY).fit(FRAME, LABELS)
+    scaled = EvolutionClassifier(**TINY, settings={"calibrate": True}).fit(FRAME, LABELS)
+    assert scaled.network_.temperature != 1.0
+    assert list(scaled.predict(FRAME)) == list(plain.predict(FRAME))
+    logits = [np.log(each.predict_proba(FRAME)[:, 1] / each.predict_proba(FRAME)[:, 0]) for each in (plain, scaled)]
+    np.testing.assert_allclose(logits[0], logits[1] * scaled.network_.temperature, rtol=1e-6)
