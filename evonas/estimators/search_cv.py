@@ -25,6 +25,7 @@ from evonas.estimators.results import masked_columns, ranks
 from evonas.estimators.seeds import seed_of
 from evonas.evaluation import Status
 from evonas.evolution.loop import Progress
+from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.io.console import say_lines
 from evonas.objective import Objective
@@ -80,6 +81,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         settings: RunOptions | None = None,
         run_dir: str | Path | None = None,
         in_process: bool | None = None,
+        execution: Any = None,
     ) -> None:
         """Keeps its arguments, as scikit-learn's estimators do.
 
@@ -102,6 +104,8 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             run_dir: keeps the run there, and goes on with it where it is there already; a temporary one if None.
             in_process: whether to train in this process; None does so where Keras is loaded here already and models are
                 trained natively. `settings={"trainer": "single"}` leaves all training to Keras.
+            execution: "processes" or "ray", or an `evonas.Execution` that says how many workers: where models are
+                trained that are not trained in this process.
         """
         self.build_model = build_model
         self.space = space
@@ -117,6 +121,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         self.settings = settings
         self.run_dir = run_dir
         self.in_process = in_process
+        self.execution = execution
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None, **fit_params: Any
@@ -263,6 +268,11 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             "score": chosen,
         }
         score = f"mean_test_{chosen}"
+        execution = Execution.of(self.execution)
+        if self.execution is not None and self.in_process:
+            raise InputError("execution must be left out with in_process: models are trained in this process")
+        here = bool(self.in_process) if self.execution is not None else self.in_process
+        here = self._trains_here(trial, parameters, seed) if here is None else here
         search = TrialSearch(
             trial=trial,
             name=build.name,
@@ -273,7 +283,8 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             settings={"strategy": self.strategy, "seed": seed, "keep": 1, **(self.settings or {})},
             initial=[],
             evaluations=int(self.n_iter),
-            in_process=self._trains_here(trial, parameters, seed) if self.in_process is None else self.in_process,
+            in_process=here,
+            execution=execution,
         )
         with run_directory(self.run_dir) as directory:
             report = partial(_report, score=score, count=self.n_iter) if self.verbose else None

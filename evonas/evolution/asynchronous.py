@@ -242,10 +242,14 @@ class _Loop:
         if not part.keys() <= self._training.keys():
             unknown = sorted(part.keys() - self._training.keys())
             raise RuntimeError(f"the evaluator gave candidates {unknown}, which are not wanted")
-        for number in sorted(part):
-            candidate = self._training.pop(number)
-            evaluation = self._session.judged(candidate, part[number])
-            self._store.commit_part([(candidate, evaluation)], self._timetable.session_seconds)
+        candidates = [self._training.pop(number) for number in sorted(part)]
+        pairs = [
+            (candidate, self._session.judged(candidate, part[number]))
+            for number, candidate in zip(sorted(part), candidates, strict=True)
+        ]
+        if pairs:  # in one transaction: a disk that takes its time is not waited for once for each of many workers
+            self._store.commit_part(pairs, self._timetable.session_seconds)
+        for candidate, evaluation in pairs:
             self._timetable.note_results([evaluation])
             self._ready.append(candidate)
             done = min(self._trained + len(self._ready), self._size)

@@ -28,7 +28,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -133,6 +133,7 @@ class Assignments:
         self._requests: deque[Lease] = deque()
         self._answers: dict[int, Outcome] = {}
         self._leases: dict[int, tuple[int, Lease]] = {}
+        self._held: Counter[int] = Counter()
         self._results: dict[int, Evaluation] = {}
         self._losses: dict[int, int] = {}
 
@@ -203,6 +204,11 @@ class Assignments:
             return len(self._waiting) + out + len(self._results) or int(not self._planned)
 
     @property
+    def has_work(self) -> bool:
+        """Whether something waits for a worker."""
+        return bool(self._waiting or self._requests or not self._planned)
+
+    @property
     def demand(self) -> int:
         """Workers that would have something to do, one network each."""
         with self.changed:
@@ -216,6 +222,7 @@ class Assignments:
             self._grouped, self._planned = False, True
             for held in (self._leases, self._waiting, self._requests, self._answers):
                 held.clear()
+            self._held.clear()
             self._tasks, self._results, self._losses, self.faults = {}, {}, {}, {}
             self.changed.notify_all()
 
@@ -233,9 +240,7 @@ class Assignments:
             if room < 1:
                 return ()
             if self._requests:
-                lease = self._requests.popleft()
-                self._leases[lease.token] = (worker, lease)
-                return (lease,)
+                return (self._handed(worker, self._requests.popleft()),)
             if self._grouped:
                 if not self._waiting and (self._planned or self._leases):
                     return ()
@@ -249,6 +254,7 @@ class Assignments:
             if outcome.token not in self._leases:
                 return False
             worker, lease = self._leases.pop(outcome.token)
+            self._held[worker] -= 1
             if lease.request:
                 self._answers[outcome.token] = outcome
                 self.changed.notify_all()
@@ -263,7 +269,7 @@ class Assignments:
                 if lease.grouped:
                     self.state, self._planned = outcome.state, True
             else:
-                self._leases[outcome.token] = (worker, replace(lease, numbers=left))
+                self._handed(worker, replace(lease, numbers=left))
             self.changed.notify_all()
             return True
 
@@ -276,6 +282,7 @@ class Assignments:
 
         with self.changed:
             gone = [lease for owner, lease in self._leases.values() if owner == worker]
+            del self._held[worker]
             for lease in gone:
                 del self._leases[lease.token]
                 if lease.request:
@@ -296,12 +303,15 @@ class Assignments:
 
     def held_by(self, worker: int) -> int:
         """Leases that a worker has."""
-        with self.changed:
-            return sum(owner == worker for owner, _ in self._leases.values())
+        return self._held[worker]
 
     def _leased(self, worker: int, count: int) -> Lease:
         numbers = tuple(self._waiting.popleft() for _ in range(count))
         tasks = tuple(self._tasks.values()) if self._grouped else tuple(self._tasks[number] for number in numbers)
         lease = Lease(next(self._tokens), numbers, tasks, self._grouped, self._before if self._grouped else None)
+        return self._handed(worker, lease)
+
+    def _handed(self, worker: int, lease: Lease) -> Lease:
         self._leases[lease.token] = (worker, lease)
+        self._held[worker] += 1
         return lease

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.execution.assignments import Assignments, Fault
 from evonas.execution.messages import Sweep, Test
+from evonas.execution.order import longest_first
 from evonas.interruption import Abandoned
 from evonas.tasks.from_candidate import architecture_of, task_of
 
@@ -127,7 +128,7 @@ class PoolEvaluator:
         if grouped := self._grouped or any(task.lineage for task in tasks):
             assignments.add_generation(tasks, done, self._state)
         else:
-            assignments.add({number: task for number, task in enumerate(tasks) if number not in done})
+            assignments.add(longest_first({number: task for number, task in enumerate(tasks) if number not in done}))
         try:
             told = time.monotonic()
             while assignments.unfinished or assignments.faults:

@@ -203,7 +203,7 @@ class RayFleet:
             if actor.revoked < floor:
                 actor.handle.revoke.remote(floor)
                 actor.revoked = floor
-            if not self._assignments.demand:
+            if not self._assignments.has_work:
                 continue
             leases = self._assignments.take(actor.number, actor.slots - self._held(actor), len(ready))
             if leases:

@@ -173,6 +173,11 @@ class Streams:
         place = len(self._sources) - 1
         return Stream(self._address(), self._key, place, kind, name, spec, count, identity)
 
+    @property
+    def serves(self) -> bool:
+        """Whether there is a source."""
+        return bool(self._sources)
+
     def close(self) -> None:
         """Ends the service and all that it holds. May be called twice."""
         listener, self._listener = self._listener, None

@@ -13,6 +13,7 @@ from evonas.api.trials import TrialSearch, may_stay_here, run_trials
 from evonas.config import Settings, duration
 from evonas.display.trainer_counts import Trained, trained
 from evonas.evaluation import Evaluation, Status
+from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.io.batch_streams import Streams
 from evonas.io.console import say_lines
@@ -83,6 +84,7 @@ class Evolution(Hooks):
         time: str | float | None = None,
         strategy: str = "evolution",
         in_process: bool | None = None,
+        execution: str | Execution | None = None,
         distribution_strategy: Any = None,
         logger: Any = None,
         tuner_id: str | None = None,
@@ -113,6 +115,8 @@ class Evolution(Hooks):
             in_process: whether to train in this process, for what cannot be sent to another one; None does so where a
                 subclass has methods of its own that trials call, and where the model of the defaults is trained
                 natively. `trainer="single"` leaves all training to Keras.
+            execution: "processes" or "ray", or an `evonas.Execution` that says how many workers: where trials run that
+                do not run in this process; those of a search whose space may grow are one at a time anyway.
             distribution_strategy, logger, tuner_id: of KerasTuner's; ignored with a warning.
             **settings: of the strategy, such as `population=8`; see `evonas.Settings`.
 
@@ -131,8 +135,12 @@ class Evolution(Hooks):
                 f"in_process must not be False with {', '.join(sorted(given))} of one's own, which work on the tuner "
                 "in this process: leave it out"
             )
+        self._execution = Execution.of(execution)
+        if execution is not None and (in_process or given):
+            why = f"{', '.join(sorted(given))} of one's own" if given else "in_process"
+            raise InputError(f"execution must be left out with {why}: trials run in this process")
         self._hooks, self._in_process = given, bool(in_process or given)
-        self._asks_place = in_process is None and not given
+        self._asks_place = in_process is None and not given and execution is None
         if hypermodel is None and "run_trial" not in given:
             raise InputError(
                 "hypermodel must be given, a function build(hp) that returns a compiled keras.Model or an object with "
@@ -261,6 +269,11 @@ class Evolution(Hooks):
             kwargs = {
                 name: value if name == "callbacks" else portable(name, value, streams) for name, value in kwargs.items()
             }
+            if streams.serves and self._execution.place == "ray":
+                raise InputError(
+                    "data must be arrays with execution ray, not data sets or generators, which are read in this "
+                    "process alone: leave execution out, or give arrays"
+                )
         spec = self._spec(args, kwargs)
         trial: Any = spec
         if self._hooks:
@@ -295,6 +308,7 @@ class Evolution(Hooks):
             seconds=self._seconds,
             most_failures=self.max_consecutive_failed_trials,
             grown=self._grown,
+            execution=self._execution,
         )
 
     def _trains_here(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

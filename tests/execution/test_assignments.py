@@ -16,10 +16,12 @@ from evonas.evolution.candidate_streams import Repeated
 from evonas.evolution.loop import evolve
 from evonas.execution import pool
 from evonas.execution.assignments import MOST_LOSSES, Assignments, Fault, Lease, Outcome
+from evonas.execution.order import longest_first
 from evonas.execution.pool import PoolEvaluator
 from evonas.io import atomic
 from evonas.runs import RunReader, schema
 from evonas.strategies import make_strategy
+from evonas.tasks.train import TrainingTask
 from genomes.errors import InputError
 from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_evaluation, toy_evaluation_from, toy_settings, toy_store
 
@@ -124,6 +126,17 @@ def test_faults_and_requests() -> None:
     assert isinstance(Fault.of(InputError("give less")).exception(), InputError)
 
 
+def test_the_longest_trainings_of_a_generation_begin_first() -> None:
+    def task(units: int, epochs: int) -> TrainingTask:
+        nodes = [{"kind": "input"}, {"kind": "dense", "units": units}, {"kind": "output"}]
+        return TrainingTask({"nodes": nodes, "edges": [[0, 1], [1, 2]], "training": {"batch_size": 32}}, 0, epochs)
+
+    tasks = {0: task(8, 5), 1: task(512, 5), 2: task(8, 50), 3: task(8, 5)}
+    assert list(longest_first(tasks)) == [2, 1, 0, 3]
+    own = {number: TrainingTask({"units": 8}, 0, epochs) for number, epochs in enumerate((1, 3, 3))}
+    assert list(longest_first(own)) == [1, 2, 0]
+
+
 @dataclass(frozen=True)
 class Task:
     """In place of a task of a real network."""
@@ -176,6 +189,7 @@ class WildFleet:
 @pytest.fixture
 def toy_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "task_of", lambda space, candidate, start: Task(candidate, start))
+    monkeypatch.setattr(pool, "longest_first", dict)
 
 
 def digest(directory: Any, evaluator: Any, loop: Any = evolve, evaluations: int = 30, **settings: Any) -> str:

@@ -1,0 +1,346 @@
+"""What a search costs beside training, and how it uses many workers: `python benchmarks/cluster.py [--only ray]`.
+
+engine       milliseconds a candidate (variation, selection, storage) at populations of 100, 1,000 and 10,000
+ray          efficiency with evaluations that sleep for 1 s, on 1, 4, 16 (and 64) local Ray workers
+recovery     seconds of work that are lost with a worker that is killed
+simulation   how busy 1,000 workers are whose trainings' times are log-normal: generation by generation and one by one;
+             the loops, the strategy and the store are those of a run, the clock is simulated (`results/cluster.svg`)
+memory       resident megabytes of a driver that has evaluated 100,000 networks
+processes    two workers of this machine against one, native trainer, random networks of the default space
+
+A disk that has to confirm every commit is not what `simulation` and `memory` measure: they do not wait for it
+(`synchronous=OFF`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from machine import describe
+from plot import Chart, Line, write_svg
+from reports import report_path, write_report
+
+from evonas.config import Budget, Settings
+from evonas.evaluation import Candidate, Evaluation, Start, Status
+from evonas.evolution.asynchronous import evolve_asynchronously
+from evonas.evolution.loop import evolve
+from evonas.objective import Objective
+from evonas.runs import RunStore, schema
+from evonas.strategies import make_strategy
+from evonas.testing import ToySpace
+
+HERE = Path(__file__).parent
+WORKERS, SPREAD = 1000, 0.7
+RMSE = Objective("rmse", "min")
+
+
+def score(candidate: Candidate) -> Evaluation:
+    """A pure function of the genome."""
+    value = float(sum((number - 40) ** 2 for number in candidate.genome[:3]))
+    return Evaluation(Status.OK, {"rmse": value}, epochs=1, curve=(value,), train_seconds=1.0, parameters=10)
+
+
+class Immediate:
+    """Evaluates at once, in parts of a tenth of a generation. Meets `Evaluator`."""
+
+    def state(self) -> None:
+        """Remembers nothing."""
+
+    def restore(self, state: Any) -> None:
+        """Has nothing to restore."""
+
+    def close(self) -> None:
+        """Has nothing to close."""
+
+    def evaluate(
+        self,
+        candidates: Sequence[Candidate],
+        done: frozenset[int] = frozenset(),
+        starts: Mapping[int, Start] = MappingProxyType({}),
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Evaluator.evaluate`."""
+        places = [place for place in range(len(candidates)) if place not in done]
+        size = max(1, len(places) // 10)
+        for first in range(0, len(places), size):
+            yield {place: score(candidates[place]) for place in places[first : first + size]}
+
+
+class Simulated(Immediate):
+    """So many workers whose time is simulated: each takes the next candidate when it is free.
+
+    `longest_first`: in a generation, the one that takes longest, as if that were known; else as they were asked for.
+    """
+
+    def __init__(self, workers: int, spread: float, longest_first: bool = False, seed: int = 0) -> None:
+        self.slots, self._spread, self._longest_first, self._seed = workers, spread, longest_first, seed
+        self.now = 0.0
+        self.spans: list[tuple[float, float]] = []
+        self._out: list[tuple[float, int, Candidate]] = []
+
+    def seconds(self, candidate: Candidate) -> float:
+        """Log-normal, the same for a network in every loop: its digest draws it."""
+        rng = np.random.default_rng([self._seed, int(candidate.digest[:8], 16)])
+        return float(rng.lognormal(0.0, self._spread))
+
+    def evaluate(
+        self,
+        candidates: Sequence[Candidate],
+        done: frozenset[int] = frozenset(),
+        starts: Mapping[int, Start] = MappingProxyType({}),
+    ) -> Iterator[Mapping[int, Evaluation]]:
+        """See `Evaluator.evaluate`."""
+        free = [self.now] * self.slots
+        times = [self.seconds(candidate) for place, candidate in enumerate(candidates) if place not in done]
+        for seconds in sorted(times, reverse=True) if self._longest_first else times:
+            began = heapq.heappop(free)
+            heapq.heappush(free, began + seconds)
+            self.spans.append((began, began + seconds))
+        self.now = max(free)
+        yield {place: score(each) for place, each in enumerate(candidates) if place not in done}
+
+    def stream(self) -> Simulated:
+        """Itself. Meets `Stream`."""
+        return self
+
+    def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:
+        """See `Stream.give`."""
+        seconds = self.seconds(candidate)
+        self.spans.append((self.now, self.now + seconds))
+        heapq.heappush(self._out, (self.now + seconds, number, candidate))
+
+    def wait(self) -> Mapping[int, Evaluation]:
+        """See `Stream.wait`."""
+        self.now, number, candidate = heapq.heappop(self._out)
+        return {number: score(candidate)}
+
+
+def searched(
+    evaluator: Any, evaluations: int, population: int, watch: Callable[[int], None] = lambda done: None, **options: Any
+) -> dict[str, float]:
+    """A run of a toy space; what it took."""
+    settings = Settings(seed=0, population=population, **{"strategy": "ga", **options}).resolved("rmse")
+    space = ToySpace(100)
+    strategy: Any = make_strategy(settings.strategy, space, objective=RMSE, settings=settings)
+    loop = evolve_asynchronously if settings.asynchronous else evolve
+    wall, cpu = time.perf_counter(), time.process_time()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RunStore.create(Path(folder) / "run", settings=settings, space=space, state=strategy.state()) as store,
+    ):
+        for generation in loop(strategy, evaluator, store, space, Budget(evaluations=evaluations)):
+            watch((generation.number + 1) * population)
+        done = store.evaluated
+    return {
+        "evaluations": done,
+        "ms": 1e3 * (time.perf_counter() - wall) / done,
+        "cpu_ms": 1e3 * (time.process_time() - cpu) / done,
+    }
+
+
+def engine(populations: Sequence[int]) -> dict[str, Any]:
+    """The engine's own cost a candidate."""
+    return {str(size): searched(Immediate(), 3 * size, size) for size in populations}
+
+
+def simulation(evaluations: int) -> dict[str, Any]:
+    """How busy the workers are, until the last training begins (one by one) or ends (generations)."""
+    found = {}
+    streamed = {"strategy": "aging", "asynchronous": True, "window": 0}
+    for name, population, longest_first, options in (
+        (f"generations of {WORKERS:,}", WORKERS, False, {}),
+        (f"generations of {10 * WORKERS:,}", 10 * WORKERS, False, {}),
+        (f"generations of {10 * WORKERS:,}, longest first", 10 * WORKERS, True, {}),
+        ("one by one", WORKERS, False, streamed),
+    ):
+        workers = Simulated(WORKERS, SPREAD, longest_first)
+        took = searched(workers, max(evaluations, 2 * population), population, **options)
+        until = max(began for began, _ in workers.spans) if options else workers.now
+        spans = np.array(workers.spans)
+        edges = np.linspace(0.0, until, 41)
+        busy = [
+            float(np.clip(np.minimum(spans[:, 1], after) - np.maximum(spans[:, 0], before), 0.0, None).sum())
+            / ((after - before) * WORKERS)
+            for before, after in pairwise(edges)
+        ]
+        found[name] = {**took, "share": float(np.mean(busy)), "until": until, "busy": busy}
+        print(name, round(found[name]["share"], 3), took, flush=True)
+    return found
+
+
+def plot_simulation(found: dict[str, Any], path: Path) -> None:
+    """Share of workers that are busy over time."""
+    charts = []
+    for name, each in found.items():
+        step = each["until"] / len(each["busy"])
+        points = [(step * (k + 1), max(value, 1e-3)) for k, value in enumerate(each["busy"])]
+        line = Line("busy", points, "#0b69a3")
+        charts.append(Chart(f"{name}: {each['share']:.2f}", "time, in medians of a training", [line], False))
+    title = f"Share of {WORKERS:,} workers that are busy"
+    write_svg(path, title, f"log-normal times of training, spread {SPREAD:g}; the clock is simulated", charts)
+
+
+def memory(evaluations: int) -> dict[str, Any]:
+    """Resident megabytes of a driver."""
+    seen: list[tuple[int, float]] = []
+
+    def watch(done: int) -> None:
+        if not seen or done - seen[-1][0] >= evaluations // 20 or done >= evaluations:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            seen.append((done, pages * resource.getpagesize() / 1e6))
+
+    took = searched(Immediate(), evaluations, 1000, watch, strategy="aging")
+    return {**took, "megabytes": seen[-1][1], "seen": seen}
+
+
+def _sleeping(workers: int, folder: Path) -> Any:
+    """A pool of Ray workers that sleep."""
+    from evonas.data.prepared import PreparedData, Problem, Split
+    from evonas.execution import Limits
+    from evonas.execution.assignments import Assignments
+    from evonas.execution.options import Execution
+    from evonas.execution.pool import PoolEvaluator
+    from evonas.execution.ray_fleet import RayFleet, WorkerSpec
+    from evonas.tasks.train import TrainingSettings
+    from genomes.dense import DenseSpace
+
+    x = np.zeros((8, 2), np.float32)
+    data = folder / "data.npz"
+    PreparedData(Problem("regression", 2, 1), (Split(x, x[:, :1], x, x[:, :1]),), x[:0], x[:0, :1]).save(data)
+    command = (sys.executable, str(HERE / "sleeping_worker.py"))
+    spec = WorkerSpec(TrainingSettings(), Limits(memory_bytes=1 << 30), command=command)
+    assignments = Assignments()
+    return PoolEvaluator(DenseSpace(), RayFleet(spec, data, Execution("ray", workers), assignments), assignments)
+
+
+def _candidates(count: int, seconds: int = 1) -> list[Candidate]:
+    from genomes.dense import DenseSpace
+
+    space, rng = DenseSpace(), np.random.default_rng(0)
+    genomes = [space.sample(rng) for _ in range(count)]
+    return [Candidate(g, space.digest(g), seed, seconds, index=seed) for seed, g in enumerate(genomes)]
+
+
+def ray(counts: Sequence[int], rounds: int = 10) -> dict[str, Any]:
+    """Efficiency: seconds of sleep over workers and wall clock, once all workers are there."""
+    found = {}
+    for workers in counts:
+        with tempfile.TemporaryDirectory() as folder, _sleeping(workers, Path(folder)) as pool:
+            began = time.perf_counter()
+            stream = pool.stream()
+            while pool.slots < workers:
+                stream.wait()
+            started = time.perf_counter() - began
+            stream.close()
+            began = time.perf_counter()
+            done = sum(len(part) for part in pool.evaluate(_candidates(rounds * workers)))
+            wall = time.perf_counter() - began
+            found[str(workers)] = {"efficiency": done / (workers * wall), "wall": wall, "start_seconds": started}
+            print(workers, found[str(workers)], flush=True)
+    return found
+
+
+def recovery(workers: int = 2) -> dict[str, Any]:
+    """What a killed worker costs: how much longer 8 networks of 2 s take."""
+    with tempfile.TemporaryDirectory() as folder, _sleeping(workers, Path(folder)) as pool:
+        list(pool.evaluate(_candidates(workers)))
+        began = time.perf_counter()
+        list(pool.evaluate(_candidates(8, 2)))
+        plain = time.perf_counter() - began
+        began, parts = time.perf_counter(), pool.evaluate(_candidates(8, 2))
+        count = len(next(part for part in parts if part))
+        fleet = pool._fleet
+        actor = next(each for each in fleet._actors.values() if fleet._held(each))
+        os.kill(fleet._cluster.ray.get(actor.handle.pid.remote()), signal.SIGKILL)
+        count += sum(len(part) for part in parts)
+        killed = time.perf_counter() - began
+    return {"plain": plain, "killed": killed, "lost": killed - plain, "evaluations": count}
+
+
+def processes(networks: int) -> dict[str, Any]:
+    """Networks a second of the native trainer: one worker of one thread, and two of one each."""
+    from sklearn.datasets import fetch_california_housing, load_diabetes
+
+    from evonas.data.prepare import prepare_arrays
+    from evonas.execution.launch import started_worker
+    from evonas.execution.options import Execution
+    from genomes.dense import DenseSpace
+
+    try:
+        x, y = fetch_california_housing(return_X_y=True, download_if_missing=False)
+    except OSError:
+        x, y = load_diabetes(return_X_y=True)
+        x, y = np.repeat(x, 20, 0), np.repeat(y, 20)
+    settings = Settings(seed=0, population=networks, epochs=10).resolved("rmse")
+    candidates = _candidates(networks, 10)
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data.npz"
+        prepare_arrays(x, y, seed=0).save(data)
+        for workers in (1, 2):
+            execution = Execution(workers=workers)
+            pool: Any = started_worker(DenseSpace(), data, settings, threads=workers, execution=execution)
+            list(pool.evaluate(candidates[: 2 * workers]))
+            began = time.perf_counter()
+            list(pool.evaluate(candidates))
+            found[str(workers)] = time.perf_counter() - began
+            pool.close()
+    return {**found, "speedup": found["1"] / found["2"]}
+
+
+def _without_confirmation() -> None:
+    configure = schema._configure
+
+    def relaxed(connection: Any, mode: str) -> None:
+        configure(connection, mode)
+        connection.execute("PRAGMA synchronous = OFF")
+
+    schema._configure = relaxed
+
+
+def main() -> None:
+    """Measures, prints and writes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parts = ("engine", "processes", "ray", "recovery", "simulation", "memory")
+    parser.add_argument("--only", default=",".join(parts))
+    parser.add_argument("--workers", default="1,4,16,64", help="of Ray")
+    parser.add_argument("--evaluations", type=int, default=100_000, help="of memory")
+    parser.add_argument("--simulated", type=int, default=10_000, help="evaluations of the simulation")
+    parser.add_argument("--json", type=report_path, default=None)
+    options = parser.parse_args()
+    path = options.json or report_path(str(HERE / "results" / "cluster.json"))
+    measured: dict[str, Any] = {}
+    for name in parts:
+        if name not in options.only.split(","):
+            continue
+        if name in ("simulation", "memory"):
+            _without_confirmation()
+        measured[name] = {
+            "engine": lambda: engine((100, 1000, 10_000)),
+            "processes": lambda: processes(48),
+            "ray": lambda: ray([int(count) for count in options.workers.split(",")]),
+            "recovery": recovery,
+            "simulation": lambda: simulation(options.simulated),
+            "memory": lambda: memory(options.evaluations),
+        }[name]()
+        shown = {key: value for key, value in measured[name].items() if key not in ("seen", "busy")}
+        print(name, shown if name != "simulation" else {key: each["share"] for key, each in shown.items()}, flush=True)
+        if name == "simulation":
+            plot_simulation(measured[name], HERE / "results" / "cluster.svg")
+    write_report(path, {"machine": describe(), **measured})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Workers of a Ray cluster on this machine, started here and stopped at the end. Skipped where Ray is not installed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evonas
+from evonas.errors import WorkerError
+from evonas.evaluation import Status
+from evonas.execution import Limits, cluster
+from evonas.execution.assignments import Assignments
+from evonas.execution.cluster import HeadLost, RayCluster
+from evonas.execution.options import Execution
+from evonas.execution.pool import PoolEvaluator
+from evonas.runs import RunReader
+from evonas.tasks.train import TrainingSettings
+from genomes import InputError
+from tests.execution.stub_worker import EXIT, NAN, RAISE
+from tests.execution.stubs import UnitsSpace
+from tests.execution.test_pool import evaluated
+
+ray = pytest.importorskip("ray")
+STUB = (sys.executable, str(Path(__file__).with_name("stub_worker.py")))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cluster():
+    """Small, and on the loopback interface alone."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    before = signal.getsignal(signal.SIGTERM)
+    options = {"num_cpus": 4, "include_dashboard": False, "object_store_memory": 100 << 20, "log_to_driver": False}
+    ray.init(address="local", logging_level="error", _node_ip_address="127.0.0.1", **options)
+    signal.signal(signal.SIGTERM, before)
+    yield
+    ray.shutdown()
+    signal.signal(signal.SIGTERM, before)
+
+
+def pool_of(data_path, workers=2, settings=None, **options):
+    from evonas.execution.ray_fleet import RayFleet, WorkerSpec
+
+    assignments = Assignments()
+    spec = WorkerSpec(settings or TrainingSettings(), Limits(silence_seconds=20.0), command=STUB)
+    fleet = RayFleet(spec, data_path, Execution("ray", workers), assignments, **options)
+    return PoolEvaluator(UnitsSpace(), fleet, assignments)
+
+
+@pytest.fixture(scope="module")
+def pool(data_path):
+    with pool_of(data_path) as made:
+        yield made
+
+
+def test_networks_come_back_once_and_fail_in_the_words_of_a_worker_of_this_machine(pool):
+    found = evaluated(pool, 1, 2, EXIT, 3, NAN, RAISE)
+    assert {number: each.scores["rmse"] for number, each in found.items() if each.scores} == {0: 1.0, 1: 2.0, 3: 3.0}
+    assert {number: each.reason for number, each in found.items() if each.status is Status.FAILED} == {
+        2: "the worker process crashed: it exited with status 7",
+        4: "diverged",
+        5: "it raised KeyError: 'a bug in the trainer'",
+    }
+
+
+def test_an_actor_that_is_killed_is_replaced_and_its_network_trained_by_another(pool):
+    evaluated(pool, 1)
+    stream, found = pool.stream(), {}
+    for number in range(6):
+        stream.give(number, evonas.Candidate(number + 1, str(number), 0, 20))
+    while not found:
+        found |= stream.wait()
+    before = set(pool._fleet._actors)
+    actor = next(each for each in pool._fleet._actors.values() if pool._fleet._held(each))
+    os.kill(ray.get(actor.handle.pid.remote()), signal.SIGKILL)
+    while len(found) < 6:
+        part = stream.wait()
+        assert not found.keys() & part.keys()
+        found |= part
+    stream.close()
+    assert {number: each.scores for number, each in found.items()} == {n: {"rmse": n + 1.0} for n in range(6)}
+    assert set(pool._fleet._actors) != before
+
+
+def test_a_search_is_the_same_as_in_this_process_and_is_resumed_elsewhere(tmp_path):
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    options = {"population": 4, "strategy": "ga", "epochs": 2, "finalists": 1, "finalist_seeds": 1}
+    x_y = (x, x @ [1.0, -2.0, 0.5])
+    here = evonas.search(*x_y, evaluations=8, out=tmp_path / "here", execution="local", **options)
+    there = evonas.search(*x_y, evaluations=6, out=tmp_path / "there", execution=Execution("ray", 2), **options)
+    evonas.resume(there.run_dir, evaluations=8, execution="local")
+    digests = []
+    for each in (here, there):
+        with RunReader(each.run_dir) as run:
+            digests.append([(record.digest, record.evaluation.scores) for record in run.records()])
+    assert digests[0] == digests[1]
+
+
+def test_workers_that_cannot_start_end_the_search_in_words(data_path):
+    broken = pool_of(data_path, settings=TrainingSettings(patience=13))
+    with broken, pytest.raises(WorkerError, match="no luck"):
+        evaluated(broken, 1)
+
+
+def test_a_head_that_is_gone_is_said(monkeypatch):
+    connected = RayCluster("auto", None, 1)
+    connected.check_head()
+    monkeypatch.setattr(connected, "_head", ("127.0.0.1", 1))
+    connected.check_head()
+    connected.check_head()
+    with pytest.raises(HeadLost, match=r"Ray's head does not answer any more.*resume"):
+        connected.check_head()
+    connected.close()
+    assert ray.is_initialized()  # the connection was the program's
+
+
+def test_no_cluster_at_an_address_is_a_mistake(monkeypatch):
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **options: (_ for _ in ()).throw(ConnectionError("nobody is there")))
+    with pytest.raises(InputError, match=r"not 127.0.0.1:1 \(nobody is there\): start one with `ray start --head`"):
+        RayCluster("127.0.0.1:1", None, 1)
+    assert cluster.find_spec("ray")
