@@ -120,8 +120,6 @@ def _additive_residual(x: Array, targets: Array) -> Array:
     features = np.concatenate([x, bends], axis=1).astype(np.float64)
     features -= features.mean(axis=0)
     centred = (targets - targets.mean(axis=0)).astype(np.float64)
-    penalty = _RIDGE * len(x) * np.eye(features.shape[1])
-    rest: Array = (centred - features @ np.linalg.solve(features.T @ features + penalty, features.T @ centred)).astype(
-        np.float32
-    )
+    gram = features.T @ features + _RIDGE * len(x) * np.eye(features.shape[1])
+    rest: Array = (centred - features @ np.linalg.solve(gram, features.T @ centred)).astype(np.float32)
     return rest
