@@ -266,7 +266,7 @@ class SearchResult(ResultViews):
         space: Any = self.space
         if not hasattr(space, "architecture"):
             return preparation  # models of one's own see all features
-        seen = self._data.seen(*views_of(space.architecture(self.best_genome)), training=False).preparation
+        seen = self._data.preparation_of(*views_of(space.architecture(self.best_genome)))
         assert seen is not None
         return seen
 

@@ -103,7 +103,7 @@ def _explained(targets: Array, above: Sequence[Array], below: Array) -> float:
 
 def _kernel(values: Array, bandwidth: float) -> Array:
     """The kernel of one column between all rows, `(rows, rows)`; 0 between a row and itself."""
-    kernel = np.exp((values[:, None] - values) ** 2 * np.float32(-0.5 / bandwidth**2))
+    kernel: Array = np.exp((values[:, None] - values) ** 2 * np.float32(-0.5 / bandwidth**2))
     np.fill_diagonal(kernel, 0.0)
     return kernel
 
@@ -120,6 +120,6 @@ def _additive_residual(x: Array, targets: Array) -> Array:
     features = np.concatenate([x, bends], axis=1).astype(np.float64)
     features -= features.mean(axis=0)
     centred = (targets - targets.mean(axis=0)).astype(np.float64)
-    penalty = _RIDGE * len(x) * np.eye(features.shape[1])
-    found = centred - features @ np.linalg.solve(features.T @ features + penalty, features.T @ centred)
-    return found.astype(np.float32)
+    gram = features.T @ features + _RIDGE * len(x) * np.eye(features.shape[1])
+    rest: Array = (centred - features @ np.linalg.solve(gram, features.T @ centred)).astype(np.float32)
+    return rest

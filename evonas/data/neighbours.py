@@ -218,5 +218,6 @@ def _taken(x: Any, places: Sequence[int]) -> Array:
 def _targets(y: Any, problem: Problem) -> Array:
     """Targets as means are taken of them, `(num_rows, num_outputs)`: of classes, their indicators."""
     if problem.task == "multiclass":
-        return np.eye(problem.num_outputs, dtype=np.float32)[np.asarray(y).reshape(-1)]
+        indicators: Array = np.eye(problem.num_outputs, dtype=np.float32)[np.asarray(y).reshape(-1)]
+        return indicators
     return np.asarray(y, np.float32).reshape(len(y), -1)

@@ -210,17 +210,24 @@ class PreparedData:
         return with_estimates(rows, np.asarray(x), self.problem, regressions)
 
     def _without_training_rows(self) -> PreparedData:
-        splits = (replace(s, x_train=s.x_train[:0], y_train=s.y_train[:0], weight_train=None) for s in self.splits)  # type: ignore[index]
+        splits = (replace(s, x_train=s.x_train[:0], y_train=s.y_train[:0], weight_train=None) for s in self.splits)
         return replace(self, splits=tuple(splits))
 
     def _with_neighbours(self, marks: Sequence[str], features: NeighbourFeatures) -> PreparedData:
         splits = tuple(features.split(split, marks, fold) for fold, split in enumerate(self.splits))
         x_test = None if self.x_test is None else features.beside(self.x_test, marks, 0, "test")
-        preparation = self.preparation
-        if preparation is not None:
-            regressions = [features.regression(mark) for mark in marks]
-            preparation = NeighbourPreparation.of(preparation, regressions, self.problem)
-        return replace(self, splits=splits, x_test=x_test, preparation=preparation)
+        return replace(self, splits=splits, x_test=x_test, preparation=self._preparation_with(marks, features))
+
+    def preparation_of(self, *views: str) -> Preparation | None:
+        """The way from raw rows to what networks of these views see; that of `seen`, without its features."""
+        marks, features = self.problem.absent(*views), NeighbourFeatures(self)
+        seen = None if self.preparation is None else self.preparation.seen(views)
+        return replace(self, preparation=seen)._preparation_with(marks, features)
+
+    def _preparation_with(self, marks: Sequence[str], features: NeighbourFeatures) -> Preparation | None:
+        if self.preparation is None or not marks:
+            return self.preparation
+        return NeighbourPreparation.of(self.preparation, map(features.regression, marks), self.problem)
 
     def save(self, path: Path) -> None:
         """Writes one `.npz` file (plain arrays and one JSON text; nothing that could run code)."""

@@ -198,10 +198,11 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         with RunReader(result.run_dir) as run:
             weights, objective, records = run.weights(best), run.objective, list(run.records())
         genome = space.genome_from_json(best.genome)
-        seen = data.seen(*views_of(space.architecture(genome)), training=False)
-        assert seen.preparation is not None
+        views = views_of(space.architecture(genome))
+        preparation = data.preparation_of(*views)
+        assert preparation is not None
         self.network_ = FittedNetwork(
-            blueprint(space, genome), weights, seen.problem, seen.preparation, result.temperature
+            blueprint(space, genome), weights, data.problem.seen(*views), preparation, result.temperature
         )
         self.best_score_ = -objective.loss(best.evaluation.scores[objective.name])
         self.best_params_ = space.values(genome)

@@ -124,8 +124,9 @@ def donor_of(run_dir: str | Path, space: SearchSpace, strategy: str) -> Donor:
             )
         genome: Any = theirs.genome_from_json(record.genome)
         views = views_of(theirs.architecture(genome)) if hasattr(theirs, "architecture") else ()
-        sizes = {name: run.problem_json[name] for name in ("task", "num_features", "num_outputs")}
-        problem = Problem(**sizes, **{name: tuple(run.problem_json.get(name, ())) for name in _NAMES})
+        facts: dict[str, Any] = {name: run.problem_json[name] for name in ("task", "num_features", "num_outputs")}
+        facts |= {name: tuple(run.problem_json.get(name, ())) for name in _NAMES}
+        problem = Problem(**facts)
         about = {
             "architecture": blueprint(theirs, genome),
             **{name: run.problem_json.get(name, ()) for name in ("target_names", "classes")},

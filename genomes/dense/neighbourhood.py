@@ -63,7 +63,7 @@ def vary_neighbours(neighbours: Neighbours | None, space: DenseSpace, rng: np.ra
     if rng.random() < 0.15:
         return None
     for place in rng.permutation(len(_VARIATIONS)).tolist():
-        found = _VARIATIONS[place](neighbours, space, rng)
+        found: Neighbours | None = _VARIATIONS[place](neighbours, space, rng)
         if found is not None and found != neighbours:
             return found
     return None

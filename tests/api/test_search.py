@@ -79,7 +79,8 @@ def test_search_gives_what_was_found(tmp_path: Path) -> None:
     assert result.run_dir == tmp_path / "run"
     assert result.stop == "generations"
     assert result.settings.objective == "rmse"
-    found = {"neighbour_columns": (), "neighbour_sets": ()}  # filled in from the data
+    # Filled in from the data; and what the objective has no use for.
+    found = {"neighbour_columns": (), "neighbour_sets": (), "label_smoothing": DenseSpace().label_smoothing}
     assert set(result.space.neighbour_columns) == {"x0", "x1", "x2"}
     assert replace(result.space, numbers=DenseSpace().numbers, **found) == DenseSpace()
     assert set(result.space.numbers.options) < set(DenseSpace().numbers.options)  # what these data have no use for

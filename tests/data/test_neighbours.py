@@ -95,6 +95,8 @@ def test_they_stand_behind_the_other_features_of_each_part(target, width):
     assert np.array_equal(split.x_train[:, : -2 * width], data.splits[0].x_train)
     assert seen.preparation.feature_names() == problem.feature_names
     assert seen.preparation.views() == problem.views
+    alone = data.preparation_of("standard", *NEAR.views)
+    assert np.array_equal(alone.apply(table().iloc[:9]), seen.preparation.apply(table().iloc[:9]))
     rows = table().iloc[:9]
     assert seen.preparation.apply(rows).shape == (9, problem.num_features)
     assert data.problem.seen("standard", *NEAR.views) == problem

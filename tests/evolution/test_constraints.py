@@ -28,7 +28,7 @@ from genomes.architecture.cost import count_parameters
 from tests.genomes.dense_spaces import network
 from tests.stub import StubEvaluator
 
-SPACE = DenseSpace(layers=Range(1, 3), units=Range(2, 64, log=True))
+SPACE = DenseSpace(neighbours=False, layers=Range(1, 3), units=Range(2, 64, log=True))
 LIMIT = 500
 
 
