@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,12 @@ from evonas.data.inputs import Inputs, named_arrays, num_rows, shapes_of
 from evonas.data.pretrained import Donor
 from evonas.data.raw_rows import packed, unpacked
 from evonas.io.npz import read_arrays
+from genomes.architecture.embedding import with_columns
+from genomes.architecture.graph import numbers_of
 from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["PreparedData", "Problem", "Split", "labels_of", "whole_numbers"]
 
@@ -51,6 +56,8 @@ class Problem:
         views: of each feature, whose it is: "standard" for those that all networks see, else the one of
             `genomes.architecture.layers.NUMBERS` whose networks see it too. Shape `(num_features,)`; empty where all
             see all.
+        numeric: of each feature, the number of the column of numbers whose it is, -1 where it is of none, shape
+            `(num_features,)`; empty where nobody knows, and in runs of an older evonas.
         label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
             and in runs of an older evonas.
     """
@@ -68,6 +75,7 @@ class Problem:
     direction: str = ""
     views: tuple[str, ...] = ()
     label_type: str = ""
+    numeric: tuple[int, ...] = ()
 
     def view(self, numbers: str) -> str:
         """The view of networks with these `numbers`; that of standardised numbers where the data have no other."""
@@ -83,7 +91,19 @@ class Problem:
         if len(places) == self.num_features:
             return self
         names, kept = ([values[place] for place in places] for values in (self.feature_names, self.views))
-        return replace(self, num_features=len(places), feature_names=tuple(names), views=tuple(kept))
+        numeric = tuple(self.numeric[place] for place in places) if self.numeric else ()
+        return replace(
+            self, num_features=len(places), feature_names=tuple(names), views=tuple(kept), numeric=numeric
+        )
+
+    def placed(self, graph: nx.DiGraph) -> nx.DiGraph:
+        """The graph itself, told of which column of numbers the features are that its network sees.
+
+        Raises:
+            InputError: its network embeds columns of numbers, and the data have none.
+        """
+        seen = self.seen(numbers_of(graph))
+        return with_columns(graph, seen.numeric, seen.views)
 
 
 def columns_seen(views: Sequence[str], num_features: int, *numbers: str) -> list[int]:
@@ -235,6 +255,8 @@ class PreparedData:
         problem = TypeAdapter(Problem).validate_python(about["problem"])
         if len(problem.views) not in (0, problem.num_features):
             raise ValueError(f"{len(problem.views)} views are none for each of {problem.num_features} features")
+        if len(problem.numeric) not in (0, problem.num_features):
+            raise ValueError(f"{len(problem.numeric)} columns are none for each of {problem.num_features} features")
         splits = []
         for place in (f"split_{number}" for number in range(min(about["splits"], len(arrays)))):
             x_train, x_validation = (inputs(f"{place}/{name}") for name in _INPUTS)

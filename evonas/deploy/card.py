@@ -29,6 +29,7 @@ from evonas.runs.records import Record
 from evonas.runs.versions import environment_versions
 from evonas.tasks.export import Exported
 from genomes.architecture.cost import count_flops
+from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import numbers_of
 from genomes.encodings import describe, space_from_json
 from genomes.errors import InputError
@@ -169,7 +170,8 @@ def _flops(members: Sequence[tuple[Record, float]], run: RunReader) -> int | Non
     for record, _ in members:
         genome = space.genome_from_json(record.genome)
         facts = network_facts(run.problem_json, space, genome)
-        total += count_flops(space.architecture(genome), facts["num_features"], facts["num_outputs"])
+        graph = with_columns(space.architecture(genome), facts.get("numeric", ()), facts.get("views", ()))
+        total += count_flops(graph, facts["num_features"], facts["num_outputs"])
     return total
 
 

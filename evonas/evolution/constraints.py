@@ -26,6 +26,7 @@ from evonas.data.prepared import columns_seen
 from evonas.evaluation import Candidate, Evaluation
 from evonas.metrics.cost import measured_before, over_limit
 from evonas.objective import MEASURES
+from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import numbers_of
 from genomes.errors import InputError
 from genomes.space import SearchSpace
@@ -46,6 +47,7 @@ class Screen:
         wanted: measures that are objectives.
         columns: `numbers` of a network -> features that it sees.
         num_outputs: of the problem.
+        placed: tells a graph the columns of the data.
     """
 
     space: Any
@@ -53,6 +55,7 @@ class Screen:
     wanted: tuple[str, ...]
     columns: Callable[[str], int]
     num_outputs: int
+    placed: Callable[[Any], Any] = lambda graph: graph
 
     @classmethod
     def of(cls, settings: Settings, space: SearchSpace, problem: Mapping[str, Any]) -> Screen:
@@ -76,7 +79,13 @@ class Screen:
         def columns(numbers: str) -> int:
             return len(columns_seen(views, width, numbers))
 
-        return cls(space, limits, wanted, columns, int(problem.get("num_outputs", 0)))
+        numeric = tuple(problem.get("numeric", ()))
+
+        def placed(graph: Any) -> Any:
+            places = columns_seen(views, width, numbers_of(graph))
+            return with_columns(graph, [numeric[k] for k in places if numeric], [views[k] for k in places if views])
+
+        return cls(space, limits, wanted, columns, int(problem.get("num_outputs", 0)), placed)
 
     def measures(self, candidate: Candidate) -> dict[str, float]:
         """The measures that are objectives and not known from the evaluation."""
@@ -89,6 +98,6 @@ class Screen:
     def _measured(self, candidate: Candidate, names: tuple[str, ...]) -> dict[str, float]:
         if not names:
             return {}
-        graph = self.space.architecture(candidate.genome)
+        graph = self.placed(self.space.architecture(candidate.genome))
         measured = measured_before(graph, self.columns(numbers_of(graph)), self.num_outputs)
         return {name: measured[name] for name in names}

@@ -47,7 +47,7 @@ def start_of(
         return initial, None
     snapshot = task.start[number]
     if task.inherit:
-        parent = graph if task.origin is None else graph_from_json(task.origin)
+        parent = graph if task.origin is None else problem.placed(graph_from_json(task.origin))
 
         def weights() -> dict[str, NDArray[Any]]:
             some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]

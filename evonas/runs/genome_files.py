@@ -22,7 +22,7 @@ from genomes.space import SearchSpace
 __all__ = ["network_facts", "read_described", "read_genome"]
 
 #: What may be told of a network beside its genome.
-_FACTS = ("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs")
+_FACTS = ("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs", "numeric", "views")
 
 
 def read_genome(path: str | Path, space: SearchSpace | None = None) -> tuple[SearchSpace, Any]:
@@ -69,12 +69,22 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
 
 
 def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[str, Any]:
-    """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs" and "task"."""
-    width, views = problem["num_features"], problem.get("views", ())
-    if views and hasattr(space, "architecture"):
-        numbers = numbers_of(space.architecture(genome))
-        width = len(columns_seen(views, width, numbers))
-    return {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"]}
+    """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs" and "task".
+
+    Of a network that embeds columns of numbers also "numeric" and "views" of these features, as `Problem` has them.
+    """
+    width, views, numeric = problem["num_features"], problem.get("views", ()), problem.get("numeric", ())
+    facts: dict[str, Any] = {}
+    if hasattr(space, "architecture"):
+        graph = space.architecture(genome)
+        places = columns_seen(views, width, numbers_of(graph))
+        width = len(places)
+        if "embedding" in graph.nodes[0] and numeric:
+            facts = {
+                "numeric": [numeric[place] for place in places],
+                "views": [views[place] for place in places] if views else [],
+            }
+    return {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"], **facts}
 
 
 def _inside(value: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -6,7 +6,8 @@ takes u's output, and a node's input is the concatenation of its predecessors in
 =========  ========================================================================================================
 node       attributes
 =========  ========================================================================================================
-0          kind="input"; numbers where they are not "standard" (`layers.INPUT_KINDS`)
+0          kind="input"; of `layers.INPUT_KINDS` numbers where they are not "standard", those of an embedding
+           where there is one, and those of members where there are several
 1..L       kind="dense", units, activation, dropout, normalization, initializer, l2 (`layers.LAYER_KINDS`)
 L + 1      kind="output", initializer, l2
 =========  ========================================================================================================
@@ -41,6 +42,13 @@ __all__ = [
     "same_layers",
 ]
 
+#: Attributes of the input that are left out at these values, and what is left out with them.
+_INPUT_OFF = {"numbers": "standard", "embedding": "none", "members": 1}
+_INPUT_OFF_TOO = {
+    "numbers": ("numbers",),
+    "embedding": ("embedding", "embedding_units", "embedding_sigma"),
+    "members": ("members", "adapters", "member_start"),
+}
 _OUTPUT_KINDS = {name: LAYER_KINDS[name] for name in ("initializer", "l2")}
 
 
@@ -99,6 +107,8 @@ def check_graph(graph: nx.DiGraph) -> None:
 
 def numbers_of(graph: nx.DiGraph) -> str:
     """How columns of numbers enter the network, one of `genomes.architecture.layers.NUMBERS`."""
+    if graph.nodes[0].get("embedding") == "linear":
+        return "piecewise"
     return str(graph.nodes[0].get("numbers", "standard"))
 
 
@@ -107,7 +117,8 @@ def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
 
     def layers(graph: nx.DiGraph) -> list[tuple[Any, ...]]:
         nodes = (graph.nodes[node] for node in range(len(graph)))
-        return [tuple(node.get(name) for name in ("numbers", "units", "activation", "normalization")) for node in nodes]
+        names = ("units", "activation", "normalization", *INPUT_KINDS)
+        return [tuple(node.get(name) for name in names) for node in nodes]
 
     return layers(a) == layers(b) and set(a.edges) == set(b.edges)
 
@@ -130,8 +141,9 @@ def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
     if attributes["kind"] != kind:
         refuse(f"{place}.kind", repr(kind), attributes["kind"], "the first node is the input, the last one the output")
     found = record(attributes, place, {name: kinds[name] for name in kinds if name in attributes})
-    if found.get("numbers") == "standard":
-        del found["numbers"]
+    for name, off in _INPUT_OFF.items():
+        if found.get(name) == off:
+            found = {other: value for other, value in found.items() if other not in _INPUT_OFF_TOO[name]}
     return {"kind": kind, **found}
 
 

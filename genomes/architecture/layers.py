@@ -12,15 +12,20 @@ from genomes.checks import Kind, Real, Whole, Word
 
 __all__ = [
     "ACTIVATIONS",
+    "ADAPTERS",
+    "EMBEDDINGS",
     "INITIALIZERS",
     "INPUT_KINDS",
     "LAYER_KINDS",
     "MAX_LAYERS",
+    "MAX_MEMBERS",
     "MAX_UNITS",
+    "MEMBER_STARTS",
     "NORMALIZATIONS",
     "NUMBERS",
     "OPTIMIZERS",
     "SCHEDULES",
+    "SINGLE_NUMBERS",
     "TRAINING_KINDS",
 ]
 
@@ -34,11 +39,34 @@ INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "l
 #: logarithm, the way through the intervals between quantiles, or sines and cosines of several frequencies.
 NUMBERS = ("standard", "quantile", "log", "piecewise", "periodic")
 
+#: What is trained of each column of numbers before the first layer: nothing; one linear map with relu of its way through
+#: the intervals between quantiles (Gorishniy et al. 2022); or waves of trained frequencies (Holzmueller et al. 2024).
+EMBEDDINGS = ("none", "linear", "periodic")
+#: What each member of a network of several has of its own in its hidden layers: factors of what the first one takes in
+#: ("mini"), or in every layer also factors of the inputs and the outputs, and the bias ("full"); Gorishniy et al. 2025.
+ADAPTERS = ("mini", "full")
+#: From where on members differ: behind the first hidden layer, or from the input on.
+MEMBER_STARTS = ("hidden", "input")
+
+#: The forms that give one number a column.
+SINGLE_NUMBERS = ("standard", "quantile", "log")
+
 MAX_LAYERS = 64
 MAX_UNITS = 65536
+MAX_MEMBERS = 64
 
 #: Attribute of the input -> what it may hold.
-INPUT_KINDS: Mapping[str, Kind] = MappingProxyType({"numbers": Word(NUMBERS)})
+INPUT_KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "embedding": Word(EMBEDDINGS),
+        "embedding_units": Whole(2, 256),
+        "embedding_sigma": Real(1e-3, 1e3),
+        "numbers": Word(NUMBERS),
+        "members": Whole(1, MAX_MEMBERS),
+        "adapters": Word(ADAPTERS),
+        "member_start": Word(MEMBER_STARTS),
+    }
+)
 
 #: Attribute of a hidden layer -> what it may hold.
 LAYER_KINDS: Mapping[str, Kind] = MappingProxyType(

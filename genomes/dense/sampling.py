@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genomes.dense.genes import SETTINGS, gene_of, with_genes
+from genomes.dense.genes import OFF, SETTINGS, gene_of, with_genes
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.wiring import chain, missing_edges, rewired
 from genomes.domains import Choice, Domain, Value
@@ -36,7 +36,18 @@ def sample(space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
             source, node = missing[k]
             wires[node - 1].add(source)
     genome = rewired(DenseGenome((), (0,)), layers, wires)
-    return with_genes(genome, {name: space.domain(name).sample(rng) for name in SETTINGS})
+    values = {name: space.domain(name).sample(rng) for name in SETTINGS}
+    for name, off in OFF.items():
+        if not space.domain(name).is_fixed and space.domain(name).contains(off):
+            values[name] = off if rng.random() < 0.5 else _on(space.domain(name), off, rng)
+    return with_genes(genome, values)
+
+
+def _on(domain: Domain, off: Value, rng: np.random.Generator) -> Value:
+    """A random member other than `off`."""
+    if isinstance(domain, Choice):
+        return Choice(tuple(option for option in domain.options if option != off)).sample(rng)
+    return domain.vary(off, rng)
 
 
 def typical(space: DenseSpace) -> DenseGenome:

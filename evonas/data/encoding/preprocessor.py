@@ -189,6 +189,15 @@ class Preparation:
         """Of each feature, which of `genomes.architecture.layers.NUMBERS` it belongs to; "standard" belongs to all."""
         return tuple(view_of(step) for step in self.steps for _ in step.names())
 
+    def numeric(self) -> tuple[int, ...]:
+        """Of each feature, the number of the column of numbers whose it is; -1 of all others."""
+        places: dict[str, int] = {}
+        for step in self.steps:
+            if isinstance(step, (Pieces, Logarithm, Waves)) or (isinstance(step, Number) and step.part == "number"):
+                places.setdefault(step.column, len(places))
+        columns = (-1 if isinstance(step, (Categories, Words)) else places.get(step.column, -1) for step in self.steps)
+        return tuple(column for step, column in zip(self.steps, columns, strict=True) for _ in step.names())
+
     def seen(self, views: Collection[str]) -> Preparation:
         """The way to those features alone that networks with these `numbers` see."""
         return replace(self, steps=tuple(step for step in self.steps if view_of(step) in ("standard", *views)))

@@ -14,6 +14,7 @@ from evonas.networks.schedule import FINAL_SHARE
 from evonas.tasks.train import TrainingSettings
 from evonas.training.model import build_model, set_weights
 from evonas.training.single.trainer import default_loss, optimizer_of
+from genomes.architecture.members import count_of
 
 __all__ = ["untrained"]
 
@@ -46,6 +47,9 @@ def untrained(
     model.compile(
         optimizer=optimizer_of(training, rate), loss=default_loss(Problem(task, num_features, num_outputs), settings)
     )
+    if count_of(graph) > 1:
+        what = "its loss is that of the members' mean, where a search trains the mean of their losses"
+        note = f"{note}; {what}" if note else what
     model.optimizer.build(model.trainable_variables)  # or Keras warns whoever opens the file
     return model, note
 
