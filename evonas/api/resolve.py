@@ -5,7 +5,7 @@ Imports no Keras and no pandas.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,9 @@ from evonas.metrics.named import chosen_metric
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row
 from evonas.user_model import Build
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import EMBEDDED_NUMBERS, EMBEDDINGS, NUMBERS
 from genomes.dense import DenseSpace
+from genomes.dense.genes import OFF
 from genomes.domains import Choice
 from genomes.encodings import read_space, space_from_json
 from genomes.errors import InputError
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from evonas.data.prepared import Problem
 
 __all__ = ["Space", "as_space", "fitted", "objectives_of", "space_and_numbers"]
+
+#: Columns of numbers above which each is not embedded by itself: networks would become wide and slow.
+MOST_COLUMNS = 128
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
@@ -70,18 +74,52 @@ def space_and_numbers(
         return found, (numbers or "standard",)
     if numbers is not None:
         found = replace(found, numbers=numbers)
+        others = tuple(kind for kind, form in EMBEDDED_NUMBERS.items() if form != numbers)
+        found = _without(found, "embedding", others, f"with numbers {numbers}")
     domain = found.domain("numbers")
-    return found, tuple(map(str, domain.options)) if isinstance(domain, Choice) else NUMBERS
+    forms = tuple(map(str, domain.options)) if isinstance(domain, Choice) else NUMBERS
+    kinds = [kind for kind in EMBEDDED_NUMBERS if found.domain("embedding").contains(kind)]
+    return found, tuple(dict.fromkeys([*forms, *(EMBEDDED_NUMBERS[kind] for kind in kinds)]))
 
 
-def fitted(space: SearchSpace, problem: Problem) -> SearchSpace:
-    """The space without the forms of numbers that these data do not have, which would all be the standard one."""
+def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> SearchSpace:
+    """The space without what these data or the trainer do not have.
+
+    These are forms of numbers that the data lack, which would all be the standard one, embeddings where there are no
+    columns of numbers or too many, and embeddings and members where the trainer is that of whole populations.
+
+    Raises:
+        InputError: the space has nothing else.
+    """
     if not isinstance(space, DenseSpace):
         return space
+    columns = max(problem.numeric, default=-1) + 1
+    if trainer == "population":
+        space = _without(space, "embedding", EMBEDDINGS[1:], "with the population trainer")
+        if space.domain("members").greatest > 1:
+            space = _kept(space, "members", (1,), "with the population trainer")
+    elif not 0 < columns <= MOST_COLUMNS:
+        space = _without(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
     domain = space.domain("numbers")
     options = domain.options if isinstance(domain, Choice) else ()
     kept = [each for each in options if each == "standard" or problem.view(str(each)) == each]
     return space if len(options) < 2 or len(kept) == len(options) else replace(space, numbers=kept or ["standard"])
+
+
+def _without(space: DenseSpace, gene: str, options: Sequence[str], where: str) -> DenseSpace:
+    """The space without options of a gene of words."""
+    domain = space.domain(gene)
+    kept = tuple(option for option in getattr(domain, "options", ()) if option not in options)
+    return space if kept == getattr(domain, "options", ()) else _kept(space, gene, kept, where)
+
+
+def _kept(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> DenseSpace:
+    """The space with those options of a gene alone that it has."""
+    kept = tuple(option for option in kept if space.domain(gene).contains(option))
+    if not kept:
+        off = OFF[gene]
+        raise InputError(f"{gene} must be {off} {where}, which has no other, but the space has no {off}: add it")
+    return replace(space, **{gene: kept})
 
 
 def objectives_of(settings: Settings, problem: Problem, own_models: bool = False) -> tuple[Objective, Settings]:

@@ -20,7 +20,7 @@ from evonas.reporting.result_views import ResultViews
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.user_model import Build
-from genomes.architecture.graph import graph_from_json
+from genomes.architecture.graph import graph_from_json, numbers_of
 from genomes.encodings import blueprint, space_from_json
 from genomes.errors import InputError
 from genomes.space import SearchSpace
@@ -172,7 +172,8 @@ class SearchResult(ResultViews):
         if self._is_dense:
             from evonas.networks.forward import raw_outputs
 
-            raw = raw_outputs(graph_from_json(self._architecture), self._weights, self.prepare(x))
+            graph = self._data.problem.placed(graph_from_json(self._architecture))
+            raw = raw_outputs(graph, self._weights, self.prepare(x))
             return predictions(self._data.problem, raw).astype(raw.dtype)
         model = self.best_model
         as_columns = isinstance(model.input, Mapping) or model.inputs[0].name == ARRAY
@@ -247,8 +248,9 @@ class SearchResult(ResultViews):
             raise InputError(
                 f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
             )
-        numbers = getattr(self.best_genome, "numbers", None)  # models of one's own see all features
-        return preparation if numbers is None else preparation.seen((numbers,))
+        if not self._is_dense:
+            return preparation  # models of one's own see all features
+        return preparation.seen((numbers_of(graph_from_json(self._architecture)),))
 
     @property
     def test_scores(self) -> Mapping[str, float]:

@@ -239,11 +239,15 @@ def search_prepared(
     heard, _ = Listeners(**{"started": monotonic(), **listeners}), launch.checked_threads(threads)
     if heard.export is not None:
         check_export(heard.export)
-    settings, space = settings or Settings(seed=0), fitted(as_space(space, build), data.problem)
+    settings, wanted = settings or Settings(seed=0), as_space(space, build)
     check_given(settings.strategy, given_settings(settings))
     if evaluator is None:
-        check_fits(build, space, settings.trainer)
+        check_fits(build, wanted, settings.trainer)
     objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
+    space = fitted(wanted, data.problem, settings.trainer)
+    if settings.trainer == "population" and space != wanted:
+        what = "no embeddings of numbers and no members are searched: the population trainer has none, native has"
+        data = replace(data, notes=(*data.notes, what))
     data = replace(data, problem=with_metric(data.problem, data.splits[0], objective))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)

@@ -92,9 +92,7 @@ class Problem:
             return self
         names, kept = ([values[place] for place in places] for values in (self.feature_names, self.views))
         numeric = tuple(self.numeric[place] for place in places) if self.numeric else ()
-        return replace(
-            self, num_features=len(places), feature_names=tuple(names), views=tuple(kept), numeric=numeric
-        )
+        return replace(self, num_features=len(places), feature_names=tuple(names), views=tuple(kept), numeric=numeric)
 
     def placed(self, graph: nx.DiGraph) -> nx.DiGraph:
         """The graph itself, told of which column of numbers the features are that its network sees.

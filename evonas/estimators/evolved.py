@@ -30,6 +30,7 @@ from evonas.interruption import Interruption
 from evonas.io.console import say_lines
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
+from genomes.architecture.graph import numbers_of
 from genomes.encodings import blueprint
 from genomes.errors import InputError
 
@@ -194,7 +195,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         with RunReader(result.run_dir) as run:
             weights, objective, records = run.weights(best), run.objective, list(run.records())
         genome = space.genome_from_json(best.genome)
-        seen = data.seen(genome.numbers)
+        seen = data.seen(numbers_of(space.architecture(genome)))
         assert seen.preparation is not None
         self.network_ = FittedNetwork(blueprint(space, genome), weights, seen.problem, seen.preparation)
         self.best_score_ = -objective.loss(best.evaluation.scores[objective.name])

@@ -18,6 +18,7 @@ from evonas.data.prepared import columns_seen
 from evonas.data.pretrained import Donor
 from evonas.runs.reader import RunReader
 from evonas.strategies import strategy_row
+from genomes.architecture.graph import numbers_of
 from genomes.dense import DenseSpace
 from genomes.encodings import blueprint, space_from_json
 from genomes.errors import InputError
@@ -93,7 +94,7 @@ def donor_of(run_dir: str | Path, space: SearchSpace, strategy: str) -> Donor:
             )
         genome: Any = theirs.genome_from_json(record.genome)
         names, views = (tuple(run.problem_json.get(name, ())) for name in ("feature_names", "views"))
-        numbers = getattr(genome, "numbers", "")
+        numbers = numbers_of(theirs.architecture(genome)) if isinstance(theirs, DenseSpace) else ""
         about = {
             "architecture": blueprint(theirs, genome),
             **{name: run.problem_json.get(name, ()) for name in ("target_names", "classes")},

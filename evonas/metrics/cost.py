@@ -26,7 +26,9 @@ def measured_before(graph: nx.DiGraph, num_features: int, num_outputs: int) -> d
     for node in layers:
         held += graph.nodes[node]["units"] * _MOVING_AVERAGES.get(graph.nodes[node]["normalization"], 0)
     members = members_of(graph)
-    counts = {node: 1 if members is None or node in members.shared else members.count for node in (*layers, len(graph) - 1)}
+    counts = {
+        node: 1 if members is None or node in members.shared else members.count for node in (*layers, len(graph) - 1)
+    }
     activations = input_columns(graph, num_features) + num_outputs * counts[len(graph) - 1]
     activations += sum(graph.nodes[node]["units"] * counts[node] for node in layers)
     return {

@@ -124,13 +124,11 @@ def _embedded(features: Any, embedding: Embedding, dtype: str) -> Any:
     if not all(map(all, real)):
         h = h * np.array([number for group in real for number in group], np.float32)
     if embedding.kind == "periodic":
-        h = keras.layers.EinsumDense(
-            "af,fp->afp", (count, FREQUENCIES), bias_axes="fp", name="waves", dtype=dtype
-        )(h)
+        h = keras.layers.EinsumDense("af,fp->afp", (count, FREQUENCIES), bias_axes="fp", name="waves", dtype=dtype)(h)
         # Without whole turns, of which float32 would leave too few digits.
         h = keras.ops.cos(2.0 * np.pi * (h - keras.ops.floor(h)))
     else:
-        h = keras.layers.Reshape((count, fan_in), name="columns")(h)
+        h = keras.layers.Reshape((count, fan_in), name="grouped")(h)
     h = keras.layers.EinsumDense(
         "afp,fpd->afd", (count, embedding.units), bias_axes="fd", name="embedding", dtype=dtype
     )(h)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genomes.architecture.layers import SINGLE_NUMBERS
+from genomes.architecture.layers import EMBEDDED_NUMBERS
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Embedding:
     """A trained embedding of columns of numbers.
 
     Attributes:
-        kind: "linear" (each column's features by one linear map, then relu) or "periodic" (each column's number x as
+        kind: "linear" (each column's features by one linear map, then relu) or "periodic" (each column's rank or number x as
             `W2 cos(2 pi (w1 x + b1)) + b2`).
         units: what each column gives.
         sigma: standard deviation of the initial frequencies of "periodic".
@@ -123,6 +123,6 @@ def input_columns(graph: nx.DiGraph, num_features: int) -> int:
 
 
 def _number(group: Sequence[int], views: Sequence[str]) -> int:
-    """The feature of a column that is its one number: in the network's own form where there is one, else the first."""
-    own = [place for place in group if views and views[place] in SINGLE_NUMBERS[1:]]
+    """The feature of a column that waves are of: its rank where there is one, else the first."""
+    own = [place for place in group if views and views[place] == EMBEDDED_NUMBERS["periodic"]]
     return (own or list(group))[0]

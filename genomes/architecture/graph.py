@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from genomes.architecture.canonical import canonical_form, canonical_order
 from genomes.architecture.drawing import draw
-from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
+from genomes.architecture.layers import EMBEDDED_NUMBERS, INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
 from genomes.checks import Whole, items, record, refuse, table
 from genomes.codec import sha256
 from genomes.errors import InputError
@@ -107,9 +107,8 @@ def check_graph(graph: nx.DiGraph) -> None:
 
 def numbers_of(graph: nx.DiGraph) -> str:
     """How columns of numbers enter the network, one of `genomes.architecture.layers.NUMBERS`."""
-    if graph.nodes[0].get("embedding") == "linear":
-        return "piecewise"
-    return str(graph.nodes[0].get("numbers", "standard"))
+    about = graph.nodes[0]
+    return str(EMBEDDED_NUMBERS.get(about.get("embedding", "none"), about.get("numbers", "standard")))
 
 
 def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:

@@ -13,6 +13,7 @@ from genomes.checks import Kind, Real, Whole, Word
 __all__ = [
     "ACTIVATIONS",
     "ADAPTERS",
+    "EMBEDDED_NUMBERS",
     "EMBEDDINGS",
     "INITIALIZERS",
     "INPUT_KINDS",
@@ -25,7 +26,6 @@ __all__ = [
     "NUMBERS",
     "OPTIMIZERS",
     "SCHEDULES",
-    "SINGLE_NUMBERS",
     "TRAINING_KINDS",
 ]
 
@@ -40,7 +40,8 @@ INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "l
 NUMBERS = ("standard", "quantile", "log", "piecewise", "periodic")
 
 #: What is trained of each column of numbers before the first layer: nothing; one linear map with relu of its way through
-#: the intervals between quantiles (Gorishniy et al. 2022); or waves of trained frequencies (Holzmueller et al. 2024).
+#: the intervals between quantiles (Gorishniy et al. 2022); or waves of trained frequencies of its rank (Holzmueller et
+#: al. 2024). Data without that form give the standardised number in its place.
 EMBEDDINGS = ("none", "linear", "periodic")
 #: What each member of a network of several has of its own in its hidden layers: factors of what the first one takes in
 #: ("mini"), or in every layer also factors of the inputs and the outputs, and the bias ("full"); Gorishniy et al. 2025.
@@ -48,8 +49,8 @@ ADAPTERS = ("mini", "full")
 #: From where on members differ: behind the first hidden layer, or from the input on.
 MEMBER_STARTS = ("hidden", "input")
 
-#: The forms that give one number a column.
-SINGLE_NUMBERS = ("standard", "quantile", "log")
+#: Embedding -> the form that it takes.
+EMBEDDED_NUMBERS: Mapping[str, str] = MappingProxyType({"linear": "piecewise", "periodic": "quantile"})
 
 MAX_LAYERS = 64
 MAX_UNITS = 65536

@@ -60,7 +60,7 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
 _EMBEDDINGS = {
     "embedding_units": ("linear", "periodic"),
     "embedding_sigma": ("periodic",),
-    "numbers": ("none", "periodic"),
+    "numbers": ("none",),
 }
 
 

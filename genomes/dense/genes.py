@@ -11,7 +11,18 @@ from genomes.checks import Kind, Whole
 from genomes.dense.genome import DenseGenome, Training, changed
 from genomes.domains import Value
 
-__all__ = ["EMBEDDING_GENES", "MEMBER_GENES", "NETWORK_GENES", "OFF", "SETTINGS", "TRAINING_GENES", "gene_of", "is_active", "with_gene", "with_genes"]
+__all__ = [
+    "EMBEDDING_GENES",
+    "MEMBER_GENES",
+    "NETWORK_GENES",
+    "OFF",
+    "SETTINGS",
+    "TRAINING_GENES",
+    "gene_of",
+    "is_active",
+    "with_gene",
+    "with_genes",
+]
 
 #: Genes of the [network] table of a space, and what they may hold.
 NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
@@ -41,7 +52,7 @@ _WITH_EMBEDDING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "none": ("numbers",),
         "linear": ("embedding_units",),
-        "periodic": ("embedding_units", "embedding_sigma", "numbers"),
+        "periodic": ("embedding_units", "embedding_sigma"),
     }
 )
 

@@ -99,7 +99,7 @@ class DenseGenome:
         initializer: one of `INITIALIZERS`, of every kernel, the output's included.
         training: how it is trained.
         numbers: one of `NUMBERS`: how columns of numbers enter it. A table that has no such form of them gives the
-            standardised numbers alone. With an embedding "linear" it does nothing: that takes the intervals.
+            standardised numbers alone. With an embedding it does nothing: that takes a form of its own.
         embedding: one of `EMBEDDINGS`: what is trained of each column of numbers before the first layer.
         embedding_units: that each column gives, at least 2; one less with "periodic", where the number itself is one.
         embedding_sigma: standard deviation of the initial frequencies of "periodic", in waves a standard deviation.

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from genomes.architecture.graph import make_graph
-from genomes.architecture.layers import SINGLE_NUMBERS
 from genomes.dense.genes import EMBEDDING_GENES, MEMBER_GENES, OFF, is_active
 from genomes.dense.genome import DenseGenome
 
@@ -31,9 +30,7 @@ def _of_input(genome: DenseGenome) -> dict[str, Any]:
     """Attributes of the input: those that do something, so that equal networks have equal graphs."""
     found: dict[str, Any] = {}
     if genome.numbers != "standard" and is_active(genome, "numbers"):
-        # Waves of trained frequencies take one number a column: there is no other form to them.
-        if genome.embedding == "none" or genome.numbers in SINGLE_NUMBERS:
-            found["numbers"] = genome.numbers
+        found["numbers"] = genome.numbers
     for switch, genes in (("embedding", EMBEDDING_GENES), ("members", MEMBER_GENES)):
         if getattr(genome, switch) != OFF[switch] and is_active(genome, switch):
             found |= {name: getattr(genome, name) for name in genes if is_active(genome, name)}

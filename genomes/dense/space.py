@@ -20,7 +20,15 @@ from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
 from genomes.dense.features import Features
-from genomes.dense.genes import EMBEDDING_GENES, MEMBER_GENES, NETWORK_GENES, SETTINGS, TRAINING_GENES, gene_of, with_gene
+from genomes.dense.genes import (
+    EMBEDDING_GENES,
+    MEMBER_GENES,
+    NETWORK_GENES,
+    SETTINGS,
+    TRAINING_GENES,
+    gene_of,
+    with_gene,
+)
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
 from genomes.dense.json import genome_from_json, genome_to_json
@@ -144,7 +152,7 @@ class DenseSpace:
             gene in MEMBER_GENES[1:] and self.domain("members").greatest == 1
         ):
             return False
-        if gene == "numbers" and self.domain("embedding") == Choice(("linear",)):
+        if gene == "numbers" and not self.domain("embedding").contains("none"):
             return False
         if gene == "member_start" and self.max_layers < 2:
             return False

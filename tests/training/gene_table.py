@@ -46,7 +46,12 @@ TABLE = {
         "wide": graph((130, 40), None, "relu", learning_rate=0.003),
         "linear embedding": graph((12, 7), inputs=LINEAR, batch_size=31),
         "periodic embedding, skips": graph(
-            (8, 6), [(0, 1), (1, 2), (0, 2), (0, 3), (2, 3)], "relu", inputs=PERIODIC, optimizer="adamw", weight_decay=0.02
+            (8, 6),
+            [(0, 1), (1, 2), (0, 2), (0, 3), (2, 3)],
+            "relu",
+            inputs=PERIODIC,
+            optimizer="adamw",
+            weight_decay=0.02,
         ),
         "members": graph((9, 11, 6), inputs={"members": 3}, batch_size=31, l2=0.002),
         "members, full, batch norm": graph(

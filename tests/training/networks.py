@@ -11,7 +11,7 @@ from evonas.tasks.train import TrainingTask
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import graph_to_json, make_graph
 
-#: Of each feature of `data`, the number of its column: two of one, so that columns are of several sizes, and a category.
+#: Of each feature of `data`, the number of its column: two of one, so that sizes differ; the last is of none.
 NUMERIC = (0, 1, 1, -1)
 TRAINING = {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 32}
 TRAINING |= {"schedule": "constant", "warmup": 0.0, "weight_decay": 0.0}

@@ -156,7 +156,10 @@ class Builder:
         """The product of each member's part with a kernel of its own; weights `name/kernel` and `name/bias`."""
         members, width = source.members, source.width
         target = self.tensor(units, members)
-        kernel, bias = self.variable(f"{name}/kernel", members, width, units), self.variable(f"{name}/bias", members, units)
+        kernel, bias = (
+            self.variable(f"{name}/kernel", members, width, units),
+            self.variable(f"{name}/bias", members, units),
+        )
         self._grouped(source, members * width, 0, width, target, 0, units, members, kernel, width * units, bias)
         return target
 
@@ -185,9 +188,7 @@ class Builder:
         kernel = self.variable(f"{name}/kernel", *shape)
         return kernel, self.variable(f"{name}/bias", shape[0], shape[-1]), math.prod(shape[1:])
 
-    def _by_column(
-        self, embedding: Embedding, target: Tensor, kernel: int, bias: int, size: int, units: int
-    ) -> None:
+    def _by_column(self, embedding: Embedding, target: Tensor, kernel: int, bias: int, size: int, units: int) -> None:
         """Products of the features of each column, column by column: there may be other features between them."""
         for k, group in enumerate(embedding.groups):
             first, width = group[0], len(group)
@@ -196,9 +197,7 @@ class Builder:
                 source, column = self.input, first
             else:
                 source, column = self.gathered(group), 0
-            self._grouped(
-                source, source.width, column, width, target, k * units, units, 1, at, size, bias + k * units
-            )
+            self._grouped(source, source.width, column, width, target, k * units, units, 1, at, size, bias + k * units)
 
     def _grouped(
         self,

@@ -34,6 +34,7 @@ from evonas.training.population.workers import Result, run_parts
 from evonas.training.replicates import combined, member_seed
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, numbers_of
+from genomes.architecture.members import count_of
 from genomes.errors import InputError
 
 __all__ = ["PopulationTrainer"]
@@ -118,6 +119,11 @@ class PopulationTrainer:
 
     def _work(self, task: TrainingTask) -> _Work:
         graph = graph_from_json(task.architecture)
+        if "embedding" in graph.nodes[0] or count_of(graph) > 1:
+            raise InputError(
+                "embedding must be none and members 1 with the population trainer, which has no others: take another "
+                "trainer (native or single), or other networks"
+            )
         view = self._problem.view(numbers_of(graph))
         data = self._seen(view)
         problem, horizon = data.problem, task.horizon or task.epochs

@@ -49,7 +49,9 @@ LAYERS = {
 
 def of_members(builder, h):
     """What a layer of several members may have, and outputs of their own in the end."""
-    m = builder.dropout(builder.activation(builder.dense([builder.repeated(h, 3, "a/adapter")], 5, "m"), "tanh"), 0.3, 2)
+    m = builder.dropout(
+        builder.activation(builder.dense([builder.repeated(h, 3, "a/adapter")], 5, "m"), "tanh"), 0.3, 2
+    )
     m = builder.scale(builder.batch_norm(m, "b"), "s/scale", "s/bias")
     m = builder.layer_norm(builder.dense([builder.concatenated([m, builder.repeated(h, 3)])], 4, "n"), "l")
     return builder.member_outputs(m, 2, "heads")
