@@ -119,7 +119,8 @@ def _kept(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> Dens
     if not kept:
         off = OFF[gene]
         raise InputError(f"{gene} must be {off} {where}, which has no other, but the space has no {off}: add it")
-    return replace(space, **{gene: kept})
+    options: dict[str, Any] = {gene: kept}
+    return replace(space, **options)
 
 
 def objectives_of(settings: Settings, problem: Problem, own_models: bool = False) -> tuple[Objective, Settings]:

@@ -181,12 +181,12 @@ def _product(inputs: Array, parts: Mapping[str, Array], members: Members | None)
     if members is not None and inputs.ndim == 2 and ("adapter" in parts or kernel.ndim == 3):
         inputs = _repeated(inputs, members.count)
     if kernel.ndim == 3:
-        return np.matmul(inputs.transpose(1, 0, 2), kernel).transpose(1, 0, 2)
+        return np.asarray(np.matmul(inputs.transpose(1, 0, 2), kernel).transpose(1, 0, 2))
     if "adapter" in parts:
         inputs = inputs * parts["adapter"]
     product = inputs @ kernel
     # With members' biases, for which batch normalisation has room.
-    return product * parts["scale"] + parts["bias"] if "scale" in parts else product
+    return np.asarray(product * parts["scale"] + parts["bias"] if "scale" in parts else product)
 
 
 def _embedder(embedding: Embedding | None, weights: Weights, precision: Any) -> Callable[[Array], Array]:

@@ -1,4 +1,4 @@
-"""What a network takes over from another one part by part, where units of the two cannot be followed through. Pure numpy.
+"""What a network takes over part by part, where units of it and its parent cannot be followed through. Pure numpy.
 
 So it is where one of them has an embedding or members: weights of the same layer are copied as far as their shapes
 reach, and what is new keeps its own initial values. Members are taken over in turn; a plain network's weights are
@@ -6,8 +6,6 @@ those of each member, whose own factors then begin near 1.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -43,13 +41,11 @@ def inherited_parts(
         same_features: whether the two see the same features.
     """
     found = {name: np.array(value, np.float32) for name, value in initial.items()}
-    same_input = same_features and all(
-        parent.nodes[0].get(name) == child.nodes[0].get(name) for name in _INPUT
-    )
+    same_input = same_features and all(parent.nodes[0].get(name) == child.nodes[0].get(name) for name in _INPUT)
     if same_input:
-        for name in found:
-            if name.startswith(("embedding/", "waves/")) and np.shape(trained.get(name)) == found[name].shape:
-                found[name] = np.array(trained[name], np.float32)
+        for name, value in trained.items():
+            if name.startswith(("embedding/", "waves/")) and name in found and np.shape(value) == found[name].shape:
+                found[name] = np.array(value, np.float32)
     members = members_of(child)
     for ours, theirs in aligned(parent, child).items():
         sources = [set(child.predecessors(ours)), set(parent.predecessors(theirs))]

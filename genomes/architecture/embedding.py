@@ -4,7 +4,7 @@ A network's embedding stands in its graph, the columns of the data do not: `with
 and what counts parameters, then asks `embedding_of`.
 
 Sources: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning (arXiv
-2203.05556), section 3; Holzmueller, Grinsztajn and Steinwart 2024, Better by default (arXiv 2407.04491), PBLD.
+2203.05556), section 3; Holzmüller, Grinsztajn and Steinwart 2024, Better by default (arXiv 2407.04491), PBLD.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Embedding:
     """A trained embedding of columns of numbers.
 
     Attributes:
-        kind: "linear" (each column's features by one linear map, then relu) or "periodic" (each column's rank or number x as
-            `W2 cos(2 pi (w1 x + b1)) + b2`).
+        kind: "linear" (each column's features by one linear map, then relu) or "periodic" (each column's rank x as `W2
+            cos(2 pi (w1 x + b1)) + b2`).
         units: what each column gives.
         sigma: standard deviation of the initial frequencies of "periodic".
         groups: features that each column's map takes, positions in ascending order.

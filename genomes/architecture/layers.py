@@ -39,9 +39,9 @@ INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "l
 #: logarithm, the way through the intervals between quantiles, or sines and cosines of several frequencies.
 NUMBERS = ("standard", "quantile", "log", "piecewise", "periodic")
 
-#: What is trained of each column of numbers before the first layer: nothing; one linear map with relu of its way through
-#: the intervals between quantiles (Gorishniy et al. 2022); or waves of trained frequencies of its rank (Holzmueller et
-#: al. 2024). Data without that form give the standardised number in its place.
+#: What is trained of each column of numbers before the first layer: nothing; one linear map with relu of its way
+#: through the intervals between quantiles (Gorishniy et al. 2022); or waves of trained frequencies of its rank
+#: (Holzmüller et al. 2024). Data without that form give the standardised number in its place.
 EMBEDDINGS = ("none", "linear", "periodic")
 #: What each member of a network of several has of its own in its hidden layers: factors of what the first one takes in
 #: ("mini"), or in every layer also factors of the inputs and the outputs, and the bias ("full"); Gorishniy et al. 2025.

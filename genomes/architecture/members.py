@@ -37,7 +37,7 @@ class Members:
 
 
 def count_of(graph: nx.DiGraph) -> int:
-    """How many members the network has; 1 of a plain one, and of one without hidden layers, where all would be alike."""
+    """How many members the network has; 1 of a plain one, and of one without hidden layers, whose would be alike."""
     return int(graph.nodes[0].get("members", 1)) if len(graph) > 2 else 1
 
 

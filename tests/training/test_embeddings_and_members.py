@@ -158,13 +158,19 @@ def test_members_of_a_plain_network_begin_near_it():
     initial = initial_weights(child, 4, 2, 1)
     before, after, own = (
         raw_outputs(network, given, x)
-        for network, given in ((parent, weights), (child, inherited_parts(parent, weights, child, initial)), (child, initial))
+        for network, given in (
+            (parent, weights),
+            (child, inherited_parts(parent, weights, child, initial)),
+            (child, initial),
+        )
     )
     assert np.abs(after - before).mean() < 0.3 * np.abs(own - before).mean()
 
 
 @pytest.mark.keras
-@pytest.mark.parametrize("name", ["members, skips, periodic embedding", "members from the input, full, layer norm, embedding"])
+@pytest.mark.parametrize(
+    "name", ["members, skips, periodic embedding", "members from the input, full, layer norm, embedding"]
+)
 @pytest.mark.parametrize("kind", ["regression", "multiclass"])
 def test_the_exported_file_gives_the_recorded_scores_and_opens_in_safe_mode(name, kind, tmp_path):
     import keras

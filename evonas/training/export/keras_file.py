@@ -36,7 +36,7 @@ _KERAS_AT_LEAST = (3, 15, 1)
 
 _LAYERS = ("InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout")
 #: Those of embeddings and of members.
-_LAYERS += ("EinsumDense", "RepeatVector", "GlobalAveragePooling1D")
+_MEMBER_LAYERS = ("EinsumDense", "RepeatVector", "GlobalAveragePooling1D")
 #: What they compute: factors of members, waves of columns; outputs of members, linear maps of columns.
 _EQUATIONS = ("akd,kd->akd", "af,fp->afp", "akd,kdo->ako", "afp,fpd->afd")
 #: Operations within a network that give as many columns as they take.
@@ -64,7 +64,7 @@ _OPERATIONS: dict[str | None, set[str]] = {
 }
 _ALLOWED: dict[str | None, set[str]] = {
     "keras.src.models.functional": {"Functional"},
-    "keras.layers": {*_LAYERS, *_LOOKUPS, "Rescaling", "Reshape"},
+    "keras.layers": {*_LAYERS, *_MEMBER_LAYERS, *_LOOKUPS, "Rescaling", "Reshape"},
     **_OPERATIONS,
     "keras.initializers": {"GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"}
     | {"Zeros", "Ones", "RandomNormal", "RandomUniform", "Orthogonal"},
@@ -271,7 +271,9 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
             width = _lookup_width(kind, settings, name)
         else:
             if kind == "RepeatVector" and not 0 < settings["n"] <= MAX_MEMBERS:
-                raise InputError(f"layer {name!r:.80} must repeat at most {MAX_MEMBERS} times, not {settings['n']!r:.80}")
+                raise InputError(
+                    f"layer {name!r:.80} must repeat at most {MAX_MEMBERS} times, not {settings['n']!r:.80}"
+                )
             width = settings["units"] if kind == "Dense" else fan_in
         most = elements if kind == "Dense" else _WIDEST
         if type(width) is not int or not 0 < width <= most:

@@ -20,7 +20,7 @@ Vector = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Tensor:
-    """Activations of one layer, `(rows, width)`, at `start` in the arena; of several members `(rows, members, width)`."""
+    """Activations of one layer, `(rows, width)` or `(rows, members, width)`, at `start` in the arena."""
 
     start: int
     width: int
