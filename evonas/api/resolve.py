@@ -5,7 +5,7 @@ Imports no Keras and no pandas.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from evonas.metrics.named import chosen_metric
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
-from genomes.architecture.layers import NUMBERS, OFF
+from genomes.architecture.layers import EMBEDDED_NUMBERS, EMBEDDINGS, NUMBERS, OFF
 from genomes.dense import DenseSpace
 from genomes.domains import Choice
 from genomes.encodings import read_space, space_from_json
@@ -40,6 +40,9 @@ __all__ = [
 
 #: Scores of predicted classes rather than of their probabilities.
 SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "sparse_categorical_accuracy")
+
+#: Columns of numbers above which each is not embedded by itself: networks would become wide and slow.
+MOST_COLUMNS = 128
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
@@ -86,14 +89,32 @@ def space_and_numbers(
         found = replace(found, numbers=numbers)
     if not neighbours:
         found = replace(found, neighbours=False, neighbour_columns=(), neighbour_sets=())
+        others = tuple(kind for kind, form in EMBEDDED_NUMBERS.items() if form != numbers)
+        found = _without(found, "embedding", others, f"with numbers {numbers}")
     domain = found.domain("numbers")
-    return found, tuple(map(str, domain.options)) if isinstance(domain, Choice) else NUMBERS
+    forms = tuple(map(str, domain.options)) if isinstance(domain, Choice) else NUMBERS
+    kinds = [kind for kind in EMBEDDED_NUMBERS if found.domain("embedding").contains(kind)]
+    return found, tuple(dict.fromkeys([*forms, *(EMBEDDED_NUMBERS[kind] for kind in kinds)]))
 
 
-def fitted(space: SearchSpace, problem: Problem) -> SearchSpace:
-    """The space without the forms of numbers that these data do not have, which would all be the standard one."""
+def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> SearchSpace:
+    """The space without what these data or the trainer do not have.
+
+    These are forms of numbers that the data lack, which would all be the standard one, embeddings where there are no
+    columns of numbers or too many, and embeddings and members where the trainer is that of whole populations.
+
+    Raises:
+        InputError: the space has nothing else.
+    """
     if not isinstance(space, DenseSpace):
         return space
+    columns = max(problem.numeric, default=-1) + 1
+    if trainer == "population":
+        space = _without(space, "embedding", EMBEDDINGS[1:], "with the population trainer")
+        if space.domain("members").greatest > 1:
+            space = _kept(space, "members", (1,), "with the population trainer")
+    elif not 0 < columns <= MOST_COLUMNS:
+        space = _without(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
     domain = space.domain("numbers")
     options = domain.options if isinstance(domain, Choice) else ()
     kept = [each for each in options if each == "standard" or problem.view(str(each)) == (each,)]
@@ -176,6 +197,23 @@ def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) 
         return off, (f"no features of neighbours with {what}",)
     columns, sets = ranked_columns(data, space.neighbour_columns or candidates)
     return replace(space, neighbour_columns=columns, neighbour_sets=space.neighbour_sets or sets), ()
+
+
+def _without(space: DenseSpace, gene: str, options: Sequence[str], where: str) -> DenseSpace:
+    """The space without options of a gene of words."""
+    domain = space.domain(gene)
+    kept = tuple(option for option in getattr(domain, "options", ()) if option not in options)
+    return space if kept == getattr(domain, "options", ()) else _kept(space, gene, kept, where)
+
+
+def _kept(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> DenseSpace:
+    """The space with those options of a gene alone that it has."""
+    kept = tuple(option for option in kept if space.domain(gene).contains(option))
+    if not kept:
+        off = OFF[gene]
+        raise InputError(f"{gene} must be {off} {where}, which has no other, but the space has no {off}: add it")
+    options: dict[str, Any] = {gene: kept}
+    return replace(space, **options)
 
 
 def objectives_of(settings: Settings, problem: Problem, own_models: bool = False) -> tuple[Objective, Settings]:

@@ -176,7 +176,8 @@ class SearchResult(ResultViews):
         if self._is_dense:
             from evonas.networks.forward import raw_outputs
 
-            raw = raw_outputs(graph_from_json(self._architecture), self._weights, self.prepare(x))
+            graph = self._data.problem.placed(graph_from_json(self._architecture))
+            raw = raw_outputs(graph, self._weights, self.prepare(x))
             return predictions(self._data.problem, raw / self.temperature).astype(raw.dtype)
         model = self.best_model
         as_columns = isinstance(model.input, Mapping) or model.inputs[0].name == ARRAY
@@ -263,10 +264,9 @@ class SearchResult(ResultViews):
             raise InputError(
                 f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
             )
-        space: Any = self.space
-        if not hasattr(space, "architecture"):
+        if not self._is_dense:
             return preparation  # models of one's own see all features
-        seen = self._data.preparation_of(*views_of(space.architecture(self.best_genome)))
+        seen = self._data.preparation_of(*views_of(graph_from_json(self._architecture)))
         assert seen is not None
         return seen
 

@@ -255,11 +255,15 @@ def search_prepared(
     placed = Execution.of(execution)
     if heard.export is not None:
         check_export(heard.export)
-    settings, space = settings or Settings(seed=0), fitted(as_space(space, build), data.problem)
+    settings, wanted = settings or Settings(seed=0), as_space(space, build)
     check_given(settings.strategy, given_settings(settings))
     if evaluator is None:
-        check_fits(build, space, settings.trainer)
+        check_fits(build, wanted, settings.trainer)
     objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
+    space = fitted(wanted, data.problem, settings.trainer)
+    if settings.trainer == "population" and space != wanted:
+        what = "no embeddings of numbers and no members are searched: the population trainer has none, native has"
+        data = replace(data, notes=(*data.notes, what))
     if settings.quantiles:
         data = with_quantiles(data, settings.quantiles)
     space, remarks = trainable(space, settings, objective, data.problem.task)

@@ -264,7 +264,7 @@ def _prepare(
         preparation = replace(preparation, written=tuple(each for each in written if each.column in columns))
     problem, coded = code_target(target, fit_rows, preparation.feature_names())
     views = preparation.views()
-    problem = replace(problem, views=views if set(views) - {"standard"} else ())
+    problem = replace(problem, views=views if set(views) - {"standard"} else (), numeric=preparation.numeric())
     splits = []
     for (train, validation), fitted in zip(rows.splits, fits, strict=True):
         splits.append(

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,12 @@ from evonas.data.neighbours import NeighbourFeatures, NeighbourPreparation, mark
 from evonas.data.pretrained import Donor
 from evonas.data.raw_rows import packed, unpacked
 from evonas.io.npz import read_arrays
+from genomes.architecture.embedding import with_columns
+from genomes.architecture.graph import views_of
 from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["PreparedData", "Problem", "Split", "labels_of", "whole_numbers"]
 
@@ -53,6 +58,8 @@ class Problem:
             `genomes.architecture.layers.NUMBERS` whose networks see it too, or "unless robust": all but those that
             see the robust form in its place. Shape `(num_features,)`; empty where all
             see all. Where networks see neighbours, their features have the marks of `neighbours_view`.
+        numeric: of each feature, the number of the column of numbers whose it is, -1 where it is of none, shape
+            `(num_features,)`; empty where nobody knows, and in runs of an older evonas.
         label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
             and in runs of an older evonas.
         quantiles: that the outputs are, rising; empty where they are means. The target, its mean and std are then there
@@ -73,6 +80,7 @@ class Problem:
     views: tuple[str, ...] = ()
     label_type: str = ""
     quantiles: tuple[float, ...] = ()
+    numeric: tuple[int, ...] = ()
 
     def view(self, numbers: str, *marks: str) -> tuple[str, ...]:
         """The view of networks with these `numbers`, "standard" where the data have no such form, and neighbours."""
@@ -96,12 +104,23 @@ class Problem:
         kept = [self.views[place] for place in places] if self.views else ["standard"] * len(places)
         if "robust" not in kept:
             kept = ["standard" if view == UNLESS_ROBUST else view for view in kept]
+        numeric = (*(self.numeric[place] for place in places), *(-1 for _ in new)) if self.numeric else ()
         return replace(
             self,
             num_features=len(places) + len(new),
             feature_names=(*names, *names_of_marks(marks, self)),
             views=(*kept, *new),
+            numeric=numeric,
         )
+
+    def placed(self, graph: nx.DiGraph) -> nx.DiGraph:
+        """The graph itself, told of which column of numbers the features are that its network sees.
+
+        Raises:
+            InputError: its network embeds columns of numbers, and the data have none.
+        """
+        seen = self.seen(*views_of(graph))
+        return with_columns(graph, seen.numeric, seen.views)
 
 
 def columns_seen(views: Sequence[str], num_features: int, *numbers: str) -> list[int]:
@@ -290,6 +309,8 @@ class PreparedData:
         problem = TypeAdapter(Problem).validate_python(about["problem"])
         if len(problem.views) not in (0, problem.num_features):
             raise ValueError(f"{len(problem.views)} views are none for each of {problem.num_features} features")
+        if len(problem.numeric) not in (0, problem.num_features):
+            raise ValueError(f"{len(problem.numeric)} columns are none for each of {problem.num_features} features")
         splits = []
         for place in (f"split_{number}" for number in range(min(about["splits"], len(arrays)))):
             x_train, x_validation = (inputs(f"{place}/{name}") for name in _INPUTS)

@@ -33,6 +33,7 @@ from evonas.runs.records import Record
 from evonas.runs.versions import environment_versions
 from evonas.tasks.export import Exported
 from genomes.architecture.cost import count_flops
+from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import views_of
 from genomes.architecture.neighbours import neighbours_of_view
 from genomes.encodings import describe, space_from_json
@@ -183,7 +184,8 @@ def _flops(members: Sequence[tuple[Record, float]], run: RunReader) -> int | Non
     for record, _ in members:
         genome = space.genome_from_json(record.genome)
         facts = network_facts(run.problem_json, space, genome)
-        total += count_flops(space.architecture(genome), facts["num_features"], facts["num_outputs"])
+        graph = with_columns(space.architecture(genome), facts.get("numeric", ()), facts.get("views", ()))
+        total += count_flops(graph, facts["num_features"], facts["num_outputs"])
     return total
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ def rebuilt(
     from genomes.architecture.cost import count_parameters
     from genomes.architecture.graph import draw, graph_from_json
 
-    graph = graph_from_json(architecture)
+    graph = _placed(graph_from_json(architecture), facts, width)
     spans = facts.get("rows"), facts.get("epochs")
     model, note = untrained(graph, width, count, kind, "mae" if how == "pinball" else how, int(chosen), *spans)
     if how == "pinball":
@@ -139,6 +139,22 @@ def _size(facts: Mapping[str, Any], name: str, option: str) -> int:
     if type(value) is not int or not 0 < value <= 1 << 20:
         raise InputError(f"{name.removeprefix('num_')} must be a whole number from 1 to 1048576, not {value!r:.40}")
     return value
+
+
+def _placed(graph: Any, facts: Mapping[str, Any], width: int) -> Any:
+    """The graph, told of the columns of numbers where a file tells of them."""
+    from genomes.architecture.embedding import with_columns
+
+    numeric, views = facts.get("numeric"), facts.get("views") or ()
+    if numeric is None:
+        return graph
+    good = isinstance(numeric, Sequence) and all(type(each) is int and -1 <= each < width for each in numeric)
+    if not good or len(numeric) != width or len(views) not in (0, width):
+        raise InputError(
+            f"numeric must be the number of a column for each of {width} features, not {numeric!r:.80}: take the file "
+            "as evonas wrote it"
+        )
+    return with_columns(graph, numeric, views)
 
 
 def _outputs(facts: Mapping[str, Any]) -> int:

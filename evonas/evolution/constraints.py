@@ -23,9 +23,11 @@ from typing import Any
 
 from evonas.config import Settings
 from evonas.data.neighbours import num_columns_seen
+from evonas.data.prepared import columns_seen
 from evonas.evaluation import Candidate, Evaluation
 from evonas.metrics.cost import measured_before, over_limit
 from evonas.objective import MEASURES
+from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import views_of
 from genomes.errors import InputError
 from genomes.space import SearchSpace
@@ -46,6 +48,7 @@ class Screen:
         wanted: measures that are objectives.
         columns: views of a network -> number of features that it sees.
         num_outputs: of the problem.
+        placed: tells a graph the columns of the data.
     """
 
     space: Any
@@ -53,6 +56,7 @@ class Screen:
     wanted: tuple[str, ...]
     columns: Callable[..., int]
     num_outputs: int
+    placed: Callable[[Any], Any] = lambda graph: graph
 
     @classmethod
     def of(cls, settings: Settings, space: SearchSpace, problem: Mapping[str, Any]) -> Screen:
@@ -75,10 +79,19 @@ class Screen:
 
         outputs = int(problem.get("num_outputs", 0))
 
+        numeric = tuple(problem.get("numeric", ()))
+
         def columns(*seen: str) -> int:
             return num_columns_seen(views, width, outputs, *seen)
 
-        return cls(space, limits, wanted, columns, outputs)
+        def placed(graph: Any) -> Any:
+            seen = views_of(graph)
+            places = columns_seen(views, width, *seen)
+            new = columns(*seen) - len(places)
+            known = [*(numeric[k] for k in places), *[-1] * new] if numeric else []
+            return with_columns(graph, known, [*(views[k] for k in places), *["standard"] * new] if views else [])
+
+        return cls(space, limits, wanted, columns, outputs, placed)
 
     def measures(self, candidate: Candidate) -> dict[str, float]:
         """The measures that are objectives and not known from the evaluation."""
@@ -91,6 +104,6 @@ class Screen:
     def _measured(self, candidate: Candidate, names: tuple[str, ...]) -> dict[str, float]:
         if not names:
             return {}
-        graph = self.space.architecture(candidate.genome)
+        graph = self.placed(self.space.architecture(candidate.genome))
         measured = measured_before(graph, self.columns(*views_of(graph)), self.num_outputs)
         return {name: measured[name] for name in names}

@@ -201,7 +201,7 @@ def _cost(
 
     @cache
     def epoch(genome: Any) -> float:
-        graph = space.architecture(genome)
+        graph = problem.placed(space.architecture(genome))
         features = num_columns_seen(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
         return training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops)
 

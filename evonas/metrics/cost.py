@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from evonas.evaluation import Evaluation, Status
 from genomes.architecture.cost import count_flops, count_parameters
+from genomes.architecture.embedding import input_columns
+from genomes.architecture.members import members_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -23,7 +25,12 @@ def measured_before(graph: nx.DiGraph, num_features: int, num_outputs: int) -> d
     held, layers = 0, range(1, len(graph) - 1)
     for node in layers:
         held += graph.nodes[node]["units"] * _MOVING_AVERAGES.get(graph.nodes[node]["normalization"], 0)
-    activations = num_features + num_outputs + sum(graph.nodes[node]["units"] for node in layers)
+    members = members_of(graph)
+    counts = {
+        node: 1 if members is None or node in members.shared else members.count for node in (*layers, len(graph) - 1)
+    }
+    activations = input_columns(graph, num_features) + num_outputs * counts[len(graph) - 1]
+    activations += sum(graph.nodes[node]["units"] * counts[node] for node in layers)
     return {
         "parameters": float(parameters),
         "flops": float(count_flops(graph, num_features, num_outputs)),

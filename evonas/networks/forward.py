@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
+from genomes.architecture.embedding import Embedding, embedding_of
 from genomes.architecture.graph import scales_inputs
+from genomes.architecture.members import Members, members_of
 
 __all__ = ["ACTIVATIONS", "EPSILON", "Values", "activated", "concatenated", "forward", "parts_of", "predictor"]
 __all__ += ["INPUT_RATE", "SCALES", "raw_outputs", "scaled_inputs", "standardized"]
@@ -109,19 +111,20 @@ def raw_outputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precisi
 
 def predictor(graph: nx.DiGraph, weights: Weights, precision: Any = np.float32) -> Callable[[NDArray[Any]], Array]:
     """The same as a function of the rows, which are computed all at once."""
-    last = len(graph) - 1
+    last, members = len(graph) - 1, members_of(graph)
     parts = {node: parts_of(graph, node, weights, precision) for node in range(1, last + 1)}
+    embed = _embedder(embedding_of(graph), weights, precision)
     needed = {node: max(graph.successors(node), default=last) for node in graph}
     done = {node: [other for other in range(node) if needed[other] == node < last] for node in graph}
 
     def predict(rows: NDArray[Any]) -> Array:
-        held = {0: scaled_inputs(graph, weights, rows, precision)}
+        held = {0: embed(scaled_inputs(graph, weights, rows, precision))}
         for node in range(1, last + 1):
-            product = concatenated(graph, node, held) @ parts[node]["kernel"]
+            product = _product(concatenated(graph, node, held), parts[node], members)
             held[node] = activated(graph, node, parts[node], product)[1]
             for other in done[node]:
                 del held[other]
-        return held[last]
+        return held[last] if members is None else np.asarray(held[last].mean(axis=1))
 
     return predict
 
@@ -134,10 +137,11 @@ def forward(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> Values:
         weights: its weights, by name.
         rows: features, shape `(num_rows, num_features)`.
     """
-    values = Values({}, {}, {0: scaled_inputs(graph, weights, rows)})
+    embed, members = _embedder(embedding_of(graph), weights, np.float64), members_of(graph)
+    values = Values({}, {}, {0: embed(scaled_inputs(graph, weights, rows))})
     for node in range(1, len(graph)):
         parts = parts_of(graph, node, weights)
-        values.products[node] = concatenated(graph, node, values.outputs) @ parts["kernel"]
+        values.products[node] = _product(concatenated(graph, node, values.outputs), parts, members)
         values.arguments[node], values.outputs[node] = activated(graph, node, parts, values.products[node])
     return values
 
@@ -158,9 +162,14 @@ def parts_of(graph: nx.DiGraph, node: int, weights: Weights, precision: Any = np
 
 
 def concatenated(graph: nx.DiGraph, node: int, outputs: Mapping[int, Array]) -> Array:
-    """What a node takes in."""
-    sources = sorted(graph.predecessors(node))
-    return outputs[sources[0]] if len(sources) == 1 else np.concatenate([outputs[each] for each in sources], axis=1)
+    """What a node takes in; of sources of members and others, all by members."""
+    found = [outputs[source] for source in sorted(graph.predecessors(node))]
+    if len(found) == 1:
+        return found[0]
+    by_members = next((each.shape[:2] for each in found if each.ndim == 3), None)
+    if by_members is not None:
+        found = [each if each.ndim == 3 else _repeated(each, by_members[1]) for each in found]
+    return np.concatenate(found, axis=-1)
 
 
 def activated(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], product: Array) -> tuple[Array, Array]:
@@ -177,8 +186,50 @@ def standardized(kind: str, parts: Mapping[str, Array], product: Array) -> Array
     """The product with its bias, as a normalisation of that kind has it before its own factor and offset."""
     if kind == "batch":
         return (product - parts["moving_mean"]) / np.sqrt(parts["moving_variance"] + EPSILON)
-    z = product + parts["bias"]
+    z = product if "scale" in parts else product + parts["bias"]
     if kind == "layer":
-        z = z - z.mean(axis=1, keepdims=True)
-        z = z / np.sqrt((z**2).mean(axis=1, keepdims=True) + EPSILON)
+        z = z - z.mean(axis=-1, keepdims=True)
+        z = z / np.sqrt((z**2).mean(axis=-1, keepdims=True) + EPSILON)
     return np.asarray(z)
+
+
+def _repeated(values: Array, count: int) -> Array:
+    return np.broadcast_to(values[:, None], (len(values), count, values.shape[1]))
+
+
+def _product(inputs: Array, parts: Mapping[str, Array], members: Members | None) -> Array:
+    """The inputs by the node's kernel, `(num_rows, units)`, or `(num_rows, members, units)` where members differ."""
+    kernel = parts["kernel"]
+    if members is not None and inputs.ndim == 2 and ("adapter" in parts or kernel.ndim == 3):
+        inputs = _repeated(inputs, members.count)
+    if kernel.ndim == 3:
+        return np.asarray(np.matmul(inputs.transpose(1, 0, 2), kernel).transpose(1, 0, 2))
+    if "adapter" in parts:
+        inputs = inputs * parts["adapter"]
+    product = inputs @ kernel
+    # With members' biases, for which batch normalisation has room.
+    return np.asarray(product * parts["scale"] + parts["bias"] if "scale" in parts else product)
+
+
+def _embedder(embedding: Embedding | None, weights: Weights, precision: Any) -> Callable[[Array], Array]:
+    """What the first layers take of the features."""
+    if embedding is None:
+        return lambda features: features
+    part = {
+        name: np.asarray(value, precision)
+        for name, value in weights.items()
+        if name.startswith(("embedding/", "waves/"))
+    }
+
+    def embed(features: Array) -> Array:
+        found = []
+        for k, group in enumerate(embedding.groups):
+            values, kernel = features[:, group], part["embedding/kernel"][k]
+            if embedding.kind == "periodic":
+                turns = values * part["waves/kernel"][k] + part["waves/bias"][k]
+                values = np.cos(2.0 * np.pi * (turns - np.floor(turns))).astype(precision)
+            units = values @ kernel[: values.shape[1]] + part["embedding/bias"][k]
+            found.append(np.maximum(units, 0.0) if embedding.kind == "linear" else units)
+        return np.concatenate([*found, features[:, embedding.rest]], axis=1)
+
+    return embed

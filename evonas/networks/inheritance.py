@@ -7,7 +7,8 @@ tells them apart.
 
 A change that cannot keep the function (fewer units, a layer or an edge less, another activation) keeps what fits, and
 each node behind it is mended by a ridge regression, on a few rows, of what it took in at the parent's on what it takes
-in now. Whether the function was kept is seen on these rows.
+in now. Whether the function was kept is seen on these rows. Networks with embeddings or members: see
+`partial_inheritance`.
 
 References:
     Chen, Goodfellow and Shlens, "Net2Net: Accelerating Learning via Knowledge Transfer", ICLR 2016.
@@ -33,9 +34,11 @@ from evonas.networks.forward import (
     concatenated,
     forward,
     parts_of,
+    raw_outputs,
     scaled_inputs,
     standardized,
 )
+from evonas.networks.partial_inheritance import inherited_parts, is_plain
 
 __all__ = ["inherited"]
 
@@ -76,6 +79,7 @@ def inherited(
     initial: Weights,
     rows: NDArray[Any],
     rng: np.random.Generator,
+    same_features: bool = True,
 ) -> tuple[dict[str, NDArray[np.float32]], bool]:
     """The child's weights, float32 by name, and whether it computes what its parent does.
 
@@ -86,7 +90,15 @@ def inherited(
         initial: its own initial weights, by name.
         rows: some features that are trained on, shape `(num_rows, num_features)`.
         rng: chooses the units that are replicated.
+        same_features: whether the two see the same features, or the weights were made those of the same. They need not
+            be where one of them has an embedding or members, whose weights are taken over part by part.
     """
+    if not (is_plain(parent) and is_plain(child)):
+        parts = inherited_parts(parent, trained, child, initial, same_features)
+        if not same_features:
+            return parts, False
+        theirs, ours = (raw_outputs(graph, weights, rows) for graph, weights in ((parent, trained), (child, parts)))
+        return parts, bool(np.abs(ours - theirs).max() <= _TOLERANCE * (1.0 + np.abs(theirs).max()))
     return _Heir(parent, trained, child, initial, rows, rng).weights()
 
 

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.seeds import RandomStream, stream_rng
+from genomes.architecture.cost import input_width
+from genomes.architecture.embedding import FREQUENCIES, Embedding, embedding_of
 from genomes.architecture.graph import scales_inputs
+from genomes.architecture.members import members_of
 
 __all__ = ["epoch_order", "initial_weights", "input_width"]
 
@@ -22,21 +25,17 @@ _SCALES = {"glorot": 1.0, "he": 2.0, "lecun": 1.0}
 _TRUNCATED_STD = 0.87962566103423978
 
 
-def input_width(graph: nx.DiGraph, node: int, num_features: int) -> int:
-    """Columns of the concatenation that `node` takes."""
-    return sum(
-        num_features if source == 0 else int(graph.nodes[source]["units"]) for source in graph.predecessors(node)
-    )
-
-
 def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int) -> dict[str, NDArray[Any]]:
     """Initial weights of the network, float32, by name.
 
     Kernels follow the node's initialiser (variance scaling: Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998;
     normal variants are truncated at two standard deviations, as in Keras), biases are 0 (a layer with batch
     normalisation has none: it would be taken away again), normalisation and factors of the features are the identity.
+    Members' factors are random signs where members begin to differ, else 1 (Gorishniy et al. 2025); each has an output
+    drawn for itself.
     """
-    weights: dict[str, NDArray[Any]] = {}
+    embedding, members = embedding_of(graph), members_of(graph)
+    weights: dict[str, NDArray[Any]] = {} if embedding is None else _embedding(embedding, seed)
     if scales_inputs(graph):
         weights[SCALES] = np.full(num_features, 1.0 / INPUT_RATE, np.float32)
     last = graph.number_of_nodes() - 1
@@ -46,9 +45,21 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
         fan_in = input_width(graph, node, num_features)
         fan_out = num_outputs if node == last else int(attributes["units"])
         rng = stream_rng(RandomStream.INITIAL_WEIGHTS, seed, node)
+        if node == last and members is not None:
+            kernels = [_kernel(attributes["initializer"], fan_in, fan_out, rng) for _ in range(members.count)]
+            weights |= {f"{name}/kernel": np.stack(kernels)}
+            weights |= {f"{name}/bias": np.zeros((members.count, fan_out), np.float32)}
+            continue
         weights[f"{name}/kernel"] = _kernel(attributes["initializer"], fan_in, fan_out, rng)
         normalization = attributes.get("normalization", "none")
-        if normalization != "batch":
+        if members is not None and node in members.adapted:
+            shape = members.count, fan_in
+            signs = rng.choice(np.array([-1.0, 1.0], np.float32), shape) if node in members.first else np.ones(shape)
+            weights[f"{name}/adapter"] = signs.astype(np.float32)
+        if members is not None and node in members.scaled:
+            weights[f"{name}/scale"] = np.ones((members.count, fan_out), np.float32)
+            weights[f"{name}/bias"] = np.zeros((members.count, fan_out), np.float32)
+        elif normalization != "batch":
             weights[f"{name}/bias"] = np.zeros(fan_out, np.float32)
         if normalization != "none":
             weights[f"{name}/gamma"] = np.ones(fan_out, np.float32)
@@ -62,6 +73,26 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
 def epoch_order(seed: int, epoch: int, num_samples: int) -> NDArray[np.int32]:
     """Order of the training rows in one epoch (from 0), a permutation of shape `(num_samples,)`."""
     return stream_rng(RandomStream.EPOCH_ORDER, seed, epoch).permutation(num_samples).astype(np.int32)
+
+
+def _embedding(embedding: Embedding, seed: int) -> dict[str, NDArray[Any]]:
+    """Weights of an embedding: linear maps uniform within 1 / sqrt(fan in), waves of normal frequencies and any phase.
+
+    Columns with fewer features than others have weights that no feature meets; they are 0.
+    """
+    rng = stream_rng(RandomStream.INITIAL_WEIGHTS, seed, 0)
+    count, fan_in, units = len(embedding.groups), embedding.fan_in, embedding.units
+    weights: dict[str, NDArray[Any]] = {}
+    if embedding.kind == "periodic":
+        weights["waves/kernel"] = rng.normal(0.0, embedding.sigma, (count, FREQUENCIES)).astype(np.float32)
+        weights["waves/bias"] = rng.uniform(-0.5, 0.5, (count, FREQUENCIES)).astype(np.float32)
+    sizes = np.array([fan_in if embedding.kind == "periodic" else len(group) for group in embedding.groups])
+    limits = 1.0 / np.sqrt(sizes)[:, None]
+    kernel = rng.uniform(-1.0, 1.0, (count, fan_in, units)) * limits[:, :, None]
+    kernel[np.arange(fan_in) >= sizes[:, None]] = 0.0
+    weights["embedding/kernel"] = kernel.astype(np.float32)
+    weights["embedding/bias"] = (rng.uniform(-1.0, 1.0, (count, units)) * limits).astype(np.float32)
+    return weights
 
 
 def _kernel(initializer: str, fan_in: int, fan_out: int, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -86,7 +86,8 @@ def perturbed(weights: Mapping[str, Array], seed: int) -> dict[str, Array]:
 
 def _noise(name: str, shape: tuple[int, ...], seed: int, power: float) -> Array:
     layer, part = name.split("/")
-    node = {"output": 0, "input": -1}[layer] if layer in ("output", "input") else int(layer.removeprefix("layer_"))
+    node = {"output": 0, "input": -1, "embedding": 1 << 20, "waves": (1 << 20) + 1}.get(layer)
+    node = int(layer.removeprefix("layer_")) if node is None else node
     rng = stream_rng(RandomStream.PERTURBATION, seed, node, part)
     scale = np.sqrt(2.0 / sum(shape)) if len(shape) == 2 else _VECTOR_SCALE
     return rng.standard_normal(shape, np.float32) * np.float32(power * scale)

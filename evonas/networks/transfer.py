@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from evonas.evaluation import Weights
 from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.inheritance import inherited
 from evonas.networks.initial import initial_weights
+from evonas.networks.partial_inheritance import inherited_parts, is_plain
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.graph import graph_from_json
 from genomes.errors import InputError
@@ -54,6 +55,10 @@ def transferred(
         InputError: the donor's weights are none of its architecture.
     """
     theirs = graph_from_json(donor.architecture)
+    if not (is_plain(theirs) and is_plain(graph)):
+        same = tuple(donor.feature_names) == tuple(problem.feature_names)
+        taken = inherited_parts(theirs, donor.weights, graph, initial, same)
+        return _with_own_output(taken, initial, donor, problem)
     given = _with_features_of(donor, theirs, problem)
     some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
     rng = stream_rng(RandomStream.TRANSFER, seed)
@@ -61,8 +66,15 @@ def transferred(
     for name in _first_kernels(graph):
         new = [k for k, feature in enumerate(problem.feature_names) if feature not in donor.feature_names]
         found[name][new] = 0.1 * initial[name][new]
+    return _with_own_output(found, initial, donor, problem)
+
+
+def _with_own_output(
+    found: dict[str, NDArray[Any]], initial: Mapping[str, NDArray[Any]], donor: Donor, problem: Problem
+) -> dict[str, NDArray[Any]]:
+    """The weights, with an output of its own where something else is predicted than the donor predicts."""
     if (donor.target_names, donor.classes) != (problem.target_names, problem.classes):
-        found |= {name: value for name, value in initial.items() if name.startswith("output/")}
+        return found | {name: value for name, value in initial.items() if name.startswith("output/")}
     return found
 
 

@@ -99,7 +99,8 @@ def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | N
         return None
     if not hasattr(run.space, "architecture") or data.problem.input_shapes:
         return None
-    graph = graph_from_json(blueprint(run.space, run.space.genome_from_json(run.champion.genome)))
+    architecture = blueprint(run.space, run.space.genome_from_json(run.champion.genome))
+    graph = data.problem.placed(graph_from_json(architecture))
     views = views_of(graph)
     has_test = data.x_test is not None and data.y_test is not None
     x = data.x_test if has_test else data.splits[0].x_validation

@@ -8,7 +8,7 @@ from typing import Any
 
 from evonas.data.inputs import num_rows
 from evonas.data.neighbours import num_columns_seen
-from evonas.data.prepared import PreparedData
+from evonas.data.prepared import PreparedData, columns_seen
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.schema import DATABASE
 from genomes.architecture.graph import views_of
@@ -23,7 +23,7 @@ from genomes.space import SearchSpace
 __all__ = ["network_facts", "read_described", "read_genome"]
 
 #: What may be told of a network beside its genome.
-_FACTS = ("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs")
+_FACTS = ("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs", "numeric", "views")
 
 
 def read_genome(path: str | Path, space: SearchSpace | None = None) -> tuple[SearchSpace, Any]:
@@ -71,12 +71,24 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
 
 def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[str, Any]:
     """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs", "task", and
-    "loss" where that is no setting."""
-    width, views = problem["num_features"], problem.get("views", ())
+    "loss" where that is no setting.
+
+    Of a network that embeds columns of numbers also "numeric" and "views" of these features, as `Problem` has them.
+    """
+    width, views, numeric = problem["num_features"], problem.get("views", ()), problem.get("numeric", ())
+    facts: dict[str, Any] = {"loss": "pinball"} if problem.get("quantiles") else {}
     if hasattr(space, "architecture"):
-        width = num_columns_seen(views, width, problem["num_outputs"], *views_of(space.architecture(genome)))
-    facts = {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"]}
-    return facts | ({"loss": "pinball"} if problem.get("quantiles") else {})
+        graph = space.architecture(genome)
+        seen = views_of(graph)
+        places = columns_seen(views, width, *seen)
+        width = num_columns_seen(views, width, problem["num_outputs"], *seen)
+        if "embedding" in graph.nodes[0] and numeric:
+            new = width - len(places)
+            facts |= {
+                "numeric": [*(numeric[place] for place in places), *[-1] * new],
+                "views": [*(views[place] for place in places), *["standard"] * new] if views else [],
+            }
+    return {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"], **facts}
 
 
 def _inside(value: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -31,6 +31,6 @@ def test_scores(
         from evonas.training.export.user_model import own_outputs
 
         return scores(data.problem, data.y_test, own_outputs(build, architecture, weights, data.problem, data.x_test))
-    graph = graph_from_json(architecture)
+    graph = data.problem.placed(graph_from_json(architecture))
     rows = data.new_rows(data.x_test, *views_of(graph))
     return scores(data.problem, data.y_test, raw_outputs(graph, weights, rows))

@@ -19,12 +19,13 @@ from evonas.networks.forward import predictor
 from evonas.networks.initial import initial_weights
 from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_from_json, views_of
+from genomes.architecture.layers import INPUT_KINDS
 
 __all__ = ["LatencyTrainer", "clock_of", "measure_latency", "measure_native_latency"]
 
 _WARM_UP, _REPEATS = 20, 200
 #: Attributes of a layer that its speed depends on; what only training sees is left out.
-_SEEN = ("kind", "numbers", "neighbours", "units", "activation", "normalization")
+_SEEN = ("kind", "neighbours", "units", "activation", "normalization", *INPUT_KINDS)
 
 Clock = Callable[[nx.DiGraph, PreparedData, str], float]
 
@@ -40,6 +41,7 @@ def measure_native_latency(graph: nx.DiGraph, data: PreparedData, precision: str
     Calls of numpy are most of it for a small network, as the dispatch of a compiled program is.
     """
     problem = data.problem.seen(*views_of(graph))
+    graph = problem.placed(graph)
     weights = initial_weights(graph, problem.num_features, problem.num_outputs, seed=0)
     forward, row = predictor(graph, weights), np.zeros((1, problem.num_features), np.float32)
     return _median_milliseconds(lambda: forward(row))
@@ -59,6 +61,7 @@ def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "flo
     from evonas.training.population.backends import current_backend
 
     problem = data.problem.seen(*views_of(graph))
+    graph = problem.placed(graph)
     model = build_model(graph, problem.num_features, problem.num_outputs, precision=precision)
     forward = current_backend().compiled(lambda row: model(row, training=False))
     row = keras.ops.zeros((1, problem.num_features), "float32")

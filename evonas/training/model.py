@@ -5,7 +5,7 @@ Only built-in Keras layers, so that plain `keras.models.load_model` opens whatev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -14,10 +14,12 @@ import numpy as np
 
 from evonas.evaluation import Weights
 from evonas.networks.forward import INPUT_RATE, SCALES
+from genomes.architecture.embedding import FREQUENCIES, Embedding, embedding_of
 from genomes.architecture.graph import scales_inputs
+from genomes.architecture.members import members_of
 from genomes.errors import InputError
 
-__all__ = ["build_model", "get_weights", "set_weights"]
+__all__ = ["build_model", "get_weights", "members_model", "set_weights"]
 
 _NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
 
@@ -36,25 +38,37 @@ def build_model(
         precision: "float32", or "bfloat16" for mixed precision.
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
-    last = graph.number_of_nodes() - 1
-    inputs = keras.Input((int(num_features),), name="features")
-    held = {0: _scaled(inputs, dtype) if scales_inputs(graph) else inputs}
+    last, members, embedding = graph.number_of_nodes() - 1, members_of(graph), embedding_of(graph)
+    features = keras.Input((int(num_features),), name="features")
+    scaled = _scaled(features, dtype) if scales_inputs(graph) else features
+    held = {0: scaled if embedding is None else _embedded(scaled, embedding, dtype)}
     for node in range(1, last + 1):
         attributes = graph.nodes[node]
         sources = [held[source] for source in sorted(graph.predecessors(node))]
-        h = sources[0] if len(sources) == 1 else keras.layers.Concatenate(name=f"inputs_{node}", dtype=dtype)(sources)
         name = "output" if node == last else f"layer_{node}"
+        several = members is not None and node not in members.shared
+        if members is not None and several:
+            sources = [_repeated(source, members.count, f"{name}_members_{k}") for k, source in enumerate(sources)]
+        h = sources[0] if len(sources) == 1 else keras.layers.Concatenate(name=f"inputs_{node}", dtype=dtype)(sources)
+        if members is not None and several and node == last:
+            held[node] = _member_outputs(h, members.count, int(num_outputs), attributes, dtype)
+            break
+        if members is not None and node in members.adapted:
+            h = _each(h, f"{name}_adapter", None, dtype)
+        scaled = members is not None and node in members.scaled
         h = keras.layers.Dense(
             # Keras refuses numpy integers.
             int(num_outputs if node == last else attributes["units"]),
             kernel_initializer=attributes["initializer"],
             # Batch normalisation takes any bias away again.
-            use_bias=attributes.get("normalization") != "batch",
+            use_bias=attributes.get("normalization") != "batch" and not scaled,
             kernel_regularizer=keras.regularizers.L2(attributes["l2"]) if attributes["l2"] else None,
             name=name,
             dtype=dtype,
         )(h)
         if node < last:
+            if scaled:
+                h = _each(h, f"{name}_scale", "kd", dtype)
             if attributes["normalization"] != "none":
                 h = _NORMALIZATIONS[attributes["normalization"]](name=f"{name}_normalization", dtype=dtype)(h)
             h = keras.layers.Activation(attributes["activation"], name=f"{name}_activation", dtype=dtype)(h)
@@ -62,7 +76,74 @@ def build_model(
                 rate, stream = attributes["dropout"], (seed + node) % 2**31
                 h = keras.layers.Dropout(rate, seed=stream, name=f"{name}_dropout", dtype=dtype)(h)
         held[node] = h
-    return keras.Model(inputs, held[last], name="network")
+    outputs = held[last]
+    if members is not None:
+        outputs = keras.layers.GlobalAveragePooling1D(name="mean", dtype=dtype)(outputs)
+    return keras.Model(features, outputs, name="network")
+
+
+def members_model(model: keras.Model) -> keras.Model:
+    """What is trained of a network of `build_model`: of members the outputs `(num_samples, members, num_outputs)`.
+
+    The loss of these is the mean of the members' losses, where that of the model would be the loss of their mean. The
+    weights are the model's.
+    """
+    if "mean" not in {layer.name for layer in model.layers}:
+        return model
+    return keras.Model(model.inputs[0], model.get_layer("output").output, name="members")
+
+
+def _repeated(h: Any, count: int, name: str) -> Any:
+    return h if len(h.shape) == 3 else keras.layers.RepeatVector(count, name=name)(h)
+
+
+def _each(h: Any, name: str, bias: str | None, dtype: str) -> Any:
+    """Each member's own factors, and perhaps its offsets."""
+    shape = tuple(h.shape[1:])
+    return keras.layers.EinsumDense(
+        "akd,kd->akd", shape, bias_axes=bias, kernel_initializer="ones", name=name, dtype=dtype
+    )(h)
+
+
+def _member_outputs(h: Any, count: int, num_outputs: int, attributes: Mapping[str, Any], dtype: str) -> Any:
+    return keras.layers.EinsumDense(
+        "akd,kdo->ako",
+        (count, num_outputs),
+        bias_axes="ko",
+        kernel_initializer=attributes["initializer"],
+        kernel_regularizer=keras.regularizers.L2(attributes["l2"]) if attributes["l2"] else None,
+        name="output",
+        dtype=dtype,
+    )(h)
+
+
+def _embedded(features: Any, embedding: Embedding, dtype: str) -> Any:
+    """The trained embedding of columns, then the features that go on as they are."""
+    count, fan_in = len(embedding.groups), max(len(group) for group in embedding.groups)
+    # Shorter groups are filled up with a feature that then counts 0.
+    padded = [[*group, *[group[0]] * (fan_in - len(group))] for group in embedding.groups]
+    real = [[float(k < len(group)) for k in range(fan_in)] for group in embedding.groups]
+    h = keras.ops.take(features, [place for group in padded for place in group], axis=1)
+    if not all(map(all, real)):
+        h = h * np.array([number for group in real for number in group], np.float32)
+    if embedding.kind == "periodic":
+        h = keras.layers.EinsumDense("af,fp->afp", (count, FREQUENCIES), bias_axes="fp", name="waves", dtype=dtype)(h)
+        # Without whole turns, of which float32 would leave too few digits.
+        h = keras.ops.cos(2.0 * np.pi * (h - keras.ops.floor(h)))
+    else:
+        h = keras.layers.Reshape((count, fan_in), name="grouped")(h)
+    h = keras.layers.EinsumDense(
+        "afp,fpd->afd", (count, embedding.units), bias_axes="fd", name="embedding", dtype=dtype
+    )(h)
+    if embedding.kind == "linear":
+        h = keras.layers.Activation("relu", name="embedding_activation", dtype=dtype)(h)
+    h = keras.layers.Reshape((count * embedding.units,), name="embedded")(h)
+    if not embedding.rest:
+        return h
+    beside = features
+    if len(embedding.rest) < features.shape[1]:
+        beside = keras.ops.take(features, list(embedding.rest), axis=1)
+    return keras.layers.Concatenate(name="inputs", dtype=dtype)([h, beside])
 
 
 def _scaled(inputs: Any, dtype: str) -> Any:
@@ -100,5 +181,9 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
 def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
     for layer in model.layers:
         for variable in layer.weights:
-            name = f"{layer.name.removesuffix('_normalization')}/{variable.name}"
-            yield SCALES if name == "input/kernel" else name, variable
+            name, _, part = layer.name.partition("_normalization")[0].rpartition("_")
+            if part in ("adapter", "scale"):
+                yield f"{name}/{part if variable.name == 'kernel' else variable.name}", variable
+            else:
+                name = f"{layer.name.removesuffix('_normalization')}/{variable.name}"
+                yield SCALES if name == "input/kernel" else name, variable

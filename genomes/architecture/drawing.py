@@ -70,6 +70,12 @@ def _label(attributes: Mapping[str, Any]) -> str:
         near = attributes["neighbours"]
         within = ", ".join(f"{bandwidth:g}" for bandwidth in near["bandwidths"])
         parts.append(f"neighbours in {', '.join(near['columns'])} within {within}")
+    if "embedding" in attributes:
+        waves = f" of sigma {attributes['embedding_sigma']:g}" if "embedding_sigma" in attributes else ""
+        parts.append(f"{attributes['embedding']} embedding{waves} to {attributes.get('embedding_units', 8)} a number")
+    if "members" in attributes:
+        start = "" if attributes.get("member_start", "input") == "hidden" else " from the input"
+        parts.append(f"{attributes['members']} members ({attributes.get('adapters', 'mini')}{start})")
     if attributes.get("normalization", "none") != "none":
         parts.append(f"{attributes['normalization']} normalization")
     for name in ("dropout", "l2"):

@@ -6,7 +6,8 @@ takes u's output, and a node's input is the concatenation of its predecessors in
 =========  ========================================================================================================
 node       attributes
 =========  ========================================================================================================
-0          kind="input"; what is not off of `layers.INPUT_KINDS`, neighbours where there are some (`neighbours`)
+0          kind="input"; what is not off of `layers.INPUT_KINDS` (what an embedding and members have beside them with
+            them alone), neighbours where there are some (`neighbours`)
 1..L       kind="dense", units, activation, dropout, normalization, initializer, l2 (`layers.LAYER_KINDS`)
 L + 1      kind="output", initializer, l2
 =========  ========================================================================================================
@@ -22,7 +23,15 @@ from typing import TYPE_CHECKING, Any
 
 from genomes.architecture.canonical import canonical_form, canonical_order
 from genomes.architecture.drawing import draw
-from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, OFF, TRAINING_KINDS
+from genomes.architecture.layers import (
+    EMBEDDED_NUMBERS,
+    INPUT_KINDS,
+    LAYER_KINDS,
+    MAX_LAYERS,
+    OFF,
+    SWITCHED,
+    TRAINING_KINDS,
+)
 from genomes.architecture.neighbours import neighbours_from_json, neighbours_to_json
 from genomes.checks import Kind, Whole, items, record, refuse, table
 from genomes.codec import sha256
@@ -46,7 +55,7 @@ __all__ = [
 ]
 
 #: Attributes of nodes that decide what is computed of given weights.
-_BUILDS = ("numbers", "scaling", "neighbours", "units", "activation", "normalization")
+_BUILDS = ("neighbours", "units", "activation", "normalization", *INPUT_KINDS)
 _OUTPUT_KINDS = {name: LAYER_KINDS[name] for name in ("initializer", "l2")}
 
 
@@ -106,7 +115,8 @@ def check_graph(graph: nx.DiGraph) -> None:
 
 def numbers_of(graph: nx.DiGraph) -> str:
     """How columns of numbers enter the network, one of `genomes.architecture.layers.NUMBERS`."""
-    return str(graph.nodes[0].get("numbers", "standard"))
+    about = graph.nodes[0]
+    return str(EMBEDDED_NUMBERS.get(about.get("embedding", "none"), about.get("numbers", "standard")))
 
 
 def scales_inputs(graph: nx.DiGraph) -> bool:
@@ -151,6 +161,11 @@ def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
     if attributes["kind"] != kind:
         refuse(f"{place}.kind", repr(kind), attributes["kind"], "the first node is the input, the last one the output")
     found = _read(attributes, place, kinds)
+    for switch, others in SWITCHED.items():
+        if kind == "input" and switch not in found:
+            found = {name: value for name, value in found.items() if name not in others}
+    if "embedding" in found:
+        found.pop("scaling", None)  # which acts without one alone
     if "neighbours" in attributes and more:
         neighbours = neighbours_from_json(attributes["neighbours"], f"{place}.neighbours")
         found["neighbours"] = neighbours_to_json(neighbours)

@@ -12,16 +12,22 @@ from genomes.checks import Kind, Real, Truth, Whole, Word
 
 __all__ = [
     "ACTIVATIONS",
+    "ADAPTERS",
+    "EMBEDDED_NUMBERS",
+    "EMBEDDINGS",
     "INITIALIZERS",
     "INPUT_KINDS",
     "LAYER_KINDS",
     "MAX_LAYERS",
+    "MAX_MEMBERS",
     "MAX_UNITS",
+    "MEMBER_STARTS",
     "NORMALIZATIONS",
     "NUMBERS",
     "OFF",
     "OPTIMIZERS",
     "SCHEDULES",
+    "SWITCHED",
     "TRAINING_KINDS",
 ]
 
@@ -36,11 +42,40 @@ INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "l
 #: in its place: scaled by the interquartile range and smoothly clipped.
 NUMBERS = ("standard", "quantile", "log", "piecewise", "periodic", "robust")
 
+#: What is trained of each column of numbers before the first layer: nothing; one linear map with relu of its way
+#: through the intervals between quantiles (Gorishniy et al. 2022); or waves of trained frequencies of its rank
+#: (Holzmüller et al. 2024). Data without that form give the standardised number in its place.
+EMBEDDINGS = ("none", "linear", "periodic")
+#: What each member of a network of several has of its own in its hidden layers: factors of what the first one takes in
+#: ("mini"), or in every layer also factors of the inputs and the outputs, and the bias ("full"); Gorishniy et al. 2025.
+ADAPTERS = ("mini", "full")
+#: From where on members differ: behind the first hidden layer, or from the input on.
+MEMBER_STARTS = ("hidden", "input")
+
+#: Embedding -> the form that it takes.
+EMBEDDED_NUMBERS: Mapping[str, str] = MappingProxyType({"linear": "piecewise", "periodic": "quantile"})
+
 MAX_LAYERS = 64
 MAX_UNITS = 65536
+MAX_MEMBERS = 64
 
 #: Attribute of the input -> what it may hold.
-INPUT_KINDS: Mapping[str, Kind] = MappingProxyType({"numbers": Word(NUMBERS), "scaling": Truth()})
+INPUT_KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "embedding": Word(EMBEDDINGS),
+        "embedding_units": Whole(2, 256),
+        "embedding_sigma": Real(1e-3, 1e3),
+        "numbers": Word(NUMBERS),
+        "scaling": Truth(),
+        "members": Whole(1, MAX_MEMBERS),
+        "adapters": Word(ADAPTERS),
+        "member_start": Word(MEMBER_STARTS),
+    }
+)
+#: Attribute of the input -> those that do something beside it alone, where it is not off.
+SWITCHED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"embedding": ("embedding_units", "embedding_sigma"), "members": ("adapters", "member_start")}
+)
 
 #: Attribute of a hidden layer -> what it may hold.
 LAYER_KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -71,5 +106,12 @@ TRAINING_KINDS: Mapping[str, Kind] = MappingProxyType(
 #: Attributes and settings that are left out of a graph, and of a genome's JSON, where they hold this: networks that are
 #: older than these genes keep their digests, and are read as what they were.
 OFF: Mapping[str, object] = MappingProxyType(
-    {"numbers": "standard", "scaling": False, "beta2": 0.999, "label_smoothing": 0.0}
+    {
+        "numbers": "standard",
+        "scaling": False,
+        "embedding": "none",
+        "members": 1,
+        "beta2": 0.999,
+        "label_smoothing": 0.0,
+    }
 )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from genomes.checks import shown, table
-from genomes.dense.genes import OPTIMIZERS_OF, SETTINGS, gene_of, with_genes
+from genomes.dense.genes import EMBEDDING_GENES, MEMBER_GENES, OPTIMIZERS_OF, SETTINGS, gene_of, with_genes
 from genomes.dense.genome import DenseGenome, Layer, changed
 from genomes.dense.neighbourhood import neighbours_from_values, neighbours_genes, neighbours_values
 from genomes.dense.wiring import Wires, chain, rewired, wires_of
@@ -50,8 +50,43 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
                 continue
             whichever = len(acting) == len(space.domain("optimizer").options)  # type: ignore[union-attr]
             when = () if whichever else (("optimizer", Choice(acting)),)
+        if name in (*EMBEDDING_GENES[1:], "numbers", "scaling", *MEMBER_GENES):
+            condition = _of_switches(space, name)
+            if condition is None:
+                continue
+            when = condition
         parts.append(Gene(space.domain(name), when, name))
     return (*parts, *neighbours_genes(space))
+
+
+#: Gene -> the embeddings beside which it acts.
+_EMBEDDINGS = {
+    "embedding_units": ("linear", "periodic"),
+    "embedding_sigma": ("periodic",),
+    "numbers": ("none",),
+    "scaling": ("none",),
+}
+
+
+def _of_switches(space: DenseSpace, name: str) -> Condition | None:
+    """The condition of a gene of embeddings or members; None where it never does anything."""
+    if name in _EMBEDDINGS:
+        domain = space.domain("embedding")
+        options = domain.options if isinstance(domain, Choice) else ()
+        kept = tuple(option for option in options if option in _EMBEDDINGS[name])
+        if not kept:
+            return None
+        return () if len(kept) == len(options) else (("embedding", Choice(kept)),)
+    least = 2 if name == "member_start" else 1
+    if space.max_layers < least:
+        return None
+    when = _from_layer(space, least)
+    several = space.domain("members").restrict(low=2)
+    if name == "members":
+        return when
+    if several is None:
+        return None
+    return when if space.domain("members").least > 1 else (*when, ("members", several))
 
 
 def values(space: DenseSpace, genome: DenseGenome) -> dict[str, Value]:

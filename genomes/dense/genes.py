@@ -12,6 +12,9 @@ from genomes.dense.genome import DenseGenome, Training, changed
 from genomes.domains import Value
 
 __all__ = [
+    "COSTLY",
+    "EMBEDDING_GENES",
+    "MEMBER_GENES",
     "NETWORK_GENES",
     "OPTIMIZERS_OF",
     "SETTINGS",
@@ -34,12 +37,31 @@ TRAINING_GENES: Mapping[str, Kind] = MappingProxyType(
     {field.name: {**TRAINING_KINDS, "l2": LAYER_KINDS["l2"]}[field.name] for field in fields(Training)}
 )
 
+#: Genes of the embedding of numbers, and of members; the first of each says whether the others do anything.
+EMBEDDING_GENES = ("embedding", "embedding_units", "embedding_sigma")
+MEMBER_GENES = ("members", "adapters", "member_start")
+
 #: Genes that a network has once, each held by a field of the genome or of its training.
-SETTINGS = ("dropout", "normalization", "initializer", *TRAINING_GENES, "numbers", "scaling")
+SETTINGS = (
+    *("dropout", "normalization", "initializer", *TRAINING_GENES),
+    *(*EMBEDDING_GENES, "numbers", "scaling", *MEMBER_GENES),
+)
+
+#: Genes that make a network cost a multiple, with the value at which they do not: half of all random networks have it.
+COSTLY: Mapping[str, Value] = MappingProxyType({"embedding": "none", "members": 1})
 
 #: Genes that do something with some optimizers only.
 OPTIMIZERS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"weight_decay": ("adamw",), "beta2": ("adam", "adamw", "nadam")}
+)
+
+#: Embedding -> the genes that act beside it.
+_WITH_EMBEDDING: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "none": ("numbers", "scaling"),
+        "linear": ("embedding_units",),
+        "periodic": ("embedding_units", "embedding_sigma"),
+    }
 )
 
 
@@ -65,6 +87,10 @@ def with_genes(genome: DenseGenome, values: Mapping[str, Value]) -> DenseGenome:
 
 def is_active(genome: DenseGenome, name: str) -> bool:
     """Whether one of `SETTINGS` changes anything in this genome."""
-    if name in ("dropout", "normalization"):
+    if name in ("dropout", "normalization", "members"):
         return bool(genome.layers)
+    if name in MEMBER_GENES:
+        return genome.members > 1 and len(genome.layers) > (1 if name == "member_start" else 0)
+    if name in (*EMBEDDING_GENES[1:], "numbers", "scaling"):
+        return name in _WITH_EMBEDDING[genome.embedding]
     return name not in OPTIMIZERS_OF or genome.training.optimizer in OPTIMIZERS_OF[name]

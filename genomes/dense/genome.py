@@ -9,12 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from genomes.architecture.layers import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, NUMBERS, OPTIMIZERS, SCHEDULES
+from genomes.architecture.layers import (
+    ACTIVATIONS,
+    ADAPTERS,
+    EMBEDDINGS,
+    INITIALIZERS,
+    MEMBER_STARTS,
+    NORMALIZATIONS,
+    NUMBERS,
+    OPTIMIZERS,
+    SCHEDULES,
+)
 from genomes.architecture.neighbours import Neighbours
 
 __all__ = [
     "ACTIVATIONS",
+    "ADAPTERS",
+    "EMBEDDINGS",
     "INITIALIZERS",
+    "MEMBER_STARTS",
     "NORMALIZATIONS",
     "NUMBERS",
     "OPTIMIZERS",
@@ -94,10 +107,17 @@ class DenseGenome:
         initializer: one of `INITIALIZERS`, of every kernel, the output's included.
         training: how it is trained.
         numbers: one of `NUMBERS`: how columns of numbers enter it. A table that has no such form of them gives the
-            standardised numbers alone.
-        scaling: whether each feature has a trained factor before the first layer.
+            standardised numbers alone. With an embedding it does nothing: that takes a form of its own.
+        scaling: whether each feature has a trained factor before the first layer; does nothing with an embedding.
         neighbours: which training rows are near, for features that are means of their targets; None for no such
             features.
+        embedding: one of `EMBEDDINGS`: what is trained of each column of numbers before the first layer.
+        embedding_units: that each column gives, at least 2; one less with "periodic", where the number itself is one.
+        embedding_sigma: standard deviation of the initial frequencies of "periodic", in waves a standard deviation.
+        members: networks that share their kernels and are trained side by side; the prediction is their mean. 1 is a
+            plain network; a network without hidden layers has no others.
+        adapters: one of `ADAPTERS`: what each member has of its own.
+        member_start: one of `MEMBER_STARTS`: from where on members differ; "input" if there is one hidden layer only.
     """
 
     layers: tuple[Layer, ...]
@@ -109,3 +129,9 @@ class DenseGenome:
     numbers: str = "standard"
     scaling: bool = False
     neighbours: Neighbours | None = None
+    embedding: str = "none"
+    embedding_units: int = 8
+    embedding_sigma: float = 0.1
+    members: int = 1
+    adapters: str = "mini"
+    member_start: str = "hidden"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genomes.architecture.graph import make_graph
-from genomes.architecture.layers import INPUT_KINDS, OFF
+from genomes.architecture.layers import OFF
 from genomes.architecture.neighbours import attributes_of
+from genomes.dense.genes import COSTLY, EMBEDDING_GENES, MEMBER_GENES, is_active
 from genomes.dense.genome import DenseGenome
 
 if TYPE_CHECKING:
@@ -24,6 +25,17 @@ def to_graph(genome: DenseGenome) -> nx.DiGraph:
     hidden = [{**every, "units": layer.units, "activation": layer.activation} for layer in genome.layers]
     wiring = [*(layer.sources for layer in genome.layers), genome.output_sources]
     edges = [(source, node) for node, sources in enumerate(wiring, start=1) for source in sources]
-    inputs = {name: value for name in INPUT_KINDS if (value := getattr(genome, name)) != OFF[name]}
-    first = {"kind": "input", **inputs, **attributes_of(genome.neighbours)}
+    first = {"kind": "input", **_of_input(genome), **attributes_of(genome.neighbours)}
     return make_graph([first, *hidden, {"kind": "output", **kernel}], edges, training)
+
+
+def _of_input(genome: DenseGenome) -> dict[str, Any]:
+    """Attributes of the input: those that do something, so that equal networks have equal graphs."""
+    found: dict[str, Any] = {}
+    for name in ("numbers", "scaling"):
+        if getattr(genome, name) != OFF[name] and is_active(genome, name):
+            found[name] = getattr(genome, name)
+    for switch, genes in (("embedding", EMBEDDING_GENES), ("members", MEMBER_GENES)):
+        if getattr(genome, switch) != COSTLY[switch] and is_active(genome, switch):
+            found |= {name: getattr(genome, name) for name in genes if is_active(genome, name)}
+    return found

@@ -9,7 +9,7 @@ from genomes.architecture.layers import MAX_LAYERS, OFF
 from genomes.architecture.neighbours import attributes_of, neighbours_from_json
 from genomes.checks import Whole, items, record, table
 from genomes.codec import VERSION, check_header
-from genomes.dense.genes import NETWORK_GENES, TRAINING_GENES
+from genomes.dense.genes import EMBEDDING_GENES, MEMBER_GENES, NETWORK_GENES, TRAINING_GENES
 from genomes.dense.genome import DenseGenome, Layer, Training
 from genomes.dense.wiring import wiring_faults
 from genomes.errors import InputError
@@ -20,8 +20,11 @@ _LAYER_KINDS = {name: NETWORK_GENES[name] for name in ("units", "activation")}
 _NETWORK_KINDS = {
     name: NETWORK_GENES[name] for name in ("dropout", "normalization", "initializer", "numbers", "scaling")
 }
-_KEYS = ("encoding", "version", "layers", "output_sources", *_NETWORK_KINDS, "neighbours", "training")
-_REQUIRED = tuple(key for key in _KEYS if key not in OFF and key != "neighbours")
+#: Genes that came later, each with the value at which it is left out: it was that of every network before.
+_LATER = {name: getattr(DenseGenome((), (0,)), name) for name in (*EMBEDDING_GENES, *MEMBER_GENES)}
+_LATER_KINDS = {name: NETWORK_GENES[name] for name in _LATER}
+_KEYS = ("encoding", "version", "layers", "output_sources", *_NETWORK_KINDS, *_LATER, "neighbours", "training")
+_REQUIRED = tuple(key for key in _KEYS if key not in OFF and key not in _LATER and key != "neighbours")
 #: Written, off or not: genomes had it before others could be left out.
 _ALWAYS = "numbers"
 _POSITION = Whole(0, MAX_LAYERS)
@@ -39,6 +42,7 @@ def genome_to_json(genome: DenseGenome) -> dict[str, Any]:
         "layers": layers,
         "output_sources": list(genome.output_sources),
         **_written({name: getattr(genome, name) for name in _NETWORK_KINDS}),
+        **{name: value for name, usual in _LATER.items() if (value := getattr(genome, name)) != usual},
         **attributes_of(genome.neighbours),
         "training": _written(asdict(genome.training)),
     }
@@ -51,7 +55,7 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
         InputError: the value is no dense genome; the text names the place.
     """
     check_header(value, place, "dense")
-    parts = {**OFF, **table(value, place, _KEYS, required=_REQUIRED)}
+    parts = {**OFF, **_LATER, **table(value, place, _KEYS, required=_REQUIRED)}
     layers = items(parts["layers"], f"{place}.layers", MAX_LAYERS)
     needed = [name for name in TRAINING_GENES if name not in OFF]
     training = {**OFF, **table(parts["training"], f"{place}.training", TRAINING_GENES, required=needed)}
@@ -59,7 +63,7 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
         layers=tuple(_read_layer(layer, f"{place}.layers[{k}]") for k, layer in enumerate(layers)),
         output_sources=_read_sources(parts["output_sources"], f"{place}.output_sources"),
         training=Training(**record(training, f"{place}.training", TRAINING_GENES)),
-        **record(parts, place, _NETWORK_KINDS),
+        **record(parts, place, _NETWORK_KINDS | _LATER_KINDS),
         neighbours=neighbours_from_json(parts["neighbours"], f"{place}.neighbours") if "neighbours" in parts else None,
     )
     for inside, fault in wiring_faults(genome):

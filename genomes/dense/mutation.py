@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from genomes.dense.genes import SETTINGS, gene_of, is_active, with_gene
+from genomes.dense.genes import COSTLY, EMBEDDING_GENES, MEMBER_GENES, SETTINGS, gene_of, is_active, with_gene
 from genomes.dense.genome import DenseGenome, Layer, changed
 from genomes.dense.neighbourhood import vary_neighbours
 from genomes.dense.wiring import (
@@ -126,6 +126,32 @@ def scale_learning_rate(genome: DenseGenome, space: DenseSpace, rng: np.random.G
     return with_gene(genome, "learning_rate", scaled if scaled != rate else domain.vary(rate, rng))
 
 
+def change_embedding(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Changes what is trained of each column of numbers: the kind, or, as often, one of its own genes."""
+    return _switched(genome, space, rng, EMBEDDING_GENES)
+
+
+def change_members(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Changes how many members share the weights, or, as often, what they have of their own."""
+    return _switched(genome, space, rng, MEMBER_GENES)
+
+
+def _switched(
+    genome: DenseGenome, space: DenseSpace, rng: np.random.Generator, genes: tuple[str, ...]
+) -> DenseGenome | None:
+    """Varies the first of the genes, or one of the others where the first is not off."""
+    switch, *others = [name for name in genes if is_active(genome, name)] or [""]
+    free = (
+        [name for name in others if space.is_free(name)] if switch and getattr(genome, switch) != COSTLY[switch] else []
+    )
+    if switch and space.is_free(switch) and (not free or rng.random() < 0.5):
+        free = [switch]
+    if not free:
+        return None
+    name = _pick(free, rng)
+    return with_gene(genome, name, space.domain(name).vary(gene_of(genome, name), rng))
+
+
 def change_training_gene(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
     """Varies one of the other genes that a network has once, among those that act in it."""
     genes = [name for name in GENES_MOVED["change_training_gene"] if space.is_free(name) and is_active(genome, name)]
@@ -158,6 +184,8 @@ MUTATIONS: Mapping[str, Mutation] = MappingProxyType(
             scale_learning_rate,
             add_skip,
             remove_skip,
+            change_embedding,
+            change_members,
             change_training_gene,
             change_neighbours,
         )
@@ -178,7 +206,11 @@ GENES_MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "scale_learning_rate": ("learning_rate",),
         "add_skip": ("skip_connections",),
         "remove_skip": ("skip_connections",),
-        "change_training_gene": tuple(name for name in SETTINGS if name != "learning_rate"),
+        "change_embedding": EMBEDDING_GENES,
+        "change_members": MEMBER_GENES,
+        "change_training_gene": tuple(
+            name for name in SETTINGS if name not in ("learning_rate", *EMBEDDING_GENES, *MEMBER_GENES)
+        ),
         "change_neighbours": ("neighbours",),
     }
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genomes.dense.genes import SETTINGS, gene_of, with_genes
+from genomes.dense.genes import COSTLY, SETTINGS, gene_of, with_genes
 from genomes.dense.genome import DenseGenome, Layer, changed
 from genomes.dense.neighbourhood import sample_neighbours
 from genomes.dense.wiring import chain, missing_edges, rewired
@@ -37,10 +37,21 @@ def sample(space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
             source, node = missing[k]
             wires[node - 1].add(source)
     genome = rewired(DenseGenome((), (0,)), layers, wires)
-    genome = with_genes(genome, {name: space.domain(name).sample(rng) for name in SETTINGS})
+    values = {name: space.domain(name).sample(rng) for name in SETTINGS}
+    for name, off in COSTLY.items():
+        if not space.domain(name).is_fixed and space.domain(name).contains(off):
+            values[name] = off if rng.random() < 0.5 else _on(space.domain(name), off, rng)
+    genome = with_genes(genome, values)
     if not space.is_free("neighbours") or rng.random() < 0.5:
         return genome
     return changed(genome, neighbours=sample_neighbours(space, rng))
+
+
+def _on(domain: Domain, off: Value, rng: np.random.Generator) -> Value:
+    """A random member other than `off`."""
+    if isinstance(domain, Choice):
+        return Choice(tuple(option for option in domain.options if option != off)).sample(rng)
+    return domain.vary(off, rng)
 
 
 def typical(space: DenseSpace) -> DenseGenome:

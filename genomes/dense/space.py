@@ -14,14 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS
 from genomes.architecture.neighbours import BANDWIDTHS, MOST_COLUMNS, read_columns
 from genomes.checks import Word, boolean, items, refuse, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
 from genomes.dense.features import Features
-from genomes.dense.genes import NETWORK_GENES, OPTIMIZERS_OF, SETTINGS, TRAINING_GENES, gene_of, with_gene
+from genomes.dense.genes import (
+    EMBEDDING_GENES,
+    MEMBER_GENES,
+    NETWORK_GENES,
+    OPTIMIZERS_OF,
+    SETTINGS,
+    TRAINING_GENES,
+    gene_of,
+    with_gene,
+)
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
 from genomes.dense.json import genome_from_json, genome_to_json
@@ -46,6 +55,7 @@ _WORDS = {"shape": Word(("free", "uniform", "pyramid")), "activation_scope": Wor
 _LISTS = ("neighbour_columns", "neighbour_sets")
 _NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections", "neighbours", *_LISTS)
 _MOST_LISTED = 256
+_OF_LAYERS = ("units", "activation", "skip_connections", "dropout", "normalization", *MEMBER_GENES)
 _TABLES = {"network": _NETWORK_KEYS, "training": tuple(TRAINING_GENES)}
 
 
@@ -75,6 +85,14 @@ class DenseSpace:
             them in where there are none.
         neighbour_sets: sets of these columns that are promising, the most promising first; half of the draws are of
             them. A search fills them in with the columns.
+        embedding: what is trained of each column of numbers, among `genomes.dense.EMBEDDINGS`; half of all random
+            networks have "none", if the space has it. A search on a GPU, or of data without columns of numbers, has
+            "none" alone.
+        embedding_units: that each column gives, 2 to 256.
+        embedding_sigma: standard deviation of the initial frequencies of "periodic", 0.001 to 1,000.
+        members: shared-weight networks side by side, 1 to 64; half of all random networks have 1, if the space has it.
+            A search on a GPU has 1 alone.
+        adapters, member_start: see `genomes.dense.DenseGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
             `genomes.dense.Training`. A gene that can be off is a range with `zero=True`.
 
@@ -91,11 +109,17 @@ class DenseSpace:
     dropout: Given = Range(0.05, 0.5, zero=True)
     normalization: Given = Choice(("none", "batch", "layer"))
     initializer: Given = Choice(("glorot_uniform", "he_normal", "lecun_normal"))
+    embedding: Given = Choice(EMBEDDINGS)
+    embedding_units: Given = Range(4, 32, log=True)
+    embedding_sigma: Given = Range(0.01, 50.0, log=True)
     numbers: Given = Choice(NUMBERS)
     scaling: Given = Choice((False, True))
     neighbours: bool = True
     neighbour_columns: tuple[str, ...] = ()
     neighbour_sets: tuple[tuple[str, ...], ...] = ()
+    members: Given = Choice((1, 8, 16))
+    adapters: Given = Choice(ADAPTERS)
+    member_start: Given = Choice(MEMBER_STARTS)
     optimizer: Given = Choice(("nesterov", "rmsprop", "adam", "adamw", "nadam"))
     learning_rate: Given = Range(1e-4, 3e-2, log=True)
     batch_size: Given = Choice((32, 64, 128, 256))
@@ -147,7 +171,15 @@ class DenseSpace:
             return self.neighbours and bool(self.neighbour_columns)
         if gene in OPTIMIZERS_OF and not self.optimizers_of(gene):
             return False
-        if gene in ("units", "activation", "skip_connections", "dropout", "normalization") and not self.max_layers:
+        if gene in _OF_LAYERS and not self.max_layers:
+            return False
+        if (gene in EMBEDDING_GENES[1:] and not self._has_embedding(gene)) or (
+            gene in MEMBER_GENES[1:] and self.domain("members").greatest == 1
+        ):
+            return False
+        if gene in ("numbers", "scaling") and not self.domain("embedding").contains("none"):
+            return False
+        if gene == "member_start" and self.max_layers < 2:
             return False
         return self.skip_connections if gene == "skip_connections" else not self.domain(gene).is_fixed
 
@@ -155,6 +187,11 @@ class DenseSpace:
         """The optimizers of this space with which one of `genomes.dense.genes.OPTIMIZERS_OF` does something."""
         domain = self.domain("optimizer")
         return tuple(each for each in OPTIMIZERS_OF[gene] if domain.contains(each))
+
+    def _has_embedding(self, gene: str) -> bool:
+        """Whether the space has an embedding that this gene of embeddings does something to."""
+        kinds = ("periodic",) if gene == "embedding_sigma" else ("linear", "periodic")
+        return any(self.domain("embedding").contains(kind) for kind in kinds)
 
     @property
     def max_layers(self) -> int:

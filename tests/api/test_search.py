@@ -179,7 +179,7 @@ def test_csv_files_and_tables(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
     result = evonas.search(tmp_path / "table.csv", "y", generations=1, population=3)
     with RunReader(result.run_dir) as run:
-        assert run.problem_json["num_features"] == 3
+        assert sum(view != "robust" for view in run.problem_json["views"]) == 3
         assert run.source["target"] == "y"
     with pytest.raises(InputError, match="test must be a table or the path of one beside a target's name"):
         evonas.search(tmp_path / "table.csv", "y", test=(x, y))

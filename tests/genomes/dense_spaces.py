@@ -13,6 +13,12 @@ FIXED: dict[str, Any] = {
     "normalization": "batch",
     "initializer": "he_normal",
     "numbers": "standard",
+    "embedding": "none",
+    "embedding_units": 8,
+    "embedding_sigma": 0.1,
+    "members": 1,
+    "adapters": "mini",
+    "member_start": "hidden",
     "optimizer": "adam",
     "learning_rate": 1e-3,
     "batch_size": 32,
@@ -47,6 +53,9 @@ SPACES: dict[str, DenseSpace] = {
     "dormant decay": DenseSpace(
         layers=1, units=3, activation="relu", skip_connections=False, **FIXED | {"weight_decay": [0.0, 0.1]}
     ),
+    "embedding alone": DenseSpace(layers=1, embedding=["linear", "periodic"], members=1, embedding_units=[4, 8]),
+    "periodic alone": DenseSpace(embedding="periodic", embedding_sigma=Range(0.1, 1.0), members=[1, 4]),
+    "linear alone": DenseSpace(layers=[0, 2], embedding="linear", members=Range(2, 8), adapters="full"),
     "fixed": DenseSpace(layers=2, units=16, activation="tanh", skip_connections=False, **FIXED),
     "deep": DenseSpace(layers=Range(30, 64), units=Range(1, 65536, log=True)),
 }

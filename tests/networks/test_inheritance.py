@@ -9,9 +9,10 @@ from evonas.networks.alignment import aligned
 from evonas.networks.forward import ACTIVATIONS, forward
 from evonas.networks.inheritance import inherited
 from evonas.networks.initial import initial_weights
+from genomes.architecture.embedding import with_columns
 from genomes.dense import DenseSpace
 from genomes.domains import Range
-from tests.training.networks import graph
+from tests.training.networks import NUMERIC, graph
 
 SKIPS = [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
 NORMALIZATIONS = ("none", "batch", "layer")
@@ -114,6 +115,10 @@ def test_networks_are_aligned_layer_by_layer():
     assert aligned(relu(), relu(8)) == {0: 0, 2: 1}
 
 
+def told(space, genome):
+    return with_columns(space.architecture(genome), NUMERIC)
+
+
 @pytest.mark.parametrize("skips", [False, True])
 def test_every_mutation_and_crossover_can_be_inherited(skips):
     space, rng = DenseSpace(units=Range(4, 24), skip_connections=skips), np.random.default_rng(7)
@@ -122,11 +127,11 @@ def test_every_mutation_and_crossover_can_be_inherited(skips):
         genome = space.sample(rng)
         for name in kept:
             child, operator = space.mutate(genome, rng, name)
-            _, after, same = child_outputs(space.architecture(genome), space.architecture(child))
+            _, after, same = child_outputs(told(space, genome), told(space, child))
             assert np.isfinite(after).all()
             kept[operator].append(same)
         crossed = space.crossover(genome, space.sample(rng), rng)
-        assert np.isfinite(child_outputs(space.architecture(genome), space.architecture(crossed))[1]).all()
+        assert np.isfinite(child_outputs(told(space, genome), told(space, crossed))[1]).all()
     assert all(kept["scale_learning_rate"])
     assert np.mean(kept["change_training_gene"]) > 0.5
 

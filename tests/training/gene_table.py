@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tests.training.networks import data, graph
 
+LINEAR = {"embedding": "linear", "embedding_units": 5, "embedding_sigma": 0.1}
+PERIODIC = {"embedding": "periodic", "embedding_units": 4, "embedding_sigma": 0.5}
+
 #: Kind of the data, loss, whether rows are weighted -> name -> network. One call of a trainer a key.
 TABLE = {
     ("regression", "mse", False): {
@@ -48,12 +51,49 @@ TABLE = {
         "batch larger than the data": graph((7,), batch_size=600, normalization="batch"),
         "batch of three": graph((6,), batch_size=3, learning_rate=0.001),
         "wide": graph((130, 40), None, "relu", learning_rate=0.003),
+        "linear embedding": graph((12, 7), inputs=LINEAR, batch_size=31),
+        "periodic embedding, skips": graph(
+            (8, 6),
+            [(0, 1), (1, 2), (0, 2), (0, 3), (2, 3)],
+            "relu",
+            inputs=PERIODIC,
+            optimizer="adamw",
+            weight_decay=0.02,
+        ),
+        "members": graph((9, 11, 6), inputs={"members": 3}, batch_size=31, l2=0.002),
+        "members, full, batch norm": graph(
+            (9, 6, 7), normalization="batch", inputs={"members": 4, "adapters": "full"}, batch_size=61
+        ),
+        "members from the input, full, layer norm, embedding": graph(
+            (7, 9),
+            None,
+            "relu",
+            normalization="layer",
+            inputs=LINEAR | {"members": 3, "adapters": "full", "member_start": "input"},
+            optimizer="adamw",
+            weight_decay=0.05,
+        ),
+        "members, skips, periodic embedding": graph(
+            (5, 6, 4),
+            [(0, 1), (1, 2), (0, 2), (2, 3), (1, 3), (3, 4), (1, 4), (0, 4)],
+            inputs=PERIODIC | {"members": 2, "adapters": "full"},
+        ),
+        "members of one layer": graph((10,), None, "silu", inputs={"members": 5}, schedule="cosine"),
     },
     ("regression", "mae", False): {"mae": graph((11, 4), [(0, 1), (1, 2), (0, 3), (2, 3)])},
     ("regression", "huber", True): {"huber weighted": graph((11,), activation="relu", optimizer="nesterov")},
-    ("multi", "mse", True): {"two targets weighted": graph((11, 5), normalization="layer")},
-    ("binary", "auto", True): {"binary weighted": graph((9,), l2=0.01, batch_size=50)},
-    ("multiclass", "auto", False): {"multiclass": graph((9, 6), [(0, 1), (1, 2), (1, 3), (2, 3)], "relu")},
+    ("multi", "mse", True): {
+        "two targets weighted": graph((11, 5), normalization="layer"),
+        "two targets of members weighted": graph((11, 5), inputs={"members": 3, "member_start": "input"}),
+    },
+    ("binary", "auto", True): {
+        "binary weighted": graph((9,), l2=0.01, batch_size=50),
+        "binary members weighted": graph((9, 5), inputs={"members": 3}, batch_size=50),
+    },
+    ("multiclass", "auto", False): {
+        "multiclass": graph((9, 6), [(0, 1), (1, 2), (1, 3), (2, 3)], "relu"),
+        "multiclass members": graph((9, 6), inputs={"members": 3, "adapters": "full"}),
+    },
 }
 #: The same, of what a population of networks is not trained with.
 ALONE = {

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.tasks.train import TrainingTask
+from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import graph_to_json, make_graph
 
+#: Of each feature of `data`, the number of its column: two of one, so that sizes differ; the last is of none.
+NUMERIC = (0, 1, 1, -1)
 TRAINING = {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 32}
 TRAINING |= {"schedule": "constant", "warmup": 0.0, "weight_decay": 0.0}
 
@@ -21,15 +26,21 @@ def graph(
     initializer="he_normal",
     l2=0.0,
     scaling=False,
+    inputs=None,
     **training,
 ):
-    """A chain of these widths, unless edges are given."""
+    """A chain of these widths, unless edges are given; `inputs` are attributes of the input.
+
+    It knows the columns of `data`, all of which are numbers.
+    """
     ends = {"initializer": initializer, "l2": l2}
     layer = {"activation": activation, "dropout": dropout, "normalization": normalization}
     hidden = [{"kind": "dense", "units": units} | layer | ends for units in widths]
-    nodes = [{"kind": "input"} | ({"scaling": True} if scaling else {}), *hidden, {"kind": "output"} | ends]
+    first = {"kind": "input"} | ({"scaling": True} if scaling else {}) | (inputs or {})
+    nodes = [first, *hidden, {"kind": "output"} | ends]
     chain = [(k, k + 1) for k in range(len(widths) + 1)]
-    return make_graph(nodes, chain if edges is None else edges, TRAINING | training)
+    made = make_graph(nodes, chain if edges is None else edges, TRAINING | training)
+    return with_columns(made, NUMERIC)
 
 
 def task(network, epochs=3, seed=0):
@@ -52,6 +63,7 @@ def data(kind="regression", num_rows=150, num_validation=50, weighted=False, fol
     else:
         y = (signal[:, 0] > -1).astype(np.int32) + (signal[:, 1] > 0).astype(np.int32)
         problem = Problem("multiclass", 4, 3, classes=names)
+    problem = replace(problem, numeric=NUMERIC)
     weight = rng.uniform(0.5, 2.0, num_rows).astype(np.float32) if weighted else None
     splits = []
     for fold in range(folds):

@@ -7,6 +7,7 @@ import pytest
 
 from genomes import DenseSpace
 from genomes.architecture.cost import count_parameters
+from genomes.architecture.embedding import with_columns
 from genomes.errors import InputError
 from tests.training.networks import data, graph
 
@@ -19,7 +20,7 @@ def test_parameters_are_those_that_the_graph_counts():
 
     space, rng = DenseSpace(), np.random.default_rng(0)
     for _ in range(12):
-        network = space.architecture(space.sample(rng))
+        network = with_columns(space.architecture(space.sample(rng)), (0, 0, 1, 2, 2, 2, -1))
         model = build_model(network, 7, 3)
         assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == count_parameters(network, 7, 3)
 

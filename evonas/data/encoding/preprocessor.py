@@ -195,6 +195,15 @@ class Preparation:
         """
         return tuple(view for step, view in self._placed() for _ in step.names())
 
+    def numeric(self) -> tuple[int, ...]:
+        """Of each feature, the number of the column of numbers whose it is; -1 of all others."""
+        places: dict[str, int] = {}
+        for step in self.steps:
+            if isinstance(step, (Pieces, Logarithm, Waves)) or (isinstance(step, Number) and step.part == "number"):
+                places.setdefault(step.column, len(places))
+        columns = (-1 if isinstance(step, (Categories, Words)) else places.get(step.column, -1) for step in self.steps)
+        return tuple(column for step, column in zip(self.steps, columns, strict=True) for _ in step.names())
+
     def seen(self, views: Collection[str]) -> Preparation:
         """The way to those features alone that networks with these `numbers` see."""
         return replace(self, steps=tuple(step for step, view in self._placed() if is_seen(view, views)))

@@ -78,7 +78,14 @@ def _layer(attributes: Any, run: RunData) -> str:
     kind = attributes.get("kind", "layer")
     if kind == "input":
         numbers = attributes.get("numbers", "standard")
-        return f"input, numbers {numbers}" + (", trained factors" if attributes.get("scaling") else "")
+        parts = ["input", f"numbers {numbers}"] if "embedding" not in attributes else ["input"]
+        if attributes.get("scaling"):
+            parts.append("trained factors")
+        if "embedding" in attributes:
+            parts.append(f"{attributes['embedding']} embedding to {attributes['embedding_units']}")
+        if "members" in attributes:
+            parts.append(f"{attributes['members']} members")
+        return ", ".join(parts)
     if kind == "output":
         names = ", ".join(run.problem.get("target_names", ())) or "output"
         return f"output: {names}"

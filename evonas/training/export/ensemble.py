@@ -93,7 +93,7 @@ class _EnsembleDeployment(GraphDeployment):
 
 def _outputs(network: tuple[Any, Weights], data: PreparedData) -> NDArray[Any]:
     """A network's raw outputs on the (first) validation split."""
-    graph = graph_from_json(network[0])
+    graph = data.problem.placed(graph_from_json(network[0]))
     places = data.problem.columns(*views_of(graph))
     return raw_outputs(graph, network[1], np.asarray(data.splits[0].x_validation)[:, places])
 
@@ -101,7 +101,7 @@ def _outputs(network: tuple[Any, Weights], data: PreparedData) -> NDArray[Any]:
 def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network") -> tuple[keras.Model, list[int]]:
     """From features to raw outputs, and which features."""
     architecture, weights = network
-    graph = graph_from_json(architecture)
+    graph = problem.placed(graph_from_json(architecture))
     places = problem.columns(*views_of(graph))
     model = build_model(graph, len(places), problem.num_outputs)
     set_weights(model, weights)

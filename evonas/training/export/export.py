@@ -111,7 +111,7 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
 
     The learning-rate schedule is that of the recorded training, on more rows. Validation rows weigh 1.
     """
-    graph, split = graph_from_json(task.architecture), joined_split(data.splits[0])
+    graph, split = data.problem.placed(graph_from_json(task.architecture)), joined_split(data.splits[0])
     model = prepare_model(graph, data.problem, settings, task.seed, len(split.x_train), task.epochs)
     set_weights(model, first_weights(graph, data.problem, task.seed, data.donor, split.x_train)())
     for loss in fit_epochs(model, graph, split, task.seed, task.best_epoch):
@@ -138,7 +138,8 @@ class GraphDeployment:
     def save(self, weights: Weights, path: Path, coded: bool = False) -> None:
         """See `Deployment.save`."""
         problem = self._data.problem
-        model = build_model(graph_from_json(self._task.architecture), problem.num_features, problem.num_outputs)
+        graph = problem.placed(graph_from_json(self._task.architecture))
+        model = build_model(graph, problem.num_features, problem.num_outputs)
         set_weights(model, weights)
         preparation = self._data.preparation if self.takes_raw else None
         deployable(model, problem, preparation, coded, self.temperature).save(path)

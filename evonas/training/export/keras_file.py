@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.io.npz import open_plain
-from genomes.architecture.layers import ACTIVATIONS
+from genomes.architecture.layers import ACTIVATIONS, MAX_MEMBERS
 from genomes.codec import parse_json
 from genomes.errors import InputError
 
@@ -35,7 +35,12 @@ _LONGEST_TEXT = 64
 _KERAS_AT_LEAST = (3, 15, 1)
 
 _LAYERS = ("InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout")
-_LAYERS += ("EinsumDense",)
+#: Those of embeddings and of members; of factors of features the first alone.
+_MEMBER_LAYERS = ("EinsumDense", "RepeatVector", "GlobalAveragePooling1D")
+#: What they compute: factors of features; factors of members, waves of columns; outputs of members, maps of columns.
+_EQUATIONS = ("ab,b->ab", "akd,kd->akd", "af,fp->afp", "akd,kdo->ako", "afp,fpd->afd")
+#: Operations within a network that give as many columns as they take.
+_SAME_WIDTH = ("Cos", "Floor", "Multiply", "Subtract")
 #: What raw columns go through before the network, and classes after it: nothing that has weights.
 _LOOKUPS = ("StringLookup", "TextVectorization")
 _OPERATIONS: dict[str | None, set[str]] = {
@@ -59,7 +64,7 @@ _OPERATIONS: dict[str | None, set[str]] = {
 }
 _ALLOWED: dict[str | None, set[str]] = {
     "keras.src.models.functional": {"Functional"},
-    "keras.layers": {*_LAYERS, *_LOOKUPS, "Rescaling", "Reshape"},
+    "keras.layers": {*_LAYERS, *_MEMBER_LAYERS, *_LOOKUPS, "Rescaling", "Reshape"},
     **_OPERATIONS,
     "keras.initializers": {"GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"}
     | {"Zeros", "Ones", "RandomNormal", "RandomUniform", "Orthogonal"},
@@ -243,7 +248,11 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
             raise InputError(f"layer {name!r:.80} must be there once")
         nodes = layer["inbound_nodes"]
         fan_in = sum(widths[source] for source in _sources(nodes))
-        if layer["module"] in _OPERATIONS:
+        if nested and kind in _SAME_WIDTH and layer["module"] in _OPERATIONS:
+            width = max([*(widths[source] for source in _sources(nodes)), _count_constants(nodes)])
+        elif nested and kind == "Take" and settings.get("axis") == 1:
+            width = len(nodes[0]["args"][1])
+        elif layer["module"] in _OPERATIONS:
             width = fan_in + _count_numbers([settings, nodes])
         elif kind == "Functional" and not nested:
             inside, width = _checked(layer, elements, nested=True)
@@ -253,12 +262,21 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
         elif kind == "InputLayer":
             width = math.prod(settings["batch_shape"][1:])
         elif kind == "Reshape":
-            width = math.prod(settings["target_shape"])
-        elif kind == "EinsumDense" and (settings["equation"], settings["output_shape"]) != ("ab,b->ab", [fan_in]):
-            raise InputError(f"layer {name!r:.80} must be a factor for each column")
+            shape = settings["target_shape"]
+            width = shape[-1] if nested and 0 < math.prod(shape) <= _WIDEST else math.prod(shape)
+        elif kind == "EinsumDense" and settings["equation"] == "ab,b->ab":
+            if settings["output_shape"] != [fan_in]:
+                raise InputError(f"layer {name!r:.80} must be a factor for each column")
+        elif kind == "EinsumDense":
+            weights, width = _einsum_weights(settings, fan_in, elements, name)
+            needed += weights
         elif kind in _LOOKUPS:
             width = _lookup_width(kind, settings, name)
         else:
+            if kind == "RepeatVector" and not 0 < settings["n"] <= MAX_MEMBERS:
+                raise InputError(
+                    f"layer {name!r:.80} must repeat at most {MAX_MEMBERS} times, not {settings['n']!r:.80}"
+                )
             width = settings["units"] if kind == "Dense" else fan_in
         most = elements if kind == "Dense" else _WIDEST
         if type(width) is not int or not 0 < width <= most:
@@ -268,6 +286,24 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
             kind, width if kind == "EinsumDense" else 0
         )
     return needed, width
+
+
+def _einsum_weights(settings: Mapping[str, Any], fan_in: int, elements: int, name: str) -> tuple[int, int]:
+    """How many weights a layer of embeddings or members has at least, and the width of what it gives."""
+    equation, shape = settings["equation"], settings["output_shape"]
+    plain = isinstance(shape, list) and len(shape) == 2 and all(type(size) is int and size > 0 for size in shape)
+    if equation not in _EQUATIONS or not plain or math.prod(shape) > elements:
+        raise InputError(f"layer {name!r:.80} must be an embedding or of members as evonas writes them")
+    return math.prod(shape) * (fan_in if equation in _EQUATIONS[2:] else 1), int(shape[1])
+
+
+def _count_constants(nodes: Any) -> int:
+    """How many numbers the constants have that a layer takes beside its input."""
+    return sum(
+        _count_numbers(value["config"]["value"])
+        for value in nodes[0]["args"]
+        if isinstance(value, Mapping) and value.get("class_name") == "__numpy__"
+    )
 
 
 def _lookup_width(kind: str, settings: Mapping[str, Any], name: str) -> int:

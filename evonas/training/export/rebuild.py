@@ -14,6 +14,7 @@ from evonas.networks.schedule import FINAL_SHARE
 from evonas.tasks.train import TrainingSettings
 from evonas.training.model import build_model, set_weights
 from evonas.training.single.trainer import optimizer_of, training_loss
+from genomes.architecture.members import count_of
 
 __all__ = ["untrained"]
 
@@ -47,6 +48,9 @@ def untrained(
     settings = TrainingSettings(trainer="single", loss=loss)
     problem = Problem(task, num_features, num_outputs)
     model.compile(optimizer=optimizer_of(training, rate), loss=training_loss(problem, settings, training))
+    if count_of(graph) > 1:
+        what = "its loss is that of the members' mean, where a search trains the mean of their losses"
+        note = f"{note}; {what}" if note else what
     model.optimizer.build(model.trainable_variables)  # or Keras warns whoever opens the file
     if graph.graph["training"] != training:
         note = (f"{note}; " if note else "") + "Keras smooths no numbers of classes: label smoothing is left out"

@@ -42,6 +42,7 @@ CONTROL = (
     "clip",
     "segments",
     "keep_outputs",
+    "members",
 )
 
 #: What the cycles of code that was compiled to be profiled are counted for; those of forward passes are of validation

@@ -23,6 +23,7 @@ __all__ = [
     "CLIPS",
     "INTEGERS",
     "LOSSES",
+    "MEMBERS",
     "OPERATIONS",
     "OPTIMIZERS",
     "REALS",
@@ -60,8 +61,30 @@ OPERATIONS: Mapping[str, Operation] = {
     # scales: a tensor of one column that holds each row's 1 / standard deviation.
     "layer_norm": Operation(("source", "target", "width", "add_error", "gamma", "beta", "scales"), ("epsilon",)),
     "dropout": Operation(("source", "target", "width", "add_error", "layer"), ("rate",)),
-    # target = source * scale, a trained factor for each column.
-    "scale": Operation(("source", "target", "width", "add_error", "scale")),
+    # target = source * scale (+ bias), a trained factor for each column; bias is -1 where there is none.
+    "scale": Operation(("source", "target", "width", "add_error", "scale", "bias")),
+    # target = source as often as there are members, side by side, each time by factors of its own; scale is -1 where
+    # there are none.
+    "repeat": Operation(("source", "target", "width", "add_error", "members", "scale")),
+    # Of each group, `inputs` columns of the source by a kernel of its own (+ bias) to `units` columns of the target.
+    # Groups lie side by side from `source_column` and `target_column` on, their kernels `kernel_size` numbers apart.
+    "grouped_dense": Operation(
+        (
+            "source",
+            "source_width",
+            "source_column",
+            "inputs",
+            "target",
+            "target_width",
+            "target_column",
+            "units",
+            "groups",
+            "kernel",
+            "kernel_size",
+            "bias",
+            "add_error",
+        )
+    ),
     # `width` columns of the target, from its `target_column` on, (=|+=) factor * as many of the source.
     "copy": Operation(
         (
@@ -81,10 +104,10 @@ OPERATIONS: Mapping[str, Operation] = {
     # Adds l1 * sum(abs(w)) + l2 * sum(w ** 2) of `size` weights to the loss; comes before what uses them.
     "penalty": Operation(("weights", "size"), ("l1", "l2")),
 }
-#: Activations by number.
+#: Activations by number; "cosine" is of 2 pi times its argument.
 ACTIVATIONS = (
     "linear", "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu", "gelu",
-    "relu6", "hard_tanh", "hard_sigmoid", "softplus", "softsign", "exponential", "mish", "gelu_tanh",
+    "relu6", "hard_tanh", "hard_sigmoid", "softplus", "softsign", "exponential", "mish", "gelu_tanh", "cosine",
 )  # fmt: skip
 #: Losses by number, of raw outputs: logits of a classifier. "categorical" has a share of each class as its target,
 #: "pinball" behind the target of each output the quantile that it is.
@@ -96,17 +119,20 @@ CLIPS = ("none", "value", "norm")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam")
 
 #: Columns of encoded instructions.
-INTEGERS = 1 + max(len(operation.integers) for operation in OPERATIONS.values())
+INTEGERS = 2 + max(len(operation.integers) for operation in OPERATIONS.values())
+#: The column that says how many rows of the instruction's tensors there are for each row of the batch.
+MEMBERS = INTEGERS - 1
 REALS = max(len(operation.reals) for operation in OPERATIONS.values())
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One operation on given tensors and weights."""
+    """One operation on given tensors and weights; each row of the batch is `members` rows to it."""
 
     operation: str
     integers: Mapping[str, int]
     reals: Mapping[str, float] = field(default_factory=dict)
+    members: int = 1
 
 
 def fields(operation: str) -> dict[str, int]:
@@ -131,6 +157,7 @@ def encode(instructions: Iterable[Instruction]) -> tuple[NDArray[np.int64], NDAr
     order = list(OPERATIONS)
     for row, instruction in enumerate(listed):
         code[row, 0] = order.index(instruction.operation)
+        code[row, MEMBERS] = instruction.members
         for name, column in fields(instruction.operation).items():
             code[row, column] = instruction.integers[name]
         for name, column in reals(instruction.operation).items():

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import networkx as nx
-import numpy as np
-from numpy.typing import NDArray
 
-from evonas.evaluation import Weights
 from evonas.networks.forward import EPSILON, INPUT_RATE, SCALES
-from evonas.training.native.instructions import ACTIVATIONS, Instruction, encode
+from evonas.training.native.instructions import ACTIVATIONS, Instruction
+from evonas.training.native.program import Program, Tensor, Variable
+from genomes.architecture.embedding import FREQUENCIES, Embedding, embedding_of
 from genomes.architecture.graph import scales_inputs
+from genomes.architecture.members import Members, members_of
 
 __all__ = ["Builder", "Program", "Tensor", "lower"]
 
@@ -24,89 +24,6 @@ MOMENTUM = 0.99
 _FROZEN = 1 << 48
 #: Slope of leaky relu below 0 where a network does not say.
 LEAKY_SLOPE = 0.2
-
-Vector = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """Activations of one layer, `(rows, width)`, at `start` in the arena."""
-
-    start: int
-    width: int
-
-
-@dataclass(frozen=True)
-class Variable:
-    """Weights of a name, at `start` in the flat vector."""
-
-    start: int
-    shape: tuple[int, ...]
-
-    @property
-    def stop(self) -> int:
-        """Where they end."""
-        return self.start + math.prod(self.shape)
-
-
-@dataclass(frozen=True, eq=False)
-class Program:
-    """A network as the compiled loop runs it.
-
-    Attributes:
-        instructions: in order.
-        variables: name -> weights, in a flat vector: `num_weights` that are trained, then `num_frozen` that are not.
-        statistics: name -> what moves along, in a vector of `num_statistics`.
-        input, output: tensors of the features and of the raw outputs.
-        rows: the most rows that the arena holds.
-        arena: its size in numbers.
-    """
-
-    instructions: tuple[Instruction, ...]
-    variables: Mapping[str, Variable]
-    statistics: Mapping[str, Variable]
-    num_weights: int
-    num_frozen: int
-    num_statistics: int
-    input: Tensor
-    output: Tensor
-    rows: int
-    arena: int
-
-    @cached_property
-    def code(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The encoded instructions."""
-        return encode(self.instructions)
-
-    @property
-    def num_bytes(self) -> int:
-        """What a training needs beside its data.
-
-        Initial weights, weights, gradients, two moments, the best weights, and what the snapshot copies of them; three
-        arenas.
-        """
-        return 4 * (10 * self.num_weights + 3 * self.arena)
-
-    def pack(self, weights: Weights) -> tuple[Vector, Vector]:
-        """Weights and statistics as flat vectors.
-
-        Raises:
-            KeyError, ValueError: one is missing, or has another shape.
-        """
-        return self.pack_trained(weights), _packed(self.statistics, self.num_statistics, weights)
-
-    def pack_trained(self, weights: Weights) -> Vector:
-        """What is trained alone, or the moments of it, as a flat vector. Raises as `pack`."""
-        return _packed(self.variables, self.num_weights + self.num_frozen, weights)
-
-    def unpack(self, flat: Vector, kept: Vector | None = None) -> dict[str, Vector]:
-        """Copies of the weights by name; of the statistics, too, where they are given."""
-        found = {}
-        for places, source in ((self.variables, flat), (self.statistics, kept)):
-            if source is not None:
-                for name, place in places.items():
-                    found[name] = source[place.start : place.stop].reshape(place.shape).copy()
-        return found
 
 
 class Builder:
@@ -125,12 +42,19 @@ class Builder:
         self._instructions: list[Instruction] = []
         self._frozen = _FROZEN
         self.input = self.tensor(width)
+        #: Where tensors begin that need no gradient.
+        self._given = {self.input.start}
 
-    def tensor(self, width: int) -> Tensor:
+    def tensor(self, width: int, members: int = 1) -> Tensor:
         """A new tensor of that width."""
-        found = Tensor(self._arena, width)
-        self._arena += width * self._rows
+        found = Tensor(self._arena, width, members)
+        self._arena += width * members * self._rows
         return found
+
+    def _add(
+        self, operation: str, integers: Mapping[str, int], reals: Mapping[str, float] | None = None, members: int = 1
+    ) -> None:
+        self._instructions.append(Instruction(operation, integers, reals or {}, members))
 
     def variable(self, name: str, *shape: int, frozen: bool = False) -> int:
         """Where new weights of that name begin, trained ones unless they are frozen."""
@@ -146,7 +70,8 @@ class Builder:
         self, sources: list[Tensor], units: int, name: str, bias: bool = True, l2: float = 0.0, frozen: bool = False
     ) -> Tensor:
         """The product of the sources, side by side, with one kernel; weights `name/kernel` and `name/bias`."""
-        target = self.tensor(units)
+        members = sources[0].members
+        target = self.tensor(units, members)
         width = sum(source.width for source in sources)
         kernel = self.variable(f"{name}/kernel", width, units, frozen=frozen)
         offset = self.variable(f"{name}/bias", units, frozen=frozen) if bias else -1
@@ -160,7 +85,7 @@ class Builder:
                 "bias": -1 if number else offset,
                 "add": int(number > 0),
             }
-            self._instructions.append(Instruction("dense", integers, {"l2": l2}))
+            self._add("dense", integers, {"l2": l2}, members)
             kernel += source.width * units
         return target
 
@@ -173,50 +98,142 @@ class Builder:
         frozen: Collection[str] = (),
     ) -> Tensor:
         """Batch normalisation; weights `gamma`, `beta`, statistics `moving_mean`, `moving_variance`."""
-        width, target = source.width, self.tensor(source.width)
+        width, target = source.width, self.tensor(source.width, source.members)
         first = self._kept
         for number, part in enumerate(("moving_mean", "moving_variance")):
             self._statistics[f"{name}/{part}"] = Variable(first + number * width, (width,))
         self._kept += 4 * width  # and two vectors for the backward pass
         integers = self._scaled(source, target, name, frozen) | {"statistics": first}
-        self._instructions.append(Instruction("batch_norm", integers, {"epsilon": epsilon, "momentum": momentum}))
+        self._add("batch_norm", integers, {"epsilon": epsilon, "momentum": momentum}, source.members)
         return target
 
     def layer_norm(self, source: Tensor, name: str, epsilon: float = EPSILON, frozen: Collection[str] = ()) -> Tensor:
         """Layer normalisation; weights `gamma`, `beta`."""
-        target, scales = self.tensor(source.width), self.tensor(1)
+        target, scales = self.tensor(source.width, source.members), self.tensor(1, source.members)
         integers = self._scaled(source, target, name, frozen) | {"scales": scales.start}
-        self._instructions.append(Instruction("layer_norm", integers, {"epsilon": epsilon}))
+        self._add("layer_norm", integers, {"epsilon": epsilon}, source.members)
         return target
 
     def activation(self, source: Tensor, kind: str, slope: float = LEAKY_SLOPE) -> Tensor:
         """An activation, one of `ACTIVATIONS`; "linear" is the source itself."""
         if kind == "linear":
             return source
-        target = self.tensor(source.width)
+        target = self.tensor(source.width, source.members)
         integers = {**_pair(source, target), "kind": ACTIVATIONS.index(kind)}
-        self._instructions.append(Instruction("activation", integers, {"slope": slope}))
+        self._add("activation", integers, {"slope": slope}, source.members)
         return target
 
     def dropout(self, source: Tensor, rate: float, layer: int) -> Tensor:
         """Dropout of that share; `layer` numbers its random stream."""
         if not rate:
             return source
-        target = self.tensor(source.width)
-        self._instructions.append(Instruction("dropout", {**_pair(source, target), "layer": layer}, {"rate": rate}))
+        target = self.tensor(source.width, source.members)
+        self._add("dropout", {**_pair(source, target), "layer": layer}, {"rate": rate}, source.members)
         return target
 
-    def scale(self, source: Tensor, name: str) -> Tensor:
-        """A trained factor for each column; weight `name/scale`."""
-        target = self.tensor(source.width)
-        factors = self.variable(f"{name}/scale", source.width)
-        self._instructions.append(Instruction("scale", {**_pair(source, target), "scale": factors}))
+    def scale(self, source: Tensor, name: str, bias: str = "") -> Tensor:
+        """A trained factor for each column, of each member its own; weight `name/scale`.
+
+        Args:
+            source: what is multiplied.
+            name: of the layer, or of the weight itself.
+            bias: name of the weight that is added; none unless given.
+        """
+        target, size = self.tensor(source.width, source.members), source.width * source.members
+        shape = (source.width,) if source.members == 1 else (source.members, source.width)
+        factors = self.variable(name if "/" in name else f"{name}/scale", *shape)
+        offset = self.variable(bias, *shape) if bias else -1
+        self._add("scale", {**_pair(source, target), "width": size, "scale": factors, "bias": offset})
         return target
+
+    def repeated(self, source: Tensor, members: int, name: str = "") -> Tensor:
+        """The tensor once for each member, times factors of the weight of that name, if it is given."""
+        target = self.tensor(source.width, members)
+        factors = self.variable(name, members, source.width) if name else -1
+        self._add("repeat", {**_pair(source, target), "members": members, "scale": factors})
+        return target
+
+    def member_outputs(self, source: Tensor, units: int, name: str) -> Tensor:
+        """The product of each member's part with a kernel of its own; weights `name/kernel` and `name/bias`."""
+        members, width = source.members, source.width
+        target = self.tensor(units, members)
+        kernel, bias = (
+            self.variable(f"{name}/kernel", members, width, units),
+            self.variable(f"{name}/bias", members, units),
+        )
+        self._grouped(source, members * width, 0, width, target, 0, units, members, kernel, width * units, bias)
+        return target
+
+    def embedded(self, embedding: Embedding) -> list[Tensor]:
+        """What the first layers take of the features: the embedding, then the features that go on as they are.
+
+        Weights `waves/kernel` and `waves/bias` of a periodic one, `embedding/kernel` and `embedding/bias`.
+        """
+        columns, units, fan_in = len(embedding.groups), embedding.units, embedding.fan_in
+        if embedding.kind == "periodic":
+            waves = self.tensor(columns * FREQUENCIES)
+            self._by_column(embedding, waves, *self._column_weights("waves", (columns, FREQUENCIES)), FREQUENCIES)
+            waves = self.activation(waves, "cosine")
+        shape = (columns, fan_in, units)
+        kernel, bias, size = self._column_weights("embedding", shape)
+        given = self.tensor(columns * units)
+        if embedding.kind == "periodic":
+            self._grouped(waves, waves.width, 0, fan_in, given, 0, units, columns, kernel, size, bias)
+            return [given, self.input]
+        self._by_column(embedding, given, kernel, bias, size, units)
+        rest = [self.gathered(embedding.rest)] if embedding.rest else []
+        return [self.activation(given, "relu"), *rest]
+
+    def _column_weights(self, name: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Where a kernel of that shape and its bias begin, and the size of a column's kernel."""
+        kernel = self.variable(f"{name}/kernel", *shape)
+        return kernel, self.variable(f"{name}/bias", shape[0], shape[-1]), math.prod(shape[1:])
+
+    def _by_column(self, embedding: Embedding, target: Tensor, kernel: int, bias: int, size: int, units: int) -> None:
+        """Products of the features of each column, column by column: there may be other features between them."""
+        for k, group in enumerate(embedding.groups):
+            first, width = group[0], len(group)
+            at = kernel + k * size
+            if group[-1] - first + 1 == width:
+                source, column = self.input, first
+            else:
+                source, column = self.gathered(group), 0
+            self._grouped(source, source.width, column, width, target, k * units, units, 1, at, size, bias + k * units)
+
+    def _grouped(
+        self,
+        source: Tensor,
+        source_width: int,
+        source_column: int,
+        inputs: int,
+        target: Tensor,
+        target_column: int,
+        units: int,
+        groups: int,
+        kernel: int,
+        kernel_size: int,
+        bias: int,
+    ) -> None:
+        integers = {
+            "source": source.start,
+            "source_width": source_width,
+            "source_column": source_column,
+            "inputs": inputs,
+            "target": target.start,
+            "target_width": target.width * target.members,
+            "target_column": target_column,
+            "units": units,
+            "groups": groups,
+            "kernel": kernel,
+            "kernel_size": kernel_size,
+            "bias": bias,
+        }
+        self._add("grouped_dense", integers)
 
     def softmax(self, source: Tensor) -> Tensor:
         """Softmax of each row."""
         target = self.tensor(source.width)
-        self._instructions.append(Instruction("softmax", _pair(source, target)))
+        self._add("softmax", _pair(source, target))
         return target
 
     def merged(self, parts: list[tuple[float, Tensor]]) -> Tensor:
@@ -228,16 +245,29 @@ class Builder:
 
     def concatenated(self, sources: list[Tensor]) -> Tensor:
         """Tensors side by side."""
-        target, column = self.tensor(sum(source.width for source in sources)), 0
+        target, column = self.tensor(sum(source.width for source in sources), sources[0].members), 0
         for source in sources:
             self._copy(source, 0, target, column, source.width)
             column += source.width
+        if all(source.start in self._given for source in sources):
+            self._given.add(target.start)
         return target
 
     def columns(self, source: Tensor, first: int, width: int) -> Tensor:
         """Some columns of the input, which needs no gradient."""
         target = self.tensor(width)
         self._copy(source, first, target, 0, width)
+        return target
+
+    def gathered(self, columns: Sequence[int]) -> Tensor:
+        """Any columns of the input."""
+        target = self.tensor(len(columns))
+        self._given.add(target.start)
+        begin = 0
+        for k in range(1, len(columns) + 1):
+            if k == len(columns) or columns[k] != columns[k - 1] + 1:  # as many at a time as lie side by side
+                self._copy(self.input, columns[begin], target, begin, k - begin)
+                begin = k
         return target
 
     def penalty(self, name: str, l1: float, l2: float) -> None:
@@ -260,7 +290,7 @@ class Builder:
             "width": width,
             "add": int(add),
         }
-        self._instructions.append(Instruction("copy", integers, {"factor": factor}))
+        self._add("copy", integers, {"factor": factor}, source.members)
 
     def finish(self, output: Tensor) -> Program:
         """The program whose raw outputs are that tensor."""
@@ -270,7 +300,7 @@ class Builder:
             integers = {name: self._placed(value) for name, value in instruction.integers.items()}
             if "source" in integers:
                 source = integers["source"]
-                integers["add_error"] = -1 if source == self.input.start else int(source in written)
+                integers["add_error"] = -1 if source in self._given else int(source in written)
                 written.add(source)
             flagged.append(replace(instruction, integers=integers))
         return Program(
@@ -308,34 +338,54 @@ def lower(graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int) -> 
         rows: the most rows that go through at a time.
     """
     builder = Builder(num_features, rows)
-    held = {0: builder.input}
-    if scales_inputs(graph):
-        held[0] = builder.scale(builder.merged([(INPUT_RATE, builder.input)]), SCALES.partition("/")[0])
+    embedding, members = embedding_of(graph), members_of(graph)
+    held = {0: [builder.input] if embedding is None else builder.embedded(embedding)}
+    if scales_inputs(graph):  # there is no embedding beside it
+        held[0] = [builder.scale(builder.merged([(INPUT_RATE, builder.input)]), SCALES.partition("/")[0])]
     last = graph.number_of_nodes() - 1
     for node in range(1, last + 1):
         attributes = graph.nodes[node]
         name = "output" if node == last else f"layer_{node}"
-        sources = [held[source] for source in sorted(graph.predecessors(node))]
+        sources = [each for source in sorted(graph.predecessors(node)) for each in held[source]]
         units = num_outputs if node == last else int(attributes["units"])
-        normalization = attributes.get("normalization", "none")
-        # Batch normalisation takes any bias away again.
-        h = builder.dense(sources, units, name, normalization != "batch", float(attributes["l2"]))
-        if node < last:
-            if normalization != "none":
-                h = (builder.batch_norm if normalization == "batch" else builder.layer_norm)(h, name)
-            h = builder.dropout(builder.activation(h, attributes["activation"]), attributes["dropout"], node)
-        held[node] = h
-    return builder.finish(held[last])
+        several = members is not None and node not in members.shared
+        if members is not None and several:
+            sources = [_of_members(builder, sources, members, node, name)]
+        if node == last:
+            l2 = float(attributes["l2"])
+            if several:
+                output = builder.member_outputs(sources[0], units, name)
+                if l2:
+                    builder.penalty(f"{name}/kernel", 0.0, l2)
+                return builder.finish(output)
+            return builder.finish(builder.dense(sources, units, name, True, l2))
+        scaled = members is not None and node in members.scaled
+        held[node] = [_hidden(builder, sources, attributes, node, scaled)]
+    raise ValueError("a graph must have an output")
 
 
-def _packed(places: Mapping[str, Variable], size: int, weights: Weights) -> Vector:
-    flat = np.zeros(size, np.float32)
-    for name, place in places.items():
-        value = np.asarray(weights[name], np.float32)
-        if value.shape != place.shape:
-            raise ValueError(f"{name} must have the shape {place.shape}, not {value.shape}")
-        flat[place.start : place.stop] = value.reshape(-1)
-    return flat
+def _hidden(builder: Builder, sources: list[Tensor], attributes: Mapping[str, Any], node: int, scaled: bool) -> Tensor:
+    """A hidden layer: product, normalisation, activation, dropout; `scaled` gives members factors and biases."""
+    name, normalization = f"layer_{node}", attributes["normalization"]
+    # Batch normalisation takes any bias away again.
+    bias = normalization != "batch" and not scaled
+    h = builder.dense(sources, int(attributes["units"]), name, bias, float(attributes["l2"]))
+    if scaled:
+        h = builder.scale(h, name, f"{name}/bias")
+    if normalization != "none":
+        h = (builder.batch_norm if normalization == "batch" else builder.layer_norm)(h, name)
+    return builder.dropout(builder.activation(h, attributes["activation"]), attributes["dropout"], node)
+
+
+def _of_members(builder: Builder, sources: list[Tensor], members: Members, node: int, name: str) -> Tensor:
+    """What a node of several members takes in, as one tensor, times the members' factors if it has them."""
+    adapter = f"{name}/adapter" if node in members.adapted else ""
+    if all(source.members == 1 for source in sources):
+        source = sources[0] if len(sources) == 1 else builder.concatenated(sources)
+        return builder.repeated(source, members.count, adapter)
+    sources = [source if source.members > 1 else builder.repeated(source, members.count) for source in sources]
+    source = sources[0] if len(sources) == 1 else builder.concatenated(sources)
+    return builder.scale(source, adapter) if adapter else source
 
 
 def _pair(source: Tensor, target: Tensor) -> dict[str, int]:

@@ -38,6 +38,7 @@ from evonas.training.optimizers import constants_of
 from evonas.training.replicates import combined, member_seed
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
+from genomes.architecture.members import count_of
 from genomes.errors import InputError
 
 __all__ = ["NativeTrainer", "optimization", "rows_of", "smoothed", "usable_cores"]
@@ -202,7 +203,7 @@ class NativeTrainer:
     def _members(self, work: _Work) -> list[_Member]:
         """The trainings of a task: replicate by replicate, in each fold by fold."""
         task = work.task
-        graph = graph_from_json(task.architecture)
+        graph = self._problem.placed(graph_from_json(task.architecture))
         view = self._problem.view(*views_of(graph))
         horizon = task.horizon or task.epochs
         behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
@@ -212,7 +213,7 @@ class NativeTrainer:
                 f"{behind} behind and a horizon of {horizon}: set them so"
             )
         problem = self._problem.seen(*view)  # the rows are made in the thread that trains
-        rows = max(CHUNK_ROWS, int(graph.graph["training"]["batch_size"]))
+        rows = max(CHUNK_ROWS // count_of(graph), int(graph.graph["training"]["batch_size"]))
         rows = min(rows, max(max(len(split.x_train), len(split.x_validation)) for split in self._splits))
         program = lower(graph, problem.num_features, problem.num_outputs, rows)
         size = count_parameters(graph, problem.num_features, problem.num_outputs)
@@ -323,7 +324,7 @@ class _Member:
     @property
     def cost(self) -> int:
         """What its training takes, for the order: products of all epochs."""
-        return self.work.task.epochs * (self.program.num_weights + 1000)
+        return self.work.task.epochs * (self.program.num_weights * self.program.output.members + 1000)
 
     @property
     def num_bytes(self) -> int:

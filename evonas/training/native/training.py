@@ -281,6 +281,7 @@ def run_program(program: Program, arrays: Mapping[str, Array], control: Mapping[
         "chunk": program.rows,
         "input_at": program.input.start,
         "output_at": program.output.start,
+        "members": program.output.members,
         **control,
     }
     whole = np.array([values.get(name, 0) for name in CONTROL], np.int64)

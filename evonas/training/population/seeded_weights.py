@@ -74,7 +74,7 @@ class EvolvedTrainer:
         yield ready
 
     def _weights(self, task: TrainingTask) -> dict[str, Any]:
-        graph = graph_from_json(task.architecture)
+        graph = self._problem.placed(graph_from_json(task.architecture))
         problem = self._views.of(graph).problem
         sizes = problem.num_features, problem.num_outputs
         return self._lineages.weights(task.architecture, graph, task.lineage, *sizes)
@@ -82,7 +82,8 @@ class EvolvedTrainer:
     def _scored(self, task: TrainingTask, weights: Mapping[str, Any]) -> Evaluation:
         """The evaluation of a network with these weights; its fitness is its loss on the training rows."""
         started = time.perf_counter()
-        graph, problem, loss = graph_from_json(task.architecture), self._problem, self._settings.loss
+        problem, loss = self._problem, self._settings.loss
+        graph = problem.placed(graph_from_json(task.architecture))
         size = self._views.of(graph).problem
         parameters = count_parameters(graph, size.num_features, size.num_outputs)
         evaluations: list[Evaluation] = []

@@ -34,6 +34,7 @@ from evonas.training.population.workers import Result, run_parts
 from evonas.training.replicates import combined, member_seed
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
+from genomes.architecture.members import count_of
 from genomes.errors import InputError
 
 __all__ = ["PopulationTrainer"]
@@ -115,6 +116,11 @@ class PopulationTrainer:
 
     def _work(self, task: TrainingTask) -> _Work:
         graph = graph_from_json(task.architecture)
+        if "embedding" in graph.nodes[0] or count_of(graph) > 1:
+            raise InputError(
+                "embedding must be none and members 1 with the population trainer, which has no others: take another "
+                "trainer (native or single), or other networks"
+            )
         view, *marks = self._problem.view(*views_of(graph))
         if marks:
             raise InputError(

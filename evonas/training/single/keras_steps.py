@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData
 from evonas.tasks.train import TrainingSettings
-from evonas.training.single.trainer import prepare_model
+from evonas.training.single.trainer import of_members, prepare_model
 
 __all__ = ["losses_at_rates"]
 
@@ -31,11 +31,12 @@ def losses_at_rates(
     # As for an epoch of one batch: one step a call.
     model = prepare_model(graph, data.problem, settings, seed, rows.shape[1], 1)
     losses: list[float] = []
+    y = of_members(split.y_train, model)
     for rate, chosen in zip(rates, rows, strict=True):
         model.optimizer.learning_rate = rate
         model.reset_metrics()
-        weight = () if split.weight_train is None else (split.weight_train[chosen],)
-        losses.append(float(model.train_on_batch(split.x_train[chosen], split.y_train[chosen], *weight)))
+        weight = () if split.weight_train is None else (of_members(split.weight_train[chosen], model),)
+        losses.append(float(model.train_on_batch(split.x_train[chosen], y[chosen], *weight)))
         if not math.isfinite(losses[-1]):
             break
     keras.utils.clear_session()

@@ -58,7 +58,7 @@ def sweep(task: SweepTask, data: PreparedData, settings: TrainingSettings) -> Le
 
     It ends where the first of the seeds' losses explodes.
     """
-    graph, steps = graph_from_json(task.architecture), _steps_of(settings)
+    graph, steps = data.problem.placed(graph_from_json(task.architecture)), _steps_of(settings)
     data = data.seen(*views_of(graph))
     size = int(graph.graph["training"]["batch_size"])
     curves = []

@@ -27,7 +27,7 @@ from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.metrics import scores
-from evonas.training.model import build_model, get_weights, set_weights
+from evonas.training.model import build_model, get_weights, members_model, set_weights
 from evonas.training.replicates import combined, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
 from genomes.architecture.cost import count_parameters
@@ -39,11 +39,13 @@ __all__ = [
     "SingleTrainer",
     "default_loss",
     "fit_epochs",
+    "of_members",
     "optimizer_of",
     "out_of_memory",
     "prepare_model",
     "raw_outputs",
     "training_loss",
+    "whole_model",
 ]
 
 #: Rows predicted at a time; bounds memory, not results.
@@ -177,7 +179,7 @@ class _GraphFitting:
         donor: Donor | None,
     ) -> None:
         whole, problem = problems  # with all features, and with those that the network sees
-        self._graph = graph_from_json(task.architecture)
+        self._graph = whole.placed(graph_from_json(task.architecture))
         self._problem, self._settings, self._split, self._seed = problem, settings, split, seed
         self._compiling = compiling
         self._horizon, self.epochs = task.horizon or task.epochs, task.epochs
@@ -200,6 +202,7 @@ class _GraphFitting:
             restore(self._model, self.start, moments=self._same_optimizer)
         first = self.start.epoch if self.start else 0
         self._losses = fit_epochs(self._model, self._graph, self._split, self._seed, self.epochs, first)
+        self._whole = whole_model(self._model)
 
     def fit(self, epoch: int) -> float:
         """See `Fitting.fit`."""
@@ -207,7 +210,7 @@ class _GraphFitting:
 
     def outputs(self) -> tuple[float, NDArray[np.float32]]:
         """See `Fitting.outputs`."""
-        outputs = raw_outputs(self._model, self._split.x_validation)
+        outputs = raw_outputs(self._whole, self._split.x_validation)
         return float(self._loss(self._split.y_validation, outputs)), outputs
 
     def weights(self) -> Weights:
@@ -236,7 +239,7 @@ def prepare_model(
     horizon: int,
     jit_compile: bool = False,
 ) -> keras.Model:
-    """The compiled network with its initial weights.
+    """The compiled network with its initial weights; of members, their outputs side by side, see `whole_model`.
 
     Args:
         graph: what to build and how to train it.
@@ -248,7 +251,7 @@ def prepare_model(
     """
     width, outputs = problem.num_features, problem.num_outputs
     steps = -(-num_rows // graph.graph["training"]["batch_size"])
-    model = build_model(graph, width, outputs, seed, settings.precision)
+    model = members_model(build_model(graph, width, outputs, seed, settings.precision))
     set_weights(model, initial_weights(graph, width, outputs, seed))
     model.compile(
         optimizer=optimizer_of(graph.graph["training"], _rate(graph.graph["training"], horizon * steps)),
@@ -264,9 +267,11 @@ def fit_epochs(
     model: keras.Model, graph: nx.DiGraph, split: Split, seed: int, epochs: int, first: int = 0
 ) -> Iterator[float]:
     """Trains epoch by epoch in the order of `epoch_order` and yields each epoch's training loss, penalties included."""
-    weight, y = split.weight_train, split.y_train
+    y = split.y_train
     if y.ndim == 1 and graph.graph["training"].get("label_smoothing"):
         y = np.eye(model.output_shape[-1], dtype=np.float32)[y]  # Keras smooths no numbers of classes
+    y = of_members(y, model)
+    weight = None if split.weight_train is None else of_members(split.weight_train, model)
     for epoch in range(first, epochs):
         order = epoch_order(seed, epoch, len(split.x_train))
         history = model.fit(
@@ -280,6 +285,20 @@ def fit_epochs(
             verbose=0,
         )
         yield float(history.history["loss"][0])
+
+
+def whole_model(model: keras.Model) -> keras.Model:
+    """The network that predicts, whose training `prepare_model` gave: of members the mean. It has the same weights."""
+    if len(model.outputs[0].shape) < 3:
+        return model
+    mean = keras.layers.GlobalAveragePooling1D(name="mean")(model.outputs[0])
+    return keras.Model(model.inputs[0], mean, name="network")
+
+
+def of_members(values: NDArray[Any], model: keras.Model) -> NDArray[Any]:
+    """Targets or weights of rows, once for each of the model's members if it has several."""
+    shape = model.outputs[0].shape
+    return values if len(shape) < 3 else np.repeat(values[:, None], shape[1], axis=1)
 
 
 def raw_outputs(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,6 +20,8 @@ class Pass:
         for instruction in program.instructions:
             at = instruction.integers
             source = self.tensors.get(at.get("source"))
+            if source is not None:  # a row for each member, or all members in one
+                source = source.reshape(len(x) * instruction.members, -1)
             made = OPERATIONS[instruction.operation](self, source, **instruction.reals, **at)
             if made is not None:
                 self.tensors[at["target"]] = made
@@ -54,6 +56,7 @@ MORE = {
     "softsign": lambda x: x / (1 + np.abs(x)),
     "exponential": np.exp,
     "mish": lambda x: x * np.tanh(softplus(x)),
+    "cosine": lambda x: np.cos(2 * np.pi * (x - np.floor(x))),
     "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
 }
 
@@ -76,8 +79,24 @@ def dropout(run, x, layer, rate, **_):
     return x * keep_mask(run.seed, run.step, layer, rate, *x.shape) if run.training else x
 
 
-def scale(run, x, width, scale, **_):
-    return x * run.vector(scale, width)
+def scale(run, x, width, scale, bias, **_):
+    return x * run.vector(scale, width) + (run.vector(bias, width) if bias >= 0 else 0.0)
+
+
+def repeat(run, x, width, members, scale, **_):
+    factors = run.vector(scale, members * width).reshape(members, width) if scale >= 0 else np.ones((members, width))
+    return (x[:, None] * factors).reshape(-1, width)
+
+
+def grouped_dense(run, x, source_column, inputs, target, target_width, target_column, units, **at):
+    kernel, bias = at["kernel"], at["bias"]
+    made = run.tensors.get(target, np.zeros((len(x), target_width))).copy()
+    for g in range(at["groups"]):
+        begin = source_column + g * inputs
+        matrix = run.vector(kernel + g * at["kernel_size"], inputs * units).reshape(inputs, units)
+        given = x[:, begin : begin + inputs] @ matrix + run.vector(bias + g * units, units)
+        made[:, target_column + g * units : target_column + (g + 1) * units] = given
+    return made
 
 
 def copy(run, x, source_column, target, target_width, target_column, width, add, factor, **_):
@@ -104,6 +123,8 @@ OPERATIONS = {
     "layer_norm": layer_norm,
     "dropout": dropout,
     "scale": scale,
+    "repeat": repeat,
+    "grouped_dense": grouped_dense,
     "copy": copy,
     "softmax": softmax,
     "penalty": penalty,
@@ -149,11 +170,16 @@ LOSSES = {
 
 def outputs_of(program, weights, statistics, x):
     """Raw outputs, as when it is not in training."""
-    return Pass(program, weights, statistics, x).tensors[program.output.start]
+    return _by_members(program, Pass(program, weights, statistics, x)).mean(axis=1)
+
+
+def _by_members(program, run):
+    return run.tensors[program.output.start].reshape(-1, program.output.members, program.output.width)
 
 
 def step_loss(program, weights, x, y, loss, weight=None, seed=0, step=0):
     """A batch's loss with penalties."""
     run = Pass(program, weights, None, x, training=True, seed=seed, step=step)
-    rows = LOSSES[loss](run.tensors[program.output.start], y)
+    outputs = _by_members(program, run)
+    rows = np.mean([LOSSES[loss](outputs[:, m], y) for m in range(outputs.shape[1])], axis=0)
     return float((rows * (1.0 if weight is None else weight)).mean() + run.penalty)

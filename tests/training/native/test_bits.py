@@ -12,6 +12,7 @@ import pytest
 
 from evonas.evaluation import snapshots_to_arrays
 
+MEMBERS = {"members": 3, "adapters": "full", "member_start": "hidden"}
 ROOT = Path(__file__).parents[3]
 #: Prints the digests; also run in a process of its own.
 SCRIPT = "from tests.training.native.test_bits import digests; print(digests())"
@@ -21,6 +22,7 @@ def tasks():
     """Networks that have every operation, of odd sizes."""
     from dataclasses import replace
 
+    from tests.training.gene_table import LINEAR, PERIODIC
     from tests.training.networks import graph, task
 
     networks = (
@@ -28,6 +30,8 @@ def tasks():
         graph((23, 11), [(0, 1), (1, 2), (0, 2), (1, 3), (2, 3)], "gelu", 0.1, "layer", batch_size=31, l2=0.01),
         graph((129,), activation="silu", optimizer="adamw", weight_decay=0.1, schedule="cosine"),
         graph((), optimizer="sgd", learning_rate=0.05),
+        graph((9, 13, 5), normalization="batch", dropout=0.2, inputs=MEMBERS | LINEAR, batch_size=19),
+        graph((7, 9), [(0, 1), (1, 2), (0, 2), (2, 3)], "relu", 0.1, "layer", inputs=MEMBERS | PERIODIC),
     )
     return [replace(task(each, 4, k), keep_snapshots=True) for k, each in enumerate(networks)]
 
@@ -76,7 +80,7 @@ def test_in_another_thread(expected):
     assert found == expected
 
 
-@pytest.mark.parametrize("k", range(4))
+@pytest.mark.parametrize("k", range(6))
 def test_alone_and_beside_others(expected, k):
     from tests.training.networks import graph, task
 

@@ -13,6 +13,7 @@ from evonas.training.native.instructions import OPERATIONS, OPTIMIZERS
 from evonas.training.native.lowering import Builder
 from evonas.training.native.training import Optimization, Rows, Training, predict
 from evonas.training.optimizers import step_coefficients
+from genomes.architecture.embedding import Embedding
 from tests.training.native import reference
 from tests.training.native.reference import outputs_of, step_loss
 
@@ -34,9 +35,34 @@ LAYERS = {
     "scale": lambda b, h: b.scale(h, "layer"),
     "copy into a sum": lambda b, h: b.merged([(0.5, h), (-2.0, b.scale(h, "layer")), (1.5, h)]),
     "copy side by side": lambda b, h: b.concatenated([h, b.scale(h, "layer"), h]),
+    "scale and offset": lambda b, h: b.scale(h, "layer", "layer/bias"),
+    "repeat": lambda b, h: b.repeated(h, 3),
+    "repeat with factors": lambda b, h: b.repeated(h, 3, "layer/adapter"),
+    "repeat before all of members": lambda b, h: of_members(b, h),
+    "grouped_dense of waves": lambda b, h: of_columns(b, h, "periodic", 5),
+    "grouped_dense of waves to one": lambda b, h: of_columns(b, h, "periodic", 1),
+    "grouped_dense of columns": lambda b, h: of_columns(b, h, "linear", 3),
     "softmax": lambda b, h: b.softmax(h),
     "penalty": lambda b, h: penalized(b, h),
 } | {f"activation {kind}": lambda b, h, kind=kind: b.activation(h, kind) for kind in ACTIVATIONS[1:]}
+
+
+def of_members(builder, h):
+    """What a layer of several members may have, and outputs of their own in the end."""
+    m = builder.dropout(
+        builder.activation(builder.dense([builder.repeated(h, 3, "a/adapter")], 5, "m"), "tanh"), 0.3, 2
+    )
+    m = builder.scale(builder.batch_norm(m, "b"), "s/scale", "s/bias")
+    m = builder.layer_norm(builder.dense([builder.concatenated([m, builder.repeated(h, 3)])], 4, "n"), "l")
+    return builder.member_outputs(m, 2, "heads")
+
+
+def of_columns(builder, h, kind, units):
+    """An embedding of columns of the features, some of which lie apart; beside them the tensor."""
+    last = builder.input.width - 1
+    groups = tuple((k,) for k in range(last + 1)) if kind == "periodic" else tuple(sorted({(0,), tuple({0, last})}))
+    embedding = Embedding(kind, units, 0.1, groups, tuple(range(0, last + 1, 2)))
+    return builder.concatenated([*builder.embedded(embedding), h])
 
 
 def penalized(builder, h):
@@ -52,6 +78,10 @@ def network(name, rows, width, hidden=True, before=False, after=False, outputs=2
     ends = [builder.scale(h, "before")] if before else []
     ends.append(LAYERS[name](builder, h))
     ends += [builder.activation(h, "tanh")] if after else []
+    members = max(each.members for each in ends)
+    if members > 1:
+        ends = [each if each.members > 1 else builder.repeated(each, members) for each in ends]
+        return builder.finish(builder.member_outputs(builder.concatenated(ends), outputs, "output"))
     return builder.finish(builder.dense(ends, outputs, "output"))
 
 

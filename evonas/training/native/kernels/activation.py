@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from evonas.training.native.instructions import ACTIVATIONS
-from evonas.training.native.kernels.functions import erf_tail, exp, logistic, tanh
+from evonas.training.native.kernels.functions import cosine, erf_tail, exp, logistic, tanh
 from evonas.training.native.kernels.memory import INTEGERS, REALS, columns, kernel, part
 from evonas.training.native.kernels.pointwise import multiply_errors
 
@@ -17,10 +17,11 @@ F = np.float32
 SOURCE, TARGET, WIDTH, ADD_ERROR, KIND, SLOPE = columns("activation")
 (
     _LINEAR, _RELU, _LEAKY, _ELU, _SELU, _SIGMOID, _TANH, _SILU, _GELU,
-    _RELU6, _HARD_TANH, _HARD_SIGMOID, _SOFTPLUS, _SOFTSIGN, _EXPONENTIAL, _MISH, _GELU_TANH,
+    _RELU6, _HARD_TANH, _HARD_SIGMOID, _SOFTPLUS, _SOFTSIGN, _EXPONENTIAL, _MISH, _GELU_TANH, _COSINE,
 ) = range(len(ACTIVATIONS))  # fmt: skip
 _SELU_SCALE, _SELU_ALPHA = F(1.0507009873554805), F(1.6732632423543772)
 _DENSITY = F(1.0 / np.sqrt(2.0 * np.pi))
+_TURN = F(2.0 * np.pi)
 _GELU_SCALE, _GELU_CUBE = F(np.sqrt(2.0 / np.pi)), F(0.044715)
 
 
@@ -97,6 +98,13 @@ def _mish(size, z, h, d):
 
 
 @kernel
+def _waves(size, z, h, d):
+    for i in range(size):
+        h[i] = cosine(z[i])
+        d[i] = -_TURN * cosine(z[i] - F(0.25))
+
+
+@kernel
 def _smooth(kind, size, z, h, d):
     if kind == _SIGMOID:
         for i in range(size):
@@ -150,6 +158,8 @@ def forward(memory, at, run):
         _clipped(size, z, h, d, F(1.0 / 6.0), F(0.5), F(0.0), F(1.0))
     elif kind == _MISH:
         _mish(size, z, h, d)
+    elif kind == _COSINE:
+        _waves(size, z, h, d)
     elif kind > _GELU:
         _rare(kind, size, z, h, d)
     else:

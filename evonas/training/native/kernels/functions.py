@@ -11,10 +11,11 @@ from numba.extending import intrinsic
 
 from evonas.training.native.kernels.memory import kernel
 
-__all__ = ["erf_tail", "exp", "logistic", "tanh"]
+__all__ = ["cosine", "erf_tail", "exp", "logistic", "tanh"]
 
 F = np.float32
 _LOG2E, _LN2_HIGH, _LN2_LOW = F(1.4426950408889634), F(0.693359375), F(-2.12194440e-4)
+_TURN = F(2.0 * np.pi)
 _LEAST, _MOST = F(-87.0), F(88.0)
 # Abramowitz & Stegun 1964, 7.1.26.
 _P, _A1, _A2, _A3, _A4, _A5 = (
@@ -60,6 +61,22 @@ def logistic(x):
 def tanh(x):
     """tanh(x), absolute error 1e-7."""
     return F(1.0) - F(2.0) / (exp(F(2.0) * x) + F(1.0))
+
+
+@kernel
+def cosine(x):
+    """cos(2 pi x), absolute error 3e-7."""
+    # The distance to the nearest whole number, then to the nearest quarter, of which cosine is the sine.
+    above = x - np.floor(x)
+    distance = above if above < F(0.5) else F(1.0) - above
+    y = _TURN * (F(0.25) - distance)
+    square = y * y
+    series = F(-1.0 / 39916800.0)
+    series = F(1.0 / 362880.0) + square * series
+    series = F(-1.0 / 5040.0) + square * series
+    series = F(1.0 / 120.0) + square * series
+    series = F(-1.0 / 6.0) + square * series
+    return y + y * square * series
 
 
 @kernel

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 from evonas.training.native import instructions
 
-__all__ = ["INTEGERS", "REALS", "Memory", "Run", "clear", "columns", "copy", "kernel", "part"]
+__all__ = ["INTEGERS", "MEMBERS", "REALS", "Memory", "Run", "clear", "columns", "copy", "kernel", "part"]
 
 # Sums may be reordered and products fused, so that loops become vector code. NaN and infinity keep their meaning: a
 # training that diverges has to be seen.
@@ -29,7 +29,7 @@ kernel = numba.njit(
 )
 
 #: Columns of the encoded instructions.
-INTEGERS, REALS = instructions.INTEGERS, instructions.REALS
+INTEGERS, REALS, MEMBERS = instructions.INTEGERS, instructions.REALS, instructions.MEMBERS
 _F = np.float32
 
 # numba knows named tuples of this plain kind.

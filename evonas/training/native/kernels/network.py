@@ -10,7 +10,7 @@ import numpy as np
 
 from evonas.training.native.instructions import OPERATIONS
 from evonas.training.native.kernels.clock import BACKWARD, FORWARD, now, spent
-from evonas.training.native.kernels.memory import INTEGERS, kernel
+from evonas.training.native.kernels.memory import INTEGERS, MEMBERS, Run, kernel
 
 __all__ = ["backward", "forward"]
 
@@ -39,11 +39,17 @@ _backward = _choice([module.backward for module in _MODULES])
 
 
 @kernel
+def _of_members(memory, at, run):
+    """The batch as an instruction sees it: a row for each member of each row."""
+    return Run(run.rows * memory.code[at * INTEGERS + MEMBERS], run.training, run.seed, run.step)
+
+
+@kernel
 def forward(memory, run):
     """All instructions in order."""
     for at in range(memory.instructions):
         since = now()
-        _forward(memory, at, run)
+        _forward(memory, at, _of_members(memory, at, run))
         spent(memory.clock, FORWARD + memory.code[at * INTEGERS], since)
 
 
@@ -54,5 +60,5 @@ def backward(memory, run):
     for back in range(memory.instructions):
         at = memory.instructions - 1 - back
         since = now()
-        _backward(memory, at, run)
+        _backward(memory, at, _of_members(memory, at, run))
         spent(memory.clock, BACKWARD + memory.code[at * INTEGERS], since)

@@ -1,4 +1,4 @@
-"""A trained factor for each column."""
+"""A trained factor for each column, and perhaps an offset."""
 
 from __future__ import annotations
 
@@ -6,30 +6,42 @@ from evonas.training.native.kernels.memory import INTEGERS, clear, columns, kern
 
 __all__ = ["backward", "forward"]
 
-SOURCE, TARGET, WIDTH, ADD_ERROR, SCALE = columns("scale")
+SOURCE, TARGET, WIDTH, ADD_ERROR, SCALE, OFFSET = columns("scale")
 
 
 @kernel
 def forward(memory, at, run):
-    """target = source * scale."""
+    """target = source * scale (+ bias)."""
     row = part(memory.code, at * INTEGERS)
     width = row[WIDTH]
     scale = part(memory.weights, row[SCALE])
     for r in range(run.rows):
         x = part(memory.values, row[SOURCE] + r * width)
         y = part(memory.values, row[TARGET] + r * width)
-        for j in range(width):
-            y[j] = x[j] * scale[j]
+        if row[OFFSET] >= 0:
+            bias = part(memory.weights, row[OFFSET])
+            for j in range(width):
+                y[j] = x[j] * scale[j] + bias[j]
+        else:
+            for j in range(width):
+                y[j] = x[j] * scale[j]
 
 
 @kernel
 def backward(memory, at, run):
-    """Gradients by the factors and the source."""
+    """Gradients by the factors, the offsets and the source."""
     row = part(memory.code, at * INTEGERS)
     width, keep = row[WIDTH], row[ADD_ERROR]
     scale = part(memory.weights, row[SCALE])
     gradient = part(memory.gradients, row[SCALE])
     clear(gradient, width)
+    if row[OFFSET] >= 0:
+        total = part(memory.gradients, row[OFFSET])
+        clear(total, width)
+        for r in range(run.rows):
+            error = part(memory.errors, row[TARGET] + r * width)
+            for j in range(width):
+                total[j] += error[j]
     for r in range(run.rows):
         x = part(memory.values, row[SOURCE] + r * width)
         error = part(memory.errors, row[TARGET] + r * width)

@@ -12,7 +12,7 @@ from numba import types
 from evonas.training.native.frame import ARRAYS, CONTROL
 from evonas.training.native.kernels.clock import ON_GATHER, ON_LOSS, ON_OPTIMIZER, ON_VALIDATION, now, spent
 from evonas.training.native.kernels.losses import row_loss
-from evonas.training.native.kernels.memory import Memory, Run, copy, kernel, part
+from evonas.training.native.kernels.memory import Memory, Run, clear, copy, kernel, part
 from evonas.training.native.kernels.network import backward, forward
 from evonas.training.native.kernels.optimizers import clip, update
 
@@ -22,7 +22,7 @@ F = np.float32
 (
     INSTRUCTIONS, WEIGHTS, STATISTICS, FEATURES, OUTPUTS, TARGETS, ROWS, VALIDATION_ROWS, CHUNK, BATCH, STEPS,
     FIRST_EPOCH, EPOCHS, PATIENCE, LOSS, OPTIMIZER, SEED, WEIGHTED, INPUT_AT, OUTPUT_AT, STEP_LOSSES, CLIP, SEGMENTS,
-    KEEP_OUTPUTS,
+    KEEP_OUTPUTS, MEMBERS,
 ) = range(len(CONTROL))  # fmt: skip
 BEST, REFERENCE, WAITED = range(3)
 KNEE, LIMIT = range(2)
@@ -40,19 +40,33 @@ def _gather(source, width, order, rows, into):
 
 @kernel
 def _batch_loss(control, memory, rows, order, y, weight, knee):
-    """The batch's loss without penalties; the gradient by the outputs goes to the errors."""
-    outputs, targets = control[OUTPUTS], control[TARGETS]
-    share, total = F(1.0) / F(rows), 0.0
+    """The batch's loss without penalties, the mean of its members'; the gradient by the outputs goes to the errors."""
+    outputs, targets, members = control[OUTPUTS], control[TARGETS], control[MEMBERS]
+    share, total = F(1.0) / F(rows * members), 0.0
     for r in range(rows):
-        at = control[OUTPUT_AT] + r * outputs
         row = order[r]
         scaled = share
         if control[WEIGHTED]:
             scaled = share * weight[row]
-        output, error = part(memory.values, at), part(memory.errors, at)
-        loss = row_loss(control[LOSS], outputs, output, part(y, row * targets), error, scaled, knee)
-        total += float(loss) * float(scaled)
+        for m in range(members):
+            at = control[OUTPUT_AT] + (r * members + m) * outputs
+            output, error = part(memory.values, at), part(memory.errors, at)
+            loss = row_loss(control[LOSS], outputs, output, part(y, row * targets), error, scaled, knee)
+            total += float(loss) * float(scaled)
     return total
+
+
+@kernel
+def _members_mean(rows, members, width, source, into):
+    """The mean of each row's members, of `width` numbers each."""
+    share = F(1.0) / F(members)
+    for r in range(rows):
+        mean = part(into, r * width)
+        clear(mean, width)
+        for m in range(members):
+            line = part(source, (r * members + m) * width)
+            for j in range(width):
+                mean[j] += line[j] * share
 
 
 @kernel
@@ -72,7 +86,10 @@ def _step(control, memory, rows, order, x, y, weight, step, knee):
 
 @kernel
 def _validate(control, memory, x, y, outputs, stop, knee):
-    """Mean loss of the validation rows; their raw outputs go to `outputs`. Not a number where it is stopped."""
+    """Mean loss of the validation rows; their raw outputs, of members the mean, go to `outputs`.
+
+    Not a number where it is stopped.
+    """
     count, width, features, targets = (
         control[VALIDATION_ROWS], control[OUTPUTS], control[FEATURES], control[TARGETS]
     )  # fmt: skip
@@ -84,13 +101,17 @@ def _validate(control, memory, x, y, outputs, stop, knee):
         copy(part(x, first * features), part(memory.values, control[INPUT_AT]), rows * features)
         forward(memory, Run(rows, np.int64(0), np.int64(0), np.int64(0)))
         found = part(memory.values, control[OUTPUT_AT])
-        copy(found, part(outputs, first * width), rows * width)
+        mean = part(outputs, first * width)
+        if control[MEMBERS] > 1:
+            _members_mean(rows, control[MEMBERS], width, found, mean)
+        else:
+            copy(found, mean, rows * width)
         if targets:
             errors = part(memory.errors, control[OUTPUT_AT])
             for r in range(rows):
                 target = part(y, (first + r) * targets)
                 at = r * width
-                loss = row_loss(control[LOSS], width, part(found, at), target, part(errors, at), F(1.0), knee)
+                loss = row_loss(control[LOSS], width, part(mean, at), target, part(errors, at), F(1.0), knee)
                 total += float(loss)
     return total / count if count else math.nan
 
