@@ -24,6 +24,7 @@ from genomes.dense.genes import (
     EMBEDDING_GENES,
     MEMBER_GENES,
     NETWORK_GENES,
+    OFF,
     SETTINGS,
     TRAINING_GENES,
     gene_of,
@@ -52,6 +53,8 @@ _GENES = {**NETWORK_GENES, **TRAINING_GENES}
 _WORDS = {"shape": Word(("free", "uniform", "pyramid")), "activation_scope": Word(("network", "layer"))}
 _NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections")
 _OF_LAYERS = ("units", "activation", "skip_connections", "dropout", "normalization", *MEMBER_GENES)
+#: A space that names all of these, as spaces are written, and no embedding or members is of a time without them.
+_BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES}
 _TABLES = {"network": _NETWORK_KEYS, "training": tuple(TRAINING_GENES)}
 
 
@@ -326,6 +329,8 @@ class DenseSpace:
         settings: dict[str, Any] = {}
         for name, keys in _TABLES.items():
             settings |= table(_placed(value.get(name, {}), name), name, keys)
+        if settings.keys() >= _BEFORE:
+            settings = {**OFF, **settings}
         return cls(**settings)
 
     def _key_to_json(self, key: str) -> Any:
