@@ -146,7 +146,7 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     seen: set[str] = set()
     found = []
     for recipe in RECIPES:
-        variants = {}
+        variants: dict[str, DenseGenome] = {}
         for share in _WIDTHS if task in recipe.tasks else ():
             genome = _expressed(recipe, share, space)
             if genome is None or (digest := space.digest(genome)) in seen:
@@ -182,8 +182,8 @@ def _expressed(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome |
     values = {name: _nearest(space.domain(name), value) for name, value in recipe.genes.items() if _has(space, name)}
     if any(values[name] is None for name in _ESSENTIAL):
         return None
-    count = int(_nearest(space.domain("layers"), recipe.layers))
-    units = int(_nearest(space.domain("units"), max(1, round(recipe.units * share))))
+    count = int(_nearest(space.domain("layers"), recipe.layers) or 0)
+    units = int(_nearest(space.domain("units"), max(1, round(recipe.units * share))) or 1)
     activation = str(values.pop("activation"))
     genome = rewired(DenseGenome((), (0,)), [Layer(units, activation, sources=())] * count, chain(count))
     for name in SETTINGS:

@@ -25,7 +25,11 @@ from genomes.dense.genes import (
     EMBEDDING_GENES,
     MEMBER_GENES,
     NETWORK_GENES,
+<<<<<<< HEAD
     OPTIMIZERS_OF,
+=======
+    OFF,
+>>>>>>> embed
     SETTINGS,
     TRAINING_GENES,
     gene_of,
@@ -56,6 +60,8 @@ _LISTS = ("neighbour_columns", "neighbour_sets")
 _NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections", "neighbours", *_LISTS)
 _MOST_LISTED = 256
 _OF_LAYERS = ("units", "activation", "skip_connections", "dropout", "normalization", *MEMBER_GENES)
+#: A space that names all of these, as spaces are written, and no embedding or members is of a time without them.
+_BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES}
 _TABLES = {"network": _NETWORK_KEYS, "training": tuple(TRAINING_GENES)}
 
 
@@ -363,6 +369,8 @@ class DenseSpace:
         settings: dict[str, Any] = {}
         for name, keys in _TABLES.items():
             settings |= table(_placed(value.get(name, {}), name), name, keys)
+        if settings.keys() >= _BEFORE:
+            settings = {**OFF, **settings}
         return cls(**settings)
 
     def _key_to_json(self, key: str) -> Any:

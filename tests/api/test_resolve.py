@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Which genes of a space are searched, by task, objective and trainer."""
 
 from __future__ import annotations
@@ -47,3 +48,70 @@ def test_a_population_has_neither_and_says_so(task: str, metric: str, count: int
 
 def test_where_weights_evolve_nothing_is_said() -> None:
     assert searched("binary", "accuracy", strategy="neuroevolution") == ((0.0,), (False,), ())
+=======
+"""What of a space is searched on which data and by which trainer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from evonas.api.resolve import fitted, space_and_numbers
+from evonas.data.prepared import Problem
+from genomes.architecture.layers import NUMBERS
+from genomes.dense import DenseSpace
+from genomes.domains import Choice
+from genomes.errors import InputError
+
+PROBLEM = Problem(
+    "regression", 5, 1, numeric=(0, 0, 0, 1, -1), views=("standard", "piecewise", "quantile", "standard", "standard")
+)
+
+
+def test_embeddings_and_members_are_searched_where_there_are_numbers() -> None:
+    space = fitted(DenseSpace(), PROBLEM)
+    assert (space.embedding, space.members) == (DenseSpace().embedding, DenseSpace().members)
+
+
+@pytest.mark.parametrize("numeric", [(), (-1,) * 5, tuple(range(200))])
+def test_no_embeddings_where_there_are_no_numbers_or_too_many(numeric: tuple[int, ...]) -> None:
+    space = fitted(DenseSpace(), replace(PROBLEM, numeric=numeric))
+    assert space.embedding == Choice(("none",))
+    assert space.members == DenseSpace().members
+
+
+def test_the_population_trainer_has_neither() -> None:
+    space = fitted(DenseSpace(), PROBLEM, "population")
+    assert (space.embedding, space.members) == (Choice(("none",)), Choice((1,)))
+    assert fitted(space, PROBLEM, "population") == space
+
+
+@pytest.mark.parametrize("genes", [{"embedding": "linear"}, {"members": [4, 8]}])
+def test_a_space_without_anything_else_is_refused(genes: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(genes))} must be .* with the population trainer"):
+        fitted(DenseSpace(**genes), PROBLEM, "population")
+
+
+def test_a_space_asks_for_the_forms_that_its_embeddings_take() -> None:
+    assert set(space_and_numbers(DenseSpace(numbers="log"), None)[1]) == {"log", "piecewise", "quantile"}
+    assert space_and_numbers(DenseSpace(numbers="log", embedding="none"), None)[1] == ("log",)
+    assert set(space_and_numbers(None, None)[1]) == set(NUMBERS)
+
+
+@pytest.mark.parametrize(("form", "left"), [("log", ("none",)), ("piecewise", ("none", "linear"))])
+def test_one_form_for_all_leaves_the_embeddings_that_take_it(form: str, left: tuple[str, ...]) -> None:
+    space, forms = space_and_numbers(None, form)
+    assert isinstance(space, DenseSpace)
+    assert (space.embedding, forms) == (Choice(left), (form,))
+
+
+def test_a_space_that_was_written_before_there_were_embeddings_has_none() -> None:
+    value = DenseSpace(layers=2).to_json()
+    later = ("embedding", "embedding_units", "embedding_sigma", "members", "adapters", "member_start")
+    value["network"] = {name: domain for name, domain in value["network"].items() if name not in later}
+    space = DenseSpace.from_json(value)
+    assert (space.embedding, space.members, space.layers) == (Choice(("none",)), Choice((1,)), Choice((2,)))
+    del value["network"]["layers"]  # somebody wrote it by hand, for the default of what is left out
+    assert DenseSpace.from_json(value).embedding == DenseSpace().embedding
+>>>>>>> embed

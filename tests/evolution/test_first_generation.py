@@ -22,7 +22,8 @@ from genomes import DenseSpace, HyperparameterSpace, Range
 from genomes.architecture.cost import count_parameters
 from tests.stub import StubEvaluator
 
-RMSE, SPACE = Objective("rmse", "min"), DenseSpace()
+# Of plain networks, whose size says what they cost.
+RMSE, SPACE = Objective("rmse", "min"), DenseSpace(embedding="none", members=1)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_nothing_is_changed_where_the_time_is_long_or_the_cost_unknown(data: Pre
 
 
 def test_the_shorter_the_time_the_smaller_the_networks(data: PreparedData) -> None:
-    found = [began(data, seconds) for seconds in (400, 200)]
+    found = [began(data, seconds, seed=2) for seconds in (400, 200)]
     means = []
     for first, seconds in zip(found, (400, 200), strict=True):
         assert first is not None
@@ -59,7 +60,7 @@ def test_the_shorter_the_time_the_smaller_the_networks(data: PreparedData) -> No
         assert all(SPACE.contains(genome) for genome in first.genomes)
         assert (first.epochs, first.seconds < seconds / 2) == (50, True)
         means.append(np.mean(sizes(first.genomes)))
-        assert first == began(data, seconds)
+        assert first == began(data, seconds, seed=2)
     assert means[1] < means[0]
 
 
@@ -96,6 +97,17 @@ def test_what_an_epoch_costs() -> None:
     assert training_seconds(graph, 6, 1, 1000, 0, slow, 1e9) == pytest.approx(2 * one)
     assert training_seconds(graph, 6, 1, 2000, 0, fast, 1e9) == pytest.approx(2 * one)
     assert training_seconds(graph, 6, 1, 1000, 3000, fast, 1e9) == pytest.approx(2 * one)
+
+
+def test_members_and_embeddings_cost_time(data: PreparedData) -> None:
+    def cost(**genes: Any) -> float:
+        space = DenseSpace(layers=3, units=64, **genes)
+        graph = data.problem.placed(space.architecture(space.typical()))
+        return training_seconds(graph, 6, 1, 1000, 0, Speed(1.0, 0.0, 0.0, True), 1e9)
+
+    plain = cost(embedding="none", members=1)
+    assert 5 * plain < cost(embedding="none", members=8, member_start="hidden") < 8 * plain
+    assert plain < cost(embedding="linear", members=1)
 
 
 def test_a_run_says_so_and_a_resumed_one_asks_for_the_same(
