@@ -22,14 +22,11 @@ from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
 from genomes.dense.features import Features
 from genomes.dense.genes import (
+    COSTLY,
     EMBEDDING_GENES,
     MEMBER_GENES,
     NETWORK_GENES,
-<<<<<<< HEAD
     OPTIMIZERS_OF,
-=======
-    OFF,
->>>>>>> embed
     SETTINGS,
     TRAINING_GENES,
     gene_of,
@@ -370,7 +367,7 @@ class DenseSpace:
         for name, keys in _TABLES.items():
             settings |= table(_placed(value.get(name, {}), name), name, keys)
         if settings.keys() >= _BEFORE:
-            settings = {**OFF, **settings}
+            settings = {**COSTLY, **settings}
         return cls(**settings)
 
     def _key_to_json(self, key: str) -> Any:

@@ -51,14 +51,11 @@ def test_every_file_that_holds_a_genome_is_read(run_dir: Path, tmp_path: Path) -
         best = run.ranked(1)
     (tmp_path / "genome.json").write_text(json.dumps(best.genome))
     (tmp_path / "status.json").write_text(command("status", str(run_dir), "--json").stdout)
-<<<<<<< HEAD
     near = best.genome.get("neighbours", {"bandwidths": []})
-    facts = {"num_features": 3 + len(near["bandwidths"]), "num_outputs": 1, "task": "regression", "seed": best.seed}
-=======
-    facts = {"num_features": 3, "num_outputs": 1, "task": "regression", "seed": best.seed}
+    count = len(near["bandwidths"])
+    facts = {"num_features": 3 + count, "num_outputs": 1, "task": "regression", "seed": best.seed}
     assert best.genome["embedding"] != "none"  # so that the columns of numbers are told, too
-    facts |= {"numeric": [0, 1, 2], "views": []}
->>>>>>> embed
+    facts |= {"numeric": [0, 1, 2, *[-1] * count], "views": []}
     network = {"genome": best.genome, "rows": 36, "epochs": 50, "loss": "auto", "share": 1.0, **facts}
     (tmp_path / "x.card.json").write_text(json.dumps({"card": 1, "networks": [network]}))
     told = {}

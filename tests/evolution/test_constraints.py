@@ -28,12 +28,8 @@ from genomes.architecture.cost import count_parameters
 from tests.genomes.dense_spaces import network
 from tests.stub import StubEvaluator
 
-<<<<<<< HEAD
-SPACE = DenseSpace(neighbours=False, layers=Range(1, 3), units=Range(2, 64, log=True))
-=======
 #: Of plain networks, of which any with few parameters takes few operations.
-SPACE = DenseSpace(layers=Range(1, 3), units=Range(2, 64, log=True), embedding="none", members=1)
->>>>>>> embed
+SPACE = DenseSpace(neighbours=False, layers=Range(1, 3), units=Range(2, 64, log=True), embedding="none", members=1)
 LIMIT = 500
 
 

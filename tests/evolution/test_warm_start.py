@@ -23,12 +23,8 @@ from genomes.architecture.graph import graph_from_json, graph_to_json
 from tests.api.test_search import StubEvaluator, table
 from tests.stub import no_standby
 
-<<<<<<< HEAD
-SPACE = DenseSpace(neighbours=False, layers=Range(1, 3), units=Range(4, 16))
-=======
 #: Of plain networks; what others take over is in tests/training/test_embeddings_and_members.py.
-SPACE = DenseSpace(layers=Range(1, 3), units=Range(4, 16), embedding="none", members=1)
->>>>>>> embed
+SPACE = DenseSpace(neighbours=False, layers=Range(1, 3), units=Range(4, 16), embedding="none", members=1)
 
 
 def donor(features: tuple[str, ...] = ("a", "b", "c"), seed: int = 0) -> Donor:
