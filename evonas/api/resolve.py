@@ -110,7 +110,9 @@ def trainable(
     smoothing = space.domain("label_smoothing")
     off["label_smoothing"] = task == "regression" or unknown or weightless
     off["label_smoothing"] |= not smoothing.is_fixed and objective.name not in SCORES_OF_CLASSES
-    changes = {name: OFF[name] for name, is_off in off.items() if is_off and space.domain(name).greatest}
+    changes: dict[str, Any] = {
+        name: OFF[name] for name, is_off in off.items() if is_off and space.domain(name).greatest
+    }
     said = [name for name in changes if unknown and not (name == "label_smoothing" and task == "regression")]
     notes = tuple(f"{name} is off: the population trainer has no such gene" for name in said)
     return (replace(space, **changes) if changes else space), notes

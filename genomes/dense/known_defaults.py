@@ -146,7 +146,7 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     seen: set[str] = set()
     found = []
     for recipe in RECIPES:
-        variants = {}
+        variants: dict[str, DenseGenome] = {}
         for share in _WIDTHS if task in recipe.tasks else ():
             genome = _expressed(recipe, share, space)
             if genome is None or (digest := space.digest(genome)) in seen:
@@ -199,7 +199,7 @@ def _has(space: DenseSpace, gene: str) -> bool:
     return gene == "activation" or gene in SETTINGS
 
 
-def _nearest(domain: Domain, value: Value | tuple[str, ...]) -> Value | None:
+def _nearest(domain: Domain, value: Value | tuple[str, ...]) -> Any:
     """The member that is nearest to a number; of words the first that is one, None where none is."""
     if isinstance(value, (str, tuple)):
         words = (value,) if isinstance(value, str) else value

@@ -34,8 +34,8 @@ _WIDEST = 1 << 24
 _LONGEST_TEXT = 64
 _KERAS_AT_LEAST = (3, 15, 1)
 
-_LAYERS = ("InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout")
-_LAYERS += ("EinsumDense",)
+_LAYERS = {"InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout"}
+_LAYERS |= {"EinsumDense"}
 #: What raw columns go through before the network, and classes after it: nothing that has weights.
 _LOOKUPS = ("StringLookup", "TextVectorization")
 _OPERATIONS: dict[str | None, set[str]] = {

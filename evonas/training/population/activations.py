@@ -69,7 +69,8 @@ def terms(activations: Iterable[str]) -> tuple[bool, bool, bool, bool]:
     needed = [_TABLE[activation] for activation in set(activations)]
     smooth = any("smooth" in values for values in needed)
     saturating = smooth or any("saturation" in values for values in needed)
-    return saturating, smooth, *(any(term in values for values in needed) for term in ("gaussian", "mish"))
+    gaussian, mish = (any(term in values for values in needed) for term in ("gaussian", "mish"))
+    return saturating, smooth, gaussian, mish
 
 
 def activate(
