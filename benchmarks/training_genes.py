@@ -39,6 +39,7 @@ PLAIN = DenseGenome(
     initializer="he_normal",
     training=Training("adamw", 2e-3, 128, "cosine", weight_decay=0.01),
 )
+_ALL: Mapping[str, Any] = {"beta2": 0.95, "activation": "mish", "numbers": "robust", "scaling": True}
 #: Change -> genes of it; "activation" is that of all layers.
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "plain": {},
