@@ -39,6 +39,7 @@ PLAIN = DenseGenome(
     initializer="he_normal",
     training=Training("adamw", 2e-3, 128, "cosine", weight_decay=0.01),
 )
+_ALL: Mapping[str, Any] = {"beta2": 0.95, "activation": "mish", "numbers": "robust", "scaling": True}
 #: Change -> genes of it; "activation" is that of all layers.
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "plain": {},
@@ -53,14 +54,12 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "robust numbers": {"numbers": "robust"},
     "scaling": {"scaling": True},
     "label smoothing 0.1": {"label_smoothing": 0.1},
-    "all, rate 4e-3": {
-        "beta2": 0.95,
-        "schedule": "coslog4",
-        "activation": "mish",
-        "numbers": "robust",
-        "scaling": True,
-        "learning_rate": 4e-3,
-    },
+    "all, coslog4, rate 4e-3": {**_ALL, "schedule": "coslog4", "learning_rate": 4e-3},
+    "robust, scaling": {"numbers": "robust", "scaling": True},
+    "robust, scaling, flat_cosine": {"numbers": "robust", "scaling": True, "schedule": "flat_cosine"},
+    "robust, flat_cosine, beta2 0.99": {"numbers": "robust", "schedule": "flat_cosine", "beta2": 0.99},
+    "all, flat_cosine": {**_ALL, "schedule": "flat_cosine"},
+    "all but scaling, flat_cosine": {**_ALL, "schedule": "flat_cosine", "scaling": False},
 }
 SEEDS = (0, 1, 2)
 

@@ -199,7 +199,7 @@ def _has(space: DenseSpace, gene: str) -> bool:
     return gene == "activation" or gene in SETTINGS
 
 
-def _nearest(domain: Domain, value: Value | tuple[str, ...]) -> Value | None:
+def _nearest(domain: Domain, value: Value | tuple[str, ...]) -> Any:
     """The member that is nearest to a number; of words the first that is one, None where none is."""
     if isinstance(value, (str, tuple)):
         words = (value,) if isinstance(value, str) else value

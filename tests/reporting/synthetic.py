@@ -81,6 +81,7 @@ def _evaluation(
         return Evaluation(Status.FAILED, reason=f"diverged {odd}", epochs=3, train_seconds=0.1)
     features = space.features(candidate.genome)
     score = 0.5 + float(((features - 0.4) ** 2).mean()) + 0.02 * float(rng.random()) - 0.02 * candidate.generation
+    score -= 0.02 * bool(candidate.parents)  # the best one has parents
     weights = None
     if not best or score < best[0][0]:
         graph = space.architecture(candidate.genome)

@@ -34,7 +34,7 @@ _WIDEST = 1 << 24
 _LONGEST_TEXT = 64
 _KERAS_AT_LEAST = (3, 15, 1)
 
-_LAYERS = ("InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout")
+_LAYERS = {"InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout"}
 #: Those of embeddings and of members; of factors of features the first alone.
 _MEMBER_LAYERS = ("EinsumDense", "RepeatVector", "GlobalAveragePooling1D")
 #: What they compute: factors of features; factors of members, waves of columns; outputs of members, maps of columns.
