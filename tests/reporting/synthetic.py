@@ -83,7 +83,7 @@ def _evaluation(
     score = 0.5 + float(((features - 0.4) ** 2).mean()) + 0.02 * float(rng.random()) - 0.02 * candidate.generation
     weights = None
     if not best or score < best[0][0]:
-        graph = space.architecture(candidate.genome)
+        graph = problem.placed(space.architecture(candidate.genome))
         seen = problem.seen(numbers_of(graph))
         weights = initial_weights(graph, seen.num_features, seen.num_outputs, candidate.seed)
     best.append((score, candidate.genome, candidate.digest))
