@@ -89,7 +89,9 @@ def measure(data: Any, options: argparse.Namespace) -> list[Pair]:
     from genomes.domains import Range
 
     # Smaller than by default, so that all is measured in minutes.
-    space = DenseSpace(layers=Range(1, 3), units=Range(16, 128, log=True), numbers="standard")
+    space = DenseSpace(
+        layers=Range(1, 3), units=Range(16, 128, log=True), numbers="standard", embedding="none", members=1
+    )
     rng = np.random.default_rng(options.seed)
     trainer = PopulationTrainer(data, TrainingSettings(patience=None))
 

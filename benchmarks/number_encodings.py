@@ -33,6 +33,8 @@ TABLES = {
     "california_housing": ("median_house_value", "rmse", 40),
 }
 SPACE = DenseSpace(
+    embedding="none",
+    members=1,
     layers=Range(1, 3),
     units=[64, 128],
     activation="silu",

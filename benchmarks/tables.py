@@ -34,6 +34,8 @@ _PART = 416
 
 #: Seven genes: four numbers, one of them whole and two logarithmic, and three choices.
 SPACE = DenseSpace(
+    embedding="none",
+    members=1,
     layers=Range(1, 4),
     units=Range(8, 128, log=True),
     shape="uniform",

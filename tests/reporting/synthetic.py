@@ -84,7 +84,7 @@ def _evaluation(
     score -= 0.02 * bool(candidate.parents)  # the best one has parents
     weights = None
     if not best or score < best[0][0]:
-        graph = space.architecture(candidate.genome)
+        graph = problem.placed(space.architecture(candidate.genome))
         seen = problem.seen(numbers_of(graph))
         weights = initial_weights(graph, seen.num_features, seen.num_outputs, candidate.seed)
     best.append((score, candidate.genome, candidate.digest))

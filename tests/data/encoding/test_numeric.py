@@ -135,7 +135,7 @@ def test_one_form_for_all_networks() -> None:
     space, forms = space_and_numbers(None, "log")
     assert forms == ("log",)
     assert space.domain("numbers").is_fixed
-    given = {"encoding": "dense", "version": 1, "network": {"numbers": ["log", "standard"]}}
+    given = {"encoding": "dense", "version": 1, "network": {"numbers": ["log", "standard"], "embedding": "none"}}
     assert space_and_numbers(given, None)[1] == ("log", "standard")
     with pytest.raises(InputError, match="one of standard"):
         space_and_numbers(None, "cubic")
