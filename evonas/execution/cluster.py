@@ -44,7 +44,8 @@ class RayCluster:
     def __init__(self, address: str | None, workers: int | None, cpus: int, data_bytes: int = 0) -> None:
         """Connects, or starts Ray's processes, which takes some seconds.
 
-        What is started here listens on the loopback interface alone. A connection that the program has already is used.
+        What is started here listens on the loopback interface alone, and wants Ray's token. A connection that the
+        program has already is used.
 
         Args:
             address: see `Execution.address`; None for a cluster of its own, unless RAY_ADDRESS names one.
@@ -60,6 +61,8 @@ class RayCluster:
         with _signals_kept():
             # No word about the use of evonas leaves the machine unless its owner says so.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            if address is None and not os.environ.get("RAY_ADDRESS"):
+                os.environ.setdefault("RAY_AUTH_MODE", "token")  # other users of this machine have none
             import ray
 
             self.ray: Any = ray
@@ -88,7 +91,7 @@ class RayCluster:
             why = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(
                 f"address must be that of a Ray cluster that runs, not {address or 'a new one'} ({why:.200}): start "
-                "one with `ray start --head`, or leave the address out"
+                "one with `ray start --head`, set RAY_AUTH_MODE=token if it wants a token, or leave the address out"
             ) from None
 
     def resources(self) -> dict[str, float]:
