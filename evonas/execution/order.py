@@ -37,7 +37,7 @@ def expected_work(task: TrainingTask) -> float:
     widths = [int(node.get("units", _WIDTH)) if isinstance(node, Mapping) else _WIDTH for node in nodes]
     training = task.architecture.get("training") or {}
     steps = _STEP_MULTIPLICATIONS * len(nodes) / max(1, int(training.get("batch_size", 32)))
-    return epochs * (sum(widths[before] * widths[after] for before, after in edges) + steps)
+    return epochs * (float(sum(widths[before] * widths[after] for before, after in edges)) + steps)
 
 
 def longest_first(tasks: Mapping[int, TrainingTask]) -> dict[int, TrainingTask]:
