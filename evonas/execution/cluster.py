@@ -24,6 +24,8 @@ __all__ = ["HeadLost", "RayCluster", "check_ray"]
 
 #: How long the head has to accept a connection, and how often in a row it may fail to.
 _HEAD_SECONDS, _HEAD_FAILURES = 2.0, 3
+#: What Ray has to disconnect.
+_SHUTDOWN_SECONDS = 5.0
 #: Ray's shared memory on this machine, beside the data.
 _STORE_BYTES = 200 << 20
 
@@ -44,7 +46,8 @@ class RayCluster:
     def __init__(self, address: str | None, workers: int | None, cpus: int, data_bytes: int = 0) -> None:
         """Connects, or starts Ray's processes, which takes some seconds.
 
-        What is started here listens on the loopback interface alone. A connection that the program has already is used.
+        What is started here listens on the loopback interface alone, and wants Ray's token. A connection that the
+        program has already is used.
 
         Args:
             address: see `Execution.address`; None for a cluster of its own, unless RAY_ADDRESS names one.
@@ -60,6 +63,8 @@ class RayCluster:
         with _signals_kept():
             # No word about the use of evonas leaves the machine unless its owner says so.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            if address is None and not os.environ.get("RAY_ADDRESS"):
+                os.environ.setdefault("RAY_AUTH_MODE", "token")  # other users of this machine have none
             import ray
 
             self.ray: Any = ray
@@ -88,7 +93,7 @@ class RayCluster:
             why = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(
                 f"address must be that of a Ray cluster that runs, not {address or 'a new one'} ({why:.200}): start "
-                "one with `ray start --head`, or leave the address out"
+                "one with `ray start --head`, set RAY_AUTH_MODE=token if it wants a token, or leave the address out"
             ) from None
 
     def resources(self) -> dict[str, float]:
@@ -96,10 +101,16 @@ class RayCluster:
         found: dict[str, float] = self.ray.cluster_resources()
         return found
 
+    @property
+    def answers(self) -> bool:
+        """Whether the head answered when it was last asked."""
+        return not self._failures
+
     def check_head(self) -> None:
         """Raises HeadLost when the head has not answered several times in a row. To be asked every few seconds.
 
-        Ray itself would end this process, without a word, when its head has been away for a minute.
+        As long as it does not answer, nothing is to be asked of the cluster: Ray would wait for it, and end this
+        process without a word when it has been away for a minute.
         """
         try:
             with socket.create_connection(self._head, _HEAD_SECONDS):
@@ -114,9 +125,16 @@ class RayCluster:
 
     def close(self) -> None:
         """Disconnects, if the connection is ours. May be called twice."""
-        if self._ours and self.ray.is_initialized():
-            with suppress(Exception):  # the head may be gone; what is left ends with this process
-                self.ray.shutdown()
+        if not self._ours or not self.ray.is_initialized():
+            return
+        # Of a head that is gone, Ray may wait for an answer: what is left ends with this process.
+        ending = threading.Thread(target=self._shut_down, daemon=True)
+        ending.start()
+        ending.join(_SHUTDOWN_SECONDS)
+
+    def _shut_down(self) -> None:
+        with suppress(Exception):
+            self.ray.shutdown()
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from genomes.errors import InputError
 __all__ = ["RayFleet", "WorkerSpec"]
 
 #: How often it is looked whether the cluster has grown, and whether its head answers.
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 3.0
 #: A worker that is not heard from for so long is lost: it answers every five seconds.
 _UNHEARD_SECONDS = 60.0
 #: A worker without work is given back after this.
@@ -130,7 +130,8 @@ class RayFleet:
             return
         ray, actors = self._cluster.ray, list(self._actors.values())
         with suppress(ray.exceptions.RayError, OSError):  # the cluster may be gone
-            stopping = [actor.handle.stop.remote() for actor in actors if actor.checked]
+            there = self._cluster.answers
+            stopping = [actor.handle.stop.remote() for actor in actors if actor.checked and there]
             if stopping:
                 ray.wait(stopping, num_returns=len(stopping), timeout=_STOP_SECONDS)
             for actor in actors:
@@ -143,6 +144,9 @@ class RayFleet:
 
     def _resize(self, first: bool = False) -> None:
         """Asks for workers where work waits, and gives back those that are idle."""
+        assert self._cluster is not None
+        if not self._cluster.answers:
+            return
         demand = -(-self._assignments.demand // (1 if self._spec.grouped else self._each))
         wanted = max(1, min(demand, self._most))
         if first:  # the first generation comes; they have libraries to load
@@ -175,7 +179,8 @@ class RayFleet:
     def _end(self, actor: _Actor) -> None:
         assert self._cluster is not None
         del self._actors[actor.number]
-        self._cluster.ray.kill(actor.handle)  # its worker process ends with it
+        if self._cluster.answers:
+            self._cluster.ray.kill(actor.handle)  # its worker process ends with it
 
     def _lose(self, actor: _Actor, reason: str) -> None:
         self._end(actor)
@@ -248,6 +253,8 @@ class RayFleet:
             return
         self._looked = self._clock
         self._cluster.check_head()
+        if not self._cluster.answers:
+            return
         for actor in list(self._actors.values()):
             if actor.checked and self._clock - actor.heard > self._unheard:
                 self._lose(actor, f"it was not heard from for {self._unheard:g} s")
