@@ -6,7 +6,7 @@ tried and moves among them; every random method takes its generator::
     import numpy as np
     from genomes import Choice, DenseSpace, Range
 
-    space = DenseSpace(layers=Range(1, 3), activation=["relu", "tanh"], batch_size=64)
+    space = DenseSpace(layers=Range(1, 3), activation=["relu", "tanh"], batch_size=64, embedding="none")
     rng = np.random.default_rng(0)
     parent = space.sample(rng)
     child, mutation = space.mutate(parent, rng)

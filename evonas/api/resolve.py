@@ -87,10 +87,10 @@ def space_and_numbers(
         return found, (numbers or "standard",)
     if numbers is not None:
         found = replace(found, numbers=numbers)
-    if not neighbours:
-        found = replace(found, neighbours=False, neighbour_columns=(), neighbour_sets=())
         others = tuple(kind for kind, form in EMBEDDED_NUMBERS.items() if form != numbers)
         found = _without(found, "embedding", others, f"with numbers {numbers}")
+    if not neighbours:
+        found = replace(found, neighbours=False, neighbour_columns=(), neighbour_sets=())
     domain = found.domain("numbers")
     forms = tuple(map(str, domain.options)) if isinstance(domain, Choice) else NUMBERS
     kinds = [kind for kind in EMBEDDED_NUMBERS if found.domain("embedding").contains(kind)]
