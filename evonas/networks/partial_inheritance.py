@@ -45,7 +45,11 @@ def inherited_parts(
     same_input = same_features and all(parent.nodes[0].get(name) == child.nodes[0].get(name) for name in _INPUT)
     if same_input:
         for name, value in trained.items():
-            if name.startswith(("embedding/", "waves/", SCALES)) and name in found and np.shape(value) == found[name].shape:
+            if (
+                name.startswith(("embedding/", "waves/", SCALES))
+                and name in found
+                and np.shape(value) == found[name].shape
+            ):
                 found[name] = np.array(value, np.float32)
     members = members_of(child)
     for ours, theirs in aligned(parent, child).items():
