@@ -12,6 +12,7 @@ from genomes.dense.genome import DenseGenome, Training, changed
 from genomes.domains import Value
 
 __all__ = [
+    "CHEAP_SHARES",
     "COSTLY",
     "EMBEDDING_GENES",
     "MEMBER_GENES",
@@ -47,8 +48,10 @@ SETTINGS = (
     *(*EMBEDDING_GENES, "numbers", "scaling", *MEMBER_GENES),
 )
 
-#: Genes that make a network cost a multiple, with the value at which they do not: half of all random networks have it.
+#: Genes that make a network cost a multiple, with the value at which they do not.
 COSTLY: Mapping[str, Value] = MappingProxyType({"embedding": "none", "members": 1})
+#: The share of random networks that have that value: an embedding often pays, members cost several times as much.
+CHEAP_SHARES: Mapping[str, float] = MappingProxyType({"embedding": 0.5, "members": 0.8})
 
 #: Genes that do something with some optimizers only.
 OPTIMIZERS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(

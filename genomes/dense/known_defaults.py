@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from genomes.architecture.neighbours import Neighbours
 from genomes.dense.genes import SETTINGS, gene_of, with_genes
-from genomes.dense.genome import DenseGenome, Layer
+from genomes.dense.genome import DenseGenome, Layer, changed
 from genomes.dense.wiring import chain, rewired
 from genomes.domains import Choice, Domain, Range, Value
 
@@ -40,6 +41,8 @@ class Recipe:
         tasks: that it is for.
         layers, units: hidden layers, and how wide each is.
         genes: gene -> value, or several words of which the first that a space has is taken.
+        bandwidths: of neighbours in the most promising columns that a space knows; none for no neighbours. A space
+            without such columns has no such recipe.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Recipe:
     layers: int
     units: int
     genes: Mapping[str, Value | tuple[str, ...]]
+    bandwidths: tuple[float, ...] = ()
 
 
 _REALMLP: Mapping[str, Any] = {
@@ -65,7 +69,52 @@ _REALMLP: Mapping[str, Any] = {
     "numbers": ("robust", "standard"),
     "scaling": True,
 }
+_TABM: Mapping[str, Any] = {
+    "activation": "relu",
+    "dropout": 0.1,
+    "normalization": "none",
+    "initializer": "he_uniform",
+    "optimizer": "adamw",
+    "learning_rate": 2e-3,
+    "batch_size": 256,
+    "schedule": "constant",
+    "warmup": 0.0,
+    "l2": 0.0,
+    "weight_decay": 3e-4,
+    "numbers": ("quantile", "standard"),
+    "scaling": False,
+    "embedding": ("linear", "none"),
+    "embedding_units": 16,
+    "members": 32,
+    "adapters": ("full", "mini"),
+    "member_start": "hidden",
+}
+_PLAIN: Mapping[str, Any] = {
+    "activation": ("silu", "relu", "gelu"),
+    "dropout": 0.1,
+    "normalization": "none",
+    "initializer": "he_normal",
+    "optimizer": ("adamw", "adam"),
+    "learning_rate": 1e-3,
+    "batch_size": 128,
+    "schedule": "cosine",
+    "warmup": 0.0,
+    "l2": 0.0,
+    "weight_decay": 0.01,
+    "scaling": False,
+}
+_BANDWIDTHS = (0.01, 0.03, 0.1)
+#: The quickest to be good comes first: a short search may have no time for the others.
 RECIPES: tuple[Recipe, ...] = (
+    Recipe(
+        "plain network with neighbours",
+        "a plain network of ranks, beside kernel regressions of the target: Nadaraya 1964, Watson 1964",
+        TASKS,
+        2,
+        192,
+        {**_PLAIN, "numbers": ("quantile", "standard")},
+        _BANDWIDTHS,
+    ),
     Recipe(
         "RealMLP",
         "Holzmüller, Grinsztajn and Steinwart 2024, arXiv 2407.04491: RealMLP-TD for regression",
@@ -84,46 +133,22 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     Recipe(
         "TabM",
-        "Gorishniy, Kotelnikov and Babenko 2025, arXiv 2410.24210: the defaults of the package tabm",
+        "Gorishniy, Kotelnikov and Babenko 2025, arXiv 2410.24210: the package tabm's, with embeddings, of 128 units",
         TASKS,
         3,
-        512,
-        {
-            "activation": "relu",
-            "dropout": 0.1,
-            "normalization": "none",
-            "initializer": "he_uniform",
-            "optimizer": "adamw",
-            "learning_rate": 2e-3,
-            "batch_size": 256,
-            "schedule": "constant",
-            "warmup": 0.0,
-            "l2": 0.0,
-            "weight_decay": 3e-4,
-            "numbers": ("quantile", "standard"),
-            "members": 32,
-        },
+        128,
+        _TABM,
     ),
     Recipe(
-        "plain network",
-        "what a practitioner would try first",
+        "TabM with neighbours",
+        "the same, beside kernel regressions of the target: Nadaraya 1964, Watson 1964",
         TASKS,
-        2,
+        3,
         128,
-        {
-            "activation": ("silu", "relu", "gelu"),
-            "dropout": 0.1,
-            "normalization": "none",
-            "initializer": "he_normal",
-            "optimizer": ("adamw", "adam"),
-            "learning_rate": 1e-3,
-            "batch_size": 128,
-            "schedule": "cosine",
-            "warmup": 0.0,
-            "l2": 0.0,
-            "weight_decay": 0.01,
-        },
+        _TABM,
+        _BANDWIDTHS,
     ),
+    Recipe("plain network", "what a practitioner would try first", TASKS, 2, 128, _PLAIN),
 )
 
 
@@ -192,6 +217,10 @@ def _expressed(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome |
             value = gene_of(genome, name)
             values[name] = value if space.domain(name).contains(value) else _first(space.domain(name))
     genome = with_genes(genome, values)
+    if recipe.bandwidths:
+        if not space.is_free("neighbours") or not space.neighbour_sets:
+            return None
+        genome = changed(genome, neighbours=Neighbours(space.neighbour_sets[0], recipe.bandwidths))
     return genome if space.contains(genome) else None
 
 

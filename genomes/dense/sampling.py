@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genomes.dense.genes import COSTLY, SETTINGS, gene_of, with_genes
+from genomes.dense.genes import CHEAP_SHARES, COSTLY, SETTINGS, gene_of, with_genes
 from genomes.dense.genome import DenseGenome, Layer, changed
 from genomes.dense.neighbourhood import sample_neighbours
 from genomes.dense.wiring import chain, missing_edges, rewired
@@ -40,7 +40,7 @@ def sample(space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
     values = {name: space.domain(name).sample(rng) for name in SETTINGS}
     for name, off in COSTLY.items():
         if not space.domain(name).is_fixed and space.domain(name).contains(off):
-            values[name] = off if rng.random() < 0.5 else _on(space.domain(name), off, rng)
+            values[name] = off if rng.random() < CHEAP_SHARES[name] else _on(space.domain(name), off, rng)
     genome = with_genes(genome, values)
     if not space.is_free("neighbours") or rng.random() < 0.5:
         return genome

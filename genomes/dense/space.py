@@ -93,7 +93,7 @@ class DenseSpace:
             "none" alone.
         embedding_units: that each column gives, 2 to 256.
         embedding_sigma: standard deviation of the initial frequencies of "periodic", 0.001 to 1,000.
-        members: shared-weight networks side by side, 1 to 64; half of all random networks have 1, if the space has it.
+        members: shared-weight networks side by side, 1 to 64; four of five random networks have 1, if the space has it.
             A search on a GPU has 1 alone.
         adapters, member_start: see `genomes.dense.DenseGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
@@ -120,7 +120,7 @@ class DenseSpace:
     neighbours: bool = True
     neighbour_columns: tuple[str, ...] = ()
     neighbour_sets: tuple[tuple[str, ...], ...] = ()
-    members: Given = Choice((1, 8, 16))
+    members: Given = Choice((1, 8))
     adapters: Given = Choice(ADAPTERS)
     member_start: Given = Choice(MEMBER_STARTS)
     optimizer: Given = Choice(("nesterov", "rmsprop", "adam", "adamw", "nadam"))
