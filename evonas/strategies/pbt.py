@@ -27,6 +27,7 @@ from evonas.strategies.fidelity import PartialTraining
 from evonas.strategies.proposals import ATTEMPTS, Proposal, new_proposal, sample_generation, sample_proposal
 from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
 from genomes.architecture.cost import count_parameters
+from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import same_layers
 from genomes.space import SearchSpace
 
@@ -118,7 +119,8 @@ class PopulationBasedTraining:
         if architecture is None:
             # Who knows what the genome builds? Its trainer takes over what fits.
             return "inherit"
-        before, after = architecture(parent), architecture(child)
+        # Of one number: which of two networks is larger does not depend on the data.
+        before, after = (with_columns(architecture(genome), (0,)) for genome in (parent, child))
         if same_layers(before, after):
             return "continue"
         return "inherit" if count_parameters(after, 1, 1) > count_parameters(before, 1, 1) else None

@@ -327,13 +327,13 @@ def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path, tra
 def test_limits_and_objectives_are_options() -> None:
     done = search(
         *("--strategy", "nsga2", "--objectives", "rmse, flops", "--generations", "2", "--out", "run"),
-        *("--max-parameters", "5000", "--max-flops", "9000", "--max-latency-ms", "7.5"),
+        *("--max-parameters", "50000", "--max-flops", "90000", "--max-latency-ms", "7.5"),
         *("--candidate-timeout", "10m", "--worker-memory", "1GiB"),
     )
     assert done.exit_code == 0, done.output
     with RunReader("run") as run:
         assert run.settings.objectives == ("rmse", "flops")
-        assert (run.settings.max_parameters, run.settings.max_flops, run.settings.max_latency_ms) == (5000, 9000, 7.5)
+        assert (run.settings.max_parameters, run.settings.max_flops, run.settings.max_latency_ms) == (50000, 90000, 7.5)
         assert (run.settings.candidate_timeout, run.settings.worker_memory) == (600, 1 << 30)
         assert len(run.front()) > 0
     assert "Front of rmse, flops, " in evonas("status", "run").output
