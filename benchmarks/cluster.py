@@ -244,8 +244,10 @@ def ray(counts: Sequence[int], rounds: int = 10) -> dict[str, Any]:
                 stream.wait()
             started = time.perf_counter() - began
             stream.close()
+            candidates = _candidates(rounds * workers)
+            list(pool.evaluate(candidates[:workers]))  # what is imported late is imported now
             began = time.perf_counter()
-            done = sum(len(part) for part in pool.evaluate(_candidates(rounds * workers)))
+            done = sum(len(part) for part in pool.evaluate(candidates))
             wall = time.perf_counter() - began
             found[str(workers)] = {"efficiency": done / (workers * wall), "wall": wall, "start_seconds": started}
             print(workers, found[str(workers)], flush=True)

@@ -16,6 +16,7 @@ many results were told. Nothing here draws random numbers. Imports no Keras, pan
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -105,6 +106,9 @@ class _Loop:
         self._out: dict[tuple[int, int], Candidate] = {}
         self._waiting: list[Candidate] = []
         self._training: dict[int, Candidate] = {}
+        #: Keys of what is in training, no two of which are equal; and numbers of what is to come.
+        self._busy: set[Any] = set()
+        self._numbers = itertools.count()
         self._ready: list[Candidate] = []
         #: Of the generation that is being completed.
         self._told: list[tuple[Candidate, Evaluation]] = []
@@ -194,15 +198,15 @@ class _Loop:
         bound, training = self._budget.evaluations, len(self._training)
         if training >= stream.slots or (bound is not None and self._store.evaluated + training >= bound):
             return False
-        busy = {candidate.key for candidate in self._training.values()}
         waiting = (each for each in self._waiting if each.generation < (self._budget.generations or math.inf))
-        candidate = next((each for each in waiting if each.key not in busy), None)
+        candidate = next((each for each in waiting if each.key not in self._busy), None)
         if candidate is None:
             return False
-        number = max(self._training, default=-1) + 1
+        number = next(self._numbers)
         stream.give(number, candidate, self._session.start_of(candidate))
         self._waiting.remove(candidate)
         self._training[number] = candidate
+        self._busy.add(candidate.key)
         return True
 
     def _ask(self, stream: Stream) -> bool:
@@ -230,8 +234,8 @@ class _Loop:
         generations, evaluations = self._budget.generations, self._budget.evaluations
         if generations is not None and self._asked >= self._candidates_in(generations):
             return False
-        networks = {candidate.key for candidate in (*self._waiting, *self._training.values())}
-        return evaluations is None or self._store.evaluated + len(networks) < evaluations
+        waiting = {candidate.key for candidate in self._waiting} - self._busy
+        return evaluations is None or self._store.evaluated + len(self._busy) + len(waiting) < evaluations
 
     def _receive(self, stream: Stream) -> bool:
         """Waits for results, and commits them."""
@@ -243,6 +247,7 @@ class _Loop:
             unknown = sorted(part.keys() - self._training.keys())
             raise RuntimeError(f"the evaluator gave candidates {unknown}, which are not wanted")
         candidates = [self._training.pop(number) for number in sorted(part)]
+        self._busy.difference_update(candidate.key for candidate in candidates)
         pairs = [
             (candidate, self._session.judged(candidate, part[number]))
             for number, candidate in zip(sorted(part), candidates, strict=True)
