@@ -1,7 +1,8 @@
 """What is compared: evonas's strategies and Optuna's samplers, on the same function, one evaluation at a time.
 
 A searcher is `(problem, budget, seed) -> losses`, in the order of the evaluations. Optuna sees each gene as a person
-would suggest it: floats and ints with their scale, options as categories, inactive genes not at all.
+would suggest it: floats and ints with their scale, lists of ascending numbers by their index, other options as
+categories, inactive genes not at all.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import evonas
-from genomes import HyperparameterSpace, Range
+from genomes import Choice, HyperparameterSpace, Range
 
 __all__ = ["SEARCHERS", "Problem"]
 
@@ -90,9 +91,17 @@ def suggested(trial: Any, space: HyperparameterSpace) -> dict[str, Any]:
         if isinstance(domain, Range):
             suggest = trial.suggest_int if isinstance(domain.low, int) else trial.suggest_float
             values[gene.name] = suggest(gene.name, domain.low, domain.high, log=domain.log)
+        elif _is_ordered(domain):
+            values[gene.name] = domain.options[trial.suggest_int(gene.name, 0, len(domain.options) - 1)]
         else:
             values[gene.name] = trial.suggest_categorical(gene.name, domain.options)
     return values
+
+
+def _is_ordered(domain: Choice) -> bool:
+    """Whether the options are numbers in ascending order, of which evonas's strategies know the order too."""
+    numbers = not any(isinstance(option, (str, bool)) for option in domain.options)
+    return numbers and len(domain.options) > 1 and list(domain.options) == sorted(domain.options)
 
 
 def _sampler(name: str, **options: Any) -> Callable[[int], Any]:

@@ -204,6 +204,13 @@ class Settings(_Frozen):
         description="asynchronous: networks that are out at a time, told in the order of proposing, so that the run is "
         "the same at any speed; 0 tells them as they arrive; none is twice the cores, 1 with trainer single",
     )
+    evaluation_seconds: Real | None = Field(
+        default=None,
+        ge=0,
+        le=1e9,
+        description="evolution: what an evaluation is taken to cost, of which a few percent are spent on choosing the "
+        "next one; none is a forecast in a run, cheap in a loop of your own",
+    )
     seed: Whole | None = Field(
         None, ge=0, lt=1 << 63, description="of everything random; none draws one and records it"
     )

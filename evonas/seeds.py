@@ -59,6 +59,7 @@ class RandomStream(IntEnum):
     # Of no training.
     PERMUTED_COLUMNS = 13  # of a report, whose seed is 0
     PROBE = 14  # a sample that says whether models train natively
+    EVALUATION_COST = 15  # networks that say what an evaluation costs
 
 
 def draw_seed() -> int:

@@ -26,6 +26,7 @@ from evonas.deploy.export import check_export
 from evonas.display.following import followed
 from evonas.errors import Interrupted
 from evonas.evolution.constraints import Screen
+from evonas.evolution.evaluation_cost import with_expected_seconds
 from evonas.evolution.finalists import OnRetraining, retrain_finalists
 from evonas.evolution.first_generation import first_generation
 from evonas.evolution.loop import Generation, Progress, spent
@@ -254,6 +255,7 @@ def search_prepared(
     if first := first_generation(space, data, settings, objective, genomes, left, launch.checked_threads(threads)):
         genomes, settings = first.genomes, settings.model_copy(update={"epochs": first.epochs})
         source = {**source, "first_generation": first.to_json()}
+    settings = with_expected_seconds(settings, space, data)
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
     store = RunStore.create(
         out if out is not None else new_directory(),

@@ -60,7 +60,7 @@ class ScreeningEffort:
         rounds: of the inner evolution after the first population.
         survivors: of a round.
         improved: winners whose numbers are moved along the gradient of the acquisition.
-        iterations: of that, at most.
+        evaluations: of that, at most.
         observations: evaluations that the surrogate is conditioned on, at most; more cost more and say little more of
             the best region.
     """
@@ -70,7 +70,7 @@ class ScreeningEffort:
     rounds: int
     survivors: int
     improved: int
-    iterations: int
+    evaluations: int
     observations: int
 
 
