@@ -138,7 +138,9 @@ def response(x: Values) -> float:
     off = rate - 0.5 * math.log10(1.0 - x["momentum"]) - (-2.1 + 0.09 * (batch - 6))
     capacity = width + 1.3 * x["depth"] - 10.5
     penalty = 2.5 * (x["dropout"] - 0.18) + 0.35 * (math.log10(x["l2"]) + 4.2) - 0.25 * capacity
-    loss = 0.5 * math.tanh(0.35 * off * off) + 0.25 * math.tanh(0.03 * capacity * capacity) + 0.12 * math.tanh(penalty**2)
+    loss = (
+        0.5 * math.tanh(0.35 * off * off) + 0.25 * math.tanh(0.03 * capacity * capacity) + 0.12 * math.tanh(penalty**2)
+    )
     loss += 0.15 * (x["dropout"] - 0.22) ** 2 + 0.012 * (x["depth"] - 2.6 - 0.4 * off) ** 2
     return 0.3 + loss + 0.004 * (batch - 5.3) ** 2 + 0.05 * (x["momentum"] - 0.83) ** 2
 

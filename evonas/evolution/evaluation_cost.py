@@ -1,8 +1,8 @@
 """What an evaluation of a run is expected to cost: the same on every machine, so that a seed gives the same run.
 
-How long a search may look for the next network follows from it (`Settings.evaluation_seconds`). It is reckoned from
-architectures, rows and epochs at a nominal speed; nothing is measured. Recorded with the settings, so that a resumed run
-looks for as long.
+How much a search looks at before it proposes a network follows from it (`Settings.evaluation_seconds`). It is reckoned
+from architectures, rows and epochs at a nominal speed; nothing is measured. It is recorded with the settings, so that a
+resumed run looks at as much.
 """
 
 from __future__ import annotations

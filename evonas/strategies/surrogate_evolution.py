@@ -18,11 +18,10 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cache, partial
+from functools import cache
 from itertools import chain, islice
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from threadpoolctl import ThreadpoolController
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
-from evonas.seeds import generation_rng, seeded_random
+from evonas.seeds import generation_rng
 from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
@@ -41,13 +40,12 @@ from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.repairs import REPAIRED, Repair, repair_children
 from evonas.strategies.surrogate.acquisition import Surrogate
 from evonas.strategies.surrogate.archive import ArchiveRecord
-from evonas.strategies.surrogate.local_search import improve_numbers
+from evonas.strategies.surrogate.effort import effort_of
+from evonas.strategies.surrogate.inner_search import highest_acquisition
 from evonas.strategies.surrogate.operator_rates import OperatorRates
-from evonas.strategies.surrogate.prescreening import Offspring, ScreeningEffort, prescreen
-from evonas.strategies.surrogate.rows import AcquisitionFunction, RowEffort, search_rows
+from evonas.strategies.surrogate.prescreening import Offspring
 from evonas.strategies.surrogate.state import SurrogateState
-from genomes.hyperparameters.codes import Codes
-from genomes.space import FlatSpace, SearchSpace
+from genomes.space import SearchSpace
 
 __all__ = ["SurrogateEvolution"]
 
@@ -66,33 +64,6 @@ _EXPLORE_EVERY = 3
 #: Evaluations without an improvement after which a restarted search runs beside the first one; and after which that one
 #: ends.
 _STUCK, _STUCK_AGAIN = 100, 30
-#: Evaluations up to which, and effort with which, candidates are screened: the first ones are worth more.
-_EFFORTS = (
-    (
-        100,
-        ScreeningEffort(samples=30, offspring=30, rounds=2, survivors=10, improved=2, evaluations=20, observations=200),
-    ),
-    (
-        300,
-        ScreeningEffort(samples=30, offspring=20, rounds=2, survivors=10, improved=1, evaluations=20, observations=200),
-    ),
-    (
-        1_000,
-        ScreeningEffort(samples=20, offspring=20, rounds=2, survivors=10, improved=1, evaluations=20, observations=200),
-    ),
-    (
-        1 << 62,
-        ScreeningEffort(samples=5, offspring=15, rounds=1, survivors=8, improved=1, evaluations=6, observations=80),
-    ),
-)
-
-import os,json
-_X=json.loads(os.environ.get("SQX","{}"))
-
-def _row_effort(count: int) -> RowEffort:
-    for most, e in _X.get('efforts',[]):
-        if count<most: return RowEffort(**e)
-    return RowEffort(**{**dict(samples=200, offspring=100, rounds=1, starts=6, evaluations=25, exchanged=3, exchanges=4), **_X.get("effort",{})})
 
 
 class SurrogateEvolution:
@@ -107,9 +78,6 @@ class SurrogateEvolution:
             once.setdefault(space.digest(genome), genome)
         self._initial = tuple(once.values())[: settings.population]
         self._inherits = bool(settings.inherit)
-        self._flat = space if isinstance(space, FlatSpace) else None
-        codes = getattr(space, "codes", None)
-        self._codes: Codes | None = codes if isinstance(codes, Codes) and codes.genes else None
         self._generation = 0
         self._rung_queue = RungQueue(
             rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
@@ -231,8 +199,8 @@ class SurrogateEvolution:
             seen.add(proposals[-1].digest)
             places.append(self._space.features(proposals[-1].genome))
         if len(proposals) < count:
-            # DEAP draws from the global generator; and these matrices are too small for threads to be worth waking.
-            with seeded_random(rng), _linear_algebra().limit(limits=1):
+            # These matrices are too small for threads to be worth waking.
+            with _linear_algebra().limit(limits=1):
                 self._screen(search, proposals, count, seen, rng)
         return proposals
 
@@ -294,7 +262,7 @@ class SurrogateEvolution:
         self, search: SurrogateState, proposals: list[Proposal], count: int, seen: _Seen, rng: np.random.Generator
     ) -> None:
         """Adds winners of the inner evolution until there are `count` proposals."""
-        effort = next(effort for most, effort in _EFFORTS if len(self._seen) < most)
+        effort = effort_of(len(self._seen), self._settings.evaluation_seconds)
         makers = search.surrogates(self._features_of, effort.observations)
         surrogates: dict[int, Surrogate] = {}
         members = [record.member for record in search.archive.best(_ELITE)]
@@ -306,10 +274,7 @@ class SurrogateEvolution:
             for proposal in proposals[surrogate.num_conditioned :]:
                 surrogate = surrogate.condition_on_mean(self._in_full(self._space.features(proposal.genome)))
             surrogates[which] = surrogate
-            if self._codes is None:
-                ranked = self._search_genomes(elite, surrogate, rates, effort, rng)
-            else:
-                ranked = self._search_rows(self._codes, elite, surrogate, rates, rng)
+            ranked = highest_acquisition(self._space, elite, surrogate, self._in_full, rates, effort, rng)
             options = (
                 Proposal(each.genome, self._space.digest(each.genome), each.parents, each.operator)
                 for each in islice(ranked, _LOOKED_THROUGH)
@@ -317,68 +282,6 @@ class SurrogateEvolution:
             new = next((option for option in options if option.digest not in seen), None)
             proposals.append(new or new_proposal(seen, lambda: sample_proposal(self._space, rng)))
             seen.add(proposals[-1].digest)
-
-    def _search_genomes(
-        self,
-        elite: Sequence[Offspring],
-        surrogate: Surrogate,
-        rates: Mapping[str, float],
-        effort: ScreeningEffort,
-        rng: np.random.Generator,
-    ) -> list[Offspring]:
-        """Genomes by acquisition value, highest first, of a space that is searched genome by genome."""
-        acquisition = partial(_acquisition, surrogate, self._in_full)
-        ranked = prescreen(self._space, elite, acquisition, rates, effort, rng)
-        if self._flat is not None and effort.improved:
-            winners = ranked[: effort.improved]
-            genomes = improve_numbers(
-                self._flat,
-                [each.genome for each in winners],
-                lambda features: surrogate.acquisition_and_gradient(self._in_full(features)),
-                effort.evaluations,
-            )
-            moved = [Offspring(genome, each.parents, each.operator) for genome, each in zip(genomes, winners, strict=True)]
-            features = np.array([self._space.features(each.genome) for each in moved])
-            for each, value in zip(moved, acquisition(features).tolist(), strict=True):
-                each.acquisition = value
-            ranked = moved + ranked
-        return sorted(ranked, key=attrgetter("acquisition"), reverse=True)
-
-    def _search_rows(
-        self,
-        codes: Codes,
-        elite: Sequence[Offspring],
-        surrogate: Surrogate,
-        rates: Mapping[str, float],
-        rng: np.random.Generator,
-    ) -> Iterator[Offspring]:
-        """As `_search_genomes`, of a space whose genomes are rows of codes too."""
-        assert self._flat is not None
-        rows = np.array([codes.row(self._flat.values(each.genome)) for each in elite])
-
-        def values_and_gradients(features: Array) -> tuple[Array, Array]:
-            value, gradient = surrogate.acquisition_and_gradient(self._in_full(features))
-            return value, gradient[:, : features.shape[1]]
-
-        function = AcquisitionFunction(
-            partial(_acquisition, surrogate, self._in_full),
-            values_and_gradients,
-            surrogate.process.root_weights[: codes.num_features] ** -2.0,
-        )
-        effort = _row_effort(len(self._seen))
-        if _X.get("exploit") and len(self._seen) % _X["exploit"] == 0 and surrogate.success is None:
-            def vg(features: Array) -> tuple[Array, Array]:
-                value, gradient = surrogate.loss_and_gradient(self._in_full(features))
-                return value*20, 20*gradient[:, : features.shape[1]]
-            function = AcquisitionFunction(lambda f: -20*surrogate.process.predict(self._in_full(f))[0], vg, function.metric)
-        found = search_rows(codes, rows, function, rates, effort, rng)
-        for row, parents, operator, value in zip(
-            found.codes, found.parents.tolist(), found.operators.tolist(), found.values.tolist(), strict=True
-        ):
-            digests = dict.fromkeys(elite[place].parents[0] for place in parents if place >= 0)
-            child = Offspring(self._flat.from_values(codes.values(row)), tuple(digests), operator)
-            child.acquisition = value
-            yield child
 
     def _features_of(self, record: ArchiveRecord) -> Array:
         """A record's features, and at which rung it is, where there are several: `(num_features,)`."""
@@ -454,7 +357,3 @@ class _Seen(AbstractSet[str]):
 def _linear_algebra() -> ThreadpoolController:
     """The threads of numpy's and scipy's libraries."""
     return ThreadpoolController().select(user_api="blas")
-
-
-def _acquisition(surrogate: Surrogate, features_of: Callable[[Array], Array], features: Array) -> Array:
-    return surrogate.acquisition(features_of(features))

@@ -83,9 +83,7 @@ def _numbers(space: FlatSpace, values: Mapping[str, Value]) -> set[str]:
     """The genes that can be moved: in a range, not switched off, and not deciding which others are there."""
     deciding = {name for gene in space.genes for name, _ in gene.when}
     there = ((gene.name, gene.domain) for gene in space.genes if gene.name in values and gene.name not in deciding)
-    return {
-        name for name, domain in there if isinstance(domain, Range) and not (domain.zero and values[name] == 0)
-    }
+    return {name for name, domain in there if isinstance(domain, Range) and not (domain.zero and values[name] == 0)}
 
 
 def _feature_gradient(space: FlatSpace, values: Mapping[str, Value], base: Array, name: str, domain: Range) -> Array:

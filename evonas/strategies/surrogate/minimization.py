@@ -1,7 +1,7 @@
 """Descent from many starts at once: projected quasi-Newton steps, one evaluation for all starts that are not settled.
 
-Numpy only; knows no genomes. Each start has an inverse Hessian of its own; a step that does not lower the loss enough is
-cut at the next evaluation, while the other starts go on.
+Numpy only; knows no genomes. Each start has an inverse Hessian of its own; a step that does not lower the loss enough
+is cut at the next evaluation, while the other starts go on.
 
 References:
     Nocedal and Wright, "Numerical Optimization", 2006, chapters 3.1 (Armijo), 6.1 (BFGS) and 16.7 (projection on
@@ -23,8 +23,8 @@ ValuesAndGradients = Callable[[Array, NDArray[np.intp]], tuple[Array, Array]]
 
 #: No step is longer, as a share of a range; the first one is shorter. Steps that are not good enough are cut to a part.
 _LONGEST, _FIRST, _CUT = 0.25, 0.1, 0.3
-#: A start is settled after so many cuts in a row, or a step that gains less: an acquisition value is a logarithm.
-_CUTS, _LEAST_GAIN = 5, 1e-3
+#: A start is settled after so many cuts in a row, or so many steps that gain less: an acquisition value is a logarithm.
+_CUTS, _LEAST_GAIN, _IDLE = 5, 1e-3, 2
 _ARMIJO = 1e-4
 
 
@@ -47,7 +47,7 @@ def minimize_all(
     value, gradient = loss(place, np.arange(len(place)))
     inverse = np.tile(np.diag(diagonal), (len(place), 1, 1))
     fresh = np.ones(len(place), bool)
-    cuts = np.zeros(len(place), np.intp)
+    cuts, idle = np.zeros(len(place), np.intp), np.zeros(len(place), np.intp)
     step = np.zeros_like(place)
     going = np.arange(len(place))
     turning = going
@@ -70,7 +70,8 @@ def minimize_all(
         refused = going[~accepted]
         step[refused] *= _CUT
         cuts[refused] += 1
-        turning = taken[gained >= _LEAST_GAIN]
+        idle[taken] = np.where(gained < _LEAST_GAIN, idle[taken] + 1, 0)
+        turning = taken[idle[taken] < _IDLE]
         going = np.sort(np.concatenate([turning, refused[cuts[refused] < _CUTS]]))
     return place, value
 

@@ -13,7 +13,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from evonas.strategies.surrogate.operator_rates import CROSSOVER
 from genomes.domains import Choice, Range
 from genomes.hyperparameters.codes import Codes
 
-__all__ = ["AcquisitionFunction", "Rows", "RowEffort", "search_rows"]
+__all__ = ["AcquisitionFunction", "RowEffort", "Rows", "search_rows"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
