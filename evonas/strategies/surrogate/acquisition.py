@@ -149,11 +149,6 @@ class Surrogate:
             gradient = gradient + odds[:, None] * (label_gradient - by_unsure * unsure_gradient)
         return gain, gradient
 
-    def loss_and_gradient(self, features: Array) -> tuple[Array, Array]:
-        """Less the posterior mean at features `(count, num_features)`, and its gradient there: for exploitation."""
-        mean, _, gradient, _ = self.process.predict_with_gradients(features)
-        return -mean, -gradient
-
     def condition_on_mean(self, features: Array) -> Surrogate:
         """The surrogate conditioned on its own posterior mean at features `(num_features,)` (kriging believer)."""
         process = self.process.condition_on_mean(features)

@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 
 _SQRT5 = math.sqrt(5.0)
 #: Priors, normal in the logarithm: of a squared inverse length scale, of the signal's and of the noise's variance.
-_LENGTH, _LENGTH_SPREAD = 0.4, 1.2
+_LENGTH, _LENGTH_SPREAD = 0.16, 1.2
 _SIGNAL_SPREAD = 1.0
 _NOISE, _NOISE_SPREAD = 1e-4, 2.0
 _LEAST_NOISE = 1e-7
