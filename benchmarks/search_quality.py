@@ -40,7 +40,7 @@ RUNS = TABLES / "runs"
 #: Evaluations in all -> after how many the regret is told.
 POINTS = {100: (25, 50, 100), 250: (150, 200, 250), 1000: (250, 500, 1000)}
 #: Searchers that are left out of a thousand evaluations unless they are named: a hundred take them 20 s.
-SLOW = ("Optuna GP",)
+SLOW = ("Optuna GP", "evolution, dear")
 
 
 @cache

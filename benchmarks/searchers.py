@@ -36,11 +36,11 @@ class Problem(Protocol):
 Searcher = Callable[[Problem, int, int], list[float]]
 
 
-def with_evonas(strategy: str, generation: int = 1) -> Searcher:
-    """One of evonas's strategies, asked for `generation` candidates at a time."""
+def with_evonas(strategy: str, generation: int = 1, **settings: Any) -> Searcher:
+    """One of evonas's strategies, asked for `generation` candidates at a time; with fields of `evonas.Settings`."""
 
     def search(problem: Problem, budget: int, seed: int) -> list[float]:
-        searched = evonas.strategy(strategy, problem.space, seed=seed)
+        searched = evonas.strategy(strategy, problem.space, seed=seed, **settings)
         losses: list[float] = []
         while len(losses) < budget:
             candidates = searched.ask(min(generation, budget - len(losses)))
@@ -116,6 +116,7 @@ def _sampler(name: str, **options: Any) -> Callable[[int], Any]:
 #: Name -> searcher.
 SEARCHERS: Mapping[str, Searcher] = {
     "evolution": with_evonas("evolution"),
+    "evolution, dear": with_evonas("evolution", evaluation_seconds=5.0),
     "evolution, 20 at a time": with_evonas("evolution", 20),
     "random": at_random,
     "Optuna TPE": with_optuna(_sampler("TPESampler")),

@@ -164,7 +164,8 @@ class Codes:
                 within = np.where(is_off, domain.contains(0), within)
             return within
         places = np.array([own.position(option) for option in domain.options])
-        return (np.abs(column[:, None] - places) < _EQUAL).any(axis=1)
+        equal: Mask = (np.abs(column[:, None] - places) < _EQUAL).any(axis=1)
+        return equal
 
     def features(self, codes: Array) -> Array:
         """The features `(count, num_features)` of settled rows, as the space gives them for one genome."""
@@ -195,7 +196,7 @@ def _settled(domain: Range, positions: Array) -> Array:
     margin = 0.5 if whole else 0.0
     scale: Callable[[Array], Array] = np.log if domain.log else lambda value: value
     first = 0.25 if domain.zero else 0.0
-    start, end = (float(scale(np.float64(value))) for value in (domain.low - margin, domain.high + margin))
+    start, end = scale(np.array([domain.low - margin, domain.high + margin])).tolist()
     place = np.clip((positions - first) / (1.0 - first), 0.0, 1.0)
     if whole:
         number = start + place * (end - start)

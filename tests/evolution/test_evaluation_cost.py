@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def test_models_of_ones_own_are_dear_and_what_was_given_stays() -> None:
 
 def test_the_dearer_an_evaluation_the_more_is_looked_at() -> None:
     levels = [effort_of(500, seconds) for seconds in (None, 0.3, 2.0, 60.0)]
-    for less, more in zip(levels, levels[1:], strict=False):
+    for less, more in pairwise(levels):
         assert less.rows.samples < more.rows.samples
         assert less.genomes.offspring < more.genomes.offspring
     assert effort_of(500, 0.0) == levels[0]

@@ -44,7 +44,7 @@ _CHEAP = (
         300,
         Effort(
             ScreeningEffort(samples=30, offspring=20, rounds=2, survivors=10, improved=1, evaluations=15),
-            RowEffort(samples=80, offspring=50, rounds=1, starts=3, evaluations=15, exchanged=2, exchanges=2),
+            RowEffort(samples=60, offspring=40, rounds=1, starts=2, evaluations=10, exchanged=1, exchanges=1),
             observations=200,
         ),
     ),
@@ -52,7 +52,7 @@ _CHEAP = (
         1_000,
         Effort(
             ScreeningEffort(samples=20, offspring=20, rounds=2, survivors=10, improved=1, evaluations=15),
-            RowEffort(samples=60, offspring=40, rounds=1, starts=2, evaluations=10, exchanged=1, exchanges=2),
+            RowEffort(samples=40, offspring=30, rounds=1, starts=1, evaluations=8, exchanged=1, exchanges=1),
             observations=200,
         ),
     ),
@@ -60,7 +60,7 @@ _CHEAP = (
         1 << 62,
         Effort(
             ScreeningEffort(samples=5, offspring=15, rounds=1, survivors=8, improved=1, evaluations=4),
-            RowEffort(samples=20, offspring=20, rounds=0, starts=1, evaluations=6, exchanged=1, exchanges=1),
+            RowEffort(samples=15, offspring=15, rounds=0, starts=1, evaluations=4, exchanged=1, exchanges=1),
             observations=80,
         ),
     ),

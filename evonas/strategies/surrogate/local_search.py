@@ -64,7 +64,7 @@ def improve_numbers(
     if whole.any() and (~whole & (high > low)).any():
         settled = found.copy()
         for column, domain in enumerate(domains.values()):
-            for k in np.flatnonzero(whole[:, column]):
+            for k in np.flatnonzero(whole[:, column]).tolist():
                 settled[k, column] = domain.position(domain.at(float(found[k, column])))
         low, high = np.where(whole, settled, low), np.where(whole, settled, high)
         found, _ = minimize_all(loss, settled, low, high, evaluations)

@@ -139,7 +139,7 @@ def search_rows(
         found += valued(_varied(codes, best.take(chosen), best.codes, rates, rng, best.parents))
     starts = found.take(_starts(found.values, effort.starts, rng))
     if len(elite):
-        first = np.zeros((1, 2), np.intp) - [[0, 1]]
+        first = np.array([[0, -1]], np.intp)
         starts += valued(_rows(elite[:1], first, np.array(["step_numbers"])))
     return _best(found + _improved(codes, starts, acquisition, effort), len(found.codes))
 
