@@ -128,6 +128,35 @@ def many(x: Values) -> float:
     return value + 0.05 * (x["x0"] - 0.5) ** 2
 
 
+def response(x: Values) -> float:
+    """A smooth validation loss of a multi-layer perceptron: seven genes, numbers only, with interactions.
+
+    The rate has to suit batch and momentum, penalties have to suit the capacity; all is quadratic near the best and
+    saturates far from it.
+    """
+    rate, width, batch = math.log10(x["rate"]), math.log2(x["width"]), math.log2(x["batch"])
+    off = rate - 0.5 * math.log10(1.0 - x["momentum"]) - (-2.1 + 0.09 * (batch - 6))
+    capacity = width + 1.3 * x["depth"] - 10.5
+    penalty = 2.5 * (x["dropout"] - 0.18) + 0.35 * (math.log10(x["l2"]) + 4.2) - 0.25 * capacity
+    loss = (
+        0.5 * math.tanh(0.35 * off * off) + 0.25 * math.tanh(0.03 * capacity * capacity) + 0.12 * math.tanh(penalty**2)
+    )
+    loss += 0.15 * (x["dropout"] - 0.22) ** 2 + 0.012 * (x["depth"] - 2.6 - 0.4 * off) ** 2
+    return 0.3 + loss + 0.004 * (batch - 5.3) ** 2 + 0.05 * (x["momentum"] - 0.83) ** 2
+
+
+def steep_response(x: Values) -> float:
+    """As `response`, but diverging above the best rate, with a shelf of what never learns."""
+    rate, width, batch = math.log10(x["rate"]), math.log2(x["width"]), math.log2(x["batch"])
+    best = -2.6 + 0.5 * math.log10(batch / 6) - 0.08 * (width - 6) - 0.35 * (x["momentum"] - 0.5)
+    off = rate - best - 0.05 * x["depth"]
+    slow = math.log1p(math.exp(-2.2 * off)) / 2.2 + math.log1p(math.exp(3.0 * off)) / 3.0
+    fit = 0.9 * math.exp(-0.22 * (width + 0.9 * x["depth"] - 3)) + 0.3 * x["dropout"] ** 1.5
+    over = 0.02 * math.log1p(math.exp(width + x["depth"] - 9 - 4.0 * x["dropout"] - 0.8 * (math.log10(x["l2"]) + 6)))
+    decay = 0.03 * math.log1p(math.exp(2.0 * (math.log10(x["l2"]) + 3.0)))
+    return 1.2 * math.tanh(0.8 * (slow - 0.4)) + fit + over + decay + 0.01 * math.exp(0.25 * (batch - 7))
+
+
 def hartmann3(x: Values) -> float:
     """Three numbers, and a choice and a whole number that cost something."""
     a = np.array([[3, 10, 30], [0.1, 10, 35], [3, 10, 30], [0.1, 10, 35]])
@@ -279,4 +308,34 @@ TUNING: Mapping[str, Function] = {
         math.nan,
     ),
     "ellipsoid": Function(HyperparameterSpace(_cube(10)), ellipsoid),
+    "response": Function(
+        HyperparameterSpace(
+            {
+                "rate": Range(1e-5, 1e-1, log=True),
+                "width": Range(8, 512, log=True),
+                "depth": Range(1, 6),
+                "dropout": Range(0.0, 0.6),
+                "l2": Range(1e-7, 1e-2, log=True),
+                "batch": Range(16, 512, log=True),
+                "momentum": Range(0.0, 0.99),
+            }
+        ),
+        response,
+        math.nan,
+    ),
+    "steep_response": Function(
+        HyperparameterSpace(
+            {
+                "rate": Range(1e-6, 1.0, log=True),
+                "width": Range(16.0, 1024.0, log=True),
+                "depth": Range(1.0, 5.0),
+                "dropout": Range(0.0, 0.5),
+                "l2": Range(1e-8, 1e-1, log=True),
+                "batch": Range(16.0, 512.0, log=True),
+                "momentum": Range(0.0, 0.99),
+            }
+        ),
+        steep_response,
+        math.nan,
+    ),
 }

@@ -1,7 +1,8 @@
 """What is compared: evonas's strategies and Optuna's samplers, on the same function, one evaluation at a time.
 
 A searcher is `(problem, budget, seed) -> losses`, in the order of the evaluations. Optuna sees each gene as a person
-would suggest it: floats and ints with their scale, options as categories, inactive genes not at all.
+would suggest it: floats and ints with their scale, lists of ascending numbers by their index, other options as
+categories, inactive genes not at all.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import evonas
-from genomes import HyperparameterSpace, Range
+from genomes import Choice, HyperparameterSpace, Range
 
 __all__ = ["SEARCHERS", "Problem"]
 
@@ -35,11 +36,11 @@ class Problem(Protocol):
 Searcher = Callable[[Problem, int, int], list[float]]
 
 
-def with_evonas(strategy: str, generation: int = 1) -> Searcher:
-    """One of evonas's strategies, asked for `generation` candidates at a time."""
+def with_evonas(strategy: str, generation: int = 1, **settings: Any) -> Searcher:
+    """One of evonas's strategies, asked for `generation` candidates at a time; with fields of `evonas.Settings`."""
 
     def search(problem: Problem, budget: int, seed: int) -> list[float]:
-        searched = evonas.strategy(strategy, problem.space, seed=seed)
+        searched = evonas.strategy(strategy, problem.space, seed=seed, **settings)
         losses: list[float] = []
         while len(losses) < budget:
             candidates = searched.ask(min(generation, budget - len(losses)))
@@ -90,9 +91,17 @@ def suggested(trial: Any, space: HyperparameterSpace) -> dict[str, Any]:
         if isinstance(domain, Range):
             suggest = trial.suggest_int if isinstance(domain.low, int) else trial.suggest_float
             values[gene.name] = suggest(gene.name, domain.low, domain.high, log=domain.log)
+        elif _is_ordered(domain):
+            values[gene.name] = domain.options[trial.suggest_int(gene.name, 0, len(domain.options) - 1)]
         else:
             values[gene.name] = trial.suggest_categorical(gene.name, domain.options)
     return values
+
+
+def _is_ordered(domain: Choice) -> bool:
+    """Whether the options are numbers in ascending order, of which evonas's strategies know the order too."""
+    numbers = not any(isinstance(option, (str, bool)) for option in domain.options)
+    return numbers and len(domain.options) > 1 and list(domain.options) == sorted(domain.options)
 
 
 def _sampler(name: str, **options: Any) -> Callable[[int], Any]:
@@ -107,6 +116,7 @@ def _sampler(name: str, **options: Any) -> Callable[[int], Any]:
 #: Name -> searcher.
 SEARCHERS: Mapping[str, Searcher] = {
     "evolution": with_evonas("evolution"),
+    "evolution, dear": with_evonas("evolution", evaluation_seconds=5.0),
     "evolution, 20 at a time": with_evonas("evolution", 20),
     "random": at_random,
     "Optuna TPE": with_optuna(_sampler("TPESampler")),

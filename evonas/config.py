@@ -234,6 +234,13 @@ class Settings(_Frozen):
         default=True,
         description="whether published defaults are among the first networks, see genomes.dense.known_defaults",
     )
+    evaluation_seconds: Real | None = Field(
+        default=None,
+        ge=0,
+        le=1e9,
+        description="evolution: what an evaluation is taken to cost, of which a few percent are spent on choosing the "
+        "next one; none is a forecast in a run, cheap in a loop of your own",
+    )
     seed: Whole | None = Field(
         None, ge=0, lt=1 << 63, description="of everything random; none draws one and records it"
     )

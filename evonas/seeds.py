@@ -64,6 +64,7 @@ class RandomStream(IntEnum):
     # The following do not depend on a seed: it is 0.
     NEIGHBOUR_COLUMNS = 16
     NEIGHBOUR_ROWS = 17
+    EVALUATION_COST = 18  # networks that say what an evaluation costs
 
 
 def draw_seed() -> int:

@@ -38,6 +38,7 @@ class TunerOptions(TypedDict, total=False):
     trainer: Literal["auto", "native", "population", "single"]
     asynchronous: bool | None
     window: int | None
+    evaluation_seconds: float | None
     cv: int | None
     replicates: int
     precision: Literal["float32", "bfloat16"]

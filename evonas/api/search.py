@@ -27,6 +27,7 @@ from evonas.deploy.export import check_export
 from evonas.display.following import followed
 from evonas.errors import Interrupted
 from evonas.evolution.constraints import Screen
+from evonas.evolution.evaluation_cost import with_expected_seconds
 from evonas.evolution.finalists import OnRetraining, retrain_finalists
 from evonas.evolution.first_generation import first_generation
 from evonas.evolution.loop import Generation, Progress, spent
@@ -283,6 +284,7 @@ def search_prepared(
         source = {**source, "first_generation": first.to_json()}
     else:
         genomes = (*genomes, *(variants[0] for variants in known))
+    settings = with_expected_seconds(settings, space, data)
     strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
     store = RunStore.create(
         out if out is not None else new_directory(),

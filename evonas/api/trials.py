@@ -19,6 +19,7 @@ from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator, Status
 from evonas.evolution.asynchronous import loop_of
+from evonas.evolution.evaluation_cost import with_expected_seconds
 from evonas.evolution.loop import Progress, Stop
 from evonas.execution.launch import evaluator_for_trials
 from evonas.execution.options import Execution
@@ -197,6 +198,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
                 f"{settings.window}: leave it out"
             )
         settings = settings.resolved(search.objective.name, own_models=True)
+        settings = with_expected_seconds(settings, search.space, None)
         if settings.trainer == "population":
             raise InputError(
                 "trainer must be auto, native or single for one's own models, not population: leave it out"

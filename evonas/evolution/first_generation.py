@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from evonas.data.prepared import PreparedData
 
-__all__ = ["FirstGeneration", "Speed", "first_generation", "training_seconds"]
+__all__ = ["SPEEDS", "FirstGeneration", "Speed", "cost_of_training", "first_generation", "training_seconds"]
 
 #: Share of a run's time in which its first generation is to be trained.
 _SHARE = 0.5
@@ -67,7 +67,7 @@ class Speed:
 
 
 #: Trainer -> its speed on a CPU, rather too low than too high.
-_SPEEDS = {
+SPEEDS = {
     "native": Speed(0.2, 15e-6, 0.02, True),
     "single": Speed(0.1, 300e-6, 2.0, False),
 }
@@ -144,13 +144,13 @@ def first_generation(
             a generation's mean network may be.
     """
     widest = [variants[0] for variants in known]
-    speed = _SPEEDS.get(settings.trainer)
+    speed = SPEEDS.get(settings.trainer)
     row = find_row(settings.strategy)  # none is refused elsewhere
     foreseen = hasattr(space, "architecture") and row is not None and row.trains
     if speed is None or not foreseen or seconds == math.inf:
         return None
     core = flops()
-    cost = _cost(space, data, settings, speed, core)
+    cost = cost_of_training(space, data, settings, speed, core)
     strategy = make_strategy(
         settings.strategy, space, objective=objective, initial=(*initial, *widest), settings=settings
     )
@@ -192,7 +192,7 @@ def _cheap(genomes: Sequence[Any], costs: Sequence[float], count: int, room: flo
     return [genome for genome, cost in zip(genomes, costs, strict=True) if eligible and cost <= ranked[eligible - 1]]
 
 
-def _cost(
+def cost_of_training(
     space: Any, data: PreparedData, settings: Settings, speed: Speed, flops: float
 ) -> Callable[[Any, int], float]:
     """Seconds that a genome is trained for so many epochs, on all folds and replicates."""

@@ -29,6 +29,7 @@ STRATEGY_SETTINGS: Mapping[str, Any] = MappingProxyType(
         "rungs": 1,
         "brackets": None,
         "inherit": False,
+        "evaluation_seconds": None,
     }
 )
 
@@ -40,7 +41,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.surrogate_evolution:SurrogateEvolution",
             "evolution whose offspring are screened by a Gaussian process before they are trained",
             "Jin 2011; Jones, Schonlau and Welch 1998; DEAP, Fortin et al. 2012",
-            ("population", "offspring", "eta", "rungs", "inherit"),
+            ("population", "offspring", "eta", "rungs", "inherit", "evaluation_seconds"),
             mutates=True,
             one_by_one=True,
         ),

@@ -18,11 +18,10 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cache, partial
-from itertools import chain
-from operator import attrgetter
+from functools import cache
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from threadpoolctl import ThreadpoolController
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
-from evonas.seeds import generation_rng, seeded_random
+from evonas.seeds import generation_rng
 from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
@@ -41,11 +40,12 @@ from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.repairs import REPAIRED, Repair, repair_children
 from evonas.strategies.surrogate.acquisition import Surrogate
 from evonas.strategies.surrogate.archive import ArchiveRecord
-from evonas.strategies.surrogate.local_search import improve_numbers
+from evonas.strategies.surrogate.effort import effort_of
+from evonas.strategies.surrogate.inner_search import highest_acquisition
 from evonas.strategies.surrogate.operator_rates import OperatorRates
-from evonas.strategies.surrogate.prescreening import Offspring, ScreeningEffort, prescreen
+from evonas.strategies.surrogate.prescreening import Offspring
 from evonas.strategies.surrogate.state import SurrogateState
-from genomes.space import FlatSpace, SearchSpace
+from genomes.space import SearchSpace
 
 __all__ = ["SurrogateEvolution"]
 
@@ -64,25 +64,6 @@ _EXPLORE_EVERY = 3
 #: Evaluations without an improvement after which a restarted search runs beside the first one; and after which that one
 #: ends.
 _STUCK, _STUCK_AGAIN = 100, 30
-#: Evaluations up to which, and effort with which, candidates are screened: the first ones are worth more.
-_EFFORTS = (
-    (
-        100,
-        ScreeningEffort(samples=30, offspring=30, rounds=2, survivors=10, improved=2, iterations=15, observations=200),
-    ),
-    (
-        300,
-        ScreeningEffort(samples=30, offspring=20, rounds=2, survivors=10, improved=1, iterations=15, observations=200),
-    ),
-    (
-        1_000,
-        ScreeningEffort(samples=20, offspring=20, rounds=2, survivors=10, improved=1, iterations=15, observations=200),
-    ),
-    (
-        1 << 62,
-        ScreeningEffort(samples=5, offspring=15, rounds=1, survivors=8, improved=1, iterations=4, observations=80),
-    ),
-)
 
 
 class SurrogateEvolution:
@@ -97,7 +78,6 @@ class SurrogateEvolution:
             once.setdefault(space.digest(genome), genome)
         self._initial = tuple(once.values())[: settings.population]
         self._inherits = bool(settings.inherit)
-        self._flat = space if isinstance(space, FlatSpace) else None
         self._generation = 0
         self._rung_queue = RungQueue(
             rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
@@ -219,8 +199,8 @@ class SurrogateEvolution:
             seen.add(proposals[-1].digest)
             places.append(self._space.features(proposals[-1].genome))
         if len(proposals) < count:
-            # DEAP draws from the global generator; and these matrices are too small for threads to be worth waking.
-            with seeded_random(rng), _linear_algebra().limit(limits=1):
+            # These matrices are too small for threads to be worth waking.
+            with _linear_algebra().limit(limits=1):
                 self._screen(search, proposals, count, seen, rng)
         return proposals
 
@@ -282,7 +262,7 @@ class SurrogateEvolution:
         self, search: SurrogateState, proposals: list[Proposal], count: int, seen: _Seen, rng: np.random.Generator
     ) -> None:
         """Adds winners of the inner evolution until there are `count` proposals."""
-        effort = next(effort for most, effort in _EFFORTS if len(self._seen) < most)
+        effort = effort_of(len(self._seen), self._settings.evaluation_seconds)
         makers = search.surrogates(self._features_of, effort.observations)
         surrogates: dict[int, Surrogate] = {}
         members = [record.member for record in search.archive.best(_ELITE)]
@@ -294,38 +274,14 @@ class SurrogateEvolution:
             for proposal in proposals[surrogate.num_conditioned :]:
                 surrogate = surrogate.condition_on_mean(self._in_full(self._space.features(proposal.genome)))
             surrogates[which] = surrogate
-            acquisition = partial(_acquisition, surrogate, self._in_full)
-            ranked = prescreen(self._space, elite, acquisition, rates, effort, rng)
-            ranked = self._improve_numbers(ranked[: effort.improved], surrogate, effort) + ranked
-            ranked.sort(key=attrgetter("acquisition"), reverse=True)
+            ranked = highest_acquisition(self._space, elite, surrogate, self._in_full, rates, effort, rng)
             options = (
                 Proposal(each.genome, self._space.digest(each.genome), each.parents, each.operator)
-                for each in ranked[:_LOOKED_THROUGH]
+                for each in islice(ranked, _LOOKED_THROUGH)
             )
             new = next((option for option in options if option.digest not in seen), None)
             proposals.append(new or new_proposal(seen, lambda: sample_proposal(self._space, rng)))
             seen.add(proposals[-1].digest)
-
-    def _improve_numbers(
-        self, winners: Sequence[Offspring], surrogate: Surrogate, effort: ScreeningEffort
-    ) -> list[Offspring]:
-        """The winners with their numbers moved to higher acquisition values."""
-        if self._flat is None:
-            return []
-        moved = []
-        for each in winners:
-            genome = improve_numbers(
-                self._flat,
-                each.genome,
-                lambda features: surrogate.acquisition_and_gradient(self._in_full(features)),
-                effort.iterations,
-            )
-            moved.append(Offspring(genome, each.parents, each.operator))
-        if moved:
-            features = np.array([self._space.features(each.genome) for each in moved])
-            for each, acquisition in zip(moved, _acquisition(surrogate, self._in_full, features).tolist(), strict=True):
-                each.acquisition = acquisition
-        return moved
 
     def _features_of(self, record: ArchiveRecord) -> Array:
         """A record's features, and at which rung it is, where there are several: `(num_features,)`."""
@@ -401,7 +357,3 @@ class _Seen(AbstractSet[str]):
 def _linear_algebra() -> ThreadpoolController:
     """The threads of numpy's and scipy's libraries."""
     return ThreadpoolController().select(user_api="blas")
-
-
-def _acquisition(surrogate: Surrogate, features_of: Callable[[Array], Array], features: Array) -> Array:
-    return surrogate.acquisition(features_of(features))

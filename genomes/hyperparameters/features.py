@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from genomes.domains import Choice, Domain, Value
 from genomes.gene import Gene
 
-__all__ = ["Features"]
+__all__ = ["Features", "option_codes"]
 
 
 class Features:
@@ -19,7 +19,7 @@ class Features:
     def __init__(self, genes: Sequence[Gene]) -> None:
         """Of the genes, in their order."""
         self._columns = [
-            (gene.name, gene.domain.position, _absent(gene.domain), _codes(gene.domain))
+            (gene.name, gene.domain.position, _absent(gene.domain), option_codes(gene.domain))
             for gene in genes
             if not gene.domain.is_fixed
         ]
@@ -44,7 +44,7 @@ class Features:
         return np.array(parts, np.float64)
 
 
-def _codes(domain: Domain) -> dict[Value, list[float]]:
+def option_codes(domain: Domain) -> dict[Value, list[float]]:
     """Of three names or more, what stands for each; else nothing."""
     if not (isinstance(domain, Choice) and isinstance(domain.options[0], str) and len(domain.options) > 2):
         return {}
@@ -52,5 +52,5 @@ def _codes(domain: Domain) -> dict[Value, list[float]]:
 
 
 def _absent(domain: Domain) -> list[float]:
-    codes = _codes(domain)
+    codes = option_codes(domain)
     return [1.0 / len(codes)] * len(codes) if codes else [0.5]

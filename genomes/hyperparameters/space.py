@@ -15,7 +15,8 @@ from genomes.codec import VERSION, check_header, sha256
 from genomes.domains import Value, domain_to_json
 from genomes.errors import InputError
 from genomes.gene import Gene
-from genomes.hyperparameters.features import Features
+from genomes.hyperparameters.codes import Codes
+from genomes.hyperparameters.features import Features, option_codes
 from genomes.hyperparameters.genome import HyperparameterGenome
 from genomes.hyperparameters.json import kind_of, read_genes
 from genomes.hyperparameters.mutation import MUTATIONS, applies_to, completed
@@ -111,6 +112,11 @@ class HyperparameterSpace:
     @cached_property
     def _features(self) -> Features:
         return Features(self.genes)
+
+    @cached_property
+    def codes(self) -> Codes:
+        """Many genomes at once, as rows of numbers."""
+        return Codes(self.genes, lambda domain: bool(option_codes(domain)))
 
     @cached_property
     def _kinds(self) -> dict[str, Kind]:

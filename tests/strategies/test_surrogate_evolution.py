@@ -150,7 +150,7 @@ def test_the_slope_of_what_is_promised_is_right() -> None:
     observations = Observations(x, losses, failures, typical=float(np.median(losses)))
     surrogate = Surrogate.from_observations(observations, fit_to_observations(observations, []))
     for place in np.vstack([rng.random((10, 3)), x[:3] + 1e-3]):
-        acquisition, gradient = surrogate.acquisition_and_gradient(place)
+        (acquisition,), (gradient,) = surrogate.acquisition_and_gradient(place[None])
         assert acquisition == pytest.approx(float(surrogate.acquisition(place[None])[0]), rel=1e-5, abs=1e-5)
         expected = approx_fprime(place, lambda at: float(surrogate.acquisition(at[None])[0]), 1e-6)
         np.testing.assert_allclose(gradient, expected, rtol=1e-2, atol=2e-2)
@@ -159,14 +159,14 @@ def test_the_slope_of_what_is_promised_is_right() -> None:
 def test_refining_moves_numbers_to_where_most_is_promised_and_keeps_names() -> None:
     best = np.array([0.4, 0.6])  # of the positions of rate and units
 
-    def acquisition(features: np.ndarray) -> tuple[float, np.ndarray]:
+    def acquisition(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         away = np.zeros_like(features)
-        away[3:5] = features[3:5] - best
-        return -float(away @ away), -2 * away
+        away[:, 3:5] = features[:, 3:5] - best
+        return -(away * away).sum(axis=1), -2 * away
 
     first = [gene.name for gene in SPACE.genes if isinstance(gene.domain, Range)][:2]
     start = SPACE.from_values({"rate": 0.9, "units": 8, "kind": "b"})
-    found = improve_numbers(SPACE, start, acquisition, 20)
+    (found,) = improve_numbers(SPACE, [start], acquisition, 20)
     assert SPACE.contains(found)
     assert found.kind == "b"
     positions = [gene.domain.position(found[gene.name]) for gene in SPACE.genes if gene.name in first]
@@ -179,7 +179,7 @@ def test_refining_leaves_alone_what_decides_which_genes_there_are() -> None:
     )
     rises = np.ones(len(space.features(space.sample(np.random.default_rng(0)))))
     start = space.from_values({"layers": 1, "rate": 0.2})
-    found = improve_numbers(space, start, lambda features: (float(rises @ features), rises), 20)
+    (found,) = improve_numbers(space, [start], lambda features: (features @ rises, np.tile(rises, (1, 1))), 20)
     assert dict(found) == {"layers": 1, "rate": 1.0}
 
 

@@ -133,19 +133,20 @@ class Surrogate:
             gain += deferred.log_ndtr((label - 0.5) / np.sqrt(unsure**2 + _LABEL_SPREAD))
         return gain
 
-    def acquisition_and_gradient(self, features: Array) -> tuple[float, Array]:
-        """The acquisition at features `(num_features,)` and its gradient, shape `(num_features,)`."""
+    def acquisition_and_gradient(self, features: Array) -> tuple[Array, Array]:
+        """The acquisition at features `(count, num_features)` and its gradient there, of the same shape."""
         mean, deviation, mean_gradient, deviation_gradient = self.process.predict_with_gradients(features)
         gain, by_mean, by_deviation = log_expected_improvement_gradient(mean, deviation, self.best)
-        gradient = by_mean * mean_gradient + by_deviation * deviation_gradient
+        gradient = by_mean[:, None] * mean_gradient + by_deviation[:, None] * deviation_gradient
         if self.success is not None:
             label, unsure, label_gradient, unsure_gradient = self.success.predict_with_gradients(features)
-            spread = math.sqrt(unsure**2 + _LABEL_SPREAD)
+            spread = np.sqrt(unsure**2 + _LABEL_SPREAD)
             z = (label - 0.5) / spread
-            chance = float(deferred.log_ndtr(z))
-            gain += chance
-            odds = math.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - chance)
-            gradient = gradient + odds * (label_gradient - z * unsure / spread * unsure_gradient) / spread
+            chance = deferred.log_ndtr(z)
+            gain = gain + chance
+            odds = np.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - chance) / spread
+            by_unsure = (z * unsure / spread)[:, None]
+            gradient = gradient + odds[:, None] * (label_gradient - by_unsure * unsure_gradient)
         return gain, gradient
 
     def condition_on_mean(self, features: Array) -> Surrogate:

@@ -34,11 +34,13 @@ Array = NDArray[np.float64]
 
 _SQRT5 = math.sqrt(5.0)
 #: Priors, normal in the logarithm: of a squared inverse length scale, of the signal's and of the noise's variance.
-_LENGTH, _LENGTH_SPREAD = 0.4, 1.2
+_LENGTH, _LENGTH_SPREAD = 0.16, 1.2
 _SIGNAL_SPREAD = 1.0
 _NOISE, _NOISE_SPREAD = 1e-4, 2.0
 _LEAST_NOISE = 1e-7
 _FAR = 14.0
+#: Deviations above which an improvement is certain.
+_SURE = 25.0
 
 
 def _prior(num_features: int) -> tuple[Array, Array]:
@@ -175,18 +177,27 @@ class GaussianProcess:
         variance = self.signal - (half * half).sum(axis=0)
         return mean, np.sqrt(np.maximum(variance, 1e-12 * self.signal))
 
-    def predict_with_gradients(self, x: Array) -> tuple[float, float, Array, Array]:
-        """Mean and standard deviation at one place `(num_features,)`, and how each changes: `(num_features,)` each."""
-        away = x * self.root_weights - self.scaled
-        shape, derivative = _matern((away * away).sum(axis=1))
+    def predict_with_gradients(self, x: Array) -> tuple[Array, Array, Array, Array]:
+        """Mean and standard deviation at features `(count, num_features)`, shape `(count,)` each.
+
+        And how each changes there, shape `(count, num_features)` each.
+        """
+        places = x * self.root_weights
+        shape, derivative = _matern(_squared_distances(self.scaled, places))
         cross = self.signal * shape
         half = deferred.lapack.dtrtrs(self.factor, cross, lower=1)[0]
         weights = deferred.lapack.dtrtrs(self.factor, half, lower=1, trans=1)[0]
-        deviation = math.sqrt(max(self.signal - float(half @ half), 1e-12 * self.signal))
+        deviation = np.sqrt(np.maximum(self.signal - (half * half).sum(axis=0), 1e-12 * self.signal))
         derivative *= 2.0 * self.signal
-        mean_gradient = ((self.alpha * derivative) @ away) * self.root_weights
-        deviation_gradient = ((weights * derivative) @ away) * self.root_weights / -deviation
-        return float(self.mean + self.alpha @ cross), deviation, mean_gradient, deviation_gradient
+        by_mean, by_deviation = self.alpha[:, None] * derivative, weights * derivative
+        mean_gradient = by_mean.sum(axis=0)[:, None] * places - by_mean.T @ self.scaled
+        deviation_gradient = by_deviation.T @ self.scaled - by_deviation.sum(axis=0)[:, None] * places
+        return (
+            self.mean + self.alpha @ cross,
+            deviation,
+            mean_gradient * self.root_weights,
+            deviation_gradient * self.root_weights / deviation[:, None],
+        )
 
     def condition_on_mean(self, x: Array) -> GaussianProcess:
         """Conditioned on its own mean at one more place `(num_features,)`, which leaves the mean as it is."""
@@ -214,32 +225,25 @@ def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Arra
 
     Source: Ament et al. 2023, equation 9.
     """
+    return _log_gain((best - mean) / deviation)[0] + np.log(deviation)
+
+
+def log_expected_improvement_gradient(mean: Array, deviation: Array, best: float) -> tuple[Array, Array, Array]:
+    """The same, and how it changes with the mean and with the deviation; shape `(count,)` each."""
     z = (best - mean) / deviation
-    out = np.empty_like(z)
-    near = z > -1.0
-    w = z[near]
-    out[near] = np.log(np.exp(-0.5 * w * w) / math.sqrt(2 * math.pi) + w * np.exp(deferred.log_ndtr(w)))
-    w = z[~near]
-    # log(phi(z) + z Phi(z)) = log phi(z) + log(1 - |z| sqrt(pi/2) erfcx(|z| / sqrt 2))
-    ratio = 1.0 + w * math.sqrt(math.pi / 2) * deferred.erfcx(-w / math.sqrt(2))
+    gain, slope = _log_gain(z)
+    return gain + np.log(deviation), -slope / deviation, (1.0 - z * slope) / deviation
+
+
+def _log_gain(z: Array) -> tuple[Array, Array]:
+    """log(phi(z) + z Phi(z)), and its derivative; by Mills' ratio Phi(z) / phi(z), which is not tiny where they are."""
+    w = np.minimum(z, _SURE)
+    mills = math.sqrt(math.pi / 2) * deferred.erfcx(w / -math.sqrt(2))
+    ratio = 1.0 + w * mills
     ratio = np.where(w < -1e3, 1.0 / np.maximum(w * w, 1.0), ratio)  # its limit, where the difference cancels
-    out[~near] = -0.5 * w * w - 0.5 * math.log(2 * math.pi) + np.log(np.maximum(ratio, 1e-300))
-    return out + np.log(deviation)
-
-
-def log_expected_improvement_gradient(mean: float, deviation: float, best: float) -> tuple[float, float, float]:
-    """The same at one place, and how it changes with the mean and with the deviation."""
-    z = (best - mean) / deviation
-    log_density = -0.5 * z * z - 0.5 * math.log(2 * math.pi)
-    if z > -1.0:
-        below = 0.5 * math.erfc(-z / math.sqrt(2))
-        log_gain = math.log(math.exp(log_density) + z * below)
-        return (
-            log_gain + math.log(deviation),
-            -below / deviation / math.exp(log_gain),
-            math.exp(log_density - log_gain) / deviation,
-        )
-    # By the density: below / density is Mills' ratio.
-    mills = math.sqrt(math.pi / 2) * float(deferred.erfcx(-z / math.sqrt(2)))
-    ratio = max(1.0 + z * mills if z > -1e3 else 1.0 / (z * z), 1e-300)
-    return log_density + math.log(ratio) + math.log(deviation), -mills / ratio / deviation, 1.0 / ratio / deviation
+    ratio = np.maximum(ratio, 1e-300)
+    gain, slope = np.log(ratio) - 0.5 * w * w - 0.5 * math.log(2 * math.pi), mills / ratio
+    sure = z > _SURE
+    if sure.any():
+        gain, slope = np.where(sure, np.log(np.maximum(z, 1.0)), gain), np.where(sure, 1.0 / np.maximum(z, 1.0), slope)
+    return gain, slope

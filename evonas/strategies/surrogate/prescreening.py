@@ -60,9 +60,7 @@ class ScreeningEffort:
         rounds: of the inner evolution after the first population.
         survivors: of a round.
         improved: winners whose numbers are moved along the gradient of the acquisition.
-        iterations: of that, at most.
-        observations: evaluations that the surrogate is conditioned on, at most; more cost more and say little more of
-            the best region.
+        evaluations: of the gradient for that, at most, each of all of them.
     """
 
     samples: int
@@ -70,8 +68,7 @@ class ScreeningEffort:
     rounds: int
     survivors: int
     improved: int
-    iterations: int
-    observations: int
+    evaluations: int
 
 
 def prescreen(

@@ -1,0 +1,56 @@
+"""What an evaluation of a run is expected to cost: the same on every machine, so that a seed gives the same run.
+
+How much a search looks at before it proposes a network follows from it (`Settings.evaluation_seconds`). It is reckoned
+from architectures, rows and epochs at a nominal speed; nothing is measured. It is recorded with the settings, so that a
+resumed run looks at as much.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from evonas.config import Settings
+from evonas.evolution.first_generation import SPEEDS, cost_of_training
+from evonas.seeds import RandomStream, stream_rng
+from evonas.strategies import find_row
+from genomes.space import SearchSpace
+
+if TYPE_CHECKING:
+    from evonas.data.prepared import PreparedData
+
+__all__ = ["with_expected_seconds"]
+
+#: Random networks of which the middle one is what an evaluation costs.
+_SAMPLES = 15
+#: Operations a second of a nominal core.
+_NOMINAL_FLOPS = 5e10
+#: Of a network that a user's function builds.
+_OWN_MODEL_SECONDS = 5.0
+
+
+def with_expected_seconds(settings: Settings, space: SearchSpace, data: PreparedData | None) -> Settings:
+    """The settings with `evaluation_seconds`, where the strategy has a use for it and nobody has set it.
+
+    Args:
+        settings: of the run, resolved.
+        space: that is searched.
+        data: to train on; None where a user's function trains.
+    """
+    row = find_row(settings.strategy)
+    if row is None or "evaluation_seconds" not in row.settings or settings.evaluation_seconds is not None:
+        return settings
+    return settings.model_copy(update={"evaluation_seconds": _expected_seconds(space, data, settings)})
+
+
+def _expected_seconds(space: SearchSpace, data: PreparedData | None, settings: Settings) -> float | None:
+    """Seconds that the training of a network takes on a nominal machine, to two digits; None where nobody can tell."""
+    speed = SPEEDS.get(settings.trainer)
+    if data is None or not hasattr(space, "architecture"):
+        return _OWN_MODEL_SECONDS
+    if speed is None:
+        return None
+    cost = cost_of_training(space, data, settings, speed, _NOMINAL_FLOPS)
+    rng = stream_rng(RandomStream.EVALUATION_COST, 0)
+    seconds = median(cost(space.sample(rng), settings.epochs) for _ in range(_SAMPLES))
+    return float(f"{seconds:.2g}")

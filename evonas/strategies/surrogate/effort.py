@@ -1,0 +1,98 @@
+"""How much is looked at before a network is proposed: more where an evaluation costs more, and while few were made.
+
+A few percent of an evaluation's time are spent on choosing it. The time is a setting (`Settings.evaluation_seconds`),
+forecast and recorded by a run, never a measurement: equal runs look at as much on any machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from evonas.strategies.surrogate.prescreening import ScreeningEffort
+from evonas.strategies.surrogate.rows import RowEffort
+
+__all__ = ["Effort", "effort_of"]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What one proposal may cost.
+
+    Attributes:
+        genomes: in spaces that are searched genome by genome.
+        rows: in spaces whose genomes are rows of codes.
+        observations: evaluations that the surrogate is conditioned on, at most; more cost more and say little more of
+            the best region.
+    """
+
+    genomes: ScreeningEffort
+    rows: RowEffort
+    observations: int
+
+
+#: Evaluations up to which it holds -> effort where an evaluation costs nothing: the first ones are worth more.
+_CHEAP = (
+    (
+        100,
+        Effort(
+            ScreeningEffort(samples=30, offspring=30, rounds=2, survivors=10, improved=2, evaluations=15),
+            RowEffort(samples=150, offspring=80, rounds=1, starts=4, evaluations=20, exchanged=2, exchanges=3),
+            observations=200,
+        ),
+    ),
+    (
+        300,
+        Effort(
+            ScreeningEffort(samples=30, offspring=20, rounds=2, survivors=10, improved=1, evaluations=15),
+            RowEffort(samples=60, offspring=40, rounds=1, starts=2, evaluations=10, exchanged=1, exchanges=1),
+            observations=200,
+        ),
+    ),
+    (
+        1_000,
+        Effort(
+            ScreeningEffort(samples=20, offspring=20, rounds=2, survivors=10, improved=1, evaluations=15),
+            RowEffort(samples=40, offspring=30, rounds=1, starts=1, evaluations=8, exchanged=1, exchanges=1),
+            observations=200,
+        ),
+    ),
+    (
+        1 << 62,
+        Effort(
+            ScreeningEffort(samples=5, offspring=15, rounds=1, survivors=8, improved=1, evaluations=4),
+            RowEffort(samples=15, offspring=15, rounds=0, starts=1, evaluations=4, exchanged=1, exchanges=1),
+            observations=80,
+        ),
+    ),
+)
+#: Seconds of an evaluation from which on the effort is so many times that of the first cheap ones.
+_DEAR = ((4.0, 6), (1.0, 3), (0.25, 1))
+
+
+def effort_of(num_evaluated: int, evaluation_seconds: float | None) -> Effort:
+    """What the next proposal may cost.
+
+    Args:
+        num_evaluated: networks that were evaluated.
+        evaluation_seconds: of one, None where nobody has told.
+    """
+    factor = next((factor for least, factor in _DEAR if (evaluation_seconds or 0.0) >= least), 0)
+    if not factor:
+        return next(effort for most, effort in _CHEAP if num_evaluated < most)
+    first = _CHEAP[0][1]
+    genomes = replace(
+        first.genomes,
+        samples=first.genomes.samples * factor,
+        offspring=first.genomes.offspring * factor,
+        improved=first.genomes.improved * factor,
+        evaluations=15 + 5 * factor,
+    )
+    rows = replace(
+        first.rows,
+        samples=first.rows.samples * factor,
+        offspring=first.rows.offspring * factor,
+        starts=first.rows.starts + 2 * factor,
+        evaluations=15 + 5 * factor,
+        exchanged=first.rows.exchanged + factor,
+    )
+    return Effort(genomes, rows, first.observations)

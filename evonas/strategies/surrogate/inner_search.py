@@ -1,0 +1,105 @@
+"""Genomes that a surrogate expects most of: the inner evolution of a space, with its local search.
+
+Row by row where the space has codes for many genomes at once (`rows`), genome by genome elsewhere (`prescreening`,
+`local_search`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.seeds import seeded_random
+from evonas.strategies.surrogate.acquisition import Surrogate
+from evonas.strategies.surrogate.effort import Effort
+from evonas.strategies.surrogate.local_search import improve_numbers
+from evonas.strategies.surrogate.prescreening import Offspring, prescreen
+from evonas.strategies.surrogate.rows import AcquisitionFunction, search_rows
+from genomes.hyperparameters.codes import Codes
+from genomes.space import FlatSpace, SearchSpace
+
+__all__ = ["highest_acquisition"]
+
+Array = NDArray[np.float64]
+
+
+def highest_acquisition(
+    space: SearchSpace,
+    elite: Sequence[Offspring],
+    surrogate: Surrogate,
+    in_full: Callable[[Array], Array],
+    rates: Mapping[str, float],
+    effort: Effort,
+    rng: np.random.Generator,
+) -> Iterator[Offspring]:
+    """Genomes of the space by acquisition value, highest first.
+
+    Args:
+        space: where to search.
+        elite: the best genomes that were evaluated, best first; the parent of each is itself.
+        surrogate: what is expected.
+        in_full: features `(count, num_features)` -> those that the surrogate takes, as if trained in full.
+        rates: operator -> share of the variation, of the space's mutations and crossover.
+        effort: how much is looked at.
+        rng: of everything random.
+    """
+
+    def values(features: Array) -> Array:
+        return surrogate.acquisition(in_full(features))
+
+    def values_and_gradients(features: Array) -> tuple[Array, Array]:
+        value, gradient = surrogate.acquisition_and_gradient(in_full(features))
+        return value, gradient[:, : features.shape[1]]
+
+    codes = getattr(space, "codes", None)
+    if isinstance(space, FlatSpace) and isinstance(codes, Codes) and codes.genes:
+        metric = surrogate.process.root_weights[: codes.num_features] ** -2.0
+        function = AcquisitionFunction(values, values_and_gradients, metric)
+        yield from _among_rows(space, codes, elite, function, rates, effort, rng)
+        return
+    with seeded_random(rng):  # DEAP draws from the global generators
+        ranked = prescreen(space, elite, values, rates, effort.genomes, rng)
+    if isinstance(space, FlatSpace):
+        ranked = _improved(space, ranked[: effort.genomes.improved], values, values_and_gradients, effort) + ranked
+    yield from sorted(ranked, key=attrgetter("acquisition"), reverse=True)
+
+
+def _among_rows(
+    space: FlatSpace,
+    codes: Codes,
+    elite: Sequence[Offspring],
+    function: AcquisitionFunction,
+    rates: Mapping[str, float],
+    effort: Effort,
+    rng: np.random.Generator,
+) -> Iterator[Offspring]:
+    best = np.array([codes.row(space.values(each.genome)) for each in elite]).reshape(len(elite), len(codes.genes))
+    found = search_rows(codes, best, function, rates, effort.rows, rng)
+    for k, value in enumerate(found.values.tolist()):
+        parents = dict.fromkeys(elite[place].parents[0] for place in found.parents[k].tolist() if place >= 0)
+        genome = space.from_values(codes.values(found.codes[k]))
+        child = Offspring(genome, tuple(parents), str(found.operators[k]))
+        child.acquisition = value
+        yield child
+
+
+def _improved(
+    space: FlatSpace,
+    winners: Sequence[Offspring],
+    values: Callable[[Array], Array],
+    values_and_gradients: Callable[[Array], tuple[Array, Array]],
+    effort: Effort,
+) -> list[Offspring]:
+    """The winners with their numbers moved to higher acquisition values."""
+    genomes = improve_numbers(
+        space, [each.genome for each in winners], values_and_gradients, effort.genomes.evaluations
+    )
+    moved = [Offspring(genome, each.parents, each.operator) for genome, each in zip(genomes, winners, strict=True)]
+    if moved:
+        found = values(np.array([space.features(each.genome) for each in moved]))
+        for each, value in zip(moved, found.tolist(), strict=True):
+            each.acquisition = value
+    return moved

@@ -1,0 +1,278 @@
+"""The inner evolution and local search on rows of codes: hundreds of genomes of a flat space at once.
+
+For spaces that have `codes` (`genomes.hyperparameters.codes.Codes`); the others are searched genome by genome, see
+`prescreening` and `local_search`. Random rows and offspring of the best genomes are screened by the acquisition; from
+the most promising ones numbers are moved along its gradient, all starts together, then options and whole numbers are
+exchanged for their neighbours, until nothing is higher.
+
+References:
+    Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
+    Balandat et al., "BoTorch: A Framework for Efficient Monte-Carlo Bayesian Optimization", NeurIPS 2020 (starts drawn
+    by their acquisition values).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.strategies.surrogate.minimization import minimize_all
+from evonas.strategies.surrogate.operator_rates import CROSSOVER
+from genomes.domains import Choice, Range
+from genomes.hyperparameters.codes import Codes
+
+__all__ = ["AcquisitionFunction", "RowEffort", "Rows", "search_rows"]
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+#: Standard deviation of a step of a number, as a share of its range: between these, evenly on a logarithmic scale.
+_STEP, _FINE_STEP = 0.3, 0.002
+#: Whole numbers up to so many are all tried as neighbours, of more only those at these distances.
+_ALL_NEIGHBOURS, _DISTANCES = 16, (1, 2, 4, 8, 16)
+#: What an exchange of an option has to gain.
+_LEAST_GAIN = 1e-6
+
+
+@dataclass(frozen=True)
+class AcquisitionFunction:
+    """What is maximised, of features `(count, num_features)`.
+
+    Attributes:
+        values: shape `(count,)`.
+        values_and_gradients: the same, and shape `(count, num_features)`.
+        metric: squared lengths over which the features matter, shape `(num_features,)`.
+    """
+
+    values: Callable[[Array], Array]
+    values_and_gradients: Callable[[Array], tuple[Array, Array]]
+    metric: Array
+
+
+@dataclass(frozen=True)
+class RowEffort:
+    """How much is looked at for one proposal.
+
+    Attributes:
+        samples: random rows.
+        offspring: of the best genomes, in the first population and in each round.
+        rounds: of the inner evolution after the first population.
+        starts: rows whose numbers are moved along the gradient.
+        evaluations: of the gradients, at most, each of all starts.
+        exchanged: of these the best, of which options and whole numbers are exchanged for others.
+        exchanges: rounds of that, at most.
+    """
+
+    samples: int
+    offspring: int
+    rounds: int
+    starts: int
+    evaluations: int
+    exchanged: int
+    exchanges: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Genomes as codes, with where they come from.
+
+    Attributes:
+        codes: shape `(count, num_genes)`.
+        parents: index of the first and second parent among the best genomes, -1 for none; shape `(count, 2)`.
+        operators: that made them, shape `(count,)`.
+        values: of the acquisition, shape `(count,)`.
+    """
+
+    codes: Array
+    parents: Indices
+    operators: NDArray[np.str_]
+    values: Array
+
+    def take(self, places: Any) -> Rows:
+        """Some of the rows."""
+        return Rows(self.codes[places], self.parents[places], self.operators[places], self.values[places])
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows(
+            np.vstack([self.codes, other.codes]),
+            np.vstack([self.parents, other.parents]),
+            np.concatenate([self.operators, other.operators]),
+            np.concatenate([self.values, other.values]),
+        )
+
+
+def search_rows(
+    codes: Codes,
+    elite: Array,
+    acquisition: AcquisitionFunction,
+    rates: Mapping[str, float],
+    effort: RowEffort,
+    rng: np.random.Generator,
+) -> Rows:
+    """Rows by acquisition value, highest first.
+
+    Args:
+        codes: of the space.
+        elite: the best genomes that were evaluated, best first, shape `(num_elite, num_genes)`.
+        acquisition: what to maximise.
+        rates: operator -> share of the variation, of the space's mutations and crossover.
+        effort: how much is looked at.
+        rng: of everything random.
+    """
+
+    def valued(rows: Rows) -> Rows:
+        return replace(rows, values=acquisition.values(codes.features(rows.codes)))
+
+    nobody = np.full((effort.samples, 2), -1)
+    found = valued(_rows(codes.sample(effort.samples, rng), nobody, np.full(effort.samples, "sample")))
+    if len(elite):
+        chosen = rng.integers(len(elite), size=(effort.offspring, 2)).min(axis=1)
+        parents = _rows(elite[chosen], np.stack([chosen, np.full_like(chosen, -1)], axis=1), np.array(["sample"]))
+        found += valued(_varied(codes, parents, elite, rates, rng))
+    for _ in range(effort.rounds):
+        best = _best(found, max(effort.starts, 8))
+        chosen = rng.integers(len(best.codes), size=(effort.offspring, 2)).min(axis=1)
+        found += valued(_varied(codes, best.take(chosen), best.codes, rates, rng, best.parents))
+    starts = found.take(_starts(found.values, effort.starts, rng))
+    if len(elite):
+        first = np.array([[0, -1]], np.intp)
+        starts += valued(_rows(elite[:1], first, np.array(["step_numbers"])))
+    return _best(found + _improved(codes, starts, acquisition, effort), len(found.codes))
+
+
+def _rows(codes: Array, parents: Indices, operators: NDArray[np.str_]) -> Rows:
+    count = len(codes)
+    wide = np.broadcast_to(operators, (count,)).astype("U32")
+    return Rows(codes, np.broadcast_to(parents, (count, 2)).copy(), wide, np.full(count, -np.inf))
+
+
+def _best(rows: Rows, count: int) -> Rows:
+    return rows.take(np.argsort(-rows.values, kind="stable")[:count])
+
+
+def _starts(values: Array, count: int, rng: np.random.Generator) -> Indices:
+    """The highest one, and others drawn by expected improvement, of which the values are logarithms."""
+    best = int(np.argmax(values))
+    # The largest of exponentials with these rates: drawing without replacement by the weights exp(values).
+    keys = values - np.log(rng.exponential(size=len(values)))
+    keys[best] = np.inf
+    return np.argsort(-keys, kind="stable")[:count]
+
+
+def _varied(
+    codes: Codes,
+    parents: Rows,
+    mates: Array,
+    rates: Mapping[str, float],
+    rng: np.random.Generator,
+    mates_parents: Indices | None = None,
+) -> Rows:
+    """A child of each parent."""
+    count, names = len(parents.codes), list(rates)
+    shares = np.array([rates[name] for name in names])
+    drawn = np.array(names, "U32")[rng.choice(len(names), size=count, p=shares / shares.sum())]
+    child = parents.codes.copy()
+    active = codes.active(child)
+    # Crossover: each gene of one parent or the other.
+    mate = rng.integers(len(mates), size=count)
+    crossed = drawn == CROSSOVER
+    coins = rng.random(child.shape) < 0.5
+    child = np.where(crossed[:, None] & coins, mates[mate], child)
+    second = mate if mates_parents is None else mates_parents[mate, 0]
+    others = np.where(crossed, second, parents.parents[:, 1])
+    # One gene, or each with an even chance, of those that the mutation can change.
+    movable = active & np.where((drawn == "change_option")[:, None], ~codes.is_range, codes.is_range)
+    movable = np.where((drawn == "redraw_gene")[:, None], active, movable)
+    keys = np.where(movable, rng.random(child.shape), -1.0)
+    one = (keys == keys.max(axis=1, keepdims=True)) & movable
+    several = movable & (rng.random(child.shape) < 0.5)
+    several = np.where(several.any(axis=1, keepdims=True), several, one)
+    changed = np.where((drawn == "step_numbers")[:, None], several, one) & ~crossed[:, None]
+    deviation = _STEP * (_FINE_STEP / _STEP) ** rng.random((count, 1))
+    stepped = (child + deviation * rng.standard_normal(child.shape)) % 2.0
+    stepped = np.minimum(stepped, 2.0 - stepped)
+    redrawn = rng.random(child.shape)
+    for k, gene in enumerate(codes.genes):
+        if isinstance(gene.domain, Choice):
+            size = len(gene.domain.options)
+            # Another option than that of the parent.
+            stepped[:, k] = redrawn[:, k] = (child[:, k] + 1 + np.floor(redrawn[:, k] * (size - 1))) % size
+    new = np.where((drawn == "redraw_gene")[:, None], redrawn, stepped)
+    child = codes.settled(np.where(changed, new, child))
+    return _rows(child, np.stack([parents.parents[:, 0], others], axis=1), drawn)
+
+
+def _improved(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, effort: RowEffort) -> Rows:
+    """The rows moved to where the acquisition is highest near them; the best of them to the end."""
+    rows = _ascended(codes, rows, acquisition, effort.evaluations, held=False)
+    if codes.is_whole.any():
+        whole = replace(rows, codes=codes.settled(rows.codes))
+        rows = _ascended(codes, whole, acquisition, effort.evaluations // 2, held=True)
+    if codes.is_range.all() and not codes.is_whole.any():
+        return rows
+    rows = _best(rows, effort.exchanged)
+    done = rows.take(slice(0))
+    for _ in range(effort.exchanges):
+        exchanged = _exchange(codes, rows, acquisition)
+        better = exchanged.values > rows.values + _LEAST_GAIN
+        done += rows.take(~better)
+        if not better.any():
+            return done
+        rows = _ascended(codes, exchanged.take(better), acquisition, effort.evaluations // 2, held=True)
+    return done + rows
+
+
+def _ascended(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, evaluations: int, held: bool) -> Rows:
+    """Rows with their numbers moved along the gradient; whole numbers stay if `held`."""
+    numbers = np.flatnonzero(codes.is_range & ~codes.decides & ~(codes.is_whole if held else False))
+    features = codes.features(rows.codes)
+    if not len(numbers):
+        return replace(rows, values=acquisition.values(features))
+    columns = np.array([codes.columns[codes.genes[k].name][0] for k in numbers])
+    start = rows.codes[:, numbers]
+    free = codes.active(rows.codes)[:, numbers] & (start >= codes.low[numbers])
+    low, high = np.where(free, codes.low[numbers], start), np.where(free, 1.0, start)
+
+    def loss(positions: Array, of: Indices) -> tuple[Array, Array]:
+        moved = features[of]
+        moved[:, columns] = np.where(free[of], positions, moved[:, columns])
+        value, gradient = acquisition.values_and_gradients(moved)
+        return -value, np.where(free[of], -gradient[:, columns], 0.0)
+
+    found, reached = minimize_all(loss, start, low, high, evaluations, acquisition.metric[columns])
+    moved = rows.codes.copy()
+    moved[:, numbers] = found
+    return replace(rows, codes=moved, values=-reached)
+
+
+def _exchange(codes: Codes, rows: Rows, acquisition: AcquisitionFunction) -> Rows:
+    """Each row's best neighbour, with one other option or whole number; or the row itself."""
+    count, near, owners = len(rows.codes), [rows.codes], [np.arange(len(rows.codes))]
+    for k, gene in enumerate(codes.genes):
+        if isinstance(gene.domain, Range) and not codes.is_whole[k]:
+            continue
+        members = codes.members(k, _ALL_NEIGHBOURS)
+        if len(members):
+            options = np.broadcast_to(members, (count, len(members)))
+        else:
+            options = np.array([_neighbours(gene.domain, float(code)) for code in rows.codes[:, k]])
+        copies = np.repeat(rows.codes, options.shape[1], axis=0)
+        copies[:, k] = options.ravel()
+        near.append(copies)
+        owners.append(np.repeat(np.arange(count), options.shape[1]))
+    candidates, owner = np.vstack(near), np.concatenate(owners)
+    values = acquisition.values(codes.features(candidates))
+    order = np.lexsort((-values, owner))
+    best = order[np.searchsorted(owner[order], np.arange(count))]
+    return replace(rows, codes=candidates[best], values=values[best])
+
+
+def _neighbours(domain: Any, code: float) -> Array:
+    """Codes of whole numbers near one, as many for each."""
+    value = domain.at(code)
+    away = [sign * distance for distance in _DISTANCES for sign in (-1, 1)]
+    return np.array([domain.position(min(max(value + each, domain.low), domain.high)) for each in away])
