@@ -35,9 +35,21 @@ def test_the_default_space_has_all_of_them() -> None:
     realmlp, tabm, _ = (next(iter(variants.values())) for variants in known_defaults(DenseSpace(), "multiclass"))
     assert gene_of(realmlp, "beta2") == 0.95
     assert gene_of(realmlp, "label_smoothing") == 0.1
-    assert [layer.units for layer in tabm.layers] == [256] * 3  # as wide as the space lets it be
+    assert [layer.units for layer in tabm.layers] == [128] * 3
+    assert tabm.members == max(DenseSpace().members.options)  # the nearest that the space has
+    assert tabm.embedding == "linear"
     narrow = list(known_defaults(DenseSpace(), "regression")[0])
     assert narrow == ["RealMLP", "RealMLP, 128 wide", "RealMLP, 64 wide", "RealMLP, 32 wide"]
+
+
+def test_neighbours_are_in_the_most_promising_columns() -> None:
+    space = DenseSpace(neighbour_columns=("a", "b", "c"), neighbour_sets=(("a", "c"), ("b",)))
+    found = [next(iter(variants.items())) for variants in known_defaults(space, "regression")]
+    near = {name: genome.neighbours.columns for name, genome in found if genome.neighbours is not None}
+    assert near == {"plain network with neighbours": ("a", "c"), "TabM with neighbours": ("a", "c")}
+    assert found[0][0] == "plain network with neighbours"  # first, since a short search may have time for no other
+    off = known_defaults(DenseSpace(neighbours=False), "regression")
+    assert all(genome.neighbours is None for variants in off for genome in variants.values())
 
 
 def test_numbers_are_brought_into_the_space_and_words_must_be_in_it() -> None:
