@@ -21,7 +21,7 @@ def main() -> int:
         table = Path(folder) / "digits.csv"
         write_digits(table)
         searched = type_command(
-            f"run {table} --target digit --objective accuracy --generations 3 --population 12 --epochs 20 "
+            f"run {table} --target digit --objective accuracy --generations 2 --population 10 --epochs 15 "
             f"--out {RUN_DIR} --overwrite --export {MODEL}"
         )
     if searched != 0:

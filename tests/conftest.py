@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import defaultdict
 
 # Before numpy is loaded, here and in the processes that tests start. The matrices are small, and several processes
 # share the machine: threads of OpenBLAS that wait for one another then take three times the time of one alone.
@@ -21,3 +22,18 @@ settings.load_profile("untimed")
 def _libraries_are_no_garbage() -> None:
     """Keras collects garbage with every model, a third of a second each time once the libraries are loaded."""
     gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves evenly spaced parameter sets of a test marked `sampled` in `make test`; the others are for the soak."""
+    tables = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled") and not item.get_closest_marker("soak"):
+            tables[item.nodeid.split("[")[0]].append(item)
+    for table in tables.values():
+        (count,) = table[0].get_closest_marker("sampled").args
+        chosen = {number * len(table) // count for number in range(count)}
+        for number, item in enumerate(table):
+            if number not in chosen:
+                item.add_marker(pytest.mark.soak)

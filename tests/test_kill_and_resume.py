@@ -111,6 +111,7 @@ def test_an_asynchronous_run_as_results_arrive_goes_on_from_what_is_on_record(st
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.sampled(1)
 def test_random_kills_change_nothing(start: Start, tmp_path: Path, expected: str, seed: int) -> None:
     directory, rng, kills = tmp_path / "run", random.Random(seed), 0
     while True:
@@ -132,6 +133,7 @@ def test_random_kills_change_nothing(start: Start, tmp_path: Path, expected: str
 
 
 @pytest.mark.parametrize("seam", SEAMS)
+@pytest.mark.sampled(8)
 def test_a_kill_at_a_seam_changes_nothing(start: Start, tmp_path: Path, expected: str, seam: str) -> None:
     directory, died = tmp_path / "run", 0
     for count in ("1", "6"):

@@ -46,6 +46,7 @@ def test_bad_input_gets_a_clear_error(name: str, arguments: list[str], words: st
 
 
 @pytest.mark.keras
+@pytest.mark.soak
 def test_evolve_resume_and_export(tmp_path: Path) -> None:
     lines = ["rooms,colour,price", *(f"{row * 7 % 11},{'ab'[row % 2]},{row * 7 % 11}.5" for row in range(120))]
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")

@@ -67,6 +67,7 @@ def table(folder: Path, kind: str) -> str:
         ("regression", {"strategy": "neuroevolution"}),
     ],
 )
+@pytest.mark.sampled(1)
 def test_a_whole_dense_search(kind: str, options: dict[str, object], tmp_path: Path) -> None:
     output = run_without_keras(tmp_path, "-c", WHOLE_SEARCH, table(tmp_path, kind), json.dumps(options))
     found = json.loads(output.splitlines()[-1])

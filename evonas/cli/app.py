@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from evonas import __version__
 from evonas.cli.build import build
 from evonas.cli.compare import compare
+from evonas.cli.dashboard import dashboard
 from evonas.cli.evaluate import evaluate
 from evonas.cli.exit_codes import ExitCode
 from evonas.cli.export import export
@@ -139,6 +140,7 @@ def status(run_dir: RunDir, as_json: AsJson = False) -> None:
 
 
 app.command("watch", cls=GroupedCommand)(watch)
+app.command("dashboard", cls=GroupedCommand)(dashboard)
 app.command("ls", cls=GroupedCommand)(ls)
 app.command("show", cls=GroupedCommand)(show)
 app.command("report", cls=GroupedCommand)(report)

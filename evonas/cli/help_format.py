@@ -6,6 +6,7 @@ no group come first. Plain text: rich would take longer to load than many comman
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -52,6 +53,7 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
         "predict": "evonas predict evonas-runs/20250101-120000 new.csv -o predicted.csv",
         "evaluate": "evonas evaluate evonas-runs/20250101-120000 labelled.csv",
         "compare": "evonas compare runs/ga-1 runs/ga-2 runs/random-1 -o compared.html",
+        "dashboard": "evonas dashboard evonas-runs",
         "watch": "evonas watch evonas-runs/20250101-120000",
         "export": "evonas export evonas-runs/20250101-120000 -o best.keras --rank 1",
         "build": "evonas build best.keras.card.json -o untrained.keras",
@@ -61,12 +63,20 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
         "space": "evonas space > space.toml",
     }
 )
+#: Commands that turn garbage collection on when their search begins.
+_ENABLE_THEMSELVES = ("run", "resume")
 #: Fewer options than this need no groups.
 _FEWEST = 8
 
 
 class GroupedCommand(TyperCommand):
     """A command whose help has its options in groups, and an example."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs it, with garbage collection unless it turns that on itself; see `evonas.__main__`."""
+        if ctx.info_name not in _ENABLE_THEMSELVES:
+            gc.enable()
+        return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Arguments, then options by group; all in one where they are few."""

@@ -19,7 +19,7 @@ def ls(
     as_json: AsLines = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """List the runs in a folder: state, best score, networks trained."""
+    """List the runs in a folder: state, best score, networks."""
     from evonas.reporting.listing import list_runs
 
     show_rows(list_runs(folder), as_json, as_csv, f"no runs in {folder}")

@@ -29,7 +29,7 @@ def report(
         bool, typer.Option("--boosting", help="Train gradient boosting on the same rows, for comparison.")
     ] = False,
 ) -> None:
-    """Write a report of a run: one page with all its figures.
+    """Write a report of a run: a page with its figures.
 
     Also while it searches. The page needs no network and nothing else beside it. As md it is
     text and tables; as png or svg each figure is a file.

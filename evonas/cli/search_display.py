@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from evonas.errors import Interrupted
 from evonas.io.console import say_lines
+
+if TYPE_CHECKING:
+    from evonas.config import Budget
 
 __all__ = ["show_search"]
 
@@ -43,6 +47,11 @@ def show_search(
     interruption = Interruption(quiet=stream.isatty() and not quiet)
     display = make_display(interruption, sys.stdout, sys.stderr, quiet=quiet, as_json=as_json)
 
+    def start(run: RunReader, budget: Budget) -> None:
+        gc.freeze()  # what was imported is no garbage
+        gc.enable()
+        display.start(run, budget)
+
     def end(run: RunReader, exported: Any, scores: Mapping[str, float]) -> None:
         ended = monotonic()
         display.finish(run, exported, scores)
@@ -55,7 +64,7 @@ def show_search(
     try:
         result = search(
             interruption=interruption,
-            on_start=display.start,
+            on_start=start,
             on_part=display.part,
             on_generation=display.generation,
             on_finalists=display.finalists,

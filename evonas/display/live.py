@@ -47,6 +47,9 @@ class Live(Plain):
     def generation(self, generation: Generation) -> None:
         pass
 
+    def _between(self, progress: Progress) -> None:
+        pass
+
     def finalists(self, done: int, planned: int) -> None:
         self._finals = done, planned
 
@@ -58,7 +61,7 @@ class Live(Plain):
     def __rich__(self) -> Group:
         """The block as it is now."""
         if self._progress is None or self._pace is None:
-            hint = "Starting: loading TensorFlow and compiling the first networks takes some seconds."
+            hint = "Training the first networks."
             return Group(Text(self._stopping() or hint))
         return Group(self._table(self._progress, self._pace), Text(self._stopping() or self._how_to_stop(), "dim"))
 

@@ -425,7 +425,20 @@ def next_lines(run: RunReader) -> list[str]:
 
 def _state(run: RunReader) -> str:
     if (owner := run.owner) is not None and run.stop is None:
-        return f"Running, as process {owner}"
+        return f"Running, as process {owner}: {_phase(run)}"
     if run.stop is None:
         return "Stopped: it was killed"
     return f"Stopped: {describe_stop(run.stop, run.budget)}"
+
+
+def _phase(run: RunReader) -> str:
+    """What a run that searches does now, as far as it has committed it."""
+    if (finals := run.finals_progress) is not None:
+        return f"finalists, {finals[0]} of {finals[1]} re-trainings done"
+    last = run.summaries()[-1:]
+    if not last:
+        return "about to train the first generation"
+    (now,) = last
+    if run.settings.asynchronous:
+        return f"generation {now.generation + 1}, {_count(run.evaluated, 'network')} trained"
+    return f"generation {now.generation + 1}, {now.evaluations} of {now.candidates} networks trained"

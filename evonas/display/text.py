@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Display", "Events", "Plain", "Several"]
 
 _NONE: Mapping[str, float] = MappingProxyType({})
+#: Seconds without a line after which one says how far the generation, or the finalists, are.
+_SILENCE_SECONDS = 10.0
 
 
 class Display(Protocol):
@@ -54,6 +57,7 @@ class Plain:
         self._stream, self._quiet = stream, quiet
         self._pace: Pace | None = None
         self._told = False
+        self._printed_at = time.monotonic()
         self._objective = Objective("score", "min")
         self._budget = Budget()
 
@@ -66,6 +70,7 @@ class Plain:
     def part(self, progress: Progress) -> None:
         if self._pace is not None:
             self._pace.part(progress)
+        self._between(progress)
 
     def generation(self, generation: Generation) -> None:
         if not self._quiet and self._pace is not None:
@@ -74,6 +79,8 @@ class Plain:
     def finalists(self, done: int, planned: int) -> None:
         if not self._quiet and not self._told:
             self._print([f"Finalists: training the best networks again, {planned - done} times in all"])
+        elif not self._quiet and self._is_silent and done < planned:
+            self._print([f"  {done} of {planned} re-trainings done"])
         self._told = True
 
     def pause(self) -> None:
@@ -105,7 +112,20 @@ class Plain:
         left = pace.seconds_left(generation.seconds)
         return ", ".join(parts) + (f", {summaries.clock(left)} left" if left else "")
 
+    def _between(self, progress: Progress) -> None:
+        """A line in the midst of a generation that takes long."""
+        if self._quiet or not self._is_silent or progress.trained >= progress.planned:
+            return
+        best = summaries.shown(summaries.score_of(progress.best, self._objective.name))
+        done = f"{progress.trained} of {progress.planned} trained, best {self._objective.name} {best}"
+        self._print([f"  generation {progress.generation + 1}: {done}, {summaries.clock(progress.seconds)}"])
+
+    @property
+    def _is_silent(self) -> bool:
+        return time.monotonic() - self._printed_at >= _SILENCE_SECONDS
+
     def _print(self, lines: Sequence[str]) -> None:
+        self._printed_at = time.monotonic()
         # Nobody may listen any more: a search goes on for that which it was started for.
         say_lines(*lines, stream=self._stream)
 

@@ -156,6 +156,7 @@ def snapshot() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", BAD_INPUT)
+@pytest.mark.sampled(30)
 def test_bad_input_gets_a_clear_error_and_nothing_is_lost(name: str) -> None:
     arrange, arguments, wanted = BAD_INPUT[name]
     arrange()

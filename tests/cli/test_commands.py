@@ -31,6 +31,7 @@ COMMANDS = (
     "ls",
     "show",
     "report",
+    "dashboard",
     "predict",
     "evaluate",
     "inspect",

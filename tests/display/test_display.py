@@ -98,6 +98,14 @@ def test_plain_lines(tmp_path: Path) -> None:
         assert expected in text
 
 
+def test_a_generation_that_takes_long_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evonas.display.text._SILENCE_SECONDS", 0.0)
+    stream = io.StringIO()
+    stub_search(tmp_path / "run", Plain(stream), generations=1)
+    assert "  generation 1: 1 of 4 trained, best rmse 0." in stream.getvalue()
+    assert "4 of 4 trained, best" not in stream.getvalue()
+
+
 def test_quiet_lines_are_the_result_only(tmp_path: Path) -> None:
     stream = io.StringIO()
     stub_search(tmp_path / "run", Plain(stream, quiet=True))

@@ -91,6 +91,7 @@ def test_a_candidate_is_asked_for_as_soon_as_a_slot_is_free(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("strategy", FAST)
+@pytest.mark.sampled(3)
 def test_a_run_with_one_slot_is_the_same_however_it_is_cut(tmp_path: Path, strategy: str) -> None:
     chosen = settings(strategy=strategy)
     with toy_store(tmp_path / "straight", chosen) as store:
@@ -129,6 +130,7 @@ def test_a_repeated_run_may_go_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("strategy", FAST)
+@pytest.mark.sampled(2)
 def test_in_the_order_of_asking_a_run_is_the_same_at_any_speed(tmp_path: Path, strategy: str) -> None:
     """Nobody waits before the window is full, and a run that is cut by kills or in time ends as the straight one."""
     chosen, digests = settings(strategy=strategy, window=4, offspring=5), []

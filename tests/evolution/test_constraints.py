@@ -65,6 +65,7 @@ def size(genome: Any) -> int:
 
 
 @pytest.mark.parametrize("strategy", ["ga", "aging", "nsga2", "tpe", "random"])
+@pytest.mark.sampled(3)
 def test_what_is_over_a_limit_is_shown_but_never_trained_nor_among_the_best(tmp_path: Path, strategy: str) -> None:
     out = tmp_path / "run"
     search(out, Budget(generations=6), strategy=strategy, max_parameters=LIMIT, max_flops=4 * LIMIT)
@@ -92,6 +93,7 @@ def test_what_is_over_a_limit_is_shown_but_never_trained_nor_among_the_best(tmp_
 
 
 @pytest.mark.parametrize("slow", [False, True])
+@pytest.mark.sampled(1)
 def test_a_run_with_limits_that_stops_goes_on_as_if_it_never_had(
     tmp_path: Path, slow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

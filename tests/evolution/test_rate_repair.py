@@ -219,6 +219,7 @@ def search_until_killed(out: Path, sweeps: int) -> None:
 
 
 @pytest.mark.parametrize("sweeps", [1, 4])
+@pytest.mark.sampled(1)
 def test_a_search_that_is_killed_in_the_midst_of_repairs_ends_as_the_straight_one(tmp_path: Path, sweeps: int) -> None:
     Sweeping.left = 0
     straight = search(tmp_path / "straight")

@@ -49,6 +49,7 @@ def test_evaluates_a_generation_and_leaves_out_what_is_done(evaluator):
     ("culprit", "words"),
     [(EXIT, "exited with status 7"), (SEGFAULT, "SIGSEGV"), (KILL, "out of memory"), (NAN, "diverged")],
 )
+@pytest.mark.sampled(2)
 def test_a_hostile_candidate_fails_alone(evaluator, culprit, words):
     units = [3, 4, culprit, 5, 6]
     found = collected(evaluator.evaluate(candidates(*units)))

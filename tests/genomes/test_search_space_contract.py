@@ -45,6 +45,7 @@ def test_samples_are_members_and_repeat(space, seed):
 @every_mutation
 @quick
 @given(seed=seeds)
+@pytest.mark.sampled(60)
 def test_each_mutation_changes_the_genome_wherever_there_is_another(space, mutation, seed):
     parent, child, operator = spaces.check_mutation(space, seed, mutation)
     if space in [SPACES[name] for name in POINTS]:

@@ -56,6 +56,7 @@ def test_candidates_are_in_the_space_and_complete(name: str, kind: str) -> None:
 
 @every_strategy
 @every_space
+@pytest.mark.sampled(17)
 def test_the_same_seed_asks_the_same_and_another_seed_asks_other(name: str, kind: str) -> None:
     strategies.check_seeds(case(name), SPACES[kind], played(name, kind))
 
@@ -93,6 +94,7 @@ STOPS = [
 
 @every_strategy
 @pytest.mark.parametrize(("kind", "stop"), STOPS)
+@pytest.mark.sampled(28)
 def test_a_restored_strategy_goes_on_as_if_it_never_stopped(name: str, kind: str, stop: int) -> None:
     strategies.check_restored(case(name), SPACES[kind], stop)
 
@@ -116,6 +118,7 @@ def test_calls_out_of_order_raise(name: str) -> None:
 
 @every_strategy
 @every_space
+@pytest.mark.sampled(17)
 def test_minimising_and_maximising_the_negative_agree(name: str, kind: str) -> None:
     strategies.check_directions(case(name), SPACES[kind])
 
@@ -127,6 +130,7 @@ def test_all_may_fail(name: str) -> None:
 
 @every_strategy
 @pytest.mark.parametrize("bad", FAILURES.values(), ids=FAILURES.keys())
+@pytest.mark.sampled(22)
 def test_what_failed_never_becomes_a_parent(name: str, bad: Evaluation) -> None:
     strategies.check_failures_have_no_children(case(name), bad)
 

@@ -73,6 +73,7 @@ def test_candidates_are_in_the_space_and_no_network_is_out_twice(name: str, kind
 @every_strategy
 @every_space
 @pytest.mark.parametrize("stop", [0, 1, 9])
+@pytest.mark.sampled(27)
 def test_a_restored_strategy_goes_on_with_what_is_out(name: str, kind: str, stop: int) -> None:
     space = SPACES[kind]
     initial = [space.sample(np.random.default_rng(place)) for place in range(3)]

@@ -55,6 +55,7 @@ def played(strategy: Strategy, generations: int) -> Iterator[tuple[Candidate, fl
 
 @in_rungs
 @pytest.mark.parametrize("population", [1, 2, 7, 30])
+@pytest.mark.sampled(6)
 def test_origins_are_kept_trainings_with_fewer_epochs(name: str, options: dict[str, Any], population: int) -> None:
     strategy = make_strategy(name, ToySpace(), population=population, epochs=27, **options)
     asked = [each for each, _ in played(strategy, 25)]
@@ -113,6 +114,7 @@ def epochs_until(name: str, options: dict[str, Any], seed: int, score: float) ->
 
 
 @in_rungs
+@pytest.mark.sampled(2)
 def test_a_good_network_takes_fewer_epochs_than_at_random(name: str, options: dict[str, Any]) -> None:
     def mean(strategy: str, options: dict[str, Any]) -> float:
         return sum(epochs_until(strategy, options, seed, 1.1) for seed in range(8)) / 8

@@ -78,7 +78,7 @@ def some(make, places):
     return {places[place]: evaluation for place, evaluation in found.items()}
 
 
-the_few_at_once = the_default_at_once("places", [WHOLE, FEW], [FEW])
+the_few_at_once = the_default_at_once("places", [WHOLE, FEW], [FEW], compiled=True)
 
 
 def assert_same_bits(a, b):
@@ -281,7 +281,7 @@ RUNGS = {
 }
 
 
-@the_default_at_once("labels", [tuple(RUNGS), ("batch norm",)], [("batch norm",)])
+@the_default_at_once("labels", [tuple(RUNGS), ("batch norm",)], [("batch norm",)], compiled=True)
 def test_going_on_gives_the_bits_of_an_unbroken_training(make, name, labels):
     """Three epochs, and two more: of folds, through what files hold."""
     folds = 2 if len(labels) > 1 else 1

@@ -227,6 +227,7 @@ def weighted_logit(network):
     ],
     ids=["batch norm", "skips", "schedule", "weights"],
 )
+@pytest.mark.sampled(2)
 def test_the_numbers_are_those_of_keras_written_out(crowd, key, name, build, trainer):
     network = TABLE[key][name]
     model, optimizer, loss = build(network)
@@ -254,6 +255,7 @@ def dropped(trainer):
 @pytest.mark.keras
 @every_one_of_ours
 @pytest.mark.parametrize("name", DROPOUTS)
+@pytest.mark.sampled(2)
 def test_dropout_with_shared_masks_gives_the_numbers_of_keras(name, trainer):
     import keras
 

@@ -59,6 +59,7 @@ def by_keras(optimizer, p, rates, gs):
 @pytest.mark.keras
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.sampled(7)
 def test_steps_are_those_of_keras(optimizer, schedule):
     peak = 0.01
     rates = learning_rates(peak, schedule, 0.2, STEPS)

@@ -45,19 +45,23 @@ def params() -> list[Any]:
     return [name if name == "native" else pytest.param(name, marks=pytest.mark.keras) for name in TRAINERS]
 
 
-def the_default_at_once(cases: str | None = None, all_of: Sequence[Any] = (), some: Sequence[Any] = ()) -> Any:
+def the_default_at_once(
+    cases: str | None = None, all_of: Sequence[Any] = (), some: Sequence[Any] = (), compiled: bool = False
+) -> Any:
     """Parameters of a test that takes a trainer built on Keras long: the whole of it is for `make soak`.
 
     Args:
         cases: names of further parameters.
         all_of: their values: the native trainer takes all of them at once.
-        some: those of them that the other trainers take at once, too.
+        some: those of them that `fit` takes at once, too.
+        compiled: whether the population trainer does as well, which compiles for seconds.
     """
     rows = []
     for name in TRAINERS:
         for case in all_of if cases else [()]:
             marks = [] if name == "native" else [pytest.mark.keras]
-            if name != "native" and case not in some:
+            at_once = name == "native" or (case in some and (name == "single" or compiled))
+            if not at_once:
                 marks.append(pytest.mark.soak)
             values = case if cases and "," in cases else [case] if cases else []
             rows.append(pytest.param(name, *values, marks=marks))

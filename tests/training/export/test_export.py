@@ -105,6 +105,7 @@ def test_the_last_layer_speaks_the_target_s_units(exported):
         np.testing.assert_allclose(np.asarray(model(x)), wanted, rtol=1e-4)
 
 
+@pytest.mark.soak
 def test_retraining_uses_validation_rows_and_says_so(exported, tmp_path):
     from evonas.training.export.export import export, retrain
 

@@ -78,6 +78,7 @@ def test_formats_without_text_predict_coded_rows(from_file, tmp_path, format):
 
 
 @pytest.mark.parametrize("format", [pytest.param("savedmodel", marks=pytest.mark.soak), "tflite", "onnx"])
+@pytest.mark.soak
 def test_columns_of_any_name_are_written(tmp_path, format):
     for package in ("tf2onnx", "onnxruntime"):
         if format == "onnx":

@@ -230,12 +230,14 @@ def test_every_kind_missing_unseen_of_other_types_and_in_other_orders(prepared, 
         ("sold", lambda x: np.array([cell[:10] for cell in x], dtype=object)),
     ],
 )
+@pytest.mark.sampled(2)
 def test_other_types_of_the_same_cells(prepared, encode, column, change):
     frame = table()
     name = prepared.preparation.input_names()[column]
     close(encode(frame, **{name: change}), prepared.preparation.apply(frame))
 
 
+@pytest.mark.soak
 def test_dates_are_those_of_the_calendar():
     import keras
 
@@ -335,6 +337,7 @@ def whole_file(whole, tmp_path_factory):
     return exported(whole, tmp_path_factory.mktemp("whole") / "best.keras")
 
 
+@pytest.mark.soak
 def test_plain_keras_predicts_the_rows_of_a_csv(whole, whole_file, tmp_path):
     written, _, network = whole_file
     frame = table().head(50)
@@ -350,6 +353,7 @@ def test_plain_keras_predicts_the_rows_of_a_csv(whole, whole_file, tmp_path):
     assert {"é"} <= set(whole.problem.classes)
 
 
+@pytest.mark.soak
 def test_what_is_written_is_let_in_again(whole_file, tmp_path):
     from evonas.training.export.keras_file import load_keras_file
 

@@ -62,6 +62,7 @@ def exported(build, data, given, path, found, **options):
 
 
 @pytest.mark.parametrize("name", FORMS)
+@pytest.mark.sampled(2)
 def test_the_file_is_the_model_that_was_scored(name, tmp_path):
     import keras
 

@@ -154,6 +154,7 @@ def at_once(names: Collection[str], quick: Collection[str]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", at_once(MODELS, QUICK))
+@pytest.mark.sampled(4)
 def test_the_same_losses_as_fit(name: str) -> None:
     make, loss, y, metrics = MODELS[name]
     check_same(compiled(make, loss, metrics=metrics), y)
@@ -175,6 +176,7 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("name", at_once(OPTIMIZERS, QUICK_OPTIMIZERS))
+@pytest.mark.sampled(2)
 def test_every_optimizer(name: str) -> None:
     check_same(compiled(dense(), optimizer=OPTIMIZERS[name]), LINE)
 

@@ -117,13 +117,16 @@ def test_every_plan_is_sound(generations, device, memory_bytes):
 
 @settings(max_examples=40)
 @given(st.lists(networks(), min_size=1, max_size=12), st.sampled_from([CPU, GPU]))
-def test_the_same_population_again_needs_no_new_program(generation, device):
+def test_the_same_population_again_needs_no_new_program_unless_it_pays(generation, device):
     planner = Planner(device)
     first = planner.plan(generation, [10] * len(generation), WORKLOAD)
-    shape_cache = set(planner.shape_cache)
+    known = set(planner.shape_cache)
     again = planner.plan(generation, [10] * len(generation), WORKLOAD)
-    assert {part.shape for part in again} <= {part.shape for part in first}
-    assert set(planner.shape_cache) == shape_cache
+    # What is compiled is merged first, which can leave networks over whose own program is worth its compilation.
+    new = {part.shape for part in again} - known
+    compilation = device.compile_weight * sum(compile_seconds(shape, device) for shape in new)
+    assert not new or sum(part.seconds for part in again) + compilation < sum(part.seconds for part in first)
+    assert set(planner.shape_cache) == known | new
 
 
 @settings(max_examples=40)
@@ -245,6 +248,7 @@ def test_costs_grow_with_the_work():
 
 
 @pytest.mark.parametrize("device", [CPU, GPU], ids=["cpu", "gpu"])
+@pytest.mark.soak
 def test_thousands_of_networks_are_planned_in_seconds(device):
     population = mixed(4096)
 

@@ -30,6 +30,7 @@ NETWORKS = (
 
 
 @pytest.mark.parametrize(("kind", "folds"), [("multi", 1), ("binary", 2), ("multiclass", 1)])
+@pytest.mark.sampled(2)
 def test_scores_are_those_of_the_keras_models_with_the_same_weights(kind: str, folds: int) -> None:
     prepared = data(kind, weighted=True, folds=folds)
     problem = prepared.problem
@@ -54,6 +55,7 @@ def test_scores_are_those_of_the_keras_models_with_the_same_weights(kind: str, f
         assert all(np.array_equal(found[k].weights[name], weights[name]) for name in weights)
 
 
+@pytest.mark.soak
 def test_evolved_weights_beat_random_ones_and_are_exported_as_scored(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 3))

@@ -49,6 +49,7 @@ def together():
     return noted(replace(ONE_PROGRAM, slots=(4,)), TASKS)
 
 
+@pytest.mark.soak
 def test_the_last_ones_move_to_a_smaller_program_when_that_pays(together):
     straight, kept = together
     assert {shape.slots for shape in kept.shapes} == {4}
@@ -63,6 +64,7 @@ def test_the_last_ones_move_to_a_smaller_program_when_that_pays(together):
         assert_alike(found[k], straight[k], rel=1e-5)
 
 
+@pytest.mark.soak
 def test_more_members_than_slots_are_seated_as_slots_become_free():
     tasks = [task(graph((6,)), epochs, seed) for seed, epochs in enumerate([40, 3, 3, 20, 1, 2, 18])]
     found, programs = noted(replace(ONE_PROGRAM, slots=(2,)), tasks)
@@ -91,6 +93,7 @@ def test_stopped_members_stop_costing():
     assert len(programs.calls) <= sum(-(-each.epochs // shape.epochs) for each in found.values())
 
 
+@pytest.mark.soak
 def test_diverged_members_leave_their_slot_to_the_next():
     bad = graph((6,), activation="linear", optimizer="momentum", learning_rate=100.0)
     fine = graph((6,), activation="linear", optimizer="momentum", learning_rate=0.001)
@@ -102,6 +105,7 @@ def test_diverged_members_leave_their_slot_to_the_next():
     assert_alike(found[1], after[0], rel=0.0)
 
 
+@pytest.mark.soak
 def test_batch_sizes_side_by_side_take_their_own_steps():
     tasks = [task(graph((6,), batch_size=size), 4, 1) for size in (5, 64, 150, 149)]
     found, programs = noted(replace(ONE_PROGRAM, slots=(4,)), tasks)
@@ -111,6 +115,7 @@ def test_batch_sizes_side_by_side_take_their_own_steps():
         assert_alike(found[k], alone[0])
 
 
+@pytest.mark.soak
 def test_neighbours_and_slots_change_no_bit():
     """A resumed run trains only what is missing: others then sit beside it, and in other slots."""
     kinds = (

@@ -48,6 +48,7 @@ def crowd(shared):
 
 
 @long
+@pytest.mark.soak
 def test_a_network_alone_is_the_network_in_the_crowd(crowd):
     alone = trainer(device=EACH_ITS_OWN)
     found = trained(alone, TASKS)
@@ -57,6 +58,7 @@ def test_a_network_alone_is_the_network_in_the_crowd(crowd):
 
 
 @long
+@pytest.mark.soak
 def test_slots_grouping_and_order_change_nothing(crowd):
     """Three slots, of which each takes the next who waits; and the generation backwards, with strangers."""
     few = trainer(device=replace(ONE_PROGRAM, slots=(3,)))
@@ -68,6 +70,7 @@ def test_slots_grouping_and_order_change_nothing(crowd):
         assert_alike(found[place], crowd[k])
 
 
+@pytest.mark.soak
 def test_the_same_call_again_gives_the_same_bits(shared, crowd):
     found = trained(shared, TASKS)
     for k in range(len(TASKS)):
@@ -139,6 +142,7 @@ class Refusing:
 
 
 @pytest.mark.parametrize("most", [2, pytest.param(8, marks=long)])
+@pytest.mark.soak
 def test_out_of_memory_halves_the_group(crowd, most):
     one = trainer(device=replace(ONE_PROGRAM, slots=(most,)))
     one._programs = Refusing(one, lambda shape: shape.slots < 2)
@@ -160,6 +164,7 @@ def test_too_large_even_alone_is_a_failure_with_a_reason():
 
 
 @long
+@pytest.mark.soak
 def test_one_oversized_network_does_not_fail_those_that_share_its_program(crowd):
     """Their own shape would have fitted; what becomes of them must not depend on their company."""
     one = trainer(device=ONE_PROGRAM)
@@ -195,6 +200,7 @@ def test_leaving_early_stops_the_thread():
 
 
 @long
+@pytest.mark.soak
 def test_a_resumed_planner_trains_to_the_same_bits(crowd, shared):
     fresh = trainer(device=replace(ONE_PROGRAM, slots=(8,)))
     fresh.restore(shared.state())

@@ -48,6 +48,7 @@ def learned(kind):
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=pytest.mark.soak if kind == "recurrent" else ()) for kind in KINDS]
 )
+@pytest.mark.sampled(1)
 def test_models_of_every_sort_learn_and_repeat(kind):
     found = learned(kind)
     assert found.reason == ""
@@ -104,6 +105,7 @@ def test_probabilities_and_logits_are_the_same_network():
         ([("Dense", 1)], "hinge"),
     ],
 )
+@pytest.mark.sampled(1)
 def test_classifiers_of_every_form_are_scored_alike(last, loss):
     """Whatever the form, the log loss is that of a network that has learned."""
     x, y = images()
@@ -242,6 +244,7 @@ def narrow():
     return run(noisy, prepared(images), replace(task(1), keep_snapshots=True))
 
 
+@pytest.mark.soak
 def test_going_on_gives_the_bits_of_an_unbroken_training():
     data = prepared(images)
     whole = run(noisy, data, task(3))

@@ -1,0 +1,41 @@
+"use strict";
+// Asks what has changed, and shows the report again where it was scrolled to. The page of all runs is loaded again.
+const report = document.getElementById("report");
+const state = document.getElementById("state");
+let version = document.body.dataset.version;
+
+function show(text) {
+  if (state.textContent !== text) state.textContent = text;
+}
+
+function refresh() {
+  if (!report) {
+    location.reload();
+    return;
+  }
+  const shown = report.contentWindow;
+  const top = shown.scrollY;
+  report.addEventListener("load", () => report.contentWindow.scrollTo(0, top), { once: true });
+  shown.location.reload();
+}
+
+async function look() {
+  let wait = 2000;
+  try {
+    const answer = await fetch(document.body.dataset.state, { cache: "no-store" });
+    if (!answer.ok) throw new Error(String(answer.status));
+    const found = await answer.json();
+    show(found.text);
+    if (found.version !== version) {
+      version = found.version;
+      refresh();
+    }
+    wait = Math.max(wait, found.wait * 1000);
+  } catch (error) {
+    show("The dashboard does not answer: it has ended, or is busy.");
+    wait = 5000;
+  }
+  setTimeout(look, wait);
+}
+
+look();

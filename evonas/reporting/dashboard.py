@@ -1,0 +1,238 @@
+"""The dashboard: reports of one run, or of all runs of a folder, as live pages of a small web server.
+
+Read-only, and for those who know its token only: it is in the first address, and then in a cookie. Requests that name
+another host than this machine are refused, so that no page of another site reads it by a name of its own that leads
+here. A report is made again when its run has changed, at most once in a few times the seconds that it takes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import html
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evonas.display.summaries import clock, shown
+from evonas.io.printable import printable
+from evonas.reporting.listing import list_runs, run_row
+from evonas.runs.directory import is_run
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+__all__ = ["COOKIE", "Pages", "make_app"]
+
+#: Name of the cookie that holds the token.
+COOKIE = "evonas_token"
+#: A report is made again after so many times the seconds that it took, and at least so many seconds.
+_PAUSE, _LEAST_SECONDS = 4.0, 2.0
+_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+_COLUMNS = ("state", "objective", "score", "trained", "failed", "generations", "seconds", "strategy", "data", "target")
+
+
+@dataclass
+class _Made:
+    """A report, the version of the run that it is of, and when and how long it was made."""
+
+    version: str = ""
+    page: str = ""
+    at: float = 0.0
+    seconds: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Pages:
+    """What the dashboard shows of a run directory, or of a folder with run directories."""
+
+    def __init__(self, place: Path) -> None:
+        """Raises InputError if the place is neither."""
+        if not is_run(place) and not place.is_dir():
+            raise InputError(
+                f"dashboard must be of a run or of a folder with runs, but {place} is none: check the path"
+            )
+        self._place, self._single = place, is_run(place)
+        self._made: dict[str, _Made] = {}
+
+    @property
+    def single(self) -> str | None:
+        """The one run that is shown; None where it is a folder."""
+        return self._place.name if self._single else None
+
+    def run(self, name: str) -> Path:
+        """The directory of a run. Raises InputError if there is no such run."""
+        if self._single:
+            found = self._place if name == self._place.name else None
+        else:
+            found = next((path for path in self._place.iterdir() if path.name == name and is_run(path)), None)
+        if found is None:
+            raise InputError(f"run must be one of {self._place}, not {name!r}: go back to the list")
+        return found
+
+    def state(self, name: str | None) -> dict[str, Any]:
+        """What a page asks for every few seconds: the version of what it shows, a line of text, and when to ask again.
+
+        Args:
+            name: of a run; None for the list.
+        """
+        if name is None:
+            rows = list_runs(self._place)
+            running = sum(row["state"] == "running" for row in rows)
+            return {"version": _version(*rows), "text": f"{len(rows)} runs, {running} of them searching", "wait": 5.0}
+        row = run_row(self.run(name))
+        made = self._made.get(name, _Made())
+        text = _state(row)
+        if "trained" in row:
+            text += f": {row['trained']:,} networks in {row['generations']:,} generations, {clock(row['seconds'])}"
+        if row.get("score") is not None:
+            text += f"; best {printable(row['objective'])} {shown(row['score'])}"
+        return {"version": _version(row), "text": text, "wait": max(_LEAST_SECONDS, _PAUSE * made.seconds)}
+
+    def report(self, name: str) -> str:
+        """The report of a run as it is now, or as it was a moment ago."""
+        from evonas.reporting.page import html_page
+        from evonas.reporting.report import make_report
+        from evonas.reporting.rundata import read_run
+
+        directory = self.run(name)
+        made = self._made.setdefault(name, _Made())
+        with made.lock:
+            version, began = _version(run_row(directory)), time.monotonic()
+            recent = began - made.at < max(_LEAST_SECONDS, _PAUSE * made.seconds)
+            if made.page and (version == made.version or recent):
+                return made.page
+            run = read_run(directory)
+            made.page = html_page(run, make_report(run, quick=True))
+            made.version, made.at = version, time.monotonic()
+            made.seconds = made.at - began
+            return made.page
+
+    def shell(self, name: str) -> str:
+        """The page around a report."""
+        back = "" if self._single else '<a href="/">All runs</a>'
+        title = f"{html.escape(printable(name))}"
+        body = f'<iframe id="report" src="/report/{_quoted(name)}" title="Report of {title}"></iframe>'
+        return _page(title, back, body, f"/state/{_quoted(name)}", self.state(name))
+
+    def index(self) -> str:
+        """The list of the runs."""
+        rows = "".join(
+            f'<tr><th scope="row"><a href="/run/{_quoted(row["run"])}">{html.escape(printable(row["run"]))}</a></th>'
+            + "".join(f"<td>{html.escape(_cell(column, row))}</td>" for column in _COLUMNS)
+            + "</tr>"
+            for row in list_runs(self._place)
+        )
+        head = "".join(f'<th scope="col">{name}</th>' for name in ("run", *_COLUMNS))
+        body = f"<main><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></main>"
+        return _page("evonas runs", "", body, "/state", self.state(None))
+
+
+def make_app(pages: Pages, token: str) -> Starlette:
+    """The web application.
+
+    Args:
+        pages: what is shown.
+        token: that a request must have, in its address or its cookie.
+    """
+    from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
+    from starlette.routing import Route
+
+    def answer(make: Callable[..., Any], kind: Callable[..., Response]) -> Callable[[Request], Awaitable[Response]]:
+        async def respond(request: Request) -> Response:
+            given = request.query_params.get("token")
+            if not _same(given or request.cookies.get(COOKIE, ""), token):
+                return PlainTextResponse("Open the address with its token that evonas dashboard printed.", 403)
+            if given is not None:  # the address in the browser's history is then worth nothing to others
+                response: Response = RedirectResponse(request.url.path, 303)
+                response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+                return response
+            try:
+                return kind(await run_in_threadpool(make, **request.path_params), headers=_HEADERS)
+            except InputError as error:
+                return PlainTextResponse(printable(str(error)), 404)
+
+        return respond
+
+    def first_page() -> str:
+        return pages.index() if pages.single is None else pages.shell(pages.single)
+
+    routes = [
+        Route("/", answer(first_page, HTMLResponse)),
+        Route("/state", answer(lambda: pages.state(None), JSONResponse)),
+        Route("/run/{name}", answer(pages.shell, HTMLResponse)),
+        Route("/report/{name}", answer(pages.report, HTMLResponse)),
+        Route("/state/{name}", answer(pages.state, JSONResponse)),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)])
+
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+
+def _same(given: str, token: str) -> bool:
+    return hmac.compare_digest(given.encode(), token.encode())
+
+
+def _version(*rows: dict[str, Any]) -> str:
+    """What changes when the runs do."""
+    names = ("run", "state", "trained", "failed", "generations", "score")
+    return hashlib.sha256(repr([[row.get(name) for name in names] for row in rows]).encode()).hexdigest()[:16]
+
+
+def _page(title: str, links: str, body: str, state: str, now: dict[str, Any]) -> str:
+    style, script = _asset("dashboard.css"), _asset("dashboard.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; connect-src 'self'; "
+        "frame-src 'self'; img-src data:"
+    )
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta name="color-scheme" content="light dark">'
+        f"<title>{title} - evonas</title><style>{style}</style></head>\n"
+        f'<body data-state="{state}" data-version="{now["version"]}"><header><h1>{title}</h1>{links}'
+        f'<p id="state" role="status">{html.escape(now["text"])}</p></header>{body}'
+        f"<script>{script}</script></body></html>\n"
+    )
+
+
+def _quoted(name: str) -> str:
+    from urllib.parse import quote
+
+    return html.escape(quote(name, safe=""))
+
+
+def _cell(column: str, row: dict[str, Any]) -> str:
+    value = row.get(column)
+    if value is None:
+        return ""
+    if column in ("state", "seconds"):
+        return _state(row) if column == "state" else clock(value)
+    return shown(value) if isinstance(value, float) else printable(str(value))
+
+
+def _state(row: dict[str, Any]) -> str:
+    """What a run does; `list_runs` gives the reason of the end."""
+    state = printable(row["state"])
+    return (
+        "searching" if state == "running" else state if state == "killed" or "trained" not in row else f"done ({state})"
+    )
+
+
+def _asset(name: str) -> str:
+    return files("evonas.reporting").joinpath("assets", name).read_text(encoding="utf-8")
