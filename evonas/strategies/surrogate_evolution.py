@@ -207,7 +207,7 @@ class SurrogateEvolution:
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Remembers what came of the candidates."""
         told = self._ask_tell.told(evaluations)
-        early = self._generation == 0 or len(self._seen) < _STARTUP
+        early = self._generation == 0 or len(self._search.archive.records) < _STARTUP
         for training, (candidate, evaluation) in zip(self._out.values(), told, strict=True):
             self._note(training, candidate, evaluation, early)
         self._trim()

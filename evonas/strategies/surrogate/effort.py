@@ -44,7 +44,7 @@ _CHEAP = (
         300,
         Effort(
             ScreeningEffort(samples=30, offspring=20, rounds=2, survivors=10, improved=1, evaluations=15),
-            RowEffort(samples=60, offspring=40, rounds=1, starts=2, evaluations=10, exchanged=1, exchanges=1),
+            RowEffort(samples=40, offspring=50, rounds=1, starts=3, evaluations=10, exchanged=1, exchanges=1),
             observations=200,
         ),
     ),

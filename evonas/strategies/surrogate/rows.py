@@ -34,6 +34,8 @@ Indices = NDArray[np.intp]
 _STEP, _FINE_STEP = 0.3, 0.002
 #: Whole numbers up to so many are all tried as neighbours, of more only those at these distances.
 _ALL_NEIGHBOURS, _DISTANCES = 16, (1, 2, 4, 8, 16)
+#: What a local search from the best genome is called: the first of these that the space has.
+_LOCAL = ("step_numbers", "step_number", "change_option")
 #: What an exchange of an option has to gain.
 _LEAST_GAIN = 1e-6
 
@@ -140,7 +142,8 @@ def search_rows(
     starts = found.take(_starts(found.values, effort.starts, rng))
     if len(elite):
         first = np.array([[0, -1]], np.intp)
-        starts += valued(_rows(elite[:1], first, np.array(["step_numbers"])))
+        operator = next((name for name in _LOCAL if name in rates), CROSSOVER)
+        starts += valued(_rows(elite[:1], first, np.array([operator])))
     return _best(found + _improved(codes, starts, acquisition, effort), len(found.codes))
 
 
