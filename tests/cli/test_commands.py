@@ -99,7 +99,7 @@ def test_seed_0_is_a_seed() -> None:
 
 
 def test_a_population_comes_from_a_file_and_a_number() -> None:
-    assert search("--generations", "1", "--out", "first").exit_code == 0
+    assert search("--generations", "1", "--no-known-defaults", "--out", "first").exit_code == 0
     options = ("--population", "first/population.json", "--generations", "1", "--out", "second")
     assert search(*options).exit_code == 0
     with RunReader("second") as run:

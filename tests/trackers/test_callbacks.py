@@ -62,6 +62,7 @@ def test_what_is_told_and_when(asynchronous: bool) -> None:
         "asynchronous": asynchronous,
         "strategy": "aging",
         "window": 1 if asynchronous else None,
+        "known_defaults": False,
     }
     result = evonas.search(X, Y, generations=2, out="run", callbacks=[heard], **options)
     assert heard.told == ["start", *(["evaluation"] * 3 + ["generation"]) * 2, "end"]
