@@ -194,7 +194,8 @@ class SearchResult(ResultViews):
         from evonas.metrics.calibration import temperature_of
         from evonas.networks.forward import raw_outputs
 
-        graph, split = graph_from_json(self._architecture), self._data.splits[0]
+        graph = self._data.problem.placed(graph_from_json(self._architecture))
+        split = self._data.splits[0]
         raw = raw_outputs(graph, self._weights, self._data.new_rows(split.x_validation, *views_of(graph)))
         return temperature_of(self._data.problem, split.y_validation, raw)
 

@@ -100,7 +100,7 @@ def _calibrated(task: ExportTask, data: PreparedData) -> tuple[float, dict[str, 
         raise InputError(
             "calibrate must be of scored weights, whose validation rows they have not seen: leave retrain out"
         )
-    split, graph = data.splits[0], graph_from_json(task.architecture)
+    split, graph = data.splits[0], data.problem.placed(graph_from_json(task.architecture))
     raw = raw_outputs(graph, task.weights, np.asarray(split.x_validation))
     temperature = temperature_of(data.problem, split.y_validation, raw)
     return temperature, scores(data.problem, split.y_validation, raw / temperature)
