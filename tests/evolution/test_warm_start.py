@@ -125,7 +125,8 @@ class TestSearch:
                 return [record.operator for record in run.records() if record.generation == 0]
 
         first = operators("run")
-        assert first[:3] == ["known default: RealMLP", "known default: TabM", "known default: plain network"]
+        names = ("plain network with neighbours", "RealMLP", "TabM", "TabM with neighbours")
+        assert first[:4] == [f"known default: {name}" for name in names]  # half of the population
         assert len(first) == 8
         assert first == operators("again")
         for options in ({"known_defaults": False}, {"strategy": "random"}):
@@ -147,7 +148,10 @@ class TestSearch:
         )
         assert few.space.domain("numbers").options == ("standard", "robust")
         with RunReader(few.run_dir) as run:
-            assert [record.operator for record in run.records()].count("seed") == 4
+            # The best of the other run: its known defaults keep their names.
+            operators = [record.operator for record in run.records()]
+        assert all(operator == "seed" or operator.startswith("known default") for operator in operators)
+        assert len(operators) == 4
 
     def test_warm_start_says_what_is_not_in_the_space(self) -> None:
         evonas.search(*table(), space=SPACE, generations=1, population=5, out="first")
@@ -180,7 +184,7 @@ def test_both_trainers_start_from_the_donor(trainer: str) -> None:
 
     data = prepare_arrays(*table(), seed=0)
     space = DenseSpace(layers=1, units=8, dropout=0.0, normalization="none", learning_rate=1e-6, optimizer="sgd")
-    space = replace(space, scaling=False)
+    space = replace(space, scaling=False, label_smoothing=0.0, embedding="none", members=1)
     genome = space.sample(np.random.default_rng(0))
     graph = space.architecture(genome)
     weights = initial_weights(graph, 3, 1, 7)

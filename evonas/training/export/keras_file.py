@@ -37,8 +37,11 @@ _KERAS_AT_LEAST = (3, 15, 1)
 _LAYERS = {"InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout"}
 #: Those of embeddings and of members; of factors of features the first alone.
 _MEMBER_LAYERS = ("EinsumDense", "RepeatVector", "GlobalAveragePooling1D")
-#: What they compute: factors of features; factors of members, waves of columns; outputs of members, maps of columns.
-_EQUATIONS = ("ab,b->ab", "akd,kd->akd", "af,fp->afp", "akd,kdo->ako", "afp,fpd->afd")
+#: Factors of features.
+_FACTORS = "ab,b->ab"
+#: What else they compute (factors of members, waves of columns, outputs of members, maps of columns), and whether each
+#: number that they give has a weight for each that they take.
+_EQUATIONS = {"akd,kd->akd": False, "af,fp->afp": False, "akd,kdo->ako": True, "afp,fpd->afd": True}
 #: Operations within a network that give as many columns as they take.
 _SAME_WIDTH = ("Cos", "Floor", "Multiply", "Subtract")
 #: What raw columns go through before the network, and classes after it: nothing that has weights.
@@ -264,9 +267,11 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
         elif kind == "Reshape":
             shape = settings["target_shape"]
             width = shape[-1] if nested and 0 < math.prod(shape) <= _WIDEST else math.prod(shape)
-        elif kind == "EinsumDense" and settings["equation"] == "ab,b->ab":
+        elif kind == "EinsumDense" and settings["equation"] == _FACTORS:
             if settings["output_shape"] != [fan_in]:
                 raise InputError(f"layer {name!r:.80} must be a factor for each column")
+            width = fan_in
+            needed += width
         elif kind == "EinsumDense":
             weights, width = _einsum_weights(settings, fan_in, elements, name)
             needed += weights
@@ -283,7 +288,7 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
             raise InputError(f"layer {name!r:.80} must have a width that fits its weights, not {width!r:.80}")
         widths[name] = width
         needed += {"Dense": fan_in * width, "BatchNormalization": 4 * width, "LayerNormalization": 2 * width}.get(
-            kind, width if kind == "EinsumDense" else 0
+            kind, 0
         )
     return needed, width
 
@@ -294,7 +299,7 @@ def _einsum_weights(settings: Mapping[str, Any], fan_in: int, elements: int, nam
     plain = isinstance(shape, list) and len(shape) == 2 and all(type(size) is int and size > 0 for size in shape)
     if equation not in _EQUATIONS or not plain or math.prod(shape) > elements:
         raise InputError(f"layer {name!r:.80} must be an embedding or of members as evonas writes them")
-    return math.prod(shape) * (fan_in if equation in _EQUATIONS[2:] else 1), int(shape[1])
+    return math.prod(shape) * (fan_in if _EQUATIONS[equation] else 1), int(shape[1])
 
 
 def _count_constants(nodes: Any) -> int:
