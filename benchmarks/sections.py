@@ -54,6 +54,10 @@ class Bench:
         return ["--data", str(self.options.data)] if self.options.data else []
 
 
+#: The default space without the genes that the peer's Keras code does not have.
+SPACE = Path(__file__).parent / "plain_space.toml"
+
+
 def search(bench: Bench, name: str, must: float, aim: float) -> dict[str, Any]:
     """20 random networks, trained by the command `evonas run`, against the same ones by Keras `fit` as it comes."""
     file, target, epochs = SEARCHES[name]
@@ -69,6 +73,7 @@ def search(bench: Bench, name: str, must: float, aim: float) -> dict[str, Any]:
             out = Path(folder) / str(number)
             arguments = ["--strategy", "random", "--population", "20", "--generations", "1", "--finalists", "0"]
             arguments += ["--epochs", str(epochs), "--patience", str(epochs), "--out", str(out), "--quiet"]
+            arguments += ["--no-baseline", "--space", str(SPACE)]
             runs.append(processes.evonas("run", str(table), "--target", target, *arguments))
         peer = processes.script("fit.py", str(Path(folder) / "0"), "--epochs", str(epochs)).value
     count, each = peer["networks"], peer["as_it_comes"]
