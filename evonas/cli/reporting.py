@@ -52,6 +52,7 @@ def _written(run_dir: Path, ended: float) -> str:
         return late
     from evonas.io.marked_files import check_place, marked_text, publish
     from evonas.reporting.page import has_plotly, html_page
+    from evonas.reporting.predictions import neighbours_seconds
     from evonas.reporting.report import REPORT_NAME, make_report
     from evonas.reporting.rundata import read_run
 
@@ -63,7 +64,7 @@ def _written(run_dir: Path, ended: float) -> str:
     if is_late():
         return late
     data = read_run(run_dir)
-    if is_late():
+    if is_late(neighbours_seconds(data)):
         return late
     report = make_report(data, quick=True)
     if is_late():

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.inputs import num_rows
+from evonas.data.kernel_regression import MOST_CENTRES
 from evonas.data.neighbours import NeighbourFeatures, marks_of, with_estimates
 from evonas.data.prepared import PreparedData, Problem
 from evonas.data.quantiles import point_place
@@ -28,6 +29,8 @@ __all__ = ["Predictions", "constant_scores", "load_data", "permutation_importanc
 
 #: Most rows that are predicted, and that are permuted; bytes of prepared data over which a report leaves them alone.
 _MOST_ROWS, _PERMUTED_ROWS, _LARGEST = 20_000, 2_000, 400 << 20
+#: Seconds that one row's distance to one training row takes, and what is made of it.
+_NEIGHBOUR_SECONDS = 6e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +121,20 @@ def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | N
     return Predictions(split, data.problem.seen(*views), graph, run.weights, features, y[chosen], raw, total)
 
 
+def neighbours_seconds(run: RunData) -> float:
+    """Seconds that predictions take for finding the neighbours of the held-out rows; 0 where the champion has none."""
+    if run.champion is None or not hasattr(run.space, "architecture"):
+        return 0.0
+    architecture = blueprint(run.space, run.space.genome_from_json(run.champion.genome))
+    marks = len(marks_of(views_of(graph_from_json(architecture))))
+    data = load_data(run) if marks else None
+    if data is None:
+        return 0.0
+    split = data.splits[0]
+    rows = min(len(split.y_validation if data.y_test is None else data.y_test), _MOST_ROWS) + _PERMUTED_ROWS
+    return _NEIGHBOUR_SECONDS * marks * rows * min(len(split.y_train), MOST_CENTRES)
+
+
 def permutation_importance(
     run: RunData, data: PreparedData, found: Predictions, repeats: int = 3, seconds: float = 2.0
 ) -> dict[str, tuple[float, float]]:
@@ -149,7 +166,7 @@ def permutation_importance(
         for column, places in columns.items():
             shuffled = part.features.copy()
             shuffled[:, places] = part.features[rng.permutation(len(part.features))][:, places]
-            if regressions:
+            if any(column in each.columns for each in regressions):
                 shuffled = with_estimates(shuffled[:, :count], shuffled, found.problem, regressions)
             worse[column].append(loss(part.scores(shuffled).get(name)) - whole)
         if time.monotonic() - began > seconds:
