@@ -15,6 +15,8 @@ __all__ = ["NETWORK", "Verdict", "baseline_rows", "baseline_values", "champion_t
 __all__ += ["retrained_test_scores", "verdict_of"]
 
 NETWORK = "best network"
+#: Margins below it are shown as 0.0%.
+_LEAST_MARGIN = 0.0005
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Verdict:
     def words(self) -> str:
         """One sentence."""
         rows = f"on the {self.part} rows"
+        if self.margin is not None and self.margin < _LEAST_MARGIN:
+            return f"The network and the best baseline are equally good {rows}."
         by = "" if self.margin is None else f", by {self.margin:.1%}"
         if self.winner == NETWORK:
             so_far = "" if self.complete else ", as far as they were trained,"

@@ -113,6 +113,13 @@ def test_the_verdict_is_of_test_rows_where_there_are_any(test: dict[str, float],
     assert (winner != NETWORK) or "as far as they were trained" in unfinished.words
 
 
+def test_equal_scores_are_said_to_be_equal() -> None:
+    theirs = BOOSTED.test["rmse"]
+    found = verdict_of(RMSE, {}, {"rmse": theirs}, Baselines((BOOSTED, LINEAR)))
+    assert found is not None
+    assert found.words == "The network and the best baseline are equally good on the test rows."
+
+
 def test_a_run_keeps_them_and_says_who_is_better(tmp_path: Path):
     run_dir = synthetic_run(tmp_path / "run", 20)
     with RunReader(run_dir) as run:
