@@ -64,6 +64,12 @@ class Problem:
             and in runs of an older evonas.
         quantiles: that the outputs are, rising; empty where they are means. The target, its mean and std are then there
             once for each of them.
+        sample_shape: of one sample before it is flattened to `num_features`: (height, width, channels) of an image,
+            (steps, channels) of a series, (tokens,) of a text; empty where rows are columns of a table.
+        vocabulary: number of token ids of a text, whose features are these ids (0 is padding, 1 a word that is not
+            known); 0 where features are numbers.
+        masked: whether samples of a series are of several lengths: the last channel is then 1 where a step is there,
+            and a step that is not is 0 in all channels, at the end.
     """
 
     task: str
@@ -81,6 +87,9 @@ class Problem:
     label_type: str = ""
     quantiles: tuple[float, ...] = ()
     numeric: tuple[int, ...] = ()
+    sample_shape: tuple[int, ...] = ()
+    vocabulary: int = 0
+    masked: bool = False
 
     def view(self, numbers: str, *marks: str) -> tuple[str, ...]:
         """The view of networks with these `numbers`, "standard" where the data have no such form, and neighbours."""
