@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from evonas.data.columns import ColumnPlan
 from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Preparation, is_seen
+from evonas.data.encoding.samples import preparation_from_json
 from evonas.data.inputs import Inputs, named_arrays, num_rows, shapes_of
 from evonas.data.neighbours import NeighbourFeatures, NeighbourPreparation, marks_of, names_of_marks, with_estimates
 from evonas.data.pretrained import Donor
@@ -339,7 +340,7 @@ class PreparedData:
             y_test=arrays.get("y_test"),
             fingerprint=str(about["fingerprint"]),
             notes=tuple(map(str, about["notes"])),
-            preparation=None if about["preparation"] is None else Preparation.from_json(about["preparation"]),
+            preparation=None if about["preparation"] is None else preparation_from_json(about["preparation"]),
             donor=None if about.get("donor") is None else Donor.of(about["donor"], given),
         )
 
