@@ -65,8 +65,8 @@ def export(
         )
     elif retrain or rank != 1 or build is not None or resize or format not in (None, "keras"):
         raise InputError(
-            "ensemble must be given without --rank, --retrain, --build, --resize and --format: it chooses from all that "
-            "is kept"
+            "ensemble must be given without --rank, --retrain, --build, --resize and --format: it chooses from all "
+            "that is kept"
         )
     else:
         exported = export_ensemble(run_dir, output, ensemble, card=not no_card, **asked)

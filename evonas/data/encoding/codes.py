@@ -99,8 +99,8 @@ def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, An
 
     Each has a "name", that of the model's input, a "dtype" and a "kind": "number", "text" (with its "values"), "date"
     (with its "pattern" and "fields"), "words" (with its "values" and the "punctuation" that falls away), "tokens" (with
-    the "length" of a text and the id of the "first" word, too), these with a "column"; or "array" (with its "columns", or the "shape" of a row that is an image, say). A text that is not
-    `coded` has neither values nor fields.
+    the "length" of a text and the id of the "first" word, too), these with a "column"; or "array" (with its "columns",
+    or the "shape" of a row that is an image, say). A text that is not `coded` has neither values nor fields.
     """
     if isinstance(preparation, TextPreparation):
         return _coding_of_tokens(preparation, coded)

@@ -319,7 +319,8 @@ def _count_constants(nodes: Any) -> int:
 def _lookup_width(kind: str, settings: Mapping[str, Any], name: str) -> int:
     """Most columns that a layer gives; its texts are those in the file, not in another one, nor numbered ones."""
     texts, length = settings["vocabulary"], settings.get("output_sequence_length", 1)
-    words = (settings.get("standardize"), settings.get("split")) == ("lower_and_strip_punctuation", "whitespace")
+    cut = (settings.get("standardize"), settings.get("split"))
+    words = cut == ("lower_and_strip_punctuation", "whitespace")
     ids = words and settings.get("output_mode") == "int" and type(length) is int and 0 < length <= MOST_TOKENS
     words = words and settings.get("output_mode") == "multi_hot" and length is None
     length = 1 if words else length

@@ -1,4 +1,4 @@
-"""Layers in front of a network that take raw images, series or texts: what `SamplePreparation.apply` computes, in Keras.
+"""Layers that take raw images, series or texts to a network: what `SamplePreparation.apply` computes, in Keras.
 
 Text needs TensorFlow; images and series need nothing but `keras.ops`.
 """
