@@ -124,12 +124,15 @@ class Problem:
         )
 
     def placed(self, graph: nx.DiGraph) -> nx.DiGraph:
-        """The graph itself, told of which column of numbers the features are that its network sees.
+        """The graph itself, told of which column of numbers the features are that its network sees, and of the shape of
+        a sample where it has one.
 
         Raises:
             InputError: its network embeds columns of numbers, and the data have none.
         """
         seen = self.seen(*views_of(graph))
+        if self.sample_shape:
+            graph.graph["sample"] = (self.sample_shape, self.masked)
         return with_columns(graph, seen.numeric, seen.views)
 
 
