@@ -18,11 +18,13 @@ from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
 from genomes.architecture.layers import EMBEDDED_NUMBERS, EMBEDDINGS, NUMBERS, OFF
+from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
 from genomes.domains import Choice
-from genomes.encodings import ENCODINGS, read_space, space_from_json
+from genomes.encodings import read_space, space_from_json
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
+from genomes.sequence import SequenceSpace
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def asked_samples(
         return as_space(space, build), SampleOptions(architecture, series, series_id, split), encoding
     if space is None:
         asked = SampleOptions(architecture, series, series_id, split)
-        return ENCODINGS.get(architecture, DenseSpace)(), asked, encoding
+        return DenseSpace(), asked, encoding  # `chosen_space` knows better when the data are read
     found = as_space(space)
     own = encoding_of(found)
     if architecture not in ("", own):
@@ -113,17 +115,20 @@ def encoding_of(space: SearchSpace) -> str:
     return name if any(name in names for names in KINDS.values()) else "dense"
 
 
-def chosen_space(space: SearchSpace, given: bool, problem: Problem) -> SearchSpace:
+def chosen_space(space: SearchSpace, given: bool, architecture: str, problem: Problem) -> SearchSpace:
     """The space for these data: the one that is given, or the default one for rows of such a shape.
 
     Args:
         space: of `asked_samples`.
-        given: whether a space or an architecture was given.
+        given: whether a space was given.
+        architecture: that was asked for; "" to go by the rows.
         problem: of the prepared data.
     """
     if given or not problem.sample_shape:
         return space
-    return ENCODINGS["convolutional" if len(problem.sample_shape) == 3 else "sequence"]()
+    if (architecture or ("convolutional" if len(problem.sample_shape) == 3 else "sequence")) == "convolutional":
+        return ConvolutionalSpace()
+    return SequenceSpace.for_text() if problem.vocabulary else SequenceSpace()
 
 
 def space_and_numbers(

@@ -232,7 +232,7 @@ def search(
         return search_prepared(
             data,
             build=own,
-            space=chosen_space(searched, space is not None or bool(asked.architecture), data.problem),
+            space=chosen_space(searched, space is not None, asked.architecture, data.problem),
             settings=chosen,
             budget=budget,
             out=out,

@@ -302,7 +302,7 @@ def run(
             options=reading,
             samples=asked,
         )
-        searched = chosen_space(searched, space is not None or bool(asked.architecture), prepared.problem)
+        searched = chosen_space(searched, space is not None, asked.architecture, prepared.problem)
         show_search(
             lambda **listeners: search_prepared(
                 prepared,

@@ -188,7 +188,7 @@ def _flops(members: Sequence[tuple[Record, float]], run: RunReader) -> int | Non
         genome = space.genome_from_json(record.genome)
         facts = network_facts(run.problem_json, space, genome)
         graph = with_columns(space.architecture(genome), facts.get("numeric", ()), facts.get("views", ()))
-        total += count_flops(graph, facts["num_features"], facts["num_outputs"])
+        total += count_flops(graph, facts["num_features"], facts["num_outputs"], tuple(facts.get("sample_shape", ())))
     return total
 
 

@@ -99,7 +99,7 @@ def find_learning_rate(
             options=options,
             samples=asked,
         )
-        chosen: Any = chosen_space(known, home is not None or bool(asked.architecture), data.problem)
+        chosen: Any = chosen_space(known, home is not None, asked.architecture, data.problem)
         graph = graph_to_json(chosen.architecture(chosen.typical() if genome is None else genome))
         sweep = SweepTask(graph, rates, tuple(range(seed, seed + seeds)))
         path = Path(folder) / "data.npz"
