@@ -15,10 +15,13 @@ from typing import Any
 from genomes.architecture.graph import draw, graph_to_json
 from genomes.checks import Word
 from genomes.codec import read_text
+from genomes.convolutional.space import ConvolutionalSpace
 from genomes.dense.space import DenseSpace
 from genomes.errors import InputError
 from genomes.hyperparameters.space import HyperparameterSpace
+from genomes.sequence.space import SequenceSpace
 from genomes.space import SearchSpace
+from genomes.staged.space import StagedSpace
 from genomes.toml import to_toml
 
 __all__ = [
@@ -32,8 +35,13 @@ __all__ = [
 ]
 
 #: Encoding -> its space, which has a `from_json`.
-ENCODINGS: Mapping[str, type[DenseSpace | HyperparameterSpace]] = MappingProxyType(
-    {"dense": DenseSpace, "hyperparameters": HyperparameterSpace}
+ENCODINGS: Mapping[str, type[DenseSpace | HyperparameterSpace | StagedSpace]] = MappingProxyType(
+    {
+        "dense": DenseSpace,
+        "convolutional": ConvolutionalSpace,
+        "sequence": SequenceSpace,
+        "hyperparameters": HyperparameterSpace,
+    }
 )
 
 #: TOML is read slowly.
@@ -45,8 +53,11 @@ _HEADING = """\
 #     { low = 1e-6, high = 1e-3, zero = true }    0 (off), or at least 1e-6
 """
 #: Encoding -> what else its file is told by.
+_LEFT_OUT = "# What is left out is as in the default space.\n"
 _REMARKS = {
-    "dense": "# What is left out is as in the default space.\n",
+    "dense": _LEFT_OUT,
+    "convolutional": _LEFT_OUT,
+    "sequence": _LEFT_OUT,
     "hyperparameters": """\
 # A gene may depend on others; it is absent where they have other values:
 #     { low = 0.05, high = 0.5, when = { regularise = true } }

@@ -7,7 +7,6 @@ No fitness, no id, no run settings, no weights. What the fields may hold is chec
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
 from genomes.architecture.layers import (
     ACTIVATIONS,
@@ -21,6 +20,7 @@ from genomes.architecture.layers import (
     SCHEDULES,
 )
 from genomes.architecture.neighbours import Neighbours
+from genomes.training import Training, changed
 
 __all__ = [
     "ACTIVATIONS",
@@ -39,16 +39,6 @@ __all__ = [
     "changed",
 ]
 
-Value = TypeVar("Value")
-
-
-def changed(value: Value, **fields: Any) -> Value:
-    """The frozen value with other fields, as `dataclasses.replace` in a tenth of its time: a search does it for every
-    candidate that it weighs, a thousand times a proposal."""
-    new = object.__new__(type(value))
-    new.__dict__.update(value.__dict__, **fields)
-    return new
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -64,35 +54,6 @@ class Layer:
     units: int
     activation: str
     sources: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Training:
-    """How the network is trained.
-
-    Attributes:
-        optimizer: one of `OPTIMIZERS`; momentum and nesterov are SGD with momentum 0.9.
-        learning_rate: peak rate, > 0.
-        batch_size: rows a step, at least 1.
-        schedule: one of `SCHEDULES`, over all steps of the epoch budget; cosine falls to 0, exponential to 1%, see
-            `evonas.networks.schedule`.
-        warmup: share of all steps, in [0, 0.5], in which the rate rises linearly from 0 before the schedule starts.
-        l2: penalty on kernels, `l2 * sum(kernel ** 2)` in the loss, >= 0.
-        weight_decay: decoupled decay, >= 0; acts with adamw only.
-        beta2: share of the second moment that adam, adamw and nadam keep, in [0.5, 0.9999].
-        label_smoothing: share of each label, in [0, 0.5], that training spreads over all classes; a classifier's alone,
-            and of no loss that is validated or scored.
-    """
-
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    batch_size: int = 32
-    schedule: str = "constant"
-    warmup: float = 0.0
-    l2: float = 0.0
-    weight_decay: float = 0.0
-    beta2: float = 0.999
-    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
