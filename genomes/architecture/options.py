@@ -64,9 +64,7 @@ ADAPTERS = ("mini", "full")
 MEMBER_STARTS = ("hidden", "input")
 
 #: Embedding -> the form that it takes.
-EMBEDDED_NUMBERS: Mapping[str, str] = MappingProxyType(
-    {"linear": "piecewise", "tree": "tree", "periodic": "quantile"}
-)
+EMBEDDED_NUMBERS: Mapping[str, str] = MappingProxyType({"linear": "piecewise", "tree": "tree", "periodic": "quantile"})
 
 #: Hidden layers of a dense network; hidden nodes of any graph, where an addition and a pooling are nodes too.
 MAX_LAYERS = 64
