@@ -113,9 +113,7 @@ def _images(folder: Path, shape: tuple[int | None, ...], problem: Problem) -> Ne
     from evonas.data.readers.images import read_new_images
 
     if len(shape) != 3:
-        raise InputError(
-            f"a folder of images must be for a model of images, which this is not: give a table, not {folder}"
-        )
+        raise InputError(f"a folder of images must be for a model of images, not of other rows: give no {folder}")
     size = None if shape[0] is None or shape[1] is None else (shape[0], shape[1])
     pixels, files, labels = read_new_images(folder, size, shape[2] or 3)
     targets = _target_table(labels if all(labels) else None, len(files), problem)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.encoding.preprocessor import ARRAY
 from evonas.data.prepared import Problem, labels_of
 from evonas.data.quantiles import quantile_names
 from genomes.errors import InputError
@@ -240,7 +241,6 @@ def _inputs_of_file(model: Any, rows: Any) -> Any:
     if isinstance(rows, np.ndarray):
         return _array_of_file(model, rows)
     from evonas.data.cells import numbers, texts
-    from evonas.data.encoding.preprocessor import ARRAY
 
     names = {str(name).replace("/", "_"): name for name in rows.columns}
     inputs = model.inputs
