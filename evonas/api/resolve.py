@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
 from evonas.data.neighbours import candidate_columns, ranked_columns
+from evonas.data.sample_kind import KINDS, SampleOptions
 from evonas.metrics.named import chosen_metric
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
 from genomes.architecture.layers import EMBEDDED_NUMBERS, EMBEDDINGS, NUMBERS, OFF
+from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
 from genomes.domains import Choice
 from genomes.encodings import read_space, space_from_json
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
+from genomes.sequence import SequenceSpace
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ __all__ = [
     "DEFAULT_QUANTILES",
     "Space",
     "as_space",
+    "asked_samples",
+    "chosen_space",
     "fitted",
     "objectives_of",
     "space_and_numbers",
@@ -63,6 +68,67 @@ def as_space(space: Space, build: Build | None = None) -> SearchSpace:
         whole = build is None or "genes" in space or "encoding" in space
         return space_from_json(space) if whole else HyperparameterSpace(space)
     return space
+
+
+def asked_samples(
+    space: Space,
+    build: Build | None = None,
+    architecture: str = "",
+    series: bool = False,
+    series_id: str = "",
+    split: str = "",
+    encoding: str = "",
+) -> tuple[SearchSpace, SampleOptions, str]:
+    """The space, what is said of the rows, and the encoding of text.
+
+    Args:
+        space, build: as given. A space that is given decides which networks take the rows.
+        architecture, series, series_id, split: see `evonas.data.sample_kind.SampleOptions`.
+        encoding: of the text of a table; the name of an architecture is taken for that.
+
+    Raises:
+        InputError: as `as_space`, or the space is of another architecture than is asked for.
+    """
+    if any(encoding in names for names in KINDS.values()):
+        if architecture not in ("", encoding):
+            raise InputError(
+                f"architecture must be given once, not as {architecture!r} and {encoding!r}: leave one out"
+            )
+        architecture, encoding = encoding, ""
+    if build is not None:
+        return as_space(space, build), SampleOptions(architecture, series, series_id, split), encoding
+    if space is None:
+        asked = SampleOptions(architecture, series, series_id, split)
+        return DenseSpace(), asked, encoding  # `chosen_space` knows better when the data are read
+    found = as_space(space)
+    own = encoding_of(found)
+    if architecture not in ("", own):
+        raise InputError(
+            f"architecture must be that of the space, {own}, not {architecture!r}: leave it out, or give another space"
+        )
+    return found, SampleOptions(own, series, series_id, split), encoding
+
+
+def encoding_of(space: SearchSpace) -> str:
+    """Name of the encoding whose networks a space has; "dense" of spaces that are not evonas's own."""
+    name = str(space.to_json().get("encoding", "dense"))
+    return name if any(name in names for names in KINDS.values()) else "dense"
+
+
+def chosen_space(space: SearchSpace, given: bool, architecture: str, problem: Problem) -> SearchSpace:
+    """The space for these data: the one that is given, or the default one for rows of such a shape.
+
+    Args:
+        space: of `asked_samples`.
+        given: whether a space was given.
+        architecture: that was asked for; "" to go by the rows.
+        problem: of the prepared data.
+    """
+    if given or not problem.sample_shape:
+        return space
+    if (architecture or ("convolutional" if len(problem.sample_shape) == 3 else "sequence")) == "convolutional":
+        return ConvolutionalSpace()
+    return SequenceSpace.for_text() if problem.vocabulary else SequenceSpace()
 
 
 def space_and_numbers(

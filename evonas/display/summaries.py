@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.config import Budget
 from evonas.data.encoding.bag_of_words import Words
 from evonas.data.encoding.preprocessor import Number, Preparation, view_of
+from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.prepared import PreparedData
 from evonas.devices import TRAINERS
 from evonas.display.baseline_words import baseline_rows, baseline_values, champion_test_scores, verdict_of
@@ -137,6 +138,7 @@ def start_values(run: RunReader, budget: Budget) -> dict[str, Any]:
         "targets": list(data.problem.target_names),
         "classes": list(data.problem.classes),
         "features": data.problem.seen().num_features,
+        "shape": list(data.problem.sample_shape),
         "rows": _rows(data),
         "folds": len(data.splits) if len(data.splits) > 1 else None,
         "not_used": list(data.notes),
@@ -153,6 +155,8 @@ def _source(run: RunReader) -> str:
 
 
 def _columns(preparation: Preparation) -> str:
+    if isinstance(preparation, SamplePreparation):
+        return f"{preparation.describe()} to learn from"
     kinds: dict[str, str] = {}
     for step in preparation.steps:
         if view_of(step) != "standard":

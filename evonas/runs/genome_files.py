@@ -15,7 +15,7 @@ from genomes.architecture.graph import views_of
 from genomes.codec import parse_json, read_text
 from genomes.dense import DenseSpace
 from genomes.dense.json import genome_from_json
-from genomes.encodings import space_from_json
+from genomes.encodings import ENCODINGS, space_from_json
 from genomes.errors import InputError
 from genomes.population import population_from_json
 from genomes.space import SearchSpace
@@ -24,6 +24,7 @@ __all__ = ["network_facts", "read_described", "read_genome"]
 
 #: What may be told of a network beside its genome.
 _FACTS = ("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs", "numeric", "views")
+_FACTS += ("sample_shape", "masked")
 
 
 def read_genome(path: str | Path, space: SearchSpace | None = None) -> tuple[SearchSpace, Any]:
@@ -66,6 +67,10 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
         return space, space.genome_from_json(source), told
     if isinstance(source, Mapping) and source.get("encoding") == "hyperparameters":
         raise InputError("genome must come with its space where it is of a function of your own: give the space")
+    name = source.get("encoding") if isinstance(source, Mapping) else None
+    if isinstance(name, str) and name in ENCODINGS and name != "dense":
+        home: Any = ENCODINGS[name]()
+        return home, home.genome_from_json(source), told
     return DenseSpace(), genome_from_json(source), told
 
 
@@ -73,10 +78,13 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
     """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs", "task", and
     "loss" where that is no setting.
 
-    Of a network that embeds columns of numbers also "numeric" and "views" of these features, as `Problem` has them.
+    Where samples have a shape, also "sample_shape" and "masked". Of a network that embeds columns of numbers "numeric"
+    and "views" of these features, as `Problem` has them.
     """
     width, views, numeric = problem["num_features"], problem.get("views", ()), problem.get("numeric", ())
     facts: dict[str, Any] = {"loss": "pinball"} if problem.get("quantiles") else {}
+    if problem.get("sample_shape"):
+        facts |= {"sample_shape": list(problem["sample_shape"]), "masked": bool(problem.get("masked"))}
     if hasattr(space, "architecture"):
         graph = space.architecture(genome)
         seen = views_of(graph)
