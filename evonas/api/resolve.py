@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from evonas.config import Settings
 from evonas.data.neighbours import candidate_columns, ranked_columns
@@ -37,10 +37,12 @@ __all__ = [
     "asked_samples",
     "chosen_space",
     "fitted",
+    "is_layered",
     "objectives_of",
     "space_and_numbers",
     "trainable",
     "with_neighbours",
+    "with_trainer",
 ]
 
 #: Scores of predicted classes rather than of their probabilities.
@@ -48,6 +50,9 @@ SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "
 
 #: Columns of numbers above which each is not embedded by itself: networks would become wide and slow.
 MOST_COLUMNS = 128
+
+#: What is done to images alone in training.
+_OF_IMAGES = ("flip", "rotation", "zoom", "cutout")
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
@@ -170,8 +175,10 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
     columns of numbers or too many, and embeddings and members where the trainer is that of whole populations.
 
     Raises:
-        InputError: the space has nothing else.
+        InputError: the space has nothing else, or is of networks that cannot take such rows.
     """
+    if is_layered(space):
+        return _of_shape(space, problem)
     if not isinstance(space, DenseSpace):
         return space
     columns = max(problem.numeric, default=-1) + 1
@@ -185,6 +192,40 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
     options = domain.options if isinstance(domain, Choice) else ()
     kept = [each for each in options if each == "standard" or problem.view(str(each)) == (each,)]
     return space if len(options) < 2 or len(kept) == len(options) else replace(space, numbers=kept or ["standard"])
+
+
+def is_layered(space: Any) -> bool:
+    """Whether networks may have other layers than dense ones."""
+    return bool(getattr(space, "layer_kinds", frozenset()) - {"dense"})
+
+
+def _of_shape(space: Any, problem: Problem) -> SearchSpace:
+    """The space without what is done to images in training, where rows are none."""
+    if not problem.sample_shape:
+        raise InputError(
+            f"space must be of dense networks for rows of a table, not of {encoding_of(space)} ones: give images, "
+            "series or texts, or leave the space out"
+        )
+    if len(problem.sample_shape) == 3:
+        return cast(SearchSpace, space)
+    names = [name for name in _OF_IMAGES if hasattr(space, name) and space.domain(name) != OFF[name]]
+    return replace(space, **{name: OFF[name] for name in names}) if names else space
+
+
+def with_trainer(settings: Settings, space: SearchSpace) -> Settings:
+    """The settings with the trainer that can train networks of the space, where it is left open.
+
+    Raises:
+        InputError: the one that is given cannot.
+    """
+    if not is_layered(space) or settings.trainer == "single":
+        return settings
+    if settings.trainer != "auto":
+        raise InputError(
+            f"trainer must be single for {encoding_of(space)} networks, not {settings.trainer}, which has dense layers "
+            "only: leave it out"
+        )
+    return settings.model_copy(update={"trainer": "single"})
 
 
 #: Quantiles where none are named: the median, and an interval of 80%.

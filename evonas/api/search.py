@@ -25,6 +25,7 @@ from evonas.api.resolve import (
     space_and_numbers,
     trainable,
     with_neighbours,
+    with_trainer,
 )
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
@@ -287,6 +288,7 @@ def search_prepared(
     check_given(settings.strategy, given_settings(settings))
     if evaluator is None:
         check_fits(build, wanted, settings.trainer)
+    settings = with_trainer(settings, wanted)
     objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
     space = fitted(wanted, data.problem, settings.trainer)
     if settings.trainer == "population" and space != wanted:
