@@ -188,6 +188,8 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
             space = _kept(space, "members", (1,), "with the population trainer")
     elif not 0 < columns <= MOST_COLUMNS:
         space = _without(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
+    if problem.view("tree") != ("tree",):
+        space = _without(space, "embedding", ("tree",), "of data without the cuts of decision trees, as those in folds")
     domain = space.domain("numbers")
     options = domain.options if isinstance(domain, Choice) else ()
     kept = [each for each in options if each == "standard" or problem.view(str(each)) == (each,)]

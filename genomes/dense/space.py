@@ -193,7 +193,7 @@ class DenseSpace:
 
     def _has_embedding(self, gene: str) -> bool:
         """Whether the space has an embedding that this gene of embeddings does something to."""
-        kinds = ("periodic",) if gene == "embedding_sigma" else ("linear", "periodic")
+        kinds = ("periodic",) if gene == "embedding_sigma" else ("linear", "tree", "periodic")
         return any(self.domain("embedding").contains(kind) for kind in kinds)
 
     @property
