@@ -102,11 +102,15 @@ def _trust(run: RunData) -> str:
     if first.spread is None:
         return f"{text}; more seeds would tell how much of that is luck."
     verdict = "within" if abs(first.gap) <= 2 * spread else "more than"
-    return f"{text}, {verdict} twice the spread between seeds ({shown(spread)}): the search's score {_belief(verdict)}."
+    belief = _belief(verdict == "within", first.gap > 0)
+    return f"{text}, {verdict} twice the spread between seeds ({shown(spread)}): the search's score {belief}."
 
 
-def _belief(verdict: str) -> str:
-    return "can be believed" if verdict == "within" else "was lucky; believe the re-trained one"
+def _belief(is_within: bool, is_worse: bool) -> str:
+    """What is to be thought of the search's score, given how the score of training again compares."""
+    if is_within:
+        return "can be believed"
+    return f"was {'lucky' if is_worse else 'unlucky'}; believe the re-trained one"
 
 
 def _comparison(
