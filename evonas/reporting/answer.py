@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evonas.data.prepared import PreparedData
@@ -12,8 +12,9 @@ from evonas.evolution.loop import describe_stop
 from evonas.reporting.content import Block, Section, Table, Text
 from evonas.reporting.predictions import Predictions, constant_scores
 from evonas.reporting.rundata import RunData
+from evonas.runs.baselines import BaselineModel
 
-__all__ = ["answer_section", "reference_scores", "run_subtitle", "run_title"]
+__all__ = ["answer_section", "level_lines", "reference_scores", "run_subtitle", "run_title"]
 
 
 def run_title(run: RunData) -> str:
@@ -75,11 +76,17 @@ def _verdict(run: RunData, test: Mapping[str, float]) -> str:
     return " ".join([*([found.words] if found else []), *([f"Baselines: {missing}."] if missing else [])])
 
 
-def reference_scores(run: RunData) -> dict[str, float]:
-    """Level lines for the convergence: the re-scored best network of the search, where it was trained again."""
-    if run.finalists and run.finalists[0].mean is not None:
-        return {"best, trained again (mean)": run.finalists[0].mean}
-    return {}
+def level_lines(run: RunData, models: Sequence[BaselineModel]) -> dict[str, float]:
+    """For the convergence: the best network's mean after training again, if it was, and the scores of other models."""
+    first = next(iter(run.finalists), None)
+    lines = {} if first is None or first.mean is None else {"best, trained again (mean)": first.mean}
+    name = run.objective.name
+    return lines | {model.name: model.validation[name] for model in models if name in model.validation}
+
+
+def reference_scores(models: Sequence[BaselineModel], split: str) -> dict[str, Mapping[str, float]]:
+    """Rows of other models for the answer: their scores on that split, "test" or "validation"."""
+    return {f"{each.name} (scikit-learn)": each.test if split == "test" else each.validation for each in models}
 
 
 def _cost(run: RunData) -> str:

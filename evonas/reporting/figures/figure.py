@@ -64,7 +64,9 @@ class Figure:
             ) from None
         values = self.to_json()
         figure: Any = go.Figure(data=values["data"], layout=values["layout"])
-        figure.update_layout(title={"text": self.title}, template="plotly_white")
+        # Plotly's own margins would take a third of the lower figures.
+        margin = {"l": 60, "r": 30, "t": 60, "b": 50}
+        figure.update_layout(title={"text": self.title}, template="plotly_white", margin=margin)
         return figure
 
 
