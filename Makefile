@@ -1,5 +1,6 @@
 # make demo    an environment in .venv, and a whole search in it (about 3 minutes)
 # make test    the same with the test extras: lint, types, tests
+# make docs    the site of the documentation in site/, with every link checked
 # make soak    the long tests; make soak BATTERY=0.1 runs each of the reliability battery a tenth as often
 # The first Python of 3.11 or newer is taken; say which with  make demo PYTHON=/path/to/python
 
@@ -13,7 +14,7 @@ PARTS := setup.cfg pyproject.toml
 # An installed copy is stale when the source changes; an editable one is not.
 SOURCES := $(shell find evonas genomes -name '*.py')
 
-.PHONY: demo test lint soak clean
+.PHONY: demo test lint soak docs clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python scripts/demo.py
@@ -28,6 +29,9 @@ lint: $(VENV)/test.stamp
 
 soak: $(VENV)/test.stamp
 	EVONAS_BATTERY=$(or $(BATTERY),1) $(BIN)/python -m pytest -m 'soak or battery'
+
+docs: $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV)
@@ -48,4 +52,8 @@ $(VENV)/demo.stamp: $(VENV)/python.stamp $(PARTS) $(SOURCES)
 
 $(VENV)/test.stamp: $(VENV)/python.stamp $(PARTS)
 	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/docs.stamp: $(VENV)/python.stamp $(PARTS)
+	$(BIN)/pip install --quiet --editable '.[docs]'
 	touch $@

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "OneByOne", "Origin", "Status", "Strategy"]
-__all__ += ["Snapshot", "Start", "Stream", "StreamingEvaluator", "Weights"]
+__all__ += ["Snapshot", "Span", "Start", "Stream", "StreamingEvaluator", "Weights"]
 __all__ += ["snapshots_from_arrays", "snapshots_to_arrays"]
 
 #: Raised whenever equal candidates, data and settings come to give other bits: no run goes on with another version.
@@ -105,6 +105,22 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Span:
+    """When and where one training was done.
+
+    Attributes:
+        process: tells the process that trained from all others, also from those of other machines.
+        thread: of that process, from 0; trainings that share a thread at a time are of one compiled program.
+        started, ended: seconds since the epoch, by the clock of that machine (`time.time`).
+    """
+
+    process: str
+    thread: int
+    started: float
+    ended: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What training a candidate gave.
 
@@ -122,6 +138,7 @@ class Evaluation:
         weights: those of the best epoch; None when they were not kept. Of several folds and replicates, the first's.
         snapshots: what the trainings (each fold and replicate) can go on from, when asked for.
         notes: what a trial of a user's own says of itself beside its scores, as JSON values.
+        spans: when each fold and replicate was trained; empty where nobody measured it. Not read back from a run.
     """
 
     status: Status
@@ -136,6 +153,7 @@ class Evaluation:
     weights: Weights | None = field(default=None, repr=False, compare=False)
     snapshots: tuple[Snapshot, ...] = field(default=(), repr=False, compare=False)
     notes: Mapping[str, Any] = field(default_factory=dict)
+    spans: tuple[Span, ...] = field(default=(), repr=False, compare=False)
 
     def value_of(self, name: str) -> float | None:
         """The score of that name; `parameters` also where it is no score; None where there is none."""

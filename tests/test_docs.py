@@ -129,7 +129,20 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 def test_every_page_is_in_the_site() -> None:
     nav = (ROOT / "mkdocs.yml").read_text("utf-8")
-    assert sorted(re.findall(r": ([\w-]+\.md)$", nav, re.MULTILINE)) == sorted(page.name for page in DOCS)
+    notebooks = [f"notebooks/{path.name}" for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")]
+    pages = [*(page.name for page in DOCS), *notebooks]
+    assert sorted(re.findall(r": ([\w/-]+\.(?:md|ipynb))$", nav, re.MULTILINE)) == sorted(pages)
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    for name in ("mkdocs", "material", "mkdocs_jupyter"):
+        pytest.importorskip(name)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(ROOT / "mkdocs.yml")]
+    done = subprocess.run(
+        [*command, "--site-dir", str(tmp_path / "site")], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / "notebooks" / "search" / "index.html").exists()
 
 
 def test_the_front_page_is_short() -> None:

@@ -74,12 +74,27 @@ def _values(run: RunData, place: int) -> dict[str, Any]:
         "epochs": evaluation.epochs,
         "best_epoch": evaluation.best_epoch,
         "seconds": evaluation.train_seconds,
+        "trained": [
+            {"started": each.started, "ended": each.ended, "process": each.process, "thread": each.thread}
+            for each in run.trainings_of(record)
+        ],
         "operator": record.operator,
         "parents": list(record.parents),
         "origin": str(record.origin or ""),
         "seed": record.seed,
         "genome": dict(record.genome),
     }
+
+
+def _when(run: RunData, place: int) -> list[str]:
+    """When the network was trained, in one line; none where that was not kept."""
+    found = run.trainings_of(run.records[place])
+    if not found:
+        return []
+    started, ended = min(each.started for each in found), max(each.ended for each in found)
+    where = sorted({each.thread + 1 for each in found})
+    threads = f"thread{'s' * (len(where) > 1)} {', '.join(map(str, where))}"
+    return [f"Trained from {started:.1f} s to {ended:.1f} s of the search, in {threads} of a worker"]
 
 
 def _show_one(run: RunData, place: int) -> None:
@@ -99,6 +114,7 @@ def _show_one(run: RunData, place: int) -> None:
         f"Scores: {scores_words(evaluation.scores, run.objective.name) or 'none'}",
         f"{evaluation.parameters:,} parameters; {evaluation.epochs} epochs in {evaluation.train_seconds:.1f} s, "
         f"best after {evaluation.best_epoch}",
+        *_when(run, place),
         f"Made by: {record.operator}{f' of {parents}' if parents else ''}"
         f"{f', starts from {record.origin}' if record.origin else ''}",
         "",

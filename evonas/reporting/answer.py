@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evonas.data.prepared import PreparedData
@@ -12,8 +12,9 @@ from evonas.evolution.loop import describe_stop
 from evonas.reporting.content import Block, Section, Table, Text
 from evonas.reporting.predictions import Predictions, constant_scores
 from evonas.reporting.rundata import RunData
+from evonas.runs.baselines import BaselineModel
 
-__all__ = ["answer_section", "reference_scores", "run_subtitle", "run_title"]
+__all__ = ["answer_section", "level_lines", "reference_scores", "run_subtitle", "run_title"]
 
 
 def run_title(run: RunData) -> str:
@@ -75,11 +76,17 @@ def _verdict(run: RunData, test: Mapping[str, float]) -> str:
     return " ".join([*([found.words] if found else []), *([f"Baselines: {missing}."] if missing else [])])
 
 
-def reference_scores(run: RunData) -> dict[str, float]:
-    """Level lines for the convergence: the re-scored best network of the search, where it was trained again."""
-    if run.finalists and run.finalists[0].mean is not None:
-        return {"best, trained again (mean)": run.finalists[0].mean}
-    return {}
+def level_lines(run: RunData, models: Sequence[BaselineModel]) -> dict[str, float]:
+    """For the convergence: the best network's mean after training again, if it was, and the scores of other models."""
+    first = next(iter(run.finalists), None)
+    lines = {} if first is None or first.mean is None else {"best, trained again (mean)": first.mean}
+    name = run.objective.name
+    return lines | {model.name: model.validation[name] for model in models if name in model.validation}
+
+
+def reference_scores(models: Sequence[BaselineModel], split: str) -> dict[str, Mapping[str, float]]:
+    """Rows of other models for the answer: their scores on that split, "test" or "validation"."""
+    return {f"{each.name} (scikit-learn)": each.test if split == "test" else each.validation for each in models}
 
 
 def _cost(run: RunData) -> str:
@@ -102,11 +109,15 @@ def _trust(run: RunData) -> str:
     if first.spread is None:
         return f"{text}; more seeds would tell how much of that is luck."
     verdict = "within" if abs(first.gap) <= 2 * spread else "more than"
-    return f"{text}, {verdict} twice the spread between seeds ({shown(spread)}): the search's score {_belief(verdict)}."
+    belief = _belief(verdict == "within", first.gap > 0)
+    return f"{text}, {verdict} twice the spread between seeds ({shown(spread)}): the search's score {belief}."
 
 
-def _belief(verdict: str) -> str:
-    return "can be believed" if verdict == "within" else "was lucky; believe the re-trained one"
+def _belief(is_within: bool, is_worse: bool) -> str:
+    """What is to be thought of the search's score, given how the score of training again compares."""
+    if is_within:
+        return "can be believed"
+    return f"was {'lucky' if is_worse else 'unlucky'}; believe the re-trained one"
 
 
 def _comparison(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from evonas.display.summaries import best_words, clock, shown
 from evonas.reporting.content import Block, Report, Section, Table, Text
-from evonas.reporting.figures.convergence import best_so_far, progress_axis
+from evonas.reporting.figures.convergence import best_by
 from evonas.reporting.figures.figure import (
     BLUE,
     GREEN,
@@ -219,7 +219,7 @@ def _convergence(comparison: Comparison, by: str) -> Figure:
 
 def _band(group: Group, by: str) -> tuple[list[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Lowest, median and highest best-so-far of the runs at steps that all of them reached."""
-    lines = [(progress_axis(run, by), best_so_far(run)) for run in group.runs]
+    lines = [best_by(run, by) for run in group.runs]
     last = min(float(x[-1]) for x, _ in lines)
     grid = np.linspace(0.0, last, _STEPS + 1)[1:]
     values = []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from evonas.data.prepared import PreparedData
 from evonas.display.summaries import shown
 from evonas.io.marked_files import check_place, marked_text, publish
-from evonas.reporting.answer import answer_section, reference_scores, run_subtitle, run_title
+from evonas.reporting.answer import answer_section, level_lines, reference_scores, run_subtitle, run_title
 from evonas.reporting.content import Block, Report, Section, Table, Text
 from evonas.reporting.figures import champion, convergence, cost, genes
 from evonas.reporting.figures.figure import Figure
@@ -36,15 +36,10 @@ def make_report(run: RunData, boosting: bool = False, quick: bool = False) -> Re
     """
     data = load_data(run)
     found = predict_held_out(run, data)
-    references: dict[str, Mapping[str, float]] = {}
-    lines, split = reference_scores(run), "validation" if found is None else found.split
-    for model in _baselines(run, data, boosting):
-        references[f"{model.name} (scikit-learn)"] = model.test if split == "test" else model.validation
-        if run.objective.name in model.validation:
-            lines[model.name] = model.validation[run.objective.name]
+    models, split = _baselines(run, data, boosting), "validation" if found is None else found.split
     sections = [
-        answer_section(run, data, found, references),
-        _progress(run, lines),
+        answer_section(run, data, found, reference_scores(models, split)),
+        _progress(run, level_lines(run, models)),
         _champion(run),
         _predictions(found),
         _columns(run, data, found, 0.2 if quick else 2.0),

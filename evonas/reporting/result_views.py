@@ -173,7 +173,7 @@ class ResultViews:
 
     def plot_history(self, by: str = "evaluations") -> Any:
         """Best and median score over "evaluations", "epochs" or "seconds"."""
-        from evonas.reporting.answer import reference_scores
+        from evonas.reporting.answer import level_lines
         from evonas.reporting.figures import convergence
 
         known = {
@@ -184,7 +184,7 @@ class ResultViews:
         if by not in known:
             raise InputError(f"by must be one of {', '.join(known)}, not {by!r}: choose one")
         run = self._run()
-        return known[by](run, reference_scores(run)).plotly()
+        return known[by](run, level_lines(run, () if run.baselines is None else run.baselines.models)).plotly()
 
     def plot_pareto(self) -> Any:
         """The objective over the second objective, or over the number of parameters."""
@@ -253,13 +253,16 @@ class ResultViews:
 
     def _repr_html_(self) -> str:
         """The result in a notebook: the answer of the report."""
-        from evonas.reporting.answer import answer_section, run_subtitle, run_title
+        from evonas.reporting.answer import answer_section, reference_scores, run_subtitle, run_title
         from evonas.reporting.page import blocks_html
         from evonas.reporting.predictions import load_data, predict_held_out
 
         run = self._run()
         data = load_data(run)
-        section = answer_section(run, data, predict_held_out(run, data), {})
+        found = predict_held_out(run, data)
+        models = () if run.baselines is None else run.baselines.models
+        others = reference_scores(models, "validation" if found is None else found.split)
+        section = answer_section(run, data, found, others)
         title, subtitle = (html.escape(printable(text)) for text in (run_title(run), run_subtitle(run)))
         return f"<div><h3>{title}</h3><p>{subtitle}</p>{blocks_html(section.blocks)}</div>"
 

@@ -24,6 +24,7 @@ from evonas.runs.directory import BASELINE_NAME, is_run
 from evonas.runs.finalists import Finalist
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
+from evonas.runs.spans import Training
 from genomes.encodings import space_from_json
 from genomes.errors import InputError
 
@@ -51,6 +52,7 @@ class RunData:
         times: seconds of "search", "finalists" and "rest".
         baseline: the random search of the same size, where there is one.
         baselines: other models on the same rows; None where none were wanted.
+        trainings: when and where each was done; empty where that was not kept.
     """
 
     directory: Path
@@ -72,6 +74,7 @@ class RunData:
     times: Mapping[str, float]
     baseline: RunData | None = None
     baselines: Baselines | None = None
+    trainings: tuple[Training, ...] = ()
 
     @property
     def sign(self) -> float:
@@ -106,6 +109,10 @@ class RunData:
         if hasattr(self.space, "genes"):
             names = dict.fromkeys(gene.name for gene in self.space.genes if gene.name in names)
         return {name: [row.get(name) for row in rows] for name in names}
+
+    def trainings_of(self, record: Record) -> list[Training]:
+        """When and where a network was trained, each fold and replicate; empty where that was not kept."""
+        return [each for each in self.trainings if each.place == (record.generation, record.index)]
 
     @property
     def trained(self) -> int:
@@ -154,6 +161,7 @@ def read_run(directory: str | Path) -> RunData:
             times=run.times.split,
             baseline=read_run(directory / BASELINE_NAME) if is_run(directory / BASELINE_NAME) else None,
             baselines=run.baselines.found,
+            trainings=tuple(run.trainings()),
         )
 
 

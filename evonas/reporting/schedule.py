@@ -1,15 +1,17 @@
-"""When networks were probably trained: a run keeps how long each training took, and in which order, but not when."""
+"""When networks were trained, and where: as measured, or reckoned of runs that were made before that was kept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evonas.reporting.rundata import RunData
+from evonas.runs.spans import Training
 
-__all__ = ["Schedule", "estimate_schedule"]
+__all__ = ["Schedule", "finishing_times", "schedule_of"]
 
 Array = NDArray[np.float64]
 
@@ -19,18 +21,84 @@ class Schedule:
     """Trainings on lanes, one for each network that is trained at a time.
 
     Attributes:
-        lanes: of every record, shape `(num_records,)`.
-        starts, ends: seconds since the search began, shape `(num_records,)`.
-        num_lanes: networks trained at a time, on average.
+        records: place of each training's network among the records of the run, shape `(num_trainings,)`.
+        lanes: of each training, shape `(num_trainings,)`.
+        starts, ends: seconds since the search began, shape `(num_trainings,)`.
+        names: of the lanes.
+        exact: whether the times were measured; else they are reckoned from how long each training took.
     """
 
+    records: NDArray[np.intp]
     lanes: NDArray[np.intp]
     starts: Array
     ends: Array
-    num_lanes: int
+    names: tuple[str, ...]
+    exact: bool
 
 
-def estimate_schedule(run: RunData) -> Schedule:
+def schedule_of(run: RunData) -> Schedule:
+    """The trainings of a run whose times were measured; where none were, all of them, reckoned."""
+    return _measured(run) if run.trainings else _estimated(run)
+
+
+def finishing_times(run: RunData) -> tuple[Array, bool]:
+    """When each network was trained, and whether that was measured; else all are reckoned.
+
+    Returns:
+        seconds since the search began, shape `(num_records,)`; what was not trained has those of its predecessor.
+    """
+    schedule = schedule_of(run)
+    ends = np.zeros(len(run.records))
+    np.maximum.at(ends, schedule.records, schedule.ends)
+    if not schedule.exact:
+        return np.maximum.accumulate(ends), False
+    known = np.zeros(len(run.records), bool)
+    known[schedule.records] = True
+    trained = np.array([record.evaluation.train_seconds > 0.0 for record in run.records], bool)
+    if (trained & ~known).any():  # gone on with after an earlier version
+        estimate = _estimated(run)
+        return np.maximum.accumulate(estimate.ends), False
+    return np.where(known, ends, np.maximum.accumulate(ends)), True
+
+
+def _measured(run: RunData) -> Schedule:
+    places = {(record.generation, record.index): place for place, record in enumerate(run.records)}
+    known = [each for each in run.trainings if each.place in places]
+    lanes, names = _lanes_of(known)
+    return Schedule(
+        records=np.array([places[each.place] for each in known], np.intp),
+        lanes=lanes,
+        starts=np.array([each.started for each in known], np.float64),
+        ends=np.array([each.ended for each in known], np.float64),
+        names=names,
+        exact=True,
+    )
+
+
+def _lanes_of(trainings: Sequence[Training]) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+    """A lane a thread, and more where a thread trains several networks at a time; in the order of the processes."""
+    order = sorted(range(len(trainings)), key=lambda place: trainings[place].started)
+    workers = {process: k for k, process in enumerate(dict.fromkeys(trainings[place].process for place in order), 1)}
+    #: When each lane of a worker's thread is free.
+    free: dict[tuple[int, int], list[float]] = {}
+    found: list[tuple[int, int, int]] = [(0, 0, 0)] * len(trainings)
+    for place in order:
+        each = trainings[place]
+        thread = (workers[each.process], each.thread + 1)
+        ends = free.setdefault(thread, [])
+        lane = next((k for k, end in enumerate(ends) if end <= each.started), len(ends))
+        ends[lane : lane + 1] = [each.ended]
+        found[place] = (*thread, lane)
+    numbers = {lane: k for k, lane in enumerate(sorted(set(found)))}
+    return np.array([numbers[lane] for lane in found], np.intp), tuple(_name(*lane, len(workers)) for lane in numbers)
+
+
+def _name(worker: int, thread: int, lane: int, workers: int) -> str:
+    words = f"worker {worker}, thread {thread}" if workers > 1 else f"thread {thread}"
+    return f"{words}, network {lane + 1}" if lane else words
+
+
+def _estimated(run: RunData) -> Schedule:
     """Trainings in the order of the candidates, each on the lane that is free first, stretched to the search's time."""
     seconds = np.array([record.evaluation.train_seconds for record in run.records], np.float64)
     spent = run.times.get("search", 0.0) or run.seconds
@@ -45,4 +113,5 @@ def estimate_schedule(run: RunData) -> Schedule:
         ends[place] = free[lane]
     latest = float(ends.max(initial=0.0))
     stretch = spent / latest if latest > 0 and spent > 0 else 1.0
-    return Schedule(lanes, starts * stretch, ends * stretch, count)
+    names = tuple(f"{lane + 1} at a time" for lane in range(count))
+    return Schedule(np.arange(len(seconds)), lanes, starts * stretch, ends * stretch, names, exact=False)

@@ -14,10 +14,10 @@ __all__ = ["insert", "sealed", "update", "verify"]
 
 Row = tuple[Any, ...]
 
-_TABLES = ("about", "session", "candidate", "evaluation", "state", "finals", "retraining", "event")
+_TABLES = ("about", "session", "candidate", "evaluation", "state", "finals", "retraining", "event", "span")
 
 #: Tables -> the first format that has them, where that is not 3.
-_SINCE = {"event": 4}
+_SINCE = {"event": 4, "span": 5}
 
 #: Queries that find something only when a row is missing.
 _MISSING = (
@@ -25,6 +25,9 @@ _MISSING = (
     "SELECT count(*) FROM (SELECT max(position) - count(*) AS gap FROM candidate GROUP BY generation) WHERE gap != -1",
     "SELECT max(number) != count(*) FROM session",
     "SELECT count(*) != 1 FROM state",
+)
+_MISSING_SPANS = (
+    "SELECT count(*) FROM span s LEFT JOIN evaluation e USING (generation, position) WHERE e.seed IS NULL",
 )
 #: The same of an asynchronous run: each candidate was asked for, and what was told was asked for before.
 _MISSING_EVENTS = (
@@ -85,6 +88,10 @@ def verify(connection: sqlite3.Connection, version: int) -> None:
                 raise sqlite3.DatabaseError(f"row {number + 1} of {table} holds an infinite number")
             if sealed(row[:-1]) != row:
                 raise sqlite3.DatabaseError(f"row {number + 1} of {table} is not as it was written")
-    for query in (*_MISSING, *(_MISSING_EVENTS if "event" in tables else ())):
+    for query in (
+        *_MISSING,
+        *(_MISSING_EVENTS if "event" in tables else ()),
+        *(_MISSING_SPANS if "span" in tables else ()),
+    ):
         if connection.execute(query).fetchone()[0]:
             raise sqlite3.DatabaseError("a row is missing")

@@ -13,32 +13,7 @@ from evonas.runs.checksums import insert
 
 __all__ = ["SCHEMAS", "TABLES", "back_up", "migrate"]
 
-#: Format -> its schema, of those that can be brought up.
-SCHEMAS = {
-    2: """
-CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE session (
-    number INTEGER PRIMARY KEY, started_at TEXT NOT NULL, environment TEXT NOT NULL, budget TEXT NOT NULL,
-    seconds REAL NOT NULL, stop TEXT
-) STRICT;
-CREATE TABLE candidate (
-    generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
-    epochs INTEGER NOT NULL, horizon INTEGER NOT NULL, origin TEXT NOT NULL,
-    genome TEXT NOT NULL, parents TEXT NOT NULL, operator TEXT NOT NULL,
-    PRIMARY KEY (generation, position)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE evaluation (
-    generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
-    epochs INTEGER NOT NULL, horizon INTEGER NOT NULL, origin TEXT NOT NULL,
-    status TEXT NOT NULL, loss REAL, result TEXT NOT NULL, train_seconds REAL NOT NULL, weights TEXT, snapshots TEXT,
-    PRIMARY KEY (generation, position), UNIQUE (digest, seed, epochs, horizon, origin)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX evaluation_by_rank ON evaluation (loss, generation, position) WHERE loss IS NOT NULL;
-CREATE INDEX evaluation_with_weights ON evaluation (weights) WHERE weights IS NOT NULL;
-CREATE INDEX evaluation_with_snapshots ON evaluation (snapshots) WHERE snapshots IS NOT NULL;
-CREATE TABLE state (generations INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
-""",
-    3: """
+_FORMAT_3 = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT NOT NULL) STRICT;
 CREATE TABLE session (
     number INTEGER PRIMARY KEY, started_at TEXT NOT NULL, environment TEXT NOT NULL, budget TEXT NOT NULL,
@@ -68,8 +43,45 @@ CREATE TABLE retraining (
     digest TEXT NOT NULL, seed INTEGER NOT NULL, epochs INTEGER NOT NULL, status TEXT NOT NULL, result TEXT NOT NULL,
     test TEXT, train_seconds REAL NOT NULL, weights TEXT, checksum TEXT NOT NULL, PRIMARY KEY (digest, seed, epochs)
 ) STRICT, WITHOUT ROWID;
+"""
+
+_EVENT = """
+CREATE TABLE event (
+    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, generation INTEGER NOT NULL, position INTEGER NOT NULL,
+    checksum TEXT NOT NULL
+) STRICT;
+"""
+
+#: Format -> its schema, of those that can be brought up.
+SCHEMAS = {
+    2: """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE session (
+    number INTEGER PRIMARY KEY, started_at TEXT NOT NULL, environment TEXT NOT NULL, budget TEXT NOT NULL,
+    seconds REAL NOT NULL, stop TEXT
+) STRICT;
+CREATE TABLE candidate (
+    generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
+    epochs INTEGER NOT NULL, horizon INTEGER NOT NULL, origin TEXT NOT NULL,
+    genome TEXT NOT NULL, parents TEXT NOT NULL, operator TEXT NOT NULL,
+    PRIMARY KEY (generation, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE evaluation (
+    generation INTEGER NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, seed INTEGER NOT NULL,
+    epochs INTEGER NOT NULL, horizon INTEGER NOT NULL, origin TEXT NOT NULL,
+    status TEXT NOT NULL, loss REAL, result TEXT NOT NULL, train_seconds REAL NOT NULL, weights TEXT, snapshots TEXT,
+    PRIMARY KEY (generation, position), UNIQUE (digest, seed, epochs, horizon, origin)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX evaluation_by_rank ON evaluation (loss, generation, position) WHERE loss IS NOT NULL;
+CREATE INDEX evaluation_with_weights ON evaluation (weights) WHERE weights IS NOT NULL;
+CREATE INDEX evaluation_with_snapshots ON evaluation (snapshots) WHERE snapshots IS NOT NULL;
+CREATE TABLE state (generations INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
 """,
+    3: _FORMAT_3,
+    4: _FORMAT_3 + _EVENT.lstrip(),
 }
+#: Tables that came with a format, each that of the same name in the present schema.
+_ADDED = {4: "event", 5: "span"}
 
 #: Of format 2.
 TABLES = ("about", "session", "candidate", "evaluation", "state")
@@ -91,12 +103,14 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
 def migrate(connection: sqlite3.Connection, version: int, schema: str) -> None:
     """Brings the tables up to the schema, in the transaction that is open.
 
-    Format 2 had no checksums, and named neither the data nor the trainer in an evaluation's key; format 3 no events.
+    Format 2 had no checksums, and named neither the data nor the trainer in an evaluation's key; format 3 had no
+    events, format 4 no spans.
     """
     if version == 2:
         _from_2(connection, schema)
     else:
-        connection.execute(next(each for each in schema.split(";") if "CREATE TABLE event" in each))
+        for table in (table for since, table in _ADDED.items() if since > version):
+            connection.execute(next(each for each in schema.split(";") if f"CREATE TABLE {table} " in each))
 
 
 def _from_2(connection: sqlite3.Connection, schema: str) -> None:

@@ -70,6 +70,11 @@ CREATE TABLE event (
     number INTEGER PRIMARY KEY, kind TEXT NOT NULL, generation INTEGER NOT NULL, position INTEGER NOT NULL,
     checksum TEXT NOT NULL
 ) STRICT;
+CREATE TABLE span (
+    generation INTEGER NOT NULL, position INTEGER NOT NULL, number INTEGER NOT NULL, process TEXT NOT NULL,
+    thread INTEGER NOT NULL, started REAL NOT NULL, ended REAL NOT NULL, checksum TEXT NOT NULL,
+    PRIMARY KEY (generation, position, number)
+) STRICT, WITHOUT ROWID;
 """
 
 _BUSY_SECONDS = 30.0

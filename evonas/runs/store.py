@@ -44,6 +44,7 @@ from evonas.runs.lock import RunLock
 from evonas.runs.reader import RunReader
 from evonas.runs.records import candidate_to_row, check_repetition, result_to_json
 from evonas.runs.reports import population_text, results_csv
+from evonas.runs.spans import add_spans
 from evonas.runs.times import TimesWriter
 from evonas.runs.versions import environment_versions
 from genomes.codec import canonical_json
@@ -75,6 +76,7 @@ class RunStore(RunReader):
         self.times: TimesWriter = TimesWriter(self._connection, self._commit)
         self.baselines: BaselinesWriter = BaselinesWriter(self._connection, self._commit)
         self._session, self._counted, self._reported_at, self.report_seconds = 0, self.counts, 0.0, 0.0
+        self._began = self.seconds
         self._weights.collect(self._named_weights())
         for path in self.directory.iterdir():
             if is_temporary(path.name):
@@ -177,6 +179,7 @@ class RunStore(RunReader):
         """Notes that a search starts or goes on, with what versions and until when."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         number = int(self._value("SELECT coalesce(max(number), 0) + 1 FROM session"))
+        self._began = self.seconds
         row = (number, now, canonical_json(environment_versions()), canonical_json(budget.model_dump()), 0.0, None)
         self._commit(lambda: insert(self._connection, "session", [row]))
         self._session = number
@@ -253,6 +256,7 @@ class RunStore(RunReader):
                 for place, ((candidate, evaluation), loss) in enumerate(zip(part, losses, strict=True))
             ]
             insert(self._connection, "evaluation", rows)
+            add_spans(self._connection, part, self._began, seconds)
             self._drop("weights", self._within_quota())
             self._spend(seconds)
 

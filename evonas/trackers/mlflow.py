@@ -86,8 +86,10 @@ class MLflow(Callback):
         if candidate.evaluation.status is Status.INFEASIBLE:
             return
         tags = {_PARENT_TAG: self._parent, _PLACE_TAG: candidate.name, "evonas.operator": candidate.operator}
-        start = int(1000 * (time.time() - candidate.evaluation.train_seconds))
-        made = self._client.create_run(self._experiment, start_time=start, tags=tags, run_name=candidate.name)
+        began = time.time() - candidate.evaluation.train_seconds
+        start = min((span.started for span in candidate.evaluation.spans), default=began)
+        started = {"start_time": int(1000 * start)}
+        made = self._client.create_run(self._experiment, tags=tags, run_name=candidate.name, **started)
         self._complete(made.info.run_id, candidate, False)
 
     def on_generation(self, generation: Generation) -> None:
@@ -125,7 +127,9 @@ class MLflow(Callback):
             self._log(run_id, candidate.genes, metrics)
         if evaluation.reason:
             self._client.set_tag(run_id, "evonas.reason", evaluation.reason[:_LONGEST])
-        self._client.set_terminated(run_id, status="FAILED" if evaluation.status is Status.FAILED else "FINISHED")
+        ended = max((int(1000 * span.ended) for span in evaluation.spans), default=None)
+        status = "FAILED" if evaluation.status is Status.FAILED else "FINISHED"
+        self._client.set_terminated(run_id, status=status, end_time=ended)
 
     def _log(self, run_id: str, params: Mapping[str, Any], metrics: Sequence[tuple[str, float, int]]) -> None:
         now = int(1000 * time.time())

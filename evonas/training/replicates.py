@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evonas.evaluation import Evaluation, Status
+from evonas.evaluation import Evaluation, Span, Status
 from evonas.seeds import RandomStream, stream_seed
 
 __all__ = ["combined", "member_seed"]
@@ -32,7 +32,9 @@ def combined(evaluations: Sequence[Evaluation]) -> Evaluation:
     failed = next((e for e in evaluations if e.status is not Status.OK), None)
     if failed is not None:
         seconds, notes = sum(e.train_seconds for e in evaluations), _notes(evaluations)
-        return replace(failed, train_seconds=seconds, notes=notes, weights=None, snapshots=())
+        return replace(
+            failed, train_seconds=seconds, notes=notes, weights=None, snapshots=(), spans=_spans(evaluations)
+        )
     shared = [name for name in first.scores if all(name in e.scores for e in evaluations)]
     length = min(len(e.curve) for e in evaluations)
 
@@ -49,7 +51,12 @@ def combined(evaluations: Sequence[Evaluation]) -> Evaluation:
         train_seconds=sum(e.train_seconds for e in evaluations),
         snapshots=tuple(s for e in evaluations for s in e.snapshots),
         notes=_notes(evaluations),
+        spans=_spans(evaluations),
     )
+
+
+def _spans(evaluations: Sequence[Evaluation]) -> tuple[Span, ...]:
+    return tuple(span for each in evaluations for span in each.spans)
 
 
 def _notes(evaluations: Sequence[Evaluation]) -> Mapping[str, Any]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from evonas import SearchResult
+from evonas.runs import RunStore
+from evonas.runs.baselines import BaselineModel, Baselines
 from genomes.errors import InputError
 from tests.cli.commands import evonas
 from tests.reporting.synthetic import synthetic_run
@@ -50,6 +52,16 @@ def test_a_result_in_a_notebook_runs_nothing(folder: Path):
     assert "&lt;img" in text
     assert "<img" not in text
     assert "log_loss" in text
+
+
+def test_a_result_shows_the_baselines_of_its_run(tmp_path: Path):
+    run_dir = synthetic_run(tmp_path / "run", 20)
+    scores = {"rmse": 0.125, "mae": 0.5}
+    with RunStore.open(run_dir) as store:
+        store.baselines.note(Baselines((BaselineModel("gradient boosting", "9 trees", True, 9, 1.0, scores, scores),)))
+    result = SearchResult(run_dir)
+    assert "gradient boosting (scikit-learn)</th><td>0.12500" in result._repr_html_()
+    assert "gradient boosting" in [trace.name for trace in result.plot_history().data]
 
 
 def test_runs_are_listed(folder: Path):

@@ -10,13 +10,16 @@ import pytest
 
 import evonas
 from evonas.api import search as api
+from evonas.evaluation import Evaluation, Span, Status
 from evonas.runs import RunReader
 from evonas.trackers import evaluated_in, trackers_of
+from evonas.trackers.mlflow import log_keras_model
 from tests.stub import StubEvaluator, no_standby
 
 mlflow = pytest.importorskip("mlflow")
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = X @ [1.0, -2.0, 0.5]
+GOLDEN = Path(__file__).parents[1] / "golden" / "model.keras"
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +63,35 @@ def test_what_is_read_back_over_a_stop(tmp_path: Path) -> None:
         assert each.data.metrics["rmse"] == candidate.evaluation.scores["rmse"]
         curve = [(point.step, point.value) for point in client.get_metric_history(each.info.run_id, "val_loss")]
         assert curve == [(1, 2.0), (2, 1.0)]
+
+
+def test_runs_begin_and_end_with_their_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = (Span("a", 0, 1000.0, 1002.0), Span("a", 1, 1001.0, 1005.5))
+    good = Evaluation(Status.OK, {"rmse": 1.0}, spans=spans)
+    monkeypatch.setattr(StubEvaluator, "evaluation", good, raising=False)
+    uri = (tmp_path / "store").as_uri()
+    evonas.search(X, Y, evaluations=2, population=2, out="run", strategy="random", callbacks=trackers_of(mlflow=uri))
+    assert {(each.info.start_time, each.info.end_time) for each in logged(uri)[2]} == {(1_000_000, 1_005_500)}
+
+
+def test_the_report_is_an_artifact_of_the_run(tmp_path: Path) -> None:
+    uri = (tmp_path / "store").as_uri()
+    search = {"evaluations": 2, "population": 2, "out": "run", "strategy": "random"}
+    result = evonas.search(X, Y, **search)
+    result.report()
+    evonas.resume("run", evaluations=3, callbacks=trackers_of(mlflow=uri))
+    client, parent, _ = logged(uri)
+    assert [each.path for each in client.list_artifacts(parent.info.run_id)] == ["report.html"]
+
+
+@pytest.mark.keras
+def test_the_champion_is_a_model_with_a_signature(tmp_path: Path) -> None:
+    uri = (tmp_path / "store").as_uri()
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    run_id = client.create_run(client.create_experiment("evonas")).info.run_id
+    log_keras_model(mlflow, uri, run_id, GOLDEN)
+    mlflow.set_tracking_uri(uri)
+    model = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
+    (given,) = model.metadata.signature.inputs.inputs
+    assert given.shape[0] == -1
+    assert len(model.predict(np.zeros((2, *given.shape[1:]), given.type))) == 2

@@ -9,6 +9,7 @@ That all give the numbers of Keras is in `test_equivalence.py`.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -43,6 +44,7 @@ CROWD = {
 TASKS = [replace(task(each, 3 + k % 3, k), keep_snapshots=True) for k, each in enumerate(CROWD.values())]
 WILD = list(CROWD).index("wild")
 WHOLE, FEW = tuple(range(len(TASKS))), (list(CROWD).index("layer norm"), WILD)
+_BEGAN = time.time()
 OVERFITS = graph((32, 32), activation="relu", learning_rate=0.05, l2=0.001)
 
 
@@ -105,6 +107,9 @@ def test_networks_learn_and_are_described(some, places):
         assert found.best_epoch == int(np.argmin(found.curve)) + 1
         assert found.train_curve[-1] < found.train_curve[0]
         assert found.train_seconds > 0.0
+        (span,) = found.spans
+        assert 0.0 < span.ended - span.started < time.time() - _BEGAN
+        assert span.started >= _BEGAN
         assert found.parameters == sum(value.size for part, value in found.weights.items() if "/moving_" not in part), (
             label
         )

@@ -18,6 +18,7 @@ from evonas.reporting.figures.figure import (
     axis,
     label,
     line,
+    log_axis,
     points,
     rounded,
     thinned,
@@ -29,6 +30,7 @@ __all__ = ["architecture", "learning_curves", "lineage", "operators"]
 
 _COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
 _MOST_EPOCHS = 200
+_LONGEST_LINE = 30
 
 
 def architecture(run: RunData) -> Figure | None:
@@ -45,23 +47,32 @@ def architecture(run: RunData) -> Figure | None:
         color = GREEN if node == 0 else ORANGE if node == last else BLUE
         box = {"x0": -1, "x1": 1, "y0": last - node - 0.3, "y1": last - node + 0.3}
         shapes.append({"type": "rect", **box, "fillcolor": color, "line": {"width": 0}, "layer": "above"})
-        text = label(_layer(graph.nodes[node], run), 60)
+        text = _in_lines(_layer(graph.nodes[node], run))
         dark = color == ORANGE
-        font = {"color": "#000000" if dark else "#ffffff", "size": 13}
+        font = {"color": "#000000" if dark else "#ffffff", "size": 12}
         notes.append({"x": 0, "y": last - node, "text": text, "showarrow": False, "font": font})
-    corners = points(
-        [-1.2, 1.9], [-0.5, last + 0.5], "", GREY, marker={"opacity": 0}, hoverinfo="skip", showlegend=False
-    )
+    # Room for curves only where there are some: on a phone, the boxes need all there is.
+    ends = [-1.05, 1.85 if any(node > source + 1 for source, node in graph.edges) else 1.05]
+    corners = points(ends, [-0.5, last + 0.5], "", GREY, marker={"opacity": 0}, hoverinfo="skip", showlegend=False)
     hidden = {"visible": False, "fixedrange": True}
     layout = {
         "shapes": shapes,
         "annotations": notes,
-        "xaxis": {**hidden, "range": [-1.2, 1.9]},
+        "xaxis": {**hidden, "range": ends},
         "yaxis": {**hidden, "range": [-0.5, last + 0.5]},
         "height": 90 + 62 * (last + 1),
     }
     caption = "Each box is a layer, rows flow from top to bottom; a curve is a connection that skips layers."
     return Figure("architecture", "The best network", caption, [corners], layout)
+
+
+def _in_lines(text: str) -> str:
+    """A label in one line, or in two where it is long."""
+    if len(text) <= _LONGEST_LINE or ", " not in text:
+        return label(text, 2 * _LONGEST_LINE)
+    commas = [place for place in range(len(text)) if text.startswith(", ", place)]
+    middle = min(commas, key=lambda place: abs(place - len(text) / 2)) + 1
+    return f"{label(text[:middle], _LONGEST_LINE)}<br>{label(text[middle + 1 :], _LONGEST_LINE)}"
 
 
 def _edge(source: int, node: int, top: int, number: int) -> dict[str, Any]:
@@ -117,7 +128,8 @@ def learning_curves(run: RunData) -> Figure | None:
             values = rounded([curve[place] for place in shown], 5)
             traces.append(line([place + 1 for place in shown], values, f"{name}, {kind}", color, line=style, width=1.5))
     caption = "Solid is validation, dotted training: where solid rises while dotted falls, it overfits."
-    layout = {"xaxis": axis("epoch"), "yaxis": axis("loss", type="log")}
+    losses = [value for trace in traces for value in trace["y"] if value is not None]
+    layout = {"xaxis": axis("epoch"), "yaxis": log_axis("loss", losses)}
     return Figure("learning-curves", "Learning curves of the best network", caption, traces, layout)
 
 

@@ -13,6 +13,8 @@ from evonas.reporting.figures.figure import (
     GREY,
     ORANGE,
     PINK,
+    SKY,
+    VERMILION,
     Figure,
     axis,
     label,
@@ -23,9 +25,9 @@ from evonas.reporting.figures.figure import (
     visible_range,
 )
 from evonas.reporting.rundata import RunData
-from evonas.reporting.schedule import estimate_schedule
+from evonas.reporting.schedule import finishing_times
 
-__all__ = ["best_so_far", "by_epochs", "by_evaluations", "by_seconds", "progress_axis"]
+__all__ = ["best_by", "by_epochs", "by_evaluations", "by_seconds"]
 
 Array = NDArray[np.float64]
 
@@ -33,18 +35,30 @@ _MOST_POINTS = 1500
 _MOST_STEPS = 600
 
 
-def best_so_far(run: RunData) -> Array:
-    """The best score up to each record, NaN before any, shape `(num_records,)`."""
-    return np.fmin.accumulate(run.losses) * run.sign if len(run.losses) else run.losses
+def best_by(run: RunData, by: str) -> tuple[Array, Array]:
+    """How much had been spent after each record, ascending, and the best score by then, NaN before any.
+
+    Args:
+        run: the search.
+        by: "evaluations", "epochs" or "seconds".
+
+    Returns:
+        two arrays, shape `(num_records,)`.
+    """
+    x, order = _progress(run, by)
+    return x, np.fmin.accumulate(run.losses[order]) * run.sign if len(order) else run.losses
 
 
-def progress_axis(run: RunData, by: str) -> Array:
-    """What had been spent after each record: "evaluations", "epochs" or "seconds", shape `(num_records,)`."""
+def _progress(run: RunData, by: str) -> tuple[Array, NDArray[np.intp]]:
+    """What had been spent after each record, ascending, and the places of the records in that order."""
+    count = len(run.records)
     if by == "evaluations":
-        return np.arange(1, len(run.records) + 1, dtype=np.float64)
+        return np.arange(1, count + 1, dtype=np.float64), np.arange(count)
     if by == "epochs":
-        return np.cumsum([record.evaluation.epochs for record in run.records], dtype=np.float64)
-    return np.maximum.accumulate(estimate_schedule(run).ends) if run.records else np.zeros(0)
+        return np.cumsum([record.evaluation.epochs for record in run.records], dtype=np.float64), np.arange(count)
+    ends, _ = finishing_times(run)
+    order = np.argsort(ends, kind="stable")
+    return ends[order], order
 
 
 def by_evaluations(run: RunData, references: dict[str, float] | None = None) -> Figure:
@@ -61,39 +75,41 @@ def by_epochs(run: RunData, references: dict[str, float] | None = None) -> Figur
 
 def by_seconds(run: RunData, references: dict[str, float] | None = None) -> Figure:
     """Over the time of the search."""
-    caption = "The same over the time of the search, reckoned from how long each training took."
+    measured = "as measured" if finishing_times(run)[1] else "reckoned from how long each training took"
+    caption = f"The same over the time of the search, {measured}."
     return _convergence(run, "seconds", "seconds of search", caption, references or {})
 
 
 def _convergence(run: RunData, by: str, unit: str, caption: str, references: dict[str, float]) -> Figure:
-    x, best = progress_axis(run, by), best_so_far(run)
+    x, order = _progress(run, by)
+    best, scores = best_by(run, by)[1], run.scores[order]
     name = label(run.objective.name)
     steps = np.flatnonzero(np.diff(best, prepend=np.nan) != 0)
     shown = thinned(len(x), _MOST_POINTS)
     traces: list[dict[str, Any]] = [
         points(
             rounded(x[shown]),
-            rounded(run.scores[shown]),
+            rounded(scores[shown]),
             "a network",
             GREY,
             size=5,
             marker={"opacity": 0.45},
-            customdata=shown,
+            customdata=order[shown],
         )
     ]
     kept = thinned(len(x), _MOST_STEPS, keep=steps.tolist())
     traces.append(line(rounded(x[kept]), rounded(best[kept]), "best so far", BLUE, width=3, line={"shape": "hv"}))
-    middle = _running_median(run)
+    middle = _running_median(scores, run.settings.population)
     kept = thinned(len(x), _MOST_STEPS)
     last = max(1, run.settings.population)
     traces.append(line(rounded(x[kept]), rounded(middle[kept]), f"median of the last {last}", ORANGE))
     if run.baseline is not None and run.baseline.records:
         other = run.baseline
-        there, theirs = progress_axis(other, by), best_so_far(other)
+        there, theirs = best_by(other, by)
         kept = thinned(len(there), _MOST_STEPS)
         style = {"shape": "hv", "dash": "dash"}
         traces.append(line(rounded(there[kept]), rounded(theirs[kept]), "random search", GREEN, line=style))
-    for (what, score), color in zip(references.items(), (PINK, GREEN, ORANGE), strict=False):
+    for (what, score), color in zip(references.items(), (PINK, VERMILION, SKY), strict=False):
         ends = [0.0, float(x[-1]) if len(x) else 1.0]
         traces.append(line(ends, [score, score], label(what), color, line={"dash": "dot"}))
     values = np.concatenate([run.scores, np.array(list(references.values()), np.float64)])
@@ -102,11 +118,11 @@ def _convergence(run: RunData, by: str, unit: str, caption: str, references: dic
     return Figure(f"convergence-{by}", label(title), caption, traces, layout)
 
 
-def _running_median(run: RunData) -> Array:
+def _running_median(scores: Array, population: int) -> Array:
     """Median of the last scores, as many as a population has, shape `(num_records,)`."""
-    width, found = max(1, run.settings.population), np.full(len(run.scores), np.nan)
+    width, found = max(1, population), np.full(len(scores), np.nan)
     for place in thinned(len(found), _MOST_STEPS):
-        window = run.scores[max(0, place + 1 - width) : place + 1]
+        window = scores[max(0, place + 1 - width) : place + 1]
         if np.isfinite(window).any():
             found[place] = float(np.nanmedian(window))
     return found

@@ -19,16 +19,17 @@ from evonas.reporting.figures.figure import (
     axis,
     label,
     line,
+    log_axis,
     points,
     rounded,
     thinned,
 )
 from evonas.reporting.rundata import RunData
-from evonas.reporting.schedule import estimate_schedule
+from evonas.reporting.schedule import Schedule, schedule_of
 
 __all__ = ["failures", "pareto", "pareto_places", "phases", "timeline"]
 
-_MOST_POINTS, _MOST_BARS, _MOST_REASONS = 1000, 600, 10
+_MOST_POINTS, _MOST_BARS, _MOST_REASONS, _MOST_TALL_LANES = 1000, 600, 10, 16
 
 
 def pareto(run: RunData) -> Figure | None:
@@ -42,14 +43,16 @@ def pareto(run: RunData) -> Figure | None:
     others = [int(place) for place in places if int(place) not in set(front)]
     shown = [others[k] for k in thinned(len(others), _MOST_POINTS)]
     score = run.scores
-    log = "log" if values[places].min() > 0 and values[places].max() > 20 * values[places].min() else "-"
+    costs = values[places]
+    is_log = costs.min() > 0 and costs.max() > 20 * costs.min()
+    cost_axis = log_axis(label(second), costs.tolist()) if is_log else axis(label(second))
     traces = [
         points(rounded(values[shown]), rounded(score[shown]), "a network", GREY, size=5, customdata=shown),
         line(rounded(values[front]), rounded(score[front]), "front", ORANGE, mode="lines+markers", customdata=front),
     ]
     traces[1]["marker"] = {"size": 9, "color": ORANGE, "symbol": "diamond"}
     traces[1]["line"] |= {"shape": "hv"}
-    layout = {"xaxis": axis(label(second), type=log), "yaxis": axis(label(run.objective.name))}
+    layout = {"xaxis": cost_axis, "yaxis": axis(label(run.objective.name))}
     caption = (
         "The orange networks are the front: none is better in both. Choose the cheapest that is good enough "
         "(a click shows its genome)."
@@ -72,14 +75,15 @@ def timeline(run: RunData) -> Figure | None:
     """Trainings on as many lanes as networks were trained at a time; None before any."""
     if not run.records:
         return None
-    schedule = estimate_schedule(run)
+    schedule = schedule_of(run)
     # Of many trainings, the longest: thin bars would be invisible.
     lengths = schedule.ends - schedule.starts
     shown = np.sort(np.argsort(-lengths, kind="stable")[:_MOST_BARS])
     traces = []
+    scored = np.isfinite(run.losses[schedule.records])
     groups: dict[str, tuple[str, list[int]]] = {
-        "trained": (BLUE, [int(p) for p in shown if np.isfinite(run.losses[p])]),
-        "failed": (VERMILION, [int(p) for p in shown if not np.isfinite(run.losses[p])]),
+        "trained": (BLUE, [int(p) for p in shown if scored[p]]),
+        "failed": (VERMILION, [int(p) for p in shown if not scored[p]]),
     }
     for name, (color, places) in groups.items():
         if places:
@@ -89,22 +93,36 @@ def timeline(run: RunData) -> Figure | None:
                 "name": name,
                 "base": rounded(schedule.starts[places], 5),
                 "x": rounded(lengths[places], 4),
-                "y": [f"{lane + 1}" for lane in schedule.lanes[places]],
-                "customdata": places,
+                "y": [schedule.names[lane] for lane in schedule.lanes[places]],
+                "customdata": [int(each) for each in schedule.records[places]],
                 "marker": {"color": color, "line": {"color": "rgba(255,255,255,0.7)", "width": 0.5}},
-                "hovertemplate": "network at position %{customdata}: %{x:.3g} s<extra></extra>",
+                "text": [f"network {schedule.records[p] + 1}" for p in places],
+                "textposition": "none",
+                "hovertemplate": "%{text}: %{x:.3g} s from %{base:.4g} s on, %{y}<extra></extra>",
             }
             traces.append(trace)
     layout = {
         "barmode": "overlay",
-        "xaxis": axis("seconds of search"),
-        "yaxis": axis("at a time", type="category", categoryorder="category ascending"),
-        "height": 170 + 36 * schedule.num_lanes,
+        "xaxis": axis("seconds of search", rangemode="tozero"),
+        "yaxis": axis(
+            "", type="category", categoryorder="array", categoryarray=list(schedule.names), autorange="reversed"
+        ),
+        "height": 170 + (36 if len(schedule.names) <= _MOST_TALL_LANES else 18) * len(schedule.names),
     }
-    caption = "Each bar is a training, reckoned from how long each took and their order: exact moments are not kept."
-    if len(run.records) > len(shown):
-        caption += f" The {len(shown)} longest of {len(run.records):,}."
-    return Figure("timeline", "Who trained when", caption, traces, layout)
+    return Figure("timeline", "Who trained when", _timeline_caption(run, schedule, len(shown)), traces, layout)
+
+
+def _timeline_caption(run: RunData, schedule: Schedule, shown: int) -> str:
+    if schedule.exact:
+        caption = "Each bar is a training, exactly as measured; gaps are time in which a thread had nothing to train."
+        missing = run.trained - len(set(schedule.records.tolist()))
+        if missing:
+            caption += f" Of {missing:,} other networks nobody measured when they were trained."
+    else:
+        caption = "Each bar is a training, reckoned from how long each took and their order: this run kept no moments."
+    if len(schedule.records) > shown:
+        caption += f" The {shown} longest of {len(schedule.records):,}."
+    return caption
 
 
 def failures(run: RunData) -> Figure | None:
@@ -145,7 +163,13 @@ def phases(run: RunData) -> Figure:
         }
         for name, seconds in run.times.items()
     ]
-    layout = {"barmode": "stack", "xaxis": axis("seconds"), "yaxis": {"visible": False}, "height": 200}
+    layout = {
+        "barmode": "stack",
+        "xaxis": axis("seconds"),
+        "yaxis": {"visible": False},
+        "legend": {"traceorder": "normal"},
+        "height": 200,
+    }
     caption = "Search is training what the strategy proposed; the rest is reading data, starting up and testing."
     return Figure("phases", "Where the time went", caption, traces, layout)
 

@@ -15,6 +15,7 @@ from evonas.reporting.figures.figure import (
     Figure,
     axis,
     label,
+    log_axis,
     points,
     rounded,
     thinned,
@@ -69,7 +70,7 @@ def gene_scatters(run: RunData) -> list[Figure]:
         trace = points(x, rounded(run.scores[shown]), "a network", [place + 1 for place in shown], marker=marker)
         trace |= {"customdata": shown, "showlegend": False}
         layout = {
-            "xaxis": axis(label(name), **_scale(run, name)),
+            "xaxis": _scale(run, name),
             "yaxis": axis(label(run.objective.name), range=visible_range(run.scores, run.sign)),
             "height": 300,
         }
@@ -110,6 +111,7 @@ def parallel_coordinates(run: RunData) -> Figure | None:
         "xaxis": {
             "range": ends,
             "tickangle": -35,
+            "ticklabeloverflow": "allow",
             "tickvals": list(range(len(heights))),
             "ticktext": [*ticks, "rank"],
             "automargin": True,
@@ -215,14 +217,13 @@ def _gene_axes(run: RunData, names: list[str]) -> dict[str, Any]:
 
 
 def _scale(run: RunData, name: str) -> dict[str, Any]:
-    """A logarithmic axis for numbers that are drawn on one, a category axis for words."""
+    """The axis of a gene: logarithmic for numbers that are drawn on one, of categories for words."""
     values = [value for value in run.genes[name] if value is not None]
     if any(isinstance(value, str | bool) for value in values):
-        return {"type": "category"}
+        return axis(label(name), type="category")
     domains = {gene.name: gene.domain for gene in getattr(run.space, "genes", ())}
     is_log = getattr(domains.get(name), "log", False) and min(values, default=0) > 0
-    few_decades = is_log and max(values) < 1000 * min(values)
-    return {"type": "log", **({"dtick": "D2"} if few_decades else {})} if is_log else {}
+    return log_axis(label(name), values) if is_log else axis(label(name))
 
 
 def _shown(value: Any) -> Any:

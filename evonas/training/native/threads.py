@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from evonas.training.spans import thread_number
+
 __all__ = ["Pool"]
 
 Job = Callable[[], Any]
@@ -26,7 +28,7 @@ class Pool:
         self._jobs: queue.SimpleQueue[tuple[Any, Job, int] | None] = queue.SimpleQueue()
         self._free, self._whole = num_bytes, num_bytes
         self._changed = threading.Condition()
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
+        self._threads = [threading.Thread(target=self._work, args=(k,), daemon=True) for k in range(threads)]
         for thread in self._threads:
             thread.start()
 
@@ -46,7 +48,8 @@ class Pool:
         for thread in self._threads:
             thread.join()
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
+        thread_number.set(number)
         while (taken := self._jobs.get()) is not None:
             key, job, num_bytes = taken
             needed = self._take(num_bytes)

@@ -36,6 +36,7 @@ from evonas.training.native.threads import Pool
 from evonas.training.native.training import CHUNK_ROWS, Optimization, Rows, Stopped, Training
 from evonas.training.optimizers import constants_of
 from evonas.training.replicates import combined, member_seed
+from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.architecture.members import count_of
@@ -225,6 +226,10 @@ class NativeTrainer:
 
     def _run(self, member: _Member) -> Evaluation:
         """Trains and scores, in a thread of the pool."""
+        began = time.time()
+        return replace(self._trained(member), spans=(span_since(began),))
+
+    def _trained(self, member: _Member) -> Evaluation:
         member.began = began = time.perf_counter()
         try:
             if member.num_bytes > self._memory_bytes:

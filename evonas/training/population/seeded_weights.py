@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from evonas.networks.perturbation import Lineages
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.metrics import scores
 from evonas.training.replicates import combined
+from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
 
@@ -81,7 +83,7 @@ class EvolvedTrainer:
 
     def _scored(self, task: TrainingTask, weights: Mapping[str, Any]) -> Evaluation:
         """The evaluation of a network with these weights; its fitness is its loss on the training rows."""
-        started = time.perf_counter()
+        began, started = time.time(), time.perf_counter()
         problem, loss = self._problem, self._settings.loss
         graph = problem.placed(graph_from_json(task.architecture))
         size = self._views.of(graph).problem
@@ -107,4 +109,4 @@ class EvolvedTrainer:
                     weights=weights if good else None,
                 )
             )
-        return combined(evaluations)
+        return replace(combined(evaluations), spans=(span_since(began),))

@@ -51,6 +51,7 @@ class SlotState:
     train_curve: list[float] = field(default_factory=list)
     curve: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    began: float = field(default_factory=time.time)
     ended: bool = False
 
     @property
@@ -67,7 +68,7 @@ def run_slots(
     stopping: Stopping,
     device: Device,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Iterator[dict[int, tuple[Snapshot, float]]]:
+) -> Iterator[dict[int, tuple[Snapshot, float, float]]]:
     """Trains members in the slots of one program until none waits and all have ended.
 
     Args:
@@ -80,7 +81,7 @@ def run_slots(
         cancelled: asked between calls; what is left is then not trained.
 
     Yields:
-        position -> what came of the member and its share of the seconds, of those who have ended.
+        position -> what came of the member, its share of the seconds, and when it began, of those who have ended.
     """
     patience = _NEVER if stopping.patience is None else stopping.patience
     running = _Slots(shape, stopping)
@@ -88,7 +89,7 @@ def run_slots(
         free = running.shape.slots - len(running.occupied)
         taken = take(free) if free else ()
         # Some folds of a network may have stopped while others go on.
-        stopped = {k: (m.start, 0.0) for k, m in taken if m.start and m.start.waited >= patience}
+        stopped = {k: (m.start, 0.0, time.time()) for k, m in taken if m.start and m.start.waited >= patience}
         if stopped:
             yield stopped
         running.fill([SlotState(k, member) for k, member in taken if k not in stopped])
@@ -239,8 +240,8 @@ class _Slots:
             slot_state.ended = slot_state.ended or (patience is not None and bool(waited[slot] >= patience))
             slot_state.seconds += share
 
-    def leave(self) -> dict[int, tuple[Snapshot, float]]:
-        """Frees the slots of those who have ended; returns their trainings and seconds by position."""
+    def leave(self) -> dict[int, tuple[Snapshot, float, float]]:
+        """Frees the slots of those who have ended; returns their trainings, seconds and beginnings by position."""
         slots = [slot for slot, slot_state in self.occupied.items() if slot_state.ended]
         if not slots:
             return {}
@@ -273,7 +274,7 @@ class _Slots:
                 train_curve=tuple(slot_state.train_curve),
                 curve=tuple(slot_state.curve),
             )
-            outcomes[slot_state.position] = snapshot, slot_state.seconds
+            outcomes[slot_state.position] = snapshot, slot_state.seconds, slot_state.began
         return outcomes
 
     def moved_to(self, shape: ProgramShape) -> _Slots:

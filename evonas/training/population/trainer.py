@@ -32,6 +32,7 @@ from evonas.training.population.shape import MIXED, ProgramShape
 from evonas.training.population.slots import Stopping
 from evonas.training.population.workers import Result, run_parts
 from evonas.training.replicates import combined, member_seed
+from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.architecture.members import count_of
@@ -101,9 +102,10 @@ class PopulationTrainer:
             if result is None:
                 yield {}
                 continue
-            k, outcome, seconds = result
+            k, outcome, seconds, began = result
             position = owners[k]
-            found[k] = self._evaluation(works[position], members[k], outcome, seconds)
+            evaluation = self._evaluation(works[position], members[k], outcome, seconds)
+            found[k] = replace(evaluation, spans=(span_since(began),))
             left[position] -= 1
             if not left[position]:
                 yield {position: combined([found.pop(j) for j in range(first[position], first[position + 1])])}

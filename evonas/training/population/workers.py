@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,8 +25,8 @@ __all__ = ["Queues", "run_parts"]
 #: How often those who wait are told that the training makes headway.
 _HEADWAY_SECONDS = 5.0
 
-#: Position of a member, what came of it (a text where there is nothing), and its share of the seconds.
-Result = tuple[int, Snapshot | str, float]
+#: Position of a member, what came of it (a text where there is nothing), its share of the seconds, and when it began.
+Result = tuple[int, Snapshot | str, float, float]
 
 
 class Queues:
@@ -88,8 +89,8 @@ def run_parts(
         try:
             for ended in run_slots(programs, shape, take, data[shape.view], stopping, planner.device, cancelled):
                 occupied.difference_update(ended)
-                for k, (snapshot, seconds) in ended.items():
-                    finished.put((k, snapshot, seconds))
+                for k, outcome in ended.items():
+                    finished.put((k, *outcome))
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -106,7 +107,7 @@ def run_parts(
             if need == shape:
                 units = sum(network.widths)
                 reason = f"out of memory with {units} hidden units at batch size {network.batch_size}"
-                finished.put((k, reason, 0.0))
+                finished.put((k, reason, 0.0, time.time()))
             else:
                 queues.put(need, [k])
 

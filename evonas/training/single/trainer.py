@@ -34,6 +34,7 @@ from evonas.training.replicates import combined, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
 from evonas.training.single.fused import FusedBatchNormalization
 from evonas.training.single.resident import predictions_of, train_epochs
+from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
 from genomes.architecture.layers import OFF
@@ -109,7 +110,7 @@ class SingleTrainer:
 
     def _member(self, fitting: Fitting, split: Split, keep_snapshot: bool) -> Parts:
         """Trains one network. What Keras keeps of it is let go at the end."""
-        started = time.perf_counter()
+        began, started = time.time(), time.perf_counter()
         found: dict[str, Any]
         try:
             found = yield from self._train(fitting, split, keep_snapshot)
@@ -123,7 +124,8 @@ class SingleTrainer:
             # Collecting garbage takes longer than many a native training, and there is little of it.
             keras.utils.clear_session(free_memory=not notes.get("trained", {}).get("natively"))
         seconds = time.perf_counter() - started
-        return Evaluation(**found, train_seconds=seconds, parameters=fitting.parameters, notes=notes)
+        spans, size = (span_since(began),), fitting.parameters
+        return Evaluation(**found, train_seconds=seconds, parameters=size, notes=notes, spans=spans)
 
     def _train(
         self, fitting: Fitting, split: Split, keep_snapshot: bool

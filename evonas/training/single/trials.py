@@ -25,6 +25,7 @@ from evonas.training.native.trainer import usable_cores
 from evonas.training.native.training import Stopped
 from evonas.training.single.trainer import out_of_memory
 from evonas.training.single.user_model import genes_of
+from evonas.training.spans import span_since
 from evonas.training.ways import Turns, Way, using
 from genomes.errors import InputError
 
@@ -125,7 +126,7 @@ class TrialTrainer:
             return self._evaluation(task, turns)
 
     def _evaluation(self, task: TrainingTask, turns: Turns | None) -> Evaluation:
-        started = time.perf_counter()
+        began, started = time.time(), time.perf_counter()
         way = Way(self._native, not getattr(self._trial, "independent", False), turns)
         try:
             with using(way):
@@ -141,7 +142,8 @@ class TrialTrainer:
             # Collecting garbage takes longer than many a native training, and there is little of it.
             keras.utils.clear_session(free_memory=bool(way.reasons))
         seconds = time.perf_counter() - started
-        return replace(found, train_seconds=seconds, notes={**found.notes, **way.notes()})
+        notes = {**found.notes, **way.notes()}
+        return replace(found, train_seconds=seconds, notes=notes, spans=(span_since(began),))
 
     def _alive(self, turns: Turns | None) -> None:
         """Tells that there is progress, unless nobody waits for it any more: then the training ends here."""

@@ -1,0 +1,45 @@
+"""Runs the notebooks of docs/ and keeps what they print and draw.
+
+python docs/execute_notebooks.py    needs `evonas[test,report]`, and a Chromium or Chrome
+
+Figures are kept as pictures, since pages that show notebooks run no scripts. Runs go to a temporary folder.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+
+
+def executed(path: Path, folder: str, renderer: str) -> Any:
+    """The notebook with its outputs, run in a folder, its figures as that renderer of plotly shows them."""
+    notebook = nbformat.read(path, 4)
+    environment = {**os.environ, "PLOTLY_RENDERER": renderer, "PYTHONPATH": str(ROOT)}
+    client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": folder}})
+    client.execute(env=environment)
+    return notebook
+
+
+def main() -> None:
+    """Writes the notebooks anew, without what says when and on what they ran."""
+    for path in NOTEBOOKS:
+        with tempfile.TemporaryDirectory() as folder:
+            notebook = executed(path, folder, "png")
+        kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+        for cell in notebook.cells:
+            cell.metadata = {}
+        nbformat.write(notebook, path)
+        print(f"written: {path.name}")
+
+
+if __name__ == "__main__":
+    main()
