@@ -1,6 +1,6 @@
 """Reading values that someone else wrote: each is checked, and refused with its place, the constraint and the value.
 
-`Whole`, `Real`, `Word` and `Truth` are kinds of values. A place is text such as "genome.layers[2].units" or
+`Whole`, `Real`, `Word`, `Truth` and `Wholes` are kinds of values. A place is text such as "genome.layers[2].units" or
 "training.learning_rate", which a person finds in the file. Imports the standard library only.
 """
 
@@ -11,15 +11,17 @@ import math
 import numbers
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from genomes.errors import InputError
 
 __all__ = [
     "Kind",
+    "Readable",
     "Real",
     "Truth",
     "Whole",
+    "Wholes",
     "Word",
     "boolean",
     "items",
@@ -116,7 +118,31 @@ class Truth:
         return boolean(value, place)
 
 
+@dataclass(frozen=True)
+class Wholes:
+    """A list of 1 to `most` whole numbers in [low, high]."""
+
+    low: int
+    high: int
+    most: int
+
+    def read(self, value: Any, place: str) -> list[int]:
+        """The value as a list of ints."""
+        given = items(value, place, self.most)
+        if not given:
+            refuse(place, f"a list of 1 to {self.most} whole numbers", value)
+        return [Whole(self.low, self.high).read(each, f"{place}[{k}]") for k, each in enumerate(given)]
+
+
 Kind = Whole | Real | Word | Truth
+
+
+class Readable(Protocol):
+    """Anything that reads a value as one kind of value: `Kind`, `Wholes`, or a kind of one's own."""
+
+    def read(self, value: Any, place: str) -> Any:
+        """The value, checked. Raises InputError, naming the place."""
+        ...
 
 
 def boolean(value: Any, place: str) -> bool:
@@ -141,7 +167,7 @@ def table(value: Any, place: str, known: Collection[str], required: Iterable[str
     return value
 
 
-def record(value: Mapping[str, Any], place: str, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+def record(value: Mapping[str, Any], place: str, kinds: Mapping[str, Readable]) -> dict[str, Any]:
     """The keys of `kinds`, which the table has to hold, each read as its kind."""
     return {name: kind.read(value[name], f"{place}.{name}") for name, kind in kinds.items()}
 

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from evonas.data.columns import ColumnPlan
 from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Preparation, is_seen
+from evonas.data.encoding.samples import preparation_from_json
 from evonas.data.inputs import Inputs, named_arrays, num_rows, shapes_of
 from evonas.data.neighbours import NeighbourFeatures, NeighbourPreparation, marks_of, names_of_marks, with_estimates
 from evonas.data.pretrained import Donor
@@ -123,12 +124,15 @@ class Problem:
         )
 
     def placed(self, graph: nx.DiGraph) -> nx.DiGraph:
-        """The graph itself, told of which column of numbers the features are that its network sees.
+        """The graph itself, told of which column of numbers the features are that its network sees, and of the shape of
+        a sample where it has one.
 
         Raises:
             InputError: its network embeds columns of numbers, and the data have none.
         """
         seen = self.seen(*views_of(graph))
+        if self.sample_shape:
+            graph.graph["sample"] = (self.sample_shape, self.masked)
         return with_columns(graph, seen.numeric, seen.views)
 
 
@@ -339,7 +343,7 @@ class PreparedData:
             y_test=arrays.get("y_test"),
             fingerprint=str(about["fingerprint"]),
             notes=tuple(map(str, about["notes"])),
-            preparation=None if about["preparation"] is None else Preparation.from_json(about["preparation"]),
+            preparation=None if about["preparation"] is None else preparation_from_json(about["preparation"]),
             donor=None if about.get("donor") is None else Donor.of(about["donor"], given),
         )
 

@@ -6,35 +6,27 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from evonas.evaluation import Evaluation, Status
-from genomes.architecture.cost import count_flops, count_parameters
-from genomes.architecture.embedding import input_columns
-from genomes.architecture.members import members_of
+from genomes.architecture.cost import count_activations, count_flops, count_moving, count_parameters
 
 if TYPE_CHECKING:
     import networkx as nx
 
 __all__ = ["excess", "measured_before", "over_limit"]
 
-_MOVING_AVERAGES = {"batch": 2}
 _UNITS = {"parameters": "parameters", "flops": "FLOPs", "latency_ms": "ms"}
 
 
-def measured_before(graph: nx.DiGraph, num_features: int, num_outputs: int) -> dict[str, float]:
-    """Parameters, FLOPs and memory of the network of the graph."""
-    parameters = count_parameters(graph, num_features, num_outputs)
-    held, layers = 0, range(1, len(graph) - 1)
-    for node in layers:
-        held += graph.nodes[node]["units"] * _MOVING_AVERAGES.get(graph.nodes[node]["normalization"], 0)
-    members = members_of(graph)
-    counts = {
-        node: 1 if members is None or node in members.shared else members.count for node in (*layers, len(graph) - 1)
-    }
-    activations = input_columns(graph, num_features) + num_outputs * counts[len(graph) - 1]
-    activations += sum(graph.nodes[node]["units"] * counts[node] for node in layers)
+def measured_before(
+    graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: tuple[int, ...] = ()
+) -> dict[str, float]:
+    """Parameters, FLOPs and memory of the network of the graph; arguments as `count_parameters`."""
+    data = num_features, num_outputs, sample_shape
+    parameters = count_parameters(graph, *data)
+    held = parameters + count_moving(graph, *data) + count_activations(graph, *data)
     return {
         "parameters": float(parameters),
-        "flops": float(count_flops(graph, num_features, num_outputs)),
-        "memory_bytes": 4.0 * (parameters + held + activations),
+        "flops": float(count_flops(graph, *data)),
+        "memory_bytes": 4.0 * held,
     }
 
 

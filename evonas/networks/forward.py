@@ -1,4 +1,4 @@
-"""The forward pass of a dense network in plain numpy, for whatever is computed without Keras.
+"""The forward pass of a network in plain numpy, for whatever is computed without Keras; here of dense layers.
 
 `raw_outputs` gives what a network predicts of any number of rows, in float32 as Keras or in float64; `forward` shows
 what each node computes of a few rows, in float64.
@@ -6,10 +6,8 @@ what each node computes of a few rows, in float64.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import networkx as nx
@@ -17,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
+from evonas.networks.activations import ACTIVATIONS, EPSILON
+from evonas.networks.layered import is_layered, layered_predictor, rows_at_a_time
 from genomes.architecture.embedding import Embedding, embedding_of
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import Members, members_of
@@ -29,53 +29,12 @@ Array = NDArray[Any]
 #: Rows computed at a time: bounds memory, not results.
 _CHUNK_ROWS = 8192
 
-#: Keras' default for BatchNormalization and LayerNormalization.
-EPSILON = 1e-3
 #: How many times the learning rate of all else the trained factors of the features have (6 in Holzmüller et al. 2024,
 #: Better by default). A factor is this many times its weight, which starts at one over it: a step of adam moves the
 #: weight by the rate whatever its scale, and the factor by so many times that.
 INPUT_RATE = 6.0
 #: Name of these weights.
 SCALES = "input/scale"
-_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-
-
-def _negative_exp(z: Array) -> Array:
-    return np.expm1(np.minimum(z, 0.0))
-
-
-def _logistic(z: Array) -> Array:
-    e = np.exp(-np.abs(z))
-    return np.asarray(np.where(z > 0.0, 1.0, e) / (1.0 + e))
-
-
-def _mish(z: Array) -> Array:
-    e = np.exp(-np.abs(z))  # tanh(softplus(z)) of it, which is at most 1
-    squares = np.where(z > 0.0, 1.0 + 2.0 * e, e * (e + 2.0))
-    return np.asarray(z * squares / (squares + np.where(z > 0.0, 2.0 * e * e, 2.0)))
-
-
-def _gelu(z: Array) -> Array:
-    from scipy.special import erf  # takes longer to import than the rest of this module to run
-
-    return np.asarray(0.5 * z * (1.0 + erf(z / math.sqrt(2.0))))
-
-
-#: Name -> function; see `evonas.training.population.activations` for those of the compiled program.
-ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
-    {
-        "linear": lambda z: z,
-        "relu": lambda z: np.maximum(z, 0.0),
-        "leaky_relu": lambda z: np.where(z > 0.0, z, 0.2 * z),
-        "elu": lambda z: np.where(z > 0.0, z, _negative_exp(z)),
-        "selu": lambda z: _SELU_SCALE * np.where(z > 0.0, z, _SELU_ALPHA * _negative_exp(z)),
-        "gelu": _gelu,
-        "silu": lambda z: z * _logistic(z),
-        "mish": _mish,
-        "tanh": np.tanh,
-        "sigmoid": _logistic,
-    }
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +62,18 @@ def raw_outputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precisi
         precision: `np.float32`, in which networks are trained, or `np.float64`, in which a row's prediction depends on
             the rows beside it in the last digits only.
     """
-    predict = predictor(graph, weights, precision)
+    predict, size = predictor(graph, weights, precision), _CHUNK_ROWS
+    if is_layered(graph):
+        size = rows_at_a_time(graph, rows.shape[1], len(weights["output/bias"]), size)
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is seen by its score
-        starts = range(0, max(len(rows), 1), _CHUNK_ROWS)
-        return np.concatenate([predict(rows[start : start + _CHUNK_ROWS]) for start in starts])
+        starts = range(0, max(len(rows), 1), size)
+        return np.concatenate([predict(rows[start : start + size]) for start in starts])
 
 
 def predictor(graph: nx.DiGraph, weights: Weights, precision: Any = np.float32) -> Callable[[NDArray[Any]], Array]:
     """The same as a function of the rows, which are computed all at once."""
+    if is_layered(graph):
+        return layered_predictor(graph, weights, precision)
     last, members = len(graph) - 1, members_of(graph)
     parts = {node: parts_of(graph, node, weights, precision) for node in range(1, last + 1)}
     embed = _embedder(embedding_of(graph), weights, precision)

@@ -11,7 +11,9 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.networks.draws import drawn_kernel
 from evonas.networks.forward import INPUT_RATE, SCALES
+from evonas.networks.layered import initial_layered, is_layered
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.cost import input_width
 from genomes.architecture.embedding import FREQUENCIES, Embedding, embedding_of
@@ -19,10 +21,6 @@ from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import members_of
 
 __all__ = ["epoch_order", "initial_weights", "input_width"]
-
-_SCALES = {"glorot": 1.0, "he": 2.0, "lecun": 1.0}
-#: Standard deviation of a unit normal truncated at two standard deviations.
-_TRUNCATED_STD = 0.87962566103423978
 
 
 def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int) -> dict[str, NDArray[Any]]:
@@ -32,8 +30,10 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
     normal variants are truncated at two standard deviations, as in Keras), biases are 0 (a layer with batch
     normalisation has none: it would be taken away again), normalisation and factors of the features are the identity.
     Members' factors are random signs where members begin to differ, else 1 (Gorishniy et al. 2025); each has an output
-    drawn for itself.
+    drawn for itself. Of a network with other layers than dense ones, see `evonas.networks.layers`.
     """
+    if is_layered(graph):
+        return initial_layered(graph, num_features, num_outputs, seed)
     embedding, members = embedding_of(graph), members_of(graph)
     weights: dict[str, NDArray[Any]] = {} if embedding is None else _embedding(embedding, seed)
     if scales_inputs(graph):
@@ -46,11 +46,11 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
         fan_out = num_outputs if node == last else int(attributes["units"])
         rng = stream_rng(RandomStream.INITIAL_WEIGHTS, seed, node)
         if node == last and members is not None:
-            kernels = [_kernel(attributes["initializer"], fan_in, fan_out, rng) for _ in range(members.count)]
+            kernels = [drawn_kernel(attributes["initializer"], fan_in, fan_out, rng) for _ in range(members.count)]
             weights |= {f"{name}/kernel": np.stack(kernels)}
             weights |= {f"{name}/bias": np.zeros((members.count, fan_out), np.float32)}
             continue
-        weights[f"{name}/kernel"] = _kernel(attributes["initializer"], fan_in, fan_out, rng)
+        weights[f"{name}/kernel"] = drawn_kernel(attributes["initializer"], fan_in, fan_out, rng)
         normalization = attributes.get("normalization", "none")
         if members is not None and node in members.adapted:
             shape = members.count, fan_in
@@ -93,17 +93,3 @@ def _embedding(embedding: Embedding, seed: int) -> dict[str, NDArray[Any]]:
     weights["embedding/kernel"] = kernel.astype(np.float32)
     weights["embedding/bias"] = (rng.uniform(-1.0, 1.0, (count, units)) * limits).astype(np.float32)
     return weights
-
-
-def _kernel(initializer: str, fan_in: int, fan_out: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    family, _, distribution = initializer.partition("_")
-    fan = (fan_in + fan_out) / 2 if family == "glorot" else fan_in
-    variance = _SCALES[family] / max(fan, 1.0)
-    if distribution == "uniform":
-        limit = np.sqrt(3.0 * variance)
-        return rng.uniform(-limit, limit, (fan_in, fan_out)).astype(np.float32)
-    values = rng.standard_normal((fan_in, fan_out))
-    while (outside := np.abs(values) > 2.0).any():
-        values[outside] = rng.standard_normal(int(outside.sum()))
-    scaled: NDArray[np.float32] = (values * np.sqrt(variance) / _TRUNCATED_STD).astype(np.float32)
-    return scaled

@@ -5,6 +5,7 @@ Only built-in Keras layers, so that plain `keras.models.load_model` opens whatev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 
 from evonas.evaluation import Weights
 from evonas.networks.forward import INPUT_RATE, SCALES
+from evonas.networks.layered import Sample, is_layered, sample_of
+from evonas.training.layers import NORMALIZATIONS, ROWS, Node, part_of
 from genomes.architecture.embedding import FREQUENCIES, Embedding, embedding_of
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import members_of
@@ -21,11 +24,14 @@ from genomes.errors import InputError
 
 __all__ = ["build_model", "get_weights", "members_model", "set_weights"]
 
-_NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
-
 
 def build_model(
-    graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int = 0, precision: str = "float32"
+    graph: nx.DiGraph,
+    num_features: int,
+    num_outputs: int,
+    seed: int = 0,
+    precision: str = "float32",
+    sample_shape: tuple[int, ...] = (),
 ) -> keras.Model:
     """The network of the graph, from `(num_samples, num_features)` to raw outputs `(num_samples, num_outputs)`.
 
@@ -36,8 +42,13 @@ def build_model(
         num_features, num_outputs: width of the input and of the output.
         seed: of dropout.
         precision: "float32", or "bfloat16" for mixed precision.
+        sample_shape: of a sample before it was made flat, for layers that take one; that which `Problem.placed` has
+            told the graph unless given.
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
+    if is_layered(graph):
+        sample = Sample(tuple(sample_shape)) if sample_shape else sample_of(graph, num_features)
+        return _layered(graph, sample, int(num_outputs), seed, dtype)
     last, members, embedding = graph.number_of_nodes() - 1, members_of(graph), embedding_of(graph)
     features = keras.Input((int(num_features),), name="features")
     scaled = _scaled(features, dtype) if scales_inputs(graph) else features
@@ -70,7 +81,7 @@ def build_model(
             if scaled:
                 h = _each(h, f"{name}_scale", "kd", dtype)
             if attributes["normalization"] != "none":
-                h = _NORMALIZATIONS[attributes["normalization"]](name=f"{name}_normalization", dtype=dtype)(h)
+                h = NORMALIZATIONS[attributes["normalization"]](name=f"{name}_normalization", dtype=dtype)(h)
             h = keras.layers.Activation(attributes["activation"], name=f"{name}_activation", dtype=dtype)(h)
             if attributes["dropout"]:
                 rate, stream = attributes["dropout"], (seed + node) % 2**31
@@ -80,6 +91,23 @@ def build_model(
     if members is not None:
         outputs = keras.layers.GlobalAveragePooling1D(name="mean", dtype=dtype)(outputs)
     return keras.Model(features, outputs, name="network")
+
+
+def _layered(graph: nx.DiGraph, sample: Sample, num_outputs: int, seed: int, dtype: str) -> keras.Model:
+    """The network of a graph with other layers than dense ones: features get the shape of a sample first."""
+    features, last = keras.Input((math.prod(sample.shape),), name="features"), len(graph) - 1
+    shape = tuple(map(int, sample.shape))
+    first = features if len(shape) == 1 else keras.layers.Reshape(shape, name="sample", dtype=dtype)(features)
+    mask = keras.ops.cast(first[..., -1:] > 0.5, keras.DTypePolicy(dtype).compute_dtype) if sample.masked else None
+    held = {0: (first, mask)}
+    for node in range(1, last + 1):
+        attributes = graph.nodes[node] if node < last else {**graph.nodes[node], "units": num_outputs}
+        sources = [held[source] for source in sorted(graph.predecessors(node))]
+        mask = next((each for _, each in sources if each is not None), None)
+        name = "output" if node == last else f"layer_{node}"
+        built = Node(name, attributes, (seed + node) % 2**31, dtype, mask)
+        held[node] = ROWS[attributes["kind"]].build(built, [h for h, _ in sources])
+    return keras.Model(features, held[last][0], name="network")
 
 
 def members_model(model: keras.Model) -> keras.Model:
@@ -181,9 +209,10 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
 def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
     for layer in model.layers:
         for variable in layer.weights:
-            name, _, part = layer.name.partition("_normalization")[0].rpartition("_")
-            if part in ("adapter", "scale"):
-                yield f"{name}/{part if variable.name == 'kernel' else variable.name}", variable
+            name, _, beside = layer.name.rpartition("_")
+            if beside in ("adapter", "scale"):  # of members
+                yield f"{name}/{beside if variable.name == 'kernel' else variable.name}", variable
+            elif layer.name == "input":
+                yield SCALES, variable
             else:
-                name = f"{layer.name.removesuffix('_normalization')}/{variable.name}"
-                yield SCALES if name == "input/kernel" else name, variable
+                yield part_of(layer.name, variable.path), variable

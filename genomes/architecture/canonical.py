@@ -14,15 +14,18 @@ References:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from genomes.architecture.layers import TRAINING_KINDS, row_of
+from genomes.checks import Readable, Real, Whole, Wholes
 from genomes.codec import canonical_json
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["canonical_form", "canonical_order"]
+__all__ = ["canonical_form", "canonical_order", "plain"]
 
 Colours = tuple[int, ...]  #: of each node; equal colours may be the same place in the network
 Encoding = list[tuple[int, int]]  #: sorted edges, in canonical numbers
@@ -33,7 +36,7 @@ def canonical_form(graph: nx.DiGraph) -> dict[str, Any]:
     order = canonical_order(graph)
     number = {node: place for place, node in enumerate(order)}
     return {
-        "nodes": [_plain(graph.nodes[node]) for node in order],
+        "nodes": [plain(graph.nodes[node]) for node in order],
         "edges": sorted([number[u], number[v]] for u, v in graph.edges),
         "training": _active(graph.graph["training"]),
     }
@@ -59,7 +62,7 @@ class _Links:
 
 def _active(training: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that act."""
-    settings = _plain(training)
+    settings = {name: _TRAINING[name](value) for name, value in training.items()}
     decay = settings.pop("weight_decay")
     if settings["optimizer"] not in ("adam", "adamw", "nadam"):
         settings.pop("beta2", None)
@@ -71,11 +74,50 @@ def _active(training: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes in which equal numbers are written alike: 0, 0.0 and -0.0 are 0.0."""
-    integers = ("units", "batch_size")
-    kept = (str, dict)
-    return {k: v if isinstance(v, kept) or k in integers else float(v) + 0.0 for k, v in attributes.items()}
+def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a node, without what is off, in which equal values are written alike.
+
+    Reals 0, 0.0 and -0.0 are 0.0; whole numbers stay so, but where a row says that they were always written as reals; a
+    kernel of one width along all axes is that one number.
+    """
+    writers, off = _writers(attributes["kind"])
+    return {name: writers[name](value) for name, value in attributes.items() if name not in off or value != off[name]}
+
+
+@cache
+def _writers(kind: str) -> tuple[Mapping[str, Callable[[Any], Any]], Mapping[str, Any]]:
+    """Attribute of a kind -> what writes it, and the row's `off`."""
+    row = row_of({"kind": kind})
+    writers = {
+        name: _real if name in row.written_as_real else _writer(of_name) for name, of_name in row.attributes.items()
+    }
+    return {"kind": str, **writers}, row.off
+
+
+def _writer(kind: Readable) -> Callable[[Any], Any]:
+    match kind:
+        case Whole():
+            return int
+        case Real():
+            return _real
+        case Wholes():
+            return _widths
+    return _as_it_is
+
+
+def _real(value: Any) -> float:
+    return float(value) + 0.0
+
+
+def _widths(value: Any) -> list[int]:
+    return [int(value[0])] if len(set(value)) == 1 else [int(each) for each in value]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_TRAINING = {name: _writer(kind) for name, kind in TRAINING_KINDS.items()}
 
 
 def _first_colours(graph: nx.DiGraph, links: _Links) -> Colours:
@@ -87,7 +129,7 @@ def _first_colours(graph: nx.DiGraph, links: _Links) -> Colours:
     depth: list[int] = []
     for sources in links.sources:
         depth.append(1 + max((depth[source] for source in sources), default=-1))
-    texts = [canonical_json(_plain(graph.nodes[node])) for node in range(len(graph))]
+    texts = [canonical_json(plain(graph.nodes[node])) for node in range(len(graph))]
     twins = Counter[tuple[Any, ...]]()
     keys = []
     for node, text in enumerate(texts):

@@ -1,85 +1,95 @@
-"""What a network costs: parameters and floating-point operations, from its architecture graph."""
+"""What a network costs: parameters, floating-point operations and numbers held, from its architecture graph."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genomes.architecture.embedding import embedding_of, input_columns
-from genomes.architecture.members import members_of
+from genomes.architecture.layers import Attributes, LayerRow, Shape, row_of
+from genomes.architecture.members import NodeMembers, members_of, node_members
+from genomes.architecture.shapes import node_shapes, taken_shape
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["count_flops", "count_parameters", "input_width"]
+__all__ = ["count_activations", "count_flops", "count_moving", "count_parameters", "input_width"]
 
 
 def input_width(graph: nx.DiGraph, node: int, num_features: int) -> int:
-    """Columns of the concatenation that `node` takes."""
+    """Columns of the concatenation that a dense node of a network of dense layers takes."""
     return sum(
         input_columns(graph, num_features) if source == 0 else int(graph.nodes[source]["units"])
         for source in graph.predecessors(node)
     )
 
 
-def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int) -> int:
+def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
     """Trainable parameters: kernels, biases, two a unit where normalised (moving averages are not trained), and one a
     feature where these are scaled.
 
     Layers with batch normalisation have no bias: the normalisation would take it away again. Those of an embedding and
     what members have of their own are counted.
+
+    Args:
+        graph: the network's.
+        num_features: numbers of a sample.
+        num_outputs: numbers that the network gives.
+        sample_shape: of a sample with several axes, see `genomes.architecture.shapes.input_shape`.
+
+    Raises:
+        InputError: a layer cannot take what its sources give; the text names the node.
     """
-    vectors = {"none": 1, "batch": 2, "layer": 3}
     embedding = embedding_of(graph)
     total = num_features if graph.nodes[0].get("scaling") else 0
     total += 0 if embedding is None else embedding.parameters
-    for node in _nodes(graph, num_features, num_outputs):
-        kind = graph.nodes[node.number].get("normalization", "none")
-        if node.own_kernels:
-            total += node.members * (node.fan_in + 1) * node.fan_out
-            continue
-        total += (node.fan_in + vectors[kind]) * node.fan_out
-        if node.adapted:
-            total += node.members * node.fan_in
-        if node.scaled:  # whose bias takes the place of everybody's
-            total += (2 * node.members - (kind != "batch")) * node.fan_out
+    for attributes, row, taken, given, members in _nodes(graph, num_features, num_outputs, sample_shape):
+        if members.count > 1 and row.member_parameters is not None:
+            total += row.member_parameters(attributes, taken, given, members)
+        else:
+            total += row.parameters(attributes, taken, given)
     return total
 
 
-def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int) -> int:
-    """Floating-point operations of the forward pass of one row, in matrix products and biases.
+def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
+    """Floating-point operations of the forward pass of one sample, in products, their sums and biases.
 
-    A kernel takes `fan_in * fan_out` multiplications and, with the bias, as many additions, for each member. Work that
-    is done once a unit (activation, normalisation, members' factors) is not counted.
+    A kernel takes `fan_in * fan_out` multiplications and, with the bias, as many additions, at each place and for each
+    member. Work that is done once a unit (activation, normalisation, pooling, members' factors) is not counted.
+
+    Args:
+        graph, num_features, num_outputs, sample_shape: as in `count_parameters`.
+
+    Raises:
+        InputError: as `count_parameters`.
     """
     embedding = embedding_of(graph)
     total = 0 if embedding is None else embedding.flops
-    return total + sum(
-        2 * node.members * node.fan_in * node.fan_out for node in _nodes(graph, num_features, num_outputs)
-    )
+    for attributes, row, taken, given, members in _nodes(graph, num_features, num_outputs, sample_shape):
+        total += members.count * row.flops(attributes, taken, given)
+    return total
 
 
-@dataclass(frozen=True)
-class _Node:
-    """A node with a kernel: `members` times it is applied; `own_kernels` says that each time it is another."""
-
-    number: int
-    fan_in: int
-    fan_out: int
-    members: int = 1
-    own_kernels: bool = False
-    adapted: bool = False
-    scaled: bool = False
+def count_activations(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
+    """Numbers that the layers give for one sample, those of the input among them. Arguments as `count_parameters`."""
+    nodes = _nodes(graph, num_features, num_outputs, sample_shape)
+    return input_columns(graph, num_features) + sum(members.count * math.prod(given) for *_, given, members in nodes)
 
 
-def _nodes(graph: nx.DiGraph, num_features: int, num_outputs: int) -> Iterator[_Node]:
-    output, members = len(graph) - 1, members_of(graph)
-    for node in range(1, output + 1):
-        fan_in = input_width(graph, node, num_features)
-        fan_out = num_outputs if node == output else int(graph.nodes[node]["units"])
-        if members is None or node in members.shared:
-            yield _Node(node, fan_in, fan_out)
-        else:
-            adapted, scaled = node in members.adapted, node in members.scaled
-            yield _Node(node, fan_in, fan_out, members.count, node == output, adapted, scaled)
+def count_moving(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
+    """Moving averages of batch normalisation, which are held and not trained. Arguments as `count_parameters`."""
+    nodes = _nodes(graph, num_features, num_outputs, sample_shape)
+    return sum(row.moving(attributes, taken, given) for attributes, row, taken, given, _ in nodes)
+
+
+def _nodes(
+    graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape
+) -> Iterator[tuple[Attributes, LayerRow, Shape, Shape, NodeMembers]]:
+    """Of each node but the input: attributes, row, the shapes that it takes and gives, and how often it is computed."""
+    shapes = node_shapes(graph, sample_shape or (num_features,), num_outputs)
+    members = members_of(graph)
+    for node in range(1, len(graph)):
+        attributes = graph.nodes[node]
+        several = node_members(members, node, len(graph) - 1)
+        yield attributes, row_of(attributes), taken_shape(graph, node, shapes), shapes[node], several

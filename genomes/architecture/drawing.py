@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from genomes.architecture.layers import TRAINING_KINDS, row_of
+from genomes.checks import Truth
+
 if TYPE_CHECKING:
     import networkx as nx
 
 __all__ = ["draw"]
+
+#: Settings of what is done to samples in training, drawn by their names.
+_AUGMENTATION = ("flip", "shift", "rotation", "zoom", "noise", "cutout", "mixup")
 
 _THROUGH = {" ": "─", "│": "┼", "╮": "┬", "╯": "┴"}
 
@@ -26,7 +32,7 @@ def draw(graph: nx.DiGraph) -> str:
     lanes = _lanes(sorted((u, v) for u, v in graph.edges if v > u + 1))
     lines = []
     for node in range(len(graph)):
-        lines.append(f"●{_rails(lanes, node)}  {_label(graph.nodes[node])}")
+        lines.append(f"●{_rails(lanes, node)}  {row_of(graph.nodes[node]).label(graph.nodes[node])}")
         if node + 1 < len(graph):
             between = "".join(f" {'│' if any(u <= node < v for u, v in lane) else ' '}" for lane in lanes)
             lines.append(f"{'│' if graph.has_edge(node, node + 1) else ' '}{between}".rstrip())
@@ -59,31 +65,6 @@ def _rails(lanes: list[list[tuple[int, int]]], node: int) -> str:
     return "".join(joined)
 
 
-def _label(attributes: Mapping[str, Any]) -> str:
-    kind = attributes["kind"]
-    parts = [f"{attributes['units']} {attributes['activation']}" if kind == "dense" else str(kind)]
-    if "numbers" in attributes:
-        parts.append(f"numbers {attributes['numbers']}")
-    if attributes.get("scaling"):
-        parts.append("trained factors")
-    if "neighbours" in attributes:
-        near = attributes["neighbours"]
-        within = ", ".join(f"{bandwidth:g}" for bandwidth in near["bandwidths"])
-        parts.append(f"neighbours in {', '.join(near['columns'])} within {within}")
-    if "embedding" in attributes:
-        waves = f" of sigma {attributes['embedding_sigma']:g}" if "embedding_sigma" in attributes else ""
-        parts.append(f"{attributes['embedding']} embedding{waves} to {attributes.get('embedding_units', 8)} a number")
-    if "members" in attributes:
-        start = "" if attributes.get("member_start", "input") == "hidden" else " from the input"
-        parts.append(f"{attributes['members']} members ({attributes.get('adapters', 'mini')}{start})")
-    if attributes.get("normalization", "none") != "none":
-        parts.append(f"{attributes['normalization']} normalization")
-    for name in ("dropout", "l2"):
-        if attributes.get(name):
-            parts.append(f"{name} {attributes[name]:g}")
-    return ", ".join(parts)
-
-
 def _training_line(training: Mapping[str, Any]) -> str:
     parts = [f"{training['optimizer']} at {training['learning_rate']:g}", f"batches of {training['batch_size']}"]
     if "beta2" in training and training["optimizer"] in ("adam", "adamw", "nadam"):
@@ -96,4 +77,7 @@ def _training_line(training: Mapping[str, Any]) -> str:
         parts.append(f"weight decay {training['weight_decay']:g}")
     if training.get("label_smoothing"):
         parts.append(f"label smoothing {training['label_smoothing']:g}")
+    for name in _AUGMENTATION:
+        if training.get(name):
+            parts.append(name if isinstance(TRAINING_KINDS[name], Truth) else f"{name} {training[name]:g}")
     return ", ".join(parts)

@@ -6,14 +6,18 @@ takes u's output, and a node's input is the concatenation of its predecessors in
 =========  ========================================================================================================
 node       attributes
 =========  ========================================================================================================
-0          kind="input"; what is not off of `layers.INPUT_KINDS` (what an embedding and members have beside them with
+0          kind="input"; what is not off of `options.INPUT_KINDS` (what an embedding and members have beside them with
             them alone), neighbours where there are some (`neighbours`)
-1..L       kind="dense", units, activation, dropout, normalization, initializer, l2 (`layers.LAYER_KINDS`)
+1..L       kind, and the attributes of its row in `layers.LAYERS`: of "dense" units, activation, dropout,
+            normalization, initializer, l2
 L + 1      kind="output", initializer, l2
 =========  ========================================================================================================
 
-`graph.graph["training"]` holds the training settings (`genomes.architecture.layers.TRAINING_KINDS`). What holds its
-value of `layers.OFF` is left out.
+The predecessors of "add" are summed instead. `graph.graph["training"]` holds the training settings
+(`genomes.architecture.options.TRAINING_KINDS`). What holds its value of `options.OFF` is left out.
+
+Over images, series and texts a layer takes a shape (`genomes.architecture.shapes`), which the graph does not say: it is
+that of the data.
 """
 
 from __future__ import annotations
@@ -21,19 +25,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from genomes.architecture.canonical import canonical_form, canonical_order
+from genomes.architecture.canonical import canonical_form, canonical_order, plain
 from genomes.architecture.drawing import draw
-from genomes.architecture.layers import (
-    EMBEDDED_NUMBERS,
-    INPUT_KINDS,
-    LAYER_KINDS,
-    MAX_LAYERS,
-    OFF,
-    SWITCHED,
-    TRAINING_KINDS,
-)
-from genomes.architecture.neighbours import neighbours_from_json, neighbours_to_json
-from genomes.checks import Kind, Whole, items, record, refuse, table
+from genomes.architecture.layers import EMBEDDED_NUMBERS, LAYERS, MAX_NODES, OFF, TRAINING_KINDS, row_of
+from genomes.architecture.members import members_of
+from genomes.architecture.neighbours import neighbours_from_json
+from genomes.architecture.shapes import kinds_of
+from genomes.checks import Readable, Whole, items, record, refuse, suggestion, table
 from genomes.codec import sha256
 from genomes.errors import InputError
 
@@ -47,16 +45,13 @@ __all__ = [
     "draw",
     "graph_from_json",
     "graph_to_json",
+    "kinds_of",
     "make_graph",
     "numbers_of",
     "same_layers",
     "scales_inputs",
     "views_of",
 ]
-
-#: Attributes of nodes that decide what is computed of given weights.
-_BUILDS = ("neighbours", "units", "activation", "normalization", *INPUT_KINDS)
-_OUTPUT_KINDS = {name: LAYER_KINDS[name] for name in ("initializer", "l2")}
 
 
 def make_graph(
@@ -87,7 +82,7 @@ def graph_from_json(value: Any) -> nx.DiGraph:
         InputError: the value is no architecture graph; the text names the place.
     """
     parts = table(value, "graph", ("nodes", "edges", "training"), required=("nodes", "edges", "training"))
-    nodes = items(parts["nodes"], "graph.nodes", MAX_LAYERS + 2)
+    nodes = items(parts["nodes"], "graph.nodes", MAX_NODES + 2)
     if len(nodes) < 2:
         raise InputError(f"graph.nodes must have an input and an output, not {len(nodes)} nodes: add them")
     checked = [_read_node(node, number, len(nodes) - 1) for number, node in enumerate(nodes)]
@@ -101,8 +96,9 @@ def graph_from_json(value: Any) -> nx.DiGraph:
         edges.append((u, v))
     needed = [name for name in TRAINING_KINDS if name not in OFF]
     settings = table(parts["training"], "graph.training", TRAINING_KINDS, required=needed)
-    graph = make_graph(checked, edges, _read(settings, "graph.training", TRAINING_KINDS))
+    graph = make_graph(checked, edges, _read(settings, "graph.training", TRAINING_KINDS, OFF))
     _check_edges(graph)
+    _check_members(graph)
     return graph
 
 
@@ -135,9 +131,13 @@ def views_of(graph: nx.DiGraph) -> tuple[str, ...]:
 def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
     """Whether two networks are built alike, so that either computes the same with the other's weights."""
 
-    def layers(graph: nx.DiGraph) -> list[tuple[Any, ...]]:
-        nodes = (graph.nodes[node] for node in range(len(graph)))
-        return [tuple(node.get(name) for name in _BUILDS) for node in nodes]
+    def layers(graph: nx.DiGraph) -> list[dict[str, Any]]:
+        nodes = [graph.nodes[node] for node in range(len(graph))]
+        builds = [("kind", *row_of(node).builds) for node in nodes]
+        return [
+            {name: value for name, value in plain(node).items() if name in kept}
+            for node, kept in zip(nodes, builds, strict=True)
+        ]
 
     return layers(a) == layers(b) and set(a.edges) == set(b.edges)
 
@@ -153,29 +153,36 @@ def digest(graph: nx.DiGraph) -> str:
 
 def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
     place = f"graph.nodes[{number}]"
-    kind = "input" if number == 0 else "output" if number == output else "dense"
-    kinds = {"input": INPUT_KINDS, "dense": LAYER_KINDS, "output": _OUTPUT_KINDS}[kind]
-    needed = () if kind == "input" else kinds
-    more = ("neighbours",) if kind == "input" else ()
-    attributes = table(value, place, ("kind", *kinds, *more), required=("kind", *needed))
-    if attributes["kind"] != kind:
-        refuse(f"{place}.kind", repr(kind), attributes["kind"], "the first node is the input, the last one the output")
-    found = _read(attributes, place, kinds)
-    for switch, others in SWITCHED.items():
-        if kind == "input" and switch not in found:
-            found = {name: value for name, value in found.items() if name not in others}
-    if "embedding" in found:
-        found.pop("scaling", None)  # which acts without one alone
-    if "neighbours" in attributes and more:
-        neighbours = neighbours_from_json(attributes["neighbours"], f"{place}.neighbours")
-        found["neighbours"] = neighbours_to_json(neighbours)
+    kinds = ("input",) if number == 0 else ("output",) if number == output else tuple(LAYERS)
+    kind = value.get("kind", kinds[0]) if isinstance(value, Mapping) else kinds[0]
+    if kind not in kinds:
+        mend = suggestion(kind, kinds) if len(kinds) > 1 else "the first node is the input, the last one the output"
+        refuse(f"{place}.kind", repr(kinds[0]) if len(kinds) == 1 else "a kind of layer", kind, mend)
+    row = row_of({"kind": kind})
+    needed = [name for name in row.attributes if name not in row.off]
+    attributes = table(value, place, ("kind", *row.attributes), required=("kind", *needed))
+    found = row.settle(_read(attributes, place, row.attributes, row.off))
+    fault = row.check(found)
+    if fault is not None:
+        raise InputError(f"{place}.{fault}")
     return {"kind": kind, **found}
 
 
-def _read(values: Mapping[str, Any], place: str, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+def _read(
+    values: Mapping[str, Any], place: str, kinds: Mapping[str, Readable], off: Mapping[str, Any]
+) -> dict[str, Any]:
     """What is given, checked; without what is off."""
     found = record(values, place, {name: kinds[name] for name in kinds if name in values})
-    return {name: value for name, value in found.items() if name not in OFF or value != OFF[name]}
+    return {name: value for name, value in found.items() if name not in off or value != off[name]}
+
+
+def _check_members(graph: nx.DiGraph) -> None:
+    """Raises InputError where a network of several members has layers that cannot be computed for several."""
+    if members_of(graph) is not None:
+        for node in range(1, len(graph)):
+            if row_of(graph.nodes[node]).member_parameters is None:
+                kind = graph.nodes[node]["kind"]
+                raise InputError(f"graph.nodes[0].members must be 1 with a {kind} layer: leave it out")
 
 
 def _check_edges(graph: nx.DiGraph) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["Members", "count_of", "members_of"]
+__all__ = ["Members", "NodeMembers", "count_of", "members_of", "node_members"]
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,26 @@ def members_of(graph: nx.DiGraph) -> Members | None:
     first = frozenset(node for node in several if shared & set(graph.predecessors(node)))
     full = about.get("adapters", "mini") == "full"
     return Members(count, frozenset(shared), first, several if full else first, several if full else frozenset())
+
+
+@dataclass(frozen=True)
+class NodeMembers:
+    """How a node is computed for several members.
+
+    Attributes:
+        count: how often.
+        own_kernels: whether each time with a kernel of its own.
+        adapted, scaled: as in `Members`.
+    """
+
+    count: int = 1
+    own_kernels: bool = False
+    adapted: bool = False
+    scaled: bool = False
+
+
+def node_members(members: Members | None, node: int, output: int) -> NodeMembers:
+    """How a node is computed; `output` is the number of the last one."""
+    if members is None or node in members.shared:
+        return NodeMembers()
+    return NodeMembers(members.count, node == output, node in members.adapted, node in members.scaled)

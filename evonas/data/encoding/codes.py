@@ -64,7 +64,7 @@ def date_pattern(format: str) -> str:
 
 def has_text(preparation: Preparation | None) -> bool:
     """Whether a model of the raw columns takes text."""
-    return preparation is not None and any(step.form == "text" for step in preparation.steps)
+    return preparation is not None and preparation.takes_text()
 
 
 def is_date(step: Step) -> bool:

@@ -275,6 +275,10 @@ class Preparation:
         found = {name: plain_column(frame.iloc[:, places[name]]) for name in self.columns()}
         return {name: read_written(cells, written[name]) if name in written else cells for name, cells in found.items()}
 
+    def takes_text(self) -> bool:
+        """Whether a model of the raw columns takes text."""
+        return any(step.form == "text" for step in self.steps)
+
     def dates_of(self, column: str) -> str:
         """The format of a column's dates, see `evonas.data.dates`; "" where the year is first."""
         return next((each.dates for each in self.written if each.column == column), "")

@@ -39,7 +39,7 @@ def can_take_raw(preparation: Preparation | None) -> bool:
     """Whether a model that takes the raw columns can be built here: text needs TensorFlow."""
     if preparation is None:
         return False
-    return keras.backend.backend() == "tensorflow" or all(step.form == "number" for step in preparation.steps)
+    return keras.backend.backend() == "tensorflow" or not preparation.takes_text()
 
 
 def encoder(preparation: Preparation, coded: bool = False) -> tuple[Any, Any]:

@@ -1,0 +1,139 @@
+"""`SamplePreparation`: the way from whole samples (an image, a series, a text) to a network's input.
+
+Where a table has one step for each column, these have one statistic for each channel, or a vocabulary; no column is
+dropped, since neighbours in space or time must stay neighbours. Features are flat, in C order of `sample_shape`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.encoding.preprocessor import Preparation, Step
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SamplePreparation", "channel_statistics", "check_channels", "preparation_from_json"]
+
+#: The least deviation of a channel that is scaled by it.
+_SMALLEST = 1e-8
+
+
+@dataclass(frozen=True)
+class SamplePreparation(Preparation):
+    """What the preparations of images, series and texts share: no steps, no views, no named features.
+
+    Attributes:
+        kind: "image", "series" or "text", by which a file tells which class it is.
+    """
+
+    steps: tuple[Step, ...] = ()
+    kind: str = ""
+
+    def __post_init__(self) -> None:
+        """Each class checks its own fields."""
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one sample's features before they are flattened, see `Problem.sample_shape`."""
+        raise NotImplementedError
+
+    @property
+    def num_features(self) -> int:
+        """How many features a sample has."""
+        return math.prod(self.sample_shape)
+
+    def columns(self) -> tuple[str, ...]:
+        """See `Preparation.columns`; none where samples are an array."""
+        return ()
+
+    def feature_names(self) -> tuple[str, ...]:
+        """None: there are as many as pixels."""
+        return ()
+
+    def views(self) -> tuple[str, ...]:
+        """None: all networks see all features."""
+        return ()
+
+    def numeric(self) -> tuple[int, ...]:
+        """None: channels are no columns."""
+        return ()
+
+    def seen(self, views: Collection[str]) -> Preparation:
+        """Itself."""
+        return self
+
+    def describe(self) -> str:
+        """What samples are, for a person."""
+        raise NotImplementedError
+
+    def apply(self, frame: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
+        """Network input of raw samples, float32, shape `(num_samples, num_features)`."""
+        raise NotImplementedError
+
+    def inputs(self, frame: pd.DataFrame | NDArray[Any]) -> Any:
+        """Raw samples as an exported model takes them."""
+        raise NotImplementedError
+
+
+def preparation_from_json(value: Mapping[str, Any]) -> Preparation:
+    """Reads what the `to_json` of any preparation gave.
+
+    Raises:
+        InputError: not such a value; names the first wrong place.
+    """
+    from evonas.data.encoding.pixels import ImagePreparation
+    from evonas.data.encoding.series import SeriesPreparation
+    from evonas.data.encoding.tokens import TextPreparation
+
+    classes: dict[str, type[Preparation]] = {
+        "image": ImagePreparation,
+        "series": SeriesPreparation,
+        "text": TextPreparation,
+    }
+    if not isinstance(value, Mapping):
+        raise InputError(f"a preparation must be a table of values, not {value!r:.80}: take the one that the run wrote")
+    return classes.get(str(value.get("kind", "")), Preparation).from_json(value)
+
+
+def channel_statistics(samples: NDArray[Any], most: int = 1 << 22) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, NaN left out; 0 and 1 of a channel without a value.
+
+    Args:
+        samples: shape `(num_samples, ..., channels)`.
+        most: numbers of a portion, so that no copy in float64 of all samples is made.
+
+    Returns:
+        Means and deviations, each of shape `(channels,)`; a deviation of 1 where a channel is constant.
+    """
+    channels = samples.shape[-1]
+    at_once = max(1, most // max(1, math.prod(samples.shape[1:])))
+    portions = [samples[start : start + at_once] for start in range(0, len(samples), at_once)]
+    count, total, squares = (np.zeros(channels) for _ in range(3))
+    for portion in portions:
+        values = portion.reshape(-1, channels).astype(np.float64)
+        count += np.isfinite(values).sum(axis=0)
+        total += np.nansum(values, axis=0)
+    mean = total / np.maximum(count, 1)
+    for portion in portions:  # a second pass: the difference of large sums has few digits
+        squares += np.nansum((portion.reshape(-1, channels).astype(np.float64) - mean) ** 2, axis=0)
+    std = np.sqrt(squares / np.maximum(count, 1))
+    constant = std <= _SMALLEST * np.maximum(1.0, np.abs(mean))
+    return tuple(mean.tolist()), tuple(np.where(constant, 1.0, std).tolist())
+
+
+def check_channels(what: str, shape: tuple[int, ...], mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    """Raises InputError where there is not one finite mean and one positive deviation for each channel."""
+    fits = len(mean) == len(std) == shape[-1] and all(size > 0 for size in shape) and math.prod(shape) <= 1 << 30
+    if not fits or not all(map(math.isfinite, (*mean, *std))) or not all(each > 0 for each in std):
+        raise InputError(
+            f"{what} of a preparation must have a mean and a positive std for each of its channels, not shape {shape}, "
+            f"{len(mean)} means and {len(std)} stds: take the preparation that the run wrote"
+        )

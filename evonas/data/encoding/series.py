@@ -1,0 +1,172 @@
+"""`SeriesPreparation`: series standardised channel by channel, gaps filled, and shorter ones padded and masked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.encoding.preprocessor import FURTHEST
+from evonas.data.encoding.samples import SamplePreparation, channel_statistics, check_channels
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SeriesPreparation", "as_series", "fit_series"]
+
+
+@dataclass(frozen=True)
+class SeriesPreparation(SamplePreparation):
+    """From raw series to `(value - mean) / std`, with the channel's mean where a value is missing.
+
+    Where samples are of several lengths, the steps behind the last one with a value are absent: 0 in all channels, and
+    one more channel, the last, is 1 where a step is there and else 0.
+
+    Attributes:
+        shape: (steps, channels) of a raw series; shorter ones are padded with NaN at the end.
+        mean, std: of each channel, over the values of the training series.
+        masked: whether samples are of several lengths.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    kind: Literal["series"] = "series"
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    masked: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 2:
+            raise InputError(
+                f"shape of series must be steps and channels, not {self.shape}: take the preparation that the run wrote"
+            )
+        check_channels("series", self.shape, self.mean, self.std)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """See `SamplePreparation.sample_shape`."""
+        return (self.shape[0], self.shape[1] + self.masked)
+
+    def describe(self) -> str:
+        """See `SamplePreparation.describe`."""
+        steps, channels = self.shape
+        most = "up to " if self.masked else ""
+        return f"series of {most}{steps} steps, {channels} channel{'s' * (channels != 1)}"
+
+    def apply(self, frame: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
+        """Network input of raw series.
+
+        Args:
+            frame: shape `(num_samples, steps, channels)`, or flattened; a list of arrays `(steps, channels)`.
+
+        Raises:
+            InputError: of another shape, or infinite.
+        """
+        series = self.inputs(frame)
+        missing = np.isnan(series)
+        scaled = (np.where(missing, np.float32(0), series) - np.array(self.mean, np.float32)) / np.array(
+            self.std, np.float32
+        )
+        scaled = np.clip(np.where(missing, np.float32(0), scaled), -FURTHEST, FURTHEST).astype(np.float32)
+        if self.masked:
+            present = steps_present(series)[..., None].astype(np.float32)
+            scaled = np.concatenate([scaled * present, present], axis=-1)
+        return scaled.reshape(len(scaled), self.num_features)
+
+    def inputs(self, frame: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
+        """Raw series as an exported model takes them, float32 with NaN, `(num_samples, steps, channels)`."""
+        steps, channels = self.shape
+        series = as_series(frame, "series", channels)
+        if series.shape[1:] == (math.prod(self.shape), 1) and channels != 1:
+            series = series.reshape(len(series), steps, channels)
+        if series.shape[2] != channels or series.shape[1] > steps or (series.shape[1] < steps and not self.masked):
+            most = "at most " if self.masked else ""
+            raise InputError(
+                f"series must have {most}{steps} steps and {channels} channels, as those of the search, not the shape "
+                f"{series.shape[1:]}: cut or resample them"
+            )
+        if series.shape[1] < steps:
+            series = padded(series, steps)
+        return series.astype(np.float32, copy=False)
+
+
+def fit_series(series: NDArray[Any], masked: bool) -> SeriesPreparation:
+    """Fits mean and deviation of each channel to training series, `(num_samples, steps, channels)`, NaN left out."""
+    mean, std = channel_statistics(series)
+    return SeriesPreparation(shape=tuple(series.shape[1:]), mean=mean, std=std, masked=masked)
+
+
+def steps_present(series: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether a step, or one after it, has a value, shape `(num_samples, steps)`."""
+    valued = ~np.isnan(series).all(axis=-1)
+    return np.logical_or.accumulate(valued[:, ::-1], axis=1)[:, ::-1]
+
+
+def padded(series: NDArray[Any], steps: int) -> NDArray[Any]:
+    """The series with NaN behind their last step, so that they have as many steps as that."""
+    found = np.full((len(series), steps, *series.shape[2:]), np.nan, np.result_type(series.dtype, np.float32))
+    found[:, : series.shape[1]] = series
+    return found
+
+
+def as_series(x: Any, what: str, channels: int | None = None) -> NDArray[Any]:
+    """Series as one array of numbers, shape `(num_samples, steps, channels)`; shorter ones end in NaN.
+
+    Args:
+        x: an array of two dimensions, of one channel, or of three; or one array for each sample.
+        what: its name in errors.
+        channels: of a sample, if that is known.
+
+    Raises:
+        InputError: no numbers, infinite ones, or samples of several numbers of channels.
+    """
+    try:
+        array = np.asarray(x)
+    except ValueError:  # of several lengths
+        array = np.empty(0, object)
+    if array.dtype == object and not _holds_cells(array):
+        return _of_several_lengths(x, what)
+    try:
+        array = array.astype(np.float64) if array.dtype.kind not in "iufb" else array
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{what} must be series of numbers, not of {array.dtype}: leave out what is no number"
+        ) from None
+    if array.ndim not in (2, 3) or not array.size:
+        raise InputError(
+            f"{what} must have shape (num_samples, steps) or (num_samples, steps, channels), not {array.shape}: "
+            "reshape it"
+        )
+    if array.ndim == 2:
+        split = channels is not None and channels > 1 and array.shape[1] % channels == 0
+        array = array.reshape(len(array), -1, channels) if split else array[:, :, None]
+    if array.dtype.kind == "f" and np.isinf(array).any():
+        raise InputError(f"{what} must hold finite numbers or NaN, but one is infinite: leave it out or correct it")
+    return array if array.dtype.kind == "f" else array.astype(np.float32)
+
+
+def _holds_cells(array: NDArray[Any]) -> bool:
+    return array.size > 0 and not any(isinstance(cell, (list, tuple, np.ndarray)) for cell in array.flat)
+
+
+def _of_several_lengths(x: Any, what: str) -> NDArray[Any]:
+    parts: list[NDArray[Any]] = []
+    for row, sample in enumerate(x):
+        try:
+            part = np.asarray(sample, np.float64)
+        except (TypeError, ValueError):
+            raise InputError(f"{what}[{row}] must be a series of numbers, not {sample!r:.40}: correct it") from None
+        part = part[:, None] if part.ndim == 1 else part
+        if part.ndim != 2 or not part.size or (parts and part.shape[1] != parts[0].shape[1]):
+            wanted = f"(steps, {parts[0].shape[1]})" if parts else "(steps,) or (steps, channels)"
+            raise InputError(
+                f"{what}[{row}] must have shape {wanted}, with a step at least, not {part.shape}: correct it"
+            )
+        parts.append(part)
+    if not parts:
+        raise InputError(f"{what} must hold a series for each sample, not none: pass some")
+    return as_series(np.concatenate([padded(part[None], max(map(len, parts))) for part in parts]), what)

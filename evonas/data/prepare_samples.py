@@ -1,0 +1,272 @@
+"""`prepare_samples`: images, series or texts to `PreparedData`, for networks that see their shape. Imports pandas late.
+
+Target, splits and weights are those of tables. What is fitted are one mean and deviation a channel, or a vocabulary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.encoding.pixels import fit_images
+from evonas.data.encoding.samples import SamplePreparation
+from evonas.data.encoding.series import as_series, fit_series, padded, steps_present
+from evonas.data.encoding.tokens import TEXT, TextPreparation, as_texts, fit_text
+from evonas.data.fingerprint import fingerprint
+from evonas.data.inputs import inputs_digest
+from evonas.data.prepare import SplitSettings, check_rows, code_target, deal_rows, group_numbers, settings_json
+from evonas.data.prepared import PreparedData, Split
+from evonas.data.readers.arrays import target_columns
+from evonas.data.readers.options import Style
+from evonas.data.sample_kind import as_images
+from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
+from evonas.data.splits import Rows, share_for_validation
+from evonas.data.target import Target, infer_target
+from evonas.data.windows import check_split, overlap_of, without_overlap
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Samples", "joined_samples", "prepare_samples", "read_samples"]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples of one kind.
+
+    Attributes:
+        kind: "image", "series" or "text".
+        values: images `(num_samples, height, width, channels)`, of the type that they have; series
+            `(num_samples, steps, channels)`, floats with NaN; texts `(num_samples,)`, objects.
+        column: name of the column of text.
+    """
+
+    kind: str
+    values: NDArray[Any]
+    column: str = TEXT
+
+
+def read_samples(kind: str, x: Any, what: str) -> Samples:
+    """Samples of what a caller passes.
+
+    Raises:
+        InputError: it cannot be samples of that kind.
+    """
+    readers: dict[str, Any] = {"image": as_images, "series": as_series, "text": as_texts}
+    return Samples(kind, readers[kind](x, what), str(getattr(x, "name", None) or TEXT))
+
+
+def joined_samples(parts: Mapping[str, Samples]) -> Samples:
+    """The samples of all parts below each other; series get as many steps as the longest has.
+
+    Raises:
+        InputError: they differ in shape.
+    """
+    (name, first), *others = parts.items()
+    for other, samples in others:
+        differs = samples.values.shape[1:] != first.values.shape[1:]
+        if differs and (first.kind != "series" or samples.values.shape[2:] != first.values.shape[2:]):
+            raise InputError(
+                f"{other} x must have samples of the shape {first.values.shape[1:]} as {name} x has, not "
+                f"{samples.values.shape[1:]}: resize them"
+            )
+    values = [samples.values for samples in parts.values()]
+    if first.kind == "series":
+        steps = max(each.shape[1] for each in values)
+        values = [each if each.shape[1] == steps else padded(each, steps) for each in values]
+    return replace(first, values=np.concatenate(values) if others else values[0])
+
+
+def prepare_samples(
+    samples: Mapping[str, Samples],
+    targets: Mapping[str, Any],
+    *,
+    seed: int,
+    test_share: float = 0.2,
+    validation_share: float | None = None,
+    folds: int | None = None,
+    task: str | None = None,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+    groups: Any = None,
+    instants: NDArray[np.float64] | None = None,
+    split: str = "",
+    style: Style | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> PreparedData:
+    """Prepares samples. What is not named here is as for `evonas.data.prepare.prepare_arrays`.
+
+    Args:
+        samples: of "training", and of "validation" and "test" where they are given.
+        targets: of the same parts, tables or arrays.
+        sample_weight, groups: of the training samples.
+        instants: of the training samples, shape `(num_samples,)`: the latest are the test part.
+        split: "time" where training samples are in the order of time, "random" where they are dealt whatever they
+            look like, "" for windows that overlap in their order as "time", all others at random.
+        about: what else decides the features, for the fingerprint; JSON values.
+
+    Raises:
+        InputError: anything that cannot be used, with the constraint, the value and the mend.
+    """
+    import pandas as pd
+
+    columns = {part: target_columns(target, f"{part} y") for part, target in targets.items()}
+    for part, target in columns.items():
+        if len(target) != len(samples[part].values) or not len(target):
+            raise InputError(
+                f"{part} x and y must have the same number of samples, one at least, not {len(samples[part].values)} "
+                f"and {len(target)}: pass one target for each sample"
+            )
+        target.columns = columns["training"].columns
+    sizes = {part: len(target) for part, target in columns.items()}
+    check_rows(sizes["training"])
+    joined, frame = joined_samples(samples), pd.concat(list(columns.values()), ignore_index=True)
+    weights = sample_weights(sample_weight, sizes["training"])
+    share = share_for_validation(validation_share, sizes["training"])
+    settings = SplitSettings(seed, test_share, share, folds, task, class_weight)
+    target = infer_target(frame, task, style)
+    keys = None if groups is None else group_numbers(groups, sizes["training"])
+    rows, said = _dealt(joined, target, settings, sizes, keys, instants, check_split(split))
+    data = _fitted(joined, target, rows, settings, weights)
+    decisive = settings_json(settings, target.task, sizes) | {"samples": joined.kind, "split": split, **(about or {})}
+    arrays = [each for each in (keys, instants) if each is not None]
+    digest = fingerprint(frame[[]], frame, decisive, weights, *arrays) + _digest(joined)
+    notes = (*target.notes, *_notes(joined, rows), *said)
+    return replace(data, fingerprint=hashlib.sha256(digest.encode()).hexdigest(), notes=notes)
+
+
+def _dealt(
+    samples: Samples,
+    target: Target,
+    settings: SplitSettings,
+    sizes: Mapping[str, int],
+    groups: NDArray[np.intp] | None,
+    instants: NDArray[np.float64] | None,
+    split: str,
+) -> tuple[Rows, tuple[str, ...]]:
+    """The rows of each part, and what is to be said of how they were dealt."""
+    if groups is not None:
+        return deal_rows(target, settings, sizes, groups), ()
+    timed = replace(settings, time_column="time")
+    if instants is not None:
+        return deal_rows(target, timed, sizes, instants), ()
+    count = sizes["training"]
+    series = samples.kind == "series" and split != "random"
+    reach = overlap_of(samples.values[:count]) if series else 0
+    if not reach and split != "time":
+        return deal_rows(target, settings, sizes), ()
+    if settings.folds is not None:
+        raise InputError(
+            f"cv must not be given with windows in the order of time, not {settings.folds}: folds would train on what "
+            "is later; leave it out, or deal them at random (split random)"
+        )
+    rows = deal_rows(target, timed, sizes, np.arange(count, dtype=np.float64))
+    if not reach:
+        return rows, ("samples are split in their order: the last ones are the test part, those before validation",)
+    rows = without_overlap(rows, reach, tuple(part for part in ("validation", "test") if part in sizes))
+    _check_classes(target, rows)
+    return rows, (
+        f"samples are windows of one series that overlap, each with the {reach} behind it: the last ones are the test "
+        f"part, those before validation, and windows that would share steps with a later part are left out (split "
+        "random deals them at random)",
+    )
+
+
+def _check_classes(target: Target, rows: Rows) -> None:
+    if target.task == "regression":
+        return
+    unseen = np.setdiff1d(target.values, target.values[rows.splits[0][0]])
+    if unseen.size:
+        raise InputError(
+            f"every class must have a training window, but {target.classes[unseen[0]]!r} has none when the last "
+            "windows are the test part: deal them at random (split random), or give the test part"
+        )
+
+
+def _fitted(
+    samples: Samples, target: Target, rows: Rows, settings: SplitSettings, weights: NDArray[np.float64] | None
+) -> PreparedData:
+    """Features, coded targets and the problem; a preparation for each fold."""
+    folded = len(rows.splits) > 1
+    fit_rows = rows.known() if folded else rows.splits[0][0]
+    masked = samples.kind == "series" and not steps_present(samples.values).all()
+    # Under cross-validation one vocabulary and one length serve all folds, so that one Problem describes them.
+    shared = _fit(samples, fit_rows, masked) if folded and samples.kind == "text" else None
+    fits = [shared or _fit(samples, train, masked) for train, _ in rows.splits]
+    first = fits[0]
+    problem, coded = code_target(target, fit_rows, ())
+    problem = replace(
+        problem,
+        num_features=first.num_features,
+        sample_shape=first.sample_shape,
+        vocabulary=first.vocabulary if isinstance(first, TextPreparation) else 0,
+        masked=masked,
+    )
+    splits = tuple(
+        Split(
+            x_train=fitted.apply(samples.values[train]),
+            y_train=coded[train],
+            x_validation=fitted.apply(samples.values[validation]),
+            y_validation=coded[validation],
+            weight_train=training_weights(target, train, weights, settings.class_weight),
+        )
+        for (train, validation), fitted in zip(rows.splits, fits, strict=True)
+    )
+    parts = {"validation": rows.splits[0][1], "test": rows.test}
+    return PreparedData(
+        problem=problem,
+        splits=splits,
+        x_test=first.apply(samples.values[rows.test]) if rows.test.size else None,
+        y_test=coded[rows.test] if rows.test.size else None,
+        preparation=first,
+        raw={part: _raw(first, samples.values[places]) for part, places in parts.items() if places.size},
+    )
+
+
+def _fit(samples: Samples, rows: NDArray[np.intp], masked: bool) -> SamplePreparation:
+    values = samples.values[rows]
+    if samples.kind == "image":
+        return fit_images(values)
+    return fit_series(values, masked) if samples.kind == "series" else fit_text(samples.column, values)
+
+
+def _raw(preparation: SamplePreparation, values: NDArray[Any]) -> Any:
+    """Rows as an exported model takes them; bytes stay bytes, which take a quarter of the room."""
+    return values if values.dtype == np.uint8 else preparation.inputs(values)
+
+
+def _digest(samples: Samples) -> str:
+    if samples.kind != "text":
+        return inputs_digest(samples.values)
+    digest = hashlib.sha256(samples.column.encode())
+    for text in samples.values:
+        digest.update(len(text.encode()).to_bytes(8, "little") + text.encode())
+    return digest.hexdigest()
+
+
+def _notes(samples: Samples, rows: Rows) -> list[str]:
+    """What the owner of the samples may not expect."""
+    values = samples.values
+    if samples.kind == "text":
+        empty = sum(not text.strip() for text in values)
+        return [f"{empty:,} of {len(values):,} texts are empty: they are all padding"] if empty else []
+    if samples.kind == "image":
+        return []
+    present = steps_present(values)
+    lengths = present.sum(axis=1)
+    notes = []
+    if lengths.min() < values.shape[1]:
+        notes.append(
+            f"series have from {lengths.min():,} to {lengths.max():,} steps: shorter ones are padded at the end, and a "
+            "further channel says which steps are there"
+        )
+    gaps = int((np.isnan(values) & present[..., None]).sum())
+    if gaps:
+        notes.append(f"{gaps:,} values of series are missing: they are filled with their channel's mean")
+    return notes

@@ -1,0 +1,135 @@
+"""What rows are (images, series, texts, or rows of a table), and which networks take them. Imports no pandas.
+
+The data choose: images go to convolutional networks, series and texts to networks over sequences, tables to dense ones;
+a name that the user gives wins, where such networks can take such rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genomes.errors import InputError
+
+__all__ = ["KINDS", "as_images", "chosen_architecture", "holds_texts", "kind_of_array"]
+
+#: Kind of rows -> the encodings whose networks can take them; the first unless another is asked for.
+KINDS: dict[str, tuple[str, ...]] = {
+    "image": ("convolutional", "dense"),
+    "series": ("sequence", "convolutional", "dense"),
+    "text": ("sequence", "dense"),
+    "table": ("dense",),
+}
+_MENDS = {
+    "image": "leave it out",
+    "series": "leave it out",
+    "text": "leave it out",
+    "table": "give images, series (--series) or one column of text (--text)",
+}
+#: Channels that an image may have; more are something else.
+_MOST_CHANNELS = 4
+#: The least side of a square of numbers that is taken for an image.
+_LEAST_SIDE = 8
+#: Rows that are looked at to tell images from series.
+_SAMPLE = 200
+
+
+def chosen_architecture(kind: str, asked: str = "") -> str:
+    """Name of the encoding for rows of a kind.
+
+    Args:
+        kind: one of `KINDS`.
+        asked: name of an encoding; empty to go by the rows.
+
+    Raises:
+        InputError: networks of that encoding cannot take such rows.
+    """
+    allowed = KINDS[kind]
+    if not asked:
+        return allowed[0]
+    if asked not in allowed:
+        rows = {"image": "images", "series": "series", "text": "texts", "table": "rows of a table"}[kind]
+        raise InputError(f"architecture must be {' or '.join(allowed)} for {rows}, not {asked!r}: {_MENDS[kind]}")
+    return asked
+
+
+def kind_of_array(x: Any, series: bool = False) -> str:
+    """What the rows of an array or a list are, one of `KINDS`.
+
+    Args:
+        x: `(num_samples, height, width, channels)` are images; `(num_samples, steps, channels)` are series, unless they
+            look like grey images: bytes, or squares of whole numbers from 0 to 255 or of numbers from 0 to 1.
+        series: whether rows are said to be series.
+    """
+    if series:
+        return "series"
+    if holds_texts(x):
+        return "text"
+    if _is_ragged(x):
+        return "series"
+    rank = len(getattr(x, "shape", ()))
+    if rank == 4:
+        return "image"
+    if rank != 3:
+        return "table"
+    return "image" if _are_grey_images(np.asarray(x)) else "series"
+
+
+def holds_texts(x: Any) -> bool:
+    """Whether it is a list, or an array of one dimension, of texts."""
+    if isinstance(x, (str, bytes)) or hasattr(x, "columns"):
+        return False
+    if isinstance(x, np.ndarray):
+        cells = x[:, 0] if x.ndim == 2 and x.shape[1] == 1 and x.dtype == object else x
+        return cells.ndim == 1 and len(cells) > 0 and (cells.dtype.kind in "UT" or isinstance(cells[0], (str, bytes)))
+    if isinstance(x, (list, tuple)) or type(x).__name__ == "Series":
+        return len(x) > 0 and isinstance(next(iter(x)), (str, bytes))
+    return False
+
+
+def as_images(x: Any, what: str) -> NDArray[Any]:
+    """Images as one array, shape `(num_samples, height, width, channels)`, of the type that they have.
+
+    Raises:
+        InputError: of another shape, of several sizes, with the channels in front, or no finite numbers.
+    """
+    try:
+        pixels = np.asarray(x)
+    except ValueError:
+        raise InputError(f"{what} must be images of one size, but they differ: resize them") from None
+    pixels = pixels[..., None] if pixels.ndim == 3 else pixels
+    if pixels.dtype.kind not in "biuf" or pixels.ndim != 4 or not pixels.size:
+        raise InputError(
+            f"{what} must be images of shape (num_samples, height, width, channels), not {pixels.dtype} of shape "
+            f"{pixels.shape}: bring them to one size, in numbers"
+        )
+    if pixels.shape[3] > _MOST_CHANNELS and pixels.shape[1] <= _MOST_CHANNELS:
+        raise InputError(
+            f"{what} must have the channels last, (num_samples, height, width, channels), not {pixels.shape}: pass "
+            "x.transpose(0, 2, 3, 1)"
+        )
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise InputError(f"{what} must hold finite numbers, but an image holds NaN or infinity: leave it out")
+    return pixels.astype(np.uint8) if pixels.dtype == bool else pixels
+
+
+def _is_ragged(x: Any) -> bool:
+    """Whether samples are arrays of several lengths."""
+    if isinstance(x, np.ndarray):
+        return x.dtype == object and x.ndim == 1 and len(x) > 0 and np.ndim(x[0]) > 0
+    if not isinstance(x, (list, tuple)) or not x or not all(np.ndim(part) in (1, 2) for part in x[:_SAMPLE]):
+        return False
+    return len({len(part) for part in x}) > 1 and all(isinstance(part, np.ndarray) for part in x[:_SAMPLE])
+
+
+def _are_grey_images(x: NDArray[Any]) -> bool:
+    if x.dtype.kind in "b" or x.dtype == np.uint8:
+        return True
+    if x.dtype.kind not in "iuf" or x.shape[1] != x.shape[2] or x.shape[1] < _LEAST_SIDE:
+        return False
+    some = x[:_SAMPLE]
+    if not np.isfinite(some).all() or some.min() < 0:
+        return False
+    return bool(some.max() <= 1 or (some.max() <= 255 and (some == np.floor(some)).all()))

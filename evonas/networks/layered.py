@@ -1,0 +1,176 @@
+"""Networks that hold other layers than dense ones, in numpy: initial weights and forward pass.
+
+Such a network takes features flat, as every network does, and gives them the shape of a sample first. The shape is told
+to its graph by `Problem.placed`: a graph knows no data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Weights
+from evonas.networks.draws import drawn_kernel, orthogonal
+from evonas.networks.layer_row import NetworkRow, Sources, Weight
+from evonas.networks.layers import LAYERS
+from evonas.seeds import RandomStream, stream_rng
+from genomes.architecture.shapes import kinds_of, node_shapes, taken_shape
+
+__all__ = [
+    "Sample",
+    "initial_layered",
+    "is_layered",
+    "layered_predictor",
+    "layered_values",
+    "name_of",
+    "rows_at_a_time",
+]
+__all__ += ["sample_of", "weights_of"]
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+#: What a node gives, and the mask of its steps, if any.
+Value = tuple[Array, Array | None]
+
+#: Numbers that the largest layer may hold at a time; bounds memory, not results.
+_NUMBERS = 1 << 22
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one row of features is before it is made flat.
+
+    Attributes:
+        shape: `(height, width, channels)`, `(steps, channels)` or `(tokens,)`.
+        masked: whether the last channel says which steps are there.
+    """
+
+    shape: Shape
+    masked: bool = False
+
+
+def is_layered(graph: nx.DiGraph) -> bool:
+    """Whether the network holds other layers than dense ones."""
+    return bool(kinds_of(graph) - {"dense"})
+
+
+def sample_of(graph: nx.DiGraph, num_features: int) -> Sample:
+    """The sample of a graph that `Problem.placed` has told of it; flat for others."""
+    shape, masked = graph.graph.get("sample", ((), False))
+    return Sample(tuple(shape) or (num_features,), bool(masked))
+
+
+def name_of(graph: nx.DiGraph, node: int) -> str:
+    """First word of the names of a node's weights."""
+    return "output" if node == len(graph) - 1 else f"layer_{node}"
+
+
+def weights_of(graph: nx.DiGraph, sample: Sample, num_outputs: int) -> Iterator[tuple[int, Mapping[str, Weight]]]:
+    """Of each node but the input, the arrays that it has."""
+    shapes = node_shapes(graph, sample.shape, num_outputs)
+    for node in range(1, len(graph)):
+        attributes = graph.nodes[node]
+        yield node, _row(graph, node).weights(attributes, taken_shape(graph, node, shapes), shapes[node])
+
+
+def initial_layered(graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int) -> dict[str, NDArray[Any]]:
+    """Initial weights, float32, by name; see `evonas.networks.initial.initial_weights`."""
+    found: dict[str, NDArray[Any]] = {}
+    for node, weights in weights_of(graph, sample_of(graph, num_features), num_outputs):
+        rng = stream_rng(RandomStream.INITIAL_WEIGHTS, seed, node)
+        initializer = str(graph.nodes[node].get("initializer", "glorot_uniform"))
+        for part, weight in weights.items():
+            found[f"{name_of(graph, node)}/{part}"] = _drawn(weight, weight.initializer or initializer, rng)
+    return found
+
+
+def _drawn(weight: Weight, initializer: str, rng: np.random.Generator) -> NDArray[np.float32]:
+    if weight.fill is not None:
+        fill = np.reshape(np.asarray(weight.fill, np.float32), (-1, 1) if isinstance(weight.fill, tuple) else ())
+        return np.broadcast_to(fill, weight.by_gates).reshape(weight.shape).copy()
+    if initializer == "uniform":
+        return rng.uniform(-0.05, 0.05, weight.shape).astype(np.float32)
+    if initializer == "orthogonal":
+        return orthogonal(weight.shape, rng)
+    return drawn_kernel(initializer, *weight.fans, rng, weight.shape)
+
+
+def layered_predictor(
+    graph: nx.DiGraph, weights: Weights, precision: Any = np.float32
+) -> Callable[[NDArray[Any]], Array]:
+    """See `evonas.networks.forward.predictor`."""
+    last = len(graph) - 1
+    parts = {node: _parts(graph, node, weights, precision) for node in range(1, last + 1)}
+    needed = {node: max(graph.successors(node), default=last) for node in graph}
+
+    def predict(rows: NDArray[Any]) -> Array:
+        held = {0: shaped_input(graph, rows, precision)}
+        for node in range(1, last + 1):
+            held[node] = forward_node(graph, node, parts[node], held)
+            held = {other: value for other, value in held.items() if needed[other] > node or other == node}
+        return held[last][0]
+
+    return predict
+
+
+def layered_values(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any) -> dict[int, Array]:
+    """What each node gives."""
+    held = {0: shaped_input(graph, rows, precision)}
+    for node in range(1, len(graph)):
+        held[node] = forward_node(graph, node, _parts(graph, node, weights, precision), held)
+    return {node: value for node, (value, _) in held.items()}
+
+
+def shaped_input(graph: nx.DiGraph, rows: NDArray[Any], precision: Any) -> Value:
+    """Samples of their shape, and the mask of their steps, if they have one."""
+    x = np.asarray(rows, precision)
+    sample = sample_of(graph, x.shape[1])
+    x = x.reshape(-1, *sample.shape)
+    return x, (x[..., -1:] > 0.5).astype(precision) if sample.masked else None
+
+
+def forward_node(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], held: Mapping[int, Value]) -> Value:
+    """What a node gives of what its sources give."""
+    sources: Sources = [held[source][0] for source in sorted(graph.predecessors(node))]
+    masks = (held[source][1] for source in sorted(graph.predecessors(node)))
+    mask = next((each for each in masks if each is not None), None)
+    return _row(graph, node).forward(graph.nodes[node], parts, sources, mask)
+
+
+def rows_at_a_time(graph: nx.DiGraph, num_features: int, num_outputs: int, most: int) -> int:
+    """How many rows to predict at a time: `most`, or fewer where layers are large."""
+    sample = sample_of(graph, num_features)
+    shapes = node_shapes(graph, sample.shape, num_outputs)
+    largest = max(
+        math.prod(shapes[node]) * _patch(graph.nodes[node], taken_shape(graph, node, shapes), shapes[node])
+        for node in range(1, len(graph))
+    )
+    return max(1, min(most, _NUMBERS // max(largest, 1)))
+
+
+def _patch(attributes: Mapping[str, Any], taken: Shape, given: Shape) -> int:
+    """Numbers that a convolution takes for each that it gives, which lie side by side."""
+    if "kernel" not in attributes:
+        return max(1, math.prod(taken) // max(1, math.prod(given)))
+    window = attributes["kernel"]
+    area = window[0] ** (len(taken) - 1) if len(window) == 1 else math.prod(window)
+    return max(1, area * taken[-1] // given[-1])
+
+
+def _row(graph: nx.DiGraph, node: int) -> NetworkRow:
+    return LAYERS[graph.nodes[node]["kind"]]
+
+
+def _parts(graph: nx.DiGraph, node: int, weights: Weights, precision: Any) -> dict[str, Array]:
+    prefix = f"{name_of(graph, node)}/"
+    return {
+        name.removeprefix(prefix): np.asarray(value, precision)
+        for name, value in weights.items()
+        if name.startswith(prefix)
+    }

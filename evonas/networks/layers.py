@@ -1,0 +1,44 @@
+"""The layer kinds of a network in numpy, one row each: weights, forward pass, what a child can take over.
+
+Nothing else in `evonas.networks` asks for a kind by its name. What a kind is: `genomes.architecture.layers`; how it is
+trained: `evonas.training.layers`. Weights have the names and shapes of Keras's variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from evonas.networks.layer_row import NetworkRow
+from evonas.networks.sequence_rows import ATTENTION, POSITIONS, RECURRENT, TOKENS
+from evonas.networks.spatial_rows import (
+    ADD,
+    CONV,
+    DENSE,
+    FLATTEN,
+    GLOBAL_POOL,
+    NORMALIZE,
+    POOL,
+    SQUEEZE_EXCITE,
+)
+
+__all__ = ["LAYERS"]
+
+#: Kind of a node -> its row.
+LAYERS: Mapping[str, NetworkRow] = MappingProxyType(
+    {
+        "dense": DENSE,
+        "output": DENSE,
+        "conv": CONV,
+        "pool": POOL,
+        "global_pool": GLOBAL_POOL,
+        "flatten": FLATTEN,
+        "add": ADD,
+        "squeeze_excite": SQUEEZE_EXCITE,
+        "normalize": NORMALIZE,
+        "recurrent": RECURRENT,
+        "attention": ATTENTION,
+        "positions": POSITIONS,
+        "tokens": TOKENS,
+    }
+)

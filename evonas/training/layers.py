@@ -1,0 +1,275 @@
+"""The layer kinds of a network as layers of Keras, one row each, and which trainers can hold them.
+
+Nothing else in `evonas.training` asks for a kind by its name. What a kind is: `genomes.architecture.layers`; what its
+weights are: `evonas.networks.layers`. Only layers and operations that Keras itself has, so that plain Keras opens what
+is built here.
+
+A layer is named after its node, `layer_3`, and layers beside it `layer_3_...`: `part_of` makes of a variable's path the
+name that the weight has in `evonas.networks.layers`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from evonas.networks.sequence import sine_positions
+from genomes.architecture.layers import kernel_of
+
+__all__ = ["NORMALIZATIONS", "ROWS", "Node", "TrainingRow", "part_of"]
+
+NORMALIZATIONS = {"batch": layers.BatchNormalization, "layer": layers.LayerNormalization}
+
+_BY_RANK = {
+    "conv": {2: layers.Conv1D, 3: layers.Conv2D},
+    "separable": {2: layers.SeparableConv1D, 3: layers.SeparableConv2D},
+    "max": {2: layers.MaxPooling1D, 3: layers.MaxPooling2D},
+    "average": {2: layers.AveragePooling1D, 3: layers.AveragePooling2D},
+    "global max": {2: layers.GlobalMaxPooling1D, 3: layers.GlobalMaxPooling2D},
+    "global average": {2: layers.GlobalAveragePooling1D, 3: layers.GlobalAveragePooling2D},
+    "dropout": {1: layers.Dropout, 2: layers.SpatialDropout1D, 3: layers.SpatialDropout2D},
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node that is to be built.
+
+    Attributes:
+        name: of its layer, and the first part of the names of others.
+        attributes: of the graph's node; of an output with "units".
+        seed: of its dropout.
+        dtype: policy of its layers.
+        mask: `(num_samples, steps, 1)`, 1 where a step is there, else 0; None where all are.
+    """
+
+    name: str
+    attributes: Mapping[str, Any]
+    seed: int
+    dtype: str
+    mask: Any = None
+
+    def layer(self, kind: Callable[..., Any], suffix: str = "", **options: Any) -> Any:
+        """A layer of this node."""
+        return kind(name=f"{self.name}_{suffix}" if suffix else self.name, dtype=self.dtype, **options)
+
+    def masked(self, h: Any) -> Any:
+        """The steps that are there; the others are 0."""
+        return h if self.mask is None else h * self.mask
+
+    def regularizer(self) -> Any:
+        """The penalty of its kernels."""
+        l2 = self.attributes.get("l2")
+        return keras.regularizers.L2(l2) if l2 else None
+
+    def finished(self, h: Any) -> Any:
+        """After the product: normalisation, activation and dropout, those that there are."""
+        kind = self.attributes.get("normalization", "none")
+        if kind != "none":
+            h = self.layer(NORMALIZATIONS[kind], "normalization")(h)
+        if "activation" in self.attributes:
+            h = self.layer(layers.Activation, "activation", activation=self.attributes["activation"])(h)
+        return self.dropped(h)
+
+    def dropped(self, h: Any, whole_channels: bool = True) -> Any:
+        """After dropout."""
+        rate = self.attributes.get("dropout")
+        if not rate:
+            return h
+        kind = _BY_RANK["dropout"][len(h.shape) - 1 if whole_channels else 1]
+        return self.layer(kind, "dropout", rate=rate, seed=self.seed)(h)
+
+
+#: Of a node and its sources: what it gives, and the mask of its steps.
+Build = Callable[[Node, Sequence[Any]], tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """A kind of layer.
+
+    Attributes:
+        build: builds it.
+        compiled: whether the native and the population trainer can hold it.
+    """
+
+    build: Build
+    compiled: bool = False
+
+
+def part_of(name: str, path: str) -> str:
+    """Name of a variable among those of its node.
+
+    >>> part_of("layer_3", "layer_3/kernel"), part_of("layer_3_normalization", "layer_3_normalization/gamma")
+    ('layer_3/kernel', 'layer_3/gamma')
+    >>> part_of("layer_3", "layer_3/query/kernel"), part_of("layer_3_reduce", "layer_3_reduce/bias")
+    ('layer_3/query_kernel', 'layer_3/reduce_bias')
+    """
+    node, suffix = name, ""
+    if name.startswith("layer_"):
+        first, number, *rest = name.split("_", 2)
+        node, suffix = f"{first}_{number}", rest[0] if rest else ""
+    # A recurrent layer's cell and what holds a direction say nothing that the first of them does not.
+    inner = [each for each in path.split("/")[1:-1] if not each.endswith("_cell") and each not in ("gru", "lstm")]
+    words = [] if suffix in ("", "normalization") else [suffix]
+    words += [each.split("_")[0] if each.startswith(("forward_", "backward_")) else each for each in inner[:1]]
+    return f"{node}/{'_'.join([*words, path.split('/')[-1]])}"
+
+
+def _joined(node: Node, sources: Sequence[Any]) -> Any:
+    if len(sources) == 1:
+        return sources[0]
+    return layers.Concatenate(name=f"inputs_{node.name.removeprefix('layer_')}", dtype=node.dtype)(list(sources))
+
+
+def _dense(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    attributes = node.attributes
+    h = node.layer(
+        layers.Dense,
+        units=int(attributes["units"]),
+        kernel_initializer=attributes["initializer"],
+        use_bias=attributes.get("normalization") != "batch",
+        kernel_regularizer=node.regularizer(),
+    )(_joined(node, sources))
+    return node.finished(h), None
+
+
+def _conv(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    attributes, h = node.attributes, node.masked(_joined(node, sources))
+    shape = tuple(h.shape[1:])
+    options: dict[str, Any] = {
+        "filters": int(attributes["filters"]),
+        "kernel_size": kernel_of(attributes, shape),
+        "strides": int(attributes["stride"]),
+        "dilation_rate": int(attributes["dilation"]),
+        "padding": "same",
+        "use_bias": attributes["normalization"] != "batch",
+    }
+    initializer, regularizer = attributes["initializer"], node.regularizer()
+    if attributes["separable"]:
+        options |= {"depthwise_initializer": initializer, "pointwise_initializer": initializer}
+        options |= {"depthwise_regularizer": regularizer, "pointwise_regularizer": regularizer}
+    else:
+        options |= {"kernel_initializer": initializer, "kernel_regularizer": regularizer}
+    kind = _BY_RANK["separable" if attributes["separable"] else "conv"][len(shape)]
+    return node.finished(node.layer(kind, **options)(h)), _strided(node, options["strides"])
+
+
+def _strided(node: Node, stride: int) -> Any:
+    if node.mask is None or stride == 1:
+        return node.mask
+    return node.layer(layers.MaxPooling1D, "mask", pool_size=stride, padding="same")(node.mask)
+
+
+def _pool(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    h, size = node.masked(_joined(node, sources)), int(node.attributes["size"])
+    kind = _BY_RANK[node.attributes["pooling"]][len(h.shape) - 1]
+    return node.layer(kind, pool_size=size, padding="same")(h), _strided(node, size)
+
+
+def _global_pool(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    h, pooling = node.masked(_joined(node, sources)), node.attributes["pooling"]
+    if pooling == "average":
+        return _averaged(node, h), None
+    return node.layer(_BY_RANK[f"global {pooling}"][len(h.shape) - 1])(h), None
+
+
+def _averaged(node: Node, h: Any, suffix: str = "") -> Any:
+    """The mean of each channel over the places that are there."""
+    if node.mask is None:
+        return node.layer(_BY_RANK["global average"][len(h.shape) - 1], suffix)(h)
+    return ops.sum(h, axis=1) / ops.maximum(ops.sum(node.mask, axis=1), 1.0)
+
+
+def _flatten(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    h = node.masked(_joined(node, sources))
+    return node.layer(layers.Reshape, target_shape=(math.prod(h.shape[1:]),))(h), None
+
+
+def _add(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    h = sources[0] if len(sources) == 1 else node.layer(layers.Add)(list(sources))
+    return node.finished(h), node.mask
+
+
+def _normalize(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    return node.finished(_joined(node, sources)), node.mask
+
+
+def _squeeze_excite(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    h = node.masked(_joined(node, sources))
+    channels = h.shape[-1]
+    units = max(1, channels // int(node.attributes["ratio"]))
+    gates = node.layer(layers.Dense, "reduce", units=units, activation="relu")(_averaged(node, h, "mean"))
+    gates = node.layer(layers.Dense, "expand", units=channels, activation="sigmoid")(gates)
+    gates = node.layer(layers.Reshape, "gates", target_shape=(*(1,) * (len(h.shape) - 2), channels))(gates)
+    return node.layer(layers.Multiply)([h, gates]), node.mask
+
+
+def _recurrent(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    attributes, h = node.attributes, _joined(node, sources)
+    kind = {"gru": layers.GRU, "lstm": layers.LSTM}[attributes["cell"]]
+    options = {"units": int(attributes["units"]), "return_sequences": bool(attributes["sequences"])}
+    options["kernel_initializer"] = attributes["initializer"]
+    if attributes["bidirectional"]:
+        layer = node.layer(layers.Bidirectional, layer=kind(name=attributes["cell"], dtype=node.dtype, **options))
+    else:
+        layer = node.layer(kind, **options)
+    given = {} if node.mask is None else {"mask": ops.squeeze(node.mask, -1) > 0.5}
+    return node.dropped(layer(h, **given), whole_channels=False), node.mask if attributes["sequences"] else None
+
+
+def _attention(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    attributes, h = node.attributes, _joined(node, sources)
+    heads = int(attributes["heads"])
+    x = node.layer(layers.LayerNormalization, "normalization")(h)
+    layer = node.layer(layers.MultiHeadAttention, num_heads=heads, key_dim=int(attributes["key_units"]) // heads)
+    given = {} if node.mask is None else {"attention_mask": ops.transpose(node.mask, (0, 2, 1)) > 0.5}
+    x = node.dropped(layer(x, x, **given), whole_channels=False)
+    return node.layer(layers.Add, "residual")([h, x]), node.mask
+
+
+def _positions(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    h = _joined(node, sources)
+    steps, channels = h.shape[1:]
+    if node.attributes["positions"] == "sine":
+        return h + sine_positions(steps, channels)[None], node.mask
+    # An embedding of the numbers of the steps, of one row for all: Keras has no layer that adds a trained table.
+    numbers = ops.zeros_like(h[:1, :, 0], dtype="int32") + np.arange(steps, dtype=np.int32)
+    return h + node.layer(layers.Embedding, input_dim=steps, output_dim=channels)(numbers), node.mask
+
+
+def _tokens(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    attributes, features = node.attributes, _joined(node, sources)
+    length, vocabulary = min(int(attributes["length"]), features.shape[1]), int(attributes["vocabulary"])
+    ids = ops.cast(features[:, :length], "int32")
+    ids = ops.where(ids < vocabulary, ids, 1)
+    h = node.layer(layers.Embedding, input_dim=vocabulary, output_dim=int(attributes["units"]))(ids)
+    mask = ops.cast(ops.expand_dims(ids > 0, -1), h.dtype)
+    return node.dropped(h * mask, whole_channels=False), mask
+
+
+#: Kind of a node -> its row.
+ROWS: Mapping[str, TrainingRow] = MappingProxyType(
+    {
+        "dense": TrainingRow(_dense, compiled=True),
+        "output": TrainingRow(_dense, compiled=True),
+        "conv": TrainingRow(_conv),
+        "pool": TrainingRow(_pool),
+        "global_pool": TrainingRow(_global_pool),
+        "flatten": TrainingRow(_flatten),
+        "add": TrainingRow(_add),
+        "squeeze_excite": TrainingRow(_squeeze_excite),
+        "normalize": TrainingRow(_normalize),
+        "recurrent": TrainingRow(_recurrent),
+        "attention": TrainingRow(_attention),
+        "positions": TrainingRow(_positions),
+        "tokens": TrainingRow(_tokens),
+    }
+)

@@ -1,0 +1,129 @@
+"""Rows of what takes and gives flat numbers: the input, dense layers, the output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from genomes.architecture.layer_row import (
+    VECTORS,
+    Attributes,
+    LayerRow,
+    Shape,
+    details,
+    moving_averages,
+    needs_rank,
+    no_flops,
+    no_parameters,
+    same_shape,
+)
+from genomes.architecture.members import NodeMembers
+from genomes.architecture.neighbours import neighbours_from_json, neighbours_to_json
+from genomes.architecture.options import INPUT_KINDS, LAYER_KINDS, OFF, SWITCHED
+
+__all__ = ["DENSE", "INPUT", "OUTPUT"]
+
+
+class _Near:
+    """The neighbours of an input, as JSON values."""
+
+    def read(self, value: Any, place: str) -> dict[str, Any]:
+        return neighbours_to_json(neighbours_from_json(value, place))
+
+
+def _dense_shape(attributes: Attributes, taken: Shape) -> Shape:
+    needs_rank(taken, 1)
+    return (int(attributes["units"]),)
+
+
+def _dense_parameters(attributes: Attributes, taken: Shape, given: Shape) -> int:
+    return (taken[0] + VECTORS[attributes.get("normalization", "none")]) * given[0]
+
+
+def _dense_flops(attributes: Attributes, taken: Shape, given: Shape) -> int:
+    return 2 * taken[0] * given[0]
+
+
+def _dense_member_parameters(attributes: Attributes, taken: Shape, given: Shape, members: NodeMembers) -> int:
+    """Kernels are everybody's but for the output's; members have factors of their own beside them."""
+    if members.own_kernels:
+        return members.count * (taken[0] + 1) * given[0]
+    total = _dense_parameters(attributes, taken, given)
+    if members.adapted:
+        total += members.count * taken[0]
+    if members.scaled:  # whose bias takes the place of everybody's
+        total += (2 * members.count - (attributes.get("normalization") != "batch")) * given[0]
+    return total
+
+
+def _settled_input(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Without what does nothing beside what is off."""
+    found = attributes
+    for switch, others in SWITCHED.items():
+        if switch not in found:
+            found = {name: value for name, value in found.items() if name not in others}
+    if "embedding" in found:
+        found.pop("scaling", None)  # which acts without one alone
+    return found
+
+
+def _input_label(attributes: Attributes) -> str:
+    parts = ["input"]
+    if "numbers" in attributes:
+        parts.append(f"numbers {attributes['numbers']}")
+    if attributes.get("scaling"):
+        parts.append("trained factors")
+    if "neighbours" in attributes:
+        near = attributes["neighbours"]
+        within = ", ".join(f"{bandwidth:g}" for bandwidth in near["bandwidths"])
+        parts.append(f"neighbours in {', '.join(near['columns'])} within {within}")
+    if "embedding" in attributes:
+        waves = f" of sigma {attributes['embedding_sigma']:g}" if "embedding_sigma" in attributes else ""
+        parts.append(f"{attributes['embedding']} embedding{waves} to {attributes.get('embedding_units', 8)} a number")
+    if "members" in attributes:
+        start = "" if attributes.get("member_start", "input") == "hidden" else " from the input"
+        parts.append(f"{attributes['members']} members ({attributes.get('adapters', 'mini')}{start})")
+    return ", ".join(parts)
+
+
+def _dense_label(attributes: Attributes) -> str:
+    return details(f"{attributes['units']} {attributes['activation']}", attributes)
+
+
+def _output_label(attributes: Attributes) -> str:
+    return details("output", attributes)
+
+
+#: The first node. Every attribute may be left out; those without a value of `OFF` act beside others alone.
+INPUT = LayerRow(
+    attributes={**INPUT_KINDS, "neighbours": _Near()},
+    off={name: OFF.get(name) for name in (*INPUT_KINDS, "neighbours")},
+    shape=same_shape,
+    parameters=no_parameters,
+    flops=no_flops,
+    label=_input_label,
+    shaped=False,
+    settle=_settled_input,
+    written_as_real=("embedding_units", "members", "scaling"),
+)
+
+DENSE = LayerRow(
+    attributes=LAYER_KINDS,
+    shape=_dense_shape,
+    parameters=_dense_parameters,
+    flops=_dense_flops,
+    label=_dense_label,
+    shaped=False,
+    member_parameters=_dense_member_parameters,
+    moving=moving_averages,
+)
+
+#: The last node: a dense layer whose units are those of the data.
+OUTPUT = LayerRow(
+    attributes={name: LAYER_KINDS[name] for name in ("initializer", "l2")},
+    shape=_dense_shape,
+    parameters=_dense_parameters,
+    flops=_dense_flops,
+    label=_output_label,
+    shaped=False,
+    member_parameters=_dense_member_parameters,
+)

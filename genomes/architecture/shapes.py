@@ -1,0 +1,74 @@
+"""The shape of what each node of an architecture graph gives, for data of one shape."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from genomes.architecture.embedding import input_columns
+from genomes.architecture.layers import Shape, row_of
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["input_shape", "kinds_of", "node_shapes", "taken_shape"]
+
+
+def kinds_of(graph: nx.DiGraph) -> frozenset[str]:
+    """Kinds of the hidden nodes."""
+    return frozenset(graph.nodes[node]["kind"] for node in range(1, len(graph) - 1))
+
+
+def input_shape(graph: nx.DiGraph, num_features: int, sample_shape: Shape = ()) -> Shape:
+    """The shape in which the network takes a sample: flat, unless one of its layers takes several axes.
+
+    Args:
+        graph: the network's.
+        num_features: numbers of a sample.
+        sample_shape: of a sample before it was made flat; empty where it has no other shape.
+    """
+    shaped = any(row_of(graph.nodes[node]).shaped for node in range(1, len(graph) - 1))
+    return tuple(sample_shape) if shaped and sample_shape else (input_columns(graph, num_features),)
+
+
+def node_shapes(graph: nx.DiGraph, sample_shape: Shape, num_outputs: int) -> dict[int, Shape]:
+    """The output shape of each node, without the batch.
+
+    Args:
+        graph: the network's.
+        sample_shape: of a sample, such as `(height, width, channels)`; `(num_features,)` of a table.
+        num_outputs: numbers that the network gives.
+
+    Raises:
+        InputError: a layer cannot take what its sources give; the text names the node.
+
+    Example:
+        >>> from genomes.architecture import make_graph
+        >>> kernel = {"initializer": "he_normal", "l2": 0.0}
+        >>> pool, flat = {"kind": "pool", "pooling": "max", "size": 2}, {"kind": "flatten"}
+        >>> nodes = [{"kind": "input"}, pool, flat, {"kind": "output", **kernel}]
+        >>> graph = make_graph(nodes, [(0, 1), (1, 2), (2, 3)], {})
+        >>> node_shapes(graph, (5, 4, 3), 10)
+        {0: (5, 4, 3), 1: (3, 2, 3), 2: (18,), 3: (10,)}
+    """
+    shapes = {0: input_shape(graph, math.prod(sample_shape), tuple(sample_shape))}
+    for node in range(1, len(graph)):
+        attributes = graph.nodes[node]
+        given = attributes if node < len(graph) - 1 else {**attributes, "units": num_outputs}
+        try:
+            shapes[node] = row_of(attributes).shape(given, taken_shape(graph, node, shapes))
+        except InputError as error:
+            raise InputError(
+                f"graph.nodes[{node}] ({attributes['kind']}) {error}: change it, or what it takes"
+            ) from None
+    return shapes
+
+
+def taken_shape(graph: nx.DiGraph, node: int, shapes: dict[int, Shape]) -> Shape:
+    """The shape that a node takes, of the shapes of its sources.
+
+    Raises:
+        InputError: the sources do not fit together.
+    """
+    return row_of(graph.nodes[node]).merge([shapes[source] for source in sorted(graph.predecessors(node))])
