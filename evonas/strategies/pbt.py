@@ -120,7 +120,7 @@ class PopulationBasedTraining:
             # Who knows what the genome builds? Its trainer takes over what fits.
             return "inherit"
         # Of one number: which of two networks is larger does not depend on the data.
-        before, after = (with_columns(architecture(genome), (0,)) for genome in (parent, child))
+        before, after = (with_columns(architecture(genome), (0,), (), (0,)) for genome in (parent, child))
         if same_layers(before, after):
             return "continue"
         return "inherit" if count_parameters(after, 1, 1) > count_parameters(before, 1, 1) else None
