@@ -172,7 +172,8 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
     """The space without what these data or the trainer do not have.
 
     These are forms of numbers that the data lack, which would all be the standard one, embeddings where there are no
-    columns of numbers or too many, and embeddings and members where the trainer is that of whole populations.
+    columns of numbers or too many, maps of categories where there are none or too many, and embeddings and members
+    where the trainer is that of whole populations.
 
     Raises:
         InputError: the space has nothing else, or is of networks that cannot take such rows.
@@ -188,6 +189,10 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
             space = _kept(space, "members", (1,), "with the population trainer")
     elif not 0 < columns <= MOST_COLUMNS:
         space = _without(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
+    kinds = 0 if trainer == "population" else max(problem.categorical, default=-1) + 1
+    if not 0 < kinds <= MOST_COLUMNS and space.domain("category_units").greatest:
+        where = "with the population trainer" if trainer == "population" else "of data without columns of categories"
+        space = _kept(space, "category_units", (0,), where if kinds == 0 else f"of data with {kinds} such columns")
     if problem.view("tree") != ("tree",):
         space = _without(space, "embedding", ("tree",), "of data without the cuts of decision trees, as those in folds")
     domain = space.domain("numbers")

@@ -267,6 +267,8 @@ def _prepare(
     problem, coded = code_target(target, fit_rows, preparation.feature_names())
     views = preparation.views()
     problem = replace(problem, views=views if set(views) - {"standard"} else (), numeric=preparation.numeric())
+    if any(place >= 0 for place in preparation.categorical()):
+        problem = replace(problem, categorical=preparation.categorical())
     splits = []
     for (train, validation), fitted in zip(rows.splits, fits, strict=True):
         splits.append(

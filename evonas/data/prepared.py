@@ -61,6 +61,8 @@ class Problem:
             see all. Where networks see neighbours, their features have the marks of `neighbours_view`.
         numeric: of each feature, the number of the column of numbers whose it is, -1 where it is of none, shape
             `(num_features,)`; empty where nobody knows, and in runs of an older evonas.
+        categorical: of each feature, the number of the column of categories whose it is, -1 where it is of none, shape
+            `(num_features,)`; empty where there is none, and in runs of an older evonas.
         label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
             and in runs of an older evonas.
         quantiles: that the outputs are, rising; empty where they are means. The target, its mean and std are then there
@@ -91,6 +93,7 @@ class Problem:
     sample_shape: tuple[int, ...] = ()
     vocabulary: int = 0
     masked: bool = False
+    categorical: tuple[int, ...] = ()
 
     def view(self, numbers: str, *marks: str) -> tuple[str, ...]:
         """The view of networks with these `numbers`, "standard" where the data have no such form, and neighbours."""
@@ -114,26 +117,30 @@ class Problem:
         kept = [self.views[place] for place in places] if self.views else ["standard"] * len(places)
         if "robust" not in kept:
             kept = ["standard" if view == UNLESS_ROBUST else view for view in kept]
-        numeric = (*(self.numeric[place] for place in places), *(-1 for _ in new)) if self.numeric else ()
+        numeric, categorical = (
+            (*(columns[place] for place in places), *(-1 for _ in new)) if columns else ()
+            for columns in (self.numeric, self.categorical)
+        )
         return replace(
             self,
             num_features=len(places) + len(new),
             feature_names=(*names, *names_of_marks(marks, self)),
             views=(*kept, *new),
             numeric=numeric,
+            categorical=categorical,
         )
 
     def placed(self, graph: nx.DiGraph) -> nx.DiGraph:
-        """The graph itself, told of which column of numbers the features are that its network sees, and of the shape of
-        a sample where it has one.
+        """The graph itself, told of which column of numbers or categories the features are that its network sees, and
+        of the shape of a sample where it has one.
 
         Raises:
-            InputError: its network embeds columns of numbers, and the data have none.
+            InputError: its network embeds columns of numbers or categories, and the data have none.
         """
         seen = self.seen(*views_of(graph))
         if self.sample_shape:
             graph.graph["sample"] = (self.sample_shape, self.masked)
-        return with_columns(graph, seen.numeric, seen.views)
+        return with_columns(graph, seen.numeric, seen.views, seen.categorical)
 
 
 def columns_seen(views: Sequence[str], num_features: int, *numbers: str) -> list[int]:
@@ -322,8 +329,9 @@ class PreparedData:
         problem = TypeAdapter(Problem).validate_python(about["problem"])
         if len(problem.views) not in (0, problem.num_features):
             raise ValueError(f"{len(problem.views)} views are none for each of {problem.num_features} features")
-        if len(problem.numeric) not in (0, problem.num_features):
-            raise ValueError(f"{len(problem.numeric)} columns are none for each of {problem.num_features} features")
+        for columns in (problem.numeric, problem.categorical):
+            if len(columns) not in (0, problem.num_features):
+                raise ValueError(f"{len(columns)} columns are none for each of {problem.num_features} features")
         splits = []
         for place in (f"split_{number}" for number in range(min(about["splits"], len(arrays)))):
             x_train, x_validation = (inputs(f"{place}/{name}") for name in _INPUTS)

@@ -187,7 +187,8 @@ def _flops(members: Sequence[tuple[Record, float]], run: RunReader) -> int | Non
     for record, _ in members:
         genome = space.genome_from_json(record.genome)
         facts = network_facts(run.problem_json, space, genome)
-        graph = with_columns(space.architecture(genome), facts.get("numeric", ()), facts.get("views", ()))
+        told = (facts.get(name, ()) for name in ("numeric", "views", "categorical"))
+        graph = with_columns(space.architecture(genome), *told)
         total += count_flops(graph, facts["num_features"], facts["num_outputs"], tuple(facts.get("sample_shape", ())))
     return total
 

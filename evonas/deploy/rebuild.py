@@ -158,19 +158,22 @@ def _sample_shape(facts: Mapping[str, Any], width: int) -> tuple[int, ...]:
 
 
 def _placed(graph: Any, facts: Mapping[str, Any], width: int) -> Any:
-    """The graph, told of the columns of numbers where a file tells of them."""
+    """The graph, told of the columns of numbers and categories where a file tells of them."""
     from genomes.architecture.embedding import with_columns
 
-    numeric, views = facts.get("numeric"), facts.get("views") or ()
-    if numeric is None:
+    numeric, categorical, views = facts.get("numeric"), facts.get("categorical"), facts.get("views") or ()
+    if numeric is None and categorical is None:
         return graph
-    good = isinstance(numeric, Sequence) and all(type(each) is int and -1 <= each < width for each in numeric)
-    if not good or len(numeric) != width or len(views) not in (0, width):
-        raise InputError(
-            f"numeric must be the number of a column for each of {width} features, not {numeric!r:.80}: take the file "
-            "as evonas wrote it"
-        )
-    return with_columns(graph, numeric, views)
+    for name, columns in (("numeric", numeric), ("categorical", categorical)):
+        if columns is None:
+            continue
+        good = isinstance(columns, Sequence) and all(type(each) is int and -1 <= each < width for each in columns)
+        if not good or len(columns) != width or len(views) not in (0, width):
+            raise InputError(
+                f"{name} must be the number of a column for each of {width} features, not {columns!r:.80}: take the "
+                "file as evonas wrote it"
+            )
+    return with_columns(graph, numeric or (), views, categorical or ())
 
 
 def _outputs(facts: Mapping[str, Any]) -> int:

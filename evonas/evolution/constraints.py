@@ -81,7 +81,7 @@ class Screen:
 
         outputs = int(problem.get("num_outputs", 0))
 
-        numeric = tuple(problem.get("numeric", ()))
+        numeric, categorical = (tuple(problem.get(name, ())) for name in ("numeric", "categorical"))
 
         def columns(*seen: str) -> int:
             return num_columns_seen(views, width, outputs, *seen)
@@ -90,8 +90,11 @@ class Screen:
             seen = views_of(graph)
             places = columns_seen(views, width, *seen)
             new = columns(*seen) - len(places)
-            known = [*(numeric[k] for k in places), *[-1] * new] if numeric else []
-            return with_columns(graph, known, [*(views[k] for k in places), *["standard"] * new] if views else [])
+            known, kinds = (
+                [*(each[k] for k in places), *[-1] * new] if each else [] for each in (numeric, categorical)
+            )
+            forms = [*(views[k] for k in places), *["standard"] * new] if views else []
+            return with_columns(graph, known, forms, kinds)
 
         return cls(space, limits, wanted, columns, outputs, placed, tuple(problem.get("sample_shape", ())))
 

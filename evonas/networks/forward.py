@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from evonas.evaluation import Weights
 from evonas.networks.activations import ACTIVATIONS, EPSILON
 from evonas.networks.layered import is_layered, layered_predictor, rows_at_a_time
-from genomes.architecture.embedding import Embedding, embedding_of
+from genomes.architecture.embedding import Embedding, categories_of, embedding_of
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import Members, members_of
 
@@ -76,12 +76,11 @@ def predictor(graph: nx.DiGraph, weights: Weights, precision: Any = np.float32) 
         return layered_predictor(graph, weights, precision)
     last, members = len(graph) - 1, members_of(graph)
     parts = {node: parts_of(graph, node, weights, precision) for node in range(1, last + 1)}
-    embed = _embedder(embedding_of(graph), weights, precision)
     needed = {node: max(graph.successors(node), default=last) for node in graph}
     done = {node: [other for other in range(node) if needed[other] == node < last] for node in graph}
 
     def predict(rows: NDArray[Any]) -> Array:
-        held = {0: embed(scaled_inputs(graph, weights, rows, precision))}
+        held = {0: embedded_inputs(graph, weights, rows, precision)}
         for node in range(1, last + 1):
             product = _product(concatenated(graph, node, held), parts[node], members)
             held[node] = activated(graph, node, parts[node], product)[1]
@@ -100,8 +99,8 @@ def forward(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> Values:
         weights: its weights, by name.
         rows: features, shape `(num_rows, num_features)`.
     """
-    embed, members = _embedder(embedding_of(graph), weights, np.float64), members_of(graph)
-    values = Values({}, {}, {0: embed(scaled_inputs(graph, weights, rows))})
+    members = members_of(graph)
+    values = Values({}, {}, {0: embedded_inputs(graph, weights, rows)})
     for node in range(1, len(graph)):
         parts = parts_of(graph, node, weights)
         values.products[node] = _product(concatenated(graph, node, values.outputs), parts, members)
@@ -115,6 +114,17 @@ def scaled_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], preci
     if not scales_inputs(graph):
         return given
     return np.asarray((given * precision(INPUT_RATE)) * np.asarray(weights[SCALES], precision))
+
+
+def embedded_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float64) -> Array:
+    """What the first layers take of the features: see `genomes.architecture.embedding.input_columns`."""
+    found, numbers = scaled_inputs(graph, weights, rows, precision), embedding_of(graph)
+    if numbers is not None:
+        found = np.concatenate([*_of_columns(numbers, weights, found, precision), found[:, numbers.rest]], axis=1)
+    if (categories := categories_of(graph)) is not None:
+        given = _of_columns(categories, weights, np.asarray(rows, precision), precision)
+        found = np.concatenate([found, *given], axis=1)
+    return found
 
 
 def parts_of(graph: nx.DiGraph, node: int, weights: Weights, precision: Any = np.float64) -> dict[str, Array]:
@@ -174,25 +184,17 @@ def _product(inputs: Array, parts: Mapping[str, Array], members: Members | None)
     return np.asarray(product * parts["scale"] + parts["bias"] if "scale" in parts else product)
 
 
-def _embedder(embedding: Embedding | None, weights: Weights, precision: Any) -> Callable[[Array], Array]:
-    """What the first layers take of the features."""
-    if embedding is None:
-        return lambda features: features
-    part = {
-        name: np.asarray(value, precision)
-        for name, value in weights.items()
-        if name.startswith(("embedding/", "waves/"))
-    }
-
-    def embed(features: Array) -> Array:
-        found = []
-        for k, group in enumerate(embedding.groups):
-            values, kernel = features[:, group], part["embedding/kernel"][k]
-            if embedding.kind == "periodic":
-                turns = values * part["waves/kernel"][k] + part["waves/bias"][k]
-                values = np.cos(2.0 * np.pi * (turns - np.floor(turns))).astype(precision)
-            units = values @ kernel[: values.shape[1]] + part["embedding/bias"][k]
-            found.append(np.maximum(units, 0.0) if embedding.kind == "linear" else units)
-        return np.concatenate([*found, features[:, embedding.rest]], axis=1)
-
-    return embed
+def _of_columns(embedding: Embedding, weights: Weights, features: Array, precision: Any) -> list[Array]:
+    """What each column of an embedding gives."""
+    name = "categories" if embedding.kind == "categories" else "embedding"
+    kernels, biases = (np.asarray(weights[f"{name}/{part}"], precision) for part in ("kernel", "bias"))
+    found = []
+    for k, group in enumerate(embedding.groups):
+        values = features[:, group]
+        if embedding.kind == "periodic":
+            waves, phases = (np.asarray(weights[f"waves/{part}"][k], precision) for part in ("kernel", "bias"))
+            turns = values * waves + phases
+            values = np.cos(2.0 * np.pi * (turns - np.floor(turns))).astype(precision)
+        units = values @ kernels[k][: values.shape[1]] + biases[k]
+        found.append(np.maximum(units, 0.0) if embedding.kind == "linear" else units)
+    return found

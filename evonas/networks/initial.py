@@ -16,7 +16,7 @@ from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.layered import initial_layered, is_layered
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.cost import input_width
-from genomes.architecture.embedding import FREQUENCIES, Embedding, embedding_of
+from genomes.architecture.embedding import FREQUENCIES, Embedding, categories_of, embedding_of
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import members_of
 
@@ -36,6 +36,8 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
         return initial_layered(graph, num_features, num_outputs, seed)
     embedding, members = embedding_of(graph), members_of(graph)
     weights: dict[str, NDArray[Any]] = {} if embedding is None else _embedding(embedding, seed)
+    if (categories := categories_of(graph)) is not None:
+        weights |= _categories(categories, seed)
     if scales_inputs(graph):
         weights[SCALES] = np.full(num_features, 1.0 / INPUT_RATE, np.float32)
     last = graph.number_of_nodes() - 1
@@ -73,6 +75,18 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
 def epoch_order(seed: int, epoch: int, num_samples: int) -> NDArray[np.int32]:
     """Order of the training rows in one epoch (from 0), a permutation of shape `(num_samples,)`."""
     return stream_rng(RandomStream.EPOCH_ORDER, seed, epoch).permutation(num_samples).astype(np.int32)
+
+
+def _categories(embedding: Embedding, seed: int) -> dict[str, NDArray[Any]]:
+    """Weights of an embedding of categories, uniform within 1: of a column's one-hot features one is 1.
+
+    Columns with fewer features than others have weights that no feature meets; they are 0.
+    """
+    rng = stream_rng(RandomStream.INITIAL_WEIGHTS, seed, "categories")
+    count, fan_in, units = len(embedding.groups), embedding.fan_in, embedding.units
+    kernel = rng.uniform(-1.0, 1.0, (count, fan_in, units)).astype(np.float32)
+    kernel[np.arange(fan_in) >= np.array([len(group) for group in embedding.groups])[:, None]] = 0.0
+    return {"categories/kernel": kernel, "categories/bias": np.zeros((count, units), np.float32)}
 
 
 def _embedding(embedding: Embedding, seed: int) -> dict[str, NDArray[Any]]:

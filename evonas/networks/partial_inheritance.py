@@ -1,8 +1,9 @@
 """What a network takes over part by part, where units of it and its parent cannot be followed through. Pure numpy.
 
 So it is where one of them has an embedding or members: weights of the same layer are copied as far as their shapes
-reach, and what is new keeps its own initial values. Members are taken over in turn; a plain network's weights are
-those of each member, whose own factors then begin near 1.
+reach, and what is new keeps its own initial values. What columns of categories give comes last of what a layer takes
+in: a child that has it otherwise takes over the rest, and begins without it. Members are taken over in turn; a plain
+network's weights are those of each member, whose own factors then begin near 1.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from evonas.evaluation import Weights
 from evonas.networks.alignment import aligned
 from evonas.networks.forward import SCALES
+from genomes.architecture.embedding import categories_of, embeds
 from genomes.architecture.members import count_of, members_of
 
 __all__ = ["inherited_parts", "is_plain"]
@@ -28,7 +30,7 @@ _INPUT = ("embedding", "embedding_units")
 
 def is_plain(graph: nx.DiGraph) -> bool:
     """Whether a network is of layers alone, which inheritance follows unit by unit."""
-    return "embedding" not in graph.nodes[0] and members_of(graph) is None
+    return not embeds(graph) and members_of(graph) is None
 
 
 def inherited_parts(
@@ -43,14 +45,12 @@ def inherited_parts(
     """
     found = {name: np.array(value, np.float32) for name, value in initial.items()}
     same_input = same_features and all(parent.nodes[0].get(name) == child.nodes[0].get(name) for name in _INPUT)
-    if same_input:
-        for name, value in trained.items():
-            if (
-                name.startswith(("embedding/", "waves/", SCALES))
-                and name in found
-                and np.shape(value) == found[name].shape
-            ):
-                found[name] = np.array(value, np.float32)
+    same_categories = parent.nodes[0].get("category_units") == child.nodes[0].get("category_units")
+    kept = [*(("embedding/", "waves/", SCALES) if same_input else ())]
+    kept += ["categories/"] if same_features and same_categories else []
+    for name, value in trained.items():
+        if name.startswith(tuple(kept)) and name in found and np.shape(value) == found[name].shape:
+            found[name] = np.array(value, np.float32)
     members = members_of(child)
     for ours, theirs in aligned(parent, child).items():
         sources = [set(child.predecessors(ours)), set(parent.predecessors(theirs))]
@@ -63,9 +63,24 @@ def inherited_parts(
                 given = _for_members(own, np.asarray(trained[before + part], np.float32), part)
                 # Rows of a kernel stand for the units of its sources.
                 if part not in ("kernel", "adapter") or (fed_alike and (single or given.shape == own.shape)):
+                    if part == "kernel" and not same_categories and 0 in sources[0]:
+                        own, given = _without_categories(child, own), _of_the_rest(parent, given)
                     found[name] = _overlaid(own, given)
             elif part == "adapter" and members is not None and ours in members.first and count_of(parent) == 1:
                 found[name] = 1.0 + np.float32(_SPREAD) * own
+    return found
+
+
+def _of_the_rest(graph: nx.DiGraph, kernel: Array) -> Array:
+    """The rows of a kernel over the input without those of categories, which are the last ones."""
+    categories = categories_of(graph)
+    return kernel if categories is None else kernel[..., : kernel.shape[-2] - categories.width, :]
+
+
+def _without_categories(graph: nx.DiGraph, kernel: Array) -> Array:
+    """The kernel with the rows of categories 0, so that these add nothing until they are trained."""
+    found = kernel.copy()
+    found[..., _of_the_rest(graph, kernel).shape[-2] :, :] = 0.0
     return found
 
 

@@ -74,6 +74,10 @@ class Lineages:
         return weights
 
 
+#: First word of a weight's name -> number of its stream, where it is no layer's.
+_NODES = {"output": 0, "input": -1, "embedding": 1 << 20, "waves": (1 << 20) + 1, "categories": (1 << 20) + 2}
+
+
 def perturbed(weights: Mapping[str, Array], seed: int) -> dict[str, Array]:
     """The weights with the noise of a seed."""
     low, high = np.log(POWERS)
@@ -86,7 +90,7 @@ def perturbed(weights: Mapping[str, Array], seed: int) -> dict[str, Array]:
 
 def _noise(name: str, shape: tuple[int, ...], seed: int, power: float) -> Array:
     layer, part = name.split("/")
-    node = {"output": 0, "input": -1, "embedding": 1 << 20, "waves": (1 << 20) + 1}.get(layer)
+    node = _NODES.get(layer)
     node = int(layer.removeprefix("layer_")) if node is None else node
     rng = stream_rng(RandomStream.PERTURBATION, seed, node, part)
     scale = np.sqrt(2.0 / sum(shape)) if len(shape) == 2 else _VECTOR_SCALE

@@ -23,8 +23,8 @@ from genomes.space import SearchSpace
 __all__ = ["network_facts", "read_described", "read_genome"]
 
 #: What may be told of a network beside its genome.
-_FACTS = ("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs", "numeric", "views")
-_FACTS += ("sample_shape", "masked")
+_FACTS = ("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs")
+_FACTS += ("numeric", "views", "categorical", "sample_shape", "masked")
 
 
 def read_genome(path: str | Path, space: SearchSpace | None = None) -> tuple[SearchSpace, Any]:
@@ -78,10 +78,12 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
     """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs", "task", and
     "loss" where that is no setting.
 
-    Where samples have a shape, also "sample_shape" and "masked". Of a network that embeds columns of numbers "numeric"
-    and "views" of these features, as `Problem` has them.
+    Where samples have a shape, also "sample_shape" and "masked". Of a network that embeds columns of numbers also
+    "numeric" and "views" of these features, of one that embeds columns of categories "categorical", as `Problem` has
+    them.
     """
-    width, views, numeric = problem["num_features"], problem.get("views", ()), problem.get("numeric", ())
+    width, views = problem["num_features"], problem.get("views", ())
+    numeric, categorical = problem.get("numeric", ()), problem.get("categorical", ())
     facts: dict[str, Any] = {"loss": "pinball"} if problem.get("quantiles") else {}
     if problem.get("sample_shape"):
         facts |= {"sample_shape": list(problem["sample_shape"]), "masked": bool(problem.get("masked"))}
@@ -90,8 +92,10 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
         seen = views_of(graph)
         places = columns_seen(views, width, *seen)
         width = num_columns_seen(views, width, problem["num_outputs"], *seen)
+        new = width - len(places)
+        if "category_units" in graph.nodes[0] and categorical:
+            facts["categorical"] = [*(categorical[place] for place in places), *[-1] * new]
         if "embedding" in graph.nodes[0] and numeric:
-            new = width - len(places)
             facts |= {
                 "numeric": [*(numeric[place] for place in places), *[-1] * new],
                 "views": [*(views[place] for place in places), *["standard"] * new] if views else [],

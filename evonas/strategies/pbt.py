@@ -121,7 +121,7 @@ class PopulationBasedTraining:
             # Who knows what the genome builds? Its trainer takes over what fits.
             return "inherit"
         # Of one number: which of two networks is larger hardly depends on the data.
-        before, after = (with_columns(architecture(genome), (0,)) for genome in (parent, child))
+        before, after = (with_columns(architecture(genome), (0,), (), (0,)) for genome in (parent, child))
         if same_layers(before, after):
             return "continue"
         old, new = (count_parameters(graph, 1, 1, least_shape(graph)) for graph in (before, after))

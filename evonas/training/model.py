@@ -17,7 +17,7 @@ from evonas.evaluation import Weights
 from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.layered import Sample, is_layered, sample_of
 from evonas.training.layers import NORMALIZATIONS, ROWS, Node, part_of
-from genomes.architecture.embedding import FREQUENCIES, Embedding, embedding_of
+from genomes.architecture.embedding import FREQUENCIES, Embedding, categories_of, embedding_of
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import members_of
 from genomes.errors import InputError
@@ -54,7 +54,11 @@ def build_model(
     last, members, embedding = graph.number_of_nodes() - 1, members_of(graph), embedding_of(graph)
     features = keras.Input((int(num_features),), name="features")
     scaled = _scaled(features, dtype) if scales_inputs(graph) else features
-    held = {0: scaled if embedding is None else _embedded(scaled, embedding, dtype)}
+    first = scaled if embedding is None else _embedded(scaled, embedding, dtype)
+    if (categories := categories_of(graph)) is not None:
+        beside = _by_column(features, categories, dtype)
+        first = keras.layers.Concatenate(name="inputs_and_categories", dtype=dtype)([first, beside])
+    held = {0: first}
     for node in range(1, last + 1):
         attributes = graph.nodes[node]
         sources = [held[source] for source in sorted(graph.predecessors(node))]
@@ -156,6 +160,18 @@ def _member_outputs(h: Any, count: int, num_outputs: int, attributes: Mapping[st
 
 def _embedded(features: Any, embedding: Embedding, dtype: str) -> Any:
     """The trained embedding of columns, then the features that go on as they are."""
+    h = _by_column(features, embedding, dtype)
+    if not embedding.rest:
+        return h
+    beside = features
+    if len(embedding.rest) < features.shape[1]:
+        beside = keras.ops.take(features, list(embedding.rest), axis=1)
+    return keras.layers.Concatenate(name="inputs", dtype=dtype)([h, beside])
+
+
+def _by_column(features: Any, embedding: Embedding, dtype: str) -> Any:
+    """What the columns of an embedding give, side by side."""
+    name = "categories" if embedding.kind == "categories" else "embedding"
     count, fan_in = len(embedding.groups), max(len(group) for group in embedding.groups)
     # Shorter groups are filled up with a feature that then counts 0.
     padded = [[*group, *[group[0]] * (fan_in - len(group))] for group in embedding.groups]
@@ -168,19 +184,11 @@ def _embedded(features: Any, embedding: Embedding, dtype: str) -> Any:
         # Without whole turns, of which float32 would leave too few digits.
         h = keras.ops.cos(2.0 * np.pi * (h - keras.ops.floor(h)))
     else:
-        h = keras.layers.Reshape((count, fan_in), name="grouped")(h)
-    h = keras.layers.EinsumDense(
-        "afp,fpd->afd", (count, embedding.units), bias_axes="fd", name="embedding", dtype=dtype
-    )(h)
+        h = keras.layers.Reshape((count, fan_in), name=f"{name}_grouped")(h)
+    h = keras.layers.EinsumDense("afp,fpd->afd", (count, embedding.units), bias_axes="fd", name=name, dtype=dtype)(h)
     if embedding.kind == "linear":
         h = keras.layers.Activation("relu", name="embedding_activation", dtype=dtype)(h)
-    h = keras.layers.Reshape((count * embedding.units,), name="embedded")(h)
-    if not embedding.rest:
-        return h
-    beside = features
-    if len(embedding.rest) < features.shape[1]:
-        beside = keras.ops.take(features, list(embedding.rest), axis=1)
-    return keras.layers.Concatenate(name="inputs", dtype=dtype)([h, beside])
+    return keras.layers.Reshape((count * embedding.units,), name=f"{name}_side_by_side")(h)
 
 
 def _scaled(inputs: Any, dtype: str) -> Any:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from genomes.architecture.embedding import embedding_of, input_columns
+from genomes.architecture.embedding import categories_of, embedding_of, input_columns
 from genomes.architecture.layers import Attributes, LayerRow, Shape, row_of
 from genomes.architecture.members import NodeMembers, members_of, node_members
 from genomes.architecture.shapes import node_shapes, taken_shape
@@ -41,9 +41,8 @@ def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int, sam
     Raises:
         InputError: a layer cannot take what its sources give; the text names the node.
     """
-    embedding = embedding_of(graph)
     total = num_features if graph.nodes[0].get("scaling") else 0
-    total += 0 if embedding is None else embedding.parameters
+    total += sum(each.parameters for each in (embedding_of(graph), categories_of(graph)) if each is not None)
     for attributes, row, taken, given, members in _nodes(graph, num_features, num_outputs, sample_shape):
         if members.count > 1 and row.member_parameters is not None:
             total += row.member_parameters(attributes, taken, given, members)
@@ -64,8 +63,7 @@ def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_s
     Raises:
         InputError: as `count_parameters`.
     """
-    embedding = embedding_of(graph)
-    total = 0 if embedding is None else embedding.flops
+    total = sum(each.flops for each in (embedding_of(graph), categories_of(graph)) if each is not None)
     for attributes, row, taken, given, members in _nodes(graph, num_features, num_outputs, sample_shape):
         total += members.count * row.flops(attributes, taken, given)
     return total

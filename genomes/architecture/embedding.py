@@ -1,10 +1,11 @@
-"""What an embedding of numbers does to the features of a network: which it takes, and what it gives.
+"""What embeddings of numbers and of categories do to the features of a network: which they take, and what they give.
 
-A network's embedding stands in its graph, the columns of the data do not: `with_columns` tells them. Every trainer,
-and what counts parameters, then asks `embedding_of`.
+A network's embeddings stand in its graph, the columns of the data do not: `with_columns` tells them. Every trainer,
+and what counts parameters, then asks `embedding_of` and `categories_of`.
 
 Sources: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning (arXiv
-2203.05556), section 3; Holzmüller, Grinsztajn and Steinwart 2024, Better by default (arXiv 2407.04491), PBLD.
+2203.05556), section 3; Holzmüller, Grinsztajn and Steinwart 2024, Better by default (arXiv 2407.04491), PBLD; Guo and
+Berkhahn 2016, Entity embeddings of categorical variables (arXiv 1604.06737).
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genomes.architecture.layers import EMBEDDED_NUMBERS
+from genomes.architecture.options import EMBEDDED_NUMBERS
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["FREQUENCIES", "Embedding", "embedding_of", "input_columns", "with_columns"]
+__all__ = ["FREQUENCIES", "Embedding", "categories_of", "embedding_of", "embeds", "input_columns", "with_columns"]
 
 #: Frequencies of each column in a periodic embedding.
 FREQUENCIES = 16
@@ -27,15 +28,15 @@ FREQUENCIES = 16
 
 @dataclass(frozen=True)
 class Embedding:
-    """A trained embedding of columns of numbers.
+    """A trained embedding of columns of numbers, or of categories.
 
     Attributes:
-        kind: "linear" (each column's features by one linear map, then relu) or "periodic" (each column's rank x as `W2
-            cos(2 pi (w1 x + b1)) + b2`).
+        kind: "linear" (each column's features by one linear map, then relu), "periodic" (each column's rank x as `W2
+            cos(2 pi (w1 x + b1)) + b2`) or "categories" (each column's one-hot features by one linear map).
         units: what each column gives.
         sigma: standard deviation of the initial frequencies of "periodic".
         groups: features that each column's map takes, positions in ascending order.
-        rest: features that go on as they are.
+        rest: features that go on as they are; none for categories, which are given beside all else.
     """
 
     kind: str
@@ -67,30 +68,45 @@ class Embedding:
         return len(self.groups) * (waves + 2 * self.fan_in * self.units)
 
 
-def with_columns(graph: nx.DiGraph, columns: Sequence[int], views: Sequence[str] = ()) -> nx.DiGraph:
-    """The graph itself, told which of its network's features are of which column of numbers.
+def embeds(graph: nx.DiGraph) -> bool:
+    """Whether the network has an embedding, of numbers or of categories."""
+    return bool({"embedding", "category_units"} & graph.nodes[0].keys())
+
+
+def with_columns(
+    graph: nx.DiGraph, columns: Sequence[int], views: Sequence[str] = (), categories: Sequence[int] = ()
+) -> nx.DiGraph:
+    """The graph itself, told of which column of numbers or of categories its network's features are.
 
     Args:
-        graph: an architecture graph; one without an embedding need not be told, and is left as it is.
+        graph: an architecture graph; one without embeddings need not be told, and is left as it is.
         columns: of each feature, the number of its column; -1 where it is of no column of numbers.
         views: of each feature, whose it is, see `evonas.data.prepared.Problem.views`; empty where all are everybody's.
+        categories: of each feature, the number of its column of categories; -1 where it is of none.
 
     Raises:
-        InputError: there is an embedding, and no column of numbers.
+        InputError: there is an embedding, and no column that it takes.
     """
-    if "embedding" not in graph.nodes[0]:
-        return graph
-    if all(column < 0 for column in columns):
-        raise InputError(
-            f"embedding must be none for data without known columns of numbers, not {graph.nodes[0]['embedding']}: "
-            "choose another network"
-        )
-    graph.graph["columns"] = (tuple(columns), tuple(views))
+    about = graph.nodes[0]
+    if "embedding" in about:
+        if all(column < 0 for column in columns):
+            raise InputError(
+                f"embedding must be none for data without known columns of numbers, not {about['embedding']}: "
+                "choose another network"
+            )
+        graph.graph["columns"] = (tuple(columns), tuple(views))
+    if "category_units" in about:
+        if all(column < 0 for column in categories):
+            raise InputError(
+                f"category_units must be 0 for data without known columns of categories, not "
+                f"{about['category_units']}: choose another network"
+            )
+        graph.graph["categories"] = tuple(categories)
     return graph
 
 
 def embedding_of(graph: nx.DiGraph) -> Embedding | None:
-    """The embedding of a graph that was told the columns; None where there is none.
+    """The embedding of numbers of a graph that was told the columns; None where there is none.
 
     Raises:
         InputError: it was not told.
@@ -99,29 +115,57 @@ def embedding_of(graph: nx.DiGraph) -> Embedding | None:
     if "embedding" not in about:
         return None
     if "columns" not in graph.graph:
-        raise InputError(
-            "columns of numbers must be known for a network with an embedding, and are not: build it from a run "
-            "directory, which knows them"
-        )
+        raise _untold("numbers")
     columns, views = graph.graph["columns"]
     # Both kinds of intervals are embedded alike.
     kind = "linear" if about["embedding"] == "tree" else about["embedding"]
     units, sigma = about.get("embedding_units", 8), about.get("embedding_sigma", 0.1)
+    groups = _grouped(columns)
+    rest = tuple(place for place, column in enumerate(columns) if column < 0 or kind == "periodic")
+    if kind == "periodic":
+        units, groups = units - 1, tuple((_number(group, views),) for group in groups)
+    return Embedding(kind, units, sigma, groups, rest)
+
+
+def categories_of(graph: nx.DiGraph) -> Embedding | None:
+    """The embedding of categories of a graph that was told the columns; None where there is none.
+
+    Raises:
+        InputError: it was not told.
+    """
+    units = graph.nodes[0].get("category_units", 0)
+    if not units:
+        return None
+    if "categories" not in graph.graph:
+        raise _untold("categories")
+    return Embedding("categories", units, 0.0, _grouped(graph.graph["categories"]), ())
+
+
+def input_columns(graph: nx.DiGraph, num_features: int) -> int:
+    """Numbers that layers take from the input: as many as there are features, but for embeddings.
+
+    They come in this order: what columns of numbers give, features that go on as they are, what columns of categories
+    give.
+    """
+    numbers, categories = embedding_of(graph), categories_of(graph)
+    width = num_features if numbers is None else numbers.width
+    return width + (0 if categories is None else categories.width)
+
+
+def _untold(what: str) -> InputError:
+    return InputError(
+        f"columns of {what} must be known for a network with an embedding, and are not: build it from a run "
+        "directory, which knows them"
+    )
+
+
+def _grouped(columns: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Places of the features of each column."""
     features: dict[int, list[int]] = {}
     for place, column in enumerate(columns):
         if column >= 0:
             features.setdefault(column, []).append(place)
-    groups = [tuple(features[column]) for column in sorted(features)]
-    rest = tuple(place for place, column in enumerate(columns) if column < 0 or kind == "periodic")
-    if kind == "periodic":
-        units, groups = units - 1, [(_number(group, views),) for group in groups]
-    return Embedding(kind, units, sigma, tuple(groups), rest)
-
-
-def input_columns(graph: nx.DiGraph, num_features: int) -> int:
-    """Numbers that layers take from the input: as many as there are features, but for an embedding."""
-    embedding = embedding_of(graph)
-    return num_features if embedding is None else embedding.width
+    return tuple(tuple(features[column]) for column in sorted(features))
 
 
 def _number(group: Sequence[int], views: Sequence[str]) -> int:

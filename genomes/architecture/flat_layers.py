@@ -79,6 +79,8 @@ def _input_label(attributes: Attributes) -> str:
     if "embedding" in attributes:
         waves = f" of sigma {attributes['embedding_sigma']:g}" if "embedding_sigma" in attributes else ""
         parts.append(f"{attributes['embedding']} embedding{waves} to {attributes.get('embedding_units', 8)} a number")
+    if "category_units" in attributes:
+        parts.append(f"categories to {attributes['category_units']} each")
     if "members" in attributes:
         start = "" if attributes.get("member_start", "input") == "hidden" else " from the input"
         parts.append(f"{attributes['members']} members ({attributes.get('adapters', 'mini')}{start})")

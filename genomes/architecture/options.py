@@ -82,6 +82,7 @@ INPUT_KINDS: Mapping[str, Kind] = MappingProxyType(
         "embedding_sigma": Real(1e-3, 1e3),
         "numbers": Word(NUMBERS),
         "scaling": Truth(),
+        "category_units": Whole(0, 256),
         "members": Whole(1, MAX_MEMBERS),
         "adapters": Word(ADAPTERS),
         "member_start": Word(MEMBER_STARTS),
@@ -132,6 +133,7 @@ OFF: Mapping[str, object] = MappingProxyType(
     {
         "numbers": "standard",
         "scaling": False,
+        "category_units": 0,
         "embedding": "none",
         "members": 1,
         "beta2": 0.999,

@@ -43,7 +43,7 @@ MEMBER_GENES = ("members", "adapters", "member_start")
 #: Genes that a network has once, each held by a field of the genome or of its training.
 SETTINGS = (
     *("dropout", "normalization", "initializer", *TRAINING_GENES),
-    *(*EMBEDDING_GENES, "numbers", "scaling", *MEMBER_GENES),
+    *(*EMBEDDING_GENES, "numbers", "scaling", "category_units", *MEMBER_GENES),
 )
 
 #: Genes that make a network cost a multiple, with the value at which they do not.

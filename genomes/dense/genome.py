@@ -70,6 +70,8 @@ class DenseGenome:
         numbers: one of `NUMBERS`: how columns of numbers enter it. A table that has no such form of them gives the
             standardised numbers alone. With an embedding it does nothing: that takes a form of its own.
         scaling: whether each feature has a trained factor before the first layer; does nothing with an embedding.
+        category_units: numbers to which a trained linear map of its own brings each column of categories, beside its
+            one-hot features; 0 for none.
         neighbours: which training rows are near, for features that are means of their targets; None for no such
             features.
         embedding: one of `EMBEDDINGS`: what is trained of each column of numbers before the first layer.
@@ -89,6 +91,7 @@ class DenseGenome:
     training: Training = field(default_factory=Training)
     numbers: str = "standard"
     scaling: bool = False
+    category_units: int = 0
     neighbours: Neighbours | None = None
     embedding: str = "none"
     embedding_units: int = 8

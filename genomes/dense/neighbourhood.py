@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genomes.architecture.neighbours import BANDWIDTHS, MOST_BANDWIDTHS, MOST_COLUMNS, Neighbours
+from genomes.architecture.neighbours import BANDWIDTHS, MOST_BANDWIDTHS, MOST_COLUMNS, Neighbours, read_columns
+from genomes.checks import items, refuse
 from genomes.dense.genome import changed
 from genomes.domains import Choice, Value
 from genomes.gene import Gene
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace
 
 __all__ = [
+    "MOST_LISTED",
     "neighbours_features",
     "neighbours_from_values",
     "neighbours_genes",
     "neighbours_values",
+    "read_sets",
     "sample_neighbours",
     "vary_neighbours",
 ]
 
+#: Columns, and sets of them, that a space may name.
+MOST_LISTED = 256
 _SWITCH = "neighbours"
 _COUNT = "neighbour_bandwidths"
 _COUNTS = (0.6, 0.3, 0.1)  # shares of draws of one, two and three bandwidths
@@ -37,6 +42,19 @@ _SIZES = (0.2, 0.4, 0.25, 0.15)  # shares of random sets of one to four columns
 _MOST_TOLD = 12
 
 Vary = Callable[[Neighbours, "DenseSpace", np.random.Generator], Neighbours | None]
+
+
+def read_sets(value: Any, columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Sets of columns, each in the order of names."""
+    place = "network.neighbour_sets"
+    sets = [
+        read_columns(each, f"{place}[{number}]", MOST_COLUMNS)
+        for number, each in enumerate(items(value, place, MOST_LISTED))
+    ]
+    for number, each in enumerate(sets):
+        if not each or not set(each) <= set(columns):
+            refuse(f"{place}[{number}]", "one or more of network.neighbour_columns", each)
+    return tuple(tuple(sorted(each)) for each in sets)
 
 
 def sample_neighbours(space: DenseSpace, rng: np.random.Generator) -> Neighbours:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
 from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS
-from genomes.architecture.neighbours import BANDWIDTHS, MOST_COLUMNS, read_columns
-from genomes.checks import Word, boolean, items, refuse, shown, table
+from genomes.architecture.neighbours import BANDWIDTHS, read_columns
+from genomes.checks import Word, boolean, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
@@ -36,6 +36,7 @@ from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
 from genomes.dense.json import genome_from_json, genome_to_json
 from genomes.dense.mutation import GENES_MOVED, MUTATIONS
+from genomes.dense.neighbourhood import MOST_LISTED, read_sets
 from genomes.dense.sampling import sample, typical
 from genomes.dense.wiring import chain, wires_of
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
@@ -55,10 +56,11 @@ _GENES = {**NETWORK_GENES, **TRAINING_GENES}
 _WORDS = {"shape": Word(("free", "uniform", "pyramid")), "activation_scope": Word(("network", "layer"))}
 _LISTS = ("neighbour_columns", "neighbour_sets")
 _NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections", "neighbours", *_LISTS)
-_MOST_LISTED = 256
 _OF_LAYERS = ("units", "activation", "skip_connections", "dropout", "normalization", *MEMBER_GENES)
-#: A space that names all of these, as spaces are written, and no embedding or members is of a time without them.
-_BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES}
+#: Genes that came later, with the value that every network had before.
+_LATER = {"category_units": 0}
+#: A space that names all of these, as spaces are written, and none of the others is of a time without them.
+_BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES, *_LATER}
 _TABLES = {"network": _NETWORK_KEYS, "training": tuple(TRAINING_GENES)}
 
 
@@ -82,6 +84,8 @@ class DenseSpace:
         numbers: how columns of numbers enter the network, among `genomes.dense.NUMBERS`. A search of a table leaves out
             those that the table has no use for.
         scaling: whether each feature has a trained factor before the first layer.
+        category_units: numbers to which a trained map brings each column of categories, 0 (none) to 256. A search of
+            data without columns of categories, or on a GPU, has 0 alone.
         neighbours: whether networks may have features that are means of the targets of training rows near in some
             columns, see `genomes.dense.Neighbours`. Which columns and how near is a gene, where there are columns.
         neighbour_columns: names of the standardised columns of numbers that may be taken; a search of a table fills
@@ -117,6 +121,7 @@ class DenseSpace:
     embedding_sigma: Given = Range(0.01, 50.0, log=True)
     numbers: Given = Choice(NUMBERS)
     scaling: Given = Choice((False, True))
+    category_units: Given = Range(2, 16, log=True, zero=True)
     neighbours: bool = True
     neighbour_columns: tuple[str, ...] = ()
     neighbour_sets: tuple[tuple[str, ...], ...] = ()
@@ -141,9 +146,9 @@ class DenseSpace:
             word.read(getattr(self, name), f"network.{name}")
         boolean(self.skip_connections, "network.skip_connections")
         boolean(self.neighbours, "network.neighbours")
-        columns = read_columns(self.neighbour_columns, "network.neighbour_columns", _MOST_LISTED)
+        columns = read_columns(self.neighbour_columns, "network.neighbour_columns", MOST_LISTED)
         object.__setattr__(self, "neighbour_columns", columns)
-        object.__setattr__(self, "neighbour_sets", _read_sets(self.neighbour_sets, columns))
+        object.__setattr__(self, "neighbour_sets", read_sets(self.neighbour_sets, columns))
 
     # ---------------------------------------------------------------- what the space allows
 
@@ -367,26 +372,13 @@ class DenseSpace:
         for name, keys in _TABLES.items():
             settings |= table(_placed(value.get(name, {}), name), name, keys)
         if settings.keys() >= _BEFORE:
-            settings = {**COSTLY, **settings}
+            settings = {**COSTLY, **_LATER, **settings}
         return cls(**settings)
 
     def _key_to_json(self, key: str) -> Any:
         if key in _LISTS:
             return [each if isinstance(each, str) else list(each) for each in getattr(self, key)]
         return domain_to_json(self.domain(key)) if key in _GENES else getattr(self, key)
-
-
-def _read_sets(value: Any, columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Sets of columns, each in the order of names."""
-    place = "network.neighbour_sets"
-    sets = [
-        read_columns(each, f"{place}[{number}]", MOST_COLUMNS)
-        for number, each in enumerate(items(value, place, _MOST_LISTED))
-    ]
-    for number, each in enumerate(sets):
-        if not each or not set(each) <= set(columns):
-            refuse(f"{place}[{number}]", "one or more of network.neighbour_columns", each)
-    return tuple(tuple(sorted(each)) for each in sets)
 
 
 def _placed(value: Any, name: str) -> Any:

@@ -45,6 +45,21 @@ def test_a_space_without_anything_else_is_refused(genes: dict[str, object]) -> N
         fitted(DenseSpace(**genes), PROBLEM, "population")
 
 
+def test_categories_are_embedded_where_there_are_some() -> None:
+    told = replace(PROBLEM, categorical=(-1,) * (PROBLEM.num_features - 1) + (0,))
+    units = DenseSpace().domain("category_units")
+    for problem, trainer, left in [
+        (told, "native", units),
+        (PROBLEM, "native", Choice((0,))),
+        (told, "population", Choice((0,))),
+    ]:
+        space = fitted(DenseSpace(), problem, trainer)
+        assert isinstance(space, DenseSpace)
+        assert space.category_units == left
+    with pytest.raises(InputError, match="category_units must be 0 of data without columns of categories"):
+        fitted(DenseSpace(category_units=4), PROBLEM)
+
+
 def test_a_space_asks_for_the_forms_that_its_embeddings_take() -> None:
     assert set(space_and_numbers(DenseSpace(numbers="log"), None)[1]) == {"log", "piecewise", "quantile"}
     assert space_and_numbers(DenseSpace(numbers="log", embedding="none"), None)[1] == ("log",)
@@ -60,10 +75,11 @@ def test_one_form_for_all_leaves_the_embeddings_that_take_it(form: str, left: tu
 
 def test_a_space_that_was_written_before_there_were_embeddings_has_none() -> None:
     value = DenseSpace(layers=2).to_json()
-    later = ("embedding", "embedding_units", "embedding_sigma", "members", "adapters", "member_start")
+    later = ("embedding", "embedding_units", "embedding_sigma", "members", "adapters", "member_start", "category_units")
     value["network"] = {name: domain for name, domain in value["network"].items() if name not in later}
     space = DenseSpace.from_json(value)
     assert (space.embedding, space.members, space.layers) == (Choice(("none",)), Choice((1,)), Choice((2,)))
+    assert space.category_units == Choice((0,))
     del value["network"]["layers"]  # somebody wrote it by hand, for the default of what is left out
     assert DenseSpace.from_json(value).embedding == DenseSpace().embedding
 

@@ -144,6 +144,15 @@ def test_each_fold_has_its_own_fit_and_the_test_rows_none() -> None:
         assert a.std() == pytest.approx(1, abs=1e-6)
 
 
+def test_features_are_told_of_their_columns_of_categories() -> None:
+    rng = np.random.default_rng(0)
+    kinds = {"a": rng.choice(list("xyz"), 60), "b": rng.normal(size=60), "c": rng.choice(list("uvw"), 60)}
+    problem = prepare_table(pd.DataFrame({**kinds, "y": rng.normal(size=60)}), "y", seed=0).problem
+    assert problem.categorical == (0, 0, 0, -1, 1, 1, 1)
+    assert problem.seen("standard").categorical == problem.categorical
+    assert prepare_table(pd.DataFrame({"b": kinds["b"], "y": kinds["b"]}), "y", seed=0).problem.categorical == ()
+
+
 def test_weights() -> None:
     frame = table().assign(w=np.linspace(0, 1, 120))
     data = prepare_table(frame, "kind", seed=1, sample_weight="w", class_weight={"red": 1, "green": 2, "blue": 3})

@@ -29,6 +29,7 @@ FIXED: dict[str, Any] = {
     "beta2": 0.999,
     "label_smoothing": 0.0,
     "scaling": False,
+    "category_units": 0,
 }
 
 SPACES: dict[str, DenseSpace] = {

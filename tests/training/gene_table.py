@@ -60,6 +60,14 @@ TABLE = {
             optimizer="adamw",
             weight_decay=0.02,
         ),
+        "categories": graph((12, 7), inputs={"category_units": 5}, batch_size=31),
+        "categories, skips, tree embedding, members": graph(
+            (8, 6),
+            [(0, 1), (1, 2), (0, 2), (0, 3), (2, 3)],
+            inputs=LINEAR | {"embedding": "tree", "category_units": 3, "members": 2},
+            optimizer="adamw",
+            weight_decay=0.02,
+        ),
         "members": graph((9, 11, 6), inputs={"members": 3}, batch_size=31, l2=0.002),
         "members, full, batch norm": graph(
             (9, 6, 7), normalization="batch", inputs={"members": 4, "adapters": "full"}, batch_size=61
@@ -99,6 +107,7 @@ TABLE = {
 ALONE = {
     ("regression", "mse", False): {
         "scaled": graph((11, 6), None, "mish", scaling=True, beta2=0.95, schedule="coslog4"),
+        "scaled, categories": graph((11, 6), inputs={"category_units": 2}, scaling=True),
         "scaled, skips, adamw": graph(
             (8, 6), [(0, 1), (1, 2), (0, 3), (2, 3)], "silu", optimizer="adamw", weight_decay=0.05, scaling=True
         ),

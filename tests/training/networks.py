@@ -13,6 +13,8 @@ from genomes.architecture.graph import graph_to_json, make_graph
 
 #: Of each feature of `data`, the number of its column: two of one, so that sizes differ; the last is of none.
 NUMERIC = (0, 1, 1, -1)
+#: The same of columns of categories: one of three features, one of one.
+CATEGORICAL = (-1, 0, 0, 1)
 TRAINING = {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 32}
 TRAINING |= {"schedule": "constant", "warmup": 0.0, "weight_decay": 0.0}
 
@@ -40,7 +42,7 @@ def graph(
     nodes = [first, *hidden, {"kind": "output"} | ends]
     chain = [(k, k + 1) for k in range(len(widths) + 1)]
     made = make_graph(nodes, chain if edges is None else edges, TRAINING | training)
-    return with_columns(made, NUMERIC)
+    return with_columns(made, NUMERIC, (), CATEGORICAL)
 
 
 def task(network, epochs=3, seed=0):
@@ -63,7 +65,7 @@ def data(kind="regression", num_rows=150, num_validation=50, weighted=False, fol
     else:
         y = (signal[:, 0] > -1).astype(np.int32) + (signal[:, 1] > 0).astype(np.int32)
         problem = Problem("multiclass", 4, 3, classes=names)
-    problem = replace(problem, numeric=NUMERIC)
+    problem = replace(problem, numeric=NUMERIC, categorical=CATEGORICAL)
     weight = rng.uniform(0.5, 2.0, num_rows).astype(np.float32) if weighted else None
     splits = []
     for fold in range(folds):

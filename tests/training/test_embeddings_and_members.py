@@ -15,7 +15,7 @@ from evonas.networks.perturbation import perturbed
 from evonas.tasks.export import ExportTask
 from evonas.tasks.train import TrainingSettings
 from genomes.architecture.cost import count_flops, count_parameters
-from genomes.architecture.embedding import embedding_of
+from genomes.architecture.embedding import categories_of, embedding_of, embeds
 from genomes.architecture.graph import digest, graph_from_json, graph_to_json
 from genomes.architecture.members import members_of
 from genomes.errors import InputError
@@ -26,7 +26,7 @@ NETWORKS = {
     name: network
     for networks in TABLE.values()
     for name, network in networks.items()
-    if "embedding" in network.nodes[0] or members_of(network) is not None
+    if embeds(network) or members_of(network) is not None
 }
 FULL = {"members": 4, "adapters": "full", "member_start": "hidden"}
 every_network = pytest.mark.parametrize("name", NETWORKS)
@@ -112,6 +112,32 @@ def test_columns_of_the_data_decide_what_is_embedded():
         embedding_of(untold)
     with pytest.raises(InputError, match="embedding must be none for data without known columns"):
         replace(data().problem, numeric=(-1, -1, -1, -1)).placed(untold)
+
+
+def test_each_column_of_categories_has_a_map_of_its_own_beside_its_features():
+    network = graph((6,), inputs={"category_units": 3})
+    found = categories_of(network)
+    assert (found.groups, found.rest, found.width) == (((1, 2), (3,)), (), 6)
+    assert count_parameters(network, 4, 1) == count_parameters(graph((6,)), 4, 1) + 2 * (2 + 1) * 3 + 6 * 6
+    untold = graph_from_json(graph_to_json(network))
+    with pytest.raises(InputError, match="columns of categories must be known"):
+        categories_of(untold)
+    with pytest.raises(InputError, match="category_units must be 0 for data without known columns of categories"):
+        replace(data().problem, categorical=()).placed(untold)
+
+
+@pytest.mark.parametrize("inputs", [{}, LINEAR])
+def test_a_child_that_begins_to_embed_categories_computes_what_its_parent_does(inputs):
+    x, parent = data().splits[0].x_validation, graph((9, 7), inputs=inputs)
+    weights, child = some_weights(parent), graph((9, 7), inputs=inputs | {"category_units": 3})
+    found = inherited_parts(parent, weights, child, initial_weights(child, 4, 2, 1))
+    np.testing.assert_allclose(raw_outputs(child, found, x), raw_outputs(parent, weights, x), rtol=1e-5)
+    weights, other = some_weights(child), graph((9, 7), inputs=inputs | {"category_units": 2})
+    for heir in (parent, other):
+        found = inherited_parts(child, weights, heir, initial_weights(heir, 4, 2, 1))
+        rest = 11 if inputs else 4
+        assert (found["layer_1/kernel"][:rest] == weights["layer_1/kernel"][:rest]).all()
+        assert not found["layer_1/kernel"][rest:].any()
 
 
 def test_a_training_goes_on_where_it_stopped():

@@ -204,6 +204,15 @@ class Preparation:
         columns = (-1 if isinstance(step, (Categories, Words)) else places.get(step.column, -1) for step in self.steps)
         return tuple(column for step, column in zip(self.steps, columns, strict=True) for _ in step.names())
 
+    def categorical(self) -> tuple[int, ...]:
+        """Of each feature, the number of the column of categories whose it is; -1 of all others."""
+        places: dict[str, int] = {}
+        found: list[int] = []
+        for step in self.steps:
+            place = places.setdefault(step.column, len(places)) if isinstance(step, Categories) else -1
+            found += [place] * len(step.names())
+        return tuple(found)
+
     def seen(self, views: Collection[str]) -> Preparation:
         """The way to those features alone that networks with these `numbers` see."""
         return replace(self, steps=tuple(step for step, view in self._placed() if is_seen(view, views)))

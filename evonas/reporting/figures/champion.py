@@ -94,6 +94,8 @@ def _layer(attributes: Any, run: RunData) -> str:
             parts.append("trained factors")
         if "embedding" in attributes:
             parts.append(f"{attributes['embedding']} embedding to {attributes['embedding_units']}")
+        if "category_units" in attributes:
+            parts.append(f"categories to {attributes['category_units']} each")
         if "members" in attributes:
             parts.append(f"{attributes['members']} members")
         return ", ".join(parts)

@@ -12,7 +12,7 @@ import networkx as nx
 from evonas.networks.forward import EPSILON, INPUT_RATE, SCALES
 from evonas.training.native.instructions import ACTIVATIONS, Instruction
 from evonas.training.native.program import Program, Tensor, Variable
-from genomes.architecture.embedding import FREQUENCIES, Embedding, embedding_of
+from genomes.architecture.embedding import FREQUENCIES, Embedding, categories_of, embedding_of
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import Members, members_of
 
@@ -157,10 +157,8 @@ class Builder:
         """The product of each member's part with a kernel of its own; weights `name/kernel` and `name/bias`."""
         members, width = source.members, source.width
         target = self.tensor(units, members)
-        kernel, bias = (
-            self.variable(f"{name}/kernel", members, width, units),
-            self.variable(f"{name}/bias", members, units),
-        )
+        kernel = self.variable(f"{name}/kernel", members, width, units)
+        bias = self.variable(f"{name}/bias", members, units)
         self._grouped(source, members * width, 0, width, target, 0, units, members, kernel, width * units, bias)
         return target
 
@@ -183,6 +181,13 @@ class Builder:
         self._by_column(embedding, given, kernel, bias, size, units)
         rest = [self.gathered(embedding.rest)] if embedding.rest else []
         return [self.activation(given, "relu"), *rest]
+
+    def embedded_categories(self, embedding: Embedding) -> Tensor:
+        """What columns of categories give; weights `categories/kernel` and `categories/bias`."""
+        weights = self._column_weights("categories", (len(embedding.groups), embedding.fan_in, embedding.units))
+        given = self.tensor(embedding.width)
+        self._by_column(embedding, given, *weights, embedding.units)
+        return given
 
     def _column_weights(self, name: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
         """Where a kernel of that shape and its bias begin, and the size of a column's kernel."""
@@ -342,6 +347,8 @@ def lower(graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int) -> 
     held = {0: [builder.input] if embedding is None else builder.embedded(embedding)}
     if scales_inputs(graph):  # there is no embedding beside it
         held[0] = [builder.scale(builder.merged([(INPUT_RATE, builder.input)]), SCALES.partition("/")[0])]
+    if (categories := categories_of(graph)) is not None:
+        held[0].append(builder.embedded_categories(categories))
     last = graph.number_of_nodes() - 1
     for node in range(1, last + 1):
         attributes = graph.nodes[node]

@@ -53,7 +53,8 @@ class Network:
         output = graph.number_of_nodes() - 1
         hidden = [graph.nodes[node] for node in range(1, output)]
         training: Mapping[str, Any] = graph.graph["training"]
-        for name, there in (("scaling", graph.nodes[0]), ("label_smoothing", training)):
+        about = graph.nodes[0]
+        for name, there in (("scaling", about), ("category_units", about), ("label_smoothing", training)):
             if there.get(name):
                 raise InputError(
                     f"{name} must be off with the population trainer, not {there[name]}: take the trainer native or "
