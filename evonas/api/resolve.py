@@ -52,7 +52,7 @@ SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "
 MOST_COLUMNS = 128
 
 #: What is done to images alone in training.
-_OF_IMAGES = ("flip", "rotation", "zoom", "cutout")
+_OF_IMAGES = ("flip", "rotation", "zoom")
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
