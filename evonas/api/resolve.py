@@ -21,12 +21,13 @@ from evonas.user_model import Build
 from genomes.architecture.layers import EMBEDDED_NUMBERS, EMBEDDINGS, NUMBERS, OFF
 from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
-from genomes.domains import Choice
+from genomes.domains import Choice, Domain
 from genomes.encodings import read_space, space_from_json
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
 from genomes.sequence import SequenceSpace
 from genomes.space import SearchSpace
+from genomes.staged import StagedSpace
 
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData, Problem
@@ -187,6 +188,8 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
             space = _kept(space, "members", (1,), "with the population trainer")
     elif not 0 < columns <= MOST_COLUMNS:
         space = _without(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
+    if problem.view("tree") != ("tree",):
+        space = _without(space, "embedding", ("tree",), "of data without the cuts of decision trees, as those in folds")
     domain = space.domain("numbers")
     options = domain.options if isinstance(domain, Choice) else ()
     kept = [each for each in options if each == "standard" or problem.view(str(each)) == (each,)]
@@ -203,7 +206,18 @@ def _of_shape(space: Any, problem: Problem) -> SearchSpace:
     if len(problem.sample_shape) == 3:
         return cast(SearchSpace, space)
     names = [name for name in _OF_IMAGES if hasattr(space, name) and space.domain(name) != OFF[name]]
-    return replace(space, **{name: OFF[name] for name in names}) if names else space
+    changes: dict[str, Any] = {name: OFF[name] for name in names}
+    if problem.vocabulary:
+        most = {"vocabulary": problem.vocabulary, "length": problem.sample_shape[0]}
+        changes |= {name: _at_most(space.domain(name), count) for name, count in most.items() if hasattr(space, name)}
+    return replace(space, **changes) if changes else space
+
+
+def _at_most(domain: Domain, count: int) -> Domain:
+    """The numbers of a domain, those above the count in its place."""
+    if isinstance(domain, Choice):
+        return Choice(tuple(dict.fromkeys(min(option, count) for option in domain.options)))
+    return domain.restrict(high=count) or Choice((count,))
 
 
 #: Quantiles where none are named: the median, and an interval of 80%.
@@ -244,12 +258,12 @@ def trainable(
         objective: of the run.
         task: "regression", "binary" or "multiclass".
     """
-    if not isinstance(space, DenseSpace):
+    if not isinstance(space, (DenseSpace, StagedSpace)):
         return space, ()
     row = find_row(settings.strategy)
     weightless = row is not None and not row.trains
     unknown = settings.trainer == "population" and not weightless
-    off = {"scaling": unknown or weightless}
+    off = {"scaling": unknown or weightless} if isinstance(space, DenseSpace) else {}
     smoothing = space.domain("label_smoothing")
     off["label_smoothing"] = task == "regression" or unknown or weightless
     off["label_smoothing"] |= not smoothing.is_fixed and objective.name not in SCORES_OF_CLASSES

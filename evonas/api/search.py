@@ -204,6 +204,11 @@ def search(
     if "strategy" in options:
         options["strategy"] = strategy_name(options["strategy"])
     chosen = Settings(**options)
+    if isinstance(target, str):
+        raise InputError(
+            f"target must be a score at which the search is content, not {target!r:.60}: the column that is predicted "
+            "is y"
+        )
     budget = Budget.of(generations, evaluations, time, target)
     told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
     told["callbacks"] = check_callbacks(callbacks)
