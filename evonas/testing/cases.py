@@ -52,6 +52,7 @@ SPACES: Mapping[str, SearchSpace] = MappingProxyType(
             warmup=0.0,
             l2=0.0,
             beta2=0.999,
+            label_smoothing=0.0,
             shift=0.0,
             noise=0.0,
             cutout=0.0,

@@ -21,6 +21,7 @@ _ONCE: dict[str, Any] = {
     "warmup": 0.0,
     "l2": 0.0,
     "beta2": 0.999,
+    "label_smoothing": 0.0,
     "shift": 0.0,
     "cutout": 0.0,
     "mixup": 0.0,
