@@ -77,6 +77,10 @@ def _training_line(training: Mapping[str, Any]) -> str:
         parts.append(f"weight decay {training['weight_decay']:g}")
     if training.get("label_smoothing"):
         parts.append(f"label smoothing {training['label_smoothing']:g}")
+    if "bias_rate" in training:
+        parts.append(f"biases at {training['bias_rate']:g} times the rate")
+    if "parametrization" in training:
+        parts.append(f"{training['parametrization']} parametrization")
     for name in _AUGMENTATION:
         if training.get(name):
             parts.append(name if isinstance(TRAINING_KINDS[name], Truth) else f"{name} {training[name]:g}")

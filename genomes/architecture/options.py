@@ -29,6 +29,7 @@ __all__ = [
     "NUMBERS",
     "OFF",
     "OPTIMIZERS",
+    "PARAMETRIZATIONS",
     "POOLINGS",
     "POSITIONS",
     "SCHEDULES",
@@ -39,6 +40,9 @@ __all__ = [
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "tanh", "sigmoid", "linear")
 NORMALIZATIONS = ("none", "batch", "layer")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam")
+#: At which rates kernels are trained: all alike, or as if each were a standard normal one times 1 / sqrt(fan in), the
+#: neural tangent parametrisation of Jacot, Gabriel and Hongler 2018 (arXiv 1806.07572).
+PARAMETRIZATIONS = ("standard", "ntk")
 SCHEDULES = ("constant", "cosine", "exponential", "flat_cosine", "coslog4")
 INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
 POOLINGS = ("max", "average")
@@ -117,6 +121,8 @@ TRAINING_KINDS: Mapping[str, Kind] = MappingProxyType(
         "weight_decay": Real(0.0, 100.0),
         "beta2": Real(0.5, 0.9999),
         "label_smoothing": Real(0.0, 0.5),
+        "bias_rate": Real(1e-3, 10.0),
+        "parametrization": Word(PARAMETRIZATIONS),
         "flip": Truth(),
         "shift": Real(0.0, 0.5),
         "rotation": Real(0.0, 0.25),
@@ -138,6 +144,8 @@ OFF: Mapping[str, object] = MappingProxyType(
         "members": 1,
         "beta2": 0.999,
         "label_smoothing": 0.0,
+        "bias_rate": 1.0,
+        "parametrization": "standard",
         "flip": False,
         "shift": 0.0,
         "rotation": 0.0,

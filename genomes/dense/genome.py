@@ -82,6 +82,9 @@ class Training:
         beta2: share of the second moment that adam, adamw and nadam keep, in [0.5, 0.9999].
         label_smoothing: share of each label, in [0, 0.5], that training spreads over all classes; a classifier's alone,
             and of no loss that is validated or scored.
+        bias_rate: learning rate of biases, as a multiple of that of all else; > 0.
+        parametrization: "standard", or "ntk": kernels learn at the rate that they have as standard normal ones times
+            1 / sqrt(fan in).
     """
 
     optimizer: str = "adam"
@@ -93,6 +96,8 @@ class Training:
     weight_decay: float = 0.0
     beta2: float = 0.999
     label_smoothing: float = 0.0
+    bias_rate: float = 1.0
+    parametrization: str = "standard"
 
 
 @dataclass(frozen=True)

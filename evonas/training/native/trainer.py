@@ -35,6 +35,7 @@ from evonas.training.native.lowering import Program, lower
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import CHUNK_ROWS, Optimization, Rows, Stopped, Training
 from evonas.training.optimizers import constants_of
+from evonas.training.rates import has_factors, rate_factor
 from evonas.training.replicates import combined, member_seed
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
@@ -399,4 +400,5 @@ def optimization(
         patience=settings.patience,
         min_delta=settings.min_delta,
         constants=constants_of(how),
+        factor=partial(rate_factor, how) if has_factors(how) else None,
     )

@@ -39,6 +39,8 @@ _NOTHING = np.zeros(0, np.float32)
 #: Cycles by `frame.CLOCK` of all that this process has trained, where the code was compiled to be profiled.
 CLOCK_CYCLES = np.zeros(len(CLOCK), np.int64)
 #: What is not asked for; Huber's loss has its knee at 1, and gradients are not clipped.
+#: All weights at the rate of the step.
+_ONCE = np.ones(1, np.float32)
 _EMPTY = {name: np.zeros(0, dtype) for name, dtype in ARRAYS.items()}
 _EMPTY |= {"limits": np.array([1, 0], np.float32), "stop": np.zeros(1, np.int32)}
 
@@ -75,6 +77,7 @@ class Optimization:
         rates: learning rate of each step of the whole schedule; the last one holds for steps beyond it.
         weight_decay: decoupled decay, used by adamw.
         constants: of the optimizer.
+        factor: of the name and shape of a variable, how many times the rate it learns at; None is once all.
         order: epoch -> order of the rows.
         seed: of dropout.
         patience: epochs without improvement before it ends; None never ends early.
@@ -91,6 +94,7 @@ class Optimization:
     patience: int | None = None
     min_delta: float = 0.0
     constants: optimizers.Constants = optimizers.DEFAULT
+    factor: Callable[[str, tuple[int, ...]], float] | None = None
 
 
 @dataclass(eq=False)
@@ -144,6 +148,8 @@ class Training:
             "state": np.array(waiting, np.float64),
             "stop": self.stop,
         }
+        if self.how.factor is not None:
+            self._arrays |= _rated(program, self.how.factor)
         if start is not None and start.outputs.size:
             self._arrays["best_outputs"][:] = start.outputs.reshape(held, outputs)
 
@@ -209,6 +215,7 @@ class Training:
             "patience": -1 if how.patience is None else how.patience,
             "loss": LOSSES.index(how.loss),
             "optimizer": OPTIMIZERS.index(how.optimizer),
+            "rated": len(self._arrays.get("rate_factors", _ONCE)),
             "seed": how.seed & 0xFFFFFFFF,
             "weighted": int(self.rows.weight is not None),
             "step_losses": len(losses),
@@ -239,6 +246,19 @@ class Training:
             train_curve=tuple(self._curves[0]),
             curve=tuple(self._curves[1]),
         )
+
+
+def _rated(program: Program, factor: Callable[[str, tuple[int, ...]], float]) -> dict[str, Array]:
+    """Bounds of the weights that learn at the same multiple of the rate, and these multiples."""
+    bounds, factors = [0], list[float]()
+    trained = [(name, place) for name, place in program.variables.items() if place.start < program.num_weights]
+    for name, place in sorted(trained, key=lambda each: each[1].start):
+        here = factor(name, place.shape)
+        if not factors or here != factors[-1]:
+            factors.append(here)
+            bounds.append(place.stop)
+        bounds[-1] = place.stop
+    return {"rated_segments": np.array(bounds, np.int64), "rate_factors": np.array(factors, np.float32)}
 
 
 def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -282,7 +302,9 @@ def run_program(program: Program, arrays: Mapping[str, Array], control: Mapping[
         "input_at": program.input.start,
         "output_at": program.output.start,
         "members": program.output.members,
+        "rated": 1,
         **control,
     }
+    once = {"rated_segments": np.array([0, program.num_weights], np.int64), "rate_factors": _ONCE}
     whole = np.array([values.get(name, 0) for name in CONTROL], np.int64)
-    load()(*addresses({**_EMPTY, **arrays, "control": whole}))
+    load()(*addresses({**_EMPTY, **once, **arrays, "control": whole}))
