@@ -1,4 +1,4 @@
-"""Learning rates of single variables, as multiples of a step's: those of biases, and of kernels by their fan in.
+"""What is beside the learning rate of a step: multiples of it for single variables, and the weight decay of each step.
 
 Sources: Holzmüller, Grinsztajn and Steinwart 2024, Better by default (arXiv 2407.04491), whose biases learn at a tenth
 of the rate; Jacot, Gabriel and Hongler 2018, Neural tangent kernel (arXiv 1806.07572).
@@ -10,7 +10,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["has_factors", "rate_factor"]
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.networks.schedule import learning_rates
+
+__all__ = ["decays", "has_factors", "rate_factor"]
 
 #: Optimizers whose steps follow the size of a gradient; those of the others do not.
 _OF_GRADIENTS = ("sgd", "momentum", "nesterov")
@@ -19,6 +24,12 @@ _OF_GRADIENTS = ("sgd", "momentum", "nesterov")
 def has_factors(training: Mapping[str, Any]) -> bool:
     """Whether any variable has another rate than the step's."""
     return training.get("bias_rate", 1.0) != 1.0 or training.get("parametrization", "standard") != "standard"
+
+
+def decays(training: Mapping[str, Any], num_steps: int) -> float | NDArray[np.float32]:
+    """The decoupled weight decay, or that of each step, shape `(num_steps,)`, where it has a schedule."""
+    decay, schedule = float(training["weight_decay"]), training.get("decay_schedule", "constant")
+    return decay if schedule == "constant" else learning_rates(decay, schedule, 0.0, num_steps)
 
 
 def rate_factor(training: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> float:

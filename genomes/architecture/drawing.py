@@ -74,7 +74,8 @@ def _training_line(training: Mapping[str, Any]) -> str:
     if training["warmup"]:
         parts.append(f"warm-up {training['warmup']:g}")
     if training["weight_decay"] and training["optimizer"] == "adamw":
-        parts.append(f"weight decay {training['weight_decay']:g}")
+        schedule = f" on a {training['decay_schedule']} schedule" if "decay_schedule" in training else ""
+        parts.append(f"weight decay {training['weight_decay']:g}{schedule}")
     if training.get("label_smoothing"):
         parts.append(f"label smoothing {training['label_smoothing']:g}")
     if "bias_rate" in training:

@@ -14,6 +14,7 @@ __all__ = [
     "ACTIVATIONS",
     "ADAPTERS",
     "CELLS",
+    "DECAY_SCHEDULES",
     "EMBEDDED_NUMBERS",
     "EMBEDDINGS",
     "INITIALIZERS",
@@ -44,6 +45,8 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam"
 #: neural tangent parametrisation of Jacot, Gabriel and Hongler 2018 (arXiv 1806.07572).
 PARAMETRIZATIONS = ("standard", "ntk")
 SCHEDULES = ("constant", "cosine", "exponential", "flat_cosine", "coslog4")
+#: What weight decay is multiplied by, beside the learning rate.
+DECAY_SCHEDULES = ("constant", "flat_cosine")
 INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
 POOLINGS = ("max", "average")
 #: Cells of recurrent layers: Cho et al. 2014; Hochreiter and Schmidhuber 1997.
@@ -123,6 +126,7 @@ TRAINING_KINDS: Mapping[str, Kind] = MappingProxyType(
         "label_smoothing": Real(0.0, 0.5),
         "bias_rate": Real(1e-3, 10.0),
         "parametrization": Word(PARAMETRIZATIONS),
+        "decay_schedule": Word(DECAY_SCHEDULES),
         "flip": Truth(),
         "shift": Real(0.0, 0.5),
         "rotation": Real(0.0, 0.25),
@@ -146,6 +150,7 @@ OFF: Mapping[str, object] = MappingProxyType(
         "label_smoothing": 0.0,
         "bias_rate": 1.0,
         "parametrization": "standard",
+        "decay_schedule": "constant",
         "flip": False,
         "shift": 0.0,
         "rotation": 0.0,

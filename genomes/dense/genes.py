@@ -55,7 +55,7 @@ CHEAP_SHARES: Mapping[str, float] = MappingProxyType({"embedding": 0.5, "members
 
 #: Genes that do something with some optimizers only.
 OPTIMIZERS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"weight_decay": ("adamw",), "beta2": ("adam", "adamw", "nadam")}
+    {"weight_decay": ("adamw",), "decay_schedule": ("adamw",), "beta2": ("adam", "adamw", "nadam")}
 )
 
 #: Embedding -> the genes that act beside it.
@@ -97,4 +97,6 @@ def is_active(genome: DenseGenome, name: str) -> bool:
         return genome.members > 1 and len(genome.layers) > (1 if name == "member_start" else 0)
     if name in (*EMBEDDING_GENES[1:], "numbers", "scaling"):
         return name in _WITH_EMBEDDING[genome.embedding]
+    if name == "decay_schedule" and not genome.training.weight_decay:
+        return False
     return name not in OPTIMIZERS_OF or genome.training.optimizer in OPTIMIZERS_OF[name]

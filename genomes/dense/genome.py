@@ -85,6 +85,7 @@ class Training:
         bias_rate: learning rate of biases, as a multiple of that of all else; > 0.
         parametrization: "standard", or "ntk": kernels learn at the rate that they have as standard normal ones times
             1 / sqrt(fan in).
+        decay_schedule: what weight decay is multiplied by beside the rate: "constant", or "flat_cosine" as `schedule`.
     """
 
     optimizer: str = "adam"
@@ -98,6 +99,7 @@ class Training:
     label_smoothing: float = 0.0
     bias_rate: float = 1.0
     parametrization: str = "standard"
+    decay_schedule: str = "constant"
 
 
 @dataclass(frozen=True)

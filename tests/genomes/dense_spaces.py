@@ -32,6 +32,7 @@ FIXED: dict[str, Any] = {
     "category_units": 0,
     "bias_rate": 1.0,
     "parametrization": "standard",
+    "decay_schedule": "constant",
 }
 
 SPACES: dict[str, DenseSpace] = {
@@ -54,6 +55,7 @@ SPACES: dict[str, DenseSpace] = {
     "narrow": DenseSpace(layers=Range(1, 2), units=Range(7, 8), learning_rate=[1e-3, 1e-2], skip_connections=False),
     "linear rate": DenseSpace(learning_rate=Range(0.001, 0.1), warmup=Range(0.0, 0.5)),
     "rates of biases": DenseSpace(bias_rate=Range(0.1, 10.0, log=True), parametrization=["standard", "ntk"]),
+    "decay schedules": DenseSpace(decay_schedule=["constant", "flat_cosine"], optimizer=["adam", "adamw"]),
     "dormant decay": DenseSpace(
         layers=1, units=3, activation="relu", skip_connections=False, **FIXED | {"weight_decay": [0.0, 0.1]}
     ),

@@ -75,7 +75,7 @@ class Optimization:
         loss: one of `instructions.LOSSES`.
         batch_size: rows of a step.
         rates: learning rate of each step of the whole schedule; the last one holds for steps beyond it.
-        weight_decay: decoupled decay, used by adamw.
+        weight_decay: decoupled decay, used by adamw; one, or one of each step as the rates are.
         constants: of the optimizer.
         factor: of the name and shape of a variable, how many times the rate it learns at; None is once all.
         order: epoch -> order of the rows.
@@ -89,7 +89,7 @@ class Optimization:
     batch_size: int
     rates: NDArray[np.float32]
     order: Callable[[int], NDArray[np.int32]]
-    weight_decay: float = 0.0
+    weight_decay: float | NDArray[np.float32] = 0.0
     seed: int = 0
     patience: int | None = None
     min_delta: float = 0.0
@@ -195,11 +195,12 @@ class Training:
         how, rows, first = self.how, len(self.rows.x), self.epoch
         steps = -(-rows // how.batch_size)
         numbers = np.minimum(np.arange(first * steps, (first + count) * steps), len(how.rates) - 1)
+        decay = how.weight_decay[numbers] if isinstance(how.weight_decay, np.ndarray) else how.weight_decay
         losses = np.zeros(0) if step_losses is None else step_losses
         found: dict[str, Any] = {
             "order": np.concatenate([how.order(first + e) for e in range(count)]),
             "coefficients": optimizers.step_coefficients(
-                how.optimizer, how.rates[numbers], how.weight_decay, first * steps, how.constants
+                how.optimizer, how.rates[numbers], decay, first * steps, how.constants
             ),
             "train_curve": np.zeros(count),
             "curve": np.zeros(count),

@@ -54,7 +54,9 @@ class Network:
         hidden = [graph.nodes[node] for node in range(1, output)]
         training: Mapping[str, Any] = graph.graph["training"]
         about = graph.nodes[0]
-        of_training = ((name, training) for name in ("label_smoothing", "bias_rate", "parametrization"))
+        of_training = (
+            (name, training) for name in ("label_smoothing", "bias_rate", "parametrization", "decay_schedule")
+        )
         for name, there in (("scaling", about), ("category_units", about), *of_training):
             if there.get(name):
                 raise InputError(

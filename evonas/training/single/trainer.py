@@ -30,7 +30,7 @@ from evonas.training.metrics import scores
 from evonas.training.model import build_model, get_weights, members_model, set_weights
 from evonas.training.replicates import combined, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
-from evonas.training.single.rated import with_rate_factors
+from evonas.training.single.rated import with_own_rates
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
 from genomes.architecture.layers import OFF
@@ -261,7 +261,7 @@ def prepare_model(
         steps_per_execution=steps,
         jit_compile=jit_compile or keras.backend.backend() == "jax",
     )
-    with_rate_factors(model, graph.graph["training"])
+    with_own_rates(model, graph.graph["training"], horizon * steps)
     return model
 
 
