@@ -82,6 +82,8 @@ def _training_line(training: Mapping[str, Any]) -> str:
         parts.append(f"biases at {training['bias_rate']:g} times the rate")
     if "parametrization" in training:
         parts.append(f"{training['parametrization']} parametrization")
+    if "bias_initializer" in training:
+        parts.append("biases begin at training rows")
     for name in _AUGMENTATION:
         if training.get(name):
             parts.append(name if isinstance(TRAINING_KINDS[name], Truth) else f"{name} {training[name]:g}")

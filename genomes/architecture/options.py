@@ -13,6 +13,7 @@ from genomes.checks import Kind, Real, Truth, Whole, Word
 __all__ = [
     "ACTIVATIONS",
     "ADAPTERS",
+    "BIAS_INITIALIZERS",
     "CELLS",
     "DECAY_SCHEDULES",
     "EMBEDDED_NUMBERS",
@@ -45,6 +46,9 @@ OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam"
 #: neural tangent parametrisation of Jacot, Gabriel and Hongler 2018 (arXiv 1806.07572).
 PARAMETRIZATIONS = ("standard", "ntk")
 SCHEDULES = ("constant", "cosine", "exponential", "flat_cosine", "coslog4")
+#: Where biases of hidden layers begin: at 0, or each where its unit turns at a random training row (Steinwart 2019, A
+#: sober look at neural network initializations, arXiv 1903.11482).
+BIAS_INITIALIZERS = ("zeros", "rows")
 #: What weight decay is multiplied by, beside the learning rate.
 DECAY_SCHEDULES = ("constant", "flat_cosine")
 INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
@@ -127,6 +131,7 @@ TRAINING_KINDS: Mapping[str, Kind] = MappingProxyType(
         "bias_rate": Real(1e-3, 10.0),
         "parametrization": Word(PARAMETRIZATIONS),
         "decay_schedule": Word(DECAY_SCHEDULES),
+        "bias_initializer": Word(BIAS_INITIALIZERS),
         "flip": Truth(),
         "shift": Real(0.0, 0.5),
         "rotation": Real(0.0, 0.25),
@@ -151,6 +156,7 @@ OFF: Mapping[str, object] = MappingProxyType(
         "bias_rate": 1.0,
         "parametrization": "standard",
         "decay_schedule": "constant",
+        "bias_initializer": "zeros",
         "flip": False,
         "shift": 0.0,
         "rotation": 0.0,

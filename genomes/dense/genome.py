@@ -86,6 +86,8 @@ class Training:
         parametrization: "standard", or "ntk": kernels learn at the rate that they have as standard normal ones times
             1 / sqrt(fan in).
         decay_schedule: what weight decay is multiplied by beside the rate: "constant", or "flat_cosine" as `schedule`.
+        bias_initializer: where biases of hidden layers begin: at "zeros", or so that each unit's argument is 0 at a
+            random one of the training "rows"; with batch normalisation there are none.
     """
 
     optimizer: str = "adam"
@@ -100,6 +102,7 @@ class Training:
     bias_rate: float = 1.0
     parametrization: str = "standard"
     decay_schedule: str = "constant"
+    bias_initializer: str = "zeros"
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,9 @@ _LISTS = ("neighbour_columns", "neighbour_sets")
 _NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections", "neighbours", *_LISTS)
 _OF_LAYERS = ("units", "activation", "skip_connections", "dropout", "normalization", *MEMBER_GENES)
 #: Genes that came later, with the value that every network had before.
-_LATER = {name: OFF[name] for name in ("category_units", "bias_rate", "parametrization", "decay_schedule")}
+_LATER = {
+    name: OFF[name] for name in ("category_units", "bias_rate", "parametrization", "decay_schedule", "bias_initializer")
+}
 #: A space that names all of these, as spaces are written, and none of the others is of a time without them.
 _BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES, *_LATER}
 _TABLES = {"network": _NETWORK_KEYS, "training": tuple(TRAINING_GENES)}
@@ -101,7 +103,8 @@ class DenseSpace:
             A search on a GPU has 1 alone.
         adapters, member_start: see `genomes.dense.DenseGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing, bias_rate,
-            parametrization, decay_schedule: see `genomes.dense.Training`. A gene that can be off is a range with `zero=True`.
+            parametrization, decay_schedule, bias_initializer: see `genomes.dense.Training`. A gene that can be off is a
+            range with `zero=True`.
 
     Raises:
         InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
@@ -140,6 +143,7 @@ class DenseSpace:
     bias_rate: Given = 1.0
     parametrization: Given = "standard"
     decay_schedule: Given = "constant"
+    bias_initializer: Given = "zeros"
 
     def __post_init__(self) -> None:
         for place, kinds in (("network", NETWORK_GENES), ("training", TRAINING_GENES)):

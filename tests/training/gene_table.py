@@ -115,6 +115,7 @@ ALONE = {
             optimizer="adamw",
             weight_decay=0.3,
             decay_schedule="flat_cosine",
+            bias_initializer="rows",
             schedule="cosine",
         ),
         "ntk, biases, periodic embedding, members": graph(

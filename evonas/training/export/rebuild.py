@@ -53,6 +53,8 @@ def untrained(
         what = "its loss is that of the members' mean, where a search trains the mean of their losses"
         note = f"{note}; {what}" if note else what
     model.optimizer.build(model.trainable_variables)  # or Keras warns whoever opens the file
+    if "bias_initializer" in training:
+        note = (f"{note}; " if note else "") + "biases begin at 0: the training rows are not known here"
     if "decay_schedule" in training and training["optimizer"] == "adamw":
         note = (f"{note}; " if note else "") + "Keras has no schedule of weight decay: it is constant"
     if has_factors(training):

@@ -55,7 +55,8 @@ class Network:
         training: Mapping[str, Any] = graph.graph["training"]
         about = graph.nodes[0]
         of_training = (
-            (name, training) for name in ("label_smoothing", "bias_rate", "parametrization", "decay_schedule")
+            (name, training)
+            for name in ("label_smoothing", "bias_rate", "parametrization", "decay_schedule", "bias_initializer")
         )
         for name, there in (("scaling", about), ("category_units", about), *of_training):
             if there.get(name):
