@@ -56,6 +56,7 @@ class RandomStream(IntEnum):
     PERTURBATION_POWER = 10
     PERTURBATION = 11  # node, parameter
     LATE_HYPERPARAMETER = 12  # name
+    BIAS_ROWS = 19  # node
     # Of no training.
     PERMUTED_COLUMNS = 13  # of a report, whose seed is 0
     PROBE = 14  # a sample that says whether models train natively

@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 
 #: Genes that do something with some optimizers only.
 OPTIMIZERS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"weight_decay": ("adamw",), "beta2": ("adam", "adamw", "nadam")}
+    {"weight_decay": ("adamw",), "decay_schedule": ("adamw",), "beta2": ("adam", "adamw", "nadam")}
 )
 
 

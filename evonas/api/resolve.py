@@ -272,7 +272,8 @@ def trainable(
     smoothing = space.domain("label_smoothing")
     off["label_smoothing"] = task == "regression" or unknown or weightless
     off["label_smoothing"] |= not smoothing.is_fixed and objective.name not in SCORES_OF_CLASSES
-    wanted = [name for name, is_off in off.items() if is_off and space.domain(name).greatest]
+    off |= dict.fromkeys(("bias_rate", "parametrization", "decay_schedule", "bias_initializer"), unknown or weightless)
+    wanted = [name for name, is_off in off.items() if is_off and space.domain(name) != Choice((OFF[name],))]
     changes: dict[str, Any] = {name: OFF[name] for name in wanted}
     said = [name for name in changes if unknown and not (name == "label_smoothing" and task == "regression")]
     notes = tuple(f"{name} is off: the population trainer has no such gene" for name in said)

@@ -22,7 +22,7 @@ from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import Members, members_of
 
 __all__ = ["ACTIVATIONS", "EPSILON", "Values", "activated", "concatenated", "forward", "parts_of", "predictor"]
-__all__ += ["INPUT_RATE", "SCALES", "raw_outputs", "scaled_inputs", "standardized"]
+__all__ += ["INPUT_RATE", "SCALES", "embedded_inputs", "product_of", "raw_outputs", "scaled_inputs", "standardized"]
 
 Array = NDArray[Any]
 
@@ -82,7 +82,7 @@ def predictor(graph: nx.DiGraph, weights: Weights, precision: Any = np.float32) 
     def predict(rows: NDArray[Any]) -> Array:
         held = {0: embedded_inputs(graph, weights, rows, precision)}
         for node in range(1, last + 1):
-            product = _product(concatenated(graph, node, held), parts[node], members)
+            product = product_of(concatenated(graph, node, held), parts[node], members)
             held[node] = activated(graph, node, parts[node], product)[1]
             for other in done[node]:
                 del held[other]
@@ -103,7 +103,7 @@ def forward(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> Values:
     values = Values({}, {}, {0: embedded_inputs(graph, weights, rows)})
     for node in range(1, len(graph)):
         parts = parts_of(graph, node, weights)
-        values.products[node] = _product(concatenated(graph, node, values.outputs), parts, members)
+        values.products[node] = product_of(concatenated(graph, node, values.outputs), parts, members)
         values.arguments[node], values.outputs[node] = activated(graph, node, parts, values.products[node])
     return values
 
@@ -170,7 +170,7 @@ def _repeated(values: Array, count: int) -> Array:
     return np.broadcast_to(values[:, None], (len(values), count, values.shape[1]))
 
 
-def _product(inputs: Array, parts: Mapping[str, Array], members: Members | None) -> Array:
+def product_of(inputs: Array, parts: Mapping[str, Array], members: Members | None) -> Array:
     """The inputs by the node's kernel, `(num_rows, units)`, or `(num_rows, members, units)` where members differ."""
     kernel = parts["kernel"]
     if members is not None and inputs.ndim == 2 and ("adapter" in parts or kernel.ndim == 3):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from evonas.data.prepared import Problem
 from evonas.data.pretrained import Donor
 from evonas.evaluation import Weights
+from evonas.networks.data_biases import begins_at_rows, with_data_biases
 from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.inheritance import inherited
 from evonas.networks.initial import initial_weights
@@ -41,6 +42,12 @@ def first_weights(
         rows: features of the training rows, shape `(num_rows, num_features)`.
     """
     own = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
+    if begins_at_rows(graph):
+        drawn = own
+
+        def own() -> dict[str, NDArray[Any]]:
+            return with_data_biases(graph, drawn(), rows, seed)
+
     return own if donor is None else lambda: transferred(donor, problem, graph, own(), rows, seed)
 
 

@@ -22,7 +22,7 @@ from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import members_of
 from genomes.errors import InputError
 
-__all__ = ["build_model", "get_weights", "members_model", "set_weights"]
+__all__ = ["build_model", "get_weights", "members_model", "set_weights", "trainable_names"]
 
 
 def build_model(
@@ -221,6 +221,12 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
         )
     for name, variable in variables.items():
         variable.assign(weights[name])
+
+
+def trainable_names(model: keras.Model) -> list[str]:
+    """Names of the weights that are trained, in the order of the model's trainable variables."""
+    names = {id(variable): name for name, variable in _variables(model)}
+    return [names[id(variable)] for variable in model.trainable_variables]
 
 
 def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:

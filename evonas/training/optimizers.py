@@ -73,7 +73,7 @@ def moments(optimizer: str) -> tuple[bool, bool]:
 def step_coefficients(
     optimizer: str,
     rates: NDArray[np.float32],
-    weight_decay: float,
+    weight_decay: float | NDArray[np.float32],
     first_step: int = 0,
     constants: Constants = DEFAULT,
 ) -> NDArray[np.float32]:
@@ -82,7 +82,7 @@ def step_coefficients(
     Args:
         optimizer: one of `genomes.dense.genome.OPTIMIZERS`, or "adagrad", which rmsprop's formula holds.
         rates: learning rate of each of these steps, shape `(num_steps,)`.
-        weight_decay: decoupled decay, used by adamw.
+        weight_decay: decoupled decay, used by adamw; one, or one a step.
         first_step: steps of the training before these.
         constants: of the optimizer.
 
@@ -111,7 +111,7 @@ def step_coefficients(
             _moments(c, constants, np.float32(1 - constants.beta1), np.float32(1 - constants.beta2))
             c[:, 4] = rates * np.sqrt(_ONE - beta2**step) / (_ONE - beta1**step)
             if optimizer == "adamw":
-                c[:, 6] = _ONE - np.float32(weight_decay) * rates
+                c[:, 6] = _ONE - np.asarray(weight_decay, np.float32) * rates
         case "nadam":
             _moments(c, constants, _ONE - beta1, _ONE - beta2)
             u, u_next = nadam_decay(step, beta1), nadam_decay(step + _ONE, beta1)

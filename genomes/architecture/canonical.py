@@ -75,6 +75,8 @@ def _active(training: Mapping[str, Any]) -> dict[str, Any]:
     decay = settings.pop("weight_decay")
     if settings["optimizer"] not in ("adam", "adamw", "nadam"):
         settings.pop("beta2", None)
+    if settings["optimizer"] != "adamw" or not decay:
+        settings.pop("decay_schedule", None)
     if settings["optimizer"] == "adamw":
         if decay:
             settings["weight_decay"] = decay

@@ -74,9 +74,16 @@ def _training_line(training: Mapping[str, Any]) -> str:
     if training["warmup"]:
         parts.append(f"warm-up {training['warmup']:g}")
     if training["weight_decay"] and training["optimizer"] == "adamw":
-        parts.append(f"weight decay {training['weight_decay']:g}")
+        schedule = f" on a {training['decay_schedule']} schedule" if "decay_schedule" in training else ""
+        parts.append(f"weight decay {training['weight_decay']:g}{schedule}")
     if training.get("label_smoothing"):
         parts.append(f"label smoothing {training['label_smoothing']:g}")
+    if "bias_rate" in training:
+        parts.append(f"biases at {training['bias_rate']:g} times the rate")
+    if "parametrization" in training:
+        parts.append(f"{training['parametrization']} parametrization")
+    if "bias_initializer" in training:
+        parts.append("biases begin at training rows")
     for name in _AUGMENTATION:
         if training.get(name):
             parts.append(name if isinstance(TRAINING_KINDS[name], Truth) else f"{name} {training[name]:g}")

@@ -13,7 +13,9 @@ from genomes.checks import Kind, Real, Truth, Whole, Word
 __all__ = [
     "ACTIVATIONS",
     "ADAPTERS",
+    "BIAS_INITIALIZERS",
     "CELLS",
+    "DECAY_SCHEDULES",
     "EMBEDDED_NUMBERS",
     "EMBEDDINGS",
     "INITIALIZERS",
@@ -29,6 +31,7 @@ __all__ = [
     "NUMBERS",
     "OFF",
     "OPTIMIZERS",
+    "PARAMETRIZATIONS",
     "POOLINGS",
     "POSITIONS",
     "SCHEDULES",
@@ -39,7 +42,15 @@ __all__ = [
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "tanh", "sigmoid", "linear")
 NORMALIZATIONS = ("none", "batch", "layer")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam")
+#: At which rates kernels are trained: all alike, or as if each were a standard normal one times 1 / sqrt(fan in), the
+#: neural tangent parametrisation of Jacot, Gabriel and Hongler 2018 (arXiv 1806.07572).
+PARAMETRIZATIONS = ("standard", "ntk")
 SCHEDULES = ("constant", "cosine", "exponential", "flat_cosine", "coslog4")
+#: Where biases of hidden layers begin: at 0, or each where its unit turns at a random training row (Steinwart 2019, A
+#: sober look at neural network initializations, arXiv 1903.11482).
+BIAS_INITIALIZERS = ("zeros", "rows")
+#: What weight decay is multiplied by, beside the learning rate.
+DECAY_SCHEDULES = ("constant", "flat_cosine")
 INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
 POOLINGS = ("max", "average")
 #: Cells of recurrent layers: Cho et al. 2014; Hochreiter and Schmidhuber 1997.
@@ -117,6 +128,10 @@ TRAINING_KINDS: Mapping[str, Kind] = MappingProxyType(
         "weight_decay": Real(0.0, 100.0),
         "beta2": Real(0.5, 0.9999),
         "label_smoothing": Real(0.0, 0.5),
+        "bias_rate": Real(1e-3, 10.0),
+        "parametrization": Word(PARAMETRIZATIONS),
+        "decay_schedule": Word(DECAY_SCHEDULES),
+        "bias_initializer": Word(BIAS_INITIALIZERS),
         "flip": Truth(),
         "shift": Real(0.0, 0.5),
         "rotation": Real(0.0, 0.25),
@@ -138,6 +153,10 @@ OFF: Mapping[str, object] = MappingProxyType(
         "members": 1,
         "beta2": 0.999,
         "label_smoothing": 0.0,
+        "bias_rate": 1.0,
+        "parametrization": "standard",
+        "decay_schedule": "constant",
+        "bias_initializer": "zeros",
         "flip": False,
         "shift": 0.0,
         "rotation": 0.0,

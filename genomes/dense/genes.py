@@ -90,4 +90,6 @@ def is_active(genome: DenseGenome, name: str) -> bool:
         return genome.members > 1 and len(genome.layers) > (1 if name == "member_start" else 0)
     if name in (*EMBEDDING_GENES[1:], "numbers", "scaling"):
         return name in _WITH_EMBEDDING[genome.embedding]
+    if name == "decay_schedule" and not genome.training.weight_decay:
+        return False
     return name not in OPTIMIZERS_OF or genome.training.optimizer in OPTIMIZERS_OF[name]

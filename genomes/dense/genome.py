@@ -20,7 +20,8 @@ from genomes.architecture.layers import (
     SCHEDULES,
 )
 from genomes.architecture.neighbours import Neighbours
-from genomes.training import Training, changed
+from genomes.training import Training as CommonTraining
+from genomes.training import changed
 
 __all__ = [
     "ACTIVATIONS",
@@ -54,6 +55,25 @@ class Layer:
     units: int
     activation: str
     sources: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Training(CommonTraining):
+    """How the network is trained: as any, and what only networks of dense layers know.
+
+    Attributes:
+        bias_rate: learning rate of biases, as a multiple of that of all else; > 0.
+        parametrization: "standard", or "ntk": kernels learn at the rate that they have as standard normal ones times
+            1 / sqrt(fan in).
+        decay_schedule: what weight decay is multiplied by beside the rate: "constant", or "flat_cosine" as `schedule`.
+        bias_initializer: where biases of hidden layers begin: at "zeros", or so that each unit's argument is 0 at a
+            random one of the training "rows"; with batch normalisation there are none.
+    """
+
+    bias_rate: float = 1.0
+    parametrization: str = "standard"
+    decay_schedule: str = "constant"
+    bias_initializer: str = "zeros"
 
 
 @dataclass(frozen=True)

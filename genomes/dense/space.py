@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
-from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS
+from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS, OFF
 from genomes.architecture.neighbours import BANDWIDTHS, read_columns
 from genomes.checks import Word, boolean, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
@@ -58,7 +58,9 @@ _LISTS = ("neighbour_columns", "neighbour_sets")
 _NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections", "neighbours", *_LISTS)
 _OF_LAYERS = ("units", "activation", "skip_connections", "dropout", "normalization", *MEMBER_GENES)
 #: Genes that came later, with the value that every network had before.
-_LATER = {"category_units": 0}
+_LATER = {
+    name: OFF[name] for name in ("category_units", "bias_rate", "parametrization", "decay_schedule", "bias_initializer")
+}
 #: A space that names all of these, as spaces are written, and none of the others is of a time without them.
 _BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES, *_LATER}
 _TABLES = {"network": _NETWORK_KEYS, "training": tuple(TRAINING_GENES)}
@@ -100,8 +102,9 @@ class DenseSpace:
         members: shared-weight networks side by side, 1 to 64; four of five random networks have 1, if the space has it.
             A search on a GPU has 1 alone.
         adapters, member_start: see `genomes.dense.DenseGenome`.
-        optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
-            `genomes.dense.Training`. A gene that can be off is a range with `zero=True`.
+        optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing, bias_rate,
+            parametrization, decay_schedule, bias_initializer: see `genomes.dense.Training`. A gene that can be off is a
+            range with `zero=True`.
 
     Raises:
         InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
@@ -137,6 +140,10 @@ class DenseSpace:
     weight_decay: Given = Range(1e-5, 1e-1, log=True, zero=True)
     beta2: Given = Choice((0.95, 0.99, 0.999))
     label_smoothing: Given = Choice((0.0, 0.05, 0.1, 0.2))
+    bias_rate: Given = 1.0
+    parametrization: Given = "standard"
+    decay_schedule: Given = "constant"
+    bias_initializer: Given = "zeros"
 
     def __post_init__(self) -> None:
         for place, kinds in (("network", NETWORK_GENES), ("training", TRAINING_GENES)):

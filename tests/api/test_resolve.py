@@ -60,6 +60,17 @@ def test_categories_are_embedded_where_there_are_some() -> None:
         fitted(DenseSpace(category_units=4), PROBLEM)
 
 
+def test_rates_of_single_variables_are_off_in_a_population() -> None:
+    space = DenseSpace(bias_rate=[0.1, 1.0], parametrization=["standard", "ntk"], decay_schedule="flat_cosine")
+    chosen = Settings(trainer="population").resolved("rmse")
+    found, notes = trainable(space, chosen, Objective("rmse", "min"), "regression")
+    assert isinstance(found, DenseSpace)
+    assert [found.bias_rate, found.parametrization, found.decay_schedule] == [
+        Choice((off,)) for off in (1.0, "standard", "constant")
+    ]
+    assert [note.partition(" ")[0] for note in notes] == ["scaling", "bias_rate", "parametrization", "decay_schedule"]
+
+
 def test_a_space_asks_for_the_forms_that_its_embeddings_take() -> None:
     assert set(space_and_numbers(DenseSpace(numbers="log"), None)[1]) == {"log", "piecewise", "quantile"}
     assert space_and_numbers(DenseSpace(numbers="log", embedding="none"), None)[1] == ("log",)
@@ -76,7 +87,9 @@ def test_one_form_for_all_leaves_the_embeddings_that_take_it(form: str, left: tu
 def test_a_space_that_was_written_before_there_were_embeddings_has_none() -> None:
     value = DenseSpace(layers=2).to_json()
     later = ("embedding", "embedding_units", "embedding_sigma", "members", "adapters", "member_start", "category_units")
-    value["network"] = {name: domain for name, domain in value["network"].items() if name not in later}
+    later += ("bias_rate", "parametrization", "decay_schedule", "bias_initializer")
+    for place in ("network", "training"):
+        value[place] = {name: domain for name, domain in value[place].items() if name not in later}
     space = DenseSpace.from_json(value)
     assert (space.embedding, space.members, space.layers) == (Choice(("none",)), Choice((1,)), Choice((2,)))
     assert space.category_units == Choice((0,))

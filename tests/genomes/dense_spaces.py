@@ -30,6 +30,10 @@ FIXED: dict[str, Any] = {
     "label_smoothing": 0.0,
     "scaling": False,
     "category_units": 0,
+    "bias_rate": 1.0,
+    "parametrization": "standard",
+    "decay_schedule": "constant",
+    "bias_initializer": "zeros",
 }
 
 SPACES: dict[str, DenseSpace] = {
@@ -51,6 +55,10 @@ SPACES: dict[str, DenseSpace] = {
     "gaps in depth": DenseSpace(layers=Choice((0, 2, 5)), units=[4, 8], skip_connections=True),
     "narrow": DenseSpace(layers=Range(1, 2), units=Range(7, 8), learning_rate=[1e-3, 1e-2], skip_connections=False),
     "linear rate": DenseSpace(learning_rate=Range(0.001, 0.1), warmup=Range(0.0, 0.5)),
+    "biases": DenseSpace(
+        bias_initializer=["zeros", "rows"], bias_rate=Range(0.1, 10.0, log=True), parametrization=["standard", "ntk"]
+    ),
+    "decay schedules": DenseSpace(decay_schedule=["constant", "flat_cosine"], optimizer=["adam", "adamw"]),
     "dormant decay": DenseSpace(
         layers=1, units=3, activation="relu", skip_connections=False, **FIXED | {"weight_decay": [0.0, 0.1]}
     ),

@@ -107,6 +107,23 @@ TABLE = {
 ALONE = {
     ("regression", "mse", False): {
         "scaled": graph((11, 6), None, "mish", scaling=True, beta2=0.95, schedule="coslog4"),
+        "biases at a tenth of the rate, decay on a schedule": graph(
+            (11, 6),
+            [(0, 1), (1, 2), (0, 3), (2, 3)],
+            "relu",
+            bias_rate=0.1,
+            optimizer="adamw",
+            weight_decay=0.3,
+            decay_schedule="flat_cosine",
+            bias_initializer="rows",
+            schedule="cosine",
+        ),
+        "ntk, biases, periodic embedding, members": graph(
+            (8, 6), inputs=PERIODIC | {"members": 2, "adapters": "full"}, parametrization="ntk", bias_rate=3.0
+        ),
+        "ntk nesterov, layer norm": graph(
+            (9, 5), optimizer="nesterov", parametrization="ntk", learning_rate=0.1, normalization="layer"
+        ),
         "scaled, categories": graph((11, 6), inputs={"category_units": 2}, scaling=True),
         "scaled, skips, adamw": graph(
             (8, 6), [(0, 1), (1, 2), (0, 3), (2, 3)], "silu", optimizer="adamw", weight_decay=0.05, scaling=True

@@ -13,6 +13,7 @@ from evonas.networks.initial import initial_weights
 from evonas.networks.schedule import FINAL_SHARE
 from evonas.tasks.train import TrainingSettings
 from evonas.training.model import build_model, set_weights
+from evonas.training.rates import has_factors
 from evonas.training.single.trainer import optimizer_of, training_loss
 from genomes.architecture.members import count_of
 
@@ -52,6 +53,12 @@ def untrained(
         what = "its loss is that of the members' mean, where a search trains the mean of their losses"
         note = f"{note}; {what}" if note else what
     model.optimizer.build(model.trainable_variables)  # or Keras warns whoever opens the file
+    if "bias_initializer" in training:
+        note = (f"{note}; " if note else "") + "biases begin at 0: the training rows are not known here"
+    if "decay_schedule" in training and training["optimizer"] == "adamw":
+        note = (f"{note}; " if note else "") + "Keras has no schedule of weight decay: it is constant"
+    if has_factors(training):
+        note = (f"{note}; " if note else "") + "Keras has one rate for all variables: those of single ones are left out"
     if graph.graph["training"] != training:
         note = (f"{note}; " if note else "") + "Keras smooths no numbers of classes: label smoothing is left out"
     return model, note

@@ -43,6 +43,7 @@ CONTROL = (
     "segments",
     "keep_outputs",
     "members",
+    "rated",
 )
 
 #: What the cycles of code that was compiled to be profiled are counted for; those of forward passes are of validation
@@ -59,7 +60,8 @@ CLOCK = (
 #: Arrays, by name, with their types. "state" holds best loss, reference and epochs waited, and is written, as are
 #: "train_outputs" (of the last epoch, in its order), "progress" (epochs trained in this call; steps of the last one; 1
 #: if stopped), the curves and what is trained. "limits" are Huber's knee and that of gradients, "segments" bounds of
-#: the variables whose gradients are clipped.
+#: the variables whose gradients are clipped; "rated_segments" bounds of the weights that learn at the same multiple, in
+#: "rate_factors", of a step's rate.
 ARRAYS: Mapping[str, Any] = {
     "control": np.int64,
     "code": np.int64,
@@ -78,6 +80,8 @@ ARRAYS: Mapping[str, Any] = {
     "penalty": np.float32,
     "segments": np.int64,
     "limits": np.float32,
+    "rated_segments": np.int64,
+    "rate_factors": np.float32,
     "train_outputs": np.float32,
     "clock": np.int64,
     "x": np.float32,

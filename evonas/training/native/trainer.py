@@ -35,6 +35,7 @@ from evonas.training.native.lowering import Program, lower
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import CHUNK_ROWS, Optimization, Rows, Stopped, Training
 from evonas.training.optimizers import constants_of
+from evonas.training.rates import decays, has_factors, rate_factor
 from evonas.training.replicates import combined, member_seed
 from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
@@ -399,9 +400,10 @@ def optimization(
         batch_size=batch,
         rates=learning_rates(float(how["learning_rate"]), how["schedule"], float(how["warmup"]), steps),
         order=lambda epoch: epoch_order(seed, epoch, num_rows),
-        weight_decay=float(how["weight_decay"]),
+        weight_decay=decays(how, steps),
         seed=seed,
         patience=settings.patience,
         min_delta=settings.min_delta,
         constants=constants_of(how),
+        factor=partial(rate_factor, how) if has_factors(how) else None,
     )

@@ -39,6 +39,8 @@ _NOTHING = np.zeros(0, np.float32)
 #: Cycles by `frame.CLOCK` of all that this process has trained, where the code was compiled to be profiled.
 CLOCK_CYCLES = np.zeros(len(CLOCK), np.int64)
 #: What is not asked for; Huber's loss has its knee at 1, and gradients are not clipped.
+#: All weights at the rate of the step.
+_ONCE = np.ones(1, np.float32)
 _EMPTY = {name: np.zeros(0, dtype) for name, dtype in ARRAYS.items()}
 _EMPTY |= {"limits": np.array([1, 0], np.float32), "stop": np.zeros(1, np.int32)}
 
@@ -73,8 +75,9 @@ class Optimization:
         loss: one of `instructions.LOSSES`.
         batch_size: rows of a step.
         rates: learning rate of each step of the whole schedule; the last one holds for steps beyond it.
-        weight_decay: decoupled decay, used by adamw.
+        weight_decay: decoupled decay, used by adamw; one, or one of each step as the rates are.
         constants: of the optimizer.
+        factor: of the name and shape of a variable, how many times the rate it learns at; None is once all.
         order: epoch -> order of the rows.
         seed: of dropout.
         patience: epochs without improvement before it ends; None never ends early.
@@ -86,11 +89,12 @@ class Optimization:
     batch_size: int
     rates: NDArray[np.float32]
     order: Callable[[int], NDArray[np.int32]]
-    weight_decay: float = 0.0
+    weight_decay: float | NDArray[np.float32] = 0.0
     seed: int = 0
     patience: int | None = None
     min_delta: float = 0.0
     constants: optimizers.Constants = optimizers.DEFAULT
+    factor: Callable[[str, tuple[int, ...]], float] | None = None
 
 
 @dataclass(eq=False)
@@ -144,6 +148,8 @@ class Training:
             "state": np.array(waiting, np.float64),
             "stop": self.stop,
         }
+        if self.how.factor is not None:
+            self._arrays |= _rated(program, self.how.factor)
         if start is not None and start.outputs.size:
             self._arrays["best_outputs"][:] = start.outputs.reshape(held, outputs)
 
@@ -189,11 +195,12 @@ class Training:
         how, rows, first = self.how, len(self.rows.x), self.epoch
         steps = -(-rows // how.batch_size)
         numbers = np.minimum(np.arange(first * steps, (first + count) * steps), len(how.rates) - 1)
+        decay = how.weight_decay[numbers] if isinstance(how.weight_decay, np.ndarray) else how.weight_decay
         losses = np.zeros(0) if step_losses is None else step_losses
         found: dict[str, Any] = {
             "order": np.concatenate([how.order(first + e) for e in range(count)]),
             "coefficients": optimizers.step_coefficients(
-                how.optimizer, how.rates[numbers], how.weight_decay, first * steps, how.constants
+                how.optimizer, how.rates[numbers], decay, first * steps, how.constants
             ),
             "train_curve": np.zeros(count),
             "curve": np.zeros(count),
@@ -209,6 +216,7 @@ class Training:
             "patience": -1 if how.patience is None else how.patience,
             "loss": LOSSES.index(how.loss),
             "optimizer": OPTIMIZERS.index(how.optimizer),
+            "rated": len(self._arrays.get("rate_factors", _ONCE)),
             "seed": how.seed & 0xFFFFFFFF,
             "weighted": int(self.rows.weight is not None),
             "step_losses": len(losses),
@@ -239,6 +247,19 @@ class Training:
             train_curve=tuple(self._curves[0]),
             curve=tuple(self._curves[1]),
         )
+
+
+def _rated(program: Program, factor: Callable[[str, tuple[int, ...]], float]) -> dict[str, Array]:
+    """Bounds of the weights that learn at the same multiple of the rate, and these multiples."""
+    bounds, factors = [0], list[float]()
+    trained = [(name, place) for name, place in program.variables.items() if place.start < program.num_weights]
+    for name, place in sorted(trained, key=lambda each: each[1].start):
+        here = factor(name, place.shape)
+        if not factors or here != factors[-1]:
+            factors.append(here)
+            bounds.append(place.stop)
+        bounds[-1] = place.stop
+    return {"rated_segments": np.array(bounds, np.int64), "rate_factors": np.array(factors, np.float32)}
 
 
 def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -282,7 +303,9 @@ def run_program(program: Program, arrays: Mapping[str, Array], control: Mapping[
         "input_at": program.input.start,
         "output_at": program.output.start,
         "members": program.output.members,
+        "rated": 1,
         **control,
     }
+    once = {"rated_segments": np.array([0, program.num_weights], np.int64), "rate_factors": _ONCE}
     whole = np.array([values.get(name, 0) for name in CONTROL], np.int64)
-    load()(*addresses({**_EMPTY, **arrays, "control": whole}))
+    load()(*addresses({**_EMPTY, **once, **arrays, "control": whole}))

@@ -54,7 +54,11 @@ class Network:
         hidden = [graph.nodes[node] for node in range(1, output)]
         training: Mapping[str, Any] = graph.graph["training"]
         about = graph.nodes[0]
-        for name, there in (("scaling", about), ("category_units", about), ("label_smoothing", training)):
+        of_training = (
+            (name, training)
+            for name in ("label_smoothing", "bias_rate", "parametrization", "decay_schedule", "bias_initializer")
+        )
+        for name, there in (("scaling", about), ("category_units", about), *of_training):
             if there.get(name):
                 raise InputError(
                     f"{name} must be off with the population trainer, not {there[name]}: take the trainer native or "

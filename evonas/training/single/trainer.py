@@ -34,6 +34,7 @@ from evonas.training.replicates import combined, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
 from evonas.training.single.fused import FusedBatchNormalization
 from evonas.training.single.resident import predictions_of, train_epochs
+from evonas.training.single.rated import with_own_rates
 from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
@@ -269,6 +270,7 @@ def prepare_model(
         steps_per_execution=steps,
         jit_compile=jit_compile or keras.backend.backend() == "jax",
     )
+    with_own_rates(model, graph.graph["training"], horizon * steps)
     return model
 
 

@@ -15,15 +15,15 @@ assert OPTIMIZERS[:4] == ("sgd", "momentum", "nesterov", "rmsprop")
 
 
 @kernel
-def _plain(c, size, w, g):
-    keep, rate = c[6], c[5]
+def _plain(c, factor, size, w, g):
+    keep, rate = c[6], factor * c[5]
     for i in range(size):
         w[i] = keep * w[i] - rate * g[i]
 
 
 @kernel
-def _momentum(c, size, w, g, m):
-    c0, c1, c4, c5, keep = c[0], c[1], c[4], c[5], c[6]
+def _momentum(c, factor, size, w, g, m):
+    c0, c1, c4, c5, keep = c[0], c[1], factor * c[4], factor * c[5], c[6]
     for i in range(size):
         first = c0 * m[i] + c1 * g[i]
         m[i] = first
@@ -31,8 +31,8 @@ def _momentum(c, size, w, g, m):
 
 
 @kernel
-def _rmsprop(c, size, w, g, v):
-    c2, c3, c5, keep, c8 = c[2], c[3], c[5], c[6], c[8]
+def _rmsprop(c, factor, size, w, g, v):
+    c2, c3, c5, keep, c8 = c[2], c[3], factor * c[5], c[6], c[8]
     for i in range(size):
         second = c2 * v[i] + c3 * g[i] * g[i]
         v[i] = second
@@ -40,8 +40,9 @@ def _rmsprop(c, size, w, g, v):
 
 
 @kernel
-def _adam(c, size, w, g, m, v):
-    c0, c1, c2, c3, c4, c5, keep, c7, c9 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[9]
+def _adam(c, factor, size, w, g, m, v):
+    c0, c1, c2, c3, keep, c7, c9 = c[0], c[1], c[2], c[3], c[6], c[7], c[9]
+    c4, c5 = factor * c[4], factor * c[5]
     for i in range(size):
         first = c0 * m[i] + c1 * g[i]
         second = c2 * v[i] + c3 * g[i] * g[i]
@@ -78,13 +79,16 @@ def clip(kind, limit, count, segments, gradients):
 
 
 @kernel
-def update(kind, c, size, weights, gradients, first, second):
-    """One step: `c` are the step's coefficients, shape `(10,)`; `first` and `second` the moments, if any are kept."""
+def update(kind, c, factor, size, weights, gradients, first, second):
+    """One step: `c` are the step's coefficients, shape `(10,)`; `first` and `second` the moments, if any are kept.
+
+    What is not the decay of the weights counts `factor` times.
+    """
     if kind == _SGD:
-        _plain(c, size, weights, gradients)
+        _plain(c, factor, size, weights, gradients)
     elif kind in (_MOMENTUM, _NESTEROV):
-        _momentum(c, size, weights, gradients, first)
+        _momentum(c, factor, size, weights, gradients, first)
     elif kind == _RMSPROP:
-        _rmsprop(c, size, weights, gradients, second)
+        _rmsprop(c, factor, size, weights, gradients, second)
     else:
-        _adam(c, size, weights, gradients, first, second)
+        _adam(c, factor, size, weights, gradients, first, second)

@@ -22,7 +22,7 @@ F = np.float32
 (
     INSTRUCTIONS, WEIGHTS, STATISTICS, FEATURES, OUTPUTS, TARGETS, ROWS, VALIDATION_ROWS, CHUNK, BATCH, STEPS,
     FIRST_EPOCH, EPOCHS, PATIENCE, LOSS, OPTIMIZER, SEED, WEIGHTED, INPUT_AT, OUTPUT_AT, STEP_LOSSES, CLIP, SEGMENTS,
-    KEEP_OUTPUTS, MEMBERS,
+    KEEP_OUTPUTS, MEMBERS, RATED,
 ) = range(len(CONTROL))  # fmt: skip
 BEST, REFERENCE, WAITED = range(3)
 KNEE, LIMIT = range(2)
@@ -133,7 +133,7 @@ def _keep_best(control, state, loss, min_delta, memory, outputs, best_weights, b
 @kernel
 def _epoch(
     control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number, segments, limits,
-    train_outputs,
+    rated_segments, rate_factors, train_outputs,
 ):  # fmt: skip
     """Trains one epoch; its mean loss, and how many of its steps were taken."""
     rows, batch, steps, width = control[ROWS], control[BATCH], control[STEPS], control[OUTPUTS]
@@ -155,14 +155,19 @@ def _epoch(
             step_losses[at] = loss
         coefficient = part(coefficients, at * COEFFICIENTS)
         since = now()
-        update(control[OPTIMIZER], coefficient, control[WEIGHTS], memory.weights, memory.gradients, first, second)
+        for k in range(control[RATED]):
+            at, end = rated_segments[k], rated_segments[k + 1]
+            update(
+                control[OPTIMIZER], coefficient, rate_factors[k], end - at, part(memory.weights, at),
+                part(memory.gradients, at), part(first, at), part(second, at),
+            )  # fmt: skip
         spent(memory.clock, ON_OPTIMIZER, since)
     return total / rows, steps
 
 
 def run(
     control, code, reals, weights, gradients, first, second, statistics, best_weights, best_statistics, best_outputs,
-    values, errors, slopes, penalty, segments, limits, train_outputs, clock,
+    values, errors, slopes, penalty, segments, limits, rated_segments, rate_factors, train_outputs, clock,
     x, y, weight, x_validation, y_validation, outputs, order, coefficients,
     min_delta, state, train_curve, curve, step_losses, stop, progress,
 ):  # fmt: skip
@@ -178,7 +183,7 @@ def run(
     for number in range(control[EPOCHS]):
         loss, steps = _epoch(
             control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number, segments,
-            limits, train_outputs,
+            limits, rated_segments, rate_factors, train_outputs,
         )  # fmt: skip
         progress[1] = steps
         if steps < control[STEPS] or stop[0] != 0:

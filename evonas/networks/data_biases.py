@@ -1,0 +1,56 @@
+"""Biases that begin at training rows: each unit's argument is 0, where its activation turns, at a random one.
+
+A simplified form of "he+5" of Steinwart 2019, A sober look at neural network initializations (arXiv 1903.11482), which
+Holzmüller, Grinsztajn and Steinwart 2024 (arXiv 2407.04491) use: there the place is between several rows. Pure numpy.
+"""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Weights
+from evonas.networks.forward import activated, concatenated, embedded_inputs, parts_of, product_of
+from evonas.seeds import RandomStream, stream_rng
+from genomes.architecture.members import members_of
+
+__all__ = ["begins_at_rows", "with_data_biases"]
+
+#: Rows that are drawn from; of more, as many at even distances.
+_ROWS = 512
+
+
+def begins_at_rows(graph: nx.DiGraph) -> bool:
+    """Whether the network's biases begin at training rows."""
+    return graph.graph["training"].get("bias_initializer", "zeros") == "rows"
+
+
+def with_data_biases(graph: nx.DiGraph, weights: Weights, rows: NDArray[np.float32], seed: int) -> dict[str, NDArray]:
+    """The initial weights with biases of hidden layers from the rows; those of the output stay, and so do embeddings'.
+
+    Args:
+        graph: of dense layers.
+        weights: by name.
+        rows: features of the training rows, shape `(num_rows, num_features)`.
+        seed: of the training.
+    """
+    found = {name: np.array(value, np.float32) for name, value in weights.items()}
+    some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
+    held, members = {0: embedded_inputs(graph, found, some, np.float32)}, members_of(graph)
+    for node in range(1, len(graph) - 1):
+        parts = parts_of(graph, node, found, np.float32)
+        product = product_of(concatenated(graph, node, held), parts, members)
+        if "bias" in parts:
+            rng = stream_rng(RandomStream.BIAS_ROWS, seed, node)
+            # Members that share a bias share its row; with biases of their own, the product is what they add to.
+            arguments = product.mean(axis=1) if product.ndim > parts["bias"].ndim + 1 else product
+            if "scale" in parts:
+                arguments = product - parts["bias"]
+            chosen = rng.integers(len(some), size=parts["bias"].shape)
+            parts["bias"] = -np.take_along_axis(arguments, chosen[None], axis=0)[0]
+            found[f"layer_{node}/bias"] = parts["bias"]
+            if "scale" in parts:
+                product = arguments + parts["bias"]
+        held[node] = activated(graph, node, parts, product)[1]
+    return found

@@ -1,0 +1,57 @@
+"""What is beside the learning rate of a step: multiples of it for single variables, and the weight decay of each step.
+
+Sources: Holzmüller, Grinsztajn and Steinwart 2024, Better by default (arXiv 2407.04491), whose biases learn at a tenth
+of the rate; Jacot, Gabriel and Hongler 2018, Neural tangent kernel (arXiv 1806.07572).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.networks.schedule import learning_rates
+
+__all__ = ["decays", "has_factors", "rate_factor"]
+
+#: Optimizers whose steps follow the size of a gradient; those of the others do not.
+_OF_GRADIENTS = ("sgd", "momentum", "nesterov")
+
+
+def has_factors(training: Mapping[str, Any]) -> bool:
+    """Whether any variable has another rate than the step's."""
+    return training.get("bias_rate", 1.0) != 1.0 or training.get("parametrization", "standard") != "standard"
+
+
+def decays(training: Mapping[str, Any], num_steps: int) -> float | NDArray[np.float32]:
+    """The decoupled weight decay, or that of each step, shape `(num_steps,)`, where it has a schedule."""
+    decay, schedule = float(training["weight_decay"]), training.get("decay_schedule", "constant")
+    return decay if schedule == "constant" else learning_rates(decay, schedule, 0.0, num_steps)
+
+
+def rate_factor(training: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> float:
+    """How many times the step's rate a variable learns at.
+
+    A kernel that is s times a standard normal one moves by s times as much in a step of that one of any length, and
+    its gradient is 1 / s of that one's: plain gradient descent has s ** 2 times the rate, all else s times. What else
+    there is beside biases and kernels of layers has the step's rate.
+
+    Args:
+        training: settings of an architecture graph.
+        name: of the variable, such as "layer_1/kernel".
+        shape: of it.
+
+    Example:
+        >>> rate_factor({"optimizer": "adam", "parametrization": "ntk"}, "layer_1/kernel", (16, 8))
+        0.25
+    """
+    layer, _, part = name.partition("/")
+    if part == "bias" and layer != "waves":
+        return float(training.get("bias_rate", 1.0))
+    if part == "kernel" and training.get("parametrization") == "ntk" and (layer == "output" or "layer_" in layer):
+        scale = 1.0 / math.sqrt(shape[-2])
+        return scale**2 if training["optimizer"] in _OF_GRADIENTS else scale
+    return 1.0

@@ -1,0 +1,61 @@
+"""What Keras's optimizers do not know of: rates of single variables, and a weight decay of each step.
+
+See `evonas.training.rates`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from evonas.training.model import trainable_names
+from evonas.training.rates import decays, has_factors, rate_factor
+
+__all__ = ["with_own_rates"]
+
+
+def with_own_rates(model: keras.Model, training: Mapping[str, Any], num_steps: int) -> None:
+    """Makes the optimizer of a compiled model keep to these training settings, where they have more than it knows.
+
+    Args:
+        model: of `evonas.training.model`, compiled with an optimizer of its own.
+        training: settings of its architecture graph.
+        num_steps: that schedules span.
+    """
+    if has_factors(training):
+        _with_factors(model, training)
+    found = decays(training, num_steps)
+    if isinstance(found, np.ndarray) and training["optimizer"] == "adamw":
+        _with_decays(model.optimizer, found)
+
+
+def _with_factors(model: keras.Model, training: Mapping[str, Any]) -> None:
+    optimizer, variables = model.optimizer, model.trainable_variables
+    optimizer.build(variables)
+    names = zip(trainable_names(model), variables, strict=True)
+    factors = [rate_factor(training, name, tuple(variable.shape)) for name, variable in names]
+    update = optimizer.update_step
+
+    def update_step(gradient: Any, variable: Any, learning_rate: Any) -> Any:
+        # Backends hand over variables of their own, which the optimizer knows by number.
+        factor = factors[optimizer._get_variable_index(variable)]
+        return update(gradient, variable, learning_rate * factor if factor != 1.0 else learning_rate)
+
+    optimizer.update_step = update_step
+
+
+def _with_decays(optimizer: keras.optimizers.Optimizer, found: np.ndarray[Any, Any]) -> None:
+    usual, apply = optimizer.weight_decay, optimizer._apply_weight_decay
+
+    def apply_weight_decay(variables: Any) -> None:
+        step = keras.ops.minimum(keras.ops.cast(optimizer.iterations, "int32"), len(found) - 1)
+        optimizer.weight_decay = keras.ops.take(keras.ops.convert_to_tensor(found), step)
+        try:
+            apply(variables)
+        finally:
+            optimizer.weight_decay = usual
+
+    optimizer._apply_weight_decay = apply_weight_decay
