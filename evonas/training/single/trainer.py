@@ -33,8 +33,8 @@ from evonas.training.model import build_model, get_weights, members_model, set_w
 from evonas.training.replicates import combined, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
 from evonas.training.single.fused import FusedBatchNormalization
-from evonas.training.single.resident import predictions_of, train_epochs
 from evonas.training.single.rated import with_own_rates
+from evonas.training.single.resident import predictions_of, train_epochs
 from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
