@@ -174,6 +174,12 @@ class Settings(_Frozen):
         description="of classes: whether logits are divided by the temperature that fits the validation rows",
     )
     epochs: Whole = Field(default=50, ge=1, le=1_000_000, description="the most epochs that a network may train")
+    epoch_rows: Whole | None = Field(
+        default=None,
+        ge=1,
+        description="rows that an epoch takes, of networks over images, series and texts, the next ones in each epoch; "
+        "none is an eighth of many rows, else all",
+    )
     max_parameters: Whole | None = Field(default=None, ge=1, description="trainable parameters that a network may have")
     max_flops: Whole | None = Field(default=None, ge=1, description="floating-point operations of one row's prediction")
     max_latency_ms: Real | None = Field(default=None, gt=0, description="milliseconds that one row may take, measured")

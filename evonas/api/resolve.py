@@ -5,6 +5,7 @@ Imports no Keras and no pandas.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -272,12 +273,44 @@ def trainable(
     smoothing = space.domain("label_smoothing")
     off["label_smoothing"] = task == "regression" or unknown or weightless
     off["label_smoothing"] |= not smoothing.is_fixed and objective.name not in SCORES_OF_CLASSES
-    off |= dict.fromkeys(("bias_rate", "parametrization", "decay_schedule", "bias_initializer"), unknown or weightless)
+    if isinstance(space, DenseSpace):
+        later = ("bias_rate", "parametrization", "decay_schedule", "bias_initializer")
+        off |= dict.fromkeys(later, unknown or weightless)
     wanted = [name for name, is_off in off.items() if is_off and space.domain(name) != Choice((OFF[name],))]
     changes: dict[str, Any] = {name: OFF[name] for name in wanted}
     said = [name for name in changes if unknown and not (name == "label_smoothing" and task == "regression")]
     notes = tuple(f"{name} is off: the population trainer has no such gene" for name in said)
     return (replace(space, **changes) if changes else space), notes
+
+
+#: Training rows, of samples with a shape, up to which an epoch takes all of them; and the share of more that it takes.
+_ROWS_OF_WHOLE_EPOCHS, _SHARE_OF_ROWS = 8192, 1 / 8
+
+
+def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings:
+    """The settings with the rows that an epoch takes, of networks over images, series and texts.
+
+    Of many rows a whole pass is a long time before anything is known of a network: an epoch is then a share of it.
+
+    Args:
+        settings: of the run, resolved.
+        problem: of the data.
+        rows: that are trained on.
+
+    Raises:
+        InputError: they are given for data that are no such samples.
+    """
+    if not problem.sample_shape or settings.trainer != "single":
+        if settings.epoch_rows is not None:
+            raise InputError(
+                f"epoch_rows must be left out where networks see columns of a table, not {settings.epoch_rows}: an "
+                "epoch takes all rows there"
+            )
+        return settings
+    if settings.epoch_rows is not None or rows <= _ROWS_OF_WHOLE_EPOCHS:
+        return settings
+    share = max(_ROWS_OF_WHOLE_EPOCHS // 2, math.ceil(rows * _SHARE_OF_ROWS))
+    return settings.model_copy(update={"epoch_rows": share})
 
 
 def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) -> tuple[SearchSpace, tuple[str, ...]]:

@@ -24,6 +24,7 @@ from evonas.api.resolve import (
     objectives_of,
     space_and_numbers,
     trainable,
+    with_epoch_rows,
     with_neighbours,
 )
 from evonas.api.result import SearchResult
@@ -303,6 +304,7 @@ def search_prepared(
     space, others = with_neighbours(space, data, settings)
     problem = with_metric(data.problem, data.splits[0], objective)
     data = replace(data, problem=problem, notes=(*data.notes, *remarks, *others))
+    settings = with_epoch_rows(settings, data.problem, len(data.splits[0].y_train))
     Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)
     check_repair(settings, space)

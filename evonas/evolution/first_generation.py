@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.config import Settings
 from evonas.data.neighbours import num_columns_seen
 from evonas.machine import core_share, multiplications_a_second
+from evonas.networks.initial import rows_of_epoch
 from evonas.objective import Objective
 from evonas.seeds import first_generation_rng
 from evonas.strategies import find_row, make_strategy
@@ -69,7 +70,7 @@ class Speed:
 #: Trainer -> its speed on a CPU, rather too low than too high.
 SPEEDS = {
     "native": Speed(0.2, 15e-6, 0.02, True),
-    "single": Speed(0.1, 300e-6, 2.0, False),
+    "single": Speed(0.1, 300e-6, 2.0, True),
 }
 
 
@@ -206,7 +207,8 @@ def cost_of_training(
 ) -> Callable[[Any, int], float]:
     """Seconds that a genome is trained for so many epochs, on all folds and replicates."""
     problem, split = data.problem, data.splits[0]
-    trainings, sizes = len(data.splits) * settings.replicates, (len(split.y_train), len(split.y_validation))
+    rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
+    trainings, sizes = len(data.splits) * settings.replicates, (rows, len(split.y_validation))
 
     @cache
     def epoch(genome: Any) -> float:

@@ -20,7 +20,7 @@ from genomes.architecture.embedding import FREQUENCIES, Embedding, categories_of
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import members_of
 
-__all__ = ["epoch_order", "initial_weights", "input_width"]
+__all__ = ["epoch_order", "epoch_part", "initial_weights", "input_width", "rows_of_epoch"]
 
 
 def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int) -> dict[str, NDArray[Any]]:
@@ -75,6 +75,34 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
 def epoch_order(seed: int, epoch: int, num_samples: int) -> NDArray[np.int32]:
     """Order of the training rows in one epoch (from 0), a permutation of shape `(num_samples,)`."""
     return stream_rng(RandomStream.EPOCH_ORDER, seed, epoch).permutation(num_samples).astype(np.int32)
+
+
+def epoch_part(seed: int, epoch: int, num_samples: int, most: int | None) -> NDArray[np.int32]:
+    """The training rows of an epoch that takes a part of them, in order.
+
+    Epochs take equal parts of one order after the other until all rows were seen, then of the next order.
+
+    Args:
+        seed: of the network.
+        epoch: from 0.
+        num_samples: training rows.
+        most: rows of an epoch at most, see `TrainingSettings.epoch_rows`; None for all.
+
+    Example:
+        >>> sorted([*epoch_part(1, 0, 6, most=3), *epoch_part(1, 1, 6, most=3)])
+        [0, 1, 2, 3, 4, 5]
+    """
+    parts = _parts(num_samples, most)
+    return np.array_split(epoch_order(seed, epoch // parts, num_samples), parts)[epoch % parts]
+
+
+def rows_of_epoch(num_samples: int, most: int | None) -> int:
+    """Rows of the longest epoch, see `epoch_part`."""
+    return -(-num_samples // _parts(num_samples, most))
+
+
+def _parts(num_samples: int, most: int | None) -> int:
+    return 1 if most is None else max(1, -(-num_samples // most))
 
 
 def _categories(embedding: Embedding, seed: int) -> dict[str, NDArray[Any]]:

@@ -52,6 +52,8 @@ class TrainingSettings:
         trainer: "native" (each network by itself, for CPUs), "population" (all in one program, for GPUs) or "single"
             (Keras fit, one at a time).
         loss: "mse", "mae" or "huber" for regression ("auto" is mse); ignored for classification.
+        epoch_rows: rows that an epoch takes of the training rows, the next ones in each epoch, of networks over images,
+            series and texts; None for all. Their orders, hence whole passes, are drawn as those of whole epochs.
         patience: epochs without improvement of the validation loss before a training stops; None never stops early.
         min_delta: what counts as improvement, in units of the loss, >= 0.
         replicates: trainings of each network from different seeds; scores are their means.
@@ -69,6 +71,7 @@ class TrainingSettings:
 
     trainer: str = "native"
     loss: str = "auto"
+    epoch_rows: int | None = None
     patience: int | None = 10
     min_delta: float = 0.0
     replicates: int = 1

@@ -114,7 +114,7 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
     graph, split = data.problem.placed(graph_from_json(task.architecture)), joined_split(data.splits[0])
     model = prepare_model(graph, data.problem, settings, task.seed, len(split.x_train), task.epochs)
     set_weights(model, first_weights(graph, data.problem, task.seed, data.donor, split.x_train)())
-    for loss in fit_epochs(model, graph, split, task.seed, task.best_epoch):
+    for loss in fit_epochs(model, graph, split, task.seed, task.best_epoch, epoch_rows=settings.epoch_rows):
         if not math.isfinite(loss):
             raise InputError(f"retraining must converge, but its loss became {loss}: export without retraining")
     return get_weights(model)

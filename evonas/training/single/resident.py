@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import Split
-from evonas.networks.initial import epoch_order
+from evonas.networks.initial import epoch_part
 from evonas.networks.layered import rows_at_a_time, sample_of
 from evonas.seeds import RandomStream, stream_rng
 from evonas.training.augmentation import augmentation_of
@@ -34,18 +34,28 @@ _MOST_ROWS = 1024
 
 
 def train_epochs(
-    model: keras.Model, graph: nx.DiGraph, split: Split, seed: int, epochs: int, first: int, y: Array
+    model: keras.Model,
+    graph: nx.DiGraph,
+    split: Split,
+    seed: int,
+    epochs: int,
+    first: int,
+    y: Array,
+    epoch_rows: int | None = None,
 ) -> Iterator[float]:
-    """Trains epoch by epoch, as `evonas.training.single.trainer.fit_epochs`; `y` is the target as the loss takes it."""
+    """Trains epoch by epoch, as `evonas.training.single.trainer.fit_epochs`; `y` is the target as the loss takes it.
+
+    Of `epoch_rows`, see `TrainingSettings.epoch_rows`.
+    """
     x, weight = np.asarray(split.x_train), split.weight_train
     size, sample = int(graph.graph["training"]["batch_size"]), sample_of(graph, x.shape[1])
     augmentation = augmentation_of(graph.graph["training"], sample.shape, sample.masked)
     program = _program(model, weighted=weight is not None)
     chunk = max(1, _CHUNK_NUMBERS // (size * x.shape[1])) * size
     for epoch in range(first, epochs):
-        order, rng = epoch_order(seed, epoch, len(x)), stream_rng(RandomStream.AUGMENTATION, seed, epoch)
+        order, rng = epoch_part(seed, epoch, len(x), epoch_rows), stream_rng(RandomStream.AUGMENTATION, seed, epoch)
         total = 0.0
-        for start in range(0, len(x), chunk):
+        for start in range(0, len(order), chunk):
             rows = order[start : start + chunk]
             some, target = x[rows], y[rows]
             weights = np.ones(len(rows), np.float32) if weight is None else weight[rows]
@@ -54,7 +64,7 @@ def train_epochs(
                 if augmentation.mixup:
                     some, target, weights = augmentation.mixed(some, target, weights, rng)
             total += program(some, target, weights, size)
-        yield total / len(x)
+        yield total / len(order)
 
 
 def predictions_of(model: keras.Model, graph: nx.DiGraph) -> Callable[[Array], NDArray[np.float32]]:

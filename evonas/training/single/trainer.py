@@ -22,7 +22,7 @@ from evonas.data.pretrained import Donor
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, Snapshot, Status, Weights
 from evonas.metrics.cost import over_limit
-from evonas.networks.initial import epoch_order, initial_weights
+from evonas.networks.initial import epoch_order, initial_weights, rows_of_epoch
 from evonas.networks.layered import is_layered
 from evonas.networks.schedule import learning_rates
 from evonas.networks.starting_point import start_of
@@ -209,7 +209,8 @@ class _GraphFitting:
             set_weights(self._model, self.start.weights)
             restore(self._model, self.start, moments=self._same_optimizer)
         first = self.start.epoch if self.start else 0
-        self._losses = fit_epochs(self._model, self._graph, self._split, self._seed, self.epochs, first)
+        part = self._settings.epoch_rows
+        self._losses = fit_epochs(self._model, self._graph, self._split, self._seed, self.epochs, first, part)
         self._predict = predict_with(whole_model(self._model), self._graph)
 
     def fit(self, epoch: int) -> float:
@@ -258,7 +259,8 @@ def prepare_model(
         jit_compile: see `SingleTrainer`.
     """
     width, outputs = problem.num_features, problem.num_outputs
-    steps = -(-num_rows // graph.graph["training"]["batch_size"])
+    rows = rows_of_epoch(num_rows, settings.epoch_rows if is_layered(graph) else None)
+    steps = -(-rows // graph.graph["training"]["batch_size"])
     fused = is_layered(graph) and settings.precision == "float32" and keras.backend.backend() == "tensorflow"
     own = {"batch_normalization": FusedBatchNormalization} if fused else {}
     model = members_model(build_model(graph, width, outputs, seed, settings.precision, **own))
@@ -275,14 +277,23 @@ def prepare_model(
 
 
 def fit_epochs(
-    model: keras.Model, graph: nx.DiGraph, split: Split, seed: int, epochs: int, first: int = 0
+    model: keras.Model,
+    graph: nx.DiGraph,
+    split: Split,
+    seed: int,
+    epochs: int,
+    first: int = 0,
+    epoch_rows: int | None = None,
 ) -> Iterator[float]:
-    """Trains epoch by epoch in the order of `epoch_order` and yields each epoch's training loss, penalties included."""
+    """Trains epoch by epoch in the order of `epoch_order` and yields each epoch's training loss, penalties included.
+
+    Of `epoch_rows`, which networks of dense layers alone have no use for, see `TrainingSettings`.
+    """
     y = split.y_train
     if y.ndim == 1 and _mixes_classes(graph.graph["training"]):
         y = np.eye(model.output_shape[-1], dtype=np.float32)[y]  # Keras smooths no numbers of classes
     if is_layered(graph):
-        yield from train_epochs(model, graph, split, seed, epochs, first, y)
+        yield from train_epochs(model, graph, split, seed, epochs, first, y, epoch_rows)
         return
     y = of_members(y, model)
     weight = None if split.weight_train is None else of_members(split.weight_train, model)
