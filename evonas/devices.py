@@ -22,7 +22,7 @@ __all__ = ["TRAINERS", "chosen_trainer", "has_gpu", "keras_backend"]
 TRAINERS: Mapping[str, str] = {
     "native": "each network by itself, on the CPU",
     "population": "all networks of a generation at once, for GPUs",
-    "single": "one network after the other, by Keras",
+    "single": "each network by Keras",
 }
 
 _DEVICES = ("nvidia[0-9]*", "dxg", "kfd")
