@@ -108,7 +108,6 @@ def with_evonas(
         paths = {part: Path(folder) / f"{part}.csv" for part in frames}
         for part, frame in frames.items():
             frame.drop(columns=list(table.drop)).to_csv(paths[part], index=False)
-        options = {} if table.metric == "rmse" else {"objective": table.metric}
         began = time.monotonic()
         result = evonas.search(
             paths["train"],
@@ -118,7 +117,6 @@ def with_evonas(
             time=seconds,
             seed=seed,
             out=Path(folder) / "run",
-            **options,
         )
         found: dict[str, Any] = {
             "scores": in_unit(result.test_scores, table),

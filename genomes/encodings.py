@@ -28,7 +28,9 @@ __all__ = [
     "ENCODINGS",
     "blueprint",
     "describe",
+    "genome_of_any_space",
     "read_space",
+    "short_name",
     "space_from_json",
     "space_from_toml",
     "space_to_toml",
@@ -102,6 +104,30 @@ def space_to_toml(space: SearchSpace) -> str:
 def read_space(path: str | PathLike[str]) -> SearchSpace:
     """The space of a TOML file. Raises InputError as `space_from_toml`, or when the file cannot be read."""
     return space_from_toml(read_text(path, "space file"))
+
+
+def genome_of_any_space(value: Any) -> tuple[SearchSpace, Any]:
+    """A network's genome, and the default space of its encoding, which need not hold it.
+
+    Raises:
+        InputError: the value is no genome of a network; the text names the place.
+    """
+    encoding = value.get("encoding", "dense") if isinstance(value, Mapping) else "dense"
+    space = ENCODINGS[Word(tuple(ENCODINGS)).read(encoding, "genome.encoding")]
+    if issubclass(space, HyperparameterSpace):
+        raise InputError("genome must come with its space where it is of a function of your own: give the space")
+    return space(), space.read_genome(value)
+
+
+def short_name(genome: Mapping[str, Any]) -> str:
+    """A genome, as JSON values, in a few words: how wide its layers or blocks are, and what these are of."""
+    blocks = [block for stage in genome.get("stages", ()) for block in stage["blocks"]]
+    widths = [str(block.get("filters", block.get("units"))) for block in blocks]
+    if "stages" in genome:
+        layers = dict.fromkeys(block.get("layer", "conv") for block in blocks)
+        return f"{'-'.join(widths)} {' and '.join(layers)}" if blocks else "no stage"
+    layers = [str(layer["units"]) for layer in genome.get("layers", ()) if "units" in layer]
+    return "-".join(layers) or "no hidden layer"
 
 
 def blueprint(space: Any, genome: Any) -> dict[str, Any]:

@@ -8,25 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from evonas.config import Settings
 from evonas.data.neighbours import candidate_columns, ranked_columns
 from evonas.data.sample_kind import KINDS, SampleOptions
 from evonas.metrics.named import chosen_metric
-from evonas.networks.layers import can_be_compiled
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
 from genomes.architecture.layers import EMBEDDED_NUMBERS, EMBEDDINGS, NUMBERS, OFF
 from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
-from genomes.domains import Choice
+from genomes.domains import Choice, Domain
 from genomes.encodings import read_space, space_from_json
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
 from genomes.sequence import SequenceSpace
 from genomes.space import SearchSpace
+from genomes.staged import StagedSpace
 
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData, Problem
@@ -38,10 +38,12 @@ __all__ = [
     "asked_samples",
     "chosen_space",
     "fitted",
+    "is_layered",
     "objectives_of",
     "space_and_numbers",
     "trainable",
     "with_neighbours",
+    "with_trainer",
 ]
 
 #: Scores of predicted classes rather than of their probabilities.
@@ -49,6 +51,9 @@ SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "
 
 #: Columns of numbers above which each is not embedded by itself: networks would become wide and slow.
 MOST_COLUMNS = 128
+
+#: What is done to images alone in training.
+_OF_IMAGES = ("flip", "rotation", "zoom", "cutout")
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
@@ -171,8 +176,10 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
     columns of numbers or too many, and embeddings and members where the trainer is that of whole populations.
 
     Raises:
-        InputError: the space has nothing else.
+        InputError: the space has nothing else, or is of networks that cannot take such rows.
     """
+    if is_layered(space):
+        return _of_shape(space, problem)
     if not isinstance(space, DenseSpace):
         return space
     columns = max(problem.numeric, default=-1) + 1
@@ -182,17 +189,64 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
             space = _kept(space, "members", (1,), "with the population trainer")
     elif not 0 < columns <= MOST_COLUMNS:
         space = _without(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
+    if problem.view("tree") != ("tree",):
+        space = _without(space, "embedding", ("tree",), "of data without the cuts of decision trees, as those in folds")
     domain = space.domain("numbers")
     options = domain.options if isinstance(domain, Choice) else ()
     kept = [each for each in options if each == "standard" or problem.view(str(each)) == (each,)]
     return space if len(options) < 2 or len(kept) == len(options) else replace(space, numbers=kept or ["standard"])
 
 
+def is_layered(space: Any) -> bool:
+    """Whether networks may have other layers than dense ones."""
+    return bool(getattr(space, "layer_kinds", frozenset()) - {"dense"})
+
+
+def _of_shape(space: Any, problem: Problem) -> SearchSpace:
+    """The space without what is done to images in training, where rows are none."""
+    if not problem.sample_shape:
+        raise InputError(
+            f"space must be of dense networks for rows of a table, not of {encoding_of(space)} ones: give images, "
+            "series or texts, or leave the space out"
+        )
+    if len(problem.sample_shape) == 3:
+        return cast(SearchSpace, space)
+    names = [name for name in _OF_IMAGES if hasattr(space, name) and space.domain(name) != OFF[name]]
+    changes: dict[str, Any] = {name: OFF[name] for name in names}
+    if problem.vocabulary:
+        most = {"vocabulary": problem.vocabulary, "length": problem.sample_shape[0]}
+        changes |= {name: _at_most(space.domain(name), count) for name, count in most.items() if hasattr(space, name)}
+    return replace(space, **changes) if changes else space
+
+
+def _at_most(domain: Domain, count: int) -> Domain:
+    """The numbers of a domain, those above the count in its place."""
+    if isinstance(domain, Choice):
+        return Choice(tuple(dict.fromkeys(min(option, count) for option in domain.options)))
+    return domain.restrict(high=count) or Choice((count,))
+
+
+def with_trainer(settings: Settings, space: SearchSpace) -> Settings:
+    """The settings with the trainer that can train networks of the space, where it is left open.
+
+    Raises:
+        InputError: the one that is given cannot.
+    """
+    if not is_layered(space) or settings.trainer == "single":
+        return settings
+    if settings.trainer != "auto":
+        raise InputError(
+            f"trainer must be single for {encoding_of(space)} networks, not {settings.trainer}, which has dense layers "
+            "only: leave it out"
+        )
+    return settings.model_copy(update={"trainer": "single"})
+
+
 #: Quantiles where none are named: the median, and an interval of 80%.
 DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
 
 
-def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, compiled: bool) -> Settings:
+def _with_quantiles(settings: Settings, objective: Objective, own_models: bool) -> Settings:
     """The settings with the quantiles named that the objective pinball has.
 
     Raises:
@@ -208,7 +262,7 @@ def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, 
         raise InputError(f"loss must be left out with objective pinball, which is the loss, not {settings.loss!r}")
     if settings.trainer == "population" or settings.strategy == "neuroevolution":
         raise InputError("objective pinball must be trained with trainer native or single, not population: choose one")
-    trainer = "native" if settings.trainer == "auto" and compiled else settings.trainer  # also where there is a GPU
+    trainer = "native" if settings.trainer == "auto" else settings.trainer  # also where there is a GPU
     return settings.model_copy(update={"quantiles": settings.quantiles or DEFAULT_QUANTILES, "trainer": trainer})
 
 
@@ -226,12 +280,12 @@ def trainable(
         objective: of the run.
         task: "regression", "binary" or "multiclass".
     """
-    if not isinstance(space, DenseSpace):
+    if not isinstance(space, (DenseSpace, StagedSpace)):
         return space, ()
     row = find_row(settings.strategy)
     weightless = row is not None and not row.trains
     unknown = settings.trainer == "population" and not weightless
-    off = {"scaling": unknown or weightless}
+    off = {"scaling": unknown or weightless} if isinstance(space, DenseSpace) else {}
     smoothing = space.domain("label_smoothing")
     off["label_smoothing"] = task == "regression" or unknown or weightless
     off["label_smoothing"] |= not smoothing.is_fixed and objective.name not in SCORES_OF_CLASSES
@@ -284,21 +338,11 @@ def _kept(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> Dens
     return replace(space, **options)
 
 
-def objectives_of(
-    settings: Settings, problem: Problem, own_models: bool = False, space: SearchSpace | None = None
-) -> tuple[Objective, Settings]:
+def objectives_of(settings: Settings, problem: Problem, own_models: bool = False) -> tuple[Objective, Settings]:
     """What ranks, and the settings as recorded: with it and, where the strategy takes several, all objectives named.
 
-    Args:
-        settings: as given.
-        problem: what is predicted.
-        own_models: whether a user's function builds the models.
-        space: of the networks, which says what trains them; of dense ones unless given.
-
-    Raises:
-        InputError: a setting does not fit the others, or the networks.
+    `own_models` is whether a user's function builds them.
     """
-    compiled = can_be_compiled(getattr(space, "layer_kinds", ()))
     several = settings.objectives
     if several is not None and settings.objective not in (None, several[0]):
         raise InputError(
@@ -309,7 +353,7 @@ def objectives_of(
         objective = Objective(problem.metric, "min" if problem.direction == "min" else "max")
     else:
         objective = chosen_metric(chosen, problem.task) if chosen else default_objective(problem.task)
-    settings = _with_quantiles(settings, objective, own_models, compiled)
+    settings = _with_quantiles(settings, objective, own_models)
     if settings.ensemble and (own_models or not settings.finalists):
         what = "networks that evonas builds" if own_models else "finalists, of which it takes the best, but there are 0"
         raise InputError(f"ensemble must be of {what}: leave it out")
@@ -321,4 +365,4 @@ def objectives_of(
     if several is not None:
         several = (objective.name, *several[1:])
         objectives_named(objective, several, problem.task)
-    return objective, settings.resolved(objective.name, own_models, compiled).model_copy(update={"objectives": several})
+    return objective, settings.resolved(objective.name, own_models).model_copy(update={"objectives": several})

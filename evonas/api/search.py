@@ -25,6 +25,7 @@ from evonas.api.resolve import (
     space_and_numbers,
     trainable,
     with_neighbours,
+    with_trainer,
 )
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
@@ -204,6 +205,11 @@ def search(
     if "strategy" in options:
         options["strategy"] = strategy_name(options["strategy"])
     chosen = Settings(**options)
+    if isinstance(target, str):
+        raise InputError(
+            f"target must be a score at which the search is content, not {target!r:.60}: the column that is predicted "
+            "is y"
+        )
     budget = Budget.of(generations, evaluations, time, target)
     told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
     told["callbacks"] = check_callbacks(callbacks)
@@ -287,7 +293,8 @@ def search_prepared(
     check_given(settings.strategy, given_settings(settings))
     if evaluator is None:
         check_fits(build, wanted, settings.trainer)
-    objective, settings = objectives_of(settings, data.problem, build is not None, wanted)
+    settings = with_trainer(settings, wanted)
+    objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
     space = fitted(wanted, data.problem, settings.trainer)
     if settings.trainer == "population" and space != wanted:
         what = "no embeddings of numbers and no members are searched: the population trainer has none, native has"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from evonas.data.columns import infer_columns
 from evonas.data.encoding.preprocessor import Preparation, fit_encoding
+from evonas.data.encoding.tree_cuts import impurity_columns
 from evonas.data.fingerprint import fingerprint
 from evonas.data.frames import is_table
 from evonas.data.keys import keys_of, numbers_of
@@ -255,7 +256,8 @@ def _prepare(
     # Under cross-validation one scale of the target serves all folds, so that one Problem describes them.
     fit_rows = known if folded else rows.splits[0][0]
     shared = known if folded else None
-    fits = [fit_encoding(features, plan, train, shared, settings.numbers) for train, _ in rows.splits]
+    targets_of = impurity_columns(target.values, target.task) if "tree" in settings.numbers and not folded else None
+    fits = [fit_encoding(features, plan, train, shared, settings.numbers, targets_of) for train, _ in rows.splits]
     preparation = fits[0]  # that of the weights which are kept: those of the first fold
     if not named and all(step.form == "number" for step in preparation.steps):
         preparation = replace(preparation, array=tuple(features.columns), shape=shape)

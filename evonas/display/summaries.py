@@ -26,7 +26,7 @@ from evonas.runs.finalists import Finalist
 from evonas.runs.genome_files import network_facts
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
-from genomes.encodings import describe, space_from_json
+from genomes.encodings import describe, short_name, space_from_json
 
 if TYPE_CHECKING:
     from evonas.tasks.export import Exported
@@ -77,9 +77,7 @@ def best_words(record: Record | None) -> str:
     """A network in a few words."""
     if record is None:
         return "none yet"
-    layers = record.genome.get("layers", ())
-    units = "-".join(str(layer["units"]) for layer in layers if "units" in layer) or "no hidden layer"
-    return f"{units}, {record.evaluation.parameters:,} parameters"
+    return f"{short_name(record.genome)}, {record.evaluation.parameters:,} parameters"
 
 
 def command(name: str, run: RunReader, *options: str) -> str:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["WorkerEvaluator", "standing_by", "warmed_process"]
 
 _WORKER = "evonas.execution.worker"
+#: Processes that are started before it is said that a worker does not start: others may be killed meanwhile.
+_START_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class WorkerEvaluator:
         Raises:
             WorkerError: the worker does not start.
         """
-        return WorkerStream(self._running, self.close, partial(task_of, self._space), self._limits)
+        return WorkerStream(self._started, self.close, partial(task_of, self._space), self._limits)
 
     def export(self, task: ExportTask | EnsembleTask) -> Exported:
         """Writes a network, or several as one, as a Keras file, in the worker.
@@ -228,7 +230,7 @@ class WorkerEvaluator:
         while not isinstance(answer, Finished):
             numbers = frozenset(number for number, position in enumerate(batch.positions) if position in done)
             chosen = tuple(tasks[position] for position in batch.positions)
-            with closing(self._running().ask(Train, chosen, numbers, self._state)) as answers:
+            with closing(self._started().ask(Train, chosen, numbers, self._state)) as answers:
                 for answer in answers:
                     if isinstance(answer, Part) and answer.evaluations:
                         evaluations = {batch.positions[number]: e for number, e in answer.evaluations.items()}
@@ -252,6 +254,23 @@ class WorkerEvaluator:
             self._worker.gives_up = self._gives_up
         return self._worker
 
+    def _started(self) -> WorkerProcess:
+        """The worker, once it has started. One that is killed while it starts is replaced, as one that trains is.
+
+        Raises:
+            Abandoned: see `abandon_when`.
+            WorkerError: it does not start.
+        """
+        for left in reversed(range(_START_ATTEMPTS)):
+            worker = self._running()
+            try:
+                worker.wait_until_ready()
+                break
+            except WorkerError:
+                if not left or not worker.was_killed:
+                    raise
+        return worker
+
     def _command(self) -> list[str]:
         return command_of(_WORKER)
 
@@ -262,7 +281,7 @@ class WorkerEvaluator:
             WorkerError: the worker died, or raised.
         """
         try:
-            (answer,) = self._running().ask(request, *arguments)
+            (answer,) = self._started().ask(request, *arguments)
         except WorkerDied as death:
             raise WorkerError(f"the worker {death}") from None
         assert isinstance(answer, Finished)

@@ -91,6 +91,7 @@ class WorkerProcess:
         """
         self._limits, self._memory_bytes, self._spent, self._timed = Limits(), 0, 0.0, False
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
+        self._ended_here = False
         #: Seconds that were spent waiting for answers, in all; and asked meanwhile: why the process is to be ended.
         self.waited = 0.0
         self.overdue: Callable[[], str] = lambda: ""
@@ -152,6 +153,11 @@ class WorkerProcess:
         """Number of the process."""
         return self._process.pid
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether a signal of somebody else's ended it, such as the system's when memory is short."""
+        return not self._ended_here and (self._process.returncode or 0) < 0
+
     def add(self, request: Any, *arguments: Any) -> None:
         """Sends `request(number, *arguments)`, which adds to what is being answered.
 
@@ -205,7 +211,7 @@ class WorkerProcess:
         """
         if self._asking:
             raise RuntimeError("a worker answers one request at a time: finish or close the last one first")
-        self._wait_until_ready()
+        self.wait_until_ready()
         self._number += 1
         number, answered = self._number, False
         self._send(request(number, *arguments))
@@ -246,7 +252,14 @@ class WorkerProcess:
         self._connection.close()
         self._log.close()
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Returns when it has started.
+
+        Raises:
+            Abandoned: `gives_up` says so.
+            WorkerError: it does not start.
+            InputError: it found a user's mistake.
+        """
         if self._ready:
             return
         try:
@@ -325,7 +338,7 @@ class WorkerProcess:
         raise WorkerDied(reason)
 
     def _abandon(self) -> None:
-        self._alive = False
+        self._alive, self._ended_here = False, True
         self._process.kill()
 
     def _obituary(self) -> str:

@@ -14,8 +14,7 @@ from evonas.runs.schema import DATABASE
 from genomes.architecture.graph import views_of
 from genomes.codec import parse_json, read_text
 from genomes.dense import DenseSpace
-from genomes.dense.json import genome_from_json
-from genomes.encodings import ENCODINGS, space_from_json
+from genomes.encodings import genome_of_any_space, space_from_json
 from genomes.errors import InputError
 from genomes.population import population_from_json
 from genomes.space import SearchSpace
@@ -65,13 +64,7 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
         source, told = _inside(source)
     if space is not None:
         return space, space.genome_from_json(source), told
-    if isinstance(source, Mapping) and source.get("encoding") == "hyperparameters":
-        raise InputError("genome must come with its space where it is of a function of your own: give the space")
-    name = source.get("encoding") if isinstance(source, Mapping) else None
-    if isinstance(name, str) and name in ENCODINGS and name != "dense":
-        home: Any = ENCODINGS[name]()
-        return home, home.genome_from_json(source), told
-    return DenseSpace(), genome_from_json(source), told
+    return (*genome_of_any_space(source), told)
 
 
 def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[str, Any]:

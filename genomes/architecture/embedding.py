@@ -104,7 +104,9 @@ def embedding_of(graph: nx.DiGraph) -> Embedding | None:
             "directory, which knows them"
         )
     columns, views = graph.graph["columns"]
-    kind, units, sigma = about["embedding"], about.get("embedding_units", 8), about.get("embedding_sigma", 0.1)
+    # Both kinds of intervals are embedded alike.
+    kind = "linear" if about["embedding"] == "tree" else about["embedding"]
+    units, sigma = about.get("embedding_units", 8), about.get("embedding_sigma", 0.1)
     features: dict[int, list[int]] = {}
     for place, column in enumerate(columns):
         if column >= 0:

@@ -48,14 +48,15 @@ CELLS = ("gru", "lstm")
 POSITIONS = ("learned", "sine")
 
 #: How columns of numbers enter a network: standardised, and beside that nothing, the rank among the training rows, the
-#: logarithm, the way through the intervals between quantiles, or sines and cosines of several frequencies; "robust" is
-#: in its place: scaled by the interquartile range and smoothly clipped.
-NUMBERS = ("standard", "quantile", "log", "piecewise", "periodic", "robust")
+#: logarithm, the way through the intervals between quantiles, or between the cuts of a decision tree ("tree"), or sines
+#: and cosines of several frequencies; "robust" is in its place: scaled by the interquartile range and smoothly clipped.
+NUMBERS = ("standard", "quantile", "log", "piecewise", "tree", "periodic", "robust")
 
 #: What is trained of each column of numbers before the first layer: nothing; one linear map with relu of its way
-#: through the intervals between quantiles (Gorishniy et al. 2022); or waves of trained frequencies of its rank
-#: (Holzmüller et al. 2024). Data without that form give the standardised number in its place.
-EMBEDDINGS = ("none", "linear", "periodic")
+#: through the intervals between quantiles, or the same between the cuts of a decision tree (Gorishniy et al. 2022); or
+#: waves of trained frequencies of its rank (Holzmüller et al. 2024). Data without that form give the standardised
+#: number in its place.
+EMBEDDINGS = ("none", "linear", "tree", "periodic")
 #: What each member of a network of several has of its own in its hidden layers: factors of what the first one takes in
 #: ("mini"), or in every layer also factors of the inputs and the outputs, and the bias ("full"); Gorishniy et al. 2025.
 ADAPTERS = ("mini", "full")
@@ -63,7 +64,7 @@ ADAPTERS = ("mini", "full")
 MEMBER_STARTS = ("hidden", "input")
 
 #: Embedding -> the form that it takes.
-EMBEDDED_NUMBERS: Mapping[str, str] = MappingProxyType({"linear": "piecewise", "periodic": "quantile"})
+EMBEDDED_NUMBERS: Mapping[str, str] = MappingProxyType({"linear": "piecewise", "tree": "tree", "periodic": "quantile"})
 
 #: Hidden layers of a dense network; hidden nodes of any graph, where an addition and a pooling are nodes too.
 MAX_LAYERS = 64

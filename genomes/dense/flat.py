@@ -61,7 +61,7 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
 
 #: Gene -> the embeddings beside which it acts.
 _EMBEDDINGS = {
-    "embedding_units": ("linear", "periodic"),
+    "embedding_units": ("linear", "tree", "periodic"),
     "embedding_sigma": ("periodic",),
     "numbers": ("none",),
     "scaling": ("none",),

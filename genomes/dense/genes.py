@@ -56,6 +56,7 @@ _WITH_EMBEDDING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "none": ("numbers", "scaling"),
         "linear": ("embedding_units",),
+        "tree": ("embedding_units",),
         "periodic": ("embedding_units", "embedding_sigma"),
     }
 )

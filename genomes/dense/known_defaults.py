@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from genomes.architecture.neighbours import Neighbours
@@ -21,14 +20,14 @@ from genomes.domains import Choice, Domain, Range, Value
 if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace
 
-__all__ = ["RECIPES", "Recipe", "known_default_name", "known_defaults"]
+__all__ = ["RECIPES", "TASKS", "Recipe", "known_defaults"]
 
 CLASSIFICATION = ("binary", "multiclass")
 TASKS = ("regression", *CLASSIFICATION)
 #: Shares of their width that recipes are also had in, for searches of short time.
 _WIDTHS = (1.0, 0.5, 0.25, 0.125)
 #: Genes without which a recipe would be another one.
-_ESSENTIAL = ("optimizer", "activation")
+_ESSENTIAL = ("optimizer", "activation", "embedding")
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ _TABM: Mapping[str, Any] = {
     "weight_decay": 3e-4,
     "numbers": ("quantile", "standard"),
     "scaling": False,
-    "embedding": ("linear", "none"),
+    "embedding": ("linear", "tree", "none"),
     "embedding_units": 16,
     "members": 32,
     "adapters": ("full", "mini"),
@@ -103,6 +102,7 @@ _PLAIN: Mapping[str, Any] = {
     "weight_decay": 0.01,
     "scaling": False,
 }
+_TREE_CUTS: Mapping[str, Any] = {**_PLAIN, "embedding": "tree", "embedding_units": 16}
 _BANDWIDTHS = (0.01, 0.03, 0.1)
 #: The quickest to be good comes first: a short search may have no time for the others.
 RECIPES: tuple[Recipe, ...] = (
@@ -113,6 +113,23 @@ RECIPES: tuple[Recipe, ...] = (
         2,
         192,
         {**_PLAIN, "numbers": ("quantile", "standard")},
+        _BANDWIDTHS,
+    ),
+    Recipe(
+        "tree cuts",
+        "Gorishniy, Rubachev and Babenko 2022, arXiv 2203.05556: target-aware intervals, in a plain network",
+        TASKS,
+        2,
+        192,
+        _TREE_CUTS,
+    ),
+    Recipe(
+        "tree cuts with neighbours",
+        "the same, beside kernel regressions of the target: Nadaraya 1964, Watson 1964",
+        TASKS,
+        2,
+        192,
+        _TREE_CUTS,
         _BANDWIDTHS,
     ),
     Recipe(
@@ -155,7 +172,8 @@ RECIPES: tuple[Recipe, ...] = (
 def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGenome], ...]:
     """Of each recipe for a task, its genomes in a space, by name: as it is, then narrower ones.
 
-    Recipes that the space cannot express, or that come to the same as one before, are left out.
+    Recipes that the space cannot express, or that come to the same as one before, are left out. See
+    `genomes.known_defaults`.
 
     Args:
         space: that is searched.
@@ -164,9 +182,9 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     Example:
         >>> from genomes import DenseSpace
         >>> [next(iter(each)) for each in known_defaults(DenseSpace(), "regression")]
-        ['RealMLP', 'TabM', 'plain network']
+        ['tree cuts', 'RealMLP', 'TabM', 'plain network']
         >>> [next(iter(each)) for each in known_defaults(DenseSpace(optimizer="adam"), "regression")]
-        ['plain network']
+        ['tree cuts', 'plain network']
     """
     seen: set[str] = set()
     found = []
@@ -184,28 +202,10 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     return tuple(found)
 
 
-def known_default_name(space: Any, genome: Any) -> str | None:
-    """Which known default a genome is, such as "RealMLP" or "TabM, 64 wide"; None for any other."""
-    from genomes.dense.space import DenseSpace
-
-    return _names(space).get(space.digest(genome)) if isinstance(space, DenseSpace) else None
-
-
-@lru_cache(maxsize=8)
-def _names(space: DenseSpace) -> Mapping[str, str]:
-    """Digest -> name."""
-    names: dict[str, str] = {}
-    for task in TASKS:
-        for variants in known_defaults(space, task):
-            for name, genome in variants.items():
-                names.setdefault(space.digest(genome), name)
-    return names
-
-
 def _expressed(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome | None:
     """The recipe at a share of its width in the space; None where the space has no such."""
     values = {name: _nearest(space.domain(name), value) for name, value in recipe.genes.items() if _has(space, name)}
-    if any(values[name] is None for name in _ESSENTIAL):
+    if any(values.get(name, "") is None for name in _ESSENTIAL):
         return None
     count = int(_nearest(space.domain("layers"), recipe.layers) or 0)
     units = int(_nearest(space.domain("units"), max(1, round(recipe.units * share))) or 1)

@@ -94,7 +94,7 @@ class SequenceSpace(StagedSpace):
     l2: Given = Range(1e-6, 1e-3, log=True, zero=True)
     weight_decay: Given = Range(1e-5, 1e-1, log=True, zero=True)
     beta2: Given = Choice((0.99, 0.999))
-    label_smoothing: Given = 0.0
+    label_smoothing: Given = Choice((0.0, 0.05, 0.1))
     shift: Given = Range(0.02, 0.2, zero=True)
     noise: Given = Range(0.01, 0.3, log=True, zero=True)
     cutout: Given = Range(0.05, 0.3, zero=True)

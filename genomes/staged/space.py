@@ -217,6 +217,11 @@ class StagedSpace:
         """The genome as JSON values."""
         return genome_to_json(self.encoding, genome)
 
+    @classmethod
+    def read_genome(cls, value: Any) -> Any:
+        """A genome of this encoding, of this space or not. Raises InputError, naming the place."""
+        return genome_from_json(cls.encoding, value)
+
     def genome_from_json(self, value: Any) -> Any:
         """The genome back. Raises InputError, naming the place, when the value is no genome of this space."""
         genome = genome_from_json(self.encoding, value)

@@ -21,6 +21,7 @@ _ONCE: dict[str, Any] = {
     "warmup": 0.0,
     "l2": 0.0,
     "beta2": 0.999,
+    "label_smoothing": 0.0,
     "shift": 0.0,
     "cutout": 0.0,
     "mixup": 0.0,
@@ -30,22 +31,10 @@ FIXED = {**_ONCE, "flip": False, "rotation": 0.0, "zoom": 0.0}
 
 STAGED_SPACES: dict[str, StagedSpace] = {
     "images": ConvolutionalSpace(),
-    "wide ranges": ConvolutionalSpace(
-        stages=Range(0, 4), blocks=Choice((1, 3)), downsampling=["none", "stride"], kernel=Range(1, 9)
+    "gaps in counts": ConvolutionalSpace(
+        stages=Choice((0, 2)), blocks=Choice((1, 3)), head_layers=[0, 2], downsampling=["none", "stride"], flip=True
     ),
     "no stages": ConvolutionalSpace(stages=0, **{**FIXED, "head_pooling": ["max", "flatten"]}),
-    "gaps in stages": ConvolutionalSpace(stages=Choice((0, 2)), blocks=1, head_layers=[0, 2]),
-    "one block": ConvolutionalSpace(
-        **FIXED,
-        stages=1,
-        blocks=1,
-        filters=8,
-        convolutions=1,
-        kernel=3,
-        separable=False,
-        squeeze_excite=0,
-        downsampling="max",
-    ),
     "fixed convolutions": ConvolutionalSpace(
         **FIXED,
         stages=2,
@@ -60,7 +49,7 @@ STAGED_SPACES: dict[str, StagedSpace] = {
     ),
     "series": SequenceSpace(),
     "texts": SequenceSpace.for_text(),
-    "attention alone": SequenceSpace(layer="attention", units=[8, 12], heads=Range(1, 16), blocks=1),
+    "attention alone": SequenceSpace(layer="attention", units=[8, 12], heads=Range(1, 16), stages=[1, 2], blocks=1),
     "recurrent alone": SequenceSpace(layer="recurrent", stages=1, normalization=["batch", "layer"], head_layers=0),
-    "both": SequenceSpace(tokens=[False, True], stages=Range(0, 2)),
+    "series and texts": SequenceSpace(tokens=[False, True], stages=Range(0, 2)),
 }

@@ -108,7 +108,7 @@ def test_the_operator_asked_for_is_used_where_it_applies(name, operator):
         space.mutate(genome, rng, f"{operator}_")
 
 
-@pytest.mark.parametrize("name", ["with skips", "flat", "images", "both"])
+@pytest.mark.parametrize("name", ["with skips", "flat", "images", "series and texts"])
 def test_every_mutation_applies_somewhere(name):
     space, rng = SPACES[name], np.random.default_rng(0)
     genomes = [space.sample(rng) for _ in range(30)]

@@ -69,7 +69,7 @@ TABLE = {
             None,
             "relu",
             normalization="layer",
-            inputs=LINEAR | {"members": 3, "adapters": "full", "member_start": "input"},
+            inputs=LINEAR | {"embedding": "tree", "members": 3, "adapters": "full", "member_start": "input"},
             optimizer="adamw",
             weight_decay=0.05,
         ),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evonas.data.encoding.logarithm import Logarithm, fit_logarithm
 from evonas.data.encoding.periodic import FREQUENCIES, Waves
-from evonas.data.encoding.piecewise import MOST_PIECES, Pieces, fit_pieces
+from evonas.data.encoding.piecewise import MOST_PIECES, Pieces, fit_pieces, fit_tree_pieces
 
 __all__ = ["fit_forms", "forms_within"]
 
@@ -17,7 +17,8 @@ __all__ = ["fit_forms", "forms_within"]
 MOST_FEATURES = 768
 #: Cells of all forms together, 4 bytes each: what they may take of memory and of a run's directory.
 MOST_CELLS = 1 << 26
-#: Intervals between quantiles below which they tell no more than a rank does.
+#: Forms of intervals, and how many below which they tell no more than a rank does.
+_PIECES = ("piecewise", "tree")
 _FEWEST_PIECES = 6
 
 
@@ -31,23 +32,29 @@ def forms_within(numbers: Collection[str], num_columns: int, num_rows: int) -> d
         num_columns: columns of numbers.
         num_rows: rows of the whole table.
     """
-    widths = {"log": 1, "robust": 1, "quantile": 1, "piecewise": MOST_PIECES, "periodic": 2 * len(FREQUENCIES)}
+    widths = {"log": 1, "robust": 1, "quantile": 1, "piecewise": MOST_PIECES, "tree": MOST_PIECES}
+    widths |= {"periodic": 2 * len(FREQUENCIES)}
     asked = {form: width for form, width in widths.items() if form in numbers}
     if len(set(numbers)) < 2 or not num_columns:
         return asked
-    if "piecewise" in asked:
-        asked["piecewise"] = min(MOST_PIECES, MOST_FEATURES // num_columns)
+    for form in _PIECES:
+        if form in asked:
+            asked[form] = min(MOST_PIECES, MOST_FEATURES // num_columns)
     kept: dict[str, int] = {}
     for form, width in asked.items():
         cells = num_rows * num_columns * (width + sum(kept.values()))
         fits = num_columns * width <= MOST_FEATURES and cells <= MOST_CELLS
-        if fits and (form != "piecewise" or width >= _FEWEST_PIECES):
+        if fits and (form not in _PIECES or width >= _FEWEST_PIECES):
             kept[form] = width
     return kept
 
 
 def fit_forms(
-    column: str, values: NDArray[np.float64], imputed: float, forms: Mapping[str, int]
+    column: str,
+    values: NDArray[np.float64],
+    imputed: float,
+    forms: Mapping[str, int],
+    targets: NDArray[np.float64] | None = None,
 ) -> list[Pieces | Logarithm | Waves]:
     """What a column gives beside the standardised number.
 
@@ -56,12 +63,15 @@ def fit_forms(
         values: of the rows that are fitted on, NaN where missing.
         imputed: taken where the value is missing.
         forms: of `forms_within`.
+        targets: of these rows, shape `(num_samples, num_columns)`; without them there are no cuts of a tree.
     """
     steps: list[Pieces | Logarithm | Waves | None] = []
     if "log" in forms:
         steps.append(fit_logarithm(column, values, imputed))
     if "piecewise" in forms:
         steps.append(fit_pieces(column, values, imputed, ranks=False, most=forms["piecewise"]))
+    if "tree" in forms and targets is not None:
+        steps.append(fit_tree_pieces(column, values, imputed, targets, forms["tree"]))
     rank = fit_pieces(column, values, imputed, ranks=True) if {"quantile", "periodic"} & forms.keys() else None
     if rank is not None and "quantile" in forms:
         steps.append(rank)

@@ -1,4 +1,6 @@
-"""`Pieces`: a number as its way through the intervals between quantiles, for networks that are to bend there.
+"""`Pieces`: a number as its way through intervals, for networks that are to bend at their ends.
+
+These are quantiles, or where a decision tree would cut.
 
 Source: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning, section 3.2
 (arXiv 2203.05556): piecewise-linear encoding.
@@ -14,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.cells import numbers
+from evonas.data.encoding.tree_cuts import tree_cuts
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Pieces", "fit_pieces", "reader"]
+__all__ = ["Pieces", "fit_pieces", "fit_tree_pieces", "reader"]
 
 #: Intervals; as many as keep 20 training rows each, up to this.
 MOST_PIECES = 48
@@ -42,6 +45,7 @@ class Pieces:
         imputed: taken where the value is missing.
         knots: ascending, two at least, float32.
         values: one a knot, or none.
+        cuts: whether the knots are those of a decision tree.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -51,6 +55,7 @@ class Pieces:
     knots: tuple[float, ...]
     values: tuple[float, ...] = ()
     form: Literal["number"] = "number"
+    cuts: bool = False
 
     def __post_init__(self) -> None:
         numbers = np.array([self.imputed, *self.knots, *self.values])
@@ -64,13 +69,14 @@ class Pieces:
     @property
     def view(self) -> str:
         """Which of `genomes.architecture.layers.NUMBERS` it belongs to."""
-        return "quantile" if self.values else "piecewise"
+        return "quantile" if self.values else "tree" if self.cuts else "piecewise"
 
     def names(self) -> list[str]:
         """Names of the features."""
         if self.values:
             return [f"{self.column}:quantile"]
-        return [f"{self.column}:piece {number}" for number in range(1, len(self.knots))]
+        word = "cut" if self.cuts else "piece"
+        return [f"{self.column}:{word} {number}" for number in range(1, len(self.knots))]
 
     def bounds(self) -> tuple[list[float], list[float]]:
         """The least and the greatest value of each interval's feature."""
@@ -117,6 +123,29 @@ def fit_pieces(column: str, values: Numbers, imputed: float, ranks: bool, most: 
     ends = [*(places[1:] - 1), count]  # equal quantiles count in the middle of their shares
     middles = (shares[places] + shares[ends]) / 2
     return Pieces(column, imputed, tuple(map(float, knots)), tuple(map(float, _normal(middles, count))))
+
+
+def fit_tree_pieces(
+    column: str, values: Numbers, imputed: float, targets: Numbers, most: int = MOST_PIECES
+) -> Pieces | None:
+    """The intervals between the cuts of a decision tree of the column; None where it would not cut it.
+
+    Args:
+        column: its name.
+        values: of training rows, NaN where missing.
+        imputed: taken where the value is missing.
+        targets: of these rows, see `evonas.data.encoding.tree_cuts.impurity_columns`.
+        most: intervals.
+    """
+    known = ~np.isnan(values)
+    present = values[known]
+    if len(present) < 2 * ROWS_A_PIECE:
+        return None
+    cuts = tree_cuts(present, targets[known], most - 1, ROWS_A_PIECE)
+    knots = np.unique(np.array([present.min(), *cuts, present.max()], np.float32))
+    if len(knots) < 3:
+        return None
+    return Pieces(column, imputed, tuple(map(float, knots)), cuts=True)
 
 
 def _normal(ranks: Numbers, count: int) -> Numbers:

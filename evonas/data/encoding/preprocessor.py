@@ -357,6 +357,7 @@ def fit_encoding(
     rows: Positions,
     known_rows: Positions | None = None,
     numbers: Sequence[str] = ("standard",),
+    targets: NDArray[np.float64] | None = None,
 ) -> Preparation:
     """Fits imputing, scaling and one-hot coding.
 
@@ -373,6 +374,8 @@ def fit_encoding(
         numbers: what columns of numbers give beside the standardised number, among
             `genomes.architecture.layers.NUMBERS`; knots decide which features there are, hence are those of
             `known_rows`.
+        targets: of all rows, shape `(num_samples, num_columns)`, see `tree_cuts.impurity_columns`: where a tree cuts a
+            column is fitted on those of the training rows. None where folds are to have the same features.
     """
     known_rows = rows if known_rows is None else known_rows
     columns = sum(column.role is Role.NUMERIC for column in plan.used())
@@ -398,7 +401,14 @@ def fit_encoding(
                 if part == "number" and "robust" in forms:
                     steps.append(fit_robust(column.name, values[rows], number.imputed, indicator))
                 if part == "number":
-                    steps += fit_forms(column.name, values[known_rows], number.imputed, forms)
+                    steps += fit_forms(
+                        column.name,
+                        values[known_rows],
+                        number.imputed,
+                        forms,
+                        # Never of rows that are held out: `known_rows` are then the training rows.
+                        targets[known_rows] if targets is not None and known_rows is rows else None,
+                    )
     return Preparation(tuple(steps))
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from evonas.machine import free_bytes
 from genomes.errors import InputError
 
-__all__ = ["ImageFolder", "image_size", "read_image_folder", "read_images"]
+__all__ = ["ImageFolder", "image_size", "read_image_folder", "read_images", "read_new_images"]
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 #: Height and width where neither the user nor the images say them.
@@ -120,16 +120,50 @@ def read_image_folder(
     size = size or _chosen_size(folder, headers, as_they_are, shaped)
     if channels is None:
         channels = 1 if grayscale or not any(header.has_colours for header in headers) else 3
-    shape = (len(files), *size, channels)
-    if np.prod(shape, dtype=np.float64) > (most := free_bytes() * SHARE):
-        raise InputError(
-            f"{len(files):,} images of {size[0]}x{size[1]} pixels with {channels} channels must be smaller than "
-            f"{most / 2**30:.1f} GiB, a sixteenth of the free memory: give a smaller image size"
-        )
-    pixels = np.empty(shape, np.uint8)
+    pixels = _empty((len(files), *size, channels))
     for row, (path, _) in enumerate(files):
         pixels[row] = _pixels(path, size, channels)
     return ImageFolder(pixels, np.array([label for _, label in files], dtype=object), _notes(headers, size, channels))
+
+
+def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDArray[np.uint8], list[str], list[str]]:
+    """Images to be predicted.
+
+    Args:
+        folder: with PNG and JPEG files, also in folders of its own.
+        size: height and width that all are brought to; None where they stay as they are, and must be of one size.
+        channels: 1 or 3.
+
+    Returns:
+        pixels, `(num_samples, height, width, channels)`; names of the files in the folder; and of each the sub-folder
+        that it is in, or "".
+
+    Raises:
+        InputError: there is none, or as `read_image_folder`.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    if not paths:
+        raise InputError(f"a folder of images must hold PNG or JPEG files, but {folder} has none: give another")
+    if importlib.util.find_spec("PIL") is None:
+        raise InputError("Pillow must be installed to read images: pip install 'evonas[images]'")
+    headers = [_header(path) for path in paths]
+    size = size or _chosen_size(folder, headers, as_they_are=True, shaped=False)
+    pixels = _empty((len(paths), *size, channels))
+    for row, path in enumerate(paths):
+        pixels[row] = _pixels(path, size, channels)
+    inside = [path.relative_to(folder) for path in paths]
+    return pixels, [str(path) for path in inside], [path.parts[0] if len(path.parts) > 1 else "" for path in inside]
+
+
+def _empty(shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Room for the pixels."""
+    count, height, width, channels = shape
+    if np.prod(shape, dtype=np.float64) > (most := free_bytes() * SHARE):
+        raise InputError(
+            f"{count:,} images of {height}x{width} pixels with {channels} channels must be smaller than "
+            f"{most / 2**30:.1f} GiB, a sixteenth of the free memory: give a smaller image size"
+        )
+    return np.empty(shape, np.uint8)
 
 
 def _chosen_size(folder: Path, headers: list[_Header], as_they_are: bool, shaped: bool) -> Size:
