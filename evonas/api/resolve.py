@@ -38,12 +38,10 @@ __all__ = [
     "asked_samples",
     "chosen_space",
     "fitted",
-    "is_layered",
     "objectives_of",
     "space_and_numbers",
     "trainable",
     "with_neighbours",
-    "with_trainer",
 ]
 
 #: Scores of predicted classes rather than of their probabilities.
@@ -53,7 +51,7 @@ SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "
 MOST_COLUMNS = 128
 
 #: What is done to images alone in training.
-_OF_IMAGES = ("flip", "rotation", "zoom", "cutout")
+_OF_IMAGES = ("flip", "rotation", "zoom")
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
@@ -178,7 +176,7 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
     Raises:
         InputError: the space has nothing else, or is of networks that cannot take such rows.
     """
-    if is_layered(space):
+    if not can_be_compiled(getattr(space, "layer_kinds", ())):
         return _of_shape(space, problem)
     if not isinstance(space, DenseSpace):
         return space
@@ -195,11 +193,6 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
     options = domain.options if isinstance(domain, Choice) else ()
     kept = [each for each in options if each == "standard" or problem.view(str(each)) == (each,)]
     return space if len(options) < 2 or len(kept) == len(options) else replace(space, numbers=kept or ["standard"])
-
-
-def is_layered(space: Any) -> bool:
-    """Whether networks may have other layers than dense ones."""
-    return bool(getattr(space, "layer_kinds", frozenset()) - {"dense"})
 
 
 def _of_shape(space: Any, problem: Problem) -> SearchSpace:
@@ -224,22 +217,6 @@ def _at_most(domain: Domain, count: int) -> Domain:
     if isinstance(domain, Choice):
         return Choice(tuple(dict.fromkeys(min(option, count) for option in domain.options)))
     return domain.restrict(high=count) or Choice((count,))
-
-
-def with_trainer(settings: Settings, space: SearchSpace) -> Settings:
-    """The settings with the trainer that can train networks of the space, where it is left open.
-
-    Raises:
-        InputError: the one that is given cannot.
-    """
-    if not is_layered(space) or settings.trainer == "single":
-        return settings
-    if settings.trainer != "auto":
-        raise InputError(
-            f"trainer must be single for {encoding_of(space)} networks, not {settings.trainer}, which has dense layers "
-            "only: leave it out"
-        )
-    return settings.model_copy(update={"trainer": "single"})
 
 
 #: Quantiles where none are named: the median, and an interval of 80%.

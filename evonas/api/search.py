@@ -25,7 +25,6 @@ from evonas.api.resolve import (
     space_and_numbers,
     trainable,
     with_neighbours,
-    with_trainer,
 )
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
