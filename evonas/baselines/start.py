@@ -103,7 +103,7 @@ class BaselineProcess:
         self.end()
         missing = self._missing
         if cut and not missing:
-            last = "gradient boosting" if self._models else "baselines"
+            last = "gradient boosting" if self._models else "they"
             missing = f"{last} had not finished when the search had"
         elif not self._models and not missing:
             missing = f"their process ended with {self._process.returncode}"

@@ -16,7 +16,7 @@ _ENDINGS = (".html", ".md", ".json")
 
 
 def compare(
-    run_dirs: Annotated[list[Path], typer.Argument(metavar="DIR DIR...", help="Run directories.", show_default=False)],
+    run_dirs: Annotated[list[Path], typer.Argument(metavar="DIR", help="Run directories.", show_default=False)],
     output: Annotated[
         Path | None, option("File to write, .html, .md or .json [text here].", "FILE", "--output", "-o")
     ] = None,

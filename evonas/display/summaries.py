@@ -270,7 +270,7 @@ def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
         return []
     rows = baseline_rows(run, test)
     if not rows:
-        return ["", f"Baselines: none, {found.missing}"] if found.missing else []
+        return ["", f"No baselines: {found.missing}"] if found.missing else []
     cells = [("", "validation", "test", ""), *((name, shown(v), shown(t), about) for name, v, t, about in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["", f"Baselines of scikit-learn on the same rows, {run.objective.name}:"]

@@ -95,14 +95,18 @@ def describe_stop(stop: str, budget: Budget) -> str:
             f"reason to stop must be one of {', '.join(Stop)}, not {stop!r:.80}: restore the run from a copy"
         )
     return {
-        Stop.GENERATIONS: f"all {budget.generations} generations are done",
-        Stop.EVALUATIONS: f"all {budget.evaluations} evaluations are done",
+        Stop.GENERATIONS: _all_done(budget.generations, "generation"),
+        Stop.EVALUATIONS: _all_done(budget.evaluations, "evaluation"),
         Stop.TIME: f"the time of {budget.seconds or 0:.4g} s is spent",
         Stop.TARGET: f"the target score {budget.target} is reached",
         Stop.EXHAUSTED: f"no new network was found in {IDLE_GENERATIONS} generations",
         Stop.LIMITS: f"all of {IDLE_NETWORKS} new networks and more, one after the other, were over a limit",
         Stop.INTERRUPTED: "it was interrupted",
     }[Stop(stop)]
+
+
+def _all_done(count: int | None, what: str) -> str:
+    return f"the one {what} is done" if count == 1 else f"all {count} {what}s are done"
 
 
 def spent(store: RunStore) -> Budget:

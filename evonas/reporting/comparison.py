@@ -159,7 +159,8 @@ def comparison_report(comparison: Comparison) -> Report:
     progress = [_convergence(comparison, by) for by in ("evaluations", "epochs", "seconds")]
     return Report(
         f"{comparison.objective} of {count} runs",
-        f"{len(comparison.groups)} groups of seeds; compared is: {comparison.score_kind}",
+        f"{len(comparison.groups)} group{'s' * (len(comparison.groups) != 1)} of seeds; "
+        f"compared is: {comparison.score_kind}",
         [
             Section("answer", "Which is better?", _answer(comparison)),
             Section("progress", "How fast?", progress),
@@ -242,7 +243,8 @@ def _champions(comparison: Comparison) -> Table:
             assert run.champion is not None, "compared runs have a best network"
             value = run.genes.get(name, [None] * len(run.records))[run.places[run.champion.digest]]
             cells.append("" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value))
-        rows.append([name, *cells])
+        if any(cells):  # others are active in none of them
+            rows.append([name, *cells])
     return Table(["gene", *(group.name for group in comparison.groups)], rows, "The best run of each group.")
 
 

@@ -37,6 +37,7 @@ COOKIE = "evonas_token"
 #: A report is made again after so many times the seconds that it took, and at least so many seconds.
 _PAUSE, _LEAST_SECONDS = 4.0, 2.0
 _HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+_COUNTED = (("trained", "network"), ("generations", "generation"))
 _COLUMNS = ("state", "objective", "score", "trained", "failed", "generations", "seconds", "strategy", "data", "target")
 
 
@@ -92,7 +93,8 @@ class Pages:
         made = self._made.get(name, _Made())
         text = _state(row)
         if "trained" in row:
-            text += f": {row['trained']:,} networks in {row['generations']:,} generations, {clock(row['seconds'])}"
+            networks, generations = (f"{row[name]:,} {what}{'s' * (row[name] != 1)}" for name, what in _COUNTED)
+            text += f": {networks} in {generations}, {clock(row['seconds'])}"
         if row.get("score") is not None:
             text += f"; best {printable(row['objective'])} {shown(row['score'])}"
         return {"version": _version(row), "text": text, "wait": max(_LEAST_SECONDS, _PAUSE * made.seconds)}
@@ -127,7 +129,7 @@ class Pages:
         """The list of the runs."""
         rows = "".join(
             f'<tr><th scope="row"><a href="/run/{_quoted(row["run"])}">{html.escape(printable(row["run"]))}</a></th>'
-            + "".join(f"<td>{html.escape(_cell(column, row))}</td>" for column in _COLUMNS)
+            + "".join(f"<td{_class(column)}>{html.escape(_cell(column, row))}</td>" for column in _COLUMNS)
             + "</tr>"
             for row in list_runs(self._place)
         )
@@ -224,6 +226,11 @@ def _cell(column: str, row: dict[str, Any]) -> str:
     if column in ("state", "seconds"):
         return _state(row) if column == "state" else clock(value)
     return shown(value) if isinstance(value, float) else printable(str(value))
+
+
+def _class(column: str) -> str:
+    """Words of any length may take several lines; all else is on one."""
+    return ' class="long"' if column in ("state", "data", "target") else ""
 
 
 def _state(row: dict[str, Any]) -> str:
