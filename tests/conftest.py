@@ -9,6 +9,8 @@ from collections import defaultdict
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Each search would start one more process, and wait for it; the tests of baselines switch them on.
 os.environ.setdefault("EVONAS_BASELINE", "off")
+# As would each report, of seconds; the tests of reports switch them on.
+os.environ.setdefault("EVONAS_NO_REPORT", "1")
 
 import pytest
 from hypothesis import settings

@@ -13,7 +13,12 @@ from evonas.io.console import say_lines
 
 __all__ = ["REPORT_SECONDS", "NoReport", "report_at_end"]
 
-NoReport = Annotated[bool, typer.Option("--no-report", help="Write no report.html into the run directory at the end.")]
+NoReport = Annotated[
+    bool,
+    typer.Option(
+        "--no-report", envvar="EVONAS_NO_REPORT", help="Write no report.html into the run directory at the end."
+    ),
+]
 
 #: Seconds that a report takes, and more for each network; how late a run may end, in seconds.
 REPORT_SECONDS, _SECONDS_EACH, _LATE_SECONDS = 0.9, 0.0012, 0.7

@@ -14,7 +14,8 @@ from tests.cli.commands import search
 from tests.reporting.synthetic import synthetic_run
 
 
-def test_a_run_writes_a_report_unless_told_not_to(folder: Path):
+def test_a_run_writes_a_report_unless_told_not_to(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("EVONAS_NO_REPORT")
     done = search("--generations", "1", "--out", "one")
     assert done.exit_code == 0, done.output
     assert done.output.splitlines()[-1] == "Report:  one/report.html"
