@@ -232,7 +232,7 @@ class Settings(_Frozen):
     )
     known_defaults: bool = Field(
         default=True,
-        description="whether published defaults are among the first networks, see genomes.dense.known_defaults",
+        description="whether published defaults are among the first networks, see genomes.known_defaults",
     )
     evaluation_seconds: Real | None = Field(
         default=None,

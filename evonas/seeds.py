@@ -66,6 +66,8 @@ class RandomStream(IntEnum):
     NEIGHBOUR_COLUMNS = 16
     NEIGHBOUR_ROWS = 17
     EVALUATION_COST = 18  # networks that say what an evaluation costs
+    # Of the seed of a training again.
+    AUGMENTATION = 19  # epoch
 
 
 def draw_seed() -> int:

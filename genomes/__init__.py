@@ -12,7 +12,8 @@ tried and moves among them; every random method takes its generator::
     child, mutation = space.mutate(parent, rng)
     child = space.crossover(parent, child, rng)
 
-`DenseSpace` holds networks of dense layers; `HyperparameterSpace` holds named values for a model that a function of
+`DenseSpace` holds networks of dense layers, `ConvolutionalSpace` such of convolutions over images or series,
+`SequenceSpace` such over series and texts; `HyperparameterSpace` holds named values for a model that a function of
 yours builds (see `genomes.hyperparameters`)::
 
     from genomes import Gene, HyperparameterSpace
@@ -44,6 +45,9 @@ module                     owns
 `genomes.domains`          `Range` and `Choice`: what one gene may be
 `genomes.gene`             `Gene`: a domain with a name and the condition under which it counts
 `genomes.dense`            the dense encoding: genome, space, mutations, crossover, graph
+`genomes.convolutional`    stages of convolutions over images and series: genome, space, graph
+`genomes.sequence`         stages of convolutions, recurrent cells and attention over series and texts
+`genomes.staged`           what these two share: samples, mutations, crossover, features, JSON
 `genomes.hyperparameters`  flat typed genes: genome, space, mutations
 `genomes.architecture`     the graph: JSON, checks, parameters, FLOPs, digest, drawing; canonical form under
                            isomorphism; words and bounds of layers and training
@@ -60,6 +64,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from genomes.convolutional import ConvolutionalGenome, ConvolutionalSpace
     from genomes.dense import DenseGenome, DenseSpace, Layer, Neighbours, Training
     from genomes.domains import Choice, Range
     from genomes.encodings import read_space, space_from_json, space_from_toml, space_to_toml
@@ -67,10 +72,13 @@ if TYPE_CHECKING:
     from genomes.gene import Gene
     from genomes.hyperparameters import HyperparameterGenome, HyperparameterSpace
     from genomes.population import Population, population_to_text, read_population
+    from genomes.sequence import SequenceGenome, SequenceSpace
     from genomes.space import SearchSpace
 
 __all__ = [
     "Choice",
+    "ConvolutionalGenome",
+    "ConvolutionalSpace",
     "DenseGenome",
     "DenseSpace",
     "Gene",
@@ -82,6 +90,8 @@ __all__ = [
     "Population",
     "Range",
     "SearchSpace",
+    "SequenceGenome",
+    "SequenceSpace",
     "Training",
     "population_to_text",
     "read_population",
@@ -95,6 +105,8 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("DenseGenome", "DenseSpace", "Layer", "Neighbours", "Training"), "dense"),
     **dict.fromkeys(("Choice", "Range"), "domains"),
+    **dict.fromkeys(("ConvolutionalGenome", "ConvolutionalSpace"), "convolutional"),
+    **dict.fromkeys(("SequenceGenome", "SequenceSpace"), "sequence"),
     **dict.fromkeys(("HyperparameterGenome", "HyperparameterSpace"), "hyperparameters"),
     **dict.fromkeys(("Population", "population_to_text", "read_population"), "population"),
     **dict.fromkeys(("read_space", "space_from_json", "space_from_toml", "space_to_toml"), "encodings"),

@@ -30,10 +30,12 @@ MAX_BYTES = 64 * 1024 * 1024
 #: Memory that the values of a JSON text may take, and what one of each sign of it brings at most.
 _MOST_WEIGHT, _WEIGHTS = 320 << 20, {"{": 232, "[": 64, ",": 48}
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def canonical_json(value: Any) -> str:
     """The one JSON text of a value: keys sorted, ASCII, no spaces, floats as the shortest decimal that reads back."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def sha256(value: Any) -> str:

@@ -15,25 +15,35 @@ from typing import Any
 from genomes.architecture.graph import draw, graph_to_json
 from genomes.checks import Word
 from genomes.codec import read_text
+from genomes.convolutional.space import ConvolutionalSpace
 from genomes.dense.space import DenseSpace
 from genomes.errors import InputError
 from genomes.hyperparameters.space import HyperparameterSpace
+from genomes.sequence.space import SequenceSpace
 from genomes.space import SearchSpace
+from genomes.staged.space import StagedSpace
 from genomes.toml import to_toml
 
 __all__ = [
     "ENCODINGS",
     "blueprint",
     "describe",
+    "genome_of_any_space",
     "read_space",
+    "short_name",
     "space_from_json",
     "space_from_toml",
     "space_to_toml",
 ]
 
 #: Encoding -> its space, which has a `from_json`.
-ENCODINGS: Mapping[str, type[DenseSpace | HyperparameterSpace]] = MappingProxyType(
-    {"dense": DenseSpace, "hyperparameters": HyperparameterSpace}
+ENCODINGS: Mapping[str, type[DenseSpace | HyperparameterSpace | StagedSpace]] = MappingProxyType(
+    {
+        "dense": DenseSpace,
+        "convolutional": ConvolutionalSpace,
+        "sequence": SequenceSpace,
+        "hyperparameters": HyperparameterSpace,
+    }
 )
 
 #: TOML is read slowly.
@@ -45,8 +55,11 @@ _HEADING = """\
 #     { low = 1e-6, high = 1e-3, zero = true }    0 (off), or at least 1e-6
 """
 #: Encoding -> what else its file is told by.
+_LEFT_OUT = "# What is left out is as in the default space.\n"
 _REMARKS = {
-    "dense": "# What is left out is as in the default space.\n",
+    "dense": _LEFT_OUT,
+    "convolutional": _LEFT_OUT,
+    "sequence": _LEFT_OUT,
     "hyperparameters": """\
 # A gene may depend on others; it is absent where they have other values:
 #     { low = 0.05, high = 0.5, when = { regularise = true } }
@@ -91,6 +104,30 @@ def space_to_toml(space: SearchSpace) -> str:
 def read_space(path: str | PathLike[str]) -> SearchSpace:
     """The space of a TOML file. Raises InputError as `space_from_toml`, or when the file cannot be read."""
     return space_from_toml(read_text(path, "space file"))
+
+
+def genome_of_any_space(value: Any) -> tuple[SearchSpace, Any]:
+    """A network's genome, and the default space of its encoding, which need not hold it.
+
+    Raises:
+        InputError: the value is no genome of a network; the text names the place.
+    """
+    encoding = value.get("encoding", "dense") if isinstance(value, Mapping) else "dense"
+    space = ENCODINGS[Word(tuple(ENCODINGS)).read(encoding, "genome.encoding")]
+    if issubclass(space, HyperparameterSpace):
+        raise InputError("genome must come with its space where it is of a function of your own: give the space")
+    return space(), space.read_genome(value)
+
+
+def short_name(genome: Mapping[str, Any]) -> str:
+    """A genome, as JSON values, in a few words: how wide its layers or blocks are, and what these are of."""
+    blocks = [block for stage in genome.get("stages", ()) for block in stage["blocks"]]
+    widths = [str(block.get("filters", block.get("units"))) for block in blocks]
+    if "stages" in genome:
+        layers = dict.fromkeys(block.get("layer", "conv") for block in blocks)
+        return f"{'-'.join(widths)} {' and '.join(layers)}" if blocks else "no stage"
+    layers = [str(layer["units"]) for layer in genome.get("layers", ()) if "units" in layer]
+    return "-".join(layers) or "no hidden layer"
 
 
 def blueprint(space: Any, genome: Any) -> dict[str, Any]:

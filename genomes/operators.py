@@ -1,15 +1,20 @@
-"""In which order a space tries its mutations. Knows their names only."""
+"""What mutations of every encoding share: the order in which a space tries them, and the step of a learning rate."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
 from genomes.checks import shown, suggestion
+from genomes.domains import Domain, Range
 from genomes.errors import InputError
 
-__all__ = ["in_turn"]
+__all__ = ["in_turn", "scaled_rate"]
+
+#: Standard deviation of the logarithm of the factor by which a learning rate is scaled.
+LEARNING_RATE_SIGMA = 0.5
 
 
 def in_turn(
@@ -33,3 +38,11 @@ def in_turn(
     names = list(allowed)
     rng.shuffle(names)
     yield from names
+
+
+def scaled_rate(domain: Domain, rate: float, rng: np.random.Generator) -> float:
+    """The learning rate times a log-normal factor, within its range; another option of a choice."""
+    scaled = rate
+    if isinstance(domain, Range):
+        scaled = float(domain.clip(rate * math.exp(LEARNING_RATE_SIGMA * rng.standard_normal())))
+    return scaled if scaled != rate else float(domain.vary(rate, rng))

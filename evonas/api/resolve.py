@@ -8,21 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from evonas.config import Settings
 from evonas.data.neighbours import candidate_columns, ranked_columns
+from evonas.data.sample_kind import KINDS, SampleOptions
 from evonas.metrics.named import chosen_metric
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
 from genomes.architecture.layers import EMBEDDED_NUMBERS, EMBEDDINGS, NUMBERS, OFF
+from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
-from genomes.domains import Choice
+from genomes.domains import Choice, Domain
 from genomes.encodings import read_space, space_from_json
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
+from genomes.sequence import SequenceSpace
 from genomes.space import SearchSpace
+from genomes.staged import StagedSpace
 
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData, Problem
@@ -31,11 +35,15 @@ __all__ = [
     "DEFAULT_QUANTILES",
     "Space",
     "as_space",
+    "asked_samples",
+    "chosen_space",
     "fitted",
+    "is_layered",
     "objectives_of",
     "space_and_numbers",
     "trainable",
     "with_neighbours",
+    "with_trainer",
 ]
 
 #: Scores of predicted classes rather than of their probabilities.
@@ -43,6 +51,9 @@ SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "
 
 #: Columns of numbers above which each is not embedded by itself: networks would become wide and slow.
 MOST_COLUMNS = 128
+
+#: What is done to images alone in training.
+_OF_IMAGES = ("flip", "rotation", "zoom", "cutout")
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
@@ -63,6 +74,67 @@ def as_space(space: Space, build: Build | None = None) -> SearchSpace:
         whole = build is None or "genes" in space or "encoding" in space
         return space_from_json(space) if whole else HyperparameterSpace(space)
     return space
+
+
+def asked_samples(
+    space: Space,
+    build: Build | None = None,
+    architecture: str = "",
+    series: bool = False,
+    series_id: str = "",
+    split: str = "",
+    encoding: str = "",
+) -> tuple[SearchSpace, SampleOptions, str]:
+    """The space, what is said of the rows, and the encoding of text.
+
+    Args:
+        space, build: as given. A space that is given decides which networks take the rows.
+        architecture, series, series_id, split: see `evonas.data.sample_kind.SampleOptions`.
+        encoding: of the text of a table; the name of an architecture is taken for that.
+
+    Raises:
+        InputError: as `as_space`, or the space is of another architecture than is asked for.
+    """
+    if any(encoding in names for names in KINDS.values()):
+        if architecture not in ("", encoding):
+            raise InputError(
+                f"architecture must be given once, not as {architecture!r} and {encoding!r}: leave one out"
+            )
+        architecture, encoding = encoding, ""
+    if build is not None:
+        return as_space(space, build), SampleOptions(architecture, series, series_id, split), encoding
+    if space is None:
+        asked = SampleOptions(architecture, series, series_id, split)
+        return DenseSpace(), asked, encoding  # `chosen_space` knows better when the data are read
+    found = as_space(space)
+    own = encoding_of(found)
+    if architecture not in ("", own):
+        raise InputError(
+            f"architecture must be that of the space, {own}, not {architecture!r}: leave it out, or give another space"
+        )
+    return found, SampleOptions(own, series, series_id, split), encoding
+
+
+def encoding_of(space: SearchSpace) -> str:
+    """Name of the encoding whose networks a space has; "dense" of spaces that are not evonas's own."""
+    name = str(space.to_json().get("encoding", "dense"))
+    return name if any(name in names for names in KINDS.values()) else "dense"
+
+
+def chosen_space(space: SearchSpace, given: bool, architecture: str, problem: Problem) -> SearchSpace:
+    """The space for these data: the one that is given, or the default one for rows of such a shape.
+
+    Args:
+        space: of `asked_samples`.
+        given: whether a space was given.
+        architecture: that was asked for; "" to go by the rows.
+        problem: of the prepared data.
+    """
+    if given or not problem.sample_shape:
+        return space
+    if (architecture or ("convolutional" if len(problem.sample_shape) == 3 else "sequence")) == "convolutional":
+        return ConvolutionalSpace()
+    return SequenceSpace.for_text() if problem.vocabulary else SequenceSpace()
 
 
 def space_and_numbers(
@@ -105,8 +177,10 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
     where the trainer is that of whole populations.
 
     Raises:
-        InputError: the space has nothing else.
+        InputError: the space has nothing else, or is of networks that cannot take such rows.
     """
+    if is_layered(space):
+        return _of_shape(space, problem)
     if not isinstance(space, DenseSpace):
         return space
     columns = max(problem.numeric, default=-1) + 1
@@ -126,6 +200,51 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
     options = domain.options if isinstance(domain, Choice) else ()
     kept = [each for each in options if each == "standard" or problem.view(str(each)) == (each,)]
     return space if len(options) < 2 or len(kept) == len(options) else replace(space, numbers=kept or ["standard"])
+
+
+def is_layered(space: Any) -> bool:
+    """Whether networks may have other layers than dense ones."""
+    return bool(getattr(space, "layer_kinds", frozenset()) - {"dense"})
+
+
+def _of_shape(space: Any, problem: Problem) -> SearchSpace:
+    """The space without what is done to images in training, where rows are none."""
+    if not problem.sample_shape:
+        raise InputError(
+            f"space must be of dense networks for rows of a table, not of {encoding_of(space)} ones: give images, "
+            "series or texts, or leave the space out"
+        )
+    if len(problem.sample_shape) == 3:
+        return cast(SearchSpace, space)
+    names = [name for name in _OF_IMAGES if hasattr(space, name) and space.domain(name) != OFF[name]]
+    changes: dict[str, Any] = {name: OFF[name] for name in names}
+    if problem.vocabulary:
+        most = {"vocabulary": problem.vocabulary, "length": problem.sample_shape[0]}
+        changes |= {name: _at_most(space.domain(name), count) for name, count in most.items() if hasattr(space, name)}
+    return replace(space, **changes) if changes else space
+
+
+def _at_most(domain: Domain, count: int) -> Domain:
+    """The numbers of a domain, those above the count in its place."""
+    if isinstance(domain, Choice):
+        return Choice(tuple(dict.fromkeys(min(option, count) for option in domain.options)))
+    return domain.restrict(high=count) or Choice((count,))
+
+
+def with_trainer(settings: Settings, space: SearchSpace) -> Settings:
+    """The settings with the trainer that can train networks of the space, where it is left open.
+
+    Raises:
+        InputError: the one that is given cannot.
+    """
+    if not is_layered(space) or settings.trainer == "single":
+        return settings
+    if settings.trainer != "auto":
+        raise InputError(
+            f"trainer must be single for {encoding_of(space)} networks, not {settings.trainer}, which has dense layers "
+            "only: leave it out"
+        )
+    return settings.model_copy(update={"trainer": "single"})
 
 
 #: Quantiles where none are named: the median, and an interval of 80%.
@@ -166,12 +285,12 @@ def trainable(
         objective: of the run.
         task: "regression", "binary" or "multiclass".
     """
-    if not isinstance(space, DenseSpace):
+    if not isinstance(space, (DenseSpace, StagedSpace)):
         return space, ()
     row = find_row(settings.strategy)
     weightless = row is not None and not row.trains
     unknown = settings.trainer == "population" and not weightless
-    off = {"scaling": unknown or weightless}
+    off = {"scaling": unknown or weightless} if isinstance(space, DenseSpace) else {}
     smoothing = space.domain("label_smoothing")
     off["label_smoothing"] = task == "regression" or unknown or weightless
     off["label_smoothing"] |= not smoothing.is_fixed and objective.name not in SCORES_OF_CLASSES

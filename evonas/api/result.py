@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
 from evonas.data.encoding.preprocessor import ARRAY, Preparation
+from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.inputs import as_inputs
 from evonas.data.prepared import PreparedData, labels_of
 from evonas.data.quantiles import point_place
@@ -142,7 +143,7 @@ class SearchResult(ResultViews):
         from evonas.training.export.keras_file import load_keras_file
 
         path = self._model_path if self._model_path.exists() else self.exported.path
-        return load_keras_file(path, own=type(self.space).__name__ != "DenseSpace")
+        return load_keras_file(path, own=not self._is_dense)
 
     def predict(self, x: Any) -> Any:
         """What the best network predicts of raw rows.
@@ -217,14 +218,15 @@ class SearchResult(ResultViews):
         """Raw rows as `best_model` takes them.
 
         Args:
-            x: a DataFrame with the columns that were searched on, others are ignored; or an array, if one was searched.
+            x: a DataFrame with the columns that were searched on, others are ignored; or an array, if one was searched;
+                or images, series or texts, as they were searched on.
 
         Returns:
             Column -> array `(num_samples,)`, of float32 or text; or one array; see `Preparation.inputs`.
         """
         if self._data.problem.input_shapes:
             return as_inputs(x)
-        return self._preparation.inputs(self._columns(x))
+        return self._preparation.inputs(self._rows(x))
 
     def _columns(self, x: Any) -> pd.DataFrame:
         """Rows as a table; an array only where one was searched on."""
@@ -252,7 +254,15 @@ class SearchResult(ResultViews):
         """
         if self._data.problem.input_shapes:
             return as_inputs(x)
-        return self._preparation.apply(self._columns(x))
+        return self._preparation.apply(self._rows(x))
+
+    def _rows(self, x: Any) -> Any:
+        """Rows as the preparation takes them: of a table its columns, of images, series and texts as they are."""
+        from evonas.data.frames import as_frame, is_table
+
+        if not isinstance(self._preparation, SamplePreparation):
+            return self._columns(x)
+        return as_frame(x, "x") if is_table(x) else x
 
     @cached_property
     def _data(self) -> PreparedData:
@@ -385,11 +395,13 @@ class SearchResult(ResultViews):
         retrain: bool = False,
         format: str | None = None,
         card: bool = True,
+        resize: bool = False,
     ) -> Exported:
         """Writes a network as a Keras model or in another format, with a model card, as `evonas.export`."""
         from evonas.deploy.export import export
 
-        return export(self.run_dir, path, rank, retrain=retrain, build=self._build, format=format, card=card)
+        options: dict[str, Any] = {"retrain": retrain, "build": self._build, "format": format, "card": card}
+        return export(self.run_dir, path, rank, resize=resize, **options)
 
     def export_ensemble(self, path: str | Path, size: int = 8, *, card: bool = True) -> Exported:
         """Writes up to `size` networks as one Keras model of their mean: see `evonas.deploy.export.export_ensemble`."""

@@ -15,7 +15,18 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Unpack
 
 from evonas.api.options import RunOptions, SearchOptions
-from evonas.api.resolve import Space, as_space, fitted, objectives_of, space_and_numbers, trainable, with_neighbours
+from evonas.api.resolve import (
+    Space,
+    as_space,
+    asked_samples,
+    chosen_space,
+    fitted,
+    objectives_of,
+    space_and_numbers,
+    trainable,
+    with_neighbours,
+    with_trainer,
+)
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
@@ -98,6 +109,10 @@ def search(
     time_column: str = "",
     image_size: Any = None,
     grayscale: bool = False,
+    architecture: str = "",
+    series: bool = False,
+    series_id: str = "",
+    split: str = "",
     separator: str = "",
     encoding: str = "",
     decimal: str = "",
@@ -112,10 +127,12 @@ def search(
 
     Args:
         x: features, shape `(num_samples, num_columns)`: an array, a DataFrame (also with text, categories and missing
-            values), or the path of a file (CSV, Parquet, Feather, JSON lines, or `.npz` with arrays). Arrays of other
-            shapes are flattened; with `build` they go to the model as they are, also several in a mapping or a list. A
-            table is encoded as usual. Or, without `y`: a `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or
-            not, x being an array or a mapping of columns; or a folder with a sub-folder of images for each class.
+            values), or the path of a file (CSV, Parquet, Feather, JSON lines, or `.npz` with arrays). Images
+            `(num_samples, height, width, channels)`, series `(num_samples, steps, channels)` (or a list of arrays of
+            several lengths) and a list of texts keep their shape: see `architecture`. With `build` arrays go to the
+            model as they are, also several in a mapping or a list. A table is encoded as usual. Or, without `y`: a
+            `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or not, x being an array or a mapping of columns;
+            or a folder with a sub-folder of images for each class.
         y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
         build: `build(genes)` that returns a `keras.Model`, for models of your own: see
             `evonas.training.single.user_model`
@@ -157,6 +174,15 @@ def search(
         time_column: name of a column by which rows are split: the latest are the test part.
         image_size: height and width that images of a folder are brought to, such as "32x32".
         grayscale: whether images of a folder are taken without their colours.
+        architecture: which networks take the rows: "convolutional", "sequence" or "dense". As the data and the space
+            say unless given: images go to convolutional networks, series and a text alone to those over sequences, all
+            else to dense ones.
+        series: whether the columns of a row are the steps of a series.
+        series_id: of a table with a row for each step, the column whose equal values are one series; `time_column`
+            then orders its steps.
+        split: of series, "time" for the last samples as the test part and those before for validation, "random" to deal
+            them whatever they look like. Windows of one series that overlap, in their order, are split by time unless
+            given.
         separator, encoding, skip_rows, comment: of files of text, where they are not as they look: what separates
             cells, how the text is encoded, lines before the header, and how lines begin that are no rows.
         decimal, thousands, date_order: how numbers and dates are written as text: "." or ","; ",", ".", "'" or " ";
@@ -172,8 +198,9 @@ def search(
     started, _ = monotonic(), launch.checked_threads(threads)
     placed = Execution.of(execution)
     own = None if build is None else Build.of(build)
+    wanted, asked, encoding = asked_samples(space, own, architecture, series, series_id, split, encoding)
     reading = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
-    searched, forms = space_and_numbers(space, numbers, own, neighbours)
+    searched, forms = space_and_numbers(wanted, numbers, own, neighbours)
     options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **settings}
     if "strategy" in options:
         options["strategy"] = strategy_name(options["strategy"])
@@ -206,11 +233,12 @@ def search(
             size=image_size,
             grayscale=grayscale,
             options=reading,
+            samples=asked,
         )
         return search_prepared(
             data,
             build=own,
-            space=searched,
+            space=chosen_space(searched, space is not None, asked.architecture, data.problem),
             settings=chosen,
             budget=budget,
             out=out,
@@ -265,6 +293,7 @@ def search_prepared(
     check_given(settings.strategy, given_settings(settings))
     if evaluator is None:
         check_fits(build, wanted, settings.trainer)
+    settings = with_trainer(settings, wanted)
     objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
     space = fitted(wanted, data.problem, settings.trainer)
     if settings.trainer == "population" and space != wanted:

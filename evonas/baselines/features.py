@@ -58,8 +58,8 @@ class TreeColumns:
 
 
 def tree_columns(data: PreparedData) -> TreeColumns:
-    """The columns of a table; of arrays that were not encoded, the features themselves."""
-    if data.preparation is None:
+    """The columns of a table; of arrays that were not encoded, and of whole samples, the features themselves."""
+    if data.preparation is None or not data.preparation.steps:
         return TreeColumns((), (), tuple(data.problem.columns()))
     return _of_steps(data.preparation)
 

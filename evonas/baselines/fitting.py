@@ -13,6 +13,7 @@ import numpy as np
 from evonas.baselines.boosting import Boosting, Rows
 from evonas.baselines.features import TreeColumns, tree_columns
 from evonas.baselines.linear import Linear
+from evonas.baselines.words import WordsModel
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.runs.baselines import BaselineModel
 from evonas.seeds import RandomStream, stream_rng
@@ -22,11 +23,18 @@ __all__ = ["MOST_CELLS", "MOST_ROWS", "fitted_baselines", "fitted_boosting", "is
 
 #: Training rows that baselines see, and cells of them; validation rows that stop boosting early.
 MOST_ROWS, MOST_CELLS, _MOST_HELD_ROWS = 100_000, 10_000_000, 20_000
+#: Numbers of an image or a series from which on there is no gradient boosting, which would take minutes.
+MOST_PIXELS = 1_000
 
 
 def is_table(data: PreparedData) -> bool:
     """Whether the rows are one array of numbers, which is what the baselines take."""
     return not data.problem.input_shapes
+
+
+def boosts(problem: Problem) -> bool:
+    """Whether gradient boosting has a use for the features: no ids of words, and no images of many pixels."""
+    return not problem.vocabulary and (not problem.sample_shape or problem.num_features <= MOST_PIXELS)
 
 
 def fitted_baselines(data: PreparedData, seed: int = 0, seconds: float = float("inf")) -> Iterator[BaselineModel]:
@@ -42,6 +50,8 @@ def fitted_baselines(data: PreparedData, seed: int = 0, seconds: float = float("
     """
     began = time.process_time()
     yield _linear(data, seed)
+    if not boosts(data.problem):
+        return
     yield from fitted_boosting(data, seed, seconds - (time.process_time() - began))
 
 
@@ -78,11 +88,13 @@ def _boosted(
 
 
 def _linear(data: PreparedData, seed: int) -> BaselineModel:
-    places, folds, rows, began = data.problem.columns(), [], 0, time.process_time()
+    places, rows, began = data.problem.columns(), 0, time.process_time()
+    folds: list[Linear | WordsModel] = []
     for fold in data.splits:
         training = _drawn(_training(fold), seed, MOST_ROWS, MOST_CELLS)
         rows = len(training.y)
-        folds.append(Linear(data.problem, Rows(training.x[:, places], training.y, training.weight)))
+        model = WordsModel if data.problem.vocabulary else Linear
+        folds.append(model(data.problem, Rows(training.x[:, places], training.y, training.weight)))
     found = _scored(data, [partial(_linear_outputs, model, places) for model in folds])
     return BaselineModel("linear model", folds[0].name, True, rows, time.process_time() - began, *found)
 
@@ -91,7 +103,7 @@ def _boosted_outputs(model: Boosting, columns: TreeColumns, x: Any) -> Any:
     return model.raw_outputs(columns.apply(x))
 
 
-def _linear_outputs(model: Linear, places: list[int], x: Any) -> Any:
+def _linear_outputs(model: Linear | WordsModel, places: list[int], x: Any) -> Any:
     return model.raw_outputs(x[:, places])
 
 

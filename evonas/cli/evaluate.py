@@ -27,7 +27,12 @@ __all__ = ["evaluate"]
 
 def evaluate(
     model: ModelArgument,
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Table of rows with their targets.")],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Rows with their targets: a table, a folder with images of each class or .npz arrays."
+        ),
+    ],
     build: BuildOption = None,
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
@@ -44,17 +49,17 @@ def evaluate(
     which says what it predicts.
     """
     from evonas.api.predictor import open_predictor
-    from evonas.data.readers.files import read_any
+    from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import score_table
     from evonas.display.summaries import shown
     from evonas.io.console import say
 
     reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, None)
     predictor = open_predictor(model, build)
-    rows = read_any(data, reading)
-    found = score_table(predictor, rows.frame)
+    rows = read_new_rows(data, predictor, reading)
+    found = score_table(predictor, rows.x, rows.targets)
     if as_json:
-        typer.echo(json.dumps({"rows": len(rows.frame), "scores": found}))
+        typer.echo(json.dumps({"rows": len(rows), "scores": found}))
         return
-    say(f"{len(rows.frame):,} rows")
+    say(f"{len(rows):,} rows")
     say("\n".join(f"{name:12} {shown(score)}" for name, score in found.items()))

@@ -35,6 +35,7 @@ def export(
         bool,
         typer.Option("--calibrate", help="Of classes: divide logits by the temperature that fits the validation rows."),
     ] = False,
+    resize: Annotated[bool, typer.Option("--resize", help="Of images: take them in any size.")] = False,
     no_card: Annotated[bool, typer.Option("--no-card", help="Write no model card beside it.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -49,6 +50,8 @@ def export(
     from evonas.runs.reader import RunReader
 
     asked: dict[str, Any] = {"calibrate": True} if calibrate else {}
+    if resize:
+        asked["resize"] = True
     if ensemble is None:
         exported = export_network(
             run_dir,
@@ -60,9 +63,10 @@ def export(
             card=not no_card,
             **asked,
         )
-    elif retrain or rank != 1 or build is not None or format not in (None, "keras"):
+    elif retrain or rank != 1 or build is not None or resize or format not in (None, "keras"):
         raise InputError(
-            "ensemble must be given without --rank, --retrain, --build and --format: it chooses from all that is kept"
+            "ensemble must be given without --rank, --retrain, --build, --resize and --format: it chooses from all "
+            "that is kept"
         )
     else:
         exported = export_ensemble(run_dir, output, ensemble, card=not no_card, **asked)

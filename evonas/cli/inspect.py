@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evonas.cli.options import (
+    ArchitectureOption,
     AsJson,
     BooleanOption,
     CategoricalOption,
@@ -24,11 +25,15 @@ from evonas.cli.options import (
     MissingOption,
     NumericOption,
     SeparatorOption,
+    SeriesIdOption,
+    SeriesOption,
     SkipRowsOption,
+    SplitOption,
     TargetOption,
     TextOption,
     ThousandsOption,
     TimeOption,
+    architecture_of,
     check_target,
     option,
     reading_of,
@@ -65,6 +70,10 @@ def inspect(
     time_column: TimeOption = None,
     image_size: ImageSizeOption = None,
     grayscale: GrayscaleOption = False,
+    architecture: ArchitectureOption = None,
+    series: SeriesOption = False,
+    series_id: SeriesIdOption = None,
+    split: SplitOption = None,
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     decimal: DecimalOption = None,
@@ -80,8 +89,10 @@ def inspect(
     And how its rows are split. `evonas run` takes the same options.
     """
     from evonas.data.load import read_data
+    from evonas.data.sample_kind import SampleOptions
 
     check_target(data, target)
+    architecture, encoding = architecture_of(architecture, encoding)
     roles = roles_of(numeric, boolean, categorical, date, text)
     prepared, _ = read_data(
         data,
@@ -94,6 +105,7 @@ def inspect(
         size=image_size,
         grayscale=grayscale,
         options=reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order),
+        samples=SampleOptions(architecture, series, series_id or "", split or ""),
     )
     plan = prepared.plan if target is not None and data.suffix != ".npz" else None
     _show(target or "class", prepared, plan, as_json)
@@ -103,11 +115,12 @@ def _show(target: str, prepared: PreparedData, plan: ColumnPlan | None, as_json:
     problem, split = prepared.problem, prepared.splits[0]
     rows = {"training": len(split.y_train), "validation": len(split.y_validation)}
     rows["test"] = 0 if prepared.y_test is None else len(prepared.y_test)
-    shape = list(prepared.preparation.shape) if prepared.preparation is not None else []
+    shape = list(problem.sample_shape or (() if prepared.preparation is None else prepared.preparation.shape))
     trainer = chosen_trainer("auto")
     if as_json:
         values = {"target": target, "task": problem.task, "classes": list(problem.classes), "rows": rows}
-        columns = {"shape": shape} if plan is None else {"columns": plan.to_json(), "notes": list(prepared.notes)}
+        notes = {"notes": list(prepared.notes)}
+        columns = {"shape": shape, **notes} if plan is None else {"columns": plan.to_json(), **notes}
         typer.echo(json.dumps(values | {"features": problem.num_features, "trainer": trainer} | columns))
         return
     classes = (
@@ -122,5 +135,5 @@ def _show(target: str, prepared: PreparedData, plan: ColumnPlan | None, as_json:
     say(f"trainer on this machine: {trainer}, {TRAINERS[trainer]}")
     if plan is not None:
         say(f"\n{plan}")
-        for note in prepared.notes:
-            say(f"note: {printable(note)}")
+    for note in prepared.notes:
+        say(f"note: {printable(note)}")

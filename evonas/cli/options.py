@@ -12,6 +12,7 @@ from genomes.errors import InputError
 
 __all__ = [
     "AddressOption",
+    "ArchitectureOption",
     "AsJson",
     "BooleanOption",
     "BuildOption",
@@ -34,18 +35,25 @@ __all__ = [
     "Quiet",
     "RunDir",
     "SeparatorOption",
+    "SeriesIdOption",
+    "SeriesOption",
     "SkipRowsOption",
+    "SplitOption",
     "TargetOption",
     "TextOption",
     "ThousandsOption",
     "ThreadsOption",
     "TimeOption",
     "WorkersOption",
+    "architecture_of",
     "check_target",
     "option",
     "reading_of",
     "roles_of",
 ]
+
+#: Names of `genomes.encodings.ENCODINGS` but that of models of a user's own.
+ARCHITECTURES = ("dense", "convolutional", "sequence")
 
 
 def _whole(text: str) -> int:
@@ -124,7 +132,37 @@ ImageSizeOption = Annotated[
 SeparatorOption = Annotated[
     str | None, option("What separates cells: a character, or tab, space [found out].", "CHAR", "--separator")
 ]
-EncodingOption = Annotated[str | None, option("Of the text, such as cp1252 [found out].", "NAME", "--encoding")]
+EncodingOption = Annotated[
+    str | None,
+    option("Of the text, such as cp1252 [found out]; a name of --architecture means that.", "NAME", "--encoding"),
+]
+ArchitectureOption = Annotated[
+    str | None,
+    option(
+        "Networks that take the rows: convolutional, sequence or dense [as the data are: images, series or a text "
+        "alone, tables].",
+        "NAME",
+        "--architecture",
+    ),
+]
+SeriesOption = Annotated[bool, typer.Option("--series", help="The columns of a row are the steps of a series.")]
+SeriesIdOption = Annotated[
+    str | None,
+    option(
+        "Table with a row for each step: column whose equal values are one series; --time-column orders its steps.",
+        "COLUMN",
+        "--series-id",
+    ),
+]
+SplitOption = Annotated[
+    str | None,
+    option(
+        "Of series: random, or time, for the last ones as the test part [time for windows that overlap in their "
+        "order].",
+        "HOW",
+        "--split",
+    ),
+]
 DecimalOption = Annotated[str | None, option("What stands before decimals, . or , [found out].", "CHAR", "--decimal")]
 ThousandsOption = Annotated[
     str | None, option("What stands between thousands: , . ' or space [found out].", "CHAR", "--thousands")
@@ -172,6 +210,19 @@ def reading_of(
         missing or None,
         date_order or "",
     )
+
+
+def architecture_of(architecture: str | None, encoding: str | None) -> tuple[str, str | None]:
+    """The architecture that is asked for, "" for none, and the encoding of text, by whose option it may be named.
+
+    Raises:
+        InputError: two are named.
+    """
+    if encoding not in ARCHITECTURES:
+        return architecture or "", encoding
+    if architecture not in (None, encoding):
+        raise InputError(f"--architecture must be given once, not as {architecture} and {encoding}: leave one out")
+    return str(encoding), None
 
 
 def check_target(data: Path, target: str | None) -> None:

@@ -30,7 +30,10 @@ ModelArgument = Annotated[
 
 def predict(
     model: ModelArgument,
-    data: Annotated[Path, typer.Argument(metavar="NEW", help="Table of new rows, of any kind that run reads.")],
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="NEW", help="New rows: a table, a folder of images or .npz arrays, as run reads them."),
+    ],
     output: Annotated[
         Path | None,
         option("CSV, JSON lines (.jsonl) or Parquet to write [CSV on standard output].", "FILE", "--output", "-o"),
@@ -47,7 +50,8 @@ def predict(
     """Predict the rows of a table.
 
     One row a row, in their order: the targets of a regression, or the label and the
-    probability of each class. A run of evonas's own networks needs no Keras.
+    probability of each class; of images, behind the names of their files. A run of evonas's
+    own networks needs no Keras.
     """
     from evonas.reporting.tables import check_table_place, write_table
 
@@ -55,13 +59,13 @@ def predict(
         check_table_place(output)
 
     from evonas.api.predictor import open_predictor
-    from evonas.data.readers.files import read_any
+    from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import prediction_table
 
     reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, None)
     predictor = open_predictor(model, build)
-    rows = read_any(data, reading)
-    predicted = prediction_table(predictor, rows.frame)
+    rows = read_new_rows(data, predictor, reading)
+    predicted = prediction_table(predictor, rows.x, rows.names)
     if output is None:
         typer.echo(predicted.to_csv(index=False, lineterminator="\n"), nl=False)
         return

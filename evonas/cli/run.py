@@ -9,6 +9,7 @@ import typer
 
 from evonas.cli.options import (
     AddressOption,
+    ArchitectureOption,
     AsJson,
     BooleanOption,
     BuildOption,
@@ -30,13 +31,17 @@ from evonas.cli.options import (
     NumericOption,
     Quiet,
     SeparatorOption,
+    SeriesIdOption,
+    SeriesOption,
     SkipRowsOption,
+    SplitOption,
     TargetOption,
     TextOption,
     ThousandsOption,
     ThreadsOption,
     TimeOption,
     WorkersOption,
+    architecture_of,
     check_target,
     option,
     reading_of,
@@ -104,6 +109,10 @@ def run(
     text: TextOption = None,
     image_size: ImageSizeOption = None,
     grayscale: GrayscaleOption = False,
+    architecture: ArchitectureOption = None,
+    series: SeriesOption = False,
+    series_id: SeriesIdOption = None,
+    split: SplitOption = None,
     separator: SeparatorOption = None,
     encoding: EncodingOption = None,
     decimal: DecimalOption = None,
@@ -253,6 +262,7 @@ def run(
         "finalists": finalists,
         "ensemble": ensemble,
     }
+    architecture, encoding = architecture_of(architecture, encoding)
     reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
     budget = Budget.of(generations, evaluations, time, target_score)
@@ -265,13 +275,14 @@ def run(
     placed = Execution.of(execution, workers, devices, address)
     with launch.standby_for(settings, build, placed) as standby:
         # What takes long to import, while the worker does the same.
-        from evonas.api.resolve import space_and_numbers
+        from evonas.api.resolve import asked_samples, chosen_space, space_and_numbers
         from evonas.api.search import search_prepared
         from evonas.data.load import read_data
         from evonas.user_model import Build
 
         own = None if build is None else Build.of(build)
-        searched, forms = space_and_numbers(space, numbers, own, neighbours)
+        wanted, asked, _ = asked_samples(space, own, architecture, series, series_id or "", split or "")
+        searched, forms = space_and_numbers(wanted, numbers, own, neighbours)
         prepared, source = read_data(
             data,
             target,
@@ -289,7 +300,9 @@ def run(
             size=image_size,
             grayscale=grayscale,
             options=reading,
+            samples=asked,
         )
+        searched = chosen_space(searched, space is not None, asked.architecture, prepared.problem)
         show_search(
             lambda **listeners: search_prepared(
                 prepared,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ from evonas.data.target import infer_target
 from evonas.io.npz import read_compressed_arrays
 from genomes.errors import InputError
 
-__all__ = ["prepare_inputs", "read_arrays"]
+__all__ = ["named_parts", "prepare_inputs", "read_arrays"]
+
+#: How arrays of a part are named beside "x_train" and "y_train", as in the files of `keras.datasets`.
+_PARTS = {"validation": ("val", "valid", "validation"), "test": ("test",)}
 
 
 def prepare_inputs(
@@ -118,3 +122,21 @@ def read_arrays(path: str | Path, target: str) -> tuple[Inputs, NDArray[Any]]:
         )
     y = arrays.pop(target)
     return (arrays if len(arrays) > 1 else next(iter(arrays.values()))), y
+
+
+def named_parts(x: Inputs, y: NDArray[Any], target: str) -> tuple[Inputs, NDArray[Any], dict[str, tuple[Any, Any]]]:
+    """Training arrays, and the pairs of "validation" and "test" that a file holds beside them under the usual names.
+
+    Args:
+        x, y: of `read_arrays`.
+        target: name of y; only beside "y_train" are "x_train", "x_test", "y_test", "x_val" and so on looked for.
+    """
+    if target != "y_train" or not isinstance(x, Mapping) or "x_train" not in x:
+        return x, y, {}
+    pairs: dict[str, tuple[Any, Any]] = {}
+    for part, names in _PARTS.items():
+        for name in names:
+            if f"x_{name}" in x and f"y_{name}" in x:
+                pairs.setdefault(part, (x[f"x_{name}"], x[f"y_{name}"]))
+    known = {"x_train", *(f"{axis}_{name}" for names in _PARTS.values() for name in names for axis in "xy")}
+    return (x, y, {}) if set(x) - known else (x["x_train"], y, pairs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,6 @@ from evonas.data.splits import Rows, share_for_validation
 from evonas.data.target import Target, infer_target
 from evonas.data.windows import check_split, overlap_of, without_overlap
 from genomes.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Samples", "joined_samples", "prepare_samples", "read_samples"]
 
@@ -73,7 +70,7 @@ def joined_samples(parts: Mapping[str, Samples]) -> Samples:
         differs = samples.values.shape[1:] != first.values.shape[1:]
         if differs and (first.kind != "series" or samples.values.shape[2:] != first.values.shape[2:]):
             raise InputError(
-                f"{other} x must have samples of the shape {first.values.shape[1:]} as {name} x has, not "
+                f"{other} x must have rows of the shape {first.values.shape[1:]} as {name} x has, not "
                 f"{samples.values.shape[1:]}: resize them"
             )
     values = [samples.values for samples in parts.values()]

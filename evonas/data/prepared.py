@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from evonas.data.columns import ColumnPlan
 from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Preparation, is_seen
-from evonas.data.encoding.samples import preparation_from_json
+from evonas.data.encoding.read import preparation_from_json
 from evonas.data.inputs import Inputs, named_arrays, num_rows, shapes_of
 from evonas.data.neighbours import NeighbourFeatures, NeighbourPreparation, marks_of, names_of_marks, with_estimates
 from evonas.data.pretrained import Donor

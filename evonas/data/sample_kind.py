@@ -6,14 +6,16 @@ a name that the user gives wins, where such networks can take such rows.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.windows import check_split
 from genomes.errors import InputError
 
-__all__ = ["KINDS", "as_images", "chosen_architecture", "holds_texts", "kind_of_array"]
+__all__ = ["KINDS", "SampleOptions", "as_images", "chosen_architecture", "holds_texts", "kind_of_array"]
 
 #: Kind of rows -> the encodings whose networks can take them; the first unless another is asked for.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -34,6 +36,34 @@ _MOST_CHANNELS = 4
 _LEAST_SIDE = 8
 #: Rows that are looked at to tell images from series.
 _SAMPLE = 200
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """What a user says of the rows beside a table's columns.
+
+    Attributes:
+        architecture: name of the encoding whose networks are to take them; "" to go by the rows.
+        series: whether the columns of a row, or the numbers of an array's, are steps of a series.
+        series_id: of a table in long form, the column whose equal values are one series.
+        split: how samples are dealt, see `evonas.data.windows.SPLITS`.
+    """
+
+    architecture: str = ""
+    series: bool = False
+    series_id: str = ""
+    split: str = ""
+
+    def __post_init__(self) -> None:
+        known = tuple(dict.fromkeys(name for names in KINDS.values() for name in names))
+        if self.architecture not in ("", *known):
+            raise InputError(f"architecture must be one of {', '.join(known)}, not {self.architecture!r}: choose one")
+        check_split(self.split)
+
+    @property
+    def is_series(self) -> bool:
+        """Whether rows are said to be series."""
+        return self.series or bool(self.series_id)
 
 
 def chosen_architecture(kind: str, asked: str = "") -> str:

@@ -18,6 +18,7 @@ from evonas.data.encoding.bag_of_words import Words
 from evonas.data.encoding.piecewise import Pieces
 from evonas.data.encoding.preprocessor import Categories, Number, Preparation, Step
 from evonas.data.encoding.robust import Robust
+from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.inputs import num_rows
 from evonas.data.kernel_regression import MOST_CENTRES
 from evonas.data.neighbours import marks_of
@@ -45,6 +46,7 @@ __all__ = ["Exhibit", "card_paths", "card_values", "check_card_paths", "write_ca
 VERSION = 1
 #: Settings that say how each network was trained; the others say how networks were searched for.
 _TRAINING = ("trainer", "epochs", "patience", "min_delta", "loss", "cv", "replicates", "precision")
+_OF_SAMPLES = ("kind", "shape", "mean", "std", "masked", "column", "length", "names", "series_id", "time_column")
 _MEASURES = ("accuracy", "auc", "f1", "log_loss", "mae", "mse", "pinball", "r2", "rmse")
 
 
@@ -121,6 +123,7 @@ def card_values(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[st
             "quantiles": list(problem.quantiles),
             "columns": [] if data.preparation is None else _columns(data.preparation),
             "features": problem.num_features,
+            "samples": _samples(data),
             "neighbours": _neighbours(marks, data),
             "notes": list(data.notes),
         },
@@ -186,7 +189,7 @@ def _flops(members: Sequence[tuple[Record, float]], run: RunReader) -> int | Non
         facts = network_facts(run.problem_json, space, genome)
         told = (facts.get(name, ()) for name in ("numeric", "views", "categorical"))
         graph = with_columns(space.architecture(genome), *told)
-        total += count_flops(graph, facts["num_features"], facts["num_outputs"])
+        total += count_flops(graph, facts["num_features"], facts["num_outputs"], tuple(facts.get("sample_shape", ())))
     return total
 
 
@@ -215,6 +218,16 @@ def _columns(preparation: Preparation) -> list[dict[str, Any]]:
         elif isinstance(step, Words):
             column["words"] = len(step.words)
     return list(found.values())
+
+
+def _samples(data: PreparedData) -> dict[str, Any] | None:
+    """What whole samples are, and what is done to them; None of rows of a table."""
+    preparation = data.preparation
+    if not isinstance(preparation, SamplePreparation):
+        return None
+    values = {name: value for name, value in preparation.to_json().items() if name in _OF_SAMPLES}
+    shape, words = list(data.problem.sample_shape), data.problem.vocabulary
+    return {"words": preparation.describe(), "network_shape": shape, "vocabulary": words, **values}
 
 
 def _neighbours(marks: Sequence[str], data: PreparedData) -> dict[str, Any] | None:

@@ -34,6 +34,8 @@ def _heading(card: Mapping[str, Any]) -> str:
     data, model = card["data"], card["model"]
     classes = f" ({_listed(data['classes'])})" if data["classes"] else ""
     columns = f" from {_count(len(data['columns']), 'column')}" if data["columns"] else ""
+    if samples := data.get("samples"):
+        columns = f" from {escaped(samples['words'])}"
     file = f" of {escaped(data['file'])}" if data["file"] else ""
     return (
         f"# Model card: {escaped(model['file'])}\n\n"
@@ -79,6 +81,8 @@ def _data(card: Mapping[str, Any]) -> str:
                 ],
             )
         )
+    if samples := data.get("samples"):
+        lines.append(_of_samples(samples))
     if near := data.get("neighbours"):
         lines.append(
             f"The file holds the target and {_listed(near['columns'])} of {near['rows']:,} training rows: it computes "
@@ -87,6 +91,21 @@ def _data(card: Mapping[str, Any]) -> str:
     if data["notes"]:
         lines.append("\n".join(f"- {escaped(note)}" for note in data["notes"]))
     return "## Data\n\n" + "\n\n".join(lines)
+
+
+def _of_samples(samples: Mapping[str, Any]) -> str:
+    """What a model does to whole samples before its network."""
+    if samples["kind"] == "text":
+        return (
+            "Texts become small letters without ASCII punctuation, cut at white space; of their first "
+            f"{samples['length']:,} words those that are known count, {samples['vocabulary'] - 2:,} of them."
+        )
+    means, deviations = (", ".join(f"{value:.4g}" for value in samples[name]) for name in ("mean", "std"))
+    said = f"Each channel is standardised by the training rows' mean ({means}) and deviation ({deviations})"
+    if samples["kind"] == "image":
+        return f"{said}, in the units of the raw pixels, as they were searched on."
+    more = "; shorter ones end in NaN" if samples["masked"] else ""
+    return f"{said}; NaN is a missing value, and taken for the channel's mean{more}."
 
 
 def _missing(column: Mapping[str, Any]) -> str:

@@ -62,6 +62,7 @@ def export(
     format: str | None = None,
     card: bool = True,
     calibrate: bool | None = None,
+    resize: bool = False,
     worker: WorkerEvaluator | None = None,
 ) -> Exported:
     """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens, or in other formats.
@@ -83,6 +84,7 @@ def export(
             `evonas.deploy.card`. Cards that are there are replaced.
         calibrate: of classes, whether logits are divided by the temperature that fits the validation rows best (Guo et
             al. 2017); as the run's settings say unless given. The card has the calibration error before and after.
+        resize: whether a model of images takes them in any size, and brings them to its own; in Keras's formats only.
         worker: what does it; a process of its own unless given.
 
     Returns:
@@ -94,6 +96,9 @@ def export(
     from evonas.tasks.export import ExportTask
 
     chosen = check_export(Path(path), format, card=card)
+    if resize and (chosen not in ("keras", "savedmodel") or build is not None):
+        what = f"the format {chosen}" if build is None else "models of your own"
+        raise InputError(f"resize must be asked for keras or savedmodel, of networks that evonas builds, not {what}")
     with RunReader(run_dir) as run:
         record, finalists = run.ranked(rank), run.finalists
         own = None if build is None else Build.of(build)
@@ -111,6 +116,7 @@ def export(
             best_epoch=run.epochs_behind(record) if retrain else record.evaluation.best_epoch,
             format=chosen,
             calibrate=calibrated,
+            resize=resize,
         )
         made = nullcontext(worker) if worker else worker_for(space, run.directory / DATA_NAME, run.settings, own)
         with made as exporting:

@@ -6,7 +6,8 @@ A run of evonas's own networks needs no Keras; a file does, and is opened throug
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.encoding.preprocessor import ARRAY
 from evonas.data.prepared import Problem, labels_of
 from evonas.data.quantiles import quantile_names
 from genomes.errors import InputError
@@ -48,17 +50,17 @@ class Predictor:
     problem: Problem
     model: Any
 
-    def outputs(self, rows: pd.DataFrame) -> Array:
+    def outputs(self, rows: Any) -> Array:
         """In the target's units `(num_rows, num_targets)`, or probabilities of each class `(num_rows, num_classes)`."""
         if not len(rows):
             raise InputError("table to predict must have at least one row, not none: give some")
         found = np.asarray(self._of_file(rows) if hasattr(self.model, "layers") else self.model._outputs(rows))
-        found = found.reshape(len(rows), -1).astype(np.float64)
+        found = found.reshape(len(found), -1).astype(np.float64)
         if self.problem.task == "binary" and found.shape[1] == 1:
             found = np.concatenate([1.0 - found, found], axis=1)
         return found
 
-    def _of_file(self, rows: pd.DataFrame) -> Any:
+    def _of_file(self, rows: Any) -> Any:
         outputs = self.model.predict(_inputs_of_file(self.model, rows), batch_size=_ROWS_AT_A_TIME, verbose=0)
         if not isinstance(outputs, Mapping):
             return outputs
@@ -81,8 +83,13 @@ def predictor_of_file(path: Path) -> Predictor:
     return Predictor(_problem_of_file(path, model), model)
 
 
-def prediction_table(predictor: Predictor, rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a row of the table, in its order.
+def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequence[Any]] | None = None) -> pd.DataFrame:
+    """One row a row of the table, or a sample of the array, in their order.
+
+    Args:
+        predictor: what predicts.
+        rows: a table, or an array.
+        names: columns in front: what samples are known by.
 
     Returns:
         of a regression a column for each target, by its name, or for each quantile, `quantile_0.1`; of classes `label`,
@@ -90,23 +97,24 @@ def prediction_table(predictor: Predictor, rows: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    problem, outputs = predictor.problem, predictor.outputs(rows)
+    problem, outputs, known = predictor.problem, predictor.outputs(rows), dict(names or {})
     if problem.task == "regression":
-        names = quantile_names(problem) if problem.quantiles else problem.target_names
-        names = names or tuple(f"y{place}" for place in range(outputs.shape[1]))
-        return pd.DataFrame(dict(zip(names, outputs.T, strict=True)))
+        targets = quantile_names(problem) if problem.quantiles else problem.target_names
+        targets = targets or tuple(f"y{place}" for place in range(outputs.shape[1]))
+        return pd.DataFrame({**known, **dict(zip(targets, outputs.T, strict=True))})
     labels = labels_of(problem) if problem.classes else np.arange(outputs.shape[1])
-    columns: dict[str, Any] = {"label": labels[outputs.argmax(axis=1)]}
+    columns: dict[str, Any] = {**known, "label": labels[outputs.argmax(axis=1)]}
     columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(labels)}
     return pd.DataFrame(columns)
 
 
-def score_table(predictor: Predictor, rows: pd.DataFrame) -> dict[str, float]:
+def score_table(predictor: Predictor, rows: Any, targets: pd.DataFrame | None = None) -> dict[str, float]:
     """Every metric of the task on labelled rows.
 
     Args:
         predictor: what predicts.
-        rows: with the columns that it needs, and its targets.
+        rows: a table with the columns that it needs, or an array.
+        targets: a table with the targets; the rows themselves when None.
 
     Raises:
         InputError: a target is missing, or holds a label that the search did not see.
@@ -114,7 +122,7 @@ def score_table(predictor: Predictor, rows: pd.DataFrame) -> dict[str, float]:
     from evonas.training.metrics import scores
 
     problem = predictor.problem
-    coded = code_target(problem, rows)
+    coded = code_target(problem, rows if targets is None else targets)
     raw = raw_from_predictions(problem, predictor.outputs(rows))
     found = scores(problem, coded, raw)
     if not found:
@@ -206,6 +214,18 @@ def _problem_of_file(path: Path, model: Any) -> Problem:
     return known if len(classes) in (0, count) else replace(known, classes=())
 
 
+def _array_of_file(model: Any, rows: NDArray[Any]) -> Any:
+    inputs = model.inputs
+    if len(inputs) != 1 or inputs[0].name != ARRAY:
+        raise InputError("rows must be a table with the columns that the model takes, not an array: pass a table")
+    wanted = tuple(inputs[0].shape[1:])
+    rows = rows[..., None] if rows.ndim == len(wanted) else rows
+    given = rows.shape[1:]
+    if len(given) != len(wanted) or any(size not in (None, each) for size, each in zip(wanted, given, strict=True)):
+        raise InputError(f"rows must have the shape {wanted} that the model takes, not {given}: resize or reshape them")
+    return rows.astype(np.float32)
+
+
 def _quantiles_of(outputs: Any) -> tuple[float, ...]:
     """The quantiles that a file's outputs are named by; none where they are something else."""
     if not isinstance(outputs, Mapping) or "probability" in outputs:
@@ -216,16 +236,24 @@ def _quantiles_of(outputs: Any) -> tuple[float, ...]:
         return ()
 
 
-def _inputs_of_file(model: Any, rows: pd.DataFrame) -> Any:
-    """The columns that a model takes, by the names of its inputs; or one array of all columns."""
+def _inputs_of_file(model: Any, rows: Any) -> Any:
+    """The columns that a model takes, by the names of its inputs; or one array of all columns; an array as it is."""
+    if isinstance(rows, np.ndarray):
+        return _array_of_file(model, rows)
     from evonas.data.cells import numbers, texts
-    from evonas.data.encoding.preprocessor import ARRAY
 
     names = {str(name).replace("/", "_"): name for name in rows.columns}
     inputs = model.inputs
     if len(inputs) == 1 and inputs[0].name == ARRAY:
+        shape = tuple(inputs[0].shape[1:])
         columns = [numbers(rows[name]) for name in rows.columns]
-        return np.stack(columns, axis=1).astype(np.float32).reshape(len(rows), *inputs[0].shape[1:])
+        if None in shape or len(columns) != math.prod(shape):
+            wanted = " x ".join("any" if size is None else str(size) for size in shape)
+            raise InputError(
+                f"table must have a column for each number of a row of {wanted}, not {len(columns)} columns: leave out "
+                "all others, or predict with the run directory"
+            )
+        return np.stack(columns, axis=1).astype(np.float32).reshape(len(rows), *shape)
     found = {}
     for each in inputs:
         if each.name not in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -110,7 +111,10 @@ def rebuilt(
     from genomes.architecture.cost import count_parameters
     from genomes.architecture.graph import draw, graph_from_json
 
+    shape = _sample_shape(facts, width)
     graph = _placed(graph_from_json(architecture), facts, width)
+    if shape:
+        graph.graph["sample"] = (shape, facts.get("masked") is True)
     spans = facts.get("rows"), facts.get("epochs")
     model, note = untrained(graph, width, count, kind, "mae" if how == "pinball" else how, int(chosen), *spans)
     if how == "pinball":
@@ -126,7 +130,7 @@ def rebuilt(
                 raise InputError(
                     f"path must be writable, but {path} is not ({error.strerror}): choose another"
                 ) from None
-    return Rebuilt(model, int(chosen), count_parameters(graph, width, count), draw(graph), note)
+    return Rebuilt(model, int(chosen), count_parameters(graph, width, count, shape), draw(graph), note)
 
 
 def _size(facts: Mapping[str, Any], name: str, option: str) -> int:
@@ -139,6 +143,18 @@ def _size(facts: Mapping[str, Any], name: str, option: str) -> int:
     if type(value) is not int or not 0 < value <= 1 << 20:
         raise InputError(f"{name.removeprefix('num_')} must be a whole number from 1 to 1048576, not {value!r:.40}")
     return value
+
+
+def _sample_shape(facts: Mapping[str, Any], width: int) -> tuple[int, ...]:
+    """The shape of a sample, where a file tells of it; empty of rows of a table."""
+    shape = facts.get("sample_shape") or ()
+    good = isinstance(shape, Sequence) and all(type(size) is int and size > 0 for size in shape) and len(shape) <= 3
+    if not good or (shape and math.prod(shape) != width):
+        raise InputError(
+            f"sample_shape must have as many numbers as there are features, {width}, not {shape!r:.80}: take the file "
+            "as evonas wrote it"
+        )
+    return tuple(shape)
 
 
 def _placed(graph: Any, facts: Mapping[str, Any], width: int) -> Any:

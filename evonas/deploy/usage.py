@@ -12,6 +12,7 @@ from evonas.data.cells import date_texts
 from evonas.data.encoding.bag_of_words import Words
 from evonas.data.encoding.codes import DATE_FIELDS, DATE_PATTERN, is_date, words_of
 from evonas.data.encoding.preprocessor import Number, Preparation
+from evonas.data.encoding.tokens import TextPreparation, text_ids
 from evonas.data.prepared import PreparedData
 from evonas.tasks.export import Exported
 
@@ -87,6 +88,14 @@ def _remark(given: Mapping[str, Any], examples: Mapping[str, tuple[str, list[int
 def _examples(preparation: Preparation) -> dict[str, tuple[str, list[int] | float]]:
     """Column -> a cell of it as text and as a number, or as its codes."""
     found: dict[str, tuple[str, list[int] | float]] = {}
+    if isinstance(preparation, TextPreparation):
+        few = preparation.words[: min(3, preparation.length)]
+        return {
+            preparation.column: (
+                " ".join(few),
+                text_ids([" ".join(few)], preparation.words, preparation.length)[0].tolist(),
+            )
+        }
     for step in preparation.steps:
         if step.column in found:
             continue

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.config import Budget
 from evonas.data.encoding.bag_of_words import Words
 from evonas.data.encoding.preprocessor import Number, Preparation, view_of
+from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.prepared import PreparedData
 from evonas.devices import TRAINERS
 from evonas.display.baseline_words import baseline_rows, baseline_values, champion_test_scores, verdict_of
@@ -25,7 +26,7 @@ from evonas.runs.finalists import Finalist
 from evonas.runs.genome_files import network_facts
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
-from genomes.encodings import describe, space_from_json
+from genomes.encodings import describe, short_name, space_from_json
 
 if TYPE_CHECKING:
     from evonas.tasks.export import Exported
@@ -76,9 +77,7 @@ def best_words(record: Record | None) -> str:
     """A network in a few words."""
     if record is None:
         return "none yet"
-    layers = record.genome.get("layers", ())
-    units = "-".join(str(layer["units"]) for layer in layers if "units" in layer) or "no hidden layer"
-    return f"{units}, {record.evaluation.parameters:,} parameters"
+    return f"{short_name(record.genome)}, {record.evaluation.parameters:,} parameters"
 
 
 def command(name: str, run: RunReader, *options: str) -> str:
@@ -137,6 +136,7 @@ def start_values(run: RunReader, budget: Budget) -> dict[str, Any]:
         "targets": list(data.problem.target_names),
         "classes": list(data.problem.classes),
         "features": data.problem.seen().num_features,
+        "shape": list(data.problem.sample_shape),
         "rows": _rows(data),
         "folds": len(data.splits) if len(data.splits) > 1 else None,
         "not_used": list(data.notes),
@@ -153,6 +153,8 @@ def _source(run: RunReader) -> str:
 
 
 def _columns(preparation: Preparation) -> str:
+    if isinstance(preparation, SamplePreparation):
+        return f"{preparation.describe()} to learn from"
     kinds: dict[str, str] = {}
     for step in preparation.steps:
         if view_of(step) != "standard":

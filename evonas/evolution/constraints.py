@@ -49,6 +49,7 @@ class Screen:
         columns: views of a network -> number of features that it sees.
         num_outputs: of the problem.
         placed: tells a graph the columns of the data.
+        sample_shape: of a sample, see `Problem.sample_shape`.
     """
 
     space: Any
@@ -57,6 +58,7 @@ class Screen:
     columns: Callable[..., int]
     num_outputs: int
     placed: Callable[[Any], Any] = lambda graph: graph
+    sample_shape: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings, space: SearchSpace, problem: Mapping[str, Any]) -> Screen:
@@ -94,7 +96,7 @@ class Screen:
             forms = [*(views[k] for k in places), *["standard"] * new] if views else []
             return with_columns(graph, known, forms, kinds)
 
-        return cls(space, limits, wanted, columns, outputs, placed)
+        return cls(space, limits, wanted, columns, outputs, placed, tuple(problem.get("sample_shape", ())))
 
     def measures(self, candidate: Candidate) -> dict[str, float]:
         """The measures that are objectives and not known from the evaluation."""
@@ -108,5 +110,5 @@ class Screen:
         if not names:
             return {}
         graph = self.placed(self.space.architecture(candidate.genome))
-        measured = measured_before(graph, self.columns(*views_of(graph)), self.num_outputs)
+        measured = measured_before(graph, self.columns(*views_of(graph)), self.num_outputs, self.sample_shape)
         return {name: measured[name] for name in names}

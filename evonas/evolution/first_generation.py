@@ -100,7 +100,14 @@ class FirstGeneration:
 
 
 def training_seconds(
-    graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int, validation_rows: int, speed: Speed, flops: float
+    graph: nx.DiGraph,
+    num_features: int,
+    num_outputs: int,
+    rows: int,
+    validation_rows: int,
+    speed: Speed,
+    flops: float,
+    sample_shape: tuple[int, ...] = (),
 ) -> float:
     """Seconds that an epoch of a network takes on one core.
 
@@ -110,8 +117,10 @@ def training_seconds(
         rows, validation_rows: of an epoch.
         speed: of the trainer.
         flops: operations a second of the core.
+        sample_shape: of a sample, see `Problem.sample_shape`.
     """
-    operations: int = count_flops(graph, num_features, num_outputs) * (_MULTIPLICATIONS * rows + validation_rows)
+    operations: int = count_flops(graph, num_features, num_outputs, sample_shape)
+    operations *= _MULTIPLICATIONS * rows + validation_rows
     steps = math.ceil(rows / int(graph.graph["training"]["batch_size"]))
     return operations / (speed.share * flops) + steps * (len(graph) - 1) * speed.step_seconds
 
@@ -203,7 +212,7 @@ def cost_of_training(
     def epoch(genome: Any) -> float:
         graph = problem.placed(space.architecture(genome))
         features = num_columns_seen(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
-        return training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops)
+        return training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops, problem.sample_shape)
 
     def cost(genome: Any, epochs: int) -> float:
         return trainings * (speed.start_seconds + epochs * epoch(genome))

@@ -20,9 +20,9 @@ from evonas.runs.reader import RunReader
 from evonas.strategies import find_row, strategy_row
 from genomes.architecture.graph import views_of
 from genomes.dense import DenseSpace
-from genomes.dense.known_defaults import known_defaults
 from genomes.encodings import blueprint, space_from_json
 from genomes.errors import InputError
+from genomes.known_defaults import known_defaults
 from genomes.population import read_population
 from genomes.space import SearchSpace
 
@@ -88,7 +88,7 @@ def known_genomes(
         initial: genomes that somebody has given.
     """
     row = find_row(settings.strategy)
-    if not settings.known_defaults or not isinstance(space, DenseSpace) or row is None or not row.trains:
+    if not settings.known_defaults or row is None or not row.trains:
         return ()
     if settings.strategy == "random":
         return ()

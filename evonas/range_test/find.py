@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evonas.api.resolve import asked_samples, chosen_space
 from evonas.data.load import read_data
 from evonas.data.readers.options import ReadOptions
 from evonas.runs.genome_files import read_genome
 from evonas.tasks.sweep import LearningRateCurve, SweepTask, sweep_rates
 from genomes.architecture.graph import graph_to_json
-from genomes.dense import DenseSpace
 from genomes.encodings import read_space
 from genomes.errors import InputError
 from genomes.space import SearchSpace
@@ -37,6 +37,11 @@ def find_learning_rate(
     class_weight: Any = None,
     image_size: Any = None,
     grayscale: bool = False,
+    architecture: str = "",
+    series: bool = False,
+    series_id: str = "",
+    time_column: str = "",
+    split: str = "",
     separator: str = "",
     encoding: str = "",
     decimal: str = "",
@@ -49,7 +54,8 @@ def find_learning_rate(
     """Trains a network while its learning rate grows exponentially, and says which rate its loss falls fastest at.
 
     Args:
-        x, y, task, drop, sample_weight, class_weight, image_size, grayscale: the data, as for `evonas.search`.
+        x, y, task, drop, sample_weight, class_weight, image_size, grayscale, architecture, series, series_id,
+            time_column, split: the data, as for `evonas.search`.
         separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order: how a table is written, as for
             `evonas.search`.
         genome: a genome, or the path of a file with one (`read_genome`); `space.typical()` when None.
@@ -65,22 +71,19 @@ def find_learning_rate(
     from evonas.execution import WorkerEvaluator, standing_by
     from evonas.tasks.train import TrainingSettings
 
-    options = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     rates = sweep_rates(low, high, steps)
     if seeds < 1:
         raise InputError(f"seeds must be at least 1, not {seeds}: more of them make a smoother curve")
     home = read_space(space) if isinstance(space, (str, Path)) else space
     if isinstance(genome, (str, Path)):
         home, genome = read_genome(genome, home)
-    home = DenseSpace() if home is None else home
-    if not hasattr(home, "architecture"):
+    known, asked, encoding = asked_samples(home, None, architecture, series, series_id, split, encoding)
+    if not hasattr(known, "architecture"):
         raise InputError(
-            f"space must be of networks, whose layers are known, not {type(home).__name__}: vary the learning rate of "
+            f"space must be of networks, whose layers are known, not {type(known).__name__}: vary the learning rate of "
             "your own models in the search"
         )
-    chosen: Any = home
-    graph = graph_to_json(chosen.architecture(chosen.typical() if genome is None else genome))
-    sweep = SweepTask(graph, rates, tuple(range(seed, seed + seeds)))
+    options = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     with standing_by("native") as standby, tempfile.TemporaryDirectory() as folder:
         data, _ = read_data(
             x,
@@ -92,8 +95,13 @@ def find_learning_rate(
             class_weight=class_weight,
             size=image_size,
             grayscale=grayscale,
+            time_column=time_column,
             options=options,
+            samples=asked,
         )
+        chosen: Any = chosen_space(known, home is not None, asked.architecture, data.problem)
+        graph = graph_to_json(chosen.architecture(chosen.typical() if genome is None else genome))
+        sweep = SweepTask(graph, rates, tuple(range(seed, seed + seeds)))
         path = Path(folder) / "data.npz"
         data.save(path)
         with WorkerEvaluator(chosen, path, TrainingSettings(), standby=standby) as worker:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.encoding.samples import SamplePreparation
+from evonas.data.encoding.series import SeriesPreparation
 from evonas.data.inputs import num_rows
 from evonas.data.kernel_regression import MOST_CENTRES
 from evonas.data.neighbours import NeighbourFeatures, marks_of, with_estimates
@@ -193,6 +195,8 @@ def _features_of_columns(data: PreparedData, problem: Problem) -> dict[str, list
     if data.preparation is None:
         names = problem.feature_names or tuple(f"feature {place}" for place in range(problem.num_features))
         return {name: [place] for place, name in enumerate(names)}
+    if isinstance(data.preparation, SamplePreparation):
+        return _features_of_channels(data.preparation)
     views = {view for view in problem.views if view != "standard"}
     found: dict[str, list[int]] = {}
     place = 0
@@ -201,3 +205,12 @@ def _features_of_columns(data: PreparedData, problem: Problem) -> dict[str, list
         found.setdefault(step.column, []).extend(range(place, place + width))
         place += width
     return found
+
+
+def _features_of_channels(preparation: SamplePreparation) -> dict[str, list[int]]:
+    """Channel of a series -> positions of its features; nothing of images and texts, where no channel stands alone."""
+    if not isinstance(preparation, SeriesPreparation) or preparation.shape[1] < 2:
+        return {}
+    steps, width = preparation.sample_shape
+    names = preparation.names or tuple(f"channel {place}" for place in range(1, preparation.shape[1] + 1))
+    return {name: [step * width + place for step in range(steps)] for place, name in enumerate(names)}

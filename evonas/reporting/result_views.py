@@ -148,22 +148,26 @@ class ResultViews:
             )
         return pd.DataFrame(Predictor(problem, self).outputs(x), columns=list(quantile_names(problem)))
 
-    def evaluate(self, data: Any) -> dict[str, float]:
+    def evaluate(self, data: Any, y: Any = None) -> dict[str, float]:
         """Every metric of the task on labelled rows, in the target's own units.
 
         Args:
-            data: a DataFrame, or the path of a table, with the columns of the search and its target.
+            data: a DataFrame, or the path of a table, with the columns of the search and its target; the path of a
+                folder with images of each class, or of a file of arrays; or rows without their targets.
+            y: the targets of such rows.
 
         Raises:
             InputError: the target is missing, or holds a label that the search did not see.
         """
         from evonas.data.prepared import PreparedData
-        from evonas.data.readers.files import read_file
+        from evonas.deploy.new_rows import new_rows, read_new_rows
         from evonas.deploy.prediction import Predictor, score_table
         from evonas.runs.reader import DATA_NAME
 
-        rows = read_file(data) if isinstance(data, str | Path) else data
-        return score_table(Predictor(PreparedData.load(self.run_dir / DATA_NAME).problem, self), rows)
+        predictor = Predictor(PreparedData.load(self.run_dir / DATA_NAME).problem, self)
+        is_path = isinstance(data, str | Path)
+        rows = read_new_rows(Path(data), predictor) if is_path else new_rows(data, predictor, y)
+        return score_table(predictor, rows.x, rows.targets)
 
     # Figures.
 

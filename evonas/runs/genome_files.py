@@ -14,8 +14,7 @@ from evonas.runs.schema import DATABASE
 from genomes.architecture.graph import views_of
 from genomes.codec import parse_json, read_text
 from genomes.dense import DenseSpace
-from genomes.dense.json import genome_from_json
-from genomes.encodings import space_from_json
+from genomes.encodings import genome_of_any_space, space_from_json
 from genomes.errors import InputError
 from genomes.population import population_from_json
 from genomes.space import SearchSpace
@@ -24,7 +23,7 @@ __all__ = ["network_facts", "read_described", "read_genome"]
 
 #: What may be told of a network beside its genome.
 _FACTS = ("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs")
-_FACTS += ("numeric", "views", "categorical")
+_FACTS += ("numeric", "views", "categorical", "sample_shape", "masked")
 
 
 def read_genome(path: str | Path, space: SearchSpace | None = None) -> tuple[SearchSpace, Any]:
@@ -65,21 +64,21 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
         source, told = _inside(source)
     if space is not None:
         return space, space.genome_from_json(source), told
-    if isinstance(source, Mapping) and source.get("encoding") == "hyperparameters":
-        raise InputError("genome must come with its space where it is of a function of your own: give the space")
-    return DenseSpace(), genome_from_json(source), told
+    return (*genome_of_any_space(source), told)
 
 
 def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[str, Any]:
     """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs", "task", and
     "loss" where that is no setting.
 
-    Of a network that embeds columns of numbers also "numeric" and "views" of these features, of one that embeds columns
-    of categories "categorical", as `Problem` has them.
+    Where samples have a shape, also "sample_shape" and "masked". Of a network that embeds columns of numbers "numeric"
+    and "views" of these features, of one that embeds columns of categories "categorical", as `Problem` has them.
     """
     width, views = problem["num_features"], problem.get("views", ())
     numeric, categorical = problem.get("numeric", ()), problem.get("categorical", ())
     facts: dict[str, Any] = {"loss": "pinball"} if problem.get("quantiles") else {}
+    if problem.get("sample_shape"):
+        facts |= {"sample_shape": list(problem["sample_shape"]), "masked": bool(problem.get("masked"))}
     if hasattr(space, "architecture"):
         graph = space.architecture(genome)
         seen = views_of(graph)

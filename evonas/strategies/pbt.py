@@ -29,6 +29,7 @@ from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import same_layers
+from genomes.architecture.shapes import least_shape
 from genomes.space import SearchSpace
 
 __all__ = ["PopulationBasedTraining"]
@@ -119,11 +120,12 @@ class PopulationBasedTraining:
         if architecture is None:
             # Who knows what the genome builds? Its trainer takes over what fits.
             return "inherit"
-        # Of one number: which of two networks is larger does not depend on the data.
+        # Of one number: which of two networks is larger hardly depends on the data.
         before, after = (with_columns(architecture(genome), (0,), (), (0,)) for genome in (parent, child))
         if same_layers(before, after):
             return "continue"
-        return "inherit" if count_parameters(after, 1, 1) > count_parameters(before, 1, 1) else None
+        old, new = (count_parameters(graph, 1, 1, least_shape(graph)) for graph in (before, after))
+        return "inherit" if new > old else None
 
     def retained(self) -> frozenset[tuple[int, int]]:
         """All of the population, until its budget is through."""

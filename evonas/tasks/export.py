@@ -63,6 +63,7 @@ class ExportTask:
         seed, epochs, best_epoch: of the recorded training; used by a retraining only. The learning-rate schedule spans
             `epochs`.
         calibrate: whether logits are divided by the temperature that fits the (first) validation rows best.
+        resize: whether the model takes images of any size, which it resizes.
     """
 
     architecture: Mapping[str, Any]
@@ -75,6 +76,7 @@ class ExportTask:
     best_epoch: int = 1
     format: str = "keras"
     calibrate: bool = False
+    resize: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from evonas.testing.toy_space import ToySpace
 from genomes.dense import DenseSpace
 from genomes.domains import Range
 from genomes.hyperparameters import HyperparameterSpace
+from genomes.sequence import SequenceSpace
 from genomes.space import SearchSpace
 
 __all__ = [
@@ -35,6 +36,27 @@ SPACES: Mapping[str, SearchSpace] = MappingProxyType(
     {
         "toy": ToySpace(),
         "dense": DenseSpace(),
+        "sequence": SequenceSpace(
+            stages=Range(1, 2),
+            blocks=1,
+            layer=["conv", "recurrent"],
+            convolutions=1,
+            dilation=1,
+            separable=False,
+            squeeze_excite=0,
+            bidirectional=False,
+            activation="relu",
+            head_layers=0,
+            optimizer="adam",
+            schedule="constant",
+            warmup=0.0,
+            l2=0.0,
+            beta2=0.999,
+            label_smoothing=0.0,
+            shift=0.0,
+            noise=0.0,
+            cutout=0.0,
+        ),
         "hyperparameters": HyperparameterSpace(
             {
                 "rate": Range(1e-4, 1e-1, log=True),

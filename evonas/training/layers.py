@@ -48,6 +48,7 @@ class Node:
         seed: of its dropout.
         dtype: policy of its layers.
         mask: `(num_samples, steps, 1)`, 1 where a step is there, else 0; None where all are.
+        batch_normalization: the layer to take for it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Node:
     seed: int
     dtype: str
     mask: Any = None
+    batch_normalization: Callable[..., Any] = layers.BatchNormalization
 
     def layer(self, kind: Callable[..., Any], suffix: str = "", **options: Any) -> Any:
         """A layer of this node."""
@@ -73,7 +75,7 @@ class Node:
         """After the product: normalisation, activation and dropout, those that there are."""
         kind = self.attributes.get("normalization", "none")
         if kind != "none":
-            h = self.layer(NORMALIZATIONS[kind], "normalization")(h)
+            h = self.layer(self.batch_normalization if kind == "batch" else NORMALIZATIONS[kind], "normalization")(h)
         if "activation" in self.attributes:
             h = self.layer(layers.Activation, "activation", activation=self.attributes["activation"])(h)
         return self.dropped(h)

@@ -6,7 +6,7 @@ Only built-in Keras layers, so that plain `keras.models.load_model` opens whatev
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -32,6 +32,7 @@ def build_model(
     seed: int = 0,
     precision: str = "float32",
     sample_shape: tuple[int, ...] = (),
+    batch_normalization: Callable[..., Any] = keras.layers.BatchNormalization,
 ) -> keras.Model:
     """The network of the graph, from `(num_samples, num_features)` to raw outputs `(num_samples, num_outputs)`.
 
@@ -44,11 +45,12 @@ def build_model(
         precision: "float32", or "bfloat16" for mixed precision.
         sample_shape: of a sample before it was made flat, for layers that take one; that which `Problem.placed` has
             told the graph unless given.
+        batch_normalization: the layer that is taken for it beside other layers than dense ones.
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
     if is_layered(graph):
         sample = Sample(tuple(sample_shape)) if sample_shape else sample_of(graph, num_features)
-        return _layered(graph, sample, int(num_outputs), seed, dtype)
+        return _layered(graph, sample, int(num_outputs), seed, dtype, batch_normalization)
     last, members, embedding = graph.number_of_nodes() - 1, members_of(graph), embedding_of(graph)
     features = keras.Input((int(num_features),), name="features")
     scaled = _scaled(features, dtype) if scales_inputs(graph) else features
@@ -97,7 +99,14 @@ def build_model(
     return keras.Model(features, outputs, name="network")
 
 
-def _layered(graph: nx.DiGraph, sample: Sample, num_outputs: int, seed: int, dtype: str) -> keras.Model:
+def _layered(
+    graph: nx.DiGraph,
+    sample: Sample,
+    num_outputs: int,
+    seed: int,
+    dtype: str,
+    batch_normalization: Callable[..., Any],
+) -> keras.Model:
     """The network of a graph with other layers than dense ones: features get the shape of a sample first."""
     features, last = keras.Input((math.prod(sample.shape),), name="features"), len(graph) - 1
     shape = tuple(map(int, sample.shape))
@@ -109,7 +118,7 @@ def _layered(graph: nx.DiGraph, sample: Sample, num_outputs: int, seed: int, dty
         sources = [held[source] for source in sorted(graph.predecessors(node))]
         mask = next((each for _, each in sources if each is not None), None)
         name = "output" if node == last else f"layer_{node}"
-        built = Node(name, attributes, (seed + node) % 2**31, dtype, mask)
+        built = Node(name, attributes, (seed + node) % 2**31, dtype, mask, batch_normalization)
         held[node] = ROWS[attributes["kind"]].build(built, [h for h, _ in sources])
     return keras.Model(features, held[last][0], name="network")
 

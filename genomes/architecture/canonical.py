@@ -33,10 +33,11 @@ Encoding = list[tuple[int, int]]  #: sorted edges, in canonical numbers
 
 def canonical_form(graph: nx.DiGraph) -> dict[str, Any]:
     """The graph as JSON values, nodes in canonical order, without the settings that do nothing."""
-    order = canonical_order(graph)
+    nodes = _plain_nodes(graph)
+    order = _order(graph, nodes)
     number = {node: place for place, node in enumerate(order)}
     return {
-        "nodes": [plain(graph.nodes[node]) for node in order],
+        "nodes": [nodes[node] for node in order],
         "edges": sorted([number[u], number[v]] for u, v in graph.edges),
         "training": _active(graph.graph["training"]),
     }
@@ -44,8 +45,16 @@ def canonical_form(graph: nx.DiGraph) -> dict[str, Any]:
 
 def canonical_order(graph: nx.DiGraph) -> tuple[int, ...]:
     """The nodes in canonical order, a topological one: the order in which isomorphic graphs look alike."""
+    return _order(graph, _plain_nodes(graph))
+
+
+def _plain_nodes(graph: nx.DiGraph) -> list[dict[str, Any]]:
+    return [plain(graph.nodes[node]) for node in range(len(graph))]
+
+
+def _order(graph: nx.DiGraph, nodes: list[dict[str, Any]]) -> tuple[int, ...]:
     links = _Links(graph)
-    colours, _ = _smallest(links, _refined(links, _first_colours(graph, links)))
+    colours, _ = _smallest(links, _refined(links, _first_colours(nodes, links)))
     return tuple(sorted(range(len(graph)), key=colours.__getitem__))
 
 
@@ -122,7 +131,7 @@ def _as_it_is(value: Any) -> Any:
 _TRAINING = {name: _writer(kind) for name, kind in TRAINING_KINDS.items()}
 
 
-def _first_colours(graph: nx.DiGraph, links: _Links) -> Colours:
+def _first_colours(nodes: list[dict[str, Any]], links: _Links) -> Colours:
     """Nodes by depth (longest way from the input), then by attributes; twins are numbered.
 
     Twins are alike and have the same sources and the same users: exchanging them changes nothing, so that any order
@@ -131,7 +140,7 @@ def _first_colours(graph: nx.DiGraph, links: _Links) -> Colours:
     depth: list[int] = []
     for sources in links.sources:
         depth.append(1 + max((depth[source] for source in sources), default=-1))
-    texts = [canonical_json(plain(graph.nodes[node])) for node in range(len(graph))]
+    texts = [canonical_json(node) for node in nodes]
     twins = Counter[tuple[Any, ...]]()
     keys = []
     for node, text in enumerate(texts):

@@ -12,7 +12,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["input_shape", "kinds_of", "node_shapes", "taken_shape"]
+__all__ = ["input_shape", "kinds_of", "least_shape", "node_shapes", "taken_shape"]
 
 
 def kinds_of(graph: nx.DiGraph) -> frozenset[str]:
@@ -63,6 +63,22 @@ def node_shapes(graph: nx.DiGraph, sample_shape: Shape, num_outputs: int) -> dic
                 f"graph.nodes[{node}] ({attributes['kind']}) {error}: change it, or what it takes"
             ) from None
     return shapes
+
+
+def least_shape(graph: nx.DiGraph) -> Shape:
+    """The shape of one number that the network takes: to compare networks where there are no data.
+
+    Raises:
+        InputError: it takes samples of no number of axes from one to three.
+    """
+    for axes in (1, 2, 3):
+        try:
+            node_shapes(graph, (1,) * axes, 1)
+        except InputError as error:
+            refused = error
+        else:
+            return (1,) * axes
+    raise refused
 
 
 def taken_shape(graph: nx.DiGraph, node: int, shapes: dict[int, Shape]) -> Shape:

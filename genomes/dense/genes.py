@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from types import MappingProxyType
 
-from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, TRAINING_KINDS
+from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS
 from genomes.checks import Kind, Whole
 from genomes.dense.genome import DenseGenome, Training, changed
 from genomes.domains import Value
+from genomes.training import OPTIMIZERS_OF, training_kinds
 
 __all__ = [
     "CHEAP_SHARES",
@@ -34,9 +34,7 @@ NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
 )
 
 #: Genes of the [training] table: the fields of `Training`.
-TRAINING_GENES: Mapping[str, Kind] = MappingProxyType(
-    {field.name: {**TRAINING_KINDS, "l2": LAYER_KINDS["l2"]}[field.name] for field in fields(Training)}
-)
+TRAINING_GENES: Mapping[str, Kind] = training_kinds(Training)
 
 #: Genes of the embedding of numbers, and of members; the first of each says whether the others do anything.
 EMBEDDING_GENES = ("embedding", "embedding_units", "embedding_sigma")
@@ -52,11 +50,6 @@ SETTINGS = (
 COSTLY: Mapping[str, Value] = MappingProxyType({"embedding": "none", "members": 1})
 #: The share of random networks that have that value: an embedding often pays, members cost several times as much.
 CHEAP_SHARES: Mapping[str, float] = MappingProxyType({"embedding": 0.5, "members": 0.8})
-
-#: Genes that do something with some optimizers only.
-OPTIMIZERS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"weight_decay": ("adamw",), "decay_schedule": ("adamw",), "beta2": ("adam", "adamw", "nadam")}
-)
 
 #: Embedding -> the genes that act beside it.
 _WITH_EMBEDDING: Mapping[str, tuple[str, ...]] = MappingProxyType(

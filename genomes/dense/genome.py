@@ -7,7 +7,6 @@ No fitness, no id, no run settings, no weights. What the fields may hold is chec
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
 from genomes.architecture.layers import (
     ACTIVATIONS,
@@ -21,6 +20,8 @@ from genomes.architecture.layers import (
     SCHEDULES,
 )
 from genomes.architecture.neighbours import Neighbours
+from genomes.training import Training as AnyTraining
+from genomes.training import changed
 
 __all__ = [
     "ACTIVATIONS",
@@ -38,16 +39,6 @@ __all__ = [
     "Training",
     "changed",
 ]
-
-Value = TypeVar("Value")
-
-
-def changed(value: Value, **fields: Any) -> Value:
-    """The frozen value with other fields, as `dataclasses.replace` in a tenth of its time: a search does it for every
-    candidate that it weighs, a thousand times a proposal."""
-    new = object.__new__(type(value))
-    new.__dict__.update(value.__dict__, **fields)
-    return new
 
 
 @dataclass(frozen=True)
@@ -67,21 +58,10 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Training:
-    """How the network is trained.
+class Training(AnyTraining):
+    """How a dense network is trained: as every network, and
 
     Attributes:
-        optimizer: one of `OPTIMIZERS`; momentum and nesterov are SGD with momentum 0.9.
-        learning_rate: peak rate, > 0.
-        batch_size: rows a step, at least 1.
-        schedule: one of `SCHEDULES`, over all steps of the epoch budget; cosine falls to 0, exponential to 1%, see
-            `evonas.networks.schedule`.
-        warmup: share of all steps, in [0, 0.5], in which the rate rises linearly from 0 before the schedule starts.
-        l2: penalty on kernels, `l2 * sum(kernel ** 2)` in the loss, >= 0.
-        weight_decay: decoupled decay, >= 0; acts with adamw only.
-        beta2: share of the second moment that adam, adamw and nadam keep, in [0.5, 0.9999].
-        label_smoothing: share of each label, in [0, 0.5], that training spreads over all classes; a classifier's alone,
-            and of no loss that is validated or scored.
         bias_rate: learning rate of biases, as a multiple of that of all else; > 0.
         parametrization: "standard", or "ntk": kernels learn at the rate that they have as standard normal ones times
             1 / sqrt(fan in).
@@ -90,15 +70,6 @@ class Training:
             random one of the training "rows"; with batch normalisation there are none.
     """
 
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    batch_size: int = 32
-    schedule: str = "constant"
-    warmup: float = 0.0
-    l2: float = 0.0
-    weight_decay: float = 0.0
-    beta2: float = 0.999
-    label_smoothing: float = 0.0
     bias_rate: float = 1.0
     parametrization: str = "standard"
     decay_schedule: str = "constant"

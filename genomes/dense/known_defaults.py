@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from genomes.architecture.neighbours import Neighbours
@@ -21,7 +20,7 @@ from genomes.domains import Choice, Domain, Range, Value
 if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace
 
-__all__ = ["RECIPES", "Recipe", "known_default_name", "known_defaults"]
+__all__ = ["RECIPES", "TASKS", "Recipe", "known_defaults"]
 
 CLASSIFICATION = ("binary", "multiclass")
 TASKS = ("regression", *CLASSIFICATION)
@@ -173,7 +172,8 @@ RECIPES: tuple[Recipe, ...] = (
 def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGenome], ...]:
     """Of each recipe for a task, its genomes in a space, by name: as it is, then narrower ones.
 
-    Recipes that the space cannot express, or that come to the same as one before, are left out.
+    Recipes that the space cannot express, or that come to the same as one before, are left out. See
+    `genomes.known_defaults`.
 
     Args:
         space: that is searched.
@@ -200,24 +200,6 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
         if variants:
             found.append(variants)
     return tuple(found)
-
-
-def known_default_name(space: Any, genome: Any) -> str | None:
-    """Which known default a genome is, such as "RealMLP" or "TabM, 64 wide"; None for any other."""
-    from genomes.dense.space import DenseSpace
-
-    return _names(space).get(space.digest(genome)) if isinstance(space, DenseSpace) else None
-
-
-@lru_cache(maxsize=8)
-def _names(space: DenseSpace) -> Mapping[str, str]:
-    """Digest -> name."""
-    names: dict[str, str] = {}
-    for task in TASKS:
-        for variants in known_defaults(space, task):
-            for name, genome in variants.items():
-                names.setdefault(space.digest(genome), name)
-    return names
 
 
 def _expressed(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome | None:

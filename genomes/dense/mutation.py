@@ -6,7 +6,6 @@ A child is a member of the space and differs from its parent. Genes that the spa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -26,7 +25,7 @@ from genomes.dense.wiring import (
     spare_edges,
     wires_of,
 )
-from genomes.domains import Range
+from genomes.operators import scaled_rate
 
 if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace
@@ -36,9 +35,6 @@ __all__ = ["GENES_MOVED", "MUTATIONS", "STRUCTURAL", "Mutation"]
 Mutation = Callable[[DenseGenome, "DenseSpace", np.random.Generator], DenseGenome | None]
 
 T = TypeVar("T")
-
-#: Standard deviation of the logarithm of the factor that `scale_learning_rate` applies.
-LEARNING_RATE_SIGMA = 0.5
 
 
 def insert_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
@@ -119,11 +115,7 @@ def scale_learning_rate(genome: DenseGenome, space: DenseSpace, rng: np.random.G
     domain = space.domain("learning_rate")
     if domain.is_fixed:
         return None
-    rate = genome.training.learning_rate
-    scaled = rate
-    if isinstance(domain, Range):
-        scaled = float(domain.clip(rate * math.exp(LEARNING_RATE_SIGMA * rng.standard_normal())))
-    return with_gene(genome, "learning_rate", scaled if scaled != rate else domain.vary(rate, rng))
+    return with_gene(genome, "learning_rate", scaled_rate(domain, genome.training.learning_rate, rng))
 
 
 def change_embedding(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:

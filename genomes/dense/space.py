@@ -159,6 +159,11 @@ class DenseSpace:
 
     # ---------------------------------------------------------------- what the space allows
 
+    @property
+    def layer_kinds(self) -> frozenset[str]:
+        """Kinds of layers that its networks may have."""
+        return frozenset({"dense"})
+
     @cached_property
     def mutations(self) -> tuple[str, ...]:
         """Names of the mutations that can change something here."""
@@ -316,9 +321,20 @@ class DenseSpace:
         """
         return flat.from_values(self, values)
 
+    def known_defaults(self, task: str) -> tuple[Mapping[str, DenseGenome], ...]:
+        """Published defaults for a task, see `genomes.dense.known_defaults`."""
+        from genomes.dense.known_defaults import known_defaults  # which imports this module for its type
+
+        return known_defaults(self, task)
+
     def genome_to_json(self, genome: DenseGenome) -> dict[str, Any]:
         """The genome as JSON values."""
         return genome_to_json(genome)
+
+    @staticmethod
+    def read_genome(value: Any) -> DenseGenome:
+        """A genome of this encoding, of this space or not. Raises InputError, naming the place."""
+        return genome_from_json(value)
 
     def genome_from_json(self, value: Any) -> DenseGenome:
         """The genome back. Raises InputError, naming the place, when the value is no genome of this space."""

@@ -6,7 +6,8 @@ import pytest
 
 from genomes import Choice, DenseSpace, Range
 from genomes.dense.genes import gene_of
-from genomes.dense.known_defaults import RECIPES, TASKS, known_default_name, known_defaults
+from genomes.dense.known_defaults import RECIPES, TASKS
+from genomes.known_defaults import known_default_name, known_defaults
 from tests.genomes.dense_spaces import SPACES
 
 

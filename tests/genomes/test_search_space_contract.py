@@ -12,16 +12,20 @@ from hypothesis import strategies as st
 from evonas.testing import spaces
 from genomes import DenseSpace, InputError, dense, hyperparameters, space_from_json, space_from_toml, space_to_toml
 from genomes.space import FlatSpace
+from genomes.staged import StagedSpace
 from tests.genomes.dense_spaces import SPACES as DENSE_SPACES
 from tests.genomes.flat_spaces import FLAT_SPACES
+from tests.genomes.staged_spaces import STAGED_SPACES
 
-SPACES = DENSE_SPACES | FLAT_SPACES
+SPACES = DENSE_SPACES | FLAT_SPACES | STAGED_SPACES
 #: Names of the spaces that hold one genome only.
-POINTS = ("fixed", "one fixed value")
+POINTS = ("fixed", "one fixed value", "fixed convolutions")
 
 
 def mutations_of(space):
     """Names of all mutations of the space's encoding."""
+    if isinstance(space, StagedSpace):
+        return space.known_mutations
     return dense.MUTATIONS if isinstance(space, DenseSpace) else hyperparameters.MUTATIONS
 
 
@@ -93,7 +97,9 @@ def test_spaces_survive_json_and_toml(space):
     assert hash(space_from_toml(space_to_toml(space))) == hash(space)
 
 
-@pytest.mark.parametrize(("name", "operator"), [("default", "scale_learning_rate"), ("flat", "step_numbers")])
+@pytest.mark.parametrize(
+    ("name", "operator"), [("default", "scale_learning_rate"), ("flat", "step_numbers"), ("series", "change_kernel")]
+)
 def test_the_operator_asked_for_is_used_where_it_applies(name, operator):
     space, rng = SPACES[name], np.random.default_rng(0)
     genome = space.sample(rng)
@@ -102,7 +108,7 @@ def test_the_operator_asked_for_is_used_where_it_applies(name, operator):
         space.mutate(genome, rng, f"{operator}_")
 
 
-@pytest.mark.parametrize("name", ["with skips", "flat"])
+@pytest.mark.parametrize("name", ["with skips", "flat", "images", "series and texts"])
 def test_every_mutation_applies_somewhere(name):
     space, rng = SPACES[name], np.random.default_rng(0)
     genomes = [space.sample(rng) for _ in range(30)]

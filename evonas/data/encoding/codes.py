@@ -19,6 +19,8 @@ from evonas.data.cells import FLAGS
 from evonas.data.encoding.bag_of_words import PUNCTUATION, Words
 from evonas.data.encoding.bag_of_words import words_of as cut
 from evonas.data.encoding.preprocessor import ARRAY, DATE_PARTS, Categories, Number, Preparation, Step
+from evonas.data.encoding.samples import SamplePreparation
+from evonas.data.encoding.tokens import FIRST_WORD, TextPreparation, text_ids
 from evonas.data.notation import PLAIN
 from evonas.data.readers.options import MISSING
 
@@ -96,10 +98,14 @@ def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, An
     """How each input of a model is made of raw columns, as JSON values; `docs/coding.md` tells.
 
     Each has a "name", that of the model's input, a "dtype" and a "kind": "number", "text" (with its "values"), "date"
-    (with its "pattern" and "fields"), "words" (with its "values" and the "punctuation" that falls away), these with a
-    "column"; or "array" (with its "columns", or the "shape" of a row that is an image, say). A text that is not
-    `coded` has neither values nor fields.
+    (with its "pattern" and "fields"), "words" (with its "values" and the "punctuation" that falls away), "tokens" (with
+    the "length" of a text and the id of the "first" word, too), these with a "column"; or "array" (with its "columns",
+    or the "shape" of a row that is an image, say). A text that is not `coded` has neither values nor fields.
     """
+    if isinstance(preparation, TextPreparation):
+        return _coding_of_tokens(preparation, coded)
+    if isinstance(preparation, SamplePreparation):
+        return [{"name": ARRAY, "kind": "array", "columns": [], "dtype": "float32", "shape": list(preparation.shape)}]
     if preparation.array:
         columns = [] if preparation.shape else list(preparation.array)
         array: dict[str, Any] = {"name": ARRAY, "kind": "array", "columns": columns, "dtype": "float32"}
@@ -124,6 +130,14 @@ def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, An
     return coding
 
 
+def _coding_of_tokens(preparation: TextPreparation, coded: bool) -> list[dict[str, Any]]:
+    place = {"name": preparation.input_names()[preparation.column], "column": preparation.column}
+    if not coded:
+        return [{**place, "kind": "text", "dtype": "string"}]
+    words = {"values": list(preparation.words), "punctuation": PUNCTUATION.decode()}
+    return [{**place, "kind": "tokens", "dtype": "int32", "length": preparation.length, "first": FIRST_WORD, **words}]
+
+
 def _notation(preparation: Preparation, column: str) -> dict[str, Any]:
     """How a file writes the numbers of a column, where it is not as 1234.5."""
     notation = next((each.notation for each in preparation.written if each.column == column), None)
@@ -145,7 +159,7 @@ def code_rows(rows: Any, coding: Sequence[Mapping[str, Any]]) -> Any:
 
     Returns:
         Name of the input -> array `(num_samples, 1)`, or `(num_samples, 8)` of a date, or one column a
-        word of free text; the one array as it is.
+        word of free text, or `(num_samples, length)` of ids of its words; the one array as it is.
     """
     if not isinstance(rows, Mapping):
         return rows
@@ -158,6 +172,8 @@ def _coded(cells: NDArray[Any], how: Mapping[str, Any]) -> NDArray[Any]:
     if how["kind"] == "text":
         codes = {value: code for code, value in enumerate(how["values"], start=1)}
         return np.array([[codes.get(cell, 0)] for cell in cells], np.int32).reshape(-1, 1)
+    if how["kind"] == "tokens":
+        return text_ids(cells, how["values"], how["length"])
     if how["kind"] == "words":
         texts = [set(cut(cell)) for cell in cells]
         return np.array([[word in text for word in how["values"]] for text in texts], np.int32)

@@ -1,4 +1,4 @@
-"""`ImagePreparation`: pixels standardised channel by channel. Constant pixels stay, as convolutions need the whole map."""
+"""`ImagePreparation`: pixels standardised channel by channel. Constant pixels stay: convolutions need the whole map."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ dropped, since neighbours in space or time must stay neighbours. Features are fl
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SamplePreparation", "channel_statistics", "check_channels", "preparation_from_json"]
+__all__ = ["SamplePreparation", "channel_statistics", "check_channels"]
 
 #: The least deviation of a channel that is scaled by it.
 _SMALLEST = 1e-8
@@ -81,26 +81,6 @@ class SamplePreparation(Preparation):
     def inputs(self, frame: pd.DataFrame | NDArray[Any]) -> Any:
         """Raw samples as an exported model takes them."""
         raise NotImplementedError
-
-
-def preparation_from_json(value: Mapping[str, Any]) -> Preparation:
-    """Reads what the `to_json` of any preparation gave.
-
-    Raises:
-        InputError: not such a value; names the first wrong place.
-    """
-    from evonas.data.encoding.pixels import ImagePreparation
-    from evonas.data.encoding.series import SeriesPreparation
-    from evonas.data.encoding.tokens import TextPreparation
-
-    classes: dict[str, type[Preparation]] = {
-        "image": ImagePreparation,
-        "series": SeriesPreparation,
-        "text": TextPreparation,
-    }
-    if not isinstance(value, Mapping):
-        raise InputError(f"a preparation must be a table of values, not {value!r:.80}: take the one that the run wrote")
-    return classes.get(str(value.get("kind", "")), Preparation).from_json(value)
 
 
 def channel_statistics(samples: NDArray[Any], most: int = 1 << 22) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -30,6 +30,8 @@ class SeriesPreparation(SamplePreparation):
         shape: (steps, channels) of a raw series; shorter ones are padded with NaN at the end.
         mean, std: of each channel, over the values of the training series.
         masked: whether samples are of several lengths.
+        names: of the columns of a table that the series are of: its steps, or in long form its channels.
+        series_id, time_column: of a table in long form, see `evonas.data.readers.long_series`; else "".
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -38,6 +40,9 @@ class SeriesPreparation(SamplePreparation):
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     masked: bool = False
+    names: tuple[str, ...] = ()
+    series_id: str = ""
+    time_column: str = ""
 
     def __post_init__(self) -> None:
         if len(self.shape) != 2:
@@ -45,11 +50,20 @@ class SeriesPreparation(SamplePreparation):
                 f"shape of series must be steps and channels, not {self.shape}: take the preparation that the run wrote"
             )
         check_channels("series", self.shape, self.mean, self.std)
+        if self.names and len(self.names) != (self.shape[1] if self.series_id else math.prod(self.shape)):
+            raise InputError(
+                f"names of the columns of series must be one for each of {self.shape}, not {len(self.names)}: take the "
+                "preparation that the run wrote"
+            )
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """See `SamplePreparation.sample_shape`."""
         return (self.shape[0], self.shape[1] + self.masked)
+
+    def columns(self) -> tuple[str, ...]:
+        """See `Preparation.columns`."""
+        return (*(name for name in (self.series_id, self.time_column) if name), *self.names)
 
     def describe(self) -> str:
         """See `SamplePreparation.describe`."""
@@ -61,7 +75,8 @@ class SeriesPreparation(SamplePreparation):
         """Network input of raw series.
 
         Args:
-            frame: shape `(num_samples, steps, channels)`, or flattened; a list of arrays `(steps, channels)`.
+            frame: shape `(num_samples, steps, channels)`, or flattened; a list of arrays `(steps, channels)`; or a
+                table with the columns.
 
         Raises:
             InputError: of another shape, or infinite.
@@ -80,7 +95,7 @@ class SeriesPreparation(SamplePreparation):
     def inputs(self, frame: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
         """Raw series as an exported model takes them, float32 with NaN, `(num_samples, steps, channels)`."""
         steps, channels = self.shape
-        series = as_series(frame, "series", channels)
+        series = as_series(self._read(frame), "series", channels)
         if series.shape[1:] == (math.prod(self.shape), 1) and channels != 1:
             series = series.reshape(len(series), steps, channels)
         if series.shape[2] != channels or series.shape[1] > steps or (series.shape[1] < steps and not self.masked):
@@ -92,6 +107,19 @@ class SeriesPreparation(SamplePreparation):
         if series.shape[1] < steps:
             series = padded(series, steps)
         return series.astype(np.float32, copy=False)
+
+    def _read(self, frame: Any) -> Any:
+        """The series of a table; all else as it is."""
+        if not hasattr(frame, "columns") or not self.names:
+            return frame
+        from evonas.data.readers.arrays import named_columns
+        from evonas.data.readers.long_series import long_series, number_columns
+        from evonas.data.readers.options import Style
+
+        table = named_columns(frame)
+        if self.series_id:
+            return long_series(table, self.series_id, self.time_column, self.names, (), Style())[0]
+        return number_columns(table, self.names, Style())
 
 
 def fit_series(series: NDArray[Any], masked: bool) -> SeriesPreparation:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,47 @@ from numpy.typing import NDArray
 from evonas.machine import free_bytes
 from genomes.errors import InputError
 
-__all__ = ["image_size", "read_images"]
+__all__ = ["ImageFolder", "image_size", "read_image_folder", "read_images", "read_new_images"]
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 #: Height and width where neither the user nor the images say them.
 USUAL_SIZE = (32, 32)
 #: Images of one size stay as they are up to this many pixels, if networks of dense layers are to take them.
 MOST_PIXELS = 64 * 64
+#: For networks of convolutions: the larger side of an image that stays as it is, and of those of several sizes.
+MOST_SIDE, USUAL_SIDE = 128, 64
 #: Share of the free memory that the pixels may take; a dense network's are numbers of four bytes, and there are copies.
 SHARE = 1 / 16
 
 Size = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFolder:
+    """Images of a folder.
+
+    Attributes:
+        pixels: `(num_samples, height, width, channels)`, 0 to 255.
+        classes: of each image, `(num_samples,)`.
+        notes: what their owner may not expect, one line each.
+    """
+
+    pixels: NDArray[np.uint8]
+    classes: NDArray[np.object_]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a file says of its image."""
+
+    size: Size
+    mode: str
+    frames: int
+
+    @property
+    def has_colours(self) -> bool:
+        return self.mode not in ("1", "L", "LA", "La")
 
 
 def image_size(given: Any) -> Size | None:
@@ -50,7 +81,21 @@ def read_images(
     grayscale: bool = False,
     as_they_are: bool = False,
     channels: int | None = None,
+    shaped: bool = False,
 ) -> tuple[NDArray[np.uint8], NDArray[np.object_]]:
+    """Pixels and classes of `read_image_folder`, whose arguments and errors these are."""
+    found = read_image_folder(folder, size, grayscale, as_they_are, channels, shaped)
+    return found.pixels, found.classes
+
+
+def read_image_folder(
+    folder: str | Path,
+    size: Size | None = None,
+    grayscale: bool = False,
+    as_they_are: bool = False,
+    channels: int | None = None,
+    shaped: bool = False,
+) -> ImageFolder:
     """Reads the images of a folder.
 
     Args:
@@ -60,9 +105,8 @@ def read_images(
         grayscale: whether there is one channel; else there are three, unless no image has colours.
         as_they_are: whether images of one size stay as they are, however large, and others need a `size`.
         channels: 1 or 3, if that is known.
-
-    Returns:
-        pixels, `(num_samples, height, width, channels)`, 0 to 255; and the class of each image, `(num_samples,)`.
+        shaped: whether networks of convolutions are to take them: images of one size then stay as they are up to
+            `MOST_SIDE`, and others are brought to the usual shape of theirs, `USUAL_SIDE` at most.
 
     Raises:
         InputError: there are no two classes, an image cannot be read or is none, all together are too large, or Pillow
@@ -72,28 +116,85 @@ def read_images(
     files = _files(folder)
     if importlib.util.find_spec("PIL") is None:
         raise InputError("Pillow must be installed to read images: pip install 'evonas[images]'")
-    found = [_header(path) for path, _ in files]
-    sizes = {size for size, _ in found}
-    if size is None:
-        one = next(iter(sizes)) if len(sizes) == 1 else None
-        if as_they_are and one is None:
-            raise InputError(
-                f"the images of {folder} must be of one size, not of {len(sizes)} ({_shown(sizes)}): give an image "
-                "size, such as 64x64"
-            )
-        size = one if one is not None and (as_they_are or one[0] * one[1] <= MOST_PIXELS) else USUAL_SIZE
+    headers = [_header(path) for path, _ in files]
+    size = size or _chosen_size(folder, headers, as_they_are, shaped)
     if channels is None:
-        channels = 1 if grayscale or not any(colours for _, colours in found) else 3
-    shape = (len(files), *size, channels)
-    if np.prod(shape, dtype=np.float64) > (most := free_bytes() * SHARE):
-        raise InputError(
-            f"{len(files):,} images of {size[0]}x{size[1]} pixels with {channels} channels must be smaller than "
-            f"{most / 2**30:.1f} GiB, a sixteenth of the free memory: give a smaller image size"
-        )
-    pixels = np.empty(shape, np.uint8)
+        channels = 1 if grayscale or not any(header.has_colours for header in headers) else 3
+    pixels = _empty((len(files), *size, channels))
     for row, (path, _) in enumerate(files):
         pixels[row] = _pixels(path, size, channels)
-    return pixels, np.array([label for _, label in files], dtype=object)
+    return ImageFolder(pixels, np.array([label for _, label in files], dtype=object), _notes(headers, size, channels))
+
+
+def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDArray[np.uint8], list[str], list[str]]:
+    """Images to be predicted.
+
+    Args:
+        folder: with PNG and JPEG files, also in folders of its own.
+        size: height and width that all are brought to; None where they stay as they are, and must be of one size.
+        channels: 1 or 3.
+
+    Returns:
+        pixels, `(num_samples, height, width, channels)`; names of the files in the folder; and of each the sub-folder
+        that it is in, or "".
+
+    Raises:
+        InputError: there is none, or as `read_image_folder`.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    if not paths:
+        raise InputError(f"a folder of images must hold PNG or JPEG files, but {folder} has none: give another")
+    if importlib.util.find_spec("PIL") is None:
+        raise InputError("Pillow must be installed to read images: pip install 'evonas[images]'")
+    headers = [_header(path) for path in paths]
+    size = size or _chosen_size(folder, headers, as_they_are=True, shaped=False)
+    pixels = _empty((len(paths), *size, channels))
+    for row, path in enumerate(paths):
+        pixels[row] = _pixels(path, size, channels)
+    inside = [path.relative_to(folder) for path in paths]
+    return pixels, [str(path) for path in inside], [path.parts[0] if len(path.parts) > 1 else "" for path in inside]
+
+
+def _empty(shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Room for the pixels."""
+    count, height, width, channels = shape
+    if np.prod(shape, dtype=np.float64) > (most := free_bytes() * SHARE):
+        raise InputError(
+            f"{count:,} images of {height}x{width} pixels with {channels} channels must be smaller than "
+            f"{most / 2**30:.1f} GiB, a sixteenth of the free memory: give a smaller image size"
+        )
+    return np.empty(shape, np.uint8)
+
+
+def _chosen_size(folder: Path, headers: list[_Header], as_they_are: bool, shaped: bool) -> Size:
+    sizes = {header.size for header in headers}
+    one = next(iter(sizes)) if len(sizes) == 1 else None
+    if as_they_are and one is None:
+        raise InputError(
+            f"the images of {folder} must be of one size, not of {len(sizes)} ({_shown(sizes)}): give an image "
+            "size, such as 64x64"
+        )
+    if shaped and not as_they_are:
+        return _within([header.size for header in headers], MOST_SIDE if one else USUAL_SIDE)
+    return one if one is not None and (as_they_are or one[0] * one[1] <= MOST_PIXELS) else USUAL_SIZE
+
+
+def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]:
+    """What the owner of the images may not expect."""
+    notes = []
+    sizes = {header.size for header in headers}
+    if sizes != {size}:
+        notes.append(
+            f"images of {_shown(sizes)} pixels are brought to {size[0]}x{size[1]} (image size), whatever their shape"
+        )
+    grey = sum(not header.has_colours for header in headers)
+    if channels == 3 and grey:
+        notes.append(f"{grey:,} of {len(headers):,} images are grey: all three colours are the same in them")
+    if channels == 3 and any(header.mode == "CMYK" for header in headers):
+        notes.append(f"{sum(header.mode == 'CMYK' for header in headers):,} images of CMYK are read as RGB")
+    if moving := sum(header.frames > 1 for header in headers):
+        notes.append(f"{moving:,} images have several frames: the first is taken")
+    return tuple(notes)
 
 
 def _files(folder: Path) -> list[tuple[Path, str]]:
@@ -122,16 +223,15 @@ def _opened(path: Path) -> Any:
     return Image.open(path, formats=("PNG", "JPEG"))
 
 
-def _header(path: Path) -> tuple[Size, bool]:
-    """Height and width, and whether there are colours."""
+def _header(path: Path) -> _Header:
     try:
         with _opened(path) as image:
-            mode, (width, height) = image.mode, image.size
+            mode, (width, height), frames = image.mode, image.size, getattr(image, "n_frames", 1)
     except Exception as error:  # Pillow's errors have no common class but this
         raise _unreadable(path, error) from None
     if mode.startswith(("I", "F")):
         raise InputError(f"{path} must have 8 bits a pixel and channel, not the mode {mode}: convert it")
-    return (height, width), mode not in ("1", "L", "LA", "La")
+    return _Header((height, width), mode, frames)
 
 
 def _pixels(path: Path, size: Size, channels: int) -> NDArray[np.uint8]:
@@ -151,6 +251,13 @@ def _pixels(path: Path, size: Size, channels: int) -> NDArray[np.uint8]:
 def _unreadable(path: Path, error: Exception) -> InputError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return InputError(f"{path} must be a whole PNG or JPEG image, but: {reason:.200}; replace it or leave it out")
+
+
+def _within(sizes: list[Size], most: int) -> Size:
+    """The median height and width, made smaller where a side is longer than that; the shape stays."""
+    height, width = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))
+    factor = min(1.0, most / max(height, width))
+    return max(1, round(height * factor)), max(1, round(width * factor))
 
 
 def _shown(sizes: set[Size]) -> str:

@@ -24,6 +24,7 @@ def deployable(
     preparation: Preparation | None = None,
     coded: bool = False,
     temperature: float = 1.0,
+    resize: bool = False,
 ) -> keras.Model:
     """The network as a user gets it: from raw columns to the target's own units, or to probabilities and labels.
 
@@ -38,6 +39,7 @@ def deployable(
         preparation: of the raw columns; None for a model that takes features, and gives probabilities alone.
         coded: whether columns of text come as numbers, see `evonas.data.encoding.codes`.
         temperature: that a classifier's logits are divided by.
+        resize: whether images may be of any size.
     """
     last: keras.layers.Layer
     if problem.task == "regression":
@@ -47,7 +49,7 @@ def deployable(
     if preparation is None:
         inputs = features = keras.Input((problem.num_features,), name="features")
     else:
-        inputs, features = encoder(preparation, coded)
+        inputs, features = encoder(preparation, coded, resize)
         if isinstance(preparation, NeighbourPreparation):
             features = with_neighbours(features, preparation)
     raw = network(features)

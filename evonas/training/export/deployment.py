@@ -150,7 +150,14 @@ def _described(name: str, tensor: Any) -> dict[str, Any]:
 
 def _rows(data: PreparedData, raw: bool) -> Mapping[str, Inputs]:
     """Validation and test rows as the written model takes them."""
-    return data.raw if raw else {"validation": data.splits[0].x_validation, "test": data.x_test}
+    if not raw:
+        return {"validation": data.splits[0].x_validation, "test": data.x_test}
+    return {part: rows.astype(np.float32) if _are_bytes(rows) else rows for part, rows in data.raw.items()}
+
+
+def _are_bytes(rows: Inputs) -> bool:
+    """Whether they are pixels as they are kept, a quarter as large as what formats but Keras's take."""
+    return isinstance(rows, np.ndarray) and rows.dtype == np.uint8
 
 
 def input_note(data: PreparedData, raw: bool) -> str:

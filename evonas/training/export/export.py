@@ -142,7 +142,7 @@ class GraphDeployment:
         model = build_model(graph, problem.num_features, problem.num_outputs)
         set_weights(model, weights)
         preparation = self._data.preparation if self.takes_raw else None
-        deployable(model, problem, preparation, coded, self.temperature).save(path)
+        deployable(model, problem, preparation, coded, self.temperature, self._task.resize).save(path)
 
     def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """See `Deployment.outputs`."""

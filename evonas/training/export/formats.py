@@ -201,7 +201,7 @@ def _said(coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, rena
     if renamed:
         says.append(f"has other names for the columns {_listed(renamed)}")
     if kind in WITHOUT_TEXT:
-        if texts := [each["column"] for each in coding if each["kind"] in ("text", "date", "words")]:
+        if texts := [each["column"] for each in coding if each["kind"] in ("text", "date", "words", "tokens")]:
             says.append(f"takes the columns of text {_listed(texts)} as numbers")
             holds.append("the codes of text")
         if problem.classes:

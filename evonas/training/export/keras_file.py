@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from evonas.data.encoding.tokens import MOST_TOKENS
 from evonas.io.npz import open_plain
 from genomes.architecture.layers import ACTIVATIONS, MAX_MEMBERS
 from genomes.codec import parse_json
@@ -54,8 +55,10 @@ _OPERATIONS: dict[str | None, set[str]] = {
         "Argmax",
         "Clip",
         "Cos",
+        "Cumsum",
         "Divide",
         "Equal",
+        "Flip",
         "Floor",
         "Greater",
         "Isnan",
@@ -67,7 +70,7 @@ _OPERATIONS: dict[str | None, set[str]] = {
 }
 _ALLOWED: dict[str | None, set[str]] = {
     "keras.src.models.functional": {"Functional"},
-    "keras.layers": {*_LAYERS, *_MEMBER_LAYERS, *_LOOKUPS, "Rescaling", "Reshape"},
+    "keras.layers": {*_LAYERS, *_MEMBER_LAYERS, *_LOOKUPS, "Rescaling", "Reshape", "Resizing"},
     **_OPERATIONS,
     "keras.initializers": {"GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"}
     | {"Zeros", "Ones", "RandomNormal", "RandomUniform", "Orthogonal"},
@@ -263,7 +266,9 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
         elif layer["module"] != "keras.layers":
             raise InputError(f"layer {name!r:.80} must be a layer")
         elif kind == "InputLayer":
-            width = math.prod(settings["batch_shape"][1:])
+            width = math.prod(size or 1 for size in settings["batch_shape"][1:])  # images of any size are resized
+        elif kind == "Resizing":
+            width = settings["height"] * settings["width"] * fan_in
         elif kind == "Reshape":
             shape = settings["target_shape"]
             width = shape[-1] if nested and 0 < math.prod(shape) <= _WIDEST else math.prod(shape)
@@ -314,7 +319,9 @@ def _count_constants(nodes: Any) -> int:
 def _lookup_width(kind: str, settings: Mapping[str, Any], name: str) -> int:
     """Most columns that a layer gives; its texts are those in the file, not in another one, nor numbered ones."""
     texts, length = settings["vocabulary"], settings.get("output_sequence_length", 1)
-    words = (settings.get("standardize"), settings.get("split")) == ("lower_and_strip_punctuation", "whitespace")
+    cut = (settings.get("standardize"), settings.get("split"))
+    words = cut == ("lower_and_strip_punctuation", "whitespace")
+    ids = words and settings.get("output_mode") == "int" and type(length) is int and 0 < length <= MOST_TOKENS
     words = words and settings.get("output_mode") == "multi_hot" and length is None
     length = 1 if words else length
     wanted = (
@@ -325,12 +332,17 @@ def _lookup_width(kind: str, settings: Mapping[str, Any], name: str) -> int:
         and settings.get("num_oov_indices", 0) in (0, 1)
         and settings.get("ngrams") is None
         and type(length) is int
-        and 0 < length <= _LONGEST_TEXT
-        and (kind == "StringLookup" or words or (settings["standardize"], settings["split"]) == (None, "character"))
+        and 0 < length <= (MOST_TOKENS if ids else _LONGEST_TEXT)
+        and (
+            kind == "StringLookup"
+            or words
+            or ids
+            or (settings["standardize"], settings["split"]) == (None, "character")
+        )
     )
     if not wanted:
         raise InputError(f"layer {name!r:.80} must look up texts as evonas writes it")
-    return max(len(texts) + 1, int(length))
+    return int(length) if ids else max(len(texts) + 1, int(length))
 
 
 def _count_numbers(value: Any) -> int:

@@ -23,9 +23,12 @@ from evonas.data.encoding.piecewise import Pieces
 from evonas.data.encoding.preprocessor import ARRAY, DATE_PARTS, FURTHEST, Categories, Number, Preparation
 from evonas.data.encoding.robust import BOUND, Robust
 from evonas.data.encoding.robust import FURTHEST as NEAR
+from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.prepared import Problem, labels_of
 from evonas.data.readers.options import MISSING
 from evonas.training.export.dates import date_fields, date_numbers
+from evonas.training.export.samples import sample_encoder
+from genomes.errors import InputError
 
 __all__ = ["can_take_raw", "encoder", "with_label"]
 
@@ -42,17 +45,22 @@ def can_take_raw(preparation: Preparation | None) -> bool:
     return keras.backend.backend() == "tensorflow" or not preparation.takes_text()
 
 
-def encoder(preparation: Preparation, coded: bool = False) -> tuple[Any, Any]:
+def encoder(preparation: Preparation, coded: bool = False, resize: bool = False) -> tuple[Any, Any]:
     """Layers from raw columns to a network's input.
 
     Args:
         preparation: what they compute.
         coded: whether columns of text come as numbers, see `evonas.data.encoding.codes`.
+        resize: whether images may be of any size.
 
     Returns:
         The inputs: name -> tensor `(num_samples, 1)`, or one tensor `(num_samples, num_columns)`, or of rows of more
         dimensions, such as images; and the features, `(num_samples, num_features)`.
     """
+    if isinstance(preparation, SamplePreparation):
+        return sample_encoder(preparation, coded, resize)
+    if resize:
+        raise InputError("resize must be asked for models over images, not dense ones: leave it out")
     steps: dict[str, list[Placed]] = {}
     for placed in enumerate(preparation.steps):
         steps.setdefault(placed[1].column, []).append(placed)

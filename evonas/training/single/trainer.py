@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -22,6 +23,7 @@ from evonas.data.views import Views
 from evonas.evaluation import Evaluation, Snapshot, Status, Weights
 from evonas.metrics.cost import over_limit
 from evonas.networks.initial import epoch_order, initial_weights
+from evonas.networks.layered import is_layered
 from evonas.networks.schedule import learning_rates
 from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
@@ -30,7 +32,9 @@ from evonas.training.metrics import scores
 from evonas.training.model import build_model, get_weights, members_model, set_weights
 from evonas.training.replicates import combined, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
+from evonas.training.single.fused import FusedBatchNormalization
 from evonas.training.single.rated import with_own_rates
+from evonas.training.single.resident import predictions_of, train_epochs
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
 from genomes.architecture.layers import OFF
@@ -184,7 +188,8 @@ class _GraphFitting:
         self._problem, self._settings, self._split, self._seed = problem, settings, split, seed
         self._compiling = compiling
         self._horizon, self.epochs = task.horizon or task.epochs, task.epochs
-        self.parameters = count_parameters(self._graph, problem.num_features, problem.num_outputs)
+        size = problem.num_features, problem.num_outputs, problem.sample_shape
+        self.parameters = count_parameters(self._graph, *size)
         own = first_weights(self._graph, problem, seed, donor, split.x_train)
         self._initial, self.start = start_of(task, self._graph, number, own, split.x_train, whole)
         before = (task.origin or task.architecture)["training"]["optimizer"]
@@ -203,7 +208,7 @@ class _GraphFitting:
             restore(self._model, self.start, moments=self._same_optimizer)
         first = self.start.epoch if self.start else 0
         self._losses = fit_epochs(self._model, self._graph, self._split, self._seed, self.epochs, first)
-        self._whole = whole_model(self._model)
+        self._predict = predict_with(whole_model(self._model), self._graph)
 
     def fit(self, epoch: int) -> float:
         """See `Fitting.fit`."""
@@ -211,7 +216,7 @@ class _GraphFitting:
 
     def outputs(self) -> tuple[float, NDArray[np.float32]]:
         """See `Fitting.outputs`."""
-        outputs = raw_outputs(self._whole, self._split.x_validation)
+        outputs = self._predict(np.asarray(self._split.x_validation))
         return float(self._loss(self._split.y_validation, outputs)), outputs
 
     def weights(self) -> Weights:
@@ -224,7 +229,7 @@ class _GraphFitting:
             return outputs
         model = build_model(self._graph, self._problem.num_features, self._problem.num_outputs)
         set_weights(model, weights)
-        return raw_outputs(model, self._split.x_validation)
+        return predict_with(model, self._graph)(np.asarray(self._split.x_validation))
 
     def state(self) -> State:
         """See `Fitting.state`."""
@@ -252,7 +257,9 @@ def prepare_model(
     """
     width, outputs = problem.num_features, problem.num_outputs
     steps = -(-num_rows // graph.graph["training"]["batch_size"])
-    model = members_model(build_model(graph, width, outputs, seed, settings.precision))
+    fused = is_layered(graph) and settings.precision == "float32" and keras.backend.backend() == "tensorflow"
+    own = {"batch_normalization": FusedBatchNormalization} if fused else {}
+    model = members_model(build_model(graph, width, outputs, seed, settings.precision, **own))
     set_weights(model, initial_weights(graph, width, outputs, seed))
     model.compile(
         optimizer=optimizer_of(graph.graph["training"], _rate(graph.graph["training"], horizon * steps)),
@@ -270,8 +277,11 @@ def fit_epochs(
 ) -> Iterator[float]:
     """Trains epoch by epoch in the order of `epoch_order` and yields each epoch's training loss, penalties included."""
     y = split.y_train
-    if y.ndim == 1 and graph.graph["training"].get("label_smoothing"):
+    if y.ndim == 1 and _mixes_classes(graph.graph["training"]):
         y = np.eye(model.output_shape[-1], dtype=np.float32)[y]  # Keras smooths no numbers of classes
+    if is_layered(graph):
+        yield from train_epochs(model, graph, split, seed, epochs, first, y)
+        return
     y = of_members(y, model)
     weight = None if split.weight_train is None else of_members(split.weight_train, model)
     for epoch in range(first, epochs):
@@ -301,6 +311,11 @@ def of_members(values: NDArray[Any], model: keras.Model) -> NDArray[Any]:
     """Targets or weights of rows, once for each of the model's members if it has several."""
     shape = model.outputs[0].shape
     return values if len(shape) < 3 else np.repeat(values[:, None], shape[1], axis=1)
+
+
+def predict_with(model: keras.Model, graph: nx.DiGraph) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    """What gives the outputs of the graph's model, as `raw_outputs`; it is traced once."""
+    return predictions_of(model, graph) if is_layered(graph) else partial(raw_outputs, model)
 
 
 def raw_outputs(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -367,13 +382,18 @@ class Pinball(keras.losses.Loss):  # type: ignore[misc]
         return keras.ops.mean(error * (self._shares - 0.5 + 0.5 * sign) * keras.ops.abs(sign), axis=-1)
 
 
+def _mixes_classes(training: Mapping[str, Any]) -> bool:
+    """Whether a target is a share of each class, not the number of one."""
+    return bool(training.get("label_smoothing") or training.get("mixup"))
+
+
 def training_loss(problem: Problem, settings: TrainingSettings, training: Mapping[str, Any]) -> keras.losses.Loss:
     """The loss that is trained on: that of the task, with the smoothed labels that the training settings ask for.
 
     Of several classes these are in one-hot form.
     """
     smoothing = float(training.get("label_smoothing", 0.0))
-    if not smoothing or problem.task == "regression":
+    if not _mixes_classes(training) or problem.task == "regression":
         return default_loss(problem, settings)
     kinds = {"binary": keras.losses.BinaryCrossentropy, "multiclass": keras.losses.CategoricalCrossentropy}
     return kinds[problem.task](from_logits=True, label_smoothing=smoothing)

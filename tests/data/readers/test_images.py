@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evonas.data.load import read_data
-from evonas.data.readers.images import image_size, read_images
+from evonas.data.readers.images import image_size, read_image_folder, read_images
 from genomes.errors import InputError
 
 Image = pytest.importorskip("PIL.Image")
@@ -111,3 +111,36 @@ def test_folders_as_data(tmp_path: Path) -> None:
         read_data(np.zeros((9, 2)), np.zeros(9), grayscale=True)
     with pytest.raises(InputError, match=r"test x must have rows of the shape \(6, 4, 3\)"):
         read_data(folder, test=(np.zeros((5, 4, 4, 3)), ["cat"] * 5))
+
+
+def test_what_images_may_be_is_said_or_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pets", 8, (40, 30))
+    assert not read_image_folder(folder).notes
+    Image.new("CMYK", (30, 40)).save(folder / "cat" / "press.jpg")
+    Image.new("L", (60, 80)).save(folder / "dog" / "grey.png")
+    frames = [Image.new("RGB", (30, 40), colour) for colour in ("red", "blue")]
+    frames[0].save(folder / "dog" / "moving.png", save_all=True, append_images=frames[1:])
+    found = read_image_folder(folder, shaped=True)
+    assert found.pixels.shape == (11, 40, 30, 3)
+    said = "\n".join(found.notes)
+    for words in ("images of 40x30, 80x60 pixels are brought to 40x30", "1 of 11 images are grey", "CMYK", "frames"):
+        assert words in said
+    Image.new("I;16", (30, 40)).save(folder / "dog" / "deep.png")
+    with pytest.raises(InputError, match=r"deep.png must have 8 bits a pixel and channel, not the mode I"):
+        read_image_folder(folder)
+
+
+def test_large_images_keep_their_shape_for_convolutions(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "large", 4, (300, 200))
+    assert read_images(folder, shaped=True)[0].shape[1:] == (128, 85, 3)
+    assert read_images(folder, (50, 60), shaped=True)[0].shape[1:] == (50, 60, 3)
+    folder = write_folder(tmp_path / "usual", 4, (100, 100))
+    assert read_images(folder, shaped=True)[0].shape[1:] == (100, 100, 3)
+
+
+def test_a_class_of_one_image_is_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pets", 8)
+    (folder / "emu").mkdir()
+    Image.new("RGB", (4, 6)).save(folder / "emu" / "one.png")
+    with pytest.raises(InputError, match="emu"):
+        read_data(folder)

@@ -1,0 +1,72 @@
+"""TF-IDF and a linear model of scikit-learn on texts, as ids of words. Imports scikit-learn and scipy when it trains.
+
+Source: inverse document frequency: Spärck Jones 1972, A statistical interpretation of term specificity.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.baselines.boosting import Rows, logits
+from evonas.data.encoding.tokens import FIRST_WORD
+from evonas.data.prepared import Problem
+
+__all__ = ["WordsModel"]
+
+Array = NDArray[Any]
+
+_MOST_ITERATIONS = 300
+
+
+class WordsModel:
+    """Ridge or logistic regression over TF-IDF of the known words of texts, at scikit-learn's penalty."""
+
+    def __init__(self, problem: Problem, training: Rows) -> None:
+        """Trains.
+
+        Args:
+            problem: what is predicted; its vocabulary says how many ids there are.
+            training: ids of words, `(num_rows, length)`, and targets.
+        """
+        from sklearn.feature_extraction.text import TfidfTransformer
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        self._problem, self._tfidf = problem, TfidfTransformer(sublinear_tf=True)
+        x, y = self._tfidf.fit_transform(self._counts(training.x)), np.asarray(training.y)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a slow convergence: a baseline may be a little short of it
+            if problem.task == "regression":
+                self._model: Any = Ridge().fit(x, y.reshape(len(y), -1), training.weight)
+            else:
+                model = LogisticRegression(max_iter=_MOST_ITERATIONS)
+                self._model = model.fit(x, y.reshape(-1).astype(np.intp), training.weight)
+        self._shift: Any = 0.0
+        if problem.quantiles:
+            residuals = y.reshape(len(y), -1)[:, 0] - self._model.predict(x).reshape(len(y), -1)[:, 0]
+            self._shift = np.quantile(residuals, problem.quantiles)
+
+    @property
+    def name(self) -> str:
+        """What it is of."""
+        return f"{type(self._model).__name__} over TF-IDF"
+
+    def raw_outputs(self, x: Array) -> Array:
+        """Raw outputs as a network's, shape `(num_rows, num_outputs)`."""
+        found = self._tfidf.transform(self._counts(x))
+        if self._problem.task == "regression":
+            return np.asarray(self._model.predict(found).reshape(len(x), -1) + self._shift)
+        return logits(self._model.predict_proba(found), self._model.classes_, self._problem.num_outputs)
+
+    def _counts(self, x: Array) -> Any:
+        """How often each known word is in each text, sparse, shape `(num_rows, num_words)`."""
+        from scipy.sparse import csr_array
+
+        ids = np.asarray(x).astype(np.intp)
+        rows, columns = np.nonzero(ids >= FIRST_WORD)
+        words = ids[rows, columns] - FIRST_WORD
+        shape = (len(ids), max(1, self._problem.vocabulary - FIRST_WORD))
+        return csr_array((np.ones(len(rows)), (rows, words)), shape=shape)  # of a word that is there twice: the sum

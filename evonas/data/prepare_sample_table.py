@@ -1,0 +1,174 @@
+"""Tables whose rows are samples: series in wide or long form, or one column of text. Imports pandas late."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from evonas.data.cells import texts
+from evonas.data.encoding.bag_of_words import words_of
+from evonas.data.keys import keys_of, numbers_of
+from evonas.data.prepare_samples import Samples, prepare_samples, read_samples
+from evonas.data.readers.arrays import check_column, named_columns
+from evonas.data.readers.long_series import long_series, number_columns
+from evonas.data.readers.options import Style, Table
+from evonas.data.sample_kind import SampleOptions
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evonas.data.prepared import PreparedData
+
+__all__ = ["SampleTable", "image_path_note", "sample_table"]
+
+#: Rows by which a column is told to be text, or paths of images.
+_SAMPLE = 200
+_IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True, eq=False)
+class SampleTable:
+    """Tables that hold samples.
+
+    Attributes:
+        kind: "series" or "text"; "table" where rows are just rows.
+        tables: of "training", and of "validation" and "test" where they are given.
+        features: names of the columns of the samples, in order.
+        targets: names of the targets.
+        weight, group, time_column: names of columns that are no features, or "".
+        options: how series are written.
+    """
+
+    kind: str
+    tables: Mapping[str, Table]
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+    weight: str
+    group: str
+    time_column: str
+    options: SampleOptions
+
+    def prepare(self, **common: Any) -> PreparedData:
+        """The data, prepared.
+
+        Args:
+            common: of `evonas.data.prepare_samples.prepare_samples`, without what tables say themselves.
+        """
+        samples: dict[str, Samples] = {}
+        columns: dict[str, pd.DataFrame] = {}
+        for part, table in self.tables.items():
+            samples[part], columns[part] = self._read(part, named_columns(table.frame), table.style)
+        training, style = columns["training"], self.tables["training"].style
+        if self.weight:
+            common["sample_weight"] = numbers_of(training[self.weight], style)
+        timed = self.time_column and not self.options.series_id
+        keys = keys_of(training, self.group, self.time_column if timed else "", common.get("folds"), style)
+        data = prepare_samples(
+            samples,
+            {part: frame[list(self.targets)] for part, frame in columns.items()},
+            groups=None if timed else keys,
+            instants=keys if timed else None,
+            split=self.options.split,
+            style=style,
+            about={"features": list(self.features), "series_id": self.options.series_id},
+            **common,
+        )
+        if self.kind == "text" or data.preparation is None:
+            return data
+        from evonas.data.encoding.series import SeriesPreparation
+
+        assert isinstance(data.preparation, SeriesPreparation)
+        named = replace(
+            data.preparation,
+            names=self.features,
+            series_id=self.options.series_id,
+            time_column=self.time_column if self.options.series_id else "",
+        )
+        return replace(data, preparation=named)
+
+    def _read(self, part: str, frame: pd.DataFrame, style: Style) -> tuple[Samples, pd.DataFrame]:
+        """The samples of a part, and the columns that are none of them, a row for each sample."""
+        others = [*self.targets, *(name for name in (self.weight, self.group) if name)]
+        for name in others:
+            check_column(frame, name, f"{part} table's")
+        if self.options.series_id:
+            values, kept = long_series(
+                frame, self.options.series_id, self.time_column, self.features, list(dict.fromkeys(others)), style
+            )
+            return Samples("series", values), kept
+        others += [self.time_column] if self.time_column else []
+        kept = frame[list(dict.fromkeys(others))]
+        if self.kind == "text":
+            check_column(frame, self.features[0], "text")
+            return read_samples("text", frame[self.features[0]], part), kept
+        return Samples("series", number_columns(frame, self.features, style)[:, :, None]), kept
+
+
+def sample_table(
+    tables: Mapping[str, Table],
+    target: str | Sequence[str],
+    options: SampleOptions,
+    *,
+    drop: Sequence[str] = (),
+    roles: Mapping[str, str] | None = None,
+    group: str = "",
+    time_column: str = "",
+    sample_weight: Any = None,
+) -> SampleTable:
+    """What the rows of tables are: series if that is said, a text where it is all that there is to learn from.
+
+    Raises:
+        InputError: columns that are named are not there, or roles are given to those of series.
+    """
+    frame = named_columns(tables["training"].frame)
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    weight = sample_weight if isinstance(sample_weight, str) else ""
+    named = {"target": targets, "dropped": drop, "weight": [weight], "group": [group], "time": [time_column]}
+    named["series id"] = [options.series_id]
+    for what, names in named.items():
+        for name in names:
+            if name:
+                check_column(frame, name, what)
+    no_features = {*targets, *drop, weight, group, options.series_id}
+    # Of a plain table, time stays a feature; of series it orders steps or samples.
+    timed = {time_column} if options.is_series else set()
+    features = tuple(name for name in frame.columns if name not in no_features | timed)
+    kind = "series" if options.is_series else "table"
+    if kind == "series" and roles:
+        raise InputError(
+            f"roles must be left out with series, all of whose columns are numbers, not {dict(roles)!r:.80}: drop "
+            "columns that are none"
+        )
+    if kind == "series" and not features:
+        raise InputError("series must have a column of numbers at least, but no column is left: drop fewer")
+    if kind == "table" and len(features) == 1 and _is_text(frame[features[0]], (roles or {}).get(features[0])):
+        kind = "text"
+    return SampleTable(kind, tables, features, targets, weight, group, time_column, options)
+
+
+def _is_text(column: pd.Series[Any], role: str | None) -> bool:
+    """Whether the column is text as is said, or holds many different texts, most of several words."""
+    if role is not None:
+        return role == "text"
+    if column.dtype.kind in "biufcmM":
+        return False
+    cells = [cell for cell in texts(column.iloc[:_SAMPLE]) if cell is not None]
+    return 2 * sum(len(words_of(cell)) > 2 for cell in cells) > len(cells) and 2 * len(set(cells)) > len(cells)
+
+
+def image_path_note(frame: pd.DataFrame) -> tuple[str, ...]:
+    """A line for each column whose cells are names of images, which are not read."""
+    found = []
+    for place, name in enumerate(frame.columns):
+        column = frame.iloc[:, place]
+        if column.dtype.kind in "biufcmM":
+            continue
+        cells = [str(cell) for cell in column.iloc[:_SAMPLE].to_numpy() if cell is not None]
+        if cells and all(cell.lower().endswith(_IMAGE_ENDINGS) for cell in cells):
+            found.append(
+                f"column {str(name)!r} holds names of images, which are not read: a folder with a sub-folder for each "
+                "class is"
+            )
+    return tuple(found)

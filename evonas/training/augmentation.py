@@ -1,0 +1,140 @@
+"""Augmentation: what is done to samples each time that they are trained on. Numpy, all rows of a chunk at once.
+
+Images and series keep their shape; what moves in from outside is 0, the mean of a standardised channel. Drawn from the
+training's seed and the epoch, so that a training that goes on draws what an unbroken one draws.
+
+References:
+    DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017, arXiv 1708.04552.
+    Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk minimization", ICLR 2018, arXiv 1710.09412.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Augmentation", "augmentation_of"]
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to each sample, anew each time.
+
+    Attributes:
+        shape: of a sample, `(height, width, channels)` or `(steps, channels)`.
+        flip: whether half of the samples are mirrored along their width; series are not.
+        shift: the furthest that a sample is moved along each axis, as a share of it.
+        rotation: the furthest that an image is turned, as a share of a whole turn.
+        zoom: by how much it is made larger or smaller at most, as a share.
+        noise: standard deviation of what is added to each number.
+        cutout: side of the square (of a series, length of the stretch) that is set to 0, as a share of the side.
+        mixup: both parameters of the beta distribution of the share with which two samples and their targets are mixed.
+        masked: whether the last channel says which steps are there.
+    """
+
+    shape: Shape
+    flip: bool = False
+    shift: float = 0.0
+    rotation: float = 0.0
+    zoom: float = 0.0
+    noise: float = 0.0
+    cutout: float = 0.0
+    mixup: float = 0.0
+    masked: bool = False
+
+    def apply(self, x: Array, rng: np.random.Generator) -> Array:
+        """The samples, flat as they were given, shape `(num_rows, num_features)`; all but mixup."""
+        maps = x.reshape(len(x), *self.shape)
+        image = len(self.shape) == 3
+        if self.flip and image:
+            turned = rng.random(len(x)) < 0.5
+            maps = np.where(turned[:, None, None, None], maps[:, :, ::-1], maps)
+        if image and (self.rotation or self.zoom):
+            maps = _moved(maps, rng, self.shift, self.rotation, self.zoom)
+        elif self.shift:
+            maps = _shifted(maps, rng, self.shift)
+        if self.noise:
+            added = np.float32(self.noise) * rng.standard_normal(maps.shape, np.float32)
+            if self.masked:  # what is not there stays 0, and what is there stays so
+                added *= maps[..., -1:]
+                added[..., -1] = 0.0
+            maps = maps + added
+        if self.cutout:
+            maps = np.where(_cut_out(maps.shape, rng, self.cutout), np.float32(0.0), maps)
+        return np.ascontiguousarray(maps, np.float32).reshape(len(x), -1)
+
+    def mixed(
+        self, x: Array, y: Array, weight: Array | None, rng: np.random.Generator
+    ) -> tuple[Array, Array, Array | None]:
+        """Samples, targets and weights, each mixed with those of another row; targets have one column a class."""
+        share = rng.beta(self.mixup, self.mixup, len(x)).astype(np.float32)
+        other = rng.permutation(len(x))
+
+        def mix(values: Array) -> Array:
+            shares = share.reshape(-1, *(1,) * (values.ndim - 1))
+            return np.asarray(shares * values + (1.0 - shares) * values[other], np.float32)
+
+        return mix(x), mix(y), None if weight is None else mix(weight)
+
+
+def augmentation_of(training: Mapping[str, Any], shape: Shape, masked: bool = False) -> Augmentation | None:
+    """What the training settings ask for, of samples of a shape; None where that is nothing.
+
+    Of the tokens of a text, which are no numbers, nothing is asked.
+    """
+    names = ("flip", "shift", "rotation", "zoom", "noise", "cutout", "mixup")
+    given = {name: training[name] for name in names if training.get(name)}
+    return Augmentation(tuple(shape), masked=masked, **given) if given and len(shape) > 1 else None
+
+
+def _shifted(maps: Array, rng: np.random.Generator, share: float) -> Array:
+    """Each sample moved by whole pixels or steps."""
+    count, sides = len(maps), maps.shape[1:-1]
+    furthest = [int(share * side) for side in sides]
+    padded = np.pad(maps, [(0, 0), *((far, far) for far in furthest), (0, 0)])
+    rows = np.arange(count).reshape(-1, *(1,) * len(sides))
+    index: list[Array] = [rows]
+    for axis, (side, far) in enumerate(zip(sides, furthest, strict=True)):
+        start = rng.integers(0, 2 * far + 1, count).reshape(rows.shape)
+        index.append(start + np.arange(side).reshape(-1, *(1,) * (len(sides) - 1 - axis)))
+    return np.asarray(padded[tuple(index)])
+
+
+def _moved(maps: Array, rng: np.random.Generator, shift: float, rotation: float, zoom: float) -> Array:
+    """Images moved, turned and zoomed about their centre, between pixels by bilinear interpolation."""
+    count, height, width, _ = maps.shape
+    angle = 2.0 * np.pi * rng.uniform(-rotation, rotation, count)
+    scale = 1.0 / (1.0 + rng.uniform(-zoom, zoom, count))
+    down, right = (rng.uniform(-shift, shift, count) * side for side in (height, width))
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    y, x = y - (height - 1) / 2, x - (width - 1) / 2
+    cos, sin = (np.float32(scale * of(angle))[:, None, None] for of in (np.cos, np.sin))
+    from_y = np.float32(cos * y - sin * x + np.float32((height - 1) / 2 - down)[:, None, None])
+    from_x = np.float32(sin * y + cos * x + np.float32((width - 1) / 2 - right)[:, None, None])
+    padded = np.pad(maps, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    from_y, from_x = np.clip(from_y, -1, height) + 1, np.clip(from_x, -1, width) + 1
+    top, left = np.minimum(from_y.astype(np.intp), height), np.minimum(from_x.astype(np.intp), width)
+    low, far = (from_y - top)[..., None].astype(np.float32), (from_x - left)[..., None].astype(np.float32)
+    rows = np.arange(count)[:, None, None]
+    above = padded[rows, top, left] * (1 - far) + padded[rows, top, left + 1] * far
+    below = padded[rows, top + 1, left] * (1 - far) + padded[rows, top + 1, left + 1] * far
+    return np.asarray(above * (1 - low) + below * low)
+
+
+def _cut_out(shape: Shape, rng: np.random.Generator, share: float) -> Array:
+    """Where each sample is cut out: a square whose centre is anywhere, so that it may reach over the edge."""
+    count, sides = shape[0], shape[1:-1]
+    where = np.ones((count, *(1,) * (len(sides) + 1)), bool)
+    for axis, side in enumerate(sides):
+        half = share * side / 2
+        centre = rng.integers(0, side, count).reshape(-1, *(1,) * (len(sides) + 1))
+        place = np.arange(side).reshape(-1, *(1,) * (len(sides) - axis))
+        where = where & (place >= centre - half) & (place < centre + half)
+    return where

@@ -1,0 +1,28 @@
+"""From a genome of convolutions to the architecture graph that training sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from genomes.convolutional.genome import ConvolutionalGenome
+from genomes.staged.builder import Builder
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["to_graph"]
+
+
+def to_graph(genome: ConvolutionalGenome) -> nx.DiGraph:
+    """The genome's architecture graph; see `genomes.architecture.graph`."""
+    builder = Builder(genome)
+    for stage in genome.stages:
+        for number, block in enumerate(stage.blocks):
+            builder.convolutions(block, stride=2 if stage.downsampling == "stride" and not number else 1)
+        if stage.downsampling in ("max", "average"):
+            builder.pool(stage.downsampling)
+    if genome.head_pooling == "flatten":
+        builder.add("flatten")
+    else:
+        builder.add("global_pool", pooling=genome.head_pooling)
+    return builder.head()

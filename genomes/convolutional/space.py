@@ -1,0 +1,93 @@
+"""`ConvolutionalSpace`: which networks of convolutions a search may try."""
+
+# ruff: noqa: RUF009 (domains are frozen: as defaults they can be shared)
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from genomes.convolutional.genes import CONVOLUTIONAL
+from genomes.convolutional.graph import to_graph
+from genomes.convolutional.known_defaults import RECIPES
+from genomes.domains import Choice, Domain, Range, Value
+from genomes.staged.known_defaults import Recipe
+from genomes.staged.mutation import Mutation, mutations_of
+from genomes.staged.rows import Encoding
+from genomes.staged.space import StagedSpace
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["MUTATIONS", "ConvolutionalSpace"]
+
+#: What a gene may be given as: a domain, the options of a choice, or one value that stays fixed.
+Given = Domain | Sequence[Value] | Value
+
+MUTATIONS: Mapping[str, Mutation] = mutations_of(CONVOLUTIONAL)
+
+
+@dataclass(frozen=True)
+class ConvolutionalSpace(StagedSpace):
+    """Networks of convolutions. Each gene is a `Range`, a `Choice` (or a list of options), or a fixed value.
+
+    The default suits images of 28x28 to 64x64 pixels, trained on a few CPUs.
+
+    Attributes:
+        stages: how many, 0 to 8; each halves its map, unless `downsampling` is "none".
+        blocks: of a stage, 1 to 8.
+        filters, convolutions, kernel, separable, residual, squeeze_excite: of each block, see
+            `genomes.convolutional.Block`. In random networks a stage's blocks are of one width.
+        downsampling: of each stage, among "none", "stride", "max" and "average" (pooling).
+        activation, normalization, dropout, initializer, head_pooling, head_layers, head_units, head_dropout: see
+            `genomes.convolutional.ConvolutionalGenome`.
+        optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
+            `genomes.training.Training`.
+        flip, shift, rotation, zoom, cutout, mixup: what is done to samples in training, see
+            `genomes.training.AugmentedTraining`; each is off in more than half of all random networks.
+
+    Raises:
+        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
+    """
+
+    encoding: ClassVar[Encoding] = CONVOLUTIONAL
+    known_mutations: ClassVar[Mapping[str, Mutation]] = MUTATIONS
+    recipes: ClassVar[tuple[Recipe, ...]] = RECIPES
+
+    stages: Given = Range(1, 3)
+    blocks: Given = Range(1, 2)
+    filters: Given = Range(8, 64, log=True)
+    convolutions: Given = Choice((1, 2))
+    kernel: Given = Choice((3, 5))
+    separable: Given = Choice((False, True))
+    residual: Given = Choice((False, True))
+    squeeze_excite: Given = Choice((0, 4, 8))
+    downsampling: Given = Choice(("stride", "max", "average"))
+    activation: Given = Choice(("relu", "leaky_relu", "elu", "gelu", "silu"))
+    normalization: Given = Choice(("none", "batch"))
+    dropout: Given = Range(0.05, 0.3, zero=True)
+    initializer: Given = Choice(("he_normal", "glorot_uniform"))
+    head_pooling: Given = Choice(("average", "max", "flatten"))
+    head_layers: Given = Choice((0, 1))
+    head_units: Given = Range(32, 256, log=True)
+    head_dropout: Given = Range(0.1, 0.5, zero=True)
+    optimizer: Given = Choice(("nesterov", "adam", "adamw"))
+    learning_rate: Given = Range(1e-4, 1e-2, log=True)
+    batch_size: Given = Choice((32, 64, 128, 256))
+    schedule: Given = Choice(("constant", "cosine", "flat_cosine"))
+    warmup: Given = Choice((0.0, 0.05))
+    l2: Given = Range(1e-6, 1e-3, log=True, zero=True)
+    weight_decay: Given = Range(1e-5, 1e-1, log=True, zero=True)
+    beta2: Given = Choice((0.99, 0.999))
+    label_smoothing: Given = Choice((0.0, 0.05, 0.1))
+    flip: Given = Choice((False, True))
+    shift: Given = Range(0.02, 0.2, zero=True)
+    rotation: Given = Range(0.01, 0.1, zero=True)
+    zoom: Given = Range(0.02, 0.3, zero=True)
+    cutout: Given = Range(0.1, 0.5, zero=True)
+    mixup: Given = Range(0.1, 0.5, zero=True)
+
+    def architecture(self, genome: Any) -> nx.DiGraph:
+        """The graph that training sees; see `genomes.architecture.graph`."""
+        return to_graph(genome)

@@ -1,0 +1,45 @@
+"""Published networks of any encoding: what a search can begin with, and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+__all__ = ["known_default_name", "known_defaults"]
+
+_TASKS = ("regression", "binary", "multiclass")
+
+
+def known_defaults(space: Any, task: str) -> tuple[Mapping[str, Any], ...]:
+    """Of each published network for a task, its genomes in a space, by name: as it is, then narrower ones.
+
+    Args:
+        space: that is searched; of an encoding without a `known_defaults` there are none.
+        task: "regression", "binary" or "multiclass".
+
+    Example:
+        >>> from genomes import ConvolutionalSpace, DenseSpace
+        >>> [next(iter(each)) for each in known_defaults(DenseSpace(), "regression")]
+        ['tree cuts', 'RealMLP', 'TabM', 'plain network']
+        >>> [next(iter(each)) for each in known_defaults(ConvolutionalSpace(kernel=5, separable=False), "multiclass")]
+        ['small VGG', 'small ResNet', 'LeNet']
+    """
+    find = getattr(space, "known_defaults", None)
+    return () if find is None else find(task)
+
+
+def known_default_name(space: Any, genome: Any) -> str | None:
+    """Which published network a genome is, such as "RealMLP" or "TabM, 64 wide"; None for any other."""
+    return _names(space).get(space.digest(genome)) if hasattr(space, "known_defaults") else None
+
+
+@lru_cache(maxsize=8)
+def _names(space: Any) -> Mapping[str, str]:
+    """Digest -> name."""
+    names: dict[str, str] = {}
+    for task in _TASKS:
+        for variants in known_defaults(space, task):
+            for name, genome in variants.items():
+                names.setdefault(space.digest(genome), name)
+    return names

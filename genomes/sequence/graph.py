@@ -1,0 +1,76 @@
+"""From a genome over steps to the architecture graph that training sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from genomes.architecture.options import CELLS
+from genomes.sequence.genome import Block, SequenceGenome
+from genomes.staged.builder import Builder
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["to_graph"]
+
+
+def to_graph(genome: SequenceGenome) -> nx.DiGraph:
+    """The genome's architecture graph; see `genomes.architecture.graph`."""
+    builder = Builder(genome)
+    if genome.tokens:
+        parts = {"vocabulary": genome.vocabulary, "length": genome.length, "units": genome.token_units}
+        builder.add("tokens", **parts, dropout=genome.token_dropout)
+        builder.channels = genome.token_units
+    for stage in genome.stages:
+        for block in stage.blocks:
+            if block.layer == "conv":
+                builder.convolutions(block, dilation=block.dilation)
+            elif block.layer == "recurrent":
+                _recurrent(builder, block, genome)
+            else:
+                _attention(builder, block, genome)
+        if stage.downsampling != "none":
+            builder.pool(stage.downsampling)
+    if genome.head_pooling in CELLS:
+        _cell(builder, genome, genome.head_pooling, genome.state_units, sequences=False)
+    else:
+        builder.add("global_pool", pooling=genome.head_pooling)
+    return builder.head()
+
+
+def _recurrent(builder: Builder, block: Block, genome: SequenceGenome) -> None:
+    before, channels = builder.last, builder.channels
+    _cell(builder, genome, block.cell, block.units, block.bidirectional, dropout=genome.dropout)
+    builder.channels = block.width
+    if block.residual:
+        builder.add_to(before, channels)
+
+
+def _cell(
+    builder: Builder,
+    genome: SequenceGenome,
+    cell: str,
+    units: int,
+    bidirectional: bool = False,
+    sequences: bool = True,
+    dropout: float = 0.0,
+) -> None:
+    kernel = {"initializer": genome.initializer, "dropout": dropout}
+    builder.add("recurrent", cell=cell, units=units, bidirectional=bidirectional, sequences=sequences, **kernel)
+
+
+def _attention(builder: Builder, block: Block, genome: SequenceGenome) -> None:
+    """Attention of a width of its own, to which a convolution of 1 brings what has another."""
+    if builder.channels != block.units:
+        builder.conv(block.units, 1, "linear")
+    if block.positions != "none":
+        builder.add("positions", positions=block.positions)
+    heads = min(block.heads, block.units)
+    builder.add("attention", heads=heads, key_units=block.units // heads * heads, dropout=genome.dropout)
+    if block.feed_forward:
+        before = builder.last
+        builder.add("normalize", normalization="layer", activation="linear", dropout=0.0)
+        builder.step_dense(2 * block.units, genome.activation)
+        builder.step_dense(block.units, "linear", genome.dropout)
+        builder.channels = block.units
+        builder.add("add", builder.last, before, activation="linear")

@@ -1,0 +1,117 @@
+"""Writing a network of stages of blocks as an architecture graph, node by node."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from genomes.architecture.graph import make_graph
+from genomes.architecture.options import OFF
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["Builder"]
+
+
+class Builder:
+    """The nodes so far, what the next one takes, and how many channels that has.
+
+    Attributes:
+        last: number of the last node.
+        channels: of what it gives; None where only the data know.
+    """
+
+    def __init__(self, genome: Any) -> None:
+        """Of a genome, whose genes of the network all its layers have."""
+        self._genome = genome
+        self._nodes: list[dict[str, Any]] = [{"kind": "input"}]
+        self._edges: list[tuple[int, int]] = []
+        self._kernel = {"initializer": genome.initializer, "l2": genome.training.l2}
+        self.last = 0
+        self.channels: int | None = None
+
+    def add(self, kind: str, *sources: int, **attributes: Any) -> int:
+        """A node behind others, behind the last one unless they are given. Its number."""
+        node = len(self._nodes)
+        self._edges += [(source, node) for source in sorted(sources or (self.last,))]
+        self._nodes.append({"kind": kind, **attributes})
+        self.last = node
+        return node
+
+    def conv(self, filters: int, kernel: int, activation: str | None = None, **other: Any) -> int:
+        """A convolution as the network's genes say; its stride, dilation, dropout and so on where they differ."""
+        self.channels = filters
+        return self.add(
+            "conv",
+            filters=filters,
+            kernel=[kernel],
+            **{"stride": 1, "dilation": 1, "separable": False, "dropout": 0.0, **other},
+            activation=self._genome.activation if activation is None else activation,
+            normalization=self._genome.normalization,
+            **self._kernel,
+        )
+
+    def convolutions(self, block: Any, stride: int = 1, dilation: int = 1) -> None:
+        """A block of convolutions, the first with the stride, the last with the dropout; then squeeze-and-excitation.
+
+        Where the block is residual, what it took is added, by way of a convolution of 1 if shapes differ.
+        """
+        before, channels = self.last, self.channels
+        for number in range(block.convolutions):
+            is_last = number == block.convolutions - 1
+            self.conv(
+                block.width,
+                block.kernel,
+                "linear" if is_last and block.residual else None,
+                stride=1 if number else stride,
+                dilation=dilation,
+                separable=block.separable,
+                dropout=self._genome.dropout if is_last else 0.0,
+            )
+        if block.squeeze_excite:
+            self.add("squeeze_excite", ratio=block.squeeze_excite)
+        if block.residual:
+            self.add_to(before, channels, stride)
+
+    def add_to(self, before: int, channels: int | None, stride: int = 1) -> None:
+        """The last node and an earlier one, of so many channels, added; then the activation."""
+        last, width = self.last, self.channels
+        if stride > 1 or channels != width or width is None:
+            if width is None:
+                raise ValueError("a residual connection needs a node of known channels")
+            self.last = before
+            before = self.conv(width, 1, "linear", stride=stride)
+        self.add("add", last, before, activation=self._genome.activation)
+
+    def step_dense(self, units: int, activation: str, dropout: float = 0.0) -> None:
+        """A dense layer for each step by itself, not normalised."""
+        parts = {"filters": units, "kernel": [1], "stride": 1, "dilation": 1, "separable": False}
+        self.add("conv", **parts, activation=activation, normalization="none", dropout=dropout, **self._kernel)
+        self.channels = units
+
+    def pool(self, pooling: str) -> None:
+        """Halves the map by pooling."""
+        self.add("pool", pooling=pooling, size=2)
+
+    def dense(self, units: int, dropout: float) -> None:
+        """A dense layer as the network's genes say."""
+        genome = self._genome
+        self.add(
+            "dense",
+            units=units,
+            activation=genome.activation,
+            dropout=dropout,
+            normalization=genome.normalization,
+            **self._kernel,
+        )
+
+    def head(self) -> nx.DiGraph:
+        """Dense layers, the output, and the graph."""
+        genome = self._genome
+        for _ in range(genome.head_layers):
+            self.dense(genome.head_units, genome.head_dropout)
+        self.add("output", **self._kernel)
+        training = {field.name: getattr(genome.training, field.name) for field in fields(genome.training)}
+        settings = {name: value for name, value in training.items() if name != "l2" and value != OFF.get(name)}
+        return make_graph(self._nodes, self._edges, settings)

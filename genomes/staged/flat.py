@@ -1,0 +1,101 @@
+"""Genomes of stages of blocks as named values, for methods that know no blocks: the genes of a space, and both ways.
+
+Genes of a stage are numbered by it ("blocks_2"), those of a block by stage and block ("filters_2_1"); they are there
+when the network has so many. Every choice of values, in the order of the genes, is a genome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from genomes.checks import shown, table
+from genomes.domains import Value, domain_to_json
+from genomes.errors import InputError
+from genomes.gene import Condition, Gene
+from genomes.staged.genome import Stage
+from genomes.staged.rows import GeneRow, completed
+
+if TYPE_CHECKING:
+    from genomes.staged.space import StagedSpace
+
+__all__ = ["from_values", "genes", "values"]
+
+
+def genes(space: StagedSpace) -> tuple[Gene, ...]:
+    """The genes that decide something, each after those that its condition names."""
+    found = [Gene(space.domain("stages"), (), "stages")]
+    for k in range(1, space.max_stages + 1):
+        there = _at_least(space, "stages", "stages", k)
+        found.append(Gene(space.domain("blocks"), there, f"blocks_{k}"))
+        found += _of(space, space.encoding.stage, there, f"_{k}")
+        for j in range(1, space.max_blocks + 1):
+            # Where the least number of blocks says that it is there, the stage still has to be.
+            both = (*there, *_at_least(space, "blocks", f"blocks_{k}", j))
+            found += _of(space, space.encoding.block, both, f"_{k}_{j}")
+    return (*found, *_of(space, space.encoding.once, (), ""))
+
+
+def values(space: StagedSpace, genome: Any) -> dict[str, Value]:
+    """The genome's value of each gene that acts in it."""
+    encoding = space.encoding
+    found: dict[str, Value] = {"stages": len(genome.stages), **encoding.once_values(genome)}
+    for k, stage in enumerate(genome.stages, start=1):
+        found |= {f"blocks_{k}": len(stage.blocks)}
+        found |= {f"{name}_{k}": value for name, value in encoding.stage_values(stage).items()}
+        for j, block in enumerate(stage.blocks, start=1):
+            found |= {f"{name}_{k}_{j}": value for name, value in encoding.block_values(block).items()}
+    return {gene.name: found[gene.name] for gene in space.genes if gene.name in found}
+
+
+def from_values(space: StagedSpace, given: Mapping[str, Value]) -> Any:
+    """The genome of these values, as `StagedSpace.from_values`."""
+    table(given, "genome", [gene.name for gene in space.genes])
+    active: dict[str, Value] = {}
+    for gene in space.genes:
+        if not gene.is_active(active):
+            continue
+        if gene.name not in given:
+            raise InputError(f"genome.{gene.name} must be given and is missing: add it")
+        value = given[gene.name]
+        if not gene.domain.contains(value):
+            raise InputError(f"genome.{gene.name} must be in {shown(domain_to_json(gene.domain))}, not {shown(value)}")
+        active[gene.name] = value
+    encoding, count = space.encoding, int(active["stages"])
+    stages = tuple(
+        Stage(
+            tuple(
+                encoding.block_class(**_holder(encoding.block, active, f"_{k}_{j}"))
+                for j in range(1, int(active[f"blocks_{k}"]) + 1)
+            ),
+            **_holder(encoding.stage, active, f"_{k}"),
+        )
+        for k in range(1, count + 1)
+    )
+    return encoding.from_parts(stages, _holder(encoding.once, active, "", {"stages": count}))
+
+
+def _holder(
+    rows: Mapping[str, GeneRow], active: Mapping[str, Value], suffix: str, beside: Mapping[str, Value] | None = None
+) -> dict[str, Value]:
+    """All genes of one holder."""
+    own = {name: active[name + suffix] for name in rows if name + suffix in active}
+    return completed(rows, own, own.__getitem__, beside)
+
+
+def _of(space: StagedSpace, rows: Mapping[str, GeneRow], there: Condition, suffix: str) -> Iterator[Gene]:
+    """The genes of one holder that act somewhere in the space."""
+    for name, row in rows.items():
+        if space.acts(name):
+            own = tuple(
+                (other if other == "stages" else other + suffix, domain)
+                for other, domain in row.when
+                if not space.always_meets(other, domain)
+            )
+            yield Gene(space.domain(name), (*there, *own), name + suffix)
+
+
+def _at_least(space: StagedSpace, gene: str, name: str, count: int) -> Condition:
+    """The condition that there are so many; none where there always are."""
+    enough = space.domain(gene).restrict(low=count)
+    return () if enough is None or space.domain(gene).least >= count else ((name, enough),)

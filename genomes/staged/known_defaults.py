@@ -1,0 +1,130 @@
+"""Networks that others have published, as genomes of a space of stages of blocks: what a search can begin with.
+
+A recipe names values of genes; numbers are brought into the ranges of a space, and of several words the first that it
+has is taken. A space that does not have as many stages, or none of the words, has no such recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from genomes.domains import Choice, Domain, Range, Value
+from genomes.staged.genome import Stage
+from genomes.staged.rows import completed
+
+if TYPE_CHECKING:
+    from genomes.staged.space import StagedSpace
+
+__all__ = ["Recipe", "StageRecipe", "expressed", "nearest"]
+
+#: Shares of their width that recipes are also had in, for searches of short time.
+_WIDTHS = (1.0, 0.5, 0.25)
+
+Genes = Mapping[str, Value | tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class StageRecipe:
+    """A stage.
+
+    Attributes:
+        genes: of the stage.
+        blocks: genes of each block.
+    """
+
+    genes: Genes
+    blocks: tuple[Genes, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A published network.
+
+    Attributes:
+        name: as it is known.
+        source: where it was published.
+        stages: its stages.
+        genes: that the network has once, those of training among them.
+    """
+
+    name: str
+    source: str
+    stages: tuple[StageRecipe, ...]
+    genes: Genes
+
+
+class _Inexpressible(Exception):
+    """A space has none of a recipe's words."""
+
+
+def expressed(space: StagedSpace, recipes: Sequence[Recipe]) -> tuple[Mapping[str, Any], ...]:
+    """Of each recipe its genomes in a space, by name: as it is, then narrower ones. Repetitions are left out."""
+    seen: set[str] = set()
+    found = []
+    for recipe in recipes:
+        variants: dict[str, Any] = {}
+        for share in _WIDTHS:
+            genome = _genome(space, recipe, share)
+            if genome is None or (digest := space.digest(genome)) in seen:
+                continue
+            seen.add(digest)
+            variants[f"{recipe.name}, {share:.0%} wide" if variants else recipe.name] = genome
+        if variants:
+            found.append(variants)
+    return tuple(found)
+
+
+def nearest(domain: Domain, value: Value | tuple[str, ...]) -> Value | None:
+    """The member nearest to a number; of words the first that is one, None where none is."""
+    if isinstance(value, (str, tuple)):
+        words = (value,) if isinstance(value, str) else value
+        return next((word for word in words if domain.contains(word)), None)
+    if domain.contains(value) or isinstance(value, bool):
+        return value if domain.contains(value) else None
+    if isinstance(domain, Range):
+        return domain.clip(value)
+    numbers = [option for option in domain.options if not isinstance(option, str)]
+    return min(numbers, key=lambda option: abs(option - value)) if numbers else None
+
+
+def _genome(space: StagedSpace, recipe: Recipe, share: float) -> Any | None:
+    """The recipe at a share of its width; None where the space has no such."""
+    encoding, counts = space.encoding, space.domain("stages")
+    if not counts.contains(len(recipe.stages)):
+        return None
+    try:
+        stages = tuple(
+            Stage(
+                tuple(encoding.block_class(**_holder(space, encoding.block, genes, share)) for genes in stage.blocks),
+                **_holder(space, encoding.stage, stage.genes, share),
+            )
+            for stage in recipe.stages
+        )
+        values = _holder(space, encoding.once, recipe.genes, 1.0, {"stages": len(stages)})
+    except _Inexpressible:
+        return None
+    genome = encoding.from_parts(stages, values)
+    return genome if space.contains(genome) else None
+
+
+def _holder(
+    space: StagedSpace, rows: Mapping[str, Any], genes: Genes, share: float, beside: Mapping[str, Value] | None = None
+) -> dict[str, Value]:
+    """All genes of a holder, near to those of the recipe; one that it does not name is idle, where it can be."""
+    width = space.encoding.width
+
+    def value_of(name: str) -> Value:
+        wanted = genes.get(name, rows[name].idle)
+        if name == width and share < 1.0:
+            wanted = max(1, round(wanted * share))
+        found = nearest(space.domain(name), wanted)
+        if found is not None:
+            return found
+        if name in genes:
+            raise _Inexpressible
+        domain = space.domain(name)
+        return domain.options[0] if isinstance(domain, Choice) else domain.least
+
+    return completed(rows, {}, value_of, beside)

@@ -1,0 +1,242 @@
+"""Mutations of networks of stages of blocks: pure functions `(genome, space, rng) -> genome`.
+
+None where one does not apply. A child is a member of the space and differs from its parent. Mutations that move genes
+are made of an encoding's table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from genomes.domains import Domain, Value
+from genomes.operators import scaled_rate
+from genomes.staged.genome import Stage
+from genomes.staged.rows import Encoding, completed
+from genomes.staged.sampling import draw, sample_block, sample_stage
+from genomes.training import changed
+
+if TYPE_CHECKING:
+    from genomes.staged.space import StagedSpace
+
+__all__ = ["MOVED", "Mutation", "change_idle", "mutations_of"]
+
+Mutation = Callable[[Any, "StagedSpace", np.random.Generator], Any]
+
+T = TypeVar("T")
+
+
+def insert_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
+    """Puts a new block, as wide as the one beside it, into a stage; several, where the space asks for more."""
+
+    def insert(blocks: list[Any]) -> None:
+        at = int(rng.integers(len(blocks) + 1))
+        width = space.encoding.width
+        beside = getattr(blocks[min(at, len(blocks) - 1)], width)
+        blocks.insert(at, sample_block(space, rng, {width: beside}))
+
+    return _with_blocks(genome, space, rng, insert, 1)
+
+
+def duplicate_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
+    """Puts a copy of a block behind it; several times, where the space does not allow one more."""
+
+    def duplicate(blocks: list[Any]) -> None:
+        at = int(rng.integers(len(blocks)))
+        blocks.insert(at, blocks[at])
+
+    return _with_blocks(genome, space, rng, duplicate, 1)
+
+
+def remove_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
+    """Takes a block out of a stage; several, where the space does not allow one less."""
+    return _with_blocks(genome, space, rng, lambda blocks: blocks.pop(int(rng.integers(len(blocks)))), -1)
+
+
+def insert_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
+    """Puts a new stage, as wide as the one beside it, among the others; several, where the space asks for more."""
+
+    def insert(stages: list[Stage]) -> None:
+        at, width = int(rng.integers(len(stages) + 1)), space.encoding.width
+        beside = {width: getattr(stages[min(at, len(stages) - 1)].blocks[0], width)} if stages else {}
+        stages.insert(at, sample_stage(space, rng, beside or {width: draw(space, width, rng)}))
+
+    return _with_stages(genome, space, rng, insert, 1)
+
+
+def duplicate_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
+    """Puts a copy of a stage behind it; several times, where the space does not allow one more."""
+    if not genome.stages:
+        return None
+
+    def duplicate(stages: list[Stage]) -> None:
+        at = int(rng.integers(len(stages)))
+        stages.insert(at, stages[at])
+
+    return _with_stages(genome, space, rng, duplicate, 1)
+
+
+def remove_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
+    """Takes a stage out; several, where the space does not allow one less."""
+    return _with_stages(genome, space, rng, lambda stages: stages.pop(int(rng.integers(len(stages)))), -1)
+
+
+def scale_learning_rate(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
+    """Multiplies the learning rate by a log-normal factor, within the range; takes another one from a choice."""
+    domain = space.domain("learning_rate")
+    if domain.is_fixed:
+        return None
+    training = genome.training
+    rate = scaled_rate(domain, training.learning_rate, rng)
+    return changed(genome, training=changed(training, learning_rate=rate))
+
+
+def change_idle(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
+    """Moves a gene of the network though the network stays as it is: what is left where nothing else can change."""
+    encoding = space.encoding
+    values = encoding.once_values(genome)
+    for name in values:
+        if space.is_free(name):
+            return _with_once(genome, space, rng, name, values)
+    return None
+
+
+_STRUCTURAL: tuple[Mutation, ...] = (
+    insert_block,
+    remove_block,
+    duplicate_block,
+    insert_stage,
+    remove_stage,
+    duplicate_stage,
+)
+
+#: Mutation -> the settings of a space that it moves, of those that every encoding has.
+MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **{function.__name__: (function.__name__.partition("_")[2] + "s",) for function in _STRUCTURAL},  # type: ignore[attr-defined]
+        "scale_learning_rate": ("learning_rate",),
+    }
+)
+
+
+def mutations_of(encoding: Encoding) -> Mapping[str, Mutation]:
+    """All mutations of an encoding, by name."""
+    functions = {function.__name__: function for function in (*_STRUCTURAL, scale_learning_rate)}  # type: ignore[attr-defined]
+    return MappingProxyType({**functions, **{name: _move(encoding, genes) for name, genes in encoding.moves.items()}})
+
+
+def _move(encoding: Encoding, genes: tuple[str, ...]) -> Mutation:
+    """The mutation that varies one of these genes, of a random holder of it."""
+    if genes[0] in encoding.block:
+        return lambda genome, space, rng: _move_block(genome, space, rng, genes)
+    if genes[0] in encoding.stage:
+        return lambda genome, space, rng: _move_stage(genome, space, rng, genes)
+    return lambda genome, space, rng: _move_once(genome, space, rng, genes)
+
+
+def _move_block(genome: Any, space: StagedSpace, rng: np.random.Generator, genes: Sequence[str]) -> Any:
+    encoding = space.encoding
+    free = [name for name in genes if space.is_free(name)]
+    places = [
+        (k, j, name)
+        for k, stage in enumerate(genome.stages if free else ())
+        for j, block in enumerate(stage.blocks)
+        for name in encoding.block_values(block)
+        if name in free
+    ]
+    for place in rng.permutation(len(places)).tolist():
+        k, j, name = places[place]
+        stage = genome.stages[k]
+        values = encoding.block_values(stage.blocks[j])
+        values[name] = space.domain(name).vary(values[name], rng)
+        block = encoding.block_class(**completed(encoding.block, values, lambda other: draw(space, other, rng)))
+        blocks = (*stage.blocks[:j], block, *stage.blocks[j + 1 :])
+        child = _with_stage(genome, k, changed(stage, blocks=blocks))
+        if not encoding.block[name].subtle or space.digest(child) != space.digest(genome):
+            return child
+    return None
+
+
+def _move_stage(genome: Any, space: StagedSpace, rng: np.random.Generator, genes: Sequence[str]) -> Any:
+    free = [name for name in genes if space.is_free(name)]
+    if not free or not genome.stages:
+        return None
+    k, name = int(rng.integers(len(genome.stages))), _pick(free, rng)
+    stage = genome.stages[k]
+    return _with_stage(genome, k, changed(stage, **{name: space.domain(name).vary(getattr(stage, name), rng)}))
+
+
+def _move_once(genome: Any, space: StagedSpace, rng: np.random.Generator, genes: Sequence[str]) -> Any:
+    encoding = space.encoding
+    values = encoding.once_values(genome)
+    free = [name for name in genes if name in values and space.is_free(name)]
+    for place in rng.permutation(len(free)).tolist():
+        child = _with_once(genome, space, rng, free[place], values)
+        if not encoding.once[free[place]].subtle or space.digest(child) != space.digest(genome):
+            return child
+    return None
+
+
+def _with_once(
+    genome: Any, space: StagedSpace, rng: np.random.Generator, name: str, values: Mapping[str, Value]
+) -> Any:
+    """The genome with another value of a gene that it has once; genes that come to act are drawn."""
+    moved = {**values, name: space.domain(name).vary(values[name], rng)}
+    beside = {"stages": len(genome.stages)}
+    whole = completed(space.encoding.once, moved, lambda other: draw(space, other, rng), beside)
+    return space.encoding.from_parts(genome.stages, whole)
+
+
+def _with_blocks(
+    genome: Any, space: StagedSpace, rng: np.random.Generator, change: Callable[[list[Any]], object], direction: int
+) -> Any:
+    """The genome with more or fewer blocks in a stage that the space allows them in."""
+    domain = space.domain("blocks")
+    places = [
+        (k, count)
+        for k, stage in enumerate(genome.stages)
+        if (count := _next(domain, len(stage.blocks), direction)) is not None
+    ]
+    if not places:
+        return None
+    k, count = _pick(places, rng)
+    blocks = list(genome.stages[k].blocks)
+    while len(blocks) != count:
+        change(blocks)
+    return _with_stage(genome, k, changed(genome.stages[k], blocks=tuple(blocks)))
+
+
+def _with_stages(
+    genome: Any, space: StagedSpace, rng: np.random.Generator, change: Callable[[list[Stage]], object], direction: int
+) -> Any:
+    """The genome with more or fewer stages, where the space allows them; genes that come to act are drawn."""
+    count = _next(space.domain("stages"), len(genome.stages), direction)
+    if count is None:
+        return None
+    stages = list(genome.stages)
+    while len(stages) != count:
+        change(stages)
+    encoding = space.encoding
+    values = encoding.once_values(genome)
+    whole = completed(encoding.once, values, lambda other: draw(space, other, rng), {"stages": count})
+    return encoding.from_parts(tuple(stages), whole)
+
+
+def _next(domain: Domain, count: int, direction: int) -> int | None:
+    """The next larger or smaller number that is allowed, None when there is none."""
+    if direction > 0:
+        larger = domain.restrict(low=count + 1)
+        return None if larger is None else int(larger.least)
+    smaller = domain.restrict(high=count - 1)
+    return None if smaller is None else int(smaller.greatest)
+
+
+def _with_stage(genome: Any, place: int, stage: Stage) -> Any:
+    return changed(genome, stages=(*genome.stages[:place], stage, *genome.stages[place + 1 :]))
+
+
+def _pick(options: Sequence[T], rng: np.random.Generator) -> T:
+    return options[int(rng.integers(len(options)))]

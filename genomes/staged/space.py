@@ -1,0 +1,294 @@
+"""`StagedSpace`: what the spaces of networks made of stages of blocks share. A `genomes.space.FlatSpace`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genomes.architecture.graph import digest
+from genomes.checks import Kind, Whole, shown, table
+from genomes.codec import VERSION, canonical_json, check_header
+from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
+from genomes.errors import InputError
+from genomes.gene import Condition, Gene
+from genomes.operators import in_turn
+from genomes.staged import flat
+from genomes.staged.crossover import splice_stages
+from genomes.staged.features import Features
+from genomes.staged.json import genome_from_json, genome_to_json
+from genomes.staged.known_defaults import Recipe, expressed
+from genomes.staged.mutation import MOVED, Mutation, change_idle
+from genomes.staged.rows import Encoding
+from genomes.staged.sampling import sample
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["MAX_BLOCKS", "MAX_STAGES", "StagedSpace"]
+
+MAX_STAGES = 8
+#: Of a stage; and of a whole network, whose graph has a bounded number of nodes.
+MAX_BLOCKS = 8
+MAX_BLOCKS_IN_ALL = 32
+
+_COUNTS: Mapping[str, Kind] = {"stages": Whole(0, MAX_STAGES), "blocks": Whole(1, MAX_BLOCKS)}
+
+
+class StagedSpace:
+    """Networks of stages of blocks.
+
+    A subclass is a frozen dataclass with a field for `stages`, `blocks` and each gene of its `encoding`: a `Range`, a
+    `Choice` (or a list of options), or a fixed value.
+    """
+
+    encoding: ClassVar[Encoding]
+    known_mutations: ClassVar[Mapping[str, Mutation]]
+    recipes: ClassVar[tuple[Recipe, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for name, kind in self._kinds().items():
+            place = f"{'training' if name in self.encoding.training else 'network'}.{name}"
+            object.__setattr__(self, name, read_domain(getattr(self, name), kind, place))
+        most = self.domain("stages").greatest * self.domain("blocks").greatest
+        if most > MAX_BLOCKS_IN_ALL:
+            raise InputError(
+                f"network.stages times network.blocks must be at most {MAX_BLOCKS_IN_ALL}, not {most}: lower one"
+            )
+
+    @classmethod
+    def _kinds(cls) -> dict[str, Kind]:
+        """Gene -> what it may hold."""
+        return {**_COUNTS, **{name: row.kind for name, row in cls.encoding.rows.items()}}
+
+    @classmethod
+    def _tables(cls) -> dict[str, tuple[str, ...]]:
+        """Tables of a file, and the genes in them."""
+        training = tuple(cls.encoding.training)
+        return {"network": tuple(name for name in cls._kinds() if name not in training), "training": training}
+
+    def architecture(self, genome: Any) -> nx.DiGraph:
+        """The graph that training sees; see `genomes.architecture.graph`."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------- what the space allows
+
+    @property
+    def layer_kinds(self) -> frozenset[str]:
+        """Kinds of layers that its networks may have."""
+        return self.encoding.layer_kinds
+
+    @cached_property
+    def mutations(self) -> tuple[str, ...]:
+        """Names of the mutations that can change something here."""
+        moved = {**MOVED, **self.encoding.moves}
+        return tuple(name for name in self.known_mutations if any(self.is_free(gene) for gene in moved[name]))
+
+    def domain(self, gene: str) -> Domain:
+        """The domain of a gene."""
+        domain: Domain = getattr(self, gene)
+        return domain
+
+    def is_free(self, gene: str) -> bool:
+        """Whether a search can change anything with this gene."""
+        return gene in self._free
+
+    def acts(self, gene: str) -> bool:
+        """Whether the gene acts in some genome."""
+        return gene in self._acting
+
+    def always_meets(self, gene: str, wanted: Domain) -> bool:
+        """Whether the gene acts in every holder and all of its values are wanted."""
+        row, domain = self.encoding.rows.get(gene), self.domain(gene)
+        if row is not None and row.when:
+            return False
+        if isinstance(domain, Choice):
+            return all(wanted.contains(option) for option in domain.options)
+        return isinstance(wanted, Range) and wanted.contains(domain.least) and wanted.contains(domain.greatest)
+
+    @cached_property
+    def _free(self) -> frozenset[str]:
+        return frozenset(name for name in self._kinds() if name in self._acting and not self.domain(name).is_fixed)
+
+    @cached_property
+    def _acting(self) -> frozenset[str]:
+        """Genes that act in some genome."""
+        found = {"stages"} if not self.max_stages else {"stages", "blocks"}
+        for name, row in self.encoding.rows.items():
+            of_stages = name in self.encoding.block or name in self.encoding.stage
+            if (self.max_stages or not of_stages) and self._can_hold(row.when, found):
+                found.add(name)
+        return frozenset(found)
+
+    def _can_hold(self, when: Condition, acting: set[str]) -> bool:
+        return all(other in acting and _meet(self.domain(other), domain) for other, domain in when)
+
+    @property
+    def max_stages(self) -> int:
+        """The most stages."""
+        return int(self.domain("stages").greatest)
+
+    @property
+    def max_blocks(self) -> int:
+        """The most blocks of a stage."""
+        return int(self.domain("blocks").greatest)
+
+    # ---------------------------------------------------------------- moving in it
+
+    def sample(self, rng: np.random.Generator) -> Any:
+        """A random genome; deeper blocks are not narrower, and what usually hurts is often off."""
+        return sample(self, rng)
+
+    def mutate(self, genome: Any, rng: np.random.Generator, operator: str | None = None) -> tuple[Any, str]:
+        """A changed genome and the name of the mutation that made it.
+
+        Args:
+            genome: of this space.
+            rng: of the change.
+            operator: the mutation to try first; a random one unless given. Where it does not apply, others are tried.
+
+        Returns:
+            A genome other than the given one; the given one and "none" when the space has no other.
+
+        Raises:
+            InputError: there is no such mutation.
+        """
+        for name in in_turn(operator, self.known_mutations, self.mutations, rng):
+            child = self.known_mutations[name](genome, self, rng)
+            if child is not None:
+                return child, name
+        child = change_idle(genome, self, rng)
+        return (genome, "none") if child is None else (child, "change_training_gene")
+
+    def crossover(self, a: Any, b: Any, rng: np.random.Generator) -> Any:
+        """A child with the first stages of one parent, the last of the other, and the other genes of both."""
+        if rng.random() < 0.5:
+            a, b = b, a
+        return splice_stages(a, b, self, rng)
+
+    # ---------------------------------------------------------------- looking at genomes
+
+    def contains(self, genome: Any) -> bool:
+        """Whether the genome is a member of this space."""
+        if not isinstance(genome, self.encoding.genome_class):  # type: ignore[arg-type]
+            return False
+        try:
+            value = genome_to_json(self.encoding, genome)
+            canonical_json(value)  # numbers of other types than Python's own, which Keras refuses, have no JSON
+            back = genome_from_json(self.encoding, value)
+            return bool(back == genome) and next(self._faults(back), None) is None
+        except (TypeError, ValueError, AttributeError):
+            return False
+
+    def digest(self, genome: Any) -> str:
+        """Hexadecimal digest of what the genome builds and how it is trained."""
+        return digest(self.architecture(genome))
+
+    def features(self, genome: Any) -> NDArray[np.float64]:
+        """The genome as numbers in [0, 1], shape `(num_features,)`; see `genomes.staged.features`."""
+        return self._features(genome)
+
+    @cached_property
+    def _features(self) -> Features:
+        return Features(self)
+
+    @cached_property
+    def genes(self) -> tuple[Gene, ...]:
+        """The space as named genes; see `genomes.staged.flat`."""
+        return flat.genes(self)
+
+    def values(self, genome: Any) -> dict[str, Value]:
+        """The genome's values by the names of `genes`; `from_values` is the way back."""
+        return flat.values(self, genome)
+
+    def from_values(self, values: Mapping[str, Value]) -> Any:
+        """The genome of these values; those of genes whose condition does not hold are left out.
+
+        Raises:
+            InputError: a gene is not known, or an active one has no value, or one outside its domain.
+        """
+        return flat.from_values(self, values)
+
+    def genome_to_json(self, genome: Any) -> dict[str, Any]:
+        """The genome as JSON values."""
+        return genome_to_json(self.encoding, genome)
+
+    @classmethod
+    def read_genome(cls, value: Any) -> Any:
+        """A genome of this encoding, of this space or not. Raises InputError, naming the place."""
+        return genome_from_json(cls.encoding, value)
+
+    def genome_from_json(self, value: Any) -> Any:
+        """The genome back. Raises InputError, naming the place, when the value is no genome of this space."""
+        genome = genome_from_json(self.encoding, value)
+        for place, fault in self._faults(genome):
+            raise InputError(f"genome.{place} {fault}: widen the space or change the genome")
+        return genome
+
+    def _faults(self, genome: Any) -> Iterator[tuple[str, str]]:
+        """What keeps a well-formed genome out of this space: (place inside the genome, constraint and value)."""
+        yield from self._outside("stages", "stages", len(genome.stages))
+        for k, stage in enumerate(genome.stages):
+            yield from self._outside(f"stages[{k}].blocks", "blocks", len(stage.blocks))
+            for name, value in self.encoding.stage_values(stage).items():
+                yield from self._outside(f"stages[{k}].{name}", name, value)
+            for j, block in enumerate(stage.blocks):
+                for name, value in self.encoding.block_values(block).items():
+                    yield from self._outside(f"stages[{k}].blocks[{j}].{name}", name, value)
+        for name, value in self.encoding.once_values(genome).items():
+            yield from self._outside(f"{'training.' if name in self.encoding.training else ''}{name}", name, value)
+
+    def _outside(self, place: str, gene: str, value: Value) -> Iterator[tuple[str, str]]:
+        if not self.domain(gene).contains(value):
+            yield place, f"must be in {shown(domain_to_json(self.domain(gene)))} of the space, not {shown(value)}"
+
+    def known_defaults(self, task: str) -> tuple[Mapping[str, Any], ...]:
+        """Of each published network that the space can express, its genomes by name, as it is and narrower ones.
+
+        Args:
+            task: "regression", "binary" or "multiclass".
+        """
+        return expressed(self, self.recipes)
+
+    # ---------------------------------------------------------------- the space itself
+
+    def to_json(self) -> dict[str, Any]:
+        """The space as JSON values: {"encoding", "version", "network": {...}, "training": {...}}."""
+        return {"encoding": self.encoding.name, "version": VERSION} | {
+            name: {key: domain_to_json(self.domain(key)) for key in keys} for name, keys in self._tables().items()
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """The space back; what is left out is as in the default space.
+
+        Raises:
+            InputError: the value is no space of this encoding; the text names the table, the key and the value.
+        """
+        check_header(value, "space", cls.encoding.name)
+        tables = cls._tables()
+        table(value, "space", ("encoding", "version", *tables))
+        settings: dict[str, Any] = {}
+        for name, keys in tables.items():
+            given = value.get(name, {})
+            for other, others in tables.items():
+                for key in given if isinstance(given, Mapping) and other != name else ():
+                    if key in others:
+                        raise InputError(
+                            f"{name}.{key} is no setting (its value is {shown(given[key])}): move it to [{other}]"
+                        )
+            settings |= table(given, name, keys)
+        return replace(cls(), **settings)  # type: ignore[type-var]
+
+
+def _meet(domain: Domain, wanted: Domain) -> bool:
+    """Whether some member of a gene's domain is wanted."""
+    if isinstance(domain, Choice):
+        return any(wanted.contains(option) for option in domain.options)
+    if isinstance(wanted, Range):
+        return domain.restrict(wanted.low, wanted.high) is not None
+    return any(domain.contains(option) for option in wanted.options)

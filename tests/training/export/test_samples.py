@@ -1,0 +1,85 @@
+"""Models that take raw images, series and texts: what they compute before their network, and every format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evonas.data.encoding.codes import code_rows, coding_of
+from evonas.data.prepare_samples import prepare_samples, read_samples
+from genomes.errors import InputError
+from tests.training.export.test_preprocessing import exported
+
+pytestmark = pytest.mark.keras
+
+RNG = np.random.default_rng(0)
+LABELS = np.array(["cat", "dog", "emu"] * 20)
+SERIES = RNG.normal(3, 2, (60, 7, 2)).astype(np.float32)
+SERIES[4, 3, 1] = np.nan
+SAMPLES: dict[str, tuple[str, Any]] = {
+    "image": ("image", RNG.integers(0, 256, (60, 5, 4, 3)).astype(np.uint8)),
+    "series": ("series", SERIES),
+    "masked": ("series", [SERIES[row, : 4 + row % 4] for row in range(60)]),
+    "text": ("text", ["A good film, really!", "bad film", "so good", "bad. so BAD", "", "a film nobody saw"] * 10),
+}
+
+
+@pytest.fixture(scope="module", params=list(SAMPLES))
+def data(request: Any) -> Any:
+    kind, x = SAMPLES[request.param]
+    return prepare_samples({"training": read_samples(kind, x, "x")}, {"training": LABELS}, seed=0)
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_layers_compute_what_the_preparation_does(data: Any, coded: bool) -> None:
+    import keras
+
+    from evonas.training.export.preprocessing import encoder
+
+    model = keras.Model(*encoder(data.preparation, coded))
+    rows = data.raw["validation"]
+    if coded:
+        rows = code_rows(rows, coding_of(data.preparation))
+    np.testing.assert_allclose(model.predict(rows, verbose=0), data.splits[0].x_validation, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("format", ["keras", "savedmodel", "onnx", "tflite"])
+def test_every_format_takes_raw_samples(data: Any, tmp_path: Path, format: str) -> None:
+    from evonas.training.export.keras_file import load_keras_file
+
+    for package in ("tf2onnx", "onnxruntime") if format == "onnx" else ():
+        pytest.importorskip(package)
+    path = tmp_path / {"keras": "m.keras", "savedmodel": "m", "onnx": "m.onnx", "tflite": "m.tflite"}[format]
+    written, predicted, _ = exported(data, path, {"format": format})
+    (given,) = written.interface["inputs"]
+    if data.problem.vocabulary:
+        assert given["column"] == "text"
+    else:
+        assert tuple(given["shape"][1:]) == data.preparation.shape
+    if format == "keras":
+        outputs = load_keras_file(path).predict(data.raw["validation"], verbose=0)
+        np.testing.assert_allclose(outputs["probability"], predicted, atol=1e-5)
+        assert set(outputs["label"]) <= {"cat", "dog", "emu", b"cat", b"dog", b"emu"}
+
+
+@pytest.mark.parametrize("format", ["keras", "savedmodel"])
+def test_images_of_any_size_are_resized(tmp_path: Path, format: str) -> None:
+    import keras
+
+    data = prepare_samples({"training": read_samples(*SAMPLES["image"], "x")}, {"training": LABELS}, seed=0)  # type: ignore[arg-type]
+    path = tmp_path / ("m.keras" if format == "keras" else "m")
+    written, _, _ = exported(data, path, {"format": format, "resize": True})
+    assert written.interface["inputs"][0]["shape"] == [None, None, None, 3]
+    if format == "keras":
+        from evonas.training.export.keras_file import load_keras_file
+
+        large = np.repeat(np.repeat(data.raw["test"], 4, axis=1), 4, axis=2)
+        model: keras.Model = load_keras_file(path)
+        small = model.predict(data.raw["test"], verbose=0)["probability"]
+        assert np.abs(model.predict(large, verbose=0)["probability"] - small).max() < 0.2
+    series = prepare_samples({"training": read_samples(*SAMPLES["series"], "x")}, {"training": LABELS}, seed=0)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="resize must be asked for models of images"):
+        exported(series, tmp_path / "s.keras", {"resize": True})
