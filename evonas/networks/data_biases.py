@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
 from evonas.networks.forward import activated, concatenated, embedded_inputs, parts_of, product_of
+from evonas.networks.layered import is_layered
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.members import members_of
 
@@ -22,8 +23,8 @@ _ROWS = 512
 
 
 def begins_at_rows(graph: nx.DiGraph) -> bool:
-    """Whether the network's biases begin at training rows."""
-    return graph.graph["training"].get("bias_initializer", "zeros") == "rows"
+    """Whether the network's biases begin at training rows; only those of dense layers do."""
+    return not is_layered(graph) and graph.graph["training"].get("bias_initializer", "zeros") == "rows"
 
 
 def with_data_biases(graph: nx.DiGraph, weights: Weights, rows: NDArray[np.float32], seed: int) -> dict[str, NDArray]:

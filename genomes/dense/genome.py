@@ -20,7 +20,7 @@ from genomes.architecture.layers import (
     SCHEDULES,
 )
 from genomes.architecture.neighbours import Neighbours
-from genomes.training import Training as CommonTraining
+from genomes.training import Training as AnyTraining
 from genomes.training import changed
 
 __all__ = [
@@ -58,8 +58,8 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Training(CommonTraining):
-    """How the network is trained: as any, and what only networks of dense layers know.
+class Training(AnyTraining):
+    """How a dense network is trained: as every network, and
 
     Attributes:
         bias_rate: learning rate of biases, as a multiple of that of all else; > 0.

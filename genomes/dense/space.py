@@ -124,7 +124,7 @@ class DenseSpace:
     embedding_sigma: Given = Range(0.01, 50.0, log=True)
     numbers: Given = Choice(NUMBERS)
     scaling: Given = Choice((False, True))
-    category_units: Given = Range(2, 16, log=True, zero=True)
+    category_units: Given = 0
     neighbours: bool = True
     neighbour_columns: tuple[str, ...] = ()
     neighbour_sets: tuple[tuple[str, ...], ...] = ()

@@ -13,7 +13,7 @@ from evonas.data.prepared import Problem
 from evonas.objective import Objective
 from genomes.architecture.layers import NUMBERS
 from genomes.dense import DenseSpace
-from genomes.domains import Choice
+from genomes.domains import Choice, Range
 from genomes.errors import InputError
 
 PROBLEM = Problem(
@@ -47,13 +47,13 @@ def test_a_space_without_anything_else_is_refused(genes: dict[str, object]) -> N
 
 def test_categories_are_embedded_where_there_are_some() -> None:
     told = replace(PROBLEM, categorical=(-1,) * (PROBLEM.num_features - 1) + (0,))
-    units = DenseSpace().domain("category_units")
+    wanted = DenseSpace(category_units=Range(2, 16, log=True, zero=True))
     for problem, trainer, left in [
-        (told, "native", units),
+        (told, "native", wanted.category_units),
         (PROBLEM, "native", Choice((0,))),
         (told, "population", Choice((0,))),
     ]:
-        space = fitted(DenseSpace(), problem, trainer)
+        space = fitted(wanted, problem, trainer)
         assert isinstance(space, DenseSpace)
         assert space.category_units == left
     with pytest.raises(InputError, match="category_units must be 0 of data without columns of categories"):

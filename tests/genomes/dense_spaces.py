@@ -55,6 +55,7 @@ SPACES: dict[str, DenseSpace] = {
     "gaps in depth": DenseSpace(layers=Choice((0, 2, 5)), units=[4, 8], skip_connections=True),
     "narrow": DenseSpace(layers=Range(1, 2), units=Range(7, 8), learning_rate=[1e-3, 1e-2], skip_connections=False),
     "linear rate": DenseSpace(learning_rate=Range(0.001, 0.1), warmup=Range(0.0, 0.5)),
+    "categories": DenseSpace(category_units=Range(2, 16, log=True, zero=True)),
     "biases": DenseSpace(
         bias_initializer=["zeros", "rows"], bias_rate=Range(0.1, 10.0, log=True), parametrization=["standard", "ntk"]
     ),
