@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS
+from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, OFF
 from genomes.checks import Kind, Whole
 from genomes.dense.genome import DenseGenome, Training, changed
 from genomes.domains import Value
@@ -15,6 +15,7 @@ __all__ = [
     "CHEAP_SHARES",
     "COSTLY",
     "EMBEDDING_GENES",
+    "LATER_GENES",
     "MEMBER_GENES",
     "NETWORK_GENES",
     "OPTIMIZERS_OF",
@@ -44,6 +45,14 @@ MEMBER_GENES = ("members", "adapters", "member_start")
 SETTINGS = (
     *("dropout", "normalization", "initializer", *TRAINING_GENES),
     *(*EMBEDDING_GENES, "numbers", "scaling", "category_units", *MEMBER_GENES),
+)
+
+#: Genes that came later, with the value that every network had before.
+LATER_GENES: Mapping[str, Value] = MappingProxyType(
+    {
+        name: OFF[name]
+        for name in ("category_units", "bias_rate", "parametrization", "decay_schedule", "bias_initializer")
+    }
 )
 
 #: Genes that make a network cost a multiple, with the value at which they do not.

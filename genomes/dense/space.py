@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
-from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS, OFF
+from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS
 from genomes.architecture.neighbours import BANDWIDTHS, read_columns
 from genomes.checks import Word, boolean, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
@@ -24,6 +24,7 @@ from genomes.dense.features import Features
 from genomes.dense.genes import (
     COSTLY,
     EMBEDDING_GENES,
+    LATER_GENES,
     MEMBER_GENES,
     NETWORK_GENES,
     OPTIMIZERS_OF,
@@ -34,7 +35,7 @@ from genomes.dense.genes import (
 )
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
-from genomes.dense.json import genome_from_json, genome_to_json
+from genomes.dense.json import genome_from_json, genome_to_json, in_its_table
 from genomes.dense.mutation import GENES_MOVED, MUTATIONS
 from genomes.dense.neighbourhood import MOST_LISTED, read_sets
 from genomes.dense.sampling import sample, typical
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DenseSpace"]
 
-#: What a gene may be given as: a domain, the options of a choice, or one value that stays fixed.
+#: A gene: a domain, the options of a choice, or one value that stays fixed.
 Given = Domain | Sequence[Value] | Value
 
 _GENES = {**NETWORK_GENES, **TRAINING_GENES}
@@ -57,12 +58,8 @@ _WORDS = {"shape": Word(("free", "uniform", "pyramid")), "activation_scope": Wor
 _LISTS = ("neighbour_columns", "neighbour_sets")
 _NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections", "neighbours", *_LISTS)
 _OF_LAYERS = ("units", "activation", "skip_connections", "dropout", "normalization", *MEMBER_GENES)
-#: Genes that came later, with the value that every network had before.
-_LATER = {
-    name: OFF[name] for name in ("category_units", "bias_rate", "parametrization", "decay_schedule", "bias_initializer")
-}
 #: A space that names all of these, as spaces are written, and none of the others is of a time without them.
-_BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES, *_LATER}
+_BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES, *LATER_GENES}
 _TABLES = {"network": _NETWORK_KEYS, "training": tuple(TRAINING_GENES)}
 
 
@@ -102,9 +99,8 @@ class DenseSpace:
         members: shared-weight networks side by side, 1 to 64; four of five random networks have 1, if the space has it.
             A search on a GPU has 1 alone.
         adapters, member_start: see `genomes.dense.DenseGenome`.
-        optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing, bias_rate,
-            parametrization, decay_schedule, bias_initializer: see `genomes.dense.Training`. A gene that can be off is a
-            range with `zero=True`.
+        optimizer, learning_rate, ..., bias_initializer: see `genomes.dense.Training`. A gene that can be off is a range
+            with `zero=True`.
 
     Raises:
         InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
@@ -393,21 +389,12 @@ class DenseSpace:
         table(value, "space", ("encoding", "version", *_TABLES))
         settings: dict[str, Any] = {}
         for name, keys in _TABLES.items():
-            settings |= table(_placed(value.get(name, {}), name), name, keys)
+            settings |= table(in_its_table(value.get(name, {}), name, _TABLES), name, keys)
         if settings.keys() >= _BEFORE:
-            settings = {**COSTLY, **_LATER, **settings}
+            settings = {**COSTLY, **LATER_GENES, **settings}
         return cls(**settings)
 
     def _key_to_json(self, key: str) -> Any:
         if key in _LISTS:
             return [each if isinstance(each, str) else list(each) for each in getattr(self, key)]
         return domain_to_json(self.domain(key)) if key in _GENES else getattr(self, key)
-
-
-def _placed(value: Any, name: str) -> Any:
-    """The table as it is, when none of its keys belongs to the other table."""
-    for other, keys in _TABLES.items():
-        for key in value if isinstance(value, Mapping) and other != name else ():
-            if key in keys:
-                raise InputError(f"{name}.{key} is no setting (its value is {shown(value[key])}): move it to [{other}]")
-    return value
