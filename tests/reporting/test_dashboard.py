@@ -86,7 +86,7 @@ def test_runs_are_listed_and_each_has_a_live_report(address: str, folder: Path) 
     code, text = browser.get("/run/a%20b%26c")
     assert code == 200
     assert 'src="/report/a%20b%26c"' in text
-    assert "killed: 20 networks in 1 generations" in text
+    assert "killed: 20 networks in 1 generation, " in text
     code, text = browser.get("/report/first")
     assert code == 200
     assert "All networks" in text
