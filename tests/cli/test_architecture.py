@@ -55,7 +55,7 @@ def test_inspect_says_which_networks_take_the_rows() -> None:
         (("table.csv", "--target", "price", "--architecture", "convolutional"), "dense for rows of a table"),
         (("table.csv", "--target", "price", "--series"), "column 'colour'"),
         (("long.csv", "--target", "a", "--series-id", "id", "--time-column", "t"), "one value for each 'id'"),
-        (("long.csv", "--target", "y", "--series-id", "name"), "did you mean"),
+        (("long.csv", "--target", "y", "--series-id", "name"), "the series id column must be one"),
         (("table.csv", "--target", "price", "--split", "half"), "split must be random or time"),
     ],
 )
