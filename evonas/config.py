@@ -262,16 +262,20 @@ class Settings(_Frozen):
             )
         return self
 
-    def resolved(self, objective: str, own_models: bool = False) -> Settings:
+    def resolved(self, objective: str, own_models: bool = False, can_be_compiled: bool = True) -> Settings:
         """The settings as recorded, with nothing left open: the objective named, a seed drawn if there was none.
 
         Args:
             objective: its name.
             own_models: whether the models are built by a user's function.
+            can_be_compiled: see `evonas.devices.chosen_trainer`.
+
+        Raises:
+            InputError: the trainer that is asked for cannot hold the networks.
         """
         from evonas.machine import usable_cores  # with numpy, which those need not wait for who only look at settings
 
-        trainer = chosen_trainer(self.trainer, own_models, self.precision)
+        trainer = chosen_trainer(self.trainer, own_models, self.precision, can_be_compiled)
         choices = {
             "objective": objective,
             "offspring": self.population if self.offspring is None else self.offspring,

@@ -14,6 +14,7 @@ from evonas.config import Settings
 from evonas.data.neighbours import candidate_columns, ranked_columns
 from evonas.data.sample_kind import KINDS, SampleOptions
 from evonas.metrics.named import chosen_metric
+from evonas.networks.layers import can_be_compiled
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
@@ -223,7 +224,7 @@ def _at_most(domain: Domain, count: int) -> Domain:
 DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
 
 
-def _with_quantiles(settings: Settings, objective: Objective, own_models: bool) -> Settings:
+def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, compiled: bool) -> Settings:
     """The settings with the quantiles named that the objective pinball has.
 
     Raises:
@@ -239,7 +240,7 @@ def _with_quantiles(settings: Settings, objective: Objective, own_models: bool) 
         raise InputError(f"loss must be left out with objective pinball, which is the loss, not {settings.loss!r}")
     if settings.trainer == "population" or settings.strategy == "neuroevolution":
         raise InputError("objective pinball must be trained with trainer native or single, not population: choose one")
-    trainer = "native" if settings.trainer == "auto" else settings.trainer  # also where there is a GPU
+    trainer = "native" if settings.trainer == "auto" and compiled else settings.trainer  # also where there is a GPU
     return settings.model_copy(update={"quantiles": settings.quantiles or DEFAULT_QUANTILES, "trainer": trainer})
 
 
@@ -316,11 +317,21 @@ def _kept(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> Dens
     return replace(space, **options)
 
 
-def objectives_of(settings: Settings, problem: Problem, own_models: bool = False) -> tuple[Objective, Settings]:
+def objectives_of(
+    settings: Settings, problem: Problem, own_models: bool = False, space: SearchSpace | None = None
+) -> tuple[Objective, Settings]:
     """What ranks, and the settings as recorded: with it and, where the strategy takes several, all objectives named.
 
-    `own_models` is whether a user's function builds them.
+    Args:
+        settings: as given.
+        problem: what is predicted.
+        own_models: whether a user's function builds the models.
+        space: of the networks, which says what trains them; of dense ones unless given.
+
+    Raises:
+        InputError: a setting does not fit the others, or the networks.
     """
+    compiled = can_be_compiled(getattr(space, "layer_kinds", ()))
     several = settings.objectives
     if several is not None and settings.objective not in (None, several[0]):
         raise InputError(
@@ -331,7 +342,7 @@ def objectives_of(settings: Settings, problem: Problem, own_models: bool = False
         objective = Objective(problem.metric, "min" if problem.direction == "min" else "max")
     else:
         objective = chosen_metric(chosen, problem.task) if chosen else default_objective(problem.task)
-    settings = _with_quantiles(settings, objective, own_models)
+    settings = _with_quantiles(settings, objective, own_models, compiled)
     if settings.ensemble and (own_models or not settings.finalists):
         what = "networks that evonas builds" if own_models else "finalists, of which it takes the best, but there are 0"
         raise InputError(f"ensemble must be of {what}: leave it out")
@@ -343,4 +354,4 @@ def objectives_of(settings: Settings, problem: Problem, own_models: bool = False
     if several is not None:
         several = (objective.name, *several[1:])
         objectives_named(objective, several, problem.task)
-    return objective, settings.resolved(objective.name, own_models).model_copy(update={"objectives": several})
+    return objective, settings.resolved(objective.name, own_models, compiled).model_copy(update={"objectives": several})
