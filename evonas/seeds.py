@@ -56,7 +56,6 @@ class RandomStream(IntEnum):
     PERTURBATION_POWER = 10
     PERTURBATION = 11  # node, parameter
     LATE_HYPERPARAMETER = 12  # name
-    BIAS_ROWS = 19  # node
     # Of no training.
     PERMUTED_COLUMNS = 13  # of a report, whose seed is 0
     PROBE = 14  # a sample that says whether models train natively
@@ -68,6 +67,7 @@ class RandomStream(IntEnum):
     EVALUATION_COST = 18  # networks that say what an evaluation costs
     # Of the seed of a training again.
     AUGMENTATION = 19  # epoch
+    BIAS_ROWS = 21  # node
 
 
 def draw_seed() -> int:

@@ -30,6 +30,7 @@ __all__ = [
 NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
     {"layers": Whole(0, MAX_LAYERS)}
     | {name: LAYER_KINDS[name] for name in ("units", "activation", "dropout", "normalization", "initializer")}
+    | {"parametric_activation": LAYER_KINDS["parametric_activation"]}
     | dict(INPUT_KINDS)
 )
 
@@ -44,6 +45,7 @@ MEMBER_GENES = ("members", "adapters", "member_start")
 SETTINGS = (
     *("dropout", "normalization", "initializer", *TRAINING_GENES),
     *(*EMBEDDING_GENES, "numbers", "scaling", "category_units", *MEMBER_GENES),
+    "parametric_activation",
 )
 
 #: Genes that make a network cost a multiple, with the value at which they do not.
@@ -84,7 +86,7 @@ def with_genes(genome: DenseGenome, values: Mapping[str, Value]) -> DenseGenome:
 
 def is_active(genome: DenseGenome, name: str) -> bool:
     """Whether one of `SETTINGS` changes anything in this genome."""
-    if name in ("dropout", "normalization", "members"):
+    if name in ("dropout", "normalization", "parametric_activation", "members"):
         return bool(genome.layers)
     if name in MEMBER_GENES:
         return genome.members > 1 and len(genome.layers) > (1 if name == "member_start" else 0)

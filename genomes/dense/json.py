@@ -19,7 +19,15 @@ __all__ = ["genome_from_json", "genome_to_json"]
 _LAYER_KINDS = {name: NETWORK_GENES[name] for name in ("units", "activation")}
 _NETWORK_KINDS = {
     name: NETWORK_GENES[name]
-    for name in ("dropout", "normalization", "initializer", "numbers", "scaling", "category_units")
+    for name in (
+        "dropout",
+        "normalization",
+        "initializer",
+        "numbers",
+        "scaling",
+        "category_units",
+        "parametric_activation",
+    )
 }
 #: Genes that came later, each with the value at which it is left out: it was that of every network before.
 _LATER = {name: getattr(DenseGenome((), (0,)), name) for name in (*EMBEDDING_GENES, *MEMBER_GENES)}

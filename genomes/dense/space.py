@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
-from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS, OFF
+from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS
 from genomes.architecture.neighbours import BANDWIDTHS, read_columns
-from genomes.checks import Word, boolean, shown, table
+from genomes.checks import boolean, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
 from genomes.dense.features import Features
 from genomes.dense.genes import (
-    COSTLY,
     EMBEDDING_GENES,
     MEMBER_GENES,
     NETWORK_GENES,
@@ -38,6 +37,7 @@ from genomes.dense.json import genome_from_json, genome_to_json
 from genomes.dense.mutation import GENES_MOVED, MUTATIONS
 from genomes.dense.neighbourhood import MOST_LISTED, read_sets
 from genomes.dense.sampling import sample, typical
+from genomes.dense.tables import GENES, LISTS, TABLES, WORDS, read_tables
 from genomes.dense.wiring import chain, wires_of
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
@@ -52,18 +52,9 @@ __all__ = ["DenseSpace"]
 #: What a gene may be given as: a domain, the options of a choice, or one value that stays fixed.
 Given = Domain | Sequence[Value] | Value
 
-_GENES = {**NETWORK_GENES, **TRAINING_GENES}
-_WORDS = {"shape": Word(("free", "uniform", "pyramid")), "activation_scope": Word(("network", "layer"))}
-_LISTS = ("neighbour_columns", "neighbour_sets")
-_NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections", "neighbours", *_LISTS)
+#: Genes of hidden layers, which do nothing where there are none.
 _OF_LAYERS = ("units", "activation", "skip_connections", "dropout", "normalization", *MEMBER_GENES)
-#: Genes that came later, with the value that every network had before.
-_LATER = {
-    name: OFF[name] for name in ("category_units", "bias_rate", "parametrization", "decay_schedule", "bias_initializer")
-}
-#: A space that names all of these, as spaces are written, and none of the others is of a time without them.
-_BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES, *_LATER}
-_TABLES = {"network": _NETWORK_KEYS, "training": tuple(TRAINING_GENES)}
+_OF_LAYERS += ("parametric_activation",)
 
 
 @dataclass(frozen=True)
@@ -82,6 +73,7 @@ class DenseSpace:
         skip_connections: whether a layer may take the outputs of several earlier layers; else networks are chains.
         dropout: share of outputs dropped, 0 to 0.9.
         normalization: among "none", "batch", "layer".
+        parametric_activation: whether each unit has a trained share of its activation.
         initializer: of all kernels.
         numbers: how columns of numbers enter the network, among `genomes.dense.NUMBERS`. A search of a table leaves out
             those that the table has no use for.
@@ -125,6 +117,7 @@ class DenseSpace:
     numbers: Given = Choice(NUMBERS)
     scaling: Given = Choice((False, True))
     category_units: Given = 0
+    parametric_activation: Given = False
     neighbours: bool = True
     neighbour_columns: tuple[str, ...] = ()
     neighbour_sets: tuple[tuple[str, ...], ...] = ()
@@ -149,7 +142,7 @@ class DenseSpace:
         for place, kinds in (("network", NETWORK_GENES), ("training", TRAINING_GENES)):
             for name, kind in kinds.items():
                 object.__setattr__(self, name, read_domain(getattr(self, name), kind, f"{place}.{name}"))
-        for name, word in _WORDS.items():
+        for name, word in WORDS.items():
             word.read(getattr(self, name), f"network.{name}")
         boolean(self.skip_connections, "network.skip_connections")
         boolean(self.neighbours, "network.neighbours")
@@ -378,8 +371,8 @@ class DenseSpace:
     def to_json(self) -> dict[str, Any]:
         """The space as JSON values: {"encoding": "dense", "version", "network": {...}, "training": {...}}."""
         return {"encoding": "dense", "version": VERSION} | {
-            name: {key: self._key_to_json(key) for key in keys if key not in _LISTS or getattr(self, key)}
-            for name, keys in _TABLES.items()
+            name: {key: self._key_to_json(key) for key in keys if key not in LISTS or getattr(self, key)}
+            for name, keys in TABLES.items()
         }
 
     @classmethod
@@ -390,24 +383,10 @@ class DenseSpace:
             InputError: the value is no dense space; the text names the table, the key, the value and the mend.
         """
         check_header(value, "space", "dense")
-        table(value, "space", ("encoding", "version", *_TABLES))
-        settings: dict[str, Any] = {}
-        for name, keys in _TABLES.items():
-            settings |= table(_placed(value.get(name, {}), name), name, keys)
-        if settings.keys() >= _BEFORE:
-            settings = {**COSTLY, **_LATER, **settings}
-        return cls(**settings)
+        table(value, "space", ("encoding", "version", *TABLES))
+        return cls(**read_tables(value))
 
     def _key_to_json(self, key: str) -> Any:
-        if key in _LISTS:
+        if key in LISTS:
             return [each if isinstance(each, str) else list(each) for each in getattr(self, key)]
-        return domain_to_json(self.domain(key)) if key in _GENES else getattr(self, key)
-
-
-def _placed(value: Any, name: str) -> Any:
-    """The table as it is, when none of its keys belongs to the other table."""
-    for other, keys in _TABLES.items():
-        for key in value if isinstance(value, Mapping) and other != name else ():
-            if key in keys:
-                raise InputError(f"{name}.{key} is no setting (its value is {shown(value[key])}): move it to [{other}]")
-    return value
+        return domain_to_json(self.domain(key)) if key in GENES else getattr(self, key)
