@@ -67,7 +67,7 @@ class RandomStream(IntEnum):
     EVALUATION_COST = 18  # networks that say what an evaluation costs
     # Of the seed of a training again.
     AUGMENTATION = 19  # epoch
-    BIAS_ROWS = 20  # node
+    BIAS_ROWS = 21  # node
 
 
 def draw_seed() -> int:

@@ -250,6 +250,10 @@ def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, 
     return settings.model_copy(update={"quantiles": settings.quantiles or DEFAULT_QUANTILES, "trainer": trainer})
 
 
+#: Genes that a population of networks is not trained with, off by default.
+_NATIVE_ALONE = ("bias_rate", "parametrization", "decay_schedule", "bias_initializer", "parametric_activation")
+
+
 def trainable(
     space: SearchSpace, settings: Settings, objective: Objective, task: str
 ) -> tuple[SearchSpace, tuple[str, ...]]:
@@ -274,8 +278,7 @@ def trainable(
     off["label_smoothing"] = task == "regression" or unknown or weightless
     off["label_smoothing"] |= not smoothing.is_fixed and objective.name not in SCORES_OF_CLASSES
     if isinstance(space, DenseSpace):
-        later = ("bias_rate", "parametrization", "decay_schedule", "bias_initializer")
-        off |= dict.fromkeys(later, unknown or weightless)
+        off |= dict.fromkeys(_NATIVE_ALONE, unknown or weightless)
     wanted = [name for name, is_off in off.items() if is_off and space.domain(name) != Choice((OFF[name],))]
     changes: dict[str, Any] = {name: OFF[name] for name in wanted}
     said = [name for name in changes if unknown and not (name == "label_smoothing" and task == "regression")]

@@ -152,7 +152,8 @@ def activated(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], product:
     z = standardized(kind, parts, product)
     if kind != "none":
         z = z * parts["gamma"] + parts["beta"]
-    return z, ACTIVATIONS[attributes.get("activation", "linear")](z)
+    given = ACTIVATIONS[attributes.get("activation", "linear")](z)
+    return z, z + parts["blend"] * (given - z) if "blend" in parts else given
 
 
 def standardized(kind: str, parts: Mapping[str, Array], product: Array) -> Array:

@@ -121,6 +121,8 @@ class _Heir:
         self._parent, self._trained, self._child, self._initial, self._rng = parent, trained, child, initial, rng
         self._theirs = forward(parent, trained, rows)
         self._pairs = aligned(parent, child)
+        #: Node -> which of the parent's units its own are.
+        self._taken: dict[int, NDArray[np.intp]] = {}
         given, own = {**initial, **{name: trained[name] for name in (SCALES,) if name in trained}}, SCALES in initial
         self._scales = {SCALES: np.asarray(given[SCALES], np.float32)} if own else {}
         self._outputs: dict[int, Array] = {0: scaled_inputs(child, self._scales, rows)}
@@ -134,6 +136,7 @@ class _Heir:
         for node in range(1, last + 1):
             parts = self._taken_over(node) if node in self._pairs else self._new(node)
             prefix = "output" if node == last else f"layer_{node}"
+            parts = self._with_blend(node, parts)
             found |= {f"{prefix}/{part}": value.astype(np.float32) for part, value in parts.items()}
             parts = parts_of(self._child, node, found)
             _, self._outputs[node] = activated(self._child, node, parts, self._inputs(node) @ parts["kernel"])
@@ -148,7 +151,7 @@ class _Heir:
     def _taken_over(self, node: int) -> dict[str, Array]:
         there = self._pairs[node]
         own, theirs = parts_of(self._child, node, self._initial), parts_of(self._parent, there, self._trained)
-        units = self._units(own["kernel"].shape[1], theirs["kernel"])
+        units = self._taken[node] = self._units(own["kernel"].shape[1], theirs["kernel"])
         target, wanted = (values[there][:, units] for values in (self._theirs.products, self._theirs.arguments))
         inputs = self._inputs(node)
         kernel = self._rewired(node, there, own["kernel"], theirs["kernel"][:, units])
@@ -197,7 +200,8 @@ class _Heir:
         inputs, behind = self._outputs[source], self._carriers[source]
         width, units = own["kernel"].shape
         activation = self._child.nodes[node]["activation"]
-        positive = source > 0 and self._child.nodes[source]["activation"] in _NEVER_NEGATIVE
+        before = self._child.nodes[source]
+        positive = source > 0 and before["activation"] in _NEVER_NEGATIVE and not before.get("parametric_activation")
         taken = np.sort(np.argsort(-np.linalg.norm(behind.readout, axis=1), kind="stable")[:units])
         rows = np.arange(len(taken))
         kernel, readout, shift = own["kernel"].copy(), np.zeros((units, width)), np.zeros(units)
@@ -218,6 +222,16 @@ class _Heir:
             readout[rows, taken] = 1.0 / _SLOPE_ABOVE.get(activation, 1.0)
         self._carriers[node] = _Carrier(behind.node, readout @ behind.readout)
         return self._normalized(node, kernel, shift * 0.0, inputs, {"bias": shift}, "none", inputs @ kernel + shift)
+
+    def _with_blend(self, node: int, parts: dict[str, Array]) -> dict[str, Array]:
+        """The node's weights with shares of activations if it has some: the parent's units' where it has them too."""
+        found, own = dict(parts), parts_of(self._child, node, self._initial).get("blend")
+        found.pop("blend", None)
+        if own is None:
+            return found
+        if node in self._pairs and "blend" in (theirs := parts_of(self._parent, self._pairs[node], self._trained)):
+            return found | {"blend": theirs["blend"][self._taken[node]]}
+        return found | {"blend": own}
 
     # Normalisation.
 

@@ -28,9 +28,10 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
 
     Kernels follow the node's initialiser (variance scaling: Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998;
     normal variants are truncated at two standard deviations, as in Keras), biases are 0 (a layer with batch
-    normalisation has none: it would be taken away again), normalisation and factors of the features are the identity.
-    Members' factors are random signs where members begin to differ, else 1 (Gorishniy et al. 2025); each has an output
-    drawn for itself. Of a network with other layers than dense ones, see `evonas.networks.layers`.
+    normalisation has none: it would be taken away again), normalisation, factors of the features and shares of
+    activations are the identity. Members' factors are random signs where members begin to differ, else 1 (Gorishniy et
+    al. 2025); each has an output drawn for itself. Of a network with other layers than dense ones, see
+    `evonas.networks.layers`.
     """
     if is_layered(graph):
         return initial_layered(graph, num_features, num_outputs, seed)
@@ -63,6 +64,10 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
             weights[f"{name}/bias"] = np.zeros((members.count, fan_out), np.float32)
         elif normalization != "batch":
             weights[f"{name}/bias"] = np.zeros(fan_out, np.float32)
+        if attributes.get("parametric_activation"):
+            several = members is not None and node not in members.shared
+            shape = (members.count, fan_out) if members is not None and several else (fan_out,)
+            weights[f"{name}/blend"] = np.ones(shape, np.float32)
         if normalization != "none":
             weights[f"{name}/gamma"] = np.ones(fan_out, np.float32)
             weights[f"{name}/beta"] = np.zeros(fan_out, np.float32)

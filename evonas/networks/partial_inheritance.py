@@ -90,7 +90,7 @@ def _prefix(graph: nx.DiGraph, node: int) -> str:
 
 def _by_member(value: Array, part: str) -> bool:
     """Whether the first axis of a weight counts members."""
-    return value.ndim == {"kernel": 3, "adapter": 2, "scale": 2, "bias": 2}.get(part, 0)
+    return value.ndim == {"kernel": 3, "adapter": 2, "scale": 2, "bias": 2, "blend": 2}.get(part, 0)
 
 
 def _for_members(own: Array, given: Array, part: str) -> Array:

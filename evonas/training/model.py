@@ -88,7 +88,10 @@ def build_model(
                 h = _each(h, f"{name}_scale", "kd", dtype)
             if attributes["normalization"] != "none":
                 h = NORMALIZATIONS[attributes["normalization"]](name=f"{name}_normalization", dtype=dtype)(h)
+            before = h
             h = keras.layers.Activation(attributes["activation"], name=f"{name}_activation", dtype=dtype)(h)
+            if attributes.get("parametric_activation"):
+                h = before + _each(h - before, f"{name}_blend", None, dtype)
             if attributes["dropout"]:
                 rate, stream = attributes["dropout"], (seed + node) % 2**31
                 h = keras.layers.Dropout(rate, seed=stream, name=f"{name}_dropout", dtype=dtype)(h)
@@ -139,8 +142,10 @@ def _repeated(h: Any, count: int, name: str) -> Any:
 
 
 def _each(h: Any, name: str, bias: str | None, dtype: str) -> Any:
-    """Each member's own factors, and perhaps its offsets."""
+    """Each unit's factors, of each member its own if there are several, and perhaps offsets."""
     shape = tuple(h.shape[1:])
+    if len(shape) == 1:
+        return keras.layers.EinsumDense("ab,b->ab", shape[0], kernel_initializer="ones", name=name, dtype=dtype)(h)
     return keras.layers.EinsumDense(
         "akd,kd->akd", shape, bias_axes=bias, kernel_initializer="ones", name=name, dtype=dtype
     )(h)
@@ -233,7 +238,7 @@ def _variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
     for layer in model.layers:
         for variable in layer.weights:
             name, _, beside = layer.name.rpartition("_")
-            if beside in ("adapter", "scale"):  # of members
+            if beside in ("adapter", "scale", "blend"):
                 yield f"{name}/{beside if variable.name == 'kernel' else variable.name}", variable
             elif layer.name == "input":
                 yield SCALES, variable

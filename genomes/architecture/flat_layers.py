@@ -36,7 +36,8 @@ def _dense_shape(attributes: Attributes, taken: Shape) -> Shape:
 
 
 def _dense_parameters(attributes: Attributes, taken: Shape, given: Shape) -> int:
-    return (taken[0] + VECTORS[attributes.get("normalization", "none")]) * given[0]
+    vectors = VECTORS[attributes.get("normalization", "none")] + bool(attributes.get("parametric_activation"))
+    return (taken[0] + vectors) * given[0]
 
 
 def _dense_flops(attributes: Attributes, taken: Shape, given: Shape) -> int:
@@ -48,6 +49,8 @@ def _dense_member_parameters(attributes: Attributes, taken: Shape, given: Shape,
     if members.own_kernels:
         return members.count * (taken[0] + 1) * given[0]
     total = _dense_parameters(attributes, taken, given)
+    if attributes.get("parametric_activation"):  # of each member its own
+        total += (members.count - 1) * given[0]
     if members.adapted:
         total += members.count * taken[0]
     if members.scaled:  # whose bias takes the place of everybody's
@@ -88,7 +91,8 @@ def _input_label(attributes: Attributes) -> str:
 
 
 def _dense_label(attributes: Attributes) -> str:
-    return details(f"{attributes['units']} {attributes['activation']}", attributes)
+    parametric = "parametric " if attributes.get("parametric_activation") else ""
+    return details(f"{attributes['units']} {parametric}{attributes['activation']}", attributes)
 
 
 def _output_label(attributes: Attributes) -> str:
@@ -110,6 +114,7 @@ INPUT = LayerRow(
 
 DENSE = LayerRow(
     attributes=LAYER_KINDS,
+    off={"parametric_activation": False},
     shape=_dense_shape,
     parameters=_dense_parameters,
     flops=_dense_flops,

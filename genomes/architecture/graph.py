@@ -177,7 +177,10 @@ def _read(
 
 
 def _check_members(graph: nx.DiGraph) -> None:
-    """Raises InputError where a network of several members has layers that cannot be computed for several."""
+    """Raises InputError where a network of several members has layers that cannot be computed for several, or one of
+    other layers than dense ones has parametric activations."""
+    if kinds_of(graph) - {"dense"} and any(graph.nodes[node].get("parametric_activation") for node in graph):
+        raise InputError("graph.nodes must have no parametric_activation beside other layers than dense: leave it out")
     if members_of(graph) is not None:
         for node in range(1, len(graph)):
             if row_of(graph.nodes[node]).member_parameters is None:

@@ -113,6 +113,7 @@ LAYER_KINDS: Mapping[str, Kind] = MappingProxyType(
         "normalization": Word(NORMALIZATIONS),
         "initializer": Word(INITIALIZERS),
         "l2": Real(0.0, 100.0),
+        "parametric_activation": Truth(),
     }
 )
 
@@ -149,6 +150,7 @@ OFF: Mapping[str, object] = MappingProxyType(
         "numbers": "standard",
         "scaling": False,
         "category_units": 0,
+        "parametric_activation": False,
         "embedding": "none",
         "members": 1,
         "beta2": 0.999,

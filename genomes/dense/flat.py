@@ -41,9 +41,10 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
             parts += [Gene(_SWITCH, _from_layer(space, k), _edge(u, k, most + 1)) for u in range(k)]
         parts += [Gene(_SWITCH, _from_layer(space, u), _edge(u, most + 1, most + 1)) for u in range(most + 1)]
     for name in SETTINGS:
-        if name in ("dropout", "normalization") and not most:
+        of_layers = name in ("dropout", "normalization", "parametric_activation")
+        if of_layers and not most:
             continue
-        when = _from_layer(space, 1) if name in ("dropout", "normalization") else ()
+        when = _from_layer(space, 1) if of_layers else ()
         if name in OPTIMIZERS_OF:
             acting = space.optimizers_of(name)
             if not acting:

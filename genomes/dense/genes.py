@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, OFF
+from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS
 from genomes.checks import Kind, Whole
 from genomes.dense.genome import DenseGenome, Training, changed
 from genomes.domains import Value
@@ -15,7 +15,6 @@ __all__ = [
     "CHEAP_SHARES",
     "COSTLY",
     "EMBEDDING_GENES",
-    "LATER_GENES",
     "MEMBER_GENES",
     "NETWORK_GENES",
     "OPTIMIZERS_OF",
@@ -31,6 +30,7 @@ __all__ = [
 NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
     {"layers": Whole(0, MAX_LAYERS)}
     | {name: LAYER_KINDS[name] for name in ("units", "activation", "dropout", "normalization", "initializer")}
+    | {"parametric_activation": LAYER_KINDS["parametric_activation"]}
     | dict(INPUT_KINDS)
 )
 
@@ -45,14 +45,7 @@ MEMBER_GENES = ("members", "adapters", "member_start")
 SETTINGS = (
     *("dropout", "normalization", "initializer", *TRAINING_GENES),
     *(*EMBEDDING_GENES, "numbers", "scaling", "category_units", *MEMBER_GENES),
-)
-
-#: Genes that came later, with the value that every network had before.
-LATER_GENES: Mapping[str, Value] = MappingProxyType(
-    {
-        name: OFF[name]
-        for name in ("category_units", "bias_rate", "parametrization", "decay_schedule", "bias_initializer")
-    }
+    "parametric_activation",
 )
 
 #: Genes that make a network cost a multiple, with the value at which they do not.
@@ -93,7 +86,7 @@ def with_genes(genome: DenseGenome, values: Mapping[str, Value]) -> DenseGenome:
 
 def is_active(genome: DenseGenome, name: str) -> bool:
     """Whether one of `SETTINGS` changes anything in this genome."""
-    if name in ("dropout", "normalization", "members"):
+    if name in ("dropout", "normalization", "parametric_activation", "members"):
         return bool(genome.layers)
     if name in MEMBER_GENES:
         return genome.members > 1 and len(genome.layers) > (1 if name == "member_start" else 0)

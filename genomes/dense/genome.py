@@ -85,6 +85,8 @@ class DenseGenome:
         output_sources: positions concatenated as the input of the output layer, ascending; `(len(layers),)` in a chain.
         dropout: share of each hidden layer's outputs dropped in training, in [0, 0.9].
         normalization: one of `NORMALIZATIONS`, in every hidden layer.
+        parametric_activation: whether each unit has a trained share of its activation: x + share * (activation(x) - x),
+            where the share begins at 1.
         initializer: one of `INITIALIZERS`, of every kernel, the output's included.
         training: how it is trained.
         numbers: one of `NUMBERS`: how columns of numbers enter it. A table that has no such form of them gives the
@@ -112,6 +114,7 @@ class DenseGenome:
     numbers: str = "standard"
     scaling: bool = False
     category_units: int = 0
+    parametric_activation: bool = False
     neighbours: Neighbours | None = None
     embedding: str = "none"
     embedding_units: int = 8

@@ -22,6 +22,8 @@ def to_graph(genome: DenseGenome) -> nx.DiGraph:
     training = {name: value for name, value in asdict(genome.training).items() if value != OFF.get(name)}
     kernel = {"initializer": genome.initializer, "l2": training.pop("l2")}
     every = {"kind": "dense", "dropout": genome.dropout, "normalization": genome.normalization, **kernel}
+    if genome.parametric_activation:
+        every["parametric_activation"] = True
     hidden = [{**every, "units": layer.units, "activation": layer.activation} for layer in genome.layers]
     wiring = [*(layer.sources for layer in genome.layers), genome.output_sources]
     edges = [(source, node) for node, sources in enumerate(wiring, start=1) for source in sources]

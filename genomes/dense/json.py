@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from genomes.architecture.layers import MAX_LAYERS, OFF
 from genomes.architecture.neighbours import attributes_of, neighbours_from_json
-from genomes.checks import Whole, items, record, shown, table
+from genomes.checks import Whole, items, record, table
 from genomes.codec import VERSION, check_header
 from genomes.dense.genes import EMBEDDING_GENES, MEMBER_GENES, NETWORK_GENES, TRAINING_GENES
 from genomes.dense.genome import DenseGenome, Layer, Training
 from genomes.dense.wiring import wiring_faults
 from genomes.errors import InputError
 
-__all__ = ["genome_from_json", "genome_to_json", "in_its_table"]
+__all__ = ["genome_from_json", "genome_to_json"]
 
 _LAYER_KINDS = {name: NETWORK_GENES[name] for name in ("units", "activation")}
 _NETWORK_KINDS = {
     name: NETWORK_GENES[name]
-    for name in ("dropout", "normalization", "initializer", "numbers", "scaling", "category_units")
+    for name in (
+        "dropout",
+        "normalization",
+        "initializer",
+        "numbers",
+        "scaling",
+        "category_units",
+        "parametric_activation",
+    )
 }
 #: Genes that came later, each with the value at which it is left out: it was that of every network before.
 _LATER = {name: getattr(DenseGenome((), (0,)), name) for name in (*EMBEDDING_GENES, *MEMBER_GENES)}
@@ -87,16 +94,3 @@ def _read_layer(value: Any, place: str) -> Layer:
 def _read_sources(value: Any, place: str) -> tuple[int, ...]:
     sources = items(value, place, MAX_LAYERS + 1)
     return tuple(_POSITION.read(source, f"{place}[{k}]") for k, source in enumerate(sources))
-
-
-def in_its_table(value: Any, name: str, tables: Mapping[str, Sequence[str]]) -> Any:
-    """A table of a space as it is, when none of its keys belongs to another table.
-
-    Raises:
-        InputError: one does.
-    """
-    for other, keys in tables.items():
-        for key in value if isinstance(value, Mapping) and other != name else ():
-            if key in keys:
-                raise InputError(f"{name}.{key} is no setting (its value is {shown(value[key])}): move it to [{other}]")
-    return value

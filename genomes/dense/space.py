@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 from genomes.architecture.graph import digest
 from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS
 from genomes.architecture.neighbours import BANDWIDTHS, read_columns
-from genomes.checks import Word, boolean, shown, table
+from genomes.checks import boolean, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
 from genomes.dense.features import Features
 from genomes.dense.genes import (
-    COSTLY,
     EMBEDDING_GENES,
-    LATER_GENES,
     MEMBER_GENES,
     NETWORK_GENES,
     OPTIMIZERS_OF,
@@ -35,10 +33,11 @@ from genomes.dense.genes import (
 )
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
-from genomes.dense.json import genome_from_json, genome_to_json, in_its_table
+from genomes.dense.json import genome_from_json, genome_to_json
 from genomes.dense.mutation import GENES_MOVED, MUTATIONS
 from genomes.dense.neighbourhood import MOST_LISTED, read_sets
 from genomes.dense.sampling import sample, typical
+from genomes.dense.tables import GENES, LISTS, TABLES, WORDS, read_tables
 from genomes.dense.wiring import chain, wires_of
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
@@ -50,17 +49,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DenseSpace"]
 
-#: A gene: a domain, the options of a choice, or one value that stays fixed.
+#: What a gene may be given as: a domain, the options of a choice, or one value that stays fixed.
 Given = Domain | Sequence[Value] | Value
 
-_GENES = {**NETWORK_GENES, **TRAINING_GENES}
-_WORDS = {"shape": Word(("free", "uniform", "pyramid")), "activation_scope": Word(("network", "layer"))}
-_LISTS = ("neighbour_columns", "neighbour_sets")
-_NETWORK_KEYS = (*NETWORK_GENES, *_WORDS, "skip_connections", "neighbours", *_LISTS)
+#: Genes of hidden layers, which do nothing where there are none.
 _OF_LAYERS = ("units", "activation", "skip_connections", "dropout", "normalization", *MEMBER_GENES)
-#: A space that names all of these, as spaces are written, and none of the others is of a time without them.
-_BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES, *LATER_GENES}
-_TABLES = {"network": _NETWORK_KEYS, "training": tuple(TRAINING_GENES)}
+_OF_LAYERS += ("parametric_activation",)
 
 
 @dataclass(frozen=True)
@@ -79,6 +73,7 @@ class DenseSpace:
         skip_connections: whether a layer may take the outputs of several earlier layers; else networks are chains.
         dropout: share of outputs dropped, 0 to 0.9.
         normalization: among "none", "batch", "layer".
+        parametric_activation: whether each unit has a trained share of its activation.
         initializer: of all kernels.
         numbers: how columns of numbers enter the network, among `genomes.dense.NUMBERS`. A search of a table leaves out
             those that the table has no use for.
@@ -99,8 +94,9 @@ class DenseSpace:
         members: shared-weight networks side by side, 1 to 64; four of five random networks have 1, if the space has it.
             A search on a GPU has 1 alone.
         adapters, member_start: see `genomes.dense.DenseGenome`.
-        optimizer, learning_rate, ..., bias_initializer: see `genomes.dense.Training`. A gene that can be off is a range
-            with `zero=True`.
+        optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing, bias_rate,
+            parametrization, decay_schedule, bias_initializer: see `genomes.dense.Training`. A gene that can be off is a
+            range with `zero=True`.
 
     Raises:
         InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
@@ -121,6 +117,7 @@ class DenseSpace:
     numbers: Given = Choice(NUMBERS)
     scaling: Given = Choice((False, True))
     category_units: Given = 0
+    parametric_activation: Given = False
     neighbours: bool = True
     neighbour_columns: tuple[str, ...] = ()
     neighbour_sets: tuple[tuple[str, ...], ...] = ()
@@ -145,7 +142,7 @@ class DenseSpace:
         for place, kinds in (("network", NETWORK_GENES), ("training", TRAINING_GENES)):
             for name, kind in kinds.items():
                 object.__setattr__(self, name, read_domain(getattr(self, name), kind, f"{place}.{name}"))
-        for name, word in _WORDS.items():
+        for name, word in WORDS.items():
             word.read(getattr(self, name), f"network.{name}")
         boolean(self.skip_connections, "network.skip_connections")
         boolean(self.neighbours, "network.neighbours")
@@ -374,8 +371,8 @@ class DenseSpace:
     def to_json(self) -> dict[str, Any]:
         """The space as JSON values: {"encoding": "dense", "version", "network": {...}, "training": {...}}."""
         return {"encoding": "dense", "version": VERSION} | {
-            name: {key: self._key_to_json(key) for key in keys if key not in _LISTS or getattr(self, key)}
-            for name, keys in _TABLES.items()
+            name: {key: self._key_to_json(key) for key in keys if key not in LISTS or getattr(self, key)}
+            for name, keys in TABLES.items()
         }
 
     @classmethod
@@ -386,15 +383,10 @@ class DenseSpace:
             InputError: the value is no dense space; the text names the table, the key, the value and the mend.
         """
         check_header(value, "space", "dense")
-        table(value, "space", ("encoding", "version", *_TABLES))
-        settings: dict[str, Any] = {}
-        for name, keys in _TABLES.items():
-            settings |= table(in_its_table(value.get(name, {}), name, _TABLES), name, keys)
-        if settings.keys() >= _BEFORE:
-            settings = {**COSTLY, **LATER_GENES, **settings}
-        return cls(**settings)
+        table(value, "space", ("encoding", "version", *TABLES))
+        return cls(**read_tables(value))
 
     def _key_to_json(self, key: str) -> Any:
-        if key in _LISTS:
+        if key in LISTS:
             return [each if isinstance(each, str) else list(each) for each in getattr(self, key)]
-        return domain_to_json(self.domain(key)) if key in _GENES else getattr(self, key)
+        return domain_to_json(self.domain(key)) if key in GENES else getattr(self, key)

@@ -87,7 +87,7 @@ def test_one_form_for_all_leaves_the_embeddings_that_take_it(form: str, left: tu
 def test_a_space_that_was_written_before_there_were_embeddings_has_none() -> None:
     value = DenseSpace(layers=2).to_json()
     later = ("embedding", "embedding_units", "embedding_sigma", "members", "adapters", "member_start", "category_units")
-    later += ("bias_rate", "parametrization", "decay_schedule", "bias_initializer")
+    later += ("bias_rate", "parametrization", "decay_schedule", "bias_initializer", "parametric_activation")
     for place in ("network", "training"):
         value[place] = {name: domain for name, domain in value[place].items() if name not in later}
     space = DenseSpace.from_json(value)

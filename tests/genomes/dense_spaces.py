@@ -30,6 +30,7 @@ FIXED: dict[str, Any] = {
     "label_smoothing": 0.0,
     "scaling": False,
     "category_units": 0,
+    "parametric_activation": False,
     "bias_rate": 1.0,
     "parametrization": "standard",
     "decay_schedule": "constant",
@@ -56,6 +57,7 @@ SPACES: dict[str, DenseSpace] = {
     "narrow": DenseSpace(layers=Range(1, 2), units=Range(7, 8), learning_rate=[1e-3, 1e-2], skip_connections=False),
     "linear rate": DenseSpace(learning_rate=Range(0.001, 0.1), warmup=Range(0.0, 0.5)),
     "categories": DenseSpace(category_units=Range(2, 16, log=True, zero=True)),
+    "parametric activations": DenseSpace(layers=[0, 2], parametric_activation=[False, True]),
     "biases": DenseSpace(
         bias_initializer=["zeros", "rows"], bias_rate=Range(0.1, 10.0, log=True), parametrization=["standard", "ntk"]
     ),

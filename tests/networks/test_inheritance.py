@@ -64,6 +64,12 @@ KEPT = {
     "one more edge": (relu(8, 6), relu(8, 6, edges=SKIPS)),
     "batch normalisation from none": (relu(8, 6), relu(8, 6, normalization="batch")),
     "none from batch normalisation": (relu(8, 6, normalization="batch"), relu(8, 6)),
+    "parametric from none": (relu(8, 6), relu(13, 6, parametric=True)),
+    "parametric, wider": (relu(8, 6, parametric=True), relu(13, 7, parametric=True)),
+    "parametric, batch normalisation from none": (
+        graph((8, 6), parametric=True),
+        graph((11, 6), parametric=True, normalization="batch"),
+    ),
     "other training": (relu(8), relu(8, dropout=0.3, l2=0.1, batch_size=64, optimizer="sgd", learning_rate=1.0)),
 }
 NEAR = {

@@ -124,6 +124,10 @@ ALONE = {
         "ntk nesterov, layer norm": graph(
             (9, 5), optimizer="nesterov", parametrization="ntk", learning_rate=0.1, normalization="layer"
         ),
+        "parametric, skips, batch norm": graph(
+            (8, 6), [(0, 1), (1, 2), (0, 3), (2, 3)], "mish", normalization="batch", parametric=True
+        ),
+        "parametric, members": graph((8, 6, 5), None, "relu", parametric=True, inputs={"members": 3}),
         "scaled, categories": graph((11, 6), inputs={"category_units": 2}, scaling=True),
         "scaled, skips, adamw": graph(
             (8, 6), [(0, 1), (1, 2), (0, 3), (2, 3)], "silu", optimizer="adamw", weight_decay=0.05, scaling=True

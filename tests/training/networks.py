@@ -29,6 +29,7 @@ def graph(
     l2=0.0,
     scaling=False,
     inputs=None,
+    parametric=False,
     **training,
 ):
     """A chain of these widths, unless edges are given; `inputs` are attributes of the input.
@@ -37,6 +38,7 @@ def graph(
     """
     ends = {"initializer": initializer, "l2": l2}
     layer = {"activation": activation, "dropout": dropout, "normalization": normalization}
+    layer |= {"parametric_activation": True} if parametric else {}
     hidden = [{"kind": "dense", "units": units} | layer | ends for units in widths]
     first = {"kind": "input"} | ({"scaling": True} if scaling else {}) | (inputs or {})
     nodes = [first, *hidden, {"kind": "output"} | ends]

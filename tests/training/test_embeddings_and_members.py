@@ -19,14 +19,14 @@ from genomes.architecture.embedding import categories_of, embedding_of, embeds
 from genomes.architecture.graph import digest, graph_from_json, graph_to_json
 from genomes.architecture.members import members_of
 from genomes.errors import InputError
-from tests.training.gene_table import LINEAR, PERIODIC, TABLE
+from tests.training.gene_table import ALONE, LINEAR, PERIODIC, TABLE
 from tests.training.networks import data, graph, task, trained
 
 NETWORKS = {
     name: network
-    for networks in TABLE.values()
+    for networks in (*TABLE.values(), ALONE["regression", "mse", False])
     for name, network in networks.items()
-    if embeds(network) or members_of(network) is not None
+    if embeds(network) or members_of(network) is not None or "parametric" in name
 }
 FULL = {"members": 4, "adapters": "full", "member_start": "hidden"}
 every_network = pytest.mark.parametrize("name", NETWORKS)
@@ -195,9 +195,17 @@ def test_members_of_a_plain_network_begin_near_it():
 
 @pytest.mark.keras
 @pytest.mark.parametrize(
-    "name", ["members, skips, periodic embedding", "members from the input, full, layer norm, embedding"]
+    ("name", "kind"),
+    [
+        ("members, skips, periodic embedding", "regression"),
+        ("members, skips, periodic embedding", "multiclass"),
+        ("members from the input, full, layer norm, embedding", "regression"),
+        ("members from the input, full, layer norm, embedding", "multiclass"),
+        ("categories, skips, tree embedding, members", "regression"),
+        ("parametric, skips, batch norm", "regression"),
+        ("parametric, members", "multiclass"),
+    ],
 )
-@pytest.mark.parametrize("kind", ["regression", "multiclass"])
 def test_the_exported_file_gives_the_recorded_scores_and_opens_in_safe_mode(name, kind, tmp_path):
     import keras
 

@@ -39,13 +39,13 @@ _KERAS_AT_LEAST = (3, 15, 1)
 _LAYERS = {"InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout"}
 #: Those of embeddings and of members; of factors of features the first alone.
 _MEMBER_LAYERS = ("EinsumDense", "RepeatVector", "GlobalAveragePooling1D")
-#: Factors of features.
+#: Factors of features, and of what activations make of units.
 _FACTORS = "ab,b->ab"
 #: What else they compute (factors of members, waves of columns, outputs of members, maps of columns), and whether each
 #: number that they give has a weight for each that they take.
 _EQUATIONS = {"akd,kd->akd": False, "af,fp->afp": False, "akd,kdo->ako": True, "afp,fpd->afd": True}
 #: Operations within a network that give as many columns as they take.
-_SAME_WIDTH = ("Cos", "Floor", "Multiply", "Subtract")
+_SAME_WIDTH = ("Add", "Cos", "Floor", "Multiply", "Subtract")
 #: What raw columns go through before the network, and classes after it: nothing that has weights.
 _LOOKUPS = ("StringLookup", "TextVectorization")
 _OPERATIONS: dict[str | None, set[str]] = {

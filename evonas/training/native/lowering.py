@@ -123,6 +123,11 @@ class Builder:
         self._add("activation", integers, {"slope": slope}, source.members)
         return target
 
+    def blended(self, source: Tensor, kind: str, name: str) -> Tensor:
+        """The source, and a trained share of what the activation makes of it; weight `name/blend`."""
+        change = self.merged([(1.0, self.activation(source, kind)), (-1.0, source)])
+        return self.merged([(1.0, source), (1.0, self.scale(change, f"{name}/blend"))])
+
     def dropout(self, source: Tensor, rate: float, layer: int) -> Tensor:
         """Dropout of that share; `layer` numbers its random stream."""
         if not rate:
@@ -243,7 +248,7 @@ class Builder:
 
     def merged(self, parts: list[tuple[float, Tensor]]) -> Tensor:
         """The sum of tensors of one width, each times a number."""
-        target = self.tensor(parts[0][1].width)
+        target = self.tensor(parts[0][1].width, parts[0][1].members)
         for number, (factor, source) in enumerate(parts):
             self._copy(source, 0, target, 0, source.width, number > 0, factor)
         return target
@@ -381,7 +386,9 @@ def _hidden(builder: Builder, sources: list[Tensor], attributes: Mapping[str, An
         h = builder.scale(h, name, f"{name}/bias")
     if normalization != "none":
         h = (builder.batch_norm if normalization == "batch" else builder.layer_norm)(h, name)
-    return builder.dropout(builder.activation(h, attributes["activation"]), attributes["dropout"], node)
+    kind = attributes["activation"]
+    h = builder.blended(h, kind, name) if attributes.get("parametric_activation") else builder.activation(h, kind)
+    return builder.dropout(h, attributes["dropout"], node)
 
 
 def _of_members(builder: Builder, sources: list[Tensor], members: Members, node: int, name: str) -> Tensor:

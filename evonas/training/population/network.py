@@ -53,12 +53,12 @@ class Network:
         output = graph.number_of_nodes() - 1
         hidden = [graph.nodes[node] for node in range(1, output)]
         training: Mapping[str, Any] = graph.graph["training"]
-        about = graph.nodes[0]
-        of_training = (
-            (name, training)
-            for name in ("label_smoothing", "bias_rate", "parametrization", "decay_schedule", "bias_initializer")
-        )
-        for name, there in (("scaling", about), ("category_units", about), *of_training):
+        parametric = any(layer.get("parametric_activation") for layer in hidden)
+        about = {**graph.nodes[0], "parametric_activation": parametric}
+        places = [(name, about) for name in ("scaling", "category_units", "parametric_activation")]
+        for name in ("label_smoothing", "bias_rate", "parametrization", "decay_schedule", "bias_initializer"):
+            places.append((name, training))
+        for name, there in places:
             if there.get(name):
                 raise InputError(
                     f"{name} must be off with the population trainer, not {there[name]}: take the trainer native or "
