@@ -33,6 +33,7 @@ class TunerOptions(TypedDict, total=False):
     max_parameters: int | None
     max_flops: int | None
     max_latency_ms: float | None
+    epoch_rows: int | None
     patience: int | None
     min_delta: float
     trainer: Literal["auto", "native", "population", "single"]

@@ -81,6 +81,7 @@ def test_search_gives_what_was_found(tmp_path: Path) -> None:
     assert result.settings.objective == "rmse"
     # Filled in from the data; and what the objective has no use for.
     found = {"neighbour_columns": (), "neighbour_sets": (), "label_smoothing": DenseSpace().label_smoothing}
+    found["embedding"] = DenseSpace().embedding  # of too few rows to be cut by a tree
     assert set(result.space.neighbour_columns) == {"x0", "x1", "x2"}
     assert replace(result.space, numbers=DenseSpace().numbers, **found) == DenseSpace()
     assert set(result.space.numbers.options) < set(DenseSpace().numbers.options)  # what these data have no use for
@@ -160,7 +161,7 @@ def test_signals_stop_the_search_in_good_order(tmp_path: Path, monkeypatch: pyte
 
 def test_spaces_and_populations_come_from_files(tmp_path: Path) -> None:
     x, y = table()
-    space = DenseSpace(layers=Range(1, 2), units=8, numbers="standard")
+    space = DenseSpace(layers=Range(1, 2), units=8, numbers="standard", embedding=["none", "linear"])
     (tmp_path / "space.toml").write_text(space_to_toml(space))
     first = evonas.search(
         x, y, space=tmp_path / "space.toml", generations=2, population=4, out=tmp_path / "first", known_defaults=False
