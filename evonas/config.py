@@ -228,7 +228,7 @@ class Settings(_Frozen):
         ge=0,
         le=1000,
         description="asynchronous: networks that are out at a time, told in the order of proposing, so that the run is "
-        "the same at any speed; 0 tells them as they arrive; none is twice the cores, 1 with trainer single",
+        "the same at any speed; 0 tells them as they arrive; none is twice the cores, 1 for your own models with Keras",
     )
     known_defaults: bool = Field(
         default=True,
@@ -262,16 +262,20 @@ class Settings(_Frozen):
             )
         return self
 
-    def resolved(self, objective: str, own_models: bool = False) -> Settings:
+    def resolved(self, objective: str, own_models: bool = False, can_be_compiled: bool = True) -> Settings:
         """The settings as recorded, with nothing left open: the objective named, a seed drawn if there was none.
 
         Args:
             objective: its name.
             own_models: whether the models are built by a user's function.
+            can_be_compiled: see `evonas.devices.chosen_trainer`.
+
+        Raises:
+            InputError: the trainer that is asked for cannot hold the networks.
         """
         from evonas.machine import usable_cores  # with numpy, which those need not wait for who only look at settings
 
-        trainer = chosen_trainer(self.trainer, own_models, self.precision)
+        trainer = chosen_trainer(self.trainer, own_models, self.precision, can_be_compiled)
         choices = {
             "objective": objective,
             "offspring": self.population if self.offspring is None else self.offspring,
@@ -282,7 +286,8 @@ class Settings(_Frozen):
             "asynchronous": self._pays_asynchronously(trainer) if self.asynchronous is None else self.asynchronous,
         }
         if choices["asynchronous"] and self.window is None:
-            choices["window"] = 1 if trainer == "single" else max(LEAST_WINDOW, 2 * usable_cores())
+            one = trainer == "single" and own_models
+            choices["window"] = 1 if one else max(LEAST_WINDOW, 2 * usable_cores())
         return self.model_copy(update=choices)
 
     def _pays_asynchronously(self, trainer: str) -> bool:

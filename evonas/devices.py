@@ -3,7 +3,7 @@
 Loading TensorFlow to ask it for GPUs takes longer than a whole search on a CPU. A GPU counts when three things hold,
 each of which is a look at the system: there is a device of its own (`/dev/nvidia0`, of WSL `/dev/dxg`, of AMD
 `/dev/kfd`), `CUDA_VISIBLE_DEVICES` does not hide it, and the library that Keras runs on is installed with what it needs
-to use one. `--trainer` says otherwise where that is wrong. Imports the standard library only.
+to use one. `--trainer` says otherwise where that is wrong. Imports the standard library only, and what an error is.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import os
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+
+from genomes.errors import InputError
 
 __all__ = ["TRAINERS", "chosen_trainer", "has_gpu", "keras_backend"]
 
@@ -35,14 +37,28 @@ _COMPANIONS = {
 _LIBRARIES = {"tensorflow": "cudnn"}
 
 
-def chosen_trainer(asked: str, own_models: bool = False, precision: str = "float32") -> str:
+def chosen_trainer(
+    asked: str, own_models: bool = False, precision: str = "float32", can_be_compiled: bool = True
+) -> str:
     """The trainer that is meant.
 
     Args:
         asked: as `Settings.trainer`: "auto" leaves it to the device.
         own_models: whether the models are built by a user's function.
         precision: as `Settings.precision`; only compiled programs know another than "float32".
+        can_be_compiled: whether the native and the population trainer can hold the networks, see
+            `evonas.networks.layers.can_be_compiled`; of a user's own models they find out for each.
+
+    Raises:
+        InputError: the one that is asked for cannot hold the networks.
     """
+    if not (can_be_compiled or own_models):
+        if asked not in ("auto", "single"):
+            raise InputError(
+                f"trainer must be single for networks with other layers than dense ones, not {asked}, which has none: "
+                "leave it out, or give a space of dense networks"
+            )
+        return "single"
     if asked != "auto":
         return asked
     if own_models:

@@ -14,6 +14,7 @@ from evonas.config import Settings
 from evonas.data.neighbours import candidate_columns, ranked_columns
 from evonas.data.sample_kind import KINDS, SampleOptions
 from evonas.metrics.named import chosen_metric
+from evonas.networks.layers import can_be_compiled
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
@@ -38,12 +39,10 @@ __all__ = [
     "asked_samples",
     "chosen_space",
     "fitted",
-    "is_layered",
     "objectives_of",
     "space_and_numbers",
     "trainable",
     "with_neighbours",
-    "with_trainer",
 ]
 
 #: Scores of predicted classes rather than of their probabilities.
@@ -53,7 +52,7 @@ SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "
 MOST_COLUMNS = 128
 
 #: What is done to images alone in training.
-_OF_IMAGES = ("flip", "rotation", "zoom", "cutout")
+_OF_IMAGES = ("flip", "rotation", "zoom")
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
@@ -179,7 +178,7 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
     Raises:
         InputError: the space has nothing else, or is of networks that cannot take such rows.
     """
-    if is_layered(space):
+    if not can_be_compiled(getattr(space, "layer_kinds", ())):
         return _of_shape(space, problem)
     if not isinstance(space, DenseSpace):
         return space
@@ -202,11 +201,6 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
     return space if len(options) < 2 or len(kept) == len(options) else replace(space, numbers=kept or ["standard"])
 
 
-def is_layered(space: Any) -> bool:
-    """Whether networks may have other layers than dense ones."""
-    return bool(getattr(space, "layer_kinds", frozenset()) - {"dense"})
-
-
 def _of_shape(space: Any, problem: Problem) -> SearchSpace:
     """The space without what is done to images in training, where rows are none."""
     if not problem.sample_shape:
@@ -221,7 +215,7 @@ def _of_shape(space: Any, problem: Problem) -> SearchSpace:
     if problem.vocabulary:
         most = {"vocabulary": problem.vocabulary, "length": problem.sample_shape[0]}
         changes |= {name: _at_most(space.domain(name), count) for name, count in most.items() if hasattr(space, name)}
-    return replace(space, **changes) if changes else space
+    return cast(SearchSpace, replace(space, **changes)) if changes else cast(SearchSpace, space)
 
 
 def _at_most(domain: Domain, count: int) -> Domain:
@@ -231,27 +225,11 @@ def _at_most(domain: Domain, count: int) -> Domain:
     return domain.restrict(high=count) or Choice((count,))
 
 
-def with_trainer(settings: Settings, space: SearchSpace) -> Settings:
-    """The settings with the trainer that can train networks of the space, where it is left open.
-
-    Raises:
-        InputError: the one that is given cannot.
-    """
-    if not is_layered(space) or settings.trainer == "single":
-        return settings
-    if settings.trainer != "auto":
-        raise InputError(
-            f"trainer must be single for {encoding_of(space)} networks, not {settings.trainer}, which has dense layers "
-            "only: leave it out"
-        )
-    return settings.model_copy(update={"trainer": "single"})
-
-
 #: Quantiles where none are named: the median, and an interval of 80%.
 DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
 
 
-def _with_quantiles(settings: Settings, objective: Objective, own_models: bool) -> Settings:
+def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, compiled: bool) -> Settings:
     """The settings with the quantiles named that the objective pinball has.
 
     Raises:
@@ -267,7 +245,7 @@ def _with_quantiles(settings: Settings, objective: Objective, own_models: bool) 
         raise InputError(f"loss must be left out with objective pinball, which is the loss, not {settings.loss!r}")
     if settings.trainer == "population" or settings.strategy == "neuroevolution":
         raise InputError("objective pinball must be trained with trainer native or single, not population: choose one")
-    trainer = "native" if settings.trainer == "auto" else settings.trainer  # also where there is a GPU
+    trainer = "native" if settings.trainer == "auto" and compiled else settings.trainer  # also where there is a GPU
     return settings.model_copy(update={"quantiles": settings.quantiles or DEFAULT_QUANTILES, "trainer": trainer})
 
 
@@ -303,7 +281,8 @@ def trainable(
     changes: dict[str, Any] = {name: OFF[name] for name in wanted}
     said = [name for name in changes if unknown and not (name == "label_smoothing" and task == "regression")]
     notes = tuple(f"{name} is off: the population trainer has no such gene" for name in said)
-    return (replace(space, **changes) if changes else space), notes
+    settled: Any = space
+    return (replace(settled, **changes) if changes else settled), notes
 
 
 def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) -> tuple[SearchSpace, tuple[str, ...]]:
@@ -348,11 +327,21 @@ def _kept(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> Dens
     return replace(space, **options)
 
 
-def objectives_of(settings: Settings, problem: Problem, own_models: bool = False) -> tuple[Objective, Settings]:
+def objectives_of(
+    settings: Settings, problem: Problem, own_models: bool = False, space: SearchSpace | None = None
+) -> tuple[Objective, Settings]:
     """What ranks, and the settings as recorded: with it and, where the strategy takes several, all objectives named.
 
-    `own_models` is whether a user's function builds them.
+    Args:
+        settings: as given.
+        problem: what is predicted.
+        own_models: whether a user's function builds the models.
+        space: of the networks, which says what trains them; of dense ones unless given.
+
+    Raises:
+        InputError: a setting does not fit the others, or the networks.
     """
+    compiled = can_be_compiled(getattr(space, "layer_kinds", ()))
     several = settings.objectives
     if several is not None and settings.objective not in (None, several[0]):
         raise InputError(
@@ -363,7 +352,7 @@ def objectives_of(settings: Settings, problem: Problem, own_models: bool = False
         objective = Objective(problem.metric, "min" if problem.direction == "min" else "max")
     else:
         objective = chosen_metric(chosen, problem.task) if chosen else default_objective(problem.task)
-    settings = _with_quantiles(settings, objective, own_models)
+    settings = _with_quantiles(settings, objective, own_models, compiled)
     if settings.ensemble and (own_models or not settings.finalists):
         what = "networks that evonas builds" if own_models else "finalists, of which it takes the best, but there are 0"
         raise InputError(f"ensemble must be of {what}: leave it out")
@@ -375,4 +364,4 @@ def objectives_of(settings: Settings, problem: Problem, own_models: bool = False
     if several is not None:
         several = (objective.name, *several[1:])
         objectives_named(objective, several, problem.task)
-    return objective, settings.resolved(objective.name, own_models).model_copy(update={"objectives": several})
+    return objective, settings.resolved(objective.name, own_models, compiled).model_copy(update={"objectives": several})

@@ -25,7 +25,6 @@ from evonas.api.resolve import (
     space_and_numbers,
     trainable,
     with_neighbours,
-    with_trainer,
 )
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
@@ -293,8 +292,7 @@ def search_prepared(
     check_given(settings.strategy, given_settings(settings))
     if evaluator is None:
         check_fits(build, wanted, settings.trainer)
-    settings = with_trainer(settings, wanted)
-    objective, settings = objectives_of(settings, data.problem, own_models=build is not None)
+    objective, settings = objectives_of(settings, data.problem, build is not None, wanted)
     space = fitted(wanted, data.problem, settings.trainer)
     if settings.trainer == "population" and space != wanted:
         what = "no embeddings of numbers and no members are searched: the population trainer has none, native has"

@@ -27,7 +27,7 @@ from evonas.cli.help_format import GroupedCommand
 from evonas.cli.inspect import inspect
 from evonas.cli.lr_find import lr_find
 from evonas.cli.ls import ls
-from evonas.cli.options import AsJson, RunDir
+from evonas.cli.options import ARCHITECTURES, AsJson, RunDir, option
 from evonas.cli.predict import predict
 from evonas.cli.report import report
 from evonas.cli.resume import resume
@@ -157,12 +157,19 @@ app.command("lr-find", cls=GroupedCommand)(lr_find)
 @app.command(cls=GroupedCommand)
 def space(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A space to check and print in full.")] = None,
+    architecture: Annotated[
+        str, option("Whose default is printed: dense, convolutional, sequence or text [dense].", "NAME")
+    ] = "dense",
 ) -> None:
     """Print the default search space, or that of a file, as TOML.
 
     Edit what is printed and give it to `evonas run --space`.
     """
-    from genomes.dense import DenseSpace
-    from genomes.encodings import read_space, space_to_toml
+    from genomes.encodings import ENCODINGS, read_space, space_to_toml
+    from genomes.errors import InputError
+    from genomes.sequence import SequenceSpace
 
-    typer.echo(space_to_toml(DenseSpace() if file is None else read_space(file)), nl=False)
+    if architecture not in (*ARCHITECTURES, "text"):
+        raise InputError(f"architecture must be one of {', '.join(ARCHITECTURES)}, text, not {architecture!r}: choose")
+    default = SequenceSpace.for_text() if architecture == "text" else ENCODINGS[architecture]()
+    typer.echo(space_to_toml(default if file is None else read_space(file)), nl=False)

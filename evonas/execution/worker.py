@@ -51,6 +51,7 @@ from evonas.training.registry import (
     make_scorer,
     make_trainer,
     own_trainer,
+    settle_environment,
     trial_trainer,
 )
 from genomes.errors import InputError
@@ -120,11 +121,13 @@ class _Worker:
         threading.Thread(target=self._listen, daemon=True).start()
         first = self._inbox.get()
         if isinstance(first, Warm):
+            settle_environment(first.trainer, first.own)
             with suppress(Exception):  # it is raised again, and told, when the trainer is made
                 load(first.trainer, first.own)
             first = self._inbox.get()
         start: Start = first
         self._memory_bytes = start.memory_bytes
+        settle_environment(start.settings.trainer, start.build is not None)
         if start.log is not None:
             _print_to(start.log)
         try:

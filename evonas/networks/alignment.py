@@ -11,6 +11,11 @@ __all__ = ["aligned"]
 
 #: A layer that only one of the networks has; two of them cost more than any two layers that differ.
 _MISSING = 1.0
+#: Layers of two kinds never correspond: two missing ones cost less.
+_OTHER_KIND = 3.0
+#: How wide a layer is, and what else tells layers of a kind apart.
+_WIDTHS = ("units", "filters")
+_SHAPING = ("kernel", "stride", "dilation", "separable", "cell", "bidirectional", "sequences", "pooling", "size")
 
 
 def aligned(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
@@ -48,5 +53,8 @@ def aligned(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
 def _difference(parent: nx.DiGraph, p: int, child: nx.DiGraph, c: int) -> float:
     """How little two layers are alike, from 0 to below two missing ones."""
     a, b = parent.nodes[p], child.nodes[c]
-    widening = abs(math.log2(a["units"] / b["units"]))
-    return (0.6 if a["activation"] != b["activation"] else 0.0) + min(0.3 * widening, 0.6)
+    if a["kind"] != b["kind"]:
+        return _OTHER_KIND
+    widening = max((abs(math.log2(a[name] / b[name])) for name in _WIDTHS if name in a), default=0.0)
+    others = sum(a[name] != b.get(name) for name in _SHAPING if name in a)
+    return (0.6 if a.get("activation") != b.get("activation") else 0.0) + min(0.3 * (widening + others), 0.6)

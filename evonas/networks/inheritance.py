@@ -8,7 +8,7 @@ tells them apart.
 A change that cannot keep the function (fewer units, a layer or an edge less, another activation) keeps what fits, and
 each node behind it is mended by a ridge regression, on a few rows, of what it took in at the parent's on what it takes
 in now. Whether the function was kept is seen on these rows. Networks with embeddings or members: see
-`partial_inheritance`.
+`partial_inheritance`; with other layers than dense ones: `layered_inheritance`.
 
 References:
     Chen, Goodfellow and Shlens, "Net2Net: Accelerating Learning via Knowledge Transfer", ICLR 2016.
@@ -38,6 +38,8 @@ from evonas.networks.forward import (
     scaled_inputs,
     standardized,
 )
+from evonas.networks.layered import is_layered
+from evonas.networks.layered_inheritance import inherited_layered
 from evonas.networks.partial_inheritance import inherited_parts, is_plain
 
 __all__ = ["inherited"]
@@ -93,6 +95,8 @@ def inherited(
         same_features: whether the two see the same features, or the weights were made those of the same. They need not
             be where one of them has an embedding or members, whose weights are taken over part by part.
     """
+    if is_layered(parent) or is_layered(child):
+        return inherited_layered(parent, trained, child, initial, rows)
     if not (is_plain(parent) and is_plain(child)):
         parts = inherited_parts(parent, trained, child, initial, same_features)
         if not same_features:

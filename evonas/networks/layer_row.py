@@ -83,16 +83,20 @@ class NetworkRow:
         forward: of attributes, weights, sources and mask: what it gives, and the mask of that.
         passes: whether its output has the input's channels, in their order.
         flattens: whether it has them at every place, place by place.
+        sums: whether it adds its sources up; else they stand side by side.
         identity: see `Identity`.
         silenced: names of the weights that are 0 where the layer is to give nothing; empty if there are none.
+        compiled: whether the native and the population trainer can hold it; else Keras trains it.
     """
 
     weights: Weights
     forward: Forward
     passes: bool = False
     flattens: bool = False
+    sums: bool = False
     identity: Identity = no_identity
     silenced: tuple[str, ...] = ()
+    compiled: bool = False
 
 
 def side_by_side(sources: Sources) -> Array:

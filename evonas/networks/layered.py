@@ -76,7 +76,7 @@ def weights_of(graph: nx.DiGraph, sample: Sample, num_outputs: int) -> Iterator[
     shapes = node_shapes(graph, sample.shape, num_outputs)
     for node in range(1, len(graph)):
         attributes = graph.nodes[node]
-        yield node, _row(graph, node).weights(attributes, taken_shape(graph, node, shapes), shapes[node])
+        yield node, row_at(graph, node).weights(attributes, taken_shape(graph, node, shapes), shapes[node])
 
 
 def initial_layered(graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int) -> dict[str, NDArray[Any]]:
@@ -140,7 +140,7 @@ def forward_node(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], held:
     sources: Sources = [held[source][0] for source in sorted(graph.predecessors(node))]
     masks = (held[source][1] for source in sorted(graph.predecessors(node)))
     mask = next((each for each in masks if each is not None), None)
-    return _row(graph, node).forward(graph.nodes[node], parts, sources, mask)
+    return row_at(graph, node).forward(graph.nodes[node], parts, sources, mask)
 
 
 def rows_at_a_time(graph: nx.DiGraph, num_features: int, num_outputs: int, most: int) -> int:
@@ -163,7 +163,8 @@ def _patch(attributes: Mapping[str, Any], taken: Shape, given: Shape) -> int:
     return max(1, area * taken[-1] // given[-1])
 
 
-def _row(graph: nx.DiGraph, node: int) -> NetworkRow:
+def row_at(graph: nx.DiGraph, node: int) -> NetworkRow:
+    """The row of a node's kind."""
     return LAYERS[graph.nodes[node]["kind"]]
 
 

@@ -6,7 +6,7 @@ trained: `evonas.training.layers`. Weights have the names and shapes of Keras's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from evonas.networks.layer_row import NetworkRow
@@ -22,7 +22,7 @@ from evonas.networks.spatial_rows import (
     SQUEEZE_EXCITE,
 )
 
-__all__ = ["LAYERS"]
+__all__ = ["LAYERS", "can_be_compiled"]
 
 #: Kind of a node -> its row.
 LAYERS: Mapping[str, NetworkRow] = MappingProxyType(
@@ -42,3 +42,12 @@ LAYERS: Mapping[str, NetworkRow] = MappingProxyType(
         "tokens": TOKENS,
     }
 )
+
+
+def can_be_compiled(kinds: Iterable[str]) -> bool:
+    """Whether the native and the population trainer can hold networks of these kinds of layers.
+
+    >>> can_be_compiled(["dense"]), can_be_compiled(["conv", "dense"])
+    (True, False)
+    """
+    return all(LAYERS[kind].compiled for kind in kinds)

@@ -93,5 +93,6 @@ def _noise(name: str, shape: tuple[int, ...], seed: int, power: float) -> Array:
     node = _NODES.get(layer)
     node = int(layer.removeprefix("layer_")) if node is None else node
     rng = stream_rng(RandomStream.PERTURBATION, seed, node, part)
-    scale = np.sqrt(2.0 / sum(shape)) if len(shape) == 2 else _VECTOR_SCALE
+    # Of a convolution's kernel, each place of its window is one more input, and output.
+    scale = np.sqrt(2.0 / (np.prod(shape[:-2]) * sum(shape[-2:]))) if len(shape) >= 2 else _VECTOR_SCALE
     return rng.standard_normal(shape, np.float32) * np.float32(power * scale)

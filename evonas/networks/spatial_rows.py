@@ -224,11 +224,11 @@ def _excite(attributes: Attributes, parts: Parts, sources: Sources, mask: Array 
     return np.asarray(x * gates.reshape(len(x), *(1,) * (x.ndim - 2), -1)), mask
 
 
-DENSE = NetworkRow(_dense_weights, _dense, identity=_dense_identity)
+DENSE = NetworkRow(_dense_weights, _dense, identity=_dense_identity, compiled=True)
 CONV = NetworkRow(_conv_weights, _conv, identity=_conv_identity, silenced=("gamma", "kernel", "pointwise_kernel"))
 POOL = NetworkRow(only_input, _pool, passes=True)
 GLOBAL_POOL = NetworkRow(only_input, _global_pool, passes=True)
 FLATTEN = NetworkRow(only_input, _flatten, flattens=True)
-ADD = NetworkRow(only_input, _add, passes=True, identity=kept_identity)
+ADD = NetworkRow(only_input, _add, passes=True, sums=True, identity=kept_identity)
 NORMALIZE = NetworkRow(_normalize_weights, _normalize, passes=True)
 SQUEEZE_EXCITE = NetworkRow(_excite_weights, _excite, passes=True)

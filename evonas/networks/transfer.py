@@ -17,6 +17,7 @@ from evonas.networks.data_biases import begins_at_rows, with_data_biases
 from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.inheritance import inherited
 from evonas.networks.initial import initial_weights
+from evonas.networks.layered import is_layered
 from evonas.networks.partial_inheritance import inherited_parts, is_plain
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.graph import graph_from_json
@@ -62,6 +63,10 @@ def transferred(
         InputError: the donor's weights are none of its architecture.
     """
     theirs = graph_from_json(donor.architecture)
+    if is_layered(theirs) or is_layered(graph):
+        theirs.graph.update({name: value for name, value in graph.graph.items() if name == "sample"})
+        taken, _ = inherited(theirs, donor.weights, graph, initial, rows, stream_rng(RandomStream.TRANSFER, seed))
+        return _with_own_output(taken, initial, donor, problem)
     if not (is_plain(theirs) and is_plain(graph)):
         same = tuple(donor.feature_names) == tuple(problem.feature_names)
         taken = inherited_parts(theirs, donor.weights, graph, initial, same)

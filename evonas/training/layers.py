@@ -1,8 +1,8 @@
-"""The layer kinds of a network as layers of Keras, one row each, and which trainers can hold them.
+"""The layer kinds of a network as layers of Keras, one row each.
 
 Nothing else in `evonas.training` asks for a kind by its name. What a kind is: `genomes.architecture.layers`; what its
-weights are: `evonas.networks.layers`. Only layers and operations that Keras itself has, so that plain Keras opens what
-is built here.
+weights are, and which trainers can hold it: `evonas.networks.layers`. Only layers and operations that Keras itself has,
+so that plain Keras opens what is built here.
 
 A layer is named after its node, `layer_3`, and layers beside it `layer_3_...`: `part_of` makes of a variable's path the
 name that the weight has in `evonas.networks.layers`.
@@ -23,7 +23,7 @@ from keras import layers, ops
 from evonas.networks.sequence import sine_positions
 from genomes.architecture.layers import kernel_of
 
-__all__ = ["NORMALIZATIONS", "ROWS", "Node", "TrainingRow", "part_of"]
+__all__ = ["NORMALIZATIONS", "ROWS", "Build", "Node", "part_of"]
 
 NORMALIZATIONS = {"batch": layers.BatchNormalization, "layer": layers.LayerNormalization}
 
@@ -91,19 +91,6 @@ class Node:
 
 #: Of a node and its sources: what it gives, and the mask of its steps.
 Build = Callable[[Node, Sequence[Any]], tuple[Any, Any]]
-
-
-@dataclass(frozen=True)
-class TrainingRow:
-    """A kind of layer.
-
-    Attributes:
-        build: builds it.
-        compiled: whether the native and the population trainer can hold it.
-    """
-
-    build: Build
-    compiled: bool = False
 
 
 def part_of(name: str, path: str) -> str:
@@ -217,8 +204,9 @@ def _squeeze_excite(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
 def _recurrent(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     attributes, h = node.attributes, _joined(node, sources)
     kind = {"gru": layers.GRU, "lstm": layers.LSTM}[attributes["cell"]]
-    options = {"units": int(attributes["units"]), "return_sequences": bool(attributes["sequences"])}
-    options["kernel_initializer"] = attributes["initializer"]
+    options: dict[str, Any] = {"units": int(attributes["units"]), "return_sequences": bool(attributes["sequences"])}
+    # A seed that is drawn from nowhere would be part of the state of a training.
+    options |= {"kernel_initializer": attributes["initializer"], "seed": node.seed}
     if attributes["bidirectional"]:
         layer = node.layer(layers.Bidirectional, layer=kind(name=attributes["cell"], dtype=node.dtype, **options))
     else:
@@ -231,7 +219,8 @@ def _attention(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     attributes, h = node.attributes, _joined(node, sources)
     heads = int(attributes["heads"])
     x = node.layer(layers.LayerNormalization, "normalization")(h)
-    layer = node.layer(layers.MultiHeadAttention, num_heads=heads, key_dim=int(attributes["key_units"]) // heads)
+    units = int(attributes["key_units"]) // heads
+    layer = node.layer(layers.MultiHeadAttention, num_heads=heads, key_dim=units, seed=node.seed)
     given = {} if node.mask is None else {"attention_mask": ops.transpose(node.mask, (0, 2, 1)) > 0.5}
     x = node.dropped(layer(x, x, **given), whole_channels=False)
     return node.layer(layers.Add, "residual")([h, x]), node.mask
@@ -257,21 +246,21 @@ def _tokens(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     return node.dropped(h * mask, whole_channels=False), mask
 
 
-#: Kind of a node -> its row.
-ROWS: Mapping[str, TrainingRow] = MappingProxyType(
+#: Kind of a node -> its row: what builds it.
+ROWS: Mapping[str, Build] = MappingProxyType(
     {
-        "dense": TrainingRow(_dense, compiled=True),
-        "output": TrainingRow(_dense, compiled=True),
-        "conv": TrainingRow(_conv),
-        "pool": TrainingRow(_pool),
-        "global_pool": TrainingRow(_global_pool),
-        "flatten": TrainingRow(_flatten),
-        "add": TrainingRow(_add),
-        "squeeze_excite": TrainingRow(_squeeze_excite),
-        "normalize": TrainingRow(_normalize),
-        "recurrent": TrainingRow(_recurrent),
-        "attention": TrainingRow(_attention),
-        "positions": TrainingRow(_positions),
-        "tokens": TrainingRow(_tokens),
+        "dense": _dense,
+        "output": _dense,
+        "conv": _conv,
+        "pool": _pool,
+        "global_pool": _global_pool,
+        "flatten": _flatten,
+        "add": _add,
+        "squeeze_excite": _squeeze_excite,
+        "normalize": _normalize,
+        "recurrent": _recurrent,
+        "attention": _attention,
+        "positions": _positions,
+        "tokens": _tokens,
     }
 )

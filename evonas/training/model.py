@@ -122,7 +122,7 @@ def _layered(
         mask = next((each for _, each in sources if each is not None), None)
         name = "output" if node == last else f"layer_{node}"
         built = Node(name, attributes, (seed + node) % 2**31, dtype, mask, batch_normalization)
-        held[node] = ROWS[attributes["kind"]].build(built, [h for h, _ in sources])
+        held[node] = ROWS[attributes["kind"]](built, [h for h, _ in sources])
     return keras.Model(features, held[last][0], name="network")
 
 

@@ -7,7 +7,6 @@ the last batch. With TensorFlow the steps are a loop within the program; other b
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -74,10 +73,11 @@ def _predict(model: keras.Model) -> Callable[[Array], NDArray[np.float32]]:
         return lambda x: np.asarray(model.predict_on_batch(x), np.float32)
     import tensorflow as tf
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec((None, model.input_shape[-1]), tf.float32)])  # type: ignore[untyped-decorator]
-    def predict(x: Any) -> Any:
+    def outputs(x: Any) -> Any:
         return tf.cast(model(x, training=False), tf.float32)
 
+    spec = tf.TensorSpec((None, model.input_shape[-1]), tf.float32)
+    predict = tf.function(outputs, autograph=False).get_concrete_function(spec)
     return lambda x: np.asarray(predict(tf.convert_to_tensor(x, tf.float32)))
 
 
@@ -109,7 +109,6 @@ def _in_tensorflow(model: keras.Model, weighted: bool) -> Program:
         optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
         return tf.cast(loss, tf.float32)
 
-    @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def steps(x: Any, y: Any, weight: Any, size: Any) -> Any:
         count = tf.shape(x)[0]
 
@@ -121,20 +120,14 @@ def _in_tensorflow(model: keras.Model, weighted: bool) -> Program:
         loop = tf.while_loop(lambda start, _: start < count, body, (0, 0.0), parallel_iterations=1)
         return loop[1]
 
-    width, names = model.input_shape[-1], ("x", "y", "weight")
+    traced: Any = None
 
     def run(x: Array, y: Array, weight: Array, size: int) -> float:
         nonlocal traced
         given = [tf.convert_to_tensor(each) for each in (x, y, weight)]
-        if traced is None:
-            specs = [
-                tf.TensorSpec((None, *each.shape[1:]), each.dtype, name)
-                for each, name in zip(given, names, strict=True)
-            ]
-            traced = steps.get_concrete_function(*specs, tf.TensorSpec((), tf.int32, "size"))
-        total = float(traced(*given, tf.constant(size, tf.int32)))
-        return total if math.isfinite(total) else math.nan
+        if traced is None:  # here, where the type and the shape of a target are known
+            specs = [tf.TensorSpec((None, *each.shape[1:]), each.dtype) for each in given]
+            traced = tf.function(steps, autograph=False).get_concrete_function(*specs, tf.TensorSpec((), tf.int32))
+        return float(traced(*given, tf.constant(size, tf.int32)))
 
-    traced: Any = None
-    assert width, "a network takes features"
     return run

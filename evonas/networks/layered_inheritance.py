@@ -1,0 +1,241 @@
+"""What a network with other layers than dense ones takes over from a trained one. Pure numpy, no Keras.
+
+Layers of the two are aligned, and channels are followed from the input on: unit k of a wider layer is unit k of its
+parent's, counted round, so that all layers that are added to each other replicate alike; what takes copies in shares
+them out (Net2Net, Chen et al. 2016). A layer that is new passes on what it takes in, if it can; a new sum keeps its
+first source, and the branch beside begins with nothing. Then the child computes what its parent does. Any other change
+keeps what fits: a kernel of another size is centred, what is new has its own initial values.
+
+References:
+    Chen, Goodfellow and Shlens, "Net2Net: Accelerating Learning via Knowledge Transfer", ICLR 2016.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.evaluation import Weights
+from evonas.networks.alignment import aligned
+from evonas.networks.layer_row import NetworkRow, Weight, side_by_side
+from evonas.networks.layered import (
+    Value,
+    forward_node,
+    layered_values,
+    name_of,
+    row_at,
+    sample_of,
+    shaped_input,
+    weights_of,
+)
+from genomes.architecture.shapes import node_shapes
+
+__all__ = ["inherited_layered"]
+
+Array = NDArray[Any]
+Places = NDArray[np.intp]
+
+#: A difference above this share of the outputs' spread is a change of the function.
+_TOLERANCE = 1e-4
+#: Rows that are looked at: statistics of what new layers normalise, and whether the function was kept.
+_ROWS = 64
+
+
+def inherited_layered(
+    parent: nx.DiGraph, trained: Weights, child: nx.DiGraph, initial: Weights, rows: Array
+) -> tuple[dict[str, NDArray[np.float32]], bool]:
+    """The child's weights, float32 by name, and whether it computes what its parent does.
+
+    Args:
+        parent, trained: the network that was trained, and its weights.
+        child, initial: the network that takes over, and its own initial weights.
+        rows: some features that are trained on, shape `(num_rows, num_features)`.
+    """
+    some = np.asarray(rows[:_ROWS], np.float32)
+    found = _Heir(parent, trained, child, initial, some).weights()
+    theirs, ours = (
+        layered_values(graph, weights, some, np.float32)[len(graph) - 1]
+        for graph, weights in ((parent, trained), (child, found))
+    )
+    same = theirs.shape == ours.shape and bool(np.abs(ours - theirs).max() <= _TOLERANCE * (1 + np.abs(theirs).max()))
+    return found, same
+
+
+class _Heir:
+    """Fills in the child node by node, and computes it along.
+
+    What a node carries is a node of the parent, and of each of its own channels the one there, -1 of none.
+    """
+
+    def __init__(self, parent: nx.DiGraph, trained: Weights, child: nx.DiGraph, initial: Weights, rows: Array) -> None:
+        self._parent, self._trained, self._child, self._rows = parent, trained, child, rows
+        outputs, width = len(initial["output/bias"]), rows.shape[1]
+        self._shapes = [node_shapes(graph, sample_of(graph, width).shape, outputs) for graph in (parent, child)]
+        self._specifications = dict(weights_of(child, sample_of(child, width), outputs))
+        self._before = dict(weights_of(parent, sample_of(parent, width), outputs))
+        self._initial = {name: np.array(value, np.float32) for name, value in initial.items()}
+        self._found = dict(self._initial)
+        self._pairs = aligned(parent, child)
+        theirs, ours = self._shapes[0][0], self._shapes[1][0]
+        first = np.arange(ours[-1]) if theirs == ours else np.full(ours[-1], -1)
+        self._carried: dict[int, tuple[int, Places]] = {0: (0, first)}
+        self._values: dict[int, Value] = {0: shaped_input(child, rows, np.float32)}
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        for node in range(1, len(self._child)):
+            if node in self._pairs:
+                self._take_over(node, self._pairs[node])
+            else:
+                self._add(node)
+            self._compute(node)
+        return self._found
+
+    def _compute(self, node: int) -> None:
+        self._values[node] = forward_node(self._child, node, self._parts(node), self._values)
+
+    def _parts(self, node: int) -> dict[str, Array]:
+        name = name_of(self._child, node)
+        return {part: self._found[f"{name}/{part}"] for part in self._specifications[node]}
+
+    def _sources(self, node: int) -> list[int]:
+        return sorted(self._child.predecessors(node))
+
+    # Layers that the parent has.
+
+    def _take_over(self, node: int, there: int) -> None:
+        row, name, before = row_at(self._child, node), name_of(self._child, node), name_of(self._parent, there)
+        taken = self._taken(node, there, row)
+        theirs, ours = self._shapes[0][there][-1], self._shapes[1][node][-1]
+        given = np.arange(ours) % theirs
+        for part, weight in self._specifications[node].items():
+            value = self._trained.get(f"{before}/{part}")
+            known = self._before[there].get(part)
+            if value is not None and known is not None and known.axes == weight.axes and known.gates == weight.gates:
+                own = self._found[f"{name}/{part}"]
+                given_by_gates = np.asarray(value, np.float32).reshape(known.by_gates)
+                self._found[f"{name}/{part}"] = _taken_over(own, weight, given_by_gates, taken, given)
+        self._carried[node] = (there, self._passed(node, there, row, taken) if row.passes or row.flattens else given)
+
+    def _taken(self, node: int, there: int, row: NetworkRow) -> Places:
+        """Of each channel that the node takes in, which of those that the parent's takes in it is."""
+        offsets, start = {}, 0
+        for source in sorted(self._parent.predecessors(there)):
+            offsets[source] = start
+            start += 0 if row.sums else self._shapes[0][source][-1]
+        found = []
+        for source in self._sources(node):
+            carried, places = self._carried.get(source, (-1, None))
+            width = self._shapes[1][source][-1]
+            if places is None or carried not in offsets:
+                found.append(np.full(width, -1))
+            else:
+                found.append(np.where(places < 0, -1, places + offsets[carried]))
+        if row.sums:
+            return next((places for places in found if (places >= 0).any()), found[0])
+        return np.concatenate(found)
+
+    def _passed(self, node: int, there: int, row: NetworkRow, taken: Places) -> Places:
+        """Of each channel that it gives, which of the parent's it is, of a layer that keeps channels."""
+        if row.passes:
+            return taken
+        (source, *_), (theirs, *_) = self._sources(node), sorted(self._parent.predecessors(there))
+        ours, before = self._shapes[1][source], self._shapes[0][theirs]
+        width = sum(self._shapes[0][each][-1] for each in self._parent.predecessors(there))
+        if ours[:-1] != before[:-1]:
+            return np.full(self._shapes[1][node][-1], -1)
+        spots = np.arange(math.prod(ours[:-1]))[:, None] * width
+        return np.where(taken < 0, -1, spots + taken).reshape(-1)
+
+    # Layers that it has not.
+
+    def _add(self, node: int) -> None:
+        """A layer that passes on what it takes in, if it can."""
+        row, name, sources = row_at(self._child, node), name_of(self._child, node), self._sources(node)
+        carrying = [source for source in sources if source in self._carried]
+        if not carrying or (len(sources) > 1 and not row.sums):
+            return
+        first = carrying[0]
+        if row.sums:
+            for other in sources:
+                if other != first and other not in self._pairs:
+                    self._silence(other)
+        inputs = side_by_side([self._values[source][0] for source in ([first] if row.sums else sources)])
+        parts = row.identity(self._child.nodes[node], self._parts(node), inputs, bool(inputs.min() >= 0))
+        there, places = self._carried[first]
+        if parts is not None:
+            self._found |= {f"{name}/{part}": np.asarray(value, np.float32) for part, value in parts.items()}
+        elif not row.passes:
+            return
+        more = self._shapes[1][node][-1] - len(places)
+        if more >= 0:
+            self._carried[node] = (there, np.concatenate([places, np.full(more, -1)]))
+
+    def _silence(self, node: int) -> None:
+        """The node gives nothing, so that a sum is what it is without it."""
+        name = name_of(self._child, node)
+        part = next((each for each in row_at(self._child, node).silenced if f"{name}/{each}" in self._found), None)
+        if part is not None:
+            self._found |= {f"{name}/{each}": self._initial[f"{name}/{each}"] for each in self._parts(node)}
+            self._found[f"{name}/{part}"] = np.zeros_like(self._found[f"{name}/{part}"])
+            self._compute(node)
+
+
+def _taken_over(own: Array, weight: Weight, value: Array, taken: Places, given: Places) -> NDArray[np.float32]:
+    """A weight of the child: the parent's where there is such a place, nothing for what the parent never took in, else
+    its own.
+
+    Args:
+        own: what it begins with.
+        weight: what its axes stand for.
+        value: the parent's, by gates.
+        taken, given: of the child's channels, which the parent's are.
+    """
+    shape = weight.by_gates
+    own = own.reshape(shape)
+    index, missing, shares = [], np.zeros(shape, bool), np.ones(shape, np.float32)
+    absent = np.zeros(shape, bool)
+    for axis, (letter, size) in enumerate(zip(weight.axes, shape, strict=True)):
+        places = _places(letter, size, value.shape[axis], taken, given)
+        along = [1] * len(shape)
+        along[axis] = size
+        if letter in "is" and (places >= 0).any():
+            absent |= (places < 0).reshape(along)
+        else:
+            missing |= (places < 0).reshape(along)
+        if letter in "ir":
+            counts = np.bincount(places[places >= 0], minlength=value.shape[axis])
+            shares = shares / np.maximum(counts[places], 1).reshape(along).astype(np.float32)
+        index.append(np.maximum(places, 0))
+    found = value[np.ix_(*index)] * shares
+    if "i" in weight.axes:
+        found = found + _spread(own, weight.axes.index("i"), taken)
+    found = np.where(absent, np.float32(0.0), found)
+    return np.asarray(np.where(missing, own, found), np.float32).reshape(weight.shape)
+
+
+def _places(letter: str, size: int, before: int, taken: Places, given: Places) -> Places:
+    """Of each place of the child along an axis, the parent's, -1 where there is none."""
+    own = np.arange(size)
+    if letter in "ic":
+        known = np.where(taken < before, taken, -1)
+        return known if (known >= 0).any() else np.where(own < before, own, -1)
+    if letter in "or":
+        return np.where(given < before, given, -1) if len(given) == size else own % before
+    if letter == "s":
+        own = own - size // 2 + before // 2
+    return np.where((own >= 0) & (own < before), own, -1)
+
+
+def _spread(own: Array, axis: int, taken: Places) -> Array:
+    """What tells copies apart: their own initial values, so that it adds up to nothing over the copies of a channel."""
+    found = np.zeros_like(own)
+    first, values = np.moveaxis(found, axis, 0), np.moveaxis(own, axis, 0)
+    for channel in np.unique(taken[taken >= 0]):
+        copies = np.flatnonzero(taken == channel)
+        if len(copies) > 1:
+            first[copies] = values[copies] - values[copies].mean(axis=0)
+    return found

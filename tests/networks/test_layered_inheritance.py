@@ -1,0 +1,101 @@
+"""A child of convolutions, recurrence or attention computes what its parent does, where a change can keep that."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from evonas.networks.forward import raw_outputs
+from evonas.networks.inheritance import inherited
+from evonas.networks.initial import initial_weights
+from evonas.networks.perturbation import perturbed
+from tests.training.layered import (
+    ADD,
+    ATTENTION,
+    EMBEDDING,
+    FLAT,
+    IMAGE,
+    LEARNED,
+    MEAN,
+    NETWORKS,
+    SERIES,
+    TOKENS,
+    conv,
+    dense,
+    layered,
+    pool,
+    recurrent,
+    rows,
+)
+
+
+def taken_over(parent, child):
+    """Outputs of both on rows of their own, and what the child says of them."""
+    (sample, masked), width = parent.graph["sample"], math.prod(parent.graph["sample"][0])
+    found = perturbed(initial_weights(parent, width, 3, 0), 5)
+    trained = {name: np.abs(value) + 0.5 if "variance" in name else value for name, value in found.items()}
+    own = initial_weights(child, width, 3, 1)
+    weights, kept = inherited(parent, trained, child, own, rows(sample, masked, 70), np.random.default_rng(0))
+    assert {name: value.shape for name, value in weights.items()} == {name: value.shape for name, value in own.items()}
+    x = rows(sample, masked, 20, seed=3)
+    return raw_outputs(parent, trained, x), raw_outputs(child, weights, x), kept, weights
+
+
+PLAIN = [conv(6), conv(8, stride=2, activation="gelu"), MEAN, dense(5)]
+RESIDUAL = [(0, 1), (1, 2), (1, 3), (2, 3), (3, 4), (4, 5)]
+
+
+def residual(filters, **second):
+    return [conv(filters), conv(filters, activation="linear", **second), ADD, MEAN]
+
+
+KEEPING = {
+    "same": (layered(PLAIN), layered(PLAIN)),
+    "wider": (layered(PLAIN), layered([conv(9), conv(11, stride=2, activation="gelu"), MEAN, dense(8)])),
+    "deeper": (layered(PLAIN), layered([conv(6), conv(7), *PLAIN[1:]])),
+    "deeper, separable": (layered(PLAIN), layered([conv(6), conv(6, separable=True), *PLAIN[1:]])),
+    "larger kernel": (layered([conv(6), conv(4), MEAN]), layered([conv(6, (5, 7)), conv(4), MEAN])),
+    "flattened": (layered([conv(4), pool("max", 4), FLAT]), layered([conv(7), pool("max", 4), FLAT])),
+    "wider residual": (layered(residual(4), RESIDUAL), layered(residual(7), RESIDUAL)),
+    "new residual": (layered([conv(4), MEAN]), layered([conv(4), conv(4), ADD, MEAN], RESIDUAL)),
+    "wider recurrent": (
+        layered([recurrent("gru", 4, False, True), recurrent("lstm", 3)], sample=SERIES),
+        layered([recurrent("gru", 7, False, True), recurrent("lstm", 5)], sample=SERIES),
+    ),
+    "new attention": (
+        layered([EMBEDDING, conv(5), MEAN], sample=TOKENS),
+        layered([EMBEDDING, LEARNED, ATTENTION, conv(5), MEAN], sample=TOKENS),
+    ),
+}
+
+
+@pytest.mark.parametrize(("parent", "child"), KEEPING.values(), ids=KEEPING)
+def test_the_function_is_kept(parent, child):
+    theirs, ours, kept, _ = taken_over(parent, child)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+    assert kept
+
+
+def test_copies_are_told_apart():
+    *_, weights = taken_over(layered([conv(3), conv(3), MEAN]), layered([conv(6), conv(3), MEAN]))
+    kernel = weights["layer_2/kernel"]
+    assert np.abs(kernel[:, :, :3] - kernel[:, :, 3:]).min(axis=(0, 1, 3)).max() > 0
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("other", ["images", "residual", "series", "text"])
+def test_any_network_takes_over_something_or_nothing_from_any_other(name, other):
+    if NETWORKS[name].graph["sample"] == NETWORKS[other].graph["sample"]:
+        _, ours, kept, _ = taken_over(NETWORKS[other], NETWORKS[name])
+        assert np.isfinite(ours).all()
+        assert kept == (name == other)
+        assert np.ptp(ours, axis=0).max() > 0
+
+
+def test_what_cannot_be_kept_is_said():
+    for child in ([conv(4), conv(8, stride=2, activation="gelu"), MEAN, dense(5)], [PLAIN[0], PLAIN[2], PLAIN[3]]):
+        *_, kept, weights = taken_over(layered(PLAIN), layered(child))
+        assert not kept
+        assert weights["layer_1/kernel"].shape[:3] == (3, 3, IMAGE[-1])

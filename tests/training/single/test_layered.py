@@ -1,0 +1,102 @@
+"""What a training of networks with other layers than dense ones is: the same as Keras's, and broken off anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from evonas.evaluation import Status
+from evonas.networks.forward import raw_outputs
+from evonas.tasks.train import TrainingSettings, TrainingTask
+from genomes.architecture.graph import graph_to_json
+from tests.training.layered import IMAGE, MEAN, NETWORKS, SERIES, TOKENS, conv, layered, layered_data
+from tests.training.networks import trained
+from tests.training.test_contract import assert_same_bits
+
+pytestmark = pytest.mark.keras
+
+AUGMENTED = layered(
+    [conv(6, dropout=0.2), conv(6, stride=2, normalization="layer"), MEAN],
+    optimizer="adamw",
+    weight_decay=0.01,
+    schedule="cosine",
+    warmup=0.2,
+    label_smoothing=0.1,
+    flip=True,
+    shift=0.2,
+    rotation=0.1,
+    zoom=0.1,
+    noise=0.05,
+    cutout=0.3,
+    mixup=0.4,
+)
+TEXT = NETWORKS["text"]
+RECURRENT = NETWORKS["series of several lengths"]
+
+
+def task(network, epochs=2, seed=0, **others):
+    return TrainingTask(graph_to_json(network), seed, epochs, keep_snapshots=True, **others)
+
+
+def made(sample=IMAGE, masked=False, folds=1, **settings):
+    from evonas.training.single.trainer import SingleTrainer
+
+    given = TrainingSettings(**{"trainer": "single", "patience": None} | settings)
+    return SingleTrainer(layered_data(sample, masked, folds=folds), given)
+
+
+OF_EACH = [(AUGMENTED, IMAGE, False), (RECURRENT, SERIES, True), (TEXT, TOKENS, False)]
+
+
+@pytest.mark.parametrize(("network", "sample", "masked"), OF_EACH, ids=["images", "series", "text"])
+def test_a_training_that_goes_on_has_the_bits_of_an_unbroken_one(network, sample, masked):
+    trainer = made(sample, masked)
+    (whole,) = trained(trainer, [task(network, 3)]).values()
+    (first,) = trained(trainer, [task(network, 1, horizon=3)]).values()
+    (rest,) = trained(trainer, [task(network, 3, start=first.snapshots)]).values()
+    assert whole.status is Status.OK
+    assert whole.epochs == len(whole.curve) == 3
+    assert_same_bits(rest, whole)
+    assert len({*whole.train_curve}) == 3
+    data = layered_data(sample, masked)
+    raw = raw_outputs(data.problem.placed(network), whole.weights, data.splits[0].x_validation)
+    y = data.splits[0].y_validation
+    logs = raw - np.log(np.exp(raw).sum(axis=1, keepdims=True))
+    assert whole.scores["log_loss"] == pytest.approx(-logs[np.arange(len(y)), y].mean(), rel=1e-4)
+
+
+def test_steps_in_one_program_are_those_of_fit(monkeypatch):
+    """With the last batch smaller than the others, and Keras's own batch normalisation."""
+    import keras
+
+    from evonas.training.single import resident
+
+    network = layered([conv(6, l2=0.01), conv(4, stride=2), MEAN], optimizer="nadam", batch_size=25)
+    (mine,) = trained(made(), [task(network, 3)]).values()
+    monkeypatch.setattr(resident, "_program", lambda model, weighted: resident._by_fit(model))
+    monkeypatch.setattr("evonas.training.single.trainer.FusedBatchNormalization", keras.layers.BatchNormalization)
+    (theirs,) = trained(made(), [task(network, 3)]).values()
+    assert mine.train_curve == pytest.approx(theirs.train_curve, rel=1e-4)
+    assert mine.curve == pytest.approx(theirs.curve, rel=1e-3)
+    for name, value in theirs.weights.items():
+        np.testing.assert_allclose(mine.weights[name], value, rtol=2e-3, atol=2e-4, err_msg=name)
+
+
+def test_folds_limits_and_patience_hold_as_for_dense_networks():
+    network = layered([conv(4), MEAN])
+    (found,) = trained(made(folds=2, replicates=1, patience=1, min_delta=10.0), [task(network, 5)]).values()
+    assert (found.epochs, len(found.snapshots)) == (2, 2)
+    assert found.parameters == 3 * 3 * 3 * 4 + 2 * 4 + 5 * 3
+    (over,) = trained(made(max_parameters=100), [task(network)]).values()
+    assert over.status is Status.INFEASIBLE
+
+
+def test_chunks_change_only_what_is_drawn(monkeypatch):
+    """Without augmentation an epoch is the same however many rows are put in order at a time."""
+    network = layered([conv(4), MEAN], batch_size=16)
+    (whole,) = trained(made(), [task(network)]).values()
+    monkeypatch.setattr("evonas.training.single.resident._CHUNK_NUMBERS", 16 * 192)
+    (parts,) = trained(made(), [task(network)]).values()
+    assert_same_bits(replace(parts, train_curve=whole.train_curve), whole)
