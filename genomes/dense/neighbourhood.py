@@ -44,19 +44,6 @@ _MOST_TOLD = 12
 Vary = Callable[[Neighbours, "DenseSpace", np.random.Generator], Neighbours | None]
 
 
-def read_sets(value: Any, columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Sets of columns, each in the order of names."""
-    place = "network.neighbour_sets"
-    sets = [
-        read_columns(each, f"{place}[{number}]", MOST_COLUMNS)
-        for number, each in enumerate(items(value, place, MOST_LISTED))
-    ]
-    for number, each in enumerate(sets):
-        if not each or not set(each) <= set(columns):
-            refuse(f"{place}[{number}]", "one or more of network.neighbour_columns", each)
-    return tuple(tuple(sorted(each)) for each in sets)
-
-
 def sample_neighbours(space: DenseSpace, rng: np.random.Generator) -> Neighbours:
     """Random neighbours in a space that has columns for them."""
     count = 1 + int(rng.choice(len(_COUNTS), p=_COUNTS))
@@ -205,3 +192,15 @@ def neighbours_features(space: DenseSpace, neighbours: Neighbours | None) -> lis
     places = [BANDWIDTHS.index(each) / (len(BANDWIDTHS) - 1) for each in neighbours.bandwidths]
     middle, spread = sum(places) / len(places), places[-1] - places[0]
     return [1.0, middle, spread, *(float(name in neighbours.columns) for name in told)]
+
+
+def read_sets(value: Any, columns: tuple[str, ...], most: int) -> tuple[tuple[str, ...], ...]:
+    """At most so many sets of columns, as a space holds them, each in the order of names."""
+    place = "network.neighbour_sets"
+    sets = [
+        read_columns(each, f"{place}[{number}]", MOST_COLUMNS) for number, each in enumerate(items(value, place, most))
+    ]
+    for number, each in enumerate(sets):
+        if not each or not set(each) <= set(columns):
+            refuse(f"{place}[{number}]", "one or more of network.neighbour_columns", each)
+    return tuple(tuple(sorted(each)) for each in sets)

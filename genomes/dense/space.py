@@ -148,7 +148,7 @@ class DenseSpace:
         boolean(self.neighbours, "network.neighbours")
         columns = read_columns(self.neighbour_columns, "network.neighbour_columns", MOST_LISTED)
         object.__setattr__(self, "neighbour_columns", columns)
-        object.__setattr__(self, "neighbour_sets", read_sets(self.neighbour_sets, columns))
+        object.__setattr__(self, "neighbour_sets", read_sets(self.neighbour_sets, columns, MOST_LISTED))
 
     # ---------------------------------------------------------------- what the space allows
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from genomes.architecture.layers import OFF
-from genomes.checks import Word, shown, table
+from genomes.checks import Word, placed, table
 from genomes.dense.genes import COSTLY, EMBEDDING_GENES, MEMBER_GENES, NETWORK_GENES, TRAINING_GENES
-from genomes.errors import InputError
 
 __all__ = ["GENES", "LISTS", "TABLES", "WORDS", "read_tables"]
 
@@ -38,16 +37,7 @@ def read_tables(value: Mapping[str, Any]) -> dict[str, Any]:
     """
     settings: dict[str, Any] = {}
     for name, keys in TABLES.items():
-        settings |= table(_placed(value.get(name, {}), name), name, keys)
+        settings |= table(placed(value.get(name, {}), name, TABLES), name, keys)
     if settings.keys() >= _BEFORE:
         settings = {**COSTLY, **{name: OFF[name] for name in _LATER}, **settings}
     return settings
-
-
-def _placed(value: Any, name: str) -> Any:
-    """The table as it is, when none of its keys belongs to the other table."""
-    for other, keys in TABLES.items():
-        for key in value if isinstance(value, Mapping) and other != name else ():
-            if key in keys:
-                raise InputError(f"{name}.{key} is no setting (its value is {shown(value[key])}): move it to [{other}]")
-    return value
