@@ -21,7 +21,7 @@ def known_defaults(space: Any, task: str) -> tuple[Mapping[str, Any], ...]:
     Example:
         >>> from genomes import ConvolutionalSpace, DenseSpace
         >>> [next(iter(each)) for each in known_defaults(DenseSpace(), "regression")]
-        ['RealMLP', 'TabM', 'plain network']
+        ['tree cuts', 'RealMLP', 'TabM', 'plain network']
         >>> [next(iter(each)) for each in known_defaults(ConvolutionalSpace(kernel=5, separable=False), "multiclass")]
         ['small VGG', 'small ResNet', 'LeNet']
     """

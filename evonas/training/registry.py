@@ -34,7 +34,7 @@ _ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "OMP_NUM_THREADS": "1",
-    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
 }
 
 
@@ -42,7 +42,8 @@ def settle_environment(trainer: str, own: bool) -> None:
     """What TensorFlow is told before it is imported, in a worker process of its own; what the user has set stays.
 
     A worker of the single trainer has one thread, beside others: a sum then has the same bits whatever the number of
-    cores. oneDNN's kernels take two thirds of the time of TensorFlow's own for convolutions and batch normalisation.
+    cores. TensorFlow's own kernels do it: those of oneDNN end a process with one thread in some convolutions (a window
+    of 1 over one channel, TensorFlow 2.21).
     """
     if trainer == "single" and not own:
         for name, value in _ONE_THREAD.items():

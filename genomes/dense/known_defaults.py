@@ -27,7 +27,7 @@ TASKS = ("regression", *CLASSIFICATION)
 #: Shares of their width that recipes are also had in, for searches of short time.
 _WIDTHS = (1.0, 0.5, 0.25, 0.125)
 #: Genes without which a recipe would be another one.
-_ESSENTIAL = ("optimizer", "activation")
+_ESSENTIAL = ("optimizer", "activation", "embedding")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ _TABM: Mapping[str, Any] = {
     "weight_decay": 3e-4,
     "numbers": ("quantile", "standard"),
     "scaling": False,
-    "embedding": ("linear", "none"),
+    "embedding": ("linear", "tree", "none"),
     "embedding_units": 16,
     "members": 32,
     "adapters": ("full", "mini"),
@@ -102,6 +102,7 @@ _PLAIN: Mapping[str, Any] = {
     "weight_decay": 0.01,
     "scaling": False,
 }
+_TREE_CUTS: Mapping[str, Any] = {**_PLAIN, "embedding": "tree", "embedding_units": 16}
 _BANDWIDTHS = (0.01, 0.03, 0.1)
 #: The quickest to be good comes first: a short search may have no time for the others.
 RECIPES: tuple[Recipe, ...] = (
@@ -112,6 +113,23 @@ RECIPES: tuple[Recipe, ...] = (
         2,
         192,
         {**_PLAIN, "numbers": ("quantile", "standard")},
+        _BANDWIDTHS,
+    ),
+    Recipe(
+        "tree cuts",
+        "Gorishniy, Rubachev and Babenko 2022, arXiv 2203.05556: target-aware intervals, in a plain network",
+        TASKS,
+        2,
+        192,
+        _TREE_CUTS,
+    ),
+    Recipe(
+        "tree cuts with neighbours",
+        "the same, beside kernel regressions of the target: Nadaraya 1964, Watson 1964",
+        TASKS,
+        2,
+        192,
+        _TREE_CUTS,
         _BANDWIDTHS,
     ),
     Recipe(
@@ -164,9 +182,9 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     Example:
         >>> from genomes import DenseSpace
         >>> [next(iter(each)) for each in known_defaults(DenseSpace(), "regression")]
-        ['RealMLP', 'TabM', 'plain network']
+        ['tree cuts', 'RealMLP', 'TabM', 'plain network']
         >>> [next(iter(each)) for each in known_defaults(DenseSpace(optimizer="adam"), "regression")]
-        ['plain network']
+        ['tree cuts', 'plain network']
     """
     seen: set[str] = set()
     found = []
@@ -187,7 +205,7 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
 def _expressed(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome | None:
     """The recipe at a share of its width in the space; None where the space has no such."""
     values = {name: _nearest(space.domain(name), value) for name, value in recipe.genes.items() if _has(space, name)}
-    if any(values[name] is None for name in _ESSENTIAL):
+    if any(values.get(name, "") is None for name in _ESSENTIAL):
         return None
     count = int(_nearest(space.domain("layers"), recipe.layers) or 0)
     units = int(_nearest(space.domain("units"), max(1, round(recipe.units * share))) or 1)

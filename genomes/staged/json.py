@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from genomes.architecture.options import OFF
@@ -43,12 +43,13 @@ def genome_from_json(encoding: Encoding, value: Any, place: str = "genome") -> A
         _read_stage(encoding, stage, f"{place}.stages[{k}]")
         for k, stage in enumerate(items(parts["stages"], f"{place}.stages", _MOST))
     )
-    beside = {"stages": len(stages)}
     network = {name: parts[name] for name in encoding.network if name in parts}
     training = table(parts["training"], f"{place}.training", encoding.training)
-    places = {name: f"{place}.training.{name}" for name in encoding.training}
     values = _read(
-        encoding.once, {**network, **training}, {name: f"{place}.{name}" for name in network} | places, place, beside
+        encoding.once,
+        {**network, **training},
+        lambda name: f"{place}.training.{name}" if name in encoding.training else f"{place}.{name}",
+        {"stages": len(stages)},
     )
     return encoding.from_parts(stages, values)
 
@@ -61,39 +62,46 @@ def _read_stage(encoding: Encoding, value: Any, place: str) -> Stage:
     blocks = []
     for k, each in enumerate(given):
         where = f"{place}.blocks[{k}]"
-        blocks.append(encoding.block_class(**_read(encoding.block, table(each, where, encoding.block), {}, where)))
+        blocks.append(encoding.block_class(**_read(encoding.block, table(each, where, encoding.block), _inside(where))))
     own = {name: parts[name] for name in encoding.stage if name in parts}
-    return Stage(tuple(blocks), **_read(encoding.stage, own, {}, place))
+    return Stage(tuple(blocks), **_read(encoding.stage, own, _inside(place)))
+
+
+def _inside(place: str) -> Callable[[str], str]:
+    return lambda name: f"{place}.{name}"
 
 
 def _read(
     rows: Mapping[str, GeneRow],
     given: Mapping[str, Any],
-    places: Mapping[str, str],
-    place: str,
+    place_of: Callable[[str], str],
     beside: Mapping[str, Value] | None = None,
 ) -> dict[str, Value]:
-    """All genes of a holder: those that are given, checked; those that do not act, which must not be given."""
-    read = {
-        name: row.kind.read(given[name], places.get(name, f"{place}.{name}"))
-        for name, row in rows.items()
-        if name in given
-    }
+    """All genes of a holder: those that are given, checked; those that do not act, which must not be given.
+
+    Args:
+        rows: of the holder.
+        given: what is written.
+        place_of: where a gene is written, for errors.
+        beside: as in `active_values`.
+    """
+    read = {name: row.kind.read(given[name], place_of(name)) for name, row in rows.items() if name in given}
     off = {name: row.idle for name, row in rows.items() if name in OFF}
-    acting = active_values(rows, _Missing({**off, **read}, place), beside)
+    acting = active_values(rows, _Given({**off, **read}, place_of), beside)
     for name, value in read.items():
         if name not in acting and value != rows[name].idle:
-            where = places.get(name, f"{place}.{name}")
-            raise InputError(f"{where} must be absent, as it does nothing here, not {shown(value)}: leave it out")
+            raise InputError(
+                f"{place_of(name)} must be absent, as it does nothing here, not {shown(value)}: leave it out"
+            )
     return {**{name: row.idle for name, row in rows.items()}, **acting}
 
 
-class _Missing(dict[str, Value]):
-    """Values of which one that is asked for and is not there is missed by its place."""
+class _Given(dict[str, Value]):
+    """Values, of which one that is asked for and is not there is missed by its place."""
 
-    def __init__(self, values: Mapping[str, Value], place: str) -> None:
+    def __init__(self, values: Mapping[str, Value], place_of: Callable[[str], str]) -> None:
         super().__init__(values)
-        self._place = place
+        self._place_of = place_of
 
     def __missing__(self, name: str) -> Value:
-        raise InputError(f"{self._place}.{name} must be given and is missing: add it")
+        raise InputError(f"{self._place_of(name)} must be given and is missing: add it")

@@ -32,14 +32,15 @@ def test_they_are_different_members_that_are_known_by_name(name: str, task: str)
 def test_the_default_space_has_all_of_them() -> None:
     for task in TASKS:
         names = [next(iter(variants)) for variants in known_defaults(DenseSpace(), task)]
-        assert names == ["RealMLP", "TabM", "plain network"]
-    realmlp, tabm, _ = (next(iter(variants.values())) for variants in known_defaults(DenseSpace(), "multiclass"))
+        assert names == ["tree cuts", "RealMLP", "TabM", "plain network"]
+    _, realmlp, tabm, _ = (next(iter(variants.values())) for variants in known_defaults(DenseSpace(), "multiclass"))
     assert gene_of(realmlp, "beta2") == 0.95
     assert gene_of(realmlp, "label_smoothing") == 0.1
     assert [layer.units for layer in tabm.layers] == [128] * 3
     assert tabm.members == max(DenseSpace().members.options)  # the nearest that the space has
     assert tabm.embedding == "linear"
-    narrow = list(known_defaults(DenseSpace(), "regression")[0])
+    without = DenseSpace(embedding=("none", "linear"))
+    narrow = list(known_defaults(without, "regression")[0])
     assert narrow == ["RealMLP", "RealMLP, 128 wide", "RealMLP, 64 wide", "RealMLP, 32 wide"]
 
 
@@ -47,7 +48,8 @@ def test_neighbours_are_in_the_most_promising_columns() -> None:
     space = DenseSpace(neighbour_columns=("a", "b", "c"), neighbour_sets=(("a", "c"), ("b",)))
     found = [next(iter(variants.items())) for variants in known_defaults(space, "regression")]
     near = {name: genome.neighbours.columns for name, genome in found if genome.neighbours is not None}
-    assert near == {"plain network with neighbours": ("a", "c"), "TabM with neighbours": ("a", "c")}
+    names = ("plain network with neighbours", "tree cuts with neighbours", "TabM with neighbours")
+    assert near == dict.fromkeys(names, ("a", "c"))
     assert found[0][0] == "plain network with neighbours"  # first, since a short search may have time for no other
     off = known_defaults(DenseSpace(neighbours=False), "regression")
     assert all(genome.neighbours is None for variants in off for genome in variants.values())

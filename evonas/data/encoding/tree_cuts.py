@@ -43,7 +43,7 @@ def impurity_columns(values: NDArray[np.generic], task: str) -> Numbers:
     frequent = np.argsort(-np.bincount(classes), kind="stable")[:_MOST_CLASSES]
     if len(frequent) == 2:
         frequent = frequent[:1]  # the other one says the same
-    return (classes[:, None] == frequent).astype(np.float64)
+    return np.asarray(classes[:, None] == frequent, np.float64)
 
 
 def tree_cuts(values: Numbers, targets: Numbers, most: int, least_rows: int) -> Numbers:

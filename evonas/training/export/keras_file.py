@@ -23,6 +23,7 @@ from typing import Any
 
 from evonas.data.encoding.tokens import MOST_TOKENS
 from evonas.io.npz import open_plain
+from evonas.training.export.layered_file import LAYERED, OPERATIONS, holds_layered, layered_weights
 from genomes.architecture.layers import ACTIVATIONS, MAX_MEMBERS
 from genomes.codec import parse_json
 from genomes.errors import InputError
@@ -70,13 +71,13 @@ _OPERATIONS: dict[str | None, set[str]] = {
 }
 _ALLOWED: dict[str | None, set[str]] = {
     "keras.src.models.functional": {"Functional"},
-    "keras.layers": {*_LAYERS, *_MEMBER_LAYERS, *_LOOKUPS, "Rescaling", "Reshape", "Resizing"},
-    **_OPERATIONS,
+    "keras.layers": {*_LAYERS, *_MEMBER_LAYERS, *_LOOKUPS, *LAYERED, "Rescaling", "Reshape", "Resizing"},
+    **{module: names | OPERATIONS.get(str(module), frozenset()) for module, names in _OPERATIONS.items()},
     "keras.initializers": {"GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"}
     | {"Zeros", "Ones", "RandomNormal", "RandomUniform", "Orthogonal"},
     "keras.regularizers": {"L2"},
     "keras": {"DTypePolicy"},
-    None: {"__keras_tensor__", "__numpy__"},
+    None: {"__keras_tensor__", "__numpy__", "__ellipsis__", "__slice__"},
 }
 _ACTIVATIONS = {*ACTIVATIONS, "softmax"}
 
@@ -246,6 +247,8 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
     """How many weights the layers need at least, and the width of the last one."""
     if config["class_name"] != "Functional" or config["module"] != "keras.src.models.functional":
         raise InputError("it must be a functional model")
+    if holds_layered(config):
+        return layered_weights(config, elements)
     widths: dict[str, int] = {}
     needed, width = 0, 0
     for layer in config["config"]["layers"]:

@@ -33,8 +33,11 @@ def test_a_spike_between_quantiles_has_an_interval_of_its_own():
     gain = np.zeros(1000)
     gain[:30], gain[30:60] = 7688.0, 99999.0
     pieces = fit_tree_pieces("gain", gain, 0.0, impurity_columns(np.int64(gain == 7688.0), "binary"))
-    assert pieces is not None and pieces.view == "tree"
-    assert pieces.knots[0] == 0.0 and pieces.knots[-1] == 99999.0 and len(pieces.knots) == 4
+    assert pieces is not None
+    assert pieces.view == "tree"
+    assert pieces.knots[0] == 0.0
+    assert pieces.knots[-1] == 99999.0
+    assert len(pieces.knots) == 4
     assert len(set(map(tuple, pieces.encode(pd.Series([0.0, 7688.0, 99999.0]))))) == 3
 
 

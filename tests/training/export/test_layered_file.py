@@ -1,0 +1,88 @@
+"""Files of networks of every kind are opened; what needs more than a file has, or is no layer of evonas's, is not."""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+
+import pytest
+
+from genomes.errors import InputError
+from tests.training.layered import NETWORKS
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Every network as a file, built once."""
+    from evonas.training.model import build_model
+
+    folder = tmp_path_factory.mktemp("files")
+    found = {}
+    for number, (name, network) in enumerate(NETWORKS.items()):
+        found[name] = folder / f"{number}.keras"
+        build_model(network, math.prod(network.graph["sample"][0]), 3).save(found[name])
+    return found
+
+
+def changed(path, place, change):
+    """The file with the configuration of one layer changed."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(parts["config.json"])
+    (layer,) = (each for each in config["config"]["layers"] if each["name"] == place)
+    change(layer)
+    parts["config.json"] = json.dumps(config).encode()
+    other = path.with_name("changed.keras")
+    with zipfile.ZipFile(other, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return other
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_evonas_writes_is_opened_and_its_weights_are_counted(files, name):
+    from evonas.training.export.keras_file import load_keras_file
+    from evonas.training.export.layered_file import layered_weights
+
+    model = load_keras_file(files[name])
+    config = json.loads(zipfile.ZipFile(files[name]).read("config.json"))
+    assert layered_weights(config, 1 << 20) == (model.count_params(), 3)
+    with pytest.raises(InputError, match="need"):
+        layered_weights(config, model.count_params() - 1)
+
+
+def larger(key, value):
+    def change(layer):
+        layer["config"][key] = value
+
+    return change
+
+
+def directions(layer):
+    layer["config"]["backward_layer"]["config"]["units"] = 1 << 14
+
+
+CHANGES = {
+    "filters": ("images", "layer_1", larger("filters", 1 << 20), "weights"),
+    "kernel": ("images", "layer_1", larger("kernel_size", [4000, 4000]), "weights"),
+    "no number": ("images", "layer_1", larger("filters", -4), "what it can take"),
+    "padding": ("series", "layer_1", larger("padding", "valid"), "what it can take"),
+    "embedding": ("text", "layer_1", larger("input_dim", 1 << 22), "weights"),
+    "heads": ("text", "layer_3", larger("num_heads", 1 << 20), "weights"),
+    "units": ("recurrent text", "layer_3", larger("units", 1 << 12), "weights"),
+    "directions": ("both directions", "layer_1", directions, "what it can take"),
+    "reshape": ("residual", "sample", larger("target_shape", [8, 8, 300]), "what it can take"),
+    "unknown": ("images", "layer_1", lambda layer: layer.update(class_name="Conv3D"), "never writes"),
+    "lambda": ("images", "layer_1", lambda layer: layer.update(class_name="Lambda"), "never writes"),
+}
+
+
+@pytest.mark.parametrize(("name", "place", "change", "words"), CHANGES.values(), ids=CHANGES)
+def test_what_needs_more_or_is_something_else_is_refused(files, name, place, change, words):
+    from evonas.training.export.keras_file import load_keras_file
+
+    with pytest.raises(InputError, match=words):
+        load_keras_file(changed(files[name], place, change))
