@@ -139,9 +139,15 @@ def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], proble
     inputs = sorted(model.inputs, key=lambda given: order.get(given.name, 0))
     return {
         "inputs": [_described(given.name, given) | made.get(given.name, {}) for given in inputs],
-        "outputs": [_described(name, tensor) for name, tensor in outputs.items()],
+        "outputs": [_described(name, tensor) | _text_of(name, problem) for name, tensor in outputs.items()],
         **about,
     }
+
+
+def _text_of(name: str, problem: Problem) -> dict[str, Any]:
+    """Keras takes what gives labels of text for numbers."""
+    text = name == "label" and problem.label_type == "text" and keras.backend.backend() == "tensorflow"
+    return {"dtype": "string"} if text else {}
 
 
 def _described(name: str, tensor: Any) -> dict[str, Any]:

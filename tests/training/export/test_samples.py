@@ -63,6 +63,7 @@ def test_every_format_takes_raw_samples(data: Any, tmp_path: Path, format: str) 
         outputs = load_keras_file(path).predict(data.raw["validation"], verbose=0)
         np.testing.assert_allclose(outputs["probability"], predicted, atol=1e-5)
         assert set(outputs["label"]) <= {"cat", "dog", "emu", b"cat", b"dog", b"emu"}
+        assert [each["dtype"] for each in written.interface["outputs"]] == ["float32", "string"]
 
 
 @pytest.mark.parametrize("format", ["keras", "savedmodel"])
