@@ -257,8 +257,9 @@ def prepare_model(
     width, outputs = problem.num_features, problem.num_outputs
     steps = -(-num_rows // graph.graph["training"]["batch_size"])
     fused = is_layered(graph) and settings.precision == "float32" and keras.backend.backend() == "tensorflow"
-    own = {"batch_normalization": FusedBatchNormalization} if fused else {}
-    model = members_model(build_model(graph, width, outputs, seed, settings.precision, **own))
+    normalization = FusedBatchNormalization if fused else keras.layers.BatchNormalization
+    whole = build_model(graph, width, outputs, seed, settings.precision, batch_normalization=normalization)
+    model = members_model(whole)
     set_weights(model, initial_weights(graph, width, outputs, seed))
     model.compile(
         optimizer=optimizer_of(graph.graph["training"], _rate(graph.graph["training"], horizon * steps)),
