@@ -20,8 +20,11 @@ from evonas.cli.app import app
 from evonas.cli.exit_codes import ExitCode
 from evonas.config import Budget, Settings
 from evonas.strategies import STRATEGIES
+from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
 from genomes.encodings import space_to_toml
+from genomes.sequence import SequenceSpace
+from genomes.staged import StagedSpace
 
 PAGES = (*Path(__file__).parent.glob("*.md"), Path(__file__).parents[1] / "README.md")
 
@@ -38,8 +41,14 @@ def exit_codes() -> str:
 
 
 def default_space() -> str:
-    """The default search space as TOML."""
+    """The default search space of tables as TOML."""
     return f"```toml\n{space_to_toml(DenseSpace()).strip()}\n```"
+
+
+def staged_space(space: StagedSpace) -> str:
+    """A default search space of other networks as TOML, without the heading."""
+    text = space_to_toml(space).strip()
+    return f"```toml\n{text[text.index('encoding') :]}\n```"
 
 
 def settings() -> str:
@@ -72,6 +81,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     "strategies": strategies,
     "exit-codes": exit_codes,
     "default-space": default_space,
+    "convolutional-space": lambda: staged_space(ConvolutionalSpace()),
+    "sequence-space": lambda: staged_space(SequenceSpace()),
     "settings": settings,
     "budget": budget,
     "commands": commands,

@@ -25,6 +25,7 @@ __all__ = [
     "Word",
     "boolean",
     "items",
+    "placed",
     "record",
     "refuse",
     "shown",
@@ -164,6 +165,21 @@ def table(value: Any, place: str, known: Collection[str], required: Iterable[str
     for key in required:
         if key not in value:
             raise InputError(f"{place}.{key} must be given and is missing: add it")
+    return value
+
+
+def placed(value: Any, name: str, tables: Mapping[str, Collection[str]]) -> Any:
+    """The table of that name as it is, if none of its keys belongs to another one.
+
+    Args:
+        value: that was given for the table.
+        name: of the table.
+        tables: name -> keys, of all tables beside each other.
+    """
+    for other, keys in tables.items():
+        for key in value if isinstance(value, Mapping) and other != name else ():
+            if key in keys:
+                raise InputError(f"{name}.{key} is no setting (its value is {shown(value[key])}): move it to [{other}]")
     return value
 
 

@@ -126,8 +126,8 @@ def short_name(genome: Mapping[str, Any]) -> str:
     if "stages" in genome:
         layers = dict.fromkeys(block.get("layer", "conv") for block in blocks)
         return f"{'-'.join(widths)} {' and '.join(layers)}" if blocks else "no stage"
-    layers = [str(layer["units"]) for layer in genome.get("layers", ()) if "units" in layer]
-    return "-".join(layers) or "no hidden layer"
+    units = [str(layer["units"]) for layer in genome.get("layers", ()) if "units" in layer]
+    return "-".join(units) or "no hidden layer"
 
 
 def blueprint(space: Any, genome: Any) -> dict[str, Any]:

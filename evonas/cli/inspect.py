@@ -116,7 +116,7 @@ def _show(target: str, prepared: PreparedData, plan: ColumnPlan | None, as_json:
     rows = {"training": len(split.y_train), "validation": len(split.y_validation)}
     rows["test"] = 0 if prepared.y_test is None else len(prepared.y_test)
     shape = list(problem.sample_shape or (() if prepared.preparation is None else prepared.preparation.shape))
-    trainer = chosen_trainer("auto")
+    trainer = chosen_trainer("auto", can_be_compiled=not problem.sample_shape)
     if as_json:
         values = {"target": target, "task": problem.task, "classes": list(problem.classes), "rows": rows}
         notes = {"notes": list(prepared.notes)}

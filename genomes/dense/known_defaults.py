@@ -158,11 +158,11 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     Recipe(
         "TabM with neighbours",
-        "the same, beside kernel regressions of the target: Nadaraya 1964, Watson 1964",
+        "the same over tree cuts, beside kernel regressions of the target: Nadaraya 1964, Watson 1964",
         TASKS,
         3,
         128,
-        _TABM,
+        {**_TABM, "embedding": ("tree", "linear", "none")},
         _BANDWIDTHS,
     ),
     Recipe("plain network", "what a practitioner would try first", TASKS, 2, 128, _PLAIN),

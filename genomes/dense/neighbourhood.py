@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genomes.architecture.neighbours import BANDWIDTHS, MOST_BANDWIDTHS, MOST_COLUMNS, Neighbours
+from genomes.architecture.neighbours import BANDWIDTHS, MOST_BANDWIDTHS, MOST_COLUMNS, Neighbours, read_columns
+from genomes.checks import items, refuse
 from genomes.dense.genome import changed
 from genomes.domains import Choice, Value
 from genomes.gene import Gene
@@ -24,6 +25,7 @@ __all__ = [
     "neighbours_from_values",
     "neighbours_genes",
     "neighbours_values",
+    "read_sets",
     "sample_neighbours",
     "vary_neighbours",
 ]
@@ -187,3 +189,15 @@ def neighbours_features(space: DenseSpace, neighbours: Neighbours | None) -> lis
     places = [BANDWIDTHS.index(each) / (len(BANDWIDTHS) - 1) for each in neighbours.bandwidths]
     middle, spread = sum(places) / len(places), places[-1] - places[0]
     return [1.0, middle, spread, *(float(name in neighbours.columns) for name in told)]
+
+
+def read_sets(value: Any, columns: tuple[str, ...], most: int) -> tuple[tuple[str, ...], ...]:
+    """At most so many sets of columns, as a space holds them, each in the order of names."""
+    place = "network.neighbour_sets"
+    sets = [
+        read_columns(each, f"{place}[{number}]", MOST_COLUMNS) for number, each in enumerate(items(value, place, most))
+    ]
+    for number, each in enumerate(sets):
+        if not each or not set(each) <= set(columns):
+            refuse(f"{place}[{number}]", "one or more of network.neighbour_columns", each)
+    return tuple(tuple(sorted(each)) for each in sets)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
 from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS
-from genomes.architecture.neighbours import BANDWIDTHS, MOST_COLUMNS, read_columns
-from genomes.checks import Word, boolean, items, refuse, shown, table
+from genomes.architecture.neighbours import BANDWIDTHS, read_columns
+from genomes.checks import Word, boolean, placed, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
@@ -36,6 +36,7 @@ from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
 from genomes.dense.json import genome_from_json, genome_to_json
 from genomes.dense.mutation import GENES_MOVED, MUTATIONS
+from genomes.dense.neighbourhood import read_sets
 from genomes.dense.sampling import sample, typical
 from genomes.dense.wiring import chain, wires_of
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
@@ -143,7 +144,7 @@ class DenseSpace:
         boolean(self.neighbours, "network.neighbours")
         columns = read_columns(self.neighbour_columns, "network.neighbour_columns", _MOST_LISTED)
         object.__setattr__(self, "neighbour_columns", columns)
-        object.__setattr__(self, "neighbour_sets", _read_sets(self.neighbour_sets, columns))
+        object.__setattr__(self, "neighbour_sets", read_sets(self.neighbour_sets, columns, _MOST_LISTED))
 
     # ---------------------------------------------------------------- what the space allows
 
@@ -381,7 +382,7 @@ class DenseSpace:
         table(value, "space", ("encoding", "version", *_TABLES))
         settings: dict[str, Any] = {}
         for name, keys in _TABLES.items():
-            settings |= table(_placed(value.get(name, {}), name), name, keys)
+            settings |= table(placed(value.get(name, {}), name, _TABLES), name, keys)
         if settings.keys() >= _BEFORE:
             settings = {**COSTLY, **settings}
         return cls(**settings)
@@ -390,25 +391,3 @@ class DenseSpace:
         if key in _LISTS:
             return [each if isinstance(each, str) else list(each) for each in getattr(self, key)]
         return domain_to_json(self.domain(key)) if key in _GENES else getattr(self, key)
-
-
-def _read_sets(value: Any, columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Sets of columns, each in the order of names."""
-    place = "network.neighbour_sets"
-    sets = [
-        read_columns(each, f"{place}[{number}]", MOST_COLUMNS)
-        for number, each in enumerate(items(value, place, _MOST_LISTED))
-    ]
-    for number, each in enumerate(sets):
-        if not each or not set(each) <= set(columns):
-            refuse(f"{place}[{number}]", "one or more of network.neighbour_columns", each)
-    return tuple(tuple(sorted(each)) for each in sets)
-
-
-def _placed(value: Any, name: str) -> Any:
-    """The table as it is, when none of its keys belongs to the other table."""
-    for other, keys in _TABLES.items():
-        for key in value if isinstance(value, Mapping) and other != name else ():
-            if key in keys:
-                raise InputError(f"{name}.{key} is no setting (its value is {shown(value[key])}): move it to [{other}]")
-    return value

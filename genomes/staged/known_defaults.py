@@ -116,7 +116,7 @@ def _holder(
     width = space.encoding.width
 
     def value_of(name: str) -> Value:
-        wanted = genes.get(name, rows[name].idle)
+        wanted: Any = genes.get(name, rows[name].idle)
         if name == width and share < 1.0:
             wanted = max(1, round(wanted * share))
         found = nearest(space.domain(name), wanted)

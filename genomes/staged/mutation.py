@@ -116,7 +116,7 @@ _STRUCTURAL: tuple[Mutation, ...] = (
 #: Mutation -> the settings of a space that it moves, of those that every encoding has.
 MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        **{function.__name__: (function.__name__.partition("_")[2] + "s",) for function in _STRUCTURAL},  # type: ignore[attr-defined]
+        **{function.__name__: (function.__name__.partition("_")[2] + "s",) for function in _STRUCTURAL},
         "scale_learning_rate": ("learning_rate",),
     }
 )
@@ -124,7 +124,7 @@ MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 def mutations_of(encoding: Encoding) -> Mapping[str, Mutation]:
     """All mutations of an encoding, by name."""
-    functions = {function.__name__: function for function in (*_STRUCTURAL, scale_learning_rate)}  # type: ignore[attr-defined]
+    functions = {function.__name__: function for function in (*_STRUCTURAL, scale_learning_rate)}
     return MappingProxyType({**functions, **{name: _move(encoding, genes) for name, genes in encoding.moves.items()}})
 
 

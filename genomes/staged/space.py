@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
-from genomes.checks import Kind, Whole, shown, table
+from genomes.checks import Kind, Whole, placed, shown, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
@@ -274,14 +274,7 @@ class StagedSpace:
         table(value, "space", ("encoding", "version", *tables))
         settings: dict[str, Any] = {}
         for name, keys in tables.items():
-            given = value.get(name, {})
-            for other, others in tables.items():
-                for key in given if isinstance(given, Mapping) and other != name else ():
-                    if key in others:
-                        raise InputError(
-                            f"{name}.{key} is no setting (its value is {shown(given[key])}): move it to [{other}]"
-                        )
-            settings |= table(given, name, keys)
+            settings |= table(placed(value.get(name, {}), name, tables), name, keys)
         return replace(cls(), **settings)  # type: ignore[type-var]
 
 

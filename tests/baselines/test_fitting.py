@@ -111,3 +111,26 @@ def test_a_class_without_a_training_row_stops_nothing():
     fewer = replace(split, x_train=np.asarray(split.x_train)[known], y_train=split.y_train[known])
     found = last(replace(data, splits=(fewer,)))
     assert all(np.isfinite(model.test["log_loss"]) for model in found.values())
+
+
+def test_words_of_texts_and_no_trees_for_them():
+    rng = np.random.default_rng(0)
+    words = np.array(["great", "awful", "film", "plot", "scene", "music"])
+    texts = [" ".join([words[row % 2], *rng.choice(words[2:], 4)]) for row in range(200)]
+    data = prepared(texts, np.arange(200) % 2)
+    found = last(data)
+    assert set(found) == {"linear model"}
+    assert found["linear model"].about == "LogisticRegression over TF-IDF"
+    assert found["linear model"].test["accuracy"] > 0.95
+    regression = last(prepared(texts, np.arange(200) % 2 + rng.normal(0, 0.1, 200)))["linear model"]
+    assert regression.about == "Ridge over TF-IDF"
+    assert regression.test["r2"] > 0.5
+
+
+def test_images_of_many_pixels_have_no_trees(monkeypatch: pytest.MonkeyPatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 5, 4, 3)).astype(np.uint8)
+    pixels[::2] //= 4
+    data = prepared(pixels, np.arange(60) % 2)
+    assert set(last(data)) == {"linear model", "gradient boosting"}
+    monkeypatch.setattr(fitting, "MOST_PIXELS", 59)
+    assert set(last(data)) == {"linear model"}
