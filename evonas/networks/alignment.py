@@ -56,5 +56,5 @@ def _difference(parent: nx.DiGraph, p: int, child: nx.DiGraph, c: int) -> float:
     if a["kind"] != b["kind"]:
         return _OTHER_KIND
     widening = max((abs(math.log2(a[name] / b[name])) for name in _WIDTHS if name in a), default=0.0)
-    others = sum(a[name] != b.get(name) for name in _SHAPING if name in a)
-    return (0.6 if a.get("activation") != b.get("activation") else 0.0) + min(0.3 * (widening + others), 0.6)
+    others: int = sum(a[name] != b.get(name) for name in _SHAPING if name in a)
+    return (0.6 if a.get("activation") != b.get("activation") else 0.0) + float(min(0.3 * (widening + others), 0.6))

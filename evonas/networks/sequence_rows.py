@@ -42,7 +42,7 @@ def _recurrent(
     x, cell = side_by_side(sources), attributes["cell"]
     if attributes["bidirectional"]:
         both = [
-            recurrent(x, {name: parts[prefix + name] for name in _NAMES}, cell, mask, backwards)
+            recurrent(x, {name: parts[prefix + name] for name in _NAMES}, cell, mask, backwards > 0)
             for backwards, prefix in enumerate(DIRECTIONS)
         ]
         last = np.concatenate([both[0][:, -1], both[1][:, 0]], axis=-1)

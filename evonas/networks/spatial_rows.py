@@ -151,8 +151,7 @@ def _passed_on(
         return None
     kernel = parts[name].copy()
     kernel[..., :channels] = 0.0
-    rows = np.arange(channels)
-    kernel[(*centre, rows, rows)] = 1.0
+    kernel[centre][:, :channels] = np.eye(channels)
     found = {**parts, name: kernel}
     if kind == "batch":
         flat = inputs.reshape(-1, channels)

@@ -70,9 +70,7 @@ class Augmentation:
             maps = np.where(_cut_out(maps.shape, rng, self.cutout), np.float32(0.0), maps)
         return np.ascontiguousarray(maps, np.float32).reshape(len(x), -1)
 
-    def mixed(
-        self, x: Array, y: Array, weight: Array | None, rng: np.random.Generator
-    ) -> tuple[Array, Array, Array | None]:
+    def mixed(self, x: Array, y: Array, weight: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
         """Samples, targets and weights, each mixed with those of another row; targets have one column a class."""
         share = rng.beta(self.mixup, self.mixup, len(x)).astype(np.float32)
         other = rng.permutation(len(x))
@@ -81,7 +79,7 @@ class Augmentation:
             shares = share.reshape(-1, *(1,) * (values.ndim - 1))
             return np.asarray(shares * values + (1.0 - shares) * values[other], np.float32)
 
-        return mix(x), mix(y), None if weight is None else mix(weight)
+        return mix(x), mix(y), mix(weight)
 
 
 def augmentation_of(training: Mapping[str, Any], shape: Shape, masked: bool = False) -> Augmentation | None:
@@ -115,9 +113,9 @@ def _moved(maps: Array, rng: np.random.Generator, shift: float, rotation: float,
     down, right = (rng.uniform(-shift, shift, count) * side for side in (height, width))
     y, x = np.mgrid[:height, :width].astype(np.float32)
     y, x = y - (height - 1) / 2, x - (width - 1) / 2
-    cos, sin = (np.float32(scale * of(angle))[:, None, None] for of in (np.cos, np.sin))
-    from_y = np.float32(cos * y - sin * x + np.float32((height - 1) / 2 - down)[:, None, None])
-    from_x = np.float32(sin * y + cos * x + np.float32((width - 1) / 2 - right)[:, None, None])
+    cos, sin = ((scale * of(angle)).astype(np.float32)[:, None, None] for of in (np.cos, np.sin))
+    from_y = cos * y - sin * x + ((height - 1) / 2 - down).astype(np.float32)[:, None, None]
+    from_x = sin * y + cos * x + ((width - 1) / 2 - right).astype(np.float32)[:, None, None]
     padded = np.pad(maps, [(0, 0), (1, 1), (1, 1), (0, 0)])
     from_y, from_x = np.clip(from_y, -1, height) + 1, np.clip(from_x, -1, width) + 1
     top, left = np.minimum(from_y.astype(np.intp), height), np.minimum(from_x.astype(np.intp), width)

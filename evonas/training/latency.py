@@ -19,13 +19,11 @@ from evonas.networks.forward import predictor
 from evonas.networks.initial import initial_weights
 from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_from_json, views_of
-from genomes.architecture.layers import INPUT_KINDS
+from genomes.architecture.layers import row_of
 
 __all__ = ["LatencyTrainer", "clock_of", "measure_latency", "measure_native_latency"]
 
 _WARM_UP, _REPEATS = 20, 200
-#: Attributes of a layer that its speed depends on; what only training sees is left out.
-_SEEN = ("kind", "neighbours", "units", "activation", "normalization", *INPUT_KINDS)
 
 Clock = Callable[[nx.DiGraph, PreparedData, str], float]
 
@@ -66,6 +64,11 @@ def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "flo
     forward = current_backend().compiled(lambda row: model(row, training=False))
     row = keras.ops.zeros((1, problem.num_features), "float32")
     return _median_milliseconds(lambda: np.asarray(forward(row)))
+
+
+def _seen(graph: nx.DiGraph, node: int) -> tuple[str, ...]:
+    """Attributes of a layer that its speed depends on; what only training sees is left out."""
+    return ("kind", *row_of(graph.nodes[node]).builds)
 
 
 def _median_milliseconds(call: Callable[[], Any]) -> float:
@@ -124,7 +127,7 @@ class LatencyTrainer:
 
     def _latency(self, task: TrainingTask) -> float:
         graph = graph_from_json(task.architecture)
-        nodes = [[graph.nodes[node].get(name) for name in _SEEN] for node in range(len(graph))]
+        nodes = [[graph.nodes[node].get(name) for name in _seen(graph, node)] for node in range(len(graph))]
         key = json.dumps([nodes, sorted(graph.edges)])
         if key not in self._known:
             self._known[key] = self._clock(graph, self._data, self._settings.precision)

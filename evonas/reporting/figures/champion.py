@@ -24,6 +24,7 @@ from evonas.reporting.figures.figure import (
 )
 from evonas.reporting.lineage import ancestors, gain, operator_rates
 from evonas.reporting.rundata import RunData
+from genomes.architecture.layers import row_of
 
 __all__ = ["architecture", "learning_curves", "lineage", "operators"]
 
@@ -91,7 +92,9 @@ def _layer(attributes: Any, run: RunData) -> str:
     if kind == "output":
         names = ", ".join(run.problem.get("target_names", ())) or "output"
         return f"output: {names}"
-    parts = [f"{attributes['units']} {attributes['activation']}" if kind == "dense" else str(kind)]
+    if kind != "dense":
+        return row_of(attributes).label(attributes) if "kind" in attributes else str(kind)
+    parts = [f"{attributes['units']} {attributes['activation']}"]
     if attributes.get("normalization", "none") != "none":
         parts.append(f"{attributes['normalization']} norm.")
     if attributes.get("dropout"):

@@ -42,7 +42,8 @@ def layered_weights(config: Mapping[str, Any], elements: int) -> tuple[int, int]
         InputError: a layer is none that evonas writes, or needs more weights than there are.
     """
     shapes: dict[str, Shape] = {}
-    needed, shape = 0, (1,)
+    needed = 0
+    shape: Shape = (1,)
     for layer in config["config"]["layers"]:
         kind, name, settings = layer["class_name"], layer["name"], layer["config"]
         row = _ROWS.get(kind)

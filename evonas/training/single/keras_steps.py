@@ -27,7 +27,8 @@ def losses_at_rates(
     """Meets `evonas.training.single.sweep.Steps`; ends where a loss is not finite."""
     split, graph = data.splits[0], graph.copy()
     graph.graph["training"] = {**graph.graph["training"], "schedule": "constant", "warmup": 0.0}
-    graph.graph["training"].pop("label_smoothing", None)
+    for name in ("label_smoothing", "mixup"):
+        graph.graph["training"].pop(name, None)
     # As for an epoch of one batch: one step a call.
     model = prepare_model(graph, data.problem, settings, seed, rows.shape[1], 1)
     losses: list[float] = []

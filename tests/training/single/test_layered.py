@@ -100,3 +100,14 @@ def test_chunks_change_only_what_is_drawn(monkeypatch):
     monkeypatch.setattr("evonas.training.single.resident._CHUNK_NUMBERS", 16 * 192)
     (parts,) = trained(made(), [task(network)]).values()
     assert_same_bits(replace(parts, train_curve=whole.train_curve), whole)
+
+
+def test_a_range_test_and_a_latency_are_of_any_network():
+    from evonas.tasks.sweep import SweepTask
+    from evonas.training.latency import measure_latency
+    from evonas.training.single.sweep import sweep
+
+    prepared = layered_data()
+    curve = sweep(SweepTask(graph_to_json(AUGMENTED), (1e-4, 1e-3), (0,)), prepared, TrainingSettings(trainer="single"))
+    assert len(curve.losses) == 2
+    assert measure_latency(AUGMENTED, prepared) > 0
