@@ -6,6 +6,8 @@ Holzmüller, Grinsztajn and Steinwart 2024 (arXiv 2407.04491) use: there the pla
 
 from __future__ import annotations
 
+from typing import Any
+
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +29,9 @@ def begins_at_rows(graph: nx.DiGraph) -> bool:
     return not is_layered(graph) and graph.graph["training"].get("bias_initializer", "zeros") == "rows"
 
 
-def with_data_biases(graph: nx.DiGraph, weights: Weights, rows: NDArray[np.float32], seed: int) -> dict[str, NDArray]:
+def with_data_biases(
+    graph: nx.DiGraph, weights: Weights, rows: NDArray[np.float32], seed: int
+) -> dict[str, NDArray[Any]]:
     """The initial weights with biases of hidden layers from the rows; those of the output stay, and so do embeddings'.
 
     Args:

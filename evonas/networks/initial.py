@@ -65,9 +65,8 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
         elif normalization != "batch":
             weights[f"{name}/bias"] = np.zeros(fan_out, np.float32)
         if attributes.get("parametric_activation"):
-            several = members is not None and node not in members.shared
-            shape = (members.count, fan_out) if members is not None and several else (fan_out,)
-            weights[f"{name}/blend"] = np.ones(shape, np.float32)
+            each = () if members is None or node in members.shared else (members.count,)
+            weights[f"{name}/blend"] = np.ones((*each, fan_out), np.float32)
         if normalization != "none":
             weights[f"{name}/gamma"] = np.ones(fan_out, np.float32)
             weights[f"{name}/beta"] = np.zeros(fan_out, np.float32)

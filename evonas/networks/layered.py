@@ -159,7 +159,7 @@ def _patch(attributes: Mapping[str, Any], taken: Shape, given: Shape) -> int:
     if "kernel" not in attributes:
         return max(1, math.prod(taken) // max(1, math.prod(given)))
     window = attributes["kernel"]
-    area = window[0] ** (len(taken) - 1) if len(window) == 1 else math.prod(window)
+    area: int = window[0] ** (len(taken) - 1) if len(window) == 1 else math.prod(window)
     return max(1, area * taken[-1] // given[-1])
 
 

@@ -196,7 +196,8 @@ def _taken_over(own: Array, weight: Weight, value: Array, taken: Places, given: 
     """
     shape = weight.by_gates
     own = own.reshape(shape)
-    index, missing, shares = [], np.zeros(shape, bool), np.ones(shape, np.float32)
+    index, missing = [], np.zeros(shape, bool)
+    shares: Array = np.ones(shape, np.float32)
     absent = np.zeros(shape, bool)
     for axis, (letter, size) in enumerate(zip(weight.axes, shape, strict=True)):
         places = _places(letter, size, value.shape[axis], taken, given)
@@ -210,7 +211,7 @@ def _taken_over(own: Array, weight: Weight, value: Array, taken: Places, given: 
             counts = np.bincount(places[places >= 0], minlength=value.shape[axis])
             shares = shares / np.maximum(counts[places], 1).reshape(along).astype(np.float32)
         index.append(np.maximum(places, 0))
-    found = value[np.ix_(*index)] * shares
+    found: Array = value[np.ix_(*index)] * shares
     if "i" in weight.axes:
         found = found + _spread(own, weight.axes.index("i"), taken)
     found = np.where(absent, np.float32(0.0), found)

@@ -41,12 +41,10 @@ def first_weights(
         donor: whose layers are taken over, if any.
         rows: features of the training rows, shape `(num_rows, num_features)`.
     """
-    own = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
-    if begins_at_rows(graph):
-        drawn = own
+    drawn = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
 
-        def own() -> dict[str, NDArray[Any]]:
-            return with_data_biases(graph, drawn(), rows, seed)
+    def own() -> dict[str, NDArray[Any]]:
+        return with_data_biases(graph, drawn(), rows, seed) if begins_at_rows(graph) else drawn()
 
     return own if donor is None else lambda: transferred(donor, problem, graph, own(), rows, seed)
 

@@ -70,9 +70,7 @@ class Augmentation:
             maps = np.where(_cut_out(maps.shape, rng, self.cutout), np.float32(0.0), maps)
         return np.ascontiguousarray(maps, np.float32).reshape(len(x), -1)
 
-    def mixed(
-        self, x: Array, y: Array, weight: Array | None, rng: np.random.Generator
-    ) -> tuple[Array, Array, Array | None]:
+    def mixed(self, x: Array, y: Array, weight: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
         """Samples, targets and weights, each mixed with those of another row; targets have one column a class."""
         share = rng.beta(self.mixup, self.mixup, len(x)).astype(np.float32)
         other = rng.permutation(len(x))
@@ -81,7 +79,7 @@ class Augmentation:
             shares = share.reshape(-1, *(1,) * (values.ndim - 1))
             return np.asarray(shares * values + (1.0 - shares) * values[other], np.float32)
 
-        return mix(x), mix(y), None if weight is None else mix(weight)
+        return mix(x), mix(y), mix(weight)
 
 
 def augmentation_of(training: Mapping[str, Any], shape: Shape, masked: bool = False) -> Augmentation | None:

@@ -23,7 +23,7 @@ _OF_GRADIENTS = ("sgd", "momentum", "nesterov")
 
 def has_factors(training: Mapping[str, Any]) -> bool:
     """Whether any variable has another rate than the step's."""
-    return training.get("bias_rate", 1.0) != 1.0 or training.get("parametrization", "standard") != "standard"
+    return bool(training.get("bias_rate", 1.0) != 1.0 or training.get("parametrization", "standard") != "standard")
 
 
 def decays(training: Mapping[str, Any], num_steps: int) -> float | NDArray[np.float32]:

@@ -53,8 +53,10 @@ __all__ = ["DenseSpace"]
 Given = Domain | Sequence[Value] | Value
 
 #: Genes of hidden layers, which do nothing where there are none.
-_OF_LAYERS = ("units", "activation", "skip_connections", "dropout", "normalization", *MEMBER_GENES)
-_OF_LAYERS += ("parametric_activation",)
+_OF_LAYERS = (
+    *("units", "activation", "skip_connections", "dropout", "normalization", "parametric_activation"),
+    *MEMBER_GENES,
+)
 
 
 @dataclass(frozen=True)

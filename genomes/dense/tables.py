@@ -23,8 +23,10 @@ TABLES = {
     "training": tuple(TRAINING_GENES),
 }
 #: Genes that came later than others that can be off; every network before had them off.
-_LATER = ("category_units", "bias_rate", "parametrization", "decay_schedule", "bias_initializer")
-_LATER += ("parametric_activation",)
+_LATER = (
+    *("category_units", "bias_rate", "parametrization", "decay_schedule", "bias_initializer"),
+    "parametric_activation",
+)
 #: A space that names all of these, as spaces are written, and none of the others is of a time without them.
 _BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES, *_LATER}
 

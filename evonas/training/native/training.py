@@ -306,6 +306,6 @@ def run_program(program: Program, arrays: Mapping[str, Array], control: Mapping[
         "rated": 1,
         **control,
     }
-    once = {"rated_segments": np.array([0, program.num_weights], np.int64), "rate_factors": _ONCE}
+    once: dict[str, Array] = {"rated_segments": np.array([0, program.num_weights], np.int64), "rate_factors": _ONCE}
     whole = np.array([values.get(name, 0) for name in CONTROL], np.int64)
     load()(*addresses({**_EMPTY, **once, **arrays, "control": whole}))

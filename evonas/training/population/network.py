@@ -54,7 +54,7 @@ class Network:
         hidden = [graph.nodes[node] for node in range(1, output)]
         training: Mapping[str, Any] = graph.graph["training"]
         parametric = any(layer.get("parametric_activation") for layer in hidden)
-        about = {**graph.nodes[0], "parametric_activation": parametric}
+        about: Mapping[str, Any] = {**graph.nodes[0], "parametric_activation": parametric}
         places = [(name, about) for name in ("scaling", "category_units", "parametric_activation")]
         for name in ("label_smoothing", "bias_rate", "parametrization", "decay_schedule", "bias_initializer"):
             places.append((name, training))

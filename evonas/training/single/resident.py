@@ -58,7 +58,7 @@ def train_epochs(
         for start in range(0, len(order), chunk):
             rows = order[start : start + chunk]
             some, target = x[rows], y[rows]
-            weights = np.ones(len(rows), np.float32) if weight is None else weight[rows]
+            weights: Array = np.ones(len(rows), np.float32) if weight is None else weight[rows]
             if augmentation is not None:
                 some = augmentation.apply(some, rng)
                 if augmentation.mixup:

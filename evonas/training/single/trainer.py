@@ -28,6 +28,7 @@ from evonas.networks.schedule import learning_rates
 from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training.losses import default_loss, mixes_classes, training_loss
 from evonas.training.metrics import scores
 from evonas.training.model import build_model, get_weights, members_model, set_weights
 from evonas.training.replicates import combined, member_seed
@@ -262,8 +263,9 @@ def prepare_model(
     rows = rows_of_epoch(num_rows, settings.epoch_rows if is_layered(graph) else None)
     steps = -(-rows // graph.graph["training"]["batch_size"])
     fused = is_layered(graph) and settings.precision == "float32" and keras.backend.backend() == "tensorflow"
-    own = {"batch_normalization": FusedBatchNormalization} if fused else {}
-    model = members_model(build_model(graph, width, outputs, seed, settings.precision, **own))
+    normalization = FusedBatchNormalization if fused else keras.layers.BatchNormalization
+    whole = build_model(graph, width, outputs, seed, settings.precision, batch_normalization=normalization)
+    model = members_model(whole)
     set_weights(model, initial_weights(graph, width, outputs, seed))
     model.compile(
         optimizer=optimizer_of(graph.graph["training"], _rate(graph.graph["training"], horizon * steps)),
@@ -290,7 +292,7 @@ def fit_epochs(
     Of `epoch_rows`, which networks of dense layers alone have no use for, see `TrainingSettings`.
     """
     y = split.y_train
-    if y.ndim == 1 and _mixes_classes(graph.graph["training"]):
+    if y.ndim == 1 and mixes_classes(graph.graph["training"]):
         y = np.eye(model.output_shape[-1], dtype=np.float32)[y]  # Keras smooths no numbers of classes
     if is_layered(graph):
         yield from train_epochs(model, graph, split, seed, epochs, first, y, epoch_rows)
@@ -374,68 +376,6 @@ def optimizer_of(training: Mapping[str, Any], rate: Any) -> keras.optimizers.Opt
         case "nadam":
             return keras.optimizers.Nadam(rate, beta_2=beta2)
     raise ValueError(f"unknown optimizer {training['optimizer']!r}")
-
-
-class Pinball(keras.losses.Loss):  # type: ignore[misc]
-    """The pinball loss of outputs that are quantiles, the mean over them: Koenker and Bassett 1978.
-
-    Compiled with while a network trains; no file that is written has it.
-    """
-
-    def __init__(self, quantiles: Sequence[float]) -> None:
-        """`quantiles`: of the outputs, in their order."""
-        super().__init__(name="pinball")
-        self._shares = np.array(quantiles, np.float32)
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Of each row, shape `(num_rows,)`."""
-        error = keras.ops.cast(y_true, y_pred.dtype) - y_pred
-        # The sign gives a difference of 0 the gradient 0.
-        sign = keras.ops.sign(error)
-        return keras.ops.mean(error * (self._shares - 0.5 + 0.5 * sign) * keras.ops.abs(sign), axis=-1)
-
-
-def _mixes_classes(training: Mapping[str, Any]) -> bool:
-    """Whether a target is a share of each class, not the number of one."""
-    return bool(training.get("label_smoothing") or training.get("mixup"))
-
-
-def training_loss(problem: Problem, settings: TrainingSettings, training: Mapping[str, Any]) -> keras.losses.Loss:
-    """The loss that is trained on: that of the task, with the smoothed labels that the training settings ask for.
-
-    Of several classes these are in one-hot form.
-    """
-    smoothing = float(training.get("label_smoothing", 0.0))
-    if not _mixes_classes(training) or problem.task == "regression":
-        return default_loss(problem, settings)
-    kinds = {"binary": keras.losses.BinaryCrossentropy, "multiclass": keras.losses.CategoricalCrossentropy}
-    return kinds[problem.task](from_logits=True, label_smoothing=smoothing)
-
-
-def default_loss(
-    problem: Problem, settings: TrainingSettings, from_logits: bool = True, columns: int | None = None
-) -> keras.losses.Loss:
-    """The loss of the task.
-
-    Args:
-        problem, settings: what is predicted, and which loss a regression has.
-        from_logits: whether a classifier's outputs are logits; else they are probabilities.
-        columns: how many outputs; two of a binary classifier are one a class.
-    """
-    if problem.task == "multiclass" or (problem.task == "binary" and columns == 2):
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
-    if problem.task == "binary":
-        return keras.losses.BinaryCrossentropy(from_logits=from_logits)
-    if problem.quantiles:
-        return Pinball(problem.quantiles)
-    match settings.loss:
-        case "auto" | "mse":
-            return keras.losses.MeanSquaredError()
-        case "mae":
-            return keras.losses.MeanAbsoluteError()
-        case "huber":
-            return keras.losses.Huber()
-    raise ValueError(f"unknown loss {settings.loss!r}")
 
 
 def out_of_memory(error: Exception) -> str | None:

@@ -1,0 +1,155 @@
+"""Measures searches over images, each in the same time: evonas against KerasTuner over a convolutional `build(hp)`.
+
+python benchmarks/images.py --data mnist.npz [--seconds 1800] [--rows 0] [--only evonas,random,hyperband] [--json OUT]
+
+`--data` is an archive with x_train, y_train, x_test and y_test, pixels from 0 to 255, as Keras has MNIST. Each side is
+a process of its own, and its imports count; a fifth of the training rows validates. The figure is the error on the test
+rows of the network that a side hands back: the champion, or the tuner's best model as it was at its best epoch.
+KerasTuner knows no bound on time: it is given no new trial when the time is up, and finishes the one it is in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import command_line, describe
+from reports import report_path, write_report
+
+HERE = Path(__file__).parent
+SIDES = ("evonas", "random", "hyperband")
+
+
+def parse() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="archive of images")
+    parser.add_argument("--seconds", type=int, default=1800, help="of each side")
+    parser.add_argument("--rows", type=int, default=0, help="of the training rows, all unless given")
+    parser.add_argument("--epochs", type=int, default=20, help="the most that KerasTuner trains a model")
+    parser.add_argument("--only", default=",".join(SIDES), help="sides, separated by commas")
+    parser.add_argument("--json", type=report_path, default=str(HERE / "results" / "images.json"))
+    parser.add_argument("--side", default="", help="of one process")
+    return parser.parse_args()
+
+
+def read(options: argparse.Namespace) -> dict[str, Any]:
+    """The arrays, with as many training rows as are asked for."""
+    with np.load(options.data) as archive:
+        arrays = {name: archive[name] for name in ("x_train", "y_train", "x_test", "y_test")}
+    order = np.random.default_rng(0).permutation(len(arrays["y_train"]))[: options.rows or None]
+    return {**arrays, "x_train": arrays["x_train"][order], "y_train": arrays["y_train"][order]}
+
+
+def by_evonas(arrays: dict[str, Any], options: argparse.Namespace, folder: str) -> dict[str, Any]:
+    """The champion of a search of images by its defaults."""
+    import evonas
+
+    run = Path(folder) / "run"
+    result = evonas.search(
+        arrays["x_train"], arrays["y_train"], time=f"{options.seconds}s", out=run, objective="accuracy"
+    )
+    hits = np.asarray(result.predict(arrays["x_test"])) == arrays["y_test"]
+    return {"error": 1.0 - float(hits.mean()), "networks": len(result.evaluations)}
+
+
+def build(hp: Any, shape: tuple[int, ...], classes: int) -> Any:
+    """Convolutions, pooling, and a dense layer: what KerasTuner's users write for images."""
+    import keras
+    from keras import layers
+
+    model = keras.Sequential([keras.Input(shape), layers.Rescaling(1 / 255.0)])
+    for number in range(hp.Int("blocks", 1, 3)):
+        filters, kernel = hp.Int(f"filters_{number}", 16, 64, step=16), hp.Choice("kernel", [3, 5])
+        for _ in range(hp.Int("convolutions", 1, 2)):
+            model.add(layers.Conv2D(filters, kernel, padding="same", use_bias=not hp.Boolean("normalize")))
+            if hp.get("normalize"):
+                model.add(layers.BatchNormalization())
+            model.add(layers.Activation("relu"))
+        model.add(layers.MaxPooling2D(padding="same"))
+    model.add(
+        layers.Flatten() if hp.Choice("head", ["flatten", "pool"]) == "flatten" else layers.GlobalAveragePooling2D()
+    )
+    model.add(layers.Dropout(hp.Float("dropout", 0.0, 0.5, step=0.1)))
+    model.add(layers.Dense(hp.Int("units", 32, 256, step=32), "relu"))
+    model.add(layers.Dense(classes))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    rate = hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")
+    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    return model
+
+
+def by_tuner(who: str, arrays: dict[str, Any], options: argparse.Namespace, folder: str) -> dict[str, Any]:
+    """The best model of KerasTuner's random search or Hyperband."""
+    import keras
+    import keras_tuner
+
+    until = time.monotonic() + options.seconds
+    images = arrays["x_train"].reshape(len(arrays["x_train"]), *arrays["x_train"].shape[1:3], -1)
+    classes = int(arrays["y_train"].max()) + 1
+    given: dict[str, Any] = {
+        "hypermodel": lambda hp: build(hp, images.shape[1:], classes),
+        "objective": "val_accuracy",
+        "directory": folder,
+        "seed": 0,
+    }
+    if who == "random":
+        tuner: Any = keras_tuner.RandomSearch(max_trials=10_000, **given)
+    else:
+        tuner = keras_tuner.Hyperband(max_epochs=options.epochs, hyperband_iterations=1000, **given)
+    propose, trials = tuner.oracle.populate_space, [0]
+
+    def propose_in_time(trial: str) -> dict[str, Any]:
+        if time.monotonic() >= until:
+            return {"status": "STOPPED"}
+        trials[0] += 1
+        found: dict[str, Any] = propose(trial)
+        return found
+
+    tuner.oracle.populate_space = propose_in_time
+    stopping = keras.callbacks.EarlyStopping("val_accuracy", patience=5, restore_best_weights=True)
+    held = len(images) // 5
+    fit = {"validation_data": (images[:held], arrays["y_train"][:held]), "batch_size": 128, "callbacks": [stopping]}
+    tuner.search(images[held:], arrays["y_train"][held:], epochs=options.epochs, verbose=0, **fit)
+    tests = arrays["x_test"].reshape(len(arrays["x_test"]), *images.shape[1:])
+    _, accuracy = tuner.get_best_models()[0].evaluate(tests, arrays["y_test"], verbose=0)
+    return {"error": 1.0 - float(accuracy), "networks": trials[0]}
+
+
+def measured(side: str) -> dict[str, Any]:
+    """What a side gives in a process of its own, with the seconds that it took."""
+    start = time.monotonic()
+    command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"error": None, "reason": done.stderr.strip()[-500:]}
+    return {**json.loads(done.stdout.splitlines()[-1]), "seconds": time.monotonic() - start}
+
+
+def main() -> None:
+    """Each side in turn, or one of them in this process."""
+    options = parse()
+    if options.side:
+        with tempfile.TemporaryDirectory() as folder:
+            arrays = read(options)
+            one = by_evonas(arrays, options, folder) if options.side == "evonas" else None
+            print(json.dumps(one or by_tuner(options.side, arrays, options, folder)))
+        return
+    found = {side: measured(side) for side in options.only.split(",")}
+    for side, row in found.items():
+        if row["error"] is None:
+            print(f"{side:<12}failed: {row['reason'].splitlines()[-1]}")
+        else:
+            print(f"{side:<12}{row['error']:>8.2%} error {row['networks']:>6} networks {row['seconds']:>8.1f} s")
+    write_report(options.json, {"command": command_line(), "machine": describe(), "sides": found})
+
+
+if __name__ == "__main__":
+    main()
