@@ -210,7 +210,8 @@ def _of_shape(space: Any, problem: Problem) -> SearchSpace:
     if problem.vocabulary:
         most = {"vocabulary": problem.vocabulary, "length": problem.sample_shape[0]}
         changes |= {name: _at_most(space.domain(name), count) for name, count in most.items() if hasattr(space, name)}
-    return replace(space, **changes) if changes else space
+    found: SearchSpace = replace(space, **changes) if changes else space
+    return found
 
 
 def _at_most(domain: Domain, count: int) -> Domain:
@@ -271,7 +272,8 @@ def trainable(
     changes: dict[str, Any] = {name: OFF[name] for name in wanted}
     said = [name for name in changes if unknown and not (name == "label_smoothing" and task == "regression")]
     notes = tuple(f"{name} is off: the population trainer has no such gene" for name in said)
-    return (replace(space, **changes) if changes else space), notes
+    changed: Any = space
+    return (replace(changed, **changes) if changes else space), notes
 
 
 def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) -> tuple[SearchSpace, tuple[str, ...]]:

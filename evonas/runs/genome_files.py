@@ -22,8 +22,10 @@ from genomes.space import SearchSpace
 __all__ = ["network_facts", "read_described", "read_genome"]
 
 #: What may be told of a network beside its genome.
-_FACTS = ("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs", "numeric", "views")
-_FACTS += ("sample_shape", "masked")
+_FACTS = (
+    *("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs", "numeric", "views"),
+    *("sample_shape", "masked"),
+)
 
 
 def read_genome(path: str | Path, space: SearchSpace | None = None) -> tuple[SearchSpace, Any]:
