@@ -171,5 +171,6 @@ def space(
 
     if architecture not in (*ARCHITECTURES, "text"):
         raise InputError(f"architecture must be one of {', '.join(ARCHITECTURES)}, text, not {architecture!r}: choose")
-    default = SequenceSpace.for_text() if architecture == "text" else ENCODINGS[architecture]()
+    networks: Any = ENCODINGS.get(architecture)
+    default = SequenceSpace.for_text() if networks is None else networks()
     typer.echo(space_to_toml(default if file is None else read_space(file)), nl=False)

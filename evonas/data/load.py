@@ -103,11 +103,11 @@ def read_data(
         given: dict[str, Any] = {"roles": roles, "group": group, "time_column": time_column, "drop": drop}
         read = [note for each in (table, *others.values()) if each is not None for note in each.notes]
         tables = {"training": table} | {part: each for part, each in others.items() if each is not None}
-        shaped = sample_table(tables, y, asked, **given, sample_weight=sample_weight)
-        architecture = chosen_architecture(shaped.kind, asked.architecture)
+        rows = sample_table(tables, y, asked, **given, sample_weight=sample_weight)
+        architecture = chosen_architecture(rows.kind, asked.architecture)
         if architecture != "dense":
-            data = shaped.prepare(sample_weight=sample_weight, **common)
-            return _said(data, shaped.kind, architecture, read), source
+            data = rows.prepare(sample_weight=sample_weight, **common)
+            return _said(data, rows.kind, architecture, read), source
         if asked.series_id or asked.split:
             what = "series_id" if asked.series_id else "split"
             raise InputError(f"{what} must be given for networks over series, not dense ones: leave it out")
@@ -115,7 +115,7 @@ def read_data(
         data = prepare_table(
             table.frame, y, sample_weight=sample_weight, style=table.style, absent=table.absent, **given, **common
         )
-        if "text" in (roles or {}).values() and len(shaped.features) > 1:
+        if "text" in (roles or {}).values() and len(rows.features) > 1:
             read.append("text stands beside other columns: its words count, as columns of dense networks")
         return replace(data, notes=(*read, *image_path_note(table.frame), *data.notes)), source
     for name, value in {"drop": drop, "roles": roles, "group": group, "time_column": time_column}.items():

@@ -114,14 +114,14 @@ def prepare_samples(
     import pandas as pd
 
     columns = {part: target_columns(target, f"{part} y") for part, target in targets.items()}
-    for part, target in columns.items():
-        if len(target) != len(samples[part].values) or not len(target):
+    for part, given in columns.items():
+        if len(given) != len(samples[part].values) or not len(given):
             raise InputError(
                 f"{part} x and y must have the same number of samples, one at least, not {len(samples[part].values)} "
-                f"and {len(target)}: pass one target for each sample"
+                f"and {len(given)}: pass one target for each sample"
             )
-        target.columns = columns["training"].columns
-    sizes = {part: len(target) for part, target in columns.items()}
+        given.columns = columns["training"].columns
+    sizes = {part: len(given) for part, given in columns.items()}
     check_rows(sizes["training"])
     joined, frame = joined_samples(samples), pd.concat(list(columns.values()), ignore_index=True)
     weights = sample_weights(sample_weight, sizes["training"])

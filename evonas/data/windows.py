@@ -38,7 +38,7 @@ def overlap_of(series: NDArray[np.floating]) -> int:
     Args:
         series: shape `(num_samples, steps, channels)`.
     """
-    count, steps = series.shape[:2]
+    count, steps = map(int, series.shape[:2])
     if count < 3 or steps < 2:
         return 0
     firsts = np.unique(np.linspace(0, count - 2, min(_PAIRS, count - 1)).round().astype(np.intp))

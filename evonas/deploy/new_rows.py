@@ -105,7 +105,7 @@ def _shape_of(predictor: Predictor) -> tuple[int | None, ...]:
     preparation = preparation_of(predictor)
     if preparation is not None:
         return preparation.shape
-    inputs = getattr(predictor.model, "inputs", None) or ()
+    inputs: Any = getattr(predictor.model, "inputs", None) or ()
     return tuple(inputs[0].shape[1:]) if len(inputs) == 1 and inputs[0].name == ARRAY else ()
 
 

@@ -83,14 +83,13 @@ class SeriesPreparation(SamplePreparation):
         """
         series = self.inputs(frame)
         missing = np.isnan(series)
-        scaled = (np.where(missing, np.float32(0), series) - np.array(self.mean, np.float32)) / np.array(
-            self.std, np.float32
-        )
-        scaled = np.clip(np.where(missing, np.float32(0), scaled), -FURTHEST, FURTHEST).astype(np.float32)
+        centred = np.where(missing, np.float32(0), series) - np.array(self.mean, np.float32)
+        scaled = np.where(missing, np.float32(0), centred / np.array(self.std, np.float32))
+        features: NDArray[np.float32] = np.clip(scaled, -FURTHEST, FURTHEST).astype(np.float32)
         if self.masked:
             present = steps_present(series)[..., None].astype(np.float32)
-            scaled = np.concatenate([scaled * present, present], axis=-1)
-        return scaled.reshape(len(scaled), self.num_features)
+            features = np.concatenate([features * present, present], axis=-1)
+        return features.reshape(len(features), self.num_features)
 
     def inputs(self, frame: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
         """Raw series as an exported model takes them, float32 with NaN, `(num_samples, steps, channels)`."""
@@ -170,8 +169,9 @@ def as_series(x: Any, what: str, channels: int | None = None) -> NDArray[Any]:
             "reshape it"
         )
     if array.ndim == 2:
-        split = channels is not None and channels > 1 and array.shape[1] % channels == 0
-        array = array.reshape(len(array), -1, channels) if split else array[:, :, None]
+        several = channels or 1
+        split = several > 1 and array.shape[1] % several == 0
+        array = array.reshape(len(array), -1, several) if split else array[:, :, None]
     if array.dtype.kind == "f" and np.isinf(array).any():
         raise InputError(f"{what} must hold finite numbers or NaN, but one is infinite: leave it out or correct it")
     return array if array.dtype.kind == "f" else array.astype(np.float32)

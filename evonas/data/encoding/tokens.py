@@ -170,5 +170,5 @@ def fit_text(column: str, texts: NDArray[np.object_]) -> TextPreparation:
             f"{_LEAST_ROWS}: is it the right column?"
         )
     length = int(np.ceil(np.quantile(lengths, _WHOLE)))
-    words = tuple(word for _, word in ranked[: MOST_IDS - FIRST_WORD])
-    return TextPreparation(column=column, words=words, length=min(MOST_TOKENS, max(1, length)))
+    known = tuple(word for _, word in ranked[: MOST_IDS - FIRST_WORD])
+    return TextPreparation(column=column, words=known, length=min(MOST_TOKENS, max(1, length)))
