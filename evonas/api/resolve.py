@@ -213,6 +213,11 @@ def _of_shape(space: Any, problem: Problem) -> SearchSpace:
         return cast(SearchSpace, space)
     names = [name for name in _OF_IMAGES if hasattr(space, name) and space.domain(name) != OFF[name]]
     changes: dict[str, Any] = {name: OFF[name] for name in names}
+    if hasattr(space, "tokens"):
+        changes["tokens"] = texts = bool(problem.vocabulary)
+        if not space.domain("tokens").contains(texts):
+            what = "texts" if texts else "series"
+            raise InputError(f"network.tokens of the space must be {str(texts).lower()} for {what}: write it so")
     if problem.vocabulary:
         most = {"vocabulary": problem.vocabulary, "length": problem.sample_shape[0]}
         changes |= {name: _at_most(space.domain(name), count) for name, count in most.items() if hasattr(space, name)}

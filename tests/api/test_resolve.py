@@ -12,9 +12,11 @@ from evonas.config import Settings
 from evonas.data.prepared import Problem
 from evonas.objective import Objective
 from genomes.architecture.layers import NUMBERS
+from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
 from genomes.domains import Choice, Range
 from genomes.errors import InputError
+from genomes.sequence import SequenceSpace
 
 PROBLEM = Problem(
     "regression",
@@ -136,3 +138,26 @@ def test_a_population_has_neither_and_says_so(task: str, metric: str, count: int
 
 def test_where_weights_evolve_nothing_is_said() -> None:
     assert searched("binary", "accuracy", strategy="neuroevolution") == ((0.0,), (False,), ())
+
+
+def test_a_space_of_texts_has_no_more_than_the_texts_and_takes_nothing_else():
+    texts = replace(PROBLEM, num_features=40, sample_shape=(40,), vocabulary=3000, views=(), numeric=())
+    found: Any = fitted(SequenceSpace.for_text(length=Range(16, 256)), texts)
+    assert found.vocabulary == Choice((2000, 3000))
+    assert found.length == Range(16, 40)
+    assert fitted(SequenceSpace(tokens=[False, True]), texts).tokens == Choice((True,))
+    series = replace(texts, sample_shape=(20, 2), vocabulary=0)
+    assert fitted(SequenceSpace(tokens=[False, True]), series).tokens == Choice((False,))
+    for space, problem, what in (
+        (SequenceSpace(), texts, "true for texts"),
+        (SequenceSpace.for_text(), series, "false"),
+    ):
+        with pytest.raises(InputError, match=f"network.tokens of the space must be {what}"):
+            fitted(space, problem)
+
+
+def test_labels_of_convolutions_are_smoothed_where_classes_are_scored():
+    space, settings = ConvolutionalSpace(), Settings(trainer="single")
+    assert trainable(space, settings, Objective("accuracy", "max"), "binary")[0] is space
+    off: Any = trainable(space, settings, Objective("log_loss", "min"), "binary")[0]
+    assert off.label_smoothing == Choice((0.0,))
