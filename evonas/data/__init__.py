@@ -14,9 +14,9 @@ The way of the data, one module a step:
 6. `prepare.prepare_table(...)` and `prepare.prepare_arrays(...)` do 2 to 5 and give `PreparedData`
    (`prepared.py`): what is saved in the run directory and what every trainer reads.
 
-Images, series and texts keep their shape: `sample_kind` says what rows are and which networks take them, `prepare_samples`
-(of tables `prepare_sample_table`) does 3, 4 and 6 with a `SamplePreparation` of `encoding.pixels`, `encoding.series` or
-`encoding.tokens`; `windows` splits windows that overlap.
+Images, series and texts keep their shape: `sample_kind` says what rows are and which networks take them,
+`prepare_samples` (of tables `prepare_sample_table`) does 3, 4 and 6 with a `SamplePreparation` of `encoding.pixels`,
+`encoding.series` or `encoding.tokens`; `windows` splits windows that overlap.
 
 `load.read_data(...)` does all of it for whatever a user gives. Arrays of any shape, for a user's own model, take the
 way of `inputs` and `prepare_inputs`: they stay as is; target, splits and weights are the same.
