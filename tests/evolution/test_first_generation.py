@@ -52,9 +52,9 @@ def test_nothing_is_changed_where_the_time_is_long_or_the_cost_unknown(data: Pre
 
 
 def test_the_shorter_the_time_the_smaller_the_networks(data: PreparedData) -> None:
-    found = [began(data, seconds, seed=3) for seconds in (400, 200)]
+    found = [began(data, seconds, seed=3) for seconds in (600, 300)]
     means = []
-    for first, seconds in zip(found, (400, 200), strict=True):
+    for first, seconds in zip(found, (600, 300), strict=True):
         assert first is not None
         assert len({SPACE.digest(genome) for genome in first.genomes}) == 10
         assert all(SPACE.contains(genome) for genome in first.genomes)
