@@ -17,7 +17,11 @@ from genomes.domains import Choice, Range
 from genomes.errors import InputError
 
 PROBLEM = Problem(
-    "regression", 5, 1, numeric=(0, 0, 0, 1, -1), views=("standard", "piecewise", "quantile", "standard", "standard")
+    "regression",
+    6,
+    1,
+    numeric=(0, 0, 0, 0, 1, -1),
+    views=("standard", "piecewise", "tree", "quantile", "standard", "standard"),
 )
 
 
@@ -26,7 +30,7 @@ def test_embeddings_and_members_are_searched_where_there_are_numbers() -> None:
     assert (space.embedding, space.members) == (DenseSpace().embedding, DenseSpace().members)
 
 
-@pytest.mark.parametrize("numeric", [(), (-1,) * 5, tuple(range(200))])
+@pytest.mark.parametrize("numeric", [(), (-1,) * 6, tuple(range(200))])
 def test_no_embeddings_where_there_are_no_numbers_or_too_many(numeric: tuple[int, ...]) -> None:
     space = fitted(DenseSpace(), replace(PROBLEM, numeric=numeric))
     assert space.embedding == Choice(("none",))
@@ -72,7 +76,7 @@ def test_rates_of_single_variables_are_off_in_a_population() -> None:
 
 
 def test_a_space_asks_for_the_forms_that_its_embeddings_take() -> None:
-    assert set(space_and_numbers(DenseSpace(numbers="log"), None)[1]) == {"log", "piecewise", "quantile"}
+    assert set(space_and_numbers(DenseSpace(numbers="log"), None)[1]) == {"log", "piecewise", "tree", "quantile"}
     assert space_and_numbers(DenseSpace(numbers="log", embedding="none"), None)[1] == ("log",)
     assert set(space_and_numbers(None, None)[1]) == set(NUMBERS)
 
