@@ -32,7 +32,7 @@ def test_embeddings_and_members_are_searched_where_there_are_numbers() -> None:
     assert (space.embedding, space.members) == (DenseSpace().embedding, DenseSpace().members)
 
 
-@pytest.mark.parametrize("numeric", [(), (-1,) * 5, tuple(range(200))])
+@pytest.mark.parametrize("numeric", [(), (-1,) * 6, tuple(range(200))])
 def test_no_embeddings_where_there_are_no_numbers_or_too_many(numeric: tuple[int, ...]) -> None:
     space = fitted(DenseSpace(), replace(PROBLEM, numeric=numeric))
     assert space.embedding == Choice(("none",))
