@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -99,7 +97,10 @@ def test_chunks_change_only_what_is_drawn(monkeypatch):
     (whole,) = trained(made(), [task(network)]).values()
     monkeypatch.setattr("evonas.training.single.resident._CHUNK_NUMBERS", 16 * 192)
     (parts,) = trained(made(), [task(network)]).values()
-    assert_same_bits(replace(parts, train_curve=whole.train_curve), whole)
+    assert parts.curve == whole.curve
+    assert parts.train_curve == pytest.approx(whole.train_curve, rel=1e-6)  # a sum of sums
+    for name, value in whole.weights.items():
+        np.testing.assert_array_equal(parts.weights[name], value)
 
 
 def test_a_range_test_and_a_latency_are_of_any_network():
