@@ -52,15 +52,15 @@ def test_nothing_is_changed_where_the_time_is_long_or_the_cost_unknown(data: Pre
 
 
 def test_the_shorter_the_time_the_smaller_the_networks(data: PreparedData) -> None:
-    found = [began(data, seconds, seed=3) for seconds in (600, 300)]
+    found = [began(data, seconds, seed=7) for seconds in (450, 300)]
     means = []
-    for first, seconds in zip(found, (600, 300), strict=True):
+    for first, seconds in zip(found, (450, 300), strict=True):
         assert first is not None
         assert len({SPACE.digest(genome) for genome in first.genomes}) == 10
         assert all(SPACE.contains(genome) for genome in first.genomes)
         assert (first.epochs, first.seconds < seconds / 2) == (50, True)
         means.append(np.mean(sizes(first.genomes)))
-        assert first == began(data, seconds, seed=3)
+        assert first == began(data, seconds, seed=7)
     assert means[1] < means[0]
 
 
