@@ -212,7 +212,7 @@ class ResultViews:
         """The networks that the best one descends from."""
         from evonas.reporting.figures import champion
 
-        return _shown(champion.lineage(self._run()), "a best network with parents")
+        return _shown(champion.lineage(self._run()), "a network with a score")
 
     def plot_architecture(self) -> Any:
         """The best network, from input to output."""

@@ -14,6 +14,7 @@ import pytest
 
 from evonas.reporting import page
 from evonas.reporting.content import Table
+from evonas.reporting.figures import champion
 from evonas.reporting.figures.cost import pareto_places
 from evonas.reporting.importance import gene_importance
 from evonas.reporting.lineage import ancestors, operator_rates
@@ -156,6 +157,12 @@ def test_a_gene_that_decides_is_the_most_important():
     shares = gene_importance.__wrapped__(run)
     assert list(shares) == ["rate", "kind", "idle"]
     assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_a_champion_without_parents_is_shown_alone(tmp_path: Path):
+    figure = champion.lineage(read_run(synthetic_run(tmp_path / "run", 1)))
+    assert figure is not None
+    assert "there from the beginning" in figure.caption
 
 
 def test_lineage_leads_from_the_champion_back_in_time(run_dir: Path):

@@ -139,9 +139,9 @@ def learning_curves(run: RunData) -> Figure | None:
 
 
 def lineage(run: RunData) -> Figure | None:
-    """The networks that the champion descends from; None where it has no parents in the run."""
+    """The networks that the champion descends from, itself the last of them; None where there is no champion."""
     family = ancestors(run)
-    if len(family) < 2:
+    if not family:
         return None
     traces: list[dict[str, Any]] = []
     for inherited, style in ((False, {"dash": "solid"}), (True, {"dash": "dash"})):
@@ -175,6 +175,8 @@ def lineage(run: RunData) -> Figure | None:
         "Left to right: the ancestors of the best network (rightmost), by the operator that made them; "
         "lines join parents and children."
     )
+    if len(family) == 1:
+        caption = "The best network was there from the beginning, made by no change of another one."
     return Figure("lineage", "Lineage of the best network", caption, traces, layout)
 
 
