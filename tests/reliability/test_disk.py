@@ -49,7 +49,7 @@ def test_a_fault_at_each_call(runs: Runs, row: Row, fault: str, lasting: bool) -
             assert re.search(r"could not be written: |on a disk that is full|could not be opened: ", text), text
         codes[code] = codes.get(code, 0) + 1
         runs.check(directory, process.numbers())
-        runs.finish(directory, 10.0)
+        runs.finish(directory)
         runs.shut(directory)
         row.count += 1
     row.notes = f"exit codes {codes}"
@@ -72,7 +72,7 @@ def test_a_read_only_remount_at_any_instant(runs: Runs, row: Row, disk: Disk) ->
         disk.repair()
         disk.mount()
         runs.check(directory, process.numbers())
-        runs.finish(directory, 10.0)
+        runs.finish(directory)
         runs.shut(directory)
         row.count += 1
     row.notes = f"{done} were done already"
@@ -117,7 +117,7 @@ def test_a_disk_of_two_megabytes(runs: Runs, row: Row, small_disk: Path) -> None
             with RunReader(directory) as run:
                 assert run.evaluated >= max(process.numbers(), default=0)
         filler.unlink()
-        runs.finish(directory, 10.0)
+        runs.finish(directory)
         runs.shut(directory)
         row.count += 1
     row.notes = f"the ballast saved a commit {saved} times"

@@ -39,7 +39,7 @@ def test_signals_at_random_instants(runs: Runs, row: Row, twice: bool) -> None:
         slowest, done = max(slowest, seconds), done + (code == 0)
         runs.check(directory, process.numbers())
         if not twice or row.count % 5 == 0:
-            runs.finish(directory, 10.0)
+            runs.finish(directory)
         runs.shut(directory)
         row.count += 1
     row.notes = f"slowest exit {slowest:.2f} s; {done} were done already"
