@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evonas.baselines.boosting import Rows, logits
 from evonas.data.prepared import Problem
 
-__all__ = ["Linear"]
+__all__ = ["Linear", "fitted_linear"]
 
 Array = NDArray[Any]
 
@@ -31,21 +31,9 @@ class Linear:
             problem: what is predicted.
             training: rows to learn from, with the standard features.
         """
-        from sklearn.linear_model import LogisticRegression, Ridge
-
         self._problem = problem
         x, y = np.asarray(training.x, np.float64), np.asarray(training.y)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a slow convergence: a baseline may be a little short of it
-            if problem.task == "regression":
-                self._model: Any = Ridge().fit(x, y.reshape(len(y), -1), training.weight)
-            else:
-                model = LogisticRegression(max_iter=_MOST_ITERATIONS)
-                self._model = model.fit(x, y.reshape(-1).astype(np.intp), training.weight)
-        self._shift: Any = 0.0
-        if problem.quantiles:
-            residuals = y.reshape(len(y), -1)[:, 0] - self._model.predict(x)[:, 0]
-            self._shift = np.quantile(residuals, problem.quantiles)
+        self._model, self._shift = fitted_linear(problem, x, y, training.weight)
 
     @property
     def name(self) -> str:
@@ -58,3 +46,26 @@ class Linear:
         if self._problem.task == "regression":
             return np.asarray(self._model.predict(x).reshape(len(x), -1) + self._shift)
         return logits(self._model.predict_proba(x), self._model.classes_, self._problem.num_outputs)
+
+
+def fitted_linear(problem: Problem, x: Any, y: Array, weight: Array | None) -> tuple[Any, Any]:
+    """Ridge or logistic regression, and what is added to its predictions for each quantile, 0 without any.
+
+    Args:
+        problem: what is predicted.
+        x: shape `(num_rows, num_features)`; may be sparse.
+        y: as in `Rows`.
+        weight: of rows, shape `(num_rows,)`.
+    """
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a slow convergence: a baseline may be a little short of it
+        if problem.task != "regression":
+            model = LogisticRegression(max_iter=_MOST_ITERATIONS)
+            return model.fit(x, y.reshape(-1).astype(np.intp), weight), 0.0
+        ridge = Ridge().fit(x, y.reshape(len(y), -1), weight)
+    if not problem.quantiles:
+        return ridge, 0.0
+    residuals = y.reshape(len(y), -1)[:, 0] - ridge.predict(x).reshape(len(y), -1)[:, 0]
+    return ridge, np.quantile(residuals, problem.quantiles)

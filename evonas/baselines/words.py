@@ -5,21 +5,19 @@ Source: inverse document frequency: Spärck Jones 1972, A statistical interpreta
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evonas.baselines.boosting import Rows, logits
+from evonas.baselines.linear import fitted_linear
 from evonas.data.encoding.tokens import FIRST_WORD
 from evonas.data.prepared import Problem
 
 __all__ = ["WordsModel"]
 
 Array = NDArray[Any]
-
-_MOST_ITERATIONS = 300
 
 
 class WordsModel:
@@ -33,21 +31,10 @@ class WordsModel:
             training: ids of words, `(num_rows, length)`, and targets.
         """
         from sklearn.feature_extraction.text import TfidfTransformer
-        from sklearn.linear_model import LogisticRegression, Ridge
 
         self._problem, self._tfidf = problem, TfidfTransformer(sublinear_tf=True)
         x, y = self._tfidf.fit_transform(self._counts(training.x)), np.asarray(training.y)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a slow convergence: a baseline may be a little short of it
-            if problem.task == "regression":
-                self._model: Any = Ridge().fit(x, y.reshape(len(y), -1), training.weight)
-            else:
-                model = LogisticRegression(max_iter=_MOST_ITERATIONS)
-                self._model = model.fit(x, y.reshape(-1).astype(np.intp), training.weight)
-        self._shift: Any = 0.0
-        if problem.quantiles:
-            residuals = y.reshape(len(y), -1)[:, 0] - self._model.predict(x).reshape(len(y), -1)[:, 0]
-            self._shift = np.quantile(residuals, problem.quantiles)
+        self._model, self._shift = fitted_linear(problem, x, y, training.weight)
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ dropped, since neighbours in space or time must stay neighbours. Features are fl
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ _SMALLEST = 1e-8
 
 
 @dataclass(frozen=True)
-class SamplePreparation(Preparation):
+class SamplePreparation(Preparation, ABC):
     """What the preparations of images, series and texts share: no steps, no views, no named features.
 
     Attributes:
@@ -41,9 +42,9 @@ class SamplePreparation(Preparation):
         """Each class checks its own fields."""
 
     @property
+    @abstractmethod
     def sample_shape(self) -> tuple[int, ...]:
         """Of one sample's features before they are flattened, see `Problem.sample_shape`."""
-        raise NotImplementedError
 
     @property
     def num_features(self) -> int:
@@ -70,17 +71,17 @@ class SamplePreparation(Preparation):
         """Itself."""
         return self
 
+    @abstractmethod
     def describe(self) -> str:
         """What samples are, for a person."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply(self, frame: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
         """Network input of raw samples, float32, shape `(num_samples, num_features)`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def inputs(self, frame: pd.DataFrame | NDArray[Any]) -> Any:
         """Raw samples as an exported model takes them."""
-        raise NotImplementedError
 
 
 def channel_statistics(samples: NDArray[Any], most: int = 1 << 22) -> tuple[tuple[float, ...], tuple[float, ...]]:
