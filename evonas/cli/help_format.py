@@ -32,7 +32,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "Objective and limits": (*("objective", "objectives", "max_parameters", "max_flops", "max_latency_ms"),),
         "Training": (
-            *("trainer", "epochs", "patience", "cv", "replicates", "finalists", "threads"),
+            *("trainer", "epochs", "epoch_rows", "patience", "cv", "replicates", "finalists", "threads"),
             *("candidate_timeout", "worker_memory"),
         ),
         "Execution": ("execution", "workers", "devices", "address"),

@@ -124,7 +124,8 @@ def _show(target: str, prepared: PreparedData, plan: ColumnPlan | None, as_json:
         typer.echo(json.dumps(values | {"features": problem.num_features, "trainer": trainer} | columns))
         return
     classes = (
-        f" of {len(problem.classes)} classes ({', '.join(map(printable, problem.classes[:5]))})"
+        f" of {len(problem.classes)} classes ({', '.join(map(printable, problem.classes[:5]))}"
+        f"{', ...' if len(problem.classes) > 5 else ''})"
         if problem.classes
         else ""
     )

@@ -155,6 +155,10 @@ def run(
     max_flops: Annotated[int | None, option("Train none whose prediction of a row takes more operations.", "N")] = None,
     max_latency_ms: Annotated[float | None, option("Train none that takes longer for a row, in ms.", "X")] = None,
     epochs: Annotated[int | None, option(f"The most epochs a network trains [{_DEFAULTS.epochs}].", "N")] = None,
+    epoch_rows: Annotated[
+        int | None,
+        option("Rows that an epoch takes, of images, series and texts [an eighth of many rows, else all].", "N"),
+    ] = None,
     patience: Annotated[
         int | None, option(f"Epochs without improvement before it stops [{_DEFAULTS.patience}].", "N")
     ] = None,
@@ -247,6 +251,7 @@ def run(
         "max_latency_ms": max_latency_ms,
         "epochs": epochs,
         "patience": patience,
+        "epoch_rows": epoch_rows,
         "cv": cv,
         "replicates": replicates,
         "strategy": strategy,
