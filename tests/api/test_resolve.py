@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evonas.api.resolve import fitted, space_and_numbers, trainable
+from evonas.api.resolve import fitted, space_and_numbers, trainable, with_epoch_rows
 from evonas.config import Settings
 from evonas.data.prepared import Problem
 from evonas.objective import Objective
@@ -161,3 +161,13 @@ def test_labels_of_convolutions_are_smoothed_where_classes_are_scored():
     assert trainable(space, settings, Objective("accuracy", "max"), "binary")[0] is space
     off: Any = trainable(space, settings, Objective("log_loss", "min"), "binary")[0]
     assert off.label_smoothing == Choice((0.0,))
+
+
+def test_an_epoch_takes_a_part_of_many_samples_and_all_rows_of_a_table() -> None:
+    images, settings = Problem("regression", 4, 1, sample_shape=(2, 2, 1)), Settings(trainer="single")
+    assert with_epoch_rows(settings, images, 8192).epoch_rows is None
+    assert with_epoch_rows(settings, images, 54_000).epoch_rows == 6750
+    assert with_epoch_rows(Settings(trainer="single", epoch_rows=7), images, 54_000).epoch_rows == 7
+    assert with_epoch_rows(Settings(), PROBLEM, 54_000).epoch_rows is None
+    with pytest.raises(InputError, match="epoch takes all rows there"):
+        with_epoch_rows(Settings(epoch_rows=7), PROBLEM, 54_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evonas.networks.initial import epoch_order, initial_weights, input_width
+from evonas.networks.initial import epoch_order, epoch_part, initial_weights, input_width, rows_of_epoch
 from genomes.architecture.layers import INITIALIZERS, NORMALIZATIONS
 from tests.training.networks import graph
 
@@ -110,3 +110,12 @@ def test_every_row_is_anywhere_in_the_order():
     counts = np.stack([(places == row).sum(axis=0) for row in range(8)])
     # 100 expected each, standard deviation 9.4.
     assert np.abs(counts - 100).max() < 48
+
+
+@pytest.mark.parametrize(("rows", "most"), [(10, 3), (12, 4), (7, 7), (5, 9), (9, None)])
+def test_epochs_of_parts_take_each_row_once_in_a_pass(rows: int, most: int | None) -> None:
+    parts = 1 if most is None else -(-rows // most)
+    for first in (0, parts):
+        order = np.concatenate([epoch_part(3, first + part, rows, most) for part in range(parts)])
+        np.testing.assert_array_equal(order, epoch_order(3, first // parts, rows))
+    assert max(len(epoch_part(3, part, rows, most)) for part in range(parts)) == rows_of_epoch(rows, most)
