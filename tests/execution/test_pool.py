@@ -76,6 +76,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_network_trained_by_another(
     assert {number: each.scores for number, each in found.items()} == {n: {"rmse": n + 1.0} for n in range(8)}
 
 
+@pytest.mark.soak
 def test_a_worker_that_is_killed_while_it_starts_is_replaced_but_not_for_ever(data_path):
     with pool_of(data_path) as starting:
         starting._fleet.start()
@@ -96,6 +97,7 @@ def test_a_worker_that_is_killed_while_it_starts_is_replaced_but_not_for_ever(da
     assert killed.started == 3
 
 
+@pytest.mark.soak
 def test_a_stream_has_as_many_slots_as_there_are_workers(pool):
     evaluated(pool, 1, 2)
     while pool._fleet.slots < 2:  # one may be starting still
