@@ -21,6 +21,7 @@ from evonas.io.marked_files import marked_archive, publish
 from evonas.metrics.calibration import calibration_of
 from evonas.metrics.scores import predictions
 from evonas.tasks.export import Exported, format_of
+from evonas.training.export.description import with_description
 from evonas.training.export.formats import WITHOUT_TEXT, Written, write_format
 from evonas.training.export.preprocessing import can_take_raw
 from evonas.training.metrics import scores
@@ -90,7 +91,7 @@ def write(
         about = {part: values for part, values in about.items() if values}
         try:
             if format == "keras":
-                publish(path, marked_archive(draft.read_bytes()))
+                publish(path, marked_archive(with_description(draft.read_bytes(), data.problem, preparation)))
                 coding = [] if preparation is None else coding_of(preparation, coded=False)
             else:
                 made = Path(folder) / "made"
