@@ -89,7 +89,8 @@ class EvolvedTrainer:
         size = self._views.of(graph).problem
         parameters = count_parameters(graph, size.num_features, size.num_outputs)
         evaluations: list[Evaluation] = []
-        for split in self._views.of(graph).splits:
+        splits = self._views.of(graph).splits
+        for split in (splits[fold] for fold in task.folds(len(splits))):
             outputs = raw_outputs(graph, weights, split.x_validation)
             found = scores(problem, split.y_validation, outputs)
             trained = raw_outputs(graph, weights, split.x_train)

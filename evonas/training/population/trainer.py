@@ -143,7 +143,8 @@ class PopulationTrainer:
             )
         members: list[Member] = []
         for replicate in range(self._settings.replicates):
-            for number, fold in enumerate(self._folds):
+            for number in task.folds(len(self._folds)):
+                fold = self._folds[number]
                 seed = member_seed(task.seed, number, replicate)
                 rows = data.splits[number].x_train
                 own = first_weights(graph, problem, seed, self._donor, rows)

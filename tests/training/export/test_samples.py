@@ -46,7 +46,7 @@ def test_layers_compute_what_the_preparation_does(data: Any, coded: bool) -> Non
     np.testing.assert_allclose(model.predict(rows, verbose=0), data.splits[0].x_validation, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("format", ["keras", "savedmodel", "onnx", "tflite"])
 def test_every_format_takes_raw_samples(data: Any, tmp_path: Path, format: str) -> None:
     from evonas.training.export.keras_file import load_keras_file
@@ -67,6 +67,7 @@ def test_every_format_takes_raw_samples(data: Any, tmp_path: Path, format: str) 
         assert [each["dtype"] for each in written.interface["outputs"]] == ["float32", "string"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("format", ["keras", "savedmodel"])
 def test_images_of_any_size_are_resized(tmp_path: Path, format: str) -> None:
     import keras
