@@ -271,6 +271,8 @@ def _notes_of_kind(samples: Samples) -> list[str]:
             f"series have from {lengths.min():,} to {lengths.max():,} steps: shorter ones are padded at the end, and a "
             "further channel says which steps are there"
         )
+    if empty := int((lengths == 0).sum()):
+        notes.append(f"{empty:,} of {len(values):,} series have no value at all: they are all padding")
     if gaps:
         notes.append(f"{gaps:,} values of series are missing: they are filled with their channel's mean")
     return notes

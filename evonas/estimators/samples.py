@@ -18,7 +18,7 @@ __all__ = ["first_samples", "flattened", "kind_of_samples", "rows_at"]
 
 
 def kind_of_samples(X: Any, space: Any) -> str:
-    """"image", "series" or "text" where that is what rows are; "" of a table, and of rows of numbers.
+    """ "image", "series" or "text" where that is what rows are; "" of a table, and of rows of numbers.
 
     Args:
         X: as given to `fit`.

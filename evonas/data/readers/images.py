@@ -14,19 +14,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.io.disk_arrays import disk_array
 from evonas.machine import free_bytes
 from genomes.errors import InputError
 
 __all__ = ["ImageFolder", "image_size", "read_image_folder", "read_images", "read_new_images"]
 
 ENDINGS = (".png", ".jpg", ".jpeg")
+#: Of images that are not read.
+OTHER_ENDINGS = (".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic", ".ppm", ".jfif")
 #: Height and width where neither the user nor the images say them.
 USUAL_SIZE = (32, 32)
 #: Images of one size stay as they are up to this many pixels, if networks of dense layers are to take them.
 MOST_PIXELS = 64 * 64
 #: For networks of convolutions: the larger side of an image that stays as it is, and of those of several sizes.
 MOST_SIDE, USUAL_SIDE = 128, 64
-#: Share of the free memory that the pixels may take; a dense network's are numbers of four bytes, and there are copies.
+#: Share of the free memory that the pixels may take; networks see numbers of four bytes, and there are copies. More of
+#: them, for networks of convolutions, are on the disk.
 SHARE = 1 / 16
 
 Size = tuple[int, int]
@@ -54,6 +58,7 @@ class _Header:
     size: Size
     mode: str
     frames: int
+    transparent: bool = False
 
     @property
     def has_colours(self) -> bool:
@@ -109,8 +114,8 @@ def read_image_folder(
             `MOST_SIDE`, and others are brought to the usual shape of theirs, `USUAL_SIDE` at most.
 
     Raises:
-        InputError: there are no two classes, an image cannot be read or is none, all together are too large, or Pillow
-            is not installed.
+        InputError: there are no two classes, an image cannot be read or is none, all together are too large (and not
+            `shaped`), or Pillow is not installed.
     """
     folder = Path(folder)
     files = _files(folder)
@@ -120,10 +125,11 @@ def read_image_folder(
     size = size or _chosen_size(folder, headers, as_they_are, shaped)
     if channels is None:
         channels = 1 if grayscale or not any(header.has_colours for header in headers) else 3
-    pixels = _empty((len(files), *size, channels))
+    pixels = _empty((len(files), *size, channels), shaped)
     for row, (path, _) in enumerate(files):
         pixels[row] = _pixels(path, size, channels)
-    return ImageFolder(pixels, np.array([label for _, label in files], dtype=object), _notes(headers, size, channels))
+    notes = (*_notes(headers, size, channels), *_left_out(folder))
+    return ImageFolder(pixels, np.array([label for _, label in files], dtype=object), notes)
 
 
 def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDArray[np.uint8], list[str], list[str]]:
@@ -155,10 +161,12 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
     return pixels, [str(path) for path in inside], [path.parts[0] if len(path.parts) > 1 else "" for path in inside]
 
 
-def _empty(shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    """Room for the pixels."""
+def _empty(shape: tuple[int, int, int, int], on_disk: bool = False) -> NDArray[np.uint8]:
+    """Room for the pixels, on the disk where that may be and memory is too small."""
     count, height, width, channels = shape
     if np.prod(shape, dtype=np.float64) > (most := free_bytes() * SHARE):
+        if on_disk:
+            return disk_array(shape, np.uint8)
         raise InputError(
             f"{count:,} images of {height}x{width} pixels with {channels} channels must be smaller than "
             f"{most / 2**30:.1f} GiB, a sixteenth of the free memory: give a smaller image size"
@@ -194,7 +202,17 @@ def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]
         notes.append(f"{sum(header.mode == 'CMYK' for header in headers):,} images of CMYK are read as RGB")
     if moving := sum(header.frames > 1 for header in headers):
         notes.append(f"{moving:,} images have several frames: the first is taken")
+    if transparent := sum(header.transparent for header in headers):
+        notes.append(f"{transparent:,} images have an alpha channel, which is left out")
     return tuple(notes)
+
+
+def _left_out(folder: Path) -> tuple[str, ...]:
+    """A line on files of images that are neither PNG nor JPEG."""
+    endings = [path.suffix.lower() for path in folder.glob("*/**/*") if path.suffix.lower() in OTHER_ENDINGS]
+    if not endings:
+        return ()
+    return (f"{len(endings):,} files ({', '.join(sorted(set(endings)))}) are neither PNG nor JPEG and are left out",)
 
 
 def _files(folder: Path) -> list[tuple[Path, str]]:
@@ -227,11 +245,12 @@ def _header(path: Path) -> _Header:
     try:
         with _opened(path) as image:
             mode, (width, height), frames = image.mode, image.size, getattr(image, "n_frames", 1)
+            transparent = image.has_transparency_data
     except Exception as error:  # Pillow's errors have no common class but this
         raise _unreadable(path, error) from None
     if mode.startswith(("I", "F")):
         raise InputError(f"{path} must have 8 bits a pixel and channel, not the mode {mode}: convert it")
-    return _Header((height, width), mode, frames)
+    return _Header((height, width), mode, frames, transparent)
 
 
 def _pixels(path: Path, size: Size, channels: int) -> NDArray[np.uint8]:
