@@ -50,8 +50,8 @@ def read_data(
 
     Arguments are those of `search`; `folds` is its `cv`, `size` its `image_size`, `as_given` whether arrays stay as
     they are, for own models, `numbers` all forms of numbers that networks may see, `options` how files and text cells
-    are written, `samples` what rows are, and which networks are to take them, `steps` how many elements of a Dataset are
-    read of `x`.
+    are written, `samples` what rows are, and which networks are to take them, `steps` how many elements of a
+    Dataset `x` are read.
     """
     options, asked = options or ReadOptions(), samples or SampleOptions()
     if as_given and asked != SampleOptions():

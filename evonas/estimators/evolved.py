@@ -216,7 +216,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         self.run_dir_ = None if self.run_dir is None else result.run_dir
 
     def _in_this_process(self, data: PreparedData) -> bool:
-        """Whether to train in this process, and not in a worker: by itself tables alone, whose networks need no Keras."""
+        """Whether to train in this process; by itself small tables alone, whose networks need no Keras."""
         if self.in_process not in (True, False, "auto"):
             raise InputError(f"in_process must be True, False or 'auto', not {self.in_process!r}: choose one")
         if self.in_process == "auto" and data.problem.sample_shape:

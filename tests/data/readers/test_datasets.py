@@ -186,7 +186,7 @@ def test_of_an_endless_dataset_as_many_batches_are_read_as_is_said(dataset: Any)
 def test_what_is_too_large_for_memory_is_the_same_from_the_disk(kind: str, batched: bool, tmp_path: Any) -> None:
     x = IMAGES if kind == "image" else np.random.default_rng(2).normal(size=(COUNT, 9, 4)).astype(np.float32)
     dataset = Fake(batches(x, Y) if batched else list(zip(x, Y, strict=True)))
-    read, y, _ = read_dataset(dataset, most_bytes=4000)
+    read, _, _ = read_dataset(dataset, most_bytes=4000)
     assert is_on_disk(read)
     np.testing.assert_array_equal(read, x)
     (wanted, _), (given, _) = (read_data(each, Y, task="multiclass") for each in (x, read))
