@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from evonas.data.prepared import Problem
 from evonas.metrics.keras_metrics import FUNCTIONS, keras_value
 from evonas.metrics.named import scorer_value
-from evonas.metrics.scores import scores as task_scores
+from evonas.metrics.scores import compute_scores as task_scores
 
-__all__ = ["scores"]
+__all__ = ["compute_scores"]
 
 
 def scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> dict[str, float]:

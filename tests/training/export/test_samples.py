@@ -104,7 +104,11 @@ def test_a_file_of_series_alone_predicts_a_table_in_long_form(tmp_path: Path) ->
     data, _ = read_data(table, "y", time_column="t", samples=SampleOptions(series_id="id"))
     exported(data, tmp_path / "m.keras", {})
     known = predictor_of_file(tmp_path / "m.keras")
-    some = table[table.id.isin(["s3", "s0"])].sample(frac=1.0, random_state=0).assign(other="x")[["other", "b", "a", "t", "id"]]
+    some = (
+        table[table.id.isin(["s3", "s0"])]
+        .sample(frac=1.0, random_state=0)
+        .assign(other="x")[["other", "b", "a", "t", "id"]]
+    )
     rows = new_rows(some, known)
     found = prediction_table(known, rows.x, rows.names).set_index("id")
     assert set(found.columns) == {"label", "probability_0", "probability_1"}
