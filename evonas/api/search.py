@@ -57,7 +57,7 @@ from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
 from evonas.strategies import check_given, check_settings, given_settings, make_strategy, strategy_name
 from evonas.trackers.callback import Callback
-from evonas.trackers.telling import check_callbacks
+from evonas.trackers.notifier import check_callbacks
 from evonas.user_model import Build, check_build, check_fits
 from genomes.encodings import space_from_json
 from genomes.errors import InputError

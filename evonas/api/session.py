@@ -28,7 +28,7 @@ from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
 from evonas.strategies import make_strategy
 from evonas.trackers.callback import Callback
-from evonas.trackers.telling import Telling, check_callbacks
+from evonas.trackers.notifier import Telling, check_callbacks
 from evonas.user_model import Build, check_first
 from genomes.space import SearchSpace
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from evonas.baselines.bag_of_words import WordsModel
 from evonas.baselines.boosting import Boosting, Rows
 from evonas.baselines.features import TreeColumns, tree_columns
 from evonas.baselines.linear import Linear
-from evonas.baselines.words import WordsModel
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.runs.baselines import BaselineModel
 from evonas.seeds import RandomStream, stream_rng

@@ -25,7 +25,7 @@ from evonas.data.neighbours import marks_of
 from evonas.data.prepared import PreparedData, Problem
 from evonas.deploy.card_text import card_text
 from evonas.deploy.usage import usage_of
-from evonas.display.baseline_words import verdict_of
+from evonas.display.baseline_summaries import verdict_of
 from evonas.io.marked_files import check_place, marked_json, marked_text, publish
 from evonas.metrics.scores import constant_outputs, scores
 from evonas.runs.genome_files import network_facts

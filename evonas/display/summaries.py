@@ -18,7 +18,7 @@ from evonas.data.encoding.preprocessor import Number, Preparation, view_of
 from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.prepared import PreparedData
 from evonas.devices import TRAINERS
-from evonas.display.baseline_words import baseline_rows, baseline_values, champion_test_scores, verdict_of
+from evonas.display.baseline_summaries import baseline_rows, baseline_values, champion_test_scores, verdict_of
 from evonas.display.trainer_counts import trained
 from evonas.evolution.loop import Stop, describe_stop
 from evonas.io.printable import printable

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from evonas.api.options import RunOptions
 from evonas.estimators.checks import one_hot_classes
-from evonas.estimators.evolved import Evolved
+from evonas.estimators.estimator import Evolved
 from genomes.errors import InputError
 
 __all__ = ["EvolutionClassifier"]

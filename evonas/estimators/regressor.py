@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
 from evonas.data.quantiles import point_place
-from evonas.estimators.evolved import Evolved
+from evonas.estimators.estimator import Evolved
 from genomes.errors import InputError
 
 __all__ = ["EvolutionRegressor"]

@@ -20,8 +20,8 @@ from evonas.api.trials import TrialSearch, may_stay_here, run_trials, trains_nat
 from evonas.display.trainer_counts import trained
 from evonas.estimators.checks import plain_labels
 from evonas.estimators.parameters import Parameters, read_parameters
-from evonas.estimators.place import run_directory
 from evonas.estimators.results import masked_columns, ranks
+from evonas.estimators.run_directory import run_directory
 from evonas.estimators.seeds import seed_of
 from evonas.evaluation import Status
 from evonas.evolution.loop import Progress
@@ -324,7 +324,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
                 "a model must have a finite score to be trained on all rows, but none has: mend build_model"
             )
         started = time.perf_counter()
-        from evonas.training.ways import Way, using
+        from evonas.training.fit_dispatch import Way, using
 
         with using(Way(trains_natively(self.settings or {}))):
             self.best_estimator_ = trial.fitted(self._genomes[self.best_index_], seed, None)

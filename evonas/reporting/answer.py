@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evonas.data.prepared import PreparedData
-from evonas.display.baseline_words import verdict_of
+from evonas.display.baseline_summaries import verdict_of
 from evonas.display.summaries import best_words, clock, shown
 from evonas.evolution.loop import describe_stop
 from evonas.reporting.content import Block, Section, Table, Text

@@ -21,7 +21,7 @@ from evonas.data.cells import date_parts, date_texts, flags, kind_of, seconds, t
 from evonas.data.columns import ColumnPlan, Role
 from evonas.data.encoding.bag_of_words import Words, fit_words
 from evonas.data.encoding.logarithm import Logarithm
-from evonas.data.encoding.numeric import fit_forms, forms_within
+from evonas.data.encoding.numeric_encodings import fit_forms, forms_within
 from evonas.data.encoding.periodic import Waves
 from evonas.data.encoding.piecewise import Pieces, reader
 from evonas.data.encoding.robust import Robust, fit_robust

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from evonas.training.native.own.refusal import Refusal
+from evonas.training.fit_dispatch import train
+from evonas.training.native.user_model.refusal import Refusal
 from evonas.training.single.outputs import own_loss
-from evonas.training.ways import train
 
 __all__ = ["KerasClassifier", "KerasRegressor", "classifies", "coded", "wrapped"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Evaluation, Status
-from evonas.training.native.own.fit import prepared
-from evonas.training.native.own.refusal import Refused
+from evonas.training.native.user_model.fit import prepared
+from evonas.training.native.user_model.refusal import Refused
 from evonas.training.replicates import member_seed
 from evonas.training.single.callbacks import classifies, coded, wrapped
 from evonas.training.single.trials import Headway, headway_callback

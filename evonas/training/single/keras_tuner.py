@@ -18,13 +18,13 @@ import keras
 import numpy as np
 
 from evonas.evaluation import Evaluation, Status, Weights
-from evonas.training.native.own.fit import prepared
-from evonas.training.native.own.refusal import Refused
+from evonas.training.fit_dispatch import routed, train
+from evonas.training.native.user_model.fit import prepared
+from evonas.training.native.user_model.refusal import Refused
 from evonas.training.replicates import member_seed
 from evonas.training.single.fitting import assign_recorded, named_values, values_of
 from evonas.training.single.streamed import opened
 from evonas.training.single.trials import Headway, headway_callback
-from evonas.training.ways import routed, train
 from genomes.errors import InputError
 
 __all__ = ["Kept", "TooLarge", "TunerTrial", "built", "evaluation_of", "hook_callback", "rebuilt"]

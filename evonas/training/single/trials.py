@@ -20,13 +20,13 @@ import keras
 
 from evonas.evaluation import Evaluation, Status
 from evonas.tasks.train import Source, TrainingTask
+from evonas.training.fit_dispatch import Turns, Way, using
 from evonas.training.native.threads import Pool
 from evonas.training.native.trainer import usable_cores
 from evonas.training.native.training import Stopped
 from evonas.training.single.trainer import out_of_memory
 from evonas.training.single.user_model import genes_of
 from evonas.training.spans import span_since
-from evonas.training.ways import Turns, Way, using
 from genomes.errors import InputError
 
 __all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback"]

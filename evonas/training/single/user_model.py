@@ -18,7 +18,7 @@
 - After each epoch the loss on the validation rows is measured, the model's own; the weights of the best epoch are
   scored and kept, and a training without improvement stops early. Callbacks belong to `fit`, which evonas calls.
 - With the trainer "native", the default on a CPU, a model in which everything is known is trained natively, any other
-  by Keras; the evaluation's notes say which way, and why. See `evonas.training.native.own`.
+  by Keras; the evaluation's notes say which way, and why. See `evonas.training.native.user_model`.
 - `keras.utils.set_random_seed` is called before each building, so that equal genes give equal bits. A training goes on
   from a snapshot with its weights, its optimizer and the seeds of its random layers.
 - What `build` or the training raises makes that model FAILED, with the reason; the traceback is in `worker.log`. A
@@ -45,8 +45,8 @@ from evonas.data.pretrained import Donor
 from evonas.evaluation import Weights
 from evonas.networks.initial import epoch_order
 from evonas.tasks.train import TrainingSettings, TrainingTask
-from evonas.training.native.own.fit import Prepared, prepared
-from evonas.training.native.own.refusal import Refused
+from evonas.training.native.user_model.fit import Prepared, prepared
+from evonas.training.native.user_model.refusal import Refused
 from evonas.training.single.fitting import State, assign, named_values, restore, state_of, values_of
 from evonas.training.single.outputs import Outputs, coded_target, outputs_of, own_loss, predicted, to_raw, tried
 from evonas.training.single.trainer import SingleTrainer, default_loss, out_of_memory

@@ -7,7 +7,7 @@ import pytest
 from evonas.api.resolve import fitted, space_and_numbers
 from evonas.data.columns import infer_columns
 from evonas.data.encoding.logarithm import fit_logarithm
-from evonas.data.encoding.numeric import MOST_FEATURES, forms_within
+from evonas.data.encoding.numeric_encodings import MOST_FEATURES, forms_within
 from evonas.data.encoding.periodic import Waves
 from evonas.data.encoding.piecewise import Pieces
 from evonas.data.encoding.preprocessor import Preparation, fit_encoding

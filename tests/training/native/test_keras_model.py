@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from evonas.training.native.own.fit import fit, prepared
-from evonas.training.native.own.refusal import Refused
+from evonas.training.native.user_model.fit import fit, prepared
+from evonas.training.native.user_model.refusal import Refused
 
 layers, optimizers, regularizers = keras.layers, keras.optimizers, keras.regularizers
 

@@ -12,8 +12,8 @@ import pytest
 
 from evonas.evaluation import Evaluation, Status
 from evonas.tasks.train import Source, TrainingTask, slots_of, streamed
+from evonas.training.fit_dispatch import train
 from evonas.training.single.trials import TrialTrainer
-from evonas.training.ways import train
 
 pytestmark = pytest.mark.keras
 

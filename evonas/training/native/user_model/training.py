@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.training.native.instructions import CLIPS, LOSSES, OPTIMIZERS
-from evonas.training.native.own.model import Lowered
 from evonas.training.native.training import Stopped, blank_arrays, run_program
+from evonas.training.native.user_model.model import Lowered
 from evonas.training.optimizers import moments, nadam_decay
 
 __all__ = ["Data", "OwnTraining"]

@@ -23,8 +23,8 @@ from evonas.data.quantiles import with_quantiles
 from evonas.data.readers.arrays import feature_columns
 from evonas.estimators.checks import as_rows, checked_labels, checked_numbers, checked_weight
 from evonas.estimators.network import FittedNetwork
-from evonas.estimators.place import run_directory
 from evonas.estimators.results import results_of
+from evonas.estimators.run_directory import run_directory
 from evonas.estimators.seeds import seed_of
 from evonas.evolution.loop import Generation, Progress
 from evonas.interruption import Interruption

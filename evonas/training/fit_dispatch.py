@@ -18,9 +18,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from evonas.training.native.own.fit import prepared
-from evonas.training.native.own.refusal import Refused
 from evonas.training.native.training import Stopped
+from evonas.training.native.user_model.fit import prepared
+from evonas.training.native.user_model.refusal import Refused
 
 __all__ = ["Turns", "Way", "routed", "train", "using"]
 

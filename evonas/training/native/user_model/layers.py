@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.training.native.lowering import Builder, Tensor
-from evonas.training.native.own.refusal import Refusal
+from evonas.training.native.user_model.refusal import Refusal
 
 __all__ = ["ACTIVATIONS", "LAYERS", "Lowering", "activation_name", "check"]
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from evonas.training.native.instructions import LOSSES
 from evonas.training.native.lowering import Builder, Program, Tensor
-from evonas.training.native.own.graph import Graph, graph_of
-from evonas.training.native.own.inputs import PREPARATIONS, Prepare, arrays_of, as_array
-from evonas.training.native.own.layers import LAYERS, Lowering, activation_name, check
-from evonas.training.native.own.losses import ENDINGS, Loss, loss_of
-from evonas.training.native.own.optimizers import Rule, rule_of
-from evonas.training.native.own.refusal import Refusal, Refused
 from evonas.training.native.training import CHUNK_ROWS, blank_arrays, predict, run_program
+from evonas.training.native.user_model.graph import Graph, graph_of
+from evonas.training.native.user_model.inputs import PREPARATIONS, Prepare, arrays_of, as_array
+from evonas.training.native.user_model.layers import LAYERS, Lowering, activation_name, check
+from evonas.training.native.user_model.losses import ENDINGS, Loss, loss_of
+from evonas.training.native.user_model.optimizers import Rule, rule_of
+from evonas.training.native.user_model.refusal import Refusal, Refused
 
 __all__ = ["Lowered", "lowered"]
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.networks.initial import epoch_order
-from evonas.training.native.own.inputs import arrays_of, as_array
-from evonas.training.native.own.metrics import Metric, metrics_of
-from evonas.training.native.own.model import Lowered, lowered
-from evonas.training.native.own.refusal import Refusal, Refused
-from evonas.training.native.own.training import Data, OwnTraining
+from evonas.training.native.user_model.inputs import arrays_of, as_array
+from evonas.training.native.user_model.metrics import Metric, metrics_of
+from evonas.training.native.user_model.model import Lowered, lowered
+from evonas.training.native.user_model.refusal import Refusal, Refused
+from evonas.training.native.user_model.training import Data, OwnTraining
 
 __all__ = ["Prepared", "fit", "prepared"]
 
