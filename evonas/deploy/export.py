@@ -101,7 +101,7 @@ def export(
         raise InputError(f"resize must be asked for keras or savedmodel, of networks that evonas builds, not {what}")
     with RunReader(run_dir) as run:
         record, finalists = run.ranked(rank), run.finalists
-        own = None if build is None else Build.of(build)
+        own = None if build is None else Build.from_function(build)
         check_build(own, run.source.get("build"), run.directory)
         space = space_from_json(run.space_json)
         calibrated = _calibrates(run, calibrate) and not (retrain and calibrate is None)
@@ -183,11 +183,11 @@ class Exporter:
 
     def start(self) -> None:
         """Starts the process, unless it was started. Does not wait for it."""
-        from evonas.execution.evaluator import warmed_process
+        from evonas.execution.evaluator import warm_process
 
         with self._starting:
             if self.worker is None:
-                process = warmed_process("single", self._build is not None)
+                process = warm_process("single", self._build is not None)
                 data = self._directory / DATA_NAME
                 worker = worker_for(self._space, data, self._settings, self._build, process)
                 worker.abandon_when(self._gives_up)
@@ -286,7 +286,7 @@ def export_ensemble(
             )
         held = [(record, record.weights) for record in run.best(run.settings.keep)]
         for finalist in run.finalists:
-            for each in run.finals.trained(finalist.record.digest):
+            for each in run.retrainings.trained(finalist.record.digest):
                 trained = replace(finalist.record, seed=each.seed, evaluation=each.evaluation, origin=None)
                 held.append((trained, each.weights))
         records = {name: record for record, name in held if name}

@@ -119,12 +119,12 @@ def score_table(predictor: Predictor, rows: Any, targets: pd.DataFrame | None = 
     Raises:
         InputError: a target is missing, or holds a label that the search did not see.
     """
-    from evonas.training.metrics import scores
+    from evonas.training.metrics import compute_scores
 
     problem = predictor.problem
     coded = code_target(problem, rows if targets is None else targets)
     raw = raw_from_predictions(problem, predictor.outputs(rows))
-    found = scores(problem, coded, raw)
+    found = compute_scores(problem, coded, raw)
     if not found:
         raise InputError("predictions must be finite to be scored, but they are not: look at them with predict")
     return found

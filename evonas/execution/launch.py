@@ -18,18 +18,18 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     from evonas.config import Settings
     from evonas.evaluation import Evaluator
-    from evonas.execution import Limits, WorkerEvaluator
+    from evonas.execution import WorkerEvaluator, WorkerLimits
     from evonas.execution.worker_process import WorkerProcess
     from evonas.tasks.train import TrainingSettings
     from evonas.user_model import Build, PackedBuild
     from genomes.space import SearchSpace
 
 __all__ = [
-    "checked_threads",
     "evaluator_for_trials",
     "networks_at_a_time",
+    "resolve_threads",
     "standby_for",
-    "started_worker",
+    "start_worker",
     "worker_for",
 ]
 
@@ -41,7 +41,7 @@ _LEAST_BYTES = 2 << 30
 _KERAS_BYTES = 3 << 29
 
 
-def checked_threads(threads: Any) -> int:
+def resolve_threads(threads: Any) -> int:
     """Networks to train at a time: as many as this process has cores if None.
 
     Raises:
@@ -58,7 +58,7 @@ def networks_at_a_time(threads: int | None, execution: Execution = Execution()) 
     """How many networks a run is expected to train at a time, before there are workers to ask."""
     if execution.place == "ray":
         return (execution.workers or usable_cores()) * (threads or 1)
-    return max(checked_threads(threads), execution.worker_count)
+    return max(resolve_threads(threads), execution.worker_count)
 
 
 def standby_for(
@@ -110,21 +110,21 @@ def worker_for(
     from evonas.execution import WorkerEvaluator
     from evonas.runs.directory import log_of
 
-    chosen, limits = _chosen(settings, checked_threads(threads))
-    packed = None if build is None else build.packed()
+    chosen, limits = _chosen(settings, resolve_threads(threads))
+    packed = None if build is None else build.pack()
     return WorkerEvaluator(space, data, chosen, log_of(data.parent), limits, packed, standby)
 
 
-def _chosen(settings: Settings, threads: int) -> tuple[TrainingSettings, Limits]:
+def _chosen(settings: Settings, threads: int) -> tuple[TrainingSettings, WorkerLimits]:
     """What a worker trains with and what it is killed for, by itself on a machine."""
-    from evonas.execution import Limits
+    from evonas.execution import WorkerLimits
     from evonas.tasks.train import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
     chosen = {name: value for name, value in settings.model_dump().items() if name in known}
     seconds = settings.candidate_timeout
     by_itself = chosen["trainer"] == "native"  # such a trainer ends a network by itself; the process is a last resort
-    limits = Limits(
+    limits = WorkerLimits(
         candidate_seconds=seconds + _GRACE_SECONDS if seconds and by_itself else seconds,
         memory_bytes=settings.worker_memory,
     )
@@ -132,7 +132,7 @@ def _chosen(settings: Settings, threads: int) -> tuple[TrainingSettings, Limits]
     return TrainingSettings(**chosen), limits
 
 
-def started_worker(
+def start_worker(
     space: SearchSpace,
     data: Path,
     settings: Settings,
@@ -162,9 +162,9 @@ def started_worker(
         worker = worker_for(space, data, settings, build, standby, threads)
         worker.start()
         return worker
-    each = 1 if execution.place == "ray" and threads is None else checked_threads(threads)
+    each = 1 if execution.place == "ray" and threads is None else resolve_threads(threads)
     chosen, limits = _chosen(settings, each)
-    packed = None if build is None else build.packed()
+    packed = None if build is None else build.pack()
     return _evaluator(space, data, chosen, limits, packed, execution, standby)
 
 
@@ -176,17 +176,17 @@ def _one_network_a_worker(execution: Execution, threads: int | None) -> Executio
     if execution.place != "processes" or execution.workers is not None or execution.devices or has_gpu():
         return execution
     most = max(1, machine_bytes() // _KERAS_BYTES)
-    return replace(execution, workers=min(checked_threads(threads), most))
+    return replace(execution, workers=min(resolve_threads(threads), most))
 
 
 def evaluator_for_trials(
     space: SearchSpace, directory: Path, settings: Settings, trial: PackedBuild, execution: Execution
 ) -> Evaluator:
     """What runs a user's trials; see `evonas.api.trials`. They bring their own data."""
-    from evonas.execution import Limits
+    from evonas.execution import WorkerLimits
     from evonas.tasks.train import TrainingSettings
 
-    limits = Limits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
+    limits = WorkerLimits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
     threads = usable_cores() if execution.place == "processes" else 1
     chosen = TrainingSettings(trainer=settings.trainer, threads=threads)
     if execution.is_default:
@@ -202,7 +202,7 @@ def _evaluator(
     space: SearchSpace,
     data: Path | None,
     settings: TrainingSettings,
-    limits: Limits,
+    limits: WorkerLimits,
     build: PackedBuild | None,
     execution: Execution,
     standby: WorkerProcess | None = None,
@@ -235,7 +235,7 @@ def _evaluator(
         def make(number: int) -> WorkerEvaluator:
             from evonas.execution import WorkerEvaluator
 
-            own, bounds = _shared(settings, limits, count, number)
+            own, bounds = _share(settings, limits, count, number)
             first = standby if number == 0 else None
             return WorkerEvaluator(space, data, own, path, bounds, build, first, execution.environment(number))
 
@@ -244,7 +244,9 @@ def _evaluator(
     return pool
 
 
-def _shared(settings: TrainingSettings, limits: Limits, workers: int, number: int) -> tuple[TrainingSettings, Limits]:
+def _share(
+    settings: TrainingSettings, limits: WorkerLimits, workers: int, number: int
+) -> tuple[TrainingSettings, WorkerLimits]:
     """A worker's share of this machine's cores and memory; memory that was named is each worker's."""
     memory = limits.memory_bytes or max(_LEAST_BYTES, limits.memory // workers)
     memory = min(memory, limits.memory)

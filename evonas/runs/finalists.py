@@ -23,7 +23,7 @@ from evonas.runs.weights import WeightFiles
 from evonas.seeds import candidate_seed
 from genomes.codec import canonical_json
 
-__all__ = ["Finalist", "Finals", "FinalsWriter", "Retraining", "ranked", "retraining_seeds"]
+__all__ = ["Finalist", "Retraining", "Retrainings", "RetrainingsWriter", "rank_finalists", "retraining_seeds"]
 
 
 Commit = Callable[..., None]
@@ -150,7 +150,7 @@ class Finalist:
         return [each for each in self.retrainings if each.evaluation.status is Status.OK]
 
 
-class Finals:
+class Retrainings:
     """The finals in the database of a run, to be read."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -199,7 +199,7 @@ class Finals:
         return tuple(each for each in found if each is not None)
 
 
-class FinalsWriter(Finals):
+class RetrainingsWriter(Retrainings):
     """The same for the run's one writer. Each method is a commit."""
 
     def __init__(
@@ -229,7 +229,7 @@ class FinalsWriter(Finals):
 
     def commit(self, part: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """Commits re-trainings with their weights; and those that the time was too short for, as STOPPED."""
-        scored = [(candidate, self._judged(evaluation)) for candidate, evaluation in part]
+        scored = [(candidate, self._judge(evaluation)) for candidate, evaluation in part]
         names: list[str | None] = []
 
         def put() -> None:
@@ -255,7 +255,7 @@ class FinalsWriter(Finals):
         changes = {"test": canonical_json(dict(scores))}
         self._commit(lambda: update(self._connection, "retraining", key, changes))
 
-    def _judged(self, evaluation: Evaluation) -> Evaluation:
+    def _judge(self, evaluation: Evaluation) -> Evaluation:
         """The evaluation; failed, and without weights, if it has no finite score."""
         name = self._objective.name
         if evaluation.status is Status.OK and math.isinf(self._objective.loss(evaluation.scores.get(name))):
@@ -267,7 +267,7 @@ class FinalsWriter(Finals):
         return {name for (name,) in rows}
 
 
-def ranked(finalists: Iterable[Finalist]) -> list[Finalist]:
+def rank_finalists(finalists: Iterable[Finalist]) -> list[Finalist]:
     """Finalists, best first. Where the time was too short, those up to the first that was never trained again.
 
     Others would lead without having been compared with it.

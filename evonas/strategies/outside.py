@@ -70,7 +70,7 @@ def installed_row(name: str, reserved: Collection[str]) -> StrategyRow | None:
     if ":" in name:
         return None
     key = (name, tuple(sys.path))
-    if key not in _INSTALLED and (row := _loaded(name, reserved)):
+    if key not in _INSTALLED and (row := _load(name, reserved)):
         _INSTALLED[key] = row
     return _INSTALLED.get(key)
 
@@ -106,7 +106,7 @@ def _installed(reserved: Collection[str]) -> list[EntryPoint]:
     return found
 
 
-def _loaded(name: str, reserved: Collection[str]) -> StrategyRow | None:
+def _load(name: str, reserved: Collection[str]) -> StrategyRow | None:
     found = [each for each in _installed(reserved) if each.name == name]
     if not found:
         return None
