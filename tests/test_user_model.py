@@ -62,7 +62,8 @@ def test_a_function_is_told_by_its_code_and_not_by_how_it_is_written(file, tmp_p
 
 
 def test_a_digest_does_not_depend_on_the_process():
-    script = 'from evonas.user_model import Build; print(Build.from_function(eval(\'lambda g: g.x in {"a", "b", "c"}\')).digest)'
+    function = 'eval(\'lambda g: g.x in {"a", "b", "c"}\')'
+    script = f"from evonas.user_model import Build; print(Build.from_function({function}).digest)"
     runs = [
         subprocess.run(
             [sys.executable, "-c", script], env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[1])},

@@ -1,4 +1,4 @@
-"""`PretrainedNetwork`: a trained network of another run, whose lower layers the networks of this one start from. Plain arrays."""
+"""`PretrainedNetwork`: a trained network of another run, from whose lower layers the networks of this run start."""
 
 from __future__ import annotations
 

@@ -70,8 +70,8 @@ class Live(Plain):
         seconds = progress.seconds + time.monotonic() - self._progress_at
         left = pace.seconds_left(seconds)
         failed = f" ({progress.failed} failed)" if progress.failed else ""
-        best = summaries.score_of(progress.best, self._objective.name)
-        score = f"best [b]{summaries.format_score(best)}[/b], median of this generation {summaries.format_score(pace.median)}"
+        best = summaries.format_score(summaries.score_of(progress.best, self._objective.name))
+        score = f"best [b]{best}[/b], median of this generation {summaries.format_score(pace.median)}"
         table = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=progress.planned, completed=progress.trained, width=30)
         table.add_row(f"generation {progress.generation + 1}{of}", bar)

@@ -1,4 +1,4 @@
-"""`EvolutionEstimator`: what `EvolutionClassifier` and `EvolutionRegressor` share: the search, and the network that it found."""
+"""`EvolutionEstimator`: what `EvolutionClassifier` and `EvolutionRegressor` share: the search and its best network."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ class Train:
 class Open:
     """Train what `Give` brings, as it comes. Answered by `Opened`, then `PartialResult`s, until it is cancelled.
 
-    Each `PartialResult` that has evaluations is answered by a `Give`, be it empty: the worker waits for it before it looks
-    for other work.
+    Each `PartialResult` that has evaluations is answered by a `Give`, which may be empty: the worker waits for it
+    before it looks for other work.
     """
 
     number: int

@@ -57,7 +57,8 @@ def transfer_weights(
     rows: NDArray[Any],
     seed: int,
 ) -> dict[str, NDArray[Any]]:
-    """The initial weights, with the pretrained network's hidden layers where they fit; its output too, if it predicts the same.
+    """The initial weights, with the pretrained network's hidden layers where they fit, and its output layer if it
+    predicts the same.
 
     Features of the same name keep their weights; those that only the network has start from small ones of its own
     (a tenth of the initial), so that what was learned of the others is not drowned.
@@ -96,7 +97,7 @@ def _with_own_output(
 
 
 def _with_features_of(pretrained: PretrainedNetwork, graph: nx.DiGraph, problem: Problem) -> dict[str, NDArray[Any]]:
-    """The pretrained network's weights as those of the same network on the features of `problem`; what it has not seen counts 0."""
+    """The pretrained weights for the features of `problem`; features that it was not trained on have weight 0."""
     shapes = initial_weights(graph, len(pretrained.feature_names), _outputs(pretrained, graph), 0)
     there = {name: value.shape for name, value in pretrained.weights.items()}
     if {name: value.shape for name, value in shapes.items()} != there:

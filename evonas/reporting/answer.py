@@ -105,7 +105,8 @@ def _trust(run: RunData) -> str:
         return ""
     spread = first.spread or 0.0
     direction = "worse" if first.gap > 0 else "better"
-    text = f"Trained again from {len(first.scores)} other seeds, it is {format_score(abs(first.gap))} {direction} on average"
+    gap = f"{format_score(abs(first.gap))} {direction}"
+    text = f"Trained again from {len(first.scores)} other seeds, it is {gap} on average"
     if first.spread is None:
         return f"{text}; more seeds would tell how much of that is luck."
     verdict = "within" if abs(first.gap) <= 2 * spread else "more than"

@@ -1,7 +1,8 @@
-"""Which way a user's model is trained: natively where everything in it is known, else by Keras; and what is told of it.
+"""Trains a user's model natively where every part of it is supported, else with Keras, and records which it was.
 
-`train` stands for `keras.Model.fit`. Who runs a trial says with `use_mode` whether the native trainer may be used. Several
-trials run at a time, each in a thread: one of them uses Keras, which is not made for threads, while others train.
+`train` stands for `keras.Model.fit`. Whoever runs a trial chooses with `use_mode` whether the native trainer may be
+used. Several trials run at a time, each in its own thread; since Keras is not thread-safe, only one of them uses Keras
+at any moment while the others train natively.
 """
 
 from __future__ import annotations

@@ -89,8 +89,8 @@ class DenseGenome:
             where the share begins at 1.
         initializer: one of `INITIALIZERS`, of every kernel, the output's included.
         training: how it is trained.
-        numbers: one of `NUMERIC_ENCODINGS`: how columns of numbers enter it. A table that has no such form of them gives the
-            standardised numbers alone. With an embedding it does nothing: that takes a form of its own.
+        numbers: one of `NUMERIC_ENCODINGS`: how numeric columns enter the network. A table without that encoding gives
+            the standardised numbers alone. It has no effect with an embedding, which uses an encoding of its own.
         scaling: whether each feature has a trained factor before the first layer; does nothing with an embedding.
         category_units: numbers to which a trained linear map of its own brings each column of categories, beside its
             one-hot features; 0 for none.

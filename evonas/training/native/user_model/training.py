@@ -1,4 +1,4 @@
-"""`UserModelTraining`: a user's model in training, epoch by epoch, and back into the model. Between the two, no Keras."""
+"""`UserModelTraining`: trains a user's model epoch by epoch without Keras, then writes the result back into it."""
 
 from __future__ import annotations
 
