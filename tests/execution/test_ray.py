@@ -13,7 +13,7 @@ import pytest
 import evonas
 from evonas.errors import WorkerError
 from evonas.evaluation import Status
-from evonas.execution import Limits, cluster
+from evonas.execution import WorkerLimits, cluster
 from evonas.execution.assignments import Assignments
 from evonas.execution.cluster import HeadLost, RayCluster
 from evonas.execution.options import Execution
@@ -49,7 +49,7 @@ def pool_of(data_path, workers=2, settings=None, **options):
     from evonas.execution.ray_fleet import RayFleet, WorkerSpec
 
     assignments = Assignments()
-    spec = WorkerSpec(settings or TrainingSettings(), Limits(silence_seconds=20.0), command=STUB)
+    spec = WorkerSpec(settings or TrainingSettings(), WorkerLimits(silence_seconds=20.0), command=STUB)
     fleet = RayFleet(spec, data_path, Execution("ray", workers), assignments, **options)
     return PoolEvaluator(UnitsSpace(), fleet, assignments)
 

@@ -60,7 +60,7 @@ def test_a_training_that_goes_on_has_the_bits_of_an_unbroken_one(network, sample
     assert_same_bits(rest, whole)
     assert len({*whole.train_curve}) == 3
     data = layered_data(sample, masked)
-    raw = raw_outputs(data.problem.placed(network), whole.weights, data.splits[0].x_validation)
+    raw = raw_outputs(data.problem.attach_columns(network), whole.weights, data.splits[0].x_validation)
     y = data.splits[0].y_validation
     logs = raw - np.log(np.exp(raw).sum(axis=1, keepdims=True))
     assert whole.scores["log_loss"] == pytest.approx(-logs[np.arange(len(y)), y].mean(), rel=1e-4)
