@@ -85,6 +85,6 @@ def _read(about: Mapping[str, Any]) -> Description | None:
     if about["task"] not in _TASKS:
         return None
     series = None if about.get("series") is None else preparation_from_json(about["series"])
-    names = (tuple(map(str, about[name])) for name in ("targets", "classes"))
+    targets, classes = (tuple(map(str, about[name])) for name in ("targets", "classes"))
     found = series if isinstance(series, SeriesPreparation) else None
-    return Description(about["task"], *names, label_type=str(about["label_type"]), series=found)
+    return Description(about["task"], targets, classes, label_type=str(about["label_type"]), series=found)
