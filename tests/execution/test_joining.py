@@ -91,6 +91,7 @@ def test_messages_come_back_as_they_were_sent():
     lease = Lease(7, (3,), (task,))
     ((back,),) = (from_bytes(to_bytes(Given((lease,)))).leases,)
     assert (back.token, back.numbers, back.tasks[0].seed, back.tasks[0].architecture) == (7, (3,), 1 << 70, graph)
+    assert back.tasks[0].fold == 2
     assert back.tasks[0].start[0].best_loss == math.inf
     np.testing.assert_array_equal(back.tasks[0].start[0].first["dense/kernel"], moments["dense/kernel"])
 
