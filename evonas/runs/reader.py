@@ -23,7 +23,7 @@ from evonas.runs.events import Events
 from evonas.runs.finalists import Finalist, Finals, ranked
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
-from evonas.runs.spans import Training, trainings
+from evonas.runs.spans import Retrained, Training, retrained, trainings
 from evonas.runs.summaries import Counts, GenerationSummary, Idle, counted, idle_since, summarised
 from evonas.runs.times import Times
 from evonas.runs.weights import WeightFiles
@@ -227,6 +227,11 @@ class RunReader:
         """When and where networks were trained; of runs of earlier formats, none."""
         with self._reading():
             return list(trainings(self._connection))
+
+    def retrained(self) -> list[Retrained]:
+        """When finalists were trained again; empty where that was not kept."""
+        with self._reading():
+            return list(retrained(self._connection))
 
     def best(self, count: int = 1) -> list[Record]:
         """The best `count` networks, best first, each with its best evaluation; of equals, the older leads.

@@ -75,6 +75,11 @@ CREATE TABLE span (
     thread INTEGER NOT NULL, started REAL NOT NULL, ended REAL NOT NULL, checksum TEXT NOT NULL,
     PRIMARY KEY (generation, position, number)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE retraining_span (
+    digest TEXT NOT NULL, seed INTEGER NOT NULL, epochs INTEGER NOT NULL, number INTEGER NOT NULL,
+    process TEXT NOT NULL, thread INTEGER NOT NULL, started REAL NOT NULL, ended REAL NOT NULL, checksum TEXT NOT NULL,
+    PRIMARY KEY (digest, seed, epochs, number)
+) STRICT, WITHOUT ROWID;
 """
 
 _BUSY_SECONDS = 30.0
