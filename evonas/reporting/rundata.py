@@ -24,7 +24,7 @@ from evonas.runs.directory import BASELINE_NAME, is_run
 from evonas.runs.finalists import Finalist
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
-from evonas.runs.spans import Training
+from evonas.runs.spans import TrainingSpan
 from genomes.encodings import space_from_json
 from genomes.errors import InputError
 
@@ -75,8 +75,8 @@ class RunData:
     times: Mapping[str, float]
     baseline: RunData | None = None
     baselines: Baselines | None = None
-    trainings: tuple[Training, ...] = ()
-    retrainings: tuple[Training, ...] = ()
+    trainings: tuple[TrainingSpan, ...] = ()
+    retrainings: tuple[TrainingSpan, ...] = ()
 
     @property
     def sign(self) -> float:
@@ -112,7 +112,7 @@ class RunData:
             names = dict.fromkeys(gene.name for gene in self.space.genes if gene.name in names)
         return {name: [row.get(name) for row in rows] for name in names}
 
-    def trainings_of(self, record: Record) -> list[Training]:
+    def trainings_of(self, record: Record) -> list[TrainingSpan]:
         """When and where a network was trained, each fold and replicate; empty where that was not kept."""
         return [each for each in self.trainings if each.place == (record.generation, record.index)]
 
@@ -167,8 +167,8 @@ def read_run(directory: str | Path) -> RunData:
             baselines=run.baselines.found,
             trainings=tuple(run.trainings()),
             retrainings=tuple(
-                Training(places[each.digest], each.process, each.thread, each.started, each.ended)
-                for each in run.retrained()
+                TrainingSpan(places[each.digest], each.process, each.thread, each.started, each.ended)
+                for each in run.retraining_spans()
                 if each.digest in places
             ),
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.reporting.rundata import RunData
-from evonas.runs.spans import Training
+from evonas.runs.spans import TrainingSpan
 
 __all__ = ["Schedule", "finishing_times", "schedule_of"]
 
@@ -45,7 +45,7 @@ def schedule_of(run: RunData, finalists: bool = False) -> Schedule:
         run: the search.
         finalists: whether to add those of finalists that were trained again, where they were measured.
     """
-    return _measured(run, run.retrainings if finalists else ()) if run.trainings else _estimated(run)
+    return _measure(run, run.retrainings if finalists else ()) if run.trainings else _estimate(run)
 
 
 def finishing_times(run: RunData) -> tuple[Array, bool]:
@@ -63,12 +63,12 @@ def finishing_times(run: RunData) -> tuple[Array, bool]:
     known[schedule.records] = True
     trained = np.array([record.evaluation.train_seconds > 0.0 for record in run.records], bool)
     if (trained & ~known).any():  # gone on with after an earlier version
-        estimate = _estimated(run)
+        estimate = _estimate(run)
         return np.maximum.accumulate(estimate.ends), False
     return np.where(known, ends, np.maximum.accumulate(ends)), True
 
 
-def _measured(run: RunData, more: Sequence[Training]) -> Schedule:
+def _measure(run: RunData, more: Sequence[TrainingSpan]) -> Schedule:
     places = {(record.generation, record.index): place for place, record in enumerate(run.records)}
     searched = [each for each in run.trainings if each.place in places]
     known = [*searched, *(each for each in more if each.place in places)]
@@ -84,7 +84,7 @@ def _measured(run: RunData, more: Sequence[Training]) -> Schedule:
     )
 
 
-def _lanes_of(trainings: Sequence[Training]) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+def _lanes_of(trainings: Sequence[TrainingSpan]) -> tuple[NDArray[np.intp], tuple[str, ...]]:
     """A lane a thread, and more where a thread trains several networks at a time; in the order of the processes."""
     order = sorted(range(len(trainings)), key=lambda place: trainings[place].started)
     workers = {process: k for k, process in enumerate(dict.fromkeys(trainings[place].process for place in order), 1)}
@@ -107,7 +107,7 @@ def _name(worker: int, thread: int, lane: int, workers: int) -> str:
     return f"{words}, network {lane + 1}" if lane else words
 
 
-def _estimated(run: RunData) -> Schedule:
+def _estimate(run: RunData) -> Schedule:
     """Trainings in the order of the candidates, each on the lane that is free first, stretched to the search's time."""
     seconds = np.array([record.evaluation.train_seconds for record in run.records], np.float64)
     spent = run.times.get("search", 0.0) or run.seconds

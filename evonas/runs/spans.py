@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from evonas.evaluation import Candidate, Evaluation
 from evonas.runs.checksums import insert
 
-__all__ = ["Retrained", "Training", "add_retraining_spans", "add_spans", "drop_retraining_spans"]
-__all__ += ["retrained", "trainings"]
+__all__ = ["RetrainingSpan", "TrainingSpan", "add_retraining_spans", "add_spans", "drop_retraining_spans"]
+__all__ += ["read_retraining_spans", "read_training_spans"]
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingSpan:
     """One training of a network: of one fold and replicate.
 
     Attributes:
@@ -37,12 +37,12 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Retrained:
+class RetrainingSpan:
     """One training of a finalist from another seed.
 
     Attributes:
         digest: of the network.
-        Others as of `Training`.
+        Others as of `TrainingSpan`.
     """
 
     digest: str
@@ -52,7 +52,7 @@ class Retrained:
     ended: float
 
 
-def trainings(connection: sqlite3.Connection) -> Iterator[Training]:
+def read_training_spans(connection: sqlite3.Connection) -> Iterator[TrainingSpan]:
     """Those of a run's database, in the order of the networks.
 
     Raises:
@@ -63,10 +63,10 @@ def trainings(connection: sqlite3.Connection) -> Iterator[Training]:
     )
     for generation, index, process, thread, started, ended in connection.execute(query):
         _check(started, ended)
-        yield Training((generation, index), process, thread, started, ended)
+        yield TrainingSpan((generation, index), process, thread, started, ended)
 
 
-def retrained(connection: sqlite3.Connection) -> Iterator[Retrained]:
+def read_retraining_spans(connection: sqlite3.Connection) -> Iterator[RetrainingSpan]:
     """Those of finalists, in the order of their beginning.
 
     Raises:
@@ -75,7 +75,7 @@ def retrained(connection: sqlite3.Connection) -> Iterator[Retrained]:
     query = "SELECT digest, process, thread, started, ended FROM retraining_span ORDER BY started, digest, seed, number"
     for digest, process, thread, started, ended in connection.execute(query):
         _check(started, ended)
-        yield Retrained(digest, process, thread, started, ended)
+        yield RetrainingSpan(digest, process, thread, started, ended)
 
 
 def _check(started: float, ended: float) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 import evonas
 from evonas.evaluation import Evaluation, Snapshot, Span, Status
-from evonas.execution import Limits, shared_folder
+from evonas.execution import WorkerLimits, shared_folder
 from evonas.execution.assignments import Assignments, Fault, Lease, Outcome
 from evonas.execution.mailbox import Started
 from evonas.execution.pool import PoolEvaluator
@@ -53,7 +53,7 @@ class NobodyHere:
 def shared_pool(run_dir, data_path, unheard=60.0, settings=None):
     if not (run_dir / "data.npz").exists():
         shutil.copyfile(data_path, run_dir / "data.npz")
-    session = session_of(settings or TrainingSettings(), Limits(), sha256(run_dir / "data.npz"), None)
+    session = session_of(settings or TrainingSettings(), WorkerLimits(), sha256(run_dir / "data.npz"), None)
     assignments = Assignments()
     fleet = SharedFleet(NobodyHere(assignments), run_dir, session, assignments, unheard)
     return PoolEvaluator(UnitsSpace(), fleet, assignments)

@@ -64,18 +64,18 @@ def test_spans_are_seconds_of_the_search_over_sessions(tmp_path: Path, now: floa
 def test_finalists_that_are_trained_again_have_theirs_until_the_search_goes_on(tmp_path: Path, now: float) -> None:
     with toy_store(tmp_path / "run") as store:
         fill(store, [(Span("a", 0, now - 3.0, now - 2.0),)], 10.0)
-        store.finals.ask(1, 1, 1)
+        store.retrainings.ask(1, 1, 1)
         (finalist,) = candidates(1)
         again = replace(scored(1.0), spans=(Span("a", 1, now - 1.0, now),))
-        store.finals.commit([(finalist, again)], 0.0, 12.0)
+        store.retrainings.commit([(finalist, again)], 0.0, 12.0)
         digest = store.digest()
-        (found,) = store.retrained()
+        (found,) = store.retraining_spans()
         assert (found.digest, found.thread) == (finalist.digest, 1)
         assert (found.started, found.ended) == pytest.approx((11.0, 12.0), abs=1e-6)
-        store.finals.ask(2, 1, 1)
-        assert not store.retrained()
-        store.finals.ask(1, 1, 1)
-        store.finals.commit([(finalist, replace(again, spans=()))])
+        store.retrainings.ask(2, 1, 1)
+        assert not store.retraining_spans()
+        store.retrainings.ask(1, 1, 1)
+        store.retrainings.commit([(finalist, replace(again, spans=()))])
         assert store.digest() == digest
 
 
