@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.data.readers.dialect import ALIGNED, LONGEST_LINE, Dialect, parsed
-from evonas.data.readers.text import Scan, decoded, utf8_stream
+from evonas.data.readers.dialect import ALIGNED, Dialect, parsed
+from evonas.data.readers.text import LONGEST_LINE, Scan, decoded, utf8_stream
 from evonas.io.opened import Opened
 from genomes.errors import InputError
 
