@@ -5,20 +5,22 @@ A run of evonas's own networks needs no Keras; a file does, and is opened throug
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.encoding.preprocessor import ARRAY
+from evonas.data.encoding.preprocessor import ARRAY, input_name
 from evonas.data.prepared import Problem, labels_of
 from evonas.data.quantiles import quantile_names
+from evonas.io.npz import open_plain
+from genomes.codec import MAX_BYTES, parse_json
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,10 +47,12 @@ class Predictor:
     Attributes:
         problem: what is predicted; its classes may be unknown.
         model: a `SearchResult`, or a `keras.Model` from raw columns.
+        columns: of a model, input -> the column that goes into it, as far as that is known.
     """
 
     problem: Problem
     model: Any
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def outputs(self, rows: Any) -> Array:
         """In the target's units `(num_rows, num_targets)`, or probabilities of each class `(num_rows, num_classes)`."""
@@ -61,7 +65,9 @@ class Predictor:
         return found
 
     def _of_file(self, rows: Any) -> Any:
-        outputs = self.model.predict(_inputs_of_file(self.model, rows), batch_size=_ROWS_AT_A_TIME, verbose=0)
+        outputs = self.model.predict(
+            _inputs_of_file(self.model, rows, self.columns), batch_size=_ROWS_AT_A_TIME, verbose=0
+        )
         if not isinstance(outputs, Mapping):
             return outputs
         if self.problem.quantiles:
@@ -79,8 +85,8 @@ def predictor_of_file(path: Path) -> Predictor:
         raise InputError(f"model must be a run directory or a .keras file, not {path}: export one as best.keras")
     from evonas.training.export.keras_file import load_keras_file
 
-    model = load_keras_file(path)
-    return Predictor(_problem_of_file(path, model), model)
+    model, card = load_keras_file(path), _card_of(path)
+    return Predictor(_problem_of_file(card, model), model, _columns_of_inputs(card))
 
 
 def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequence[Any]] | None = None) -> pd.DataFrame:
@@ -89,7 +95,7 @@ def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequen
     Args:
         predictor: what predicts.
         rows: a table, or an array.
-        names: columns in front: what samples are known by.
+        names: columns in front: what samples are known by; a "_" behind a name that is taken.
 
     Returns:
         of a regression a column for each target, by its name, or for each quantile, `quantile_0.1`; of classes `label`,
@@ -97,15 +103,22 @@ def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequen
     """
     import pandas as pd
 
-    problem, outputs, known = predictor.problem, predictor.outputs(rows), dict(names or {})
+    problem, outputs = predictor.problem, predictor.outputs(rows)
+    columns: dict[str, Any] = {}
     if problem.task == "regression":
         targets = quantile_names(problem) if problem.quantiles else problem.target_names
         targets = targets or tuple(f"y{place}" for place in range(outputs.shape[1]))
-        return pd.DataFrame({**known, **dict(zip(targets, outputs.T, strict=True))})
-    labels = labels_of(problem) if problem.classes else np.arange(outputs.shape[1])
-    columns: dict[str, Any] = {**known, "label": labels[outputs.argmax(axis=1)]}
-    columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(labels)}
-    return pd.DataFrame(columns)
+        columns |= zip(targets, outputs.T, strict=True)
+    else:
+        labels = labels_of(problem) if problem.classes else np.arange(outputs.shape[1])
+        columns["label"] = labels[outputs.argmax(axis=1)]
+        columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(labels)}
+    front: dict[str, Any] = {}
+    for name, values in (names or {}).items():
+        while name in columns or name in front:  # a series is known by its column "label", say
+            name += "_"
+        front[name] = values
+    return pd.DataFrame(front | columns)
 
 
 def score_table(predictor: Predictor, rows: Any, targets: pd.DataFrame | None = None) -> dict[str, float]:
@@ -191,7 +204,21 @@ def _code_labels(problem: Problem, column: pd.Series[Any]) -> NDArray[np.intp]:
     return np.array([places[label] for label in given], np.intp)
 
 
-def _problem_of_file(path: Path, model: Any) -> Problem:
+def _card_of(path: Path) -> Any:
+    """What the card beside a file says; nothing where there is none that can be read."""
+    place = path.with_name(path.name + ".card.json")
+    with suppress(OSError, ValueError), open_plain(place) as file:
+        return parse_json(file.read(MAX_BYTES + 1).decode(), str(place))
+    return {}
+
+
+def _columns_of_inputs(card: Any) -> dict[str, str]:
+    with suppress(KeyError, TypeError):
+        return {str(each["name"]): str(each["column"]) for each in card["model"]["inputs"]}
+    return {}
+
+
+def _problem_of_file(card: Any, model: Any) -> Problem:
     """What a file predicts: as its card says, or as far as its outputs tell."""
     outputs = model.output
     names: tuple[str, ...] = ()
@@ -204,11 +231,10 @@ def _problem_of_file(path: Path, model: Any) -> Problem:
     width = int(shape[-1]) if len(shape) > 1 else 1
     if isinstance(outputs, Mapping) and not quantiles:
         task = "binary" if width == 1 else "multiclass"
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        card = json.loads(path.with_name(path.name + ".card.json").read_text(encoding="utf-8"))["data"]
-        if card["task"] in ("regression", "binary", "multiclass"):
-            task, classes = card["task"], tuple(map(str, card["classes"]))
-            names = tuple(map(str, card["targets"]))
+    with suppress(KeyError, TypeError):
+        data = card["data"]
+        if data["task"] in ("regression", "binary", "multiclass"):
+            task, classes, names = data["task"], tuple(map(str, data["classes"])), tuple(map(str, data["targets"]))
     count = {"binary": 2, "multiclass": width}.get(task, 0)
     known = Problem(task, 0, width, (0.0,) * width, (1.0,) * width, classes, (), names, quantiles=quantiles)
     return known if len(classes) in (0, count) else replace(known, classes=())
@@ -236,13 +262,32 @@ def _quantiles_of(outputs: Any) -> tuple[float, ...]:
         return ()
 
 
-def _inputs_of_file(model: Any, rows: Any) -> Any:
+def _column_of(name: str, rows: pd.DataFrame, known: Mapping[str, str]) -> pd.Series[Any]:
+    """The column for an input: as the card says, or else the one whose name `Preparation.input_names` makes of it.
+
+    Raises:
+        InputError: there is none, or several could be meant.
+    """
+    columns = {str(label): label for label in rows.columns}
+    found = [known[name]] if name in known else [each for each in columns if input_name(each) == name]
+    if not found:  # the name of another input, or one that Keras or evonas needs, has a "_" more
+        found = [each for each in columns if re.fullmatch(re.escape(each.replace("/", "_")) + "_+", name)]
+    if len(found) > 1:
+        raise InputError(
+            f"table must have one column for the model's input {name!r}, not {', '.join(map(repr, found[:5]))}: keep "
+            "the card (.card.json), which says which it is, beside the file, or predict with the run directory"
+        )
+    if not found or found[0] not in columns:
+        raise InputError(f"table must have the column {(found or [name])[0]!r}, which the model takes: add it")
+    return rows[columns[found[0]]]
+
+
+def _inputs_of_file(model: Any, rows: Any, known: Mapping[str, str]) -> Any:
     """The columns that a model takes, by the names of its inputs; or one array of all columns; an array as it is."""
     if isinstance(rows, np.ndarray):
         return _array_of_file(model, rows)
     from evonas.data.cells import numbers, texts
 
-    names = {str(name).replace("/", "_"): name for name in rows.columns}
     inputs = model.inputs
     if len(inputs) == 1 and inputs[0].name == ARRAY:
         shape = tuple(inputs[0].shape[1:])
@@ -256,9 +301,7 @@ def _inputs_of_file(model: Any, rows: Any) -> Any:
         return np.stack(columns, axis=1).astype(np.float32).reshape(len(rows), *shape)
     found = {}
     for each in inputs:
-        if each.name not in names:
-            raise InputError(f"table must have the column {each.name!r}, which the model takes: add it")
-        column = rows[names[each.name]]
+        column = _column_of(each.name, rows, known)
         text = each.dtype == "string"
         found[each.name] = (
             np.array([cell or "" for cell in texts(column)], object) if text else numbers(column).astype(np.float32)
