@@ -17,13 +17,14 @@ from evonas.data.encoding.codes import coding_of, has_text
 from evonas.data.inputs import Inputs
 from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Weights
-from evonas.io.marked_files import marked_archive, publish
+from evonas.io.marked_files import mark_archive, publish
 from evonas.metrics.calibration import calibration_of
 from evonas.metrics.scores import predictions
 from evonas.tasks.export import Exported, format_of
+from evonas.training.export.description import with_description
 from evonas.training.export.formats import WITHOUT_TEXT, Written, write_format
 from evonas.training.export.preprocessing import can_take_raw
-from evonas.training.metrics import scores
+from evonas.training.metrics import compute_scores
 from genomes.errors import InputError
 
 __all__ = ["Deployment", "input_note", "interface_of", "verify", "write"]
@@ -85,12 +86,12 @@ def write(
         test: dict[str, float] = {}
         about = {"validation": _calibration(model, deployment, data, rows["validation"], data.splits[0].y_validation)}
         if data.y_test is not None:
-            test = scores(data.problem, data.y_test, deployment.outputs(model, rows["test"])[0])
+            test = compute_scores(data.problem, data.y_test, deployment.outputs(model, rows["test"])[0])
             about["test"] = _calibration(model, deployment, data, rows["test"], data.y_test)
         about = {part: values for part, values in about.items() if values}
         try:
             if format == "keras":
-                publish(path, marked_archive(draft.read_bytes()))
+                publish(path, mark_archive(with_description(draft.read_bytes(), data.problem, preparation)))
                 coding = [] if preparation is None else coding_of(preparation, coded=False)
             else:
                 made = Path(folder) / "made"
@@ -138,8 +139,8 @@ def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], proble
     order = {each["name"]: place for place, each in enumerate(coding)}
     inputs = sorted(model.inputs, key=lambda given: order.get(given.name, 0))
     return {
-        "inputs": [_described(given.name, given) | made.get(given.name, {}) for given in inputs],
-        "outputs": [_described(name, tensor) | _text_of(name, problem) for name, tensor in outputs.items()],
+        "inputs": [_describe(given.name, given) | made.get(given.name, {}) for given in inputs],
+        "outputs": [_describe(name, tensor) | _text_of(name, problem) for name, tensor in outputs.items()],
         **about,
     }
 
@@ -150,7 +151,7 @@ def _text_of(name: str, problem: Problem) -> dict[str, Any]:
     return {"dtype": "string"} if text else {}
 
 
-def _described(name: str, tensor: Any) -> dict[str, Any]:
+def _describe(name: str, tensor: Any) -> dict[str, Any]:
     return {"name": name, "dtype": str(tensor.dtype), "shape": [None, *tensor.shape[1:]]}
 
 
@@ -202,7 +203,7 @@ def verify(
         RuntimeError: a score differs, or the last layer does not give the predictions that belong to the raw outputs.
     """
     outputs, given = deployment.outputs(model, x)
-    found = scores(problem, y, outputs)
+    found = compute_scores(problem, y, outputs)
     unit = float(np.mean(problem.target_std)) if problem.task == "regression" else 1.0
     for name in _COMPARED:
         if name in recorded and not math.isclose(
