@@ -57,7 +57,7 @@ class Traces:
 
 
 def _gradients() -> MutableMapping[str, Any]:
-    """Gradients by name: TensorFlow's own table. Another backend has none, nor has a version that keeps it elsewhere."""
+    """TensorFlow's own table of gradients; empty with another backend, or where a version keeps it elsewhere."""
     if keras.backend.backend() != "tensorflow":
         return {}
     from tensorflow.python.framework import ops
