@@ -13,9 +13,10 @@ Not of models of a user's own or on a GPU, whose cost nobody foresees, nor where
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
+from itertools import accumulate, chain, takewhile
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
@@ -55,6 +56,8 @@ _TELLING_RUNG = 6
 #: No network of these may cost more than it would if a generation had so few networks: the search would compare little,
 #: and have no time to train its best networks again.
 _FEW_NETWORKS = 8
+#: Random networks of them take at least such a share of what the costliest takes: tiny ones learn next to nothing.
+_TINY = 0.1
 #: A step of training multiplies three times: forward, for the weights' gradients and for those of the inputs.
 _MULTIPLICATIONS = 3
 
@@ -194,40 +197,68 @@ def first_generation(
         return None
     rng = first_generation_rng(settings.seed or 0)
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_DRAWS * len(candidates))))
-    cut, limit = None, math.inf
     if bounds_all:
-        some = [genome for variants in known for genome in variants] or drawn
-        shared, limit = few, room / few
-        cheapest = partial(_least, cost, some)
-        cut = _cut(settings, epochs, int(epochs * room / whole), limit, cheapest)
-        most, epochs = cut.epochs, cut.first
-
-    def is_cheap(genome: Any) -> bool:
-        return cost(genome, most) <= limit
-
+        offered = list(chain.from_iterable(known)) or drawn
+        cut = _cut(settings, epochs, int(epochs * room / whole), room / few, partial(_least, cost, offered))
+        limit = max(room / few, _least(cost, offered, cut.epochs))
+        begun = (*initial, *_first_within(known, lambda genome: cost(genome, cut.epochs) <= limit))
+        genomes = _of_samples(space, begun, drawn, cost, cut, limit, room, len(candidates))
+        taken = sum(cost(genome, cut.first) for genome in genomes)
+        within = _flops_within(limit, data, settings, speed, core, cut.epochs)
+        most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
+        return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops)
     mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / shared
-    cheap = ([each for each in variants if cost(each, epochs) <= mean and is_cheap(each)] for variants in known)
-    begun = (*initial, *(each[0] for each in cheap if each))
-    kept = list({space.digest(genome): genome for genome in begun}.values())[: len(candidates)]
+    begun = (*initial, *_first_within(known, lambda genome: cost(genome, epochs) <= mean))
+    kept = _different(space, begun)[: len(candidates)]
     room -= sum(cost(genome, epochs) for genome in kept)
-    drawn = list(filter(is_cheap, drawn)) or drawn
-    found = _affordable(space, drawn, [cost(each, epochs) for each in drawn], len(candidates) - len(kept), room)
-    genomes, taken, uncut = (*kept, *found), sum(cost(genome, epochs) for genome in found), most
+    wanted = len(candidates) - len(kept)
+    found = _different(space, _cheap(drawn, [cost(genome, epochs) for genome in drawn], wanted, room))[:wanted]
+    taken = sum(cost(genome, epochs) for genome in found)
     if taken > _TOLERANCE * room and not named:
         most = min(most, max(_FEWEST_EPOCHS, int(most * max(room, 0.0) / taken)))
-    first = FirstGeneration(genomes, most, taken * most / uncut, core)
-    if cut is None:
-        return first
-    within = _flops_within(limit, data, settings, speed, core, uncut)
-    return replace(first, rungs=cut.rungs, max_flops=settings.max_flops or _most_flops(space, data, genomes, within))
+    return FirstGeneration((*kept, *found), most, taken * most / epochs, core)
 
 
-def _affordable(space: Any, drawn: Sequence[Any], costs: Sequence[float], count: int, room: float) -> tuple[Any, ...]:
-    """At most so many different genomes, in their order, see `_cheap`."""
+def _of_samples(
+    space: Any,
+    begun: Sequence[Any],
+    drawn: Sequence[Any],
+    cost: Callable[[Any, int], float],
+    cut: _Cut,
+    limit: float,
+    room: float,
+    count: int,
+) -> tuple[Any, ...]:
+    """What a short run over samples begins with: those given, and random ones, none tiny, as many as there is room for.
+
+    Args:
+        space: of the genomes.
+        begun: genomes that are begun with, whatever they cost.
+        drawn: random genomes.
+        cost: seconds of a genome and epochs.
+        cut: of the run.
+        limit: seconds that a network may be trained.
+        room: seconds of the first rungs of all.
+        count: genomes at most.
+    """
+    tiny = _least(cost, drawn, 0) * (1.0 - _TINY) + _TINY * limit
+    some = [genome for genome in drawn if tiny <= cost(genome, cut.epochs) <= limit]
+    genomes = _different(space, (*begun, *some))[:count]
+    within = list(takewhile(lambda total: total <= room, accumulate(cost(genome, cut.first) for genome in genomes)))
+    return genomes[: max(len(within), min(len(begun), count))]
+
+
+def _first_within(known: Sequence[Sequence[Any]], fits: Callable[[Any], bool]) -> list[Any]:
+    """Of each known default the first genome, hence the widest, that fits."""
+    firsts = (next(filter(fits, variants), None) for variants in known)
+    return [genome for genome in firsts if genome is not None]
+
+
+def _different(space: Any, genomes: Iterable[Any]) -> tuple[Any, ...]:
+    """The genomes in their order, each network once."""
     found: dict[str, Any] = {}
-    for genome in _cheap(drawn, costs, count, room):
-        if len(found) < count:
-            found.setdefault(space.digest(genome), genome)
+    for genome in genomes:
+        found.setdefault(space.digest(genome), genome)
     return tuple(found.values())
 
 
@@ -268,7 +299,7 @@ def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: i
     """The FLOPs of the costliest of the genomes, or `least` where that is more."""
     problem = data.problem
     size = problem.num_features, problem.num_outputs, problem.sample_shape
-    return max(least, *(count_flops(problem.placed(space.architecture(genome)), *size) for genome in genomes))
+    return max([least, *(count_flops(problem.placed(space.architecture(genome)), *size) for genome in genomes)])
 
 
 def _flops_within(
