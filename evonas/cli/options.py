@@ -94,7 +94,8 @@ ThreadsOption = Annotated[int | None, option("Networks trained at a time [all co
 ExecutionOption = Annotated[
     str | None,
     option(
-        "Where networks are trained: local (this process), processes (of this machine) or ray [processes].",
+        "Where networks are trained: local (this process), processes (of this machine), shared (there, and wherever "
+        "evonas join helps) or ray [processes].",
         "PLACE",
         "--execution",
     ),
@@ -200,7 +201,7 @@ def reading_of(
     """
     from evonas.data.readers.options import ReadOptions
 
-    return ReadOptions.of(
+    return ReadOptions.from_arguments(
         separator or "",
         encoding or "",
         decimal or "",

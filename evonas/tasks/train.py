@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from evonas.data.prepared import Problem
     from evonas.evaluation import Evaluation, Snapshot
 
-__all__ = ["Source", "StreamingTrainer", "Trainer", "TrainingSettings", "TrainingTask", "slots_of", "streamed"]
+__all__ = [
+    "Source",
+    "StreamingTrainer",
+    "Trainer",
+    "TrainingSettings",
+    "TrainingTask",
+    "slots_of",
+    "stream_evaluations",
+]
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class TrainingTask:
             moments too.
         lineage: see `Candidate.lineage`; tasks with one are those of the `EvolvedTrainer`.
         keep_snapshots: whether the evaluation shall carry what the training can go on from.
+        fold: the one fold to train on, from 0; None for all of them.
     """
 
     architecture: Mapping[str, Any]
@@ -42,6 +51,11 @@ class TrainingTask:
     inherit: bool = False
     lineage: tuple[int, ...] = ()
     keep_snapshots: bool = False
+    fold: int | None = None
+
+    def folds(self, count: int) -> tuple[int, ...]:
+        """The folds to train on, of `count`."""
+        return tuple(range(count)) if self.fold is None else (self.fold,)
 
 
 @dataclass(frozen=True)
@@ -141,7 +155,7 @@ def slots_of(trainer: Trainer) -> int:
     return trainer.threads if isinstance(trainer, StreamingTrainer) else 1
 
 
-def streamed(trainer: Trainer, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
+def stream_evaluations(trainer: Trainer, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
     """What the trainer makes of the tasks that `source` gives, as `StreamingTrainer.stream`; one by one if need be."""
     if isinstance(trainer, StreamingTrainer):
         yield from trainer.stream(source)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
-from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS
+from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMERIC_ENCODINGS
 from genomes.architecture.neighbours import BANDWIDTHS, read_columns
-from genomes.checks import boolean, shown, table
+from genomes.checks import boolean, format_value, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
@@ -42,6 +42,7 @@ from genomes.dense.wiring import chain, wires_of
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Gene
+from genomes.mutations import applied, read_names
 from genomes.operators import in_turn
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class DenseSpace:
             parametrization, decay_schedule, bias_initializer: see `genomes.dense.Training`. A gene that can be off is a
             range with `zero=True`.
 
+        extra_mutations: names of mutations from outside of evonas that it has beside its own, see `genomes.mutations`.
+
     Raises:
         InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
     """
@@ -116,7 +119,7 @@ class DenseSpace:
     embedding: Given = Choice(EMBEDDINGS)
     embedding_units: Given = Range(4, 32, log=True)
     embedding_sigma: Given = Range(0.01, 50.0, log=True)
-    numbers: Given = Choice(NUMBERS)
+    numbers: Given = Choice(NUMERIC_ENCODINGS)
     scaling: Given = Choice((False, True))
     category_units: Given = 0
     parametric_activation: Given = False
@@ -139,6 +142,7 @@ class DenseSpace:
     parametrization: Given = "standard"
     decay_schedule: Given = "constant"
     bias_initializer: Given = "zeros"
+    extra_mutations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for place, kinds in (("network", NETWORK_GENES), ("training", TRAINING_GENES)):
@@ -150,6 +154,7 @@ class DenseSpace:
         boolean(self.neighbours, "network.neighbours")
         columns = read_columns(self.neighbour_columns, "network.neighbour_columns", MOST_LISTED)
         object.__setattr__(self, "neighbour_columns", columns)
+        object.__setattr__(self, "extra_mutations", read_names(self.extra_mutations))
         object.__setattr__(self, "neighbour_sets", read_sets(self.neighbour_sets, columns, MOST_LISTED))
 
     # ---------------------------------------------------------------- what the space allows
@@ -162,7 +167,8 @@ class DenseSpace:
     @cached_property
     def mutations(self) -> tuple[str, ...]:
         """Names of the mutations that can change something here."""
-        return tuple(name for name in MUTATIONS if any(self.is_free(gene) for gene in GENES_MOVED[name]))
+        own = tuple(name for name in MUTATIONS if any(self.is_free(gene) for gene in GENES_MOVED[name]))
+        return (*own, *self.extra_mutations)
 
     def domain(self, gene: str) -> Domain:
         """The domain of a gene."""
@@ -255,8 +261,9 @@ class DenseSpace:
         Raises:
             InputError: there is no such mutation.
         """
-        for name in in_turn(operator, MUTATIONS, self.mutations, rng):
-            child = MUTATIONS[name](genome, self, rng)
+        for name in in_turn(operator, (*MUTATIONS, *self.extra_mutations), self.mutations, rng):
+            own = MUTATIONS.get(name)
+            child = applied(name, genome, self, rng) if own is None else own(genome, self, rng)
             if child is not None:
                 return child, name
         for gene in SETTINGS:  # nothing that acts can change: what is left are genes that do nothing here
@@ -358,21 +365,28 @@ class DenseSpace:
         if (near := genome.neighbours) is not None:
             known = self.neighbour_columns if self.neighbours else ()
             if not set(near.columns) <= set(known):
-                yield "neighbours.columns", f"must be of {shown(known)} of the space, not {shown(near.columns)}"
+                yield (
+                    "neighbours.columns",
+                    f"must be of {format_value(known)} of the space, not {format_value(near.columns)}",
+                )
             if not set(near.bandwidths) <= set(BANDWIDTHS):
-                yield "neighbours.bandwidths", f"must be of {BANDWIDTHS}, not {shown(near.bandwidths)}"
+                yield "neighbours.bandwidths", f"must be of {BANDWIDTHS}, not {format_value(near.bandwidths)}"
         if not self.skip_connections and wires_of(genome) != chain(len(units)):
             yield "layers", "must form a chain in a space without skip_connections"
 
     def _outside(self, place: str, gene: str, value: Value) -> Iterator[tuple[str, str]]:
         if not self.domain(gene).contains(value):
-            yield place, f"must be in {shown(domain_to_json(self.domain(gene)))} of the space, not {shown(value)}"
+            yield (
+                place,
+                f"must be in {format_value(domain_to_json(self.domain(gene)))} of the space, not {format_value(value)}",
+            )
 
     # ---------------------------------------------------------------- the space itself
 
     def to_json(self) -> dict[str, Any]:
         """The space as JSON values: {"encoding": "dense", "version", "network": {...}, "training": {...}}."""
-        return {"encoding": "dense", "version": VERSION} | {
+        extra = {"extra_mutations": list(self.extra_mutations)} if self.extra_mutations else {}
+        return {"encoding": "dense", "version": VERSION, **extra} | {
             name: {key: self._key_to_json(key) for key in keys if key not in LISTS or getattr(self, key)}
             for name, keys in TABLES.items()
         }
@@ -385,8 +399,8 @@ class DenseSpace:
             InputError: the value is no dense space; the text names the table, the key, the value and the mend.
         """
         check_header(value, "space", "dense")
-        table(value, "space", ("encoding", "version", *TABLES))
-        return cls(**read_tables(value))
+        table(value, "space", ("encoding", "version", "extra_mutations", *TABLES))
+        return cls(**read_tables(value), extra_mutations=read_names(value.get("extra_mutations", [])))
 
     def _key_to_json(self, key: str) -> Any:
         if key in LISTS:

@@ -23,7 +23,7 @@ from typing import Any
 
 from evonas.data.encoding.tokens import MOST_TOKENS
 from evonas.io.npz import open_plain
-from evonas.training.export.layered_file import LAYERED, OPERATIONS, holds_layered, layered_weights
+from evonas.training.export.layered_file import LAYERED, OPERATIONS, holds_layered, layered_weights, row_from_outside
 from genomes.architecture.layers import ACTIVATIONS, MAX_MEMBERS
 from genomes.codec import parse_json
 from genomes.errors import InputError
@@ -133,7 +133,7 @@ def check_keras_file(path: Path, own: bool = False) -> bytes:
             _check_objects(config, "config")
             _check_network(config, elements)
     except InputError as error:
-        raise _refused(path, error) from None
+        raise _refuse(path, error) from None
     except (
         OSError,
         ValueError,
@@ -144,11 +144,11 @@ def check_keras_file(path: Path, own: bool = False) -> bytes:
         RuntimeError,
         RecursionError,
     ) as error:
-        raise _refused(path, error) from None
+        raise _refuse(path, error) from None
     return content
 
 
-def _refused(path: Path, error: Exception) -> InputError:
+def _refuse(path: Path, error: Exception) -> InputError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return InputError(f"{path} must be a Keras model that evonas wrote, but {reason:.300}: export it again")
 
@@ -215,12 +215,19 @@ def _count_weights(content: bytes) -> int:
     return elements
 
 
+def _is_allowed(module: Any, name: Any) -> bool:
+    """Whether it is on the list, or a layer of Keras's that a layer kind from outside of evonas uses."""
+    return name in _ALLOWED.get(module, ()) or (
+        module == "keras.layers" and isinstance(name, str) and row_from_outside(name) is not None
+    )
+
+
 def _check_objects(value: Any, place: str) -> None:
     """Every object that Keras would make is on the list."""
     if isinstance(value, Mapping):
         if {"class_name", "module", "registered_name"} & value.keys():
             module, name = value.get("module"), value.get("class_name")
-            if name not in _ALLOWED.get(module, ()) or value.get("registered_name") not in (None, name):
+            if not _is_allowed(module, name) or value.get("registered_name") not in (None, name):
                 raise InputError(f"{place} is {module}.{name}, which evonas never writes")
         for key, item in value.items():
             if key == "activation" and item not in _ACTIVATIONS:
@@ -238,12 +245,12 @@ def _check_network(config: Any, elements: int) -> None:
 
     It is the model itself, or a model in it, with lookups and arithmetic around.
     """
-    needed, _ = _checked(config, elements, nested=False)
+    needed, _ = _check(config, elements, nested=False)
     if needed > elements:
         raise InputError(f"its layers need {needed:,} weights or more, and it has {elements:,}")
 
 
-def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
+def _check(config: Any, elements: int, nested: bool) -> tuple[int, int]:
     """How many weights the layers need at least, and the width of the last one."""
     if config["class_name"] != "Functional" or config["module"] != "keras.src.models.functional":
         raise InputError("it must be a functional model")
@@ -264,7 +271,7 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
         elif layer["module"] in _OPERATIONS:
             width = fan_in + _count_numbers([settings, nodes])
         elif kind == "Functional" and not nested:
-            inside, width = _checked(layer, elements, nested=True)
+            inside, width = _check(layer, elements, nested=True)
             needed += inside
         elif layer["module"] != "keras.layers":
             raise InputError(f"layer {name!r:.80} must be a layer")
