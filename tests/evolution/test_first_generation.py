@@ -102,7 +102,7 @@ def test_over_images_no_network_may_take_the_time_of_many() -> None:
     space, shape = ConvolutionalSpace(), (8, 8, 1)
 
     def begin(seconds: float, **options: Any) -> FirstGeneration | None:
-        settings = Settings(seed=0, trainer="single", **options).resolved("accuracy")
+        settings = Settings(seed=0, trainer="single", **options).resolve("accuracy")
         settings = with_rungs(settings, images(9).problem)
         machine = {"flops": lambda: 1e9, "share": lambda threads: 1.0}
         return first_generation(

@@ -101,7 +101,7 @@ def test_graphs_by_hand():
 
 def test_a_network_may_see_smaller_images():
     space, whole = ConvolutionalSpace(), chain(PLAIN)
-    graph = space.architecture(changed(whole, input_pooling=2))
+    graph = space.architecture(replace_fields(whole, input_pooling=2))
     assert architecture.draw(graph).splitlines()[2][1:].strip() == "average pooling by 2"
     size = 784, 2, (28, 28, 1)
     assert count_parameters(graph, *size) == count_parameters(space.architecture(whole), *size)
