@@ -93,4 +93,6 @@ def _read(about: Mapping[str, Any]) -> Description | None:
     targets, classes = (tuple(map(str, about[name])) for name in ("targets", "classes"))
     found = series if isinstance(series, SeriesPreparation) else None
     columns = {str(name): str(column) for name, column in about.get("columns", {}).items()}
-    return Description(about["task"], targets, classes, label_type=str(about["label_type"]), series=found, columns=columns)
+    return Description(
+        about["task"], targets, classes, label_type=str(about["label_type"]), series=found, columns=columns
+    )
