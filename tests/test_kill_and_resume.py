@@ -149,7 +149,7 @@ def test_a_kill_at_a_seam_changes_nothing(start: Start, tmp_path: Path, expected
     assert code == 0, err
     assert digest(directory) == expected
     with RunReader(directory) as run:
-        named = {record.weights for record in run.records()} - {None} | run.finals.named_weights()
+        named = {record.weights for record in run.records()} - {None} | run.retrainings.named_weights()
         assert {path.stem for path in (directory / "weights").iterdir()} == named
 
 

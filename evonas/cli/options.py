@@ -201,7 +201,7 @@ def reading_of(
     """
     from evonas.data.readers.options import ReadOptions
 
-    return ReadOptions.of(
+    return ReadOptions.from_arguments(
         separator or "",
         encoding or "",
         decimal or "",

@@ -56,7 +56,7 @@ def resume(
     from evonas.api.search import resume
     from evonas.execution.options import Execution
 
-    placed = Execution.of(execution, workers, devices, address)
+    placed = Execution.from_arguments(execution, workers, devices, address)
     trackers = trackers_asked(tensorboard, mlflow, wandb)
     show_search(
         lambda **listeners: resume(

@@ -53,7 +53,7 @@ from evonas.cli.tracking import MLflowOption, TensorBoardOption, WandBOption, tr
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.objective import MEASURES, METRICS
 from evonas.strategies import STRATEGIES
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMERIC_ENCODINGS
 from genomes.errors import InputError
 
 __all__ = ["run"]
@@ -122,7 +122,7 @@ def run(
     missing: MissingOption = None,
     date_order: DateOrderOption = None,
     numbers: Annotated[
-        str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [a gene].", "NAME")
+        str | None, option(f"How columns of numbers enter: {', '.join(NUMERIC_ENCODINGS)} [a gene].", "NAME")
     ] = None,
     neighbours: Annotated[
         bool,
@@ -270,23 +270,23 @@ def run(
     architecture, encoding = architecture_of(architecture, encoding)
     reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
     settings = Settings(seed=seed, **{name: value for name, value in options.items() if value is not None})
-    budget = Budget.of(generations, evaluations, time, target_score)
+    budget = Budget.from_bounds(generations, evaluations, time, target_score)
     trackers = trackers_asked(tensorboard, mlflow, wandb)
 
     from evonas.execution import launch
     from evonas.execution.options import Execution
 
-    launch.checked_threads(threads)
-    placed = Execution.of(execution, workers, devices, address)
+    launch.resolve_threads(threads)
+    placed = Execution.from_arguments(execution, workers, devices, address)
     with launch.standby_for(settings, build, placed) as standby:
         # What takes long to import, while the worker does the same.
-        from evonas.api.resolve import asked_samples, chosen_space, space_and_numbers
+        from evonas.api.resolve import chosen_space, resolve_samples, space_and_numbers
         from evonas.api.search import search_prepared
         from evonas.data.load import read_data
         from evonas.user_model import Build
 
-        own = None if build is None else Build.of(build)
-        wanted, asked, _ = asked_samples(space, own, architecture, series, series_id or "", split or "")
+        own = None if build is None else Build.from_function(build)
+        wanted, asked, _ = resolve_samples(space, own, architecture, series, series_id or "", split or "")
         searched, forms = space_and_numbers(wanted, numbers, own, neighbours)
         prepared, source = read_data(
             data,

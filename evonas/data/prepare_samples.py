@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evonas.data.encoding.pixels import fit_images
 from evonas.data.encoding.samples import SamplePreparation
-from evonas.data.encoding.series import as_series, fit_series, lengths_and_gaps, padded
+from evonas.data.encoding.series import as_series, fit_series, lengths_and_gaps, pad_series
 from evonas.data.encoding.tokens import TEXT, TextPreparation, as_texts, fit_text
 from evonas.data.fingerprint import fingerprint
 from evonas.data.inputs import inputs_digest
@@ -25,13 +25,13 @@ from evonas.data.readers.arrays import target_columns
 from evonas.data.readers.options import Style
 from evonas.data.sample_kind import as_images
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
-from evonas.data.splits import Rows, share_for_validation
+from evonas.data.splits import RowSplit, share_for_validation
 from evonas.data.target import Target, infer_target
 from evonas.data.windows import check_split, overlap_of, without_overlap
-from evonas.io.disk_arrays import is_on_disk, joined, taken
+from evonas.io.disk_arrays import is_on_disk, join_rows, take_rows
 from genomes.errors import InputError
 
-__all__ = ["Samples", "joined_samples", "prepare_samples", "read_samples"]
+__all__ = ["Samples", "join_samples", "prepare_samples", "read_samples"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def read_samples(kind: str, x: Any, what: str) -> Samples:
     return Samples(kind, readers[kind](x, what), str(getattr(x, "name", None) or TEXT))
 
 
-def joined_samples(parts: Mapping[str, Samples]) -> Samples:
+def join_samples(parts: Mapping[str, Samples]) -> Samples:
     """The samples of all parts below each other; series get as many steps as the longest has.
 
     Raises:
@@ -77,8 +77,8 @@ def joined_samples(parts: Mapping[str, Samples]) -> Samples:
     values = [samples.values for samples in parts.values()]
     if first.kind == "series":
         steps = max(each.shape[1] for each in values)
-        values = [each if each.shape[1] == steps else padded(each, steps) for each in values]
-    return replace(first, values=joined(values) if others else values[0])
+        values = [each if each.shape[1] == steps else pad_series(each, steps) for each in values]
+    return replace(first, values=join_rows(values) if others else values[0])
 
 
 def prepare_samples(
@@ -124,13 +124,13 @@ def prepare_samples(
         given.columns = columns["training"].columns
     sizes = {part: len(given) for part, given in columns.items()}
     check_rows(sizes["training"])
-    whole, frame = joined_samples(samples), pd.concat(list(columns.values()), ignore_index=True)
+    whole, frame = join_samples(samples), pd.concat(list(columns.values()), ignore_index=True)
     weights = sample_weights(sample_weight, sizes["training"])
     share = share_for_validation(validation_share, sizes["training"])
     settings = SplitSettings(seed, test_share, share, folds, task, class_weight)
     target = infer_target(frame, task, style)
     keys = None if groups is None else group_numbers(groups, sizes["training"])
-    rows, said = _dealt(whole, target, settings, sizes, keys, instants, check_split(split))
+    rows, said = _deal(whole, target, settings, sizes, keys, instants, check_split(split))
     data = _fitted(whole, target, rows, settings, weights)
     decisive = settings_json(settings, target.task, sizes) | {"samples": whole.kind, "split": split, **(about or {})}
     arrays = [each for each in (keys, instants) if each is not None]
@@ -139,7 +139,7 @@ def prepare_samples(
     return replace(data, fingerprint=hashlib.sha256(digest.encode()).hexdigest(), notes=notes)
 
 
-def _dealt(
+def _deal(
     samples: Samples,
     target: Target,
     settings: SplitSettings,
@@ -147,7 +147,7 @@ def _dealt(
     groups: NDArray[np.intp] | None,
     instants: NDArray[np.float64] | None,
     split: str,
-) -> tuple[Rows, tuple[str, ...]]:
+) -> tuple[RowSplit, tuple[str, ...]]:
     """The rows of each part, and what is to be said of how they were dealt."""
     if groups is not None:
         return deal_rows(target, settings, sizes, groups), ()
@@ -176,7 +176,7 @@ def _dealt(
     )
 
 
-def _check_classes(target: Target, rows: Rows) -> None:
+def _check_classes(target: Target, rows: RowSplit) -> None:
     if target.task == "regression":
         return
     unseen = np.setdiff1d(target.values, target.values[rows.splits[0][0]])
@@ -188,7 +188,7 @@ def _check_classes(target: Target, rows: Rows) -> None:
 
 
 def _fitted(
-    samples: Samples, target: Target, rows: Rows, settings: SplitSettings, weights: NDArray[np.float64] | None
+    samples: Samples, target: Target, rows: RowSplit, settings: SplitSettings, weights: NDArray[np.float64] | None
 ) -> PreparedData:
     """Features, coded targets and the problem; a preparation for each fold."""
     folded = len(rows.splits) > 1
@@ -209,9 +209,9 @@ def _fitted(
     )
     splits = tuple(
         Split(
-            x_train=taken(samples.values, train, fitted.apply),
+            x_train=take_rows(samples.values, train, fitted.apply),
             y_train=coded[train],
-            x_validation=taken(samples.values, validation, fitted.apply),
+            x_validation=take_rows(samples.values, validation, fitted.apply),
             y_validation=coded[validation],
             weight_train=training_weights(target, train, weights, settings.class_weight),
         )
@@ -221,7 +221,7 @@ def _fitted(
     return PreparedData(
         problem=problem,
         splits=splits,
-        x_test=taken(samples.values, rows.test, first.apply) if rows.test.size else None,
+        x_test=take_rows(samples.values, rows.test, first.apply) if rows.test.size else None,
         y_test=coded[rows.test] if rows.test.size else None,
         preparation=first,
         raw={part: _raw(first, samples.values, places) for part, places in parts.items() if places.size},
@@ -238,7 +238,7 @@ def _fit(samples: Samples, rows: NDArray[np.intp], masked: bool) -> SamplePrepar
 
 def _raw(preparation: SamplePreparation, values: NDArray[Any], rows: NDArray[np.intp]) -> Any:
     """Rows as an exported model takes them; bytes stay bytes, which take a quarter of the room."""
-    return taken(values, rows) if values.dtype == np.uint8 else taken(values, rows, preparation.inputs)
+    return take_rows(values, rows) if values.dtype == np.uint8 else take_rows(values, rows, preparation.inputs)
 
 
 def _digest(samples: Samples) -> str:

@@ -102,7 +102,7 @@ def export(
         raise InputError(f"resize must be asked for keras or savedmodel, of networks that evonas builds, not {what}")
     with RunReader(run_dir) as run:
         record, finalists = run.ranked(rank), run.finalists
-        own = None if build is None else Build.of(build)
+        own = None if build is None else Build.from_function(build)
         check_build(own, run.source.get("build"), run.directory)
         space = space_from_json(run.space_json)
         calibrated = _calibrates(run, calibrate) and not (retrain and calibrate is None)
@@ -184,11 +184,11 @@ class Exporter:
 
     def start(self) -> None:
         """Starts the process, unless it was started. Does not wait for it."""
-        from evonas.execution.evaluator import warmed_process
+        from evonas.execution.evaluator import warm_process
 
         with self._starting:
             if self.worker is None:
-                process = warmed_process("single", self._build is not None)
+                process = warm_process("single", self._build is not None)
                 data = self._directory / DATA_NAME
                 worker = worker_for(self._space, data, self._settings, self._build, process)
                 worker.abandon_when(self._gives_up)
@@ -313,7 +313,7 @@ def _kept(run: RunReader) -> dict[str, Record]:
     held = [(record, record.weights) for record in run.best(run.settings.keep)]
     bagged = {name for name, _, _ in _fold_members(run, run.settings.ensemble or 0)}
     for finalist in run.finalists:
-        for each in run.finals.trained(finalist.record.digest):
+        for each in run.retrainings.trained(finalist.record.digest):
             if each.weights not in bagged:  # they have seen the rows that the others are compared on
                 held.append((_retrained(finalist.record, each), each.weights))
     return {name: record for record, name in held if name}
@@ -325,10 +325,10 @@ def _fold_members(run: RunReader, size: int) -> list[tuple[str, Record, int]]:
     Empty without cross-validation, and where the time was too short for two of them.
     """
     folds, count = run.settings.cv, run.settings.ensemble or 0
-    if folds is None or not count or not run.finalists or run.finals.asked is None:
+    if folds is None or not count or not run.finalists or run.retrainings.asked is None:
         return []
-    best, (_, _, retrainings) = run.ranked(1), run.finals.asked
-    trained = {each.seed: each for each in run.finals.trained(best.digest)}
+    best, (_, _, retrainings) = run.ranked(1), run.retrainings.asked
+    trained = {each.seed: each for each in run.retrainings.trained(best.digest)}
     members = ensemble_members(run.settings.seed or 0, best.digest, retrainings, count, folds)
     found = [
         (each.weights, _retrained(best, each), fold)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.api.resolve import asked_samples
+from evonas.api.resolve import resolve_samples
 from evonas.data.frames import is_table
 from evonas.data.prepare_samples import read_samples
 from evonas.data.sample_kind import chosen_architecture, kind_of_array
 from genomes.errors import InputError
 
-__all__ = ["first_samples", "flattened", "kind_of_samples", "rows_at"]
+__all__ = ["first_samples", "flatten", "kind_of_samples", "rows_at"]
 
 
 def kind_of_samples(X: Any, space: Any) -> str:
@@ -32,7 +32,7 @@ def kind_of_samples(X: Any, space: Any) -> str:
     kind = kind_of_array(X)
     if kind == "table":
         return ""
-    if chosen_architecture(kind, asked_samples(space)[1].architecture) != "dense":
+    if chosen_architecture(kind, resolve_samples(space)[1].architecture) != "dense":
         return kind
     if kind == "text":
         raise InputError("texts for dense networks must be a column of a table, not an array: pass a DataFrame")
@@ -51,7 +51,7 @@ def first_samples(estimator: Any, kind: str, X: Any) -> NDArray[Any]:
     return read_samples(kind, X, "X").values
 
 
-def flattened(X: Any) -> Any:
+def flatten(X: Any) -> Any:
     """Images and series as rows of numbers; all else as it is."""
     is_array = isinstance(X, np.ndarray) and X.ndim in (3, 4) and len(X) > 0
     return X.reshape(len(X), -1) if is_array else X

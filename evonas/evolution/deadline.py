@@ -117,7 +117,7 @@ class Timetable:
         store: RunStore,
         bound: float | None,
         started: float | None = None,
-        finals: tuple[int, int] = (0, 0),
+        retrainings: tuple[int, int] = (0, 0),
         has_end: bool = False,
         counts: bool = True,
         members: int = 0,
@@ -128,12 +128,12 @@ class Timetable:
             store: of the run.
             bound: seconds that the run may take, None for no bound.
             started: when the session began, as `time.monotonic()` counts; now if None.
-            finals: networks to train again when the search has ended, and how often each.
+            retrainings: networks to train again when the search has ended, and how often each.
             has_end: whether anything follows search and finalists that takes time.
             counts: whether the session is one of the run, whose seconds are its own.
             members: networks to train for an ensemble after those.
         """
-        self._store, self._finals, self._has_end = store, finals, has_end
+        self._store, self._retrainings, self._has_end = store, retrainings, has_end
         self._members = members
         self.bound = math.inf if bound is None else bound
         self.ending: Callable[[], float] = lambda: 0.0
@@ -147,6 +147,11 @@ class Timetable:
         self._is_first, self._has_network = True, False
         self._asked: deque[float] = deque(maxlen=2)
         self._results, self._trained, self._since, self._trained_in = 0, 0.0, 0.0, 0.0
+
+    @property
+    def began(self) -> float:
+        """Seconds of the run when the session began."""
+        return self._before
 
     @property
     def session_seconds(self) -> float:
@@ -253,7 +258,7 @@ class Timetable:
         return self._usual_end + (min(seconds, MOST_AT_FIRST * self.bound) if self._is_first else seconds)
 
     def _for_retraining(self) -> float:
-        top, seeds = self._finals
+        top, seeds = self._retrainings
         if not top or not seeds:
             return 0.0
         trainings = self.retraining_seconds(top) * seeds + self.retraining_seconds(1, one_fold=True) * self._members
@@ -272,7 +277,7 @@ class Timetable:
         return self._usual_end + self.ending()
 
     @property
-    def finals_are_over(self) -> bool:
+    def retrainings_are_over(self) -> bool:
         """Whether what is left is for the end."""
         return self.left <= self.end_seconds
 

@@ -63,10 +63,10 @@ def retrain_finalists(
         whether all is done that the time allows; False when a stop was asked for.
     """
     interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
-    store.finals.ask(store.evaluated, top, seeds)
+    store.retrainings.ask(store.evaluated, top, seeds)
     # As after the last generation, however often this is begun: the same plan, hence the same bits.
     evaluator.restore(store.evaluator_state)
-    abandon_when(evaluator, lambda: interruption.requested or timetable.finals_are_over)
+    abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
     candidates = _candidates(store, space, top, seeds)
     done = frozenset(place for place, each in enumerate(candidates) if _retraining(store, each) is not None)
     fitting = _fitting(candidates, done, timetable)
@@ -76,7 +76,7 @@ def retrain_finalists(
     if left and interruption.requested:
         return False
     if late := sorted(left | (frozenset(range(len(candidates))) - fitting - done)):
-        store.finals.commit([(candidates[place], _TOO_LATE) for place in late])
+        store.retrainings.commit([(candidates[place], _TOO_LATE) for place in late])
     abandon_when(evaluator, lambda: interruption.requested or timetable.tests_are_over)
     return _test(store, evaluator, candidates, interruption, timetable)
 
@@ -106,8 +106,8 @@ def train_ensemble_members(
     if not store.finalists:
         return not interruption.requested
     evaluator.restore(store.evaluator_state)
-    abandon_when(evaluator, lambda: interruption.requested or timetable.finals_are_over)
-    best, settings, (_, seeds) = store.ranked(1), store.settings, store.finals_wanted
+    abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
+    best, settings, (_, seeds) = store.ranked(1), store.settings, store.retrainings_wanted
     first = Candidate(space.genome_from_json(best.genome), best.digest, 0, settings.epochs, operator="member")
     members = ensemble_members(settings.seed or 0, best.digest, seeds, count, settings.cv)
     candidates = [
@@ -174,13 +174,14 @@ def _train(
                 raise RuntimeError(f"the evaluator ended with {len(left)} candidates left, give each once")
             break
         if part:
-            store.finals.commit([(candidates[place], part[place]) for place in sorted(part)])
+            done = [(candidates[place], part[place]) for place in sorted(part)]
+            store.retrainings.commit(done, timetable.began, timetable.session_seconds)
             left -= part.keys()
             if timetable.counts:
                 timetable.note()
             if on_part is not None:
                 on_part(before + len(fitting) - len(left), before + len(fitting))
-        if left and (interruption.requested or timetable.finals_are_over):
+        if left and (interruption.requested or timetable.retrainings_are_over):
             break
     return frozenset(left)
 
@@ -206,9 +207,9 @@ def _test(
             except Abandoned:
                 if not timetable.tests_are_over:
                     return False
-        store.finals.commit_test(retraining, scores)
+        store.retrainings.commit_test(retraining, scores)
     return True
 
 
 def _retraining(store: RunStore, candidate: Candidate) -> Retraining | None:
-    return store.finals.retraining(candidate.digest, candidate.seed, candidate.epochs)
+    return store.retrainings.retraining(candidate.digest, candidate.seed, candidate.epochs)

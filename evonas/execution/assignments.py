@@ -84,7 +84,7 @@ class Fault:
     mistake: bool = False
 
     @classmethod
-    def of(cls, error: Exception) -> Fault:
+    def from_exception(cls, error: Exception) -> Fault:
         """Of an exception in a worker."""
         return cls(str(error), getattr(error, "raised", ""), isinstance(error, InputError))
 
@@ -246,7 +246,7 @@ class Assignments:
             if room < 1 or (single_networks and self._grouped):
                 return ()
             if self._requests and not single_networks:
-                return (self._handed(worker, self._requests.popleft()),)
+                return (self._hand(worker, self._requests.popleft()),)
             if self._grouped:
                 if not self._waiting and (self._planned or self._leases):
                     return ()
@@ -275,7 +275,7 @@ class Assignments:
                 if lease.grouped:
                     self.state, self._planned = outcome.state, True
             else:
-                self._handed(worker, replace(lease, numbers=left))
+                self._hand(worker, replace(lease, numbers=left))
             self.changed.notify_all()
             return True
 
@@ -315,9 +315,9 @@ class Assignments:
         numbers = tuple(self._waiting.popleft() for _ in range(count))
         tasks = tuple(self._tasks.values()) if self._grouped else tuple(self._tasks[number] for number in numbers)
         lease = Lease(next(self._tokens), numbers, tasks, self._grouped, self._before if self._grouped else None)
-        return self._handed(worker, lease)
+        return self._hand(worker, lease)
 
-    def _handed(self, worker: int, lease: Lease) -> Lease:
+    def _hand(self, worker: int, lease: Lease) -> Lease:
         self._leases[lease.token] = (worker, lease)
         self._held[worker] += 1
         return lease

@@ -23,14 +23,14 @@ from evonas.evaluation import Status
 from evonas.execution import shared_folder
 from evonas.execution.assignments import Fault, Outcome
 from evonas.execution.evaluator import WorkerEvaluator
-from evonas.execution.launch import checked_threads, one_network_a_worker, worker_share
+from evonas.execution.launch import one_network_a_worker, resolve_threads, worker_share
 from evonas.execution.mailbox import Mailbox
 from evonas.execution.options import Execution
 from evonas.execution.ray_actor import versions
 from evonas.execution.shared_folder import SHARED, Beat, Heard, Inbox, Outbox, SessionFile
 from evonas.execution.shared_messages import Given, Left, Revoked, from_bytes, to_bytes
 from evonas.execution.worker_loop import drive
-from evonas.execution.worker_process import Limits
+from evonas.execution.worker_process import WorkerLimits
 from evonas.io.npz import open_plain
 from evonas.machine import machine_bytes
 from evonas.runs.directory import sha256
@@ -88,12 +88,12 @@ def join(
     from evonas.interruption import Interruption
     from evonas.user_model import Build
 
-    checked_threads(threads)
+    resolve_threads(threads)
     Execution("shared", workers)
     seconds = duration(wait, "wait")
     if not Path(run_dir).is_dir():
         raise InputError(f"run directory must be there, but {run_dir} is not: is the shared folder mounted here?")
-    own, trained = None if build is None else Build.of(build), 0
+    own, trained = None if build is None else Build.from_function(build), 0
     with interruption or Interruption(quiet=True) as listening:
         while session := _awaited(Path(run_dir), seconds, unheard_seconds, on_news, listening):
             with _Member(Path(run_dir), session, own, threads, workers) as member:
@@ -155,12 +155,12 @@ class _Member:
         self._ports: list[_Port] = []
         try:
             data = _copied(run_dir / "data.npz", Path(self._folder.name) / "data.npz", session["data_sha256"])
-            settings, limits = _settings_of(session, checked_threads(threads))
+            settings, limits = _settings_of(session, resolve_threads(threads))
             execution = Execution("shared", workers)
             if settings.trainer == "single" and build is None:
                 execution = one_network_a_worker(execution, threads)
             count = execution.worker_count
-            packed = None if build is None else build.packed()
+            packed = None if build is None else build.pack()
             for number in range(count):
                 chosen, bounds = worker_share(settings, limits, count, number)
                 evaluator = WorkerEvaluator(None, data, chosen, None, bounds, packed)
@@ -281,13 +281,13 @@ class _Port:
             self._outbox.send(to_bytes(Left()))
 
 
-def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, Limits]:
+def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, WorkerLimits]:
     """What the owner trains with, for this machine.
 
     Raises:
         InputError: they are no settings of this version, or name more memory than this machine has.
     """
-    limits = Limits(**session["limits"])
+    limits = WorkerLimits(**session["limits"])
     if (limits.memory_bytes or 0) > machine_bytes():
         raise InputError(
             f"worker_memory must be at most the {machine_bytes()} bytes that this machine has, but the search was "

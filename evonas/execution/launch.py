@@ -18,7 +18,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     from evonas.config import Settings
     from evonas.evaluation import Evaluator
-    from evonas.execution import Limits, WorkerEvaluator
+    from evonas.execution import WorkerEvaluator, WorkerLimits
     from evonas.execution.assignments import Assignments
     from evonas.execution.pool import Fleet
     from evonas.execution.worker_process import WorkerProcess
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from genomes.space import SearchSpace
 
 __all__ = [
-    "checked_threads",
     "evaluator_for_trials",
     "networks_at_a_time",
     "one_network_a_worker",
+    "resolve_threads",
     "standby_for",
-    "started_worker",
+    "start_worker",
     "worker_for",
     "worker_share",
 ]
@@ -47,7 +47,7 @@ _HERE = ("processes", "shared")
 _KERAS_BYTES = 3 << 29
 
 
-def checked_threads(threads: Any) -> int:
+def resolve_threads(threads: Any) -> int:
     """Networks to train at a time: as many as this process has cores if None.
 
     Raises:
@@ -64,7 +64,7 @@ def networks_at_a_time(threads: int | None, execution: Execution = Execution()) 
     """How many networks a run is expected to train at a time, before there are workers to ask."""
     if execution.place == "ray":
         return (execution.workers or usable_cores()) * (threads or 1)
-    return max(checked_threads(threads), execution.worker_count)
+    return max(resolve_threads(threads), execution.worker_count)
 
 
 def standby_for(
@@ -116,21 +116,21 @@ def worker_for(
     from evonas.execution import WorkerEvaluator
     from evonas.runs.directory import log_of
 
-    chosen, limits = _chosen(settings, checked_threads(threads))
-    packed = None if build is None else build.packed()
+    chosen, limits = _chosen(settings, resolve_threads(threads))
+    packed = None if build is None else build.pack()
     return WorkerEvaluator(space, data, chosen, log_of(data.parent), limits, packed, standby)
 
 
-def _chosen(settings: Settings, threads: int) -> tuple[TrainingSettings, Limits]:
+def _chosen(settings: Settings, threads: int) -> tuple[TrainingSettings, WorkerLimits]:
     """What a worker trains with and what it is killed for, by itself on a machine."""
-    from evonas.execution import Limits
+    from evonas.execution import WorkerLimits
     from evonas.tasks.train import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
     chosen = {name: value for name, value in settings.model_dump().items() if name in known}
     seconds = settings.candidate_timeout
     by_itself = chosen["trainer"] == "native"  # such a trainer ends a network by itself; the process is a last resort
-    limits = Limits(
+    limits = WorkerLimits(
         candidate_seconds=seconds + _GRACE_SECONDS if seconds and by_itself else seconds,
         memory_bytes=settings.worker_memory,
     )
@@ -138,7 +138,7 @@ def _chosen(settings: Settings, threads: int) -> tuple[TrainingSettings, Limits]
     return TrainingSettings(**chosen), limits
 
 
-def started_worker(
+def start_worker(
     space: SearchSpace,
     data: Path,
     settings: Settings,
@@ -168,9 +168,9 @@ def started_worker(
         worker = worker_for(space, data, settings, build, standby, threads)
         worker.start()
         return worker
-    each = 1 if execution.place == "ray" and threads is None else checked_threads(threads)
+    each = 1 if execution.place == "ray" and threads is None else resolve_threads(threads)
     chosen, limits = _chosen(settings, each)
-    packed = None if build is None else build.packed()
+    packed = None if build is None else build.pack()
     record = None if build is None else build.to_json()
     return _evaluator(space, data, chosen, limits, packed, execution, standby, record=record)
 
@@ -183,17 +183,17 @@ def one_network_a_worker(execution: Execution, threads: int | None) -> Execution
     if execution.place not in _HERE or execution.workers is not None or execution.devices or has_gpu():
         return execution
     most = max(1, machine_bytes() // _KERAS_BYTES)
-    return replace(execution, workers=min(checked_threads(threads), most))
+    return replace(execution, workers=min(resolve_threads(threads), most))
 
 
 def evaluator_for_trials(
     space: SearchSpace, directory: Path, settings: Settings, trial: PackedBuild, execution: Execution
 ) -> Evaluator:
     """What runs a user's trials; see `evonas.api.trials`. They bring their own data."""
-    from evonas.execution import Limits
+    from evonas.execution import WorkerLimits
     from evonas.tasks.train import TrainingSettings
 
-    limits = Limits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
+    limits = WorkerLimits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
     if execution.place == "shared":
         raise InputError(
             "execution must be local, processes or ray for trials, not shared: they bring data of their own, which "
@@ -214,7 +214,7 @@ def _evaluator(
     space: SearchSpace,
     data: Path | None,
     settings: TrainingSettings,
-    limits: Limits,
+    limits: WorkerLimits,
     build: PackedBuild | None,
     execution: Execution,
     standby: WorkerProcess | None = None,
@@ -265,7 +265,7 @@ def _with_others(
     local: Fleet,
     data: Path,
     settings: TrainingSettings,
-    limits: Limits,
+    limits: WorkerLimits,
     record: dict[str, Any] | None,
     assignments: Assignments,
 ) -> Fleet:
@@ -286,8 +286,8 @@ def _with_others(
 
 
 def worker_share(
-    settings: TrainingSettings, limits: Limits, workers: int, number: int
-) -> tuple[TrainingSettings, Limits]:
+    settings: TrainingSettings, limits: WorkerLimits, workers: int, number: int
+) -> tuple[TrainingSettings, WorkerLimits]:
     """A worker's share of this machine's cores and memory; memory that was named is each worker's."""
     memory = limits.memory_bytes or max(_LEAST_BYTES, limits.memory // workers)
     memory = min(memory, limits.memory)

@@ -2,7 +2,7 @@
 
     >>> Execution(workers=4)
     Execution(place='processes', workers=4, devices=(), address=None)
-    >>> Execution.of("ray", address="10.0.0.5:6379").address
+    >>> Execution.from_arguments("ray", address="10.0.0.5:6379").address
     '10.0.0.5:6379'
 
 Imports the standard library only: it is read before the first worker is started.
@@ -79,7 +79,7 @@ class Execution:
             )
 
     @classmethod
-    def of(
+    def from_arguments(
         cls,
         place: str | Execution | None = None,
         workers: int | None = None,
@@ -97,7 +97,7 @@ class Execution:
             raise InputError(f"execution must be one of {', '.join(PLACES)}, or an evonas.Execution, not {place!r:.80}")
         if place is None:
             place = "processes" if address is None else "ray"
-        return cls(place, workers, tuple(_listed(devices)), address)
+        return cls(place, workers, tuple(_list(devices)), address)
 
     @property
     def is_default(self) -> bool:
@@ -123,7 +123,7 @@ def share_of(total: int, workers: int, number: int) -> int:
     return max(1, total * (number + 1) // workers - total * number // workers)
 
 
-def _listed(devices: Any) -> Iterator[str]:
+def _list(devices: Any) -> Iterator[str]:
     if devices is None:
         return
     given = devices.split(",") if isinstance(devices, str) else [str(each) for each in devices]

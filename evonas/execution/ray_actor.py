@@ -24,7 +24,7 @@ from evonas.execution.worker_loop import drive
 from evonas.machine import machine_bytes, usable_cores
 
 if TYPE_CHECKING:
-    from evonas.execution.worker_process import Limits
+    from evonas.execution.worker_process import WorkerLimits
     from evonas.tasks.train import TrainingSettings
     from evonas.user_model import PackedBuild
 
@@ -48,7 +48,7 @@ class WorkerSpec:
     """
 
     settings: TrainingSettings
-    limits: Limits
+    limits: WorkerLimits
     build: PackedBuild | None = None
     grouped: bool = False
     command: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from genomes.errors import InputError
 
-__all__ = ["GrowingArray", "disk_array", "is_on_disk", "joined", "portions", "taken"]
+__all__ = ["GrowingArray", "disk_array", "is_on_disk", "join_rows", "portions", "take_rows"]
 
 #: Numbers that are copied at a time.
 _PORTION = 1 << 22
@@ -86,7 +86,7 @@ def portions(array: NDArray[Any]) -> list[slice]:
     return [slice(start, start + size) for start in range(0, len(array), size)]
 
 
-def taken(
+def take_rows(
     array: NDArray[Any], rows: NDArray[np.intp], change: Callable[[NDArray[Any]], Any] = lambda part: part
 ) -> Any:
     """Some rows of an array, changed row by row; those of an array on the disk are on the disk, too."""
@@ -99,7 +99,7 @@ def taken(
     return found
 
 
-def joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def join_rows(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Rows of arrays below each other; on the disk where one of them is."""
     if not any(map(is_on_disk, arrays)):
         return np.concatenate(arrays)

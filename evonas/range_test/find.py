@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evonas.api.resolve import asked_samples, chosen_space
+from evonas.api.resolve import chosen_space, resolve_samples
 from evonas.data.load import read_data
 from evonas.data.readers.options import ReadOptions
 from evonas.runs.genome_files import read_genome
@@ -77,13 +77,15 @@ def find_learning_rate(
     home = read_space(space) if isinstance(space, (str, Path)) else space
     if isinstance(genome, (str, Path)):
         home, genome = read_genome(genome, home)
-    known, asked, encoding = asked_samples(home, None, architecture, series, series_id, split, encoding)
+    known, asked, encoding = resolve_samples(home, None, architecture, series, series_id, split, encoding)
     if not hasattr(known, "architecture"):
         raise InputError(
             f"space must be of networks, whose layers are known, not {type(known).__name__}: vary the learning rate of "
             "your own models in the search"
         )
-    options = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
+    options = ReadOptions.from_arguments(
+        separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order
+    )
     with standing_by("native") as standby, tempfile.TemporaryDirectory() as folder:
         data, _ = read_data(
             x,

@@ -24,7 +24,7 @@ from evonas.runs.directory import BASELINE_NAME, is_run
 from evonas.runs.finalists import Finalist
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
-from evonas.runs.spans import Training
+from evonas.runs.spans import TrainingSpan
 from genomes.encodings import space_from_json
 from genomes.errors import InputError
 
@@ -53,6 +53,7 @@ class RunData:
         baseline: the random search of the same size, where there is one.
         baselines: other models on the same rows; None where none were wanted.
         trainings: when and where each was done; empty where that was not kept.
+        retrainings: the same of finalists that were trained again, by the place of their network.
     """
 
     directory: Path
@@ -74,7 +75,8 @@ class RunData:
     times: Mapping[str, float]
     baseline: RunData | None = None
     baselines: Baselines | None = None
-    trainings: tuple[Training, ...] = ()
+    trainings: tuple[TrainingSpan, ...] = ()
+    retrainings: tuple[TrainingSpan, ...] = ()
 
     @property
     def sign(self) -> float:
@@ -110,7 +112,7 @@ class RunData:
             names = dict.fromkeys(gene.name for gene in self.space.genes if gene.name in names)
         return {name: [row.get(name) for row in rows] for name in names}
 
-    def trainings_of(self, record: Record) -> list[Training]:
+    def trainings_of(self, record: Record) -> list[TrainingSpan]:
         """When and where a network was trained, each fold and replicate; empty where that was not kept."""
         return [each for each in self.trainings if each.place == (record.generation, record.index)]
 
@@ -141,6 +143,8 @@ def read_run(directory: str | Path) -> RunData:
             except InputError:
                 # A search that goes on may have dropped the file meanwhile.
                 weights = None
+        records = tuple(run.records())
+        places = {record.digest: (record.generation, record.index) for record in reversed(records)}
         return RunData(
             directory=directory,
             objective=run.objective,
@@ -150,7 +154,7 @@ def read_run(directory: str | Path) -> RunData:
             problem=run.problem_json,
             environment=run.environment,
             space=_space(run.space_json),
-            records=tuple(run.records()),
+            records=records,
             finalists=tuple(run.finalists),
             champion=champion,
             weights=weights,
@@ -162,6 +166,11 @@ def read_run(directory: str | Path) -> RunData:
             baseline=read_run(directory / BASELINE_NAME) if is_run(directory / BASELINE_NAME) else None,
             baselines=run.baselines.found,
             trainings=tuple(run.trainings()),
+            retrainings=tuple(
+                TrainingSpan(places[each.digest], each.process, each.thread, each.started, each.ended)
+                for each in run.retraining_spans()
+                if each.digest in places
+            ),
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.reporting.rundata import RunData
-from evonas.runs.spans import Training
+from evonas.runs.spans import TrainingSpan
 
 __all__ = ["Schedule", "finishing_times", "schedule_of"]
 
@@ -25,6 +25,7 @@ class Schedule:
         lanes: of each training, shape `(num_trainings,)`.
         starts, ends: seconds since the search began, shape `(num_trainings,)`.
         names: of the lanes.
+        again: whether each is of a finalist that was trained again, shape `(num_trainings,)`.
         exact: whether the times were measured; else they are reckoned from how long each training took.
     """
 
@@ -33,12 +34,18 @@ class Schedule:
     starts: Array
     ends: Array
     names: tuple[str, ...]
+    again: NDArray[np.bool_]
     exact: bool
 
 
-def schedule_of(run: RunData) -> Schedule:
-    """The trainings of a run whose times were measured; where none were, all of them, reckoned."""
-    return _measured(run) if run.trainings else _estimated(run)
+def schedule_of(run: RunData, finalists: bool = False) -> Schedule:
+    """The trainings of a run whose times were measured; where none were, all of them, reckoned.
+
+    Args:
+        run: the search.
+        finalists: whether to add those of finalists that were trained again, where they were measured.
+    """
+    return _measure(run, run.retrainings if finalists else ()) if run.trainings else _estimate(run)
 
 
 def finishing_times(run: RunData) -> tuple[Array, bool]:
@@ -56,14 +63,15 @@ def finishing_times(run: RunData) -> tuple[Array, bool]:
     known[schedule.records] = True
     trained = np.array([record.evaluation.train_seconds > 0.0 for record in run.records], bool)
     if (trained & ~known).any():  # gone on with after an earlier version
-        estimate = _estimated(run)
+        estimate = _estimate(run)
         return np.maximum.accumulate(estimate.ends), False
     return np.where(known, ends, np.maximum.accumulate(ends)), True
 
 
-def _measured(run: RunData) -> Schedule:
+def _measure(run: RunData, more: Sequence[TrainingSpan]) -> Schedule:
     places = {(record.generation, record.index): place for place, record in enumerate(run.records)}
-    known = [each for each in run.trainings if each.place in places]
+    searched = [each for each in run.trainings if each.place in places]
+    known = [*searched, *(each for each in more if each.place in places)]
     lanes, names = _lanes_of(known)
     return Schedule(
         records=np.array([places[each.place] for each in known], np.intp),
@@ -71,11 +79,12 @@ def _measured(run: RunData) -> Schedule:
         starts=np.array([each.started for each in known], np.float64),
         ends=np.array([each.ended for each in known], np.float64),
         names=names,
+        again=np.arange(len(known)) >= len(searched),
         exact=True,
     )
 
 
-def _lanes_of(trainings: Sequence[Training]) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+def _lanes_of(trainings: Sequence[TrainingSpan]) -> tuple[NDArray[np.intp], tuple[str, ...]]:
     """A lane a thread, and more where a thread trains several networks at a time; in the order of the processes."""
     order = sorted(range(len(trainings)), key=lambda place: trainings[place].started)
     workers = {process: k for k, process in enumerate(dict.fromkeys(trainings[place].process for place in order), 1)}
@@ -98,7 +107,7 @@ def _name(worker: int, thread: int, lane: int, workers: int) -> str:
     return f"{words}, network {lane + 1}" if lane else words
 
 
-def _estimated(run: RunData) -> Schedule:
+def _estimate(run: RunData) -> Schedule:
     """Trainings in the order of the candidates, each on the lane that is free first, stretched to the search's time."""
     seconds = np.array([record.evaluation.train_seconds for record in run.records], np.float64)
     spent = run.times.get("search", 0.0) or run.seconds
@@ -114,4 +123,5 @@ def _estimated(run: RunData) -> Schedule:
     latest = float(ends.max(initial=0.0))
     stretch = spent / latest if latest > 0 and spent > 0 else 1.0
     names = tuple(f"{lane + 1} at a time" for lane in range(count))
-    return Schedule(np.arange(len(seconds)), lanes, starts * stretch, ends * stretch, names, exact=False)
+    again = np.zeros(len(seconds), bool)
+    return Schedule(np.arange(len(seconds)), lanes, starts * stretch, ends * stretch, names, again, exact=False)

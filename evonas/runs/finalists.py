@@ -19,11 +19,20 @@ from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import Objective
 from evonas.runs.checksums import insert, update
 from evonas.runs.records import Record, evaluation_from_row, from_text, result_to_json
+from evonas.runs.spans import add_retraining_spans, drop_retraining_spans
 from evonas.runs.weights import WeightFiles
 from evonas.seeds import candidate_seed
 from genomes.codec import canonical_json
 
-__all__ = ["Finalist", "Finals", "FinalsWriter", "Retraining", "ensemble_members", "ranked", "retraining_seeds"]
+__all__ = [
+    "Finalist",
+    "Retraining",
+    "Retrainings",
+    "RetrainingsWriter",
+    "ensemble_members",
+    "rank_finalists",
+    "retraining_seeds",
+]
 
 
 Commit = Callable[..., None]
@@ -150,7 +159,7 @@ class Finalist:
         return [each for each in self.retrainings if each.evaluation.status is Status.OK]
 
 
-class Finals:
+class Retrainings:
     """The finals in the database of a run, to be read."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -199,7 +208,7 @@ class Finals:
         return tuple(each for each in found if each is not None)
 
 
-class FinalsWriter(Finals):
+class RetrainingsWriter(Retrainings):
     """The same for the run's one writer. Each method is a commit."""
 
     def __init__(
@@ -221,15 +230,24 @@ class FinalsWriter(Finals):
             if self.asked is not None and self.asked[0] != evaluated:
                 self._connection.execute("DELETE FROM retraining")
             self._connection.execute("DELETE FROM retraining WHERE status = ?", (Status.STOPPED.value,))
+            drop_retraining_spans(self._connection)
             self._connection.execute("DELETE FROM finals")
             insert(self._connection, "finals", [(evaluated, top, seeds)])
 
         self._commit(note)
         self._weights.remove(stale - self._named_by_evaluations())
 
-    def commit(self, part: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Commits re-trainings with their weights; and those that the time was too short for, as STOPPED."""
-        scored = [(candidate, self._judged(evaluation)) for candidate, evaluation in part]
+    def commit(
+        self, part: Sequence[tuple[Candidate, Evaluation]], began: float = 0.0, seconds: float | None = None
+    ) -> None:
+        """Commits re-trainings with their weights; and those that the time was too short for, as STOPPED.
+
+        Args:
+            part: what was trained.
+            began: seconds of the search when this session began.
+            seconds: of this session so far; without them it is not noted when the trainings were.
+        """
+        scored = [(candidate, self._judge(evaluation)) for candidate, evaluation in part]
         names: list[str | None] = []
 
         def put() -> None:
@@ -246,6 +264,8 @@ class FinalsWriter(Finals):
                 for (candidate, evaluation), name in zip(scored, names, strict=True)
             ]
             insert(self._connection, "retraining", rows)
+            if seconds is not None:
+                add_retraining_spans(self._connection, part, began, seconds)
 
         self._commit(add, before=put)
 
@@ -255,7 +275,7 @@ class FinalsWriter(Finals):
         changes = {"test": canonical_json(dict(scores))}
         self._commit(lambda: update(self._connection, "retraining", key, changes))
 
-    def _judged(self, evaluation: Evaluation) -> Evaluation:
+    def _judge(self, evaluation: Evaluation) -> Evaluation:
         """The evaluation; failed, and without weights, if it has no finite score."""
         name = self._objective.name
         if evaluation.status is Status.OK and math.isinf(self._objective.loss(evaluation.scores.get(name))):
@@ -267,7 +287,7 @@ class FinalsWriter(Finals):
         return {name for (name,) in rows}
 
 
-def ranked(finalists: Iterable[Finalist]) -> list[Finalist]:
+def rank_finalists(finalists: Iterable[Finalist]) -> list[Finalist]:
     """Finalists, best first. Where the time was too short, those up to the first that was never trained again.
 
     Others would lead without having been compared with it.

@@ -19,7 +19,7 @@ from evonas.errors import StorageError
 from evonas.io.atomic import sync
 from evonas.runs import migrations
 from evonas.runs.checksums import insert, verify
-from evonas.runs.header import APPLICATION_ID, FORMAT, check_header, check_journal, copied, journal_of
+from evonas.runs.header import APPLICATION_ID, FORMAT, check_header, check_journal, copy_file, journal_of
 from genomes.errors import InputError
 
 __all__ = [
@@ -75,6 +75,11 @@ CREATE TABLE span (
     thread INTEGER NOT NULL, started REAL NOT NULL, ended REAL NOT NULL, checksum TEXT NOT NULL,
     PRIMARY KEY (generation, position, number)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE retraining_span (
+    digest TEXT NOT NULL, seed INTEGER NOT NULL, epochs INTEGER NOT NULL, number INTEGER NOT NULL,
+    process TEXT NOT NULL, thread INTEGER NOT NULL, started REAL NOT NULL, ended REAL NOT NULL, checksum TEXT NOT NULL,
+    PRIMARY KEY (digest, seed, epochs, number)
+) STRICT, WITHOUT ROWID;
 """
 
 _BUSY_SECONDS = 30.0
@@ -82,6 +87,8 @@ _LONGEST_VALUE = 64 << 20
 #: Looking at a database of others ends after so many seconds, and some more for each byte of it.
 _LOOK_SECONDS, _BYTES_A_SECOND = 5.0, 20e6
 _STEPS = 100_000
+#: How much longer it may take by the clock.
+_BUSY_FACTOR = 10.0
 
 
 def create(path: Path, rows: Mapping[str, Sequence[Sequence[Any]]]) -> None:
@@ -142,7 +149,7 @@ def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
     with _refusing(path):
         if not trusted and journal_of(path).exists():
             # A crash in the midst of a commit, which only a writer can roll back: done on a copy.
-            return _recovered(path)
+            return _recover(path)
         connection = _open(path, "ro")
         try:
             _configure(connection, "ro")
@@ -150,7 +157,7 @@ def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
                 version = _check_tables(connection)
                 if not trusted:
                     verify(connection, version)
-            return connection if version == FORMAT else _migrated(connection, version)
+            return connection if version == FORMAT else _migrate(connection, version)
         except BaseException:
             connection.close()
             raise
@@ -187,9 +194,10 @@ def _configure(connection: sqlite3.Connection, mode: str) -> None:
 
 @contextmanager
 def _in_time(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """Ends what takes longer than a file of its size may."""
-    until = time.monotonic() + _LOOK_SECONDS + path.stat().st_size / _BYTES_A_SECOND
-    connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    """Ends what takes longer than a file of its size may, by this thread's own time: others may have the machine."""
+    most = _LOOK_SECONDS + path.stat().st_size / _BYTES_A_SECOND
+    spent, until = time.thread_time() + most, time.monotonic() + _BUSY_FACTOR * most
+    connection.set_progress_handler(lambda: time.thread_time() > spent or time.monotonic() > until, _STEPS)
     try:
         yield
     finally:
@@ -221,7 +229,7 @@ def _check_tables(connection: sqlite3.Connection) -> int:
     return version
 
 
-def _migrated(connection: sqlite3.Connection, version: int) -> sqlite3.Connection:
+def _migrate(connection: sqlite3.Connection, version: int) -> sqlite3.Connection:
     memory = sqlite3.connect(":memory:", isolation_level=None)
     with closing(connection):
         connection.backup(memory)
@@ -231,13 +239,13 @@ def _migrated(connection: sqlite3.Connection, version: int) -> sqlite3.Connectio
     return memory
 
 
-def _recovered(path: Path) -> sqlite3.Connection:
+def _recover(path: Path) -> sqlite3.Connection:
     check_journal(path)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         for source, target in ((path, copy), (journal_of(path), journal_of(copy))):
             with suppress(FileNotFoundError):  # the journal may have been settled meanwhile
-                copied(source, target)
+                copy_file(source, target)
         memory = sqlite3.connect(":memory:", isolation_level=None)
         with closing(connect(copy)) as connection:
             connection.backup(memory)

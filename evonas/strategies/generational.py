@@ -18,7 +18,7 @@ from evonas.objective import Objective
 from evonas.seeds import generation_rng
 from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.proposals import (
-    Member,
+    EvaluatedProposal,
     Proposal,
     new_proposal,
     sample_generation,
@@ -37,10 +37,10 @@ class GenerationalStrategy(ABC):
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
     ) -> None:
-        self._space, self._objective, self._settings = space, objective, settings.resolved(objective.name)
+        self._space, self._objective, self._settings = space, objective, settings.resolve(objective.name)
         self._initial = tuple(initial)
         self._generation = 0
-        self._population: list[Member] = []
+        self._population: list[EvaluatedProposal] = []
         self._seen: set[str] = set()
         self._ask_tell = AskTell(objective.name)
         #: Mends children before they are candidates.
@@ -57,7 +57,7 @@ class GenerationalStrategy(ABC):
             rng = generation_rng(settings.seed or 0, self._generation)
             children = self._offspring(count or settings.offspring or settings.population, rng)
             proposals = repair_children(children, self._space, self._seen, self.repair)
-        return self._ask_tell.asked(self._candidates(proposals))
+        return self._ask_tell.note_asked(self._candidates(proposals))
 
     def _candidates(self, proposals: Sequence[Proposal]) -> list[Candidate]:
         """The proposals as candidates of this generation."""
@@ -65,7 +65,7 @@ class GenerationalStrategy(ABC):
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Who lives on after the evaluations of the last `ask`."""
-        told = self._ask_tell.told(evaluations)
+        told = self._ask_tell.pair_evaluations(evaluations)
         self._survive(told)
         self._seen.update(candidate.digest for candidate, _ in told)
         self._generation += 1
@@ -100,7 +100,7 @@ class GenerationalStrategy(ABC):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
         self._generation = int(state["generation"])
-        self._population = [Member.from_json(value, self._space) for value in state["population"]]
+        self._population = [EvaluatedProposal.from_json(value, self._space) for value in state["population"]]
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._ask_tell.reset()

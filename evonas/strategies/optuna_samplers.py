@@ -42,7 +42,7 @@ from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
 from evonas.strategies.ask_tell import AskTell
-from evonas.strategies.optuna_distributions import Coding
+from evonas.strategies.optuna_distributions import DistributionCodec
 from evonas.strategies.pending import Pending
 from evonas.strategies.proposals import (
     Proposal,
@@ -52,7 +52,7 @@ from evonas.strategies.proposals import (
     to_candidate,
     to_candidates,
 )
-from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, penalised_losses, rank_from_json, rank_of
+from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, penalise_losses, rank_from_json, rank_of
 from genomes.errors import InputError
 from genomes.space import FlatSpace, SearchSpace
 
@@ -80,7 +80,7 @@ class _Sampled(ABC):
     """A strategy that leaves the choice to a sampler of Optuna's. Meets `OneByOne`."""
 
     name: ClassVar[str]
-    #: Whether the sampler models only parameters that every trial has, see `Coding`.
+    #: Whether the sampler models only parameters that every trial has, see `DistributionCodec`.
     every: ClassVar[bool] = True
     #: Whether the sampler remembers more than its trials.
     remembers: ClassVar[bool] = False
@@ -93,8 +93,8 @@ class _Sampled(ABC):
                 f"strategy {self.name} needs a space of named genes (`genes`, `values` and `from_values`), which "
                 f"{type(space).__name__} is not: choose a strategy that needs no more than mutations, such as ga"
             )
-        self._space, self._objective, self._settings = space, objective, settings.resolved(objective.name)
-        self._coding = Coding(space.genes, self.every)
+        self._space, self._objective, self._settings = space, objective, settings.resolve(objective.name)
+        self._coding = DistributionCodec(space.genes, self.every)
         first: dict[str, Any] = {}
         for genome in initial:
             first.setdefault(space.digest(genome), genome)
@@ -127,17 +127,17 @@ class _Sampled(ABC):
         seen, proposals = set(self._seen), []
         self._asked = []
         with _quiet():
-            study = self._prepared(int(rng.integers(2**32)))
+            study = self._prepare(int(rng.integers(2**32)))
             for place in range(count or self._size):
                 genome = self._initial[place] if not self._history and place < len(self._initial) else None
-                proposals.append(self._proposed(study, genome, seen, rng))
+                proposals.append(self._propose(study, genome, seen, rng))
                 seen.add(proposals[-1].digest)
-        return self._ask_tell.asked(to_candidates(proposals, self._settings, len(self._history)))
+        return self._ask_tell.note_asked(to_candidates(proposals, self._settings, len(self._history)))
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Adds the trials to the history."""
         batch: list[_Trial] = []
-        told, before = self._ask_tell.told(evaluations), len(self._told)
+        told, before = self._ask_tell.pair_evaluations(evaluations), len(self._told)
         for (candidate, evaluation), (trial, parameters) in zip(told, self._asked, strict=True):
             rank = rank_of(evaluation, self._objective)
             batch.append(_Trial(parameters, rank, before + len(batch), before))
@@ -153,8 +153,8 @@ class _Sampled(ABC):
         rng = generation_rng(self._settings.seed or 0, number)
         genome, self._initial = (self._initial[0] if self._initial else None), self._initial[1:]
         with _quiet():
-            study = self._prepared(int(rng.integers(2**32)))
-            proposal = self._proposed(study, genome, self._seen | self._pending.digests, rng)
+            study = self._prepare(int(rng.integers(2**32)))
+            proposal = self._propose(study, genome, self._seen | self._pending.digests, rng)
         ((trial, parameters),), self._asked = self._asked, []
         self._out[number], self._running[number] = _Trial(parameters, UNRANKED, number, len(self._told)), trial
         return self._pending.add(to_candidate(proposal, self._settings, self._pending.place))
@@ -170,7 +170,7 @@ class _Sampled(ABC):
         rank = rank_of(self._ask_tell.evaluation(evaluation), self._objective)
         if self.remembers:
             with _quiet():
-                self._prepared(0)
+                self._prepare(0)
                 self._finish(self._running[number], rank)
         self._running.pop(number, None)
         self._history.append([replace(self._out.pop(number), rank=rank)])
@@ -181,13 +181,13 @@ class _Sampled(ABC):
         """The trials that were told of, in that order."""
         return [trial for batch in self._history for trial in batch]
 
-    def _proposed(self, study: optuna.Study, initial: Any, seen: set[str], rng: np.random.Generator) -> Proposal:
+    def _propose(self, study: optuna.Study, initial: Any, seen: set[str], rng: np.random.Generator) -> Proposal:
         """The next suggestion, or its neighbour; of an initial genome, the genome itself."""
         space = self._space
         if initial is not None:
             study.enqueue_trial(self._coding.parameters(space.values(initial)))
         trial = study.ask()
-        values, parameters = self._coding.suggested(trial)
+        values, parameters = self._coding.suggest(trial)
         genome = space.from_values(values) if initial is None else initial
         made = Proposal(genome, space.digest(genome), operator=self.name)
         proposal = made if initial is None else seed_proposal(space, initial)
@@ -204,7 +204,7 @@ class _Sampled(ABC):
         self._asked.append((trial, parameters))
         return proposal
 
-    def _prepared(self, seed: int) -> optuna.Study:
+    def _prepare(self, seed: int) -> optuna.Study:
         """The study of the history, with a sampler of that seed."""
         if self._study is None or not self.remembers:
             self._study = optuna.create_study(sampler=self._sampler(seed), direction="minimize")
@@ -217,7 +217,7 @@ class _Sampled(ABC):
         if self.remembers:
             self._play(study, told)
             return
-        losses: list[float | None] = [*penalised_losses([each.rank for each in told]), *(None for _ in self._out)]
+        losses: list[float | None] = [*penalise_losses([each.rank for each in told]), *(None for _ in self._out)]
         for each, loss in zip([*told, *self._out.values()], losses, strict=True):
             study.add_trial(
                 create_trial(
@@ -239,7 +239,7 @@ class _Sampled(ABC):
                 trial = self._running[each.number] = study.ask()
                 # Fixed parameters ask the sampler for nothing, and it has to note the trial before any is told.
                 _ = trial.relative_params
-                self._coding.suggested(trial)
+                self._coding.suggest(trial)
             if place < len(told):
                 self._finish(self._running.pop(told[place].number), told[place].rank)
 

@@ -70,11 +70,11 @@ class PopulationBasedTraining:
             each.candidate(settings, min(each.epochs + self._interval, settings.epochs), self._generation, index, True)
             for index, each in enumerate(self._out)
         ]
-        return self._ask_tell.asked(candidates)
+        return self._ask_tell.note_asked(candidates)
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """The population after the interval, best first."""
-        told = self._ask_tell.told(evaluations)
+        told = self._ask_tell.pair_evaluations(evaluations)
         population = []
         for training, (candidate, evaluation) in zip(self._out, told, strict=True):
             population.append(training.trained(candidate, rank_of(evaluation, self._objective)))
@@ -93,9 +93,9 @@ class PopulationBasedTraining:
         able = [each for each in self._population if is_feasible(each.rank)]
         best = [each for each in self._population if each.rank != UNRANKED][:fifth]
         kept = able[: size - fifth if size > 1 else 1]
-        return kept + [self._explored(best, rng) for _ in range(size - len(kept))]
+        return kept + [self._explore(best, rng) for _ in range(size - len(kept))]
 
-    def _explored(self, best: Sequence[PartialTraining], rng: np.random.Generator) -> PartialTraining:
+    def _explore(self, best: Sequence[PartialTraining], rng: np.random.Generator) -> PartialTraining:
         """A changed copy of one of the best; a sample where there is none."""
         if not best:
             return PartialTraining(new_proposal(self._seen, lambda: sample_proposal(self._space, rng)))

@@ -46,11 +46,11 @@ class RandomSearch:
             frozenset(self._seen),
             count or self._settings.population,
         )
-        return self._ask_tell.asked(to_candidates(proposals, self._settings, self._generation))
+        return self._ask_tell.note_asked(to_candidates(proposals, self._settings, self._generation))
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Forgets the scores: nothing is learned."""
-        for candidate, _ in self._ask_tell.told(evaluations):
+        for candidate, _ in self._ask_tell.pair_evaluations(evaluations):
             self._seen.add(candidate.digest)
         self._generation += 1
 

@@ -35,7 +35,7 @@ from evonas.seeds import generation_rng
 from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Member, Proposal, new_proposal, sample_proposal, seed_proposal
+from evonas.strategies.proposals import EvaluatedProposal, Proposal, new_proposal, sample_proposal, seed_proposal
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.repairs import REPAIRED, Repair, repair_children
 from evonas.strategies.surrogate.acquisition import Surrogate
@@ -72,7 +72,7 @@ class SurrogateEvolution:
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
     ) -> None:
-        self._space, self._objective, self._settings = space, objective, settings.resolved(objective.name)
+        self._space, self._objective, self._settings = space, objective, settings.resolve(objective.name)
         once: dict[str, Any] = {}
         for genome in initial:
             once.setdefault(space.digest(genome), genome)
@@ -105,7 +105,9 @@ class SurrogateEvolution:
         rng = generation_rng(settings.seed or 0, self._generation)
         startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
         self._out = dict(enumerate(self._next_trainings(count, startup, rng)))
-        return self._ask_tell.asked([self._candidate(each, (self._generation, k)) for k, each in self._out.items()])
+        return self._ask_tell.note_asked(
+            [self._candidate(each, (self._generation, k)) for k, each in self._out.items()]
+        )
 
     def ask_one(self) -> Candidate:
         """The next candidate; the surrogate is conditioned on its means for those that are out."""
@@ -206,7 +208,7 @@ class SurrogateEvolution:
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Remembers what came of the candidates."""
-        told = self._ask_tell.told(evaluations)
+        told = self._ask_tell.pair_evaluations(evaluations)
         early = self._generation == 0 or len(self._search.archive.records) < _STARTUP
         for training, (candidate, evaluation) in zip(self._out.values(), told, strict=True):
             self._note(training, candidate, evaluation, early)
@@ -231,7 +233,7 @@ class SurrogateEvolution:
 
     def _note(self, training: PartialTraining, candidate: Candidate, evaluation: Evaluation, early: bool) -> None:
         """Learns from an evaluation; `early`: while candidates that are samples are spread over the space."""
-        member = Member.from_candidate(candidate, rank_of(evaluation, self._objective))
+        member = EvaluatedProposal.from_candidate(candidate, rank_of(evaluation, self._objective))
         new = not training.epochs
         if new:
             if candidate.digest in self._seen:

@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from evonas.data.prepared import Problem
     from evonas.evaluation import Evaluation, Snapshot
 
-__all__ = ["Source", "StreamingTrainer", "Trainer", "TrainingSettings", "TrainingTask", "slots_of", "streamed"]
+__all__ = [
+    "Source",
+    "StreamingTrainer",
+    "Trainer",
+    "TrainingSettings",
+    "TrainingTask",
+    "slots_of",
+    "stream_evaluations",
+]
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ def slots_of(trainer: Trainer) -> int:
     return trainer.threads if isinstance(trainer, StreamingTrainer) else 1
 
 
-def streamed(trainer: Trainer, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
+def stream_evaluations(trainer: Trainer, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
     """What the trainer makes of the tasks that `source` gives, as `StreamingTrainer.stream`; one by one if need be."""
     if isinstance(trainer, StreamingTrainer):
         yield from trainer.stream(source)

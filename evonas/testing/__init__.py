@@ -23,7 +23,7 @@ A check raises AssertionError, with what was expected. Imports no pytest; with
 """
 
 from evonas.testing.cases import SPACES, StrategyCase
-from evonas.testing.processes import asked_in_another_process
+from evonas.testing.processes import ask_in_another_process
 from evonas.testing.spaces import SPACE_CHECKS, check_space
 from evonas.testing.strategies import FAILURES, STRATEGY_CHECKS, check_strategy
 from evonas.testing.toy_space import ToyGenome, ToySpace
@@ -36,7 +36,7 @@ __all__ = [
     "StrategyCase",
     "ToyGenome",
     "ToySpace",
-    "asked_in_another_process",
+    "ask_in_another_process",
     "check_space",
     "check_strategy",
 ]

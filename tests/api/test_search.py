@@ -21,7 +21,7 @@ from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.runs import RunReader
 from evonas.strategies.random_search import RandomSearch
 from genomes import DenseSpace, InputError, Range, space_to_toml
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMERIC_ENCODINGS
 from tests.strategies.test_outside import install
 from tests.stub import no_standby
 
@@ -130,9 +130,11 @@ def test_resume_refuses_other_settings_and_other_data(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="these differ: population: 4 -> 5; epochs: 50 -> 9"):
         evonas.resume(result.run_dir, generations=2, population=5, epochs=9)
     with pytest.raises(InputError, match="data must be those of the run"):
-        evonas.resume(result.run_dir, generations=2, data=prepare_arrays(x, y + 1, seed=0, numbers=NUMBERS))
+        evonas.resume(result.run_dir, generations=2, data=prepare_arrays(x, y + 1, seed=0, numbers=NUMERIC_ENCODINGS))
     assert digest(result.run_dir) == before
-    evonas.resume(result.run_dir, generations=2, population=4, data=prepare_arrays(x, y, seed=0, numbers=NUMBERS))
+    evonas.resume(
+        result.run_dir, generations=2, population=4, data=prepare_arrays(x, y, seed=0, numbers=NUMERIC_ENCODINGS)
+    )
 
 
 def test_signals_stop_the_search_in_good_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from evonas.baselines import start
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings
 from evonas.display import summaries
-from evonas.display.baseline_words import NETWORK, verdict_of
+from evonas.display.baseline_summaries import NETWORK, verdict_of
 from evonas.errors import Interrupted
 from evonas.interruption import Interruption
 from evonas.objective import Objective

@@ -30,7 +30,7 @@ def prepared(frame: pd.DataFrame, target: Any = "y", **options: Any) -> Prepared
 
 
 def last(data: PreparedData, seconds: float = float("inf")) -> dict[str, BaselineModel]:
-    return {model.name: model for model in fitting.fitted_baselines(data, seconds=seconds)}
+    return {model.name: model for model in fitting.fit_baselines(data, seconds=seconds)}
 
 
 def test_trees_see_categories_as_codes_and_gaps_as_gaps():

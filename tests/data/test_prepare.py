@@ -148,7 +148,7 @@ def test_features_are_told_of_their_columns_of_categories() -> None:
     kinds = {"a": rng.choice(list("xyz"), 60), "b": rng.normal(size=60), "c": rng.choice(list("uvw"), 60)}
     problem = prepare_table(pd.DataFrame({**kinds, "y": rng.normal(size=60)}), "y", seed=0).problem
     assert problem.categorical == (0, 0, 0, -1, 1, 1, 1)
-    assert problem.seen("standard").categorical == problem.categorical
+    assert problem.for_views("standard").categorical == problem.categorical
     assert prepare_table(pd.DataFrame({"b": kinds["b"], "y": kinds["b"]}), "y", seed=0).problem.categorical == ()
 
 

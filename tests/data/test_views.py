@@ -17,7 +17,7 @@ from evonas.objective import Objective
 from evonas.tasks.export import EnsembleTask, ExportTask
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_from_json, graph_to_json, numbers_of
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMERIC_ENCODINGS
 from tests.training.networks import graph
 from tests.training.trainers import TRAINERS
 
@@ -34,7 +34,7 @@ def table() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def prepared() -> PreparedData:
     word = np.random.default_rng(1).choice(["u", "v"], 300)
-    return prepare_table(table().assign(word=word), "y", seed=0, numbers=NUMBERS)
+    return prepare_table(table().assign(word=word), "y", seed=0, numbers=NUMERIC_ENCODINGS)
 
 
 def architecture(numbers: str) -> dict:
@@ -48,7 +48,7 @@ def trained(prepared: PreparedData) -> list[tuple[TrainingTask, Evaluation]]:
     """A network of each form, all by one trainer."""
     from evonas.training.native import NativeTrainer
 
-    tasks = [TrainingTask(architecture(numbers), 3, 2, keep_snapshots=True) for numbers in NUMBERS]
+    tasks = [TrainingTask(architecture(numbers), 3, 2, keep_snapshots=True) for numbers in NUMERIC_ENCODINGS]
     found: dict[int, Evaluation] = {}
     for part in NativeTrainer(prepared, TrainingSettings()).train(tasks):
         found |= part
@@ -59,13 +59,13 @@ def test_a_form_that_is_not_named_is_the_standard_one() -> None:
     assert numbers_of(graph_from_json(architecture("standard"))) == "standard"
 
 
-@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("numbers", NUMERIC_ENCODINGS)
 @pytest.mark.sampled(1)
 def test_a_form_is_seen_as_if_there_were_no_other(prepared, trained, numbers: str) -> None:
     from evonas.training.single.trainer import SingleTrainer
 
-    task, evaluation = trained[NUMBERS.index(numbers)]
-    (part,) = [part for part in SingleTrainer(prepared.seen(numbers), TrainingSettings()).train([task]) if part]
+    task, evaluation = trained[NUMERIC_ENCODINGS.index(numbers)]
+    (part,) = [part for part in SingleTrainer(prepared.for_views(numbers), TrainingSettings()).train([task]) if part]
     np.testing.assert_allclose(evaluation.curve, part[0].curve, rtol=1e-4)
     assert evaluation.parameters == part[0].parameters == 6 * (len(prepared.problem.columns(numbers)) + 1) + 7
 
@@ -90,7 +90,7 @@ def test_the_exported_model_takes_raw_rows(prepared, trained, tmp_path: Path, nu
     from evonas.training.export.export import export
     from evonas.training.held_out import test_scores
 
-    task, evaluation = trained[NUMBERS.index(numbers)]
+    task, evaluation = trained[NUMERIC_ENCODINGS.index(numbers)]
     order = ExportTask(task.architecture, tmp_path / "best.keras", evaluation.weights, evaluation.scores)
     written = export(order, prepared, TrainingSettings())  # raises unless the raw validation rows score the same
     assert written.validation_scores["rmse"] == pytest.approx(evaluation.scores["rmse"], rel=1e-5)
@@ -106,7 +106,7 @@ def test_other_formats_hold_every_form(prepared, trained, tmp_path: Path, kind: 
     if kind == "onnx":
         pytest.importorskip("tf2onnx")
         pytest.importorskip("onnxruntime")
-    numbers = prepare_table(table(), "y", seed=0, numbers=NUMBERS)
+    numbers = prepare_table(table(), "y", seed=0, numbers=NUMERIC_ENCODINGS)
     for task, _ in trained:
         graph = graph_from_json(task.architecture)
         weights = initial_weights(graph, len(numbers.problem.columns(numbers_of(graph))), 1, 0)

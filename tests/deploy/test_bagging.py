@@ -30,7 +30,7 @@ def test_members_are_trained_on_each_fold_and_scored_where_they_were_not(
     with RunReader("run") as run:
         best = run.ranked(1)
         folds = dict(ensemble_members(0, best.digest, 1, 3, 3))
-        members = [each for each in run.finals.trained(best.digest) if each.seed in folds]
+        members = [each for each in run.retrainings.trained(best.digest) if each.seed in folds]
         names = {each.weights for each in members}
     assert sorted(folds[each.seed] for each in members) == [0, 1, 2]
     assert len(names) == 3

@@ -20,7 +20,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from evonas.config import Budget
 from evonas.errors import Interrupted, StorageError
 from evonas.estimators import EvolutionClassifier, EvolutionRegressor
-from evonas.estimators.place import run_directory
+from evonas.estimators.run_directory import run_directory
 from genomes import InputError
 from tests.estimators.test_checks import TINY
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evonas.estimators import EvolutionClassifier, EvolutionRegressor
-from evonas.estimators.samples import flattened, kind_of_samples
+from evonas.estimators.samples import flatten, kind_of_samples
 from genomes import InputError
 
 RNG = np.random.default_rng(0)
@@ -30,7 +30,7 @@ def test_what_rows_are_goes_by_their_shape(kind: str) -> None:
 def test_dense_networks_see_pixels_as_numbers_and_no_texts() -> None:
     space = {"network": {"layers": 1, "units": 8}}
     assert kind_of_samples(IMAGES, space) == ""
-    assert flattened(IMAGES).shape == (60, 90)
+    assert flatten(IMAGES).shape == (60, 90)
     with pytest.raises(InputError, match="dense"):
         kind_of_samples(TEXTS, space)
 

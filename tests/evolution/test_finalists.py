@@ -122,7 +122,7 @@ def test_more_are_trained_on_top_of_those_that_were_and_a_search_that_goes_on_fo
     assert evonas.resume("run").finalists.equals(result.finalists)
     evonas.resume("run", generations="+1")
     with RunReader("run") as run:
-        assert run.finals.asked == (run.evaluated, 2, 2)  # as the settings say
+        assert run.retrainings.asked == (run.evaluated, 2, 2)  # as the settings say
         assert len(run.finalists) == 2
 
 
@@ -133,10 +133,10 @@ def test_an_ensemble_takes_the_best_one_from_further_seeds() -> None:
     assert found.finalists.equals(plain)  # nothing ranks by them
     with RunReader("run") as run:
         best, other = (each.record.digest for each in run.finalists)
-        seeds = {each.seed for each in run.finals.trained(best)}
+        seeds = {each.seed for each in run.retrainings.trained(best)}
         assert seeds == set(retraining_seeds(0, best, 5))
-        assert len(run.finals.trained(other)) == 2
-        assert run.finals_progress == (4, 4)
+        assert len(run.retrainings.trained(other)) == 2
+        assert run.retrainings_progress == (4, 4)
         digest = run.digest()
     assert "7 re-trainings of the finalists" in command("status", "run").output
     evonas.resume("run")
@@ -144,7 +144,7 @@ def test_an_ensemble_takes_the_best_one_from_further_seeds() -> None:
         assert run.digest() == digest
     evonas.resume("run", generations="+1")
     with RunReader("run") as run:
-        assert len(run.finals.trained(run.finalists[0].record.digest)) == 5
+        assert len(run.retrainings.trained(run.finalists[0].record.digest)) == 5
     for options in ({"finalists": 0}, {"ensemble": 101}):
         with pytest.raises(InputError, match="ensemble must be"):
             search(**{"ensemble": 3, **options}, overwrite=True)

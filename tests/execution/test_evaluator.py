@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from evonas.evaluation import Status
-from evonas.execution import Limits, WorkerError, standing_by
+from evonas.execution import WorkerError, WorkerLimits, standing_by
 from evonas.execution.worker_process import WorkerProcess
 from evonas.interruption import Abandoned
 from evonas.tasks.train import TrainingSettings
@@ -78,7 +78,9 @@ def test_several_culprits_also_at_both_ends(evaluator):
 
 
 def test_a_hanging_candidate_fails_alone(data_path):
-    with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=Limits(silence_seconds=1.5)) as evaluator:
+    with StubEvaluator(
+        UnitsSpace(), data_path, TrainingSettings(), limits=WorkerLimits(silence_seconds=1.5)
+    ) as evaluator:
         found = collected(evaluator.evaluate(candidates(3, HANG)))
     assert found[0].status is Status.OK
     assert found[1].status is Status.FAILED
@@ -131,7 +133,7 @@ def test_a_network_that_raises_fails_alone_when_others_can_be_trained(evaluator)
 )
 def test_limits_of_memory_and_life(data_path, units):
     """One that takes too much memory, one that is stopped and beats no more, and one that beats but trains for ever."""
-    limits = Limits(silence_seconds=3.0, beat_seconds=1.5, memory_bytes=600 << 20)
+    limits = WorkerLimits(silence_seconds=3.0, beat_seconds=1.5, memory_bytes=600 << 20)
     with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
         found = collected(evaluator.evaluate(candidates(*units)))
     reasons = {
@@ -286,7 +288,7 @@ def test_a_standby_that_nobody_took_ends_with_its_block():
 
 @pytest.mark.soak
 def test_a_network_that_takes_too_long_fails_alone_though_it_makes_headway(data_path):
-    limits = Limits(candidate_seconds=1.5)
+    limits = WorkerLimits(candidate_seconds=1.5)
     tasks = [*candidates(3), *candidates(4, epochs=10**6), *candidates(5)]
     tasks = [replace(task, index=k) for k, task in enumerate(tasks)]
     with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:

@@ -25,13 +25,13 @@ from genomes import InputError
 )
 def test_what_cannot_be_is_refused(given, said) -> None:
     with pytest.raises(InputError) as error:
-        Execution.of(**given)
+        Execution.from_arguments(**given)
     assert said in str(error.value)
 
 
 def test_an_address_is_a_cluster_and_devices_are_workers() -> None:
-    assert Execution.of(address="auto") == Execution("ray", address="auto")
-    two = Execution.of(devices="0, 3")
+    assert Execution.from_arguments(address="auto") == Execution("ray", address="auto")
+    two = Execution.from_arguments(devices="0, 3")
     assert (two.worker_count, two.is_default) == (2, False)
     assert [two.environment(number)["CUDA_VISIBLE_DEVICES"] for number in range(3)] == ["0", "3", "0"]
     assert Execution().is_default

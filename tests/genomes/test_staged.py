@@ -17,7 +17,7 @@ from genomes.encodings import describe, genome_of_any_space, short_name
 from genomes.known_defaults import known_default_name
 from genomes.sequence import SequenceGenome
 from genomes.staged import Stage, StagedSpace
-from genomes.training import changed
+from genomes.training import replace_fields
 from tests.genomes.staged_spaces import STAGED_SPACES
 
 seeds = st.integers(0, 2**32 - 1)
@@ -83,7 +83,7 @@ def test_graphs_by_hand():
         "7 relu",
         "output",
     ]
-    residual = changed(PLAIN, convolutions=2, residual=True, squeeze_excite=2)
+    residual = replace_fields(PLAIN, convolutions=2, residual=True, squeeze_excite=2)
     graph = ConvolutionalSpace().architecture(chain(residual, residual, downsampling="stride"))
     drawn = [line.partition("  ")[2].strip() for line in architecture.draw(graph).splitlines()[::2]]
     block = [
@@ -99,8 +99,19 @@ def test_graphs_by_hand():
     assert Counter(same.nodes[node]["kind"] for node in same)["conv"] == 3  # equal shapes are added as they are
 
 
+def test_a_network_may_see_smaller_images():
+    space, whole = ConvolutionalSpace(), chain(PLAIN)
+    graph = space.architecture(replace_fields(whole, input_pooling=2))
+    assert architecture.draw(graph).splitlines()[2][1:].strip() == "average pooling by 2"
+    size = 784, 2, (28, 28, 1)
+    assert count_parameters(graph, *size) == count_parameters(space.architecture(whole), *size)
+    assert 3.9 < count_flops(space.architecture(whole), *size) / count_flops(graph, *size) < 4.1
+    child, name = space.mutate(whole, np.random.default_rng(0), "change_input_pooling")
+    assert (child.input_pooling, name) == (2, "change_input_pooling")
+
+
 def test_convolutions_by_hand_cost_what_they_cost():
-    graph = ConvolutionalSpace().architecture(chain(PLAIN, changed(PLAIN, filters=8)))
+    graph = ConvolutionalSpace().architecture(chain(PLAIN, replace_fields(PLAIN, filters=8)))
     first, second, output = 9 * 3 * 4 + 4, 9 * 4 * 8 + 8, 8 * 2 + 2
     assert count_parameters(graph, 192, 2, (8, 8, 3)) == first + second + output
     assert count_flops(graph, 192, 2, (8, 8, 3)) == 2 * (64 * 9 * 3 * 4 + 16 * 9 * 4 * 8 + 8 * 2)
@@ -255,7 +266,7 @@ def test_spaces_that_cannot_express_a_network_do_not_have_it():
 
 
 def test_genomes_are_read_without_their_space_and_named_in_short():
-    genome = chain(PLAIN, changed(PLAIN, filters=300))
+    genome = chain(PLAIN, replace_fields(PLAIN, filters=300))
     value = ConvolutionalSpace().genome_to_json(genome)
     space, back = genome_of_any_space(value)
     assert isinstance(space, ConvolutionalSpace)

@@ -13,7 +13,7 @@ import pytest
 from evonas.config import Budget
 from evonas.evaluation import Evaluation, Status
 from evonas.evolution.loop import evolve
-from evonas.execution import Limits
+from evonas.execution import WorkerLimits
 from evonas.strategies import make_strategy
 from evonas.tasks.train import TrainingSettings
 from genomes.population import read_population
@@ -35,7 +35,7 @@ KINDS = (
     stub.STOP,
     stub.HUGE,
 )
-LIMITS = Limits(silence_seconds=4.0, beat_seconds=2.5, memory_bytes=600 << 20)
+LIMITS = WorkerLimits(silence_seconds=4.0, beat_seconds=2.5, memory_bytes=600 << 20)
 
 
 class HostileSpace(ToySpace):

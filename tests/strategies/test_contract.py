@@ -11,7 +11,7 @@ import pytest
 
 from evonas.evaluation import Candidate, Evaluation, Strategy
 from evonas.strategies import STRATEGIES
-from evonas.testing import FAILURES, SPACES, StrategyCase, ToySpace, asked_in_another_process, strategies
+from evonas.testing import FAILURES, SPACES, StrategyCase, ToySpace, ask_in_another_process, strategies
 from evonas.testing.cases import RMSE, as_text, ok, play
 from genomes.space import SearchSpace
 from tests.toy import toy_score
@@ -76,7 +76,7 @@ def asked_elsewhere(request: pytest.FixtureRequest) -> dict[str, list[Any]]:
         if item.name.startswith("test_processes_with_other_hash_seeds") and isinstance(item, pytest.Function)
         if not any(mark.args[0] for mark in item.iter_markers("skipif"))
     }
-    asked = asked_in_another_process([case(name) for name in sorted(names)])
+    asked = ask_in_another_process([case(name) for name in sorted(names)])
     return dict(zip(sorted(names), asked, strict=True))
 
 

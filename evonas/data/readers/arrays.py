@@ -11,22 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evonas.data.cells import is_utf8
 from evonas.data.frames import as_array_of, as_frame, is_table, plain_columns
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_column", "feature_columns", "joined_parts", "named_columns", "target_columns"]
+__all__ = ["check_column", "feature_columns", "join_parts", "named_columns", "target_columns"]
 
 
 def named_columns(frame: Any) -> pd.DataFrame:
     """The same cells in plain types; column names as text, rows numbered from 0.
 
     Raises:
-        InputError: two columns have one name.
+        InputError: two columns have one name, or a name is no text that UTF-8 can hold.
     """
     columns: pd.DataFrame = plain_columns(as_frame(frame).reset_index(drop=True))
+    for name in map(str, columns.columns):
+        if not is_utf8(name):
+            raise InputError(f"column names must be text that UTF-8 can hold, not {name!a:.60}: rename the column")
     columns.columns = [str(name) for name in columns.columns]
     twice = [name for name, count in Counter(columns.columns).items() if count > 1]
     if twice:
@@ -49,7 +53,7 @@ def check_column(frame: pd.DataFrame, name: str, what: str) -> None:
     raise InputError(f"the {what} column must be one of the table's columns ({shown}), not {name!r}: {hint}")
 
 
-def joined_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
+def join_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
     """The rows of all parts below each other.
 
     Args:
@@ -79,8 +83,8 @@ def joined_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame
             )
         if frames and (list(features.columns) != list(frames[0].columns) or target.shape[1] != targets[0].shape[1]):
             raise InputError(
-                f"{part} x and y must have the columns of the training rows, {_listed(frames[0])} and "
-                f"{_listed(targets[0])}, not {_listed(features)} and {_listed(target)}: pass the same columns in "
+                f"{part} x and y must have the columns of the training rows, {_list(frames[0])} and "
+                f"{_list(targets[0])}, not {_list(features)} and {_list(target)}: pass the same columns in "
                 "the same order"
             )
         if not len(features):
@@ -161,10 +165,16 @@ def _array(values: Any, what: str) -> np.ndarray[Any, Any]:
 def _frame(array: np.ndarray[Any, Any], names: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    frame = pd.DataFrame(array, columns=names)
-    return frame.infer_objects() if array.dtype == object else frame
+    try:
+        frame = pd.DataFrame(array, columns=names)
+        return frame.infer_objects() if array.dtype == object else frame
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"text must be such that UTF-8 can hold it, not {error.object!a:.60}: replace what is wrong in it, such as "
+            'by text.encode("utf-8", "replace").decode()'
+        ) from None
 
 
-def _listed(frame: pd.DataFrame) -> str:
+def _list(frame: pd.DataFrame) -> str:
     names = [str(name) for name in frame.columns]
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -71,7 +71,7 @@ def read_dataset(
     for element in islice(_elements(dataset), steps):
         if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
             raise InputError(
-                f"{what} must be a Dataset of (x, y) or (x, y, weight), not of {_named(element)}: map its elements"
+                f"{what} must be a Dataset of (x, y) or (x, y, weight), not of {_name(element)}: map its elements"
             )
         if first is None:
             first = tuple(element)
@@ -86,7 +86,7 @@ def read_dataset(
     if first is None:
         raise InputError(f"{what} must be a Dataset with rows, not an empty one: was it read to its end before?")
     arrays = rows.arrays()
-    x, y = _filled(first[0], arrays, "x"), arrays["y"]
+    x, y = _fill(first[0], arrays, "x"), arrays["y"]
     return x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y, arrays.get("weight")
 
 
@@ -141,7 +141,7 @@ class _Rows:
         """All rows by their names."""
         join = np.concatenate if self.batched else np.stack
         try:
-            arrays = {name: _decoded(join(found)) for name, found in self._parts.items()}
+            arrays = {name: _decode(join(found)) for name, found in self._parts.items()}
         except ValueError:
             raise self._differ() from None
         return arrays if self._file is None else {"x": self._file.array(), **arrays}
@@ -184,7 +184,7 @@ def _leaves(element: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
     yield from zip(("y", "weight"), element[1:], strict=False)
 
 
-def _filled(x: Any, arrays: Mapping[str, NDArray[Any]], name: str) -> Any:
+def _fill(x: Any, arrays: Mapping[str, NDArray[Any]], name: str) -> Any:
     """The arrays in the form of an element's x."""
     if isinstance(x, Mapping):
         return {str(key): arrays[f"{name}[{key!r}]"] for key in x}
@@ -213,7 +213,7 @@ def _is_open(spec: Any) -> bool:
         return False
 
 
-def _decoded(array: NDArray[Any]) -> NDArray[Any]:
+def _decode(array: NDArray[Any]) -> NDArray[Any]:
     """Text as text, which TensorFlow gives as bytes."""
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8").astype(object)
@@ -223,5 +223,5 @@ def _decoded(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _named(element: Any) -> str:
+def _name(element: Any) -> str:
     return f"tuples of {len(element)}" if isinstance(element, (tuple, list)) else type(element).__name__

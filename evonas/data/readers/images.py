@@ -6,6 +6,7 @@ The layout is that of `keras.utils.image_dataset_from_directory`: classes in the
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ USUAL_SIZE = (32, 32)
 MOST_PIXELS = 64 * 64
 #: For networks of convolutions: the larger side of an image that stays as it is, and of those of several sizes.
 MOST_SIDE, USUAL_SIDE = 128, 64
+#: Pixels of the image in a file, which some hundred kilobytes may claim: Pillow holds four bytes of each, twice.
+MOST_FILE_PIXELS = 1 << 26
+#: Folders of archives that were made on a Mac, beside the real ones.
+_NO_CLASSES = ("__MACOSX",)
 #: Share of the free memory that the pixels may take; networks see numbers of four bytes, and there are copies. More of
 #: them, for networks of convolutions, are on the disk.
 SHARE = 1 / 16
@@ -147,7 +152,7 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
     Raises:
         InputError: there is none, or as `read_image_folder`.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    paths = _images_in(folder)
     if not paths:
         raise InputError(f"a folder of images must hold PNG or JPEG files, but {folder} has none: give another")
     if importlib.util.find_spec("PIL") is None:
@@ -158,7 +163,8 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
     for row, path in enumerate(paths):
         pixels[row] = _pixels(path, size, channels)
     inside = [path.relative_to(folder) for path in paths]
-    return pixels, [str(path) for path in inside], [path.parts[0] if len(path.parts) > 1 else "" for path in inside]
+    labels = [_utf8(path.parts[0]) if len(path.parts) > 1 else "" for path in inside]
+    return pixels, [_utf8(str(path)) for path in inside], labels
 
 
 def _empty(shape: tuple[int, int, int, int], on_disk: bool = False) -> NDArray[np.uint8]:
@@ -179,7 +185,7 @@ def _chosen_size(folder: Path, headers: list[_Header], as_they_are: bool, shaped
     one = next(iter(sizes)) if len(sizes) == 1 else None
     if as_they_are and one is None:
         raise InputError(
-            f"the images of {folder} must be of one size, not of {len(sizes)} ({_shown(sizes)}): give an image "
+            f"the images of {folder} must be of one size, not of {len(sizes)} ({_show(sizes)}): give an image "
             "size, such as 64x64"
         )
     if shaped and not as_they_are:
@@ -193,7 +199,7 @@ def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]
     sizes = {header.size for header in headers}
     if sizes != {size}:
         notes.append(
-            f"images of {_shown(sizes)} pixels are brought to {size[0]}x{size[1]} (image size), whatever their shape"
+            f"images of {_show(sizes)} pixels are brought to {size[0]}x{size[1]} (image size), whatever their shape"
         )
     grey = sum(not header.has_colours for header in headers)
     if channels == 3 and grey:
@@ -209,7 +215,8 @@ def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]
 
 def _left_out(folder: Path) -> tuple[str, ...]:
     """A line on files of images that are neither PNG nor JPEG."""
-    endings = [path.suffix.lower() for path in folder.glob("*/**/*") if path.suffix.lower() in OTHER_ENDINGS]
+    inside = (path for path in folder.glob("*/**/*") if not any(map(_is_hidden, path.relative_to(folder).parts)))
+    endings = [path.suffix.lower() for path in inside if path.suffix.lower() in OTHER_ENDINGS]
     if not endings:
         return ()
     return (f"{len(endings):,} files ({', '.join(sorted(set(endings)))}) are neither PNG nor JPEG and are left out",)
@@ -217,13 +224,11 @@ def _left_out(folder: Path) -> tuple[str, ...]:
 
 def _files(folder: Path) -> list[tuple[Path, str]]:
     """Every image and its class, in the order of their names."""
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    files = [
-        (path, inside.name)
-        for inside in classes
-        for path in sorted(inside.rglob("*"))
-        if path.suffix.lower() in ENDINGS and path.is_file()
-    ]
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path.name))
+    for path in classes:
+        if _utf8(path.name) != path.name:
+            raise InputError(f"names of classes must be UTF-8 text, not that of the folder {path}: rename it")
+    files = [(path, inside.name) for inside in classes for path in _images_in(inside)]
     held = {label for _, label in files}
     empty = [path.name for path in classes if path.name not in held]
     if len(held) < 2 or empty:
@@ -233,6 +238,27 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
             f"{folder} has {what}: sort the images into sub-folders"
         )
     return files
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Every PNG and JPEG file in a folder and in folders of its own, in the order of their names; no hidden ones."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in ENDINGS
+        and not any(map(_is_hidden, path.relative_to(folder).parts))
+        and path.is_file()
+    )
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether programs keep files of their own under this name: copies of notebooks, forks of macOS."""
+    return name.startswith(".") or name in _NO_CLASSES
+
+
+def _utf8(name: str) -> str:
+    """A name of a file, with a sign of replacement where it is no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _opened(path: Path) -> Any:
@@ -250,6 +276,11 @@ def _header(path: Path) -> _Header:
         raise _unreadable(path, error) from None
     if mode.startswith(("I", "F")):
         raise InputError(f"{path} must have 8 bits a pixel and channel, not the mode {mode}: convert it")
+    if width * height > MOST_FILE_PIXELS:
+        raise InputError(
+            f"{path} must have at most {MOST_FILE_PIXELS:,} pixels, not {width:,} x {height:,}: make it smaller, or "
+            "leave it out"
+        )
     return _Header((height, width), mode, frames, transparent)
 
 
@@ -259,7 +290,9 @@ def _pixels(path: Path, size: Size, channels: int) -> NDArray[np.uint8]:
 
     try:
         with _opened(path) as image:
-            image = image.convert("L" if channels == 1 else "RGB")
+            image.info.pop("transparency", None)  # of which Pillow warns on the way to a mode without it
+            mode = "L" if channels == 1 else "RGB"
+            image = image if image.mode == mode else image.convert(mode)
             if image.size != size[::-1]:
                 image = image.resize(size[::-1], Image.Resampling.BILINEAR)
             return np.asarray(image, np.uint8).reshape(*size, channels)
@@ -279,6 +312,6 @@ def _within(sizes: list[Size], most: int) -> Size:
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def _shown(sizes: set[Size]) -> str:
+def _show(sizes: set[Size]) -> str:
     shown = [f"{height}x{width}" for height, width in sorted(sizes)[:3]]
     return ", ".join(shown) + (", ..." if len(sizes) > 3 else "")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.data.pretrained import Donor
+from evonas.data.pretrained import PretrainedNetwork
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, Snapshot, Status, Weights
 from evonas.metrics.cost import over_limit
@@ -29,13 +29,14 @@ from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.losses import default_loss, mixes_classes, training_loss
-from evonas.training.metrics import scores
+from evonas.training.metrics import compute_scores
 from evonas.training.model import build_model, get_weights, members_model, set_weights
-from evonas.training.replicates import combined, member_seed
+from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
 from evonas.training.single.fused import FusedBatchNormalization
 from evonas.training.single.rated import with_own_rates
 from evonas.training.single.resident import predictions_of, train_epochs
+from evonas.training.single.traces import Traces
 from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
@@ -73,9 +74,15 @@ class SingleTrainer:
             settings: what is the same for every network.
             jit_compile: whether TensorFlow compiles a step with XLA: faster steps for about a second a network.
         """
-        self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
-        self._seen = Views(data)
+        self._problem, self._splits, self._settings, self._pretrained = (
+            data.problem,
+            data.splits,
+            settings,
+            data.pretrained,
+        )
+        self._views = Views(data)
         self._compiling = {"jit_compile": jit_compile}
+        self._traces = Traces()
 
     def state(self) -> None:
         """Remembers nothing."""
@@ -99,13 +106,13 @@ class SingleTrainer:
                         fitting = self.fitting(task, fold, member_seed(task.seed, fold, replicate), len(evaluations))
                         trained = yield from self._member(fitting, self._splits[fold], task.keep_snapshots)
                         evaluations.append(trained)
-                yield {position: combined(evaluations)}
+                yield {position: combine_evaluations(evaluations)}
 
     def fitting(self, task: TrainingTask, fold: int, seed: int, number: int) -> Fitting:
         """The task's network on one fold, from one seed; `number` counts the folds and replicates."""
-        data = self._seen.of(graph_from_json(task.architecture))
+        data = self._views.for_graph(graph_from_json(task.architecture))
         split, problems = data.splits[fold], (self._problem, data.problem)
-        return _GraphFitting(task, problems, self._settings, split, seed, number, self._compiling, self._donor)
+        return _GraphFitting(task, problems, self._settings, split, seed, number, self._compiling, self._pretrained)
 
     def failure(self, error: Exception) -> str | None:
         """Why a network that raised this has failed; None where the error is not its doing."""
@@ -124,8 +131,10 @@ class SingleTrainer:
             found = {"status": Status.FAILED, "reason": reason}
         finally:
             notes = getattr(fitting, "notes", {})
+            self._traces.release_gradients()
             # Collecting garbage takes longer than many a native training, and there is little of it.
             keras.utils.clear_session(free_memory=not notes.get("trained", {}).get("natively"))
+            self._traces.release_functions()
         seconds = time.perf_counter() - started
         spans, size = (span_since(began),), fitting.parameters
         return Evaluation(**found, train_seconds=seconds, parameters=size, notes=notes, spans=spans)
@@ -134,8 +143,9 @@ class SingleTrainer:
         self, fitting: Fitting, split: Split, keep_snapshot: bool
     ) -> Generator[Mapping[int, Evaluation], None, dict[str, Any]]:
         """Fields of the evaluation of one training."""
-        settings, start = self._settings, fitting.start
-        fitting.prepare()
+        settings, start, noted = self._settings, fitting.start, self._traces.noted
+        with noted():
+            fitting.prepare()
         limits = {} if settings.max_parameters is None else {"parameters": float(settings.max_parameters)}
         if (rejected := over_limit({"parameters": float(fitting.parameters)}, limits)) is not None:
             return {"status": rejected.status, "scores": rejected.scores, "reason": rejected.reason}
@@ -147,8 +157,9 @@ class SingleTrainer:
         while (not curve or math.isfinite(curve[-1])) and len(curve) < fitting.epochs:
             if settings.patience is not None and waited >= settings.patience:
                 break
-            train_curve.append(fitting.fit(len(curve)))
-            loss, found_outputs = fitting.outputs()
+            with noted():
+                train_curve.append(fitting.fit(len(curve)))
+                loss, found_outputs = fitting.outputs()
             curve.append(loss)
             if loss < best_loss:
                 best_loss, best, outputs = loss, fitting.weights(), found_outputs
@@ -167,7 +178,9 @@ class SingleTrainer:
         if not math.isfinite(curve[-1]):
             reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
             return found | {"status": Status.FAILED, "reason": reason}
-        metrics = scores(self._problem, split.y_validation, fitting.exact(best, outputs))
+        with noted():
+            exact = fitting.exact(best, outputs)
+        metrics = compute_scores(self._problem, split.y_validation, exact)
         if not metrics:
             return found | {"status": Status.FAILED, "reason": "the outputs on the validation rows are not finite"}
         return found | {"status": Status.OK, "scores": metrics, "weights": best}
@@ -185,16 +198,16 @@ class _GraphFitting:
         seed: int,
         number: int,
         compiling: Mapping[str, bool],
-        donor: Donor | None,
+        pretrained: PretrainedNetwork | None,
     ) -> None:
         whole, problem = problems  # with all features, and with those that the network sees
-        self._graph = whole.placed(graph_from_json(task.architecture))
+        self._graph = whole.attach_columns(graph_from_json(task.architecture))
         self._problem, self._settings, self._split, self._seed = problem, settings, split, seed
         self._compiling = compiling
         self._horizon, self.epochs = task.horizon or task.epochs, task.epochs
         size = problem.num_features, problem.num_outputs, problem.sample_shape
         self.parameters = count_parameters(self._graph, *size)
-        own = first_weights(self._graph, problem, seed, donor, split.x_train)
+        own = first_weights(self._graph, problem, seed, pretrained, split.x_train)
         self._initial, self.start = start_of(task, self._graph, number, own, split.x_train, whole)
         before = (task.origin or task.architecture)["training"]["optimizer"]
         self._same_optimizer = before == self._graph.graph["training"]["optimizer"]

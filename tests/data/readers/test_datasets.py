@@ -12,7 +12,7 @@ import pytest
 from evonas.data.load import read_data
 from evonas.data.prepared import PreparedData
 from evonas.data.readers.datasets import is_dataset, read_dataset
-from evonas.data.splits import joined_split
+from evonas.data.splits import join_split
 from evonas.io.disk_arrays import is_on_disk
 from genomes.errors import InputError
 
@@ -203,7 +203,7 @@ def test_what_is_too_large_for_memory_is_the_same_from_the_disk(kind: str, batch
             np.testing.assert_array_equal(getattr(loaded.splits[0], part), getattr(wanted.splits[0], part))
         np.testing.assert_array_equal(loaded.raw["test"], wanted.raw["test"])
     assert is_on_disk(given.splits[0].x_train)
-    assert is_on_disk(joined_split(given.splits[0]).x_train)
+    assert is_on_disk(join_split(given.splits[0]).x_train)
 
 
 def test_tables_and_own_models_stay_in_memory() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evonas.metrics.scores import predictions, scores
+from evonas.metrics.scores import compute_scores, predictions
 from evonas.tasks.export import ExportTask, format_of
 from evonas.tasks.train import TrainingSettings
 from genomes.architecture.graph import graph_to_json
@@ -69,7 +69,7 @@ def test_the_file_has_the_recorded_scores(exported, kind):
     assert dict(report.validation_scores) == pytest.approx(dict(found.scores), rel=1e-5)
     assert (
         report.test_scores.keys()
-        == scores(prepared.problem, prepared.y_test, np.zeros((20, prepared.problem.num_outputs))).keys()
+        == compute_scores(prepared.problem, prepared.y_test, np.zeros((20, prepared.problem.num_outputs))).keys()
     )
     assert not report.retrained
     assert [p.name for p in order.path.parent.iterdir() if p.name.startswith(".")] == []
@@ -90,7 +90,9 @@ def test_plain_keras_opens_it_without_evonas(exported, kinds, tmp_path):
         predicted = np.load(f"{order.path}.out.npy").astype(np.float64)
         if problem.task == "regression":
             raw = (predicted - problem.target_mean) / problem.target_std
-            assert scores(problem, split.y_validation, raw)["rmse"] == pytest.approx(found.scores["rmse"], rel=1e-5)
+            assert compute_scores(problem, split.y_validation, raw)["rmse"] == pytest.approx(
+                found.scores["rmse"], rel=1e-5
+            )
         elif kind == "binary":
             truth = split.y_validation
             loss = -np.mean(truth * np.log(predicted) + (1 - truth) * np.log(1 - predicted))

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.keras
 
 
 def own(build, data, **settings):
-    from evonas.training.single.user_model import OwnTrainer
+    from evonas.training.single.user_model import UserModelTrainer
 
-    return OwnTrainer(data, TrainingSettings(trainer="single", **settings), build)
+    return UserModelTrainer(data, TrainingSettings(trainer="single", **settings), build)
 
 
 def task(limit=5, seed=3, space=SPACE, **genes):
@@ -181,7 +181,7 @@ def overfitting(genes):
 
 def test_the_best_epoch_is_scored_and_stopping_waits_for_it():
     from evonas.training.single.fitting import assign
-    from evonas.training.single.outputs import predicted, tried
+    from evonas.training.single.outputs import predict_outputs, try_outputs
     from evonas.training.single.user_model import build_own
 
     data = prepared(images)
@@ -189,9 +189,9 @@ def test_the_best_epoch_is_scored_and_stopping_waits_for_it():
     assert found.best_epoch == int(np.argmin(found.curve)) + 1 < found.epochs == found.best_epoch + 3 < 60
     split = data.splits[0]
     model = build_own(overfitting, {}, data.problem, 0)
-    tried(model, split.x_train)
+    try_outputs(model, split.x_train)
     assign(model.weights, found.weights)
-    logits = predicted(model, split.x_validation).astype(np.float64)
+    logits = predict_outputs(model, split.x_validation).astype(np.float64)
     losses = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), split.y_validation]
     assert losses.mean() == pytest.approx(min(found.curve), rel=1e-5)
     assert found.scores["log_loss"] == pytest.approx(min(found.curve), rel=1e-5)
