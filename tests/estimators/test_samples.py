@@ -36,7 +36,8 @@ def test_dense_networks_see_pixels_as_numbers_and_no_texts() -> None:
 
 
 @pytest.mark.keras
-@pytest.mark.parametrize("kind", ["image", "series", "text"])
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("kind", ["series", "image", "text"])
 def test_a_classifier_of_samples(kind: str) -> None:
     x, labels = SAMPLES[kind], np.where(BRIGHT, "yes", "no")
     classifier = EvolutionClassifier(**SMALL, in_process=True).fit(x, labels)
@@ -53,6 +54,7 @@ def test_a_classifier_of_samples(kind: str) -> None:
 
 
 @pytest.mark.keras
+@pytest.mark.soak
 def test_a_regressor_of_series() -> None:
     x = RNG.normal(size=(40, 6, 2))
     regressor = EvolutionRegressor(**SMALL, in_process=True).fit(x, x.mean(axis=(1, 2)))
