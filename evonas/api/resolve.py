@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from evonas.config import Settings
 from evonas.data.neighbours import candidate_columns, rank_columns
 from evonas.data.sample_kind import KINDS, SampleOptions
+from evonas.devices import has_gpu
 from evonas.metrics.named import chosen_metric
 from evonas.networks.layers import can_be_compiled
 from evonas.objective import Objective, default_objective, objectives_named
@@ -44,6 +45,7 @@ __all__ = [
     "space_and_numbers",
     "trainable",
     "with_neighbours",
+    "with_precision",
     "with_rungs",
 ]
 
@@ -323,6 +325,22 @@ def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings
         return settings
     share = max(_ROWS_OF_WHOLE_EPOCHS // 2, math.ceil(rows * _SHARE_OF_ROWS))
     return settings.model_copy(update={"epoch_rows": share})
+
+
+def with_precision(settings: Settings, problem: Problem) -> Settings:
+    """The settings with mixed precision, where networks over images, series and texts are trained on a GPU.
+
+    It is recorded, so that a run that is resumed elsewhere goes on in the same precision. A precision that is named
+    stays.
+
+    Args:
+        settings: of the run, resolved.
+        problem: of the data.
+    """
+    given = "precision" in settings.model_fields_set
+    if given or not problem.sample_shape or settings.trainer != "single" or not has_gpu():
+        return settings
+    return settings.model_copy(update={"precision": "bfloat16"})
 
 
 def with_rungs(settings: Settings, problem: Problem) -> Settings:

@@ -26,6 +26,7 @@ from evonas.api.resolve import (
     trainable,
     with_epoch_rows,
     with_neighbours,
+    with_precision,
     with_rungs,
 )
 from evonas.api.result import SearchResult
@@ -308,7 +309,7 @@ def search_prepared(
     problem = with_metric(data.problem, data.splits[0], objective)
     data = replace(data, problem=problem, notes=(*data.notes, *remarks, *others))
     settings = with_epoch_rows(settings, data.problem, len(data.splits[0].y_train))
-    settings = with_rungs(settings, data.problem)
+    settings = with_precision(with_rungs(settings, data.problem), data.problem)
     Screen.from_settings(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)
     check_repair(settings, space)
