@@ -111,6 +111,7 @@ def search(
     time_column: str = "",
     image_size: Any = None,
     grayscale: bool = False,
+    steps: int | None = None,
     architecture: str = "",
     series: bool = False,
     series_id: str = "",
@@ -133,8 +134,9 @@ def search(
             `(num_samples, height, width, channels)`, series `(num_samples, steps, channels)` (or a list of arrays of
             several lengths) and a list of texts keep their shape: see `architecture`. With `build` arrays go to the
             model as they are, also several in a mapping or a list. A table is encoded as usual. Or, without `y`: a
-            `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or not, x being an array or a mapping of columns;
-            or a folder with a sub-folder of images for each class.
+            `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or not, x being an array or a mapping of columns,
+            or a `keras.utils.PyDataset`, both of which are read once (images and series that are larger than a quarter
+            of the free memory are trained from the disk); or a folder with a sub-folder of images for each class.
         y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
         build: `build(genes)` that returns a `keras.Model`, for models of your own: see
             `evonas.training.single.user_model`
@@ -176,6 +178,7 @@ def search(
         time_column: name of a column by which rows are split: the latest are the test part.
         image_size: height and width that images of a folder are brought to, such as "32x32".
         grayscale: whether images of a folder are taken without their colours.
+        steps: how many elements of the Dataset x are read, batches mostly; all of one that ends unless given.
         architecture: which networks take the rows: "convolutional", "sequence" or "dense". As the data and the space
             say unless given: images go to convolutional networks, series and a text alone to those over sequences, all
             else to dense ones.
@@ -238,6 +241,7 @@ def search(
             grayscale=grayscale,
             options=reading,
             samples=asked,
+            steps=steps,
         )
         return search_prepared(
             data,

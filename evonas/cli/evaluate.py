@@ -45,8 +45,8 @@ def evaluate(
 ) -> None:
     """Score the best network of a run, or a model, on labelled rows.
 
-    Every metric of the task, in the target's own units. A model file needs its card beside it,
-    which says what it predicts.
+    Every metric of the task, in the target's own units. A model file of an older
+    version needs its card beside it, which says what it predicts.
     """
     from evonas.api.predictor import open_predictor
     from evonas.deploy.new_rows import read_new_rows

@@ -35,6 +35,9 @@ __all__ = ["PreparedData", "Problem", "Split", "labels_of", "whole_numbers"]
 
 Array = NDArray[np.float32]
 
+#: Arrays of images, series and texts from so many bytes on are read from the disk while networks train: the system
+#: keeps in memory what it has room for, once for all processes.
+MAPPED_BYTES = 1 << 30
 _INPUTS = ("x_train", "x_validation")
 _DONOR = "donor/"
 
@@ -312,10 +315,12 @@ class PreparedData:
             InputError: the file is missing, damaged or something else.
         """
         try:
-            arrays = read_arrays(path)
-            about = arrays.pop("about").tobytes().decode()
-            check_weight(about, "what they say of themselves")
-            return cls._from_arrays(arrays, json.loads(about))
+            text = read_arrays(path, only=("about",))["about"].tobytes().decode()
+            check_weight(text, "what they say of themselves")
+            about = json.loads(text)
+            is_shaped = bool(about["problem"].get("sample_shape"))
+            arrays = read_arrays(path, mapped_from=MAPPED_BYTES if is_shaped else None)
+            return cls._from_arrays(arrays, about)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
