@@ -49,7 +49,6 @@ ENCODINGS: Mapping[str, type[DenseSpace | HyperparameterSpace | StagedSpace]] = 
 )
 
 
-
 def _space_class(value: Any, what: str) -> Any:
     if not (isinstance(value, type) and callable(getattr(value, "from_json", None))):
         raise InputError(f"{what} must be the class of a space, with from_json, not {value!r:.80}: give the class")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from evonas.data.prepared import Problem
     from evonas.evaluation import Evaluation, Snapshot
+    from evonas.user_model import PackedBuild
 
 __all__ = ["Source", "StreamingTrainer", "Trainer", "TrainingSettings", "TrainingTask", "slots_of", "streamed"]
 
@@ -67,6 +68,7 @@ class TrainingSettings:
         candidate_seconds: after which a network fails that is trained by itself; None is no bound.
         worker_bytes: what the process may take, so that networks that need more are refused; None is most of what is
             free.
+        extensions: metric and layer kinds from outside of evonas, see `evonas.execution.extensions`.
     """
 
     trainer: str = "native"
@@ -83,6 +85,7 @@ class TrainingSettings:
     threads: int | None = None
     candidate_seconds: float | None = None
     worker_bytes: int | None = None
+    extensions: PackedBuild | None = None
 
     def loss_of(self, problem: Problem) -> str:
         """The loss of a problem: "binary", "multiclass", "pinball", "mse", "mae" or "huber"."""

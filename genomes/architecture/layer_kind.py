@@ -60,6 +60,4 @@ def _kind(value: Any, what: str) -> LayerKind:
     return value
 
 
-LAYER_KINDS_FROM_OUTSIDE: Extensions[LayerKind] = Extensions(
-    "layer kind", "layer kinds", "evonas.layer_kinds", _kind
-)
+LAYER_KINDS_FROM_OUTSIDE: Extensions[LayerKind] = Extensions("layer kind", "layer kinds", "evonas.layer_kinds", _kind)
