@@ -77,7 +77,9 @@ DEPTHWISE = LayerKind(
     ),
     NetworkRow(
         lambda attributes, taken, given: {
-            "kernel": Weight((*attributes["kernel"], taken[-1], 1), "ssci", fans=(area(attributes) * taken[-1], area(attributes)))
+            "kernel": Weight(
+                (*attributes["kernel"], taken[-1], 1), "ssci", fans=(area(attributes) * taken[-1], area(attributes))
+            )
         },
         lambda attributes, parts, sources, mask: (depthwise_convolved(side_by_side(sources), parts["kernel"]), None),
         passes=True,

@@ -8,10 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from evonas.api.resolve import asked_samples, chosen_space
 from evonas.data.load import read_data
 from evonas.data.options import DataOptions, architecture_and_encoding
 from evonas.data.readers.options import ReadOptions
+from evonas.networks.layers import can_be_compiled
 from evonas.runs.genome_files import read_genome
 from evonas.tasks.sweep import LearningRateCurve, SweepTask, sweep_rates
 from genomes.architecture.graph import graph_to_json
@@ -119,9 +122,19 @@ def range_test(
     with standing_by("native") as standby, tempfile.TemporaryDirectory() as folder:
         data, _ = read_data(x, y, **options.read_arguments(asked), **weights, seed=seed)
         chosen: Any = chosen_space(known, home is not None, asked.architecture, data.problem)
-        graph = graph_to_json(chosen.architecture(chosen.typical() if genome is None else genome))
+        graph = graph_to_json(chosen.architecture(_typical(chosen, data.problem.task) if genome is None else genome))
         sweep = SweepTask(graph, rates, tuple(range(seed, seed + seeds)))
         path = Path(folder) / "data.npz"
         data.save(path)
-        with WorkerEvaluator(chosen, path, TrainingSettings(), standby=standby) as worker:
+        # Keras takes the steps of what the native trainer cannot hold.
+        trainer = "native" if can_be_compiled(chosen.layer_kinds) else "single"
+        with WorkerEvaluator(chosen, path, TrainingSettings(trainer=trainer), standby=standby) as worker:
             return worker.sweep(sweep)
+
+
+def _typical(space: Any, task: str) -> Any:
+    """A genome in the middle of a dense space; of another one the first of its known defaults, else a sample."""
+    if hasattr(space, "typical"):
+        return space.typical()
+    known = [genome for variants in space.known_defaults(task) for genome in variants.values()]
+    return known[0] if known else space.sample(np.random.default_rng(0))

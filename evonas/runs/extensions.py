@@ -159,10 +159,10 @@ def same_extensions(run: RunReader, given: Mapping[str, frozenset[str]]) -> None
                 f"{what} must be one of the run {run.directory}, which uses no {unknown[0]}: leave it out, or start a "
                 "new run"
             )
-    for what, records in recorded.items():
-        for name, record in records.items():
-            if what not in TABLES:
-                raise InputError(f"{printable(what)} {printable(name)} of {run.directory} must be known: update evonas")
+    if strange := sorted(recorded.keys() - TABLES.keys()):
+        raise InputError(f"{printable(strange[0])} of {run.directory} must be known: update evonas")
+    for what in TABLES:
+        for name, record in recorded.get(what, {}).items():
             _check_extension(run, what, name, record, name in given.get(what, ()))
 
 

@@ -27,8 +27,13 @@ from genomes.space import SearchSpace
 __all__ = ["check_layer_kind", "check_metric", "check_mutation_function"]
 
 _TRAINING = {
-    **{"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 32, "schedule": "constant", "warmup": 0.0},
-    **{"weight_decay": 0.0, "beta2": 0.999},
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "batch_size": 32,
+    "schedule": "constant",
+    "warmup": 0.0,
+    "weight_decay": 0.0,
+    "beta2": 0.999,
 }
 
 
@@ -68,7 +73,8 @@ def check_metric(metric: Metric, rows: int = 40) -> None:
     for task in metric.tasks:
         classes = {"regression": (), "binary": ("a", "b"), "multiclass": ("a", "b", "c")}[task]
         width = 3 if task == "multiclass" else 1
-        problem = Problem(task, 2, width, classes, (5.0,), (2.0,)) if not classes else Problem(task, 2, width, classes)
+        scale: dict[str, Any] = {} if classes else {"target_mean": (5.0,), "target_std": (2.0,)}
+        problem = Problem(task, 2, width, classes=classes, **scale)
         y = rng.normal(size=(rows, 1)) if not classes else rng.integers(0, len(classes), rows)
         perfect = y if not classes else 20.0 * np.eye(len(classes))[y]
         perfect = perfect if task != "binary" else perfect[:, 1:] - perfect[:, :1]
@@ -95,7 +101,7 @@ def check_layer_kind(
         AssertionError: they do not.
     """
     name = kind if isinstance(kind, str) else LAYER_KINDS_FROM_OUTSIDE.give(kind.name, kind)
-    network = _network_of(name, attributes, sample)
+    network = graph_from_json(graph_to_json(_network_of(name, attributes, sample)))
     value = json.loads(json.dumps(graph_to_json(network)))
     assert digest(graph_from_json(value)) == digest(network), f"{name} is another layer after JSON"
     network.graph["sample"] = (sample, False)
