@@ -29,7 +29,8 @@ _MOST = 64
 def _mutation(value: Any, what: str) -> Mutation:
     if not callable(value) or isinstance(value, type) or not path_of(value):
         raise InputError(f"{what} must be a function of genome, space and rng, not {value!r:.80}: give the function")
-    return value
+    mutation: Mutation = value
+    return mutation
 
 
 MUTATIONS_FROM_OUTSIDE: Extensions[Mutation] = Extensions("mutation", "mutations", "evonas.mutations", _mutation)
