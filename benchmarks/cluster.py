@@ -131,7 +131,7 @@ def searched(
     evaluator: Any, evaluations: int, population: int, watch: Callable[[int], None] = lambda done: None, **options: Any
 ) -> dict[str, float]:
     """A run of a toy space; what it took."""
-    settings = Settings(seed=0, population=population, **{"strategy": "ga", **options}).resolved("rmse")
+    settings = Settings(seed=0, population=population, **{"strategy": "ga", **options}).resolve("rmse")
     space = ToySpace(100)
     strategy: Any = make_strategy(settings.strategy, space, objective=RMSE, settings=settings)
     loop = evolve_asynchronously if settings.asynchronous else evolve
@@ -208,7 +208,7 @@ def memory(evaluations: int) -> dict[str, Any]:
 def _sleeping(workers: int, folder: Path) -> Any:
     """A pool of Ray workers that sleep."""
     from evonas.data.prepared import PreparedData, Problem, Split
-    from evonas.execution import Limits
+    from evonas.execution import WorkerLimits
     from evonas.execution.assignments import Assignments
     from evonas.execution.options import Execution
     from evonas.execution.pool import PoolEvaluator
@@ -220,7 +220,7 @@ def _sleeping(workers: int, folder: Path) -> Any:
     data = folder / "data.npz"
     PreparedData(Problem("regression", 2, 1), (Split(x, x[:, :1], x, x[:, :1]),), x[:0], x[:0, :1]).save(data)
     command = (sys.executable, str(HERE / "sleeping_worker.py"))
-    spec = WorkerSpec(TrainingSettings(), Limits(memory_bytes=1 << 30), command=command)
+    spec = WorkerSpec(TrainingSettings(), WorkerLimits(memory_bytes=1 << 30), command=command)
     assignments = Assignments()
     return PoolEvaluator(DenseSpace(), RayFleet(spec, data, Execution("ray", workers), assignments), assignments)
 
@@ -276,7 +276,7 @@ def processes(networks: int) -> dict[str, Any]:
     from sklearn.datasets import fetch_california_housing, load_diabetes
 
     from evonas.data.prepare import prepare_arrays
-    from evonas.execution.launch import started_worker
+    from evonas.execution.launch import start_worker
     from evonas.execution.options import Execution
     from genomes.dense import DenseSpace
 
@@ -285,7 +285,7 @@ def processes(networks: int) -> dict[str, Any]:
     except OSError:
         x, y = load_diabetes(return_X_y=True)
         x, y = np.repeat(x, 20, 0), np.repeat(y, 20)
-    settings = Settings(seed=0, population=networks, epochs=10).resolved("rmse")
+    settings = Settings(seed=0, population=networks, epochs=10).resolve("rmse")
     candidates = _candidates(networks, 10)
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -293,7 +293,7 @@ def processes(networks: int) -> dict[str, Any]:
         prepare_arrays(x, y, seed=0).save(data)
         for workers in (1, 2):
             execution = Execution(workers=workers)
-            pool: Any = started_worker(DenseSpace(), data, settings, threads=workers, execution=execution)
+            pool: Any = start_worker(DenseSpace(), data, settings, threads=workers, execution=execution)
             list(pool.evaluate(candidates[: 2 * workers]))
             began = time.perf_counter()
             list(pool.evaluate(candidates))

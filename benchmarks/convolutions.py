@@ -79,7 +79,7 @@ def by_keras(architecture: dict[str, Any], options: argparse.Namespace) -> list[
 
     prepared = data(options.rows, options.side)
     problem, split = prepared.problem, prepared.splits[0]
-    graph = problem.placed(graph_from_json(architecture))
+    graph = problem.attach_columns(graph_from_json(architecture))
     training = graph.graph["training"]
     began, found = time.process_time(), []
     model = build_model(graph, problem.num_features, problem.num_outputs)

@@ -66,7 +66,7 @@ def _of_run(run_dir: Path) -> tuple[list[tuple[list[Any], Any]], str]:
     by_view: dict[str, list[Any]] = {}
     for network in networks:
         by_view.setdefault(data.problem.view(network.numbers), []).append(network)
-    return [(group, data.seen(view).splits[0]) for view, group in by_view.items()], data.problem.task
+    return [(group, data.for_views(view).splits[0]) for view, group in by_view.items()], data.problem.task
 
 
 def _together(parts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from evonas.data.readers.csv import read_table
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.population.trainer import PopulationTrainer
 from genomes.architecture.graph import graph_to_json
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMERIC_ENCODINGS
 from genomes.dense import DenseSpace
 from genomes.domains import Range
 
@@ -58,7 +58,7 @@ def main(folder: Path, networks: int = 8) -> None:
         frame = read_table(folder / f"{name}.csv")
         rng = np.random.default_rng(0)
         genomes = [SPACE.sample(rng) for _ in range(networks)]
-        for numbers in NUMBERS:
+        for numbers in NUMERIC_ENCODINGS:
             data = prepare_table(frame, target, seed=0, validation_share=0.2, numbers=(numbers,))
             graphs = [graph_to_json(SPACE.architecture(replace(genome, numbers=numbers))) for genome in genomes]
             tasks = [TrainingTask(graph, seed, epochs) for seed, graph in enumerate(graphs)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from evonas.io.marked_files import marked_text, publish
+from evonas.io.marked_files import mark_text, publish
 
 __all__ = ["Chart", "Line", "write_svg"]
 
@@ -53,7 +53,7 @@ def write_svg(path: Path, title: str, subtitle: str, charts: Sequence[Chart]) ->
     ]
     for number, chart in enumerate(charts):
         body += [f"<g transform='translate({number * _WIDTH} {_TOP})'>", *_panel(chart, low, high), "</g>"]
-    publish(path, marked_text("\n".join([*body, "</svg>", ""])))
+    publish(path, mark_text("\n".join([*body, "</svg>", ""])))
 
 
 def _panel(chart: Chart, low: float, high: float) -> list[str]:

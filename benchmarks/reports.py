@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evonas.io.marked_files import check_place, marked_json, publish
+from evonas.io.marked_files import check_place, mark_json, publish
 from genomes.errors import InputError
 
 __all__ = ["report_path", "write_report"]
@@ -36,4 +36,4 @@ def write_report(path: Path, values: Mapping[str, Any], indent: int = 1) -> None
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    publish(path, marked_json(json.dumps(values, indent=indent)))
+    publish(path, mark_json(json.dumps(values, indent=indent)))

@@ -70,7 +70,7 @@ def main() -> None:
             prepared,
             space=space,
             settings=Settings(objective="accuracy", seed=0),
-            budget=Budget.of(evaluations=100),
+            budget=Budget.from_bounds(evaluations=100),
             out=Path("evonas-runs/digits"),
             source=source,
             on_start=display.start,

@@ -11,6 +11,7 @@
                                       with `build=`, models of your own (see `evonas.training.single.user_model`)
 `resume(run_dir, ...)`                goes on after Ctrl-C, a crash or power loss; extends a finished run
 `finalists(run_dir, top=5, seeds=5)`  trains the best networks again: how good are they, luck aside
+`join(run_dir)`                       trains for a search of another machine, over a shared folder
 `load_run(run_dir)`                   the `SearchResult` of any run, also of one that is running
 `export(run_dir, path, rank=1)`       writes a network that plain `keras.models.load_model` opens
 `build_model(genome, path)`           a network of a genome alone, untrained: its layers, initial weights and optimizer
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from evonas.estimators import EvolutionClassifier, EvolutionRegressor, EvolutionSearchCV
     from evonas.evaluation import Candidate, Evaluation, Status
     from evonas.evolution.loop import Generation, Progress
+    from evonas.execution.joining import join
     from evonas.execution.options import Execution
     from evonas.metrics.metric import Metric
     from evonas.range_test.find import find_learning_rate
@@ -78,6 +80,7 @@ __all__ = [
     "export",
     "finalists",
     "find_learning_rate",
+    "join",
     "load_run",
     "resume",
     "search",
@@ -98,6 +101,7 @@ _HOMES = {
     **dict.fromkeys(("build", "build_model"), "deploy.rebuild"),
     "export": "deploy.export",
     "find_learning_rate": "range_test.find",
+    "join": "execution.joining",
     **dict.fromkeys(("Callback", "EvaluatedCandidate"), "trackers.callback"),
     "strategy": "strategies",
 }

@@ -268,7 +268,7 @@ class Settings(_Frozen):
             )
         return self
 
-    def resolved(self, objective: str, own_models: bool = False, can_be_compiled: bool = True) -> Settings:
+    def resolve(self, objective: str, own_models: bool = False, can_be_compiled: bool = True) -> Settings:
         """The settings as recorded, with nothing left open: the objective named, a seed drawn if there was none.
 
         Args:
@@ -320,7 +320,7 @@ class Budget(_Frozen):
     target: Real | None = Field(default=None, description="score at which the search is content")
 
     @classmethod
-    def of(
+    def from_bounds(
         cls,
         generations: int | None = None,
         evaluations: int | None = None,
@@ -333,7 +333,7 @@ class Budget(_Frozen):
         seconds = None if time is None else duration(time)
         return cls(generations=generations, evaluations=evaluations, seconds=seconds, target=target)
 
-    def extended(self, done: Budget, changes: Mapping[str, Any]) -> Budget:
+    def extend(self, done: Budget, changes: Mapping[str, Any]) -> Budget:
         """The budget of a resumed run.
 
         A bound given with a plus ("+10", "+5m") counts from what is done; others count from the start of the run.

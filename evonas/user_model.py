@@ -100,7 +100,7 @@ class Build:
     given: str = ""
 
     @classmethod
-    def of(cls, build: Any) -> Build:
+    def from_function(cls, build: Any) -> Build:
         """The function, or that of a file.
 
         Args:
@@ -149,7 +149,7 @@ class Build:
         """What a run records of it: for people, and for `check_build`."""
         return {"name": self.name, "given": self.given, "digest": self.digest, "source": self.source}
 
-    def packed(self) -> PackedBuild:
+    def pack(self) -> PackedBuild:
         """The function as it is sent.
 
         Raises:

@@ -24,11 +24,11 @@ __all__ = [
     "Wholes",
     "Word",
     "boolean",
+    "check_table",
+    "format_value",
     "items",
-    "placed",
     "record",
     "refuse",
-    "shown",
     "suggestion",
     "table",
 ]
@@ -36,7 +36,7 @@ __all__ = [
 _SHOWN_CHARACTERS = 80
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """The value as an error shows it: one short line, whatever it is."""
     try:
         text = ascii(value)
@@ -47,7 +47,7 @@ def shown(value: Any) -> str:
 
 def refuse(place: str, constraint: str, value: Any, mend: str = "") -> NoReturn:
     """Raises the InputError that says `place must be constraint, not value: mend`."""
-    raise InputError(f"{place} must be {constraint}, not {shown(value)}" + (f": {mend}" if mend else ""))
+    raise InputError(f"{place} must be {constraint}, not {format_value(value)}" + (f": {mend}" if mend else ""))
 
 
 def suggestion(name: Any, known: Iterable[str]) -> str:
@@ -159,16 +159,16 @@ def table(value: Any, place: str, known: Collection[str], required: Iterable[str
         refuse(place, f"a table with the keys {', '.join(known)}", value)
     for key in value:
         if key not in known:
-            where = f"{place}.{key}" if isinstance(key, str) and key.isidentifier() else f"{place}[{shown(key)}]"
+            where = f"{place}.{key}" if isinstance(key, str) and key.isidentifier() else f"{place}[{format_value(key)}]"
             mend = suggestion(key, known)
-            raise InputError(f"{where} is no setting (its value is {shown(value[key])}): {mend}")
+            raise InputError(f"{where} is no setting (its value is {format_value(value[key])}): {mend}")
     for key in required:
         if key not in value:
             raise InputError(f"{place}.{key} must be given and is missing: add it")
     return value
 
 
-def placed(value: Any, name: str, tables: Mapping[str, Collection[str]]) -> Any:
+def check_table(value: Any, name: str, tables: Mapping[str, Collection[str]]) -> Any:
     """The table of that name as it is, if none of its keys belongs to another one.
 
     Args:
@@ -179,7 +179,9 @@ def placed(value: Any, name: str, tables: Mapping[str, Collection[str]]) -> Any:
     for other, keys in tables.items():
         for key in value if isinstance(value, Mapping) and other != name else ():
             if key in keys:
-                raise InputError(f"{name}.{key} is no setting (its value is {shown(value[key])}): move it to [{other}]")
+                raise InputError(
+                    f"{name}.{key} is no setting (its value is {format_value(value[key])}): move it to [{other}]"
+                )
     return value
 
 

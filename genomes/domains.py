@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from genomes.checks import Kind, Word, boolean, items, refuse, shown, table
+from genomes.checks import Kind, Word, boolean, format_value, items, refuse, table
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -226,5 +226,5 @@ def _read_choice(value: Sequence[Any], kind: Kind, place: str) -> Choice:
         raise InputError(f"{place} must have at least one option, not []: add one, or leave it out for the default")
     for k, option in enumerate(options):
         if option in options[:k]:
-            raise InputError(f"{place} must have each option once, not {shown(option)} twice: leave one out")
+            raise InputError(f"{place} must have each option once, not {format_value(option)} twice: leave one out")
     return Choice(tuple(options))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from genomes.checks import items, shown
+from genomes.checks import format_value, items
 from genomes.errors import InputError
 from genomes.extensions import Extensions, path_of
 
@@ -57,7 +57,7 @@ def read_names(value: Any) -> tuple[str, ...]:
     names = items(list(value) if isinstance(value, tuple) else value, "space.extra_mutations", _MOST)
     for name in names:
         if not isinstance(name, str) or not name.strip():
-            raise InputError(f"space.extra_mutations must be names of mutations, not {shown(name)}: name them")
+            raise InputError(f"space.extra_mutations must be names of mutations, not {format_value(name)}: name them")
     return tuple(dict.fromkeys(names))
 
 
@@ -72,7 +72,7 @@ def applied(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any
         return None
     if not space.contains(child):
         raise InputError(
-            f"mutation {name} must give a genome of the space, or None where it does not apply, not {shown(child)}: "
-            "try it with evonas.testing.check_mutation"
+            f"mutation {name} must give a genome of the space, or None where it does not apply, not "
+            f"{format_value(child)}: try it with evonas.testing.check_mutation"
         )
     return child if space.digest(child) != space.digest(genome) else None

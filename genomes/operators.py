@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from genomes.checks import shown, suggestion
+from genomes.checks import format_value, suggestion
 from genomes.domains import Domain, Range
 from genomes.errors import InputError
 
-__all__ = ["in_turn", "scaled_rate"]
+__all__ = ["in_turn", "scale_rate"]
 
 #: Standard deviation of the logarithm of the factor by which a learning rate is scaled.
 LEARNING_RATE_SIGMA = 0.5
@@ -33,14 +33,16 @@ def in_turn(
     """
     if operator is not None:
         if operator not in known:
-            raise InputError(f"operator must be a mutation, not {shown(operator)}: {suggestion(operator, known)}")
+            raise InputError(
+                f"operator must be a mutation, not {format_value(operator)}: {suggestion(operator, known)}"
+            )
         yield operator
     names = list(allowed)
     rng.shuffle(names)
     yield from names
 
 
-def scaled_rate(domain: Domain, rate: float, rng: np.random.Generator) -> float:
+def scale_rate(domain: Domain, rate: float, rng: np.random.Generator) -> float:
     """The learning rate times a log-normal factor, within its range; another option of a choice."""
     scaled = rate
     if isinstance(domain, Range):

@@ -52,8 +52,8 @@ def test_bad_budgets_are_refused(name: str, value: float) -> None:
 
 
 def test_seed_0_is_a_seed_and_no_seed_is_drawn() -> None:
-    assert Settings(seed=0).resolved("rmse").seed == 0
-    drawn = {Settings(seed=None).resolved("rmse").seed for _ in range(5)}
+    assert Settings(seed=0).resolve("rmse").seed == 0
+    drawn = {Settings(seed=None).resolve("rmse").seed for _ in range(5)}
     assert len(drawn) == 5
     assert None not in drawn
 
@@ -66,9 +66,9 @@ def test_settings_are_frozen_and_take_numbers_of_numpy() -> None:
 
 
 def test_resolved_settings_leave_nothing_open() -> None:
-    settings = Settings(population=7, crossover=0.25).resolved("rmse")
+    settings = Settings(population=7, crossover=0.25).resolve("rmse")
     assert (settings.offspring, settings.mutation, settings.objective) == (7, 0.75, "rmse")
-    assert Settings(**settings.model_dump()) == settings == settings.resolved("rmse")
+    assert Settings(**settings.model_dump()) == settings == settings.resolve("rmse")
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_bad_durations_are_refused(text: Any) -> None:
 
 
 def test_a_new_budget_has_a_bound() -> None:
-    assert Budget.of() == Budget(generations=DEFAULT_GENERATIONS)
-    assert Budget.of(target=0.5) == Budget(generations=DEFAULT_GENERATIONS, target=0.5)
-    assert Budget.of(time="5m") == Budget(seconds=300)
-    assert Budget.of(evaluations=9) == Budget(evaluations=9)
+    assert Budget.from_bounds() == Budget(generations=DEFAULT_GENERATIONS)
+    assert Budget.from_bounds(target=0.5) == Budget(generations=DEFAULT_GENERATIONS, target=0.5)
+    assert Budget.from_bounds(time="5m") == Budget(seconds=300)
+    assert Budget.from_bounds(evaluations=9) == Budget(evaluations=9)
 
 
 DONE = Budget(generations=10, evaluations=200, seconds=61.0)
@@ -109,10 +109,10 @@ DONE = Budget(generations=10, evaluations=200, seconds=61.0)
     ],
 )
 def test_budgets_are_extended(budget: Budget, changes: dict[str, Any], expected: Budget) -> None:
-    assert budget.extended(DONE, changes) == expected
+    assert budget.extend(DONE, changes) == expected
 
 
 @pytest.mark.parametrize("changes", [{"generations": "ten"}, {"generations": "+-1"}, {"evaluations": "1.5"}])
 def test_bad_extensions_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"must be a whole number from 1, such as 30 or \+10"):
-        Budget(generations=10).extended(DONE, changes)
+        Budget(generations=10).extend(DONE, changes)

@@ -53,7 +53,7 @@ def test_the_backend_is_that_of_the_environment_then_of_keras_own_settings(tmp_p
 def test_the_choice_is_recorded_and_one_that_is_asked_for_stays(gpu, monkeypatch):
     monkeypatch.setattr(devices, "has_gpu", lambda: gpu)
     automatic = "population" if gpu else "native"
-    assert Settings(seed=0).resolved("rmse").trainer == automatic
-    assert Settings(seed=0).resolved("rmse", own_models=True).trainer == ("single" if gpu else "native")
-    assert Settings(seed=0, precision="bfloat16").resolved("rmse").trainer == "population"
+    assert Settings(seed=0).resolve("rmse").trainer == automatic
+    assert Settings(seed=0).resolve("rmse", own_models=True).trainer == ("single" if gpu else "native")
+    assert Settings(seed=0, precision="bfloat16").resolve("rmse").trainer == "population"
     assert [chosen_trainer(name) for name in devices.TRAINERS] == list(devices.TRAINERS)

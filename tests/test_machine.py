@@ -21,5 +21,5 @@ def test_free_memory_is_some_of_the_machines() -> None:
 
 
 def test_a_run_records_what_its_programs_may_take() -> None:
-    assert Settings(seed=0).resolved("rmse").memory_bytes == program_bytes()
-    assert Settings(seed=0, memory_bytes=1 << 25).resolved("rmse").memory_bytes == 1 << 25
+    assert Settings(seed=0).resolve("rmse").memory_bytes == program_bytes()
+    assert Settings(seed=0, memory_bytes=1 << 25).resolve("rmse").memory_bytes == 1 << 25

@@ -48,21 +48,22 @@ def file(tmp_path):
 
 
 def test_a_function_is_told_by_its_code_and_not_by_how_it_is_written(file, tmp_path):
-    by_file, by_function = Build.of(file), Build.of(build_model)
+    by_file, by_function = Build.from_function(file), Build.from_function(build_model)
     assert by_file.digest == by_function.digest
     assert (by_file.name, by_function.name) == ("build_model", "build_model")
     assert "no_such_library" not in sys.modules
     (tmp_path / "net.py").write_text(FILE.replace("1]", "2]"))
-    assert Build.of(file).digest != by_file.digest
-    assert Build.of(file.replace("build_model", "other")).source == FILE.replace("1]", "2]")
+    assert Build.from_function(file).digest != by_file.digest
+    assert Build.from_function(file.replace("build_model", "other")).source == FILE.replace("1]", "2]")
     for function in (Callable(), functools.partial(build_model), lambda genes: genes, eval("lambda genes: 1")):
-        assert len(Build.of(function).digest) == 64
-    assert Build.of(eval("lambda genes: 1")).digest != Build.of(eval("lambda genes: 2")).digest
-    assert Build.of(by_file) is by_file
+        assert len(Build.from_function(function).digest) == 64
+    assert Build.from_function(eval("lambda genes: 1")).digest != Build.from_function(eval("lambda genes: 2")).digest
+    assert Build.from_function(by_file) is by_file
 
 
 def test_a_digest_does_not_depend_on_the_process():
-    script = 'from evonas.user_model import Build; print(Build.of(eval(\'lambda g: g.x in {"a", "b", "c"}\')).digest)'
+    function = 'eval(\'lambda g: g.x in {"a", "b", "c"}\')'
+    script = f"from evonas.user_model import Build; print(Build.from_function({function}).digest)"
     runs = [
         subprocess.run(
             [sys.executable, "-c", script], env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[1])},
@@ -88,7 +89,7 @@ def test_what_is_no_function_is_refused(build, words, file, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     Path("bad.py").write_text("def build_model(:")
     with pytest.raises(InputError) as caught:
-        Build.of(build)
+        Build.from_function(build)
     assert words in str(caught.value)
 
 
@@ -98,11 +99,11 @@ def test_functions_travel(tmp_path):
     def build(genes):
         return factor * genes
 
-    function, objects = Build.of(build).packed().load()
+    function, objects = Build.from_function(build).pack().load()
     assert (function(2), objects) == (6, {})
     (tmp_path / "net.py").write_text("from beside import two\n\ndef build(genes):\n    return two * genes\n")
     (tmp_path / "beside.py").write_text("two = 2\n")
-    packed = Build.of(f"{tmp_path / 'net.py'}:build").packed()
+    packed = Build.from_function(f"{tmp_path / 'net.py'}:build").pack()
     (tmp_path / "net.py").write_text("a later version")
     assert packed.load()[0](5) == 10
 
@@ -110,14 +111,14 @@ def test_functions_travel(tmp_path):
 def test_what_cannot_travel_is_refused(file):
     lock = threading.Lock()
     with pytest.raises(InputError, match=r"cannot pickle '_thread.lock' object.*take no models, locks"):
-        Build.of(lambda genes: lock).packed()
+        Build.from_function(lambda genes: lock).pack()
     with pytest.raises(InputError, match=r"net.py raised ModuleNotFoundError: No module named 'no_such_library'"):
-        Build.of(file).packed().load()
+        Build.from_function(file).pack().load()
 
 
 def test_another_function_is_refused(file, tmp_path):
-    recorded = Build.of(file).to_json()
-    check_build(Build.of(file), recorded, Path("run"))
+    recorded = Build.from_function(file).to_json()
+    check_build(Build.from_function(file), recorded, Path("run"))
     check_build(None, None, Path("run"))
     with pytest.raises(
         InputError,
@@ -125,9 +126,9 @@ def test_another_function_is_refused(file, tmp_path):
     ):
         check_build(None, recorded, Path("run"))
     with pytest.raises(InputError, match="build must not be given"):
-        check_build(Build.of(file), None, Path("run"))
+        check_build(Build.from_function(file), None, Path("run"))
     (tmp_path / "net.py").write_text(FILE.replace("1]", "2]"))
-    now = Build.of(file)
+    now = Build.from_function(file)
     words = f"{recorded['digest'][:12]}, not 'build_model' with {now.digest[:12]}.*first difference: .*return .genes, 1"
     with pytest.raises(InputError, match=words):
         check_build(now, recorded, Path("run"))
@@ -161,7 +162,7 @@ def test_a_space_of_hyperparameters_needs_a_function(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="build must be given with a space of hyperparameters"):
         evonas.search(X[:, :, 0] + np.random.default_rng(0).normal(size=(40, 3)), Y, space={"genes": SPACE})
-    assert Settings(seed=0).resolved("rmse", own_models=True).trainer == "native"
+    assert Settings(seed=0).resolve("rmse", own_models=True).trainer == "native"
 
 
 def test_first_models_that_all_fail_alike_stop_the_search():

@@ -25,5 +25,5 @@ def open_predictor(source: str | Path, build: Any = None) -> Predictor:
     path = Path(source)
     if not path.is_dir():
         return predictor_of_file(path)
-    result = SearchResult(path, None if build is None else Build.of(build))
+    result = SearchResult(path, None if build is None else Build.from_function(build))
     return Predictor(result._data.problem, result)

@@ -35,7 +35,7 @@ def random_baseline_of(
         **listeners: as of `evonas.api.search.search_prepared`.
     """
     out = Path(run_dir) / BASELINE_NAME
-    own = None if build is None else Build.of(build)
+    own = None if build is None else Build.from_function(build)
     with RunReader(run_dir) as run:
         unused = STRATEGY_SETTINGS.keys() - set(STRATEGIES["random"].settings)
         given = {name: value for name, value in run.settings if name not in unused}
@@ -69,8 +69,8 @@ def baseline_lines(run: RunReader, baseline: SearchResult | None) -> list[str]:
         evaluated = f"{random.evaluated:,} random networks of the same space"
         return [
             "",
-            f"Random search, {evaluated}: {run.objective.name} {summaries.shown(theirs.mean)} "
-            f"(search {summaries.shown(theirs.search_score)}, test {summaries.shown(theirs.test_mean)})",
-            f"This run{' is better' if better else ' is not better'}: {summaries.shown(ours.mean)} "
-            f"(search {summaries.shown(ours.search_score)}, test {summaries.shown(ours.test_mean)})",
+            f"Random search, {evaluated}: {run.objective.name} {summaries.format_score(theirs.mean)} "
+            f"(search {summaries.format_score(theirs.search_score)}, test {summaries.format_score(theirs.test_mean)})",
+            f"This run{' is better' if better else ' is not better'}: {summaries.format_score(ours.mean)} "
+            f"(search {summaries.format_score(ours.search_score)}, test {summaries.format_score(ours.test_mean)})",
         ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from evonas.config import Settings
-from evonas.data.neighbours import candidate_columns, ranked_columns
+from evonas.data.neighbours import candidate_columns, rank_columns
 from evonas.data.options import ARCHITECTURES, architecture_and_encoding
 from evonas.data.sample_kind import SampleOptions
 from evonas.metrics.named import chosen_metric
@@ -20,7 +20,7 @@ from evonas.networks.layers import can_be_compiled
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
-from genomes.architecture.layers import EMBEDDED_NUMBERS, EMBEDDINGS, NUMBERS, OFF, row_of
+from genomes.architecture.layers import EMBEDDED_NUMERIC_ENCODINGS, EMBEDDINGS, NUMERIC_ENCODINGS, OFF, row_of
 from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
 from genomes.domains import Choice, Domain
@@ -38,10 +38,10 @@ __all__ = [
     "DEFAULT_QUANTILES",
     "Space",
     "as_space",
-    "asked_samples",
     "chosen_space",
-    "fitted",
-    "objectives_of",
+    "fit_space",
+    "resolve_objectives",
+    "resolve_samples",
     "space_and_numbers",
     "trainable",
     "with_neighbours",
@@ -77,7 +77,7 @@ def as_space(space: Space, build: Build | None = None) -> SearchSpace:
     return space
 
 
-def asked_samples(
+def resolve_samples(
     space: Space,
     build: Build | None = None,
     architecture: str = "",
@@ -127,7 +127,7 @@ def chosen_space(space: SearchSpace, given: bool, architecture: str, problem: Pr
     """The space for these data: the one that is given, or the default one for rows of such a shape.
 
     Args:
-        space: of `asked_samples`.
+        space: of `resolve_samples`.
         given: whether a space was given.
         architecture: that was asked for; "" to go by the rows.
         problem: of the prepared data.
@@ -146,32 +146,32 @@ def space_and_numbers(
 
     Args:
         space: as given.
-        numbers: the one form that all networks get, one of `genomes.architecture.layers.NUMBERS`; None leaves it to the
-            space.
+        numbers: the one form that all networks get, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves
+            it to the space.
         build: of models of one's own, whose genes know nothing of it.
         neighbours: False for networks without features of neighbours; otherwise the space says so.
 
     Raises:
         InputError: there is no such form, or as `as_space`.
     """
-    if numbers is not None and numbers not in NUMBERS:
-        raise InputError(f"numbers must be one of {', '.join(NUMBERS)}, not {numbers!r}: choose one")
+    if numbers is not None and numbers not in NUMERIC_ENCODINGS:
+        raise InputError(f"numbers must be one of {', '.join(NUMERIC_ENCODINGS)}, not {numbers!r}: choose one")
     found = as_space(space, build)
     if not isinstance(found, DenseSpace):
         return found, (numbers or "standard",)
     if numbers is not None:
         found = replace(found, numbers=numbers)
-        others = tuple(kind for kind, form in EMBEDDED_NUMBERS.items() if form != numbers)
+        others = tuple(kind for kind, form in EMBEDDED_NUMERIC_ENCODINGS.items() if form != numbers)
         found = _without(found, "embedding", others, f"with numbers {numbers}")
     if not neighbours:
         found = replace(found, neighbours=False, neighbour_columns=(), neighbour_sets=())
     domain = found.domain("numbers")
-    forms = tuple(map(str, domain.options)) if isinstance(domain, Choice) else NUMBERS
-    kinds = [kind for kind in EMBEDDED_NUMBERS if found.domain("embedding").contains(kind)]
-    return found, tuple(dict.fromkeys([*forms, *(EMBEDDED_NUMBERS[kind] for kind in kinds)]))
+    forms = tuple(map(str, domain.options)) if isinstance(domain, Choice) else NUMERIC_ENCODINGS
+    kinds = [kind for kind in EMBEDDED_NUMERIC_ENCODINGS if found.domain("embedding").contains(kind)]
+    return found, tuple(dict.fromkeys([*forms, *(EMBEDDED_NUMERIC_ENCODINGS[kind] for kind in kinds)]))
 
 
-def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> SearchSpace:
+def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> SearchSpace:
     """The space without what these data or the trainer do not have.
 
     These are forms of numbers that the data lack, which would all be the standard one, embeddings where there are no
@@ -189,13 +189,13 @@ def fitted(space: SearchSpace, problem: Problem, trainer: str = "native") -> Sea
     if trainer == "population":
         space = _without(space, "embedding", EMBEDDINGS[1:], "with the population trainer")
         if space.domain("members").greatest > 1:
-            space = _kept(space, "members", (1,), "with the population trainer")
+            space = _keep(space, "members", (1,), "with the population trainer")
     elif not 0 < columns <= MOST_COLUMNS:
         space = _without(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
     kinds = 0 if trainer == "population" else max(problem.categorical, default=-1) + 1
     if not 0 < kinds <= MOST_COLUMNS and space.domain("category_units").greatest:
         where = "with the population trainer" if trainer == "population" else "of data without columns of categories"
-        space = _kept(space, "category_units", (0,), where if kinds == 0 else f"of data with {kinds} such columns")
+        space = _keep(space, "category_units", (0,), where if kinds == 0 else f"of data with {kinds} such columns")
     if problem.view("tree") != ("tree",):
         space = _without(space, "embedding", ("tree",), "of data without the cuts of decision trees, as those in folds")
     domain = space.domain("numbers")
@@ -345,7 +345,7 @@ def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) 
         what = "trainer population" if settings.trainer == "population" else f"strategy {settings.strategy}"
         off = replace(space, neighbours=False, neighbour_columns=(), neighbour_sets=())
         return off, (f"no features of neighbours with {what}",)
-    columns, sets = ranked_columns(data, space.neighbour_columns or candidates)
+    columns, sets = rank_columns(data, space.neighbour_columns or candidates)
     return replace(space, neighbour_columns=columns, neighbour_sets=space.neighbour_sets or sets), ()
 
 
@@ -353,10 +353,10 @@ def _without(space: DenseSpace, gene: str, options: Sequence[str], where: str) -
     """The space without options of a gene of words."""
     domain = space.domain(gene)
     kept = tuple(option for option in getattr(domain, "options", ()) if option not in options)
-    return space if kept == getattr(domain, "options", ()) else _kept(space, gene, kept, where)
+    return space if kept == getattr(domain, "options", ()) else _keep(space, gene, kept, where)
 
 
-def _kept(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> DenseSpace:
+def _keep(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> DenseSpace:
     """The space with those options of a gene alone that it has."""
     kept = tuple(option for option in kept if space.domain(gene).contains(option))
     if not kept:
@@ -366,7 +366,7 @@ def _kept(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> Dens
     return replace(space, **options)
 
 
-def objectives_of(
+def resolve_objectives(
     settings: Settings, problem: Problem, own_models: bool = False, space: SearchSpace | None = None
 ) -> tuple[Objective, Settings]:
     """What ranks, and the settings as recorded: with it and, where the strategy takes several, all objectives named.
@@ -403,4 +403,4 @@ def objectives_of(
     if several is not None:
         several = (objective.name, *several[1:])
         objectives_named(objective, several, problem.task)
-    return objective, settings.resolved(objective.name, own_models, compiled).model_copy(update={"objectives": several})
+    return objective, settings.resolve(objective.name, own_models, compiled).model_copy(update={"objectives": several})

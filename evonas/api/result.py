@@ -177,7 +177,7 @@ class SearchResult(ResultViews):
         if self._is_dense:
             from evonas.networks.forward import raw_outputs
 
-            graph = self._data.problem.placed(graph_from_json(self._architecture))
+            graph = self._data.problem.attach_columns(graph_from_json(self._architecture))
             raw = raw_outputs(graph, self._weights, self.prepare(x))
             return predictions(self._data.problem, raw / self.temperature).astype(raw.dtype)
         model = self.best_model
@@ -195,7 +195,7 @@ class SearchResult(ResultViews):
         from evonas.metrics.calibration import temperature_of
         from evonas.networks.forward import raw_outputs
 
-        graph = self._data.problem.placed(graph_from_json(self._architecture))
+        graph = self._data.problem.attach_columns(graph_from_json(self._architecture))
         split = self._data.splits[0]
         raw = raw_outputs(graph, self._weights, self._data.new_rows(split.x_validation, *views_of(graph)))
         return temperature_of(self._data.problem, split.y_validation, raw)
@@ -324,8 +324,8 @@ class SearchResult(ResultViews):
                 "candidates": [summary.candidates for summary in summaries],
                 "evaluations": [summary.evaluations for summary in summaries],
                 "failed": [summary.failed for summary in summaries],
-                f"best_{name}": [_signed(sign, summary.best_loss) for summary in summaries],
-                f"median_{name}": [_signed(sign, summary.median_loss) for summary in summaries],
+                f"best_{name}": [_sign(sign, summary.best_loss) for summary in summaries],
+                f"median_{name}": [_sign(sign, summary.median_loss) for summary in summaries],
                 "train_seconds": [summary.train_seconds for summary in summaries],
             }
         )
@@ -421,5 +421,5 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _signed(sign: int, loss: float | None) -> float:
+def _sign(sign: int, loss: float | None) -> float:
     return float("nan") if loss is None else sign * loss

@@ -21,10 +21,10 @@ from evonas.api.request import SearchRequest
 from evonas.api.resolve import (
     Space,
     as_space,
-    asked_samples,
     chosen_space,
-    fitted,
-    objectives_of,
+    fit_space,
+    resolve_objectives,
+    resolve_samples,
     space_and_numbers,
     trainable,
     with_epoch_rows,
@@ -39,7 +39,7 @@ from evonas.data.quantiles import with_quantiles
 from evonas.data.readers.options import ReadOptions
 from evonas.data.source import check_origin
 from evonas.deploy.export import check_export
-from evonas.display.following import followed
+from evonas.display.following import follow_search
 from evonas.errors import Interrupted
 from evonas.evolution.constraints import Screen
 from evonas.evolution.evaluation_cost import with_expected_seconds
@@ -47,9 +47,9 @@ from evonas.evolution.finalists import OnRetraining, retrain_finalists
 from evonas.evolution.first_generation import first_generation
 from evonas.evolution.loop import Generation, Progress, spent
 from evonas.evolution.rate_repair import check_repair
-from evonas.evolution.warm_start import known_genomes, taken_over
+from evonas.evolution.warm_start import apply_warm_start, known_genomes
 from evonas.execution import launch
-from evonas.execution.launch import started_worker as _worker
+from evonas.execution.launch import start_worker as _worker
 from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.metrics.named import with_metric
@@ -67,7 +67,7 @@ from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
 from evonas.strategies import check_given, check_settings, given_settings, make_strategy, strategy_name
 from evonas.trackers.callback import Callback
-from evonas.trackers.telling import check_callbacks
+from evonas.trackers.notifier import check_callbacks
 from evonas.user_model import Build, check_build, check_fits
 from genomes.encodings import space_from_json
 from genomes.errors import InputError
@@ -179,7 +179,8 @@ def search(
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.prepare`.
         drop: names of columns of a table to leave out.
         numbers: what a column of numbers gives all networks beside the standardised number, one of
-            `genomes.dense.NUMBERS`; otherwise it is a gene of the space. With `build`, "standard" unless given.
+            `genomes.dense.NUMERIC_ENCODINGS`; otherwise it is a gene of the space. With `build`, "standard" unless
+            given.
         neighbours: False for networks without features that are means of the targets of near training rows, which an
             exported model holds; otherwise it is a gene of the space.
         roles: column -> "numeric", "boolean", "categorical", "date" or "text", where what is inferred is not so.
@@ -212,9 +213,9 @@ def search(
         InputError: something given cannot be used; says what, and what to do.
         Interrupted: Ctrl-C or SIGTERM, after everything was committed.
     """
-    started, _ = monotonic(), launch.checked_threads(threads)
-    placed = Execution.of(execution)
-    own = None if build is None else Build.of(build)
+    started, _ = monotonic(), launch.resolve_threads(threads)
+    placed = Execution.from_arguments(execution)
+    own = None if build is None else Build.from_function(build)
     given_extensions(mutations, layer_kinds, settings.get("objective"), space)
     options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **named_objectives(settings)}
     if "strategy" in options:
@@ -225,10 +226,12 @@ def search(
             "is y"
         )
     architecture, encoding = architecture_and_encoding(architecture, encoding)
-    reading = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
+    reading = ReadOptions.from_arguments(
+        separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order
+    )
     request = SearchRequest(
         settings=Settings(**options),
-        budget=Budget.of(generations, evaluations, time, target),
+        budget=Budget.from_bounds(generations, evaluations, time, target),
         build=own,
         space=space,
         mutations=mutations,
@@ -258,7 +261,7 @@ def search(
     )
     told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
     told["callbacks"] = check_callbacks(callbacks)
-    with launch.standby_for(request.settings, own, placed) as standby, followed(verbose, told) as told:
+    with launch.standby_for(request.settings, own, placed) as standby, follow_search(verbose, told) as told:
         return search_data(
             x,
             y,
@@ -298,9 +301,9 @@ def search_data(
         recorded: what the run is to say of its source, beside where the data came from.
         **listeners: fields of `evonas.api.session.Listeners`.
     """
-    build, settings = None if request.build is None else Build.of(request.build), request.settings
+    build, settings = None if request.build is None else Build.from_function(request.build), request.settings
     asked_for = (data.architecture, data.series, data.series_id, data.split)
-    wanted, asked, _ = asked_samples(request.space, build, *asked_for)
+    wanted, asked, _ = resolve_samples(request.space, build, *asked_for)
     searched, forms = space_and_numbers(wanted, request.numbers, build, request.neighbours)
     prepared, source = read_data(
         x,
@@ -361,16 +364,16 @@ def search_prepared(
         threads, execution: as in `search`.
         **listeners: fields of `evonas.api.session.Listeners`, such as `on_part`.
     """
-    heard, _ = Listeners(**{"started": monotonic(), **listeners}), launch.checked_threads(threads)
-    placed = Execution.of(execution)
+    heard, _ = Listeners(**{"started": monotonic(), **listeners}), launch.resolve_threads(threads)
+    placed = Execution.from_arguments(execution)
     if heard.export is not None:
         check_export(heard.export)
     settings, wanted = settings or Settings(seed=0), as_space(space, build)
     check_given(settings.strategy, given_settings(settings))
     if evaluator is None:
         check_fits(build, wanted, settings.trainer)
-    objective, settings = objectives_of(settings, data.problem, build is not None, wanted)
-    space = fitted(wanted, data.problem, settings.trainer)
+    objective, settings = resolve_objectives(settings, data.problem, build is not None, wanted)
+    space = fit_space(wanted, data.problem, settings.trainer)
     if settings.trainer == "population" and space != wanted:
         what = "no embeddings of numbers and no members are searched: the population trainer has none, native has"
         data = replace(data, notes=(*data.notes, what))
@@ -381,11 +384,11 @@ def search_prepared(
     problem = with_metric(data.problem, data.splits[0], objective)
     data = replace(data, problem=problem, notes=(*data.notes, *remarks, *others))
     settings = with_epoch_rows(settings, data.problem, len(data.splits[0].y_train))
-    Screen.of(settings, space, asdict(data.problem))  # refuses before anything is written
+    Screen.from_settings(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)
     check_repair(settings, space)
-    genomes, data, source = taken_over(data, space, settings, initial, warm_start, transfer, source or {})
-    budget = budget or Budget.of()
+    genomes, data, source = apply_warm_start(data, space, settings, initial, warm_start, transfer, source or {})
+    budget = budget or Budget.from_bounds()
     left = inf if budget.seconds is None else budget.seconds - (monotonic() - (heard.started or monotonic()))
     known = known_genomes(space, settings, data.problem.task, genomes)
     at_once = launch.networks_at_a_time(threads, placed)
@@ -411,7 +414,7 @@ def search_prepared(
         },
         overwrite=overwrite,
     )
-    make = _made_by(evaluator, build=build, standby=standby, threads=threads, execution=placed)
+    make = _make_by(evaluator, build=build, standby=standby, threads=threads, execution=placed)
     return run_session(store, space, budget, make, heard, build)
 
 
@@ -464,24 +467,24 @@ def resume(
     heard["baseline"] = baseline
     if heard["export"] is not None:
         check_export(heard["export"])
-    started, _ = monotonic(), launch.checked_threads(threads)
-    placed = Execution.of(execution)
+    started, _ = monotonic(), launch.resolve_threads(threads)
+    placed = Execution.from_arguments(execution)
     store = RunStore.open(run_dir)
     try:
         same_strategy(store, given.pop("strategy", None))
         same_extensions(store, extensions)
         check_same(store, data, given)
         check_origin(store.source)
-        own = None if build is None else Build.of(build)
+        own = None if build is None else Build.from_function(build)
         check_build(own, store.source.get("build"), store.directory)
         changes = {"generations": generations, "evaluations": evaluations, "time": time, "target": target}
-        budget = store.budget.extended(spent(store), changes)
+        budget = store.budget.extend(spent(store), changes)
         space = same_space(store, space)
     except BaseException:
         store.close()
         raise
-    make = _made_by(evaluator, build=own, threads=threads, execution=placed)
-    with followed(verbose, heard) as told:
+    make = _make_by(evaluator, build=own, threads=threads, execution=placed)
+    with follow_search(verbose, heard) as told:
         return run_session(store, space, budget, make, Listeners(**{"started": started, **told}), own)
 
 
@@ -520,8 +523,8 @@ def finalists(
     for name, value in (("top", top), ("seeds", seeds)):
         if not 1 <= value <= 1000:
             raise InputError(f"{name} must be at least 1 and at most 1000, not {value}: 5 is a good start")
-    launch.checked_threads(threads)
-    placed = Execution.of(execution)
+    launch.resolve_threads(threads)
+    placed = Execution.from_arguments(execution)
     with RunStore.open(run_dir) as store, interruption or Interruption() as listening:
         store.ranked(1)
         if not trains_networks(store):
@@ -529,10 +532,10 @@ def finalists(
                 f"finalists must be networks that were trained, but the weights of {run_dir} were evolved "
                 f"(--strategy {store.settings.strategy}): another seed would be another search"
             )
-        own = None if build is None else Build.of(build)
+        own = None if build is None else Build.from_function(build)
         check_build(own, store.source.get("build"), store.directory)
         space = space_from_json(store.space_json)
-        make = _made_by(evaluator, build=own, threads=threads, execution=placed)
+        make = _make_by(evaluator, build=own, threads=threads, execution=placed)
         with closing(make(space, store.directory / DATA_NAME, store.settings)) as trainer:
             done = retrain_finalists(store, trainer, space, top, seeds, interruption=listening, on_part=on_finalists)
         store.write_reports()
@@ -548,10 +551,10 @@ def load_run(run_dir: str | Path, *, build: Any = None) -> SearchResult:
         run_dir: the run directory.
         build: the function of the run, if it trains models of your own; needed for the models, not for the rest.
     """
-    return SearchResult(run_dir, None if build is None else Build.of(build))
+    return SearchResult(run_dir, None if build is None else Build.from_function(build))
 
 
-def _made_by(evaluator: EvaluatorFactory | None, **options: Any) -> EvaluatorFactory:
+def _make_by(evaluator: EvaluatorFactory | None, **options: Any) -> EvaluatorFactory:
     """What makes the evaluator of a run: the given one, or a worker process with those options that are not None."""
     options["execution"] = None if options["execution"].is_default else options["execution"]
     given = {name: value for name, value in options.items() if value is not None}

@@ -28,7 +28,7 @@ from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
 from evonas.strategies import make_strategy
 from evonas.trackers.callback import Callback
-from evonas.trackers.telling import Telling, check_callbacks
+from evonas.trackers.notifier import Notifier, check_callbacks
 from evonas.user_model import Build, check_first
 from genomes.space import SearchSpace
 
@@ -105,7 +105,7 @@ def run_session(
         Interrupted: Ctrl-C or SIGTERM, after everything was committed.
     """
     with store, listeners.interruption or Interruption() as listening:
-        telling = Telling(listeners.callbacks, space)
+        telling = Notifier(listeners.callbacks, space)
         end = telling.end
         listeners = _with_callbacks(listeners, telling)
         if listeners.interruption is None:  # what is called is the caller's, and not a display of evonas's
@@ -113,7 +113,7 @@ def run_session(
         if listeners.on_start is not None:
             listeners.on_start(store, budget)
         trains = trains_networks(store)
-        finals = store.finals_wanted if trains else (0, 0)
+        finals = store.retrainings_wanted if trains else (0, 0)
         members = store.settings.ensemble or 0 if trains else 0
         timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True, members=members)
         timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)
@@ -124,12 +124,12 @@ def run_session(
         wanted = listeners.export is not None or (listeners.on_end is not None and build is not None)
         if wanted and isinstance(trainer, Abandonable):
             exporter = Exporter(store, space, build, timetable, lambda: listening.requested)
-        baselines = _started_baselines(store, budget, listeners.baseline)
+        baselines = _start_baselines(store, budget, listeners.baseline)
         with exporter or nullcontext(), baselines or nullcontext():
             listeners = _noting(listeners, store, baselines)
             try:
                 stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build, exporter)
-                if not stopped and trains and all(store.finals_wanted):
+                if not stopped and trains and all(store.retrainings_wanted):
                     if exporter is not None:
                         exporter.start()
                     with timetable.part("finalists"):
@@ -137,7 +137,7 @@ def run_session(
                             store,
                             trainer,
                             space,
-                            *store.finals_wanted,
+                            *store.retrainings_wanted,
                             interruption=listening,
                             on_part=listeners.on_finalists,
                             timetable=timetable,
@@ -153,7 +153,7 @@ def run_session(
             timetable.note()
             exported = None
             if not stopped and (wanted or listeners.on_end is not None):
-                exported = _exported(store, build, exporter, listeners.export) if wanted else None
+                exported = _export(store, build, exporter, listeners.export) if wanted else None
                 stopped = exported is None and listening.requested
                 timetable.note()
                 if not stopped and listeners.on_end is not None:
@@ -166,7 +166,7 @@ def run_session(
     return SearchResult(store.directory, build, writes=True)
 
 
-def _started_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselineProcess | None:
+def _start_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselineProcess | None:
     """The process that trains them; None where none are wanted, or they are known, or there is no room for them."""
     known, data = store.baselines.found, store.directory / DATA_NAME
     if not baselines_wanted(asked) or (known is not None and known.complete) or not data.is_file():
@@ -218,7 +218,7 @@ def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator) -> dic
         return {}
 
 
-def _with_callbacks(listeners: Listeners, telling: Telling) -> Listeners:
+def _with_callbacks(listeners: Listeners, telling: Notifier) -> Listeners:
     """The same, with the callbacks told after each of them."""
     own: dict[str, Any] = {
         "on_start": telling.start,
@@ -278,7 +278,7 @@ def _search(
     return store.stop == Stop.INTERRUPTED
 
 
-def _exported(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:
+def _export(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:
     """The best network as a file, in the run directory unless a path is given; None where there is none, or no time."""
     if not store.best(1):
         return None

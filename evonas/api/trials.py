@@ -197,7 +197,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
                 f"window must be 1 in a search whose space may grow, where one trial is out at a time, not "
                 f"{settings.window}: leave it out"
             )
-        settings = settings.resolved(search.objective.name, own_models=True)
+        settings = settings.resolve(search.objective.name, own_models=True)
         settings = with_expected_seconds(settings, search.space, None)
         if settings.trainer == "population":
             raise InputError(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem
 
-__all__ = ["Boosting", "Rows", "logits"]
+__all__ = ["BaselineRows", "Boosting", "logits"]
 
 Array = NDArray[Any]
 
@@ -26,7 +26,7 @@ _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class BaselineRows:
     """Rows of a split: x `(num_rows, num_columns)`; y and weights as in `evonas.data.prepared.Split`."""
 
     x: Array
@@ -38,7 +38,12 @@ class Boosting:
     """Gradient boosting of a problem: a model for each target of a regression, or for each quantile of one."""
 
     def __init__(
-        self, problem: Problem, training: Rows, validation: Rows, categorical: Sequence[int], seed: int = 0
+        self,
+        problem: Problem,
+        training: BaselineRows,
+        validation: BaselineRows,
+        categorical: Sequence[int],
+        seed: int = 0,
     ) -> None:
         """Nothing is trained yet.
 
@@ -124,7 +129,7 @@ def _models(problem: Problem, options: dict[str, Any]) -> list[Any]:
     return [HistGradientBoostingRegressor(**options) for _ in range(problem.num_outputs)]
 
 
-def _target(problem: Problem, rows: Rows, place: int) -> tuple[Array, Array, Array | None]:
+def _target(problem: Problem, rows: BaselineRows, place: int) -> tuple[Array, Array, Array | None]:
     """What a model is fitted to; of classes, whole numbers."""
     if problem.task == "regression":
         return rows.x, np.asarray(rows.y, np.float64).reshape(len(rows.y), -1)[:, place], rows.weight

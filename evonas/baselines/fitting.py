@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from evonas.baselines.boosting import Boosting, Rows
+from evonas.baselines.bag_of_words import BagOfWordsModel
+from evonas.baselines.boosting import BaselineRows, Boosting
 from evonas.baselines.features import TreeColumns, tree_columns
 from evonas.baselines.linear import Linear
-from evonas.baselines.words import WordsModel
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.runs.baselines import BaselineModel
 from evonas.seeds import RandomStream, stream_rng
-from evonas.training.metrics import scores
+from evonas.training.metrics import compute_scores
 
-__all__ = ["MOST_CELLS", "MOST_ROWS", "fitted_baselines", "fitted_boosting", "is_table"]
+__all__ = ["MOST_CELLS", "MOST_ROWS", "fit_baselines", "fitted_boosting", "is_table"]
 
 #: Training rows that baselines see, and cells of them; validation rows that stop boosting early.
 MOST_ROWS, MOST_CELLS, _MOST_HELD_ROWS = 100_000, 10_000_000, 20_000
@@ -37,7 +37,7 @@ def boosts(problem: Problem) -> bool:
     return not problem.vocabulary and (not problem.sample_shape or problem.num_features <= MOST_PIXELS)
 
 
-def fitted_baselines(data: PreparedData, seed: int = 0, seconds: float = float("inf")) -> Iterator[BaselineModel]:
+def fit_baselines(data: PreparedData, seed: int = 0, seconds: float = float("inf")) -> Iterator[BaselineModel]:
     """The linear model, then gradient boosting, again after each portion of its trees.
 
     Args:
@@ -59,9 +59,9 @@ def fitted_boosting(data: PreparedData, seed: int = 0, seconds: float = float("i
     """Gradient boosting, after each portion of its trees; of several folds, when all are trained. See above."""
     columns, folds, rows, began = tree_columns(data), [], 0, time.process_time()
     for fold in data.splits:
-        training = _drawn(_training(fold), seed, MOST_ROWS, MOST_CELLS)
+        training = _draw(_training(fold), seed, MOST_ROWS, MOST_CELLS)
         rows = len(training.y)
-        held = _drawn(Rows(np.asarray(fold.x_validation), fold.y_validation), seed, _MOST_HELD_ROWS, MOST_CELLS)
+        held = _draw(BaselineRows(np.asarray(fold.x_validation), fold.y_validation), seed, _MOST_HELD_ROWS, MOST_CELLS)
         held = _of_known_classes(data.problem, held, training)
         model = Boosting(data.problem, _columns(training, columns), _columns(held, columns), columns.categorical, seed)
         folds.append(model)
@@ -69,18 +69,18 @@ def fitted_boosting(data: PreparedData, seed: int = 0, seconds: float = float("i
             model.grow()
             late = time.process_time() - began > seconds
             if len(data.splits) == 1 and not model.complete and not late:
-                yield _boosted(data, folds, columns, rows, began)
+                yield _boost(data, folds, columns, rows, began)
             if late:
                 break
         if time.process_time() - began > seconds and len(folds) < len(data.splits):
             return  # a mean over some of the folds is none that compares
-    yield _boosted(data, folds, columns, rows, began)
+    yield _boost(data, folds, columns, rows, began)
 
 
-def _boosted(
+def _boost(
     data: PreparedData, folds: Sequence[Boosting], columns: TreeColumns, rows: int, began: float
 ) -> BaselineModel:
-    found = _scored(data, [partial(_boosted_outputs, model, columns) for model in folds])
+    found = _score(data, [partial(_boost_outputs, model, columns) for model in folds])
     trees = round(fmean(model.trees for model in folds))
     about = f"{folds[0].name}, {trees:,} tree{'s' * (trees != 1)}"
     complete = all(model.complete for model in folds)
@@ -89,57 +89,57 @@ def _boosted(
 
 def _linear(data: PreparedData, seed: int) -> BaselineModel:
     places, rows, began = data.problem.columns(), 0, time.process_time()
-    folds: list[Linear | WordsModel] = []
+    folds: list[Linear | BagOfWordsModel] = []
     for fold in data.splits:
-        training = _drawn(_training(fold), seed, MOST_ROWS, MOST_CELLS)
+        training = _draw(_training(fold), seed, MOST_ROWS, MOST_CELLS)
         rows = len(training.y)
-        model = WordsModel if data.problem.vocabulary else Linear
-        folds.append(model(data.problem, Rows(training.x[:, places], training.y, training.weight)))
-    found = _scored(data, [partial(_linear_outputs, model, places) for model in folds])
+        model = BagOfWordsModel if data.problem.vocabulary else Linear
+        folds.append(model(data.problem, BaselineRows(training.x[:, places], training.y, training.weight)))
+    found = _score(data, [partial(_linear_outputs, model, places) for model in folds])
     return BaselineModel("linear model", folds[0].name, True, rows, time.process_time() - began, *found)
 
 
-def _boosted_outputs(model: Boosting, columns: TreeColumns, x: Any) -> Any:
+def _boost_outputs(model: Boosting, columns: TreeColumns, x: Any) -> Any:
     return model.raw_outputs(columns.apply(x))
 
 
-def _linear_outputs(model: Linear | WordsModel, places: list[int], x: Any) -> Any:
+def _linear_outputs(model: Linear | BagOfWordsModel, places: list[int], x: Any) -> Any:
     return model.raw_outputs(x[:, places])
 
 
-def _scored(data: PreparedData, folds: Sequence[Callable[[Any], Any]]) -> tuple[dict[str, float], dict[str, float]]:
+def _score(data: PreparedData, folds: Sequence[Callable[[Any], Any]]) -> tuple[dict[str, float], dict[str, float]]:
     """Scores on the validation rows, the mean over folds, and on the test rows, of the first fold's model."""
     each = [
-        scores(data.problem, np.asarray(split.y_validation), predict(np.asarray(split.x_validation)))
+        compute_scores(data.problem, np.asarray(split.y_validation), predict(np.asarray(split.x_validation)))
         for predict, split in zip(folds, data.splits, strict=True)
     ]
     validation = {name: fmean(fold[name] for fold in each) for name in each[0] if all(name in fold for fold in each)}
     if data.x_test is None or data.y_test is None:
         return validation, {}
-    return validation, scores(data.problem, np.asarray(data.y_test), folds[0](np.asarray(data.x_test)))
+    return validation, compute_scores(data.problem, np.asarray(data.y_test), folds[0](np.asarray(data.x_test)))
 
 
-def _training(split: Split) -> Rows:
-    return Rows(np.asarray(split.x_train), np.asarray(split.y_train), split.weight_train)
+def _training(split: Split) -> BaselineRows:
+    return BaselineRows(np.asarray(split.x_train), np.asarray(split.y_train), split.weight_train)
 
 
-def _columns(rows: Rows, columns: TreeColumns) -> Rows:
-    return Rows(columns.apply(rows.x), rows.y, rows.weight)
+def _columns(rows: BaselineRows, columns: TreeColumns) -> BaselineRows:
+    return BaselineRows(columns.apply(rows.x), rows.y, rows.weight)
 
 
-def _drawn(rows: Rows, seed: int, most_rows: int, most_cells: int) -> Rows:
+def _draw(rows: BaselineRows, seed: int, most_rows: int, most_cells: int) -> BaselineRows:
     """As many of the rows as there may be, in their order."""
     count = min(most_rows, max(1, most_cells // max(1, rows.x.shape[1])))
     if len(rows.y) <= count:
         return rows
     chosen = stream_rng(RandomStream.BASELINE_ROWS, seed).choice(len(rows.y), count, replace=False)
     chosen.sort()
-    return Rows(rows.x[chosen], rows.y[chosen], None if rows.weight is None else rows.weight[chosen])
+    return BaselineRows(rows.x[chosen], rows.y[chosen], None if rows.weight is None else rows.weight[chosen])
 
 
-def _of_known_classes(problem: Problem, held: Rows, training: Rows) -> Rows:
+def _of_known_classes(problem: Problem, held: BaselineRows, training: BaselineRows) -> BaselineRows:
     """Validation rows without those of a class that no training row has, which scikit-learn refuses."""
     if problem.task == "regression":
         return held
     known = np.isin(np.asarray(held.y).reshape(-1), np.unique(training.y))
-    return held if known.all() else Rows(held.x[known], held.y[known])
+    return held if known.all() else BaselineRows(held.x[known], held.y[known])

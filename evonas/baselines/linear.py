@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.baselines.boosting import Rows, logits
+from evonas.baselines.boosting import BaselineRows, logits
 from evonas.data.prepared import Problem
 
-__all__ = ["Linear", "fitted_linear"]
+__all__ = ["Linear", "fit_linear"]
 
 Array = NDArray[Any]
 
@@ -24,7 +24,7 @@ class Linear:
     Of a quantile regression, the ridge prediction and the quantiles of its residuals on the training rows.
     """
 
-    def __init__(self, problem: Problem, training: Rows) -> None:
+    def __init__(self, problem: Problem, training: BaselineRows) -> None:
         """Trains.
 
         Args:
@@ -33,7 +33,7 @@ class Linear:
         """
         self._problem = problem
         x, y = np.asarray(training.x, np.float64), np.asarray(training.y)
-        self._model, self._shift = fitted_linear(problem, x, y, training.weight)
+        self._model, self._shift = fit_linear(problem, x, y, training.weight)
 
     @property
     def name(self) -> str:
@@ -48,13 +48,13 @@ class Linear:
         return logits(self._model.predict_proba(x), self._model.classes_, self._problem.num_outputs)
 
 
-def fitted_linear(problem: Problem, x: Any, y: Array, weight: Array | None) -> tuple[Any, Any]:
+def fit_linear(problem: Problem, x: Any, y: Array, weight: Array | None) -> tuple[Any, Any]:
     """Ridge or logistic regression, and what is added to its predictions for each quantile, 0 without any.
 
     Args:
         problem: what is predicted.
         x: shape `(num_rows, num_features)`; may be sparse.
-        y: as in `Rows`.
+        y: as in `BaselineRows`.
         weight: of rows, shape `(num_rows,)`.
     """
     from sklearn.linear_model import LogisticRegression, Ridge

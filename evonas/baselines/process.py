@@ -38,10 +38,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _train(path: Path, seed: int, seconds: float) -> None:
-    from evonas.baselines.fitting import fitted_baselines
+    from evonas.baselines.fitting import fit_baselines
     from evonas.data.prepared import PreparedData
 
-    for model in fitted_baselines(PreparedData.load(path), seed, seconds):
+    for model in fit_baselines(PreparedData.load(path), seed, seconds):
         _say(asdict(model))
 
 

@@ -28,7 +28,7 @@ def compare(
     test with Cliff's delta; it takes some seeds of each to tell anything.
     """
     from evonas.io.console import say
-    from evonas.io.marked_files import check_place, marked_json, marked_text, publish
+    from evonas.io.marked_files import check_place, mark_json, mark_text, publish
     from evonas.reporting.comparison import compare_runs, comparison_report, comparison_values
     from evonas.reporting.markdown import markdown, plain_text
     from genomes.errors import InputError
@@ -45,14 +45,14 @@ def compare(
             say(plain_text(comparison_report(comparison)))
         return
     if output.suffix == ".json":
-        content = marked_json(json.dumps(comparison_values(comparison), indent=1))
+        content = mark_json(json.dumps(comparison_values(comparison), indent=1))
     elif output.suffix == ".md":
-        content = marked_text(markdown(comparison_report(comparison)))
+        content = mark_text(markdown(comparison_report(comparison)))
     else:
         from evonas.reporting.page import check_plotly, html_page
 
         check_plotly()
-        content = marked_text(html_page(None, comparison_report(comparison)))
+        content = mark_text(html_page(None, comparison_report(comparison)))
     try:
         publish(output, content)
     except OSError as error:

@@ -62,7 +62,7 @@ class FileFlags:
         """
         from evonas.data.readers.options import ReadOptions
 
-        return ReadOptions.of(
+        return ReadOptions.from_arguments(
             self.separator or "",
             (self.encoding if encoding is None else encoding) or "",
             self.decimal or "",

@@ -38,7 +38,7 @@ def evaluate(
     from evonas.api.predictor import open_predictor
     from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import score_table
-    from evonas.display.summaries import shown
+    from evonas.display.summaries import format_score
     from evonas.io.console import say
 
     predictor = open_predictor(model, build)
@@ -48,4 +48,4 @@ def evaluate(
         typer.echo(json.dumps({"rows": len(rows), "scores": found}))
         return
     say(f"{len(rows):,} rows")
-    say("\n".join(f"{name:12} {shown(score)}" for name, score in found.items()))
+    say("\n".join(f"{name:12} {format_score(score)}" for name, score in found.items()))

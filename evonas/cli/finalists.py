@@ -52,7 +52,7 @@ def finalists(
     from evonas.io.console import say
     from evonas.runs.reader import RunReader
 
-    placed = Execution.of(execution, workers, devices, address)
+    placed = Execution.from_arguments(execution, workers, devices, address)
 
     def tell(done: int, planned: int) -> None:
         print(f"{done} of {planned} trainings done", file=sys.stderr, flush=True)

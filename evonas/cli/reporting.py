@@ -55,7 +55,7 @@ def _written(run_dir: Path, ended: float) -> str:
 
     if is_late(REPORT_SECONDS + _SECONDS_EACH * networks):
         return late
-    from evonas.io.marked_files import check_place, marked_text, publish
+    from evonas.io.marked_files import check_place, mark_text, publish
     from evonas.reporting.page import has_plotly, html_page
     from evonas.reporting.predictions import neighbours_seconds
     from evonas.reporting.report import REPORT_NAME, make_report
@@ -74,5 +74,5 @@ def _written(run_dir: Path, ended: float) -> str:
     report = make_report(data, quick=True)
     if is_late():
         return late
-    publish(place, marked_text(html_page(data, report)))
+    publish(place, mark_text(html_page(data, report)))
     return str(place)

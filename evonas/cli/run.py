@@ -19,7 +19,7 @@ from evonas.cli.search_options import (
     SettingsFlags,
     TrackerFlags,
 )
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMERIC_ENCODINGS
 from genomes.errors import InputError
 
 __all__ = ["run"]
@@ -65,7 +65,7 @@ def run(
     test: Annotated[Path | None, option("Table to test on [split off DATA].", "FILE")] = None,
     flags: DataFlags,
     numbers: Annotated[
-        str | None, option(f"How columns of numbers enter: {', '.join(NUMBERS)} [a gene].", "NAME")
+        str | None, option(f"How columns of numbers enter: {', '.join(NUMERIC_ENCODINGS)} [a gene].", "NAME")
     ] = None,
     neighbours: Annotated[
         bool,
@@ -90,7 +90,7 @@ def run(
 
     from evonas.execution import launch
 
-    launch.checked_threads(place.threads)
+    launch.resolve_threads(place.threads)
     placed = place.placed()
     with launch.standby_for(settings, build, placed) as standby:
         # What takes long to import, while the worker does the same.

@@ -39,14 +39,14 @@ class BudgetFlags:
 
     generations: Annotated[
         int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
-    ] = (None,)
-    evaluations: Annotated[int | None, option("Stop after N networks.", "N")] = (None,)
-    time: Annotated[str | None, option("Be done after this time, everything counted: 45s, 10m, 1h30m.", "T")] = (None,)
-    target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = (None,)
+    ] = None
+    evaluations: Annotated[int | None, option("Stop after N networks.", "N")] = None
+    time: Annotated[str | None, option("Be done after this time, everything counted: 45s, 10m, 1h30m.", "T")] = None
+    target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None
 
     def budget(self) -> Budget:
         """The budget of the run. Raises InputError where a bound cannot be."""
-        return Budget.of(self.generations, self.evaluations, self.time, self.target_score)
+        return Budget.from_bounds(self.generations, self.evaluations, self.time, self.target_score)
 
 
 @dataclass(frozen=True)
@@ -60,53 +60,51 @@ class SettingsFlags:
             "of Keras's, with :min or :max behind it where its direction is not known.",
             "NAME",
         ),
-    ] = (None,)
+    ] = None
     quantiles: Annotated[
         str | None,
         option("With objective pinball: what is predicted, with commas between [0.1,0.5,0.9].", "SHARES"),
-    ] = (None,)
+    ] = None
     calibrate: Annotated[
         bool,
         typer.Option("--calibrate", help="Of classes: divide logits by the temperature that fits the validation rows."),
-    ] = (False,)
+    ] = False
     objectives: Annotated[
         str | None,
         option(f"Several, for nsga2: a metric, then metrics or {', '.join(MEASURES)}, with commas between.", "NAMES"),
-    ] = (None,)
-    max_parameters: Annotated[int | None, option("Train no network with more parameters.", "N")] = (None,)
-    max_flops: Annotated[int | None, option("Train none whose prediction of a row takes more operations.", "N")] = (
-        None,
-    )
-    max_latency_ms: Annotated[float | None, option("Train none that takes longer for a row, in ms.", "X")] = (None,)
-    epochs: Annotated[int | None, option(f"The most epochs a network trains [{DEFAULTS.epochs}].", "N")] = (None,)
+    ] = None
+    max_parameters: Annotated[int | None, option("Train no network with more parameters.", "N")] = None
+    max_flops: Annotated[int | None, option("Train none whose prediction of a row takes more operations.", "N")] = None
+    max_latency_ms: Annotated[float | None, option("Train none that takes longer for a row, in ms.", "X")] = None
+    epochs: Annotated[int | None, option(f"The most epochs a network trains [{DEFAULTS.epochs}].", "N")] = None
     epoch_rows: Annotated[
         int | None,
         option("Rows that an epoch takes, of images, series and texts [an eighth of many rows, else all].", "N"),
-    ] = (None,)
+    ] = None
     patience: Annotated[
         int | None, option(f"Epochs without improvement before it stops [{DEFAULTS.patience}].", "N")
-    ] = (None,)
-    cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = (None,)
-    replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = (None,)
+    ] = None
+    cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = None
+    replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = None
     strategy: Annotated[
         str | None, option(f"One of {', '.join(STRATEGIES)}, or one that is installed [{DEFAULTS.strategy}].", "NAME")
-    ] = (None,)
+    ] = None
     inherit: Annotated[
         str | None,
         option("on or off: whether children start from their parents' weights [on in pbt, off in evolution].", "ON"),
-    ] = (None,)
+    ] = None
     repair: Annotated[
         bool, typer.Option("--repair", help="Set the rate of children with changed layers by a short range test.")
-    ] = (False,)
+    ] = False
     no_known_defaults: Annotated[
         bool,
         typer.Option(
             "--no-known-defaults", help="Begin with random networks alone, without published defaults among them."
         ),
-    ] = (False,)
+    ] = False
     rungs: Annotated[
         int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
-    ] = (None,)
+    ] = None
     asynchronous: Annotated[
         bool | None,
         typer.Option(
@@ -115,7 +113,7 @@ class SettingsFlags:
             "as many results [on with evolution and aging, where each network is trained by itself].",
             show_default=False,
         ),
-    ] = (None,)
+    ] = None
     window: Annotated[
         int | None,
         option(
@@ -123,27 +121,27 @@ class SettingsFlags:
             "at any speed; 0 tells them as they arrive [twice the cores].",
             "N",
         ),
-    ] = (None,)
+    ] = None
     trainer: Annotated[
         str | None,
         option("native (for CPUs), population (for GPUs) or single (Keras's fit) [as there is a GPU or not].", "NAME"),
-    ] = (None,)
+    ] = None
     candidate_timeout: Annotated[
         str | None, option("A network without a result after this time fails: 90s, 10m [no bound].", "T")
-    ] = (None,)
+    ] = None
     worker_memory: Annotated[
         str | None, option("What training may take: 4GiB, 500MB [80% of the machine's memory].", "SIZE")
-    ] = (None,)
+    ] = None
     finalists: Annotated[
         int | None,
         option(f"Best networks to train again at the end, from other seeds; 0 for none [{DEFAULTS.finalists}].", "N"),
-    ] = (None,)
+    ] = None
     ensemble: Annotated[
         int | None,
         option(
             "Train the best network from K more seeds at the end; --export then writes an ensemble of up to K.", "K"
         ),
-    ] = (None,)
+    ] = None
 
     def settings(self, seed: int, population: int | None) -> Settings:
         """The settings of the run; what is not given is as it is by default.
@@ -175,7 +173,7 @@ class ExecutionFlags:
         """The same for what trains. Raises InputError where it cannot be."""
         from evonas.execution.options import Execution
 
-        return Execution.of(self.execution, self.workers, self.devices, self.address)
+        return Execution.from_arguments(self.execution, self.workers, self.devices, self.address)
 
 
 @dataclass(frozen=True)

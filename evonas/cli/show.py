@@ -48,7 +48,7 @@ def show(
 
 def _show_verdict(run: RunData) -> None:
     """Whether the best network or a baseline is better, where that is known."""
-    from evonas.display.baseline_words import retrained_test_scores, verdict_of
+    from evonas.display.baseline_summaries import retrained_test_scores, verdict_of
     from evonas.io.console import say
 
     if run.baselines is None or run.champion is None:

@@ -82,5 +82,5 @@ def _values(snapshot: Any) -> dict[str, Any]:
         "objective": snapshot.objective,
         "best": best,
         "waiting": list(snapshot.waiting),
-        "finalists": snapshot.finals,
+        "finalists": snapshot.retrainings,
     }

@@ -20,7 +20,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Column", "ColumnPlan", "Role", "infer_columns", "mixed"]
+__all__ = ["Column", "ColumnPlan", "Role", "describe_mixed_column", "infer_columns"]
 
 _NAME_OF_AN_ID = re.compile(r"(.*[^a-z])?(id|ids|uuid|guid|index|key|row|rownum)|unnamed: \d+|", re.IGNORECASE)
 #: Numbers with a decimal comma, or with something between thousands.
@@ -192,7 +192,13 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool, count: int) ->
     distinct = len(set(present.tolist()))
 
     values = numbers(series) if kind == "number" else np.empty(0)
-    warning = _lost_digits(values) if kind == "number" else mixed(cells, series=series) if kind == "text" else ""
+    warning = (
+        _lost_digits(values)
+        if kind == "number"
+        else describe_mixed_column(cells, series=series)
+        if kind == "text"
+        else ""
+    )
 
     def column(role: Role, reason: str) -> Column:
         return Column(name, role, missing, distinct, reason, warning)
@@ -226,7 +232,7 @@ def _lost_digits(values: np.ndarray[Any, Any]) -> str:
     )
 
 
-def mixed(
+def describe_mixed_column(
     cells: np.ndarray[Any, Any],
     mend: str = "leave such cells empty if it is to be numbers",
     series: pd.Series[Any] | None = None,

@@ -186,11 +186,11 @@ def find_format(cells: Iterable[str | None], order: str = "", asked: bool = Fals
             continue
         if not all(is_date(cell, format) for cell in texts) or np.isnan(instants(texts, format)).all():
             continue
-        return _ordered(texts, format, order) if format in _SEPARATED else format
+        return _sort(texts, format, order) if format in _SEPARATED else format
     return None
 
 
-def _ordered(texts: list[str], format: str, order: str) -> str | None:
+def _sort(texts: list[str], format: str, order: str) -> str | None:
     """The format with day and month in the order that the cells tell."""
     year = format[-1]
     day, month = (format[1].join((*first, year)) for first in ("dm", "md"))

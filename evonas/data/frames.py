@@ -95,7 +95,7 @@ def as_array_of(y: Any) -> Any:
     if type(y).__module__.startswith("polars") and type(y).__name__ == "Series":
         import pyarrow as pa
 
-        return _named(as_frame(pa.table({"y": y.to_arrow()})), y.name)
+        return _name(as_frame(pa.table({"y": y.to_arrow()})), y.name)
     if _is_arrow(y, "ChunkedArray") or (
         type(y).__module__.startswith("pyarrow") and type(y).__name__.endswith("Array")
     ):
@@ -105,7 +105,7 @@ def as_array_of(y: Any) -> Any:
     return y
 
 
-def _named(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
+def _name(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
     return frame["y"].rename(name or None)
 
 

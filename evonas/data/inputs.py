@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from genomes.errors import InputError
 
-__all__ = ["Inputs", "as_inputs", "inputs_digest", "joined_inputs", "mapped", "named_arrays", "num_rows", "shapes_of"]
+__all__ = ["Inputs", "as_inputs", "inputs_digest", "join_inputs", "map_arrays", "named_arrays", "num_rows", "shapes_of"]
 
 #: An array `(num_samples, ...)`, a tuple of such arrays, or a mapping from names to them, all of as many rows.
 Inputs = Any
@@ -54,7 +54,7 @@ def named_arrays(x: Inputs) -> dict[str, NDArray[Any]]:
     return {str(place): part for place, part in enumerate(x)} if isinstance(x, tuple) else {"": x}
 
 
-def mapped(function: Callable[..., NDArray[Any]], x: Inputs, *others: Inputs) -> Inputs:
+def map_arrays(function: Callable[..., NDArray[Any]], x: Inputs, *others: Inputs) -> Inputs:
     """What the function makes of each array (and of those beside it in other inputs of the same form)."""
     if isinstance(x, Mapping):
         return {name: function(x[name], *(other[name] for other in others)) for name in x}
@@ -73,7 +73,7 @@ def shapes_of(x: Inputs) -> tuple[tuple[int, ...], ...]:
     return tuple(part.shape[1:] for part in named_arrays(x).values())
 
 
-def joined_inputs(parts: Mapping[str, Inputs]) -> Inputs:
+def join_inputs(parts: Mapping[str, Inputs]) -> Inputs:
     """The rows of all parts, below each other.
 
     Raises:
@@ -85,7 +85,7 @@ def joined_inputs(parts: Mapping[str, Inputs]) -> Inputs:
             raise InputError(
                 f"{name} x must be of the form of {first} x, {_form(model)}, not {_form(part)}: give the same arrays"
             )
-    return mapped(lambda *arrays: np.concatenate(arrays), *parts.values()) if others else model
+    return map_arrays(lambda *arrays: np.concatenate(arrays), *parts.values()) if others else model
 
 
 def inputs_digest(x: Inputs) -> str:

@@ -55,14 +55,14 @@ def promising_columns(columns: Mapping[str, Array], targets: Array) -> tuple[tup
     found: dict[tuple[str, ...], float] = {}
     for bandwidth in _BANDWIDTHS:
         kernels = np.stack([*(_kernel(x[name], bandwidth) for name in names), _others(len(rows))], axis=1)
-        for places, explained in _judged(kernels, rest):
+        for places, explained in _judge(kernels, rest):
             key = tuple(names[place] for place in places)
             found[key] = max(found.get(key, 0.0), explained * share)
     ranked = sorted((-explained, len(key), key) for key, explained in found.items() if explained > 0)
     return tuple(key for *_, key in ranked[:_KEPT])
 
 
-def _judged(kernels: Array, rest: Array) -> Iterator[tuple[tuple[int, ...], float]]:
+def _judge(kernels: Array, rest: Array) -> Iterator[tuple[tuple[int, ...], float]]:
     """Places of columns, and the share of `rest` that a kernel regression over them explains.
 
     A kernel over several columns is the product of theirs; the last of `kernels`, `(rows, columns + 1, rows)`, is that
@@ -75,7 +75,7 @@ def _judged(kernels: Array, rest: Array) -> Iterator[tuple[tuple[int, ...], floa
     found = {}
     for a, b in combinations(range(count + 1), 2):
         places = (a,) if b == count else (a, b)
-        found[places] = _explained(rest, [each[:, a, b] for each in above], below[:, a, b])
+        found[places] = _explain(rest, [each[:, a, b] for each in above], below[:, a, b])
     yield from found.items()
     pairs = sorted((places for places in found if len(places) == 2), key=lambda places: -found[places])[:_GROWN]
     for a, b in pairs:
@@ -83,17 +83,17 @@ def _judged(kernels: Array, rest: Array) -> Iterator[tuple[tuple[int, ...], floa
         below = np.einsum("ij,ikj->ik", both, kernels)
         above = [np.einsum("ij,ikj->ik", both * target, kernels) for target in rest.T]
         for c in sorted(set(range(count)) - {a, b}):
-            yield tuple(sorted((a, b, c))), _explained(rest, [each[:, c] for each in above], below[:, c])
+            yield tuple(sorted((a, b, c))), _explain(rest, [each[:, c] for each in above], below[:, c])
 
 
 def _alone(values: Array, targets: Array) -> float:
     """The share of the targets that a column explains by itself."""
     kernels = (_kernel(values, bandwidth) for bandwidth in _BANDWIDTHS)
     centred = targets - targets.mean(axis=0)
-    return max(_explained(centred, list((kernel @ centred).T), kernel.sum(axis=1)) for kernel in kernels)
+    return max(_explain(centred, list((kernel @ centred).T), kernel.sum(axis=1)) for kernel in kernels)
 
 
-def _explained(targets: Array, above: Sequence[Array], below: Array) -> float:
+def _explain(targets: Array, above: Sequence[Array], below: Array) -> float:
     """The share of centred targets that the means `above / below` explain; a row without neighbours gets none."""
     known = below > _NEARLY_NONE
     means = np.stack([np.divide(each, below, out=np.zeros_like(each), where=known) for each in above], axis=1)
@@ -103,7 +103,10 @@ def _explained(targets: Array, above: Sequence[Array], below: Array) -> float:
 
 def _kernel(values: Array, bandwidth: float) -> Array:
     """The kernel of one column between all rows, `(rows, rows)`; 0 between a row and itself."""
-    kernel: Array = np.exp((values[:, None] - values) ** 2 * np.float32(-0.5 / bandwidth**2))
+    kernel: Array = values[:, None] - values
+    kernel *= kernel  # in place: new arrays of this size take longer than the numbers in them
+    kernel *= np.float32(-0.5 / bandwidth**2)
+    np.exp(kernel, out=kernel)
     np.fill_diagonal(kernel, 0.0)
     return kernel
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Number, Preparation, is_seen
+from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Number, Preparation, is_visible
 from evonas.data.kernel_regression import KernelRegression, fit_kernel_regression
 from evonas.data.memo import Memo
 from evonas.data.neighbour_screen import promising_columns
@@ -32,8 +32,8 @@ __all__ = [
     "candidate_columns",
     "marks_of",
     "names_of_marks",
-    "num_columns_seen",
-    "ranked_columns",
+    "num_visible_columns",
+    "rank_columns",
     "with_estimates",
 ]
 
@@ -54,9 +54,9 @@ def marks_of(views: Iterable[str]) -> list[str]:
     return sorted(found, key=found.__getitem__)
 
 
-def num_columns_seen(views: Sequence[str], num_features: int, num_outputs: int, *seen: str) -> int:
+def num_visible_columns(views: Sequence[str], num_features: int, num_outputs: int, *seen: str) -> int:
     """How many features networks of these views see, with `views` and the rest as in `Problem`."""
-    there = sum(is_seen(view, seen) for view in views) if views else num_features
+    there = sum(is_visible(view, seen) for view in views) if views else num_features
     return there + num_outputs * sum(mark not in views for mark in marks_of(seen))
 
 
@@ -89,7 +89,7 @@ class NeighbourFeatures:
         """The regression on the training rows of a fold."""
         columns, bandwidth = neighbours_of_view(mark) or ((), 0.0)
         split = self._data.splits[fold]
-        points = _taken(split.x_train, _places(columns, self._data.problem))
+        points = _take(split.x_train, _places(columns, self._data.problem))
         targets = _targets(split.y_train, self._data.problem)
         return fit_kernel_regression(mark, columns, bandwidth, points, targets, split.weight_train)
 
@@ -110,8 +110,8 @@ class NeighbourFeatures:
         regression, split = self.regression(mark, fold), self._data.splits[fold]
         places = _places(regression.columns, self._data.problem)
         if part == "train":
-            return regression.of_training_rows(_taken(split.x_train, places))
-        return regression(_taken(self._data.x_test if part == "test" else split.x_validation, places))
+            return regression.of_training_rows(_take(split.x_train, places))
+        return regression(_take(self._data.x_test if part == "test" else split.x_validation, places))
 
 
 def with_estimates(
@@ -125,7 +125,7 @@ def with_estimates(
         problem: that names the columns.
         regressions: in the order of their features.
     """
-    found = [each(_taken(x, _places(each.columns, problem))) for each in regressions]
+    found = [each(_take(x, _places(each.columns, problem))) for each in regressions]
     return np.concatenate([rows, *found], axis=1) if found else rows
 
 
@@ -142,7 +142,9 @@ class NeighbourPreparation(Preparation):
     targets: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
-    def of(cls, preparation: Preparation, regressions: Iterable[KernelRegression], problem: Problem) -> Preparation:
+    def from_preparation(
+        cls, preparation: Preparation, regressions: Iterable[KernelRegression], problem: Problem
+    ) -> Preparation:
         """The preparation, followed by the regressions."""
         given = {each.name: getattr(preparation, each.name) for each in fields(Preparation)}
         before = tuple(getattr(preparation, "regressions", ())), tuple(getattr(preparation, "targets", ()))
@@ -159,11 +161,11 @@ class NeighbourPreparation(Preparation):
         marks = zip(self.regressions, self.targets, strict=True)
         return (*super().views(), *(each.view for each, names in marks for _ in names))
 
-    def seen(self, views: Collection[str]) -> Preparation:
-        """See `Preparation.seen`."""
+    def for_views(self, views: Collection[str]) -> Preparation:
+        """See `Preparation.for_views`."""
         kept = [k for k, each in enumerate(self.regressions) if each.view in views]
         regressions, targets = (tuple(values[k] for k in kept) for values in (self.regressions, self.targets))
-        return replace(super().seen(views), regressions=regressions, targets=targets)  # type: ignore[call-arg]
+        return replace(super().for_views(views), regressions=regressions, targets=targets)  # type: ignore[call-arg]
 
     def apply(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """See `Preparation.apply`."""
@@ -187,7 +189,7 @@ def candidate_columns(data: PreparedData) -> tuple[str, ...]:
     return tuple(name for name, values in columns if len(np.unique(values)) >= _FEWEST_VALUES)
 
 
-def ranked_columns(data: PreparedData, columns: Sequence[str]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+def rank_columns(data: PreparedData, columns: Sequence[str]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Of these columns those that a search may take, the most promising first, and promising sets of them."""
     split = data.splits[0]
     x = np.asarray(split.x_train)
@@ -211,7 +213,7 @@ def _places(columns: Iterable[str], problem: Problem) -> list[int]:
     return [known[name] for name in columns]
 
 
-def _taken(x: Any, places: Sequence[int]) -> Array:
+def _take(x: Any, places: Sequence[int]) -> Array:
     return np.ascontiguousarray(np.asarray(x)[:, list(places)], np.float32)
 
 

@@ -81,7 +81,7 @@ class Notation:
         """
         if cell in MISSING or cell in ABSENT:
             return math.nan
-        found = _taken_apart(cell)
+        found = _take_apart(cell)
         if found is None or found.unit not in ("", self.unit) or not _is_written(found.core, self):
             plain = number_of(cell) if self.decimal == "." or not re.search("[.,]", cell) else None
             if plain is None:
@@ -128,7 +128,7 @@ def number_of(cell: str) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _taken_apart(cell: str) -> _Cell | None:
+def _take_apart(cell: str) -> _Cell | None:
     found = _CELL.fullmatch(cell.translate(_PLAINER))
     if found is None:
         return None
@@ -223,13 +223,13 @@ def find_notation(cells: Iterable[str | None], style: Style, asked: bool = False
 
 def is_number_like(cell: str) -> bool:
     """Whether a cell may be a number in some notation, or says that there is none."""
-    return cell in ABSENT or cell in MISSING or _taken_apart(cell) is not None
+    return cell in ABSENT or cell in MISSING or _take_apart(cell) is not None
 
 
 def _all_taken_apart(texts: Collection[str]) -> list[_Cell]:
     found = []
     for text in texts:
-        cell = _taken_apart(text)
+        cell = _take_apart(text)
         if cell is None:
             return []
         found.append(cell)

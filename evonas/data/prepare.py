@@ -20,10 +20,10 @@ from evonas.data.fingerprint import fingerprint
 from evonas.data.frames import is_table
 from evonas.data.keys import keys_of, numbers_of
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.data.readers.arrays import check_column, joined_parts, named_columns
+from evonas.data.readers.arrays import check_column, join_parts, named_columns
 from evonas.data.readers.options import Style
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
-from evonas.data.splits import Rows, share_for_validation, split_by_time, split_groups, split_rows
+from evonas.data.splits import RowSplit, share_for_validation, split_by_time, split_groups, split_rows
 from evonas.data.target import Target, check_absent, infer_target
 from evonas.data.written import with_written
 from genomes.errors import InputError
@@ -201,7 +201,7 @@ def prepare_arrays(
                 f"{part} x must have rows of the shape {shape} as training x has, not {_sample_shape(pair[0])}: resize "
                 "them"
             )
-    features, targets, sizes = joined_parts({"training": (x, y), "validation": validation, "test": test})
+    features, targets, sizes = join_parts({"training": (x, y), "validation": validation, "test": test})
     check_rows(sizes["training"])
     weights = sample_weights(sample_weight, sizes["training"])
     share = share_for_validation(validation_share, sizes["training"])
@@ -305,7 +305,7 @@ def _prepare(
 
 def deal_rows(
     target: Target, settings: SplitSettings, sizes: Mapping[str, int], keys: NDArray[Any] | None = None
-) -> Rows:
+) -> RowSplit:
     """The rows of each part: given ones as they are, the others dealt from the training rows.
 
     Args:
@@ -321,7 +321,7 @@ def deal_rows(
     test = given.get("test", np.empty(0, dtype=np.intp))
     test_share = 0.0 if "test" in given else settings.test_share
 
-    def dealt(validation_share: float, folds: int | None) -> Rows:
+    def dealt(validation_share: float, folds: int | None) -> RowSplit:
         shares: dict[str, Any] = {"test_share": test_share, "validation_share": validation_share}
         if keys is not None and settings.time_column:
             return split_by_time(keys, **shares)
@@ -330,13 +330,13 @@ def deal_rows(
 
     if "validation" not in given:
         found = dealt(settings.validation_share, settings.folds)
-        rows = Rows(found.splits, test if "test" in given else found.test)
+        rows = RowSplit(found.splits, test if "test" in given else found.test)
     elif test_share:
         # One of the dealt parts too many: its rows are training rows again.
         found = dealt((1 - test_share) / 2, None)
-        rows = Rows(((found.known(), given["validation"]),), found.test)
+        rows = RowSplit(((found.known(), given["validation"]),), found.test)
     else:
-        rows = Rows(((training, given["validation"]),), test)
+        rows = RowSplit(((training, given["validation"]),), test)
     for train, _ in rows.splits:
         unseen = np.setdiff1d(classes, classes[train])
         if unseen.size:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.fingerprint import fingerprint
-from evonas.data.inputs import Inputs, as_inputs, inputs_digest, joined_inputs, mapped, shapes_of
+from evonas.data.inputs import Inputs, as_inputs, inputs_digest, join_inputs, map_arrays, shapes_of
 from evonas.data.prepare import SplitSettings, check_rows, code_target, deal_rows, settings_json
 from evonas.data.prepared import PreparedData, Split
 from evonas.data.readers.arrays import target_columns
@@ -72,7 +72,7 @@ def prepare_inputs(
     weights = sample_weights(sample_weight, sizes["training"])
     share = share_for_validation(validation_share, sizes["training"])
     settings = SplitSettings(seed, test_share, share, folds, task, class_weight)
-    joined, columns = joined_inputs(inputs), pd.concat(list(targets.values()), ignore_index=True)
+    joined, columns = join_inputs(inputs), pd.concat(list(targets.values()), ignore_index=True)
     target = infer_target(columns, task)
     rows = deal_rows(target, settings, sizes)
     problem, coded = code_target(target, rows.known() if len(rows.splits) > 1 else rows.splits[0][0], ())
@@ -80,7 +80,7 @@ def prepare_inputs(
     decisive = fingerprint(columns[[]], columns, settings_json(settings, target.task, sizes), weights)
 
     def part_of(places: NDArray[np.intp]) -> Inputs:
-        return mapped(lambda array: array[places], joined)
+        return map_arrays(lambda array: array[places], joined)
 
     return PreparedData(
         problem=replace(problem, num_features=sum(math.prod(shape) for shape in shapes), input_shapes=shapes),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evonas.data.encoding.pixels import fit_images
 from evonas.data.encoding.samples import SamplePreparation
-from evonas.data.encoding.series import as_series, fit_series, padded, steps_present
+from evonas.data.encoding.series import as_series, fit_series, pad_series, steps_present
 from evonas.data.encoding.tokens import TEXT, TextPreparation, as_texts, fit_text
 from evonas.data.fingerprint import fingerprint
 from evonas.data.inputs import inputs_digest
@@ -25,12 +25,12 @@ from evonas.data.readers.arrays import target_columns
 from evonas.data.readers.options import Style
 from evonas.data.sample_kind import as_images
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
-from evonas.data.splits import Rows, share_for_validation
+from evonas.data.splits import RowSplit, share_for_validation
 from evonas.data.target import Target, infer_target
 from evonas.data.windows import check_split, overlap_of, without_overlap
 from genomes.errors import InputError
 
-__all__ = ["Samples", "joined_samples", "prepare_samples", "read_samples"]
+__all__ = ["Samples", "join_samples", "prepare_samples", "read_samples"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ def read_samples(kind: str, x: Any, what: str) -> Samples:
     return Samples(kind, readers[kind](x, what), str(getattr(x, "name", None) or TEXT))
 
 
-def joined_samples(parts: Mapping[str, Samples]) -> Samples:
+def join_samples(parts: Mapping[str, Samples]) -> Samples:
     """The samples of all parts below each other; series get as many steps as the longest has.
 
     Raises:
@@ -76,7 +76,7 @@ def joined_samples(parts: Mapping[str, Samples]) -> Samples:
     values = [samples.values for samples in parts.values()]
     if first.kind == "series":
         steps = max(each.shape[1] for each in values)
-        values = [each if each.shape[1] == steps else padded(each, steps) for each in values]
+        values = [each if each.shape[1] == steps else pad_series(each, steps) for each in values]
     return replace(first, values=np.concatenate(values) if others else values[0])
 
 
@@ -123,13 +123,13 @@ def prepare_samples(
         given.columns = columns["training"].columns
     sizes = {part: len(given) for part, given in columns.items()}
     check_rows(sizes["training"])
-    joined, frame = joined_samples(samples), pd.concat(list(columns.values()), ignore_index=True)
+    joined, frame = join_samples(samples), pd.concat(list(columns.values()), ignore_index=True)
     weights = sample_weights(sample_weight, sizes["training"])
     share = share_for_validation(validation_share, sizes["training"])
     settings = SplitSettings(seed, test_share, share, folds, task, class_weight)
     target = infer_target(frame, task, style)
     keys = None if groups is None else group_numbers(groups, sizes["training"])
-    rows, said = _dealt(joined, target, settings, sizes, keys, instants, check_split(split))
+    rows, said = _deal(joined, target, settings, sizes, keys, instants, check_split(split))
     data = _fitted(joined, target, rows, settings, weights)
     decisive = settings_json(settings, target.task, sizes) | {"samples": joined.kind, "split": split, **(about or {})}
     arrays = [each for each in (keys, instants) if each is not None]
@@ -138,7 +138,7 @@ def prepare_samples(
     return replace(data, fingerprint=hashlib.sha256(digest.encode()).hexdigest(), notes=notes)
 
 
-def _dealt(
+def _deal(
     samples: Samples,
     target: Target,
     settings: SplitSettings,
@@ -146,7 +146,7 @@ def _dealt(
     groups: NDArray[np.intp] | None,
     instants: NDArray[np.float64] | None,
     split: str,
-) -> tuple[Rows, tuple[str, ...]]:
+) -> tuple[RowSplit, tuple[str, ...]]:
     """The rows of each part, and what is to be said of how they were dealt."""
     if groups is not None:
         return deal_rows(target, settings, sizes, groups), ()
@@ -175,7 +175,7 @@ def _dealt(
     )
 
 
-def _check_classes(target: Target, rows: Rows) -> None:
+def _check_classes(target: Target, rows: RowSplit) -> None:
     if target.task == "regression":
         return
     unseen = np.setdiff1d(target.values, target.values[rows.splits[0][0]])
@@ -187,7 +187,7 @@ def _check_classes(target: Target, rows: Rows) -> None:
 
 
 def _fitted(
-    samples: Samples, target: Target, rows: Rows, settings: SplitSettings, weights: NDArray[np.float64] | None
+    samples: Samples, target: Target, rows: RowSplit, settings: SplitSettings, weights: NDArray[np.float64] | None
 ) -> PreparedData:
     """Features, coded targets and the problem; a preparation for each fold."""
     folded = len(rows.splits) > 1
@@ -247,7 +247,7 @@ def _digest(samples: Samples) -> str:
     return digest.hexdigest()
 
 
-def _notes(samples: Samples, rows: Rows) -> list[str]:
+def _notes(samples: Samples, rows: RowSplit) -> list[str]:
     """What the owner of the samples may not expect."""
     values = samples.values
     if samples.kind == "text":

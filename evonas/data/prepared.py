@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from evonas.data.columns import ColumnPlan
-from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Preparation, is_seen
+from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Preparation, is_visible
 from evonas.data.encoding.read import preparation_from_json
 from evonas.data.inputs import Inputs, named_arrays, num_rows, shapes_of
 from evonas.data.neighbours import NeighbourFeatures, NeighbourPreparation, marks_of, names_of_marks, with_estimates
-from evonas.data.pretrained import Donor
-from evonas.data.raw_rows import packed, unpacked
+from evonas.data.pretrained import PretrainedNetwork
+from evonas.data.raw_rows import pack_rows, unpack_rows
 from evonas.io.npz import read_arrays
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import views_of
@@ -101,13 +101,13 @@ class Problem:
 
     def columns(self, *views: str) -> list[int]:
         """Positions of the features that networks of these views see, of those that are there."""
-        return columns_seen(self.views, self.num_features, *views)
+        return visible_columns(self.views, self.num_features, *views)
 
     def absent(self, *views: str) -> list[str]:
         """The marks of neighbours among the views whose features are not there yet."""
         return [mark for mark in marks_of(views) if mark not in self.views]
 
-    def seen(self, *views: str) -> Problem:
+    def for_views(self, *views: str) -> Problem:
         """The problem as networks of these views see it: forms of `numbers`, and marks of neighbours."""
         places, marks = self.columns(*views), self.absent(*views)
         if len(places) == self.num_features and not marks:
@@ -130,24 +130,24 @@ class Problem:
             categorical=categorical,
         )
 
-    def placed(self, graph: nx.DiGraph) -> nx.DiGraph:
+    def attach_columns(self, graph: nx.DiGraph) -> nx.DiGraph:
         """The graph itself, told of which column of numbers or categories the features are that its network sees, and
         of the shape of a sample where it has one.
 
         Raises:
             InputError: its network embeds columns of numbers or categories, and the data have none.
         """
-        seen = self.seen(*views_of(graph))
+        seen = self.for_views(*views_of(graph))
         if self.sample_shape:
             graph.graph["sample"] = (self.sample_shape, self.masked)
         return with_columns(graph, seen.numeric, seen.views, seen.categorical)
 
 
-def columns_seen(views: Sequence[str], num_features: int, *numbers: str) -> list[int]:
+def visible_columns(views: Sequence[str], num_features: int, *numbers: str) -> list[int]:
     """Positions of the features that networks of these views see, with `views` as in `Problem`."""
     if not views:
         return list(range(num_features))
-    return [place for place, view in enumerate(views) if is_seen(view, numbers)]
+    return [place for place, view in enumerate(views) if is_visible(view, numbers)]
 
 
 def labels_of(problem: Problem) -> NDArray[Any]:
@@ -203,7 +203,7 @@ class PreparedData:
             rows. Under cross-validation each fold is coded by a fit of its own.
         raw: the first split's validation rows and the test rows as an exported model takes them
             (`Preparation.inputs`), by the names "validation" and "test"; empty where they were not kept.
-        donor: a trained network whose layers all networks start from; None when they start from their seeds alone.
+        pretrained: a trained network whose layers all networks start from; None when they start from their seeds alone.
         plan: what each column of a table is taken for; not kept in files.
     """
 
@@ -214,11 +214,13 @@ class PreparedData:
     fingerprint: str = ""
     notes: tuple[str, ...] = field(default=())
     preparation: Preparation | None = None
-    donor: Donor | None = None
+    pretrained: PretrainedNetwork | None = None
     raw: Mapping[str, Inputs] = field(default_factory=dict)
     plan: ColumnPlan | None = None
 
-    def seen(self, *views: str, neighbours: NeighbourFeatures | None = None, training: bool = True) -> PreparedData:
+    def for_views(
+        self, *views: str, neighbours: NeighbourFeatures | None = None, training: bool = True
+    ) -> PreparedData:
         """The data as networks of these views see them: without the other features, and with those of neighbours.
 
         Args:
@@ -228,8 +230,8 @@ class PreparedData:
         """
         if not training and self.problem.absent(*views):
             features = neighbours or NeighbourFeatures(self)
-            return self._without_training_rows().seen(*views, neighbours=features)
-        problem, places = self.problem.seen(*views), self.problem.columns(*views)
+            return self._without_training_rows().for_views(*views, neighbours=features)
+        problem, places = self.problem.for_views(*views), self.problem.columns(*views)
         if problem is self.problem:
             return self
 
@@ -237,7 +239,7 @@ class PreparedData:
             return None if x is None else np.ascontiguousarray(x[:, places])
 
         splits = (replace(s, x_train=cut(s.x_train), x_validation=cut(s.x_validation)) for s in self.splits)
-        preparation = None if self.preparation is None else self.preparation.seen(views)
+        preparation = None if self.preparation is None else self.preparation.for_views(views)
         found = replace(self, splits=tuple(splits), x_test=cut(self.x_test), preparation=preparation, problem=problem)
         marks = self.problem.absent(*views)
         return found._with_neighbours(marks, neighbours or NeighbourFeatures(self)) if marks else found
@@ -260,13 +262,13 @@ class PreparedData:
     def preparation_of(self, *views: str) -> Preparation | None:
         """The way from raw rows to what networks of these views see; that of `seen`, without its features."""
         marks, features = self.problem.absent(*views), NeighbourFeatures(self)
-        seen = None if self.preparation is None else self.preparation.seen(views)
+        seen = None if self.preparation is None else self.preparation.for_views(views)
         return replace(self, preparation=seen)._preparation_with(marks, features)
 
     def _preparation_with(self, marks: Sequence[str], features: NeighbourFeatures) -> Preparation | None:
         if self.preparation is None or not marks:
             return self.preparation
-        return NeighbourPreparation.of(self.preparation, map(features.regression, marks), self.problem)
+        return NeighbourPreparation.from_preparation(self.preparation, map(features.regression, marks), self.problem)
 
     def save(self, path: Path) -> None:
         """Writes one `.npz` file (plain arrays and one JSON text; nothing that could run code)."""
@@ -291,12 +293,12 @@ class PreparedData:
         about["inputs"] = list(first) if isinstance(first, Mapping) else len(first) if isinstance(first, tuple) else 0
         about["raw"] = {}
         for name, rows in self.raw.items():
-            found, about["raw"][name] = packed(rows, f"raw/{name}")
+            found, about["raw"][name] = pack_rows(rows, f"raw/{name}")
             arrays |= found
         about["preparation"] = None if self.preparation is None else self.preparation.to_json()
-        about["donor"] = None if self.donor is None else self.donor.about()
-        if self.donor is not None:
-            arrays |= {f"{_DONOR}{name}": value for name, value in self.donor.weights.items()}
+        about["donor"] = None if self.pretrained is None else self.pretrained.about()
+        if self.pretrained is not None:
+            arrays |= {f"{_DONOR}{name}": value for name, value in self.pretrained.weights.items()}
         arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         with path.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -337,9 +339,9 @@ class PreparedData:
             x_train, x_validation = (inputs(f"{place}/{name}") for name in _INPUTS)
             y_train, y_validation = arrays[f"{place}/y_train"], arrays[f"{place}/y_validation"]
             split = Split(x_train, y_train, x_validation, y_validation, arrays.get(f"{place}/weight_train"))
-            splits.append(_checked(split, problem))
+            splits.append(_check(split, problem))
         given = {name.removeprefix(_DONOR): value for name, value in arrays.items() if name.startswith(_DONOR)}
-        raw = {part: unpacked(arrays, f"raw/{part}", columns) for part, columns in about.get("raw", {}).items()}
+        raw = {part: unpack_rows(arrays, f"raw/{part}", columns) for part, columns in about.get("raw", {}).items()}
         for part, y in {"validation": splits[0].y_validation, "test": arrays.get("y_test")}.items():
             if part in raw and (y is None or num_rows(raw[part]) != len(y)):
                 raise ValueError(f"raw rows of {part} are not those of its target")
@@ -352,11 +354,11 @@ class PreparedData:
             fingerprint=str(about["fingerprint"]),
             notes=tuple(map(str, about["notes"])),
             preparation=None if about["preparation"] is None else preparation_from_json(about["preparation"]),
-            donor=None if about.get("donor") is None else Donor.of(about["donor"], given),
+            pretrained=None if about.get("donor") is None else PretrainedNetwork.from_arrays(about["donor"], given),
         )
 
 
-def _checked(split: Split, problem: Problem) -> Split:
+def _check(split: Split, problem: Problem) -> Split:
     """The split, whose arrays have to fit each other."""
     wanted = problem.input_shapes or ((problem.num_features,),)
     for x, y, weight in (

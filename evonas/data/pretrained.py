@@ -1,4 +1,4 @@
-"""`Donor`: a trained network of another run, whose lower layers the networks of this one start from. Plain arrays."""
+"""`PretrainedNetwork`: a trained network of another run, from whose lower layers the networks of this run start."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Donor"]
+__all__ = ["PretrainedNetwork"]
 
 
 @dataclass(frozen=True, eq=False)
-class Donor:
+class PretrainedNetwork:
     """What is taken over, and what of.
 
     Attributes:
@@ -39,8 +39,8 @@ class Donor:
         }
 
     @classmethod
-    def of(cls, about: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Donor:
-        """The donor back from `about()` and its weights.
+    def from_arrays(cls, about: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> PretrainedNetwork:
+        """The pretrained network back from `about()` and its weights.
 
         Raises:
             ValueError: they are none of a network.

@@ -56,8 +56,8 @@ def with_quantiles(data: PreparedData, quantiles: Sequence[float]) -> PreparedDa
     def wide(y: NDArray[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(np.repeat(y.reshape(len(y), 1), count, axis=1))
 
-    def of(split: Split) -> Split:
+    def widen(split: Split) -> Split:
         return replace(split, y_train=wide(split.y_train), y_validation=wide(split.y_validation))
 
     y_test = None if data.y_test is None else wide(data.y_test)
-    return replace(data, problem=changed, splits=tuple(map(of, data.splits)), y_test=y_test)
+    return replace(data, problem=changed, splits=tuple(map(widen, data.splits)), y_test=y_test)

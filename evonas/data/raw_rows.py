@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["packed", "unpacked"]
+__all__ = ["pack_rows", "unpack_rows"]
 
 
-def packed(rows: Any, place: str) -> tuple[dict[str, NDArray[Any]], Any]:
+def pack_rows(rows: Any, place: str) -> tuple[dict[str, NDArray[Any]], Any]:
     """The arrays by their names in the file, which begin with `place`, and JSON values that say what they are.
 
     Of columns by name: (name, its different texts, or None for a column of numbers), in the order of the arrays.
@@ -34,8 +34,8 @@ def packed(rows: Any, place: str) -> tuple[dict[str, NDArray[Any]], Any]:
     return arrays, columns
 
 
-def unpacked(arrays: Mapping[str, NDArray[Any]], place: str, about: Any) -> Any:
-    """The rows that `packed` was given.
+def unpack_rows(arrays: Mapping[str, NDArray[Any]], place: str, about: Any) -> Any:
+    """The rows that `pack_rows` was given.
 
     Raises:
         KeyError, IndexError, TypeError, ValueError: they do not fit together.

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.inputs import mapped
+from evonas.data.inputs import map_arrays
 from evonas.data.prepared import Split
 from evonas.seeds import RandomStream, stream_rng
 from genomes.errors import InputError
 
-__all__ = ["Rows", "joined_split", "share_for_validation", "split_by_time", "split_groups", "split_rows"]
+__all__ = ["RowSplit", "join_split", "share_for_validation", "split_by_time", "split_groups", "split_rows"]
 
 Positions = NDArray[np.intp]
 
@@ -21,7 +21,7 @@ _ENOUGH = 2_000
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class RowSplit:
     """Positions of rows, each array ascending.
 
     Attributes:
@@ -53,7 +53,7 @@ def split_groups(
     test_share: float = 0.2,
     validation_share: float = 0.2,
     folds: int | None = None,
-) -> Rows:
+) -> RowSplit:
     """Deals whole groups at random: no group has rows in two parts.
 
     Args:
@@ -79,13 +79,13 @@ def split_groups(
             least = min(range(folds), key=lambda fold: (int(sizes[held[fold]].sum()), fold))
             held[least] = np.append(held[least], group)
         splits = tuple((_rows_of(codes, np.setdiff1d(known, part)), _rows_of(codes, part)) for part in held)
-        return Rows(splits, _rows_of(codes, test))
+        return RowSplit(splits, _rows_of(codes, test))
     count = _first_groups(known, sizes, validation_share * len(groups), len(known) - 1)
     split = (_rows_of(codes, known[count:]), _rows_of(codes, known[:count]))
-    return Rows((split,), _rows_of(codes, test))
+    return RowSplit((split,), _rows_of(codes, test))
 
 
-def split_by_time(stamps: NDArray[np.float64], *, test_share: float = 0.2, validation_share: float = 0.2) -> Rows:
+def split_by_time(stamps: NDArray[np.float64], *, test_share: float = 0.2, validation_share: float = 0.2) -> RowSplit:
     """The latest rows are the test part, those before them validation; rows of one instant stay together.
 
     Args:
@@ -116,7 +116,7 @@ def split_by_time(stamps: NDArray[np.float64], *, test_share: float = 0.2, valid
         bounds.append(float(instants[min(place, len(instants) - 1 - (len(cuts) - number))]))
     part = np.searchsorted(np.array(bounds), stamps, side="right")
     rows = [np.flatnonzero(part == number).astype(np.intp) for number in range(3)]
-    return Rows(((rows[0], rows[1]),), rows[2])
+    return RowSplit(((rows[0], rows[1]),), rows[2])
 
 
 def _first_groups(order: Positions, sizes: NDArray[np.intp], wanted: float, most: int) -> int:
@@ -136,7 +136,7 @@ def split_rows(
     test_share: float = 0.2,
     validation_share: float = 0.2,
     folds: int | None = None,
-) -> Rows:
+) -> RowSplit:
     """Deals rows at random, in proportion of the classes; every class stays in every training part.
 
     Args:
@@ -161,10 +161,10 @@ def split_rows(
     test = _take(rng, rows, classes, test_size, keep=1 if folds is None else 2)
     known = np.setdiff1d(rows, test)
     if folds is not None:
-        return Rows(_deal(rng, known, classes, folds), test)
+        return RowSplit(_deal(rng, known, classes, folds), test)
     validation_size = _size(count, validation_share, len(known) - 1)
     validation = _take(rng, known, classes, validation_size, keep=1)
-    return Rows(((np.setdiff1d(known, validation), validation),), test)
+    return RowSplit(((np.setdiff1d(known, validation), validation),), test)
 
 
 def _check_shares(seed: int, test_share: float, validation_share: float, folds: int | None) -> None:
@@ -183,9 +183,7 @@ def _size(count: int, share: float, most: int) -> int:
     return max(1, min(round(count * share), most))
 
 
-def _ordered(
-    rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp]
-) -> tuple[Positions, NDArray[np.intp]]:
+def _sort(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp]) -> tuple[Positions, NDArray[np.intp]]:
     """The rows class by class, in random order inside a class, and each row's rank in its class."""
     shuffled = rng.permutation(rows)
     ordered = shuffled[np.argsort(classes[shuffled], kind="stable")]
@@ -198,7 +196,7 @@ def _take(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], 
 
     Fewer than `size` only where keeping leaves no more.
     """
-    ordered, rank = _ordered(rng, rows, classes)
+    ordered, rank = _sort(rng, rows, classes)
     eligible = ordered[rank >= keep]
     size = min(size, len(eligible))
     if not size:
@@ -213,19 +211,19 @@ def _deal(
     """Like cards: neighbours in class order go to different folds, so two rows keep a class in every training part."""
     if not 2 <= folds <= len(rows):
         raise InputError(f"folds must be from 2 to the {len(rows)} rows outside the test part, not {folds}: 5 is usual")
-    ordered, _ = _ordered(rng, rows, classes)
+    ordered, _ = _sort(rng, rows, classes)
     parts = [np.sort(ordered[start::folds]) for start in range(folds)]
     return tuple((np.setdiff1d(rows, part), part) for part in parts)
 
 
-def joined_split(split: Split) -> Split:
+def join_split(split: Split) -> Split:
     """A split whose training rows are all that there are; the validation rows weigh 1."""
     weight = split.weight_train
     if weight is not None:
         weight = np.concatenate([weight, np.ones(len(split.y_validation), np.float32)])
     return replace(
         split,
-        x_train=mapped(lambda *parts: np.concatenate(parts), split.x_train, split.x_validation),
+        x_train=map_arrays(lambda *parts: np.concatenate(parts), split.x_train, split.x_validation),
         y_train=np.concatenate([split.y_train, split.y_validation]),
         weight_train=weight,
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.cells import as_text, flags, kind_of, numbers, texts
-from evonas.data.columns import mixed
+from evonas.data.columns import describe_mixed_column
 from evonas.data.notation import PLAIN
 from evonas.data.readers.options import Style
 from evonas.data.written import find_written, read_written
@@ -230,7 +230,7 @@ def _classification(series: pd.Series[Any], task: str | None) -> Target:
     if (
         counts.min() < 2
         and label_type == "text"
-        and (said := mixed(texts(series), "correct it, or leave out such rows"))
+        and (said := describe_mixed_column(texts(series), "correct it, or leave out such rows"))
     ):
         raise InputError(f"target {name!r} must be numbers or classes, but {said}")
     if len(labels) == len(codes):
@@ -241,13 +241,13 @@ def _classification(series: pd.Series[Any], task: str | None) -> Target:
     if counts.min() < 2:
         single = [label for label, count in zip(labels, counts, strict=True) if count == 1]
         raise InputError(
-            f"every class of target {name!r} must have at least 2 rows, but {_listed(single)} only 1: add rows, merge "
+            f"every class of target {name!r} must have at least 2 rows, but {_list(single)} only 1: add rows, merge "
             "classes or remove these rows; for numbers that are no classes ask for task 'regression'"
         )
     found = "binary" if len(labels) == 2 else "multiclass"
     if task == "binary" and found != "binary":
         raise InputError(
-            f"a binary target must have 2 classes, but {name!r} has {len(labels)} ({_listed(labels)}): ask for task "
+            f"a binary target must have 2 classes, but {name!r} has {len(labels)} ({_list(labels)}): ask for task "
             "'multiclass' or merge classes"
         )
     task = "multiclass" if task == "multiclass" else found
@@ -273,6 +273,6 @@ def _labels(series: pd.Series[Any]) -> tuple[list[str], NDArray[np.intp], str]:
     return [str(value) for value in values], codes, "text"
 
 
-def _listed(labels: Sequence[str]) -> str:
+def _list(labels: Sequence[str]) -> str:
     shown = ", ".join(repr(label) for label in labels[:5])
     return shown + (f" and {len(labels) - 5} more have" if len(labels) > 5 else " has" if len(labels) == 1 else " have")

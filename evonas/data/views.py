@@ -23,7 +23,7 @@ View = tuple[str, ...]
 
 
 class Views:
-    """Gives the data of a view, see `PreparedData.seen`. May be asked from several threads."""
+    """Gives the data of a view, see `PreparedData.for_views`. May be asked from several threads."""
 
     def __init__(self, data: PreparedData) -> None:
         self._data, self._neighbours = data, NeighbourFeatures(data)
@@ -33,12 +33,12 @@ class Views:
         """The data of a view."""
         return self._cut(self._data.problem.view(*views))
 
-    def of(self, graph: nx.DiGraph) -> PreparedData:
+    def for_graph(self, graph: nx.DiGraph) -> PreparedData:
         """The data as the network of an architecture graph sees them."""
         return self(*views_of(graph))
 
     def _seen(self, view: View) -> PreparedData:
-        return self._data.seen(*view, neighbours=self._neighbours)
+        return self._data.for_views(*view, neighbours=self._neighbours)
 
 
 def _size(data: PreparedData) -> int:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.splits import Rows
+from evonas.data.splits import RowSplit
 from genomes.errors import InputError
 
 __all__ = ["SPLITS", "check_split", "overlap_of", "without_overlap"]
@@ -53,7 +53,7 @@ def overlap_of(series: NDArray[np.floating]) -> int:
     return 0
 
 
-def without_overlap(rows: Rows, reach: int, given: tuple[str, ...] = ()) -> Rows:
+def without_overlap(rows: RowSplit, reach: int, given: tuple[str, ...] = ()) -> RowSplit:
     """Rows that were dealt in their order, without those that share steps with rows of a later part.
 
     Args:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from evonas.data.encoding.bag_of_words import Words
-from evonas.data.encoding.piecewise import Pieces
+from evonas.data.encoding.bag_of_words import BagOfWords
+from evonas.data.encoding.piecewise import PiecewiseLinear
 from evonas.data.encoding.preprocessor import Categories, Number, Preparation, Step
 from evonas.data.encoding.robust import Robust
 from evonas.data.encoding.samples import SamplePreparation
@@ -25,9 +25,9 @@ from evonas.data.neighbours import marks_of
 from evonas.data.prepared import PreparedData, Problem
 from evonas.deploy.card_text import card_text
 from evonas.deploy.usage import usage_of
-from evonas.display.baseline_words import verdict_of
-from evonas.io.marked_files import check_place, marked_json, marked_text, publish
-from evonas.metrics.scores import constant_outputs, scores
+from evonas.display.baseline_summaries import verdict_of
+from evonas.io.marked_files import check_place, mark_json, mark_text, publish
+from evonas.metrics.scores import compute_scores, constant_outputs
 from evonas.runs.genome_files import network_facts
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
@@ -82,8 +82,8 @@ def write_card(exhibit: Exhibit, run: RunReader, data: PreparedData) -> Path:
     """Writes the card beside the model, each of its two files whole or not at all; gives the path of the Markdown."""
     values = card_values(exhibit, run, data)
     machine, person = card_paths(exhibit.exported.path)
-    publish(machine, marked_json(json.dumps(values, indent=1)))
-    publish(person, marked_text(card_text(values)))
+    publish(machine, mark_json(json.dumps(values, indent=1)))
+    publish(person, mark_text(card_text(values)))
     return person
 
 
@@ -95,8 +95,8 @@ def card_values(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[st
         genomes = [space.genome_from_json(record.genome) for record, _ in exhibit.members]
         views = [view for genome in genomes for view in views_of(space.architecture(genome))]
         marks = marks_of(views)
-        problem = problem.seen(*views)
-        data = data.seen(*(view for view in views if view not in marks))
+        problem = problem.for_views(*views)
+        data = data.for_views(*(view for view in views if view not in marks))
     exported = exhibit.exported
     return {
         "card": VERSION,
@@ -170,7 +170,7 @@ def _network(record: Record, share: float, run: RunReader, data: PreparedData) -
         "rows": num_rows(data.splits[0].x_train),
         "epochs": record.horizon,
         "best_epoch": record.evaluation.best_epoch,
-        "starts_from": origin or ("transferred weights" if data.donor is not None else "the seed's weights"),
+        "starts_from": origin or ("transferred weights" if data.pretrained is not None else "the seed's weights"),
         "digest": record.digest,
         "share": share,
         "scores": dict(record.evaluation.scores),
@@ -213,9 +213,9 @@ def _columns(preparation: Preparation) -> list[dict[str, Any]]:
                 column |= {"mean": step.mean, "std": step.std}
         elif isinstance(step, Robust):
             column |= {"imputed": step.imputed, "indicator": step.indicator}
-        elif isinstance(step, Pieces):
+        elif isinstance(step, PiecewiseLinear):
             column["knots"] = len(step.knots)
-        elif isinstance(step, Words):
+        elif isinstance(step, BagOfWords):
             column["words"] = len(step.words)
     return list(found.values())
 
@@ -240,7 +240,7 @@ def _neighbours(marks: Sequence[str], data: PreparedData) -> dict[str, Any] | No
 
 
 def _role(step: Step) -> str:
-    if isinstance(step, (Categories, Words)):
+    if isinstance(step, (Categories, BagOfWords)):
         return "categorical" if isinstance(step, Categories) else "text"
     part = step.part if isinstance(step, Number) else "number"
     return {"number": "numeric", "flag": "boolean", "present": "presence"}.get(part, "date")
@@ -258,7 +258,7 @@ def _baseline(data: PreparedData) -> dict[str, dict[str, float]]:
     outputs = constant_outputs(problem, split.y_train)
 
     def scored(y: Any) -> dict[str, float]:
-        found = scores(problem, y, np.tile(outputs, (len(y), 1)))
+        found = compute_scores(problem, y, np.tile(outputs, (len(y), 1)))
         return {name: found[name] for name in _MEASURES if name in found}
 
     return {

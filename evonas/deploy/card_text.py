@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from evonas.display.summaries import clock, shown
+from evonas.display.summaries import clock, format_score
 from evonas.io.printable import printable
 
-__all__ = ["card_text", "escaped"]
+__all__ = ["card_text", "escape"]
 
 _TASKS = {"regression": "regression", "binary": "binary classification", "multiclass": "classification"}
 _MOST = 20
@@ -23,7 +23,7 @@ def card_text(card: Mapping[str, Any]) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def escaped(text: Any) -> str:
+def escape(text: Any) -> str:
     """The text on one line, with no sign that Markdown or HTML would take for its own."""
     line = " ".join("".join(sign if sign.isprintable() else " " for sign in str(text)).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -32,14 +32,14 @@ def escaped(text: Any) -> str:
 
 def _heading(card: Mapping[str, Any]) -> str:
     data, model = card["data"], card["model"]
-    classes = f" ({_listed(data['classes'])})" if data["classes"] else ""
+    classes = f" ({_list(data['classes'])})" if data["classes"] else ""
     columns = f" from {_count(len(data['columns']), 'column')}" if data["columns"] else ""
     if samples := data.get("samples"):
-        columns = f" from {escaped(samples['words'])}"
-    file = f" of {escaped(data['file'])}" if data["file"] else ""
+        columns = f" from {escape(samples['words'])}"
+    file = f" of {escape(data['file'])}" if data["file"] else ""
     return (
-        f"# Model card: {escaped(model['file'])}\n\n"
-        f"Predicts {_listed(data['targets'])}{columns}{file}: {_TASKS[data['task']]}{classes}. "
+        f"# Model card: {escape(model['file'])}\n\n"
+        f"Predicts {_list(data['targets'])}{columns}{file}: {_TASKS[data['task']]}{classes}. "
         f"{_count(model['parameters'], 'parameter')}"
         + (f", {model['flops']:,} floating-point operations a row" if model["flops"] else "")
         + f". {_sentence(model['note'])}"
@@ -49,7 +49,7 @@ def _heading(card: Mapping[str, Any]) -> str:
 def _usage(card: Mapping[str, Any]) -> str:
     if not card["model"]["usage"]:
         return ""
-    return f"## Use\n\nIn the folder of the file; the row is made up:\n\n{_fenced(card['model']['usage'], 'python')}"
+    return f"## Use\n\nIn the folder of the file; the row is made up:\n\n{_fence(card['model']['usage'], 'python')}"
 
 
 def _interface(card: Mapping[str, Any]) -> str:
@@ -59,7 +59,7 @@ def _interface(card: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     lines = [
-        (kind, escaped(each["name"]), escaped(each.get("column", "")), escaped(each["dtype"]), _shape(each["shape"]))
+        (kind, escape(each["name"]), escape(each.get("column", "")), escape(each["dtype"]), _shape(each["shape"]))
         for kind, each in rows
     ]
     return "## Inputs and outputs\n\n" + _table(("", "name", "column", "type", "shape"), lines)
@@ -76,7 +76,7 @@ def _data(card: Mapping[str, Any]) -> str:
             _table(
                 ("column", "role", "features", "missing values", "fitted on the training rows"),
                 [
-                    (escaped(each["name"]), each["role"], str(each["features"]), _missing(each), _fitted(each))
+                    (escape(each["name"]), each["role"], str(each["features"]), _missing(each), _fit(each))
                     for each in data["columns"]
                 ],
             )
@@ -85,11 +85,11 @@ def _data(card: Mapping[str, Any]) -> str:
         lines.append(_of_samples(samples))
     if near := data.get("neighbours"):
         lines.append(
-            f"The file holds the target and {_listed(near['columns'])} of {near['rows']:,} training rows: it computes "
+            f"The file holds the target and {_list(near['columns'])} of {near['rows']:,} training rows: it computes "
             "means of the targets of near rows. Do not give it to anybody who may not see these."
         )
     if data["notes"]:
-        lines.append("\n".join(f"- {escaped(note)}" for note in data["notes"]))
+        lines.append("\n".join(f"- {escape(note)}" for note in data["notes"]))
     return "## Data\n\n" + "\n\n".join(lines)
 
 
@@ -116,7 +116,7 @@ def _missing(column: Mapping[str, Any]) -> str:
     )
 
 
-def _fitted(column: Mapping[str, Any]) -> str:
+def _fit(column: Mapping[str, Any]) -> str:
     if "categories" in column:
         count = f"{column['categories']} {'category' if column['categories'] == 1 else 'categories'}"
         return count + (" and the others together" if column["other"] else "")
@@ -142,13 +142,13 @@ def _scores(card: Mapping[str, Any]) -> str:
     )
     for part, scores in given.items():
         if scores:
-            rows.append((escaped(part), *(shown(scores[name]) if name in scores else "" for name in names)))
-    objective = escaped(found["objective"])
+            rows.append((escape(part), *(format_score(scores[name]) if name in scores else "" for name in names)))
+    objective = escape(found["objective"])
     lines = [f"Searched for the {'lowest' if found['direction'] == 'min' else 'highest'} {objective}."]
-    lines.append(_table(("", *map(escaped, names)), rows))
+    lines.append(_table(("", *map(escape, names)), rows))
     if baselines:
         said = [baselines["verdict"] or "", f"Baselines: {baselines['missing']}." if baselines["missing"] else ""]
-        lines += [escaped(" ".join(filter(None, said)))] if any(said) else []
+        lines += [escape(" ".join(filter(None, said)))] if any(said) else []
     for each in found["finalists"]:
         test = (
             f", on the test rows {_spread(each['test_mean'], each['test_spread'])}"
@@ -157,7 +157,7 @@ def _scores(card: Mapping[str, Any]) -> str:
         )
         failed = f", {each['failed']} failed" if each["failed"] else ""
         lines.append(
-            f"The search found this network with {objective} {shown(each['search_score'])}. Trained again "
+            f"The search found this network with {objective} {format_score(each['search_score'])}. Trained again "
             f"from {_count(each['retrained'], 'other seed')}{failed}: {_spread(each['mean'], each['spread'])}{test}."
         )
     return "## Scores\n\n" + "\n\n".join([*lines, *_calibration(found)])
@@ -168,33 +168,35 @@ def _calibration(found: Mapping[str, Any]) -> list[str]:
     lines = []
     for part, about in (found.get("calibration") or {}).items():
         if "ece" in about:
-            before = f" ({shown(about['ece_before'])} before calibration)" if "ece_before" in about else ""
-            lines.append(f"- {part}: expected calibration error {shown(about['ece'])}{before}")
+            before = f" ({format_score(about['ece_before'])} before calibration)" if "ece_before" in about else ""
+            lines.append(f"- {part}: expected calibration error {format_score(about['ece'])}{before}")
         for each in about.get("coverage", ()):
             lines.append(
                 f"- {part}: {each['observed']:.1%} of the rows are between the quantiles {each['low']:g} and "
-                f"{each['high']:g}, where {each['nominal']:.1%} should be; mean width {shown(each['width'])}"
+                f"{each['high']:g}, where {each['nominal']:.1%} should be; mean width {format_score(each['width'])}"
             )
     if lines and found.get("temperature", 1.0) != 1.0:
-        lines.append(f"- logits are divided by {shown(found['temperature'])}, which fits the validation rows best")
+        lines.append(
+            f"- logits are divided by {format_score(found['temperature'])}, which fits the validation rows best"
+        )
     return ["\n".join(lines)] if lines else []
 
 
 def _spread(mean: float | None, spread: float | None) -> str:
-    return shown(mean) + ("" if spread is None else f" ± {spread:.2g}")
+    return format_score(mean) + ("" if spread is None else f" ± {spread:.2g}")
 
 
 def _networks(card: Mapping[str, Any]) -> Iterable[str]:
     several = len(card["networks"]) > 1
     for number, each in enumerate(card["networks"], start=1):
         title = f"## Network {number}, share {each['share']:.0%}" if several else "## Network"
-        start = escaped(each["starts_from"])
+        start = escape(each["starts_from"])
         how = f"Trained from seed {each['seed']} ({start}), at its best after epoch {each['best_epoch']}."
-        parts = [title, _fenced(each["drawing"], ""), how]
+        parts = [title, _fence(each["drawing"], ""), how]
         if not several:
             file = f"{card['model']['file']}.card.json"
-            parts.append(f"`evonas build` makes it anew, untrained, of {escaped(file)} or of its genome:")
-        yield "\n\n".join([*parts, _fenced(json.dumps(each["genome"], ensure_ascii=False), "json")])
+            parts.append(f"`evonas build` makes it anew, untrained, of {escape(file)} or of its genome:")
+        yield "\n\n".join([*parts, _fence(json.dumps(each["genome"], ensure_ascii=False), "json")])
 
 
 def _training(card: Mapping[str, Any]) -> str:
@@ -213,15 +215,15 @@ def _training(card: Mapping[str, Any]) -> str:
 
 def _settings(title: str, values: Mapping[str, Any]) -> str:
     given = {name: value for name, value in values.items() if value is not None}
-    return f"{title}: " + ", ".join(f"{escaped(name)} {escaped(value)}" for name, value in given.items()) + "."
+    return f"{title}: " + ", ".join(f"{escape(name)} {escape(value)}" for name, value in given.items()) + "."
 
 
 def _limits(card: Mapping[str, Any]) -> str:
     data, search = card["data"], card["search"]
     rows = data["rows"]
     trained = rows["training"] + (rows["validation"] if card["model"]["retrained"] or data["folds"] else 0)
-    file = f" of {escaped(data['file'])}" if data["file"] else ""
-    lines = [f"Made to predict {_listed(data['targets'])} of rows like the {trained:,}{file} that it was trained on."]
+    file = f" of {escape(data['file'])}" if data["file"] else ""
+    lines = [f"Made to predict {_list(data['targets'])} of rows like the {trained:,}{file} that it was trained on."]
     if not card["model"]["retrained"]:
         lines.append(
             f"The {rows['validation']:,} validation rows chose the network among {search['trained']:,} and the epoch: "
@@ -240,7 +242,7 @@ def _limits(card: Mapping[str, Any]) -> str:
 
 def _versions(card: Mapping[str, Any]) -> str:
     rows = [
-        (escaped(name), escaped(card["versions"]["search"].get(name, "")), escaped(version))
+        (escape(name), escape(card["versions"]["search"].get(name, "")), escape(version))
         for name, version in card["versions"]["export"].items()
     ]
     return "## Versions\n\n" + _table(("", "search", "export"), rows)
@@ -251,7 +253,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def _fenced(text: str, language: str) -> str:
+def _fence(text: str, language: str) -> str:
     """A block of code whose fence is longer than any in it."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -261,16 +263,16 @@ def _fenced(text: str, language: str) -> str:
 
 def _code(text: Any) -> str:
     """A word as code; whatever is none, as text."""
-    return f"`{text}`" if re.fullmatch(r"[\w .:-]+", str(text)) else escaped(text)
+    return f"`{text}`" if re.fullmatch(r"[\w .:-]+", str(text)) else escape(text)
 
 
 def _shape(sizes: Sequence[int | None]) -> str:
     return "(" + ", ".join("n" if size is None else str(size) for size in sizes) + ")"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _list(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(map(escaped, names[:_MOST])) + more
+    return ", ".join(map(escape, names[:_MOST])) + more
 
 
 def _count(number: int, noun: str) -> str:
@@ -278,4 +280,4 @@ def _count(number: int, noun: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    return escaped(text[:1].upper() + text[1:]) + "."
+    return escape(text[:1].upper() + text[1:]) + "."

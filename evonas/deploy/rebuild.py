@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.io.marked_files import check_place, marked_archive, publish
+from evonas.io.marked_files import check_place, mark_archive, publish
 from evonas.runs.genome_files import read_described
 from genomes.encodings import blueprint, read_space
 from genomes.errors import InputError
@@ -107,16 +107,16 @@ def rebuilt(
     architecture = blueprint(home, genome)
     _check_schedule(architecture["training"], facts)
 
-    from evonas.training.export.rebuild import untrained
+    from evonas.training.export.rebuild import build_untrained
     from genomes.architecture.cost import count_parameters
     from genomes.architecture.graph import draw, graph_from_json
 
     shape = _sample_shape(facts, width)
-    graph = _placed(graph_from_json(architecture), facts, width)
+    graph = _place(graph_from_json(architecture), facts, width)
     if shape:
         graph.graph["sample"] = (shape, facts.get("masked") is True)
     spans = facts.get("rows"), facts.get("epochs")
-    model, note = untrained(graph, width, count, kind, "mae" if how == "pinball" else how, int(chosen), *spans)
+    model, note = build_untrained(graph, width, count, kind, "mae" if how == "pinball" else how, int(chosen), *spans)
     if how == "pinball":
         lacking = "Keras has no pinball loss: compile the model with yours, this one has the mean absolute error"
         note = "; ".join(filter(None, (note, lacking)))
@@ -125,7 +125,7 @@ def rebuilt(
             draft = Path(folder) / "model.keras"
             model.save(draft)
             try:
-                publish(Path(path), marked_archive(draft.read_bytes()))
+                publish(Path(path), mark_archive(draft.read_bytes()))
             except OSError as error:
                 raise InputError(
                     f"path must be writable, but {path} is not ({error.strerror}): choose another"
@@ -157,7 +157,7 @@ def _sample_shape(facts: Mapping[str, Any], width: int) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _placed(graph: Any, facts: Mapping[str, Any], width: int) -> Any:
+def _place(graph: Any, facts: Mapping[str, Any], width: int) -> Any:
     """The graph, told of the columns of numbers and categories where a file tells of them."""
     from genomes.architecture.embedding import with_columns
 

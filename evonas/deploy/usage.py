@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evonas.data.cells import date_texts
-from evonas.data.encoding.bag_of_words import Words
+from evonas.data.encoding.bag_of_words import BagOfWords
 from evonas.data.encoding.codes import DATE_FIELDS, DATE_PATTERN, is_date, words_of
 from evonas.data.encoding.preprocessor import Number, Preparation
 from evonas.data.encoding.tokens import TextPreparation, text_ids
@@ -102,7 +102,7 @@ def _examples(preparation: Preparation) -> dict[str, tuple[str, list[int] | floa
         if step.form == "number":
             value = step.imputed if isinstance(step, Number) else 0.0
             found[step.column] = (str(value), value)
-        elif isinstance(step, Words):
+        elif isinstance(step, BagOfWords):
             found[step.column] = (step.words[0], [1] + [0] * (len(step.words) - 1))
         elif isinstance(step, Number) and is_date(step):
             (text,) = date_texts(np.floor(np.array([step.imputed * 86400.0])))

@@ -11,11 +11,11 @@ from typing import Any
 from evonas.config import Budget
 from evonas.runs.reader import RunReader
 
-__all__ = ["followed"]
+__all__ = ["follow_search"]
 
 
 @contextmanager
-def followed(verbose: bool, listeners: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def follow_search(verbose: bool, listeners: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Listeners of a search that also show it: redrawn in a terminal, a line a generation in a notebook or a pipe.
 
     Args:

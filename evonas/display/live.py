@@ -13,7 +13,7 @@ from rich.text import Text
 
 from evonas.config import Budget
 from evonas.display import summaries
-from evonas.display.progress_rate import Pace
+from evonas.display.progress_rate import ProgressRate
 from evonas.display.text import Plain
 from evonas.evolution.loop import Generation, Progress
 from evonas.interruption import Interruption
@@ -65,13 +65,13 @@ class Live(Plain):
             return Group(Text(self._stopping() or hint))
         return Group(self._table(self._progress, self._pace), Text(self._stopping() or self._how_to_stop(), "dim"))
 
-    def _table(self, progress: Progress, pace: Pace) -> Table:
+    def _table(self, progress: Progress, pace: ProgressRate) -> Table:
         of = f" of {self._budget.generations}" if self._budget.generations else ""
         seconds = progress.seconds + time.monotonic() - self._progress_at
         left = pace.seconds_left(seconds)
         failed = f" ({progress.failed} failed)" if progress.failed else ""
-        best = summaries.score_of(progress.best, self._objective.name)
-        score = f"best [b]{summaries.shown(best)}[/b], median of this generation {summaries.shown(pace.median)}"
+        best = summaries.format_score(summaries.score_of(progress.best, self._objective.name))
+        score = f"best [b]{best}[/b], median of this generation {summaries.format_score(pace.median)}"
         table = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=progress.planned, completed=progress.trained, width=30)
         table.add_row(f"generation {progress.generation + 1}{of}", bar)

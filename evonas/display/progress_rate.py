@@ -1,4 +1,4 @@
-"""`Pace`: how fast a search is and how long it has left. Shown only: no time enters a population."""
+"""`ProgressRate`: how fast a search is and how long it has left. Shown only: no time enters a population."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from evonas.config import Budget
 from evonas.evolution.loop import Progress
 from evonas.objective import Objective
 
-__all__ = ["Pace"]
+__all__ = ["ProgressRate"]
 
 
-class Pace:
+class ProgressRate:
     """Follows a session from its start.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.display.summaries import best_words, clock, shown
+from evonas.display.summaries import best_words, clock, format_score
 from evonas.runs.events import ASKED
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
@@ -33,7 +33,7 @@ class RunSnapshot:
         best: the best networks, best first.
         bests: best loss so far after each generation, as scores.
         waiting: networks that were proposed and have no result yet, in words.
-        finals: re-trainings done and planned, None before any.
+        retrainings: re-trainings done and planned, None before any.
     """
 
     directory: Path
@@ -50,7 +50,7 @@ class RunSnapshot:
     best: tuple[Record, ...]
     bests: tuple[float, ...]
     waiting: tuple[str, ...]
-    finals: tuple[int, int] | None
+    retrainings: tuple[int, int] | None
 
     @property
     def rate(self) -> float:
@@ -88,7 +88,7 @@ def take_snapshot(directory: str | Path, top: int = 5) -> RunSnapshot:
             best=tuple(run.best(top)),
             bests=tuple(sign * loss for loss in bests),
             waiting=_waiting(run) if running else (),
-            finals=run.finals_progress,
+            retrainings=run.retrainings_progress,
         )
 
 
@@ -105,18 +105,18 @@ def snapshot_lines(snapshot: RunSnapshot) -> list[str]:
     left = "" if snapshot.bound is None else f" of {clock(snapshot.bound)}"
     failed = f", {snapshot.failed} failed" + (f", {snapshot.infeasible} over limits" if snapshot.infeasible else "")
     name = snapshot.objective
-    best = shown(snapshot.best[0].evaluation.scores.get(name)) if snapshot.best else "none yet"
+    best = format_score(snapshot.best[0].evaluation.scores.get(name)) if snapshot.best else "none yet"
     lines = [
         f"{snapshot.directory}: {snapshot.state}, generation {snapshot.generation}, {clock(snapshot.seconds)}{left}",
         f"networks: {snapshot.trained:,} trained{failed}, {snapshot.rate:.2g} a second",
         f"best {name}: {best}  {sparkline(snapshot.bests)}",
     ]
-    if snapshot.finals is not None:
-        lines.append(f"finalists: {snapshot.finals[0]} of {snapshot.finals[1]} re-trainings done")
+    if snapshot.retrainings is not None:
+        lines.append(f"finalists: {snapshot.retrainings[0]} of {snapshot.retrainings[1]} re-trainings done")
     if snapshot.waiting:
         lines.append(f"in training: {'; '.join(snapshot.waiting)}")
     for rank, record in enumerate(snapshot.best, 1):
-        score = shown(record.evaluation.scores.get(name))
+        score = format_score(record.evaluation.scores.get(name))
         lines.append(f"{rank:3}. {score:>12}  {record.operator:22.22}  {best_words(record)}")
     return lines
 

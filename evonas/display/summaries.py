@@ -13,13 +13,13 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Budget
-from evonas.data.encoding.bag_of_words import Words
+from evonas.data.encoding.bag_of_words import BagOfWords
 from evonas.data.encoding.preprocessor import Number, Preparation, view_of
 from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.prepared import PreparedData
 from evonas.devices import TRAINERS
-from evonas.display.baseline_words import baseline_rows, baseline_values, champion_test_scores, verdict_of
-from evonas.display.trainer_counts import trained
+from evonas.display.baseline_summaries import baseline_rows, baseline_values, champion_test_scores, verdict_of
+from evonas.display.trainer_counts import count_trainers
 from evonas.evolution.loop import Stop, describe_stop
 from evonas.io.printable import printable
 from evonas.runs.finalists import Finalist
@@ -31,7 +31,7 @@ from genomes.encodings import describe, short_name, space_from_json
 if TYPE_CHECKING:
     from evonas.tasks.export import Exported
 
-__all__ = ["best_words", "clock", "command", "score_of", "scores_words", "shown", "start_lines", "start_values"]
+__all__ = ["best_words", "clock", "command", "format_score", "score_of", "scores_words", "start_lines", "start_values"]
 __all__ += [
     "exported_lines",
     "exported_values",
@@ -46,7 +46,7 @@ _KINDS = {"number": "numeric", "flag": "yes/no", "present": "present or missing"
 _TASKS = {"regression": "regression", "binary": "binary classification", "multiclass": "classification"}
 
 
-def shown(score: float | None) -> str:
+def format_score(score: float | None) -> str:
     """Five significant digits, none of them lost before the point, no exponent where people would not write one."""
     if score is None or not math.isfinite(score):
         return "none"
@@ -65,7 +65,7 @@ def clock(seconds: float) -> str:
 def scores_words(scores: Mapping[str, float], first: str) -> str:
     """All metrics, the objective first."""
     names = [first, *sorted(scores.keys() - {first})]
-    return ", ".join(f"{name} {shown(scores[name])}" for name in names if name in scores)
+    return ", ".join(f"{name} {format_score(scores[name])}" for name in names if name in scores)
 
 
 def score_of(record: Record | None, objective: str) -> float | None:
@@ -96,9 +96,9 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
     if data.preparation is not None:
         lines.append(f"{_source(run)}{_columns(data.preparation)}")
     lines += [f"  {note}" for note in data.notes]
-    labels = f" ({_shortened(problem.classes)})" if problem.classes else ""
-    names = _shortened(tuple(map(repr, problem.target_names)))
-    lines.append(f"Task: {_TASKS[problem.task]} of {names}{labels} from {problem.seen().num_features} features")
+    labels = f" ({_shorten(problem.classes)})" if problem.classes else ""
+    names = _shorten(tuple(map(repr, problem.target_names)))
+    lines.append(f"Task: {_TASKS[problem.task]} of {names}{labels} from {problem.for_views().num_features} features")
     rows = _rows(data)
     parts = f"{rows['training']:,} training, {rows['validation']:,} validation"
     if len(data.splits) > 1:
@@ -135,7 +135,7 @@ def start_values(run: RunReader, budget: Budget) -> dict[str, Any]:
         "task": data.problem.task,
         "targets": list(data.problem.target_names),
         "classes": list(data.problem.classes),
-        "features": data.problem.seen().num_features,
+        "features": data.problem.for_views().num_features,
         "shape": list(data.problem.sample_shape),
         "rows": _rows(data),
         "folds": len(data.splits) if len(data.splits) > 1 else None,
@@ -162,7 +162,7 @@ def _columns(preparation: Preparation) -> str:
         if isinstance(step, Number):
             kind = _KINDS.get(step.part, "date")
         else:
-            kind = "text" if isinstance(step, Words) else "categorical"
+            kind = "text" if isinstance(step, BagOfWords) else "categorical"
         kinds.setdefault(step.column, kind)
     counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds.values()).most_common())
     return f"{_count(len(kinds), 'column')} to learn from ({counts})"
@@ -201,7 +201,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _shortened(names: tuple[str, ...], most: int = 5) -> str:
+def _shorten(names: tuple[str, ...], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -224,7 +224,7 @@ def _summary_lines(run: RunReader, test: Mapping[str, float] | None) -> list[str
     lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}", f"{_split(run)}{by}"]
     if run.infeasible:
         lines.append(f"{_count(run.infeasible, 'network')} over the limits, not trained")
-    if (ways := trained(record.evaluation for record in run.records())).total:
+    if (ways := count_trainers(record.evaluation for record in run.records())).total:
         lines.append(str(ways))
     best = _leader(run)
     if best is None:
@@ -255,7 +255,7 @@ def _ensemble_lines(run: RunReader) -> list[str]:
     if not wanted or not run.finalists:
         return []
     planned = len(run.finalists[0].retrainings)
-    trained = sum(len(run.finals.trained(each.record.digest)) for each in run.finalists)
+    trained = sum(len(run.retrainings.trained(each.record.digest)) for each in run.finalists)
     return [
         "",
         f"For an ensemble: {trained} re-trainings of the finalists, the best one from up to {planned + wanted} seeds; "
@@ -271,7 +271,10 @@ def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
     rows = baseline_rows(run, test)
     if not rows:
         return ["", f"No baselines: {found.missing}"] if found.missing else []
-    cells = [("", "validation", "test", ""), *((name, shown(v), shown(t), about) for name, v, t, about in rows)]
+    cells = [
+        ("", "validation", "test", ""),
+        *((name, format_score(v), format_score(t), about) for name, v, t, about in rows),
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["", f"Baselines of scikit-learn on the same rows, {run.objective.name}:"]
     lines += ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
@@ -287,12 +290,12 @@ def finalist_lines(run: RunReader) -> list[str]:
 
 
 def _finalist_lines(run: RunReader) -> list[str]:
-    progress, finalists = run.finals_progress, run.finalists
-    stopped = run.finals.stopped
+    progress, finalists = run.retrainings_progress, run.finalists
+    stopped = run.retrainings.stopped
     short = f"the time was too short for {stopped} of {progress[1]} re-trainings" if progress and stopped else ""
     if not finalists:
         if progress is None:
-            stale = run.finals.asked is not None
+            stale = run.retrainings.asked is not None
             return ["", f"Finalists: none since the search went on; {command('finalists', run)}"] if stale else []
         if progress[0] == progress[1]:
             return ["", f"Finalists: none, {short}; {command('finalists', run)}"] if short else []
@@ -300,11 +303,13 @@ def _finalist_lines(run: RunReader) -> list[str]:
     # The median of several: what is exported is one of them, see `RunReader.ranked`.
     rows = [("", run.objective.name, "search", "gap", "test")]
     for rank, finalist in enumerate(finalists, 1):
-        gap = "none" if finalist.gap is None else f"{'+' if finalist.gap >= 0 else '-'}{shown(abs(finalist.gap))}"
+        gap = (
+            "none" if finalist.gap is None else f"{'+' if finalist.gap >= 0 else '-'}{format_score(abs(finalist.gap))}"
+        )
         failed = f" ({finalist.failed} failed)" if finalist.failed else ""
         failed += f" ({len(finalist.scores)} trained)" if finalist.stopped else ""
         mean, test = (_spread_words(*each) for each in _means(finalist))
-        rows.append((f"{rank}.", mean + failed, shown(finalist.search_score), gap, test))
+        rows.append((f"{rank}.", mean + failed, format_score(finalist.search_score), gap, test))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     seeds = _count(len(finalists[0].retrainings), "other seed")
     return [
@@ -317,7 +322,7 @@ def _finalist_lines(run: RunReader) -> list[str]:
 
 def _measure(value: float | None) -> str:
     """A score, or a count without digits that it has not."""
-    return f"{value:,.0f}" if value is not None and value.is_integer() and value >= 1 else shown(value)
+    return f"{value:,.0f}" if value is not None and value.is_integer() and value >= 1 else format_score(value)
 
 
 def _means(finalist: Finalist) -> tuple[tuple[float | None, float | None], ...]:
@@ -325,7 +330,7 @@ def _means(finalist: Finalist) -> tuple[tuple[float | None, float | None], ...]:
 
 
 def _spread_words(mean: float | None, spread: float | None) -> str:
-    return shown(mean) + ("" if spread is None else f" ± {spread:.2g}")
+    return format_score(mean) + ("" if spread is None else f" ± {spread:.2g}")
 
 
 def _front_lines(run: RunReader, most: int = 10) -> list[str]:
@@ -351,7 +356,9 @@ def summary_values(run: RunReader, test: Mapping[str, float] | None = None) -> d
         "run_dir": str(run.directory),
         "running": run.owner not in (None, os.getpid()),
         "trainer": run.settings.trainer,
-        "trained": None if not (ways := trained(each.evaluation for each in run.records())).total else asdict(ways),
+        "trained": None
+        if not (ways := count_trainers(each.evaluation for each in run.records())).total
+        else asdict(ways),
         "asynchronous": bool(run.settings.asynchronous),
         "stop": run.stop,
         "generations": run.generations,
@@ -478,7 +485,7 @@ def _state(run: RunReader) -> str:
 
 def _phase(run: RunReader) -> str:
     """What a run that searches does now, as far as it has committed it."""
-    if (finals := run.finals_progress) is not None:
+    if (finals := run.retrainings_progress) is not None:
         return f"finalists, {finals[0]} of {finals[1]} re-trainings done"
     last = run.summaries()[-1:]
     if not last:

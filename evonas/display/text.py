@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from evonas.config import Budget
 from evonas.display import summaries
-from evonas.display.progress_rate import Pace
+from evonas.display.progress_rate import ProgressRate
 from evonas.evolution.loop import Generation, Progress
 from evonas.io.console import say_lines
 from evonas.objective import Objective
@@ -55,7 +55,7 @@ class Plain:
 
     def __init__(self, stream: IO[str], quiet: bool = False) -> None:
         self._stream, self._quiet = stream, quiet
-        self._pace: Pace | None = None
+        self._pace: ProgressRate | None = None
         self._told = False
         self._printed_at = time.monotonic()
         self._objective = Objective("score", "min")
@@ -63,7 +63,7 @@ class Plain:
 
     def start(self, run: RunReader, budget: Budget) -> None:
         self._objective, self._budget = run.objective, budget
-        self._pace = Pace(budget, run.objective, run.generations, run.evaluated, run.seconds)
+        self._pace = ProgressRate(budget, run.objective, run.generations, run.evaluated, run.seconds)
         if not self._quiet:
             self._print([*summaries.start_lines(run, budget), ""])
 
@@ -88,7 +88,7 @@ class Plain:
 
     def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
         lines = [] if self._quiet else [""]
-        lines += summaries.summary_lines(run, _tested(exported, test_scores))
+        lines += summaries.summary_lines(run, _test(exported, test_scores))
         if exported is not None:
             lines += summaries.exported_lines(exported, run.objective.name)
         elif test_scores:
@@ -97,15 +97,15 @@ class Plain:
             lines.append("Model: not written, since the time was over before; see Export")
         self._print([*lines, *summaries.next_lines(run)])
 
-    def _generation_line(self, generation: Generation, pace: Pace) -> str:
+    def _generation_line(self, generation: Generation, pace: ProgressRate) -> str:
         of = f"/{self._budget.generations}" if self._budget.generations else ""
         failed = sum(evaluation.status != "ok" for evaluation in generation.evaluations)
         best = summaries.score_of(generation.best, self._objective.name)
         parts = [
             f"generation {generation.number + 1}{of}: {generation.trained} trained"
             + (f" ({failed} failed)" if failed else ""),
-            f"best {self._objective.name} {summaries.shown(best)}",
-            f"median {summaries.shown(pace.median if generation.trained else None)}",
+            f"best {self._objective.name} {summaries.format_score(best)}",
+            f"median {summaries.format_score(pace.median if generation.trained else None)}",
             f"{pace.per_second:.2g} a second",
             summaries.clock(generation.seconds),
         ]
@@ -116,7 +116,7 @@ class Plain:
         """A line in the midst of a generation that takes long."""
         if self._quiet or not self._is_silent or progress.trained >= progress.planned:
             return
-        best = summaries.shown(summaries.score_of(progress.best, self._objective.name))
+        best = summaries.format_score(summaries.score_of(progress.best, self._objective.name))
         done = f"{progress.trained} of {progress.planned} trained, best {self._objective.name} {best}"
         self._print([f"  generation {progress.generation + 1}: {done}, {summaries.clock(progress.seconds)}"])
 
@@ -130,7 +130,7 @@ class Plain:
         say_lines(*lines, stream=self._stream)
 
 
-def _tested(exported: Exported | None, test_scores: Mapping[str, float]) -> Mapping[str, float]:
+def _test(exported: Exported | None, test_scores: Mapping[str, float]) -> Mapping[str, float]:
     """Test scores of the best network itself; a file may hold an ensemble, or be calibrated."""
     return test_scores or ({} if exported is None or exported.members else exported.test_scores)
 
@@ -140,12 +140,12 @@ class Events:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._pace: Pace | None = None
+        self._pace: ProgressRate | None = None
         self._objective = ""
 
     def start(self, run: RunReader, budget: Budget) -> None:
         self._objective = run.objective.name
-        self._pace = Pace(budget, run.objective, run.generations, run.evaluated, run.seconds)
+        self._pace = ProgressRate(budget, run.objective, run.generations, run.evaluated, run.seconds)
         self._write("start", summaries.start_values(run, budget))
 
     def part(self, progress: Progress) -> None:
@@ -185,7 +185,7 @@ class Events:
         found = summaries.exported_values(exported)
         if exported is None and test_scores:
             found |= {"validation_scores": dict(run.ranked(1).evaluation.scores), "test_scores": dict(test_scores)}
-        self._write("finish", summaries.summary_values(run, _tested(exported, test_scores)) | found)
+        self._write("finish", summaries.summary_values(run, _test(exported, test_scores)) | found)
 
     def _write(self, event: str, values: dict[str, Any]) -> None:
         # JSON has no NaN and no infinity.

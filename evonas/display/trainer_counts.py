@@ -1,4 +1,4 @@
-"""`Trained`: how many of a user's models were trained natively, and why Keras trained the others."""
+"""`TrainerCounts`: how many of a user's models were trained natively, and why Keras trained the others."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evonas.evaluation import Evaluation
 
-__all__ = ["Trained", "trained"]
+__all__ = ["TrainerCounts", "count_trainers"]
 
 #: Reasons that are named.
 _MOST = 3
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainerCounts:
     """Which way models were trained.
 
     Attributes:
@@ -43,7 +43,7 @@ class Trained:
         return f"{text}: {shown}" + (f" and {more} reasons more" if more > 0 else "")
 
 
-def trained(evaluations: Iterable[Evaluation]) -> Trained:
+def count_trainers(evaluations: Iterable[Evaluation]) -> TrainerCounts:
     """What the notes of evaluations say.
 
     >>> print(Trained(2, {"the layer lstm (LSTM)": 1}))
@@ -55,4 +55,4 @@ def trained(evaluations: Iterable[Evaluation]) -> Trained:
         if isinstance(note, Mapping):
             natively += int(note.get("natively", 0))
             reasons.update(str(reason) for reason in note.get("by_keras", ()))
-    return Trained(natively, dict(reasons))
+    return TrainerCounts(natively, dict(reasons))

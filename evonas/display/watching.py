@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from evonas.display.snapshots import RunSnapshot, sparkline
-from evonas.display.summaries import best_words, clock, shown
+from evonas.display.summaries import best_words, clock, format_score
 from evonas.io.printable import printable
 
 __all__ = ["live_view", "view"]
@@ -37,13 +37,13 @@ def view(snapshot: RunSnapshot) -> Group:
     facts.add_row("networks", f"{snapshot.trained:,} trained{failed}, {snapshot.rate:.2g} a second")
     if snapshot.waiting:
         facts.add_row("in training", Text(printable("; ".join(snapshot.waiting))))
-    if snapshot.finals is not None:
-        facts.add_row("finalists", f"{snapshot.finals[0]} of {snapshot.finals[1]} re-trainings done")
+    if snapshot.retrainings is not None:
+        facts.add_row("finalists", f"{snapshot.retrainings[0]} of {snapshot.retrainings[1]} re-trainings done")
     facts.add_row(Text(printable(f"best {snapshot.objective}")), Text(sparkline(snapshot.bests), "cyan"))
     score_column = Column(Text(printable(snapshot.objective)), justify="right")
     board = Table("", score_column, "operator", "network", box=None, padding=(0, 2))
     for rank, record in enumerate(snapshot.best, 1):
-        score = shown(record.evaluation.scores.get(snapshot.objective))
+        score = format_score(record.evaluation.scores.get(snapshot.objective))
         cells = (str(rank), score, printable(record.operator), printable(best_words(record)))
         board.add_row(*(Text(cell, "bold" if rank == 1 else "") for cell in cells))
     heading = Text(printable(f"{snapshot.directory}: {snapshot.state}"), "bold")

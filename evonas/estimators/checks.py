@@ -11,7 +11,7 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 
 from genomes.errors import InputError
 
-__all__ = ["as_rows", "checked_labels", "checked_numbers", "checked_weight", "one_hot_classes", "plain_labels"]
+__all__ = ["as_rows", "check_labels", "check_numbers", "check_sample_weight", "one_hot_classes", "plain_labels"]
 
 
 def as_rows(X: Any) -> Any:
@@ -22,7 +22,7 @@ def as_rows(X: Any) -> Any:
     return X
 
 
-def checked_labels(y: Any, estimator: Any) -> NDArray[Any]:
+def check_labels(y: Any, estimator: Any) -> NDArray[Any]:
     """Labels, shape `(num_samples,)`.
 
     Raises:
@@ -57,7 +57,7 @@ def plain_labels(y: Any) -> Any:
     return np.asarray(y.to_numpy(dtype=kind))
 
 
-def checked_numbers(y: Any, estimator: Any) -> NDArray[Any]:
+def check_numbers(y: Any, estimator: Any) -> NDArray[Any]:
     """Numbers, shape `(num_samples,)` or `(num_samples, num_targets)`.
 
     Raises:
@@ -68,7 +68,7 @@ def checked_numbers(y: Any, estimator: Any) -> NDArray[Any]:
     return np.asarray(found, np.float64) if found.dtype.kind == "O" else np.asarray(found)
 
 
-def checked_weight(weight: Any, count: int, estimator: Any) -> NDArray[np.float64]:
+def check_sample_weight(weight: Any, count: int, estimator: Any) -> NDArray[np.float64]:
     """Weights of rows, shape `(num_samples,)`, none below 0 and not all of them 0; one number is that of all.
 
     Raises:

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from evonas.api.options import RunOptions
 from evonas.estimators.checks import one_hot_classes
-from evonas.estimators.evolved import Evolved
+from evonas.estimators.estimator import EvolutionEstimator
 from genomes.errors import InputError
 
 __all__ = ["EvolutionClassifier"]
@@ -24,7 +24,7 @@ _ONE_EACH = (
 )
 
 
-class EvolutionClassifier(ClassifierMixin, Evolved):  # type: ignore[misc]
+class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[misc]
     """Evolves networks of dense layers for the classes of a table; predicts with the best one.
 
         >>> EvolutionClassifier(time="5m").fit(x, y).predict_proba(x_new)                  # doctest: +SKIP
@@ -63,7 +63,7 @@ class EvolutionClassifier(ClassifierMixin, Evolved):  # type: ignore[misc]
         run_dir: str | Path | None = None,
         in_process: bool | str = "auto",
     ) -> None:
-        """See `Evolved`; `class_weight` is "balanced", or label -> weight."""
+        """See `EvolutionEstimator`; `class_weight` is "balanced", or label -> weight."""
         super().__init__(
             generations=generations,
             evaluations=evaluations,
@@ -98,7 +98,7 @@ class EvolutionClassifier(ClassifierMixin, Evolved):  # type: ignore[misc]
         """
         found = None if y is None else one_hot_classes(y, _ONE_EACH)
         self._one_hot = found is not None
-        rows, labels, weight, groups = self._checked(
+        rows, labels, weight, groups = self._check(
             X, y if found is None else found, sample_weight, groups, numeric=False
         )
         check_classification_targets(labels)
@@ -115,7 +115,7 @@ class EvolutionClassifier(ClassifierMixin, Evolved):  # type: ignore[misc]
         alone = np.flatnonzero(np.bincount(codes)[codes] == 1)
         places = np.concatenate([np.arange(len(codes)), alone])
         weight = None if weight is None else weight[places]
-        self._searched(rows.iloc[places], codes[places], weight, None if groups is None else groups[places])
+        self._search(rows.iloc[places], codes[places], weight, None if groups is None else groups[places])
         return self
 
     def _class_weights(self) -> Any:

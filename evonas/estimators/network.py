@@ -53,7 +53,9 @@ class FittedNetwork:
             rows: raw, shape `(num_samples, num_columns)`.
         """
         features = self.preparation.apply(rows)
-        raw = raw_outputs(self.problem.placed(graph_from_json(self.architecture)), self.weights, features, np.float64)
+        raw = raw_outputs(
+            self.problem.attach_columns(graph_from_json(self.architecture)), self.weights, features, np.float64
+        )
         return predictions(self.problem, raw / self.temperature)
 
     def model(self, classes: tuple[str, ...] = (), label_type: str = "") -> Any:
@@ -66,7 +68,7 @@ class FittedNetwork:
         from evonas.training.export.deployable import deployable
         from evonas.training.model import build_model, set_weights
 
-        graph = self.problem.placed(graph_from_json(self.architecture))
+        graph = self.problem.attach_columns(graph_from_json(self.architecture))
         network = build_model(graph, self.problem.num_features, self.problem.num_outputs)
         set_weights(network, self.weights)
         problem = replace(self.problem, classes=classes, label_type=label_type) if classes else self.problem

@@ -116,17 +116,17 @@ def _read(name: str, value: Any, seed: int) -> Parameter:
     if callable(getattr(value, "ppf", None)):
         return Parameter(Range(_TAIL, 1 - _TAIL), quantile=value.ppf)
     if callable(getattr(value, "rvs", None)):
-        return _listed(name, np.asarray(value.rvs(size=_DRAWS, random_state=seed)).tolist())
+        return _list(name, np.asarray(value.rvs(size=_DRAWS, random_state=seed)).tolist())
     if isinstance(value, np.ndarray):
-        return _listed(name, value.tolist())
+        return _list(name, value.tolist())
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return _listed(name, [_plain(option) for option in value])
+        return _list(name, [_plain(option) for option in value])
     if isinstance(value, (str, bool, numbers.Real, type(None))) or np.ndim(value) == 0:
-        return _listed(name, [_plain(value)])
+        return _list(name, [_plain(value)])
     raise InputError(f"space of {name!r} must be a distribution, a list or a range, not {value!r:.80}: give one")
 
 
-def _listed(name: str, values: list[Any]) -> Parameter:
+def _list(name: str, values: list[Any]) -> Parameter:
     """A list of values: of numbers in many, the place in their order; of plain values each; else the place."""
     if not values:
         raise InputError(f"space of {name!r} must have at least one value, not []: add one, or leave it out")

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
 from evonas.data.quantiles import point_place
-from evonas.estimators.evolved import Evolved
+from evonas.estimators.estimator import EvolutionEstimator
 from genomes.errors import InputError
 
 __all__ = ["EvolutionRegressor"]
 
 
-class EvolutionRegressor(RegressorMixin, Evolved):  # type: ignore[misc]
+class EvolutionRegressor(RegressorMixin, EvolutionEstimator):  # type: ignore[misc]
     """Evolves networks of dense layers for the numbers of a table; predicts with the best one.
 
         >>> EvolutionRegressor(time="5m").fit(x, y).predict(x_new)                          # doctest: +SKIP
@@ -37,8 +37,8 @@ class EvolutionRegressor(RegressorMixin, Evolved):  # type: ignore[misc]
         Raises:
             InputError: something given cannot be used; a ValueError, as scikit-learn raises.
         """
-        rows, targets, weight, groups = self._checked(X, y, sample_weight, groups, numeric=True)
-        self._searched(rows, targets, weight, groups)
+        rows, targets, weight, groups = self._check(X, y, sample_weight, groups, numeric=True)
+        self._search(rows, targets, weight, groups)
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evonas.objective import Objective
 from evonas.runs.records import Record
 
-__all__ = ["masked_columns", "ranks", "results_of"]
+__all__ = ["mask_columns", "ranks", "results_of"]
 
 
 def results_of(records: Sequence[Record], space: Any, objective: Objective) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def results_of(records: Sequence[Record], space: Any, objective: Objective) -> d
     return {
         "mean_fit_time": np.array([record.evaluation.train_seconds for record in records]),
         "params": params,
-        **masked_columns(params),
+        **mask_columns(params),
         "mean_test_score": scores,
         "rank_test_score": ranks(scores),
         "status": np.array([record.evaluation.status.value for record in records]),
@@ -35,7 +35,7 @@ def results_of(records: Sequence[Record], space: Any, objective: Objective) -> d
     }
 
 
-def masked_columns(params: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def mask_columns(params: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A masked array for each parameter, "param_NAME"; masked where it is not there."""
     columns: dict[str, Any] = {}
     for row, given in enumerate(params):

@@ -17,11 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 from evonas.api.fit_arguments import digest_of, parts_of
 from evonas.api.options import RunOptions
 from evonas.api.trials import TrialSearch, may_stay_here, run_trials, trains_natively
-from evonas.display.trainer_counts import trained
+from evonas.display.trainer_counts import count_trainers
 from evonas.estimators.checks import plain_labels
 from evonas.estimators.parameters import Parameters, read_parameters
-from evonas.estimators.place import run_directory
-from evonas.estimators.results import masked_columns, ranks
+from evonas.estimators.results import mask_columns, ranks
+from evonas.estimators.run_directory import run_directory
 from evonas.estimators.seeds import seed_of
 from evonas.evaluation import Status
 from evonas.evolution.loop import Progress
@@ -152,7 +152,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         count = len(targets)
         if sample_weight is not None:
             fit_params["sample_weight"] = sample_weight
-        dealt = _dealt_by(targets)
+        dealt = _deal_by(targets)
         splitter = check_cv(self.cv, targets if dealt is None else dealt, classifier=dealt is not None)
         by = dealt if dealt is not None or self.cv is None or isinstance(self.cv, (int, np.integer)) else targets
         splits = list(splitter.split(np.zeros(count), by, groups))
@@ -182,7 +182,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             raises=isinstance(self.error_score, str) and self.error_score == "raise",
         )
         self._search(trial, parameters, chosen, seed, [X, targets, fit_params, splits])
-        self.scorer_ = self._shown_scorers()
+        self.scorer_ = self._show_scorers()
         self.n_splits_ = len(splits)
         self.multimetric_ = len(scorers) > 1
         if self.refit:
@@ -191,15 +191,15 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """As the best model predicts: targets or labels."""
-        return np.asarray(self._fitted().predict(X))
+        return np.asarray(self._fit().predict(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities of the classes, shape `(num_samples, num_classes)`."""
-        return np.asarray(self._fitted().predict_proba(X))
+        return np.asarray(self._fit().predict_proba(X))
 
     def score(self, X: Any, y: Any) -> float:
         """The score of the best model on these rows, as it was searched by."""
-        estimator = self._fitted()
+        estimator = self._fit()
         scorers, chosen = self._scorers()
         scorer = scorers[chosen]
         return float(estimator.score(X, y) if scorer is None else scorer(estimator, X, y))
@@ -207,17 +207,17 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
     @property
     def best_model_(self) -> Any:
         """The best `keras.Model`, trained on all rows."""
-        return self._fitted().model_
+        return self._fit().model_
 
     @property
     def classes_(self) -> Any:
         """Labels, of a classifier."""
-        return self._fitted().classes_
+        return self._fit().classes_
 
     @property
     def history_(self) -> Any:
         """What the training on all rows logged: name -> values by epoch."""
-        return self._fitted().history_
+        return self._fit().history_
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -231,7 +231,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             )
         return tags
 
-    def _fitted(self) -> Any:
+    def _fit(self) -> Any:
         check_is_fitted(self, "cv_results_")
         if not hasattr(self, "best_estimator_"):
             raise InputError("refit must be on to have a trained model, not False: fit with refit=True")
@@ -252,7 +252,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             )
         return scorers, self.refit if isinstance(self.refit, str) else next(iter(scorers))
 
-    def _shown_scorers(self) -> Any:
+    def _show_scorers(self) -> Any:
         scorers, chosen = self._scorers()
         if len(scorers) > 1:
             return scorers
@@ -260,7 +260,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         return check_scoring(_Scored(), None) if scorer is None else scorer
 
     def _search(self, trial: Any, parameters: Parameters, chosen: str, seed: int, given: list[Any]) -> None:
-        build = Build.of(self.build_model)
+        build = Build.from_function(self.build_model)
         identity = {
             "build": build.digest,
             "options": digest_of(parameters.identity),
@@ -268,7 +268,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             "score": chosen,
         }
         score = f"mean_test_{chosen}"
-        execution = Execution.of(self.execution)
+        execution = Execution.from_arguments(self.execution)
         if self.execution is not None and self.in_process:
             raise InputError("execution must be left out with in_process: models are trained in this process")
         here = bool(self.in_process) if self.execution is not None else self.in_process
@@ -293,7 +293,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
                 records = list(run.records())
         found = [parameters(search.space.genome_from_json(record.genome)) for record in records]
         self.cv_results_ = _results(records, found, trial)
-        self.trained_ = trained(record.evaluation for record in records)
+        self.trained_ = count_trainers(record.evaluation for record in records)
         if self.verbose:
             say_lines(self.trained_)
         self.run_dir_ = None if self.run_dir is None else directory
@@ -324,10 +324,10 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
                 "a model must have a finite score to be trained on all rows, but none has: mend build_model"
             )
         started = time.perf_counter()
-        from evonas.training.ways import Way, using
+        from evonas.training.fit_dispatch import FitMode, use_mode
 
-        with using(Way(trains_natively(self.settings or {}))):
-            self.best_estimator_ = trial.fitted(self._genomes[self.best_index_], seed, None)
+        with use_mode(FitMode(trains_natively(self.settings or {}))):
+            self.best_estimator_ = trial.fit_estimator(self._genomes[self.best_index_], seed, None)
         self.refit_time_ = time.perf_counter() - started
 
 
@@ -341,7 +341,7 @@ class _Scored(BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
 
-def _dealt_by(targets: NDArray[Any]) -> NDArray[Any] | None:
+def _deal_by(targets: NDArray[Any]) -> NDArray[Any] | None:
     """Labels, shape `(num_samples,)`, where the targets look like some, to be dealt evenly; else None.
 
     Words, truth, few whole numbers, or one column a class with one 1 in each row.
@@ -372,7 +372,7 @@ def _results(records: list[Any], found: list[dict[str, Any]], trial: Any) -> dic
         "std_score_time": zeros.copy(),
         "params": found,
     }
-    results |= masked_columns(found)
+    results |= mask_columns(found)
     for part in ("test", "train") if trial.train_scores else ("test",):
         for name in trial.scorers:
             keys = [f"split{number}_{part}_{name}" for number in range(len(trial.splits))]

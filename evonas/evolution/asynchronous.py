@@ -118,10 +118,10 @@ class _Loop:
     def replay(self) -> None:
         """Asks and tells what is on record since the strategy's state."""
         store = self._store
-        self._out = {_place(candidate): store.located(candidate) for candidate in self._strategy.out}
+        self._out = {_place(candidate): store.locate(candidate) for candidate in self._strategy.out}
         for event in store.events.since(store.events_in_state):
             if event.kind == ASKED:
-                candidate = store.located(self._strategy.ask_one())
+                candidate = store.locate(self._strategy.ask_one())
                 store.add_candidate(candidate, self._space)
                 self._out[_place(candidate)] = candidate
             elif event.place in self._out:
@@ -172,7 +172,7 @@ class _Loop:
         """Takes a candidate that need not be trained from those that wait."""
         for candidate in self._waiting:
             if self._store.evaluation(candidate) is None:
-                if (evaluation := self._session.rejected(candidate)) is None:
+                if (evaluation := self._session.reject(candidate)) is None:
                     continue
                 self._store.commit_part([(candidate, evaluation)], self._timetable.session_seconds)
             self._waiting.remove(candidate)
@@ -214,7 +214,7 @@ class _Loop:
         if not self._may_ask(stream):
             return False
         with self._timetable.asking():
-            candidate = self._store.located(self._strategy.ask_one())
+            candidate = self._store.locate(self._strategy.ask_one())
         self._store.add_candidate(candidate, self._space)
         self._asked += 1
         self._out[_place(candidate)] = candidate
@@ -249,7 +249,7 @@ class _Loop:
         candidates = [self._training.pop(number) for number in sorted(part)]
         self._busy.difference_update(candidate.key for candidate in candidates)
         pairs = [
-            (candidate, self._session.judged(candidate, part[number]))
+            (candidate, self._session.judge(candidate, part[number]))
             for number, candidate in zip(sorted(part), candidates, strict=True)
         ]
         if pairs:  # in one transaction: a disk that takes its time is not waited for once for each of many workers
@@ -258,7 +258,7 @@ class _Loop:
             self._timetable.note_results([evaluation])
             self._ready.append(candidate)
             done = min(self._trained + len(self._ready), self._size)
-            self._session.progressed(self._store.generations, done, self._size, [(candidate, evaluation)])
+            self._session.report_progress(self._store.generations, done, self._size, [(candidate, evaluation)])
         return True
 
     def _tell(self, candidate: Candidate) -> None:

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evonas.config import Settings
-from evonas.data.neighbours import num_columns_seen
-from evonas.data.prepared import columns_seen
+from evonas.data.neighbours import num_visible_columns
+from evonas.data.prepared import visible_columns
 from evonas.evaluation import Candidate, Evaluation
 from evonas.metrics.cost import measured_before, over_limit
 from evonas.objective import MEASURES
@@ -61,7 +61,7 @@ class Screen:
     sample_shape: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings, space: SearchSpace, problem: Mapping[str, Any]) -> Screen:
+    def from_settings(cls, settings: Settings, space: SearchSpace, problem: Mapping[str, Any]) -> Screen:
         """The screen of a run's settings.
 
         Raises:
@@ -84,11 +84,11 @@ class Screen:
         numeric, categorical = (tuple(problem.get(name, ())) for name in ("numeric", "categorical"))
 
         def columns(*seen: str) -> int:
-            return num_columns_seen(views, width, outputs, *seen)
+            return num_visible_columns(views, width, outputs, *seen)
 
         def placed(graph: Any) -> Any:
             seen = views_of(graph)
-            places = columns_seen(views, width, *seen)
+            places = visible_columns(views, width, *seen)
             new = columns(*seen) - len(places)
             known, kinds = (
                 [*(each[k] for k in places), *[-1] * new] if each else [] for each in (numeric, categorical)
@@ -100,13 +100,13 @@ class Screen:
 
     def measures(self, candidate: Candidate) -> dict[str, float]:
         """The measures that are objectives and not known from the evaluation."""
-        return self._measured(candidate, self.wanted)
+        return self._measure(candidate, self.wanted)
 
-    def rejected(self, candidate: Candidate) -> Evaluation | None:
+    def reject(self, candidate: Candidate) -> Evaluation | None:
         """The evaluation of a candidate that need not be trained; None when it has to be."""
-        return over_limit(self._measured(candidate, tuple(self.limits)), self.limits)
+        return over_limit(self._measure(candidate, tuple(self.limits)), self.limits)
 
-    def _measured(self, candidate: Candidate, names: tuple[str, ...]) -> dict[str, float]:
+    def _measure(self, candidate: Candidate, names: tuple[str, ...]) -> dict[str, float]:
         if not names:
             return {}
         graph = self.placed(self.space.architecture(candidate.genome))

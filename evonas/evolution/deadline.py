@@ -117,7 +117,7 @@ class Timetable:
         store: RunStore,
         bound: float | None,
         started: float | None = None,
-        finals: tuple[int, int] = (0, 0),
+        retrainings: tuple[int, int] = (0, 0),
         has_end: bool = False,
         counts: bool = True,
         members: int = 0,
@@ -128,12 +128,12 @@ class Timetable:
             store: of the run.
             bound: seconds that the run may take, None for no bound.
             started: when the session began, as `time.monotonic()` counts; now if None.
-            finals: networks to train again when the search has ended, and how often each.
+            retrainings: networks to train again when the search has ended, and how often each.
             has_end: whether anything follows search and finalists that takes time.
             counts: whether the session is one of the run, whose seconds are its own.
             members: networks to train for an ensemble after those.
         """
-        self._store, self._finals, self._has_end = store, finals, has_end
+        self._store, self._retrainings, self._has_end = store, retrainings, has_end
         self._members = members
         self.bound = math.inf if bound is None else bound
         self.ending: Callable[[], float] = lambda: 0.0
@@ -234,10 +234,15 @@ class Timetable:
 
     # What follows it.
 
-    def retraining_seconds(self, top: int) -> list[float]:
-        """Seconds that one training of each of the best networks will take, as far as the search can tell."""
-        times = self._store.times
-        return [RETRAINING_FACTOR * times.training_seconds(record) for record in self._store.best(top)]
+    def retraining_seconds(self, top: int, *, one_fold: bool = False) -> list[float]:
+        """Seconds that one training of each of the best networks will take, as far as the search can tell.
+
+        Args:
+            top: how many networks.
+            one_fold: whether they train on one fold of a cross-validation, not on all.
+        """
+        times, parts = self._store.times, (self._store.settings.cv or 1) if one_fold else 1
+        return [RETRAINING_FACTOR * times.training_seconds(record) / parts for record in self._store.best(top)]
 
     def _for_what_follows(self) -> float:
         if self._retraining is None:
@@ -248,10 +253,10 @@ class Timetable:
         return self._usual_end + (min(seconds, MOST_AT_FIRST * self.bound) if self._is_first else seconds)
 
     def _for_retraining(self) -> float:
-        top, seeds = self._finals
+        top, seeds = self._retrainings
         if not top or not seeds:
             return 0.0
-        trainings = self.retraining_seconds(top) * seeds + self.retraining_seconds(1) * self._members
+        trainings = self.retraining_seconds(top) * seeds + self.retraining_seconds(1, one_fold=True) * self._members
         share = MOST_WITH_ENSEMBLE if self._members else MOST_FOR_RETRAINING
         return min(makespan(trainings, self.slots), share * self.bound)
 
@@ -267,7 +272,7 @@ class Timetable:
         return self._usual_end + self.ending()
 
     @property
-    def finals_are_over(self) -> bool:
+    def retrainings_are_over(self) -> bool:
         """Whether what is left is for the end."""
         return self.left <= self.end_seconds
 

@@ -18,7 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
-from evonas.data.neighbours import num_columns_seen
+from evonas.data.neighbours import num_visible_columns
 from evonas.machine import core_share, multiplications_a_second
 from evonas.networks.initial import rows_of_epoch
 from evonas.objective import Objective
@@ -223,8 +223,8 @@ def cost_of_training(
 
     @cache
     def epoch(genome: Any) -> float:
-        graph = problem.placed(space.architecture(genome))
-        features = num_columns_seen(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
+        graph = problem.attach_columns(space.architecture(genome))
+        features = num_visible_columns(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
         return training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops, problem.sample_shape)
 
     def cost(genome: Any, epochs: int) -> float:

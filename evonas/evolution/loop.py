@@ -162,7 +162,7 @@ def evolve(
         while (reason := session.stop_before_generation()) is None:
             try:
                 with timetable.asking():
-                    candidates = [store.located(candidate) for candidate in strategy.ask()]
+                    candidates = [store.locate(candidate) for candidate in strategy.ask()]
             except Abandoned:  # while children were repaired
                 reason = session.given_up
                 break
@@ -212,7 +212,7 @@ class Session:
     ) -> None:
         self._evaluator, self._store, self._space, self._budget = evaluator, store, space, budget
         self.interruption, self._on_part, self._timetable = interruption, on_part, timetable
-        self._screen = Screen.of(store.settings, space, store.problem_json)
+        self._screen = Screen.from_settings(store.settings, space, store.problem_json)
 
     def known(self, candidate: Candidate) -> Evaluation:
         """The committed evaluation of a candidate that was trained, in whatever generation."""
@@ -231,7 +231,7 @@ class Session:
             known = self._store.evaluation(candidate)
             if known is None or known[0] == candidate.generation:
                 planned.setdefault(candidate.key, candidate)
-        rejected = {key: self.rejected(candidate) for key, candidate in planned.items()}
+        rejected = {key: self.reject(candidate) for key, candidate in planned.items()}
         new = [
             (planned[key], evaluation)
             for key, evaluation in rejected.items()
@@ -241,9 +241,9 @@ class Session:
             self._store.commit_part(new, self._timetable.session_seconds)
         return [candidate for key, candidate in planned.items() if rejected[key] is None]
 
-    def rejected(self, candidate: Candidate) -> Evaluation | None:
+    def reject(self, candidate: Candidate) -> Evaluation | None:
         """The evaluation of a candidate that is over a limit, None of one that is to be trained."""
-        return self._screen.rejected(candidate)
+        return self._screen.reject(candidate)
 
     def train(self, planned: Sequence[Candidate]) -> Stop | None:
         """Trains and commits what is not committed of a generation; says why if it has to stop in the midst of it."""
@@ -323,14 +323,14 @@ class Session:
     def _commit(self, planned: Sequence[Candidate], part: Mapping[int, Evaluation], waiting: set[int]) -> None:
         if not part.keys() <= waiting:
             raise RuntimeError(f"the evaluator gave candidates {sorted(part.keys() - waiting)}, which are not wanted")
-        pairs = [(planned[place], self.judged(planned[place], part[place])) for place in sorted(part)]
+        pairs = [(planned[place], self.judge(planned[place], part[place])) for place in sorted(part)]
         self._store.commit_part(pairs, self._timetable.session_seconds)
         self._timetable.note_results(list(part.values()))
         waiting.difference_update(part)
         if pairs:
-            self.progressed(planned[0].generation, len(planned) - len(waiting), len(planned), pairs)
+            self.report_progress(planned[0].generation, len(planned) - len(waiting), len(planned), pairs)
 
-    def progressed(
+    def report_progress(
         self, generation: int, trained: int, planned: int, pairs: Sequence[tuple[Candidate, Evaluation]]
     ) -> None:
         """Tells whoever wants to know of a commit; see `Progress`."""
@@ -350,7 +350,7 @@ class Session:
                 )
             )
 
-    def judged(self, candidate: Candidate, evaluation: Evaluation) -> Evaluation:
+    def judge(self, candidate: Candidate, evaluation: Evaluation) -> Evaluation:
         """The evaluation, with what the candidate costs; failed if it claims to be good but has no finite score."""
         name = self._store.objective.name
         score = evaluation.scores.get(name)

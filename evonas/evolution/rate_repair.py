@@ -58,9 +58,9 @@ class RateRepair:
 
     def __call__(self, genomes: Sequence[DenseGenome]) -> list[DenseGenome]:
         """Each with the rate that its test suggests; as it was where the test shows nothing."""
-        return [self._repaired(genome) for genome in genomes]
+        return [self._repair(genome) for genome in genomes]
 
-    def _repaired(self, genome: DenseGenome) -> DenseGenome:
+    def _repair(self, genome: DenseGenome) -> DenseGenome:
         from evonas.execution import WorkerError  # not before there is one: searches join their parts by protocols
 
         seed = candidate_seed(self._seed, self._space.digest(genome))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
 from evonas.data.prepared import Problem
-from evonas.data.pretrained import Donor
+from evonas.data.pretrained import PretrainedNetwork
 from evonas.runs.reader import RunReader
 from evonas.strategies import find_row, strategy_row
 from genomes.architecture.graph import views_of
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _NAMES = ("feature_names", "views", "target_names", "classes")
 
-__all__ = ["champions", "donor_of", "known_genomes", "taken_over"]
+__all__ = ["apply_warm_start", "champions", "known_genomes", "load_pretrained"]
 
 
 def champions(run_dir: str | Path, space: SearchSpace, count: int) -> tuple[tuple[Any, ...], int]:
@@ -97,7 +97,7 @@ def known_genomes(
     return tuple(tuple(variants.values()) for variants in found)
 
 
-def donor_of(run_dir: str | Path, space: SearchSpace, strategy: str) -> Donor:
+def load_pretrained(run_dir: str | Path, space: SearchSpace, strategy: str) -> PretrainedNetwork:
     """The best network of a run, to start others from its weights.
 
     Args:
@@ -130,12 +130,12 @@ def donor_of(run_dir: str | Path, space: SearchSpace, strategy: str) -> Donor:
         about = {
             "architecture": blueprint(theirs, genome),
             **{name: run.problem_json.get(name, ()) for name in ("target_names", "classes")},
-            "feature_names": problem.seen(*views).feature_names,
+            "feature_names": problem.for_views(*views).feature_names,
         }
-        return Donor.of(about, run.weights(record))
+        return PretrainedNetwork.from_arrays(about, run.weights(record))
 
 
-def taken_over(
+def apply_warm_start(
     data: PreparedData,
     space: SearchSpace,
     settings: Settings,
@@ -152,10 +152,10 @@ def taken_over(
         missing = f"; {left_out} more are not in the space" if left_out else ""
         data = replace(data, notes=(*data.notes, f"begins with {len(found)} networks of {warm_start}{missing}"))
     if transfer is not None:
-        donor = donor_of(transfer, space, settings.strategy)
-        known = data.problem.seen().feature_names
-        same = len(set(donor.feature_names) & set(known))
+        pretrained = load_pretrained(transfer, space, settings.strategy)
+        known = data.problem.for_views().feature_names
+        same = len(set(pretrained.feature_names) & set(known))
         note = f"weights begin with those of {transfer}: {same} of {len(known)} features are the same"
-        data = replace(data, donor=donor, notes=(*data.notes, note))
+        data = replace(data, pretrained=pretrained, notes=(*data.notes, note))
     given = {"warm_start": warm_start, "transfer": transfer}
     return genomes, data, {**source, **{name: str(path) for name, path in given.items() if path is not None}}

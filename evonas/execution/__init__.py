@@ -20,6 +20,6 @@ worker process is the default; several, on this machine or on those of a Ray clu
 """
 
 from evonas.execution.evaluator import WorkerEvaluator, standing_by
-from evonas.execution.worker_process import Limits, WorkerError
+from evonas.execution.worker_process import WorkerError, WorkerLimits
 
-__all__ = ["Limits", "WorkerError", "WorkerEvaluator", "standing_by"]
+__all__ = ["WorkerError", "WorkerEvaluator", "WorkerLimits", "standing_by"]

@@ -84,7 +84,7 @@ class Fault:
     mistake: bool = False
 
     @classmethod
-    def of(cls, error: Exception) -> Fault:
+    def from_exception(cls, error: Exception) -> Fault:
         """Of an exception in a worker."""
         return cls(str(error), getattr(error, "raised", ""), isinstance(error, InputError))
 
@@ -209,6 +209,11 @@ class Assignments:
         return bool(self._waiting or self._requests or not self._planned)
 
     @property
+    def waiting(self) -> int:
+        """Networks that no worker has."""
+        return len(self._waiting)
+
+    @property
     def demand(self) -> int:
         """Workers that would have something to do, one network each."""
         with self.changed:
@@ -228,19 +233,20 @@ class Assignments:
 
     # What workers do.
 
-    def take(self, worker: int, room: int, workers: int = 1) -> tuple[Lease, ...]:
+    def take(self, worker: int, room: int, workers: int = 1, single_networks: bool = False) -> tuple[Lease, ...]:
         """Leases for a worker that has room for so many networks; none where nothing waits.
 
         Args:
             worker: by which it is known.
             room: networks that it can train beside those that it has.
             workers: that take from here, for the size of a group.
+            single_networks: whether the worker takes neither groups nor questions.
         """
         with self.changed:
-            if room < 1:
+            if room < 1 or (single_networks and self._grouped):
                 return ()
-            if self._requests:
-                return (self._handed(worker, self._requests.popleft()),)
+            if self._requests and not single_networks:
+                return (self._hand(worker, self._requests.popleft()),)
             if self._grouped:
                 if not self._waiting and (self._planned or self._leases):
                     return ()
@@ -269,7 +275,7 @@ class Assignments:
                 if lease.grouped:
                     self.state, self._planned = outcome.state, True
             else:
-                self._handed(worker, replace(lease, numbers=left))
+                self._hand(worker, replace(lease, numbers=left))
             self.changed.notify_all()
             return True
 
@@ -309,9 +315,9 @@ class Assignments:
         numbers = tuple(self._waiting.popleft() for _ in range(count))
         tasks = tuple(self._tasks.values()) if self._grouped else tuple(self._tasks[number] for number in numbers)
         lease = Lease(next(self._tokens), numbers, tasks, self._grouped, self._before if self._grouped else None)
-        return self._handed(worker, lease)
+        return self._hand(worker, lease)
 
-    def _handed(self, worker: int, lease: Lease) -> Lease:
+    def _hand(self, worker: int, lease: Lease) -> Lease:
         self._leases[lease.token] = (worker, lease)
         self._held[worker] += 1
         return lease

@@ -16,9 +16,9 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
-from evonas.execution.messages import Export, Finished, Part, Ping, Retiring, Sweep, Test, Train
+from evonas.execution.messages import Export, Finished, PartialResult, Ping, Retiring, Sweep, Test, Train
 from evonas.execution.streaming import WorkerStream
-from evonas.execution.worker_process import Limits, WorkerDied, WorkerError, WorkerProcess, command_of
+from evonas.execution.worker_process import WorkerDied, WorkerError, WorkerLimits, WorkerProcess, command_of
 from evonas.tasks.from_candidate import architecture_of, task_of
 
 # A worker is started before anything else is imported that takes long: it has more to load than the driver.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.user_model import PackedBuild
 
-__all__ = ["WorkerEvaluator", "standing_by", "warmed_process"]
+__all__ = ["WorkerEvaluator", "standing_by", "warm_process"]
 
 _WORKER = "evonas.execution.worker"
 #: Processes that are started before it is said that a worker does not start: others may be killed meanwhile.
@@ -54,7 +54,7 @@ class WorkerEvaluator:
         data_path: Path | None,
         settings: TrainingSettings,
         log: Path | None = None,
-        limits: Limits | None = None,
+        limits: WorkerLimits | None = None,
         build: PackedBuild | None = None,
         standby: WorkerProcess | None = None,
         environment: Mapping[str, str] = MappingProxyType({}),
@@ -73,7 +73,7 @@ class WorkerEvaluator:
         """
         self._space, self._settings = space, settings
         self._data_path = None if data_path is None else Path(data_path)
-        self._log, self._limits, self._build = log, limits or Limits(), build
+        self._log, self._limits, self._build = log, limits or WorkerLimits(), build
         self._worker: WorkerProcess | None = None
         self._standby, self._environment = standby, dict(environment)
         self._gives_up: Callable[[], bool] = lambda: False
@@ -232,7 +232,7 @@ class WorkerEvaluator:
             chosen = tuple(tasks[position] for position in batch.positions)
             with closing(self._started().ask(Train, chosen, numbers, self._state)) as answers:
                 for answer in answers:
-                    if isinstance(answer, Part) and answer.evaluations:
+                    if isinstance(answer, PartialResult) and answer.evaluations:
                         evaluations = {batch.positions[number]: e for number, e in answer.evaluations.items()}
                         done |= evaluations.keys()
                         yield evaluations
@@ -299,14 +299,14 @@ def standing_by(
         own: whether the models are a user's own.
         environment: what the process's has beside this one's own.
     """
-    process = warmed_process(trainer, own, environment)
+    process = warm_process(trainer, own, environment)
     try:
         yield process
     finally:
         process.stop(0.0)
 
 
-def warmed_process(
+def warm_process(
     trainer: str, own: bool = False, environment: Mapping[str, str] = MappingProxyType({})
 ) -> WorkerProcess:
     """A worker process that loads the libraries of a trainer, before there are data for it; see `standing_by`."""

@@ -49,7 +49,8 @@ def load_extensions(packed: PackedBuild | None) -> None:
     from evonas.metrics.metric import metric_name
     from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
 
-    (metric, kinds), _ = packed.load()
+    loaded: Any = packed.load()
+    (metric, kinds), _ = loaded
     metric_name(metric)
     for kind in kinds:
         LAYER_KINDS_FROM_OUTSIDE.give(kind.name, kind)

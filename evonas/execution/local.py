@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.evaluation import Candidate, Evaluation, Start, Weights
 from evonas.seeds import unchanged_random
 from evonas.tasks.from_candidate import architecture_of, task_of
-from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask, slots_of, streamed
+from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask, slots_of, stream_evaluations
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class LocalStream:
         """Of genomes of the space, by the trainer."""
         self._space, self.slots = space, slots_of(trainer)
         self._given: deque[tuple[int, TrainingTask]] = deque()
-        self._parts = streamed(trainer, lambda: self._given.popleft() if self._given else None)
+        self._parts = stream_evaluations(trainer, lambda: self._given.popleft() if self._given else None)
 
     def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:
         """See `Stream.give`."""

@@ -26,12 +26,12 @@ __all__ = [
     "Give",
     "Open",
     "Opened",
-    "Part",
+    "PartialResult",
     "Ping",
     "Ready",
     "Refused",
     "Retiring",
-    "Start",
+    "StartWorker",
     "Sweep",
     "Test",
     "Train",
@@ -41,7 +41,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Warm:
-    """May come before `Start`: load the libraries of that trainer, the data are not read yet. Not answered.
+    """May come before `StartWorker`: load the libraries of that trainer, the data are not read yet. Not answered.
 
     `own` is whether the models are a user's own.
     """
@@ -51,7 +51,7 @@ class Warm:
 
 
 @dataclass(frozen=True)
-class Start:
+class StartWorker:
     """Which data to read, how to train, and how much memory the worker may take in all.
 
     `build` is the user's function, where the models are a user's own; without data, it is a `Trial`. `log` is a file
@@ -67,7 +67,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Train:
-    """Train a generation, except what is done. Answered by `Part`s, then `Finished` or `Retiring`.
+    """Train a generation, except what is done. Answered by `PartialResult`s, then `Finished` or `Retiring`.
 
     `state` is what the trainer remembers of earlier generations, the value of `Finished` what it does after this one.
     """
@@ -80,10 +80,10 @@ class Train:
 
 @dataclass(frozen=True)
 class Open:
-    """Train what `Give` brings, as it comes. Answered by `Opened`, then `Part`s, until it is cancelled.
+    """Train what `Give` brings, as it comes. Answered by `Opened`, then `PartialResult`s, until it is cancelled.
 
-    Each `Part` that has evaluations is answered by a `Give`, be it empty: the worker waits for it before it looks
-    for other work.
+    Each `PartialResult` that has evaluations is answered by a `Give`, which may be empty: the worker waits for it
+    before it looks for other work.
     """
 
     number: int
@@ -159,7 +159,7 @@ class Beat:
 
 
 @dataclass(frozen=True)
-class Part:
+class PartialResult:
     """Evaluations by position in the generation; an empty part says that the training makes headway."""
 
     number: int

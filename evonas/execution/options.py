@@ -2,7 +2,7 @@
 
     >>> Execution(workers=4)
     Execution(place='processes', workers=4, devices=(), address=None)
-    >>> Execution.of("ray", address="10.0.0.5:6379").address
+    >>> Execution.from_arguments("ray", address="10.0.0.5:6379").address
     '10.0.0.5:6379'
 
 Imports the standard library only: it is read before the first worker is started.
@@ -24,6 +24,7 @@ __all__ = ["PLACES", "Execution", "share_of"]
 PLACES = {
     "local": "in this process: for looking for mistakes, a crash ends the search",
     "processes": "in watched worker processes on this machine",
+    "shared": "there, and on machines that join the run over a shared folder (evonas join)",
     "ray": "in watched worker processes on the machines of a Ray cluster (evonas[ray])",
 }
 
@@ -61,7 +62,7 @@ class Execution:
             raise InputError(f"workers must be a whole number from 1 to {_MOST_WORKERS}, not {count!r}: 2 is a start")
         if self.place == "local" and (count or 1) > 1:
             raise InputError(f"workers must be left out with execution local, which has none, not {count}")
-        if self.devices and self.place != "processes":
+        if self.devices and self.place not in ("processes", "shared"):
             raise InputError(
                 f"devices must be left out with execution {self.place}, not {','.join(self.devices)}: they are for "
                 "processes; Ray hands out GPUs by itself, and CUDA_VISIBLE_DEVICES says which one this process sees"
@@ -78,7 +79,7 @@ class Execution:
             )
 
     @classmethod
-    def of(
+    def from_arguments(
         cls,
         place: str | Execution | None = None,
         workers: int | None = None,
@@ -96,7 +97,7 @@ class Execution:
             raise InputError(f"execution must be one of {', '.join(PLACES)}, or an evonas.Execution, not {place!r:.80}")
         if place is None:
             place = "processes" if address is None else "ray"
-        return cls(place, workers, tuple(_listed(devices)), address)
+        return cls(place, workers, tuple(_list(devices)), address)
 
     @property
     def is_default(self) -> bool:
@@ -122,7 +123,7 @@ def share_of(total: int, workers: int, number: int) -> int:
     return max(1, total * (number + 1) // workers - total * number // workers)
 
 
-def _listed(devices: Any) -> Iterator[str]:
+def _list(devices: Any) -> Iterator[str]:
     if devices is None:
         return
     given = devices.split(",") if isinstance(devices, str) else [str(each) for each in devices]

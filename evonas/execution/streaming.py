@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.execution.messages import Give, Open, Opened, Part
-from evonas.execution.worker_process import Limits, WorkerDied, WorkerError, WorkerProcess
+from evonas.execution.messages import Give, Open, Opened, PartialResult
+from evonas.execution.worker_process import WorkerDied, WorkerError, WorkerLimits, WorkerProcess
 
 if TYPE_CHECKING:
     from evonas.evaluation import Start
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkerStream"]
 
-#: Seconds beyond `Limits.candidate_seconds` before the worker is ended: its trainer may end a training itself.
+#: Seconds beyond `WorkerLimits.candidate_seconds` before the worker is ended: its trainer may end a training itself.
 _GRACE_SECONDS = 1.0
 #: Networks that may raise before any was trained well: with more, it is not these networks that are to blame.
 _RAISED = 2
@@ -40,7 +40,7 @@ class WorkerStream:
         running: Callable[[], WorkerProcess],
         end: Callable[[], None],
         task_of: Callable[[Candidate, Start | None], TrainingTask],
-        limits: Limits,
+        limits: WorkerLimits,
     ) -> None:
         """Waits until the worker is ready.
 
@@ -93,7 +93,7 @@ class WorkerStream:
             if not error.raised or not self._sent:
                 raise
             return self._after_error(error)
-        if not isinstance(answer, Part):  # it retires: another one goes on with what it had
+        if not isinstance(answer, PartialResult):  # it retires: another one goes on with what it had
             self._forget()
             self._end()
             return {}

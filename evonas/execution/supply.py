@@ -28,7 +28,7 @@ class Supply:
         """What the driver has sent; None has whoever waits look whether the request was cancelled."""
         self._queue.put(given)
 
-    def returned(self, count: int) -> None:
+    def note_returned(self, count: int) -> None:
         """So many results were sent, in one message."""
         self._taken -= count
         self._owed += 1

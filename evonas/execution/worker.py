@@ -32,19 +32,19 @@ from evonas.execution.messages import (
     Give,
     Open,
     Opened,
-    Part,
+    PartialResult,
     Ping,
     Ready,
     Refused,
     Retiring,
-    Start,
+    StartWorker,
     Sweep,
     Test,
     Train,
     Warm,
 )
 from evonas.execution.supply import Supply
-from evonas.tasks.train import Trainer, TrainingSettings, slots_of, streamed
+from evonas.tasks.train import Trainer, TrainingSettings, slots_of, stream_evaluations
 from evonas.training.registry import (
     export_network,
     load_build,
@@ -126,13 +126,13 @@ class _Worker:
             with suppress(Exception):  # it is raised again, and told, when the trainer is made
                 load(first.trainer, first.own)
             first = self._inbox.get()
-        start: Start = first
+        start: StartWorker = first
         self._memory_bytes = start.memory_bytes
         settle_environment(start.settings.trainer, start.build is not None)
         if start.log is not None:
             _print_to(start.log)
         try:
-            data, trainer, build = self._loaded(start, factory)
+            data, trainer, build = self._load(start, factory)
         except Exception as error:
             self._refuse(0, error)
             return
@@ -166,8 +166,8 @@ class _Worker:
                 self._refuse(request.number, error)
             self._busy = False
 
-    def _loaded(
-        self, start: Start, factory: TrainerFactory
+    def _load(
+        self, start: StartWorker, factory: TrainerFactory
     ) -> tuple[PreparedData | None, Trainer, Callable[..., Any] | None]:
         """The data, the trainer, and the user's function if there is one."""
         load_extensions(start.settings.extensions)
@@ -184,19 +184,19 @@ class _Worker:
 
     def _headway(self) -> None:
         """Tells the driver, in the midst of a training, that there is progress."""
-        self._send(Part(self._answering, {}))
+        self._send(PartialResult(self._answering, {}))
 
     def _train(self, request: Train, trainer: Trainer) -> bool:
         """Answers the request; whether the worker is to retire."""
         self._answering = request.number
         if any(task.lineage for task in request.tasks):
-            trainer = self._evolved()
+            trainer = self._evolve()
         left = len(request.tasks) - len(request.done)
         trainer.restore(request.state)
         for part in trainer.train(request.tasks, request.done):
             if request.number in self._cancelled:
                 break
-            self._send(Part(request.number, dict(part)))
+            self._send(PartialResult(request.number, dict(part)))
             left -= len(part)
             self._evaluated += len(part)
             if part and left and self._too_large():
@@ -209,21 +209,21 @@ class _Worker:
         """Trains what is given, until the request is cancelled; whether the worker is to retire."""
         self._answering, self._supply = request.number, Supply()
         self._send(Opened(request.number, slots_of(trainer)))
-        with closing(streamed(trainer, self._supply)) as parts:
+        with closing(stream_evaluations(trainer, self._supply)) as parts:
             for part in parts:
                 if request.number in self._cancelled:
                     break
-                self._send(Part(request.number, dict(part)))
+                self._send(PartialResult(request.number, dict(part)))
                 if part:
                     self._evaluated += len(part)
-                    self._supply.returned(len(part))
+                    self._supply.note_returned(len(part))
                 if part and self._too_large():
                     self._send(Retiring(request.number))
                     return True
         self._send(Finished(request.number))
         return False
 
-    def _evolved(self) -> Trainer:
+    def _evolve(self) -> Trainer:
         """What scores weights that are evolved, not trained; made when first needed."""
         if self._given is None:
             raise InputError(

@@ -73,7 +73,7 @@ def drive(evaluator: WorkerEvaluator, port: Port, grouped: bool) -> None:
     except Abandoned:
         pass
     except (WorkerError, InputError) as error:
-        port.failed(Fault.of(error))
+        port.failed(Fault.from_exception(error))
     except Exception:  # nobody waits for this thread: whoever waits for its port is to hear of it
         port.failed(Fault(traceback.format_exc()))
     finally:
@@ -114,9 +114,9 @@ class _Driven:
                 self._later.append(lease)
             else:
                 self._held |= dict.fromkeys(lease.numbers, lease.token)
-                self._guarded(partial(self._give, lease))
+                self._guard(partial(self._give, lease))
         if self._held:
-            self._guarded(self._wait)
+            self._guard(self._wait)
         while self._later and not self._held:
             self._alone(self._later.popleft())
 
@@ -129,7 +129,7 @@ class _Driven:
         for number, evaluation in self._opened().wait().items():
             self._port.put(Outcome(self._held.pop(number), {number: evaluation}, finished=True))
 
-    def _guarded(self, step: Callable[[], None]) -> None:
+    def _guard(self, step: Callable[[], None]) -> None:
         """Does a step; where it raises, every network that is in training has that fault."""
         try:
             step()
@@ -139,7 +139,7 @@ class _Driven:
             held = self._held
             self._close()
             for token in held.values():
-                self._port.put(Outcome(token, fault=Fault.of(error)))
+                self._port.put(Outcome(token, fault=Fault.from_exception(error)))
 
     def _alone(self, lease: Lease) -> None:
         """A group, or a request: nothing else is in training meanwhile."""
@@ -160,7 +160,7 @@ class _Driven:
         except Abandoned:
             pass
         except (WorkerError, InputError) as error:
-            self._port.put(Outcome(lease.token, fault=Fault.of(error)))
+            self._port.put(Outcome(lease.token, fault=Fault.from_exception(error)))
         finally:
             self._held = {}
 

@@ -20,7 +20,19 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from evonas.errors import WorkerError
-from evonas.execution.messages import Beat, Cancel, Finished, Opened, Part, Ready, Refused, Retiring, Start, Train, Warm
+from evonas.execution.messages import (
+    Beat,
+    Cancel,
+    Finished,
+    Opened,
+    PartialResult,
+    Ready,
+    Refused,
+    Retiring,
+    StartWorker,
+    Train,
+    Warm,
+)
 from evonas.interruption import Abandoned
 from evonas.machine import machine_bytes
 from genomes.errors import InputError
@@ -29,7 +41,7 @@ if TYPE_CHECKING:
     from evonas.tasks.train import TrainingSettings
     from evonas.user_model import PackedBuild
 
-__all__ = ["Limits", "WorkerDied", "WorkerError", "WorkerProcess", "command_of"]
+__all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess", "command_of"]
 
 _LOG_TAIL_BYTES = 4000
 _LOOK_SECONDS, _REAP_SECONDS = 0.1, 0.005
@@ -43,7 +55,7 @@ class WorkerDied(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class WorkerLimits:
     """What ends a worker.
 
     Attributes:
@@ -89,7 +101,7 @@ class WorkerProcess:
             log: file that takes what the worker prints, at its end; a temporary one when None.
             environment: what the process's has beside this one's own.
         """
-        self._limits, self._memory_bytes, self._spent, self._timed = Limits(), 0, 0.0, False
+        self._limits, self._memory_bytes, self._spent, self._timed = WorkerLimits(), 0, 0.0, False
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
         self._ended_here = False
         #: Seconds that were spent waiting for answers, in all; and asked meanwhile: why the process is to be ended.
@@ -123,7 +135,7 @@ class WorkerProcess:
         self,
         data_path: Path | None,
         settings: TrainingSettings,
-        limits: Limits,
+        limits: WorkerLimits,
         build: PackedBuild | None = None,
         log: Path | None = None,
     ) -> None:
@@ -141,7 +153,7 @@ class WorkerProcess:
             self._log.close()
             self._log = log.open("a+b")
         with suppress(OSError):
-            self._connection.send(Start(data_path, settings, self._memory_bytes, build, log))
+            self._connection.send(StartWorker(data_path, settings, self._memory_bytes, build, log))
 
     @property
     def alive(self) -> bool:
@@ -197,7 +209,7 @@ class WorkerProcess:
                 self._accept(self._read())
         return self._start_seconds if self._ready else None
 
-    def ask(self, request: Any, *arguments: Any) -> Generator[Part | Opened | Retiring | Finished, None, None]:
+    def ask(self, request: Any, *arguments: Any) -> Generator[PartialResult | Opened | Retiring | Finished, None, None]:
         """Sends `request(number, *arguments)` and yields the answers up to `Finished` or `Retiring`.
 
         A generator that is closed early cancels the request.
@@ -221,7 +233,7 @@ class WorkerProcess:
                 answer = self._receive()
                 if answer.number == number:
                     answered = isinstance(answer, Finished | Retiring | Refused)
-                    if isinstance(answer, Part) and answer.evaluations:
+                    if isinstance(answer, PartialResult) and answer.evaluations:
                         self._spent = 0.0
                     if isinstance(answer, Refused):
                         raise _raised(answer)
@@ -241,9 +253,9 @@ class WorkerProcess:
         """
         self._alive = False
         self._connection.close()
-        if os.getpid() == self._driver and self._reaped(patience_seconds) is None:
+        if os.getpid() == self._driver and self._reap(patience_seconds) is None:
             self._process.kill()
-            self._reaped()
+            self._reap()
         self._log.close()
 
     def kill(self) -> None:
@@ -300,7 +312,7 @@ class WorkerProcess:
             self._spent, self.waited = self._spent + looked, self.waited + looked
             if heard:
                 message = self._read()
-                headway = isinstance(message, Part) and not message.evaluations
+                headway = isinstance(message, PartialResult) and not message.evaluations
                 if not headway and not isinstance(message, Beat):
                     return message
                 # However often it is heard, it is looked at below: it may grow, or train for ever.
@@ -344,7 +356,7 @@ class WorkerProcess:
     def _obituary(self) -> str:
         """How the process ended, in a few words."""
         self._alive = False
-        status = self._reaped(5.0)
+        status = self._reap(5.0)
         if status is None:
             self._process.kill()
             return "crashed: it closed its connection"
@@ -363,7 +375,7 @@ class WorkerProcess:
         except ChildProcessError:  # of a process that was forked from the driver
             return True
 
-    def _reaped(self, patience_seconds: float = math.inf) -> int | None:
+    def _reap(self, patience_seconds: float = math.inf) -> int | None:
         """How the process ended, with all that it has started; None while it has not."""
         until = time.monotonic() + patience_seconds
         while not self._has_ended():

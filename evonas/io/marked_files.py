@@ -20,11 +20,11 @@ from genomes.errors import InputError
 __all__ = [
     "check_place",
     "is_product",
-    "marked_archive",
-    "marked_bytes",
-    "marked_json",
-    "marked_onnx",
-    "marked_text",
+    "mark_archive",
+    "mark_bytes",
+    "mark_json",
+    "mark_onnx",
+    "mark_text",
     "publish",
     "publish_folder",
 ]
@@ -113,37 +113,37 @@ def is_product(path: Path) -> bool:
         return found[-1].group()[-_DIGITS:] == digest.hexdigest().encode()
 
 
-def marked_bytes(content: bytes, before: bytes = b"", behind: bytes = b"") -> bytes:
+def mark_bytes(content: bytes, before: bytes = b"", behind: bytes = b"") -> bytes:
     """The content with a mark behind it, between some more bytes."""
-    return _filled(content + before + _EMPTY + behind)
+    return _fill(content + before + _EMPTY + behind)
 
 
-def marked_text(text: str, comment: tuple[str, str] = ("<!-- ", " -->")) -> bytes:
+def mark_text(text: str, comment: tuple[str, str] = ("<!-- ", " -->")) -> bytes:
     """A text of Markdown, HTML or SVG with a mark in a comment at its end."""
-    return marked_bytes(text.rstrip("\n").encode() + b"\n\n", comment[0].encode(), comment[1].encode() + b"\n")
+    return mark_bytes(text.rstrip("\n").encode() + b"\n\n", comment[0].encode(), comment[1].encode() + b"\n")
 
 
-def marked_json(text: str) -> bytes:
+def mark_json(text: str) -> bytes:
     """The text of a JSON object, not empty, with a mark as the value of its last key, `mark`."""
     body = text.rstrip().removesuffix("}").rstrip()
-    return marked_bytes(body.encode(), b',\n "mark": "', b'"\n}\n')
+    return mark_bytes(body.encode(), b',\n "mark": "', b'"\n}\n')
 
 
-def marked_archive(content: bytes) -> bytes:
+def mark_archive(content: bytes) -> bytes:
     """A ZIP archive without a comment, such as a `.keras` file, with a mark as its comment."""
     if content[-_END_BYTES:][:4] != _END_OF_ARCHIVE or content[-2:] != b"\0\0":
         raise ValueError("the archive must end without a comment")
-    return marked_bytes(content[:-2] + struct.pack("<H", len(_EMPTY)))
+    return mark_bytes(content[:-2] + struct.pack("<H", len(_EMPTY)))
 
 
-def marked_onnx(content: bytes) -> bytes:
+def mark_onnx(content: bytes) -> bytes:
     """An ONNX model with a mark among its metadata: in its format, what stands behind a message is one field more."""
     key = b"evonas"
     entry = b"\x0a" + bytes([len(key)]) + key + b"\x12" + bytes([len(_EMPTY)])
-    return marked_bytes(content, b"\x72" + bytes([len(entry) + len(_EMPTY)]) + entry)
+    return mark_bytes(content, b"\x72" + bytes([len(entry) + len(_EMPTY)]) + entry)
 
 
-def _filled(content: bytes) -> bytes:
+def _fill(content: bytes) -> bytes:
     begin = content.rindex(_EMPTY)
     before, behind = content[:begin], content[begin + len(_EMPTY) :]
     return before + _PREFIX + hashlib.sha256(before + behind).hexdigest().encode() + behind

@@ -47,7 +47,7 @@ def keras_value(name: str, problem: Problem, y_true: NDArray[Any], raw_outputs: 
         return float(FUNCTIONS[name](truth, found))
 
 
-def _clipped(p: Array, greatest: float = 1.0) -> Array:
+def _clip(p: Array, greatest: float = 1.0) -> Array:
     """Probabilities within what float32 holds, so that their logarithms are finite."""
     return np.clip(p.astype(np.float32), np.float32(_SMALL), np.float32(greatest)).astype(np.float64)
 
@@ -87,7 +87,7 @@ def _concordance(t: Array, p: Array) -> Any:
 
 
 def _binary_crossentropy(t: Array, p: Array) -> Any:
-    p = _clipped(p, 1.0 - _SMALL)
+    p = _clip(p, 1.0 - _SMALL)
     return -np.mean(t * np.log(p) + (1.0 - t) * np.log(1.0 - p))
 
 
@@ -104,7 +104,7 @@ def _accuracy(t: Array, p: Array) -> Any:
 
 
 def _categorical_crossentropy(t: Array, p: Array) -> Any:
-    return -np.mean((t * np.log(_clipped(p, 1.0 - _SMALL))).sum(axis=1))
+    return -np.mean((t * np.log(_clip(p, 1.0 - _SMALL))).sum(axis=1))
 
 
 def _categorical_hinge(t: Array, p: Array) -> Any:
@@ -112,7 +112,7 @@ def _categorical_hinge(t: Array, p: Array) -> Any:
 
 
 def _divergence(t: Array, p: Array) -> Any:
-    t, p = _clipped(t), _clipped(p)
+    t, p = _clip(t), _clip(p)
     return np.mean((t * np.log(t / p)).sum(axis=1))
 
 

@@ -12,7 +12,7 @@ from evonas.data.prepared import Problem
 from evonas.data.quantiles import point_place
 from genomes.errors import InputError
 
-__all__ = ["constant_outputs", "mean_loss", "pinball", "predictions", "scores"]
+__all__ = ["compute_scores", "constant_outputs", "mean_loss", "pinball", "predictions"]
 
 Values = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ def constant_outputs(problem: Problem, y_train: NDArray[Any]) -> Values:
     return np.log(counts[1:] / counts[:1]) if problem.task == "binary" else np.log(counts / counts.sum())
 
 
-def scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> dict[str, float]:
+def compute_scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> dict[str, float]:
     """Every metric of `evonas.objective.METRICS` that the task has and the rows allow.
 
     A regression of several targets has the mean over targets of each metric, in each target's own units (RMSE: the mean

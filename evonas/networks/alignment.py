@@ -7,7 +7,7 @@ from functools import cache
 
 import networkx as nx
 
-__all__ = ["aligned"]
+__all__ = ["align_nodes"]
 
 #: A layer that only one of the networks has; two of them cost more than any two layers that differ.
 _MISSING = 1.0
@@ -18,7 +18,7 @@ _WIDTHS = ("units", "filters")
 _SHAPING = ("kernel", "stride", "dilation", "separable", "cell", "bidirectional", "sequences", "pooling", "size")
 
 
-def aligned(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
+def align_nodes(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
     """Nodes of the child -> nodes of the parent that they correspond to, in the same order, where there is one.
 
     The cheapest alignment of the two sequences of hidden layers (Needleman and Wunsch 1970): of equals, the first, so

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["convolved", "depthwise_convolved", "pooled", "windows"]
+__all__ = ["convolve", "convolve_depthwise", "pool_windows", "windows"]
 
 Array = NDArray[Any]
 
 
-def convolved(x: Array, kernel: Array, stride: int = 1, dilation: int = 1) -> Array:
+def convolve(x: Array, kernel: Array, stride: int = 1, dilation: int = 1) -> Array:
     """The convolution of maps, shape `(num_rows, *ceil(size / stride), filters)`.
 
     Args:
@@ -26,19 +26,19 @@ def convolved(x: Array, kernel: Array, stride: int = 1, dilation: int = 1) -> Ar
     return np.asarray(patches @ kernel.reshape(-1, kernel.shape[-1]))
 
 
-def depthwise_convolved(x: Array, kernel: Array, stride: int = 1, dilation: int = 1) -> Array:
+def convolve_depthwise(x: Array, kernel: Array, stride: int = 1, dilation: int = 1) -> Array:
     """Each channel by itself; `kernel` has the shape `(*window, channels, 1)`."""
     parts = windows(x, kernel.shape[:-2], stride, dilation)
     return np.asarray(sum(part * kernel[place][:, 0] for place, part in parts))
 
 
-def pooled(x: Array, size: int, pooling: str) -> Array:
+def pool_windows(x: Array, size: int, pooling: str) -> Array:
     """The maximum or the average of windows that touch each other; what lies outside of the maps does not count."""
     window = (size,) * (x.ndim - 2)
     if pooling == "max":
-        return _reduced(np.maximum, windows(x, window, size, outside=-np.inf))
+        return _reduce(np.maximum, windows(x, window, size, outside=-np.inf))
     ones = np.ones((1, *x.shape[1:-1], 1), x.dtype)
-    return np.asarray(_reduced(np.add, windows(x, window, size)) / _reduced(np.add, windows(ones, window, size)))
+    return np.asarray(_reduce(np.add, windows(x, window, size)) / _reduce(np.add, windows(ones, window, size)))
 
 
 def windows(
@@ -67,7 +67,7 @@ def windows(
         yield place, padded[(slice(None), *cut)]
 
 
-def _reduced(combine: Callable[[Array, Array], Array], parts: Iterator[tuple[tuple[int, ...], Array]]) -> Array:
+def _reduce(combine: Callable[[Array, Array], Array], parts: Iterator[tuple[tuple[int, ...], Array]]) -> Array:
     found = next(parts)[1]
     for _, part in parts:
         found = combine(found, part)

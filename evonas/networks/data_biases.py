@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
-from evonas.networks.forward import activated, concatenated, embedded_inputs, parts_of, product_of
+from evonas.networks.forward import activate, concatenate_sources, embed_inputs, parts_of, product_of
 from evonas.networks.layered import is_layered
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.members import members_of
@@ -42,10 +42,10 @@ def with_data_biases(
     """
     found = {name: np.array(value, np.float32) for name, value in weights.items()}
     some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
-    held, members = {0: embedded_inputs(graph, found, some, np.float32)}, members_of(graph)
+    held, members = {0: embed_inputs(graph, found, some, np.float32)}, members_of(graph)
     for node in range(1, len(graph) - 1):
         parts = parts_of(graph, node, found, np.float32)
-        product = product_of(concatenated(graph, node, held), parts, members)
+        product = product_of(concatenate_sources(graph, node, held), parts, members)
         if "bias" in parts:
             rng = stream_rng(RandomStream.BIAS_ROWS, seed, node)
             # Members that share a bias share its row; with biases of their own, the product is what they add to.
@@ -57,5 +57,5 @@ def with_data_biases(
             found[f"layer_{node}/bias"] = parts["bias"]
             if "scale" in parts:
                 product = arguments + parts["bias"]
-        held[node] = activated(graph, node, parts, product)[1]
+        held[node] = activate(graph, node, parts, product)[1]
     return found

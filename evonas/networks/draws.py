@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["drawn_kernel", "orthogonal"]
+__all__ = ["draw_kernel", "orthogonal"]
 
 _SCALES = {"glorot": 1.0, "he": 2.0, "lecun": 1.0}
 #: Standard deviation of a unit normal truncated at two standard deviations.
 _TRUNCATED_STD = 0.87962566103423978
 
 
-def drawn_kernel(
+def draw_kernel(
     initializer: str, fan_in: int, fan_out: int, rng: np.random.Generator, shape: tuple[int, ...] | None = None
 ) -> NDArray[np.float32]:
     """Variance scaling: Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998; normal variants are truncated.

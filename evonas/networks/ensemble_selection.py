@@ -16,7 +16,7 @@ from evonas.data.prepared import Problem
 from evonas.metrics.scores import predictions
 from genomes.errors import InputError
 
-__all__ = ["SMALLEST", "blended", "selected"]
+__all__ = ["SMALLEST", "blend_outputs", "select_ensemble"]
 
 Array = NDArray[Any]
 
@@ -26,7 +26,9 @@ ROUNDS = 50
 SMALLEST = 1e-7
 
 
-def selected(outputs: Sequence[Array], loss: Callable[[Array], float], problem: Problem, size: int) -> tuple[int, ...]:
+def select_ensemble(
+    outputs: Sequence[Array], loss: Callable[[Array], float], problem: Problem, size: int
+) -> tuple[int, ...]:
     """How often each network is in the ensemble: greedy forward selection with replacement (Caruana et al. 2004).
 
     Starts with the best network and adds, round by round, that with which the mean prediction is best; the ensemble
@@ -46,7 +48,7 @@ def selected(outputs: Sequence[Array], loss: Callable[[Array], float], problem: 
     """
     if not outputs or size < 1:
         raise InputError(f"an ensemble must have at least one network, not {min(size, len(outputs))}: give more")
-    given = [_predicted(problem, each) for each in outputs]
+    given = [_predict(problem, each) for each in outputs]
     counts, total = np.zeros(len(given), int), np.zeros_like(given[0])
     best, lowest = counts, np.inf
     for chosen in range(1, ROUNDS + 1):
@@ -60,7 +62,7 @@ def selected(outputs: Sequence[Array], loss: Callable[[Array], float], problem: 
     return tuple(best.tolist()) if best.any() else (1,) + (0,) * (len(given) - 1)
 
 
-def blended(outputs: Sequence[Array], weights: Sequence[float], problem: Problem) -> Array:
+def blend_outputs(outputs: Sequence[Array], weights: Sequence[float], problem: Problem) -> Array:
     """Raw outputs of the mean prediction.
 
     Args:
@@ -68,11 +70,11 @@ def blended(outputs: Sequence[Array], weights: Sequence[float], problem: Problem
         weights: of each, adding up to 1.
         problem: what is predicted.
     """
-    given = (weight * _predicted(problem, each) for each, weight in zip(outputs, weights, strict=True))
+    given = (weight * _predict(problem, each) for each, weight in zip(outputs, weights, strict=True))
     return _raw(problem, np.sum(list(given), axis=0))
 
 
-def _predicted(problem: Problem, outputs: Array) -> Array:
+def _predict(problem: Problem, outputs: Array) -> Array:
     """What is averaged: standardised predictions, or probabilities of each class."""
     return np.asarray(outputs, np.float64) if problem.task == "regression" else predictions(problem, outputs)
 

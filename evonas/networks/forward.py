@@ -21,8 +21,8 @@ from genomes.architecture.embedding import Embedding, categories_of, embedding_o
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import Members, members_of
 
-__all__ = ["ACTIVATIONS", "EPSILON", "Values", "activated", "concatenated", "forward", "parts_of", "predictor"]
-__all__ += ["INPUT_RATE", "SCALES", "embedded_inputs", "product_of", "raw_outputs", "scaled_inputs", "standardized"]
+__all__ = ["ACTIVATIONS", "EPSILON", "Values", "activate", "concatenate_sources", "forward", "parts_of", "predictor"]
+__all__ += ["INPUT_RATE", "SCALES", "embed_inputs", "product_of", "raw_outputs", "scale_inputs", "standardize"]
 
 Array = NDArray[Any]
 
@@ -80,10 +80,10 @@ def predictor(graph: nx.DiGraph, weights: Weights, precision: Any = np.float32) 
     done = {node: [other for other in range(node) if needed[other] == node < last] for node in graph}
 
     def predict(rows: NDArray[Any]) -> Array:
-        held = {0: embedded_inputs(graph, weights, rows, precision)}
+        held = {0: embed_inputs(graph, weights, rows, precision)}
         for node in range(1, last + 1):
-            product = product_of(concatenated(graph, node, held), parts[node], members)
-            held[node] = activated(graph, node, parts[node], product)[1]
+            product = product_of(concatenate_sources(graph, node, held), parts[node], members)
+            held[node] = activate(graph, node, parts[node], product)[1]
             for other in done[node]:
                 del held[other]
         return held[last] if members is None else np.asarray(held[last].mean(axis=1))
@@ -100,15 +100,15 @@ def forward(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> Values:
         rows: features, shape `(num_rows, num_features)`.
     """
     members = members_of(graph)
-    values = Values({}, {}, {0: embedded_inputs(graph, weights, rows)})
+    values = Values({}, {}, {0: embed_inputs(graph, weights, rows)})
     for node in range(1, len(graph)):
         parts = parts_of(graph, node, weights)
-        values.products[node] = product_of(concatenated(graph, node, values.outputs), parts, members)
-        values.arguments[node], values.outputs[node] = activated(graph, node, parts, values.products[node])
+        values.products[node] = product_of(concatenate_sources(graph, node, values.outputs), parts, members)
+        values.arguments[node], values.outputs[node] = activate(graph, node, parts, values.products[node])
     return values
 
 
-def scaled_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float64) -> Array:
+def scale_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float64) -> Array:
     """The features, times their trained factors where the network has such."""
     given = np.asarray(rows, precision)
     if not scales_inputs(graph):
@@ -116,9 +116,9 @@ def scaled_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], preci
     return np.asarray((given * precision(INPUT_RATE)) * np.asarray(weights[SCALES], precision))
 
 
-def embedded_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float64) -> Array:
+def embed_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float64) -> Array:
     """What the first layers take of the features: see `genomes.architecture.embedding.input_columns`."""
-    found, numbers = scaled_inputs(graph, weights, rows, precision), embedding_of(graph)
+    found, numbers = scale_inputs(graph, weights, rows, precision), embedding_of(graph)
     if numbers is not None:
         found = np.concatenate([*_of_columns(numbers, weights, found, precision), found[:, numbers.rest]], axis=1)
     if (categories := categories_of(graph)) is not None:
@@ -134,29 +134,29 @@ def parts_of(graph: nx.DiGraph, node: int, weights: Weights, precision: Any = np
     return {name.removeprefix(prefix): np.asarray(weights[name], precision) for name in names}
 
 
-def concatenated(graph: nx.DiGraph, node: int, outputs: Mapping[int, Array]) -> Array:
+def concatenate_sources(graph: nx.DiGraph, node: int, outputs: Mapping[int, Array]) -> Array:
     """What a node takes in; of sources of members and others, all by members."""
     found = [outputs[source] for source in sorted(graph.predecessors(node))]
     if len(found) == 1:
         return found[0]
     by_members = next((each.shape[:2] for each in found if each.ndim == 3), None)
     if by_members is not None:
-        found = [each if each.ndim == 3 else _repeated(each, by_members[1]) for each in found]
+        found = [each if each.ndim == 3 else _repeat(each, by_members[1]) for each in found]
     return np.concatenate(found, axis=-1)
 
 
-def activated(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], product: Array) -> tuple[Array, Array]:
+def activate(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], product: Array) -> tuple[Array, Array]:
     """What goes into a node's activation, and its output; the output node has no activation."""
     attributes = graph.nodes[node]
     kind = attributes.get("normalization", "none")
-    z = standardized(kind, parts, product)
+    z = standardize(kind, parts, product)
     if kind != "none":
         z = z * parts["gamma"] + parts["beta"]
     given = ACTIVATIONS[attributes.get("activation", "linear")](z)
     return z, z + parts["blend"] * (given - z) if "blend" in parts else given
 
 
-def standardized(kind: str, parts: Mapping[str, Array], product: Array) -> Array:
+def standardize(kind: str, parts: Mapping[str, Array], product: Array) -> Array:
     """The product with its bias, as a normalisation of that kind has it before its own factor and offset."""
     if kind == "batch":
         return (product - parts["moving_mean"]) / np.sqrt(parts["moving_variance"] + EPSILON)
@@ -167,7 +167,7 @@ def standardized(kind: str, parts: Mapping[str, Array], product: Array) -> Array
     return np.asarray(z)
 
 
-def _repeated(values: Array, count: int) -> Array:
+def _repeat(values: Array, count: int) -> Array:
     return np.broadcast_to(values[:, None], (len(values), count, values.shape[1]))
 
 
@@ -175,7 +175,7 @@ def product_of(inputs: Array, parts: Mapping[str, Array], members: Members | Non
     """The inputs by the node's kernel, `(num_rows, units)`, or `(num_rows, members, units)` where members differ."""
     kernel = parts["kernel"]
     if members is not None and inputs.ndim == 2 and ("adapter" in parts or kernel.ndim == 3):
-        inputs = _repeated(inputs, members.count)
+        inputs = _repeat(inputs, members.count)
     if kernel.ndim == 3:
         return np.asarray(np.matmul(inputs.transpose(1, 0, 2), kernel).transpose(1, 0, 2))
     if "adapter" in parts:

@@ -25,24 +25,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
-from evonas.networks.alignment import aligned
+from evonas.networks.alignment import align_nodes
 from evonas.networks.forward import (
     EPSILON,
     INPUT_RATE,
     SCALES,
-    activated,
-    concatenated,
+    activate,
+    concatenate_sources,
     forward,
     parts_of,
     raw_outputs,
-    scaled_inputs,
-    standardized,
+    scale_inputs,
+    standardize,
 )
 from evonas.networks.layered import is_layered
-from evonas.networks.layered_inheritance import inherited_layered
-from evonas.networks.partial_inheritance import inherited_parts, is_plain
+from evonas.networks.layered_inheritance import inherit_layered_weights
+from evonas.networks.partial_inheritance import inherit_parts, is_plain
 
-__all__ = ["inherited"]
+__all__ = ["inherit_weights"]
 
 Array = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ class _Carrier:
     copies: tuple[NDArray[np.intp], ...] = ()
 
 
-def inherited(
+def inherit_weights(
     parent: nx.DiGraph,
     trained: Weights,
     child: nx.DiGraph,
@@ -96,9 +96,9 @@ def inherited(
             be where one of them has an embedding or members, whose weights are taken over part by part.
     """
     if is_layered(parent) or is_layered(child):
-        return inherited_layered(parent, trained, child, initial, rows)
+        return inherit_layered_weights(parent, trained, child, initial, rows)
     if not (is_plain(parent) and is_plain(child)):
-        parts = inherited_parts(parent, trained, child, initial, same_features)
+        parts = inherit_parts(parent, trained, child, initial, same_features)
         if not same_features:
             return parts, False
         theirs, ours = (raw_outputs(graph, weights, rows) for graph, weights in ((parent, trained), (child, parts)))
@@ -120,12 +120,12 @@ class _Heir:
     ) -> None:
         self._parent, self._trained, self._child, self._initial, self._rng = parent, trained, child, initial, rng
         self._theirs = forward(parent, trained, rows)
-        self._pairs = aligned(parent, child)
+        self._pairs = align_nodes(parent, child)
         #: Node -> which of the parent's units its own are.
         self._taken: dict[int, NDArray[np.intp]] = {}
         given, own = {**initial, **{name: trained[name] for name in (SCALES,) if name in trained}}, SCALES in initial
         self._scales = {SCALES: np.asarray(given[SCALES], np.float32)} if own else {}
-        self._outputs: dict[int, Array] = {0: scaled_inputs(child, self._scales, rows)}
+        self._outputs: dict[int, Array] = {0: scale_inputs(child, self._scales, rows)}
         # Factors that the child has not go into the kernels.
         left = INPUT_RATE * np.asarray(trained[SCALES], np.float64) if SCALES in trained and not own else 1.0
         self._carriers: dict[int, _Carrier] = {0: _Carrier(0, np.eye(self._outputs[0].shape[1]) * left)}
@@ -134,32 +134,32 @@ class _Heir:
         found: dict[str, NDArray[np.float32]] = dict(self._scales)
         last = len(self._child) - 1
         for node in range(1, last + 1):
-            parts = self._taken_over(node) if node in self._pairs else self._new(node)
+            parts = self._take_over(node) if node in self._pairs else self._new(node)
             prefix = "output" if node == last else f"layer_{node}"
             parts = self._with_blend(node, parts)
             found |= {f"{prefix}/{part}": value.astype(np.float32) for part, value in parts.items()}
             parts = parts_of(self._child, node, found)
-            _, self._outputs[node] = activated(self._child, node, parts, self._inputs(node) @ parts["kernel"])
+            _, self._outputs[node] = activate(self._child, node, parts, self._inputs(node) @ parts["kernel"])
         theirs, ours = self._theirs.outputs[len(self._parent) - 1], self._outputs[last]
         return found, bool(np.abs(ours - theirs).max() <= _TOLERANCE * (1.0 + np.abs(theirs).max()))
 
     def _inputs(self, node: int) -> Array:
-        return concatenated(self._child, node, self._outputs)
+        return concatenate_sources(self._child, node, self._outputs)
 
     # Layers that the parent has.
 
-    def _taken_over(self, node: int) -> dict[str, Array]:
+    def _take_over(self, node: int) -> dict[str, Array]:
         there = self._pairs[node]
         own, theirs = parts_of(self._child, node, self._initial), parts_of(self._parent, there, self._trained)
         units = self._taken[node] = self._units(own["kernel"].shape[1], theirs["kernel"])
         target, wanted = (values[there][:, units] for values in (self._theirs.products, self._theirs.arguments))
         inputs = self._inputs(node)
-        kernel = self._rewired(node, there, own["kernel"], theirs["kernel"][:, units])
-        kernel, offset = _mended(inputs, kernel, target)
+        kernel = self._rewire(node, there, own["kernel"], theirs["kernel"][:, units])
+        kernel, offset = _repair(inputs, kernel, target)
         theirs = {part: value[units] for part, value in theirs.items() if part != "kernel"}
         if node < len(self._child) - 1:
             self._carriers[node] = _carrier(there, units, self._theirs.outputs[there].shape[1])
-        return self._normalized(node, kernel, offset, inputs, theirs, self._kind(self._parent, there), wanted)
+        return self._normalize(node, kernel, offset, inputs, theirs, self._kind(self._parent, there), wanted)
 
     def _units(self, wanted: int, kernel: Array) -> NDArray[np.intp]:
         """Which of the parent's units the child's are: all and some twice, or those of the largest norm."""
@@ -169,7 +169,7 @@ class _Heir:
         order = self._rng.permutation(there)
         return np.concatenate([np.arange(there), np.resize(order, wanted - there)])
 
-    def _rewired(self, node: int, there: int, own: Array, theirs: Array) -> Array:
+    def _rewire(self, node: int, there: int, own: Array, theirs: Array) -> Array:
         """The parent's kernel for the child's inputs: each block read off what carries the parent's source."""
         sources = sorted(self._child.predecessors(node))
         blocks = _blocks(self._parent, there, self._theirs.outputs)
@@ -221,7 +221,7 @@ class _Heir:
             shift[rows] = 2.0 * inputs[:, taken].std(axis=0) - inputs[:, taken].mean(axis=0)
             readout[rows, taken] = 1.0 / _SLOPE_ABOVE.get(activation, 1.0)
         self._carriers[node] = _Carrier(behind.node, readout @ behind.readout)
-        return self._normalized(node, kernel, shift * 0.0, inputs, {"bias": shift}, "none", inputs @ kernel + shift)
+        return self._normalize(node, kernel, shift * 0.0, inputs, {"bias": shift}, "none", inputs @ kernel + shift)
 
     def _with_blend(self, node: int, parts: dict[str, Array]) -> dict[str, Array]:
         """The node's weights with shares of activations if it has some: the parent's units' where it has them too."""
@@ -239,7 +239,7 @@ class _Heir:
     def _kind(graph: nx.DiGraph, node: int) -> str:
         return str(graph.nodes[node].get("normalization", "none"))
 
-    def _normalized(
+    def _normalize(
         self,
         node: int,
         kernel: Array,
@@ -266,7 +266,7 @@ class _Heir:
             return {"kernel": kernel, **theirs, mended: theirs[mended] + sign * offset}
         product = inputs @ kernel
         if kind_there == "layer" or kind == "layer":
-            given = standardized("layer", {"bias": np.zeros(1)}, product) if kind == "layer" else product
+            given = standardize("layer", {"bias": np.zeros(1)}, product) if kind == "layer" else product
             scale, move = _line(given, wanted)
         elif kind_there == "batch":
             scale = theirs["gamma"] / np.sqrt(theirs["moving_variance"] + EPSILON)
@@ -304,7 +304,7 @@ def _blocks(graph: nx.DiGraph, node: int, outputs: Mapping[int, Array]) -> dict[
     return blocks
 
 
-def _mended(inputs: Array, kernel: Array, target: Array) -> tuple[Array, Array]:
+def _repair(inputs: Array, kernel: Array, target: Array) -> tuple[Array, Array]:
     """The kernel and an offset with `inputs @ kernel + offset` near `target`; the kernel as it is where that is so."""
     left = target - inputs @ kernel
     if np.abs(left).max() <= _TOLERANCE * (1.0 + np.abs(target).max()):

@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.networks.draws import drawn_kernel
+from evonas.networks.draws import draw_kernel
 from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.layered import initial_layered, is_layered
 from evonas.seeds import RandomStream, stream_rng
@@ -49,11 +49,11 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
         fan_out = num_outputs if node == last else int(attributes["units"])
         rng = stream_rng(RandomStream.INITIAL_WEIGHTS, seed, node)
         if node == last and members is not None:
-            kernels = [drawn_kernel(attributes["initializer"], fan_in, fan_out, rng) for _ in range(members.count)]
+            kernels = [draw_kernel(attributes["initializer"], fan_in, fan_out, rng) for _ in range(members.count)]
             weights |= {f"{name}/kernel": np.stack(kernels)}
             weights |= {f"{name}/bias": np.zeros((members.count, fan_out), np.float32)}
             continue
-        weights[f"{name}/kernel"] = drawn_kernel(attributes["initializer"], fan_in, fan_out, rng)
+        weights[f"{name}/kernel"] = draw_kernel(attributes["initializer"], fan_in, fan_out, rng)
         normalization = attributes.get("normalization", "none")
         if members is not None and node in members.adapted:
             shape = members.count, fan_in

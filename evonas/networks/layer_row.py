@@ -16,7 +16,7 @@ __all__ = [
     "Shape",
     "Sources",
     "Weight",
-    "kept_identity",
+    "keep_identity",
     "only_input",
     "side_by_side",
 ]
@@ -69,7 +69,7 @@ def no_identity(attributes: Attributes, parts: Parts, inputs: Array, positive: b
     """Of a layer that cannot pass on what it takes in."""
 
 
-def kept_identity(attributes: Attributes, parts: Parts, inputs: Array, positive: bool) -> Mapping[str, Array] | None:
+def keep_identity(attributes: Attributes, parts: Parts, inputs: Array, positive: bool) -> Mapping[str, Array] | None:
     """Of a layer that passes on what it takes in, with its initial weights."""
     return parts
 

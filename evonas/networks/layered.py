@@ -1,7 +1,7 @@
 """Networks that hold other layers than dense ones, in numpy: initial weights and forward pass.
 
 Such a network takes features flat, as every network does, and gives them the shape of a sample first. The shape is told
-to its graph by `Problem.placed`: a graph knows no data.
+to its graph by `Problem.attach_columns`: a graph knows no data.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
-from evonas.networks.draws import drawn_kernel, orthogonal
+from evonas.networks.draws import draw_kernel, orthogonal
 from evonas.networks.layer_row import NetworkRow, Sources, Weight
 from evonas.networks.layers import network_row
 from evonas.seeds import RandomStream, stream_rng
-from genomes.architecture.shapes import kinds_of, node_shapes, taken_shape
+from genomes.architecture.shapes import input_shape_of, kinds_of, node_shapes
 
 __all__ = [
     "Sample",
@@ -61,7 +61,7 @@ def is_layered(graph: nx.DiGraph) -> bool:
 
 
 def sample_of(graph: nx.DiGraph, num_features: int) -> Sample:
-    """The sample of a graph that `Problem.placed` has told of it; flat for others."""
+    """The sample of a graph that `Problem.attach_columns` has told of it; flat for others."""
     shape, masked = graph.graph.get("sample", ((), False))
     return Sample(tuple(shape) or (num_features,), bool(masked))
 
@@ -76,7 +76,7 @@ def weights_of(graph: nx.DiGraph, sample: Sample, num_outputs: int) -> Iterator[
     shapes = node_shapes(graph, sample.shape, num_outputs)
     for node in range(1, len(graph)):
         attributes = graph.nodes[node]
-        yield node, row_at(graph, node).weights(attributes, taken_shape(graph, node, shapes), shapes[node])
+        yield node, row_at(graph, node).weights(attributes, input_shape_of(graph, node, shapes), shapes[node])
 
 
 def initial_layered(graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int) -> dict[str, NDArray[Any]]:
@@ -86,11 +86,11 @@ def initial_layered(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
         rng = stream_rng(RandomStream.INITIAL_WEIGHTS, seed, node)
         initializer = str(graph.nodes[node].get("initializer", "glorot_uniform"))
         for part, weight in weights.items():
-            found[f"{name_of(graph, node)}/{part}"] = _drawn(weight, weight.initializer or initializer, rng)
+            found[f"{name_of(graph, node)}/{part}"] = _draw(weight, weight.initializer or initializer, rng)
     return found
 
 
-def _drawn(weight: Weight, initializer: str, rng: np.random.Generator) -> NDArray[np.float32]:
+def _draw(weight: Weight, initializer: str, rng: np.random.Generator) -> NDArray[np.float32]:
     if weight.fill is not None:
         fill = np.reshape(np.asarray(weight.fill, np.float32), (-1, 1) if isinstance(weight.fill, tuple) else ())
         return np.broadcast_to(fill, weight.by_gates).reshape(weight.shape).copy()
@@ -98,7 +98,7 @@ def _drawn(weight: Weight, initializer: str, rng: np.random.Generator) -> NDArra
         return rng.uniform(-0.05, 0.05, weight.shape).astype(np.float32)
     if initializer == "orthogonal":
         return orthogonal(weight.shape, rng)
-    return drawn_kernel(initializer, *weight.fans, rng, weight.shape)
+    return draw_kernel(initializer, *weight.fans, rng, weight.shape)
 
 
 def layered_predictor(
@@ -110,7 +110,7 @@ def layered_predictor(
     needed = {node: max(graph.successors(node), default=last) for node in graph}
 
     def predict(rows: NDArray[Any]) -> Array:
-        held = {0: shaped_input(graph, rows, precision)}
+        held = {0: shape_input(graph, rows, precision)}
         for node in range(1, last + 1):
             held[node] = forward_node(graph, node, parts[node], held)
             held = {other: value for other, value in held.items() if needed[other] > node or other == node}
@@ -121,13 +121,13 @@ def layered_predictor(
 
 def layered_values(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any) -> dict[int, Array]:
     """What each node gives."""
-    held = {0: shaped_input(graph, rows, precision)}
+    held = {0: shape_input(graph, rows, precision)}
     for node in range(1, len(graph)):
         held[node] = forward_node(graph, node, _parts(graph, node, weights, precision), held)
     return {node: value for node, (value, _) in held.items()}
 
 
-def shaped_input(graph: nx.DiGraph, rows: NDArray[Any], precision: Any) -> Value:
+def shape_input(graph: nx.DiGraph, rows: NDArray[Any], precision: Any) -> Value:
     """Samples of their shape, and the mask of their steps, if they have one."""
     x = np.asarray(rows, precision)
     sample = sample_of(graph, x.shape[1])
@@ -148,7 +148,7 @@ def rows_at_a_time(graph: nx.DiGraph, num_features: int, num_outputs: int, most:
     sample = sample_of(graph, num_features)
     shapes = node_shapes(graph, sample.shape, num_outputs)
     largest = max(
-        math.prod(shapes[node]) * _patch(graph.nodes[node], taken_shape(graph, node, shapes), shapes[node])
+        math.prod(shapes[node]) * _patch(graph.nodes[node], input_shape_of(graph, node, shapes), shapes[node])
         for node in range(1, len(graph))
     )
     return max(1, min(most, _NUMBERS // max(largest, 1)))

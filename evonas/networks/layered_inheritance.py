@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
-from evonas.networks.alignment import aligned
+from evonas.networks.alignment import align_nodes
 from evonas.networks.layer_row import NetworkRow, Weight, side_by_side
 from evonas.networks.layered import (
     Value,
@@ -29,12 +29,12 @@ from evonas.networks.layered import (
     name_of,
     row_at,
     sample_of,
-    shaped_input,
+    shape_input,
     weights_of,
 )
 from genomes.architecture.shapes import node_shapes
 
-__all__ = ["inherited_layered"]
+__all__ = ["inherit_layered_weights"]
 
 Array = NDArray[Any]
 Places = NDArray[np.intp]
@@ -45,7 +45,7 @@ _TOLERANCE = 1e-4
 _ROWS = 64
 
 
-def inherited_layered(
+def inherit_layered_weights(
     parent: nx.DiGraph, trained: Weights, child: nx.DiGraph, initial: Weights, rows: Array
 ) -> tuple[dict[str, NDArray[np.float32]], bool]:
     """The child's weights, float32 by name, and whether it computes what its parent does.
@@ -79,11 +79,11 @@ class _Heir:
         self._before = dict(weights_of(parent, sample_of(parent, width), outputs))
         self._initial = {name: np.array(value, np.float32) for name, value in initial.items()}
         self._found = dict(self._initial)
-        self._pairs = aligned(parent, child)
+        self._pairs = align_nodes(parent, child)
         theirs, ours = self._shapes[0][0], self._shapes[1][0]
         first = np.arange(ours[-1]) if theirs == ours else np.full(ours[-1], -1)
         self._carried: dict[int, tuple[int, Places]] = {0: (0, first)}
-        self._values: dict[int, Value] = {0: shaped_input(child, rows, np.float32)}
+        self._values: dict[int, Value] = {0: shape_input(child, rows, np.float32)}
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         for node in range(1, len(self._child)):
@@ -108,7 +108,7 @@ class _Heir:
 
     def _take_over(self, node: int, there: int) -> None:
         row, name, before = row_at(self._child, node), name_of(self._child, node), name_of(self._parent, there)
-        taken = self._taken(node, there, row)
+        taken = self._take(node, there, row)
         theirs, ours = self._shapes[0][there][-1], self._shapes[1][node][-1]
         given = np.arange(ours) % theirs
         for part, weight in self._specifications[node].items():
@@ -118,9 +118,9 @@ class _Heir:
                 own = self._found[f"{name}/{part}"]
                 given_by_gates = np.asarray(value, np.float32).reshape(known.by_gates)
                 self._found[f"{name}/{part}"] = _taken_over(own, weight, given_by_gates, taken, given)
-        self._carried[node] = (there, self._passed(node, there, row, taken) if row.passes or row.flattens else given)
+        self._carried[node] = (there, self._pass(node, there, row, taken) if row.passes or row.flattens else given)
 
-    def _taken(self, node: int, there: int, row: NetworkRow) -> Places:
+    def _take(self, node: int, there: int, row: NetworkRow) -> Places:
         """Of each channel that the node takes in, which of those that the parent's takes in it is."""
         offsets, start = {}, 0
         for source in sorted(self._parent.predecessors(there)):
@@ -138,7 +138,7 @@ class _Heir:
             return next((places for places in found if (places >= 0).any()), found[0])
         return np.concatenate(found)
 
-    def _passed(self, node: int, there: int, row: NetworkRow, taken: Places) -> Places:
+    def _pass(self, node: int, there: int, row: NetworkRow, taken: Places) -> Places:
         """Of each channel that it gives, which of the parent's it is, of a layer that keeps channels."""
         if row.passes:
             return taken

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
-from evonas.networks.alignment import aligned
+from evonas.networks.alignment import align_nodes
 from evonas.networks.forward import SCALES
 from genomes.architecture.embedding import categories_of, embeds
 from genomes.architecture.members import count_of, members_of
 
-__all__ = ["inherited_parts", "is_plain"]
+__all__ = ["inherit_parts", "is_plain"]
 
 Array = NDArray[np.float32]
 
@@ -33,7 +33,7 @@ def is_plain(graph: nx.DiGraph) -> bool:
     return not embeds(graph) and members_of(graph) is None
 
 
-def inherited_parts(
+def inherit_parts(
     parent: nx.DiGraph, trained: Weights, child: nx.DiGraph, initial: Weights, same_features: bool = True
 ) -> dict[str, Array]:
     """The child's weights, float32 by name.
@@ -52,7 +52,7 @@ def inherited_parts(
         if name.startswith(tuple(kept)) and name in found and np.shape(value) == found[name].shape:
             found[name] = np.array(value, np.float32)
     members = members_of(child)
-    for ours, theirs in aligned(parent, child).items():
+    for ours, theirs in align_nodes(parent, child).items():
         sources = [set(child.predecessors(ours)), set(parent.predecessors(theirs))]
         fed_alike = same_input or not any(0 in each for each in sources)
         single = all(len(each) == 1 for each in sources)

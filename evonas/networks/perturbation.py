@@ -20,7 +20,7 @@ from evonas.networks.initial import initial_weights
 from evonas.seeds import RandomStream, stream_rng
 from genomes.codec import sha256
 
-__all__ = ["Lineages", "perturbed"]
+__all__ = ["Lineages", "perturb"]
 
 Array = NDArray[Any]
 
@@ -66,7 +66,7 @@ class Lineages:
         if weights is None:
             weights = initial_weights(graph, num_features, num_outputs, lineage[0])
         for seed in lineage[length:]:
-            weights = perturbed(weights, seed)
+            weights = perturb(weights, seed)
         self._known[digest, lineage] = weights
         self._known.move_to_end((digest, lineage))
         while len(self._known) > self._kept:
@@ -78,7 +78,7 @@ class Lineages:
 _NODES = {"output": 0, "input": -1, "embedding": 1 << 20, "waves": (1 << 20) + 1, "categories": (1 << 20) + 2}
 
 
-def perturbed(weights: Mapping[str, Array], seed: int) -> dict[str, Array]:
+def perturb(weights: Mapping[str, Array], seed: int) -> dict[str, Array]:
     """The weights with the noise of a seed."""
     low, high = np.log(POWERS)
     power = np.exp(stream_rng(RandomStream.PERTURBATION_POWER, seed).uniform(low, high))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evonas.networks.activations import logistic
 
-__all__ = ["attended", "recurrent", "sine_positions"]
+__all__ = ["attend", "recurrent", "sine_positions"]
 
 Array = NDArray[Any]
 #: A logit that no step gets a share with.
@@ -67,7 +67,7 @@ def _lstm(given: Array, state: Array, parts: Mapping[str, Array]) -> Array:
     return np.stack([logistic(exit_) * np.tanh(carry), carry])
 
 
-def attended(x: Array, parts: Mapping[str, Array], mask: Array | None) -> Array:
+def attend(x: Array, parts: Mapping[str, Array], mask: Array | None) -> Array:
     """Multi-head self-attention, shape `(num_rows, steps, channels)`.
 
     Args:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.networks.layer_row import Attributes, NetworkRow, Parts, Shape, Sources, Weight, side_by_side
-from evonas.networks.sequence import attended, recurrent, sine_positions
-from evonas.networks.spatial_rows import normalized
+from evonas.networks.sequence import attend, recurrent, sine_positions
+from evonas.networks.spatial_rows import normalize_axes
 
 __all__ = ["ATTENTION", "DIRECTIONS", "POSITIONS", "RECURRENT", "TOKENS"]
 
@@ -71,7 +71,7 @@ def _attention(
     attributes: Attributes, parts: Parts, sources: Sources, mask: Array | None
 ) -> tuple[Array, Array | None]:
     x = side_by_side(sources)
-    return x + attended(normalized("layer", parts, x), parts, mask), mask
+    return x + attend(normalize_axes("layer", parts, x), parts, mask), mask
 
 
 def _attention_identity(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.networks.activations import ACTIVATIONS, EPSILON, logistic
-from evonas.networks.convolution import convolved, depthwise_convolved, pooled
+from evonas.networks.convolution import convolve, convolve_depthwise, pool_windows
 from evonas.networks.layer_row import (
     Attributes,
     NetworkRow,
@@ -18,7 +18,7 @@ from evonas.networks.layer_row import (
     Shape,
     Sources,
     Weight,
-    kept_identity,
+    keep_identity,
     only_input,
     side_by_side,
 )
@@ -39,7 +39,7 @@ def normalization_of(kind: str, units: int, axes: str = "o") -> dict[str, Weight
     return found
 
 
-def normalized(kind: str, parts: Parts, z: Array) -> Array:
+def normalize_axes(kind: str, parts: Parts, z: Array) -> Array:
     """After the normalisation."""
     if kind == "batch":
         scale = parts["gamma"] / np.sqrt(parts["moving_variance"] + np.asarray(EPSILON, z.dtype))
@@ -55,11 +55,11 @@ def _after_product(attributes: Attributes, parts: Parts, z: Array) -> Array:
     """Bias, normalisation and activation, those that there are."""
     if "bias" in parts:
         z = z + parts["bias"]
-    z = normalized(attributes.get("normalization", "none"), parts, z)
+    z = normalize_axes(attributes.get("normalization", "none"), parts, z)
     return ACTIVATIONS[attributes.get("activation", "linear")](z)
 
 
-def masked(x: Array, mask: Array | None) -> Array:
+def mask_steps(x: Array, mask: Array | None) -> Array:
     """The steps that are there; the others are 0."""
     return x if mask is None else x * mask
 
@@ -81,7 +81,7 @@ def _dense(attributes: Attributes, parts: Parts, sources: Sources, mask: Array |
 
 
 def _dense_identity(attributes: Attributes, parts: Parts, inputs: Array, positive: bool) -> Mapping[str, Array] | None:
-    return _passed_on(attributes, parts, inputs, positive, parts["kernel"].shape, ())
+    return _pass_on(attributes, parts, inputs, positive, parts["kernel"].shape, ())
 
 
 # Convolutions.
@@ -105,17 +105,17 @@ def _conv_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping
 
 
 def _conv(attributes: Attributes, parts: Parts, sources: Sources, mask: Array | None) -> tuple[Array, Array | None]:
-    x, stride, dilation = masked(side_by_side(sources), mask), attributes["stride"], attributes["dilation"]
+    x, stride, dilation = mask_steps(side_by_side(sources), mask), attributes["stride"], attributes["dilation"]
     if attributes["separable"]:
-        z = depthwise_convolved(x, parts["depthwise_kernel"], stride, dilation)
-        z = convolved(z, parts["pointwise_kernel"])
+        z = convolve_depthwise(x, parts["depthwise_kernel"], stride, dilation)
+        z = convolve(z, parts["pointwise_kernel"])
     else:
-        z = convolved(x, parts["kernel"], stride, dilation)
+        z = convolve(x, parts["kernel"], stride, dilation)
     return _after_product(attributes, parts, z), _strided(mask, stride)
 
 
 def _strided(mask: Array | None, stride: int) -> Array | None:
-    return mask if mask is None or stride == 1 else pooled(mask, stride, "max")
+    return mask if mask is None or stride == 1 else pool_windows(mask, stride, "max")
 
 
 def _conv_identity(attributes: Attributes, parts: Parts, inputs: Array, positive: bool) -> Mapping[str, Array] | None:
@@ -125,8 +125,8 @@ def _conv_identity(attributes: Attributes, parts: Parts, inputs: Array, positive
         return None
     centre = tuple(width // 2 for width in window)
     if not attributes["separable"]:
-        return _passed_on(attributes, parts, inputs, positive, kernel.shape, centre)
-    found = _passed_on(attributes, parts, inputs, positive, kernel.shape, (0,) * len(window), "pointwise_kernel")
+        return _pass_on(attributes, parts, inputs, positive, kernel.shape, centre)
+    found = _pass_on(attributes, parts, inputs, positive, kernel.shape, (0,) * len(window), "pointwise_kernel")
     if found is None:
         return None
     depthwise = np.zeros_like(parts["depthwise_kernel"])
@@ -134,7 +134,7 @@ def _conv_identity(attributes: Attributes, parts: Parts, inputs: Array, positive
     return {**found, "depthwise_kernel": depthwise}
 
 
-def _passed_on(
+def _pass_on(
     attributes: Attributes,
     parts: Parts,
     inputs: Array,
@@ -166,19 +166,19 @@ def _passed_on(
 
 
 def _pool(attributes: Attributes, parts: Parts, sources: Sources, mask: Array | None) -> tuple[Array, Array | None]:
-    x, size = masked(side_by_side(sources), mask), attributes["size"]
-    return pooled(x, size, attributes["pooling"]), _strided(mask, size)
+    x, size = mask_steps(side_by_side(sources), mask), attributes["size"]
+    return pool_windows(x, size, attributes["pooling"]), _strided(mask, size)
 
 
 def _global_pool(attributes: Attributes, parts: Parts, sources: Sources, mask: Array | None) -> tuple[Array, None]:
-    x = masked(side_by_side(sources), mask)
+    x = mask_steps(side_by_side(sources), mask)
     axes = tuple(range(1, x.ndim - 1))
     if attributes["pooling"] == "max":
         return np.asarray(x.max(axis=axes)), None
-    return averaged(x, mask), None
+    return average_over_steps(x, mask), None
 
 
-def averaged(x: Array, mask: Array | None) -> Array:
+def average_over_steps(x: Array, mask: Array | None) -> Array:
     """The mean of each channel over the places that are there; `x` is 0 where none is."""
     axes = tuple(range(1, x.ndim - 1))
     if mask is None:
@@ -187,7 +187,7 @@ def averaged(x: Array, mask: Array | None) -> Array:
 
 
 def _flatten(attributes: Attributes, parts: Parts, sources: Sources, mask: Array | None) -> tuple[Array, None]:
-    x = masked(side_by_side(sources), mask)
+    x = mask_steps(side_by_side(sources), mask)
     return x.reshape(len(x), -1), None
 
 
@@ -217,8 +217,8 @@ def _excite_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mappi
 
 
 def _excite(attributes: Attributes, parts: Parts, sources: Sources, mask: Array | None) -> tuple[Array, Array | None]:
-    x = masked(side_by_side(sources), mask)
-    units = np.maximum(averaged(x, mask) @ parts["reduce_kernel"] + parts["reduce_bias"], 0.0)
+    x = mask_steps(side_by_side(sources), mask)
+    units = np.maximum(average_over_steps(x, mask) @ parts["reduce_kernel"] + parts["reduce_bias"], 0.0)
     gates = logistic(units @ parts["expand_kernel"] + parts["expand_bias"])
     return np.asarray(x * gates.reshape(len(x), *(1,) * (x.ndim - 2), -1)), mask
 
@@ -228,6 +228,6 @@ CONV = NetworkRow(_conv_weights, _conv, identity=_conv_identity, silenced=("gamm
 POOL = NetworkRow(only_input, _pool, passes=True)
 GLOBAL_POOL = NetworkRow(only_input, _global_pool, passes=True)
 FLATTEN = NetworkRow(only_input, _flatten, flattens=True)
-ADD = NetworkRow(only_input, _add, passes=True, sums=True, identity=kept_identity)
+ADD = NetworkRow(only_input, _add, passes=True, sums=True, identity=keep_identity)
 NORMALIZE = NetworkRow(_normalize_weights, _normalize, passes=True)
 SQUEEZE_EXCITE = NetworkRow(_excite_weights, _excite, passes=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem
 from evonas.evaluation import Snapshot, Weights
-from evonas.networks.inheritance import inherited
+from evonas.networks.inheritance import inherit_weights
 from evonas.networks.partial_inheritance import is_plain
 from evonas.networks.transfer import of_features
 from evonas.seeds import RandomStream, stream_rng
@@ -48,16 +48,16 @@ def start_of(
         return initial, None
     snapshot = task.start[number]
     if task.inherit:
-        parent = graph if task.origin is None else problem.placed(graph_from_json(task.origin))
+        parent = graph if task.origin is None else problem.attach_columns(graph_from_json(task.origin))
 
         def weights() -> dict[str, NDArray[Any]]:
             some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
             rng = stream_rng(RandomStream.INHERITANCE, task.seed, number)
-            theirs, ours = (problem.seen(*views_of(each)).feature_names for each in (parent, graph))
+            theirs, ours = (problem.for_views(*views_of(each)).feature_names for each in (parent, graph))
             trained, same = snapshot.best, theirs == ours
             if not same and is_plain(parent) and is_plain(graph):
                 trained, same = of_features(trained, parent, theirs, ours), True
-            return inherited(parent, trained, graph, initial(), some, rng, same)[0]
+            return inherit_weights(parent, trained, graph, initial(), some, rng, same)[0]
 
         return weights, None
     if task.origin is None:

@@ -11,34 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem
-from evonas.data.pretrained import Donor
+from evonas.data.pretrained import PretrainedNetwork
 from evonas.evaluation import Weights
 from evonas.networks.data_biases import begins_at_rows, with_data_biases
 from evonas.networks.forward import INPUT_RATE, SCALES
-from evonas.networks.inheritance import inherited
+from evonas.networks.inheritance import inherit_weights
 from evonas.networks.initial import initial_weights
 from evonas.networks.layered import is_layered
-from evonas.networks.partial_inheritance import inherited_parts, is_plain
+from evonas.networks.partial_inheritance import inherit_parts, is_plain
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.graph import graph_from_json
 from genomes.errors import InputError
 
-__all__ = ["first_weights", "of_features", "transferred"]
+__all__ = ["first_weights", "of_features", "transfer_weights"]
 
 #: Rows that what is taken over is fitted on.
 _ROWS = 256
 
 
 def first_weights(
-    graph: nx.DiGraph, problem: Problem, seed: int, donor: Donor | None, rows: NDArray[Any]
+    graph: nx.DiGraph, problem: Problem, seed: int, pretrained: PretrainedNetwork | None, rows: NDArray[Any]
 ) -> Callable[[], dict[str, NDArray[Any]]]:
-    """What gives a network's weights before its first epoch: the seed alone, or the seed and a donor.
+    """What gives a network's weights before its first epoch: the seed alone, or the seed and a pretrained.
 
     Args:
         graph: the network.
         problem: what it predicts.
         seed: of what is not taken over.
-        donor: whose layers are taken over, if any.
+        pretrained: whose layers are taken over, if any.
         rows: features of the training rows, shape `(num_rows, num_features)`.
     """
     drawn = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
@@ -46,55 +46,63 @@ def first_weights(
     def own() -> dict[str, NDArray[Any]]:
         return with_data_biases(graph, drawn(), rows, seed) if begins_at_rows(graph) else drawn()
 
-    return own if donor is None else lambda: transferred(donor, problem, graph, own(), rows, seed)
+    return own if pretrained is None else lambda: transfer_weights(pretrained, problem, graph, own(), rows, seed)
 
 
-def transferred(
-    donor: Donor, problem: Problem, graph: nx.DiGraph, initial: dict[str, NDArray[Any]], rows: NDArray[Any], seed: int
+def transfer_weights(
+    pretrained: PretrainedNetwork,
+    problem: Problem,
+    graph: nx.DiGraph,
+    initial: dict[str, NDArray[Any]],
+    rows: NDArray[Any],
+    seed: int,
 ) -> dict[str, NDArray[Any]]:
-    """The initial weights, with the donor's hidden layers where they fit; its output too, if it predicts the same.
+    """The initial weights, with the pretrained network's hidden layers where they fit, and its output layer if it
+    predicts the same.
 
     Features of the same name keep their weights; those that only the network has start from small ones of its own
     (a tenth of the initial), so that what was learned of the others is not drowned.
 
     Raises:
-        InputError: the donor's weights are none of its architecture.
+        InputError: the pretrained network's weights are none of its architecture.
     """
-    theirs = graph_from_json(donor.architecture)
+    theirs = graph_from_json(pretrained.architecture)
     if is_layered(theirs) or is_layered(graph):
         theirs.graph.update({name: value for name, value in graph.graph.items() if name == "sample"})
-        taken, _ = inherited(theirs, donor.weights, graph, initial, rows, stream_rng(RandomStream.TRANSFER, seed))
-        return _with_own_output(taken, initial, donor, problem)
+        taken, _ = inherit_weights(
+            theirs, pretrained.weights, graph, initial, rows, stream_rng(RandomStream.TRANSFER, seed)
+        )
+        return _with_own_output(taken, initial, pretrained, problem)
     if not (is_plain(theirs) and is_plain(graph)):
-        same = tuple(donor.feature_names) == tuple(problem.feature_names)
-        taken = inherited_parts(theirs, donor.weights, graph, initial, same)
-        return _with_own_output(taken, initial, donor, problem)
-    given = _with_features_of(donor, theirs, problem)
+        same = tuple(pretrained.feature_names) == tuple(problem.feature_names)
+        taken = inherit_parts(theirs, pretrained.weights, graph, initial, same)
+        return _with_own_output(taken, initial, pretrained, problem)
+    given = _with_features_of(pretrained, theirs, problem)
     some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
     rng = stream_rng(RandomStream.TRANSFER, seed)
-    found, _ = inherited(theirs, given, graph, initial, some, rng)
+    found, _ = inherit_weights(theirs, given, graph, initial, some, rng)
     for name in _first_kernels(graph):
-        new = [k for k, feature in enumerate(problem.feature_names) if feature not in donor.feature_names]
+        new = [k for k, feature in enumerate(problem.feature_names) if feature not in pretrained.feature_names]
         found[name][new] = 0.1 * initial[name][new]
-    return _with_own_output(found, initial, donor, problem)
+    return _with_own_output(found, initial, pretrained, problem)
 
 
 def _with_own_output(
-    found: dict[str, NDArray[Any]], initial: Mapping[str, NDArray[Any]], donor: Donor, problem: Problem
+    found: dict[str, NDArray[Any]], initial: Mapping[str, NDArray[Any]], pretrained: PretrainedNetwork, problem: Problem
 ) -> dict[str, NDArray[Any]]:
-    """The weights, with an output of its own where something else is predicted than the donor predicts."""
-    if (donor.target_names, donor.classes) != (problem.target_names, problem.classes):
+    """The weights, with an output of its own where something else is predicted than the pretrained network predicts."""
+    if (pretrained.target_names, pretrained.classes) != (problem.target_names, problem.classes):
         return found | {name: value for name, value in initial.items() if name.startswith("output/")}
     return found
 
 
-def _with_features_of(donor: Donor, graph: nx.DiGraph, problem: Problem) -> dict[str, NDArray[Any]]:
-    """The donor's weights as those of the same network on the features of `problem`; what it has not seen counts 0."""
-    shapes = initial_weights(graph, len(donor.feature_names), _outputs(donor, graph), 0)
-    there = {name: value.shape for name, value in donor.weights.items()}
+def _with_features_of(pretrained: PretrainedNetwork, graph: nx.DiGraph, problem: Problem) -> dict[str, NDArray[Any]]:
+    """The pretrained weights for the features of `problem`; features that it was not trained on have weight 0."""
+    shapes = initial_weights(graph, len(pretrained.feature_names), _outputs(pretrained, graph), 0)
+    there = {name: value.shape for name, value in pretrained.weights.items()}
     if {name: value.shape for name, value in shapes.items()} != there:
         raise InputError("weights that are taken over must be those of their network: restore the run they are from")
-    return of_features(donor.weights, graph, donor.feature_names, problem.feature_names)
+    return of_features(pretrained.weights, graph, pretrained.feature_names, problem.feature_names)
 
 
 def of_features(
@@ -123,6 +131,6 @@ def _first_kernels(graph: nx.DiGraph) -> list[str]:
     return ["output/kernel" if node == last else f"layer_{node}/kernel" for node in graph.successors(0)]
 
 
-def _outputs(donor: Donor, graph: nx.DiGraph) -> int:
-    kernel = donor.weights.get("output/kernel")
+def _outputs(pretrained: PretrainedNetwork, graph: nx.DiGraph) -> int:
+    kernel = pretrained.weights.get("output/kernel")
     return 0 if kernel is None or kernel.ndim != 2 else kernel.shape[1]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evonas.api.resolve import asked_samples, chosen_space
+from evonas.api.resolve import chosen_space, resolve_samples
 from evonas.data.load import read_data
 from evonas.data.options import DataOptions, architecture_and_encoding
 from evonas.data.readers.options import ReadOptions
@@ -76,7 +76,9 @@ def find_learning_rate(
         InputError: something given cannot be used; says what, and what to do.
     """
     architecture, encoding = architecture_and_encoding(architecture, encoding)
-    reading = ReadOptions.of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order)
+    reading = ReadOptions.from_arguments(
+        separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order
+    )
     samples: dict[str, Any] = {"architecture": architecture, "series": series, "series_id": series_id, "split": split}
     options = DataOptions(task, drop, roles, group, time_column, image_size, grayscale, **samples, reading=reading)
     weights = {"sample_weight": sample_weight, "class_weight": class_weight}
@@ -113,7 +115,7 @@ def range_test(
     if isinstance(genome, (str, Path)):
         home, genome = read_genome(genome, home)
     said = (options.architecture, options.series, options.series_id, options.split)
-    known, asked, _ = asked_samples(home, None, *said)
+    known, asked, _ = resolve_samples(home, None, *said)
     if not hasattr(known, "architecture"):
         raise InputError(
             f"space must be of networks, whose layers are known, not {type(known).__name__}: vary the learning rate of "

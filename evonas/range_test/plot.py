@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.io.marked_files import check_place, marked_bytes, marked_text, publish
+from evonas.io.marked_files import check_place, mark_bytes, mark_text, publish
 from evonas.range_test.terminal import curve_lines
 from genomes.errors import InputError
 
@@ -67,10 +67,10 @@ def write_plot(curve: LearningRateCurve, path: Path) -> None:
     check_plot_path(path)
     try:
         if path.suffix == ".html":
-            publish(path, marked_text(_interactive(curve)))
+            publish(path, mark_text(_interactive(curve)))
         else:
             drawn = _still(curve, path.suffix[1:])
-            publish(path, marked_text(drawn.decode()) if path.suffix == ".svg" else marked_bytes(drawn))
+            publish(path, mark_text(drawn.decode()) if path.suffix == ".svg" else mark_bytes(drawn))
     except OSError as error:
         raise InputError(f"plot file must be writable, but {path} is not ({error.strerror}): choose another") from None
 

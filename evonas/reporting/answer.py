@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evonas.data.prepared import PreparedData
-from evonas.display.baseline_words import verdict_of
-from evonas.display.summaries import best_words, clock, shown
+from evonas.display.baseline_summaries import verdict_of
+from evonas.display.summaries import best_words, clock, format_score
 from evonas.evolution.loop import describe_stop
 from evonas.reporting.content import Block, Section, Table, Text
 from evonas.reporting.predictions import Predictions, constant_scores
@@ -53,7 +53,7 @@ def answer_section(
         value, where = best[name], f"on {found.total:,} test rows, which the search never saw"
     else:
         value, where = scores[name], "on the validation rows, which the search has seen: it is a little too good"
-    blocks.append(Text(f"{name} {shown(value)} {where}.", large=True))
+    blocks.append(Text(f"{name} {format_score(value)} {where}.", large=True))
     blocks.append(Text(f"The best network: {best_words(run.champion)}. {_cost(run)}"))
     if trust := _trust(run):
         blocks.append(Text(trust))
@@ -105,12 +105,13 @@ def _trust(run: RunData) -> str:
         return ""
     spread = first.spread or 0.0
     direction = "worse" if first.gap > 0 else "better"
-    text = f"Trained again from {len(first.scores)} other seeds, it is {shown(abs(first.gap))} {direction} on average"
+    gap = f"{format_score(abs(first.gap))} {direction}"
+    text = f"Trained again from {len(first.scores)} other seeds, it is {gap} on average"
     if first.spread is None:
         return f"{text}; more seeds would tell how much of that is luck."
     verdict = "within" if abs(first.gap) <= 2 * spread else "more than"
     belief = _belief(verdict == "within", first.gap > 0)
-    return f"{text}, {verdict} twice the spread between seeds ({shown(spread)}): the search's score {belief}."
+    return f"{text}, {verdict} twice the spread between seeds ({format_score(spread)}): the search's score {belief}."
 
 
 def _belief(is_within: bool, is_worse: bool) -> str:
@@ -132,20 +133,20 @@ def _comparison(
     if found is None or data is None:
         names = [name, *sorted(run.champion.evaluation.scores.keys() - {name})] if run.champion else [name]
         scores = run.champion.evaluation.scores if run.champion else {}
-        row = ["best network, validation", *(shown(scores.get(each)) for each in names)]
+        row = ["best network, validation", *(format_score(scores.get(each)) for each in names)]
         return Table(
             ["", *names], [row], "What it predicts of test rows takes Keras, or was not kept: see evonas export."
         )
     names = [each for each in (name, *sorted(best.keys() - {name})) if each in best]
-    rows = [["best network", *(shown(best.get(each)) for each in names)]]
+    rows = [["best network", *(format_score(best.get(each)) for each in names)]]
     if run.baseline is not None and run.baseline.finalists and found.split == "test":
         theirs = run.baseline.finalists[0].test_mean
-        cells = (shown(theirs) if each == name else "" for each in names)
+        cells = (format_score(theirs) if each == name else "" for each in names)
         rows.append([f"random search of {run.baseline.trained:,} networks", *cells])
     for other, scores in references.items():
-        rows.append([other, *(shown(scores.get(each)) for each in names)])
+        rows.append([other, *(format_score(scores.get(each)) for each in names)])
     constant = constant_scores(data)
-    rows.append(["the same for every row", *(shown(constant.get(each)) for each in names)])
+    rows.append(["the same for every row", *(format_score(constant.get(each)) for each in names)])
     caption = f"Scores on the {found.split} split."
     if not references and run.baseline is None:
         caption += " evonas report --boosting and evonas finalists --random-baseline add stronger baselines."
@@ -159,7 +160,7 @@ def _honest_selection(run: RunData) -> Table:
         gap = "" if each.gap is None else f"{each.gap:+.4g}"
         again = f"{_spread(each.mean, each.spread)} ({len(each.scores)} seed{'s' * (len(each.scores) != 1)})"
         test = _spread(each.test_mean, each.test_spread)
-        rows.append([f"{rank}. {best_words(each.record)}", shown(each.search_score), again, gap, test])
+        rows.append([f"{rank}. {best_words(each.record)}", format_score(each.search_score), again, gap, test])
     caption = (
         "Of many networks the best is lucky, too: the gap is what training again from other seeds takes away. "
         "The test column was looked at by no selection."
@@ -169,6 +170,6 @@ def _honest_selection(run: RunData) -> Table:
 
 def _spread(mean: float | None, spread: float | None) -> str:
     if spread is None:
-        return shown(mean)
+        return format_score(mean)
     short = float(f"{spread:.2g}")
-    return f"{shown(mean)} ± {f'{short:,.0f}' if short >= 100 else f'{short:g}'}"
+    return f"{format_score(mean)} ± {f'{short:,.0f}' if short >= 100 else f'{short:g}'}"

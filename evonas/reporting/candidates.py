@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evonas.reporting.figures.figure import rounded, thinned
+from evonas.reporting.figures.figure import round_values, thin_out
 from evonas.reporting.rundata import RunData
 
 __all__ = ["candidate_details", "candidate_table"]
@@ -25,19 +25,19 @@ def candidate_table(run: RunData) -> dict[str, Any]:
         ("network", range(1, len(records) + 1)),
         ("generation", [record.generation + 1 for record in records]),
         *(
-            (score, rounded(record.evaluation.scores.get(score) for record in records))
+            (score, round_values(record.evaluation.scores.get(score) for record in records))
             for score in [name, *others][:_MOST_SCORES]
         ),
         ("parameters", [record.evaluation.parameters for record in records]),
         ("epochs", [record.evaluation.epochs for record in records]),
-        ("seconds", rounded((record.evaluation.train_seconds for record in records), 4)),
+        ("seconds", round_values((record.evaluation.train_seconds for record in records), 4)),
     ]
     words = [
         ("status", [record.evaluation.status.value for record in records]),
         ("operator", [record.operator for record in records]),
     ]
     columns: list[dict[str, Any]] = [{"name": each, "values": list(values)} for each, values in numbers]
-    columns += [{"name": each, **_indexed(values)} for each, values in words]
+    columns += [{"name": each, **_index(values)} for each, values in words]
     columns.append({"name": "digest", "words": [record.digest[:12] for record in records]})
     champion = None if run.champion is None else run.places[run.champion.digest]
     return {"columns": columns, "objective": name, "direction": run.objective.direction, "champion": champion}
@@ -55,31 +55,33 @@ def candidate_details(run: RunData) -> dict[str, Any]:
     curves = []
     for record in run.records:
         evaluation = record.evaluation
-        pair = [rounded([curve[k] for k in _kept(curve)], 4) for curve in (evaluation.curve, evaluation.train_curve)]
-        curves.append([_kept(evaluation.curve), *pair])
+        pair = [
+            round_values([curve[k] for k in _keep(curve)], 4) for curve in (evaluation.curve, evaluation.train_curve)
+        ]
+        curves.append([_keep(evaluation.curve), *pair])
     return {
         "genes": {
-            name: rounded(values) if _numeric(values) else _indexed(values) for name, values in run.genes.items()
+            name: round_values(values) if _numeric(values) else _index(values) for name, values in run.genes.items()
         },
         "parents": parents,
         "children": {str(place): places[:100] for place, places in children.items()},
         "curves": curves,
         "best_epoch": [record.evaluation.best_epoch for record in run.records],
-        "reason": _indexed([record.evaluation.reason for record in run.records]),
-        "origin": _indexed([str(record.origin or "") for record in run.records]),
+        "reason": _index([record.evaluation.reason for record in run.records]),
+        "origin": _index([str(record.origin or "") for record in run.records]),
         "seed": [str(record.seed) for record in run.records],
     }
 
 
-def _kept(curve: Sequence[float]) -> list[int]:
-    return thinned(len(curve), _CURVE_POINTS)
+def _keep(curve: Sequence[float]) -> list[int]:
+    return thin_out(len(curve), _CURVE_POINTS)
 
 
 def _numeric(values: Sequence[Any]) -> bool:
     return all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
 
 
-def _indexed(values: Sequence[Any]) -> dict[str, Any]:
+def _index(values: Sequence[Any]) -> dict[str, Any]:
     """Distinct words and a position for each value; None becomes an empty word."""
     texts = ["" if value is None else str(value) for value in values]
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.display.summaries import best_words, clock, shown
+from evonas.display.summaries import best_words, clock, format_score
 from evonas.reporting.content import Block, Report, Section, Table, Text
 from evonas.reporting.figures.convergence import best_by
 from evonas.reporting.figures.figure import (
@@ -25,7 +25,7 @@ from evonas.reporting.figures.figure import (
     axis,
     label,
     line,
-    rounded,
+    round_values,
 )
 from evonas.reporting.rundata import RunData, read_run
 from genomes.errors import InputError
@@ -178,9 +178,17 @@ def _answer(comparison: Comparison) -> list[Block]:
         low, high = min(group.scores), max(group.scores)
         seconds = float(np.median([run.seconds for run in group.runs]))
         networks = float(np.median([run.trained for run in group.runs]))
-        middle = shown(float(np.median(group.scores)))
+        middle = format_score(float(np.median(group.scores)))
         rows.append(
-            [group.name, f"{len(group.runs)}", middle, shown(low), shown(high), f"{networks:,.0f}", clock(seconds)]
+            [
+                group.name,
+                f"{len(group.runs)}",
+                middle,
+                format_score(low),
+                format_score(high),
+                f"{networks:,.0f}",
+                clock(seconds),
+            ]
         )
     header = ["", "runs", f"median {comparison.objective}", "lowest", "highest", "networks", "time"]
     blocks.append(Table(header, rows, "Networks and time are medians."))
@@ -208,10 +216,10 @@ def _convergence(comparison: Comparison, by: str) -> Figure:
         x, low, middle, high = _band(group, by)
         if len(group.runs) > 1:
             band = {"line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip", "showlegend": False}
-            traces.append(line(x, rounded(high), name, color, **band))
+            traces.append(line(x, round_values(high), name, color, **band))
             filled = {**band, "fill": "tonexty", "fillcolor": f"rgba({_rgb(color)}, 0.18)"}
-            traces.append(line(x, rounded(low), name, color, **filled))
-        traces.append(line(x, rounded(middle), f"{name} ({len(group.runs)})", color, line=dash, width=2.5))
+            traces.append(line(x, round_values(low), name, color, **filled))
+        traces.append(line(x, round_values(middle), f"{name} ({len(group.runs)})", color, line=dash, width=2.5))
     units = {"evaluations": "networks", "epochs": "epochs of all networks", "seconds": "seconds of search"}
     layout = {"xaxis": axis(units[by], rangemode="tozero"), "yaxis": axis(label(comparison.objective))}
     caption = "Median of the best so far over the seeds of a group; the band is from its worst to its best run."
@@ -230,7 +238,7 @@ def _band(group: Group, by: str) -> tuple[list[Any], NDArray[Any], NDArray[Any],
     stacked = np.stack(values)
     known = np.isfinite(stacked).all(axis=0)
     stacked = stacked[:, known]
-    return rounded(grid[known]), stacked.min(axis=0), np.median(stacked, axis=0), stacked.max(axis=0)
+    return round_values(grid[known]), stacked.min(axis=0), np.median(stacked, axis=0), stacked.max(axis=0)
 
 
 def _champions(comparison: Comparison) -> Table:
@@ -259,7 +267,7 @@ def _score(run: RunData, rescored: bool) -> float:
     return float(np.nanmin(run.losses) * run.sign)
 
 
-def _compared(run: RunData) -> dict[str, Any]:
+def _compare(run: RunData) -> dict[str, Any]:
     """What tells groups apart: settings, the bound, and the file and target."""
     values: dict[str, Any] = {k: v for k, v in run.settings.model_dump().items() if k not in _NOT_COMPARED}
     values |= {f"bound: {name}": bound for name, bound in run.budget.model_dump().items() if bound is not None}
@@ -273,12 +281,12 @@ def _key(run: RunData) -> str:
     from genomes.codec import canonical_json
 
     space = canonical_json(run.space.to_json()) if run.space is not None else ""
-    return json.dumps([_compared(run), space], sort_keys=True, default=str)
+    return json.dumps([_compare(run), space], sort_keys=True, default=str)
 
 
 def _names(groups: Sequence[Sequence[RunData]]) -> list[str]:
     """The strategy, or as many of the settings in which the groups differ as tell them apart; else the directory."""
-    values: list[Mapping[str, Any]] = [_compared(each[0]) for each in groups]
+    values: list[Mapping[str, Any]] = [_compare(each[0]) for each in groups]
     keys = dict.fromkeys(name for each in values for name in each)
     differing = [
         name for name in keys if name not in ("strategy", "data") and len({str(v.get(name)) for v in values}) > 1

@@ -19,7 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.display.summaries import clock, shown
+from evonas.display.summaries import clock, format_score
 from evonas.io.printable import printable
 from evonas.reporting.listing import list_runs, run_row
 from evonas.runs.directory import is_run
@@ -96,7 +96,7 @@ class Pages:
             networks, generations = (f"{row[name]:,} {what}{'s' * (row[name] != 1)}" for name, what in _COUNTED)
             text += f": {networks} in {generations}, {clock(row['seconds'])}"
         if row.get("score") is not None:
-            text += f"; best {printable(row['objective'])} {shown(row['score'])}"
+            text += f"; best {printable(row['objective'])} {format_score(row['score'])}"
         return {"version": _version(row), "text": text, "wait": max(_LEAST_SECONDS, _PAUSE * made.seconds)}
 
     def report(self, name: str) -> str:
@@ -122,13 +122,13 @@ class Pages:
         """The page around a report."""
         back = "" if self._single else '<a href="/">All runs</a>'
         title = f"{html.escape(printable(name))}"
-        body = f'<iframe id="report" src="/report/{_quoted(name)}" title="Report of {title}"></iframe>'
-        return _page(title, back, body, f"/state/{_quoted(name)}", self.state(name))
+        body = f'<iframe id="report" src="/report/{_quote(name)}" title="Report of {title}"></iframe>'
+        return _page(title, back, body, f"/state/{_quote(name)}", self.state(name))
 
     def index(self) -> str:
         """The list of the runs."""
         rows = "".join(
-            f'<tr><th scope="row"><a href="/run/{_quoted(row["run"])}">{html.escape(printable(row["run"]))}</a></th>'
+            f'<tr><th scope="row"><a href="/run/{_quote(row["run"])}">{html.escape(printable(row["run"]))}</a></th>'
             + "".join(f"<td{_class(column)}>{html.escape(_cell(column, row))}</td>" for column in _COLUMNS)
             + "</tr>"
             for row in list_runs(self._place)
@@ -213,7 +213,7 @@ def _page(title: str, links: str, body: str, state: str, now: dict[str, Any]) ->
     )
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     from urllib.parse import quote
 
     return html.escape(quote(name, safe=""))
@@ -225,7 +225,7 @@ def _cell(column: str, row: dict[str, Any]) -> str:
         return ""
     if column in ("state", "seconds"):
         return _state(row) if column == "state" else clock(value)
-    return shown(value) if isinstance(value, float) else printable(str(value))
+    return format_score(value) if isinstance(value, float) else printable(str(value))
 
 
 def _class(column: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evonas.display.summaries import clock, shown
+from evonas.display.summaries import clock, format_score
 from evonas.io.printable import printable
 from evonas.reporting.rundata import RunData
 from evonas.runs.directory import is_run
@@ -138,7 +138,7 @@ def _cell(name: str, value: Any) -> str:
         return "-"
     if name == "seconds":
         return clock(value) if value >= 60 else f"{value:.1f}"
-    text = shown(value) if isinstance(value, float) else printable(value)
+    text = format_score(value) if isinstance(value, float) else printable(value)
     return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
 
 

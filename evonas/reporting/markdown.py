@@ -9,22 +9,22 @@ from textwrap import wrap
 from evonas.io.printable import printable
 from evonas.reporting.content import Report, Table, Text
 
-__all__ = ["escaped", "markdown", "plain_text", "table_lines"]
+__all__ = ["escape", "markdown", "plain_text", "table_lines"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~!$])")
 
 
 def markdown(report: Report) -> str:
     """The whole report."""
-    lines = [f"# {escaped(report.title)}", "", escaped(report.subtitle), ""]
+    lines = [f"# {escape(report.title)}", "", escape(report.subtitle), ""]
     for section in report.sections:
-        lines += [f"## {escaped(section.title)}", ""]
+        lines += [f"## {escape(section.title)}", ""]
         for block in section.blocks:
             if isinstance(block, Text):
-                lines += [f"**{escaped(block.text)}**" if block.large else escaped(block.text), ""]
+                lines += [f"**{escape(block.text)}**" if block.large else escape(block.text), ""]
             elif isinstance(block, Table):
                 lines += [*table_lines(block), ""]
-                lines += [escaped(block.caption), ""] if block.caption else []
+                lines += [escape(block.caption), ""] if block.caption else []
     names = ", ".join(figure.name for figure in report.figures)
     lines += ["## Figures", "", f"`evonas report --format svg` writes each as a file: {names}.", ""]
     return "\n".join(lines)
@@ -32,7 +32,7 @@ def markdown(report: Report) -> str:
 
 def table_lines(table: Table) -> list[str]:
     """A table; numbers are not aligned, since renderers do that."""
-    rows = [[escaped(cell) or " " for cell in row] for row in (table.header, *table.rows)]
+    rows = [[escape(cell) or " " for cell in row] for row in (table.header, *table.rows)]
     texts = [f"| {' | '.join(row)} |" for row in rows]
     return [texts[0], "|" + " --- |" * len(table.header), *texts[1:]]
 
@@ -56,6 +56,6 @@ def plain_text(report: Report) -> str:
     return "\n".join(lines)
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """Text from data that stands as it is: no HTML, no link, no table cell begins in it."""
     return html.escape(_SPECIAL.sub(r"\\\1", printable(text)), quote=False)

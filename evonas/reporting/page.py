@@ -77,7 +77,7 @@ def html_page(run: RunData | None, report: Report) -> str:
         f'<dialog id="detail" aria-labelledby="detail-title"></dialog>\n'
         f"<noscript><p>Figures and the table of all networks need JavaScript.</p></noscript>\n"
         f"{_data('figures', figures)}{_data('candidates-data', table)}"
-        f"{_packed('details-data', _json(details))}{plotly}"
+        f"{_pack('details-data', _json(details))}{plotly}"
         f"<script>{script}</script></body></html>\n"
     )
 
@@ -159,7 +159,7 @@ def _json(values: Any) -> str:
     return json.dumps(values, allow_nan=False, separators=(",", ":"))
 
 
-def _packed(name: str, text: str) -> str:
+def _pack(name: str, text: str) -> str:
     """A text that the page needs after it is shown, or on a click only: compressed, in base64."""
     import gzip
 
@@ -173,7 +173,7 @@ def _plotly() -> tuple[str, str]:
     check_plotly()
     path = _script_path()
     script = "" if path is None else path.read_text(encoding="utf-8")
-    return _digest(script), _packed("plotly-data", script)
+    return _digest(script), _pack("plotly-data", script)
 
 
 def _digest(script: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evonas.io.marked_files import check_place, marked_bytes, marked_text, publish
+from evonas.io.marked_files import check_place, mark_bytes, mark_text, publish
 from evonas.reporting.figures.figure import Figure
 from genomes.errors import InputError
 
@@ -45,7 +45,7 @@ def write_pictures(figures: Sequence[Figure], folder: Path, format: str) -> Path
             _draw(figures, drawn, format)
             for draft, path in zip(drawn, paths, strict=True):
                 content = draft.read_bytes()
-                publish(path, marked_text(content.decode()) if format == "svg" else marked_bytes(content))
+                publish(path, mark_text(content.decode()) if format == "svg" else mark_bytes(content))
     except OSError as error:
         raise InputError(f"pictures must be writable to {folder}, but it fails ({error}): choose another") from None
     return folder

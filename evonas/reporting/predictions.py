@@ -82,10 +82,10 @@ class Predictions:
     def scores(self, features: NDArray[Any] | None = None) -> dict[str, float]:
         """Scores of these rows, or of other features of the same rows."""
         from evonas.networks.forward import raw_outputs
-        from evonas.training.metrics import scores
+        from evonas.training.metrics import compute_scores
 
         raw = self.raw if features is None else raw_outputs(self.graph, self.weights, features)
-        return scores(self.problem, self.coded, raw)
+        return compute_scores(self.problem, self.coded, raw)
 
 
 def load_data(run: RunData) -> PreparedData | None:
@@ -105,7 +105,7 @@ def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | N
     if not hasattr(run.space, "architecture") or data.problem.input_shapes:
         return None
     architecture = blueprint(run.space, run.space.genome_from_json(run.champion.genome))
-    graph = data.problem.placed(graph_from_json(architecture))
+    graph = data.problem.attach_columns(graph_from_json(architecture))
     views = views_of(graph)
     has_test = data.x_test is not None and data.y_test is not None
     x = data.x_test if has_test else data.splits[0].x_validation
@@ -120,7 +120,7 @@ def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | N
     if not len(chosen) or not np.isfinite(raw).all():
         return None
     split = "test" if has_test else "validation"
-    return Predictions(split, data.problem.seen(*views), graph, run.weights, features, y[chosen], raw, total)
+    return Predictions(split, data.problem.for_views(*views), graph, run.weights, features, y[chosen], raw, total)
 
 
 def neighbours_seconds(run: RunData) -> float:
@@ -182,7 +182,7 @@ def constant_scores(data: PreparedData) -> dict[str, float]:
     problem, split = data.problem, data.splits[0]
     outputs = scoring.constant_outputs(problem, split.y_train)
     y = np.asarray(split.y_validation if data.y_test is None else data.y_test)
-    return scoring.scores(problem, y, np.tile(outputs, (len(y), 1)))
+    return scoring.compute_scores(problem, y, np.tile(outputs, (len(y), 1)))
 
 
 def _spread(count: int, most: int) -> NDArray[np.intp]:
@@ -200,7 +200,7 @@ def _features_of_columns(data: PreparedData, problem: Problem) -> dict[str, list
     views = {view for view in problem.views if view != "standard"}
     found: dict[str, list[int]] = {}
     place = 0
-    for step in data.preparation.seen(views).steps:
+    for step in data.preparation.for_views(views).steps:
         width = len(step.names())
         found.setdefault(step.column, []).extend(range(place, place + width))
         place += width

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evonas.data.prepared import PreparedData
-from evonas.display.summaries import shown
-from evonas.io.marked_files import check_place, marked_text, publish
+from evonas.display.summaries import format_score
+from evonas.io.marked_files import check_place, mark_text, publish
 from evonas.reporting.answer import answer_section, level_lines, reference_scores, run_subtitle, run_title
 from evonas.reporting.content import Block, Report, Section, Table, Text
 from evonas.reporting.figures import champion, convergence, cost, genes
@@ -94,7 +94,7 @@ def write_report(
 
         text = markdown(make_report(run, boosting))
     try:
-        publish(place, marked_text(text))
+        publish(place, mark_text(text))
     except OSError as error:
         raise InputError(f"report must be writable, but {place} is not ({error.strerror}): choose another") from None
     return place
@@ -153,7 +153,7 @@ def _lineage(run: RunData) -> Section:
     blocks: list[Block] = [each for each in (champion.lineage(run), champion.operators(run)) if each is not None]
     if blocks:
         rows = [
-            [each.name, f"{each.children:,}", f"{each.better:,}", shown(each.median_gain), f"{each.failed:,}"]
+            [each.name, f"{each.children:,}", f"{each.better:,}", format_score(each.median_gain), f"{each.failed:,}"]
             for each in operator_rates(run)
         ]
         header = ["operator", "networks", "better than their parents", "median gain", "failed"]

@@ -190,13 +190,13 @@ class ResultViews:
         """The objective over the second objective, or over the number of parameters."""
         from evonas.reporting.figures import cost
 
-        return _shown(cost.pareto(self._run()), "a network with a score")
+        return _show(cost.pareto(self._run()), "a network with a score")
 
     def plot_importance(self) -> Any:
         """How much each gene decides whether a network is among the best."""
         from evonas.reporting.figures import genes
 
-        return _shown(genes.importance(self._run()), "at least 20 networks with a score")
+        return _show(genes.importance(self._run()), "at least 20 networks with a score")
 
     def plot_columns(self) -> Any:
         """How much worse the best network is with a column shuffled."""
@@ -212,19 +212,19 @@ class ResultViews:
         """The networks that the best one descends from."""
         from evonas.reporting.figures import champion
 
-        return _shown(champion.lineage(self._run()), "a network with a score")
+        return _show(champion.lineage(self._run()), "a network with a score")
 
     def plot_architecture(self) -> Any:
         """The best network, from input to output."""
         from evonas.reporting.figures import champion
 
-        return _shown(champion.architecture(self._run()), "a best network of evonas's own layers")
+        return _show(champion.architecture(self._run()), "a best network of evonas's own layers")
 
     def plot_learning_curves(self) -> Any:
         """Training beside validation loss of the best network by epoch, from each seed."""
         from evonas.reporting.figures import champion
 
-        return _shown(champion.learning_curves(self._run()), "a network with a score")
+        return _show(champion.learning_curves(self._run()), "a network with a score")
 
     def plot_calibration(self) -> Any:
         """Predicted probabilities against how often they come true; of a regression, predicted against true."""
@@ -267,7 +267,7 @@ class ResultViews:
         return f"<div><h3>{title}</h3><p>{subtitle}</p>{blocks_html(section.blocks)}</div>"
 
 
-def _shown(figure: Figure | None, needed: str) -> Any:
+def _show(figure: Figure | None, needed: str) -> Any:
     if figure is None:
         raise InputError(f"run must have {needed} for this figure, but it has not: go on with evonas resume")
     return figure.plotly()

@@ -24,7 +24,7 @@ from evonas.runs.directory import BASELINE_NAME, is_run
 from evonas.runs.finalists import Finalist
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
-from evonas.runs.spans import Training
+from evonas.runs.spans import TrainingSpan
 from genomes.encodings import space_from_json
 from genomes.errors import InputError
 
@@ -74,7 +74,7 @@ class RunData:
     times: Mapping[str, float]
     baseline: RunData | None = None
     baselines: Baselines | None = None
-    trainings: tuple[Training, ...] = ()
+    trainings: tuple[TrainingSpan, ...] = ()
 
     @property
     def sign(self) -> float:
@@ -110,7 +110,7 @@ class RunData:
             names = dict.fromkeys(gene.name for gene in self.space.genes if gene.name in names)
         return {name: [row.get(name) for row in rows] for name in names}
 
-    def trainings_of(self, record: Record) -> list[Training]:
+    def trainings_of(self, record: Record) -> list[TrainingSpan]:
         """When and where a network was trained, each fold and replicate; empty where that was not kept."""
         return [each for each in self.trainings if each.place == (record.generation, record.index)]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.reporting.rundata import RunData
-from evonas.runs.spans import Training
+from evonas.runs.spans import TrainingSpan
 
 __all__ = ["Schedule", "finishing_times", "schedule_of"]
 
@@ -38,7 +38,7 @@ class Schedule:
 
 def schedule_of(run: RunData) -> Schedule:
     """The trainings of a run whose times were measured; where none were, all of them, reckoned."""
-    return _measured(run) if run.trainings else _estimated(run)
+    return _measure(run) if run.trainings else _estimate(run)
 
 
 def finishing_times(run: RunData) -> tuple[Array, bool]:
@@ -56,12 +56,12 @@ def finishing_times(run: RunData) -> tuple[Array, bool]:
     known[schedule.records] = True
     trained = np.array([record.evaluation.train_seconds > 0.0 for record in run.records], bool)
     if (trained & ~known).any():  # gone on with after an earlier version
-        estimate = _estimated(run)
+        estimate = _estimate(run)
         return np.maximum.accumulate(estimate.ends), False
     return np.where(known, ends, np.maximum.accumulate(ends)), True
 
 
-def _measured(run: RunData) -> Schedule:
+def _measure(run: RunData) -> Schedule:
     places = {(record.generation, record.index): place for place, record in enumerate(run.records)}
     known = [each for each in run.trainings if each.place in places]
     lanes, names = _lanes_of(known)
@@ -75,7 +75,7 @@ def _measured(run: RunData) -> Schedule:
     )
 
 
-def _lanes_of(trainings: Sequence[Training]) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+def _lanes_of(trainings: Sequence[TrainingSpan]) -> tuple[NDArray[np.intp], tuple[str, ...]]:
     """A lane a thread, and more where a thread trains several networks at a time; in the order of the processes."""
     order = sorted(range(len(trainings)), key=lambda place: trainings[place].started)
     workers = {process: k for k, process in enumerate(dict.fromkeys(trainings[place].process for place in order), 1)}
@@ -98,7 +98,7 @@ def _name(worker: int, thread: int, lane: int, workers: int) -> str:
     return f"{words}, network {lane + 1}" if lane else words
 
 
-def _estimated(run: RunData) -> Schedule:
+def _estimate(run: RunData) -> Schedule:
     """Trainings in the order of the candidates, each on the lane that is free first, stretched to the search's time."""
     seconds = np.array([record.evaluation.train_seconds for record in run.records], np.float64)
     spent = run.times.get("search", 0.0) or run.seconds

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["insert", "sealed", "update", "verify"]
+__all__ = ["insert", "seal", "update", "verify"]
 
 Row = tuple[Any, ...]
 
@@ -39,7 +39,7 @@ _MISSING_EVENTS = (
 )
 
 
-def sealed(row: Sequence[Any]) -> Row:
+def seal(row: Sequence[Any]) -> Row:
     """The row with its checksum; values as they are read back, which numbers of numpy and enumerations are not.
 
     SQLite has one zero, and takes NaN for NULL.
@@ -58,7 +58,7 @@ def _plain(value: Any) -> Any:
 
 def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
     """Adds rows, given without checksums."""
-    for row in map(sealed, rows):
+    for row in map(seal, rows):
         connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
 
 
@@ -67,7 +67,7 @@ def update(connection: sqlite3.Connection, table: str, key: Mapping[str, Any], c
     where = " AND ".join(f"{name} = ?" for name in key) or "true"
     cursor = connection.execute(f"SELECT * FROM {table} WHERE {where}", tuple(key.values()))
     row = dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True)) | dict(changes)
-    values = dict(zip(row, sealed(list(row.values())[:-1]), strict=True))
+    values = dict(zip(row, seal(list(row.values())[:-1]), strict=True))
     setting = ", ".join(f"{name} = ?" for name in (*changes, "checksum"))
     stored = (values[name] for name in (*changes, "checksum"))
     connection.execute(f"UPDATE {table} SET {setting} WHERE {where}", (*stored, *key.values()))
@@ -86,7 +86,7 @@ def verify(connection: sqlite3.Connection, version: int) -> None:
         for number, row in enumerate(connection.execute(f"SELECT * FROM {table}")):
             if any(isinstance(value, float) and math.isinf(value) for value in row):
                 raise sqlite3.DatabaseError(f"row {number + 1} of {table} holds an infinite number")
-            if sealed(row[:-1]) != row:
+            if seal(row[:-1]) != row:
                 raise sqlite3.DatabaseError(f"row {number + 1} of {table} is not as it was written")
     for query in (
         *_MISSING,

@@ -21,7 +21,7 @@ from evonas.io.atomic import is_temporary, place_new, sync, sync_directory, temp
 from evonas.io.marked_files import is_product
 from evonas.io.npz import open_plain
 from evonas.runs import schema
-from evonas.runs.disk_reserve import BALLAST, is_ballast
+from evonas.runs.disk_reserve import DISK_RESERVE, is_disk_reserve
 from evonas.runs.header import check_header, journal_of
 from evonas.runs.lock import DISK_FAULTS, LOCK_NAME, RunLock, is_lock, owner_of
 from evonas.runs.schema import DATABASE
@@ -60,7 +60,7 @@ _LOG_BEGINNING = b"What the processes that train networks for this run have prin
 #: Key in the table `about` of runs whose models and logs can be told from others'.
 MARKS = "marks"
 #: What else than hash names evonas writes in the directory of a run.
-_NAMES = (DATA_NAME, *_BEGINNINGS, BALLAST, WORKER_LOG, BASELINE_NAME)
+_NAMES = (DATA_NAME, *_BEGINNINGS, DISK_RESERVE, WORKER_LOG, BASELINE_NAME)
 
 
 def check_links(directory: Path) -> None:
@@ -207,7 +207,7 @@ def _own_files(directory: Path, about: Mapping[str, str] | None) -> list[Path]:
         WORKER_LOG: lambda path: is_log(path) or old,
     }
     if about is not None:
-        tests |= {BALLAST: is_ballast, **dict.fromkeys(_BEGINNINGS, is_report), BASELINE_NAME: is_run}
+        tests |= {DISK_RESERVE: is_disk_reserve, **dict.fromkeys(_BEGINNINGS, is_report), BASELINE_NAME: is_run}
     found = [directory / name for name, test in tests.items() if _is_there(directory / name) and test(directory / name)]
     if about is None:
         return found + temporary

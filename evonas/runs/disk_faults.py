@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from evonas.errors import StorageError
-from evonas.runs.disk_reserve import release_ballast
+from evonas.runs.disk_reserve import release_disk_reserve
 
 __all__ = ["durably", "storing"]
 
@@ -54,7 +54,7 @@ def durably(directory: Path, commit: Callable[[], None]) -> None:
         with storing(directory):
             commit()
     except StorageError as error:
-        if not error.full or not release_ballast(directory):
+        if not error.full or not release_disk_reserve(directory):
             raise
         with storing(directory):
             commit()

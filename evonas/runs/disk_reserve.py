@@ -10,19 +10,19 @@ from typing import BinaryIO
 
 from evonas.io.atomic import sync_directory, write_new
 
-__all__ = ["BALLAST", "is_ballast", "load_ballast", "release_ballast"]
+__all__ = ["DISK_RESERVE", "is_disk_reserve", "release_disk_reserve", "reserve_disk"]
 
-BALLAST = "ballast"
+DISK_RESERVE = "ballast"
 _BYTES = 256 * 1024
 #: Bytes that are written at a time: where a write fails for lack of room, less of it may still fit.
 _STEP = 4096
 _HEADER = b"Room that evonas keeps for its last commit when the disk is full.\n"
 
 
-def load_ballast(directory: Path) -> None:
+def reserve_disk(directory: Path) -> None:
     """Takes the room, or what there is of it, unless it is taken, or the name is somebody else's."""
     with suppress(OSError):
-        write_new(directory / BALLAST, _fill)
+        write_new(directory / DISK_RESERVE, _fill)
 
 
 def _fill(file: BinaryIO) -> None:
@@ -35,7 +35,7 @@ def _fill(file: BinaryIO) -> None:
             left -= os.write(file.fileno(), os.urandom(min(left, _STEP)))
 
 
-def is_ballast(path: Path) -> bool:
+def is_disk_reserve(path: Path) -> bool:
     """Whether a file is the ballast of a run: it says so, or, of version 0.1.0, is as long."""
     try:
         with path.open("rb") as file:
@@ -44,12 +44,12 @@ def is_ballast(path: Path) -> bool:
         return False
 
 
-def release_ballast(directory: Path) -> bool:
+def release_disk_reserve(directory: Path) -> bool:
     """Gives the room back; whether there was any."""
-    if not is_ballast(directory / BALLAST):
+    if not is_disk_reserve(directory / DISK_RESERVE):
         return False
     try:
-        (directory / BALLAST).unlink()
+        (directory / DISK_RESERVE).unlink()
         sync_directory(directory)
     except OSError:
         return False

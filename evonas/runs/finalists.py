@@ -23,7 +23,15 @@ from evonas.runs.weights import WeightFiles
 from evonas.seeds import candidate_seed
 from genomes.codec import canonical_json
 
-__all__ = ["Finalist", "Finals", "FinalsWriter", "Retraining", "ranked", "retraining_seeds"]
+__all__ = [
+    "Finalist",
+    "Retraining",
+    "Retrainings",
+    "RetrainingsWriter",
+    "ensemble_members",
+    "rank_finalists",
+    "retraining_seeds",
+]
 
 
 Commit = Callable[..., None]
@@ -150,7 +158,7 @@ class Finalist:
         return [each for each in self.retrainings if each.evaluation.status is Status.OK]
 
 
-class Finals:
+class Retrainings:
     """The finals in the database of a run, to be read."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -199,7 +207,7 @@ class Finals:
         return tuple(each for each in found if each is not None)
 
 
-class FinalsWriter(Finals):
+class RetrainingsWriter(Retrainings):
     """The same for the run's one writer. Each method is a commit."""
 
     def __init__(
@@ -229,7 +237,7 @@ class FinalsWriter(Finals):
 
     def commit(self, part: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """Commits re-trainings with their weights; and those that the time was too short for, as STOPPED."""
-        scored = [(candidate, self._judged(evaluation)) for candidate, evaluation in part]
+        scored = [(candidate, self._judge(evaluation)) for candidate, evaluation in part]
         names: list[str | None] = []
 
         def put() -> None:
@@ -255,7 +263,7 @@ class FinalsWriter(Finals):
         changes = {"test": canonical_json(dict(scores))}
         self._commit(lambda: update(self._connection, "retraining", key, changes))
 
-    def _judged(self, evaluation: Evaluation) -> Evaluation:
+    def _judge(self, evaluation: Evaluation) -> Evaluation:
         """The evaluation; failed, and without weights, if it has no finite score."""
         name = self._objective.name
         if evaluation.status is Status.OK and math.isinf(self._objective.loss(evaluation.scores.get(name))):
@@ -267,7 +275,7 @@ class FinalsWriter(Finals):
         return {name for (name,) in rows}
 
 
-def ranked(finalists: Iterable[Finalist]) -> list[Finalist]:
+def rank_finalists(finalists: Iterable[Finalist]) -> list[Finalist]:
     """Finalists, best first. Where the time was too short, those up to the first that was never trained again.
 
     Others would lead without having been compared with it.
@@ -282,6 +290,32 @@ def ranked(finalists: Iterable[Finalist]) -> list[Finalist]:
 def retraining_seeds(run_seed: int, digest: str, count: int) -> list[int]:
     """Seeds of a network's re-trainings: none is the one that the search trained it from."""
     return [candidate_seed(run_seed, digest, replicate) for replicate in range(1, count + 1)]
+
+
+def ensemble_members(
+    run_seed: int, digest: str, retrainings: int, count: int, folds: int | None
+) -> list[tuple[int, int | None]]:
+    """Seed and fold of each network that is trained for an ensemble after the finalists.
+
+    Under cross-validation each is trained on one fold, all folds in turn, so that together they have seen every row:
+    bagging over folds (Parmanto, Munro and Doyle, "Improving committee diagnosis with resampling techniques", 1996).
+
+    Args:
+        run_seed: of the run.
+        digest: of the network.
+        retrainings: of each finalist, whose seeds come first.
+        count: networks of the ensemble.
+        folds: of the cross-validation; None for a single split.
+
+    Returns:
+        shape `(count,)`; the fold is None with a single split.
+
+    Example:
+        >>> [fold for _, fold in ensemble_members(0, "a" * 64, 3, 4, folds=3)]
+        [0, 1, 2, 0]
+    """
+    seeds = retraining_seeds(run_seed, digest, retrainings + count)[retrainings:]
+    return [(seed, None if folds is None else place % folds) for place, seed in enumerate(seeds)]
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from evonas.data.inputs import num_rows
-from evonas.data.neighbours import num_columns_seen
-from evonas.data.prepared import PreparedData, columns_seen
+from evonas.data.neighbours import num_visible_columns
+from evonas.data.prepared import PreparedData, visible_columns
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.schema import DATABASE
 from genomes.architecture.graph import views_of
@@ -84,8 +84,8 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
     if hasattr(space, "architecture"):
         graph = space.architecture(genome)
         seen = views_of(graph)
-        places = columns_seen(views, width, *seen)
-        width = num_columns_seen(views, width, problem["num_outputs"], *seen)
+        places = visible_columns(views, width, *seen)
+        width = num_visible_columns(views, width, problem["num_outputs"], *seen)
         new = width - len(places)
         if "category_units" in graph.nodes[0] and categorical:
             facts["categorical"] = [*(categorical[place] for place in places), *[-1] * new]

@@ -18,7 +18,7 @@ from evonas.io.npz import open_plain
 from evonas.runs import migrations
 from genomes.errors import InputError
 
-__all__ = ["APPLICATION_ID", "FORMAT", "check_header", "check_journal", "copied", "journal_of"]
+__all__ = ["APPLICATION_ID", "FORMAT", "check_header", "check_journal", "copy_file", "journal_of"]
 
 APPLICATION_ID = 0x65764E41  # "evNA"
 FORMAT = 5
@@ -118,7 +118,7 @@ def _is_begun(header: bytes) -> bool:
     return all(512 <= value <= 65536 and value & (value - 1) == 0 for value in (sector, size))
 
 
-def copied(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
     """Copies a plain file; what `check_journal` refuses is refused in the copy, too."""
     with open_plain(source) as file, target.open("wb") as copy:
         left = os.fstat(file.fileno()).st_size

@@ -69,7 +69,7 @@ class RunLock:
                 f"{self._path} must be the lock of a run, but another program wrote it: move it away, or choose "
                 "another directory (out, --out)"
             )
-        if _acquired(self._descriptor):
+        if _acquire(self._descriptor):
             if self._is_in_place():
                 return
             self._close()  # somebody has put a new one there meanwhile
@@ -79,7 +79,7 @@ class RunLock:
         raise InputError(
             f"run directory must be used by one process at a time, but {directory} is being used by process "
             f"{content.split(' ')[0].strip() or '(starting)'}: wait for it, stop it, or choose another directory. "
-            "Further machines help a search by way of Ray (--execution ray), not by way of a shared folder"
+            "Further machines help a search with evonas join, or by way of Ray"
         )
 
     def _take_from_the_dead(self, directory: Path) -> bool:
@@ -128,7 +128,7 @@ def _close_in_child() -> None:
 os.register_at_fork(after_in_child=_close_in_child)
 
 
-def _acquired(descriptor: int) -> bool:
+def _acquire(descriptor: int) -> bool:
     for _ in range(10):  # `owner_of` holds a shared lock for an instant, which must not look like an owner
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

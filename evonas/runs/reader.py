@@ -20,11 +20,11 @@ from evonas.runs.about import SOURCE, known_problem
 from evonas.runs.baselines import BaselinesReader
 from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.events import Events
-from evonas.runs.finalists import Finalist, Finals, ranked
+from evonas.runs.finalists import Finalist, Retrainings, rank_finalists
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
-from evonas.runs.spans import Training, trainings
-from evonas.runs.summaries import Counts, GenerationSummary, Idle, counted, idle_since, summarised
+from evonas.runs.spans import TrainingSpan, read_training_spans
+from evonas.runs.summaries import Counts, GenerationSummary, Idle, count_evaluations, idle_since, summarise
 from evonas.runs.times import Times
 from evonas.runs.weights import WeightFiles
 from genomes.errors import InputError
@@ -57,7 +57,7 @@ class RunReader:
         self.directory = Path(directory)
         self._connection = self._connect()
         self._weights = WeightFiles(self.directory)
-        self.finals, self.events = Finals(self._connection), Events(self._connection)
+        self.retrainings, self.events = Retrainings(self._connection), Events(self._connection)
         self.times = Times(self._connection)
         self.baselines = BaselinesReader(self._connection)
         self._counted: Counts | None = None
@@ -160,7 +160,7 @@ class RunReader:
     @property
     def counts(self) -> Counts:
         """Evaluations in numbers; a store keeps them, since counting looks at every row."""
-        return self._counted or counted(self._connection)
+        return self._counted or count_evaluations(self._connection)
 
     @property
     def evaluated(self) -> int:
@@ -223,10 +223,10 @@ class RunReader:
         """Every evaluation, in the order of the candidates."""
         return self._records(_RECORD + " ORDER BY e.generation, e.position")
 
-    def trainings(self) -> list[Training]:
+    def trainings(self) -> list[TrainingSpan]:
         """When and where networks were trained; of runs of earlier formats, none."""
         with self._reading():
-            return list(trainings(self._connection))
+            return list(read_training_spans(self._connection))
 
     def best(self, count: int = 1) -> list[Record]:
         """The best `count` networks, best first, each with its best evaluation; of equals, the older leads.
@@ -261,37 +261,37 @@ class RunReader:
             limit *= 2  # networks that were evaluated several times, after more epochs each time
 
     @property
-    def finals_wanted(self) -> tuple[int, int]:
+    def retrainings_wanted(self) -> tuple[int, int]:
         """Finalists and their seeds: as last asked for, if the search has not gone on; else as the settings say."""
-        asked = self.finals.asked
+        asked = self.retrainings.asked
         if asked is not None and asked[0] == self.evaluated:
             return asked[1:]
         return self.settings.finalists, self.settings.finalist_seeds
 
     @property
-    def finals_progress(self) -> tuple[int, int] | None:
+    def retrainings_progress(self) -> tuple[int, int] | None:
         """Re-trainings of finalists, done and planned; None before any are asked for, or if the search has gone on."""
-        asked = self.finals.asked
+        asked = self.retrainings.asked
         if asked is None or asked[0] != self.evaluated:
             return None
-        gathered = self._gathered(*asked[1:])
+        gathered = self._gather(*asked[1:])
         done = [each for finalist in gathered for each in finalist.retrainings if each.test is not None]
         return len(done), len(gathered) * asked[2]
 
     @property
     def finalists(self) -> list[Finalist]:
         """The best networks, trained again, best first; none until that is done, or if the search has gone on since."""
-        asked, progress = self.finals.asked, self.finals_progress
+        asked, progress = self.retrainings.asked, self.retrainings_progress
         if asked is None or progress is None or progress[0] < progress[1]:
             return []
-        return ranked(self._gathered(*asked[1:]))
+        return rank_finalists(self._gather(*asked[1:]))
 
-    def _gathered(self, top: int, seeds: int) -> list[Finalist]:
+    def _gather(self, top: int, seeds: int) -> list[Finalist]:
         """The `top` networks of the search with those of their re-trainings that are done, in the search's order."""
         settings = self.settings
         return [
             Finalist(
-                record, self.finals.done(record.digest, settings.seed or 0, seeds, settings.epochs), self.objective
+                record, self.retrainings.done(record.digest, settings.seed or 0, seeds, settings.epochs), self.objective
             )
             for record in self.best(top)
         ]
@@ -343,7 +343,7 @@ class RunReader:
             "SELECT generation, count(*) FROM candidate GROUP BY generation ORDER BY generation"
         )
         return [
-            summarised(number, count, losses.get(number, []), seconds.get(number, 0.0))
+            summarise(number, count, losses.get(number, []), seconds.get(number, 0.0))
             for number, count in counts
             if number in losses or not self.settings.asynchronous  # asked for ahead of what a bound allows
         ]

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from evonas.evaluation import Candidate, Evaluation, Origin, Status
-from evonas.runs.checksums import sealed
+from evonas.runs.checksums import seal
 from genomes.codec import canonical_json, check_weight
 from genomes.errors import InputError
 from genomes.space import SearchSpace
@@ -178,7 +178,7 @@ def candidate_to_row(candidate: Candidate, space: SearchSpace) -> tuple[Any, ...
 
 def check_repetition(run: RunReader, there: Sequence[tuple[Any, ...]], rows: Sequence[tuple[Any, ...]]) -> None:
     """Raises InputError where rows of candidates are not those that a run has of them, with their checksums."""
-    if list(there) != [sealed(row) for row in rows]:
+    if list(there) != [seal(row) for row in rows]:
         raise InputError(
             f"generation {rows[0][0]} of {run.directory} must be asked for as before the run stopped, but the strategy "
             "asks for other networks now: resume with the versions that it ran with "

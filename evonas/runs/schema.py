@@ -19,7 +19,7 @@ from evonas.errors import StorageError
 from evonas.io.atomic import sync
 from evonas.runs import migrations
 from evonas.runs.checksums import insert, verify
-from evonas.runs.header import APPLICATION_ID, FORMAT, check_header, check_journal, copied, journal_of
+from evonas.runs.header import APPLICATION_ID, FORMAT, check_header, check_journal, copy_file, journal_of
 from genomes.errors import InputError
 
 __all__ = [
@@ -142,7 +142,7 @@ def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
     with _refusing(path):
         if not trusted and journal_of(path).exists():
             # A crash in the midst of a commit, which only a writer can roll back: done on a copy.
-            return _recovered(path)
+            return _recover(path)
         connection = _open(path, "ro")
         try:
             _configure(connection, "ro")
@@ -150,7 +150,7 @@ def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
                 version = _check_tables(connection)
                 if not trusted:
                     verify(connection, version)
-            return connection if version == FORMAT else _migrated(connection, version)
+            return connection if version == FORMAT else _migrate(connection, version)
         except BaseException:
             connection.close()
             raise
@@ -221,7 +221,7 @@ def _check_tables(connection: sqlite3.Connection) -> int:
     return version
 
 
-def _migrated(connection: sqlite3.Connection, version: int) -> sqlite3.Connection:
+def _migrate(connection: sqlite3.Connection, version: int) -> sqlite3.Connection:
     memory = sqlite3.connect(":memory:", isolation_level=None)
     with closing(connection):
         connection.backup(memory)
@@ -231,13 +231,13 @@ def _migrated(connection: sqlite3.Connection, version: int) -> sqlite3.Connectio
     return memory
 
 
-def _recovered(path: Path) -> sqlite3.Connection:
+def _recover(path: Path) -> sqlite3.Connection:
     check_journal(path)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         for source, target in ((path, copy), (journal_of(path), journal_of(copy))):
             with suppress(FileNotFoundError):  # the journal may have been settled meanwhile
-                copied(source, target)
+                copy_file(source, target)
         memory = sqlite3.connect(":memory:", isolation_level=None)
         with closing(connect(copy)) as connection:
             connection.backup(memory)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from evonas.evaluation import Candidate, Evaluation
 from evonas.runs.checksums import insert
 
-__all__ = ["Training", "add_spans", "trainings"]
+__all__ = ["TrainingSpan", "add_spans", "read_training_spans"]
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingSpan:
     """One training of a network: of one fold and replicate.
 
     Attributes:
@@ -34,7 +34,7 @@ class Training:
     ended: float
 
 
-def trainings(connection: sqlite3.Connection) -> Iterator[Training]:
+def read_training_spans(connection: sqlite3.Connection) -> Iterator[TrainingSpan]:
     """Those of a run's database, in the order of the networks.
 
     Raises:
@@ -46,7 +46,7 @@ def trainings(connection: sqlite3.Connection) -> Iterator[Training]:
     for generation, index, process, thread, started, ended in connection.execute(query):
         if not 0.0 <= started <= ended < math.inf:
             raise ValueError(f"a training lasted from {started!r:.40} s to {ended!r:.40} s")
-        yield Training((generation, index), process, thread, started, ended)
+        yield TrainingSpan((generation, index), process, thread, started, ended)
 
 
 def add_spans(

@@ -37,9 +37,9 @@ from evonas.runs.directory import (
     sha256,
 )
 from evonas.runs.disk_faults import durably, storing
-from evonas.runs.disk_reserve import load_ballast
+from evonas.runs.disk_reserve import reserve_disk
 from evonas.runs.events import EventsWriter
-from evonas.runs.finalists import FinalsWriter
+from evonas.runs.finalists import RetrainingsWriter
 from evonas.runs.lock import RunLock
 from evonas.runs.reader import RunReader
 from evonas.runs.records import candidate_to_row, check_repetition, result_to_json
@@ -71,7 +71,9 @@ class RunStore(RunReader):
         check_reports(Path(directory))
         super().__init__(directory)
         self._key = (self.fingerprint[:16], str(TRAINER_VERSION))
-        self.finals: FinalsWriter = FinalsWriter(self._connection, self._weights, self.objective, self._commit)
+        self.retrainings: RetrainingsWriter = RetrainingsWriter(
+            self._connection, self._weights, self.objective, self._commit
+        )
         self.events: EventsWriter = EventsWriter(self._connection, self._commit)
         self.times: TimesWriter = TimesWriter(self._connection, self._commit)
         self.baselines: BaselinesWriter = BaselinesWriter(self._connection, self._commit)
@@ -81,7 +83,7 @@ class RunStore(RunReader):
         for path in self.directory.iterdir():
             if is_temporary(path.name):
                 path.unlink(missing_ok=True)
-        load_ballast(self.directory)
+        reserve_disk(self.directory)
         open_log(self.directory)
 
     def _connect(self) -> sqlite3.Connection:
@@ -309,7 +311,7 @@ class RunStore(RunReader):
         self._commit(change)
         self.space_json, self.source = json.loads(texts["space"]), json.loads(texts["source"])
 
-    def located(self, candidate: Candidate) -> Candidate:
+    def locate(self, candidate: Candidate) -> Candidate:
         """The candidate with its origin at the place where that was trained: asked for again, it was not.
 
         Raises:
@@ -405,7 +407,7 @@ class RunStore(RunReader):
 
     def _named_weights(self) -> set[str]:
         """Files that rows name, weights and snapshots."""
-        return self.finals.named_weights() | {
+        return self.retrainings.named_weights() | {
             name
             for column in ("weights", "snapshots")
             for (name,) in self._connection.execute(f"SELECT {column} FROM evaluation WHERE {column} IS NOT NULL")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from evonas.evaluation import Status
 
-__all__ = ["Counts", "GenerationSummary", "Idle", "counted", "idle_since", "summarised"]
+__all__ = ["Counts", "GenerationSummary", "Idle", "count_evaluations", "idle_since", "summarise"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Counts:
         return Counts(trained, failed, infeasible)
 
 
-def counted(connection: sqlite3.Connection) -> Counts:
+def count_evaluations(connection: sqlite3.Connection) -> Counts:
     """The counts of a run's database. Looks at every evaluation."""
     query = "SELECT status = ?, loss IS NULL, count(*) FROM evaluation GROUP BY 1, 2"
     found = {(over, bad): number for over, bad, number in connection.execute(query, (Status.INFEASIBLE.value,))}
@@ -75,7 +75,7 @@ class GenerationSummary:
     train_seconds: float
 
 
-def summarised(number: int, candidates: int, losses: list[float | None], seconds: float) -> GenerationSummary:
+def summarise(number: int, candidates: int, losses: list[float | None], seconds: float) -> GenerationSummary:
     """The summary of a generation with these losses, None where there is none."""
     scored = sorted(loss for loss in losses if loss is not None)
     middle = len(scored) // 2

@@ -1,7 +1,7 @@
 """Search strategies: what to try next. One file each, one row in `STRATEGIES`, which drives the command line, the
 documentation and the contract tests. The only importer of deap and optuna; knows nothing of training.
 
-A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in a loop of one's own::
+A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in your own loop::
 
     strategy = make_strategy("evolution", space, seed=0)
     for _ in range(100):

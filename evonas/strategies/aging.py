@@ -22,7 +22,7 @@ from evonas.objective import Objective
 from evonas.seeds import generation_rng
 from evonas.strategies.generational import GenerationalStrategy
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Member, Proposal, sample_generation, to_candidate
+from evonas.strategies.proposals import EvaluatedProposal, Proposal, sample_generation, to_candidate
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.repairs import Repair, repair_children
 from genomes.space import SearchSpace
@@ -87,7 +87,7 @@ class AgingEvolution(GenerationalStrategy):
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """The new ones live, the oldest die."""
         self._population += [
-            Member.from_candidate(candidate, rank_of(each, self._objective)) for candidate, each in told
+            EvaluatedProposal.from_candidate(candidate, rank_of(each, self._objective)) for candidate, each in told
         ]
         self._population = self._population[-self._settings.population :]
 

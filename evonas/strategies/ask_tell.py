@@ -1,6 +1,6 @@
 """Whose turn it is: `ask` and `tell` alternate, and `state` is taken between a `tell` and an `ask`.
 
-Plain numbers that a loop of one's own tells become evaluations here.
+Plain numbers that your own loop tells become evaluations here.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class AskTell:
         if generations:
             raise RuntimeError("ask_one() must not follow ask(): ask for generations or one by one, not both")
 
-    def asked(self, candidates: list[Candidate]) -> list[Candidate]:
+    def note_asked(self, candidates: list[Candidate]) -> list[Candidate]:
         """Notes that the candidates are out."""
         self._asked = candidates
         return list(candidates)
 
-    def told(self, evaluations: Sequence[Evaluation | float]) -> list[tuple[Candidate, Evaluation]]:
+    def pair_evaluations(self, evaluations: Sequence[Evaluation | float]) -> list[tuple[Candidate, Evaluation]]:
         """The candidates that were out, each with its evaluation.
 
         Raises:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Origin
 from evonas.seeds import candidate_seed
-from evonas.strategies.proposals import Member, Proposal
+from evonas.strategies.proposals import EvaluatedProposal, Proposal
 from evonas.strategies.ranking import UNRANKED, Rank, is_feasible
 from genomes.space import SearchSpace
 
@@ -73,13 +73,13 @@ class PartialTraining:
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
         """As JSON values."""
-        member = Member(self.proposal, self.rank).to_json(space)
+        member = EvaluatedProposal(self.proposal, self.rank).to_json(space)
         return {**member, "epochs": self.epochs, "place": self.place and list(self.place), "kind": self.kind}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> PartialTraining:
         """The training back."""
-        member, place = Member.from_json(value, space), value["place"]
+        member, place = EvaluatedProposal.from_json(value, space), value["place"]
         return cls(
             member.proposal,
             member.rank,

@@ -21,7 +21,7 @@ from deap import algorithms, base, tools
 from evonas.evaluation import Candidate, Evaluation
 from evonas.seeds import seeded_random
 from evonas.strategies.generational import GenerationalStrategy
-from evonas.strategies.proposals import Member, Proposal, sample_proposal
+from evonas.strategies.proposals import EvaluatedProposal, Proposal, sample_proposal
 from evonas.strategies.ranking import Rank, rank_of
 from genomes.space import SearchSpace
 
@@ -75,7 +75,9 @@ class GeneticAlgorithm(GenerationalStrategy):
         """Cuts parents and offspring to the mu best; of equals, the older stays."""
         members = {member.digest: member for member in self._population}
         for candidate, evaluation in told:
-            members.setdefault(candidate.digest, Member.from_candidate(candidate, rank_of(evaluation, self._objective)))
+            members.setdefault(
+                candidate.digest, EvaluatedProposal.from_candidate(candidate, rank_of(evaluation, self._objective))
+            )
         self._population = sorted(members.values(), key=lambda member: member.rank)[: self._settings.population]
 
     def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:

@@ -17,7 +17,7 @@ from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
 from evonas.strategies.proposals import (
-    Member,
+    EvaluatedProposal,
     Proposal,
     new_proposal,
     sample_generation,
@@ -42,8 +42,8 @@ class GenerationalStrategy(TurnTakingStrategy):
         initial: Sequence[Any] = (),
         repair: Repair | None = None,
     ) -> None:
-        super().__init__(space, objective, settings.resolved(objective.name), initial)
-        self._population: list[Member] = []
+        super().__init__(space, objective, settings.resolve(objective.name), initial)
+        self._population: list[EvaluatedProposal] = []
         #: Changes children before they are candidates.
         self._repair = repair
 
@@ -89,4 +89,4 @@ class GenerationalStrategy(TurnTakingStrategy):
         return {"population": [member.to_json(self._space) for member in self._population]}
 
     def _restore_own(self, state: Mapping[str, Any]) -> None:
-        self._population = [Member.from_json(value, self._space) for value in state["population"]]
+        self._population = [EvaluatedProposal.from_json(value, self._space) for value in state["population"]]

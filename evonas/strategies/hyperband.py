@@ -5,7 +5,7 @@ to `settings.epochs` (successive halving). Brackets take turns: the first one dr
 epochs, the last one trains all of them in full, in case that early scores mislead. With `settings.brackets` 1 there is
 only the first kind. Sizes are the paper's, scaled so that the first bracket begins with `settings.population` networks.
 
-`Candidate.epochs` is the fidelity for a loop of one's own.
+`Candidate.epochs` is the fidelity for your own loop.
 
 References:
     Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter
@@ -79,7 +79,7 @@ class Hyperband(TurnTakingStrategy):
         """Lets the best of each rung that is through go on."""
         for (bracket, training), (candidate, evaluation) in zip(self._out, told, strict=True):
             bracket.done.append(training.trained(candidate, rank_of(evaluation, self._objective)))
-        self._brackets = [bracket for bracket in self._brackets if bracket.waiting or self._promoted(bracket)]
+        self._brackets = [bracket for bracket in self._brackets if bracket.waiting or self._promote(bracket)]
         self._out = []
 
     def _open(self) -> _Bracket:
@@ -97,7 +97,7 @@ class Hyperband(TurnTakingStrategy):
         self._brackets.append(_Bracket(rung, [PartialTraining(proposal) for proposal in proposals]))
         return self._brackets[-1]
 
-    def _promoted(self, bracket: _Bracket) -> bool:
+    def _promote(self, bracket: _Bracket) -> bool:
         """Takes the bracket to its next rung; False when it is through."""
         if bracket.rung == len(self._rungs) - 1:
             return False

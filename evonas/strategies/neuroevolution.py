@@ -5,7 +5,7 @@ loss on the training rows, its score, as of every network, that on the validatio
 children are the parents of the next generation (truncation selection, all of them elite). A few children change their
 architecture, too, and keep the chain: what fits is the same, what does not grows anew from the same seeds.
 
-Where an evaluator knows no weights (a loop of one's own on any function), genomes evolve by mutation, selected alike.
+Where an evaluator knows no weights (your own loop on any function), genomes evolve by mutation, selected alike.
 
 References:
     Such, Madhavan, Conti, Lehman, Stanley and Clune, "Deep Neuroevolution: Genetic Algorithms Are a Competitive
@@ -26,7 +26,7 @@ from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import Objective
 from evonas.seeds import candidate_seed
 from evonas.strategies.generational import GenerationalStrategy
-from evonas.strategies.proposals import Member, Proposal, sample_proposal
+from evonas.strategies.proposals import EvaluatedProposal, Proposal, sample_proposal
 from evonas.strategies.ranking import Rank, is_feasible, rank_of
 from genomes.space import SearchSpace
 
@@ -72,7 +72,10 @@ class Neuroevolution(GenerationalStrategy):
         if self._generation == 0:
             self._has_weights = any(evaluation.train_curve for _, evaluation in told)
         parents = list(zip(self._population, self._lineages, strict=True))
-        parents += [(Member.from_candidate(candidate, self._rank(each)), candidate.lineage) for candidate, each in told]
+        parents += [
+            (EvaluatedProposal.from_candidate(candidate, self._rank(each)), candidate.lineage)
+            for candidate, each in told
+        ]
         parents.sort(key=lambda parent: parent[0].rank)
         del parents[math.ceil(PARENTS * self._settings.population) :]
         self._population = [member for member, _ in parents]

@@ -26,7 +26,7 @@ from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective, objectives_of
 from evonas.seeds import seeded_random, survival_rng
 from evonas.strategies.generational import GenerationalStrategy
-from evonas.strategies.proposals import Member, Proposal
+from evonas.strategies.proposals import EvaluatedProposal, Proposal
 from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
 from evonas.strategies.repairs import Repair
 from genomes.space import SearchSpace
@@ -62,16 +62,16 @@ class ParetoEvolution(GenerationalStrategy):
         rng = survival_rng(self._settings.seed or 0, self._generation)
         self._population = _survivors(list(members.values()), self._settings.population, rng)
 
-    def _member(self, candidate: Candidate, evaluation: Evaluation) -> Member:
+    def _member(self, candidate: Candidate, evaluation: Evaluation) -> EvaluatedProposal:
         """The member, with its losses if it has them all."""
         rank = rank_of(evaluation, self._objectives[0])
         if not is_feasible(rank):
-            return Member.from_candidate(candidate, rank)
+            return EvaluatedProposal.from_candidate(candidate, rank)
         losses = tuple(objective.loss(evaluation.value_of(objective.name)) for objective in self._objectives)
         return (
-            Member.from_candidate(candidate, rank, losses)
+            EvaluatedProposal.from_candidate(candidate, rank, losses)
             if all(map(math.isfinite, losses))
-            else Member.from_candidate(candidate, UNRANKED)
+            else EvaluatedProposal.from_candidate(candidate, UNRANKED)
         )
 
     def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:
@@ -102,17 +102,17 @@ class ParetoEvolution(GenerationalStrategy):
 class _Individual:
     """What DEAP's selection looks at."""
 
-    def __init__(self, member: Member, fitness: type[base.Fitness]) -> None:
+    def __init__(self, member: EvaluatedProposal, fitness: type[base.Fitness]) -> None:
         self.member, self.fitness = member, fitness(member.losses)
 
 
-def _individuals(members: Sequence[Member]) -> list[_Individual]:
+def _individuals(members: Sequence[EvaluatedProposal]) -> list[_Individual]:
     count = len(members[0].losses)
     fitness = type("Losses", (base.Fitness,), {"weights": (-1.0,) * count})
     return [_Individual(member, fitness) for member in members]
 
 
-def _survivors(members: list[Member], count: int, rng: np.random.Generator) -> list[Member]:
+def _survivors(members: list[EvaluatedProposal], count: int, rng: np.random.Generator) -> list[EvaluatedProposal]:
     """The best `count`: whole fronts, the last one thinned out; then what is infeasible, by rank."""
     feasible = [member for member in members if is_feasible(member.rank)]
     others = sorted((member for member in members if not is_feasible(member.rank)), key=lambda member: member.rank)
@@ -136,7 +136,7 @@ def _reference_points(num_objectives: int, count: int) -> Any:
     return tools.uniform_reference_points(num_objectives, divisions)
 
 
-def _keys(members: Sequence[Member]) -> list[_Key]:
+def _keys(members: Sequence[EvaluatedProposal]) -> list[_Key]:
     """The sort key of each member."""
     keys: dict[str, _Key] = {member.digest: (*member.rank, 0.0) for member in members}
     feasible = [member for member in members if is_feasible(member.rank)]

@@ -15,12 +15,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from genomes.domains import Choice, Domain, Range, Value
 from genomes.gene import Gene
 
-__all__ = ["Coding"]
+__all__ = ["DistributionCodec"]
 
 Parameters = dict[str, Any]
 
 
-class Coding:
+class DistributionCodec:
     """The genes of a space as parameters.
 
     Args:
@@ -33,7 +33,7 @@ class Coding:
         self._genes, self._every = tuple(genes), every
         self.distributions = {gene.name: _distribution(gene.domain) for gene in genes if not gene.domain.is_fixed}
 
-    def suggested(self, trial: optuna.Trial) -> tuple[dict[str, Value], Parameters]:
+    def suggest(self, trial: optuna.Trial) -> tuple[dict[str, Value], Parameters]:
         """The values of the active genes that a trial suggests, and the trial's parameters."""
         values: dict[str, Value] = {}
         for gene in self._genes:
@@ -41,7 +41,7 @@ class Coding:
             if gene.name not in self.distributions:
                 value = gene.domain.least
             elif active or self._every:
-                value = _decoded(gene.domain, _suggest(trial, gene.name, self.distributions[gene.name]))
+                value = _decode(gene.domain, _suggest(trial, gene.name, self.distributions[gene.name]))
             if active:
                 values[gene.name] = value
         return values, dict(trial.params)
@@ -51,7 +51,7 @@ class Coding:
         found = dict(others or {}) if self._every else {}
         for gene in self._genes:
             if gene.name in values and gene.name in self.distributions:
-                found[gene.name] = _encoded(gene.domain, values[gene.name])
+                found[gene.name] = _encode(gene.domain, values[gene.name])
         return found
 
     @property
@@ -83,13 +83,13 @@ def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> 
     return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
 
 
-def _decoded(domain: Domain, parameter: Any) -> Value:
+def _decode(domain: Domain, parameter: Any) -> Value:
     if isinstance(domain, Range):
         return domain.at(parameter) if domain.zero else domain.clip(parameter)
     return sorted(domain.options)[parameter] if _is_ranked(domain) else parameter
 
 
-def _encoded(domain: Domain, value: Value) -> Any:
+def _encode(domain: Domain, value: Value) -> Any:
     if isinstance(domain, Range):
         return domain.position(value) if domain.zero else value
     return sorted(domain.options).index(value) if _is_ranked(domain) else value

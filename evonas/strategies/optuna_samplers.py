@@ -41,7 +41,7 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
-from evonas.strategies.optuna_distributions import Coding
+from evonas.strategies.optuna_distributions import DistributionCodec
 from evonas.strategies.pending import Pending
 from evonas.strategies.proposals import (
     Proposal,
@@ -51,7 +51,7 @@ from evonas.strategies.proposals import (
     to_candidate,
     to_candidates,
 )
-from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, penalised_losses, rank_from_json, rank_of
+from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, penalise_losses, rank_from_json, rank_of
 from evonas.strategies.turn_taking import TurnTakingStrategy
 from genomes.errors import InputError
 from genomes.space import FlatSpace, SearchSpace
@@ -80,7 +80,7 @@ class _Sampled(TurnTakingStrategy):
     """A strategy that leaves the choice to a sampler of Optuna's. Meets `OneByOne`."""
 
     name: ClassVar[str]
-    #: Whether the sampler models only parameters that every trial has, see `Coding`.
+    #: Whether the sampler models only parameters that every trial has, see `DistributionCodec`.
     every: ClassVar[bool] = True
     #: Whether the sampler remembers more than its trials.
     remembers: ClassVar[bool] = False
@@ -93,11 +93,12 @@ class _Sampled(TurnTakingStrategy):
                 f"strategy {self.name} needs a space of named genes (`genes`, `values` and `from_values`), which "
                 f"{type(space).__name__} is not: choose a strategy that needs no more than mutations, such as ga"
             )
-        self._coding = Coding(space.genes, self.every)
+        self._coding = DistributionCodec(space.genes, self.every)
         first: dict[str, Any] = {}
         for genome in initial:
             first.setdefault(space.digest(genome), genome)
-        super().__init__(space, objective, settings.resolved(objective.name), tuple(first.values()))
+        super().__init__(space, objective, settings.resolve(objective.name), tuple(first.values()))
+        self._space: FlatSpace = space
         self._history: list[list[_Trial]] = []
         self._study: optuna.Study | None = None
         self._asked: list[tuple[optuna.Trial, Mapping[str, Any]]] = []
@@ -123,10 +124,10 @@ class _Sampled(TurnTakingStrategy):
         seen, proposals = set(self._seen), []
         self._asked = []
         with _quiet():
-            study = self._prepared(int(rng.integers(2**32)))
+            study = self._prepare(int(rng.integers(2**32)))
             for place in range(count or self._size):
                 genome = self._initial[place] if not self._history and place < len(self._initial) else None
-                proposals.append(self._proposed(study, genome, seen, rng))
+                proposals.append(self._propose(study, genome, seen, rng))
                 seen.add(proposals[-1].digest)
         return to_candidates(proposals, self._settings, len(self._history))
 
@@ -148,8 +149,8 @@ class _Sampled(TurnTakingStrategy):
         rng = generation_rng(self._settings.seed or 0, number)
         genome, self._initial = (self._initial[0] if self._initial else None), self._initial[1:]
         with _quiet():
-            study = self._prepared(int(rng.integers(2**32)))
-            proposal = self._proposed(study, genome, self._seen | self._pending.digests, rng)
+            study = self._prepare(int(rng.integers(2**32)))
+            proposal = self._propose(study, genome, self._seen | self._pending.digests, rng)
         ((trial, parameters),), self._asked = self._asked, []
         self._out[number], self._running[number] = _Trial(parameters, UNRANKED, number, len(self._told)), trial
         return self._pending.add(to_candidate(proposal, self._settings, self._pending.place))
@@ -165,7 +166,7 @@ class _Sampled(TurnTakingStrategy):
         rank = rank_of(self._ask_tell.evaluation(evaluation), self._objective)
         if self.remembers:
             with _quiet():
-                self._prepared(0)
+                self._prepare(0)
                 self._finish(self._running[number], rank)
         self._running.pop(number, None)
         self._history.append([replace(self._out.pop(number), rank=rank)])
@@ -176,13 +177,13 @@ class _Sampled(TurnTakingStrategy):
         """The trials that were told of, in that order."""
         return [trial for batch in self._history for trial in batch]
 
-    def _proposed(self, study: optuna.Study, initial: Any, seen: set[str], rng: np.random.Generator) -> Proposal:
+    def _propose(self, study: optuna.Study, initial: Any, seen: set[str], rng: np.random.Generator) -> Proposal:
         """The next suggestion, or its neighbour; of an initial genome, the genome itself."""
         space = self._space
         if initial is not None:
             study.enqueue_trial(self._coding.parameters(space.values(initial)))
         trial = study.ask()
-        values, parameters = self._coding.suggested(trial)
+        values, parameters = self._coding.suggest(trial)
         genome = space.from_values(values) if initial is None else initial
         made = Proposal(genome, space.digest(genome), operator=self.name)
         proposal = made if initial is None else seed_proposal(space, initial)
@@ -199,7 +200,7 @@ class _Sampled(TurnTakingStrategy):
         self._asked.append((trial, parameters))
         return proposal
 
-    def _prepared(self, seed: int) -> optuna.Study:
+    def _prepare(self, seed: int) -> optuna.Study:
         """The study of the history, with a sampler of that seed."""
         if self._study is None or not self.remembers:
             self._study = optuna.create_study(sampler=self._sampler(seed), direction="minimize")
@@ -212,7 +213,7 @@ class _Sampled(TurnTakingStrategy):
         if self.remembers:
             self._play(study, told)
             return
-        losses: list[float | None] = [*penalised_losses([each.rank for each in told]), *(None for _ in self._out)]
+        losses: list[float | None] = [*penalise_losses([each.rank for each in told]), *(None for _ in self._out)]
         for each, loss in zip([*told, *self._out.values()], losses, strict=True):
             study.add_trial(
                 create_trial(
@@ -234,7 +235,7 @@ class _Sampled(TurnTakingStrategy):
                 trial = self._running[each.number] = study.ask()
                 # Fixed parameters ask the sampler for nothing, and it has to note the trial before any is told.
                 _ = trial.relative_params
-                self._coding.suggested(trial)
+                self._coding.suggest(trial)
             if place < len(told):
                 self._finish(self._running.pop(told[place].number), told[place].rank)
 

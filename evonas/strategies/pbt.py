@@ -85,9 +85,9 @@ class PopulationBasedTraining(TurnTakingStrategy):
         able = [each for each in self._population if is_feasible(each.rank)]
         best = [each for each in self._population if each.rank != UNRANKED][:fifth]
         kept = able[: size - fifth if size > 1 else 1]
-        return kept + [self._explored(best, rng) for _ in range(size - len(kept))]
+        return kept + [self._explore(best, rng) for _ in range(size - len(kept))]
 
-    def _explored(self, best: Sequence[PartialTraining], rng: np.random.Generator) -> PartialTraining:
+    def _explore(self, best: Sequence[PartialTraining], rng: np.random.Generator) -> PartialTraining:
         """A changed copy of one of the best; a sample where there is none."""
         if not best:
             return PartialTraining(new_proposal(self._seen, lambda: sample_proposal(self._space, rng)))

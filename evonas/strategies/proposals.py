@@ -18,7 +18,7 @@ from genomes.space import SearchSpace
 
 __all__ = [
     "ATTEMPTS",
-    "Member",
+    "EvaluatedProposal",
     "Proposal",
     "new_proposal",
     "sample_generation",
@@ -43,7 +43,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Member:
+class EvaluatedProposal:
     """A proposal and what became of it; with several objectives, its loss in each."""
 
     proposal: Proposal
@@ -51,7 +51,7 @@ class Member:
     losses: tuple[float, ...] = ()
 
     @classmethod
-    def from_candidate(cls, candidate: Candidate, rank: Rank, losses: tuple[float, ...] = ()) -> Member:
+    def from_candidate(cls, candidate: Candidate, rank: Rank, losses: tuple[float, ...] = ()) -> EvaluatedProposal:
         """The member that a candidate becomes."""
         return cls(Proposal(candidate.genome, candidate.digest, candidate.parents, candidate.operator), rank, losses)
 
@@ -72,7 +72,7 @@ class Member:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> Member:
+    def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> EvaluatedProposal:
         """The member back."""
         genome = space.genome_from_json(value["genome"])
         proposal = Proposal(genome, value["digest"], tuple(value["parents"]), value["operator"])

@@ -22,7 +22,7 @@ __all__ = [
     "VIOLATION",
     "Rank",
     "is_feasible",
-    "penalised_losses",
+    "penalise_losses",
     "rank_from_json",
     "rank_of",
     "violation_of",
@@ -58,7 +58,7 @@ def is_feasible(rank: Rank) -> bool:
     return rank[0] == 0
 
 
-def penalised_losses(ranks: Sequence[Rank]) -> list[float]:
+def penalise_losses(ranks: Sequence[Rank]) -> list[float]:
     """The ranks as finite losses in the same order, for methods that know nothing but one number.
 
     What has no score gets the worst loss there is, and up to as much again as the losses spread: Deb's penalty without

@@ -281,7 +281,7 @@ def make_strategy(
 
         settings = Settings(strategy=name, seed=seed, **options)
         check_given(name, given_settings(settings))
-        settings = settings.resolved(objective.name)
+        settings = settings.resolve(objective.name)
         check_settings(settings)
     if not hasattr(space, "sample"):
         raise InputError(

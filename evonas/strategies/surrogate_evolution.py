@@ -34,7 +34,7 @@ from evonas.objective import Objective
 from evonas.seeds import generation_rng
 from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Member, Proposal, new_proposal, sample_proposal, seed_proposal
+from evonas.strategies.proposals import EvaluatedProposal, Proposal, new_proposal, sample_proposal, seed_proposal
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.repairs import REPAIRED, Repair, repair_children
 from evonas.strategies.surrogate.acquisition import Surrogate
@@ -81,7 +81,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         for genome in initial:
             once.setdefault(space.digest(genome), genome)
         first = tuple(once.values())[: settings.population]
-        super().__init__(space, objective, settings.resolved(objective.name), first)
+        super().__init__(space, objective, settings.resolve(objective.name), first)
         self._inherits = bool(settings.inherit)
         self._rung_queue = RungQueue(
             rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
@@ -230,7 +230,7 @@ class SurrogateEvolution(TurnTakingStrategy):
 
     def _note(self, training: PartialTraining, candidate: Candidate, evaluation: Evaluation, early: bool) -> None:
         """Learns from an evaluation; `early`: while candidates that are samples are spread over the space."""
-        member = Member.from_candidate(candidate, rank_of(evaluation, self._objective))
+        member = EvaluatedProposal.from_candidate(candidate, rank_of(evaluation, self._objective))
         new = not training.epochs
         if new:
             if candidate.digest in self._seen:
@@ -299,7 +299,7 @@ class SurrogateEvolution(TurnTakingStrategy):
 
     def _own_state(self) -> dict[str, Any]:
         """The states of both searches, and the rates of the operators."""
-        state = {
+        state: dict[str, Any] = {
             "search": self._search.to_json(self._space),
             "restart": self._restart and self._restart.to_json(self._space),
             "asked_by_restart": sorted(self._asked_by_restart),

@@ -35,11 +35,11 @@ class TurnTakingStrategy(ABC):
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The next generation, or so many candidates."""
         self._ask_tell.check_ask(count)
-        return self._ask_tell.asked(self._next(count))
+        return self._ask_tell.note_asked(self._next(count))
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
         """Learns from the evaluations of the last `ask`, in its order."""
-        told = self._ask_tell.told(evaluations)
+        told = self._ask_tell.pair_evaluations(evaluations)
         self._learn(told)
         self._seen.update(candidate.digest for candidate, _ in told)
         self._generation += 1

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from evonas.data.prepared import Problem
     from evonas.evaluation import Evaluation, Snapshot
-    from evonas.user_model import PackedBuild
 
-__all__ = ["Source", "StreamingTrainer", "Trainer", "TrainingSettings", "TrainingTask", "slots_of", "streamed"]
+__all__ = [
+    "Source",
+    "StreamingTrainer",
+    "Trainer",
+    "TrainingSettings",
+    "TrainingTask",
+    "slots_of",
+    "stream_evaluations",
+]
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class TrainingTask:
             moments too.
         lineage: see `Candidate.lineage`; tasks with one are those of the `EvolvedTrainer`.
         keep_snapshots: whether the evaluation shall carry what the training can go on from.
+        fold: the one fold to train on, from 0; None for all of them.
     """
 
     architecture: Mapping[str, Any]
@@ -43,6 +51,11 @@ class TrainingTask:
     inherit: bool = False
     lineage: tuple[int, ...] = ()
     keep_snapshots: bool = False
+    fold: int | None = None
+
+    def folds(self, count: int) -> tuple[int, ...]:
+        """The folds to train on, of `count`."""
+        return tuple(range(count)) if self.fold is None else (self.fold,)
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ class TrainingSettings:
         candidate_seconds: after which a network fails that is trained by itself; None is no bound.
         worker_bytes: what the process may take, so that networks that need more are refused; None is most of what is
             free.
-        extensions: metric and layer kinds from outside of evonas, see `evonas.execution.extensions`.
+        extensions: metric and layer kinds from outside of evonas, a `PackedBuild` of `evonas.execution.extensions`.
     """
 
     trainer: str = "native"
@@ -85,7 +98,7 @@ class TrainingSettings:
     threads: int | None = None
     candidate_seconds: float | None = None
     worker_bytes: int | None = None
-    extensions: PackedBuild | None = None
+    extensions: Any = None
 
     def loss_of(self, problem: Problem) -> str:
         """The loss of a problem: "binary", "multiclass", "pinball", "mse", "mae" or "huber"."""
@@ -144,7 +157,7 @@ def slots_of(trainer: Trainer) -> int:
     return trainer.threads if isinstance(trainer, StreamingTrainer) else 1
 
 
-def streamed(trainer: Trainer, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
+def stream_evaluations(trainer: Trainer, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
     """What the trainer makes of the tasks that `source` gives, as `StreamingTrainer.stream`; one by one if need be."""
     if isinstance(trainer, StreamingTrainer):
         yield from trainer.stream(source)

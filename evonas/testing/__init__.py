@@ -26,7 +26,7 @@ A check raises AssertionError, with what was expected. Imports no pytest; with
 
 from evonas.testing.cases import SPACES, StrategyCase
 from evonas.testing.extensions import check_layer_kind, check_metric, check_mutation_function
-from evonas.testing.processes import asked_in_another_process
+from evonas.testing.processes import ask_in_another_process
 from evonas.testing.spaces import SPACE_CHECKS, check_space
 from evonas.testing.strategies import FAILURES, STRATEGY_CHECKS, check_strategy
 from evonas.testing.toy_space import ToyGenome, ToySpace
@@ -39,7 +39,7 @@ __all__ = [
     "StrategyCase",
     "ToyGenome",
     "ToySpace",
-    "asked_in_another_process",
+    "ask_in_another_process",
     "check_layer_kind",
     "check_metric",
     "check_mutation_function",

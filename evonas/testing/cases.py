@@ -22,7 +22,7 @@ __all__ = [
     "SPACES",
     "StrategyCase",
     "as_text",
-    "asked_everywhere",
+    "ask_everywhere",
     "ok",
     "play",
     "raises",
@@ -136,7 +136,7 @@ def _as_list(each: Candidate, space: SearchSpace) -> list[Any]:
     return [genome, each.digest, each.seed, each.epochs, *place, list(each.parents), each.operator, *origin]
 
 
-def asked_everywhere(case: StrategyCase) -> list[Any]:
+def ask_everywhere(case: StrategyCase) -> list[Any]:
     """What a strategy asks for on each of `SPACES`, as JSON values."""
     made = {name: case.make(space, objective=RMSE, population=6, seed=0) for name, space in SPACES.items()}
     return [as_text(play(made[name], 4), space) for name, space in SPACES.items()]

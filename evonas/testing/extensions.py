@@ -15,7 +15,7 @@ from evonas.metrics.metric import Metric, metric_value
 from evonas.networks.forward import raw_outputs
 from evonas.networks.initial import initial_weights
 from evonas.networks.layers import network_row
-from evonas.networks.perturbation import perturbed
+from evonas.networks.perturbation import perturb
 from evonas.testing.spaces import check_member, members
 from genomes.architecture.cost import count_moving, count_parameters
 from genomes.architecture.graph import digest, graph_from_json, graph_to_json, make_graph
@@ -110,7 +110,7 @@ def check_layer_kind(
     trained = count_parameters(network, width, 2, sample) + count_moving(network, width, 2, sample)
     held = sum(value.size for value in weights.values())
     assert held == trained, f"{name} has {held} numbers in its weights, but its row counts {trained}"
-    weights = {key: np.abs(part) + 0.5 if "variance" in key else part for key, part in perturbed(weights, 5).items()}
+    weights = {key: np.abs(part) + 0.5 if "variance" in key else part for key, part in perturb(weights, 5).items()}
     x = np.random.default_rng(1).normal(size=(6, width)).astype(np.float32)
     inputs = np.asarray(x.reshape(len(x), *shapes[0]), np.float64)
     own = {part.partition("/")[2]: np.asarray(value) for part, value in weights.items() if part.startswith("layer_1/")}

@@ -11,14 +11,14 @@ from dataclasses import asdict
 from typing import Any
 
 from evonas.strategies import StrategyRow
-from evonas.testing.cases import StrategyCase, asked_everywhere
+from evonas.testing.cases import StrategyCase, ask_everywhere
 
-__all__ = ["asked_in_another_process", "check_processes"]
+__all__ = ["ask_in_another_process", "check_processes"]
 
 _SCRIPT = "from evonas.testing.processes import answer; answer()"
 
 
-def asked_in_another_process(cases: Sequence[StrategyCase], hash_seed: int = 1) -> list[Any]:
+def ask_in_another_process(cases: Sequence[StrategyCase], hash_seed: int = 1) -> list[Any]:
     """What each strategy asks for on `SPACES`, as JSON values, in a process with that hash seed.
 
     Args:
@@ -45,16 +45,16 @@ def asked_in_another_process(cases: Sequence[StrategyCase], hash_seed: int = 1) 
 
 def check_processes(case: StrategyCase) -> None:
     """A process with another hash seed asks for the same."""
-    expected = json.loads(json.dumps(asked_everywhere(case)))
-    assert asked_in_another_process([case]) == [expected], "a process with another hash seed asks for something else"
+    expected = json.loads(json.dumps(ask_everywhere(case)))
+    assert ask_in_another_process([case]) == [expected], "a process with another hash seed asks for something else"
 
 
 def answer() -> None:
-    """What `asked_in_another_process` has the other process do."""
+    """What `ask_in_another_process` has the other process do."""
     cases = [
         StrategyCase(_from_json(each["strategy"]), tuple(each["options"].items())) for each in json.load(sys.stdin)
     ]
-    print(json.dumps([asked_everywhere(case) for case in cases]))
+    print(json.dumps([ask_everywhere(case) for case in cases]))
 
 
 def _as_json(case: StrategyCase) -> Any:

@@ -239,7 +239,7 @@ def _failures(case: StrategyCase) -> None:
         check_failures_have_no_children(case, bad)
 
 
-def _restored(case: StrategyCase, space: SearchSpace) -> None:
+def _restore(case: StrategyCase, space: SearchSpace) -> None:
     for stop in (0, 1, 3):
         check_restored(case, space, stop)
 
@@ -268,7 +268,7 @@ STRATEGY_CHECKS: Mapping[str, Callable[[StrategyCase], Any]] = MappingProxyType(
         "candidates": _on_spaces(check_candidates),
         "seeds": _on_spaces(check_seeds),
         "directions": _on_spaces(check_directions),
-        "restored": _on_spaces(_restored),
+        "restored": _on_spaces(_restore),
         "processes": check_processes,
     }
 )

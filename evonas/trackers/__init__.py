@@ -3,7 +3,7 @@
 ==========================  ==========================================================================================
 `Callback`                  what a search tells: start, evaluation, generation, end; all methods may be left out
 `EvaluatedCandidate`        what it tells of a network: its place, its genes and its evaluation
-`evaluated_in(run)`         the same of all networks that a run has committed
+`read_evaluated(run)`         the same of all networks that a run has committed
 `tensorboard.TensorBoard`   learning curves, and genes beside scores in the HPARAMS tab
 `mlflow.MLflow`             a run with a nested run for each network, the exported model and the report
 `wandb.WandB`               an offline run of Weights & Biases
@@ -21,7 +21,7 @@ once, by its place in the run, whatever stops and resumes there were between. A 
 tracker is made. Imports no Keras and no pandas.
 """
 
-from evonas.trackers.callback import Callback, EvaluatedCandidate, evaluated_in
+from evonas.trackers.callback import Callback, EvaluatedCandidate, read_evaluated
 from evonas.trackers.choose import trackers_of
 
-__all__ = ["Callback", "EvaluatedCandidate", "evaluated_in", "trackers_of"]
+__all__ = ["Callback", "EvaluatedCandidate", "read_evaluated", "trackers_of"]

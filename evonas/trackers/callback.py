@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evonas.runs.reader import RunReader
     from evonas.tasks.export import Exported
 
-__all__ = ["Callback", "EvaluatedCandidate", "evaluated_in", "genes_of", "space_of"]
+__all__ = ["Callback", "EvaluatedCandidate", "genes_of", "read_evaluated", "space_of"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Callback:
     """
 
     def on_start(self, run: RunReader, budget: Budget) -> None:
-        """Before anything is trained in this session; `evaluated_in(run)` has what earlier ones did.
+        """Before anything is trained in this session; `read_evaluated(run)` has what earlier ones did.
 
         Raises:
             InputError: the search cannot begin, as something that the user gave is wrong.
@@ -76,7 +76,7 @@ class Callback:
         """The session is over, be it interrupted; the best network as a file, if one was written."""
 
 
-def evaluated_in(run: RunReader) -> Iterator[EvaluatedCandidate]:
+def read_evaluated(run: RunReader) -> Iterator[EvaluatedCandidate]:
     """What a run has committed so far, in the order of the candidates; those over a limit were not trained."""
     space = space_of(run)
     for record in run.records():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Budget
 from evonas.evaluation import Status
-from evonas.trackers.callback import Callback, EvaluatedCandidate, evaluated_in, genes_of, space_of
+from evonas.trackers.callback import Callback, EvaluatedCandidate, genes_of, read_evaluated, space_of
 from evonas.trackers.identity import run_digest
 from evonas.trackers.libraries import library
 
@@ -74,7 +74,7 @@ class MLflow(Callback):
             self._log(self._parent, settings, [])
         children = self._runs(f"tags.`{_PARENT_TAG}` = '{self._parent}'")
         nested = {each.data.tags.get(_PLACE_TAG): each for each in children}
-        for candidate in evaluated_in(run):
+        for candidate in read_evaluated(run):
             there = nested.get(candidate.name)
             if there is None:
                 self.on_evaluation(candidate)

@@ -22,7 +22,7 @@ from evonas.config import Budget
 from evonas.evaluation import Status
 from evonas.io.atomic import write_new
 from evonas.objective import objectives_of
-from evonas.trackers.callback import Callback, EvaluatedCandidate, evaluated_in, space_of
+from evonas.trackers.callback import Callback, EvaluatedCandidate, read_evaluated, space_of
 from evonas.trackers.identity import run_digest
 from evonas.trackers.libraries import library
 from genomes.errors import InputError
@@ -71,7 +71,7 @@ class TensorBoard(Callback):
         objectives = objectives_of(run.objective, run.settings.objectives or (run.objective.name,))
         self._write(self._place, [self._experiment(space_of(run), [each.name for each in objectives])])
         there = {path.parent.name for path in self._place.glob("*/*.tfevents.*")}
-        for candidate in evaluated_in(run):
+        for candidate in read_evaluated(run):
             if _folder_name(candidate) not in there:
                 self.on_evaluation(candidate)
 
@@ -80,7 +80,7 @@ class TensorBoard(Callback):
         evaluation = candidate.evaluation
         if evaluation.status is Status.INFEASIBLE:
             return
-        values = [(0, self._started(candidate))]
+        values = [(0, self._start(candidate))]
         for tag, curve in (("loss", evaluation.train_curve), ("val_loss", evaluation.curve)):
             values += [(epoch, self._scalar(tag, value)) for epoch, value in enumerate(curve, 1)]
         scores = {name: score for name, score in evaluation.scores.items() if math.isfinite(score)}
@@ -106,7 +106,7 @@ class TensorBoard(Callback):
         experiment = api.Experiment(hparam_infos=infos, metric_infos=shown, time_created_secs=time.time())
         return 0, self._hparams("EXPERIMENT_TAG", experiment=experiment)
 
-    def _started(self, candidate: EvaluatedCandidate) -> Any:
+    def _start(self, candidate: EvaluatedCandidate) -> Any:
         start = self._modules["data"].SessionStartInfo(
             group_name=candidate.name, start_time_secs=time.time() - candidate.evaluation.train_seconds
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Budget
 from evonas.evaluation import Status
-from evonas.trackers.callback import Callback, EvaluatedCandidate, evaluated_in
+from evonas.trackers.callback import Callback, EvaluatedCandidate, read_evaluated
 from evonas.trackers.identity import run_digest
 from evonas.trackers.libraries import library
 from genomes.errors import InputError
@@ -66,7 +66,7 @@ class WandB(Callback):
             config=run.settings.model_dump(mode="json", exclude_none=True),
             settings=self._wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
         )
-        for candidate in evaluated_in(run):
+        for candidate in read_evaluated(run):
             self.on_evaluation(candidate)
 
     def on_evaluation(self, candidate: EvaluatedCandidate) -> None:

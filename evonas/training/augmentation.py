@@ -57,9 +57,9 @@ class Augmentation:
             turned = rng.random(len(x)) < 0.5
             maps = np.where(turned[:, None, None, None], maps[:, :, ::-1], maps)
         if image and (self.rotation or self.zoom):
-            maps = _moved(maps, rng, self.shift, self.rotation, self.zoom)
+            maps = _move(maps, rng, self.shift, self.rotation, self.zoom)
         elif self.shift:
-            maps = _shifted(maps, rng, self.shift)
+            maps = _shift(maps, rng, self.shift)
         if self.noise:
             added = np.float32(self.noise) * rng.standard_normal(maps.shape, np.float32)
             if self.masked:  # what is not there stays 0, and what is there stays so
@@ -70,7 +70,7 @@ class Augmentation:
             maps = np.where(_cut_out(maps.shape, rng, self.cutout), np.float32(0.0), maps)
         return np.ascontiguousarray(maps, np.float32).reshape(len(x), -1)
 
-    def mixed(self, x: Array, y: Array, weight: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    def mix(self, x: Array, y: Array, weight: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
         """Samples, targets and weights, each mixed with those of another row; targets have one column a class."""
         share = rng.beta(self.mixup, self.mixup, len(x)).astype(np.float32)
         other = rng.permutation(len(x))
@@ -92,7 +92,7 @@ def augmentation_of(training: Mapping[str, Any], shape: Shape, masked: bool = Fa
     return Augmentation(tuple(shape), masked=masked, **given) if given and len(shape) > 1 else None
 
 
-def _shifted(maps: Array, rng: np.random.Generator, share: float) -> Array:
+def _shift(maps: Array, rng: np.random.Generator, share: float) -> Array:
     """Each sample moved by whole pixels or steps."""
     count, sides = len(maps), maps.shape[1:-1]
     furthest = [int(share * side) for side in sides]
@@ -105,7 +105,7 @@ def _shifted(maps: Array, rng: np.random.Generator, share: float) -> Array:
     return np.asarray(padded[tuple(index)])
 
 
-def _moved(maps: Array, rng: np.random.Generator, shift: float, rotation: float, zoom: float) -> Array:
+def _move(maps: Array, rng: np.random.Generator, shift: float, rotation: float, zoom: float) -> Array:
     """Images moved, turned and zoomed about their centre, between pixels by bilinear interpolation."""
     count, height, width, _ = maps.shape
     angle = 2.0 * np.pi * rng.uniform(-rotation, rotation, count)

@@ -8,7 +8,7 @@ from typing import Any
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Weights
 from evonas.networks.forward import raw_outputs
-from evonas.training.metrics import scores
+from evonas.training.metrics import compute_scores
 from genomes.architecture.graph import graph_from_json, views_of
 
 __all__ = ["test_scores"]
@@ -30,7 +30,9 @@ def test_scores(
     if build is not None:
         from evonas.training.export.user_model import own_outputs
 
-        return scores(data.problem, data.y_test, own_outputs(build, architecture, weights, data.problem, data.x_test))
-    graph = data.problem.placed(graph_from_json(architecture))
+        return compute_scores(
+            data.problem, data.y_test, own_outputs(build, architecture, weights, data.problem, data.x_test)
+        )
+    graph = data.problem.attach_columns(graph_from_json(architecture))
     rows = data.new_rows(data.x_test, *views_of(graph))
-    return scores(data.problem, data.y_test, raw_outputs(graph, weights, rows))
+    return compute_scores(data.problem, data.y_test, raw_outputs(graph, weights, rows))

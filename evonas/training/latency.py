@@ -38,8 +38,8 @@ def measure_native_latency(graph: nx.DiGraph, data: PreparedData, precision: str
 
     Calls of numpy are most of it for a small network, as the dispatch of a compiled program is.
     """
-    problem = data.problem.seen(*views_of(graph))
-    graph = problem.placed(graph)
+    problem = data.problem.for_views(*views_of(graph))
+    graph = problem.attach_columns(graph)
     weights = initial_weights(graph, problem.num_features, problem.num_outputs, seed=0)
     forward, row = predictor(graph, weights), np.zeros((1, problem.num_features), np.float32)
     return _median_milliseconds(lambda: forward(row))
@@ -58,8 +58,8 @@ def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "flo
     from evonas.training.model import build_model
     from evonas.training.population.backends import current_backend
 
-    problem = data.problem.seen(*views_of(graph))
-    graph = problem.placed(graph)
+    problem = data.problem.for_views(*views_of(graph))
+    graph = problem.attach_columns(graph)
     model = build_model(graph, problem.num_features, problem.num_outputs, precision=precision)
     forward = current_backend().compiled(lambda row: model(row, training=False))
     row = keras.ops.zeros((1, problem.num_features), "float32")
@@ -123,7 +123,7 @@ class LatencyTrainer:
                 too_slow.add(place)
             yield {} if rejected is None else {place: rejected}
         for part in self._trainer.train(tasks, done | too_slow):
-            yield {place: _noted(evaluation, latencies[place]) for place, evaluation in part.items()}
+            yield {place: _note(evaluation, latencies[place]) for place, evaluation in part.items()}
 
     def _latency(self, task: TrainingTask) -> float:
         graph = graph_from_json(task.architecture)
@@ -134,7 +134,7 @@ class LatencyTrainer:
         return self._known[key]
 
 
-def _noted(evaluation: Evaluation, latency_ms: float) -> Evaluation:
+def _note(evaluation: Evaluation, latency_ms: float) -> Evaluation:
     if evaluation.status is not Status.OK:
         return evaluation
     return replace(evaluation, scores={**evaluation.scores, "latency_ms": latency_ms})

@@ -63,7 +63,7 @@ class Node:
         """A layer of this node."""
         return kind(name=f"{self.name}_{suffix}" if suffix else self.name, dtype=self.dtype, **options)
 
-    def masked(self, h: Any) -> Any:
+    def mask_steps(self, h: Any) -> Any:
         """The steps that are there; the others are 0."""
         return h if self.mask is None else h * self.mask
 
@@ -72,16 +72,16 @@ class Node:
         l2 = self.attributes.get("l2")
         return keras.regularizers.L2(l2) if l2 else None
 
-    def finished(self, h: Any) -> Any:
+    def finish(self, h: Any) -> Any:
         """After the product: normalisation, activation and dropout, those that there are."""
         kind = self.attributes.get("normalization", "none")
         if kind != "none":
             h = self.layer(self.batch_normalization if kind == "batch" else NORMALIZATIONS[kind], "normalization")(h)
         if "activation" in self.attributes:
             h = self.layer(layers.Activation, "activation", activation=self.attributes["activation"])(h)
-        return self.dropped(h)
+        return self.drop_out(h)
 
-    def dropped(self, h: Any, whole_channels: bool = True) -> Any:
+    def drop_out(self, h: Any, whole_channels: bool = True) -> Any:
         """After dropout."""
         rate = self.attributes.get("dropout")
         if not rate:
@@ -113,7 +113,7 @@ def part_of(name: str, path: str) -> str:
     return f"{node}/{'_'.join([*words, path.split('/')[-1]])}"
 
 
-def _joined(node: Node, sources: Sequence[Any]) -> Any:
+def _join(node: Node, sources: Sequence[Any]) -> Any:
     if len(sources) == 1:
         return sources[0]
     return layers.Concatenate(name=f"inputs_{node.name.removeprefix('layer_')}", dtype=node.dtype)(list(sources))
@@ -127,12 +127,12 @@ def _dense(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
         kernel_initializer=attributes["initializer"],
         use_bias=attributes.get("normalization") != "batch",
         kernel_regularizer=node.regularizer(),
-    )(_joined(node, sources))
-    return node.finished(h), None
+    )(_join(node, sources))
+    return node.finish(h), None
 
 
 def _conv(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
-    attributes, h = node.attributes, node.masked(_joined(node, sources))
+    attributes, h = node.attributes, node.mask_steps(_join(node, sources))
     shape = tuple(h.shape[1:])
     options: dict[str, Any] = {
         "filters": int(attributes["filters"]),
@@ -149,7 +149,7 @@ def _conv(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     else:
         options |= {"kernel_initializer": initializer, "kernel_regularizer": regularizer}
     kind = _BY_RANK["separable" if attributes["separable"] else "conv"][len(shape)]
-    return node.finished(node.layer(kind, **options)(h)), _strided(node, options["strides"])
+    return node.finish(node.layer(kind, **options)(h)), _strided(node, options["strides"])
 
 
 def _strided(node: Node, stride: int) -> Any:
@@ -159,19 +159,19 @@ def _strided(node: Node, stride: int) -> Any:
 
 
 def _pool(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
-    h, size = node.masked(_joined(node, sources)), int(node.attributes["size"])
+    h, size = node.mask_steps(_join(node, sources)), int(node.attributes["size"])
     kind = _BY_RANK[node.attributes["pooling"]][len(h.shape) - 1]
     return node.layer(kind, pool_size=size, padding="same")(h), _strided(node, size)
 
 
 def _global_pool(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
-    h, pooling = node.masked(_joined(node, sources)), node.attributes["pooling"]
+    h, pooling = node.mask_steps(_join(node, sources)), node.attributes["pooling"]
     if pooling == "average":
-        return _averaged(node, h), None
+        return _average(node, h), None
     return node.layer(_BY_RANK[f"global {pooling}"][len(h.shape) - 1])(h), None
 
 
-def _averaged(node: Node, h: Any, suffix: str = "") -> Any:
+def _average(node: Node, h: Any, suffix: str = "") -> Any:
     """The mean of each channel over the places that are there."""
     if node.mask is None:
         return node.layer(_BY_RANK["global average"][len(h.shape) - 1], suffix)(h)
@@ -179,31 +179,31 @@ def _averaged(node: Node, h: Any, suffix: str = "") -> Any:
 
 
 def _flatten(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
-    h = node.masked(_joined(node, sources))
+    h = node.mask_steps(_join(node, sources))
     return node.layer(layers.Reshape, target_shape=(math.prod(h.shape[1:]),))(h), None
 
 
 def _add(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     h = sources[0] if len(sources) == 1 else node.layer(layers.Add)(list(sources))
-    return node.finished(h), node.mask
+    return node.finish(h), node.mask
 
 
 def _normalize(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
-    return node.finished(_joined(node, sources)), node.mask
+    return node.finish(_join(node, sources)), node.mask
 
 
 def _squeeze_excite(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
-    h = node.masked(_joined(node, sources))
+    h = node.mask_steps(_join(node, sources))
     channels = h.shape[-1]
     units = max(1, channels // int(node.attributes["ratio"]))
-    gates = node.layer(layers.Dense, "reduce", units=units, activation="relu")(_averaged(node, h, "mean"))
+    gates = node.layer(layers.Dense, "reduce", units=units, activation="relu")(_average(node, h, "mean"))
     gates = node.layer(layers.Dense, "expand", units=channels, activation="sigmoid")(gates)
     gates = node.layer(layers.Reshape, "gates", target_shape=(*(1,) * (len(h.shape) - 2), channels))(gates)
     return node.layer(layers.Multiply)([h, gates]), node.mask
 
 
 def _recurrent(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
-    attributes, h = node.attributes, _joined(node, sources)
+    attributes, h = node.attributes, _join(node, sources)
     kind = {"gru": layers.GRU, "lstm": layers.LSTM}[attributes["cell"]]
     options: dict[str, Any] = {"units": int(attributes["units"]), "return_sequences": bool(attributes["sequences"])}
     # A seed that is drawn from nowhere would be part of the state of a training.
@@ -213,22 +213,22 @@ def _recurrent(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     else:
         layer = node.layer(kind, **options)
     given = {} if node.mask is None else {"mask": ops.squeeze(node.mask, -1) > 0.5}
-    return node.dropped(layer(h, **given), whole_channels=False), node.mask if attributes["sequences"] else None
+    return node.drop_out(layer(h, **given), whole_channels=False), node.mask if attributes["sequences"] else None
 
 
 def _attention(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
-    attributes, h = node.attributes, _joined(node, sources)
+    attributes, h = node.attributes, _join(node, sources)
     heads = int(attributes["heads"])
     x = node.layer(layers.LayerNormalization, "normalization")(h)
     units = int(attributes["key_units"]) // heads
     layer = node.layer(layers.MultiHeadAttention, num_heads=heads, key_dim=units, seed=node.seed)
     given = {} if node.mask is None else {"attention_mask": ops.transpose(node.mask, (0, 2, 1)) > 0.5}
-    x = node.dropped(layer(x, x, **given), whole_channels=False)
+    x = node.drop_out(layer(x, x, **given), whole_channels=False)
     return node.layer(layers.Add, "residual")([h, x]), node.mask
 
 
 def _positions(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
-    h = _joined(node, sources)
+    h = _join(node, sources)
     steps, channels = h.shape[1:]
     if node.attributes["positions"] == "sine":
         return h + sine_positions(steps, channels)[None], node.mask
@@ -238,13 +238,13 @@ def _positions(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
 
 
 def _tokens(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
-    attributes, features = node.attributes, _joined(node, sources)
+    attributes, features = node.attributes, _join(node, sources)
     length, vocabulary = min(int(attributes["length"]), features.shape[1]), int(attributes["vocabulary"])
     ids = ops.cast(features[:, :length], "int32")
     ids = ops.where(ids < vocabulary, ids, 1)
     h = node.layer(layers.Embedding, input_dim=vocabulary, output_dim=int(attributes["units"]))(ids)
     mask = ops.cast(ops.expand_dims(ids > 0, -1), h.dtype)
-    return node.dropped(h * mask, whole_channels=False), mask
+    return node.drop_out(h * mask, whole_channels=False), mask
 
 
 #: Kind of a node -> its row: what builds it.

@@ -15,12 +15,12 @@ from evonas.data.prepared import Problem
 from evonas.metrics.keras_metrics import FUNCTIONS, keras_value
 from evonas.metrics.metric import METRICS_FROM_OUTSIDE, metric_value
 from evonas.metrics.named import scorer_value
-from evonas.metrics.scores import scores as task_scores
+from evonas.metrics.scores import compute_scores as task_scores
 
-__all__ = ["scores"]
+__all__ = ["compute_scores"]
 
 
-def scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> dict[str, float]:
+def compute_scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> dict[str, float]:
     """As `metrics.scores.scores`, and `problem.metric` with them, unless it cannot be computed or is not finite."""
     found = task_scores(problem, y_true, raw_outputs)
     if found and problem.metric:

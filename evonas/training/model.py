@@ -43,8 +43,8 @@ def build_model(
         num_features, num_outputs: width of the input and of the output.
         seed: of dropout.
         precision: "float32", or "bfloat16" for mixed precision.
-        sample_shape: of a sample before it was made flat, for layers that take one; that which `Problem.placed` has
-            told the graph unless given.
+        sample_shape: of a sample before it was flattened, for layers that take one; by default the shape that
+            `Problem.attach_columns` stored in the graph.
         batch_normalization: the layer that is taken for it beside other layers than dense ones.
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
@@ -54,7 +54,7 @@ def build_model(
     last, members, embedding = graph.number_of_nodes() - 1, members_of(graph), embedding_of(graph)
     features = keras.Input((int(num_features),), name="features")
     scaled = _scaled(features, dtype) if scales_inputs(graph) else features
-    first = scaled if embedding is None else _embedded(scaled, embedding, dtype)
+    first = scaled if embedding is None else _embed(scaled, embedding, dtype)
     if (categories := categories_of(graph)) is not None:
         beside = _by_column(features, categories, dtype)
         first = keras.layers.Concatenate(name="inputs_and_categories", dtype=dtype)([first, beside])
@@ -65,7 +65,7 @@ def build_model(
         name = "output" if node == last else f"layer_{node}"
         several = members is not None and node not in members.shared
         if members is not None and several:
-            sources = [_repeated(source, members.count, f"{name}_members_{k}") for k, source in enumerate(sources)]
+            sources = [_repeat(source, members.count, f"{name}_members_{k}") for k, source in enumerate(sources)]
         h = sources[0] if len(sources) == 1 else keras.layers.Concatenate(name=f"inputs_{node}", dtype=dtype)(sources)
         if members is not None and several and node == last:
             held[node] = _member_outputs(h, members.count, int(num_outputs), attributes, dtype)
@@ -137,7 +137,7 @@ def members_model(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], model.get_layer("output").output, name="members")
 
 
-def _repeated(h: Any, count: int, name: str) -> Any:
+def _repeat(h: Any, count: int, name: str) -> Any:
     return h if len(h.shape) == 3 else keras.layers.RepeatVector(count, name=name)(h)
 
 
@@ -163,7 +163,7 @@ def _member_outputs(h: Any, count: int, num_outputs: int, attributes: Mapping[st
     )(h)
 
 
-def _embedded(features: Any, embedding: Embedding, dtype: str) -> Any:
+def _embed(features: Any, embedding: Embedding, dtype: str) -> Any:
     """The trained embedding of columns, then the features that go on as they are."""
     h = _by_column(features, embedding, dtype)
     if not embedding.rest:

@@ -133,9 +133,9 @@ def export_network(
 
 def own_trainer(data: PreparedData, settings: TrainingSettings, build: Callable[..., Any]) -> Trainer:
     """The trainer of the models that a user's function builds."""
-    from evonas.training.single.user_model import OwnTrainer
+    from evonas.training.single.user_model import UserModelTrainer
 
-    return OwnTrainer(data, settings, build)
+    return UserModelTrainer(data, settings, build)
 
 
 def trial_trainer(trial: Callable[..., Any], headway: Callable[[], None], trainer: str) -> Trainer:
@@ -147,6 +147,6 @@ def trial_trainer(trial: Callable[..., Any], headway: Callable[[], None], traine
 
 def make_scorer(data: PreparedData, settings: TrainingSettings) -> Trainer:
     """What scores networks with a lineage, whatever trains the others."""
-    from evonas.training.population.seeded_weights import EvolvedTrainer
+    from evonas.training.population.seeded_weights import SeededWeightsTrainer
 
-    return EvolvedTrainer(data, settings)
+    return SeededWeightsTrainer(data, settings)

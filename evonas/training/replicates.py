@@ -11,7 +11,7 @@ import numpy as np
 from evonas.evaluation import Evaluation, Span, Status
 from evonas.seeds import RandomStream, stream_seed
 
-__all__ = ["combined", "member_seed"]
+__all__ = ["combine_evaluations", "member_seed"]
 
 
 def member_seed(seed: int, fold: int, replicate: int) -> int:
@@ -21,7 +21,7 @@ def member_seed(seed: int, fold: int, replicate: int) -> int:
     return stream_seed(RandomStream.REPLICATE, seed, fold, replicate)
 
 
-def combined(evaluations: Sequence[Evaluation]) -> Evaluation:
+def combine_evaluations(evaluations: Sequence[Evaluation]) -> Evaluation:
     """Scores are means; a failure of one is a failure of all; curves are means over the epochs that all have.
 
     The best epoch is the median one, the weights are those of the first fold and replicate.

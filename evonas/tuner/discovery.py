@@ -1,4 +1,4 @@
-"""`discovered`: the hyperparameters that a build function asks for, found by calling it.
+"""`discover`: the hyperparameters that a build function asks for, found by calling it.
 
 The first call is with the defaults. Then each conditional scope is entered once, and each option of a choice and the
 largest number of what may count layers is tried once, since Python's own `if` and `for` may hide more behind them. What
@@ -16,7 +16,7 @@ from evonas.seeds import unchanged_random
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Condition, Hyperparameter
 
-__all__ = ["discovered", "discovered_in_fit"]
+__all__ = ["discover", "discover_in_fit"]
 
 #: Calls of a `fit`, which may do more than ask before it uses the model.
 _CALLS_OF_FIT = 6
@@ -40,7 +40,7 @@ class _Reached(Exception):
     """The model is to be used: all that is asked for before has been."""
 
 
-def discovered_in_fit(
+def discover_in_fit(
     fit: Callable[..., Any], known: Iterable[Hyperparameter], args: Iterable[Any], kwargs: Mapping[str, Any]
 ) -> tuple[Hyperparameter, ...]:
     """What is known and what `fit(hp, model, *args, **kwargs)` asks for before it uses the model. Trains nothing."""
@@ -52,7 +52,7 @@ def discovered_in_fit(
         with suppress(Exception):
             fit(hp, Probe(), *unread, **named)
 
-    return discovered(ask, known, calls=_CALLS_OF_FIT)
+    return discover(ask, known, calls=_CALLS_OF_FIT)
 
 
 def _unread(value: Any) -> Any:
@@ -62,7 +62,7 @@ def _unread(value: Any) -> Any:
     return Probe() if isinstance(value, GeneratorType) or hasattr(value, "as_numpy_iterator") else value
 
 
-def discovered(
+def discover(
     build: Callable[[Any], Any],
     known: Iterable[Hyperparameter] = (),
     calls: int = 40,
@@ -111,7 +111,7 @@ class _Discovery:
     def call(self, values: Mapping[str, Any], strict: bool = False) -> None:
         """Calls the function with these values, and defaults for others."""
         self.calls += 1
-        hp = HyperParameters.of(list(self.found.values()), values, pinned=self._pinned)
+        hp = HyperParameters.from_space(list(self.found.values()), values, pinned=self._pinned)
         try:
             with unchanged_random():
                 self._build(hp)

@@ -1,4 +1,4 @@
-"""`Coding`: hyperparameters as genes, and back. What a run searches, and what each trial is given."""
+"""`GeneCodec`: hyperparameters as genes, and back. What a run searches, and what each trial is given."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from functools import cached_property
 from typing import Any
 
 from evonas.tuner.hyperparameters import HyperParameters
-from evonas.tuner.kinds import Condition, Hyperparameter, gene_name, late_domain, late_gene, widened
+from evonas.tuner.kinds import Condition, Hyperparameter, gene_name, late_domain, late_gene, widen
 from genomes.domains import Choice, Range
 from genomes.errors import InputError
 from genomes.gene import Gene
 from genomes.hyperparameters import HyperparameterGenome, HyperparameterSpace
 
-__all__ = ["Coding"]
+__all__ = ["GeneCodec"]
 
 Key = tuple[str, tuple[Condition, ...]]
 
 
 @dataclass(frozen=True)
-class Coding:
+class GeneCodec:
     """The hyperparameters of a build function, in the order in which they were found: parents before children.
 
     Attributes:
@@ -74,12 +74,12 @@ class Coding:
             )
         return HyperparameterSpace(genes)
 
-    def grown(self, found: Iterable[Hyperparameter]) -> Coding:
+    def extend(self, found: Iterable[Hyperparameter]) -> GeneCodec:
         """With what trials have revealed; of equal names and conditions the values are joined."""
         late: dict[Key, Hyperparameter] = {(each.name, each.conditions): each for each in self.late}
         for each in found:
             key = each.name, each.conditions
-            late[key] = widened(late[key], each) or late[key] if key in late else each
+            late[key] = widen(late[key], each) or late[key] if key in late else each
         return replace(self, late=tuple(late.values()))
 
     def values(self, genes: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,15 +109,15 @@ class Coding:
         except InputError:
             return None
 
-    def filled(self, genes: Mapping[str, Any], seed: int) -> HyperParameters:
+    def fill(self, genes: Mapping[str, Any], seed: int) -> HyperParameters:
         """What a build function is called with. What only it reveals has its gene, or is drawn from the seed."""
         tunes_new = self.tuned is None
-        return HyperParameters.of(self.all, self.values(genes), seed if tunes_new else None, genes, self.pinned)
+        return HyperParameters.from_space(self.all, self.values(genes), seed if tunes_new else None, genes, self.pinned)
 
-    def recorded(self, values: Mapping[str, Any], genes: Mapping[str, Any], seed: int) -> HyperParameters:
+    def restore_trial(self, values: Mapping[str, Any], genes: Mapping[str, Any], seed: int) -> HyperParameters:
         """Those of a trial that is done: with the values that it had, where these were noted."""
         genes_left = {} if values else genes
-        hp = HyperParameters.of(self.all, {**self.values(genes), **values}, seed, genes_left, self.pinned)
+        hp = HyperParameters.from_space(self.all, {**self.values(genes), **values}, seed, genes_left, self.pinned)
         hp.values.update((name, value) for name, value in values.items() if name not in hp.values)
         return hp
 

@@ -15,11 +15,11 @@ from evonas.tuner.kinds import (
     Hyperparameter,
     boolean,
     choice,
-    fixed,
+    fixed_value,
     is_same,
     late_gene,
     number,
-    widened,
+    widen,
 )
 from genomes.errors import InputError
 
@@ -65,7 +65,7 @@ class HyperParameters:
         self._entered: list[tuple[tuple[Condition, ...], bool]] = []
 
     @classmethod
-    def of(
+    def from_space(
         cls,
         space: Iterable[Hyperparameter],
         values: Mapping[str, Any] | None = None,
@@ -173,7 +173,7 @@ class HyperParameters:
     def Fixed(self, name: str, value: Any, parent_name: str | None = None, parent_values: Any = None) -> Any:
         """A value that is not searched."""
         with self._within(parent_name, parent_values):
-            return self._ask(fixed(self._full(name), value, tuple(self._conditions)))
+            return self._ask(fixed_value(self._full(name), value, tuple(self._conditions)))
 
     @contextmanager
     def conditional_scope(self, parent_name: str, parent_values: Any) -> Iterator[None]:
@@ -255,7 +255,7 @@ class HyperParameters:
         known = self._space.setdefault(key, asked)
         union: Hyperparameter | None = known
         if asked.name not in self._pinned and known.kind != "Fixed" and not is_same(known, asked):
-            union = widened(known, asked)
+            union = widen(known, asked)
             if union is not None and not is_same(union, known):
                 self._space[key] = union
         if not self._holds(asked.conditions):

@@ -25,13 +25,13 @@ __all__ = [
     "Hyperparameter",
     "boolean",
     "choice",
-    "fixed",
+    "fixed_value",
     "gene_name",
     "is_same",
     "late_domain",
     "late_gene",
     "number",
-    "widened",
+    "widen",
 ]
 
 #: The name of another hyperparameter, and the values of it for which something is there.
@@ -152,7 +152,7 @@ def number(
         return Hyperparameter(kind, name, conditions, default, Choice((low,)), settings)
     if step is not None and not (kind == "Int" and sampling == "linear" and step == 1):
         values = _steps(kind, low, high, step, sampling)
-        return _placed(kind, name, conditions, default, values, settings)
+        return _place(kind, name, conditions, default, values, settings)
     if sampling == "reverse_log":
         ends = (float(low), float(high))
         return Hyperparameter(kind, name, conditions, default, Range(0.0, 1.0), settings, ends=ends)
@@ -183,7 +183,7 @@ def choice(
     if len(values) == 1:
         return Hyperparameter("Choice", name, conditions, default, Choice((0,)), settings, tuple(values))
     if dict(settings)["ordered"]:
-        return _placed("Choice", name, conditions, default, values, settings)
+        return _place("Choice", name, conditions, default, values, settings)
     if types == {str} and all(value.isprintable() and 0 < len(value) <= 200 for value in values):
         return Hyperparameter("Choice", name, conditions, default, Choice(tuple(values)), settings)
     if types == {bool}:
@@ -199,7 +199,7 @@ def boolean(name: str, default: Any, conditions: tuple[Condition, ...]) -> Hyper
     return Hyperparameter("Boolean", name, conditions, bool(default), Choice((False, True)), ())
 
 
-def fixed(name: str, value: Any, conditions: tuple[Condition, ...]) -> Hyperparameter:
+def fixed_value(name: str, value: Any, conditions: tuple[Condition, ...]) -> Hyperparameter:
     """A value that is not searched."""
     return Hyperparameter("Fixed", name, conditions, value, Choice((0,)), (("value", value),), (value,))
 
@@ -237,7 +237,7 @@ def is_same(a: Hyperparameter, b: Hyperparameter) -> bool:
     return (a.kind, a.domain, a.options, a.ends) == (b.kind, b.domain, b.options, b.ends)
 
 
-def widened(known: Hyperparameter, asked: Hyperparameter) -> Hyperparameter | None:
+def widen(known: Hyperparameter, asked: Hyperparameter) -> Hyperparameter | None:
     """One that may take the values of both; None where they are too different, or one of them is fixed."""
     if known.kind != asked.kind or known.kind == "Fixed":
         return None
@@ -257,7 +257,7 @@ def widened(known: Hyperparameter, asked: Hyperparameter) -> Hyperparameter | No
     return known
 
 
-def _placed(
+def _place(
     kind: str,
     name: str,
     conditions: tuple[Condition, ...],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from evonas.tuner.kinds import Condition, Hyperparameter, boolean, choice, fixed, number
+from evonas.tuner.kinds import Condition, Hyperparameter, boolean, choice, fixed_value, number
 from genomes.errors import InputError
 
 __all__ = ["from_json", "read_hyperparameters", "to_json"]
@@ -22,7 +22,7 @@ def read_hyperparameters(given: Any) -> tuple[Hyperparameter, ...]:
         raise InputError(
             f"hyperparameters must be a HyperParameters, not {given!r:.80}: make one, and call its Int, ..."
         )
-    return tuple(each if isinstance(each, Hyperparameter) else _converted(each) for each in space)
+    return tuple(each if isinstance(each, Hyperparameter) else _convert(each) for each in space)
 
 
 def to_json(known: Iterable[Hyperparameter]) -> list[dict[str, Any]]:
@@ -38,19 +38,19 @@ def from_json(value: Any) -> tuple[Hyperparameter, ...]:
     """
     try:
         return tuple(
-            _made(each["kind"], each["config"], tuple((name, tuple(values)) for name, values in each["conditions"]))
+            _make(each["kind"], each["config"], tuple((name, tuple(values)) for name, values in each["conditions"]))
             for each in value
         )
     except (LookupError, TypeError, ValueError) as error:
         raise InputError(f"hyperparameters of the run must be as evonas wrote them, but {error}: restore it") from None
 
 
-def _converted(each: Any) -> Hyperparameter:
+def _convert(each: Any) -> Hyperparameter:
     conditions: tuple[Condition, ...] = tuple((one.name, tuple(one.values)) for one in each.conditions)
-    return _made(type(each).__name__, each.get_config(), conditions)
+    return _make(type(each).__name__, each.get_config(), conditions)
 
 
-def _made(kind: str, config: Mapping[str, Any], conditions: tuple[Condition, ...]) -> Hyperparameter:
+def _make(kind: str, config: Mapping[str, Any], conditions: tuple[Condition, ...]) -> Hyperparameter:
     name, default = config["name"], config.get("default")
     match kind:
         case "Int" | "Float":
@@ -61,5 +61,5 @@ def _made(kind: str, config: Mapping[str, Any], conditions: tuple[Condition, ...
         case "Boolean":
             return boolean(name, bool(default), conditions)
         case "Fixed":
-            return fixed(name, config["value"], conditions)
+            return fixed_value(name, config["value"], conditions)
     raise InputError(f"hyperparameters must hold Int, Float, Choice, Boolean and Fixed, not {kind}: take it out")

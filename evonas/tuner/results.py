@@ -8,34 +8,34 @@ from evonas.evaluation import Status
 from evonas.io.console import say_lines
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
-from evonas.tuner.encoding import Coding
+from evonas.tuner.encoding import GeneCodec
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Hyperparameter
 from evonas.tuner.reading import from_json
 from evonas.tuner.trial import Trial
 from genomes.errors import InputError
 
-__all__ = ["done_trials", "hyperparameters_of", "print_results", "print_space", "recorded_coding"]
+__all__ = ["done_trials", "hyperparameters_of", "print_results", "print_space", "read_codec"]
 
 
-def recorded_coding(run: RunReader, coding: Coding) -> Coding:
+def read_codec(run: RunReader, codec: GeneCodec) -> GeneCodec:
     """The hyperparameters as the run has them: `fit` and trials may have asked for more than `build`.
 
     Args:
         run: of a tuner.
-        coding: of the tuner that reads it.
+        codec: of the tuner that reads it.
     """
     trial = run.source.get("trial", {})
-    found = Coding(from_json(trial.get("hyperparameters")), coding.tuned, coding.pinned)
-    return found.grown(from_json(trial.get("late", [])))
+    found = GeneCodec(from_json(trial.get("hyperparameters")), codec.tuned, codec.pinned)
+    return found.extend(from_json(trial.get("late", [])))
 
 
-def hyperparameters_of(run: RunReader, record: Record, coding: Coding) -> HyperParameters:
+def hyperparameters_of(run: RunReader, record: Record, codec: GeneCodec) -> HyperParameters:
     """What a trial was built with, in full.
 
     Args:
         run, record: of the trial.
-        coding: as `recorded_coding` gives it.
+        codec: as `read_codec` gives it.
 
     Raises:
         InputError: the run was changed.
@@ -43,28 +43,28 @@ def hyperparameters_of(run: RunReader, record: Record, coding: Coding) -> HyperP
     values = record.evaluation.notes.get("values", {})
     if not isinstance(values, dict):
         raise InputError(f"values of a trial must be as evonas wrote them, not {values!r:.80}: restore the run")
-    return coding.recorded(values, coding.space.genome_from_json(record.genome), record.seed)
+    return codec.restore_trial(values, codec.space.genome_from_json(record.genome), record.seed)
 
 
-def done_trials(run: RunReader, coding: Coding, digits: int, best: int | None = None) -> list[Trial]:
+def done_trials(run: RunReader, codec: GeneCodec, digits: int, best: int | None = None) -> list[Trial]:
     """The trials that are done, in their order; or so many of the best, best first.
 
     Args:
         run: of a tuner.
-        coding: as `recorded_coding` gives it.
+        codec: as `read_codec` gives it.
         digits: of their numbers.
         best: how many of the best.
     """
     records = list(run.records())
     places = {(record.generation, record.index): place for place, record in enumerate(records)}
     chosen = records if best is None else list(run.best(best))
-    return [_done(run, each, coding, f"{places[each.generation, each.index]:0{digits}d}") for each in chosen]
+    return [_done(run, each, codec, f"{places[each.generation, each.index]:0{digits}d}") for each in chosen]
 
 
-def _done(run: RunReader, record: Record, coding: Coding, trial_id: str) -> Trial:
+def _done(run: RunReader, record: Record, codec: GeneCodec, trial_id: str) -> Trial:
     evaluation = record.evaluation
     ok = evaluation.status is Status.OK
-    trial = Trial(hyperparameters_of(run, record, coding), trial_id, "COMPLETED" if ok else "FAILED")
+    trial = Trial(hyperparameters_of(run, record, codec), trial_id, "COMPLETED" if ok else "FAILED")
     trial.metrics.metrics.update(evaluation.scores)
     trial.score = evaluation.scores.get(run.objective.name) if ok else None
     trial.best_step, trial.message = max(0, evaluation.best_epoch - 1), evaluation.reason or None

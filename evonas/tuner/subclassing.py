@@ -79,13 +79,13 @@ class Running:
     kept: Kept
     given: frozenset[str] = frozenset()
 
-    def executed(self, tuner: Evolution, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> list[Any]:
+    def execute(self, tuner: Evolution, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> list[Any]:
         """What `run_trial` does unless it is overridden: builds and fits, as often as there are executions."""
         from evonas.training.single.keras_tuner import hook_callback
 
         watching = [hook_callback(tuner, self.trial)] if self.given & _BY_CALLBACK else []
         hp = self.trial.hyperparameters
-        return self.spec.executed(hp, self.seed, self.headway, self.kept, arguments, named, watching)
+        return self.spec.execute(hp, self.seed, self.headway, self.kept, arguments, named, watching)
 
 
 @dataclass(eq=False)
@@ -121,7 +121,7 @@ class SubclassTrial:
         tuner.oracle.begin(trial)
         self._hook("on_trial_begin", trial)
         try:
-            return self._evaluated(trial, seed, headway)
+            return self._evaluate(trial, seed, headway)
         except Exception as error:
             trial.status, trial.message = "FAILED", f"{type(error).__name__}: {error}"
             raise
@@ -132,7 +132,7 @@ class SubclassTrial:
             finally:
                 tuner.oracle.end(trial)
 
-    def _evaluated(self, trial: Trial, seed: int, headway: Headway) -> Evaluation:
+    def _evaluate(self, trial: Trial, seed: int, headway: Headway) -> Evaluation:
         from evonas.training.single.keras_tuner import Kept, TooLarge, evaluation_of
 
         tuner, spec, hp = self.tuner, self.spec, trial.hyperparameters

@@ -153,7 +153,7 @@ class Oracle:
 
     def get_space(self) -> HyperParameters:
         """The space, with defaults."""
-        return HyperParameters.of(self._tuner.known)
+        return HyperParameters.from_space(self._tuner.known)
 
     def get_trial(self, trial_id: str) -> Trial:
         """The trial of that number. Raises KeyError where there is none."""

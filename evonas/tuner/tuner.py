@@ -11,7 +11,7 @@ from evonas.api.fit_arguments import digest_of, parts_of
 from evonas.api.options import TunerOptions
 from evonas.api.trials import TrialSearch, may_stay_here, run_trials
 from evonas.config import Settings, duration
-from evonas.display.trainer_counts import Trained, trained
+from evonas.display.trainer_counts import TrainerCounts, count_trainers
 from evonas.evaluation import Evaluation, Status
 from evonas.execution.options import Execution
 from evonas.interruption import Interruption
@@ -24,15 +24,15 @@ from evonas.seeds import unchanged_random
 from evonas.tuner import subclassing
 from evonas.tuner.arguments import Hypermodel, hypermodel_of, portable
 from evonas.tuner.checks import check_arguments, check_counts, check_project, warn_of_no_use
-from evonas.tuner.discovery import discovered, discovered_in_fit
-from evonas.tuner.encoding import Coding
+from evonas.tuner.discovery import discover, discover_in_fit
+from evonas.tuner.encoding import GeneCodec
 from evonas.tuner.hooks import Hooks
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Hyperparameter
 from evonas.tuner.names import why_not_there
 from evonas.tuner.objectives import objective_of
 from evonas.tuner.reading import from_json, read_hyperparameters, to_json
-from evonas.tuner.results import done_trials, hyperparameters_of, print_results, print_space, recorded_coding
+from evonas.tuner.results import done_trials, hyperparameters_of, print_results, print_space, read_codec
 from evonas.tuner.subclassing import Running, SubclassTrial
 from evonas.tuner.trial import Oracle, Trial
 from evonas.user_model import Build
@@ -135,7 +135,7 @@ class Evolution(Hooks):
                 f"in_process must not be False with {', '.join(sorted(given))} of one's own, which work on the tuner "
                 "in this process: leave it out"
             )
-        self._execution = Execution.of(execution)
+        self._execution = Execution.from_arguments(execution)
         if execution is not None and (in_process or given):
             why = f"{', '.join(sorted(given))} of one's own" if given else "in_process"
             raise InputError(f"execution must be left out with {why}: trials run in this process")
@@ -171,7 +171,7 @@ class Evolution(Hooks):
         self._overwrite = overwrite and self._exists
         self.oracle = Oracle(self)
         self.running: Running | None = None
-        self._coding = self._first_coding(() if hyperparameters is None else read_hyperparameters(hyperparameters))
+        self._codec = self._first_codec(() if hyperparameters is None else read_hyperparameters(hyperparameters))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuses methods of KerasTuner's that would never be called."""
@@ -198,7 +198,7 @@ class Evolution(Hooks):
         """
         if self.running is None or self.running.trial is not trial:
             raise InputError("run_trial must be called by search, in a trial: call search")
-        return self.running.executed(self, args, kwargs)
+        return self.running.execute(self, args, kwargs)
 
     def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
         """Keeps the weights of the model for the trial that runs, in a `run_trial` with a loop of its own."""
@@ -222,7 +222,7 @@ class Evolution(Hooks):
                     "run_trial end in super().run_trial(...), or call self.save_model(trial.trial_id, model) there"
                 )
             spec = self._spec((), {})
-            hp = hyperparameters_of(run, record, recorded_coding(run, self._coding))
+            hp = hyperparameters_of(run, record, read_codec(run, self._codec))
             with unchanged_random():
                 return rebuilt(spec, hp, run.weights(record), record.seed)
 
@@ -244,8 +244,8 @@ class Evolution(Hooks):
         self.on_search_begin()
         with Streams() as streams:
             if self.hypermodel is not None and self.hypermodel.fits and not self._hooks:
-                known = discovered_in_fit(self.hypermodel.fit, self._coding.known, args, kwargs)
-                self._coding = Coding(known, self._coding.tuned, self._coding.pinned)
+                known = discover_in_fit(self.hypermodel.fit, self._codec.known, args, kwargs)
+                self._codec = GeneCodec(known, self._codec.tuned, self._codec.pinned)
             overwrite, self._overwrite = self._overwrite, False
             search = self._trial_search(args, kwargs, streams, overwrite)
             run_trials(
@@ -283,22 +283,22 @@ class Evolution(Hooks):
             if self._exists and not overwrite:
                 with RunReader(self.project_dir) as run:
                     trial.number = run.evaluated
-        coding = self._coding
-        build = Build.of(type(self) if self.hypermodel is None else self.hypermodel.source)
+        codec = self._codec
+        build = Build.from_function(type(self) if self.hypermodel is None else self.hypermodel.source)
         identity = {
             "build": build.digest,
-            "hyperparameters": to_json(coding.known),
-            "tuned": None if coding.tuned is None else sorted(coding.tuned),
+            "hyperparameters": to_json(codec.known),
+            "tuned": None if codec.tuned is None else sorted(codec.tuned),
             "data": digest_of([args, kwargs]),
             "executions": self.executions_per_trial,
-            **({"tuner": Build.of(type(self)).digest} if type(self) is not Evolution else {}),
+            **({"tuner": Build.from_function(type(self)).digest} if type(self) is not Evolution else {}),
         }
-        first = coding.genome(HyperParameters.of(coding.known).values)
+        first = codec.genome(HyperParameters.from_space(codec.known).values)
         return TrialSearch(
             trial=trial,
             name=build.name,
             parts=({} if self.hypermodel is None else {"hypermodel": self.hypermodel.given}) | parts,
-            space=coding.space,
+            space=codec.space,
             objective=Objective(self.objective.name, self.objective.direction),
             identity=identity,
             settings=self._settings,
@@ -315,31 +315,31 @@ class Evolution(Hooks):
         """Whether the model of the defaults is trained natively, which is safe and quick in this process."""
         if self.hypermodel is None or not may_stay_here(self._settings):
             return False
-        coding = self._coding
+        codec = self._codec
         try:
-            hp = HyperParameters.of(coding.known, pinned=coding.pinned)
+            hp = HyperParameters.from_space(codec.known, pinned=codec.pinned)
             with unchanged_random():
                 return not self._spec(args, kwargs).refusal(hp, self.seed)
         except Exception:  # what it raises, a trial will raise again, and that is told
             return False
 
     @property
-    def trained(self) -> Trained:
+    def trained(self) -> TrainerCounts:
         """How many models were trained natively, and why Keras trained the others."""
         with self._read() as run:
-            return trained(record.evaluation for record in run.records())
+            return count_trainers(record.evaluation for record in run.records())
 
     def _reveal(self, trial: SubclassTrial, overwrite: bool) -> None:
         """Runs the first trial, of the defaults, to see what a `run_trial` asks for; or reads what it did once."""
-        coding = self._coding
+        codec = self._codec
         if self._exists and not overwrite:
             with RunReader(self.project_dir) as run:
                 recorded = from_json(run.source.get("trial", {}).get("hyperparameters", []))
             names = {(each.name, each.conditions) for each in recorded}
-            if all((each.name, each.conditions) in names for each in coding.known):
-                self._coding = Coding(recorded, coding.tuned, coding.pinned)
+            if all((each.name, each.conditions) in names for each in codec.known):
+                self._codec = GeneCodec(recorded, codec.tuned, codec.pinned)
             return
-        hp = HyperParameters.of(coding.known, pinned=coding.pinned)
+        hp = HyperParameters.from_space(codec.known, pinned=codec.pinned)
         try:
             found = trial.run(hp, self.seed, lambda: None)
         except InputError:
@@ -349,8 +349,8 @@ class Evolution(Hooks):
                 raise
             found = Evaluation(Status.FAILED, reason=f"the trial raised {type(error).__name__}: {error!s:.300}")
         self._check_new(hp.new)
-        self._coding = Coding(tuple(hp.space), coding.tuned, coding.pinned)
-        first = self._coding.genome(hp.values)
+        self._codec = GeneCodec(tuple(hp.space), codec.tuned, codec.pinned)
+        first = self._codec.genome(hp.values)
         if first is not None:
             trial.first = (first, found)
 
@@ -358,10 +358,10 @@ class Evolution(Hooks):
         """The space with what trials have revealed."""
         found = from_json(late)
         self._check_new(found)
-        return self._coding.grown(found).space
+        return self._codec.extend(found).space
 
     def _check_new(self, found: Sequence[Hyperparameter]) -> None:
-        new = dict.fromkeys(each.name for each in found if each.name not in self._coding.pinned)
+        new = dict.fromkeys(each.name for each in found if each.name not in self._codec.pinned)
         if not self.allow_new_entries and new:
             raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
 
@@ -383,9 +383,9 @@ class Evolution(Hooks):
     def known(self) -> tuple[Hyperparameter, ...]:
         """All hyperparameters, as far as they are known by now."""
         if self._overwrite or not self._exists:
-            return self._coding.known
+            return self._codec.known
         with self._read() as run:
-            return recorded_coding(run, self._coding).all
+            return read_codec(run, self._codec).all
 
     @property
     def remaining_trials(self) -> int:
@@ -402,13 +402,13 @@ class Evolution(Hooks):
                 return []
             raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
         with self._read() as run:
-            return done_trials(run, recorded_coding(run, self._coding), len(str(self.max_trials)), best)
+            return done_trials(run, read_codec(run, self._codec), len(str(self.max_trials)), best)
 
     def results_summary(self, num_trials: int = 10) -> None:
         """Prints the best trials."""
         with self._read() as run:
             say_lines(f"Results in {self.project_dir}: {run.evaluated} trials, {run.failed} of them without a score")
-            if (ways := trained(record.evaluation for record in run.records())).total:
+            if (ways := count_trainers(record.evaluation for record in run.records())).total:
                 say_lines(ways)
             say_lines(f"Best {min(num_trials, run.evaluated - run.failed)} by {self._shown}:")
             failed = [each for each in run.records() if each.evaluation.status is not Status.OK][:3]
@@ -435,22 +435,22 @@ class Evolution(Hooks):
         parts = [f"{part.name} ({part.direction})" for part in self.objective.parts]
         return " and ".join(parts) or f"{self.objective.name} ({self.objective.direction})"
 
-    def _first_coding(self, given: Sequence[Hyperparameter]) -> Coding:
+    def _first_codec(self, given: Sequence[Hyperparameter]) -> GeneCodec:
         """The hyperparameters that `build` asks for."""
         pinned = frozenset(each.name for each in given)
         hypermodel = self.hypermodel
         known: tuple[Hyperparameter, ...] = tuple(given)
         if hypermodel is not None:
-            declared = HyperParameters.of(given, pinned=pinned)
+            declared = HyperParameters.from_space(given, pinned=pinned)
             hypermodel.declare_hyperparameters(declared)
-            known = discovered(hypermodel.build, declared.space, pinned=pinned)
-        coding = Coding(known, None if self.tune_new_entries else pinned, pinned)
+            known = discover(hypermodel.build, declared.space, pinned=pinned)
+        codec = GeneCodec(known, None if self.tune_new_entries else pinned, pinned)
         new = [each.name for each in known if each.name not in pinned]
         if not self.allow_new_entries and new:
             raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
         if "run_trial" not in self._hooks:
-            coding.space  # noqa: B018  # refuses where there is nothing to search
-        return coding
+            codec.space  # noqa: B018  # refuses where there is nothing to search
+        return codec
 
     def _spec(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """What is done for each set of hyperparameters."""
@@ -461,7 +461,7 @@ class Evolution(Hooks):
         return TunerTrial(
             build=_no_model if hypermodel is None else hypermodel.build,
             fit=hypermodel.fit if hypermodel is not None and hypermodel.fits else None,
-            hyperparameters=self._coding.filled,
+            hyperparameters=self._codec.fill,
             objective=self.objective,
             arguments=args,
             named=kwargs,

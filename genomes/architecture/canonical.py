@@ -54,7 +54,7 @@ def _plain_nodes(graph: nx.DiGraph) -> list[dict[str, Any]]:
 
 def _order(graph: nx.DiGraph, nodes: list[dict[str, Any]]) -> tuple[int, ...]:
     links = _Links(graph)
-    colours, _ = _smallest(links, _refined(links, _first_colours(nodes, links)))
+    colours, _ = _smallest(links, _refine(links, _first_colours(nodes, links)))
     return tuple(sorted(range(len(graph)), key=colours.__getitem__))
 
 
@@ -158,7 +158,7 @@ def _ranks(keys: list[Any]) -> Colours:
     return tuple(rank[key] for key in keys)
 
 
-def _refined(links: _Links, colours: Colours) -> Colours:
+def _refine(links: _Links, colours: Colours) -> Colours:
     """The coarsest stable colouring that is finer than `colours`."""
 
     def seen(nodes: Iterable[int]) -> list[int]:
@@ -183,10 +183,10 @@ def _choices(colours: Colours) -> list[int]:
     return [node for node, colour in enumerate(colours) if shared and colour == min(shared)]
 
 
-def _individualized(links: _Links, colours: Colours, node: int) -> Colours:
+def _individualize(links: _Links, colours: Colours, node: int) -> Colours:
     """`node` before the others of its colour, refined."""
     others = (c + (c == colours[node] and other != node) for other, c in enumerate(colours))
-    return _refined(links, tuple(others))
+    return _refine(links, tuple(others))
 
 
 def _smallest(links: _Links, colours: Colours) -> tuple[Colours, Encoding]:
@@ -197,7 +197,7 @@ def _smallest(links: _Links, colours: Colours) -> tuple[Colours, Encoding]:
     tried: list[Encoding] = []
     results: list[tuple[Encoding, Colours]] = []
     for node in choices:
-        chosen = _individualized(links, colours, node)
+        chosen = _individualize(links, colours, node)
         # Two choices with one encoding below them are images of each other: what follows from either is alike.
         sample = links.encoding(_any_leaf(links, chosen))
         if sample not in tried:
@@ -210,5 +210,5 @@ def _smallest(links: _Links, colours: Colours) -> tuple[Colours, Encoding]:
 
 def _any_leaf(links: _Links, colours: Colours) -> Colours:
     while choices := _choices(colours):
-        colours = _individualized(links, colours, choices[0])
+        colours = _individualize(links, colours, choices[0])
     return colours

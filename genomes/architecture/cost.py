@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from genomes.architecture.embedding import categories_of, embedding_of, input_columns
 from genomes.architecture.layers import Attributes, LayerRow, Shape, row_of
 from genomes.architecture.members import NodeMembers, members_of, node_members
-from genomes.architecture.shapes import node_shapes, taken_shape
+from genomes.architecture.shapes import input_shape_of, node_shapes
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -90,4 +90,4 @@ def _nodes(
     for node in range(1, len(graph)):
         attributes = graph.nodes[node]
         several = node_members(members, node, len(graph) - 1)
-        yield attributes, row_of(attributes), taken_shape(graph, node, shapes), shapes[node], several
+        yield attributes, row_of(attributes), input_shape_of(graph, node, shapes), shapes[node], several

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genomes.architecture.options import EMBEDDED_NUMBERS
+from genomes.architecture.options import EMBEDDED_NUMERIC_ENCODINGS
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def embedding_of(graph: nx.DiGraph) -> Embedding | None:
     # Both kinds of intervals are embedded alike.
     kind = "linear" if about["embedding"] == "tree" else about["embedding"]
     units, sigma = about.get("embedding_units", 8), about.get("embedding_sigma", 0.1)
-    groups = _grouped(columns)
+    groups = _group(columns)
     rest = tuple(place for place, column in enumerate(columns) if column < 0 or kind == "periodic")
     if kind == "periodic":
         units, groups = units - 1, tuple((_number(group, views),) for group in groups)
@@ -138,7 +138,7 @@ def categories_of(graph: nx.DiGraph) -> Embedding | None:
         return None
     if "categories" not in graph.graph:
         raise _untold("categories")
-    return Embedding("categories", units, 0.0, _grouped(graph.graph["categories"]), ())
+    return Embedding("categories", units, 0.0, _group(graph.graph["categories"]), ())
 
 
 def input_columns(graph: nx.DiGraph, num_features: int) -> int:
@@ -159,7 +159,7 @@ def _untold(what: str) -> InputError:
     )
 
 
-def _grouped(columns: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+def _group(columns: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     """Places of the features of each column."""
     features: dict[int, list[int]] = {}
     for place, column in enumerate(columns):
@@ -170,5 +170,5 @@ def _grouped(columns: Sequence[int]) -> tuple[tuple[int, ...], ...]:
 
 def _number(group: Sequence[int], views: Sequence[str]) -> int:
     """The feature of a column that waves are of: its rank where there is one, else the first."""
-    own = [place for place in group if views and views[place] == EMBEDDED_NUMBERS["periodic"]]
+    own = [place for place in group if views and views[place] == EMBEDDED_NUMERIC_ENCODINGS["periodic"]]
     return (own or list(group))[0]

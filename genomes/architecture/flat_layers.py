@@ -58,7 +58,7 @@ def _dense_member_parameters(attributes: Attributes, taken: Shape, given: Shape,
     return total
 
 
-def _settled_input(attributes: dict[str, Any]) -> dict[str, Any]:
+def _settle_input(attributes: dict[str, Any]) -> dict[str, Any]:
     """Without what does nothing beside what is off."""
     found = attributes
     for switch, others in SWITCHED.items():
@@ -108,7 +108,7 @@ INPUT = LayerRow(
     flops=no_flops,
     label=_input_label,
     shaped=False,
-    settle=_settled_input,
+    settle=_settle_input,
     written_as_real=("embedding_units", "members", "scaling"),
 )
 

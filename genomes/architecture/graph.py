@@ -27,7 +27,15 @@ from typing import TYPE_CHECKING, Any
 
 from genomes.architecture.canonical import canonical_form, canonical_order, plain
 from genomes.architecture.drawing import draw
-from genomes.architecture.layers import EMBEDDED_NUMBERS, LAYERS, MAX_NODES, OFF, TRAINING_KINDS, is_kind, row_of
+from genomes.architecture.layers import (
+    EMBEDDED_NUMERIC_ENCODINGS,
+    LAYERS,
+    MAX_NODES,
+    OFF,
+    TRAINING_KINDS,
+    is_kind,
+    row_of,
+)
 from genomes.architecture.members import members_of
 from genomes.architecture.neighbours import neighbours_from_json
 from genomes.architecture.shapes import kinds_of
@@ -112,7 +120,7 @@ def check_graph(graph: nx.DiGraph) -> None:
 def numbers_of(graph: nx.DiGraph) -> str:
     """How columns of numbers enter the network, one of `genomes.architecture.layers.NUMBERS`."""
     about = graph.nodes[0]
-    return str(EMBEDDED_NUMBERS.get(about.get("embedding", "none"), about.get("numbers", "standard")))
+    return str(EMBEDDED_NUMERIC_ENCODINGS.get(about.get("embedding", "none"), about.get("numbers", "standard")))
 
 
 def scales_inputs(graph: nx.DiGraph) -> bool:

@@ -21,7 +21,7 @@ __all__ = [
     "Attributes",
     "LayerRow",
     "Shape",
-    "concatenated",
+    "concatenate_shapes",
     "details",
     "moving_averages",
     "needs_rank",
@@ -41,10 +41,10 @@ VECTORS: Mapping[str, int] = MappingProxyType({"none": 1, "batch": 2, "layer": 3
 _OF_TRAINING = ("dropout", "initializer", "l2")
 
 
-def concatenated(shapes: Sequence[Shape]) -> Shape:
+def concatenate_shapes(shapes: Sequence[Shape]) -> Shape:
     """The shape of several outputs side by side along the last axis. Raises InputError where they do not fit."""
     if len({shape[:-1] for shape in shapes}) > 1:
-        raise InputError(f"must be given outputs that differ in their last axis only, not {_listed(shapes)}")
+        raise InputError(f"must be given outputs that differ in their last axis only, not {_list(shapes)}")
     return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
 
@@ -102,7 +102,7 @@ class LayerRow:
     label: Callable[[Attributes], str]
     off: Mapping[str, Any] = field(default_factory=dict)
     shaped: bool = True
-    merge: Callable[[Sequence[Shape]], Shape] = concatenated
+    merge: Callable[[Sequence[Shape]], Shape] = concatenate_shapes
     member_parameters: Callable[[Attributes, Shape, Shape, NodeMembers], int] | None = None
     moving: Callable[[Attributes, Shape, Shape], int] = no_parameters
     settle: Callable[[dict[str, Any]], dict[str, Any]] = dict
@@ -138,5 +138,5 @@ def _text(shape: Shape) -> str:
     return f"({', '.join(map(str, shape))})"
 
 
-def _listed(shapes: Sequence[Shape]) -> str:
+def _list(shapes: Sequence[Shape]) -> str:
     return " and ".join(map(_text, shapes))

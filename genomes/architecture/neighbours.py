@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from genomes.checks import Real, items, refuse, shown, table
+from genomes.checks import Real, format_value, items, refuse, table
 from genomes.errors import InputError
 
 __all__ = [
@@ -93,7 +93,7 @@ def read_columns(value: Any, place: str, most: int) -> tuple[str, ...]:
         if not isinstance(name, str) or len(name) > _LONGEST_NAME:
             refuse(f"{place}[{number}]", f"the name of a column, of at most {_LONGEST_NAME} characters", name)
         if name in names[:number]:
-            raise InputError(f"{place} must have each column once, not {shown(name)} twice: leave one out")
+            raise InputError(f"{place} must have each column once, not {format_value(name)} twice: leave one out")
     return tuple(names)
 
 

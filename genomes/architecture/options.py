@@ -16,7 +16,7 @@ __all__ = [
     "BIAS_INITIALIZERS",
     "CELLS",
     "DECAY_SCHEDULES",
-    "EMBEDDED_NUMBERS",
+    "EMBEDDED_NUMERIC_ENCODINGS",
     "EMBEDDINGS",
     "INITIALIZERS",
     "INPUT_KINDS",
@@ -28,7 +28,7 @@ __all__ = [
     "MAX_UNITS",
     "MEMBER_STARTS",
     "NORMALIZATIONS",
-    "NUMBERS",
+    "NUMERIC_ENCODINGS",
     "OFF",
     "OPTIMIZERS",
     "PARAMETRIZATIONS",
@@ -61,7 +61,7 @@ POSITIONS = ("learned", "sine")
 #: How columns of numbers enter a network: standardised, and beside that nothing, the rank among the training rows, the
 #: logarithm, the way through the intervals between quantiles, or between the cuts of a decision tree ("tree"), or sines
 #: and cosines of several frequencies; "robust" is in its place: scaled by the interquartile range and smoothly clipped.
-NUMBERS = ("standard", "quantile", "log", "piecewise", "tree", "periodic", "robust")
+NUMERIC_ENCODINGS = ("standard", "quantile", "log", "piecewise", "tree", "periodic", "robust")
 
 #: What is trained of each column of numbers before the first layer: nothing; one linear map with relu of its way
 #: through the intervals between quantiles, or the same between the cuts of a decision tree (Gorishniy et al. 2022); or
@@ -75,7 +75,9 @@ ADAPTERS = ("mini", "full")
 MEMBER_STARTS = ("hidden", "input")
 
 #: Embedding -> the form that it takes.
-EMBEDDED_NUMBERS: Mapping[str, str] = MappingProxyType({"linear": "piecewise", "tree": "tree", "periodic": "quantile"})
+EMBEDDED_NUMERIC_ENCODINGS: Mapping[str, str] = MappingProxyType(
+    {"linear": "piecewise", "tree": "tree", "periodic": "quantile"}
+)
 
 #: Hidden layers of a dense network; hidden nodes of any graph, where an addition and a pooling are nodes too.
 MAX_LAYERS = 64
@@ -91,7 +93,7 @@ INPUT_KINDS: Mapping[str, Kind] = MappingProxyType(
         "embedding": Word(EMBEDDINGS),
         "embedding_units": Whole(2, 256),
         "embedding_sigma": Real(1e-3, 1e3),
-        "numbers": Word(NUMBERS),
+        "numbers": Word(NUMERIC_ENCODINGS),
         "scaling": Truth(),
         "category_units": Whole(0, 256),
         "members": Whole(1, MAX_MEMBERS),

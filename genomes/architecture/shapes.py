@@ -12,7 +12,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["input_shape", "kinds_of", "least_shape", "node_shapes", "taken_shape"]
+__all__ = ["input_shape", "input_shape_of", "kinds_of", "least_shape", "node_shapes"]
 
 
 def kinds_of(graph: nx.DiGraph) -> frozenset[str]:
@@ -57,7 +57,7 @@ def node_shapes(graph: nx.DiGraph, sample_shape: Shape, num_outputs: int) -> dic
         attributes = graph.nodes[node]
         given = attributes if node < len(graph) - 1 else {**attributes, "units": num_outputs}
         try:
-            shapes[node] = row_of(attributes).shape(given, taken_shape(graph, node, shapes))
+            shapes[node] = row_of(attributes).shape(given, input_shape_of(graph, node, shapes))
         except InputError as error:
             raise InputError(
                 f"graph.nodes[{node}] ({attributes['kind']}) {error}: change it, or what it takes"
@@ -81,7 +81,7 @@ def least_shape(graph: nx.DiGraph) -> Shape:
     raise refused
 
 
-def taken_shape(graph: nx.DiGraph, node: int, shapes: dict[int, Shape]) -> Shape:
+def input_shape_of(graph: nx.DiGraph, node: int, shapes: dict[int, Shape]) -> Shape:
     """The shape that a node takes, of the shapes of its sources.
 
     Raises:

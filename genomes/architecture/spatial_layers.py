@@ -113,7 +113,7 @@ def _add_label(attributes: Attributes) -> str:
     return f"add, {attributes['activation']}"
 
 
-def _squeezed(attributes: Attributes, taken: Shape) -> int:
+def _squeeze(attributes: Attributes, taken: Shape) -> int:
     """Units between the two dense layers."""
     return max(1, taken[-1] // int(attributes["ratio"]))
 
@@ -124,12 +124,12 @@ def _excite_shape(attributes: Attributes, taken: Shape) -> Shape:
 
 
 def _excite_parameters(attributes: Attributes, taken: Shape, given: Shape) -> int:
-    channels, units = taken[-1], _squeezed(attributes, taken)
+    channels, units = taken[-1], _squeeze(attributes, taken)
     return 2 * channels * units + channels + units
 
 
 def _excite_flops(attributes: Attributes, taken: Shape, given: Shape) -> int:
-    return 4 * taken[-1] * _squeezed(attributes, taken)
+    return 4 * taken[-1] * _squeeze(attributes, taken)
 
 
 def _excite_label(attributes: Attributes) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genomes.dense.genes import SETTINGS, gene_of, with_genes
-from genomes.dense.genome import DenseGenome, changed
-from genomes.dense.wiring import Wires, chain, rewired, wires_of
+from genomes.dense.genome import DenseGenome, replace_fields
+from genomes.dense.wiring import Wires, chain, rewire, wires_of
 
 if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace
@@ -32,11 +32,11 @@ def splice_layers(a: DenseGenome, b: DenseGenome, space: DenseSpace, rng: np.ran
     if layers:
         model = layers[int(rng.integers(len(layers)))]
         if space.shape == "uniform":
-            layers = [changed(layer, units=model.units) for layer in layers]
+            layers = [replace_fields(layer, units=model.units) for layer in layers]
         if space.activation_scope == "network":
-            layers = [changed(layer, activation=model.activation) for layer in layers]
-    wires = _spliced_wires(wires_of(a), wires_of(b), i, j) if space.skip_connections else chain(len(layers))
-    return rewired(a, layers, wires)
+            layers = [replace_fields(layer, activation=model.activation) for layer in layers]
+    wires = _splice_wires(wires_of(a), wires_of(b), i, j) if space.skip_connections else chain(len(layers))
+    return rewire(a, layers, wires)
 
 
 def mix_settings(child: DenseGenome, other: DenseGenome, rng: np.random.Generator) -> DenseGenome:
@@ -45,7 +45,7 @@ def mix_settings(child: DenseGenome, other: DenseGenome, rng: np.random.Generato
     taken = [name for name, coin in zip(SETTINGS, coins, strict=True) if coin < 0.5]
     child = with_genes(child, {name: gene_of(other, name) for name in taken})
     if child.neighbours != other.neighbours and rng.random() < 0.5:
-        return changed(child, neighbours=other.neighbours)
+        return replace_fields(child, neighbours=other.neighbours)
     return child
 
 
@@ -55,7 +55,7 @@ def _fits(a: DenseGenome, b: DenseGenome, i: int, j: int, space: DenseSpace) -> 
     return space.shape != "pyramid" or outside or a.layers[i - 1].units >= b.layers[j].units
 
 
-def _spliced_wires(a: Wires, b: Wires, i: int, j: int) -> Wires:
+def _splice_wires(a: Wires, b: Wires, i: int, j: int) -> Wires:
     """Wires of nodes 1..i of `a` and j + 1.. of `b`, whose sources in the part that is gone become those of `a`."""
 
     def moved(source: int) -> int:

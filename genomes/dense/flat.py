@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from genomes.checks import shown, table
+from genomes.checks import format_value, table
 from genomes.dense.genes import EMBEDDING_GENES, MEMBER_GENES, OPTIMIZERS_OF, SETTINGS, gene_of, with_genes
-from genomes.dense.genome import DenseGenome, Layer, changed
+from genomes.dense.genome import DenseGenome, Layer, replace_fields
 from genomes.dense.neighbourhood import neighbours_from_values, neighbours_genes, neighbours_values
-from genomes.dense.wiring import Wires, chain, rewired, wires_of
+from genomes.dense.wiring import Wires, chain, rewire, wires_of
 from genomes.domains import Choice, Domain, Value
 from genomes.errors import InputError
 from genomes.gene import Condition, Gene
@@ -120,16 +120,18 @@ def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
         if gene.name not in given:
             raise InputError(f"genome.{gene.name} must be given and is missing: add it")
         if not gene.domain.contains(given[gene.name]):
-            raise InputError(f"genome.{gene.name} must be in {shown(gene.domain)}, not {shown(given[gene.name])}")
+            raise InputError(
+                f"genome.{gene.name} must be in {format_value(gene.domain)}, not {format_value(given[gene.name])}"
+            )
         active[gene.name] = given[gene.name]
     count = int(active["layers"])
     units, activations = (_of_layers(name, active, count) for name in ("units", "activation"))
     if space.shape == "pyramid":
         units.sort(reverse=True)
     layers = [Layer(*parts, sources=()) for parts in zip(units, activations, strict=True)]
-    genome = rewired(DenseGenome((), (0,)), layers, _wires(space, active, count))
+    genome = rewire(DenseGenome((), (0,)), layers, _wires(space, active, count))
     genome = with_genes(genome, {name: active.get(name, _idle(space.domain(name))) for name in SETTINGS})
-    return changed(genome, neighbours=neighbours_from_values(space, active))
+    return replace_fields(genome, neighbours=neighbours_from_values(space, active))
 
 
 def _from_layer(space: DenseSpace, k: int) -> Condition:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS
 from genomes.checks import Kind, Whole
-from genomes.dense.genome import DenseGenome, Training, changed
+from genomes.dense.genome import DenseGenome, Training, replace_fields
 from genomes.domains import Value
 from genomes.training import OPTIMIZERS_OF, training_kinds
 
@@ -73,15 +73,15 @@ def gene_of(genome: DenseGenome, name: str) -> Value:
 def with_gene(genome: DenseGenome, name: str, value: Value) -> DenseGenome:
     """The genome with another value of one of `SETTINGS`."""
     if name in TRAINING_GENES:
-        return changed(genome, training=changed(genome.training, **{name: value}))
-    return changed(genome, **{name: value})
+        return replace_fields(genome, training=replace_fields(genome.training, **{name: value}))
+    return replace_fields(genome, **{name: value})
 
 
 def with_genes(genome: DenseGenome, values: Mapping[str, Value]) -> DenseGenome:
     """The genome with other values of some of `SETTINGS`, at the cost of one copy."""
     inner = {name: value for name, value in values.items() if name in TRAINING_GENES}
     outer = {name: value for name, value in values.items() if name not in TRAINING_GENES}
-    return changed(genome, training=changed(genome.training, **inner), **outer)
+    return replace_fields(genome, training=replace_fields(genome.training, **inner), **outer)
 
 
 def is_active(genome: DenseGenome, name: str) -> bool:

@@ -15,13 +15,13 @@ from genomes.architecture.layers import (
     INITIALIZERS,
     MEMBER_STARTS,
     NORMALIZATIONS,
-    NUMBERS,
+    NUMERIC_ENCODINGS,
     OPTIMIZERS,
     SCHEDULES,
 )
 from genomes.architecture.neighbours import Neighbours
 from genomes.training import Training as AnyTraining
-from genomes.training import changed
+from genomes.training import replace_fields
 
 __all__ = [
     "ACTIVATIONS",
@@ -30,14 +30,14 @@ __all__ = [
     "INITIALIZERS",
     "MEMBER_STARTS",
     "NORMALIZATIONS",
-    "NUMBERS",
+    "NUMERIC_ENCODINGS",
     "OPTIMIZERS",
     "SCHEDULES",
     "DenseGenome",
     "Layer",
     "Neighbours",
     "Training",
-    "changed",
+    "replace_fields",
 ]
 
 
@@ -89,8 +89,8 @@ class DenseGenome:
             where the share begins at 1.
         initializer: one of `INITIALIZERS`, of every kernel, the output's included.
         training: how it is trained.
-        numbers: one of `NUMBERS`: how columns of numbers enter it. A table that has no such form of them gives the
-            standardised numbers alone. With an embedding it does nothing: that takes a form of its own.
+        numbers: one of `NUMERIC_ENCODINGS`: how numeric columns enter the network. A table without that encoding gives
+            the standardised numbers alone. It has no effect with an embedding, which uses an encoding of its own.
         scaling: whether each feature has a trained factor before the first layer; does nothing with an embedding.
         category_units: numbers to which a trained linear map of its own brings each column of categories, beside its
             one-hot features; 0 for none.

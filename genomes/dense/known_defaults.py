@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from genomes.architecture.neighbours import Neighbours
 from genomes.dense.genes import SETTINGS, gene_of, with_genes
-from genomes.dense.genome import DenseGenome, Layer, changed
-from genomes.dense.wiring import chain, rewired
+from genomes.dense.genome import DenseGenome, Layer, replace_fields
+from genomes.dense.wiring import chain, rewire
 from genomes.domains import Choice, Domain, Range, Value
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     for recipe in RECIPES:
         variants: dict[str, DenseGenome] = {}
         for share in _WIDTHS if task in recipe.tasks else ():
-            genome = _expressed(recipe, share, space)
+            genome = _express(recipe, share, space)
             if genome is None or (digest := space.digest(genome)) in seen:
                 continue
             seen.add(digest)
@@ -202,7 +202,7 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     return tuple(found)
 
 
-def _expressed(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome | None:
+def _express(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome | None:
     """The recipe at a share of its width in the space; None where the space has no such."""
     values = {name: _nearest(space.domain(name), value) for name, value in recipe.genes.items() if _has(space, name)}
     if any(values.get(name, "") is None for name in _ESSENTIAL):
@@ -210,7 +210,7 @@ def _expressed(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome |
     count = int(_nearest(space.domain("layers"), recipe.layers) or 0)
     units = int(_nearest(space.domain("units"), max(1, round(recipe.units * share))) or 1)
     activation = str(values.pop("activation"))
-    genome = rewired(DenseGenome((), (0,)), [Layer(units, activation, sources=())] * count, chain(count))
+    genome = rewire(DenseGenome((), (0,)), [Layer(units, activation, sources=())] * count, chain(count))
     for name in SETTINGS:
         value = values.get(name)
         if value is None:  # the space has none of the words, or the recipe does not say
@@ -220,7 +220,7 @@ def _expressed(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome |
     if recipe.bandwidths:
         if not space.is_free("neighbours") or not space.neighbour_sets:
             return None
-        genome = changed(genome, neighbours=Neighbours(space.neighbour_sets[0], recipe.bandwidths))
+        genome = replace_fields(genome, neighbours=Neighbours(space.neighbour_sets[0], recipe.bandwidths))
     return genome if space.contains(genome) else None
 
 

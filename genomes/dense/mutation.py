@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from genomes.dense.genes import COSTLY, EMBEDDING_GENES, MEMBER_GENES, SETTINGS, gene_of, is_active, with_gene
-from genomes.dense.genome import DenseGenome, Layer, changed
+from genomes.dense.genome import DenseGenome, Layer, replace_fields
 from genomes.dense.neighbourhood import vary_neighbours
 from genomes.dense.wiring import (
     bypass,
@@ -21,11 +21,11 @@ from genomes.dense.wiring import (
     insert_behind,
     insert_on_edge,
     missing_edges,
-    rewired,
+    rewire,
     spare_edges,
     wires_of,
 )
-from genomes.operators import scaled_rate
+from genomes.operators import scale_rate
 
 if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace
@@ -39,12 +39,12 @@ T = TypeVar("T")
 
 def insert_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
     """Puts a new layer on an edge; several, where the space does not allow one more."""
-    return _grown(genome, space, rng, _insert_one)
+    return _grow(genome, space, rng, _insert_one)
 
 
 def duplicate_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
     """Puts a copy of a layer behind it; several times, where the space does not allow one more."""
-    return _grown(genome, space, rng, _duplicate_one) if genome.layers else None
+    return _grow(genome, space, rng, _duplicate_one) if genome.layers else None
 
 
 def remove_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
@@ -55,7 +55,7 @@ def remove_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generato
     while len(genome.layers) > count:
         node = int(rng.integers(1, len(genome.layers) + 1))
         layers = [*genome.layers[: node - 1], *genome.layers[node:]]
-        genome = rewired(genome, layers, bypass(wires_of(genome), node))
+        genome = rewire(genome, layers, bypass(wires_of(genome), node))
     return genome
 
 
@@ -66,7 +66,7 @@ def resize_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generato
     layers = genome.layers
     if space.shape == "uniform":
         units = space.units_between().vary(layers[0].units, rng)
-        child = changed(genome, layers=tuple(changed(layer, units=units) for layer in layers))
+        child = replace_fields(genome, layers=tuple(replace_fields(layer, units=units) for layer in layers))
         return child if child != genome else None
     for place in rng.permutation(len(layers)).tolist():
         following = layers[place + 1] if place + 1 < len(layers) else None
@@ -85,7 +85,7 @@ def change_activation(genome: DenseGenome, space: DenseSpace, rng: np.random.Gen
     activation = domain.vary(genome.layers[place].activation, rng)
     if space.activation_scope == "layer":
         return _with_layer(genome, place, activation=activation)
-    return changed(genome, layers=tuple(changed(layer, activation=activation) for layer in genome.layers))
+    return replace_fields(genome, layers=tuple(replace_fields(layer, activation=activation) for layer in genome.layers))
 
 
 def add_skip(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
@@ -96,7 +96,7 @@ def add_skip(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -
         return None
     source, node = _pick(missing, rng)
     wires[node - 1].add(source)
-    return rewired(genome, genome.layers, wires)
+    return rewire(genome, genome.layers, wires)
 
 
 def remove_skip(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
@@ -107,7 +107,7 @@ def remove_skip(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator
         return None
     source, node = _pick(spare, rng)
     wires[node - 1].remove(source)
-    return rewired(genome, genome.layers, wires)
+    return rewire(genome, genome.layers, wires)
 
 
 def scale_learning_rate(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
@@ -115,20 +115,20 @@ def scale_learning_rate(genome: DenseGenome, space: DenseSpace, rng: np.random.G
     domain = space.domain("learning_rate")
     if domain.is_fixed:
         return None
-    return with_gene(genome, "learning_rate", scaled_rate(domain, genome.training.learning_rate, rng))
+    return with_gene(genome, "learning_rate", scale_rate(domain, genome.training.learning_rate, rng))
 
 
 def change_embedding(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
     """Changes what is trained of each column of numbers: the kind, or, as often, one of its own genes."""
-    return _switched(genome, space, rng, EMBEDDING_GENES)
+    return _switch(genome, space, rng, EMBEDDING_GENES)
 
 
 def change_members(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
     """Changes how many members share the weights, or, as often, what they have of their own."""
-    return _switched(genome, space, rng, MEMBER_GENES)
+    return _switch(genome, space, rng, MEMBER_GENES)
 
 
-def _switched(
+def _switch(
     genome: DenseGenome, space: DenseSpace, rng: np.random.Generator, genes: tuple[str, ...]
 ) -> DenseGenome | None:
     """Varies the first of the genes, or one of the others where the first is not off."""
@@ -161,7 +161,7 @@ def change_neighbours(genome: DenseGenome, space: DenseSpace, rng: np.random.Gen
     """Turns the neighbours on or off, or changes their columns or bandwidths."""
     if not space.is_free("neighbours"):
         return None
-    return changed(genome, neighbours=vary_neighbours(genome.neighbours, space, rng))
+    return replace_fields(genome, neighbours=vary_neighbours(genome.neighbours, space, rng))
 
 
 MUTATIONS: Mapping[str, Mutation] = MappingProxyType(
@@ -208,7 +208,7 @@ GENES_MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
-def _grown(
+def _grow(
     genome: DenseGenome,
     space: DenseSpace,
     rng: np.random.Generator,
@@ -236,19 +236,19 @@ def _insert_one(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator
     else:
         activation = str(space.domain("activation").sample(rng))
     grown = [*layers[: node - 1], Layer(units, activation, (source,)), *layers[node - 1 :]]
-    return rewired(genome, grown, insert_on_edge(wires_of(genome), source, node))
+    return rewire(genome, grown, insert_on_edge(wires_of(genome), source, node))
 
 
 def _duplicate_one(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
     node = int(rng.integers(1, len(genome.layers) + 1))
     layers = [*genome.layers[:node], *genome.layers[node - 1 :]]
-    return rewired(genome, layers, insert_behind(wires_of(genome), node))
+    return rewire(genome, layers, insert_behind(wires_of(genome), node))
 
 
 def _with_layer(genome: DenseGenome, place: int, **changes: object) -> DenseGenome:
     layers = list(genome.layers)
-    layers[place] = changed(layers[place], **changes)
-    return changed(genome, layers=tuple(layers))
+    layers[place] = replace_fields(layers[place], **changes)
+    return replace_fields(genome, layers=tuple(layers))
 
 
 def _pick(options: Sequence[T], rng: np.random.Generator) -> T:

@@ -13,7 +13,7 @@ import numpy as np
 
 from genomes.architecture.neighbours import BANDWIDTHS, MOST_BANDWIDTHS, MOST_COLUMNS, Neighbours, read_columns
 from genomes.checks import items, refuse
-from genomes.dense.genome import changed
+from genomes.dense.genome import replace_fields
 from genomes.domains import Choice, Value
 from genomes.gene import Gene
 
@@ -79,21 +79,21 @@ def _with_column(neighbours: Neighbours, space: DenseSpace, rng: np.random.Gener
     if not others or len(neighbours.columns) >= MOST_COLUMNS:
         return None
     more = others[int(rng.integers(len(others)))]
-    return changed(neighbours, columns=tuple(sorted((*neighbours.columns, more))))
+    return replace_fields(neighbours, columns=tuple(sorted((*neighbours.columns, more))))
 
 
 def _without_column(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
     if len(neighbours.columns) < 2:
         return None
-    return changed(neighbours, columns=_without(neighbours.columns, rng))
+    return replace_fields(neighbours, columns=_without(neighbours.columns, rng))
 
 
 def _other_column(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
-    return _with_column(changed(neighbours, columns=_without(neighbours.columns, rng)), space, rng)
+    return _with_column(replace_fields(neighbours, columns=_without(neighbours.columns, rng)), space, rng)
 
 
 def _other_columns(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours:
-    return changed(neighbours, columns=_sample_columns(space, rng))
+    return replace_fields(neighbours, columns=_sample_columns(space, rng))
 
 
 def _other_bandwidth(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
@@ -105,7 +105,7 @@ def _other_bandwidth(neighbours: Neighbours, space: DenseSpace, rng: np.random.G
     if moved in neighbours.bandwidths:
         return None
     kept = [each for number, each in enumerate(neighbours.bandwidths) if number != place]
-    return changed(neighbours, bandwidths=tuple(sorted([*kept, moved])))
+    return replace_fields(neighbours, bandwidths=tuple(sorted([*kept, moved])))
 
 
 def _with_bandwidth(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
@@ -113,13 +113,13 @@ def _with_bandwidth(neighbours: Neighbours, space: DenseSpace, rng: np.random.Ge
         return None
     others = [each for each in BANDWIDTHS if each not in neighbours.bandwidths]
     more = others[int(rng.integers(len(others)))]
-    return changed(neighbours, bandwidths=tuple(sorted((*neighbours.bandwidths, more))))
+    return replace_fields(neighbours, bandwidths=tuple(sorted((*neighbours.bandwidths, more))))
 
 
 def _without_bandwidth(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
     if len(neighbours.bandwidths) < 2:
         return None
-    return changed(neighbours, bandwidths=_without(neighbours.bandwidths, rng))
+    return replace_fields(neighbours, bandwidths=_without(neighbours.bandwidths, rng))
 
 
 def _without(values: tuple[Any, ...], rng: np.random.Generator) -> tuple[Any, ...]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genomes.dense.genes import CHEAP_SHARES, COSTLY, SETTINGS, gene_of, with_genes
-from genomes.dense.genome import DenseGenome, Layer, changed
+from genomes.dense.genome import DenseGenome, Layer, replace_fields
 from genomes.dense.neighbourhood import sample_neighbours
-from genomes.dense.wiring import chain, missing_edges, rewired
+from genomes.dense.wiring import chain, missing_edges, rewire
 from genomes.domains import Choice, Domain, Value
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def sample(space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
         for k in rng.permutation(len(missing))[: rng.integers(1, count + 1)].tolist():
             source, node = missing[k]
             wires[node - 1].add(source)
-    genome = rewired(DenseGenome((), (0,)), layers, wires)
+    genome = rewire(DenseGenome((), (0,)), layers, wires)
     values = {name: space.domain(name).sample(rng) for name in SETTINGS}
     for name, off in COSTLY.items():
         if not space.domain(name).is_fixed and space.domain(name).contains(off):
@@ -44,7 +44,7 @@ def sample(space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
     genome = with_genes(genome, values)
     if not space.is_free("neighbours") or rng.random() < 0.5:
         return genome
-    return changed(genome, neighbours=sample_neighbours(space, rng))
+    return replace_fields(genome, neighbours=sample_neighbours(space, rng))
 
 
 def _on(domain: Domain, off: Value, rng: np.random.Generator) -> Value:
@@ -61,7 +61,7 @@ def typical(space: DenseSpace) -> DenseGenome:
     """
     count, units = int(_middle(space.domain("layers"))), int(_middle(space.domain("units")))
     activation = str(_nearest(space.domain("activation"), "relu"))
-    genome = rewired(DenseGenome((), (0,)), [Layer(units, activation, sources=())] * count, chain(count))
+    genome = rewire(DenseGenome((), (0,)), [Layer(units, activation, sources=())] * count, chain(count))
     return with_genes(genome, {name: _nearest(space.domain(name), gene_of(genome, name)) for name in SETTINGS})
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
-from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMBERS
+from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMERIC_ENCODINGS
 from genomes.architecture.neighbours import BANDWIDTHS, read_columns
-from genomes.checks import boolean, shown, table
+from genomes.checks import boolean, format_value, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
@@ -119,7 +119,7 @@ class DenseSpace:
     embedding: Given = Choice(EMBEDDINGS)
     embedding_units: Given = Range(4, 32, log=True)
     embedding_sigma: Given = Range(0.01, 50.0, log=True)
-    numbers: Given = Choice(NUMBERS)
+    numbers: Given = Choice(NUMERIC_ENCODINGS)
     scaling: Given = Choice((False, True))
     category_units: Given = 0
     parametric_activation: Given = False
@@ -365,15 +365,21 @@ class DenseSpace:
         if (near := genome.neighbours) is not None:
             known = self.neighbour_columns if self.neighbours else ()
             if not set(near.columns) <= set(known):
-                yield "neighbours.columns", f"must be of {shown(known)} of the space, not {shown(near.columns)}"
+                yield (
+                    "neighbours.columns",
+                    f"must be of {format_value(known)} of the space, not {format_value(near.columns)}",
+                )
             if not set(near.bandwidths) <= set(BANDWIDTHS):
-                yield "neighbours.bandwidths", f"must be of {BANDWIDTHS}, not {shown(near.bandwidths)}"
+                yield "neighbours.bandwidths", f"must be of {BANDWIDTHS}, not {format_value(near.bandwidths)}"
         if not self.skip_connections and wires_of(genome) != chain(len(units)):
             yield "layers", "must form a chain in a space without skip_connections"
 
     def _outside(self, place: str, gene: str, value: Value) -> Iterator[tuple[str, str]]:
         if not self.domain(gene).contains(value):
-            yield place, f"must be in {shown(domain_to_json(self.domain(gene)))} of the space, not {shown(value)}"
+            yield (
+                place,
+                f"must be in {format_value(domain_to_json(self.domain(gene)))} of the space, not {format_value(value)}",
+            )
 
     # ---------------------------------------------------------------- the space itself
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genomes.architecture.layers import OFF
-from genomes.checks import Word, placed, table
+from genomes.checks import Word, check_table, table
 from genomes.dense.genes import COSTLY, EMBEDDING_GENES, MEMBER_GENES, NETWORK_GENES, TRAINING_GENES
 
 __all__ = ["GENES", "LISTS", "TABLES", "WORDS", "read_tables"]
@@ -39,7 +39,7 @@ def read_tables(value: Mapping[str, Any]) -> dict[str, Any]:
     """
     settings: dict[str, Any] = {}
     for name, keys in TABLES.items():
-        settings |= table(placed(value.get(name, {}), name, TABLES), name, keys)
+        settings |= table(check_table(value.get(name, {}), name, TABLES), name, keys)
     if settings.keys() >= _BEFORE:
         settings = {**COSTLY, **{name: OFF[name] for name in _LATER}, **settings}
     return settings

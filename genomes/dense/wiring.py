@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from genomes.dense.genome import DenseGenome, Layer, changed
+from genomes.dense.genome import DenseGenome, Layer, replace_fields
 
 __all__ = [
     "Wires",
@@ -18,7 +18,7 @@ __all__ = [
     "insert_behind",
     "insert_on_edge",
     "missing_edges",
-    "rewired",
+    "rewire",
     "spare_edges",
     "wires_of",
     "wiring_faults",
@@ -32,11 +32,11 @@ def wires_of(genome: DenseGenome) -> Wires:
     return [*(set(layer.sources) for layer in genome.layers), set(genome.output_sources)]
 
 
-def rewired(genome: DenseGenome, layers: Sequence[Layer], wires: Wires) -> DenseGenome:
+def rewire(genome: DenseGenome, layers: Sequence[Layer], wires: Wires) -> DenseGenome:
     """The genome with these layers, wired so."""
     sources = [tuple(sorted(wire)) for wire in wires]
-    wired = tuple(changed(layer, sources=wire) for layer, wire in zip(layers, sources[:-1], strict=True))
-    return changed(genome, layers=wired, output_sources=sources[-1])
+    wired = tuple(replace_fields(layer, sources=wire) for layer, wire in zip(layers, sources[:-1], strict=True))
+    return replace_fields(genome, layers=wired, output_sources=sources[-1])
 
 
 def chain(num_layers: int) -> Wires:

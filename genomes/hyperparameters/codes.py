@@ -33,7 +33,7 @@ class Codes:
 
     >>> from genomes import HyperparameterSpace, Range
     >>> space = HyperparameterSpace({"rate": Range(0.001, 0.1, log=True), "layers": Range(1, 3)})
-    >>> space.codes.values(space.codes.settled(np.array([[0.4, 0.5]]))[0])
+    >>> space.codes.values(space.codes.settle(np.array([[0.4, 0.5]]))[0])
     {'layers': 2, 'rate': 0.01}
     """
 
@@ -94,14 +94,14 @@ class Codes:
         for k, gene in enumerate(self.genes):
             if isinstance(gene.domain, Choice):
                 drawn[:, k] = np.floor(drawn[:, k] * len(gene.domain.options))
-        return self.settled(drawn)
+        return self.settle(drawn)
 
-    def settled(self, codes: Array) -> Array:
+    def settle(self, codes: Array) -> Array:
         """The rows `(count, num_genes)` at the nearest members of the domains."""
         found = codes.copy()
         for k, gene in enumerate(self.genes):
             if isinstance(gene.domain, Range):
-                found[:, k] = _settled(gene.domain, found[:, k])
+                found[:, k] = _settle(gene.domain, found[:, k])
         return found
 
     def row(self, values: Mapping[str, Value]) -> Array:
@@ -187,7 +187,7 @@ class Codes:
         return found
 
 
-def _settled(domain: Range, positions: Array) -> Array:
+def _settle(domain: Range, positions: Array) -> Array:
     """Positions of the members of a range that are nearest; of real numbers the positions themselves."""
     if not isinstance(domain.low, int) and not domain.zero:
         return np.clip(positions, 0.0, 1.0)

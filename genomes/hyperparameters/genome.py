@@ -24,7 +24,7 @@ class HyperparameterGenome(Mapping[str, Value]):
     pairs: tuple[tuple[str, Value], ...]
 
     @classmethod
-    def of(cls, values: Mapping[str, Value]) -> HyperparameterGenome:
+    def from_values(cls, values: Mapping[str, Value]) -> HyperparameterGenome:
         """The genome of these values."""
         return cls(tuple(sorted(values.items())))
 

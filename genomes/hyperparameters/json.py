@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from genomes.checks import Kind, Real, Truth, Whole, Word, refuse, shown, suggestion, table
+from genomes.checks import Kind, Real, Truth, Whole, Word, format_value, refuse, suggestion, table
 from genomes.domains import MAX_OPTIONS, Choice, Domain, Range, read_domain
 from genomes.errors import InputError
 from genomes.gene import Condition, Gene
@@ -68,7 +68,9 @@ def kind_of(domain: Domain) -> Kind:
 
 def _check_name(name: Any) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InputError(f"genes must have names of letters, digits and _ such as learning_rate, not {shown(name)}")
+        raise InputError(
+            f"genes must have names of letters, digits and _ such as learning_rate, not {format_value(name)}"
+        )
     if name in _TAKEN:
         raise InputError(f"genes must not be named {name!r}, which is a method of mappings: write {name}_ or the like")
 
@@ -141,7 +143,7 @@ def _read_condition(value: Any, domains: Mapping[str, Domain], place: str) -> Co
     condition = []
     for name in sorted(value, key=str):
         if name not in domains:
-            raise InputError(f"{place} must name genes, not {shown(name)}: {suggestion(name, domains)}")
+            raise InputError(f"{place} must name genes, not {format_value(name)}: {suggestion(name, domains)}")
         condition.append((name, _read_values(value[name], domains[name], f"{place}.{name}")))
     return tuple(condition)
 
@@ -156,9 +158,9 @@ def _read_values(value: Any, domain: Domain, place: str) -> Domain:
     values = read_domain(value, kind_of(domain), place)
     for part in values.options if isinstance(values, Choice) else ():
         if not domain.contains(part):
-            refuse(place, f"among the values of that gene ({shown(_text(domain))})", part)
+            refuse(place, f"among the values of that gene ({format_value(_text(domain))})", part)
     if isinstance(values, Range) and domain.restrict(values.low, values.high) is None:
-        refuse(place, f"a range that meets that of the gene ({shown(_text(domain))})", _text(values))
+        refuse(place, f"a range that meets that of the gene ({format_value(_text(domain))})", _text(values))
     return values
 
 

@@ -14,13 +14,13 @@ import numpy as np
 from genomes.domains import Choice, Range, Value
 from genomes.gene import Gene
 
-__all__ = ["MUTATIONS", "Mutation", "Values", "applies_to", "completed"]
+__all__ = ["MUTATIONS", "Mutation", "Values", "applies_to", "complete_values"]
 
 Values = dict[str, Value]
 Mutation = Callable[[Values, Sequence[Gene], np.random.Generator], Values | None]
 
 
-def completed(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values:
+def complete_values(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values:
     """The values of the genes that are active, drawn where there are none yet."""
     whole: Values = {}
     for gene in genes:
@@ -31,18 +31,18 @@ def completed(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -
 
 def step_number(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values | None:
     """Moves one number of a range, likely to a near one."""
-    return _varied(values, _movable(values, genes, Range), 1, rng)
+    return _vary(values, _movable(values, genes, Range), 1, rng)
 
 
 def step_numbers(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values | None:
     """Moves several numbers of ranges at once: each with even chance, two at least."""
     movable = _movable(values, genes, Range)
-    return _varied(values, movable, max(2, int(rng.binomial(len(movable), 0.5))), rng)
+    return _vary(values, movable, max(2, int(rng.binomial(len(movable), 0.5))), rng)
 
 
 def change_option(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values | None:
     """Takes another option of a choice."""
-    return _varied(values, _movable(values, genes, Choice), 1, rng)
+    return _vary(values, _movable(values, genes, Choice), 1, rng)
 
 
 def redraw_gene(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values | None:
@@ -77,7 +77,7 @@ def _movable(values: Values, genes: Sequence[Gene], domain: type) -> list[Gene]:
     return [gene for gene in free if isinstance(gene.domain, domain)]
 
 
-def _varied(values: Values, movable: Sequence[Gene], count: int, rng: np.random.Generator) -> Values | None:
+def _vary(values: Values, movable: Sequence[Gene], count: int, rng: np.random.Generator) -> Values | None:
     """The values with as many of these genes varied; None when there are fewer."""
     if len(movable) < count:
         return None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genomes.checks import Kind, shown, table
+from genomes.checks import Kind, format_value, table
 from genomes.codec import VERSION, check_header, sha256
 from genomes.domains import Value, domain_to_json
 from genomes.errors import InputError
@@ -19,7 +19,7 @@ from genomes.hyperparameters.codes import Codes
 from genomes.hyperparameters.features import Features, option_codes
 from genomes.hyperparameters.genome import HyperparameterGenome
 from genomes.hyperparameters.json import kind_of, read_genes
-from genomes.hyperparameters.mutation import MUTATIONS, applies_to, completed
+from genomes.hyperparameters.mutation import MUTATIONS, applies_to, complete_values
 from genomes.operators import in_turn
 
 __all__ = ["HyperparameterSpace"]
@@ -53,7 +53,7 @@ class HyperparameterSpace:
 
     def sample(self, rng: np.random.Generator) -> HyperparameterGenome:
         """A random genome."""
-        return HyperparameterGenome.of(completed({}, self.genes, rng))
+        return HyperparameterGenome.from_values(complete_values({}, self.genes, rng))
 
     def mutate(
         self, genome: HyperparameterGenome, rng: np.random.Generator, operator: str | None = None
@@ -72,7 +72,7 @@ class HyperparameterSpace:
         for name in in_turn(operator, MUTATIONS, self.mutations, rng):
             values = MUTATIONS[name](dict(genome.pairs), self.genes, rng)
             if values is not None:
-                return HyperparameterGenome.of(completed(values, self.genes, rng)), name
+                return HyperparameterGenome.from_values(complete_values(values, self.genes, rng)), name
         return genome, "none"
 
     def crossover(
@@ -85,7 +85,7 @@ class HyperparameterSpace:
         for gene, coin in zip(self.genes, coins.tolist(), strict=True):
             if coin and gene.name in first:
                 mixed[gene.name] = first[gene.name]
-        return HyperparameterGenome.of(completed(mixed, self.genes, rng))
+        return HyperparameterGenome.from_values(complete_values(mixed, self.genes, rng))
 
     # ---------------------------------------------------------------- looking at genomes
 
@@ -158,18 +158,20 @@ class HyperparameterSpace:
             if not gene.is_active(read):
                 if gene.name in values:
                     condition = {name: domain_to_json(domain) for name, domain in gene.when}
-                    raise InputError(f"{where} must be absent, as {shown(condition)} does not hold: leave it out")
+                    raise InputError(
+                        f"{where} must be absent, as {format_value(condition)} does not hold: leave it out"
+                    )
                 continue
             if gene.optional and gene.name not in values:
                 continue
             table(values, place, values, required=(gene.name,))
             value = self._kinds[gene.name].read(values[gene.name], where)
             if not gene.domain.contains(value):
-                domain = shown(domain_to_json(gene.domain))
+                domain = format_value(domain_to_json(gene.domain))
                 mend = "widen the space or change the genome"
-                raise InputError(f"{where} must be in {domain} of the space, not {shown(value)}: {mend}")
+                raise InputError(f"{where} must be in {domain} of the space, not {format_value(value)}: {mend}")
             read[gene.name] = value
-        return HyperparameterGenome.of(read)
+        return HyperparameterGenome.from_values(read)
 
     # ---------------------------------------------------------------- the space itself
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genomes.staged.genome import Stage
-from genomes.staged.rows import completed
+from genomes.staged.rows import complete_block
 from genomes.staged.sampling import draw
 
 if TYPE_CHECKING:
@@ -35,5 +35,5 @@ def splice_stages(a: Any, b: Any, space: StagedSpace, rng: np.random.Generator) 
     for name, coin in zip(encoding.once, coins, strict=True):
         if coin < 0.5 and name in second:
             mixed[name] = second[name]
-    values = completed(encoding.once, mixed, lambda name: draw(space, name, rng), {"stages": len(stages)})
+    values = complete_block(encoding.once, mixed, lambda name: draw(space, name, rng), {"stages": len(stages)})
     return encoding.from_parts(stages, values)

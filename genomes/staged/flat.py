@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from genomes.checks import shown, table
+from genomes.checks import format_value, table
 from genomes.domains import Value, domain_to_json
 from genomes.errors import InputError
 from genomes.gene import Condition, Gene
 from genomes.staged.genome import Stage
-from genomes.staged.rows import GeneRow, completed
+from genomes.staged.rows import GeneRow, complete_block
 
 if TYPE_CHECKING:
     from genomes.staged.space import StagedSpace
@@ -59,7 +59,9 @@ def from_values(space: StagedSpace, given: Mapping[str, Value]) -> Any:
             raise InputError(f"genome.{gene.name} must be given and is missing: add it")
         value = given[gene.name]
         if not gene.domain.contains(value):
-            raise InputError(f"genome.{gene.name} must be in {shown(domain_to_json(gene.domain))}, not {shown(value)}")
+            raise InputError(
+                f"genome.{gene.name} must be in {format_value(domain_to_json(gene.domain))}, not {format_value(value)}"
+            )
         active[gene.name] = value
     encoding, count = space.encoding, int(active["stages"])
     stages = tuple(
@@ -80,7 +82,7 @@ def _holder(
 ) -> dict[str, Value]:
     """All genes of one holder."""
     own = {name: active[name + suffix] for name in rows if name + suffix in active}
-    return completed(rows, own, own.__getitem__, beside)
+    return complete_block(rows, own, own.__getitem__, beside)
 
 
 def _of(space: StagedSpace, rows: Mapping[str, GeneRow], there: Condition, suffix: str) -> Iterator[Gene]:

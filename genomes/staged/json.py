@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from genomes.architecture.options import OFF
-from genomes.checks import items, shown, table
+from genomes.checks import format_value, items, table
 from genomes.codec import VERSION, check_header
 from genomes.domains import Value
 from genomes.errors import InputError
@@ -91,7 +91,7 @@ def _read(
     for name, value in read.items():
         if name not in acting and value != rows[name].idle:
             raise InputError(
-                f"{place_of(name)} must be absent, as it does nothing here, not {shown(value)}: leave it out"
+                f"{place_of(name)} must be absent, as it does nothing here, not {format_value(value)}: leave it out"
             )
     return {**{name: row.idle for name, row in rows.items()}, **acting}
 

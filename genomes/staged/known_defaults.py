@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from genomes.domains import Choice, Domain, Range, Value
 from genomes.staged.genome import Stage
-from genomes.staged.rows import completed
+from genomes.staged.rows import complete_block
 
 if TYPE_CHECKING:
     from genomes.staged.space import StagedSpace
 
-__all__ = ["Recipe", "StageRecipe", "expressed", "nearest"]
+__all__ = ["Recipe", "StageRecipe", "express_recipes", "nearest"]
 
 #: Shares of their width that recipes are also had in, for searches of short time.
 _WIDTHS = (1.0, 0.5, 0.25)
@@ -59,7 +59,7 @@ class _Inexpressible(Exception):
     """A space has none of a recipe's words."""
 
 
-def expressed(space: StagedSpace, recipes: Sequence[Recipe]) -> tuple[Mapping[str, Any], ...]:
+def express_recipes(space: StagedSpace, recipes: Sequence[Recipe]) -> tuple[Mapping[str, Any], ...]:
     """Of each recipe its genomes in a space, by name: as it is, then narrower ones. Repetitions are left out."""
     seen: set[str] = set()
     found = []
@@ -127,4 +127,4 @@ def _holder(
         domain = space.domain(name)
         return domain.options[0] if isinstance(domain, Choice) else domain.least
 
-    return completed(rows, {}, value_of, beside)
+    return complete_block(rows, {}, value_of, beside)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from genomes.domains import Domain, Value
-from genomes.operators import scaled_rate
+from genomes.operators import scale_rate
 from genomes.staged.genome import Stage
-from genomes.staged.rows import Encoding, completed
+from genomes.staged.rows import Encoding, complete_block
 from genomes.staged.sampling import draw, sample_block, sample_stage
-from genomes.training import changed
+from genomes.training import replace_fields
 
 if TYPE_CHECKING:
     from genomes.staged.space import StagedSpace
@@ -90,8 +90,8 @@ def scale_learning_rate(genome: Any, space: StagedSpace, rng: np.random.Generato
     if domain.is_fixed:
         return None
     training = genome.training
-    rate = scaled_rate(domain, training.learning_rate, rng)
-    return changed(genome, training=changed(training, learning_rate=rate))
+    rate = scale_rate(domain, training.learning_rate, rng)
+    return replace_fields(genome, training=replace_fields(training, learning_rate=rate))
 
 
 def change_idle(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
@@ -152,9 +152,9 @@ def _move_block(genome: Any, space: StagedSpace, rng: np.random.Generator, genes
         stage = genome.stages[k]
         values = encoding.block_values(stage.blocks[j])
         values[name] = space.domain(name).vary(values[name], rng)
-        block = encoding.block_class(**completed(encoding.block, values, lambda other: draw(space, other, rng)))
+        block = encoding.block_class(**complete_block(encoding.block, values, lambda other: draw(space, other, rng)))
         blocks = (*stage.blocks[:j], block, *stage.blocks[j + 1 :])
-        child = _with_stage(genome, k, changed(stage, blocks=blocks))
+        child = _with_stage(genome, k, replace_fields(stage, blocks=blocks))
         if not encoding.block[name].subtle or space.digest(child) != space.digest(genome):
             return child
     return None
@@ -166,7 +166,7 @@ def _move_stage(genome: Any, space: StagedSpace, rng: np.random.Generator, genes
         return None
     k, name = int(rng.integers(len(genome.stages))), _pick(free, rng)
     stage = genome.stages[k]
-    return _with_stage(genome, k, changed(stage, **{name: space.domain(name).vary(getattr(stage, name), rng)}))
+    return _with_stage(genome, k, replace_fields(stage, **{name: space.domain(name).vary(getattr(stage, name), rng)}))
 
 
 def _move_once(genome: Any, space: StagedSpace, rng: np.random.Generator, genes: Sequence[str]) -> Any:
@@ -186,7 +186,7 @@ def _with_once(
     """The genome with another value of a gene that it has once; genes that come to act are drawn."""
     moved = {**values, name: space.domain(name).vary(values[name], rng)}
     beside = {"stages": len(genome.stages)}
-    whole = completed(space.encoding.once, moved, lambda other: draw(space, other, rng), beside)
+    whole = complete_block(space.encoding.once, moved, lambda other: draw(space, other, rng), beside)
     return space.encoding.from_parts(genome.stages, whole)
 
 
@@ -206,7 +206,7 @@ def _with_blocks(
     blocks = list(genome.stages[k].blocks)
     while len(blocks) != count:
         change(blocks)
-    return _with_stage(genome, k, changed(genome.stages[k], blocks=tuple(blocks)))
+    return _with_stage(genome, k, replace_fields(genome.stages[k], blocks=tuple(blocks)))
 
 
 def _with_stages(
@@ -221,7 +221,7 @@ def _with_stages(
         change(stages)
     encoding = space.encoding
     values = encoding.once_values(genome)
-    whole = completed(encoding.once, values, lambda other: draw(space, other, rng), {"stages": count})
+    whole = complete_block(encoding.once, values, lambda other: draw(space, other, rng), {"stages": count})
     return encoding.from_parts(tuple(stages), whole)
 
 
@@ -235,7 +235,7 @@ def _next(domain: Domain, count: int, direction: int) -> int | None:
 
 
 def _with_stage(genome: Any, place: int, stage: Stage) -> Any:
-    return changed(genome, stages=(*genome.stages[:place], stage, *genome.stages[place + 1 :]))
+    return replace_fields(genome, stages=(*genome.stages[:place], stage, *genome.stages[place + 1 :]))
 
 
 def _pick(options: Sequence[T], rng: np.random.Generator) -> T:

@@ -16,7 +16,7 @@ from genomes.domains import Value
 from genomes.gene import Condition
 from genomes.staged.genome import Stage
 
-__all__ = ["Encoding", "GeneRow", "active_values", "completed"]
+__all__ = ["Encoding", "GeneRow", "active_values", "complete_block"]
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def active_values(
     return found
 
 
-def completed(
+def complete_block(
     rows: Mapping[str, GeneRow],
     values: Mapping[str, Value],
     draw: Callable[[str], Value],

@@ -8,7 +8,7 @@ import numpy as np
 
 from genomes.domains import Choice, Domain, Value
 from genomes.staged.genome import Stage
-from genomes.staged.rows import completed
+from genomes.staged.rows import complete_block
 
 if TYPE_CHECKING:
     from genomes.staged.space import StagedSpace
@@ -22,21 +22,21 @@ def sample(space: StagedSpace, rng: np.random.Generator) -> Any:
     count = int(space.domain("stages").sample(rng))
     widths = sorted(space.domain(encoding.width).sample(rng) for _ in range(count))
     stages = tuple(sample_stage(space, rng, {encoding.width: each}) for each in widths)
-    values = completed(encoding.once, {}, lambda name: draw(space, name, rng), {"stages": count})
+    values = complete_block(encoding.once, {}, lambda name: draw(space, name, rng), {"stages": count})
     return encoding.from_parts(stages, values)
 
 
 def sample_stage(space: StagedSpace, rng: np.random.Generator, given: dict[str, Value]) -> Stage:
     """A random stage whose blocks have the given genes."""
     count = int(space.domain("blocks").sample(rng))
-    values = completed(space.encoding.stage, {}, lambda name: draw(space, name, rng))
+    values = complete_block(space.encoding.stage, {}, lambda name: draw(space, name, rng))
     return Stage(tuple(sample_block(space, rng, given) for _ in range(count)), **values)
 
 
 def sample_block(space: StagedSpace, rng: np.random.Generator, given: dict[str, Value]) -> Any:
     """A random block that has the given genes."""
     encoding = space.encoding
-    return encoding.block_class(**completed(encoding.block, given, lambda name: draw(space, name, rng)))
+    return encoding.block_class(**complete_block(encoding.block, given, lambda name: draw(space, name, rng)))
 
 
 def draw(space: StagedSpace, name: str, rng: np.random.Generator) -> Value:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
-from genomes.checks import Kind, Whole, placed, shown, table
+from genomes.checks import Kind, Whole, check_table, format_value, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
@@ -22,7 +22,7 @@ from genomes.staged import flat
 from genomes.staged.crossover import splice_stages
 from genomes.staged.features import Features
 from genomes.staged.json import genome_from_json, genome_to_json
-from genomes.staged.known_defaults import Recipe, expressed
+from genomes.staged.known_defaults import Recipe, express_recipes
 from genomes.staged.mutation import MOVED, Mutation, change_idle
 from genomes.staged.rows import Encoding
 from genomes.staged.sampling import sample
@@ -249,7 +249,10 @@ class StagedSpace:
 
     def _outside(self, place: str, gene: str, value: Value) -> Iterator[tuple[str, str]]:
         if not self.domain(gene).contains(value):
-            yield place, f"must be in {shown(domain_to_json(self.domain(gene)))} of the space, not {shown(value)}"
+            yield (
+                place,
+                f"must be in {format_value(domain_to_json(self.domain(gene)))} of the space, not {format_value(value)}",
+            )
 
     def known_defaults(self, task: str) -> tuple[Mapping[str, Any], ...]:
         """Of each published network that the space can express, its genomes by name, as it is and narrower ones.
@@ -257,7 +260,7 @@ class StagedSpace:
         Args:
             task: "regression", "binary" or "multiclass".
         """
-        return expressed(self, self.recipes)
+        return express_recipes(self, self.recipes)
 
     # ---------------------------------------------------------------- the space itself
 
@@ -280,7 +283,7 @@ class StagedSpace:
         table(value, "space", ("encoding", "version", "extra_mutations", *tables))
         settings: dict[str, Any] = {"extra_mutations": read_names(value.get("extra_mutations", []))}
         for name, keys in tables.items():
-            settings |= table(placed(value.get(name, {}), name, tables), name, keys)
+            settings |= table(check_table(value.get(name, {}), name, tables), name, keys)
         return replace(cls(), **settings)  # type: ignore[type-var]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evonas.api import search as api
-from evonas.api.resolve import asked_samples, chosen_space, fitted
+from evonas.api.resolve import chosen_space, fit_space, resolve_samples
 from evonas.config import Budget, Settings
 from evonas.data.load import read_data
 from evonas.data.prepared import PreparedData, Problem
@@ -35,7 +35,7 @@ TABLE = Problem("binary", 6, 1)
 
 
 def test_rows_choose_the_default_space() -> None:
-    space = asked_samples(None)[0]
+    space = resolve_samples(None)[0]
     assert chosen_space(space, False, "", TABLE) == DenseSpace()
     assert chosen_space(space, False, "", IMAGES) == ConvolutionalSpace()
     assert chosen_space(space, False, "", SERIES) == SequenceSpace()
@@ -51,25 +51,25 @@ def test_every_encoding_of_networks_is_known_to_the_data() -> None:
 
 
 def test_a_space_and_the_option_of_texts_name_an_architecture() -> None:
-    assert asked_samples(ConvolutionalSpace())[1].architecture == "convolutional"
-    assert asked_samples(None, encoding="dense")[1:] == (asked_samples(None, None, "dense")[1], "")
-    assert asked_samples(None, encoding="cp1252")[2] == "cp1252"
+    assert resolve_samples(ConvolutionalSpace())[1].architecture == "convolutional"
+    assert resolve_samples(None, encoding="dense")[1:] == (resolve_samples(None, None, "dense")[1], "")
+    assert resolve_samples(None, encoding="cp1252")[2] == "cp1252"
     for given, message in [
         ((ConvolutionalSpace(), None, "dense"), "must be that of the space, convolutional, not 'dense'"),
         ((None, None, "dense", False, "", "", "sequence"), "given once"),
     ]:
         with pytest.raises(InputError, match=message):
-            asked_samples(*given)
+            resolve_samples(*given)
 
 
 def test_what_is_done_to_images_is_not_done_to_series() -> None:
-    space: Any = fitted(ConvolutionalSpace(), SERIES)
+    space: Any = fit_space(ConvolutionalSpace(), SERIES)
     assert not space.domain("rotation").greatest
     assert space.domain("mixup") == ConvolutionalSpace().domain("mixup")
-    assert fitted(ConvolutionalSpace(), IMAGES) == ConvolutionalSpace()
-    assert fitted(SequenceSpace(), SERIES) == SequenceSpace()
+    assert fit_space(ConvolutionalSpace(), IMAGES) == ConvolutionalSpace()
+    assert fit_space(SequenceSpace(), SERIES) == SequenceSpace()
     with pytest.raises(InputError, match="space must be of dense networks for rows of a table, not of sequence ones"):
-        fitted(SequenceSpace(), TABLE)
+        fit_space(SequenceSpace(), TABLE)
 
 
 ROWS: dict[str, tuple[Any, type, str]] = {
@@ -91,7 +91,7 @@ ROWS: dict[str, tuple[Any, type, str]] = {
 def test_a_search_says_what_rows_are(kind: str, tmp_path: Path) -> None:
     x, space, said = ROWS[kind]
     data, _ = read_data(x, LABELS)
-    found = chosen_space(asked_samples(None)[0], False, "", data.problem)
+    found = chosen_space(resolve_samples(None)[0], False, "", data.problem)
     settings = Settings(seed=0, population=3, finalists=0)
     api.search_prepared(
         data,

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from evonas.api.resolve import fitted, space_and_numbers, trainable, with_epoch_rows
+from evonas.api.resolve import fit_space, space_and_numbers, trainable, with_epoch_rows
 from evonas.config import Settings
 from evonas.data.prepared import Problem
 from evonas.objective import Objective
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMERIC_ENCODINGS
 from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
 from genomes.domains import Choice, Range
@@ -28,27 +28,27 @@ PROBLEM = Problem(
 
 
 def test_embeddings_and_members_are_searched_where_there_are_numbers() -> None:
-    space = fitted(DenseSpace(), PROBLEM)
+    space = fit_space(DenseSpace(), PROBLEM)
     assert (space.embedding, space.members) == (DenseSpace().embedding, DenseSpace().members)
 
 
 @pytest.mark.parametrize("numeric", [(), (-1,) * 6, tuple(range(200))])
 def test_no_embeddings_where_there_are_no_numbers_or_too_many(numeric: tuple[int, ...]) -> None:
-    space = fitted(DenseSpace(), replace(PROBLEM, numeric=numeric))
+    space = fit_space(DenseSpace(), replace(PROBLEM, numeric=numeric))
     assert space.embedding == Choice(("none",))
     assert space.members == DenseSpace().members
 
 
 def test_the_population_trainer_has_neither() -> None:
-    space = fitted(DenseSpace(), PROBLEM, "population")
+    space = fit_space(DenseSpace(), PROBLEM, "population")
     assert (space.embedding, space.members) == (Choice(("none",)), Choice((1,)))
-    assert fitted(space, PROBLEM, "population") == space
+    assert fit_space(space, PROBLEM, "population") == space
 
 
 @pytest.mark.parametrize("genes", [{"embedding": "linear"}, {"members": [4, 8]}])
 def test_a_space_without_anything_else_is_refused(genes: dict[str, object]) -> None:
     with pytest.raises(InputError, match=f"{next(iter(genes))} must be .* with the population trainer"):
-        fitted(DenseSpace(**genes), PROBLEM, "population")
+        fit_space(DenseSpace(**genes), PROBLEM, "population")
 
 
 def test_categories_are_embedded_where_there_are_some() -> None:
@@ -59,16 +59,16 @@ def test_categories_are_embedded_where_there_are_some() -> None:
         (PROBLEM, "native", Choice((0,))),
         (told, "population", Choice((0,))),
     ]:
-        space = fitted(wanted, problem, trainer)
+        space = fit_space(wanted, problem, trainer)
         assert isinstance(space, DenseSpace)
         assert space.category_units == left
     with pytest.raises(InputError, match="category_units must be 0 of data without columns of categories"):
-        fitted(DenseSpace(category_units=4), PROBLEM)
+        fit_space(DenseSpace(category_units=4), PROBLEM)
 
 
 def test_rates_of_single_variables_are_off_in_a_population() -> None:
     space = DenseSpace(bias_rate=[0.1, 1.0], parametrization=["standard", "ntk"], decay_schedule="flat_cosine")
-    chosen = Settings(trainer="population").resolved("rmse")
+    chosen = Settings(trainer="population").resolve("rmse")
     found, notes = trainable(space, chosen, Objective("rmse", "min"), "regression")
     assert isinstance(found, DenseSpace)
     assert [found.bias_rate, found.parametrization, found.decay_schedule] == [
@@ -80,7 +80,7 @@ def test_rates_of_single_variables_are_off_in_a_population() -> None:
 def test_a_space_asks_for_the_forms_that_its_embeddings_take() -> None:
     assert set(space_and_numbers(DenseSpace(numbers="log"), None)[1]) == {"log", "piecewise", "tree", "quantile"}
     assert space_and_numbers(DenseSpace(numbers="log", embedding="none"), None)[1] == ("log",)
-    assert set(space_and_numbers(None, None)[1]) == set(NUMBERS)
+    assert set(space_and_numbers(None, None)[1]) == set(NUMERIC_ENCODINGS)
 
 
 @pytest.mark.parametrize(("form", "left"), [("log", ("none",)), ("piecewise", ("none", "linear"))])
@@ -108,9 +108,7 @@ def searched(
 ) -> tuple[Any, Any, tuple[str, ...]]:
     """Options of label smoothing and of scaling, and what is said."""
     options = {"trainer": "native", **settings}
-    found, notes = trainable(
-        space or DenseSpace(), Settings(**options).resolved(metric), Objective(metric, "max"), task
-    )
+    found, notes = trainable(space or DenseSpace(), Settings(**options).resolve(metric), Objective(metric, "max"), task)
     return found.domain("label_smoothing").options, found.domain("scaling").options, notes
 
 
@@ -142,18 +140,18 @@ def test_where_weights_evolve_nothing_is_said() -> None:
 
 def test_a_space_of_texts_has_no_more_than_the_texts_and_takes_nothing_else():
     texts = replace(PROBLEM, num_features=40, sample_shape=(40,), vocabulary=3000, views=(), numeric=())
-    found: Any = fitted(SequenceSpace.for_text(length=Range(16, 256)), texts)
+    found: Any = fit_space(SequenceSpace.for_text(length=Range(16, 256)), texts)
     assert found.vocabulary == Choice((2000, 3000))
     assert found.length == Range(16, 40)
-    assert fitted(SequenceSpace(tokens=[False, True]), texts).tokens == Choice((True,))
+    assert fit_space(SequenceSpace(tokens=[False, True]), texts).tokens == Choice((True,))
     series = replace(texts, sample_shape=(20, 2), vocabulary=0)
-    assert fitted(SequenceSpace(tokens=[False, True]), series).tokens == Choice((False,))
+    assert fit_space(SequenceSpace(tokens=[False, True]), series).tokens == Choice((False,))
     for space, problem, what in (
         (SequenceSpace(), texts, "true for texts"),
         (SequenceSpace.for_text(), series, "false"),
     ):
         with pytest.raises(InputError, match=f"network.tokens of the space must be {what}"):
-            fitted(space, problem)
+            fit_space(space, problem)
 
 
 def test_labels_of_convolutions_are_smoothed_where_classes_are_scored():

@@ -21,7 +21,7 @@ from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.runs import RunReader
 from evonas.strategies.random_search import RandomSearch
 from genomes import DenseSpace, InputError, Range, space_to_toml
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMERIC_ENCODINGS
 from tests.strategies.test_outside import install
 from tests.stub import no_standby
 
@@ -130,9 +130,11 @@ def test_resume_refuses_other_settings_and_other_data(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="these differ: population: 4 -> 5; epochs: 50 -> 9"):
         evonas.resume(result.run_dir, generations=2, population=5, epochs=9)
     with pytest.raises(InputError, match="data must be those of the run"):
-        evonas.resume(result.run_dir, generations=2, data=prepare_arrays(x, y + 1, seed=0, numbers=NUMBERS))
+        evonas.resume(result.run_dir, generations=2, data=prepare_arrays(x, y + 1, seed=0, numbers=NUMERIC_ENCODINGS))
     assert digest(result.run_dir) == before
-    evonas.resume(result.run_dir, generations=2, population=4, data=prepare_arrays(x, y, seed=0, numbers=NUMBERS))
+    evonas.resume(
+        result.run_dir, generations=2, population=4, data=prepare_arrays(x, y, seed=0, numbers=NUMERIC_ENCODINGS)
+    )
 
 
 def test_signals_stop_the_search_in_good_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,8 +241,14 @@ def test_real_networks_are_resumed_to_the_same_bits(tmp_path: Path, trainer: str
     evonas.search(x, y, evaluations=3, out=tmp_path / "run", **options)
     result = evonas.resume(tmp_path / "run", generations=2)
     assert digest(result.run_dir) == digest(straight.run_dir)
-    if trainer == "single":  # the model is made of weights, whoever trained them
-        return
+
+
+@pytest.mark.keras
+@pytest.mark.soak
+def test_any_network_of_a_real_search_is_exported(tmp_path: Path) -> None:
+    x, y = table(80)
+    space = DenseSpace(layers=Range(1, 2), units=Range(4, 8))
+    result = evonas.search(x, y, space=space, population=2, epochs=2, generations=1, finalists=0, out=tmp_path / "run")
     exported = evonas.export(result.run_dir, tmp_path / "second.keras", rank=2)
     with RunReader(result.run_dir) as run:
         assert exported.validation_scores["rmse"] == pytest.approx(run.ranked(2).evaluation.scores["rmse"], rel=1e-5)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evonas.data.inputs import as_inputs, mapped, named_arrays, num_rows
+from evonas.data.inputs import as_inputs, map_arrays, named_arrays, num_rows
 from evonas.data.prepare_inputs import prepare_inputs, read_arrays
 from evonas.data.prepared import PreparedData
 from genomes.errors import InputError
@@ -45,7 +45,7 @@ def test_rows_stay_together_and_survive_the_disk(x, tmp_path):
     ):
         assert type(part) is type(whole)
         rows = np.rint(y[:, 0].astype(np.float64) * std + mean).astype(int)
-        mapped(lambda found, given, rows=rows: np.testing.assert_array_equal(found, given[rows]), part, whole)
+        map_arrays(lambda found, given, rows=rows: np.testing.assert_array_equal(found, given[rows]), part, whole)
     assert [num_rows(part) for part in (split.x_train, split.x_validation, read.x_test)] == [36, 12, 12]
     assert list(named_arrays(read.x_test)) == list(named_arrays(whole))
     assert data.problem.input_shapes == tuple(part.shape[1:] for part in named_arrays(whole).values())
@@ -58,9 +58,9 @@ def test_fingerprints_tell_values_shapes_and_targets_apart(x):
         return prepare_inputs(x, y, seed=0, **options).fingerprint
 
     whole = as_inputs(x)
-    changed = mapped(np.copy, whole)
+    changed = map_arrays(np.copy, whole)
     next(iter(named_arrays(changed).values())).flat[-1] += 1
-    reshaped = mapped(lambda part: part[..., None], whole)
+    reshaped = map_arrays(lambda part: part[..., None], whole)
     prints = [
         fingerprint(x),
         fingerprint(changed),
@@ -69,7 +69,7 @@ def test_fingerprints_tell_values_shapes_and_targets_apart(x):
         fingerprint(x, folds=2),
     ]
     assert len(set(prints)) == 5
-    assert fingerprint(mapped(np.copy, whole)) == prints[0]
+    assert fingerprint(map_arrays(np.copy, whole)) == prints[0]
 
 
 def test_parts_that_are_given_stay_as_they_are():

@@ -17,7 +17,7 @@ from evonas.data import kernel_regression, neighbours
 from evonas.data.kernel_regression import fit_kernel_regression
 from evonas.data.memo import Memo
 from evonas.data.neighbour_screen import promising_columns
-from evonas.data.neighbours import candidate_columns, marks_of, num_columns_seen, ranked_columns
+from evonas.data.neighbours import candidate_columns, marks_of, num_visible_columns, rank_columns
 from evonas.data.prepare import prepare_table
 from evonas.data.views import Views
 from genomes.architecture.neighbours import Neighbours, neighbours_of_view, neighbours_view
@@ -85,7 +85,7 @@ def test_of_many_rows_always_the_same_ones_are_centres(monkeypatch):
 @pytest.mark.parametrize(("target", "width"), [("y", 1), ("kind", 3)])
 def test_they_stand_behind_the_other_features_of_each_part(target, width):
     data = prepare_table(table(), target, seed=0)
-    seen = data.seen("standard", *NEAR.views)
+    seen = data.for_views("standard", *NEAR.views)
     problem, split = seen.problem, seen.splits[0]
     assert problem.num_features == data.problem.num_features + 2 * width == len(set(problem.feature_names))
     assert problem.views[-2 * width :] == tuple(view for view in NEAR.views for _ in range(width))
@@ -99,12 +99,12 @@ def test_they_stand_behind_the_other_features_of_each_part(target, width):
     assert np.array_equal(alone.apply(table().iloc[:9]), seen.preparation.apply(table().iloc[:9]))
     rows = table().iloc[:9]
     assert seen.preparation.apply(rows).shape == (9, problem.num_features)
-    assert data.problem.seen("standard", *NEAR.views) == problem
-    assert num_columns_seen(data.problem.views, data.problem.num_features, data.problem.num_outputs, *NEAR.views) == (
-        problem.num_features
-    )
+    assert data.problem.for_views("standard", *NEAR.views) == problem
+    assert num_visible_columns(
+        data.problem.views, data.problem.num_features, data.problem.num_outputs, *NEAR.views
+    ) == (problem.num_features)
     assert np.array_equal(data.new_rows(data.x_test, "standard", *NEAR.views), seen.x_test)
-    without = data.seen("standard", *NEAR.views, training=False)
+    without = data.for_views("standard", *NEAR.views, training=False)
     assert np.array_equal(without.splits[0].x_validation, split.x_validation)
     assert without.splits[0].x_train.shape == (0, problem.num_features)
 
@@ -112,11 +112,11 @@ def test_they_stand_behind_the_other_features_of_each_part(target, width):
 def test_a_network_sees_its_own_features_among_those_of_several():
     data = prepare_table(table(), "y", seed=0, numbers=("standard", "quantile"))
     other = neighbours_view(("a",), 1.0)
-    several = data.seen("standard", "quantile", other, *NEAR.views)
-    alone = data.seen("quantile", *NEAR.views)
+    several = data.for_views("standard", "quantile", other, *NEAR.views)
+    alone = data.for_views("quantile", *NEAR.views)
     places = several.problem.columns("quantile", *NEAR.views)
     assert np.array_equal(several.splits[0].x_train[:, places], alone.splits[0].x_train)
-    again = several.seen("quantile", *NEAR.views)
+    again = several.for_views("quantile", *NEAR.views)
     assert again.problem.feature_names == alone.problem.feature_names
     assert again.preparation.feature_names() == alone.problem.feature_names
 
@@ -125,7 +125,7 @@ def test_no_target_of_validation_or_test_rows_is_in_any_feature():
     data = prepare_table(table(), "y", seed=0, folds=3)
     changed = tuple(replace(split, y_validation=split.y_validation * -7) for split in data.splits)
     other = replace(data, splits=changed, y_test=data.y_test * 5)
-    one, two = (each.seen("standard", *NEAR.views) for each in (data, other))
+    one, two = (each.for_views("standard", *NEAR.views) for each in (data, other))
     assert np.array_equal(one.x_test, two.x_test)
     for mine, theirs in zip(one.splits, two.splits, strict=True):
         assert np.array_equal(mine.x_train, theirs.x_train)
@@ -134,12 +134,12 @@ def test_no_target_of_validation_or_test_rows_is_in_any_feature():
 
 def test_a_training_row_does_not_see_its_own_target_and_folds_see_their_own_rows():
     data = prepare_table(table(), "y", seed=0, folds=3)
-    seen = data.seen("standard", *NEAR.views)
+    seen = data.for_views("standard", *NEAR.views)
     for fold, split in enumerate(data.splits):
         y = split.y_train.copy()
         y[0] += 5.0
         splits = tuple(replace(each, y_train=y) if k == fold else each for k, each in enumerate(data.splits))
-        moved = replace(data, splits=splits).seen("standard", *NEAR.views)
+        moved = replace(data, splits=splits).for_views("standard", *NEAR.views)
         for k, (before, after) in enumerate(zip(seen.splits, moved.splits, strict=True)):
             assert (k != fold) == np.array_equal(before.x_train, after.x_train)
         before, after = (each.splits[fold].x_train[:, -1] for each in (seen, moved))
@@ -151,7 +151,7 @@ def test_a_training_row_does_not_see_its_own_target_and_folds_see_their_own_rows
 def test_columns_that_the_table_does_not_have_are_refused():
     data = prepare_table(table(), "y", seed=0)
     with pytest.raises(InputError, match="neighbours must be in columns of numbers of the table, which 'c' is not"):
-        data.seen("standard", neighbours_view(("a", "c"), 0.1))
+        data.for_views("standard", neighbours_view(("a", "c"), 0.1))
 
 
 def test_views_are_made_once_also_by_several_threads(monkeypatch):
@@ -199,6 +199,6 @@ def test_the_screen_finds_columns_that_act_together():
 def test_candidates_are_columns_of_numbers():
     data = prepare_table(table(200).assign(flag=np.arange(200) % 2, number=7.0), "y", seed=0)
     assert candidate_columns(data) == ("a", "b")
-    columns, sets = ranked_columns(data, ("a", "b"))
+    columns, sets = rank_columns(data, ("a", "b"))
     assert set(columns) == {"a", "b"}
     assert all(set(each) <= {"a", "b"} for each in sets)

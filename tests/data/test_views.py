@@ -17,7 +17,7 @@ from evonas.objective import Objective
 from evonas.tasks.export import EnsembleTask, ExportTask
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_from_json, graph_to_json, numbers_of
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMERIC_ENCODINGS
 from tests.training.networks import graph
 from tests.training.trainers import TRAINERS
 
@@ -34,7 +34,7 @@ def table() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def prepared() -> PreparedData:
     word = np.random.default_rng(1).choice(["u", "v"], 300)
-    return prepare_table(table().assign(word=word), "y", seed=0, numbers=NUMBERS)
+    return prepare_table(table().assign(word=word), "y", seed=0, numbers=NUMERIC_ENCODINGS)
 
 
 def architecture(numbers: str) -> dict:
@@ -48,23 +48,29 @@ def trained(prepared: PreparedData) -> list[tuple[TrainingTask, Evaluation]]:
     """A network of each form, all by one trainer."""
     from evonas.training.native import NativeTrainer
 
-    tasks = [TrainingTask(architecture(numbers), 3, 2, keep_snapshots=True) for numbers in NUMBERS]
+    tasks = [TrainingTask(architecture(numbers), 3, 2, keep_snapshots=True) for numbers in NUMERIC_ENCODINGS]
     found: dict[int, Evaluation] = {}
     for part in NativeTrainer(prepared, TrainingSettings()).train(tasks):
         found |= part
     return [(task, found[place]) for place, task in enumerate(tasks)]
 
 
-def test_a_form_is_seen_as_if_there_were_no_other(prepared, trained) -> None:
+def test_a_form_that_is_not_named_is_the_standard_one() -> None:
+    assert numbers_of(graph_from_json(architecture("standard"))) == "standard"
+
+
+@pytest.mark.parametrize("numbers", NUMERIC_ENCODINGS)
+@pytest.mark.sampled(1)
+def test_a_form_is_seen_as_if_there_were_no_other(prepared, trained, numbers: str) -> None:
     from evonas.training.single.trainer import SingleTrainer
 
-    assert numbers_of(graph_from_json(architecture("standard"))) == "standard"
-    for numbers, (task, evaluation) in zip(NUMBERS, trained, strict=True):
-        (part,) = [part for part in SingleTrainer(prepared.seen(numbers), TrainingSettings()).train([task]) if part]
-        np.testing.assert_allclose(evaluation.curve, part[0].curve, rtol=1e-4)
-        assert evaluation.parameters == part[0].parameters == 6 * (len(prepared.problem.columns(numbers)) + 1) + 7
+    task, evaluation = trained[NUMERIC_ENCODINGS.index(numbers)]
+    (part,) = [part for part in SingleTrainer(prepared.for_views(numbers), TrainingSettings()).train([task]) if part]
+    np.testing.assert_allclose(evaluation.curve, part[0].curve, rtol=1e-4)
+    assert evaluation.parameters == part[0].parameters == 6 * (len(prepared.problem.columns(numbers)) + 1) + 7
 
 
+@pytest.mark.soak
 def test_a_child_of_another_form_keeps_what_both_see(prepared, trained) -> None:
     (task, parent), _, (_, stranger), *_ = trained
     child = replace(task, architecture=architecture("log"), origin=task.architecture, start=parent.snapshots)
@@ -78,12 +84,13 @@ def test_a_child_of_another_form_keeps_what_both_see(prepared, trained) -> None:
     assert curves[0][0] < stranger.curve[0]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("numbers", ["log", "periodic", "robust"])
 def test_the_exported_model_takes_raw_rows(prepared, trained, tmp_path: Path, numbers: str) -> None:
     from evonas.training.export.export import export
     from evonas.training.held_out import test_scores
 
-    task, evaluation = trained[NUMBERS.index(numbers)]
+    task, evaluation = trained[NUMERIC_ENCODINGS.index(numbers)]
     order = ExportTask(task.architecture, tmp_path / "best.keras", evaluation.weights, evaluation.scores)
     written = export(order, prepared, TrainingSettings())  # raises unless the raw validation rows score the same
     assert written.validation_scores["rmse"] == pytest.approx(evaluation.scores["rmse"], rel=1e-5)
@@ -99,7 +106,7 @@ def test_other_formats_hold_every_form(prepared, trained, tmp_path: Path, kind: 
     if kind == "onnx":
         pytest.importorskip("tf2onnx")
         pytest.importorskip("onnxruntime")
-    numbers = prepare_table(table(), "y", seed=0, numbers=NUMBERS)
+    numbers = prepare_table(table(), "y", seed=0, numbers=NUMERIC_ENCODINGS)
     for task, _ in trained:
         graph = graph_from_json(task.architecture)
         weights = initial_weights(graph, len(numbers.problem.columns(numbers_of(graph))), 1, 0)
@@ -107,6 +114,7 @@ def test_other_formats_hold_every_form(prepared, trained, tmp_path: Path, kind: 
         assert "differs from the Keras model by at most" in export(order, numbers, TrainingSettings()).note
 
 
+@pytest.mark.soak
 def test_an_ensemble_of_different_forms(prepared, trained, tmp_path: Path) -> None:
     from evonas.training.export.ensemble import export_ensemble
     from evonas.training.export.keras_file import check_keras_file

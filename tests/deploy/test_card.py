@@ -16,7 +16,7 @@ from evonas.config import Budget, Settings
 from evonas.data.encoding.codes import coding_of
 from evonas.data.prepared import PreparedData
 from evonas.deploy.card import Exhibit, card_values, check_card_paths, write_card
-from evonas.deploy.card_text import card_text, escaped
+from evonas.deploy.card_text import card_text, escape
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.tasks.export import Exported
 from genomes import InputError
@@ -112,7 +112,7 @@ def test_names_of_a_user_s_do_not_break_the_text(found: Path) -> None:
 
 @pytest.mark.parametrize("text", ["a|b", "`x`", "*x*", "<b>", "# x", "a\nb", "[a](b)", "![a](b)", "a_b_c", "~~x~~"])
 def test_escaped_text_is_one_line_of_plain_words(text: str) -> None:
-    line = escaped(text)
+    line = escape(text)
     assert "\n" not in line
     assert not any(sign in line.replace(f"\\{sign}", "") for sign in "|`*_[]<>#~!")
 

@@ -14,8 +14,8 @@ from evonas.config import Budget
 from evonas.data.prepare import prepare_arrays
 from evonas.display import Events, Plain, Several, make_display
 from evonas.display.live import Live
-from evonas.display.progress_rate import Pace
-from evonas.display.summaries import clock, scores_words, shown
+from evonas.display.progress_rate import ProgressRate
+from evonas.display.summaries import clock, format_score, scores_words
 from evonas.evaluation import Evaluation, Status
 from evonas.evolution.loop import Progress
 from evonas.interruption import Interruption
@@ -43,7 +43,7 @@ def progress(**values: Any) -> Progress:
     ],
 )
 def test_scores_are_written_as_people_write_them(score: float | None, text: str) -> None:
-    assert shown(score) == text
+    assert format_score(score) == text
 
 
 def test_durations_and_metrics() -> None:
@@ -52,24 +52,24 @@ def test_durations_and_metrics() -> None:
 
 
 def test_the_first_bound_tells_the_time_that_is_left() -> None:
-    pace = Pace(Budget(generations=2, evaluations=100, seconds=1000), RMSE, 0, 0, 0.0)
+    pace = ProgressRate(Budget(generations=2, evaluations=100, seconds=1000), RMSE, 0, 0, 0.0)
     assert pace.seconds_left(4) == 996
     pace.part(progress())
     assert pace.per_second == 0.5
     assert pace.seconds_left(10) == pytest.approx(30)
     assert pace.seconds_left(500) == 0
-    assert Pace(Budget(target=0.1), RMSE, 0, 0, 0.0).seconds_left(1) is None
+    assert ProgressRate(Budget(target=0.1), RMSE, 0, 0, 0.0).seconds_left(1) is None
 
 
 def test_the_pace_of_a_resumed_run_is_that_of_its_session() -> None:
-    pace = Pace(Budget(evaluations=110), RMSE, 3, 90, 500.0)
+    pace = ProgressRate(Budget(evaluations=110), RMSE, 3, 90, 500.0)
     pace.part(progress(generation=3, evaluated=100, seconds=520.0))
     assert pace.per_second == 0.5
     assert pace.seconds_left(520) == pytest.approx(20)
 
 
 def test_the_median_is_that_of_the_current_generation() -> None:
-    pace = Pace(Budget(), RMSE, 0, 0, 0.0)
+    pace = ProgressRate(Budget(), RMSE, 0, 0, 0.0)
     assert pace.median is None
     parts = [(0, (1.0, 2.0)), (0, (6.0,)), (1, (9.0,))]
     medians = []

@@ -20,7 +20,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from evonas.config import Budget
 from evonas.errors import Interrupted, StorageError
 from evonas.estimators import EvolutionClassifier, EvolutionRegressor
-from evonas.estimators.place import run_directory
+from evonas.estimators.run_directory import run_directory
 from genomes import InputError
 from tests.estimators.test_checks import TINY
 
@@ -149,6 +149,7 @@ def resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.soak
 def test_neither_fit_nor_predict_loads_keras():
     script = f"""
 import sys, numpy as np

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evonas.estimators.checks import checked_labels, plain_labels
+from evonas.estimators.checks import check_labels, plain_labels
 from genomes.errors import InputError
 
 
@@ -17,7 +17,7 @@ from genomes.errors import InputError
 )
 def test_labels_of_nullable_types_keep_their_kind(kind: str, wanted: str) -> None:
     labels = pd.Series([0, 1, 1]).astype(kind)
-    assert checked_labels(labels, None).dtype == wanted
+    assert check_labels(labels, None).dtype == wanted
     with pytest.raises(InputError, match=r"a label in every row, but 1 are missing \(the first in row 2\)"):
         plain_labels(pd.Series([0, None, 1], dtype=kind))
 

@@ -169,9 +169,9 @@ def test_a_space_without_architectures_has_no_limits_on_them(tmp_path: Path) -> 
         )
     # Parameters are counted by the worker; trials, which have no data, count nothing.
     problem = {"num_features": 3, "num_outputs": 1}
-    assert not Screen.of(Settings(max_parameters=9), space, problem).limits
+    assert not Screen.from_settings(Settings(max_parameters=9), space, problem).limits
     with pytest.raises(InputError, match="parameters must be known"):
-        Screen.of(Settings(max_parameters=9), space, {})
+        Screen.from_settings(Settings(max_parameters=9), space, {})
 
 
 def test_measures_of_a_network() -> None:

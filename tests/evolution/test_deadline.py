@@ -143,7 +143,7 @@ def test_a_request_to_stop_acts_in_every_phase_while_nothing_comes(tmp_path: Pat
 def test_finalists_get_what_they_need_and_a_quarter_at_most(tmp_path: Path) -> None:
     for seconds, share in ((0.001, 0.95), (1.0, 1 - MOST_FOR_RETRAINING)):
         with toy_store(tmp_path / f"{seconds}") as store:
-            timetable = Timetable(store, 1.2, finals=(2, 3))
+            timetable = Timetable(store, 1.2, retrainings=(2, 3))
             worker = ToyEvaluator(sleep_seconds=0.01, evaluation=taking(seconds))
             with timetable.part("search"):
                 search(store, worker, Budget(seconds=1.2), timetable)
@@ -170,7 +170,7 @@ def test_as_many_are_trained_again_as_fit_and_the_rest_later(tmp_path: Path) -> 
         again = ToyEvaluator(part_size=1, evaluation=taking(1.0))
         assert finals(store, again)
         assert len(again.trained) == 3
-        assert store.finals.stopped == 0
+        assert store.retrainings.stopped == 0
         cut = store.digest()
     with toy_store(tmp_path / "straight") as store:
         search(store, ToyEvaluator(), Budget(generations=2))
@@ -196,7 +196,7 @@ def test_finalists_stop_at_the_deadline_and_keep_what_is_trained(tmp_path: Path)
         with timetable.part("finalists"):
             assert finals(store, worker, timetable)
         assert 0 <= -timetable.left < SOON
-        assert store.finals.stopped == 3
+        assert store.retrainings.stopped == 3
         assert store.finalists
 
 
@@ -232,7 +232,7 @@ def busy(count: int = 4, seconds: int = 60) -> Iterator[None]:
 
 def test_time_is_kept_by_a_busy_machine(tmp_path: Path) -> None:
     with busy(seconds=5), toy_store(tmp_path / "run", toy_settings(population=20, strategy="evolution")) as store:
-        timetable = Timetable(store, 1.5, finals=(2, 3), has_end=True)
+        timetable = Timetable(store, 1.5, retrainings=(2, 3), has_end=True)
         worker = Worker(sleep_seconds=0.02, evaluation=taking(0.02), part_size=1)
         with timetable.part("search"):
             search(store, worker, Budget(seconds=1.5), timetable)

@@ -19,7 +19,7 @@ from genomes import DenseSpace, HyperparameterSpace, Range
 def expected(rows: int = 400, space: Any = None, data: bool = True, **options: Any) -> float | None:
     x = np.random.default_rng(0).normal(size=(rows, 6))
     prepared: PreparedData | None = prepare_arrays(x, x @ np.arange(6), seed=0) if data else None
-    settings = Settings(**{"seed": 0, "trainer": "native", **options}).resolved("rmse")
+    settings = Settings(**{"seed": 0, "trainer": "native", **options}).resolve("rmse")
     return with_expected_seconds(settings, space or DenseSpace(), prepared).evaluation_seconds
 
 

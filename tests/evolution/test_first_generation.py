@@ -34,7 +34,7 @@ def data() -> PreparedData:
 
 def began(data: PreparedData, seconds: float, space: Any = SPACE, **options: Any) -> FirstGeneration | None:
     initial = options.pop("initial", ())
-    settings = Settings(**{"seed": 0, "population": 10, "trainer": "single", **options}).resolved("rmse")
+    settings = Settings(**{"seed": 0, "population": 10, "trainer": "single", **options}).resolve("rmse")
     machine = {"flops": lambda: 1e9, "share": lambda threads: 1.0}
     return first_generation(space, data, settings, RMSE, initial, seconds, 1, **machine)
 
@@ -85,7 +85,7 @@ def test_epochs_are_cut_where_nothing_is_cheap_enough_unless_they_were_asked_for
 def test_every_strategy_begins_with_them(data: PreparedData, strategy: str) -> None:
     first = began(data, 40, strategy=strategy)
     assert first is not None
-    settings = Settings(seed=0, population=10, strategy=strategy).resolved("rmse")
+    settings = Settings(seed=0, population=10, strategy=strategy).resolve("rmse")
     asked = make_strategy(strategy, SPACE, objective=RMSE, initial=first.genomes, settings=settings).ask()
     assert [candidate.genome for candidate in asked] == list(first.genomes)[: len(asked)]
 
@@ -102,7 +102,7 @@ def test_what_an_epoch_costs() -> None:
 def test_members_and_embeddings_cost_time(data: PreparedData) -> None:
     def cost(**genes: Any) -> float:
         space = DenseSpace(layers=3, units=64, **genes)
-        graph = data.problem.placed(space.architecture(space.typical()))
+        graph = data.problem.attach_columns(space.architecture(space.typical()))
         return training_seconds(graph, 6, 1, 1000, 0, Speed(1.0, 0.0, 0.0, True), 1e9)
 
     plain = cost(embedding="none", members=1)

@@ -69,7 +69,7 @@ def test_evaluations_are_bounded_exactly_and_can_be_extended(tmp_path: Path) -> 
         run(store, Budget(evaluations=21), ToyEvaluator(part_size=4))
         assert (store.evaluated, store.generations, store.stop) == (21, 2, Stop.EVALUATIONS)
         assert run(store, Budget(evaluations=21)) == []
-        budget = store.budget.extended(spent(store), {"generations": "+3"})
+        budget = store.budget.extend(spent(store), {"generations": "+3"})
         assert budget == Budget(generations=5)
         run(store, budget)
         assert store.digest() == expected
@@ -81,7 +81,7 @@ def test_a_target_stops_between_parts(tmp_path: Path) -> None:
         assert store.stop == Stop.TARGET
         assert (store.ranked(1).loss or 9) <= 3.0
         assert spent(store).target == 3.0
-        assert store.budget.extended(spent(store), {"generations": 4}) == Budget(generations=4)
+        assert store.budget.extend(spent(store), {"generations": 4}) == Budget(generations=4)
 
 
 def test_time_counts_across_sessions(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_time_counts_across_sessions(tmp_path: Path) -> None:
         assert 0.3 <= seconds < 2
         run(store, Budget(seconds=0.3), ToyEvaluator(sleep_seconds=0.05))
         assert (store.evaluated, store.stop) == (first, Stop.TIME)
-        run(store, store.budget.extended(spent(store), {"time": "+0.3s"}), ToyEvaluator(sleep_seconds=0.05))
+        run(store, store.budget.extend(spent(store), {"time": "+0.3s"}), ToyEvaluator(sleep_seconds=0.05))
         assert store.evaluated > first
         assert store.seconds >= seconds + 0.3
 

@@ -13,10 +13,10 @@ import evonas
 from evonas.api import search as api
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData, Problem
-from evonas.data.pretrained import Donor
+from evonas.data.pretrained import PretrainedNetwork
 from evonas.networks.forward import forward
 from evonas.networks.initial import initial_weights
-from evonas.networks.transfer import transferred
+from evonas.networks.transfer import transfer_weights
 from evonas.runs import RunReader
 from genomes import DenseSpace, InputError, Range
 from genomes.architecture.graph import graph_from_json, graph_to_json
@@ -27,7 +27,7 @@ from tests.stub import no_standby
 SPACE = DenseSpace(neighbours=False, layers=Range(1, 3), units=Range(4, 16), embedding="none", members=1)
 
 
-def donor(features: tuple[str, ...] = ("a", "b", "c"), seed: int = 0) -> Donor:
+def donor(features: tuple[str, ...] = ("a", "b", "c"), seed: int = 0) -> PretrainedNetwork:
     genome = SPACE.sample(np.random.default_rng(seed))
     graph = SPACE.architecture(genome)
     rng = np.random.default_rng(seed + 1)
@@ -35,7 +35,7 @@ def donor(features: tuple[str, ...] = ("a", "b", "c"), seed: int = 0) -> Donor:
         name: (value + 0.1 * np.abs(rng.normal(size=value.shape))).astype(np.float32)
         for name, value in initial_weights(graph, len(features), 1, seed).items()
     }
-    return Donor(graph_to_json(graph), weights, features, ("y",), ())
+    return PretrainedNetwork(graph_to_json(graph), weights, features, ("y",), ())
 
 
 def problem(*features: str, target: str = "y") -> Problem:
@@ -53,7 +53,7 @@ def test_the_same_network_on_the_same_features_computes_the_same(seed: int) -> N
     rows = np.random.default_rng(9).normal(size=(50, 3)).astype(np.float32)
     order = [2, 0, 1]
     here = problem(*(given.feature_names[k] for k in order))
-    weights = transferred(given, here, graph, initial_weights(graph, 3, 1, 5), rows[:, order], 5)
+    weights = transfer_weights(given, here, graph, initial_weights(graph, 3, 1, 5), rows[:, order], 5)
     np.testing.assert_allclose(
         outputs(graph, weights, rows[:, order]), outputs(graph, given.weights, rows), rtol=1e-4, atol=1e-4
     )
@@ -64,7 +64,7 @@ def test_new_features_start_small_and_lost_ones_are_left_out() -> None:
     graph = graph_from_json(given.architecture)
     rows = np.random.default_rng(9).normal(size=(50, 2)).astype(np.float32)
     initial = initial_weights(graph, 2, 1, 5)
-    weights = transferred(given, problem("b", "new"), graph, initial, rows, 5)
+    weights = transfer_weights(given, problem("b", "new"), graph, initial, rows, 5)
     np.testing.assert_allclose(weights["layer_1/kernel"][1], 0.1 * initial["layer_1/kernel"][1], rtol=1e-6)
     np.testing.assert_allclose(weights["layer_1/kernel"][0], given.weights["layer_1/kernel"][1], rtol=1e-6)
 
@@ -74,7 +74,7 @@ def test_another_target_keeps_the_hidden_layers_only() -> None:
     graph = graph_from_json(given.architecture)
     rows = np.random.default_rng(9).normal(size=(50, 3)).astype(np.float32)
     initial = initial_weights(graph, 3, 1, 5)
-    weights = transferred(given, problem("a", "b", "c", target="z"), graph, initial, rows, 5)
+    weights = transfer_weights(given, problem("a", "b", "c", target="z"), graph, initial, rows, 5)
     np.testing.assert_array_equal(weights["output/kernel"], initial["output/kernel"])
     np.testing.assert_allclose(weights["layer_1/kernel"], given.weights["layer_1/kernel"], rtol=1e-6)
 
@@ -85,13 +85,13 @@ def test_weights_of_another_network_are_refused() -> None:
     graph = graph_from_json(given.architecture)
     rows = np.zeros((5, 3), np.float32)
     with pytest.raises(InputError, match="must be those of their network"):
-        transferred(wrong, problem("a", "b", "c"), graph, initial_weights(graph, 3, 1, 5), rows, 5)
+        transfer_weights(wrong, problem("a", "b", "c"), graph, initial_weights(graph, 3, 1, 5), rows, 5)
 
 
 def test_prepared_data_carry_the_donor(tmp_path: Path) -> None:
-    data = replace(prepare_arrays(*table(), seed=0), donor=donor())
+    data = replace(prepare_arrays(*table(), seed=0), pretrained=donor())
     data.save(tmp_path / "data.npz")
-    back = PreparedData.load(tmp_path / "data.npz").donor
+    back = PreparedData.load(tmp_path / "data.npz").pretrained
     assert back is not None
     assert back.about() == donor().about()
     for name, value in donor().weights.items():
@@ -188,11 +188,11 @@ def test_both_trainers_start_from_the_donor(trainer: str) -> None:
     genome = space.sample(np.random.default_rng(0))
     graph = space.architecture(genome)
     weights = initial_weights(graph, 3, 1, 7)
-    given = Donor(graph_to_json(graph), weights, data.problem.feature_names, data.problem.target_names, ())
+    given = PretrainedNetwork(graph_to_json(graph), weights, data.problem.feature_names, data.problem.target_names, ())
     made = {"population": PopulationTrainer, "single": SingleTrainer}[trainer]
     settings = TrainingSettings(patience=None)
     task = TrainingTask(graph_to_json(graph), 1, 1)
-    (part,) = [part for part in made(replace(data, donor=given), settings).train([task]) if part]
+    (part,) = [part for part in made(replace(data, pretrained=given), settings).train([task]) if part]
     split = data.splits[0]
     error = outputs(graph, weights, split.x_validation) - split.y_validation
     assert part[0].curve[0] == pytest.approx(np.mean(error**2), rel=1e-3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.execution import Limits
+from evonas.execution import WorkerLimits
 from evonas.tasks.train import TrainingSettings
 from tests.execution.stubs import StubEvaluator, UnitsSpace
 
@@ -25,6 +25,6 @@ def data_path(tmp_path_factory):
 @pytest.fixture
 def evaluator(data_path, tmp_path):
     with StubEvaluator(
-        UnitsSpace(), data_path, TrainingSettings(), tmp_path / "worker.log", Limits(silence_seconds=20.0)
+        UnitsSpace(), data_path, TrainingSettings(), tmp_path / "worker.log", WorkerLimits(silence_seconds=20.0)
     ) as made:
         yield made

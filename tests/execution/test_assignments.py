@@ -123,7 +123,7 @@ def test_faults_and_requests() -> None:
     (lease,) = assignments.take(1, 1)
     assignments.put(Outcome(lease.token, fault=Fault("a traceback", "KeyError: 1")))
     assert assignments.faults == {3: Fault("a traceback", "KeyError: 1")}
-    assert isinstance(Fault.of(InputError("give less")).exception(), InputError)
+    assert isinstance(Fault.from_exception(InputError("give less")).exception(), InputError)
 
 
 def test_the_longest_trainings_of_a_generation_begin_first() -> None:

@@ -48,7 +48,7 @@ def test_threads_are_the_worker_s_alone_and_all_cores_unless_given(tmp_path: Pat
     assert "threads" not in Settings.model_fields
     for given in (0, -1, 2000, 1.5, True):
         with pytest.raises(InputError, match="threads must be a whole number from 1 to 1024, not"):
-            launch.checked_threads(given)
+            launch.resolve_threads(given)
 
 
 def test_more_memory_than_the_machine_has_is_refused() -> None:

@@ -12,8 +12,8 @@ from genomes import InputError
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"place": "cloud"}, "execution must be one of local, processes, ray, not 'cloud'"),
-        ({"place": 3}, "execution must be one of local, processes, ray, or an evonas.Execution, not 3"),
+        ({"place": "cloud"}, "execution must be one of local, processes, shared, ray, not 'cloud'"),
+        ({"place": 3}, "execution must be one of local, processes, shared, ray, or an evonas.Execution, not 3"),
         ({"workers": 0}, "workers must be a whole number from 1 to 4096, not 0"),
         ({"workers": True}, "workers must be a whole number from 1 to 4096, not True"),
         ({"place": "local", "workers": 2}, "workers must be left out with execution local"),
@@ -25,13 +25,13 @@ from genomes import InputError
 )
 def test_what_cannot_be_is_refused(given, said) -> None:
     with pytest.raises(InputError) as error:
-        Execution.of(**given)
+        Execution.from_arguments(**given)
     assert said in str(error.value)
 
 
 def test_an_address_is_a_cluster_and_devices_are_workers() -> None:
-    assert Execution.of(address="auto") == Execution("ray", address="auto")
-    two = Execution.of(devices="0, 3")
+    assert Execution.from_arguments(address="auto") == Execution("ray", address="auto")
+    two = Execution.from_arguments(devices="0, 3")
     assert (two.worker_count, two.is_default) == (2, False)
     assert [two.environment(number)["CUDA_VISIBLE_DEVICES"] for number in range(3)] == ["0", "3", "0"]
     assert Execution().is_default

@@ -13,7 +13,7 @@ import pytest
 import evonas
 from evonas.errors import WorkerError
 from evonas.evaluation import Status
-from evonas.execution import Limits, cluster
+from evonas.execution import WorkerLimits, cluster
 from evonas.execution.assignments import Assignments
 from evonas.execution.cluster import HeadLost, RayCluster
 from evonas.execution.options import Execution
@@ -49,7 +49,7 @@ def pool_of(data_path, workers=2, settings=None, **options):
     from evonas.execution.ray_fleet import RayFleet, WorkerSpec
 
     assignments = Assignments()
-    spec = WorkerSpec(settings or TrainingSettings(), Limits(silence_seconds=20.0), command=STUB)
+    spec = WorkerSpec(settings or TrainingSettings(), WorkerLimits(silence_seconds=20.0), command=STUB)
     fleet = RayFleet(spec, data_path, Execution("ray", workers), assignments, **options)
     return PoolEvaluator(UnitsSpace(), fleet, assignments)
 
@@ -70,6 +70,7 @@ def test_networks_come_back_once_and_fail_in_the_words_of_a_worker_of_this_machi
     }
 
 
+@pytest.mark.soak
 def test_an_actor_that_is_killed_is_replaced_and_its_network_trained_by_another(pool):
     evaluated(pool, 1)
     stream, found = pool.stream(), {}
@@ -89,6 +90,7 @@ def test_an_actor_that_is_killed_is_replaced_and_its_network_trained_by_another(
     assert set(pool._fleet._actors) != before
 
 
+@pytest.mark.soak
 def test_a_search_is_the_same_as_in_this_process_and_is_resumed_elsewhere(tmp_path):
     x = np.random.default_rng(0).normal(size=(80, 3))
     options = {"population": 4, "strategy": "ga", "epochs": 2, "finalists": 1, "finalist_seeds": 1}

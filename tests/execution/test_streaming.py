@@ -10,7 +10,7 @@ from collections import deque
 import pytest
 
 from evonas.evaluation import Candidate, Evaluation, Status, StreamingEvaluator
-from evonas.execution import Limits, WorkerError
+from evonas.execution import WorkerError, WorkerLimits
 from evonas.execution.local import LocalEvaluator
 from evonas.tasks.train import TrainingSettings
 from tests.execution.stub_worker import EXIT, HANG, KILL, MISTAKE, NAN, RAISE, SEGFAULT, STOP
@@ -24,7 +24,7 @@ class Threaded(StubEvaluator):
 
 @pytest.fixture(scope="module")
 def threaded(data_path):
-    with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=Limits(silence_seconds=20.0)) as made:
+    with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=WorkerLimits(silence_seconds=20.0)) as made:
         yield made
 
 
@@ -78,6 +78,7 @@ def test_a_trainer_of_its_own_kind_takes_one_after_the_other(evaluator):
     assert found[1].reason == "diverged"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("culprit", "words"),
     [(EXIT, "exited with status 7"), (SEGFAULT, "SIGSEGV"), (KILL, "out of memory"), (RAISE, "it raised KeyError")],
@@ -95,7 +96,7 @@ def test_a_hostile_candidate_fails_alone(threaded, culprit, words):
 
 
 def test_what_takes_too_long_fails_and_nobody_else(data_path):
-    limits = Limits(candidate_seconds=2.0, silence_seconds=60.0)
+    limits = WorkerLimits(candidate_seconds=2.0, silence_seconds=60.0)
     with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
         found = streamed(evaluator, [3, HANG, 4, 5, 6], epochs=20)
     assert [found[number].status is Status.OK for number in range(5)] == [True, False, True, True, True]
@@ -154,7 +155,7 @@ def test_closing_stops_the_trainings(threaded):
 
 
 def test_a_stopped_worker_is_replaced(data_path):
-    with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=Limits(beat_seconds=2.5)) as evaluator:
+    with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=WorkerLimits(beat_seconds=2.5)) as evaluator:
         found = streamed(evaluator, [3, STOP])
     assert found[0].status is Status.OK
     assert "no sign of life" in found[1].reason

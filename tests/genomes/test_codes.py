@@ -30,7 +30,7 @@ def test_rows_have_the_features_of_their_genomes_and_come_back(name: str) -> Non
     genomes = [space.sample(rng) for _ in range(150)]
     rows = np.array([space.codes.row(space.values(genome)) for genome in genomes])
     np.testing.assert_allclose(space.codes.features(rows), [space.features(genome) for genome in genomes], atol=1e-12)
-    settled = space.codes.settled(rows)
+    settled = space.codes.settle(rows)
     active = space.codes.active(rows)
     np.testing.assert_allclose(settled[active], rows[active], atol=1e-9)
     assert [space.from_values(space.codes.values(row)) for row in settled] == genomes

@@ -156,19 +156,19 @@ def test_files_may_not_give_values_to_absent_genes():
         FULL,
         HyperparameterGenome(()),
         HyperparameterGenome(5),
-        HyperparameterGenome.of(FULL | {"layers": 2.0}),
-        HyperparameterGenome.of(FULL | {"a_share": np.float64(0.25)}),
-        HyperparameterGenome.of(FULL | {"regularise": 1}),
-        HyperparameterGenome(tuple(reversed(HyperparameterGenome.of(FULL).pairs))),
+        HyperparameterGenome.from_values(FULL | {"layers": 2.0}),
+        HyperparameterGenome.from_values(FULL | {"a_share": np.float64(0.25)}),
+        HyperparameterGenome.from_values(FULL | {"regularise": 1}),
+        HyperparameterGenome(tuple(reversed(HyperparameterGenome.from_values(FULL).pairs))),
     ],
 )
 def test_contains_members_only(junk):
-    assert CONDITIONAL.contains(HyperparameterGenome.of(FULL))
+    assert CONDITIONAL.contains(HyperparameterGenome.from_values(FULL))
     assert not CONDITIONAL.contains(junk)
 
 
 def test_genomes_are_mappings_with_attributes():
-    genome = HyperparameterGenome.of(FULL)
+    genome = HyperparameterGenome.from_values(FULL)
     assert (genome.layers, genome["layers"], genome.get("units_3", 0)) == (2, 2, 0)
     assert dict(genome) == FULL
     assert pickle.loads(pickle.dumps(genome)) == genome

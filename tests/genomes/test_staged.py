@@ -17,7 +17,7 @@ from genomes.encodings import describe, genome_of_any_space, short_name
 from genomes.known_defaults import known_default_name
 from genomes.sequence import SequenceGenome
 from genomes.staged import Stage, StagedSpace
-from genomes.training import changed
+from genomes.training import replace_fields
 from tests.genomes.staged_spaces import STAGED_SPACES
 
 seeds = st.integers(0, 2**32 - 1)
@@ -83,7 +83,7 @@ def test_graphs_by_hand():
         "7 relu",
         "output",
     ]
-    residual = changed(PLAIN, convolutions=2, residual=True, squeeze_excite=2)
+    residual = replace_fields(PLAIN, convolutions=2, residual=True, squeeze_excite=2)
     graph = ConvolutionalSpace().architecture(chain(residual, residual, downsampling="stride"))
     drawn = [line.partition("  ")[2].strip() for line in architecture.draw(graph).splitlines()[::2]]
     block = [
@@ -100,7 +100,7 @@ def test_graphs_by_hand():
 
 
 def test_convolutions_by_hand_cost_what_they_cost():
-    graph = ConvolutionalSpace().architecture(chain(PLAIN, changed(PLAIN, filters=8)))
+    graph = ConvolutionalSpace().architecture(chain(PLAIN, replace_fields(PLAIN, filters=8)))
     first, second, output = 9 * 3 * 4 + 4, 9 * 4 * 8 + 8, 8 * 2 + 2
     assert count_parameters(graph, 192, 2, (8, 8, 3)) == first + second + output
     assert count_flops(graph, 192, 2, (8, 8, 3)) == 2 * (64 * 9 * 3 * 4 + 16 * 9 * 4 * 8 + 8 * 2)
@@ -255,7 +255,7 @@ def test_spaces_that_cannot_express_a_network_do_not_have_it():
 
 
 def test_genomes_are_read_without_their_space_and_named_in_short():
-    genome = chain(PLAIN, changed(PLAIN, filters=300))
+    genome = chain(PLAIN, replace_fields(PLAIN, filters=300))
     value = ConvolutionalSpace().genome_to_json(genome)
     space, back = genome_of_any_space(value)
     assert isinstance(space, ConvolutionalSpace)

@@ -7,7 +7,7 @@ import pytest
 
 from evonas.data.prepared import Problem
 from evonas.metrics.calibration import calibration_of, expected_calibration_error, temperature_of
-from evonas.metrics.scores import predictions, scores
+from evonas.metrics.scores import compute_scores, predictions
 
 PROBLEMS = {
     "binary": Problem("binary", 1, 1, classes=("a", "b")),
@@ -31,7 +31,7 @@ def test_the_temperature_is_found_and_mends_the_error(task: str, temperature: fl
     raw = logits * temperature
     found = temperature_of(problem, y, raw)
     assert found == pytest.approx(temperature, rel=0.1)
-    before, after = scores(problem, y, raw), scores(problem, y, raw / found)
+    before, after = compute_scores(problem, y, raw), compute_scores(problem, y, raw / found)
     assert after["log_loss"] <= before["log_loss"]
     assert after["accuracy"] == before["accuracy"]
     if temperature != 1.0:

@@ -112,6 +112,7 @@ def test_values_are_those_of_scikit_learn() -> None:
     assert value == pytest.approx(-mean_absolute_percentage_error(10 + 2 * y, 10 + 2 * outputs), rel=1e-5)
 
 
+@pytest.mark.soak
 def test_a_search_goes_the_right_way_and_resumes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(api, "_worker", StubEvaluator)
     monkeypatch.setattr("evonas.execution.launch.standby_for", no_standby)
@@ -139,7 +140,7 @@ def as_keras_takes_them(problem: Problem, name: str, y: Any, outputs: Any) -> tu
 def test_keras_metrics_are_those_of_the_table() -> None:
     import keras
 
-    from evonas.training.metrics import scores
+    from evonas.training.metrics import compute_scores
 
     for name, (class_name, direction, tasks) in KERAS_METRICS.items():
         metric = getattr(keras.metrics, class_name)()
@@ -151,15 +152,17 @@ def test_keras_metrics_are_those_of_the_table() -> None:
             of_columns = name in ("cosine_similarity", "pearson_correlation", "concordance_correlation")
             metric = getattr(keras.metrics, class_name)(**({"axis": 0} if of_columns else {}))
             metric.update_state(*as_keras_takes_them(problem, name, y, outputs))
-            assert scores(problem, y, outputs)[name] == pytest.approx(float(metric.result()), rel=2e-5), name
+            assert compute_scores(problem, y, outputs)[name] == pytest.approx(float(metric.result()), rel=2e-5), name
     y, outputs = rows("regression")
-    found = scores(replace(PROBLEMS["regression"], metric="mean_absolute_error", direction="min"), y, outputs)
+    found = compute_scores(replace(PROBLEMS["regression"], metric="mean_absolute_error", direction="min"), y, outputs)
     assert found["mean_absolute_error"] == pytest.approx(found["mae"], rel=1e-5)
-    found = scores(replace(PROBLEMS["regression"], metric="pearson_correlation", direction="max"), y, outputs)
+    found = compute_scores(replace(PROBLEMS["regression"], metric="pearson_correlation", direction="max"), y, outputs)
     assert found["pearson_correlation"] == pytest.approx(np.corrcoef(y[:, 0], outputs[:, 0])[0, 1], rel=1e-4)
     y, outputs = rows("multiclass")
-    found = scores(replace(PROBLEMS["multiclass"], metric="categorical_crossentropy", direction="min"), y, outputs)
+    found = compute_scores(
+        replace(PROBLEMS["multiclass"], metric="categorical_crossentropy", direction="min"), y, outputs
+    )
     assert 0 < found["categorical_crossentropy"] < found["log_loss"]  # its probabilities are never below 1e-7
     y, outputs = rows("binary")
-    found = scores(replace(PROBLEMS["binary"], metric="balanced_accuracy", direction="max"), y, outputs)
+    found = compute_scores(replace(PROBLEMS["binary"], metric="balanced_accuracy", direction="max"), y, outputs)
     assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y[:, 0], outputs[:, 0] > 0))

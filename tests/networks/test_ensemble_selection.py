@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evonas.metrics.scores import predictions, scores
-from evonas.networks.ensemble_selection import blended, selected
+from evonas.metrics.scores import compute_scores, predictions
+from evonas.networks.ensemble_selection import blend_outputs, select_ensemble
 from genomes import InputError
 from tests.metrics.test_named import PROBLEMS, rows
 
@@ -36,12 +36,12 @@ def test_an_ensemble_is_no_worse_than_the_best_and_no_larger_than_asked(task: st
     y, outputs = noisy(task, 12)
 
     def loss(raw: Any) -> float:
-        return scores(PROBLEMS[task], y, raw)[METRIC[task]]
+        return compute_scores(PROBLEMS[task], y, raw)[METRIC[task]]
 
-    counts = selected(outputs, loss, PROBLEMS[task], size)
+    counts = select_ensemble(outputs, loss, PROBLEMS[task], size)
     assert len(counts) == 12
     assert 1 <= np.count_nonzero(counts) <= size
-    mean = loss(blended(outputs, np.array(counts) / sum(counts), PROBLEMS[task]))
+    mean = loss(blend_outputs(outputs, np.array(counts) / sum(counts), PROBLEMS[task]))
     best = min(map(loss, outputs))
     assert mean <= best + 1e-9
     if size > 1:
@@ -57,16 +57,16 @@ def test_blending_is_the_mean_prediction(count: int, size: int, seed: int, task:
     weights = np.random.default_rng(seed).dirichlet(np.ones(count))
     wanted = sum(w * predictions(PROBLEMS[task], each) for w, each in zip(weights, outputs, strict=True))
     np.testing.assert_allclose(
-        predictions(PROBLEMS[task], blended(outputs, weights, PROBLEMS[task])), wanted, rtol=1e-9
+        predictions(PROBLEMS[task], blend_outputs(outputs, weights, PROBLEMS[task])), wanted, rtol=1e-9
     )
 
 
 def test_networks_without_a_loss_are_left_out() -> None:
     y, outputs = noisy("regression", 3)
     outputs[1][:] = np.nan
-    loss = lambda raw: scores(PROBLEMS["regression"], y, raw).get("rmse", np.inf)  # noqa: E731
-    counts = selected(outputs, loss, PROBLEMS["regression"], 3)
+    loss = lambda raw: compute_scores(PROBLEMS["regression"], y, raw).get("rmse", np.inf)  # noqa: E731
+    counts = select_ensemble(outputs, loss, PROBLEMS["regression"], 3)
     assert counts[1] == 0
     assert sum(counts) >= 2
     with pytest.raises(InputError, match="at least one network"):
-        selected([], loss, PROBLEMS["regression"], 3)
+        select_ensemble([], loss, PROBLEMS["regression"], 3)

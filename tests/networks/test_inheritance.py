@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evonas.networks.alignment import aligned
+from evonas.networks.alignment import align_nodes
 from evonas.networks.forward import ACTIVATIONS, forward
-from evonas.networks.inheritance import inherited
+from evonas.networks.inheritance import inherit_weights
 from evonas.networks.initial import initial_weights
 from genomes.architecture.embedding import with_columns
 from genomes.dense import DenseSpace
@@ -32,7 +32,7 @@ def child_outputs(parent, child, num_outputs=2, seed=3):
     """Of the parent, and of the child with the parent's weights, and whether it says to be the same."""
     weights = trained(parent, num_outputs, seed)
     initial = initial_weights(child, 4, num_outputs, 5)
-    found, same = inherited(parent, weights, child, initial, ROWS[:200], np.random.default_rng(1))
+    found, same = inherit_weights(parent, weights, child, initial, ROWS[:200], np.random.default_rng(1))
     assert {name: value.shape for name, value in found.items()} == {n: value.shape for n, value in initial.items()}
     assert all(value.dtype == np.float32 for value in found.values())
     before, after = (forward(g, w, ROWS).outputs[len(g) - 1] for g, w in ((parent, weights), (child, found)))
@@ -105,7 +105,7 @@ def test_copies_of_a_unit_learn_differently():
     """What they feed differs, hence so do their gradients, also in sign, which is all that Adam sees."""
     parent, child = relu(8), relu(16)
     weights = trained(parent, 1)
-    found, _ = inherited(parent, weights, child, initial_weights(child, 4, 1, 5), ROWS, np.random.default_rng(1))
+    found, _ = inherit_weights(parent, weights, child, initial_weights(child, 4, 1, 5), ROWS, np.random.default_rng(1))
     np.testing.assert_array_equal(
         np.unique(found["layer_1/kernel"], axis=1), np.unique(weights["layer_1/kernel"], axis=1)
     )
@@ -114,11 +114,11 @@ def test_copies_of_a_unit_learn_differently():
 
 def test_networks_are_aligned_layer_by_layer():
     a, b = relu(8, 16, 32), relu(8, 32)
-    assert aligned(a, b) == {0: 0, 1: 1, 2: 3, 3: 4}
-    assert aligned(b, a) == {0: 0, 1: 1, 3: 2, 4: 3}
-    assert aligned(relu(8), relu(8, 8)) == {0: 0, 1: 1, 3: 2}
-    assert aligned(relu(8), graph((9,))) == {0: 0, 1: 1, 2: 2}
-    assert aligned(relu(), relu(8)) == {0: 0, 2: 1}
+    assert align_nodes(a, b) == {0: 0, 1: 1, 2: 3, 3: 4}
+    assert align_nodes(b, a) == {0: 0, 1: 1, 3: 2, 4: 3}
+    assert align_nodes(relu(8), relu(8, 8)) == {0: 0, 1: 1, 3: 2}
+    assert align_nodes(relu(8), graph((9,))) == {0: 0, 1: 1, 2: 2}
+    assert align_nodes(relu(), relu(8)) == {0: 0, 2: 1}
 
 
 def told(space, genome):

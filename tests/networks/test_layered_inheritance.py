@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from evonas.networks.forward import raw_outputs
-from evonas.networks.inheritance import inherited
+from evonas.networks.inheritance import inherit_weights
 from evonas.networks.initial import initial_weights
-from evonas.networks.perturbation import perturbed
+from evonas.networks.perturbation import perturb
 from tests.training.layered import (
     ADD,
     ATTENTION,
@@ -34,10 +34,10 @@ from tests.training.layered import (
 def taken_over(parent, child):
     """Outputs of both on rows of their own, and what the child says of them."""
     (sample, masked), width = parent.graph["sample"], math.prod(parent.graph["sample"][0])
-    found = perturbed(initial_weights(parent, width, 3, 0), 5)
+    found = perturb(initial_weights(parent, width, 3, 0), 5)
     trained = {name: np.abs(value) + 0.5 if "variance" in name else value for name, value in found.items()}
     own = initial_weights(child, width, 3, 1)
-    weights, kept = inherited(parent, trained, child, own, rows(sample, masked, 70), np.random.default_rng(0))
+    weights, kept = inherit_weights(parent, trained, child, own, rows(sample, masked, 70), np.random.default_rng(0))
     assert {name: value.shape for name, value in weights.items()} == {name: value.shape for name, value in own.items()}
     x = rows(sample, masked, 20, seed=3)
     return raw_outputs(parent, trained, x), raw_outputs(child, weights, x), kept, weights

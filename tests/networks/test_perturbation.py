@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from evonas.networks.initial import initial_weights
-from evonas.networks.perturbation import POWERS, Lineages, perturbed
+from evonas.networks.perturbation import POWERS, Lineages, perturb
 from genomes import DenseSpace
 from genomes.architecture.graph import graph_to_json
 from genomes.dense import DenseGenome
@@ -36,7 +36,7 @@ def test_noise_is_gaussian_of_a_drawn_power_and_leaves_statistics_alone() -> Non
     before = weights(genome, 1)
     powers = []
     for seed in range(60):
-        after = perturbed(before, seed)
+        after = perturb(before, seed)
         for name, value in before.items():
             moved = not np.array_equal(after[name], value)
             assert moved != name.endswith(("moving_mean", "moving_variance"))

@@ -22,7 +22,7 @@ import h5py
 
 from evonas.data.prepared import PreparedData
 from evonas.runs import RunReader, RunStore
-from evonas.runs.checksums import sealed
+from evonas.runs.checksums import seal
 from evonas.training.export.keras_file import check_keras_file
 from genomes.dense import DenseSpace
 from genomes.encodings import read_space
@@ -276,7 +276,7 @@ def weights_name_that_leads_out(folder: Path, golden: Path) -> Read:
     directory = _run(folder, golden)
     connection = sqlite3.connect(directory / "run.sqlite")
     row = connection.execute("SELECT * FROM evaluation WHERE weights IS NOT NULL").fetchone()
-    changed = sealed((*row[:-3], "../../../etc/passwd", row[-2]))
+    changed = seal((*row[:-3], "../../../etc/passwd", row[-2]))
     connection.execute("UPDATE evaluation SET weights = ?, checksum = ? WHERE generation = ? AND position = ?",
                        (changed[-3], changed[-1], *row[:2]))  # fmt: skip
     connection.commit()

@@ -28,7 +28,7 @@ from evonas.display import summaries
 from evonas.evolution.loop import restore
 from evonas.objective import Objective
 from evonas.runs import RunReader
-from evonas.runs.checksums import sealed
+from evonas.runs.checksums import seal
 from evonas.strategies import make_strategy
 from evonas.training.export.keras_file import check_keras_file
 from genomes.codec import parse_json
@@ -216,7 +216,7 @@ def spaces(folder: str, seed: int, count: int) -> int:
 
 def settings(folder: str, seed: int, count: int) -> int:
     rng = random.Random(seed)
-    made = Settings(seed=0).resolved("rmse").model_dump()
+    made = Settings(seed=0).resolve("rmse").model_dump()
     bounds = {"generations": 3, "evaluations": None, "seconds": 2.0, "target": 0.5}
 
     def read(number: int) -> None:
@@ -285,7 +285,7 @@ def _tamper_with_rows(path: Path, rng: random.Random) -> None:
         row[column] = rng.choice([0, -1, 2**62, 1.5, "", "../../x", "ok", "failed", "x" * 3000, None])
     try:
         where = " AND ".join(f"{name} IS ?" for name in names[:-1])
-        values = sealed(list(row.values())[:-1])
+        values = seal(list(row.values())[:-1])
         setting = ", ".join(f"{name} = ?" for name in names)
         connection.execute(f"UPDATE {table} SET {setting} WHERE {where}", (*values, *chosen[:-1]))
     except sqlite3.Error:

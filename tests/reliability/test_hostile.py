@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evonas.config import Budget
 from evonas.evaluation import Evaluation, Status
 from evonas.evolution.loop import evolve
-from evonas.execution import Limits
+from evonas.execution import WorkerLimits
 from evonas.strategies import make_strategy
 from evonas.tasks.train import TrainingSettings
 from genomes.population import read_population
@@ -33,7 +35,7 @@ KINDS = (
     stub.STOP,
     stub.HUGE,
 )
-LIMITS = Limits(silence_seconds=4.0, beat_seconds=2.5, memory_bytes=600 << 20)
+LIMITS = WorkerLimits(silence_seconds=4.0, beat_seconds=2.5, memory_bytes=600 << 20)
 
 
 class HostileSpace(ToySpace):
@@ -58,6 +60,7 @@ class TwoScores(StubEvaluator):
             }
 
 
+@pytest.mark.soak
 def test_hostile_candidates(tmp_path: Path, data_path: Path, row: Row) -> None:
     row(
         "30% hostile candidates: NaN, infinity, exception, os._exit, SIGSEGV, SIGKILL, out of memory, endless loop, "

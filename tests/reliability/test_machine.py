@@ -179,7 +179,7 @@ def test_round_trips_of_genomes_and_settings(row: Row) -> None:
             min_delta=rng.random() * 10 ** rng.randint(-9, 3),
             cv=rng.choice([None, 2, 5]),
             patience=rng.choice([None, 1, 10]),
-        ).resolved("rmse")
+        ).resolve("rmse")
         assert Settings(**json.loads(json.dumps(made.model_dump()))) == made
         row.count += 1
     assert space_from_json(json.loads(json.dumps(space.to_json()))).to_json() == space.to_json()

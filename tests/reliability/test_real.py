@@ -18,7 +18,7 @@ import pytest
 from evonas.data.prepare import prepare_arrays
 from evonas.deploy.export import export
 from evonas.evaluation import Candidate, Status
-from evonas.execution import Limits, WorkerEvaluator
+from evonas.execution import WorkerEvaluator, WorkerLimits
 from evonas.runs import RunReader
 from evonas.tasks.train import TrainingSettings
 from evonas.training.export.keras_file import check_keras_file
@@ -112,7 +112,7 @@ def test_an_absurdly_large_network_fails_alone(tmp_path: Path, row: Row) -> None
         sizes = ((8,), (65_536, 65_536, 65_536), (6,))
         genomes = [network(*units) for units in sizes]
         asked = [Candidate(g, space.digest(g), 0, 2, 0, k) for k, g in enumerate(genomes)]
-        limits = Limits(memory_bytes=cap)
+        limits = WorkerLimits(memory_bytes=cap)
         with WorkerEvaluator(space, data, TrainingSettings(trainer=trainer), limits=limits) as evaluator:
             found = {place: each for part in evaluator.evaluate(asked) for place, each in part.items()}
         assert [found[place].status for place in range(3)] == [Status.OK, Status.FAILED, Status.OK], found
@@ -159,4 +159,4 @@ def test_a_thousand_real_trainings(tmp_path: Path, row: Row) -> None:
     row.notes += f"; descriptors, threads {held[0]} after 100, {max(held)} at most"
     # A worker that is followed by another one has its socket and its log opened anew, not more of them.
     assert all(now[0] <= held[0][0] + 2 and now[1] <= held[0][1] for now in held)
-    assert worker < Limits().memory
+    assert worker < WorkerLimits().memory

@@ -42,7 +42,7 @@ def synthetic_run(
     ranks = np.argsort(np.argsort(signal))
     frame["price"] = names[ranks * classes // 300] if classes else signal
     data = prepare_table(frame, "price", seed=0)
-    settings = Settings(seed=0, population=_GENERATION, keep=3).resolved("log_loss" if classes else "rmse")
+    settings = Settings(seed=0, population=_GENERATION, keep=3).resolve("log_loss" if classes else "rmse")
     source = {"path": f"{odd.replace('/', '|')}.csv"}
     store = RunStore.create(directory, settings=settings, space=space, state={}, data=data, source=source)
     with store:
@@ -84,8 +84,8 @@ def _evaluation(
     score -= 0.02 * bool(candidate.parents)  # the best one has parents
     weights = None
     if not best or score < best[0][0]:
-        graph = problem.placed(space.architecture(candidate.genome))
-        seen = problem.seen(numbers_of(graph))
+        graph = problem.attach_columns(space.architecture(candidate.genome))
+        seen = problem.for_views(numbers_of(graph))
         weights = initial_weights(graph, seen.num_features, seen.num_outputs, candidate.seed)
     best.append((score, candidate.genome, candidate.digest))
     curve = tuple(score + 1.0 / epoch for epoch in range(1, 31))

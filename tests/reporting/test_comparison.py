@@ -24,7 +24,7 @@ def small_run(directory: Path, strategy: str, seed: int, scores: list[float], ob
     from evonas.config import Budget
 
     space, rng = DenseSpace(), np.random.default_rng(seed)
-    settings = Settings(seed=seed, strategy=strategy, population=4, finalists=0).resolved(objective)
+    settings = Settings(seed=seed, strategy=strategy, population=4, finalists=0).resolve(objective)
     with RunStore.create(directory, settings=settings, space=space, state={}) as store:
         store.begin_session(Budget(evaluations=len(scores)))
         genomes = [space.sample(rng) for _ in scores]

@@ -16,7 +16,7 @@ from evonas.reporting.figures.cost import timeline
 from evonas.reporting.figures.figure import log_axis
 from evonas.reporting.rundata import RunData, read_run
 from evonas.reporting.schedule import schedule_of
-from evonas.runs.spans import Training
+from evonas.runs.spans import TrainingSpan
 from tests.reporting.synthetic import synthetic_run
 
 
@@ -25,13 +25,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunData:
     return read_run(synthetic_run(tmp_path_factory.mktemp("run") / "run", 20))
 
 
-def measured(run: RunData, *trainings: Training) -> RunData:
+def measured(run: RunData, *trainings: TrainingSpan) -> RunData:
     return replace(run, trainings=trainings)
 
 
 def test_measured_trainings_are_drawn_where_they_were(run: RunData):
     where = [("p", 0, 1.0, 2.0), ("p", 1, 1.0, 3.0), ("q", 0, 2.0, 2.5), ("p", 0, 2.0, 4.0), ("p", 0, 3.0, 5.0)]
-    trainings = [Training((0, place), *each) for place, each in enumerate(where)]
+    trainings = [TrainingSpan((0, place), *each) for place, each in enumerate(where)]
     schedule = schedule_of(measured(run, *trainings))
     assert schedule.exact
     names = [schedule.names[lane] for lane in schedule.lanes]
@@ -61,7 +61,7 @@ def test_a_run_without_times_is_reckoned_and_says_so(run: RunData):
 
 
 def test_the_best_by_time_counts_a_network_when_it_is_trained(run: RunData):
-    late = [Training((0, place), "p", 0, 0.0, 100.0 - place) for place in range(20)]
+    late = [TrainingSpan((0, place), "p", 0, 0.0, 100.0 - place) for place in range(20)]
     x, best = best_by(measured(run, *late), "seconds")
     assert x.tolist() == sorted(100.0 - place for place in range(20))
     np.testing.assert_array_equal(best, np.fmin.accumulate(run.losses[::-1]) * run.sign)

@@ -16,7 +16,7 @@ from evonas.errors import StorageError
 from evonas.evolution.loop import describe_stop, evolve
 from evonas.runs import RunReader, RunStore
 from evonas.runs.checksums import update
-from evonas.runs.disk_reserve import BALLAST
+from evonas.runs.disk_reserve import DISK_RESERVE
 from evonas.strategies import make_strategy
 from genomes.errors import InputError
 from tests.runs.cases import candidates, fill, scored, toy_data
@@ -36,7 +36,7 @@ def test_a_fault_of_the_disk_has_a_name(tmp_path: Path, monkeypatch: pytest.Monk
         asked = candidates(2)
         store.begin_session(Budget())
         store.add_candidates(asked, ToySpace())
-        (tmp_path / "run" / BALLAST).unlink()
+        (tmp_path / "run" / DISK_RESERVE).unlink()
         monkeypatch.setattr("evonas.io.atomic.os.fsync", refusing(code))
         with pytest.raises(StorageError, match=rf"could not be written: .*{words}"):
             store.commit_part([(asked[0], scored(1.0))], 0.0)

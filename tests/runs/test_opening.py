@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from evonas.api import search as api
 from evonas.data.source import check_origin, origin_of
 from evonas.runs import RunReader, RunStore
-from evonas.runs.checksums import insert, sealed, update, verify
+from evonas.runs.checksums import insert, seal, update, verify
 from evonas.runs.consistency import same_space, space_class
 from evonas.runs.lock import RunLock, owner_of
 from evonas.runs.records import JSON, from_text
@@ -173,7 +173,7 @@ def test_a_row_of_any_number_is_as_it_was_written(number: float) -> None:
     insert(connection, "session", [(1, number, np.int64(3))])
     update(connection, "session", {"number": 1}, {"x": -number})
     row = connection.execute("SELECT * FROM session").fetchone()
-    assert sealed(row[:-1]) == row
+    assert seal(row[:-1]) == row
     infinite = pytest.raises(sqlite3.DatabaseError, match="infinite") if math.isinf(number) else nullcontext()
     with infinite:  # as evonas writes none
         verify(connection, 3)

@@ -19,7 +19,7 @@ from evonas.api import search as api
 from evonas.deploy.card import card_paths
 from evonas.errors import StorageError
 from evonas.io.atomic import place_new, temporary_in, write_new
-from evonas.io.marked_files import check_place, is_product, marked_bytes, marked_json, marked_text, publish
+from evonas.io.marked_files import check_place, is_product, mark_bytes, mark_json, mark_text, publish
 from evonas.runs import RunReader, RunStore
 from evonas.runs.directory import new_directory
 from evonas.tasks.export import format_of
@@ -131,7 +131,7 @@ def test_overwriting_a_run_leaves_the_users_files_in_it(toy_runs: Path, tmp_path
 
 
 def test_a_mark_is_that_of_its_content(tmp_path: Path) -> None:
-    for number, content in enumerate((marked_text("# a\n"), marked_json('{"a": 1}'), marked_bytes(b"\x08\x01"))):
+    for number, content in enumerate((mark_text("# a\n"), mark_json('{"a": 1}'), mark_bytes(b"\x08\x01"))):
         path = tmp_path / str(number)
         publish(path, content)
         publish(path, content)

@@ -182,9 +182,9 @@ def test_snapshots_are_kept_for_those_that_may_be_started_from(tmp_path: Path) -
         assert (known[0], known[1].scores) == (0, {"rmse": 1.0})
         child = replace(first[1], generation=2, index=0, origin=Origin(1, 0, "inherit"))
         assert store.evaluation(child) is None
-        assert store.located(child).origin == Origin(0, 1, "inherit")
+        assert store.locate(child).origin == Origin(0, 1, "inherit")
         with pytest.raises(RuntimeError, match="number 5 of generation 1"):
-            store.located(replace(child, origin=Origin(1, 5, "inherit")))
+            store.locate(replace(child, origin=Origin(1, 5, "inherit")))
         store.complete_generation(1, {}, 0.0, None, frozenset({(1, 0)}))
         assert store.kept(Origin(0, 1, "inherit")) is not None
         store.complete_generation(2, {}, 0.0)

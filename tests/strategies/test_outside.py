@@ -151,7 +151,7 @@ def test_entry_points_are_not_read_for_strategies_of_evonas() -> None:
 
 def recorded(directory: Path, name: str):
     """A run by that strategy."""
-    settings = Settings(population=4, strategy=name, seed=0).resolved("rmse")
+    settings = Settings(population=4, strategy=name, seed=0).resolve("rmse")
     source = json.loads(json.dumps(strategy_record(name)))
     return toy_store(directory, settings=settings, source=source)
 

@@ -9,7 +9,7 @@ import pytest
 
 from evonas.evaluation import Evaluation, Status
 from evonas.objective import Objective
-from evonas.strategies.ranking import UNRANKED, Rank, penalised_losses, rank_from_json, rank_of
+from evonas.strategies.ranking import UNRANKED, Rank, penalise_losses, rank_from_json, rank_of
 
 LOW, HIGH = Objective("score", "min"), Objective("score", "max")
 
@@ -37,10 +37,10 @@ def test_a_rank_is_by_loss_then_by_violation(evaluation: Evaluation, rank: Rank)
 
 def test_penalised_losses_are_finite_and_in_the_order_of_the_ranks() -> None:
     ranks: list[Rank] = [(0, -3.0), (0, 1.0), (0, 5.0), (1, 1e-6), (1, 2.0), (1, 1e9), UNRANKED]
-    losses = penalised_losses(ranks)
+    losses = penalise_losses(ranks)
     assert losses == sorted(losses)
     assert len(set(losses)) == len(losses)
     assert losses[:3] == [-3.0, 1.0, 5.0]
     assert max(losses) == 5.0 + 8.0
-    assert penalised_losses([UNRANKED, (1, 1.0)]) == [1.0, 0.75]
-    assert penalised_losses([]) == []
+    assert penalise_losses([UNRANKED, (1, 1.0)]) == [1.0, 0.75]
+    assert penalise_losses([]) == []

@@ -12,7 +12,7 @@ import evonas
 from evonas.api import search as api
 from evonas.evaluation import Status
 from evonas.runs import RunReader
-from evonas.trackers import evaluated_in
+from evonas.trackers import read_evaluated
 from genomes import InputError
 from tests.stub import StubEvaluator, no_standby
 
@@ -67,7 +67,7 @@ def test_what_is_told_and_when(asynchronous: bool) -> None:
     result = evonas.search(X, Y, generations=2, out="run", callbacks=[heard], **options)
     assert heard.told == ["start", *(["evaluation"] * 3 + ["generation"]) * 2, "end"]
     with RunReader(result.run_dir) as run:
-        committed = list(evaluated_in(run))
+        committed = list(read_evaluated(run))
     assert sorted(heard.candidates, key=lambda each: each.name) == committed
     first = committed[0]
     assert (first.name, first.operator, first.evaluation.status) == ("g000-i00", "sample", Status.OK)

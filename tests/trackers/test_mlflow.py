@@ -12,7 +12,7 @@ import evonas
 from evonas.api import search as api
 from evonas.evaluation import Evaluation, Span, Status
 from evonas.runs import RunReader
-from evonas.trackers import evaluated_in, trackers_of
+from evonas.trackers import read_evaluated, trackers_of
 from evonas.trackers.mlflow import log_keras_model
 from tests.stub import StubEvaluator, no_standby
 
@@ -53,7 +53,7 @@ def test_what_is_read_back_over_a_stop(tmp_path: Path) -> None:
     assert parent.info.status == "FINISHED"
     assert parent.data.params["population"] == "4"
     with RunReader("run") as run:
-        candidates, best = list(evaluated_in(run)), run.ranked(1)
+        candidates, best = list(read_evaluated(run)), run.ranked(1)
     assert parent.data.metrics["rmse"] == best.evaluation.scores["rmse"]
     assert [each.data.tags["evonas.place"] for each in nested] == [each.name for each in candidates]
     for each, candidate in zip(nested, candidates, strict=True):

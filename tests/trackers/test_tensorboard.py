@@ -13,7 +13,7 @@ import pytest
 import evonas
 from evonas.api import search as api
 from evonas.runs import RunReader
-from evonas.trackers import evaluated_in, trackers_of
+from evonas.trackers import read_evaluated, trackers_of
 from genomes import InputError
 from tests.stub import StubEvaluator, no_standby
 
@@ -65,7 +65,7 @@ def test_its_loader_sees_curves_scores_and_genes() -> None:
     done = subprocess.run([sys.executable, "-c", READ], check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)
     with RunReader("run") as run:
-        candidates = {each.name: each for each in evaluated_in(run)}
+        candidates = {each.name: each for each in read_evaluated(run)}
     (top,) = [name for name in found if "/" not in name]
     assert top.startswith("run-")
     experiment = found.pop(top)["experiment"]

@@ -39,7 +39,7 @@ def recurrent(cell, units, bidirectional=False, sequences=False, dropout=0.0):
 
 
 def layered(nodes, edges=None, sample=IMAGE, masked=False, **training):
-    """A chain unless edges are given, told of the sample's shape as `Problem.placed` does."""
+    """A chain unless edges are given, told of the sample's shape as `Problem.attach_columns` does."""
     whole = [{"kind": "input"}, *nodes, {"kind": "output"} | ENDS]
     made = make_graph(whole, edges or [(k, k + 1) for k in range(len(whole) - 1)], TRAINING | training)
     made.graph["sample"] = (sample, masked)

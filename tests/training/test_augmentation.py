@@ -39,7 +39,7 @@ def test_a_shift_moves_by_whole_places_within_its_bound(shape):
 
 
 def test_what_is_turned_by_nothing_stays_and_by_half_a_turn_is_upside_down():
-    from evonas.training.augmentation import _moved
+    from evonas.training.augmentation import _move
 
     class Fixed:
         """Draws the upper bound."""
@@ -48,9 +48,9 @@ def test_what_is_turned_by_nothing_stays_and_by_half_a_turn_is_upside_down():
             return np.full(size, high)
 
     given = X.reshape(-1, *IMAGE)
-    np.testing.assert_allclose(_moved(given, Fixed(), 0.0, 0.0, 0.0), given, atol=1e-6)
-    np.testing.assert_allclose(_moved(given, Fixed(), 0.0, 0.5, 0.0), given[:, ::-1, ::-1], atol=1e-4)
-    down = _moved(given, Fixed(), 0.5, 0.0, 0.0)
+    np.testing.assert_allclose(_move(given, Fixed(), 0.0, 0.0, 0.0), given, atol=1e-6)
+    np.testing.assert_allclose(_move(given, Fixed(), 0.0, 0.5, 0.0), given[:, ::-1, ::-1], atol=1e-4)
+    down = _move(given, Fixed(), 0.5, 0.0, 0.0)
     np.testing.assert_allclose(down[:, 4:, 3:], given[:, :4, :3], atol=1e-5)
     assert not down[:, :4].any()
 

@@ -16,16 +16,16 @@ import numpy as np
 import pytest
 
 from evonas.data.prepare import prepare_table
-from evonas.data.pretrained import Donor
+from evonas.data.pretrained import PretrainedNetwork
 from evonas.evaluation import Status, snapshots_to_arrays
-from evonas.metrics.scores import mean_loss, scores
+from evonas.metrics.scores import compute_scores, mean_loss
 from evonas.networks.forward import forward
 from evonas.networks.initial import epoch_order, initial_weights
 from evonas.networks.schedule import learning_rates
 from evonas.tasks.train import TrainingSettings
 from evonas.training.replicates import member_seed
 from genomes.architecture.graph import graph_from_json, graph_to_json
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMERIC_ENCODINGS
 from genomes.errors import InputError
 from tests.training.networks import data, graph, task, trained
 from tests.training.population.programs import assert_alike
@@ -128,7 +128,7 @@ def test_weights_and_scores_are_those_of_the_best_epoch(some, places):
             outputs = forward(network, some[k].weights, split.x_validation).outputs[len(network) - 1]
             loss = mean_loss(prepared.problem, "mse", split.y_validation, outputs)
             assert loss == pytest.approx(min(some[k].curve), rel=2e-5)
-            found = scores(prepared.problem, split.y_validation, outputs)
+            found = compute_scores(prepared.problem, split.y_validation, outputs)
             assert dict(some[k].scores) == pytest.approx(found, rel=1e-5)
 
 
@@ -268,6 +268,15 @@ def test_folds_and_replicates_are_averaged(make, name):
 
 
 @the_default_at_once()
+def test_one_fold_alone_is_what_it_is_among_all(make, name):
+    whole, one = make(data(folds=3)), task(graph((8,), dropout=0.1))
+    found = trained(whole, [one, replace(one, fold=0), replace(one, fold=1), replace(one, fold=2)])
+    rel = 1e-12 if name in EXACT else 1e-5
+    assert found[0].scores["rmse"] == pytest.approx(np.mean([found[k].scores["rmse"] for k in (1, 2, 3)]), rel=rel)
+    assert len({found[k].curve for k in (1, 2, 3)}) == 3
+
+
+@the_default_at_once()
 def test_one_fold_that_fails_is_a_failure_of_all(make):
     prepared = data(folds=2)
     broken = replace(prepared.splits[1], y_validation=np.full_like(prepared.splits[1].y_validation, np.nan))
@@ -336,8 +345,8 @@ def test_a_donor_of_the_same_problem_is_where_it_begins(make):
     (taught,) = trained(make(), [task(graph((6, 5), activation="relu"), 5)]).values()
     prepared = data()
     problem = replace(prepared.problem, feature_names=tuple("abcd"), target_names=("y",))
-    given = Donor(graph_to_json(network), taught.weights, tuple("abcd"), ("y",), ())
-    (found,) = trained(make(replace(prepared, problem=problem, donor=given)), [task(network, 1)]).values()
+    given = PretrainedNetwork(graph_to_json(network), taught.weights, tuple("abcd"), ("y",), ())
+    (found,) = trained(make(replace(prepared, problem=problem, pretrained=given)), [task(network, 1)]).values()
     assert found.curve[0] == pytest.approx(min(taught.curve), rel=1e-4)
 
 
@@ -346,8 +355,8 @@ def test_a_form_of_numbers_is_seen_as_if_there_were_no_other(make, name):
     pandas = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     frame = pandas.DataFrame({"a": rng.normal(size=200), "b": np.exp(rng.normal(0, 1, 200))})
-    prepared = prepare_table(frame.assign(y=np.sin(3 * frame.a) + frame.b), "y", seed=0, numbers=NUMBERS)
-    forms = NUMBERS if name != "single" else NUMBERS[:2]
+    prepared = prepare_table(frame.assign(y=np.sin(3 * frame.a) + frame.b), "y", seed=0, numbers=NUMERIC_ENCODINGS)
+    forms = NUMERIC_ENCODINGS if name != "single" else NUMERIC_ENCODINGS[:2]
     tasks = []
     for form in forms:
         network = graph((6,))
@@ -355,7 +364,7 @@ def test_a_form_of_numbers_is_seen_as_if_there_were_no_other(make, name):
         tasks.append(task(graph_from_json(graph_to_json(network)), 2))
     found = trained(make(prepared), tasks)
     for k, form in enumerate(forms):
-        (alone,) = trained(make(prepared.seen(form)), [tasks[k]]).values()
+        (alone,) = trained(make(prepared.for_views(form)), [tasks[k]]).values()
         assert_same_bits(found[k], alone) if name in EXACT else assert_alike(found[k], alone, rel=1e-4)
         assert found[k].parameters == 6 * (len(prepared.problem.columns(form)) + 1) + 7
     assert len({each.curve for each in found.values()}) == len(forms)

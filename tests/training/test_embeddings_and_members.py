@@ -10,8 +10,8 @@ import pytest
 from evonas.evaluation import snapshots_to_arrays
 from evonas.networks.forward import raw_outputs
 from evonas.networks.initial import initial_weights
-from evonas.networks.partial_inheritance import inherited_parts
-from evonas.networks.perturbation import perturbed
+from evonas.networks.partial_inheritance import inherit_parts
+from evonas.networks.perturbation import perturb
 from evonas.tasks.export import ExportTask
 from evonas.tasks.train import TrainingSettings
 from genomes.architecture.cost import count_flops, count_parameters
@@ -35,7 +35,7 @@ SETTINGS = TrainingSettings(patience=None)
 
 def some_weights(network, num_outputs=2, seed=3):
     """Nothing is at its initial value, so that whatever is left out shows."""
-    return perturbed(initial_weights(network, 4, num_outputs, seed), 5)
+    return perturb(initial_weights(network, 4, num_outputs, seed), 5)
 
 
 def by_the_native_trainer(network, weights, x, num_outputs=2):
@@ -55,6 +55,7 @@ def test_numpy_and_the_native_trainer_compute_the_same(name):
     assert sum(v.size for part, v in weights.items() if "moving" not in part) == count_parameters(network, 4, 2)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.keras
 @every_network
 def test_keras_computes_the_same_with_weights_of_the_same_names(name):
@@ -130,11 +131,11 @@ def test_each_column_of_categories_has_a_map_of_its_own_beside_its_features():
 def test_a_child_that_begins_to_embed_categories_computes_what_its_parent_does(inputs):
     x, parent = data().splits[0].x_validation, graph((9, 7), inputs=inputs)
     weights, child = some_weights(parent), graph((9, 7), inputs=inputs | {"category_units": 3})
-    found = inherited_parts(parent, weights, child, initial_weights(child, 4, 2, 1))
+    found = inherit_parts(parent, weights, child, initial_weights(child, 4, 2, 1))
     np.testing.assert_allclose(raw_outputs(child, found, x), raw_outputs(parent, weights, x), rtol=1e-5)
     weights, other = some_weights(child), graph((9, 7), inputs=inputs | {"category_units": 2})
     for heir in (parent, other):
-        found = inherited_parts(child, weights, heir, initial_weights(heir, 4, 2, 1))
+        found = inherit_parts(child, weights, heir, initial_weights(heir, 4, 2, 1))
         rest = 11 if inputs else 4
         assert (found["layer_1/kernel"][:rest] == weights["layer_1/kernel"][:rest]).all()
         assert not found["layer_1/kernel"][rest:].any()
@@ -157,7 +158,7 @@ def test_a_training_goes_on_where_it_stopped():
 def test_a_child_of_the_same_layers_computes_what_its_parent_does():
     for network in (graph((9, 7), inputs=LINEAR | FULL), graph((9, 7), normalization="batch", inputs=PERIODIC)):
         weights = some_weights(network)
-        assert_equal(inherited_parts(network, weights, network, initial_weights(network, 4, 2, 1)), weights)
+        assert_equal(inherit_parts(network, weights, network, initial_weights(network, 4, 2, 1)), weights)
 
 
 def assert_equal(one, other):
@@ -171,7 +172,7 @@ def test_a_child_takes_over_what_fits(inputs):
     x, parent = data().splits[0].x_validation, graph((9, 7), inputs=FULL | LINEAR)
     weights, child = some_weights(parent), graph((9, 7, 6), inputs=inputs, normalization="layer")
     initial = initial_weights(child, 4, 2, 1)
-    found = inherited_parts(parent, weights, child, initial)
+    found = inherit_parts(parent, weights, child, initial)
     assert {name: value.shape for name, value in found.items()} == {n: v.shape for n, v in initial.items()}
     assert (found["layer_2/kernel"] == weights["layer_2/kernel"]).all()
     assert np.array_equal(found["layer_1/kernel"], weights["layer_1/kernel"]) == (inputs == LINEAR)
@@ -186,13 +187,14 @@ def test_members_of_a_plain_network_begin_near_it():
         raw_outputs(network, given, x)
         for network, given in (
             (parent, weights),
-            (child, inherited_parts(parent, weights, child, initial)),
+            (child, inherit_parts(parent, weights, child, initial)),
             (child, initial),
         )
     )
     assert np.abs(after - before).mean() < 0.3 * np.abs(own - before).mean()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.keras
 @pytest.mark.parametrize(
     ("name", "kind"),

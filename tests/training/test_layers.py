@@ -10,7 +10,7 @@ import pytest
 from evonas.networks.forward import raw_outputs
 from evonas.networks.initial import initial_weights
 from evonas.networks.layers import LAYERS as NETWORK_ROWS
-from evonas.networks.perturbation import perturbed
+from evonas.networks.perturbation import perturb
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, graph_to_json
 from genomes.architecture.layers import LAYERS
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.keras
 
 def weights_of(network, width, seed=0):
     """Weights none of which are 0 or 1 any more."""
-    found = perturbed(initial_weights(network, width, 3, seed), 5)
+    found = perturb(initial_weights(network, width, 3, seed), 5)
     return {name: np.abs(value) + 0.5 if "variance" in name else value for name, value in found.items()}
 
 

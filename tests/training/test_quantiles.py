@@ -12,7 +12,7 @@ import pytest
 from evonas.data.quantiles import with_quantiles
 from evonas.deploy.prediction import prediction_table, predictor_of_file
 from evonas.metrics.calibration import coverage
-from evonas.metrics.scores import constant_outputs, predictions, scores
+from evonas.metrics.scores import compute_scores, constant_outputs, predictions
 from evonas.networks.forward import raw_outputs
 from evonas.tasks.export import EnsembleTask, ExportTask
 from evonas.tasks.train import TrainingSettings
@@ -34,11 +34,11 @@ def test_the_least_pinball_loss_is_that_of_the_quantiles():
     np.testing.assert_allclose(best, np.quantile(y[:, 0], SHARES))
 
     def loss(outputs: Any) -> float:
-        return scores(problem, y, np.tile(outputs, (len(y), 1)))["pinball"]
+        return compute_scores(problem, y, np.tile(outputs, (len(y), 1)))["pinball"]
 
     assert all(loss(best) < loss(best + 0.05 * step) for step in (*np.eye(3), *-np.eye(3)))
-    assert scores(problem, y, y)["pinball"] == 0
-    assert scores(problem, y, y)["rmse"] == 0
+    assert compute_scores(problem, y, y)["pinball"] == 0
+    assert compute_scores(problem, y, y)["rmse"] == 0
 
 
 def test_crossing_outputs_are_sorted():
@@ -46,7 +46,7 @@ def test_crossing_outputs_are_sorted():
     problem, y = found.problem, found.splits[0].y_validation
     raw = np.random.default_rng(0).normal(size=y.shape)
     assert (np.diff(predictions(problem, raw), axis=1) >= 0).all()
-    assert scores(problem, y, raw) == scores(problem, y, raw[:, ::-1])
+    assert compute_scores(problem, y, raw) == compute_scores(problem, y, raw[:, ::-1])
 
 
 def test_coverage_is_the_share_of_rows_between():
@@ -66,10 +66,11 @@ def test_the_native_trainer_learns_intervals_that_hold():
     (interval,) = coverage(found.problem, split.y_train, raw)
     assert interval["observed"] == pytest.approx(0.8, abs=0.1)
     constant = constant_outputs(found.problem, split.y_train)
-    alone = scores(found.problem, split.y_validation, np.tile(constant, (len(split.y_validation), 1)))
+    alone = compute_scores(found.problem, split.y_validation, np.tile(constant, (len(split.y_validation), 1)))
     assert evaluation.scores["pinball"] < 0.5 * alone["pinball"]
 
 
+@pytest.mark.soak
 @pytest.mark.keras
 def test_keras_trains_the_same():
     found, network = prepared(), graph((9, 6), activation="relu", learning_rate=0.003)

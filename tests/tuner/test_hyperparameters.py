@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from evonas.tuner import HyperParameters, Objective
-from evonas.tuner.discovery import discovered, discovered_in_fit
-from evonas.tuner.encoding import Coding
+from evonas.tuner.discovery import discover, discover_in_fit
+from evonas.tuner.encoding import GeneCodec
 from evonas.tuner.objectives import objective_of
 from evonas.tuner.reading import from_json, to_json
 from genomes import InputError
@@ -119,7 +119,7 @@ def documented(hp):
 
 
 def test_everything_is_found_that_conditions_hide():
-    names = [each.name for each in discovered(documented)]
+    names = [each.name for each in discover(documented)]
     assert sorted(names) == sorted(
         [
             "kind",
@@ -144,8 +144,8 @@ def test_a_fit_is_asked_up_to_where_it_uses_the_model():
         model.fit(x, batch_size=hp.Choice("batch_size", [16, 32]))
         raise AssertionError("nothing is trained")
 
-    known = discovered(lambda hp: hp.Int("units", 8, 64))
-    found = discovered_in_fit(fit, known, [[1.0]], {"callbacks": [object()]})
+    known = discover(lambda hp: hp.Int("units", 8, 64))
+    found = discover_in_fit(fit, known, [[1.0]], {"callbacks": [object()]})
     assert [each.name for each in found] == ["units", "augment", "batch_size", "factor"]
     assert from_json(to_json(found)) == found
 
@@ -155,13 +155,13 @@ def test_what_the_defaults_raise_is_raised_and_other_failures_are_not():
         if hp.Boolean("bad"):
             raise RuntimeError("too wide")
 
-    assert [each.name for each in discovered(fails)] == ["bad"]
+    assert [each.name for each in discover(fails)] == ["bad"]
     with pytest.raises(ZeroDivisionError):
-        discovered(lambda hp: 1 / 0)
+        discover(lambda hp: 1 / 0)
 
 
 def test_genes_stand_for_what_is_there():
-    coding = Coding(discovered(documented))
+    coding = GeneCodec(discover(documented))
     rng = np.random.default_rng(0)
     for _ in range(50):
         genome = coding.space.sample(rng)
@@ -170,17 +170,17 @@ def test_genes_stand_for_what_is_there():
         assert ("pooling" in values) == values.get("pool", False)
         assert values["units_0"] % 32 == 0
         assert coding.genome(values) == genome
-        hp = coding.filled(genome, seed=1)
+        hp = coding.fill(genome, seed=1)
         documented(hp)
         assert hp.values == values
         assert hp.copy().values == values
 
 
 def test_what_only_a_trial_reveals_is_drawn_from_its_seed():
-    coding = Coding(discovered(lambda hp: hp.Int("units", 100, 1000)))
+    coding = GeneCodec(discover(lambda hp: hp.Int("units", 100, 1000)))
 
     def build(seed):
-        hp = coding.filled({"units": 900}, seed)
+        hp = coding.fill({"units": 900}, seed)
         return hp.get("units"), hp.Float("late", 0.0, 1.0)
 
     assert build(1) == build(1) != build(2)
@@ -191,7 +191,7 @@ def test_entries_given_beforehand_take_the_place_of_those_asked_for():
     given = HyperParameters()
     given.Fixed("kind", "rnn")
     given.Int("num_layers", 1, 2)
-    coding = Coding(discovered(documented, given.space), frozenset(each.name for each in given.space))
+    coding = GeneCodec(discover(documented, given.space), frozenset(each.name for each in given.space))
     assert [each.name for each in coding.names.values()] == ["num_layers"]
     assert coding.values({"num_layers": 2})["kind"] == "rnn"
 
@@ -236,7 +236,7 @@ def published(hp):
 
 def test_everything_is_found_that_an_if_around_a_for_hides():
     calls = []
-    names = {each.name for each in discovered(lambda hp: [published(hp), calls.append(1)])}
+    names = {each.name for each in discover(lambda hp: [published(hp), calls.append(1)])}
     assert names >= {f"{what}_{layer}" for what in ("units", "filters") for layer in range(3)}
     assert len(calls) < 12
 
@@ -246,10 +246,10 @@ def test_bounds_that_depend_on_others_are_searched_whole_and_kept_where_they_are
         most = hp.Int("most", 4, 64)
         return most, hp.Int("units", 1, most)
 
-    coding = Coding(discovered(build))
+    coding = GeneCodec(discover(build))
     assert {each.name: dict(each.settings)["max_value"] for each in coding.known} == {"most": 64, "units": 64}
     rng = np.random.default_rng(0)
-    drawn = [build(coding.filled(coding.space.sample(rng), 0)) for _ in range(50)]
+    drawn = [build(coding.fill(coding.space.sample(rng), 0)) for _ in range(50)]
     assert max(units for _, units in drawn) > 32
     for most, units in drawn:
         assert 1 <= units <= most
@@ -274,32 +274,32 @@ LATE = {
 
 @pytest.mark.parametrize("case", LATE)
 def test_what_trials_reveal_gets_a_gene_that_a_trial_knows_by_its_name(case):
-    first = Coding(discovered(lambda hp: hp.Int("units", 100, 1000)))
+    first = GeneCodec(discover(lambda hp: hp.Int("units", 100, 1000)))
     old = first.space.sample(np.random.default_rng(0))
-    hp = first.filled(old, seed=3)
+    hp = first.fill(old, seed=3)
     had = LATE[case](hp)
     (new,) = from_json(hp.report()["new"])
-    coding = first.grown([new])
-    assert coding.recorded(hp.report()["values"], old, 3).values == hp.values
-    assert coding.grown([new]) == coding
+    coding = first.extend([new])
+    assert coding.restore_trial(hp.report()["values"], old, 3).values == hp.values
+    assert coding.extend([new]) == coding
     assert coding.space.contains(old)
     told = set()
     for seed in range(40):
         genome, _ = coding.space.mutate(coding.space.sample(np.random.default_rng(seed)), np.random.default_rng(seed))
         # The worker process knows the first coding only; driver and worker are to agree.
-        there = LATE[case](first.filled(genome, seed))
-        assert there == coding.filled(genome, seed).values[new.name]
+        there = LATE[case](first.fill(genome, seed))
+        assert there == coding.fill(genome, seed).values[new.name]
         told.add(there)
     assert len(told) > 1
     assert type(had) in {type(value) for value in told}
 
 
 def test_genes_of_what_is_late_survive_more_values():
-    coding = Coding(discovered(lambda hp: hp.Boolean("other"))).grown(from_json([]))
+    coding = GeneCodec(discover(lambda hp: hp.Boolean("other"))).grown(from_json([]))
     for most in (10, 100, 50):
         hp = HyperParameters()
         hp.Int("late", 1, most)
-        coding = coding.grown(hp.space)
+        coding = coding.extend(hp.space)
     (late,) = coding.late
     assert dict(late.settings)["max_value"] == 100
 
@@ -307,8 +307,8 @@ def test_genes_of_what_is_late_survive_more_values():
 def test_entries_given_beforehand_stay_whatever_is_asked_for():
     given = HyperParameters()
     given.Int("units", 8, 16)
-    coding = Coding(discovered(lambda hp: hp.Int("units", 1, 512), given.space, pinned=["units"]), None, {"units"})
-    values = [coding.filled(coding.space.sample(np.random.default_rng(k)), 0).Int("units", 1, 512) for k in range(20)]
+    coding = GeneCodec(discover(lambda hp: hp.Int("units", 1, 512), given.space, pinned=["units"]), None, {"units"})
+    values = [coding.fill(coding.space.sample(np.random.default_rng(k)), 0).Int("units", 1, 512) for k in range(20)]
     assert all(8 <= value <= 16 for value in values)
 
 
@@ -319,5 +319,5 @@ def test_nothing_is_read_to_find_what_a_fit_asks_for():
         hp.Boolean("augment")
         next(data)
 
-    assert [each.name for each in discovered_in_fit(fit, (), [numbers], {})] == ["augment"]
+    assert [each.name for each in discover_in_fit(fit, (), [numbers], {})] == ["augment"]
     assert next(numbers) == 0

@@ -1,4 +1,4 @@
-"""`Words`: free text as weights of the words that occur in it.
+"""`BagOfWords`: free text as weights of the words that occur in it.
 
 Words are cut as Keras's `TextVectorization` cuts them with `standardize="lower_and_strip_punctuation"` and
 `split="whitespace"`, byte by byte: A to Z become small, ASCII punctuation falls away, ASCII white space separates.
@@ -24,7 +24,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PUNCTUATION", "Words", "fit_words", "words_of"]
+__all__ = ["PUNCTUATION", "BagOfWords", "fit_bag_of_words", "words_of"]
 
 #: Words of one column that have a feature each: those in most rows.
 MOST_WORDS = 256
@@ -35,7 +35,7 @@ PUNCTUATION = b"!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
 
 
 @dataclass(frozen=True)
-class Words:
+class BagOfWords:
     """Features of a column of free text: one a known word, 0 where it does not occur.
 
     Where it does, its weight, divided by the length of the row's vector of weights and multiplied by `scale`: a text of
@@ -91,7 +91,7 @@ def words_of(text: str) -> list[str]:
     return [word.decode() for word in text.encode().lower().translate(None, PUNCTUATION).split()]
 
 
-def fit_words(column: str, cells: Sequence[str | None], known: Sequence[str | None]) -> Words:
+def fit_bag_of_words(column: str, cells: Sequence[str | None], known: Sequence[str | None]) -> BagOfWords:
     """Chooses and weighs words.
 
     Args:
@@ -114,7 +114,7 @@ def fit_words(column: str, cells: Sequence[str | None], known: Sequence[str | No
     counts = _counts(cells)
     weights = tuple(math.log((1 + len(cells)) / (1 + counts[word])) + 1 for word in words)
     held = sum(counts[word] for word in words) / max(1, sum(cell is not None for cell in cells))
-    return Words(column, tuple(words), weights, math.sqrt(max(1.0, held)))
+    return BagOfWords(column, tuple(words), weights, math.sqrt(max(1.0, held)))
 
 
 def _counts(cells: Sequence[str | None]) -> Counter[str]:

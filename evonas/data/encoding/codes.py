@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.cells import FLAGS
-from evonas.data.encoding.bag_of_words import PUNCTUATION, Words
+from evonas.data.encoding.bag_of_words import PUNCTUATION, BagOfWords
 from evonas.data.encoding.bag_of_words import words_of as cut
 from evonas.data.encoding.preprocessor import ARRAY, DATE_PARTS, Categories, Number, Preparation, Step
 from evonas.data.encoding.samples import SamplePreparation
@@ -28,7 +28,7 @@ __all__ = [
     "DATE_FIELDS",
     "DATE_PATTERN",
     "code_rows",
-    "coded_width",
+    "code_width",
     "coding_of",
     "has_text",
     "is_date",
@@ -74,9 +74,9 @@ def is_date(step: Step) -> bool:
     return isinstance(step, Number) and step.part in DATE_PARTS
 
 
-def coded_width(step: Step) -> int:
+def code_width(step: Step) -> int:
     """Columns that a column of text is coded as."""
-    return len(step.words) if isinstance(step, Words) else len(DATE_FIELDS) if is_date(step) else 1
+    return len(step.words) if isinstance(step, BagOfWords) else len(DATE_FIELDS) if is_date(step) else 1
 
 
 def words_of(step: Step) -> list[str]:
@@ -122,7 +122,7 @@ def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, An
             pattern = date_pattern(preparation.dates_of(column))
             date = {"kind": "date", "dtype": "int32", "pattern": pattern, "fields": list(DATE_FIELDS)}
             coding.append(place | date)
-        elif isinstance(step, Words):
+        elif isinstance(step, BagOfWords):
             words = {"values": list(step.words), "punctuation": PUNCTUATION.decode()}
             coding.append({**place, "kind": "words", "dtype": "int32", **words})
         else:
@@ -163,10 +163,10 @@ def code_rows(rows: Any, coding: Sequence[Mapping[str, Any]]) -> Any:
     """
     if not isinstance(rows, Mapping):
         return rows
-    return {each["name"]: _coded(rows[each["name"]], each) for each in coding}
+    return {each["name"]: _encode(rows[each["name"]], each) for each in coding}
 
 
-def _coded(cells: NDArray[Any], how: Mapping[str, Any]) -> NDArray[Any]:
+def _encode(cells: NDArray[Any], how: Mapping[str, Any]) -> NDArray[Any]:
     if how["kind"] == "number":
         return cells.astype(np.float32)[:, None]
     if how["kind"] == "text":

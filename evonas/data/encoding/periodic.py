@@ -1,4 +1,4 @@
-"""`Waves`: a number as sines and cosines of several frequencies, for networks that are to see fine differences.
+"""`Periodic`: a number as sines and cosines of several frequencies, for networks that are to see fine differences.
 
 Source: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning, section 3.3
 (arXiv 2203.05556): periodic activations. There frequencies are drawn and trained; here they are fixed, as random
@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.encoding.piecewise import Pieces
+from evonas.data.encoding.piecewise import PiecewiseLinear
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FREQUENCIES", "Waves"]
+__all__ = ["FREQUENCIES", "Periodic"]
 
 #: Full waves over one standard deviation of the ranks on a normal scale: each 1.5 times the one before.
 FREQUENCIES = tuple(float(np.float32(0.08 * 1.5**k)) for k in range(8))
 
 
 @dataclass(frozen=True)
-class Waves:
+class Periodic:
     """Features `sin(2 pi f r)` and `cos(2 pi f r)` of each frequency f, r being the number's rank on a normal scale.
 
     Attributes:
@@ -36,7 +36,7 @@ class Waves:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
-    rank: Pieces
+    rank: PiecewiseLinear
     frequencies: tuple[float, ...]
     form: Literal["number"] = "number"
 

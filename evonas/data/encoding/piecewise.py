@@ -1,4 +1,4 @@
-"""`Pieces`: a number as its way through intervals, for networks that are to bend at their ends.
+"""`PiecewiseLinear`: a number as its way through intervals, for networks that are to bend at their ends.
 
 These are quantiles, or where a decision tree would cut.
 
@@ -22,11 +22,11 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Pieces", "fit_pieces", "fit_tree_pieces", "reader"]
+__all__ = ["PiecewiseLinear", "fit_piecewise", "fit_tree_piecewise", "reader"]
 
 #: Intervals; as many as keep 20 training rows each, up to this.
-MOST_PIECES = 48
-ROWS_A_PIECE = 20
+MAX_INTERVALS = 48
+ROWS_PER_INTERVAL = 20
 #: How far the first and the last interval reach out, in their own widths.
 REACH = 10.0
 
@@ -34,7 +34,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Pieces:
+class PiecewiseLinear:
     """Features of one column of numbers between its knots.
 
     Interval t gives `(value - knots[t]) / (knots[t + 1] - knots[t])`, held within 0 and 1; the first one goes on below,
@@ -100,7 +100,9 @@ def reader(series: pd.Series[Any]) -> Numbers:
     return numbers(series).astype(np.float32).astype(np.float64)
 
 
-def fit_pieces(column: str, values: Numbers, imputed: float, ranks: bool, most: int = MOST_PIECES) -> Pieces | None:
+def fit_piecewise(
+    column: str, values: Numbers, imputed: float, ranks: bool, most: int = MAX_INTERVALS
+) -> PiecewiseLinear | None:
     """The knots of a column; None where its values are too few to bend between.
 
     Args:
@@ -111,7 +113,7 @@ def fit_pieces(column: str, values: Numbers, imputed: float, ranks: bool, most: 
         most: intervals.
     """
     present = values[~np.isnan(values)]
-    count = min(most, len(present) // ROWS_A_PIECE)
+    count = min(most, len(present) // ROWS_PER_INTERVAL)
     if count < 2:
         return None
     shares = np.linspace(0, 1, count + 1)
@@ -119,15 +121,15 @@ def fit_pieces(column: str, values: Numbers, imputed: float, ranks: bool, most: 
     if len(knots) < 3:
         return None
     if not ranks:
-        return Pieces(column, imputed, tuple(map(float, knots)))
+        return PiecewiseLinear(column, imputed, tuple(map(float, knots)))
     ends = [*(places[1:] - 1), count]  # equal quantiles count in the middle of their shares
     middles = (shares[places] + shares[ends]) / 2
-    return Pieces(column, imputed, tuple(map(float, knots)), tuple(map(float, _normal(middles, count))))
+    return PiecewiseLinear(column, imputed, tuple(map(float, knots)), tuple(map(float, _normal(middles, count))))
 
 
-def fit_tree_pieces(
-    column: str, values: Numbers, imputed: float, targets: Numbers, most: int = MOST_PIECES
-) -> Pieces | None:
+def fit_tree_piecewise(
+    column: str, values: Numbers, imputed: float, targets: Numbers, most: int = MAX_INTERVALS
+) -> PiecewiseLinear | None:
     """The intervals between the cuts of a decision tree of the column; None where it would not cut it.
 
     Args:
@@ -139,13 +141,13 @@ def fit_tree_pieces(
     """
     known = ~np.isnan(values)
     present = values[known]
-    if len(present) < 2 * ROWS_A_PIECE:
+    if len(present) < 2 * ROWS_PER_INTERVAL:
         return None
-    cuts = tree_cuts(present, targets[known], most - 1, ROWS_A_PIECE)
+    cuts = tree_cuts(present, targets[known], most - 1, ROWS_PER_INTERVAL)
     knots = np.unique(np.array([present.min(), *cuts, present.max()], np.float32))
     if len(knots) < 3:
         return None
-    return Pieces(column, imputed, tuple(map(float, knots)), cuts=True)
+    return PiecewiseLinear(column, imputed, tuple(map(float, knots)), cuts=True)
 
 
 def _normal(ranks: Numbers, count: int) -> Numbers:

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from evonas.data.cells import date_parts, date_texts, flags, kind_of, seconds, texts
 from evonas.data.columns import ColumnPlan, Role
-from evonas.data.encoding.bag_of_words import Words, fit_words
+from evonas.data.encoding.bag_of_words import BagOfWords, fit_bag_of_words
 from evonas.data.encoding.logarithm import Logarithm
-from evonas.data.encoding.numeric import fit_forms, forms_within
-from evonas.data.encoding.periodic import Waves
-from evonas.data.encoding.piecewise import Pieces, reader
+from evonas.data.encoding.numeric_encodings import affordable_encodings, fit_numeric_encodings
+from evonas.data.encoding.periodic import Periodic
+from evonas.data.encoding.piecewise import PiecewiseLinear, reader
 from evonas.data.encoding.robust import Robust, fit_robust
 from evonas.data.frames import plain_column
 from evonas.data.readers.options import MISSING
@@ -34,7 +34,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["UNLESS_ROBUST", "Categories", "Form", "Number", "Preparation", "fit_encoding", "is_seen", "view_of"]
+__all__ = ["UNLESS_ROBUST", "Categories", "InputKind", "Number", "Preparation", "fit_encoding", "is_visible", "view_of"]
 
 #: At most this many one-hot columns for one categorical column, the one for rare values among them.
 MOST_CATEGORIES = 50
@@ -55,10 +55,10 @@ _RESERVED = re.compile(
 )
 
 Positions = NDArray[np.intp]
-Part = Literal["number", "flag", "days", "month", "weekday", "hour", "present"]
+ColumnFeature = Literal["number", "flag", "days", "month", "weekday", "hour", "present"]
 #: How a raw column enters a model: as float32, missing values being NaN; or as text, missing values being empty.
-Form = Literal["number", "text"]
-DATE_PARTS: tuple[Part, ...] = ("days", "month", "weekday", "hour")
+InputKind = Literal["number", "text"]
+DATE_PARTS: tuple[ColumnFeature, ...] = ("days", "month", "weekday", "hour")
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ class Number:
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     column: str
-    part: Part
+    part: ColumnFeature
     imputed: float
     mean: float
     std: float
     indicator: bool
-    form: Form = "number"
+    form: InputKind = "number"
 
     def __post_init__(self) -> None:
         if self.part in DATE_PARTS:
@@ -125,7 +125,7 @@ class Categories:
     column: str
     categories: tuple[str, ...]
     other: bool
-    form: Form = "text"
+    form: InputKind = "text"
 
     def __post_init__(self) -> None:
         if len(set(self.categories)) < len(self.categories):
@@ -147,7 +147,7 @@ class Categories:
         return one_hot if self.other else one_hot[:, :other]
 
 
-Step = Number | Categories | Pieces | Logarithm | Waves | Robust | Words
+Step = Number | Categories | PiecewiseLinear | Logarithm | Periodic | Robust | BagOfWords
 
 
 @dataclass(frozen=True)
@@ -193,15 +193,19 @@ class Preparation:
         """Of each feature, which of `genomes.architecture.layers.NUMBERS` it belongs to; "standard" belongs to all, and
         `UNLESS_ROBUST` to all but "robust".
         """
-        return tuple(view for step, view in self._placed() for _ in step.names())
+        return tuple(view for step, view in self._place() for _ in step.names())
 
     def numeric(self) -> tuple[int, ...]:
         """Of each feature, the number of the column of numbers whose it is; -1 of all others."""
         places: dict[str, int] = {}
         for step in self.steps:
-            if isinstance(step, (Pieces, Logarithm, Waves)) or (isinstance(step, Number) and step.part == "number"):
+            if isinstance(step, (PiecewiseLinear, Logarithm, Periodic)) or (
+                isinstance(step, Number) and step.part == "number"
+            ):
                 places.setdefault(step.column, len(places))
-        columns = (-1 if isinstance(step, (Categories, Words)) else places.get(step.column, -1) for step in self.steps)
+        columns = (
+            -1 if isinstance(step, (Categories, BagOfWords)) else places.get(step.column, -1) for step in self.steps
+        )
         return tuple(column for step, column in zip(self.steps, columns, strict=True) for _ in step.names())
 
     def categorical(self) -> tuple[int, ...]:
@@ -213,11 +217,11 @@ class Preparation:
             found += [place] * len(step.names())
         return tuple(found)
 
-    def seen(self, views: Collection[str]) -> Preparation:
+    def for_views(self, views: Collection[str]) -> Preparation:
         """The way to those features alone that networks with these `numbers` see."""
-        return replace(self, steps=tuple(step for step, view in self._placed() if is_seen(view, views)))
+        return replace(self, steps=tuple(step for step, view in self._place() if is_visible(view, views)))
 
-    def _placed(self) -> list[tuple[Step, str]]:
+    def _place(self) -> list[tuple[Step, str]]:
         """Each step and its view."""
         robust = {step.column for step in self.steps if isinstance(step, Robust)}
         plain = {step.column for step in self.steps if isinstance(step, Number) and step.part == "number"}
@@ -323,10 +327,10 @@ class Preparation:
 
 def view_of(step: Step) -> str:
     """Which of `genomes.architecture.layers.NUMBERS` a step belongs to by itself."""
-    return step.view if isinstance(step, (Pieces, Logarithm, Waves, Robust)) else "standard"
+    return step.view if isinstance(step, (PiecewiseLinear, Logarithm, Periodic, Robust)) else "standard"
 
 
-def is_seen(view: str, numbers: Collection[str]) -> bool:
+def is_visible(view: str, numbers: Collection[str]) -> bool:
     """Whether networks of these views, "standard" where there are none, see the features of a view.
 
     Those with the robust form alone see it in place of the standardised one; neighbours are looked for in the latter.
@@ -336,7 +340,7 @@ def is_seen(view: str, numbers: Collection[str]) -> bool:
     return view == "standard" or view in numbers
 
 
-def _read(series: pd.Series[Any], part: Part) -> NDArray[np.float64]:
+def _read(series: pd.Series[Any], part: ColumnFeature) -> NDArray[np.float64]:
     """One part of every cell, NaN where missing, shape `(num_samples,)`."""
     if part == "number":
         return reader(series)  # models take float32: what is fitted and searched is what they see
@@ -388,16 +392,16 @@ def fit_encoding(
     """
     known_rows = rows if known_rows is None else known_rows
     columns = sum(column.role is Role.NUMERIC for column in plan.used())
-    forms = forms_within(numbers, columns, len(frame))
+    forms = affordable_encodings(numbers, columns, len(frame))
     steps: list[Step] = []
     for column in plan.used():
         series = frame[column.name]
-        form: Form = "number" if kind_of(series) in ("number", "boolean") else "text"
+        form: InputKind = "number" if kind_of(series) in ("number", "boolean") else "text"
         if column.role is Role.CATEGORICAL:
             steps.append(_fit_categories(column.name, texts(series.iloc[known_rows]), form))
         elif column.role is Role.TEXT:
             cells = texts(series)
-            steps.append(fit_words(column.name, cells[rows].tolist(), cells[known_rows].tolist()))
+            steps.append(fit_bag_of_words(column.name, cells[rows].tolist(), cells[known_rows].tolist()))
         elif column.role is Role.PRESENCE:
             steps.append(Number(column.name, "present", 0.0, 0.0, 1.0, False, form))
         else:
@@ -410,7 +414,7 @@ def fit_encoding(
                 if part == "number" and "robust" in forms:
                     steps.append(fit_robust(column.name, values[rows], number.imputed, indicator))
                 if part == "number":
-                    steps += fit_forms(
+                    steps += fit_numeric_encodings(
                         column.name,
                         values[known_rows],
                         number.imputed,
@@ -421,13 +425,15 @@ def fit_encoding(
     return Preparation(tuple(steps))
 
 
-def _parts(role: Role) -> tuple[Part, ...]:
+def _parts(role: Role) -> tuple[ColumnFeature, ...]:
     if role is Role.DATE:
         return DATE_PARTS
     return ("flag",) if role is Role.BOOLEAN else ("number",)
 
 
-def _fit_number(name: str, part: Part, values: NDArray[np.float64], indicator: bool, form: Form) -> Number:
+def _fit_number(
+    name: str, part: ColumnFeature, values: NDArray[np.float64], indicator: bool, form: InputKind
+) -> Number:
     imputed = value_for_gaps(values, most_frequent=part == "flag")
     if part == "number":
         imputed = float(np.float32(imputed))  # so that models subtract it without an error
@@ -437,7 +443,7 @@ def _fit_number(name: str, part: Part, values: NDArray[np.float64], indicator: b
     return Number(name, part, imputed, mean, scale, indicator, form)
 
 
-def _fit_categories(name: str, cells: NDArray[np.object_], form: Form) -> Categories:
+def _fit_categories(name: str, cells: NDArray[np.object_], form: InputKind) -> Categories:
     words = np.array([cell or "" for cell in cells], dtype=object)
     frequent, others = frequent_categories(words, max(1, min(10, len(cells) // 50)), MOST_CATEGORIES)
     return Categories(name, frequent, others, form)

@@ -67,7 +67,7 @@ class SamplePreparation(Preparation, ABC):
         """None: channels are no columns."""
         return ()
 
-    def seen(self, views: Collection[str]) -> Preparation:
+    def for_views(self, views: Collection[str]) -> Preparation:
         """Itself."""
         return self
 

@@ -104,7 +104,7 @@ class SeriesPreparation(SamplePreparation):
                 f"{series.shape[1:]}: cut or resample them"
             )
         if series.shape[1] < steps:
-            series = padded(series, steps)
+            series = pad_series(series, steps)
         return series.astype(np.float32, copy=False)
 
     def _read(self, frame: Any) -> Any:
@@ -133,7 +133,7 @@ def steps_present(series: NDArray[Any]) -> NDArray[np.bool_]:
     return np.logical_or.accumulate(valued[:, ::-1], axis=1)[:, ::-1]
 
 
-def padded(series: NDArray[Any], steps: int) -> NDArray[Any]:
+def pad_series(series: NDArray[Any], steps: int) -> NDArray[Any]:
     """The series with NaN behind their last step, so that they have as many steps as that."""
     found = np.full((len(series), steps, *series.shape[2:]), np.nan, np.result_type(series.dtype, np.float32))
     found[:, : series.shape[1]] = series
@@ -197,4 +197,4 @@ def _of_several_lengths(x: Any, what: str) -> NDArray[Any]:
         parts.append(part)
     if not parts:
         raise InputError(f"{what} must hold a series for each sample, not none: pass some")
-    return as_series(np.concatenate([padded(part[None], max(map(len, parts))) for part in parts]), what)
+    return as_series(np.concatenate([pad_series(part[None], max(map(len, parts))) for part in parts]), what)

@@ -17,7 +17,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_column", "feature_columns", "joined_parts", "named_columns", "target_columns"]
+__all__ = ["check_column", "feature_columns", "join_parts", "named_columns", "target_columns"]
 
 
 def named_columns(frame: Any) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def check_column(frame: pd.DataFrame, name: str, what: str) -> None:
     raise InputError(f"the {what} column must be one of the table's columns ({shown}), not {name!r}: {hint}")
 
 
-def joined_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
+def join_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
     """The rows of all parts below each other.
 
     Args:
@@ -79,8 +79,8 @@ def joined_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame
             )
         if frames and (list(features.columns) != list(frames[0].columns) or target.shape[1] != targets[0].shape[1]):
             raise InputError(
-                f"{part} x and y must have the columns of the training rows, {_listed(frames[0])} and "
-                f"{_listed(targets[0])}, not {_listed(features)} and {_listed(target)}: pass the same columns in "
+                f"{part} x and y must have the columns of the training rows, {_list(frames[0])} and "
+                f"{_list(targets[0])}, not {_list(features)} and {_list(target)}: pass the same columns in "
                 "the same order"
             )
         if not len(features):
@@ -165,6 +165,6 @@ def _frame(array: np.ndarray[Any, Any], names: list[str]) -> pd.DataFrame:
     return frame.infer_objects() if array.dtype == object else frame
 
 
-def _listed(frame: pd.DataFrame) -> str:
+def _list(frame: pd.DataFrame) -> str:
     names = [str(name) for name in frame.columns]
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

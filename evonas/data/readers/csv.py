@@ -242,7 +242,7 @@ def read_csv(source: Opened, options: ReadOptions) -> Table:
                 f"column {column.name!r} of {source.path} must hold finite numbers, not {column.infinite}: correct the "
                 "cell or leave it empty"
             )
-    frame = _filled(rows, columns, count, source.path)
+    frame = _fill(rows, columns, count, source.path)
     style = Style(options.decimal, options.thousands, options.date_order, comma, in_file=True)
     absent = {column.name: column.absent for column in columns if column.absent[1]}
     return Table(frame, tuple(note for note in (text.note, *dialect.notes) if note), style, absent)
@@ -274,7 +274,7 @@ def _settle(columns: list[_Column], options: ReadOptions, dialect: Dialect) -> b
     return comma
 
 
-def _filled(rows: Callable[[], Iterator[list[Any]]], columns: list[_Column], count: int, path: Path) -> pd.DataFrame:
+def _fill(rows: Callable[[], Iterator[list[Any]]], columns: list[_Column], count: int, path: Path) -> pd.DataFrame:
     import pandas as pd
 
     from evonas.data.readers.text_column import PackedTexts

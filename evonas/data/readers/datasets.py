@@ -54,7 +54,7 @@ def read_dataset(dataset: Any, what: str = "x", most_bytes: int | None = None) -
     for element in dataset.as_numpy_iterator():
         if not isinstance(element, tuple) or len(element) not in (2, 3):
             raise InputError(
-                f"{what} must be a Dataset of (x, y) or (x, y, weight), not of {_named(element)}: map its elements"
+                f"{what} must be a Dataset of (x, y) or (x, y, weight), not of {_name(element)}: map its elements"
             )
         first = element if first is None else first
         for name, leaf in _leaves(element):
@@ -74,10 +74,10 @@ def read_dataset(dataset: Any, what: str = "x", most_bytes: int | None = None) -
         raise InputError(f"{what} must be a Dataset with rows, not an empty one: was it read to its end before?")
     join = np.concatenate if _is_batched(dataset, first) else np.stack
     try:
-        arrays = {name: _decoded(join(found)) for name, found in parts.items()}
+        arrays = {name: _decode(join(found)) for name, found in parts.items()}
     except ValueError:
         raise InputError(f"{what} must have rows of one shape, but they differ: pad or resize them") from None
-    x, y = _filled(first[0], arrays, "x"), arrays["y"]
+    x, y = _fill(first[0], arrays, "x"), arrays["y"]
     return x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y, arrays.get("weight")
 
 
@@ -98,7 +98,7 @@ def _leaves(element: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
     yield from zip(("y", "weight"), element[1:], strict=False)
 
 
-def _filled(x: Any, arrays: Mapping[str, NDArray[Any]], name: str) -> Any:
+def _fill(x: Any, arrays: Mapping[str, NDArray[Any]], name: str) -> Any:
     """The arrays in the form of an element's x."""
     if isinstance(x, Mapping):
         return {str(key): arrays[f"{name}[{key!r}]"] for key in x}
@@ -127,7 +127,7 @@ def _is_open(spec: Any) -> bool:
         return False
 
 
-def _decoded(array: NDArray[Any]) -> NDArray[Any]:
+def _decode(array: NDArray[Any]) -> NDArray[Any]:
     """Text as text, which TensorFlow gives as bytes."""
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8").astype(object)
@@ -137,5 +137,5 @@ def _decoded(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _named(element: Any) -> str:
+def _name(element: Any) -> str:
     return f"tuples of {len(element)}" if isinstance(element, tuple) else type(element).__name__

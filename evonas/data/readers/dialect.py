@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from evonas.data.readers.options import ReadOptions
-from evonas.data.readers.text import Scan, decoded
+from evonas.data.readers.text import Scan, decode
 from evonas.io.opened import Opened
 from genomes.errors import InputError
 
-__all__ = ["ALIGNED", "LONGEST_LINE", "Dialect", "find_dialect", "parsed"]
+__all__ = ["ALIGNED", "LONGEST_LINE", "Dialect", "find_dialect", "parse_rows"]
 
 LONGEST_LINE = 1 << 26
 MOST_COLUMNS = 100_000
@@ -81,7 +81,7 @@ def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
         raise InputError(
             f"skip_rows must be fewer than the lines of {source.path}, not {options.skip_rows}: count them again"
         )
-    lines = _filled(every[options.skip_rows :])
+    lines = _fill(every[options.skip_rows :])
     separator = options.separator
     if lines and (said := _SAYS_SEPARATOR.fullmatch(lines[0][1].rstrip("\r\n"))):
         separator = separator or said[1]
@@ -112,7 +112,7 @@ def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
     names, width = _shape([name.strip() for name in header], [row for row, _ in body], notes)
     return Dialect(
         separator,
-        tuple(_checked(names, source)),
+        tuple(_check(names, source)),
         width,
         sum(len(line) for _, line in every[:end]),
         end,
@@ -125,14 +125,14 @@ def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
 
 
 def _head(source: Opened, encoding: str) -> list[_Line]:
-    with decoded(source, encoding) as file:
+    with decode(source, encoding) as file:
         text = file.read(_HEAD)
         if len(text) == _HEAD:
             text += file.readline(LONGEST_LINE)  # the header is read to its end, however long it is
     return list(enumerate(re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)))
 
 
-def _filled(lines: list[_Line]) -> list[_Line]:
+def _fill(lines: list[_Line]) -> list[_Line]:
     """From the first line on that is not blank."""
     start = next((place for place, (_, line) in enumerate(lines) if line.strip("\ufeff\r\n \t\v\f")), len(lines))
     return lines[start:]
@@ -141,10 +141,10 @@ def _filled(lines: list[_Line]) -> list[_Line]:
 def _without_comments(lines: list[_Line], comment: str, separator: str, notes: list[str]) -> list[_Line]:
     """Without lines that are comments; where no sign is given, without leading ones that begin with "#"."""
     if comment:
-        return _filled([line for line in lines if not line[1].lstrip().startswith(comment)])
+        return _fill([line for line in lines if not line[1].lstrip().startswith(comment)])
     skipped = 0
     while lines and lines[0][1].lstrip().startswith("#"):
-        rest = _filled(lines[1:])
+        rest = _fill(lines[1:])
         if rest and not rest[0][1].lstrip().startswith("#"):
             marks = separator or _separator([line for _, line in rest[:_ROWS]])
             count = lines[0][1].count(marks)
@@ -181,11 +181,11 @@ def _never_closes(lines: Sequence[str], separator: str, quote: str) -> bool:
     """Whether quotes join lines that are whole rows without them, and do not even end at a cell's end."""
     if all(line.count(quote) % 2 == 0 for line in lines):
         return False
-    widths = {len(row) for row in parsed(lines, (separator, "", ""), strict=False)}
+    widths = {len(row) for row in parse_rows(lines, (separator, "", ""), strict=False)}
     if len(widths) > 1 or widths <= {1}:
         return False
     try:
-        for _ in parsed(lines, (separator, quote, "")):
+        for _ in parse_rows(lines, (separator, quote, "")):
             pass
     except csv.Error as error:
         return "unexpected end" not in str(error)
@@ -235,7 +235,7 @@ def _needs_escape(lines: Sequence[str], separator: str) -> bool:
     return alike[1] >= alike[0]
 
 
-def parsed(lines: Any, dialect: Dialect | tuple[str, str, str], strict: bool = True) -> Any:
+def parse_rows(lines: Any, dialect: Dialect | tuple[str, str, str], strict: bool = True) -> Any:
     """The standard library's reader of these lines."""
     if isinstance(dialect, Dialect):
         dialect = (dialect.separator, dialect.quote, dialect.escape)
@@ -257,7 +257,7 @@ def parsed(lines: Any, dialect: Dialect | tuple[str, str, str], strict: bool = T
 def _rows(lines: Sequence[_Line], separator: str, quote: str, escape: str) -> list[_Row]:
     """The first rows that are not blank."""
     found: list[_Row] = []
-    reader = parsed((line for _, line in lines), (separator, quote, escape), strict=False)
+    reader = parse_rows((line for _, line in lines), (separator, quote, escape), strict=False)
     with suppress(csv.Error):  # what is wrong is said by the reading of all rows
         for row in reader:
             if len(row) > 1 or any(map(str.strip, row)):
@@ -287,7 +287,7 @@ def _shape(names: list[str], body: Sequence[Sequence[str]], notes: list[str]) ->
     return names, len(names)
 
 
-def _checked(names: list[str], source: Opened) -> Iterator[str]:
+def _check(names: list[str], source: Opened) -> Iterator[str]:
     path = source.path
     if not names:
         raise InputError(f"{path} must begin with a line of column names, not a blank one: remove blank lines")

@@ -171,7 +171,7 @@ def _chosen_size(folder: Path, headers: list[_Header], as_they_are: bool, shaped
     one = next(iter(sizes)) if len(sizes) == 1 else None
     if as_they_are and one is None:
         raise InputError(
-            f"the images of {folder} must be of one size, not of {len(sizes)} ({_shown(sizes)}): give an image "
+            f"the images of {folder} must be of one size, not of {len(sizes)} ({_show(sizes)}): give an image "
             "size, such as 64x64"
         )
     if shaped and not as_they_are:
@@ -185,7 +185,7 @@ def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]
     sizes = {header.size for header in headers}
     if sizes != {size}:
         notes.append(
-            f"images of {_shown(sizes)} pixels are brought to {size[0]}x{size[1]} (image size), whatever their shape"
+            f"images of {_show(sizes)} pixels are brought to {size[0]}x{size[1]} (image size), whatever their shape"
         )
     grey = sum(not header.has_colours for header in headers)
     if channels == 3 and grey:
@@ -260,6 +260,6 @@ def _within(sizes: list[Size], most: int) -> Size:
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def _shown(sizes: set[Size]) -> str:
+def _show(sizes: set[Size]) -> str:
     shown = [f"{height}x{width}" for height, width in sorted(sizes)[:3]]
     return ", ".join(shown) + (", ..." if len(sizes) > 3 else "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.data.readers.options import ReadOptions
-from evonas.data.readers.text import decoded
+from evonas.data.readers.text import decode
 from evonas.io.opened import Opened
 from genomes.errors import InputError
 
@@ -31,10 +31,10 @@ def read_json_lines(source: Opened, options: ReadOptions) -> pd.DataFrame:
     path = source.path
 
     def records() -> Iterator[tuple[str, Any]]:
-        with decoded(source, options.encoding or "utf-8-sig") as file:
+        with decode(source, options.encoding or "utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield f"line {number}", _parsed(line, f"line {number} of {path}")
+                    yield f"line {number}", _parse(line, f"line {number} of {path}")
 
     try:
         return _frame(records(), path)
@@ -57,9 +57,9 @@ def read_json(source: Opened, options: ReadOptions) -> pd.DataFrame:
     start = text.lstrip()[:1]
     if start == "{" and _is_lines(text):
         return read_json_lines(source, options)
-    value = _parsed(text, str(path))
+    value = _parse(text, str(path))
     if start == "{":
-        return _frame(_transposed(value, path), path)
+        return _frame(_transpose(value, path), path)
     if not isinstance(value, list):
         raise InputError(f'{path} must hold an array of objects, such as [{{"a": 1}}], not {text.strip()[:40]!r}')
     return _frame(((f"item {number}", item) for number, item in enumerate(value, start=1)), path)
@@ -75,7 +75,7 @@ def _is_lines(text: str) -> bool:
     return not any(isinstance(cell, (list, dict)) for cell in value.values())
 
 
-def _parsed(text: str, what: str) -> Any:
+def _parse(text: str, what: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_Object)
     except (ValueError, RecursionError) as error:
@@ -86,7 +86,7 @@ class _Object(list[Any]):
     """The pairs of a JSON object, which may name a key twice."""
 
 
-def _transposed(value: Any, path: Path) -> Iterator[tuple[str, Any]]:
+def _transpose(value: Any, path: Path) -> Iterator[tuple[str, Any]]:
     """Rows of an object that holds a list for each column, or an object from row to cell, as pandas writes it."""
     columns: dict[str, list[Any]] = {}
     for name, cells in value:

@@ -85,7 +85,7 @@ class ReadOptions:
             object.__setattr__(self, "missing", tuple(map(str, self.missing)))
 
     @classmethod
-    def of(
+    def from_arguments(
         cls,
         separator: str,
         encoding: str,

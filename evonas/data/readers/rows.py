@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.data.readers.dialect import ALIGNED, LONGEST_LINE, Dialect, parsed
-from evonas.data.readers.text import Scan, decoded, utf8_stream
+from evonas.data.readers.dialect import ALIGNED, LONGEST_LINE, Dialect, parse_rows
+from evonas.data.readers.text import Scan, decode, utf8_stream
 from evonas.io.opened import Opened
 from genomes.errors import InputError
 
@@ -80,9 +80,9 @@ def plain_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[An
 
     begun = _Begun(dialect.lines)
     try:
-        with decoded(source, text.encoding) as file:
+        with decode(source, text.encoding) as file:
             lines = _lines(file, source.path, dialect)
-            for batch in _batches(parsed(lines, dialect), dialect, source.path, begun):
+            for batch in _batches(parse_rows(lines, dialect), dialect, source.path, begun):
                 yield [pa.array(cells, pa.string()) for cells in zip(*batch, strict=True)]
     except csv.Error as error:
         raise InputError(_not_csv(source, text, dialect, str(error), begun)) from None
@@ -99,10 +99,10 @@ class _Begun:
 def _not_csv(source: Opened, text: Scan, dialect: Dialect, error: str, begun: _Begun) -> str:
     """What to say of a row that cannot be taken apart, whose fault often lies lines before the end that was seen."""
     place, mend = "", "close the quotes there"
-    with decoded(source, text.encoding) as file:
+    with decode(source, text.encoding) as file:
         line = next(itertools.islice(file, begun.line, None), "")
     with suppress(csv.Error, StopIteration):
-        cells = next(parsed([line], dialect, strict=False))
+        cells = next(parse_rows([line], dialect, strict=False))
         place = f", column {len(cells)}"
     # Quotes that never close take all the lines that follow.
     if "field limit" in error:

@@ -12,7 +12,7 @@ from typing import IO, Any
 from evonas.io.opened import Opened
 from genomes.errors import InputError
 
-__all__ = ["Scan", "decoded", "scan", "utf8_stream"]
+__all__ = ["Scan", "decode", "scan", "utf8_stream"]
 
 _CHUNK = 1 << 20
 _MARKS = {
@@ -112,7 +112,7 @@ def _count(source: Opened, encoding: str) -> tuple[int, bool]:
 
 
 @contextmanager
-def decoded(source: Opened, encoding: str) -> Iterator[IO[str]]:
+def decode(source: Opened, encoding: str) -> Iterator[IO[str]]:
     """The text, line ends as they are."""
     with source.stream() as file, io.TextIOWrapper(_reader(file), encoding=encoding, newline="") as text:
         yield text

@@ -20,8 +20,8 @@ from evonas.reporting.figures.figure import (
     line,
     log_axis,
     points,
-    rounded,
-    thinned,
+    round_values,
+    thin_out,
 )
 from evonas.reporting.lineage import ancestors, gain, operator_rates
 from evonas.reporting.rundata import RunData
@@ -126,11 +126,11 @@ def learning_curves(run: RunData) -> Figure | None:
     for number, (name, evaluation) in enumerate(trainings[: len(_COLORS)]):
         color = _COLORS[number]
         for curve, kind in ((evaluation.curve, "validation"), (evaluation.train_curve, "training")):
-            shown = thinned(len(curve), _MOST_EPOCHS)
+            shown = thin_out(len(curve), _MOST_EPOCHS)
             if not shown:
                 continue
             style = {"dash": "solid" if kind == "validation" else "dot"}
-            values = rounded([curve[place] for place in shown], 5)
+            values = round_values([curve[place] for place in shown], 5)
             traces.append(line([place + 1 for place in shown], values, f"{name}, {kind}", color, line=style, width=1.5))
     caption = "Solid is validation, dotted training: where solid rises while dotted falls, it overfits."
     losses = [value for trace in traces for value in trace["y"] if value is not None]
@@ -158,14 +158,14 @@ def lineage(run: RunData) -> Figure | None:
                     y += [run.scores[parent], run.scores[place], None]
         if x:
             name = "child, weights inherited" if inherited else "child"
-            traces.append(line(x, rounded(y), name, GREY, line=style, width=1.5, hoverinfo="skip"))
+            traces.append(line(x, round_values(y), name, GREY, line=style, width=1.5, hoverinfo="skip"))
     names = dict.fromkeys(run.records[place].operator for place in family)
     for number, operator in enumerate(names):
         there = [place for place in family if run.records[place].operator == operator]
         symbol = _SYMBOLS[number % len(_SYMBOLS)]
         marker = {"symbol": symbol, "opacity": 1}
         hover = [_gain_words(run, place) for place in there]
-        there_scores = rounded(run.scores[there])
+        there_scores = round_values(run.scores[there])
         at = [place + 1 for place in there]
         color = _COLORS[number % len(_COLORS)]
         trace = points(at, there_scores, label(operator), color, size=10, marker=marker, customdata=there, text=hover)
@@ -200,7 +200,7 @@ def operators(run: RunData) -> Figure | None:
         "type": "bar",
         "orientation": "h",
         "y": [label(each.name) for each in rates],
-        "x": rounded((each.success_rate for each in rates), 3),
+        "x": round_values((each.success_rate for each in rates), 3),
         "text": [f"{each.better} of {each.children}" for each in rates],
         "marker": {"color": BLUE},
         "showlegend": False,

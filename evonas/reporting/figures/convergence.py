@@ -20,8 +20,8 @@ from evonas.reporting.figures.figure import (
     label,
     line,
     points,
-    rounded,
-    thinned,
+    round_values,
+    thin_out,
     visible_range,
 )
 from evonas.reporting.rundata import RunData
@@ -85,11 +85,11 @@ def _convergence(run: RunData, by: str, unit: str, caption: str, references: dic
     best, scores = best_by(run, by)[1], run.scores[order]
     name = label(run.objective.name)
     steps = np.flatnonzero(np.diff(best, prepend=np.nan) != 0)
-    shown = thinned(len(x), _MOST_POINTS)
+    shown = thin_out(len(x), _MOST_POINTS)
     traces: list[dict[str, Any]] = [
         points(
-            rounded(x[shown]),
-            rounded(scores[shown]),
+            round_values(x[shown]),
+            round_values(scores[shown]),
             "a network",
             GREY,
             size=5,
@@ -97,18 +97,20 @@ def _convergence(run: RunData, by: str, unit: str, caption: str, references: dic
             customdata=order[shown],
         )
     ]
-    kept = thinned(len(x), _MOST_STEPS, keep=steps.tolist())
-    traces.append(line(rounded(x[kept]), rounded(best[kept]), "best so far", BLUE, width=3, line={"shape": "hv"}))
+    kept = thin_out(len(x), _MOST_STEPS, keep=steps.tolist())
+    traces.append(
+        line(round_values(x[kept]), round_values(best[kept]), "best so far", BLUE, width=3, line={"shape": "hv"})
+    )
     middle = _running_median(scores, run.settings.population)
-    kept = thinned(len(x), _MOST_STEPS)
+    kept = thin_out(len(x), _MOST_STEPS)
     last = max(1, run.settings.population)
-    traces.append(line(rounded(x[kept]), rounded(middle[kept]), f"median of the last {last}", ORANGE))
+    traces.append(line(round_values(x[kept]), round_values(middle[kept]), f"median of the last {last}", ORANGE))
     if run.baseline is not None and run.baseline.records:
         other = run.baseline
         there, theirs = best_by(other, by)
-        kept = thinned(len(there), _MOST_STEPS)
+        kept = thin_out(len(there), _MOST_STEPS)
         style = {"shape": "hv", "dash": "dash"}
-        traces.append(line(rounded(there[kept]), rounded(theirs[kept]), "random search", GREEN, line=style))
+        traces.append(line(round_values(there[kept]), round_values(theirs[kept]), "random search", GREEN, line=style))
     for (what, score), color in zip(references.items(), (PINK, VERMILION, SKY), strict=False):
         ends = [0.0, float(x[-1]) if len(x) else 1.0]
         traces.append(line(ends, [score, score], label(what), color, line={"dash": "dot"}))
@@ -121,7 +123,7 @@ def _convergence(run: RunData, by: str, unit: str, caption: str, references: dic
 def _running_median(scores: Array, population: int) -> Array:
     """Median of the last scores, as many as a population has, shape `(num_records,)`."""
     width, found = max(1, population), np.full(len(scores), np.nan)
-    for place in thinned(len(found), _MOST_STEPS):
+    for place in thin_out(len(found), _MOST_STEPS):
         window = scores[max(0, place + 1 - width) : place + 1]
         if np.isfinite(window).any():
             found[place] = float(np.nanmedian(window))

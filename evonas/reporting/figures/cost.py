@@ -21,8 +21,8 @@ from evonas.reporting.figures.figure import (
     line,
     log_axis,
     points,
-    rounded,
-    thinned,
+    round_values,
+    thin_out,
 )
 from evonas.reporting.rundata import RunData
 from evonas.reporting.schedule import Schedule, schedule_of
@@ -41,14 +41,21 @@ def pareto(run: RunData) -> Figure | None:
         return None
     front = pareto_places(run.losses, values * _sign(second), places)
     others = [int(place) for place in places if int(place) not in set(front)]
-    shown = [others[k] for k in thinned(len(others), _MOST_POINTS)]
+    shown = [others[k] for k in thin_out(len(others), _MOST_POINTS)]
     score = run.scores
     costs = values[places]
     is_log = costs.min() > 0 and costs.max() > 20 * costs.min()
     cost_axis = log_axis(label(second), costs.tolist()) if is_log else axis(label(second))
     traces = [
-        points(rounded(values[shown]), rounded(score[shown]), "a network", GREY, size=5, customdata=shown),
-        line(rounded(values[front]), rounded(score[front]), "front", ORANGE, mode="lines+markers", customdata=front),
+        points(round_values(values[shown]), round_values(score[shown]), "a network", GREY, size=5, customdata=shown),
+        line(
+            round_values(values[front]),
+            round_values(score[front]),
+            "front",
+            ORANGE,
+            mode="lines+markers",
+            customdata=front,
+        ),
     ]
     traces[1]["marker"] = {"size": 9, "color": ORANGE, "symbol": "diamond"}
     traces[1]["line"] |= {"shape": "hv"}
@@ -91,8 +98,8 @@ def timeline(run: RunData) -> Figure | None:
                 "type": "bar",
                 "orientation": "h",
                 "name": name,
-                "base": rounded(schedule.starts[places], 5),
-                "x": rounded(lengths[places], 4),
+                "base": round_values(schedule.starts[places], 5),
+                "x": round_values(lengths[places], 4),
                 "y": [schedule.names[lane] for lane in schedule.lanes[places]],
                 "customdata": [int(each) for each in schedule.records[places]],
                 "marker": {"color": color, "line": {"color": "rgba(255,255,255,0.7)", "width": 0.5}},
@@ -157,7 +164,7 @@ def phases(run: RunData) -> Figure:
             "type": "bar",
             "orientation": "h",
             "name": name,
-            "x": rounded([seconds], 5),
+            "x": round_values([seconds], 5),
             "y": ["time"],
             "marker": {"color": colors.get(name, GREY)},
         }

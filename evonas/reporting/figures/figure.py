@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from evonas.io.printable import printable
 from genomes.errors import InputError
 
-__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "PINK", "SCALE", "SKY", "VERMILION", "Figure", "label", "rounded"]
-__all__ += ["axis", "line", "log_axis", "points", "thinned", "visible_range"]
+__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "PINK", "SCALE", "SKY", "VERMILION", "Figure", "label", "round_values"]
+__all__ += ["axis", "line", "log_axis", "points", "thin_out", "visible_range"]
 
 #: Colours that colour-blind readers tell apart, on light and on dark ground.
 #: Source: Okabe and Ito, "Color Universal Design", 2008.
@@ -76,7 +76,7 @@ def label(value: object, most: int = _LONGEST_LABEL) -> str:
     return html.escape(text if len(text) <= most else text[: most - 1] + "…")
 
 
-def rounded(values: Iterable[float | None] | NDArray[Any], digits: int = 6) -> list[float | int | None]:
+def round_values(values: Iterable[float | None] | NDArray[Any], digits: int = 6) -> list[float | int | None]:
     """Numbers with so many significant digits, None for what is not finite: pages stay small."""
     form, finite = f".{digits}g", math.isfinite
     return [
@@ -85,7 +85,7 @@ def rounded(values: Iterable[float | None] | NDArray[Any], digits: int = 6) -> l
     ]
 
 
-def thinned(count: int, most: int, keep: Iterable[int] = ()) -> list[int]:
+def thin_out(count: int, most: int, keep: Iterable[int] = ()) -> list[int]:
     """At most about `most` evenly spaced positions below `count`, and those to be kept."""
     even = range(count) if count <= most else (round(k * (count - 1) / (most - 1)) for k in range(most))
     return sorted({*even, *keep})

@@ -17,8 +17,8 @@ from evonas.reporting.figures.figure import (
     label,
     log_axis,
     points,
-    rounded,
-    thinned,
+    round_values,
+    thin_out,
     visible_range,
 )
 from evonas.reporting.importance import gene_importance, positions_of
@@ -38,7 +38,7 @@ def importance(run: RunData) -> Figure | None:
         "type": "bar",
         "orientation": "h",
         "y": [label(name) for name, _ in shares],
-        "x": rounded((share for _, share in shares), 4),
+        "x": round_values((share for _, share in shares), 4),
         "marker": {"color": BLUE},
         "showlegend": False,
     }
@@ -59,15 +59,15 @@ def gene_scatters(run: RunData) -> list[Figure]:
     figures = []
     for number, name in enumerate(_varying(run)[:_MOST_GENES]):
         values = run.genes[name]
-        there = [place for place in _scored(run) if values[place] is not None]
-        shown = [there[k] for k in thinned(len(there), _MOST_POINTS)]
+        there = [place for place in _score(run) if values[place] is not None]
+        shown = [there[k] for k in thin_out(len(there), _MOST_POINTS)]
         marker: dict[str, Any] = {
             "colorscale": SCALE,
             "showscale": number == 0,
             "colorbar": {"title": {"text": "network"}},
         }
-        x = [_shown(values[place]) for place in shown]
-        trace = points(x, rounded(run.scores[shown]), "a network", [place + 1 for place in shown], marker=marker)
+        x = [_show(values[place]) for place in shown]
+        trace = points(x, round_values(run.scores[shown]), "a network", [place + 1 for place in shown], marker=marker)
         trace |= {"customdata": shown, "showlegend": False}
         layout = {
             "xaxis": _scale(run, name),
@@ -82,10 +82,10 @@ def gene_scatters(run: RunData) -> list[Figure]:
 def parallel_coordinates(run: RunData) -> Figure | None:
     """Networks as lines through the most important genes, the best in the lightest colour; None of fewer than two."""
     names = _varying(run)[: _COORDINATES - 1]
-    order = sorted(_scored(run), key=lambda place: -run.losses[place])
+    order = sorted(_score(run), key=lambda place: -run.losses[place])
     if len(names) < 2 or len(order) < 2:
         return None
-    shown = [order[k] for k in thinned(len(order), _MOST_LINES, keep=range(max(0, len(order) - 50), len(order)))]
+    shown = [order[k] for k in thin_out(len(order), _MOST_LINES, keep=range(max(0, len(order) - 50), len(order)))]
     heights = [positions_of(name, run.genes[name], run.space) for name in names]
     ranks = np.linspace(0.0, 1.0, len(shown))  # the best is 1
     heights.append(np.full(len(run.records), np.nan))
@@ -102,7 +102,7 @@ def parallel_coordinates(run: RunData) -> Figure | None:
             "color": _cividis(0.25 + 0.75 * step / (_COLOR_STEPS - 1)),
             "width": 0.8 + 1.2 * (step == _COLOR_STEPS - 1),
         }
-        trace = {"type": "scatter", "mode": "lines", "x": x, "y": rounded(y, 4), "line": style}
+        trace = {"type": "scatter", "mode": "lines", "x": x, "y": round_values(y, 4), "line": style}
         traces.append({**trace, "opacity": 0.35 + 0.5 * step / _COLOR_STEPS, "hoverinfo": "skip", "showlegend": False})
     ticks = [f"{label(name, 14)}" for name in names]
     notes = [_end_note(run, name, at, end) for at, name in enumerate(names) for end in (0, 1)]
@@ -136,9 +136,9 @@ def contour(run: RunData) -> Figure | None:
     smooth[total < 0.05] = np.nan
     surface = {
         "type": "contour",
-        "x": rounded(grid, 4),
-        "y": rounded(grid, 4),
-        "z": [rounded(row, 5) for row in smooth],
+        "x": round_values(grid, 4),
+        "y": round_values(grid, 4),
+        "z": [round_values(row, 5) for row in smooth],
         "colorscale": SCALE,
         "reversescale": run.sign > 0,
         "connectgaps": False,
@@ -147,8 +147,8 @@ def contour(run: RunData) -> Figure | None:
         "colorbar": {"title": {"text": label(run.objective.name, 16)}},
         "hoverinfo": "skip",
     }
-    shown = thinned(len(places), _MOST_POINTS)
-    tried = points(rounded(x[shown], 4), rounded(y[shown], 4), "a network", "#ffffff", size=4)
+    shown = thin_out(len(places), _MOST_POINTS)
+    tried = points(round_values(x[shown], 4), round_values(y[shown], 4), "a network", "#ffffff", size=4)
     tried |= {"customdata": [int(places[k]) for k in shown], "showlegend": False}
     tried["marker"] |= {"line": {"color": "#000000", "width": 0.5}}
     caption = "Light regions promise good scores (smoothed between networks); empty regions were never tried."
@@ -162,20 +162,22 @@ def rank(run: RunData) -> Figure | None:
         return None
     ranks = np.empty(len(places))
     ranks[np.argsort(run.losses[places], kind="stable")] = np.linspace(1.0, 0.0, len(places))
-    shown = thinned(len(places), _MOST_POINTS)
+    shown = thin_out(len(places), _MOST_POINTS)
     marker = {
         "colorscale": SCALE,
         "cmin": 0,
         "cmax": 1,
         "colorbar": {"title": {"text": "rank"}, "tickvals": [0, 1], "ticktext": ["worst", "best"]},
     }
-    trace = points(rounded(x[shown], 4), rounded(y[shown], 4), "a network", rounded(ranks[shown], 3), marker=marker)
+    trace = points(
+        round_values(x[shown], 4), round_values(y[shown], 4), "a network", round_values(ranks[shown], 3), marker=marker
+    )
     trace |= {"customdata": [int(places[k]) for k in shown], "showlegend": False}
     caption = "The same networks by rank, which no outlier distorts: the lightest are the best."
     return Figure("rank", "Rank over two genes", caption, [trace], _gene_axes(run, names))
 
 
-def _scored(run: RunData) -> list[int]:
+def _score(run: RunData) -> list[int]:
     return [int(place) for place in np.flatnonzero(np.isfinite(run.losses))]
 
 
@@ -226,7 +228,7 @@ def _scale(run: RunData, name: str) -> dict[str, Any]:
     return log_axis(label(name), values) if is_log else axis(label(name))
 
 
-def _shown(value: Any) -> Any:
+def _show(value: Any) -> Any:
     return label(value, 20) if isinstance(value, str | bool) else value
 
 

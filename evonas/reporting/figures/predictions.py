@@ -21,8 +21,8 @@ from evonas.reporting.figures.figure import (
     label,
     line,
     points,
-    rounded,
-    thinned,
+    round_values,
+    thin_out,
 )
 from evonas.reporting.predictions import Predictions
 
@@ -43,11 +43,13 @@ def prediction_figures(found: Predictions) -> list[Figure]:
 def predicted_against_true(found: Predictions) -> Figure:
     """Of the first target of a regression, or of its median."""
     true, predicted = found.true[:, 0], found.point[:, 0]
-    shown = thinned(len(true), _MOST_POINTS)
+    shown = thin_out(len(true), _MOST_POINTS)
     ends = [float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))]
     traces = [
-        points(rounded(true[shown]), rounded(predicted[shown]), "a row", BLUE, size=4, marker={"opacity": 0.4}),
-        line(rounded(ends), rounded(ends), "perfect", GREY, line={"dash": "dot"}),
+        points(
+            round_values(true[shown]), round_values(predicted[shown]), "a row", BLUE, size=4, marker={"opacity": 0.4}
+        ),
+        line(round_values(ends), round_values(ends), "perfect", GREY, line={"dash": "dot"}),
     ]
     name = label(found.problem.target_names[0]) if found.problem.target_names else "target"
     layout = {"xaxis": axis(f"true {name}"), "yaxis": axis(f"predicted {name}")}
@@ -58,10 +60,10 @@ def predicted_against_true(found: Predictions) -> Figure:
 def residuals(found: Predictions) -> Figure:
     """Of the first target of a regression, or of its median, over what is predicted."""
     true, predicted = found.true[:, 0], found.point[:, 0]
-    shown = thinned(len(true), _MOST_POINTS)
-    traces = [points(rounded(predicted[shown]), rounded((predicted - true)[shown]), "a row", BLUE, size=4)]
+    shown = thin_out(len(true), _MOST_POINTS)
+    traces = [points(round_values(predicted[shown]), round_values((predicted - true)[shown]), "a row", BLUE, size=4)]
     traces[0]["marker"]["opacity"] = 0.4
-    ends = rounded([float(predicted.min()), float(predicted.max())])
+    ends = round_values([float(predicted.min()), float(predicted.max())])
     traces.append(line(ends, [0, 0], "no error", GREY, line={"dash": "dot"}))
     layout = {"xaxis": axis("predicted"), "yaxis": axis("predicted less true")}
     caption = "Errors should scatter evenly about zero; a slope or a funnel says where the network is wrong by habit."
@@ -77,7 +79,7 @@ def confusion(found: Predictions) -> Figure:
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     trace: dict[str, Any] = {
         "type": "heatmap",
-        "z": [rounded(row, 3) for row in share],
+        "z": [round_values(row, 3) for row in share],
         "x": classes,
         "y": classes,
         "colorscale": SCALE,
@@ -107,7 +109,7 @@ def roc(found: Predictions) -> Figure:
         if rates is not None:
             false, true, area = rates
             name = f"{label(classes[place], 20)} (area {area:.3f})"
-            traces.append(line(rounded(false, 4), rounded(true, 4), name, _COLORS[number]))
+            traces.append(line(round_values(false, 4), round_values(true, 4), name, _COLORS[number]))
     traces.append(line([0, 1], [0, 1], "chance", GREY, line={"dash": "dot"}))
     layout = {"xaxis": axis("false positive rate", range=[0, 1]), "yaxis": axis("true positive rate", range=[0, 1.01])}
     caption = "The further a curve goes to the upper left corner, the better the class is told from the others."
@@ -128,10 +130,10 @@ def calibration(found: Predictions) -> Figure:
     x, y = ([float(values[part].mean()) for part in bins] for values in (given, came))
     margin = [1.96 * float(np.sqrt(max(p * (1 - p), 1e-4) / len(part))) for p, part in zip(y, bins, strict=True)]
     traces = [
-        line(rounded(x, 4), rounded(y, 4), "came true", BLUE, mode="lines+markers"),
+        line(round_values(x, 4), round_values(y, 4), "came true", BLUE, mode="lines+markers"),
         line([0, 1], [0, 1], "perfect", GREY, line={"dash": "dot"}),
     ]
-    traces[0]["error_y"] = {"array": rounded(margin, 3), "color": BLUE, "thickness": 1}
+    traces[0]["error_y"] = {"array": round_values(margin, 3), "color": BLUE, "thickness": 1}
     layout = {"xaxis": axis(what, range=[0, 1]), "yaxis": axis("share that came true", range=[0, 1.05])}
     caption = "On the dotted line, 70% means 70%; below it, the network is too sure of itself. Bars are 95% intervals."
     return Figure("calibration", "Calibration", caption, traces, layout)
@@ -144,8 +146,8 @@ def columns(importance: dict[str, tuple[float, float]], objective: str, split: s
         "type": "bar",
         "orientation": "h",
         "y": [label(name, 28) for name, _ in shown],
-        "x": rounded(mean for _, (mean, _) in shown),
-        "error_x": {"array": rounded(spread for _, (_, spread) in shown), "thickness": 1, "color": GREY},
+        "x": round_values(mean for _, (mean, _) in shown),
+        "error_x": {"array": round_values(spread for _, (_, spread) in shown), "thickness": 1, "color": GREY},
         "marker": {"color": BLUE},
         "showlegend": False,
     }
@@ -169,5 +171,5 @@ def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[Any, 
     ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
     true = np.concatenate([[0.0], np.cumsum(positive[order])[ends] / many])
     false = np.concatenate([[0.0], np.cumsum(~positive[order])[ends] / others])
-    shown = thinned(len(true), 300)
+    shown = thin_out(len(true), 300)
     return false[shown], true[shown], float(np.trapezoid(true, false))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.strategies.proposals import Member
-from evonas.strategies.ranking import Rank, is_feasible, penalised_losses
+from evonas.strategies.proposals import EvaluatedProposal
+from evonas.strategies.ranking import Rank, is_feasible, penalise_losses
 from evonas.strategies.surrogate.acquisition import MOST_FAILURES, Observations, spread_ranks
 from genomes.space import SearchSpace
 
@@ -38,7 +38,7 @@ class ArchiveRecord:
         place: generation and index of the candidate that it was.
     """
 
-    member: Member
+    member: EvaluatedProposal
     epochs: int
     features: NDArray[np.float64]
     place: tuple[int, int]
@@ -126,7 +126,7 @@ class Archive:
         ]
         features = np.array([features_of(record) for record in kept])
         losses = np.array(
-            penalised_losses([record.rank for record in kept]) if mixed else [each.rank[1] for each in kept]
+            penalise_losses([record.rank for record in kept]) if mixed else [each.rank[1] for each in kept]
         )
         return Observations(
             features=features,
@@ -154,7 +154,7 @@ class Archive:
         """Back from JSON values; features are computed again."""
         archive = cls()
         for each in value["records"]:
-            member = Member.from_json(each, space)
+            member = EvaluatedProposal.from_json(each, space)
             features, (generation, index) = space.features(member.proposal.genome), each["place"]
             archive.records.append(ArchiveRecord(member, int(each["epochs"]), features, (int(generation), int(index))))
         archive._ranked = sorted(archive.records, key=_rank)

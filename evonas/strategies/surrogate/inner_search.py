@@ -63,7 +63,7 @@ def highest_acquisition(
     with seeded_random(rng):  # DEAP draws from the global generators
         ranked = prescreen(space, elite, values, rates, effort.genomes, rng)
     if isinstance(space, FlatSpace):
-        ranked = _improved(space, ranked[: effort.genomes.improved], values, values_and_gradients, effort) + ranked
+        ranked = _improve(space, ranked[: effort.genomes.improved], values, values_and_gradients, effort) + ranked
     yield from sorted(ranked, key=attrgetter("acquisition"), reverse=True)
 
 
@@ -86,7 +86,7 @@ def _among_rows(
         yield child
 
 
-def _improved(
+def _improve(
     space: FlatSpace,
     winners: Sequence[Offspring],
     values: Callable[[Array], Array],

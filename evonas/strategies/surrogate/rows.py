@@ -134,17 +134,17 @@ def search_rows(
     if len(elite):
         chosen = rng.integers(len(elite), size=(effort.offspring, 2)).min(axis=1)
         parents = _rows(elite[chosen], np.stack([chosen, np.full_like(chosen, -1)], axis=1), np.array(["sample"]))
-        found += valued(_varied(codes, parents, elite, rates, rng))
+        found += valued(_vary(codes, parents, elite, rates, rng))
     for _ in range(effort.rounds):
         best = _best(found, max(effort.starts, 8))
         chosen = rng.integers(len(best.codes), size=(effort.offspring, 2)).min(axis=1)
-        found += valued(_varied(codes, best.take(chosen), best.codes, rates, rng, best.parents))
+        found += valued(_vary(codes, best.take(chosen), best.codes, rates, rng, best.parents))
     starts = found.take(_starts(found.values, effort.starts, rng))
     if len(elite):
         first = np.array([[0, -1]], np.intp)
         operator = next((name for name in _LOCAL if name in rates), CROSSOVER)
         starts += valued(_rows(elite[:1], first, np.array([operator])))
-    return _best(found + _improved(codes, starts, acquisition, effort), len(found.codes))
+    return _best(found + _improve(codes, starts, acquisition, effort), len(found.codes))
 
 
 def _rows(codes: Array, parents: Indices, operators: NDArray[np.str_]) -> Rows:
@@ -166,7 +166,7 @@ def _starts(values: Array, count: int, rng: np.random.Generator) -> Indices:
     return np.argsort(-keys, kind="stable")[:count]
 
 
-def _varied(
+def _vary(
     codes: Codes,
     parents: Rows,
     mates: Array,
@@ -205,16 +205,16 @@ def _varied(
             # Another option than that of the parent.
             stepped[:, k] = redrawn[:, k] = (child[:, k] + 1 + np.floor(redrawn[:, k] * (size - 1))) % size
     new = np.where((drawn == "redraw_gene")[:, None], redrawn, stepped)
-    child = codes.settled(np.where(changed, new, child))
+    child = codes.settle(np.where(changed, new, child))
     return _rows(child, np.stack([parents.parents[:, 0], others], axis=1), drawn)
 
 
-def _improved(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, effort: RowEffort) -> Rows:
+def _improve(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, effort: RowEffort) -> Rows:
     """The rows moved to where the acquisition is highest near them; the best of them to the end."""
-    rows = _ascended(codes, rows, acquisition, effort.evaluations, held=False)
+    rows = _ascend(codes, rows, acquisition, effort.evaluations, held=False)
     if codes.is_whole.any():
-        whole = replace(rows, codes=codes.settled(rows.codes))
-        rows = _ascended(codes, whole, acquisition, effort.evaluations // 2, held=True)
+        whole = replace(rows, codes=codes.settle(rows.codes))
+        rows = _ascend(codes, whole, acquisition, effort.evaluations // 2, held=True)
     if codes.is_range.all() and not codes.is_whole.any():
         return rows
     rows = _best(rows, effort.exchanged)
@@ -225,11 +225,11 @@ def _improved(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, effort
         done += rows.take(~better)
         if not better.any():
             return done
-        rows = _ascended(codes, exchanged.take(better), acquisition, effort.evaluations // 2, held=True)
+        rows = _ascend(codes, exchanged.take(better), acquisition, effort.evaluations // 2, held=True)
     return done + rows
 
 
-def _ascended(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, evaluations: int, held: bool) -> Rows:
+def _ascend(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, evaluations: int, held: bool) -> Rows:
     """Rows with their numbers moved along the gradient; whole numbers stay if `held`."""
     numbers = np.flatnonzero(codes.is_range & ~codes.decides & ~(codes.is_whole if held else False))
     features = codes.features(rows.codes)

@@ -109,9 +109,9 @@ def date_fields(cells: Any, format: str = "") -> Any:
     # Large letters are taken for small ones.
     large = _flag(ops.greater(codes, 1.5 + _CHARACTERS.index("A")))
     codes = ops.subtract(codes, ops.multiply(large, float(_CHARACTERS.index("A") - _CHARACTERS.index("a"))))
-    is_date, date, rest = _taken_apart(codes, _dates(format), ("Y", "y", "m", "d", "short"), _DATE, _TIME + _ZONE + 1)
-    is_time, time, rest = _taken_apart(rest, _times(), ("hour", "minute", "second"), _TIME, _ZONE + 1)
-    is_zone, zone, _ = _taken_apart(rest, _zones(), ("zone_hours", "zone_minutes", "half", "late"), _ZONE, 0)
+    is_date, date, rest = _take_apart(codes, _dates(format), ("Y", "y", "m", "d", "short"), _DATE, _TIME + _ZONE + 1)
+    is_time, time, rest = _take_apart(rest, _times(), ("hour", "minute", "second"), _TIME, _ZONE + 1)
+    is_zone, zone, _ = _take_apart(rest, _zones(), ("zone_hours", "zone_minutes", "half", "late"), _ZONE, 0)
     year, short_year, month, day, short = (_column(date, place) for place in range(5))
     hour, half, late = _column(time, 0), _column(zone, 2), _column(zone, 3)
     year = ops.add(ops.add(year, short_year), ops.multiply(short, _century(short_year)))
@@ -125,7 +125,7 @@ def date_fields(cells: Any, format: str = "") -> Any:
     return _of_width(ops.multiply(layers.Concatenate()(fields), present), len(fields))
 
 
-def _taken_apart(codes: Any, shapes: Sequence[_Shape], names: Sequence[str], width: int, rest: int) -> Any:
+def _take_apart(codes: Any, shapes: Sequence[_Shape], names: Sequence[str], width: int, rest: int) -> Any:
     """Whether one of the shapes fits the first characters, what fields it has, and the characters behind.
 
     Args:
@@ -135,7 +135,7 @@ def _taken_apart(codes: Any, shapes: Sequence[_Shape], names: Sequence[str], wid
         width: characters that shapes reach.
         rest: characters behind that are wanted.
     """
-    matched = _matched(codes, shapes, width)
+    matched = _match(codes, shapes, width)
     first = ops.take(codes, np.arange(width), axis=1)
     digits = ops.multiply(ops.subtract(first, float(_DIGIT)), _between(first, *_CLASSES["0"]))
     read = np.zeros((width, len(names), len(shapes)), np.float32)
@@ -160,7 +160,7 @@ def _taken_apart(codes: Any, shapes: Sequence[_Shape], names: Sequence[str], wid
     return is_one, fields, _of_width(behind, rest)
 
 
-def _matched(codes: Any, shapes: Sequence[_Shape], width: int) -> Any:
+def _match(codes: Any, shapes: Sequence[_Shape], width: int) -> Any:
     """1.0 for the shape that fits, `(num_samples, len(shapes))`."""
     low, high = (np.array([[[each[end] for each in _CLASSES.values()]]], np.float32) for end in (0, 1))
     first = layers.Reshape((width, 1))(ops.take(codes, np.arange(width), axis=1))
@@ -184,7 +184,7 @@ def _month_named(codes: Any, shapes: Sequence[_Shape]) -> Any:
     for number, shape in enumerate(shapes):
         if shape.letters >= 0:
             read[shape.letters : shape.letters + 3, number] = (676, 26, 1)
-    matched = _matched(codes, shapes, _DATE)
+    matched = _match(codes, shapes, _DATE)
     word = ops.sum(ops.multiply(ops.matmul(letters, read), matched), axis=1, keepdims=True)
     has = ops.matmul(matched, np.array([[float(shape.letters >= 0)] for shape in shapes], np.float32))
     words = [sum((ord(c) - ord("A")) * f for c, f in zip(name, (676, 26, 1), strict=True)) for name in MONTHS]

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Weights
 from evonas.metrics.calibration import temperature_of
-from evonas.networks.ensemble_selection import SMALLEST, blended, selected
+from evonas.networks.ensemble_selection import SMALLEST, blend_outputs, select_ensemble
 from evonas.networks.forward import raw_outputs
 from evonas.tasks.export import EnsembleTask, Exported, ExportTask
 from evonas.tasks.train import TrainingSettings
 from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import input_note, write
 from evonas.training.export.export import GraphDeployment
-from evonas.training.metrics import scores
+from evonas.training.metrics import compute_scores
 from evonas.training.model import build_model, set_weights
 from genomes.architecture.graph import graph_from_json, views_of
 
@@ -37,22 +37,33 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
         RuntimeError: the file's model does not give the scores of the mean prediction; nothing is left at the path.
     """
     views = [view for architecture, _ in task.networks for view in views_of(graph_from_json(architecture))]
-    data = data.seen(*views, training=False)
+    data = data.for_views(*views, training=False)
     problem, split = data.problem, data.splits[0]
     outputs = [_outputs(each, data) for each in task.networks]
 
     def loss(raw: NDArray[Any]) -> float:
-        return task.objective.loss(scores(problem, split.y_validation, raw).get(task.objective.name))
+        return task.objective.loss(compute_scores(problem, split.y_validation, raw).get(task.objective.name))
 
-    counts = selected(outputs, loss, problem, task.size)
+    counts = (1,) * len(outputs) if task.folds else select_ensemble(outputs, loss, problem, task.size)
     chosen = [k for k, count in enumerate(counts) if count]
     shares = [counts[k] / sum(counts) for k in chosen]
     networks = [task.networks[k] for k in chosen]
-    raw = blended([outputs[k] for k in chosen], shares, problem)
-    temperature = temperature_of(problem, split.y_validation, raw) if task.calibrate else 1.0
-    recorded = scores(problem, split.y_validation, raw / temperature)
+    raw = blend_outputs([outputs[k] for k in chosen], shares, problem)
+    unseen = _unseen(task, data) if task.folds else [(raw, split.y_validation)]
+    temperature = 1.0
+    if task.calibrate:
+        labels, logits = (np.concatenate([each[k] for each in unseen]) for k in (1, 0))
+        temperature = temperature_of(problem, labels, logits)
+    recorded = compute_scores(problem, split.y_validation, raw / temperature)
     deployment = _EnsembleDeployment(task, networks, shares, data, settings, temperature)
     found = write(task.path, deployment, {}, data, recorded)
+    if task.folds:
+        each = [compute_scores(problem, labels, logits / temperature) for logits, labels in unseen]
+        means = {
+            name: float(np.mean([one[name] for one in each])) for name in recorded if all(name in one for one in each)
+        }
+        about = {part: values for part, values in found.calibration.items() if part == "test"}
+        found = replace(found, validation_scores=means, calibration=about)
     note = f"{len(chosen)} networks of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
     if temperature != 1.0:
         note += f", logits divided by {temperature:.4g}"
@@ -91,17 +102,23 @@ class _EnsembleDeployment(GraphDeployment):
         deployable(mean, problem, preparation, coded, self.temperature).save(path)
 
 
-def _outputs(network: tuple[Any, Weights], data: PreparedData) -> NDArray[Any]:
-    """A network's raw outputs on the (first) validation split."""
-    graph = data.problem.placed(graph_from_json(network[0]))
+def _unseen(task: EnsembleTask, data: PreparedData) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Raw outputs of each network on the rows that its fold kept from it, and what was to be predicted there."""
+    pairs = zip(task.networks, task.folds, strict=True)
+    return [(_outputs(network, data, fold), data.splits[fold].y_validation) for network, fold in pairs]
+
+
+def _outputs(network: tuple[Any, Weights], data: PreparedData, fold: int = 0) -> NDArray[Any]:
+    """A network's raw outputs on the validation rows of a fold."""
+    graph = data.problem.attach_columns(graph_from_json(network[0]))
     places = data.problem.columns(*views_of(graph))
-    return raw_outputs(graph, network[1], np.asarray(data.splits[0].x_validation)[:, places])
+    return raw_outputs(graph, network[1], np.asarray(data.splits[fold].x_validation)[:, places])
 
 
 def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network") -> tuple[keras.Model, list[int]]:
     """From features to raw outputs, and which features."""
     architecture, weights = network
-    graph = problem.placed(graph_from_json(architecture))
+    graph = problem.attach_columns(graph_from_json(architecture))
     places = problem.columns(*views_of(graph))
     model = build_model(graph, len(places), problem.num_outputs)
     set_weights(model, weights)

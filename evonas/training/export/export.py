@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from evonas.data.inputs import Inputs
 from evonas.data.prepared import PreparedData
-from evonas.data.splits import joined_split
+from evonas.data.splits import join_split
 from evonas.evaluation import Weights
 from evonas.metrics.calibration import temperature_of
 from evonas.networks.forward import raw_outputs
@@ -29,7 +29,7 @@ from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import Deployment, input_note, write
 from evonas.training.export.neighbours import rows_at_a_time
 from evonas.training.export.preprocessing import can_take_raw
-from evonas.training.metrics import scores
+from evonas.training.metrics import compute_scores
 from evonas.training.model import build_model, get_weights, set_weights
 from evonas.training.single.trainer import CHUNK_ROWS, fit_epochs, prepare_model
 from genomes.architecture.graph import graph_from_json, views_of
@@ -61,15 +61,15 @@ def export(
     recorded, note = task.scores, "weights of the scored epoch"
     deployment: Deployment
     if build is None:
-        data = data.seen(*views_of(graph_from_json(task.architecture)), training=task.retrain)
+        data = data.for_views(*views_of(graph_from_json(task.architecture)), training=task.retrain)
         temperature = 1.0
         if task.calibrate:
-            temperature, recorded = _calibrated(task, data)
+            temperature, recorded = _calibrate(task, data)
         deployment = GraphDeployment(task, data, settings, temperature)
     else:
-        from evonas.training.export.user_model import OwnDeployment
+        from evonas.training.export.user_model import UserModelDeployment
 
-        deployment = OwnDeployment(build, task, data, settings)
+        deployment = UserModelDeployment(build, task, data, settings)
     if task.retrain:
         weights = deployment.retrain()
         recorded = {}
@@ -94,16 +94,16 @@ def export(
     return replace(found, retrained=task.retrain, note=note)
 
 
-def _calibrated(task: ExportTask, data: PreparedData) -> tuple[float, dict[str, float]]:
+def _calibrate(task: ExportTask, data: PreparedData) -> tuple[float, dict[str, float]]:
     """The temperature that fits the (first) validation rows best, and the scores of the network with it."""
     if task.weights is None or task.retrain:
         raise InputError(
             "calibrate must be of scored weights, whose validation rows they have not seen: leave retrain out"
         )
-    split, graph = data.splits[0], data.problem.placed(graph_from_json(task.architecture))
+    split, graph = data.splits[0], data.problem.attach_columns(graph_from_json(task.architecture))
     raw = raw_outputs(graph, task.weights, np.asarray(split.x_validation))
     temperature = temperature_of(data.problem, split.y_validation, raw)
-    return temperature, scores(data.problem, split.y_validation, raw / temperature)
+    return temperature, compute_scores(data.problem, split.y_validation, raw / temperature)
 
 
 def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) -> dict[str, NDArray[Any]]:
@@ -111,9 +111,9 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
 
     The learning-rate schedule is that of the recorded training, on more rows. Validation rows weigh 1.
     """
-    graph, split = data.problem.placed(graph_from_json(task.architecture)), joined_split(data.splits[0])
+    graph, split = data.problem.attach_columns(graph_from_json(task.architecture)), join_split(data.splits[0])
     model = prepare_model(graph, data.problem, settings, task.seed, len(split.x_train), task.epochs)
-    set_weights(model, first_weights(graph, data.problem, task.seed, data.donor, split.x_train)())
+    set_weights(model, first_weights(graph, data.problem, task.seed, data.pretrained, split.x_train)())
     for loss in fit_epochs(model, graph, split, task.seed, task.best_epoch, epoch_rows=settings.epoch_rows):
         if not math.isfinite(loss):
             raise InputError(f"retraining must converge, but its loss became {loss}: export without retraining")
@@ -138,7 +138,7 @@ class GraphDeployment:
     def save(self, weights: Weights, path: Path, coded: bool = False) -> None:
         """See `Deployment.save`."""
         problem = self._data.problem
-        graph = problem.placed(graph_from_json(self._task.architecture))
+        graph = problem.attach_columns(graph_from_json(self._task.architecture))
         model = build_model(graph, problem.num_features, problem.num_outputs)
         set_weights(model, weights)
         preparation = self._data.preparation if self.takes_raw else None
@@ -148,5 +148,6 @@ class GraphDeployment:
         """See `Deployment.outputs`."""
         last = model.get_layer("target_units" if self._data.problem.task == "regression" else "probability")
         both = keras.Model(model.input, [last.input, last.output])
+        both.run_eagerly = True  # a function is traced in seconds, and there are a few large batches
         raw, given = both.predict(x, batch_size=rows_at_a_time(self._data.preparation, CHUNK_ROWS), verbose=0)
         return raw, given

@@ -23,12 +23,12 @@ import numpy as np
 
 from evonas.data.encoding.codes import code_rows, coding_of, missing_texts
 from evonas.data.encoding.preprocessor import Preparation
-from evonas.data.inputs import Inputs, mapped
+from evonas.data.inputs import Inputs, map_arrays
 from evonas.data.prepared import Problem
 from evonas.io.marked_files import (
-    marked_bytes,
-    marked_json,
-    marked_onnx,
+    mark_bytes,
+    mark_json,
+    mark_onnx,
     publish,
     publish_folder,
 )
@@ -89,8 +89,8 @@ def write_format(
         for package in ("tf2onnx", "onnxruntime"):
             if importlib.util.find_spec(package) is None:
                 raise InputError(f"{package} must be installed to write ONNX: pip install 'evonas[onnx]'")
-    some = mapped(lambda array: array[:_ROWS], rows)
-    wanted = _predicted(written.model.predict(some, verbose=0))
+    some = map_arrays(lambda array: array[:_ROWS], rows)
+    wanted = _predict(written.model.predict(some, verbose=0))
     coding = [] if written.preparation is None else coding_of(written.preparation, coded=kind in WITHOUT_TEXT)
     model = written.model
     if kind in WITHOUT_TEXT:
@@ -106,10 +106,10 @@ def write_format(
             for given in model.inputs
         }
         coding = [{**each, "name": names[each["name"]]} for each in coding]
-        model = _renamed(model, names)
+        model = _rename(model, names)
     draft = folder / path.name
-    with _spelt_out(model):
-        given = _predicted({"savedmodel": _saved_model, "onnx": _onnx, "tflite": _tflite}[kind](model, draft, some))
+    with _spell_out(model):
+        given = _predict({"savedmodel": _saved_model, "onnx": _onnx, "tflite": _tflite}[kind](model, draft, some))
     difference = _difference(given, wanted)
     if not difference <= _TOLERANCE:
         raise RuntimeError(f"the {kind} model differs from the Keras model by {difference:g} of its outputs' size")
@@ -119,7 +119,7 @@ def write_format(
     if other or (kind in WITHOUT_TEXT and (coding or written.problem.classes)):
         beside = path.with_name(path.name + ".json")
         about = _about(coding, written.problem)
-        publish(beside, marked_json(json.dumps(about, indent=1)))
+        publish(beside, mark_json(json.dumps(about, indent=1)))
         said += f"; {_said(coding, written.problem, kind, other, beside.name)}"
     return said, coding, model
 
@@ -130,7 +130,7 @@ def _gelu(x: Any) -> Any:
 
 
 @contextmanager
-def _spelt_out(model: keras.Model) -> Iterator[None]:
+def _spell_out(model: keras.Model) -> Iterator[None]:
     """Activations that some formats lack are computed by others, which they have, while the model is written."""
     changed, waiting = [], [model]
     while waiting:
@@ -146,7 +146,7 @@ def _spelt_out(model: keras.Model) -> Iterator[None]:
             layer.activation = keras.activations.gelu
 
 
-def _predicted(outputs: Any) -> Any:
+def _predict(outputs: Any) -> Any:
     """The output that is compared: of a classifier, its probabilities; of several quantiles, all side by side."""
     if not isinstance(outputs, Mapping):
         return outputs
@@ -173,7 +173,7 @@ def _plain_names(model: keras.Model) -> dict[str, str]:
     return names
 
 
-def _renamed(model: keras.Model, names: Mapping[str, str]) -> keras.Model:
+def _rename(model: keras.Model, names: Mapping[str, str]) -> keras.Model:
     """The model with its inputs by other names."""
     if all(old == new for old, new in names.items()):
         return model
@@ -199,10 +199,10 @@ def _said(coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, rena
     """What is in the file beside, for a person."""
     says, holds = [], ["the names and the order of the inputs"] if coding else []
     if renamed:
-        says.append(f"has other names for the columns {_listed(renamed)}")
+        says.append(f"has other names for the columns {_list(renamed)}")
     if kind in WITHOUT_TEXT:
         if texts := [each["column"] for each in coding if each["kind"] in ("text", "date", "words", "tokens")]:
-            says.append(f"takes the columns of text {_listed(texts)} as numbers")
+            says.append(f"takes the columns of text {_list(texts)} as numbers")
             holds.append("the codes of text")
         if problem.classes:
             says.append("gives probabilities only")
@@ -211,7 +211,7 @@ def _said(coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, rena
     return f"{', '.join([*says, ''])}{name} holds {told}"
 
 
-def _listed(names: Sequence[str], most: int = 5) -> str:
+def _list(names: Sequence[str], most: int = 5) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(repr, names[:most])) + more
 
@@ -231,7 +231,7 @@ def _saved_model(model: keras.Model, draft: Path, rows: Inputs) -> Any:
 
     model.export(draft, format="tf_saved_model", verbose=False)
     loaded = tf.saved_model.load(str(draft))  # held, for its variables live no longer than it does
-    given = loaded.serve(mapped(lambda array: tf.constant(_column(array)), rows))
+    given = loaded.serve(map_arrays(lambda array: tf.constant(_column(array)), rows))
     return {name: value.numpy() for name, value in given.items()} if isinstance(given, Mapping) else given.numpy()
 
 
@@ -250,7 +250,7 @@ def _tflite(model: keras.Model, draft: Path, rows: Inputs) -> Any:
 
 
 def _onnx(model: keras.Model, draft: Path, rows: Inputs) -> Any:
-    model(mapped(keras.ops.convert_to_tensor, rows))  # Keras writes only models that were called
+    model(map_arrays(keras.ops.convert_to_tensor, rows))  # Keras writes only models that were called
     model.export(draft, format="onnx", verbose=False)
     import onnxruntime
 
@@ -271,4 +271,4 @@ def _place(draft: Path, path: Path, kind: str) -> None:
         shutil.rmtree(draft / "debug", ignore_errors=True)
         publish_folder(draft, path)
     else:
-        publish(path, {"onnx": marked_onnx, "tflite": marked_bytes}[kind](draft.read_bytes()))
+        publish(path, {"onnx": mark_onnx, "tflite": mark_bytes}[kind](draft.read_bytes()))

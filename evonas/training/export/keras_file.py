@@ -133,7 +133,7 @@ def check_keras_file(path: Path, own: bool = False) -> bytes:
             _check_objects(config, "config")
             _check_network(config, elements)
     except InputError as error:
-        raise _refused(path, error) from None
+        raise _refuse(path, error) from None
     except (
         OSError,
         ValueError,
@@ -144,11 +144,11 @@ def check_keras_file(path: Path, own: bool = False) -> bytes:
         RuntimeError,
         RecursionError,
     ) as error:
-        raise _refused(path, error) from None
+        raise _refuse(path, error) from None
     return content
 
 
-def _refused(path: Path, error: Exception) -> InputError:
+def _refuse(path: Path, error: Exception) -> InputError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return InputError(f"{path} must be a Keras model that evonas wrote, but {reason:.300}: export it again")
 
@@ -245,12 +245,12 @@ def _check_network(config: Any, elements: int) -> None:
 
     It is the model itself, or a model in it, with lookups and arithmetic around.
     """
-    needed, _ = _checked(config, elements, nested=False)
+    needed, _ = _check(config, elements, nested=False)
     if needed > elements:
         raise InputError(f"its layers need {needed:,} weights or more, and it has {elements:,}")
 
 
-def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
+def _check(config: Any, elements: int, nested: bool) -> tuple[int, int]:
     """How many weights the layers need at least, and the width of the last one."""
     if config["class_name"] != "Functional" or config["module"] != "keras.src.models.functional":
         raise InputError("it must be a functional model")
@@ -271,7 +271,7 @@ def _checked(config: Any, elements: int, nested: bool) -> tuple[int, int]:
         elif layer["module"] in _OPERATIONS:
             width = fan_in + _count_numbers([settings, nodes])
         elif kind == "Functional" and not nested:
-            inside, width = _checked(layer, elements, nested=True)
+            inside, width = _check(layer, elements, nested=True)
             needed += inside
         elif layer["module"] != "keras.layers":
             raise InputError(f"layer {name!r:.80} must be a layer")

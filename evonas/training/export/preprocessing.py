@@ -15,11 +15,11 @@ import numpy as np
 from keras import layers, ops
 
 from evonas.data.cells import FLAGS
-from evonas.data.encoding.bag_of_words import Words
-from evonas.data.encoding.codes import cases, coded_width, is_date, words_of
+from evonas.data.encoding.bag_of_words import BagOfWords
+from evonas.data.encoding.codes import cases, code_width, is_date, words_of
 from evonas.data.encoding.logarithm import Logarithm
-from evonas.data.encoding.periodic import Waves
-from evonas.data.encoding.piecewise import Pieces
+from evonas.data.encoding.periodic import Periodic
+from evonas.data.encoding.piecewise import PiecewiseLinear
 from evonas.data.encoding.preprocessor import ARRAY, DATE_PARTS, FURTHEST, Categories, Number, Preparation
 from evonas.data.encoding.robust import BOUND, Robust
 from evonas.data.encoding.robust import FURTHEST as NEAR
@@ -70,15 +70,15 @@ def encoder(preparation: Preparation, coded: bool = False, resize: bool = False)
         inputs = keras.Input(preparation.shape or (len(preparation.array),), name=ARRAY)
         columns = layers.Reshape((len(preparation.array),))(inputs) if preparation.shape else inputs
         places = {name: place for place, name in enumerate(preparation.array)}
-        _add_numbers(features, _taken(columns, [places[name] for name in numbers]), steps, numbers)
+        _add_numbers(features, _take(columns, [places[name] for name in numbers]), steps, numbers)
         return inputs, features.in_order(preparation)
     names = preparation.input_names()
     text, columns = "int32" if coded else "string", {}
     for name, found in steps.items():
-        width = coded_width(found[0][1]) if coded else 1
+        width = code_width(found[0][1]) if coded else 1
         columns[name] = keras.Input((width,), name=names[name], dtype="float32" if name in numbers else text)
     if numbers:
-        _add_numbers(features, _joined([columns[name] for name in numbers]), steps, numbers)
+        _add_numbers(features, _join([columns[name] for name in numbers]), steps, numbers)
     for name, found in steps.items():
         if name not in numbers:
             _add_text(features, columns[name], found, coded, preparation.dates_of(name))
@@ -127,7 +127,7 @@ class _Features:
         """The features in the order of the network's input."""
         wanted = [(place, k) for place, step in enumerate(preparation.steps) for k in range(len(step.names()))]
         places = {key: place for place, key in enumerate(self._keys)}
-        return _taken(_joined(self._tensors), [places[key] for key in wanted])
+        return _take(_join(self._tensors), [places[key] for key in wanted])
 
 
 def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], names: Sequence[str]) -> None:
@@ -141,12 +141,12 @@ def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], na
     scaled = [each for each in placed if isinstance(each[2], Number) and each[2].part in ("number", "flag")]
     if scaled:
         found = [step for _, _, step in scaled]
-        chosen = _taken(present, [column for column, _, _ in scaled])
+        chosen = _take(present, [column for column, _, _ in scaled])
         centred = layers.Rescaling([1.0] * len(found), [-step.imputed for step in found])(chosen)
-        features.add(_standardised(centred, found), [(place, 0) for _, place, _ in scaled])
+        features.add(_standardise(centred, found), [(place, 0) for _, place, _ in scaled])
         marked = [(column, place) for column, place, step in scaled if step.indicator]
-        features.add(_taken(missing, [column for column, _ in marked]), [(place, 1) for _, place in marked])
-    pieces = [each for each in placed if isinstance(each[2], Pieces)]
+        features.add(_take(missing, [column for column, _ in marked]), [(place, 1) for _, place in marked])
+    pieces = [each for each in placed if isinstance(each[2], PiecewiseLinear)]
     if ways := [each for each in pieces if not each[2].values]:
         keys = [(place, k) for _, place, step in ways for k in range(len(step.knots) - 1)]
         features.add(_within(present, [(column, step) for column, _, step in ways]), keys)
@@ -154,23 +154,23 @@ def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], na
         heights = _heights(present, [(column, step) for column, _, step in ranks])
         features.add(heights, [(place, 0) for _, place, _ in ranks])
     if logarithms := [each for each in placed if isinstance(each[2], Logarithm)]:
-        chosen = _taken(present, [column for column, _, _ in logarithms])
+        chosen = _take(present, [column for column, _, _ in logarithms])
         features.add(_logarithms(chosen, [step for *_, step in logarithms]), [(place, 0) for _, place, _ in logarithms])
     if robust := [each for each in placed if isinstance(each[2], Robust)]:
-        chosen = _taken(present, [column for column, _, _ in robust])
+        chosen = _take(present, [column for column, _, _ in robust])
         features.add(_robust(chosen, [step for *_, step in robust]), [(place, 0) for _, place, _ in robust])
         if marked := [(column, place) for column, place, step in robust if step.indicator]:
-            features.add(_taken(missing, [column for column, _ in marked]), [(place, 1) for _, place in marked])
-    if waves := [each for each in placed if isinstance(each[2], Waves)]:
+            features.add(_take(missing, [column for column, _ in marked]), [(place, 1) for _, place in marked])
+    if waves := [each for each in placed if isinstance(each[2], Periodic)]:
         _add_waves(features, present, waves)
     for column, place, step in placed:
         if isinstance(step, Categories):
             _add_number_categories(features, x, missing, column, place, step)
         elif isinstance(step, Number) and step.part == "present":
-            features.add(layers.Rescaling(-1.0, 1.0)(_taken(missing, [column])), [(place, 0)])
+            features.add(layers.Rescaling(-1.0, 1.0)(_take(missing, [column])), [(place, 0)])
 
 
-def _within(x: Any, pieces: Sequence[tuple[int, Pieces]], count: int | None = None) -> Any:
+def _within(x: Any, pieces: Sequence[tuple[int, PiecewiseLinear]], count: int | None = None) -> Any:
     """Each way through its intervals, one column of `x` each, side by side; with `count` so many features each."""
     columns: list[int] = []
     starts: list[float] = []
@@ -190,7 +190,7 @@ def _within(x: Any, pieces: Sequence[tuple[int, Pieces]], count: int | None = No
     return ops.minimum(ops.maximum(inside, np.array([low], np.float32)), np.array([high], np.float32))
 
 
-def _heights(x: Any, ranks: Sequence[tuple[int, Pieces]]) -> Any:
+def _heights(x: Any, ranks: Sequence[tuple[int, PiecewiseLinear]]) -> Any:
     """The line through each one's points, `(num_samples, len(ranks))`."""
     count = max(len(step.knots) for _, step in ranks) - 1
     inside = _within(x, ranks, count)
@@ -216,8 +216,8 @@ def _robust(x: Any, steps: Sequence[Robust]) -> Any:
     return ops.divide(scaled, ops.sqrt(ops.add(ops.multiply(shares, shares), 1.0)))
 
 
-def _add_waves(features: _Features, x: Any, waves: Sequence[tuple[int, int, Waves]]) -> None:
-    """What `Waves.encode` gives, of all columns at once."""
+def _add_waves(features: _Features, x: Any, waves: Sequence[tuple[int, int, Periodic]]) -> None:
+    """What `Periodic.encode` gives, of all columns at once."""
     ranks = _heights(x, [(column, step.rank) for column, _, step in waves])
     columns = [number for number, (*_, step) in enumerate(waves) for _ in step.frequencies]
     factors = [2 * np.pi * frequency for *_, step in waves for frequency in step.frequencies]
@@ -232,18 +232,18 @@ def _add_number_categories(
 ) -> None:
     words = {"True": 1.0, "False": 0.0}
     values = [words[text] if text in words else float(text) for text in step.categories if text]
-    known = [ops.cast(ops.equal(_taken(x, [column]), np.array([values], np.float32)), "float32")] if values else []
+    known = [ops.cast(ops.equal(_take(x, [column]), np.array([values], np.float32)), "float32")] if values else []
     if "" in step.categories:
-        known.insert(step.categories.index(""), _taken(missing, [column]))  # the first in sorted order
+        known.insert(step.categories.index(""), _take(missing, [column]))  # the first in sorted order
     if step.other:
-        known.append(layers.Rescaling(-1.0, 1.0)(ops.sum(_joined(known), axis=1, keepdims=True)))
-    features.add(_joined(known), [(place, k) for k in range(len(step.names()))])
+        known.append(layers.Rescaling(-1.0, 1.0)(ops.sum(_join(known), axis=1, keepdims=True)))
+    features.add(_join(known), [(place, k) for k in range(len(step.names()))])
 
 
 def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool, format: str) -> None:
     """The features of a column of text, string `(num_samples, 1)`, or as `encoding.codes.code_rows` gives it."""
     place, first = found[0]
-    if isinstance(first, Words):
+    if isinstance(first, BagOfWords):
         _add_words(features, cells, place, first, coded)
         return
     if is_date(first):
@@ -252,7 +252,7 @@ def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool,
         base = float(np.floor(steps[0].imputed))
         fields = ops.cast(cells, "float32") if coded else date_fields(cells, format)
         numbers, present = date_numbers(fields, base, short="y" in format and coded)
-        chosen = _taken(numbers, [DATE_PARTS.index(step.part) for step in steps])
+        chosen = _take(numbers, [DATE_PARTS.index(step.part) for step in steps])
         _add_scaled(features, chosen, present, found, [base if step.part == "days" else 0.0 for step in steps])
         return
     words = words_of(first)
@@ -277,15 +277,15 @@ def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool,
         _add_scaled(features, flag, present, found, [0.0])
 
 
-def _add_words(features: _Features, cells: Any, place: int, step: Words, coded: bool) -> None:
-    """What `Words.encode` gives."""
+def _add_words(features: _Features, cells: Any, place: int, step: BagOfWords, coded: bool) -> None:
+    """What `BagOfWords.encode` gives."""
     width = len(step.words)
     if coded:
         present = ops.cast(cells, "float32")
     else:
         # Words that are not known come first. Keras takes the result for one of more dimensions than it has.
         found = layers.TextVectorization(output_mode="multi_hot", vocabulary=list(step.words))(cells)
-        present = _taken(layers.Reshape((width + 1,))(found), list(range(1, width + 1)))
+        present = _take(layers.Reshape((width + 1,))(found), list(range(1, width + 1)))
     weights = layers.Rescaling(list(step.weights))(present)
     squares = ops.sum(ops.multiply(weights, weights), axis=1, keepdims=True)
     lengths = ops.sqrt(ops.maximum(squares, _SHORTEST))
@@ -297,13 +297,13 @@ def _add_scaled(features: _Features, values: Any, present: Any, found: list[Plac
     steps = [step for _, step in found]
     shift = [base - step.imputed for step, base in zip(steps, bases, strict=True)]
     centred = ops.multiply(layers.Rescaling([1.0] * len(steps), shift)(values), present)
-    features.add(_standardised(centred, steps), [(place, 0) for place, _ in found])
+    features.add(_standardise(centred, steps), [(place, 0) for place, _ in found])
     for place, step in found:
         if step.indicator:
             features.add(layers.Rescaling(-1.0, 1.0)(present), [(place, 1)])
 
 
-def _standardised(centred: Any, steps: Sequence[Number]) -> Any:
+def _standardise(centred: Any, steps: Sequence[Number]) -> Any:
     """Numbers from which what is imputed was subtracted, as `Number.encode` scales them."""
     offsets = [(step.imputed - step.mean) / step.std for step in steps]
     scaled = layers.Rescaling([1.0 / step.std for step in steps], offsets)(centred)
@@ -318,10 +318,10 @@ def _lookup(texts: Sequence[str], **settings: Any) -> Any:
     return layers.StringLookup(vocabulary=list(texts) or ["\0"], mask_token=None, oov_token=unknown, **settings)
 
 
-def _joined(tensors: Sequence[Any]) -> Any:
+def _join(tensors: Sequence[Any]) -> Any:
     return layers.Concatenate()(tensors) if len(tensors) > 1 else tensors[0]
 
 
-def _taken(x: Any, columns: list[int]) -> Any:
+def _take(x: Any, columns: list[int]) -> Any:
     """The columns of `x`; itself where they are all of them in order."""
     return x if columns == list(range(x.shape[1])) else ops.take(x, columns, axis=1)

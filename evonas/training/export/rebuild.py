@@ -17,10 +17,10 @@ from evonas.training.rates import has_factors
 from evonas.training.single.trainer import optimizer_of, training_loss
 from genomes.architecture.members import count_of
 
-__all__ = ["untrained"]
+__all__ = ["build_untrained"]
 
 
-def untrained(
+def build_untrained(
     graph: nx.DiGraph,
     num_features: int,
     num_outputs: int,

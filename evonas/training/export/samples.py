@@ -51,7 +51,7 @@ def _images(preparation: ImagePreparation, resize: bool) -> tuple[Any, Any]:
     inputs = x = keras.Input((None, None, channels) if resize else preparation.shape, name=ARRAY)
     if resize:
         x = layers.Resizing(height, width, interpolation="bilinear", antialias=True)(x)
-    x = _standardised(x, preparation.mean, preparation.std)
+    x = _standardise(x, preparation.mean, preparation.std)
     return inputs, layers.Reshape((preparation.num_features,))(x)
 
 
@@ -59,7 +59,7 @@ def _series(preparation: SeriesPreparation) -> tuple[Any, Any]:
     inputs = keras.Input(preparation.shape, name=ARRAY)
     is_missing = ops.isnan(inputs)
     x = ops.where(is_missing, np.array([[preparation.mean]], np.float32), inputs)
-    x = ops.clip(_standardised(x, preparation.mean, preparation.std), -FURTHEST, FURTHEST)
+    x = ops.clip(_standardise(x, preparation.mean, preparation.std), -FURTHEST, FURTHEST)
     if preparation.masked:
         gaps = ops.sum(ops.cast(is_missing, "float32"), axis=2, keepdims=True)
         valued = ops.cast(ops.less(gaps, preparation.shape[1] - 0.5), "float32")
@@ -82,7 +82,7 @@ def _texts(preparation: TextPreparation, coded: bool) -> tuple[Any, Any]:
     return {name: inputs}, ops.cast(ids, "float32")
 
 
-def _standardised(x: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> Any:
+def _standardise(x: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> Any:
     """In two steps, so that numbers near their mean keep all their digits."""
     centred = layers.Rescaling([1.0] * len(mean), [-each for each in mean])(x)
     return layers.Rescaling([1.0 / each for each in std])(centred)

@@ -14,24 +14,32 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.inputs import Inputs, mapped
+from evonas.data.inputs import Inputs, map_arrays
 from evonas.data.prepared import PreparedData, Problem
-from evonas.data.splits import joined_split
+from evonas.data.splits import join_split
 from evonas.evaluation import Weights
 from evonas.tasks.export import ExportTask
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.export.preprocessing import can_take_raw, encoder, with_label
 from evonas.training.single.fitting import assign_recorded
-from evonas.training.single.outputs import Outputs, as_outputs, chunk_rows, outputs_of, predicted, to_raw, tried
-from evonas.training.single.user_model import OwnFitting, build_own, genes_of
+from evonas.training.single.outputs import (
+    Outputs,
+    as_outputs,
+    chunk_rows,
+    outputs_of,
+    predict_outputs,
+    to_raw,
+    try_outputs,
+)
+from evonas.training.single.user_model import UserModelFitting, build_own, genes_of
 from genomes.errors import InputError
 
-__all__ = ["OwnDeployment", "own_outputs"]
+__all__ = ["UserModelDeployment", "own_outputs"]
 
 _UNITS, _PROBABILITY = "target_units", "probability"
 
 
-class OwnDeployment:
+class UserModelDeployment:
     """A model of a user's function. Meets `Deployment`."""
 
     tolerance = 1e-4
@@ -46,9 +54,9 @@ class OwnDeployment:
     def retrain(self) -> Weights:
         """See `Deployment.retrain`."""
         task = TrainingTask(self._task.architecture, self._task.seed, self._task.best_epoch)
-        split = joined_split(self._data.splits[0])
-        fitting = OwnFitting(
-            self._build, task, self._data.problem, self._settings, split, task.seed, donor=self._data.donor
+        split = join_split(self._data.splits[0])
+        fitting = UserModelFitting(
+            self._build, task, self._data.problem, self._settings, split, task.seed, pretrained=self._data.pretrained
         )
         fitting.prepare()
         for epoch in range(fitting.epochs):
@@ -64,7 +72,7 @@ class OwnDeployment:
         """
         problem, x = self._data.problem, self._data.splits[0].x_train
         model = build_own(self._build, genes_of(self._task.architecture), problem, self._task.seed)
-        trial = tried(model, x)
+        trial = try_outputs(model, x)
         assign_recorded(model.weights, weights)
         self._outputs = outputs_of(model, trial, problem)
         if model.compiled:
@@ -89,7 +97,7 @@ class OwnDeployment:
             both = keras.Model(model.input, [raw, given])
             found, last = both.predict(x, batch_size=chunk_rows(x), verbose=0)
             return to_raw(as_outputs(found), problem, self._outputs), as_outputs(last)
-        outputs = predicted(model, x)
+        outputs = predict_outputs(model, x)
         in_form = self._outputs in (Outputs.TARGET_UNITS, Outputs.PROBABILITIES)
         return to_raw(outputs, problem, self._outputs), outputs if in_form else None
 
@@ -115,7 +123,7 @@ class OwnDeployment:
             try:
                 inputs, outputs = model.input, model.output
             except (AttributeError, ValueError):  # no graph of layers, but a class of its own
-                inputs = mapped(lambda part: keras.Input(part.shape[1:], dtype=str(part.dtype)), x)
+                inputs = map_arrays(lambda part: keras.Input(part.shape[1:], dtype=str(part.dtype)), x)
                 outputs = model(inputs)
         outputs = outputs if last is None else last(outputs)
         if self.takes_raw and problem.task != "regression":
@@ -135,8 +143,8 @@ def own_outputs(
 ) -> NDArray[np.float32]:
     """Raw outputs, as `evonas.metrics.scores` takes them, of the model of these genes with these weights."""
     model = build_own(build, genes_of(genes), problem, seed=0)
-    trial = tried(model, x)
+    trial = try_outputs(model, x)
     assign_recorded(model.weights, weights)
-    found = to_raw(predicted(model, x), problem, outputs_of(model, trial, problem))
+    found = to_raw(predict_outputs(model, x), problem, outputs_of(model, trial, problem))
     keras.utils.clear_session()
     return found

@@ -78,10 +78,10 @@ def _allowed() -> frozenset[tuple[str, str]]:
     """Module and class of all that a model may hold."""
     import keras
 
-    kinds = tuple(_found(keras, name) for name in _KINDS)
+    kinds = tuple(_find(keras, name) for name in _KINDS)
     names: dict[type, tuple[str, str]] = {}
     for package in _PACKAGES:
-        module = _found(keras, package) if package else keras
+        module = _find(keras, package) if package else keras
         for name, kind in vars(module).items():
             if isinstance(kind, type) and issubclass(kind, kinds) and kind.__name__ == name:
                 names.setdefault(kind, (f"keras.{package}".rstrip("."), name))
@@ -94,7 +94,7 @@ def _allowed() -> frozenset[tuple[str, str]]:
     return frozenset(name for name in own if name[1] not in _CODE)
 
 
-def _found(keras: Any, name: str) -> Any:
+def _find(keras: Any, name: str) -> Any:
     for part in name.split("."):
         keras = getattr(keras, part)
     return keras

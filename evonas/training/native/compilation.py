@@ -53,7 +53,7 @@ def load() -> Callable[..., None]:
     with _LOCK:
         if "function" not in _HELD:
             _initialize()
-            _HELD["function"], _HELD["engine"] = _loaded(_stored() or _compiled_once(), ENTRY)
+            _HELD["function"], _HELD["engine"] = _load(_stored() or _compile_once(), ENTRY)
         function: Callable[..., None] = prototype()(_HELD["function"])
         return function
 
@@ -141,7 +141,7 @@ def _stored() -> bytes | None:
     return None
 
 
-def _compiled_once() -> bytes:
+def _compile_once() -> bytes:
     """Compiles and keeps the object code, unless another process has begun to: then that one's."""
     with _alone():
         code = _stored()
@@ -225,7 +225,7 @@ def _machine() -> Any:
     )
 
 
-def _loaded(code: bytes, name: str) -> tuple[int, Any]:
+def _load(code: bytes, name: str) -> tuple[int, Any]:
     """Address of a function of the object code, and what keeps it alive."""
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -258,7 +258,7 @@ def _compiled_elsewhere() -> bytes:
     return done.stdout[len(_MAGIC) :]
 
 
-def _compiled_object() -> bytes:
+def _compile_object() -> bytes:
     """Compiles everything, in this process."""
     from llvmlite import ir
 
@@ -287,9 +287,9 @@ def _compiled_object() -> bytes:
 
 def _numba_code() -> tuple[str, str]:
     """The kernels as LLVM code, and the name of the function in it."""
-    from evonas.training.native.kernels.training import compiled
+    from evonas.training.native.kernels.training import compile_training
 
-    function = compiled()
+    function = compile_training()
     return function.inspect_llvm(), function.native_name
 
 
@@ -320,4 +320,4 @@ if __name__ == "__main__":
     # Loops that may only be vector code if up to so many pairs of vectors do not overlap; the default of 8 is too few.
     llvm.set_option("", "-runtime-memory-check-threshold=64")
     _initialize()
-    sys.stdout.buffer.write(_MAGIC + _compiled_object())
+    sys.stdout.buffer.write(_MAGIC + _compile_object())

@@ -103,14 +103,14 @@ class Builder:
         for number, part in enumerate(("moving_mean", "moving_variance")):
             self._statistics[f"{name}/{part}"] = Variable(first + number * width, (width,))
         self._kept += 4 * width  # and two vectors for the backward pass
-        integers = self._scaled(source, target, name, frozen) | {"statistics": first}
+        integers = self._scale(source, target, name, frozen) | {"statistics": first}
         self._add("batch_norm", integers, {"epsilon": epsilon, "momentum": momentum}, source.members)
         return target
 
     def layer_norm(self, source: Tensor, name: str, epsilon: float = EPSILON, frozen: Collection[str] = ()) -> Tensor:
         """Layer normalisation; weights `gamma`, `beta`."""
         target, scales = self.tensor(source.width, source.members), self.tensor(1, source.members)
-        integers = self._scaled(source, target, name, frozen) | {"scales": scales.start}
+        integers = self._scale(source, target, name, frozen) | {"scales": scales.start}
         self._add("layer_norm", integers, {"epsilon": epsilon}, source.members)
         return target
 
@@ -123,10 +123,10 @@ class Builder:
         self._add("activation", integers, {"slope": slope}, source.members)
         return target
 
-    def blended(self, source: Tensor, kind: str, name: str) -> Tensor:
+    def blend(self, source: Tensor, kind: str, name: str) -> Tensor:
         """The source, and a trained share of what the activation makes of it; weight `name/blend`."""
-        change = self.merged([(1.0, self.activation(source, kind)), (-1.0, source)])
-        return self.merged([(1.0, source), (1.0, self.scale(change, f"{name}/blend"))])
+        change = self.merge([(1.0, self.activation(source, kind)), (-1.0, source)])
+        return self.merge([(1.0, source), (1.0, self.scale(change, f"{name}/blend"))])
 
     def dropout(self, source: Tensor, rate: float, layer: int) -> Tensor:
         """Dropout of that share; `layer` numbers its random stream."""
@@ -151,7 +151,7 @@ class Builder:
         self._add("scale", {**_pair(source, target), "width": size, "scale": factors, "bias": offset})
         return target
 
-    def repeated(self, source: Tensor, members: int, name: str = "") -> Tensor:
+    def repeat(self, source: Tensor, members: int, name: str = "") -> Tensor:
         """The tensor once for each member, times factors of the weight of that name, if it is given."""
         target = self.tensor(source.width, members)
         factors = self.variable(name, members, source.width) if name else -1
@@ -164,10 +164,10 @@ class Builder:
         target = self.tensor(units, members)
         kernel = self.variable(f"{name}/kernel", members, width, units)
         bias = self.variable(f"{name}/bias", members, units)
-        self._grouped(source, members * width, 0, width, target, 0, units, members, kernel, width * units, bias)
+        self._group(source, members * width, 0, width, target, 0, units, members, kernel, width * units, bias)
         return target
 
-    def embedded(self, embedding: Embedding) -> list[Tensor]:
+    def embed(self, embedding: Embedding) -> list[Tensor]:
         """What the first layers take of the features: the embedding, then the features that go on as they are.
 
         Weights `waves/kernel` and `waves/bias` of a periodic one, `embedding/kernel` and `embedding/bias`.
@@ -181,13 +181,13 @@ class Builder:
         kernel, bias, size = self._column_weights("embedding", shape)
         given = self.tensor(columns * units)
         if embedding.kind == "periodic":
-            self._grouped(waves, waves.width, 0, fan_in, given, 0, units, columns, kernel, size, bias)
+            self._group(waves, waves.width, 0, fan_in, given, 0, units, columns, kernel, size, bias)
             return [given, self.input]
         self._by_column(embedding, given, kernel, bias, size, units)
-        rest = [self.gathered(embedding.rest)] if embedding.rest else []
+        rest = [self.gather(embedding.rest)] if embedding.rest else []
         return [self.activation(given, "relu"), *rest]
 
-    def embedded_categories(self, embedding: Embedding) -> Tensor:
+    def embed_categories(self, embedding: Embedding) -> Tensor:
         """What columns of categories give; weights `categories/kernel` and `categories/bias`."""
         weights = self._column_weights("categories", (len(embedding.groups), embedding.fan_in, embedding.units))
         given = self.tensor(embedding.width)
@@ -207,10 +207,10 @@ class Builder:
             if group[-1] - first + 1 == width:
                 source, column = self.input, first
             else:
-                source, column = self.gathered(group), 0
-            self._grouped(source, source.width, column, width, target, k * units, units, 1, at, size, bias + k * units)
+                source, column = self.gather(group), 0
+            self._group(source, source.width, column, width, target, k * units, units, 1, at, size, bias + k * units)
 
-    def _grouped(
+    def _group(
         self,
         source: Tensor,
         source_width: int,
@@ -246,14 +246,14 @@ class Builder:
         self._add("softmax", _pair(source, target))
         return target
 
-    def merged(self, parts: list[tuple[float, Tensor]]) -> Tensor:
+    def merge(self, parts: list[tuple[float, Tensor]]) -> Tensor:
         """The sum of tensors of one width, each times a number."""
         target = self.tensor(parts[0][1].width, parts[0][1].members)
         for number, (factor, source) in enumerate(parts):
             self._copy(source, 0, target, 0, source.width, number > 0, factor)
         return target
 
-    def concatenated(self, sources: list[Tensor]) -> Tensor:
+    def concatenate(self, sources: list[Tensor]) -> Tensor:
         """Tensors side by side."""
         target, column = self.tensor(sum(source.width for source in sources), sources[0].members), 0
         for source in sources:
@@ -269,7 +269,7 @@ class Builder:
         self._copy(source, first, target, 0, width)
         return target
 
-    def gathered(self, columns: Sequence[int]) -> Tensor:
+    def gather(self, columns: Sequence[int]) -> Tensor:
         """Any columns of the input."""
         target = self.tensor(len(columns))
         self._given.add(target.start)
@@ -307,7 +307,7 @@ class Builder:
         written = {output.start}  # by the loss
         flagged = []
         for instruction in reversed(self._instructions):
-            integers = {name: self._placed(value) for name, value in instruction.integers.items()}
+            integers = {name: self._place(value) for name, value in instruction.integers.items()}
             if "source" in integers:
                 source = integers["source"]
                 integers["add_error"] = -1 if source in self._given else int(source in written)
@@ -316,7 +316,7 @@ class Builder:
         return Program(
             instructions=tuple(reversed(flagged)),
             variables={
-                name: Variable(self._placed(place.start), place.shape) for name, place in self._variables.items()
+                name: Variable(self._place(place.start), place.shape) for name, place in self._variables.items()
             },
             statistics=self._statistics,
             num_weights=self._weights,
@@ -328,11 +328,11 @@ class Builder:
             arena=self._arena,
         )
 
-    def _placed(self, place: int) -> int:
+    def _place(self, place: int) -> int:
         """Frozen weights lie behind the trained ones."""
         return place - _FROZEN + self._weights if place >= _FROZEN else place
 
-    def _scaled(self, source: Tensor, target: Tensor, name: str, frozen: Collection[str] = ()) -> dict[str, int]:
+    def _scale(self, source: Tensor, target: Tensor, name: str, frozen: Collection[str] = ()) -> dict[str, int]:
         parts = {
             part: self.variable(f"{name}/{part}", source.width, frozen=part in frozen) for part in ("gamma", "beta")
         }
@@ -349,11 +349,11 @@ def lower(graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int) -> 
     """
     builder = Builder(num_features, rows)
     embedding, members = embedding_of(graph), members_of(graph)
-    held = {0: [builder.input] if embedding is None else builder.embedded(embedding)}
+    held = {0: [builder.input] if embedding is None else builder.embed(embedding)}
     if scales_inputs(graph):  # there is no embedding beside it
-        held[0] = [builder.scale(builder.merged([(INPUT_RATE, builder.input)]), SCALES.partition("/")[0])]
+        held[0] = [builder.scale(builder.merge([(INPUT_RATE, builder.input)]), SCALES.partition("/")[0])]
     if (categories := categories_of(graph)) is not None:
-        held[0].append(builder.embedded_categories(categories))
+        held[0].append(builder.embed_categories(categories))
     last = graph.number_of_nodes() - 1
     for node in range(1, last + 1):
         attributes = graph.nodes[node]
@@ -387,7 +387,7 @@ def _hidden(builder: Builder, sources: list[Tensor], attributes: Mapping[str, An
     if normalization != "none":
         h = (builder.batch_norm if normalization == "batch" else builder.layer_norm)(h, name)
     kind = attributes["activation"]
-    h = builder.blended(h, kind, name) if attributes.get("parametric_activation") else builder.activation(h, kind)
+    h = builder.blend(h, kind, name) if attributes.get("parametric_activation") else builder.activation(h, kind)
     return builder.dropout(h, attributes["dropout"], node)
 
 
@@ -395,10 +395,10 @@ def _of_members(builder: Builder, sources: list[Tensor], members: Members, node:
     """What a node of several members takes in, as one tensor, times the members' factors if it has them."""
     adapter = f"{name}/adapter" if node in members.adapted else ""
     if all(source.members == 1 for source in sources):
-        source = sources[0] if len(sources) == 1 else builder.concatenated(sources)
-        return builder.repeated(source, members.count, adapter)
-    sources = [source if source.members > 1 else builder.repeated(source, members.count) for source in sources]
-    source = sources[0] if len(sources) == 1 else builder.concatenated(sources)
+        source = sources[0] if len(sources) == 1 else builder.concatenate(sources)
+        return builder.repeat(source, members.count, adapter)
+    sources = [source if source.members > 1 else builder.repeat(source, members.count) for source in sources]
+    source = sources[0] if len(sources) == 1 else builder.concatenate(sources)
     return builder.scale(source, adapter) if adapter else source
 
 

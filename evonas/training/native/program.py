@@ -84,11 +84,11 @@ class Program:
         Raises:
             KeyError, ValueError: one is missing, or has another shape.
         """
-        return self.pack_trained(weights), _packed(self.statistics, self.num_statistics, weights)
+        return self.pack_trained(weights), _pack(self.statistics, self.num_statistics, weights)
 
     def pack_trained(self, weights: Weights) -> Vector:
         """What is trained alone, or the moments of it, as a flat vector. Raises as `pack`."""
-        return _packed(self.variables, self.num_weights + self.num_frozen, weights)
+        return _pack(self.variables, self.num_weights + self.num_frozen, weights)
 
     def unpack(self, flat: Vector, kept: Vector | None = None) -> dict[str, Vector]:
         """Copies of the weights by name; of the statistics, too, where they are given."""
@@ -100,7 +100,7 @@ class Program:
         return found
 
 
-def _packed(places: Mapping[str, Variable], size: int, weights: Weights) -> Vector:
+def _pack(places: Mapping[str, Variable], size: int, weights: Weights) -> Vector:
     flat = np.zeros(size, np.float32)
     for name, place in places.items():
         value = np.asarray(weights[name], np.float32)

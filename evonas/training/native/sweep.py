@@ -10,7 +10,7 @@ from evonas.data.prepared import PreparedData
 from evonas.networks.initial import initial_weights
 from evonas.tasks.train import TrainingSettings
 from evonas.training.native.lowering import lower
-from evonas.training.native.training import Optimization, Rows, Training
+from evonas.training.native.training import NetworkTraining, Optimization, TrainingRows
 from evonas.training.optimizers import constants_of
 
 __all__ = ["losses_at_rates"]
@@ -33,9 +33,9 @@ def losses_at_rates(
 
     x, y = table(split.x_train[chosen]), table(split.y_train[chosen])
     weight = None if split.weight_train is None else np.ascontiguousarray(split.weight_train[chosen], np.float32)
-    training = Training(
+    training = NetworkTraining(
         lower(graph, problem.num_features, problem.num_outputs, size),
-        Rows(x, y, x[:0], y[:0], weight),
+        TrainingRows(x, y, x[:0], y[:0], weight),
         Optimization(
             optimizer=how["optimizer"],
             loss=settings.loss_of(problem),

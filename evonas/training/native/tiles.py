@@ -187,7 +187,7 @@ def transpose_kernel(module: ir.Module, name: str, lanes: int) -> ir.Function:
     def block(number: Any, held: list[Any]) -> list[Any]:
         begin, place = held
         code.cut_to(builder.sub(depth, begin))
-        turned = _transposed(code, [code.load(builder.gep(row, [begin]), 0) for row in rows])
+        turned = _transpose(code, [code.load(builder.gep(row, [begin]), 0) for row in rows])
         for i, value in enumerate(turned):
             builder.store(value, code.place(builder.gep(place, [_whole(2 * lanes * i)]), 0), align=4)
         return [builder.add(begin, _whole(lanes)), builder.gep(place, [_whole(2 * lanes * lanes)])]
@@ -198,7 +198,7 @@ def transpose_kernel(module: ir.Module, name: str, lanes: int) -> ir.Function:
     return code.function
 
 
-def _transposed(code: _Vectors, rows: list[Any]) -> list[Any]:
+def _transpose(code: _Vectors, rows: list[Any]) -> list[Any]:
     """A square of lanes, by exchanging halves, then quarters, and so on, of pairs of rows."""
     lanes, step = code.lanes, code.lanes // 2
     while step:

@@ -29,21 +29,21 @@ from evonas.networks.schedule import learning_rates
 from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
-from evonas.training.metrics import scores
+from evonas.training.metrics import compute_scores
 from evonas.training.native.compilation import load
 from evonas.training.native.lowering import Program, lower
 from evonas.training.native.threads import Pool
-from evonas.training.native.training import CHUNK_ROWS, Optimization, Rows, Stopped, Training
+from evonas.training.native.training import CHUNK_ROWS, NetworkTraining, Optimization, Stopped, TrainingRows
 from evonas.training.optimizers import constants_of
 from evonas.training.rates import decays, has_factors, rate_factor
-from evonas.training.replicates import combined, member_seed
+from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.architecture.members import count_of
 from genomes.errors import InputError
 
-__all__ = ["NativeTrainer", "optimization", "rows_of", "smoothed", "usable_cores"]
+__all__ = ["NativeTrainer", "optimization", "rows_of", "smooth_labels", "usable_cores"]
 
 #: Seconds between signs of headway while no training ends.
 _HEADWAY_SECONDS = 0.25
@@ -86,14 +86,19 @@ class NativeTrainer:
                 "take another trainer (population or single), or leave the precision as it is"
             )
         load()
-        self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
+        self._problem, self._splits, self._settings, self._pretrained = (
+            data.problem,
+            data.splits,
+            settings,
+            data.pretrained,
+        )
         self._views = Views(data)
-        self._rows = Memo[tuple[View, int], Rows](self._rows_of, lambda rows: rows.x.nbytes, _MOST_ROW_BYTES)
+        self._rows = Memo[tuple[View, int], TrainingRows](self._rows_of, lambda rows: rows.x.nbytes, _MOST_ROW_BYTES)
         self._threads = threads or usable_cores()
         self._memory_bytes = int(_MEMORY_SHARE * (memory_bytes or free_bytes()))
         self._candidate_seconds = candidate_seconds
         #: What is in training, or waits for it, and in which threads.
-        self._open: dict[_Member, Pool] = {}
+        self._open: dict[_QueuedTraining, Pool] = {}
         self._lock = threading.Lock()
 
     @property
@@ -152,7 +157,7 @@ class NativeTrainer:
         finally:
             self._close(pool)
 
-    def _submit(self, pool: Pool, members: Sequence[_Member]) -> None:
+    def _submit(self, pool: Pool, members: Sequence[_QueuedTraining]) -> None:
         with self._lock:
             self._open.update(dict.fromkeys(members, pool))
         for member in members:
@@ -172,10 +177,12 @@ class NativeTrainer:
         elif error is not None:
             raise error
         member.work.evaluations[member.number] = evaluation
-        count = len(self._splits) * self._settings.replicates
+        count = len(member.work.task.folds(len(self._splits))) * self._settings.replicates
         if len(member.work.evaluations) < count:
             return 1, {}
-        return 1, {member.work.number: combined([member.work.evaluations[number] for number in range(count)])}
+        return 1, {
+            member.work.number: combine_evaluations([member.work.evaluations[number] for number in range(count)])
+        }
 
     def _end_late(self) -> None:
         """Stops what has been in training for too long."""
@@ -202,10 +209,10 @@ class NativeTrainer:
         with self._lock:
             self._open = {member: its for member, its in self._open.items() if its is not pool}
 
-    def _members(self, work: _Work) -> list[_Member]:
+    def _members(self, work: _Work) -> list[_QueuedTraining]:
         """The trainings of a task: replicate by replicate, in each fold by fold."""
         task = work.task
-        graph = self._problem.placed(graph_from_json(task.architecture))
+        graph = self._problem.attach_columns(graph_from_json(task.architecture))
         view = self._problem.view(*views_of(graph))
         horizon = task.horizon or task.epochs
         behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
@@ -214,23 +221,24 @@ class NativeTrainer:
                 f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
                 f"{behind} behind and a horizon of {horizon}: set them so"
             )
-        problem = self._problem.seen(*view)  # the rows are made in the thread that trains
+        problem = self._problem.for_views(*view)  # the rows are made in the thread that trains
         rows = max(CHUNK_ROWS // count_of(graph), int(graph.graph["training"]["batch_size"]))
         rows = min(rows, max(max(len(split.x_train), len(split.x_validation)) for split in self._splits))
         program = lower(graph, problem.num_features, problem.num_outputs, rows)
         size = count_parameters(graph, problem.num_features, problem.num_outputs)
+        folds = task.folds(len(self._splits))
         return [
-            _Member(work, replicate * len(self._splits) + fold, fold, replicate, graph, program, view, size)
+            _QueuedTraining(work, replicate * len(folds) + place, fold, replicate, graph, program, view, size)
             for replicate in range(self._settings.replicates)
-            for fold in range(len(self._splits))
+            for place, fold in enumerate(folds)
         ]
 
-    def _run(self, member: _Member) -> Evaluation:
+    def _run(self, member: _QueuedTraining) -> Evaluation:
         """Trains and scores, in a thread of the pool."""
         began = time.time()
-        return replace(self._trained(member), spans=(span_since(began),))
+        return replace(self._train(member), spans=(span_since(began),))
 
-    def _trained(self, member: _Member) -> Evaluation:
+    def _train(self, member: _QueuedTraining) -> Evaluation:
         member.began = began = time.perf_counter()
         try:
             if member.num_bytes > self._memory_bytes:
@@ -248,7 +256,7 @@ class NativeTrainer:
                 self._open.pop(member, None)
                 member.work.seconds += time.perf_counter() - began
 
-    def _stopped(self, member: _Member, began: float) -> Evaluation:
+    def _stopped(self, member: _QueuedTraining, began: float) -> Evaluation:
         late = not member.cancelled and self._candidate_seconds
         return Evaluation(
             status=Status.FAILED if late else Status.STOPPED,
@@ -257,34 +265,34 @@ class NativeTrainer:
             parameters=member.parameters,
         )
 
-    def _too_large(self, member: _Member) -> str:
+    def _too_large(self, member: _QueuedTraining) -> str:
         needed, free = member.num_bytes / 2**20, self._memory_bytes / 2**20
         return f"out of memory: training the network takes {needed:,.0f} MiB, and {free:,.0f} MiB may be taken"
 
-    def _training(self, member: _Member) -> Training:
+    def _training(self, member: _QueuedTraining) -> NetworkTraining:
         task, graph, fold = member.work.task, member.graph, member.fold
         data = self._views(*member.view)
         rows = self._rows((member.view, fold))
         seed = member_seed(task.seed, fold, member.replicate)
-        own = first_weights(graph, data.problem, seed, self._donor, data.splits[fold].x_train)
+        own = first_weights(graph, data.problem, seed, self._pretrained, data.splits[fold].x_train)
         initial, start = start_of(task, graph, member.number, own, data.splits[fold].x_train, self._problem)
-        rows = smoothed(rows, data.problem, graph)
+        rows = smooth_labels(rows, data.problem, graph)
         how = optimization(
             graph, self._settings.loss_of(data.problem), self._settings, len(rows.x), task.horizon or task.epochs, seed
         )
-        return Training(member.program, rows, how, initial() if start is None else {}, start, member.stop)
+        return NetworkTraining(member.program, rows, how, initial() if start is None else {}, start, member.stop)
 
-    def _rows_of(self, key: tuple[View, int]) -> Rows:
+    def _rows_of(self, key: tuple[View, int]) -> TrainingRows:
         view, fold = key
         return rows_of(self._views(*view).splits[fold], self._problem.quantiles)
 
-    def _evaluation(self, member: _Member, outcome: Snapshot, seconds: float) -> Evaluation:
+    def _evaluation(self, member: _QueuedTraining, outcome: Snapshot, seconds: float) -> Evaluation:
         curve, found, reason = outcome.curve, {}, ""
         finite = [loss for loss in curve if math.isfinite(loss)]
         best = curve.index(min(finite)) + 1 if finite else 0
         if len(finite) < len(curve):
             reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
-        elif not (found := scores(self._problem, self._splits[member.fold].y_validation, outcome.outputs)):
+        elif not (found := compute_scores(self._problem, self._splits[member.fold].y_validation, outcome.outputs)):
             reason = "the outputs on the validation rows are not finite"
         return Evaluation(
             status=Status.FAILED if reason else Status.OK,
@@ -312,7 +320,7 @@ class _Work:
 
 
 @dataclass(eq=False)
-class _Member:
+class _QueuedTraining:
     """One training of a task: on one fold, from one seed; `number` counts them."""
 
     work: _Work
@@ -343,7 +351,7 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def rows_of(split: Split, quantiles: Sequence[float] = ()) -> Rows:
+def rows_of(split: Split, quantiles: Sequence[float] = ()) -> TrainingRows:
     """A split as the kernels read it: targets of the pinball loss have the quantiles behind them."""
 
     def table(values: Any) -> Any:
@@ -355,7 +363,7 @@ def rows_of(split: Split, quantiles: Sequence[float] = ()) -> Rows:
         return np.ascontiguousarray(np.concatenate([found, shares], axis=1)) if quantiles else found
 
     weight = split.weight_train
-    return Rows(
+    return TrainingRows(
         table(split.x_train),
         target(split.y_train),
         table(split.x_validation),
@@ -364,7 +372,7 @@ def rows_of(split: Split, quantiles: Sequence[float] = ()) -> Rows:
     )
 
 
-def smoothed(rows: Rows, problem: Problem, graph: nx.DiGraph) -> Rows:
+def smooth_labels(rows: TrainingRows, problem: Problem, graph: nx.DiGraph) -> TrainingRows:
     """The rows of a classifier with the smoothed labels that its graph asks for; the validation rows keep theirs."""
     share = np.float32(graph.graph["training"].get("label_smoothing", 0.0))
     if not share or problem.task == "regression":

@@ -20,10 +20,10 @@ from evonas.training.native.lowering import Program
 __all__ = [
     "CHUNK_ROWS",
     "CLOCK_CYCLES",
+    "NetworkTraining",
     "Optimization",
-    "Rows",
     "Stopped",
-    "Training",
+    "TrainingRows",
     "blank_arrays",
     "predict",
     "run_program",
@@ -50,7 +50,7 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class TrainingRows:
     """What one network is trained and validated on, float32 and contiguous.
 
     Attributes:
@@ -98,7 +98,7 @@ class Optimization:
 
 
 @dataclass(eq=False)
-class Training:
+class NetworkTraining:
     """A network in training. `advance` trains on; `snapshot` is where it stands.
 
     Args:
@@ -110,7 +110,7 @@ class Training:
     """
 
     program: Program
-    rows: Rows
+    rows: TrainingRows
     how: Optimization
     initial: Weights
     start: Snapshot | None = None
@@ -149,7 +149,7 @@ class Training:
             "stop": self.stop,
         }
         if self.how.factor is not None:
-            self._arrays |= _rated(program, self.how.factor)
+            self._arrays |= _rate(program, self.how.factor)
         if start is not None and start.outputs.size:
             self._arrays["best_outputs"][:] = start.outputs.reshape(held, outputs)
 
@@ -249,7 +249,7 @@ class Training:
         )
 
 
-def _rated(program: Program, factor: Callable[[str, tuple[int, ...]], float]) -> dict[str, Array]:
+def _rate(program: Program, factor: Callable[[str, tuple[int, ...]], float]) -> dict[str, Array]:
     """Bounds of the weights that learn at the same multiple of the rate, and these multiples."""
     bounds, factors = [0], list[float]()
     trained = [(name, place) for name, place in program.variables.items() if place.start < program.num_weights]

@@ -16,7 +16,7 @@ __all__ = ["keep_mask"]
 _MIX1, _MIX2, _ROW, _STEP, _LAYER = -2048144789, -1028477387, -1640531535, 668265263, 374761393
 
 
-def _mixed(h: Any) -> Any:
+def _mix(h: Any) -> Any:
     ops = keras.ops
     h = ops.bitwise_xor(h, ops.bitwise_and(ops.right_shift(h, 16), 0xFFFF)) * _MIX1
     h = ops.bitwise_xor(h, ops.bitwise_and(ops.right_shift(h, 13), 0x7FFFF)) * _MIX2
@@ -38,9 +38,9 @@ def keep_mask(seed: Any, step: Any, layer: int, rate: Any, rows: int, units: int
     """
     ops = keras.ops
     salt = (layer * _LAYER + 2**31) % 2**32 - 2**31  # what int32 makes of it; JAX takes no larger number
-    key = _mixed(seed + step * _STEP + salt)[:, None, None]
+    key = _mix(seed + step * _STEP + salt)[:, None, None]
     row = ops.arange(rows, dtype="int32")[None, :, None] * _ROW
-    h = _mixed(key + row + ops.arange(units, dtype="int32")[None, None, :])
+    h = _mix(key + row + ops.arange(units, dtype="int32")[None, None, :])
     # 24 bits, so that the comparison in float32 is exact.
     uniform = ops.cast(ops.bitwise_and(h, 0xFFFFFF), "float32") * (1.0 / (1 << 24))
     return ops.where(uniform >= rate, 1.0 / (1.0 - rate), 0.0)

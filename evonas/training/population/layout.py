@@ -20,7 +20,7 @@ from evonas.training.population.activations import coefficients
 from evonas.training.population.network import Network
 from evonas.training.population.shape import MIXED, ProgramShape
 
-__all__ = ["Fold", "Member", "constants", "pack", "schedule", "unpack"]
+__all__ = ["Fold", "PopulationMember", "constants", "pack", "schedule", "unpack"]
 
 Array = NDArray[Any]
 
@@ -40,7 +40,7 @@ class Fold:
 
 
 @dataclass(frozen=True, eq=False)
-class Member:
+class PopulationMember:
     """One training: a network on a fold with a seed.
 
     Attributes:
@@ -147,7 +147,7 @@ def _blocks(node: int, network: Network, shape: ProgramShape) -> Iterator[tuple[
         there += shape.width(source)
 
 
-def constants(member: Member, shape: ProgramShape, patience: int, min_delta: float) -> dict[str, Array]:
+def constants(member: PopulationMember, shape: ProgramShape, patience: int, min_delta: float) -> dict[str, Array]:
     """What a slot's network is, as the `members` arrays of `build_program` without the slot axis."""
     network, fold = member.network, member.fold
     whole = {
@@ -185,7 +185,7 @@ def constants(member: Member, shape: ProgramShape, patience: int, min_delta: flo
     return out
 
 
-def schedule(member: Member, epoch: int, count: int) -> Array:
+def schedule(member: PopulationMember, epoch: int, count: int) -> Array:
     """Optimizer coefficients of the steps of some epochs, shape `(count, steps, NUM_COEFFICIENTS)`.
 
     Args:

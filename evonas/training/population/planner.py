@@ -21,7 +21,7 @@ from evonas.training.population.network import Network
 from evonas.training.population.shape import MIXED, ProgramShape, shape_from_json
 from genomes.errors import InputError
 
-__all__ = ["Part", "Planner", "Workload", "union_of"]
+__all__ = ["Planner", "ProgramRun", "Workload", "union_of"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Workload:
 
 
 @dataclass(frozen=True)
-class Part:
+class ProgramRun:
     """Members that pass through one program, in this order.
 
     Attributes:
@@ -113,7 +113,7 @@ class Planner:
                 f"the planner's state must be a list of program shapes: {error}; start a new run"
             ) from None
 
-    def plan(self, networks: Sequence[Network], epochs: Sequence[int], workload: Workload) -> list[Part]:
+    def plan(self, networks: Sequence[Network], epochs: Sequence[int], workload: Workload) -> list[ProgramRun]:
         """Parts that together hold every network once, one a program, the costliest first.
 
         Args:
@@ -129,16 +129,16 @@ class Planner:
         clusters = [_Cluster(shape, (), 0, compiled=True) for shape in self.shape_cache] + clusters
         # First among equally deep ones, which share best and are fewer to compare; then across depths.
         depths = sorted({len(cluster.shape.widths) for cluster in clusters})
-        deep = [self._coarsened([c for c in clusters if len(c.shape.widths) == depth], workload) for depth in depths]
-        clusters = [merged for each in deep for merged in self._merged(each, workload)]
-        clusters = [c for c in self._merged(clusters, workload) if c.members]
+        deep = [self._coarsen([c for c in clusters if len(c.shape.widths) == depth], workload) for depth in depths]
+        clusters = [merged for each in deep for merged in self._merge(each, workload)]
+        clusters = [c for c in self._merge(clusters, workload) if c.members]
         parts = []
         for cluster in clusters:
             shape = self._with_slots(cluster, workload)
             # Equal batch sizes and lengths side by side: slots then step and end together.
             ordered = sorted(cluster.members, key=lambda k: (networks[k].batch_size, -steps[k], k))
             parts.append(
-                Part(
+                ProgramRun(
                     shape, tuple(ordered), self._run_seconds(shape, shape.slots, len(ordered), cluster.steps, workload)
                 )
             )
@@ -155,7 +155,7 @@ class Planner:
             num_features=workload.width(network.view),
             num_outputs=workload.num_outputs,
             loss=workload.loss,
-            widths=tuple(_rounded(width, self.device.width_buckets) for width in network.widths),
+            widths=tuple(_round(width, self.device.width_buckets) for width in network.widths),
             edges=network.edges,
             rows=network.batch_size,
             steps=steps,
@@ -200,7 +200,7 @@ class Planner:
         rounds = {slots: _rounds(count, slots, workload) for slots in self.device.slots}
         return min(rounds, key=lambda slots: (rounds[slots] * (overhead + slots * work), slots))
 
-    def _coarsened(self, clusters: list[_Cluster], workload: Workload) -> list[_Cluster]:
+    def _coarsen(self, clusters: list[_Cluster], workload: Workload) -> list[_Cluster]:
         """At most about `_MOST_COMPARED` clusters, widths rounded up to every second rung as often as that takes.
 
         Comparing all pairs takes quadratic time, and large populations end in few programs anyway.
@@ -211,14 +211,14 @@ class Planner:
             held: dict[ProgramShape, _Cluster] = {}
             for cluster in clusters:
                 if cluster.members:
-                    widths = tuple(_rounded(width, width_buckets) for width in cluster.shape.widths)
+                    widths = tuple(_round(width, width_buckets) for width in cluster.shape.widths)
                     cluster = replace(cluster, shape=replace(cluster.shape, widths=widths))
                 same = held.get(cluster.shape)
                 held[cluster.shape] = _union(same, cluster, workload) if same else cluster
             clusters = list(held.values())
         return clusters
 
-    def _merged(self, clusters: list[_Cluster], workload: Workload) -> list[_Cluster]:
+    def _merge(self, clusters: list[_Cluster], workload: Workload) -> list[_Cluster]:
         """Merges the pair that saves most until no merge saves anything within the memory."""
         held = dict(enumerate(clusters))
         costs = {k: self._cost(c, workload) for k, c in held.items()}
@@ -269,7 +269,7 @@ def _rounds(count: int, slots: int, workload: Workload) -> float:
     return max(1.0, (count + 0.5 * (slots - 1)) / slots)
 
 
-def _rounded(width: int, width_buckets: tuple[int, ...]) -> int:
+def _round(width: int, width_buckets: tuple[int, ...]) -> int:
     for bucket in width_buckets:
         if width <= bucket:
             return bucket

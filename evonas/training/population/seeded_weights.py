@@ -1,4 +1,4 @@
-"""`EvolvedTrainer`: scores networks whose weights come from chains of seeds. No training, and no Keras.
+"""`SeededWeightsTrainer`: scores networks whose weights come from chains of seeds. No training, and no Keras.
 
 Each network's forward pass is its own, in numpy, with one thread of the matrix library; as many networks as there are
 cores are scored at a time. Which of them, and beside whom, changes no bit.
@@ -23,19 +23,19 @@ from evonas.metrics.scores import mean_loss
 from evonas.networks.forward import raw_outputs
 from evonas.networks.perturbation import Lineages
 from evonas.tasks.train import TrainingSettings, TrainingTask
-from evonas.training.metrics import scores
-from evonas.training.replicates import combined
+from evonas.training.metrics import compute_scores
+from evonas.training.replicates import combine_evaluations
 from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
 
-__all__ = ["EvolvedTrainer"]
+__all__ = ["SeededWeightsTrainer"]
 
 #: Results are given together if no more time than this lies between them: committing each costs as much as it did.
 _TOGETHER_SECONDS = 1.0
 
 
-class EvolvedTrainer:
+class SeededWeightsTrainer:
     """Meets `Trainer`, for tasks with a `lineage`. Replicates would all be the same: there is one."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings) -> None:
@@ -76,8 +76,8 @@ class EvolvedTrainer:
         yield ready
 
     def _weights(self, task: TrainingTask) -> dict[str, Any]:
-        graph = self._problem.placed(graph_from_json(task.architecture))
-        problem = self._views.of(graph).problem
+        graph = self._problem.attach_columns(graph_from_json(task.architecture))
+        problem = self._views.for_graph(graph).problem
         sizes = problem.num_features, problem.num_outputs
         return self._lineages.weights(task.architecture, graph, task.lineage, *sizes)
 
@@ -85,13 +85,14 @@ class EvolvedTrainer:
         """The evaluation of a network with these weights; its fitness is its loss on the training rows."""
         began, started = time.time(), time.perf_counter()
         problem, loss = self._problem, self._settings.loss
-        graph = problem.placed(graph_from_json(task.architecture))
-        size = self._views.of(graph).problem
+        graph = problem.attach_columns(graph_from_json(task.architecture))
+        size = self._views.for_graph(graph).problem
         parameters = count_parameters(graph, size.num_features, size.num_outputs)
         evaluations: list[Evaluation] = []
-        for split in self._views.of(graph).splits:
+        splits = self._views.for_graph(graph).splits
+        for split in (splits[fold] for fold in task.folds(len(splits))):
             outputs = raw_outputs(graph, weights, split.x_validation)
-            found = scores(problem, split.y_validation, outputs)
+            found = compute_scores(problem, split.y_validation, outputs)
             trained = raw_outputs(graph, weights, split.x_train)
             fitness = mean_loss(problem, loss, split.y_train, trained, split.weight_train)
             good = bool(found) and bool(np.isfinite(fitness))
@@ -109,4 +110,4 @@ class EvolvedTrainer:
                     weights=weights if good else None,
                 )
             )
-        return replace(combined(evaluations), spans=(span_since(began),))
+        return replace(combine_evaluations(evaluations), spans=(span_since(began),))

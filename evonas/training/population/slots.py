@@ -20,7 +20,7 @@ from evonas.networks.initial import epoch_order
 from evonas.training.optimizers import FROZEN
 from evonas.training.population.backends import current_backend
 from evonas.training.population.cost import Device, compile_seconds, step_microseconds
-from evonas.training.population.layout import Member, constants, pack, schedule, unpack
+from evonas.training.population.layout import PopulationMember, constants, pack, schedule, unpack
 from evonas.training.population.shape import ProgramShape
 
 __all__ = ["Stopping", "run_slots"]
@@ -46,7 +46,7 @@ class SlotState:
     """A slot's member and how far it is."""
 
     position: int
-    member: Member
+    member: PopulationMember
     weights: Weights = field(default_factory=dict)
     train_curve: list[float] = field(default_factory=list)
     curve: list[float] = field(default_factory=list)
@@ -63,7 +63,7 @@ class SlotState:
 def run_slots(
     program: Callable[[ProgramShape], Callable[..., tuple[Arrays, Arrays]]],
     shape: ProgramShape,
-    take: Callable[[int], Sequence[tuple[int, Member]]],
+    take: Callable[[int], Sequence[tuple[int, PopulationMember]]],
     data: Arrays,
     stopping: Stopping,
     device: Device,
@@ -98,7 +98,7 @@ def run_slots(
                 continue
             break
         if not taken and free and (smaller := _smaller(running, device)):
-            running = running.moved_to(smaller)
+            running = running.move_to(smaller)
         running.advance(program(running.shape), data)
         if ended := running.leave():
             yield ended
@@ -145,19 +145,19 @@ class _Slots:
         if not self._state:
             # Slots that stay free hold a copy of the first member; nothing is trained in them.
             prepared += [prepared[0]] * (self.shape.slots - len(prepared))
-            stacked = [_stacked([each[k] for each in prepared]) for k in (0, 1)]
-            self._state, self._members = _mapped(keras.ops.convert_to_tensor, stacked)
+            stacked = [_stack([each[k] for each in prepared]) for k in (0, 1)]
+            self._state, self._members = _map(keras.ops.convert_to_tensor, stacked)
             chunks = (self.shape.chunks, self.shape.slots, self.shape.chunk_rows, self.shape.num_outputs)
             self._state["best_outputs"] = self._with_kept_outputs(np.zeros(chunks, np.float32), taken)
             return
         index = np.array(list(taken), np.int32)[:, None]
         outputs = self._state.pop("best_outputs")
-        stacked = [_stacked([each[k] for each in prepared]) for k in (0, 1)]
+        stacked = [_stack([each[k] for each in prepared]) for k in (0, 1)]
 
         def put(old: Any, new: Array) -> Any:
             return keras.ops.scatter_update(old, index, new)
 
-        self._state, self._members = _mapped(put, [self._state, self._members], stacked)
+        self._state, self._members = _map(put, [self._state, self._members], stacked)
         self._state["best_outputs"] = self._with_kept_outputs(outputs, taken)
 
     def _with_kept_outputs(self, outputs: Any, taken: dict[int, SlotState]) -> Any:
@@ -175,8 +175,8 @@ class _Slots:
     def _prepare(self, slot_state: SlotState) -> tuple[Arrays, Arrays]:
         """State and constants of a member without the slot axis."""
         member, shape, start = slot_state.member, self.shape, slot_state.member.start
-        parameters, moving = _parted(pack(slot_state.weights, member.network, shape))
-        best, best_moving = _parted(pack(start.best, member.network, shape)) if start else (parameters, moving)
+        parameters, moving = _split(pack(slot_state.weights, member.network, shape))
+        best, best_moving = _split(pack(start.best, member.network, shape)) if start else (parameters, moving)
         blank = {name: np.zeros_like(value) for name, value in parameters.items()}
         kept = (start.first, start.second) if start else ({}, {})
         moments = [
@@ -224,7 +224,7 @@ class _Slots:
             "num_epochs": np.int32(remaining.max()),
         }
         self._state, history = program(
-            self._state, self._members, _mapped(keras.ops.convert_to_tensor, [calendar])[0], data
+            self._state, self._members, _map(keras.ops.convert_to_tensor, [calendar])[0], data
         )
         held = {name: np.asarray(value) for name, value in history.items()}
         for slot, slot_state in self.occupied.items():
@@ -249,7 +249,7 @@ class _Slots:
         outputs = np.asarray(keras.ops.take(self._state["best_outputs"], index, axis=1))
         state = {part: self._state[part] for part in (*_LEARNER, *_WAITING)}
         gather = current_backend().gather  # `keras.ops.take` is ten operations where it runs eagerly
-        held = _mapped(lambda value: np.asarray(gather(value, index)), [state])[0]
+        held = _map(lambda value: np.asarray(gather(value, index)), [state])[0]
         outcomes = {}
         for k, slot in enumerate(slots):
             slot_state = self.occupied.pop(slot)
@@ -259,7 +259,7 @@ class _Slots:
             trainable = {name: value for name, value in slot_state.weights.items() if not name.endswith(_MOVING)}
             blank = {name: np.zeros_like(value) for name, value in trainable.items()}
 
-            def cut(arrays: Arrays, names: Weights, member: Member = member) -> dict[str, Array]:
+            def cut(arrays: Arrays, names: Weights, member: PopulationMember = member) -> dict[str, Array]:
                 return unpack(arrays, names, member.network, self.shape)
 
             snapshot = Snapshot(
@@ -277,13 +277,13 @@ class _Slots:
             outcomes[slot_state.position] = snapshot, slot_state.seconds, slot_state.began
         return outcomes
 
-    def moved_to(self, shape: ProgramShape) -> _Slots:
+    def move_to(self, shape: ProgramShape) -> _Slots:
         """The same members in the slots of a smaller program."""
         running = _Slots(shape, self._stopping)
         slots = list(self.occupied)
         index = np.array((slots + slots[:1] * shape.slots)[: shape.slots], np.int32)
         outputs = keras.ops.take(self._state.pop("best_outputs"), index, axis=1)
-        running._state, running._members = _mapped(
+        running._state, running._members = _map(
             lambda value: keras.ops.take(value, index, axis=0), [self._state, self._members]
         )
         running._state["best_outputs"] = outputs
@@ -291,18 +291,18 @@ class _Slots:
         return running
 
 
-def _parted(packed: Arrays) -> tuple[Arrays, Arrays]:
+def _split(packed: Arrays) -> tuple[Arrays, Arrays]:
     """What is trained, and what moves along."""
     moving = {name: value for name, value in packed.items() if name.endswith(_MOVING)}
     return {name: value for name, value in packed.items() if name not in moving}, moving
 
 
-def _stacked(each: list[Arrays]) -> Arrays:
+def _stack(each: list[Arrays]) -> Arrays:
     """Nested dictionaries of arrays, stacked along a new first axis."""
-    return _mapped(lambda *values: np.stack(values), *[[one] for one in each])[0]
+    return _map(lambda *values: np.stack(values), *[[one] for one in each])[0]
 
 
-def _mapped(function: Callable[..., Any], *trees: list[Arrays]) -> list[Arrays]:
+def _map(function: Callable[..., Any], *trees: list[Arrays]) -> list[Arrays]:
     """The function applied to the corresponding leaves of lists of nested dictionaries."""
 
     def walk(*nodes: Any) -> Any:

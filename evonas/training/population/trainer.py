@@ -21,17 +21,17 @@ from evonas.evaluation import Evaluation, Snapshot, Status
 from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
-from evonas.training.metrics import scores
+from evonas.training.metrics import compute_scores
 from evonas.training.population.backends import current_backend
 from evonas.training.population.cost import CPU, GPU
-from evonas.training.population.layout import Fold, Member
+from evonas.training.population.layout import Fold, PopulationMember
 from evonas.training.population.network import Network
-from evonas.training.population.planner import Part, Planner, Workload
+from evonas.training.population.planner import Planner, ProgramRun, Workload
 from evonas.training.population.program import build_program
 from evonas.training.population.shape import MIXED, ProgramShape
 from evonas.training.population.slots import Stopping
 from evonas.training.population.workers import Result, run_parts
-from evonas.training.replicates import combined, member_seed
+from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
@@ -57,11 +57,16 @@ class PopulationTrainer:
         self._backend = current_backend()
         device = GPU if self._backend.on_gpu() else CPU
         self._backend.configure()
-        self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
+        self._problem, self._splits, self._settings, self._pretrained = (
+            data.problem,
+            data.splits,
+            settings,
+            data.pretrained,
+        )
         self._planner = Planner(device)
         self._programs = _Programs(self._backend)
         self._folds = _folds(data)
-        self._whole, self._seen = data, Views(data)
+        self._whole, self._views = data, Views(data)
         self._data: dict[str, dict[str, Any]] = {}
         self._workload = Workload(
             num_features=data.problem.num_features,
@@ -108,12 +113,14 @@ class PopulationTrainer:
             found[k] = replace(evaluation, spans=(span_since(began),))
             left[position] -= 1
             if not left[position]:
-                yield {position: combined([found.pop(j) for j in range(first[position], first[position + 1])])}
+                yield {
+                    position: combine_evaluations([found.pop(j) for j in range(first[position], first[position + 1])])
+                }
 
     def _rows_of(self, view: str) -> None:
         """Puts the rows on the device, as a view has them, if they are not there and there is such a view."""
         if view not in self._data and (view != MIXED or self._problem.views):
-            data = self._whole if view == MIXED else self._seen(view)
+            data = self._whole if view == MIXED else self._views(view)
             self._data[view] = {name: keras.ops.convert_to_tensor(value) for name, value in _rows(data).items()}
 
     def _work(self, task: TrainingTask) -> _Work:
@@ -129,7 +136,7 @@ class PopulationTrainer:
                 "neighbours must be absent with trainer population, whose networks share the rows of a view: take "
                 "trainer native or single, or a space with neighbours = false"
             )
-        data = self._seen(view)
+        data = self._views(view)
         problem, horizon = data.problem, task.horizon or task.epochs
         columns = () if problem is self._problem else tuple(self._problem.columns(view))
         network = replace(Network.from_graph(graph), view=view, columns=columns)
@@ -141,18 +148,19 @@ class PopulationTrainer:
                 f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
                 f"{behind} behind and a horizon of {horizon}: set them so"
             )
-        members: list[Member] = []
+        members: list[PopulationMember] = []
         for replicate in range(self._settings.replicates):
-            for number, fold in enumerate(self._folds):
+            for number in task.folds(len(self._folds)):
+                fold = self._folds[number]
                 seed = member_seed(task.seed, number, replicate)
                 rows = data.splits[number].x_train
-                own = first_weights(graph, problem, seed, self._donor, rows)
+                own = first_weights(graph, problem, seed, self._pretrained, rows)
                 initial, start = start_of(task, graph, len(members), own, rows, self._problem)
-                members.append(Member(network, initial, seed, task.epochs, horizon, fold, start))
+                members.append(PopulationMember(network, initial, seed, task.epochs, horizon, fold, start))
         size = count_parameters(graph, problem.num_features, problem.num_outputs)
         return _Work(task, tuple(members), size, view)
 
-    def _run(self, parts: Sequence[Part], members: Sequence[Member]) -> Iterator[Result | None]:
+    def _run(self, parts: Sequence[ProgramRun], members: Sequence[PopulationMember]) -> Iterator[Result | None]:
         return run_parts(
             parts,
             members,
@@ -164,7 +172,7 @@ class PopulationTrainer:
             is_out_of_memory=self._backend.is_out_of_memory,
         )
 
-    def _evaluation(self, work: _Work, member: Member, outcome: Snapshot | str, seconds: float) -> Evaluation:
+    def _evaluation(self, work: _Work, member: PopulationMember, outcome: Snapshot | str, seconds: float) -> Evaluation:
         if isinstance(outcome, str):
             return Evaluation(Status.FAILED, reason=outcome, train_seconds=seconds, parameters=work.parameters)
         split = self._splits[self._folds.index(member.fold)]
@@ -173,7 +181,7 @@ class PopulationTrainer:
         best = curve.index(min(finite)) + 1 if finite else 0
         if len(finite) < len(curve):
             reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
-        elif not (found := scores(self._problem, split.y_validation, outcome.outputs)):
+        elif not (found := compute_scores(self._problem, split.y_validation, outcome.outputs)):
             reason = "the outputs on the validation rows are not finite"
         return Evaluation(
             status=Status.FAILED if reason else Status.OK,
@@ -195,7 +203,7 @@ class _Work:
     """A task, its members (replicate by replicate, in each fold by fold), its size and what it sees of the rows."""
 
     task: TrainingTask
-    members: tuple[Member, ...]
+    members: tuple[PopulationMember, ...]
     parameters: int
     view: str
 

@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from evonas.evaluation import Snapshot
-from evonas.training.population.layout import Member
-from evonas.training.population.planner import Part, Planner, Workload
+from evonas.training.population.layout import PopulationMember
+from evonas.training.population.planner import Planner, ProgramRun, Workload
 from evonas.training.population.shape import ProgramShape
 from evonas.training.population.slots import Stopping, run_slots
 
@@ -32,7 +32,7 @@ Result = tuple[int, Snapshot | str, float, float]
 class Queues:
     """Members that wait, by program."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[ProgramRun]) -> None:
         """Queues the members of the parts, in their order."""
         self._waiting: dict[ProgramShape, deque[int]] = {}
         self._seconds: dict[ProgramShape, float] = {}
@@ -56,8 +56,8 @@ class Queues:
 
 
 def run_parts(
-    parts: Sequence[Part],
-    members: Sequence[Member],
+    parts: Sequence[ProgramRun],
+    members: Sequence[PopulationMember],
     *,
     programs: Callable[[ProgramShape], Callable[..., Any]],
     planner: Planner,
@@ -81,7 +81,7 @@ def run_parts(
     def work_at(shape: ProgramShape) -> None:
         occupied: set[int] = set()
 
-        def take(count: int) -> list[tuple[int, Member]]:
+        def take(count: int) -> list[tuple[int, PopulationMember]]:
             taken = queues.take(shape, count)
             occupied.update(taken)
             return [(k, members[k]) for k in taken]

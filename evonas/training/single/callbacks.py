@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from evonas.training.native.own.refusal import Refusal
+from evonas.training.fit_dispatch import train
+from evonas.training.native.user_model.refusal import Refusal
 from evonas.training.single.outputs import own_loss
-from evonas.training.ways import train
 
-__all__ = ["KerasClassifier", "KerasRegressor", "classifies", "coded", "wrapped"]
+__all__ = ["KerasClassifier", "KerasRegressor", "classifies", "encode_labels", "wrap_as_estimator"]
 
 #: Losses that want the number of the class.
 _NUMBERED = ("sparse_categorical_crossentropy",)
@@ -39,12 +39,12 @@ class _Wrapped(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, **arguments: Any) -> _Wrapped:
         """Trains the model on, as `keras.Model.fit`."""
-        history = train(self.model, X, self.coded_target(y), **{"verbose": 0, **arguments})
+        history = train(self.model, X, self.encode_target(y), **{"verbose": 0, **arguments})
         self.history_ = dict(history.history)
         self._lowered = getattr(history, "lowered", None)
         return self
 
-    def coded_target(self, y: Any) -> Any:
+    def encode_target(self, y: Any) -> Any:
         """The target as the model's loss takes it."""
         return y
 
@@ -110,8 +110,8 @@ class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
         """Labels, in the order of the outputs."""
         return self.classes
 
-    def coded_target(self, y: Any) -> Any:
-        return coded(y, self.classes, self.model)
+    def encode_target(self, y: Any) -> Any:
+        return encode_labels(y, self.classes, self.model)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Shape `(num_samples, num_classes)`; each row sums to 1, unless a row may have several labels."""
@@ -140,7 +140,7 @@ class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
         return labels
 
 
-def wrapped(model: keras.Model, classes: Any, columns: int = 1) -> Any:
+def wrap_as_estimator(model: keras.Model, classes: Any, columns: int = 1) -> Any:
     """The model as an estimator: a classifier where its loss is one of classifiers, or labels are no numbers.
 
     Args:
@@ -163,7 +163,7 @@ def classifies(model: keras.Model, classes: Any = None) -> bool:
     return words or "crossentropy" in name or "hinge" in name
 
 
-def coded(y: Any, classes: Any, model: keras.Model) -> NDArray[Any]:
+def encode_labels(y: Any, classes: Any, model: keras.Model) -> NDArray[Any]:
     """Labels as the model's loss takes them: class numbers, or one column a class."""
     labels: NDArray[Any] = np.asarray(y)
     if labels.ndim == 2 and labels.shape[1] == 1:

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Evaluation, Status
-from evonas.training.native.own.fit import prepared
-from evonas.training.native.own.refusal import Refused
+from evonas.training.native.user_model.fit import prepare_fit
+from evonas.training.native.user_model.refusal import Refused
 from evonas.training.replicates import member_seed
-from evonas.training.single.callbacks import classifies, coded, wrapped
+from evonas.training.single.callbacks import classifies, encode_labels, wrap_as_estimator
 from evonas.training.single.trials import Headway, headway_callback
 from genomes.errors import InputError
 
@@ -26,7 +26,7 @@ __all__ = ["CrossValidationTrial", "rows_of"]
 #: Parameters of `fit` that may be searched as if they were the build function's.
 _OF_FIT = frozenset(("epochs", "batch_size", "validation_split", "shuffle", "class_weight", "steps_per_epoch"))
 
-Rows = NDArray[np.intp]
+RowNumbers = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class CrossValidationTrial:
     x: Any
     y: Any
     classes: Any
-    splits: Sequence[tuple[Rows, Rows]]
+    splits: Sequence[tuple[RowNumbers, RowNumbers]]
     scorers: Mapping[str, Any]
     chosen: str
     arguments: Mapping[str, Any]
@@ -80,10 +80,10 @@ class CrossValidationTrial:
         estimator: Any = None
         for number, (train, test) in enumerate(self.splits):
             if not diverged:
-                estimator = self.fitted(genes, member_seed(seed, number, 0), train, headway)
+                estimator = self.fit_estimator(genes, member_seed(seed, number, 0), train, headway)
             for part, rows in {"test": test, **({"train": train} if self.train_scores else {})}.items():
                 for name, scorer in self.scorers.items():
-                    value = math.nan if diverged else self._scored(estimator, scorer, rows)
+                    value = math.nan if diverged else self._score(estimator, scorer, rows)
                     scores[f"split{number}_{part}_{name}"] = value
                     found.setdefault(f"{part}_{name}", []).append(value)
             diverged = diverged or math.isnan(found[f"test_{self.chosen}"][-1])
@@ -96,7 +96,9 @@ class CrossValidationTrial:
             return Evaluation(Status.FAILED, scores, reason, epochs=epochs, parameters=parameters)
         return Evaluation(Status.OK, scores, epochs=epochs, parameters=parameters)
 
-    def fitted(self, genes: Mapping[str, Any], seed: int, rows: Rows | None, headway: Headway = lambda: None) -> Any:
+    def fit_estimator(
+        self, genes: Mapping[str, Any], seed: int, rows: RowNumbers | None, headway: Headway = lambda: None
+    ) -> Any:
         """The trained estimator of the genes.
 
         Args:
@@ -111,12 +113,12 @@ class CrossValidationTrial:
     def refusal(self, genes: Mapping[str, Any], seed: int) -> str:
         """Why the model of these genes is not trained natively; empty where it is."""
         estimator, x, y, arguments = self._ready(genes, seed, self.splits[0][0], [])
-        given = prepared(estimator.model_, (x, estimator.coded_target(y)), arguments)
+        given = prepare_fit(estimator.model_, (x, estimator.encode_target(y)), arguments)
         return given.reason if isinstance(given, Refused) else ""
 
-    def _ready(self, genes: Mapping[str, Any], seed: int, rows: Rows | None, watching: list[Any]) -> Any:
+    def _ready(self, genes: Mapping[str, Any], seed: int, rows: RowNumbers | None, watching: list[Any]) -> Any:
         """An estimator of the genes' model, the rows, their targets, and what else its `fit` takes."""
-        parameters, fitting = routed(self.build, self.parameters(genes))
+        parameters, fitting = split_parameters(self.build, self.parameters(genes))
         keras.utils.clear_session(free_memory=False)
         keras.utils.set_random_seed(seed)
         model = self.build(**parameters)
@@ -129,14 +131,14 @@ class CrossValidationTrial:
         for name in self.by_row:
             if rows is not None:
                 arguments[name] = rows_of(arguments[name], rows)
-        estimator = wrapped(model, self.classes, self.y.shape[1] if self.y.ndim > 1 else 1)
+        estimator = wrap_as_estimator(model, self.classes, self.y.shape[1] if self.y.ndim > 1 else 1)
         if classifies(model, self.classes) and "validation_data" in arguments:
             held_x, held_y, *rest = arguments["validation_data"]
-            arguments["validation_data"] = (held_x, coded(held_y, self.classes, model), *rest)
+            arguments["validation_data"] = (held_x, encode_labels(held_y, self.classes, model), *rest)
         x, y = (values if rows is None else rows_of(values, rows) for values in (self.x, self.y))
         return estimator, x, y, arguments
 
-    def _scored(self, estimator: Any, scorer: Any, rows: Rows) -> float:
+    def _score(self, estimator: Any, scorer: Any, rows: RowNumbers) -> float:
         x, y = rows_of(self.x, rows), rows_of(self.y, rows)
         losses = estimator.history_.get("loss", ())
         if any(not math.isfinite(loss) for loss in losses[-1:]):
@@ -146,7 +148,7 @@ class CrossValidationTrial:
         return float(scorer(estimator, x, y))
 
 
-def rows_of(values: Any, rows: Rows) -> Any:
+def rows_of(values: Any, rows: RowNumbers) -> Any:
     """The rows of an array, a table, or several arrays in a mapping, a list or a tuple."""
     if isinstance(values, Mapping):
         return {name: rows_of(part, rows) for name, part in values.items()}
@@ -157,7 +159,7 @@ def rows_of(values: Any, rows: Rows) -> Any:
     return np.asarray(values)[rows]
 
 
-def routed(build: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_parameters(build: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Parameters of the build function, and those of `fit`: `fit__batch_size`, or names that only `fit` has.
 
     Raises:

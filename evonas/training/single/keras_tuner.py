@@ -18,16 +18,16 @@ import keras
 import numpy as np
 
 from evonas.evaluation import Evaluation, Status, Weights
-from evonas.training.native.own.fit import prepared
-from evonas.training.native.own.refusal import Refused
+from evonas.training.fit_dispatch import dispatch_fit, train
+from evonas.training.native.user_model.fit import prepare_fit
+from evonas.training.native.user_model.refusal import Refused
 from evonas.training.replicates import member_seed
 from evonas.training.single.fitting import assign_recorded, named_values, values_of
-from evonas.training.single.streamed import opened
+from evonas.training.single.streamed import open_streams
 from evonas.training.single.trials import Headway, headway_callback
-from evonas.training.ways import routed, train
 from genomes.errors import InputError
 
-__all__ = ["Kept", "TooLarge", "TunerTrial", "built", "evaluation_of", "hook_callback", "rebuilt"]
+__all__ = ["Kept", "TooLarge", "TunerTrial", "build_trial_model", "evaluation_of", "hook_callback", "rebuilt"]
 
 #: Among the weights: how the model was built, as JSON text.
 _BUILT = "~built"
@@ -76,7 +76,9 @@ class TunerTrial:
             return "fit is one's own"
         named = {name: value for name, value in self.named.items() if name != "callbacks"}
         callbacks = _copies(self.named.get("callbacks"), "trial")
-        given = prepared(built(self.build, hp, seed, self.compiling), self.arguments, named | {"callbacks": callbacks})
+        given = prepare_fit(
+            build_trial_model(self.build, hp, seed, self.compiling), self.arguments, named | {"callbacks": callbacks}
+        )
         return given.reason if isinstance(given, Refused) else ""
 
     def __call__(self, genes: Mapping[str, Any], seed: int, headway: Headway) -> Evaluation:
@@ -88,7 +90,7 @@ class TunerTrial:
         for left in range(self.retries, -1, -1):
             hp, kept = self.hyperparameters(genes, seed), Kept(self.objective)
             try:
-                given = self.executed(hp, seed, headway, kept, self.arguments, self.named)
+                given = self.execute(hp, seed, headway, kept, self.arguments, self.named)
             except TooLarge as error:
                 return Evaluation(Status.FAILED, reason=str(error), parameters=kept.parameters, notes=hp.report())
             except InputError:
@@ -101,7 +103,7 @@ class TunerTrial:
                 return evaluation_of(given, self.objective, kept, hp.report())
         raise AssertionError
 
-    def executed(
+    def execute(
         self,
         hp: Any,
         seed: int,
@@ -129,18 +131,18 @@ class TunerTrial:
         """
         given = []
         for execution in range(self.executions):
-            model = built(self.build, hp, member_seed(seed, 0, execution), self.compiling)
+            model = build_trial_model(self.build, hp, member_seed(seed, 0, execution), self.compiling)
             if self.max_parameters is not None and model.built and model.count_params() > self.max_parameters:
                 kept.parameters = model.count_params()
                 raise TooLarge(f"{model.count_params()} parameters, at most {self.max_parameters}: not trained")
-            more = {name: opened(value) for name, value in named.items()}
+            more = {name: open_streams(value) for name, value in named.items()}
             copies = _copies(more.pop("callbacks", None), f"trial_{seed}", f"execution_{execution}")
             more["callbacks"] = [*copies, headway_callback(headway), *watching, kept.callback()]
-            values = tuple(map(opened, arguments))
+            values = tuple(map(open_streams, arguments))
             if self.fit is None:
                 given.append(train(model, *values, **{"verbose": 0, **more}))
             else:
-                with routed(model):
+                with dispatch_fit(model):
                     given.append(self.fit(hp, model, *values, **more))
             if kept.weights is None:
                 kept.keep(model)
@@ -186,7 +188,7 @@ def evaluation_of(given: Any, objective: Any, kept: Kept, notes: Mapping[str, An
     )
 
 
-def built(build: Callable[[Any], Any], hp: Any, seed: int, compiling: Mapping[str, Any]) -> keras.Model:
+def build_trial_model(build: Callable[[Any], Any], hp: Any, seed: int, compiling: Mapping[str, Any]) -> keras.Model:
     """The model of the hyperparameters, everything random in it from the seed.
 
     Raises:
@@ -207,7 +209,7 @@ def rebuilt(trial: TunerTrial, hp: Any, weights: Weights, seed: int) -> keras.Mo
     """The model of the hyperparameters with the weights that were kept, in this process."""
     values = dict(weights)
     config = values.pop(_BUILT, None)
-    model = built(trial.build, hp, member_seed(seed, 0, 0), trial.compiling)
+    model = build_trial_model(trial.build, hp, member_seed(seed, 0, 0), trial.compiling)
     if not model.built and config is not None:
         model.build_from_config(json.loads(config.tobytes()))
     assign_recorded(model.weights, values)

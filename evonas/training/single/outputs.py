@@ -1,7 +1,7 @@
 """What a user's own model gives and takes: outputs, losses and targets, brought into the forms that evonas scores.
 
 `Outputs` says once for each model what its outputs are; `to_raw` makes of them what `evonas.metrics.scores` takes
-(standardised predictions or logits), `coded_target` makes of the target what the model's loss takes.
+(standardised predictions or logits), `encode_target` makes of the target what the model's loss takes.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.inputs import Inputs, mapped, named_arrays, num_rows
+from evonas.data.inputs import Inputs, map_arrays, named_arrays, num_rows
 from evonas.data.prepared import Problem
 
 __all__ = [
     "Outputs",
     "as_outputs",
     "chunk_rows",
-    "coded_target",
+    "encode_target",
     "outputs_of",
     "own_loss",
-    "predicted",
+    "predict_outputs",
     "to_raw",
-    "tried",
+    "try_outputs",
 ]
 
 #: Numbers that are predicted at a time, inputs counted: bounds memory, not results.
@@ -49,9 +49,11 @@ class Outputs(enum.Enum):
     PROBABILITIES = "probabilities"
 
 
-def tried(model: keras.Model, x: Inputs) -> NDArray[np.float32]:
+def try_outputs(model: keras.Model, x: Inputs) -> NDArray[np.float32]:
     """The outputs for the first rows, shape `(num_rows, num_outputs)`; builds what of the model is not built yet."""
-    return as_outputs(model(mapped(lambda array: keras.ops.convert_to_tensor(array[:_TRIAL_ROWS]), x), training=False))
+    return as_outputs(
+        model(map_arrays(lambda array: keras.ops.convert_to_tensor(array[:_TRIAL_ROWS]), x), training=False)
+    )
 
 
 def outputs_of(model: keras.Model, given: NDArray[np.float32], problem: Problem) -> Outputs:
@@ -74,11 +76,11 @@ def outputs_of(model: keras.Model, given: NDArray[np.float32], problem: Problem)
     return Outputs.PROBABILITIES if sure else Outputs.LOGITS
 
 
-def predicted(model: keras.Model, x: Inputs) -> NDArray[np.float32]:
+def predict_outputs(model: keras.Model, x: Inputs) -> NDArray[np.float32]:
     """The model's outputs for all rows, float32, shape `(num_samples, num_outputs)`."""
     size, parts = chunk_rows(x), []
     for start in range(0, num_rows(x), size):
-        chunk = mapped(lambda array, start=start: array[start : start + size], x)
+        chunk = map_arrays(lambda array, start=start: array[start : start + size], x)
         parts.append(as_outputs(model.predict_on_batch(chunk)))
     return np.concatenate(parts)
 
@@ -130,7 +132,7 @@ def as_outputs(given: Any) -> NDArray[np.float32]:
     return array[:, None] if array.ndim == 1 else array
 
 
-def coded_target(y: NDArray[Any], problem: Problem, outputs: Outputs, loss: Any) -> NDArray[Any]:
+def encode_target(y: NDArray[Any], problem: Problem, outputs: Outputs, loss: Any) -> NDArray[Any]:
     """The target as the model's loss takes it: in its own units or standardised, one column a class or class numbers.
 
     Args:

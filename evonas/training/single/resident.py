@@ -62,7 +62,7 @@ def train_epochs(
             if augmentation is not None:
                 some = augmentation.apply(some, rng)
                 if augmentation.mixup:
-                    some, target, weights = augmentation.mixed(some, target, weights, rng)
+                    some, target, weights = augmentation.mix(some, target, weights, rng)
             total += program(some, target, weights, size)
         yield total / len(order)
 

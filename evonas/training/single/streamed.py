@@ -1,4 +1,4 @@
-"""`opened`: what is read in another process, as `keras.Model.fit` takes it. See `evonas.io.batch_streams`."""
+"""`open_streams`: what is read in another process, as `keras.Model.fit` takes it. See `evonas.io.batch_streams`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import keras
 
 from evonas.io.batch_streams import Stream
 
-__all__ = ["opened"]
+__all__ = ["open_streams"]
 
 #: Batches of a data set that are asked for while a step is trained.
 _AHEAD = 2
 
 
-def opened(value: Any) -> Any:
+def open_streams(value: Any) -> Any:
     """The value, with the streams in it as what they stand for: a generator, a `tf.data.Dataset`, a `PyDataset`."""
     if isinstance(value, Stream):
         return _OPENED[value.kind](value)
     if isinstance(value, Mapping) and any(_holds_streams(part) for part in value.values()):
-        return {name: opened(part) for name, part in value.items()}
+        return {name: open_streams(part) for name, part in value.items()}
     if isinstance(value, (tuple, list)) and any(map(_holds_streams, value)):
-        return type(value)(map(opened, value))
+        return type(value)(map(open_streams, value))
     return value
 
 
@@ -41,7 +41,7 @@ def _dataset(stream: Stream) -> Any:
     return found.prefetch(_AHEAD)
 
 
-def _indexed(stream: Stream) -> keras.utils.PyDataset:
+def _index(stream: Stream) -> keras.utils.PyDataset:
     class Remote(keras.utils.PyDataset):  # type: ignore[misc]
         @property
         def num_batches(self) -> int | None:
@@ -59,4 +59,4 @@ def _indexed(stream: Stream) -> keras.utils.PyDataset:
     return Remote(**(stream.spec or {}))
 
 
-_OPENED = {"generator": Stream.batches, "dataset": _dataset, "indexed": _indexed}
+_OPENED = {"generator": Stream.batches, "dataset": _dataset, "indexed": _index}

@@ -58,8 +58,8 @@ def sweep(task: SweepTask, data: PreparedData, settings: TrainingSettings) -> Le
 
     It ends where the first of the seeds' losses explodes.
     """
-    graph, steps = data.problem.placed(graph_from_json(task.architecture)), _steps_of(settings)
-    data = data.seen(*views_of(graph))
+    graph, steps = data.problem.attach_columns(graph_from_json(task.architecture)), _steps_of(settings)
+    data = data.for_views(*views_of(graph))
     size = int(graph.graph["training"]["batch_size"])
     curves = []
     for seed in task.seeds:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.data.pretrained import Donor
+from evonas.data.pretrained import PretrainedNetwork
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, Snapshot, Status, Weights
 from evonas.metrics.cost import over_limit
@@ -29,9 +29,9 @@ from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.losses import default_loss, mixes_classes, training_loss
-from evonas.training.metrics import scores
+from evonas.training.metrics import compute_scores
 from evonas.training.model import build_model, get_weights, members_model, set_weights
-from evonas.training.replicates import combined, member_seed
+from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
 from evonas.training.single.fused import FusedBatchNormalization
 from evonas.training.single.rated import with_own_rates
@@ -73,8 +73,13 @@ class SingleTrainer:
             settings: what is the same for every network.
             jit_compile: whether TensorFlow compiles a step with XLA: faster steps for about a second a network.
         """
-        self._problem, self._splits, self._settings, self._donor = data.problem, data.splits, settings, data.donor
-        self._seen = Views(data)
+        self._problem, self._splits, self._settings, self._pretrained = (
+            data.problem,
+            data.splits,
+            settings,
+            data.pretrained,
+        )
+        self._views = Views(data)
         self._compiling = {"jit_compile": jit_compile}
 
     def state(self) -> None:
@@ -95,16 +100,17 @@ class SingleTrainer:
             if position not in done:
                 evaluations: list[Evaluation] = []
                 for replicate in range(self._settings.replicates):
-                    for fold, split in enumerate(self._splits):
+                    for fold in task.folds(len(self._splits)):
                         fitting = self.fitting(task, fold, member_seed(task.seed, fold, replicate), len(evaluations))
-                        evaluations.append((yield from self._member(fitting, split, task.keep_snapshots)))
-                yield {position: combined(evaluations)}
+                        trained = yield from self._member(fitting, self._splits[fold], task.keep_snapshots)
+                        evaluations.append(trained)
+                yield {position: combine_evaluations(evaluations)}
 
     def fitting(self, task: TrainingTask, fold: int, seed: int, number: int) -> Fitting:
         """The task's network on one fold, from one seed; `number` counts the folds and replicates."""
-        data = self._seen.of(graph_from_json(task.architecture))
+        data = self._views.for_graph(graph_from_json(task.architecture))
         split, problems = data.splits[fold], (self._problem, data.problem)
-        return _GraphFitting(task, problems, self._settings, split, seed, number, self._compiling, self._donor)
+        return _GraphFitting(task, problems, self._settings, split, seed, number, self._compiling, self._pretrained)
 
     def failure(self, error: Exception) -> str | None:
         """Why a network that raised this has failed; None where the error is not its doing."""
@@ -166,7 +172,7 @@ class SingleTrainer:
         if not math.isfinite(curve[-1]):
             reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
             return found | {"status": Status.FAILED, "reason": reason}
-        metrics = scores(self._problem, split.y_validation, fitting.exact(best, outputs))
+        metrics = compute_scores(self._problem, split.y_validation, fitting.exact(best, outputs))
         if not metrics:
             return found | {"status": Status.FAILED, "reason": "the outputs on the validation rows are not finite"}
         return found | {"status": Status.OK, "scores": metrics, "weights": best}
@@ -184,16 +190,16 @@ class _GraphFitting:
         seed: int,
         number: int,
         compiling: Mapping[str, bool],
-        donor: Donor | None,
+        pretrained: PretrainedNetwork | None,
     ) -> None:
         whole, problem = problems  # with all features, and with those that the network sees
-        self._graph = whole.placed(graph_from_json(task.architecture))
+        self._graph = whole.attach_columns(graph_from_json(task.architecture))
         self._problem, self._settings, self._split, self._seed = problem, settings, split, seed
         self._compiling = compiling
         self._horizon, self.epochs = task.horizon or task.epochs, task.epochs
         size = problem.num_features, problem.num_outputs, problem.sample_shape
         self.parameters = count_parameters(self._graph, *size)
-        own = first_weights(self._graph, problem, seed, donor, split.x_train)
+        own = first_weights(self._graph, problem, seed, pretrained, split.x_train)
         self._initial, self.start = start_of(task, self._graph, number, own, split.x_train, whole)
         before = (task.origin or task.architecture)["training"]["optimizer"]
         self._same_optimizer = before == self._graph.graph["training"]["optimizer"]

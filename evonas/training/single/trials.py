@@ -20,13 +20,13 @@ import keras
 
 from evonas.evaluation import Evaluation, Status
 from evonas.tasks.train import Source, TrainingTask
+from evonas.training.fit_dispatch import FitMode, KerasLock, use_mode
 from evonas.training.native.threads import Pool
 from evonas.training.native.trainer import usable_cores
 from evonas.training.native.training import Stopped
 from evonas.training.single.trainer import out_of_memory
 from evonas.training.single.user_model import genes_of
 from evonas.training.spans import span_since
-from evonas.training.ways import Turns, Way, using
 from genomes.errors import InputError
 
 __all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback"]
@@ -103,7 +103,7 @@ class TrialTrainer:
 
     def _together(self, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
         """Some trials at a time, each in a thread. Who uses Keras, or takes a result, has the turn."""
-        turns, pool, out = Turns(), Pool(self._threads), 0
+        turns, pool, out = KerasLock(), Pool(self._threads), 0
         try:
             while True:
                 while out < self._threads and (given := source()) is not None:
@@ -119,17 +119,17 @@ class TrialTrainer:
             turns.cancel()
             pool.close()
 
-    def _in_turn(self, task: TrainingTask, turns: Turns) -> Evaluation:
+    def _in_turn(self, task: TrainingTask, turns: KerasLock) -> Evaluation:
         with turns.lock:
             if turns.cancelled:
                 raise Stopped
             return self._evaluation(task, turns)
 
-    def _evaluation(self, task: TrainingTask, turns: Turns | None) -> Evaluation:
+    def _evaluation(self, task: TrainingTask, turns: KerasLock | None) -> Evaluation:
         began, started = time.time(), time.perf_counter()
-        way = Way(self._native, not getattr(self._trial, "independent", False), turns)
+        way = FitMode(self._native, not getattr(self._trial, "independent", False), turns)
         try:
-            with using(way):
+            with use_mode(way):
                 found = self._trial(genes_of(task.architecture), task.seed, partial(self._alive, turns))
         except (InputError, Stopped):
             raise
@@ -145,7 +145,7 @@ class TrialTrainer:
         notes = {**found.notes, **way.notes()}
         return replace(found, train_seconds=seconds, notes=notes, spans=(span_since(began),))
 
-    def _alive(self, turns: Turns | None) -> None:
+    def _alive(self, turns: KerasLock | None) -> None:
         """Tells that there is progress, unless nobody waits for it any more: then the training ends here."""
         if turns is not None and turns.cancelled:
             raise Stopped

@@ -18,7 +18,7 @@
 - After each epoch the loss on the validation rows is measured, the model's own; the weights of the best epoch are
   scored and kept, and a training without improvement stops early. Callbacks belong to `fit`, which evonas calls.
 - With the trainer "native", the default on a CPU, a model in which everything is known is trained natively, any other
-  by Keras; the evaluation's notes say which way, and why. See `evonas.training.native.own`.
+  by Keras; the evaluation's notes say which way, and why. See `evonas.training.native.user_model`.
 - `keras.utils.set_random_seed` is called before each building, so that equal genes give equal bits. A training goes on
   from a snapshot with its weights, its optimizer and the seeds of its random layers.
 - What `build` or the training raises makes that model FAILED, with the reason; the traceback is in `worker.log`. A
@@ -39,26 +39,34 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.inputs import mapped, num_rows
+from evonas.data.inputs import map_arrays, num_rows
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.data.pretrained import Donor
+from evonas.data.pretrained import PretrainedNetwork
 from evonas.evaluation import Weights
 from evonas.networks.initial import epoch_order
 from evonas.tasks.train import TrainingSettings, TrainingTask
-from evonas.training.native.own.fit import Prepared, prepared
-from evonas.training.native.own.refusal import Refused
+from evonas.training.native.user_model.fit import PreparedFit, prepare_fit
+from evonas.training.native.user_model.refusal import Refused
 from evonas.training.single.fitting import State, assign, named_values, restore, state_of, values_of
-from evonas.training.single.outputs import Outputs, coded_target, outputs_of, own_loss, predicted, to_raw, tried
+from evonas.training.single.outputs import (
+    Outputs,
+    encode_target,
+    outputs_of,
+    own_loss,
+    predict_outputs,
+    to_raw,
+    try_outputs,
+)
 from evonas.training.single.trainer import SingleTrainer, default_loss, out_of_memory
 from genomes.hyperparameters import HyperparameterGenome
 
-__all__ = ["BuildFunction", "OwnFitting", "OwnTrainer", "build_own", "genes_of", "inherit", "register"]
+__all__ = ["BuildFunction", "UserModelFitting", "UserModelTrainer", "build_own", "genes_of", "inherit", "register"]
 
 BATCH_SIZE = 32
 BuildFunction = Callable[..., Any]
 
 
-class OwnTrainer(SingleTrainer):
+class UserModelTrainer(SingleTrainer):
     """Trains what a user's function builds. Whatever it raises is a value: that network is FAILED. Meets `Trainer`."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings, build: BuildFunction) -> None:
@@ -72,10 +80,10 @@ class OwnTrainer(SingleTrainer):
         super().__init__(data, settings)
         self._build = build
 
-    def fitting(self, task: TrainingTask, fold: int, seed: int, number: int) -> OwnFitting:
+    def fitting(self, task: TrainingTask, fold: int, seed: int, number: int) -> UserModelFitting:
         """See `SingleTrainer.fitting`."""
         split = self._splits[fold]
-        return OwnFitting(self._build, task, self._problem, self._settings, split, seed, number, self._donor)
+        return UserModelFitting(self._build, task, self._problem, self._settings, split, seed, number, self._pretrained)
 
     def failure(self, error: Exception) -> str | None:
         """What the user's code, or Keras with it, raised; all of it goes to the worker's log."""
@@ -87,7 +95,7 @@ class OwnTrainer(SingleTrainer):
         return f"{_stage(error)} raised {type(error).__name__}: {text[:300]}"
 
 
-class OwnFitting:
+class UserModelFitting:
     """One of a user's models on one split. Meets `Fitting`.
 
     Genes that are honoured here: `batch_size` (32 unless given) and `epochs` (at most those of the task), always; and
@@ -103,10 +111,10 @@ class OwnFitting:
         split: Split,
         seed: int,
         number: int = 0,
-        donor: Donor | None = None,
+        pretrained: PretrainedNetwork | None = None,
     ) -> None:
         self._build, self._task, self._problem, self._settings = build, task, problem, settings
-        self._split, self._weight, self._seed, self._donor = split, split.weight_train, seed, donor
+        self._split, self._weight, self._seed, self._pretrained = split, split.weight_train, seed, pretrained
         self._genes = genes_of(task.architecture)
         self._batch_size = max(1, int(self._genes.get("batch_size", BATCH_SIZE)))
         self.epochs = max(1, min(task.epochs, int(self._genes.get("epochs", task.epochs))))
@@ -124,7 +132,7 @@ class OwnFitting:
         """Builds and compiles the model."""
         problem, split = self._problem, self._split
         self._model = build_own(self._build, self._genes, problem, self._seed)
-        trial = tried(self._model, split.x_train)
+        trial = try_outputs(self._model, split.x_train)
         self.parameters = sum(int(np.prod(variable.shape)) for variable in self._model.trainable_variables)
         self._outputs = outputs_of(self._model, trial, problem)
         to_raw(trial, problem, self._outputs)  # refuses the wrong shape
@@ -140,7 +148,7 @@ class OwnFitting:
                 steps_per_execution=-(-num_rows(split.x_train) // self._batch_size),
             )
         self._y_train, self._y_validation = (
-            coded_target(y, problem, self._outputs, self._loss) for y in (split.y_train, split.y_validation)
+            encode_target(y, problem, self._outputs, self._loss) for y in (split.y_train, split.y_validation)
         )
         if self.start is not None:
             origin = self._task.origin
@@ -149,18 +157,18 @@ class OwnFitting:
             restore(self._model, self.start, moments=same)
         elif self._kept is not None:
             inherit(self._model, self._kept.best)
-        elif self._donor is not None:
-            inherit(self._model, self._donor.weights)
+        elif self._pretrained is not None:
+            inherit(self._model, self._pretrained.weights)
         self._native = self._natively() if self._settings.trainer == "native" else None
 
-    def _natively(self) -> Prepared | None:
+    def _natively(self) -> PreparedFit | None:
         """The training by the native trainer, from the model and its optimizer as they are; None where Keras has to."""
         split = self._split
         weight = {} if self._weight is None else {"sample_weight": self._weight}
         held = num_rows(split.x_validation)
         validation = {"validation_data": (split.x_validation, self._y_validation)} if held else {}
         how = {"batch_size": self._batch_size, "verbose": 0, **weight, **validation}
-        given = prepared(self._model, (split.x_train, self._y_train), how, self._seed)
+        given = prepare_fit(self._model, (split.x_train, self._y_train), how, self._seed)
         if isinstance(given, Refused):
             self.notes = {"trained": {"natively": 0, "by_keras": [given.reason]}}
             return None
@@ -174,7 +182,7 @@ class OwnFitting:
             loss, self._validation_loss = self._native.training.epoch(order)
             return loss
         history = self._model.fit(
-            mapped(lambda array: array[order], self._split.x_train),
+            map_arrays(lambda array: array[order], self._split.x_train),
             self._y_train[order],
             sample_weight=None if self._weight is None else self._weight[order],
             batch_size=self._batch_size,
@@ -191,7 +199,7 @@ class OwnFitting:
             training, lowered = self._native.training, self._native.lowered
             given = lowered.outputs(training.validation_outputs)
             return self._validation_loss - training.penalty, to_raw(given, self._problem, self._outputs)
-        given = predicted(self._model, self._split.x_validation)
+        given = predict_outputs(self._model, self._split.x_validation)
         values = self._loss(keras.ops.convert_to_tensor(self._y_validation), keras.ops.convert_to_tensor(given))
         loss = float(np.mean(keras.ops.convert_to_numpy(values)))
         return loss, to_raw(given, self._problem, self._outputs)
@@ -215,7 +223,7 @@ class OwnFitting:
 
 def genes_of(value: Mapping[str, Any]) -> HyperparameterGenome:
     """The genes of a task."""
-    return HyperparameterGenome.of(value["values"])
+    return HyperparameterGenome.from_values(value["values"])
 
 
 def register(objects: Mapping[str, Any]) -> None:

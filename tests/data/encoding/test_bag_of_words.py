@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from evonas.data.columns import infer_columns
-from evonas.data.encoding.bag_of_words import MOST_WORDS, Words, fit_words, words_of
+from evonas.data.encoding.bag_of_words import MOST_WORDS, BagOfWords, fit_bag_of_words, words_of
 from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.prepare import prepare_table
 from genomes.errors import InputError
@@ -22,7 +22,7 @@ def test_words_are_cut_byte_by_byte() -> None:
 
 
 def test_weights_and_lengths() -> None:
-    step = fit_words("c", TEXTS, TEXTS)
+    step = fit_bag_of_words("c", TEXTS, TEXTS)
     assert step.words == ("a", "house", "red", "the")
     assert step.weights == (math.log(7 / 3) + 1,) * 4
     assert step.scale == math.sqrt(8 / 5)  # known words of a text that there is
@@ -30,18 +30,18 @@ def test_weights_and_lengths() -> None:
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), step.scale * np.array([1, 1, 1, 0, 0, 1]))
     np.testing.assert_allclose(rows[1], step.scale * np.array([0.5**0.5, 0, 0.5**0.5, 0]))
     assert step.names() == ["c:a", "c:house", "c:red", "c:the"]
-    fewer = fit_words("c", TEXTS[:2], TEXTS)
+    fewer = fit_bag_of_words("c", TEXTS[:2], TEXTS)
     assert fewer.words == step.words
     assert fewer.weights[1] == math.log(3 / 2) + 1
 
 
 def test_the_most_frequent_words_are_chosen_in_any_order_of_rows() -> None:
     texts = [f"w{place} w{place // 2}" for place in range(2000)]
-    first, last = fit_words("c", texts, texts), fit_words("c", texts[::-1], texts[::-1])
+    first, last = fit_bag_of_words("c", texts, texts), fit_bag_of_words("c", texts[::-1], texts[::-1])
     assert first.words == last.words
     assert len(first.words) == MOST_WORDS
     with pytest.raises(InputError, match=r"'c' must hold text whose words .* none of its 2 words"):
-        fit_words("c", ["one", "two"], ["one", "two"])
+        fit_bag_of_words("c", ["one", "two"], ["one", "two"])
 
 
 def test_a_table_with_text() -> None:
@@ -71,6 +71,6 @@ def test_a_table_with_text() -> None:
 )
 def test_what_is_damaged_is_refused(change: dict[str, object]) -> None:
     whole = {"column": "c", "words": ("a", "b"), "weights": (1.0, 2.0), "scale": 1.0}
-    assert Words(**whole).words == ("a", "b")  # type: ignore[arg-type]
+    assert BagOfWords(**whole).words == ("a", "b")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="words of 'c' must be different words"):
-        Words(**(whole | change))  # type: ignore[arg-type]
+        BagOfWords(**(whole | change))  # type: ignore[arg-type]

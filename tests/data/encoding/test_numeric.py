@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evonas.api.resolve import fitted, space_and_numbers
+from evonas.api.resolve import fit_space, space_and_numbers
 from evonas.data.columns import infer_columns
 from evonas.data.encoding.logarithm import fit_logarithm
-from evonas.data.encoding.numeric import MOST_FEATURES, forms_within
-from evonas.data.encoding.periodic import Waves
-from evonas.data.encoding.piecewise import Pieces
+from evonas.data.encoding.numeric_encodings import MOST_FEATURES, affordable_encodings
+from evonas.data.encoding.periodic import Periodic
+from evonas.data.encoding.piecewise import PiecewiseLinear
 from evonas.data.encoding.preprocessor import Preparation, fit_encoding
 from evonas.data.encoding.robust import BOUND, fit_robust
 from evonas.data.prepare import prepare_table
 from genomes import DenseSpace
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMERIC_ENCODINGS
 from genomes.errors import InputError
 
 
@@ -42,8 +42,8 @@ def test_what_is_not_skewed_has_no_logarithm(values: list[float]) -> None:
 
 
 def test_waves_are_sines_and_cosines_of_the_rank() -> None:
-    rank = Pieces("x", 1.0, (0.0, 1.0, 3.0), (-2.0, 0.0, 2.0))
-    waves = Waves(rank, (0.25, 0.5))
+    rank = PiecewiseLinear("x", 1.0, (0.0, 1.0, 3.0), (-2.0, 0.0, 2.0))
+    waves = Periodic(rank, (0.25, 0.5))
     np.testing.assert_allclose(waves.encode(pd.Series([1.0, 2.0])), [[0, 0, 1, 1], [1, 0, 0, -1]], atol=1e-6)
     assert waves.names() == ["x:sine 1", "x:sine 2", "x:cosine 1", "x:cosine 2"]
 
@@ -72,15 +72,15 @@ def test_networks_of_robust_numbers_see_them_in_place_of_the_standard_ones() -> 
     data = prepare_table(frame, "y", seed=0, numbers=("standard", "robust", "log"))
 
     def seen(*numbers: str) -> set[str]:
-        return {name for name in data.seen(*numbers).problem.feature_names if "=" not in name}
+        return {name for name in data.for_views(*numbers).problem.feature_names if "=" not in name}
 
     plain = {"even", "skewed", "gaps", "gaps:missing"}
     robust = {"even:robust", "skewed:robust", "gaps:robust", "gaps:robust:missing"}
     assert seen() == seen("standard") == plain
     assert seen("robust") == robust
     assert seen("log", "robust") == plain | robust | {"skewed:log"}
-    standard = data.seen("standard")
-    assert standard.seen("robust") is standard
+    standard = data.for_views("standard")
+    assert standard.for_views("robust") is standard
     alone = prepare_table(frame, "y", seed=0, numbers=["robust"])
     assert set(alone.problem.feature_names) == robust | {"word=u", "word=v"}
     assert alone.problem.views == ()
@@ -99,7 +99,7 @@ def test_networks_of_robust_numbers_see_them_in_place_of_the_standard_ones() -> 
 )
 def test_forms_go_through_json_and_damage_is_seen(damage) -> None:
     frame = table()[["skewed"]]
-    found = fit_encoding(frame, infer_columns(frame), np.arange(300), numbers=NUMBERS)
+    found = fit_encoding(frame, infer_columns(frame), np.arange(300), numbers=NUMERIC_ENCODINGS)
     assert Preparation.from_json(found.to_json()) == found
     value = found.to_json()
     damage({step.view: place for step, place in zip(found.steps, value["steps"], strict=True) if hasattr(step, "view")})
@@ -109,9 +109,9 @@ def test_forms_go_through_json_and_damage_is_seen(damage) -> None:
 
 def test_a_view_is_what_data_of_that_form_alone_are() -> None:
     frame = table()
-    data = prepare_table(frame, "y", seed=0, numbers=NUMBERS)
-    for numbers in NUMBERS:
-        seen, alone = data.seen(numbers), prepare_table(frame, "y", seed=0, numbers=[numbers])
+    data = prepare_table(frame, "y", seed=0, numbers=NUMERIC_ENCODINGS)
+    for numbers in NUMERIC_ENCODINGS:
+        seen, alone = data.for_views(numbers), prepare_table(frame, "y", seed=0, numbers=[numbers])
         assert seen.problem.feature_names == alone.problem.feature_names
         assert seen.preparation == alone.preparation
         for one, other in zip(seen.splits, alone.splits, strict=True):
@@ -124,11 +124,11 @@ def test_a_view_is_what_data_of_that_form_alone_are() -> None:
 
 def test_forms_that_the_data_do_not_have_are_not_searched() -> None:
     words = table()[["word", "y"]]
-    data = prepare_table(words, "y", seed=0, numbers=NUMBERS)
-    assert fitted(DenseSpace(), data.problem).domain("numbers").options == ("standard",)
-    even = prepare_table(table()[["even", "y"]], "y", seed=0, numbers=NUMBERS)
-    assert "log" not in fitted(DenseSpace(), even.problem).domain("numbers").options
-    assert data.seen("piecewise") is data  # a network that asks for it sees the standard form
+    data = prepare_table(words, "y", seed=0, numbers=NUMERIC_ENCODINGS)
+    assert fit_space(DenseSpace(), data.problem).domain("numbers").options == ("standard",)
+    even = prepare_table(table()[["even", "y"]], "y", seed=0, numbers=NUMERIC_ENCODINGS)
+    assert "log" not in fit_space(DenseSpace(), even.problem).domain("numbers").options
+    assert data.for_views("piecewise") is data  # a network that asks for it sees the standard form
 
 
 def test_one_form_for_all_networks() -> None:
@@ -143,10 +143,10 @@ def test_one_form_for_all_networks() -> None:
 
 def test_room_for_forms() -> None:
     single = {"log": 1, "robust": 1, "quantile": 1}
-    assert forms_within(NUMBERS, 8, 20_000) == {**single, "piecewise": 48, "tree": 48, "periodic": 16}
+    assert affordable_encodings(NUMERIC_ENCODINGS, 8, 20_000) == {**single, "piecewise": 48, "tree": 48, "periodic": 16}
     share = MOST_FEATURES // 64
-    assert forms_within(NUMBERS, 64, 2_000) == {**single, "piecewise": share, "tree": share}
-    assert forms_within(NUMBERS, 784, 60_000) == {}
-    assert forms_within(NUMBERS, 8, 3_000_000) == {"log": 1, "robust": 1}
-    assert forms_within(["piecewise"], 784, 60_000) == {"piecewise": 48}
-    assert forms_within(["standard"], 8, 100) == {}
+    assert affordable_encodings(NUMERIC_ENCODINGS, 64, 2_000) == {**single, "piecewise": share, "tree": share}
+    assert affordable_encodings(NUMERIC_ENCODINGS, 784, 60_000) == {}
+    assert affordable_encodings(NUMERIC_ENCODINGS, 8, 3_000_000) == {"log": 1, "robust": 1}
+    assert affordable_encodings(["piecewise"], 784, 60_000) == {"piecewise": 48}
+    assert affordable_encodings(["standard"], 8, 100) == {}

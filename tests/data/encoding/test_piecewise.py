@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from evonas.data.columns import infer_columns
-from evonas.data.encoding.piecewise import REACH, Pieces, fit_pieces
+from evonas.data.encoding.piecewise import REACH, PiecewiseLinear, fit_piecewise
 from evonas.data.encoding.preprocessor import Preparation, fit_encoding
 from genomes.errors import InputError
 
 
 def test_intervals_fill_one_after_the_other() -> None:
-    pieces = Pieces("x", 1.0, (0.0, 1.0, 3.0, 4.0))
+    pieces = PiecewiseLinear("x", 1.0, (0.0, 1.0, 3.0, 4.0))
     cells = pd.Series([0.0, 0.5, 2.0, 4.0, -1.0, 6.0, -1e9, None])
     wanted = [[0, 0, 0], [0.5, 0, 0], [1, 0.5, 0], [1, 1, 1], [-1, 0, 0], [1, 1, 3], [-REACH, 0, 0], [1, 0, 0]]
     np.testing.assert_allclose(pieces.encode(cells), wanted)
@@ -19,14 +19,14 @@ def test_intervals_fill_one_after_the_other() -> None:
 
 
 def test_values_are_a_line_through_points() -> None:
-    pieces = Pieces("x", 1.0, (0.0, 1.0, 3.0), (-2.0, 0.0, 5.0))
+    pieces = PiecewiseLinear("x", 1.0, (0.0, 1.0, 3.0), (-2.0, 0.0, 5.0))
     cells = pd.Series([-4.0, 0.0, 0.5, 2.0, 3.0, 9.0])
     np.testing.assert_allclose(pieces.encode(cells)[:, 0], np.interp(cells, (0, 1, 3), (-2, 0, 5)))
 
 
 def test_quantiles_make_a_skewed_column_normal() -> None:
     values = np.exp(np.random.default_rng(0).normal(0, 3, 4000))
-    pieces = fit_pieces("x", values, float(np.median(values)), ranks=True)
+    pieces = fit_piecewise("x", values, float(np.median(values)), ranks=True)
     assert pieces is not None
     coded = np.sort(pieces.encode(pd.Series(values))[:, 0])
     assert abs(coded.mean()) < 0.02
@@ -35,9 +35,9 @@ def test_quantiles_make_a_skewed_column_normal() -> None:
 
 
 def test_few_values_make_no_pieces() -> None:
-    assert fit_pieces("x", np.arange(30.0), 15.0, ranks=False) is None
-    assert fit_pieces("x", np.repeat([0.0, 1.0], 500), 0.0, ranks=False) is None
-    ties = fit_pieces("x", np.repeat([0.0, 1.0, 2.0, 3.0], 500), 1.0, ranks=True)
+    assert fit_piecewise("x", np.arange(30.0), 15.0, ranks=False) is None
+    assert fit_piecewise("x", np.repeat([0.0, 1.0], 500), 0.0, ranks=False) is None
+    ties = fit_piecewise("x", np.repeat([0.0, 1.0, 2.0, 3.0], 500), 1.0, ranks=True)
     assert ties is not None
     assert ties.knots == (0.0, 1.0, 2.0, 3.0)
     assert np.all(np.diff(ties.values) > 0)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from evonas.data.encoding.piecewise import fit_tree_pieces
+from evonas.data.encoding.piecewise import fit_tree_piecewise
 from evonas.data.encoding.tree_cuts import impurity_columns, tree_cuts
 from evonas.data.prepare import prepare_arrays
 
@@ -32,7 +32,7 @@ def test_cuts_are_those_of_a_decision_tree(task):
 def test_a_spike_between_quantiles_has_an_interval_of_its_own():
     gain = np.zeros(1000)
     gain[:30], gain[30:60] = 7688.0, 99999.0
-    pieces = fit_tree_pieces("gain", gain, 0.0, impurity_columns(np.int64(gain == 7688.0), "binary"))
+    pieces = fit_tree_piecewise("gain", gain, 0.0, impurity_columns(np.int64(gain == 7688.0), "binary"))
     assert pieces is not None
     assert pieces.view == "tree"
     assert pieces.knots[0] == 0.0
@@ -43,8 +43,8 @@ def test_a_spike_between_quantiles_has_an_interval_of_its_own():
 
 def test_nothing_to_tell_apart_is_not_cut():
     values = np.arange(100.0)
-    assert fit_tree_pieces("x", values, 0.0, impurity_columns(np.zeros(100, int), "binary")) is None
-    assert fit_tree_pieces("x", np.full(100, np.nan), 0.0, impurity_columns(np.arange(100) % 2, "binary")) is None
+    assert fit_tree_piecewise("x", values, 0.0, impurity_columns(np.zeros(100, int), "binary")) is None
+    assert fit_tree_piecewise("x", np.full(100, np.nan), 0.0, impurity_columns(np.arange(100) % 2, "binary")) is None
     assert tree_cuts(np.ones(100), impurity_columns(np.arange(100.0)[:, None], "regression"), 5, 2).size == 0
 
 

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from evonas.strategies.proposals import Member, Proposal
+from evonas.strategies.proposals import EvaluatedProposal, Proposal
 from evonas.strategies.ranking import Rank
 from evonas.strategies.surrogate.acquisition import MOST_FAILURES, spread_ranks
 from evonas.strategies.surrogate.archive import Archive, ArchiveRecord
@@ -20,7 +20,7 @@ def filled(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
     rng, archive = np.random.default_rng(seed), Archive()
     for number in range(count):
         genome = SPACE.sample(rng)
-        member = Member(Proposal(genome, SPACE.digest(genome)), ranks[int(rng.integers(len(ranks)))])
+        member = EvaluatedProposal(Proposal(genome, SPACE.digest(genome)), ranks[int(rng.integers(len(ranks)))])
         archive.add(ArchiveRecord(member, 1, SPACE.features(genome), (number, 0)), number < 20)
         archive.trim()
     return archive

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evonas.metrics.scores import scores
+from evonas.metrics.scores import compute_scores
 from evonas.networks.initial import initial_weights
 from evonas.objective import Objective
 from evonas.tasks.export import EnsembleTask
@@ -39,7 +39,7 @@ def test_the_file_predicts_the_mean_and_is_no_worse_than_any(kind: str, tmp_path
         set_weights(model, weights)
         raw = model.predict(split.x_validation, verbose=0)
         networks.append((graph_to_json(network), weights))
-        alone.append(scores(problem, split.y_validation, raw))
+        alone.append(compute_scores(problem, split.y_validation, raw))
         models.append(deployable(model, problem))
     name = "rmse" if kind == "regression" else "log_loss"
     task = EnsembleTask(tuple(networks), 3, Objective(name, "min"), tmp_path / "ensemble.keras")

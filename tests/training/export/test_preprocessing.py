@@ -21,12 +21,12 @@ from evonas.data.encoding.codes import DATE_PATTERN
 from evonas.data.encoding.preprocessor import DATE_PARTS
 from evonas.data.prepare import prepare_arrays, prepare_table
 from evonas.data.prepared import PreparedData
-from evonas.metrics.scores import predictions, scores
+from evonas.metrics.scores import compute_scores, predictions
 from evonas.tasks.export import ExportTask
 from evonas.tasks.train import TrainingSettings
 from evonas.training.export.keras_file import check_keras_file
 from genomes.architecture.graph import graph_to_json
-from genomes.architecture.layers import NUMBERS
+from genomes.architecture.layers import NUMERIC_ENCODINGS
 from genomes.errors import InputError
 from tests.training.networks import graph
 
@@ -155,13 +155,13 @@ def conditions() -> dict[tuple[str, str], pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def prepared() -> PreparedData:
-    return prepare_table(table(), "kind", seed=0, numbers=NUMBERS, roles=ROLES)
+    return prepare_table(table(), "kind", seed=0, numbers=NUMERIC_ENCODINGS, roles=ROLES)
 
 
 @pytest.fixture(scope="module")
 def whole(prepared) -> PreparedData:
     """As one network sees it."""
-    return prepared.seen("piecewise")
+    return prepared.for_views("piecewise")
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +230,7 @@ def test_every_kind_missing_unseen_of_other_types_and_in_other_orders(prepared, 
         ("sold", lambda x: np.array([cell[:10] for cell in x], dtype=object)),
     ],
 )
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_other_types_of_the_same_cells(prepared, encode, column, change):
     frame = table()
     name = prepared.preparation.input_names()[column]
@@ -321,11 +321,11 @@ def exported(prepared, path, task=None, **changes):
     from evonas.training.single.trainer import raw_outputs
 
     keras.utils.set_random_seed(0)
-    prepared = prepared.seen("piecewise")
+    prepared = prepared.for_views("piecewise")
     model = build_model(NETWORK, prepared.problem.num_features, prepared.problem.num_outputs)
     split = prepared.splits[0]
     outputs = raw_outputs(model, split.x_validation)
-    found = scores(prepared.problem, split.y_validation, outputs)
+    found = compute_scores(prepared.problem, split.y_validation, outputs)
     order = ExportTask(graph_to_json(NETWORK), path, get_weights(model), found | changes)
     order = replace(order, **(task or {}))
     return export(order, prepared, TrainingSettings()), predictions(prepared.problem, outputs), model
@@ -385,7 +385,7 @@ def test_what_is_written_is_let_in_again(whole_file, tmp_path):
 
 def test_a_difference_of_the_encoding_is_noticed(tmp_path):
     frame = table()[["longitude", "rooms", "town", "kind"]]
-    small = prepare_table(frame, "kind", seed=0, numbers=NUMBERS).seen("piecewise")
+    small = prepare_table(frame, "kind", seed=0, numbers=NUMERIC_ENCODINGS).for_views("piecewise")
     first = small.preparation.steps[0]
     wrong = replace(first, mean=first.mean + 1e-2 * first.std)
     steps = (wrong, *small.preparation.steps[1:])
@@ -393,6 +393,7 @@ def test_a_difference_of_the_encoding_is_noticed(tmp_path):
         exported(replace(small, preparation=replace(small.preparation, steps=steps)), tmp_path / "best.keras")
 
 
+@pytest.mark.soak
 def test_an_array_is_one_input(tmp_path):
     import keras
 

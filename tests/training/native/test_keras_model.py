@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from evonas.training.native.own.fit import fit, prepared
-from evonas.training.native.own.refusal import Refused
+from evonas.training.native.user_model.fit import fit, prepare_fit
+from evonas.training.native.user_model.refusal import Refused
 
 layers, optimizers, regularizers = keras.layers, keras.optimizers, keras.regularizers
 
@@ -89,7 +89,7 @@ def fit_options(y: Any, **more: Any) -> dict[str, Any]:
 def check_same(model: keras.Model, y: Any, **more: Any) -> None:
     """Natively, then by Keras from the same weights: every logged number, and the weights in the end."""
     options = fit_options(y, **more)
-    given = prepared(model, (X, y), options, seed=1)
+    given = prepare_fit(model, (X, y), options, seed=1)
     assert not isinstance(given, Refused), given
     initial = model.get_weights()
     given.run()
@@ -109,6 +109,7 @@ ACTIVATIONS = (
 )  # fmt: skip
 
 
+@pytest.mark.soak
 def test_every_activation() -> None:
     parts = [layers.Dense(2, activation=name) for name in ACTIVATIONS]
 
@@ -154,7 +155,7 @@ def at_once(names: Collection[str], quick: Collection[str]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", at_once(MODELS, QUICK))
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 def test_the_same_losses_as_fit(name: str) -> None:
     make, loss, y, metrics = MODELS[name]
     check_same(compiled(make, loss, metrics=metrics), y)
@@ -176,11 +177,12 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("name", at_once(OPTIMIZERS, QUICK_OPTIMIZERS))
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_every_optimizer(name: str) -> None:
     check_same(compiled(dense(), optimizer=OPTIMIZERS[name]), LINE)
 
 
+@pytest.mark.soak
 def test_weights_of_rows_and_of_classes() -> None:
     check_same(compiled(dense()), LINE, sample_weight=np.abs(X[:, 0]))
     model = compiled(ending(1, "sigmoid"), "binary_crossentropy")
@@ -212,7 +214,7 @@ def test_afterwards_the_model_is_trained_on_by_keras_as_if_it_had_been_all_along
 def test_dropout_and_the_order_are_random_and_follow_the_seed() -> None:
     def losses(seed: int) -> list[float]:
         model = compiled(lambda: chain(layers.Dense(8, "relu"), layers.Dropout(0.5)))
-        given = prepared(model, (X, LINE), fit_options(LINE, shuffle=True), seed)
+        given = prepare_fit(model, (X, LINE), fit_options(LINE, shuffle=True), seed)
         assert not isinstance(given, Refused)
         given.run()
         return given.history["loss"]
@@ -273,7 +275,7 @@ def _shared() -> keras.Model:
 @pytest.mark.parametrize("reason", REFUSALS)
 def test_what_is_not_known_is_refused_with_the_reason(reason: str) -> None:
     make, more = REFUSALS[reason]
-    given = prepared(make(), (X, LINE), fit_options(LINE, **more))
+    given = prepare_fit(make(), (X, LINE), fit_options(LINE, **more))
     assert isinstance(given, Refused)
     words = {"what the model does not end in": "does not end in", "the activation own_metric": "the activation"}
     assert words.get(reason, reason) in given.reason
@@ -327,7 +329,7 @@ def flattened(genes: Any) -> keras.Model:
 def test_a_build_function_trains_natively_goes_on_and_gives_what_keras_gives() -> None:
     from evonas.data.prepare_inputs import prepare_inputs
     from evonas.tasks.train import TrainingSettings, TrainingTask
-    from evonas.training.single.user_model import OwnTrainer
+    from evonas.training.single.user_model import UserModelTrainer
     from tests.training.networks import trained
     from tests.training.own_models import SPACE, sequences
 
@@ -336,7 +338,7 @@ def test_a_build_function_trains_natively_goes_on_and_gives_what_keras_gives() -
     genome = SPACE.genome_to_json(SPACE.sample(np.random.default_rng(0)))
 
     def run(trainer: str, epochs: int, **more: Any) -> Any:
-        own = OwnTrainer(data, TrainingSettings(trainer=trainer), flattened)
+        own = UserModelTrainer(data, TrainingSettings(trainer=trainer), flattened)
         (found,) = trained(own, [TrainingTask(genome, 3, epochs, keep_snapshots=True, **more)]).values()
         return found
 

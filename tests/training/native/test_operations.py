@@ -11,9 +11,10 @@ from evonas.networks.forward import ACTIVATIONS as FUNCTIONS
 from evonas.training.native import instructions
 from evonas.training.native.instructions import OPERATIONS, OPTIMIZERS
 from evonas.training.native.lowering import Builder
-from evonas.training.native.training import Optimization, Rows, Training, predict
+from evonas.training.native.training import NetworkTraining, Optimization, TrainingRows, predict
 from evonas.training.optimizers import step_coefficients
 from genomes.architecture.embedding import Embedding
+from tests.reliability.counts import count
 from tests.training.native import reference
 from tests.training.native.reference import outputs_of, step_loss
 
@@ -33,11 +34,11 @@ LAYERS = {
     "layer_norm": lambda b, h: b.layer_norm(h, "layer"),
     "dropout": lambda b, h: b.dropout(h, 0.4, 3),
     "scale": lambda b, h: b.scale(h, "layer"),
-    "copy into a sum": lambda b, h: b.merged([(0.5, h), (-2.0, b.scale(h, "layer")), (1.5, h)]),
-    "copy side by side": lambda b, h: b.concatenated([h, b.scale(h, "layer"), h]),
+    "copy into a sum": lambda b, h: b.merge([(0.5, h), (-2.0, b.scale(h, "layer")), (1.5, h)]),
+    "copy side by side": lambda b, h: b.concatenate([h, b.scale(h, "layer"), h]),
     "scale and offset": lambda b, h: b.scale(h, "layer", "layer/bias"),
-    "repeat": lambda b, h: b.repeated(h, 3),
-    "repeat with factors": lambda b, h: b.repeated(h, 3, "layer/adapter"),
+    "repeat": lambda b, h: b.repeat(h, 3),
+    "repeat with factors": lambda b, h: b.repeat(h, 3, "layer/adapter"),
     "repeat before all of members": lambda b, h: of_members(b, h),
     "grouped_dense of waves": lambda b, h: of_columns(b, h, "periodic", 5),
     "grouped_dense of waves to one": lambda b, h: of_columns(b, h, "periodic", 1),
@@ -49,11 +50,9 @@ LAYERS = {
 
 def of_members(builder, h):
     """What a layer of several members may have, and outputs of their own in the end."""
-    m = builder.dropout(
-        builder.activation(builder.dense([builder.repeated(h, 3, "a/adapter")], 5, "m"), "tanh"), 0.3, 2
-    )
+    m = builder.dropout(builder.activation(builder.dense([builder.repeat(h, 3, "a/adapter")], 5, "m"), "tanh"), 0.3, 2)
     m = builder.scale(builder.batch_norm(m, "b"), "s/scale", "s/bias")
-    m = builder.layer_norm(builder.dense([builder.concatenated([m, builder.repeated(h, 3)])], 4, "n"), "l")
+    m = builder.layer_norm(builder.dense([builder.concatenate([m, builder.repeat(h, 3)])], 4, "n"), "l")
     return builder.member_outputs(m, 2, "heads")
 
 
@@ -62,7 +61,7 @@ def of_columns(builder, h, kind, units):
     last = builder.input.width - 1
     groups = tuple((k,) for k in range(last + 1)) if kind == "periodic" else tuple(sorted({(0,), tuple({0, last})}))
     embedding = Embedding(kind, units, 0.1, groups, tuple(range(0, last + 1, 2)))
-    return builder.concatenated([*builder.embedded(embedding), h])
+    return builder.concatenate([*builder.embed(embedding), h])
 
 
 def penalized(builder, h):
@@ -80,8 +79,8 @@ def network(name, rows, width, hidden=True, before=False, after=False, outputs=2
     ends += [builder.activation(h, "tanh")] if after else []
     members = max(each.members for each in ends)
     if members > 1:
-        ends = [each if each.members > 1 else builder.repeated(each, members) for each in ends]
-        return builder.finish(builder.member_outputs(builder.concatenated(ends), outputs, "output"))
+        ends = [each if each.members > 1 else builder.repeat(each, members) for each in ends]
+        return builder.finish(builder.member_outputs(builder.concatenate(ends), outputs, "output"))
     return builder.finish(builder.dense(ends, outputs, "output"))
 
 
@@ -110,7 +109,7 @@ def stepped(program, weights, x, y, loss="mse", weight=None, seed=0, validation=
     how = {"optimizer": "sgd", "rates": np.ones(1, np.float32)} | how
     order = np.arange(len(x), dtype=np.int32)
     optimization = Optimization(loss=loss, batch_size=len(x), order=lambda _: order, seed=seed, **how)
-    training = Training(program, Rows(x, y, *validation, weight), optimization, weights)
+    training = NetworkTraining(program, TrainingRows(x, y, *validation, weight), optimization, weights)
     return training, float(training.step_losses(1)[0])
 
 
@@ -143,8 +142,9 @@ def test_every_operation_and_loss_is_tried():
     assert {"linear", *SEARCHED, *reference.MORE} == set(ACTIVATIONS)
 
 
+@pytest.mark.battery
 @pytest.mark.parametrize("name", LAYERS)
-@settings(max_examples=25, derandomize=True, phases=[Phase.explicit, Phase.generate, Phase.shrink])
+@settings(max_examples=count(6, 25), derandomize=True, phases=[Phase.explicit, Phase.generate, Phase.shrink])
 @given(
     rows=st.integers(1, 70),
     width=st.integers(1, 40),

@@ -17,7 +17,7 @@ from evonas.training.native import NativeTrainer
 from evonas.training.native import trainer as module
 from evonas.training.native.lowering import lower
 from evonas.training.native.threads import Pool
-from evonas.training.native.training import Stopped, Training
+from evonas.training.native.training import NetworkTraining, Stopped
 from tests.training.networks import data, graph, task, trained
 
 #: Trains for many minutes, in steps of some milliseconds.
@@ -47,7 +47,7 @@ def training_of(network, prepared=None, epochs=1000):
     how = module.optimization(network, "mse", TrainingSettings(patience=None), len(rows.x), epochs, 0)
     program = lower(network, 4, 1, 256)
     weights = module.first_weights(network, prepared.problem, 0, None, rows.x)()
-    return Training(program, rows, how, weights)
+    return NetworkTraining(program, rows, how, weights)
 
 
 def quietly(function, *args):
@@ -154,7 +154,7 @@ def test_the_folds_of_a_candidate_share_its_seconds():
 def test_a_network_that_does_not_fit_fails_in_words_and_the_others_are_trained(widths, monkeypatch):
     """Before anything is allocated."""
     asked = []
-    monkeypatch.setattr(module, "Training", lambda *a, **o: asked.append(a) or Training(*a, **o))
+    monkeypatch.setattr(module, "NetworkTraining", lambda *a, **o: asked.append(a) or NetworkTraining(*a, **o))
     found = trained(native(), [task(graph(widths), 1), QUICK])
     assert found[0].status is Status.FAILED
     assert found[0].reason.startswith("out of memory: training the network takes ")
@@ -204,7 +204,7 @@ def test_an_allocation_that_is_refused_all_the_same_is_a_value(monkeypatch):
     def refuse(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(module, "Training", refuse)
+    monkeypatch.setattr(module, "NetworkTraining", refuse)
     found = trained(native(), [QUICK])
     assert found[0].status is Status.FAILED
     assert "out of memory" in found[0].reason
@@ -214,7 +214,7 @@ def test_other_errors_reach_the_caller(monkeypatch):
     def fail(*_, **__):
         raise KeyError("a bug")
 
-    monkeypatch.setattr(module, "Training", fail)
+    monkeypatch.setattr(module, "NetworkTraining", fail)
     with pytest.raises(KeyError, match="a bug"):
         trained(native(), [QUICK, ENDLESS])
 

@@ -99,10 +99,10 @@ def padded_forward(made, packed, constants, shape, x):
 
 
 def member(network, **changes):
-    from evonas.training.population.layout import Fold, Member
+    from evonas.training.population.layout import Fold, PopulationMember
 
     values = {"network": network, "initial": dict, "seed": 1, "epochs": 4, "horizon": 4, "fold": Fold(0, 100, 0, 30)}
-    return Member(**values | changes)
+    return PopulationMember(**values | changes)
 
 
 @settings(max_examples=60)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.metrics.scores import mean_loss, scores
+from evonas.metrics.scores import compute_scores, mean_loss
 from evonas.networks.perturbation import Lineages
 from evonas.tasks.train import TrainingSettings
 from evonas.training.model import build_model, set_weights
-from evonas.training.population.seeded_weights import EvolvedTrainer
+from evonas.training.population.seeded_weights import SeededWeightsTrainer
 from evonas.training.single.trainer import raw_outputs
 from genomes import DenseSpace, InputError
 from genomes.architecture.graph import graph_to_json
@@ -34,7 +34,7 @@ NETWORKS = (
 def test_scores_are_those_of_the_keras_models_with_the_same_weights(kind: str, folds: int) -> None:
     prepared = data(kind, weighted=True, folds=folds)
     problem = prepared.problem
-    trainer = EvolvedTrainer(prepared, TrainingSettings(loss="huber", replicates=3))
+    trainer = SeededWeightsTrainer(prepared, TrainingSettings(loss="huber", replicates=3))
     tasks = [replace(task(each, 9, 0), lineage=(k, 7, 8)) for k, each in enumerate(NETWORKS)]
     found = trained(trainer, tasks)
     for k, each in enumerate(NETWORKS):
@@ -43,7 +43,7 @@ def test_scores_are_those_of_the_keras_models_with_the_same_weights(kind: str, f
         set_weights(model, weights)
         expected, losses = [], []
         for split in prepared.splits:
-            expected.append(scores(problem, split.y_validation, raw_outputs(model, split.x_validation)))
+            expected.append(compute_scores(problem, split.y_validation, raw_outputs(model, split.x_validation)))
             outputs = raw_outputs(model, split.x_train)
             losses.append(mean_loss(problem, "huber", split.y_train, outputs, split.weight_train))
         assert found[k].status == "ok"

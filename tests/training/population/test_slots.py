@@ -136,13 +136,13 @@ def test_neighbours_and_slots_change_no_bit():
 
 
 def test_a_cancelled_table_returns():
-    from evonas.training.population.layout import Fold, Member
+    from evonas.training.population.layout import Fold, PopulationMember
     from evonas.training.population.network import Network
     from evonas.training.population.slots import Stopping, run_slots
 
     network = Network.from_graph(graph((6,)))
     made = trainer()
     (part,) = Planner(CPU).plan([network], [10], made._workload)
-    member = Member(network, dict, 0, 10, 10, Fold(0, 150, 0, 50))
+    member = PopulationMember(network, dict, 0, 10, 10, Fold(0, 150, 0, 50))
     found = run_slots(None, part.shape, lambda _: [(0, member)], {}, Stopping(None, 0.0), CPU, lambda: True)
     assert list(found) == []

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from evonas.evaluation import Status
-from evonas.metrics.scores import scores
+from evonas.metrics.scores import compute_scores
 from tests.training.networks import data, graph, task, trained
 from tests.training.population.programs import EACH_ITS_OWN, ONE_PROGRAM, assert_alike, trainer
 
@@ -114,7 +114,7 @@ def test_half_the_precision_is_near_and_scored_as_it_is_exported():
     model, split = build_model(network, 4, 1), prepared.splits[0]
     set_weights(model, found.weights)
     outputs = raw_outputs(model, split.x_validation)
-    assert scores(prepared.problem, split.y_validation, outputs) == pytest.approx(dict(found.scores), rel=1e-5)
+    assert compute_scores(prepared.problem, split.y_validation, outputs) == pytest.approx(dict(found.scores), rel=1e-5)
 
 
 class Refusing:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from evonas.training.population.cost import CPU
 from evonas.training.population.network import Network
-from evonas.training.population.planner import Part, Planner
+from evonas.training.population.planner import Planner, ProgramRun
 from evonas.training.population.workers import Queues
 from tests.training.networks import graph
 from tests.training.population.test_planner import WORKLOAD
@@ -16,7 +16,7 @@ A, B, C = (replace(SHAPE, widths=(width,)) for width in (16, 32, 64))
 
 
 def queues():
-    return Queues([Part(A, (0, 1, 2, 3), 8.0), Part(B, (4, 5), 6.0), Part(C, (6,), 1.0)])
+    return Queues([ProgramRun(A, (0, 1, 2, 3), 8.0), ProgramRun(B, (4, 5), 6.0), ProgramRun(C, (6,), 1.0)])
 
 
 def test_the_program_with_most_work_comes_first():

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from evonas.evaluation import Evaluation, Status
-from evonas.tasks.train import Source, TrainingTask, slots_of, streamed
+from evonas.tasks.train import Source, TrainingTask, slots_of, stream_evaluations
+from evonas.training.fit_dispatch import train
 from evonas.training.single.trials import TrialTrainer
-from evonas.training.ways import train
 
 pytestmark = pytest.mark.keras
 
@@ -53,7 +53,7 @@ def test_two_trials_that_are_given_one_by_one_train_together() -> None:
     trainer = TrialTrainer(Fitting())
     assert slots_of(trainer) >= 2
     found: dict[int, Evaluation] = {}
-    parts = streamed(trainer, source(4, meets=True))
+    parts = stream_evaluations(trainer, source(4, meets=True))
     while len(found) < 4:
         found |= next(parts)
     parts.close()
@@ -66,7 +66,7 @@ def test_two_trials_that_are_given_one_by_one_train_together() -> None:
 
 def test_what_is_not_given_is_asked_for_again() -> None:
     given = iter([None, (0, task(0, meets=False)), None])
-    parts = streamed(TrialTrainer(Fitting()), lambda: next(given, None))
+    parts = stream_evaluations(TrialTrainer(Fitting()), lambda: next(given, None))
     assert next(parts) == {}
     while not (part := next(parts)):
         pass

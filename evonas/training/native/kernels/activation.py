@@ -26,7 +26,7 @@ _GELU_SCALE, _GELU_CUBE = F(np.sqrt(2.0 / np.pi)), F(0.044715)
 
 
 @kernel
-def _kinked(size, z, h, d, right, left, saturation):
+def _kink(size, z, h, d, right, left, saturation):
     """`right * z` above 0, else `left * z + saturation * (exp(z) - 1)`."""
     if saturation == F(0.0):
         for i in range(size):
@@ -51,7 +51,7 @@ def _relu(size, z, h, d):
 
 
 @kernel
-def _clipped(size, z, h, d, slope, shift, low, high):
+def _clip(size, z, h, d, slope, shift, low, high):
     """`slope * z + shift`, kept between low and high."""
     for i in range(size):
         y = slope * z[i] + shift
@@ -143,19 +143,19 @@ def forward(memory, at, run):
     if kind == _RELU:
         _relu(size, z, h, d)
     elif kind == _LINEAR:
-        _kinked(size, z, h, d, F(1.0), F(1.0), F(0.0))
+        _kink(size, z, h, d, F(1.0), F(1.0), F(0.0))
     elif kind == _LEAKY:
-        _kinked(size, z, h, d, F(1.0), memory.reals[at * REALS + SLOPE], F(0.0))
+        _kink(size, z, h, d, F(1.0), memory.reals[at * REALS + SLOPE], F(0.0))
     elif kind == _ELU:
-        _kinked(size, z, h, d, F(1.0), F(0.0), F(1.0))
+        _kink(size, z, h, d, F(1.0), F(0.0), F(1.0))
     elif kind == _SELU:
-        _kinked(size, z, h, d, _SELU_SCALE, F(0.0), _SELU_SCALE * _SELU_ALPHA)
+        _kink(size, z, h, d, _SELU_SCALE, F(0.0), _SELU_SCALE * _SELU_ALPHA)
     elif kind == _RELU6:
-        _clipped(size, z, h, d, F(1.0), F(0.0), F(0.0), F(6.0))
+        _clip(size, z, h, d, F(1.0), F(0.0), F(0.0), F(6.0))
     elif kind == _HARD_TANH:
-        _clipped(size, z, h, d, F(1.0), F(0.0), F(-1.0), F(1.0))
+        _clip(size, z, h, d, F(1.0), F(0.0), F(-1.0), F(1.0))
     elif kind == _HARD_SIGMOID:
-        _clipped(size, z, h, d, F(1.0 / 6.0), F(0.5), F(0.0), F(1.0))
+        _clip(size, z, h, d, F(1.0 / 6.0), F(0.5), F(0.0), F(1.0))
     elif kind == _MISH:
         _mish(size, z, h, d)
     elif kind == _COSINE:

@@ -17,7 +17,7 @@ _BITS, _UNIT = U(0xFFFFFF), F(1.0 / (1 << 24))
 
 
 @kernel
-def _mixed(h):
+def _mix(h):
     """MurmurHash3's 32-bit finaliser. numba makes 64 bits of every operation, which are cut at once."""
     h = U(U(h ^ U(h >> U(16))) * _MIX1)
     h = U(U(h ^ U(h >> U(13))) * _MIX2)
@@ -34,7 +34,7 @@ def forward(memory, at, run):
         return
     rate = memory.reals[at * REALS + RATE]
     factor = F(1.0) / (F(1.0) - rate)
-    key = _mixed(U(U(run.seed) + U(U(run.step) * _STEP) + U(U(row[LAYER]) * _LAYER)))
+    key = _mix(U(U(run.seed) + U(U(run.step) * _STEP) + U(U(row[LAYER]) * _LAYER)))
     for r in range(run.rows):
         first = r * width
         source = part(memory.values, row[SOURCE] + first)
@@ -42,7 +42,7 @@ def forward(memory, at, run):
         slope = part(memory.slopes, row[TARGET] + first)
         base = U(key + U(U(r) * _ROW))
         for j in range(width):
-            uniform = F(np.int32(_mixed(U(base + U(j))) & _BITS)) * _UNIT
+            uniform = F(np.int32(_mix(U(base + U(j))) & _BITS)) * _UNIT
             kept = factor if uniform >= rate else F(0.0)
             slope[j] = kept
             target[j] = source[j] * kept

@@ -16,7 +16,7 @@ from evonas.training.native.kernels.memory import Memory, Run, clear, copy, kern
 from evonas.training.native.kernels.network import backward, forward
 from evonas.training.native.kernels.optimizers import clip, update
 
-__all__ = ["compiled", "run"]
+__all__ = ["compile_training", "run"]
 
 F = np.float32
 (
@@ -207,7 +207,7 @@ def run(
             return
 
 
-def compiled() -> Any:
+def compile_training() -> Any:
     """The function as numba compiles it; of pointers to arrays of the types that `frame.ARRAYS` names."""
     signature = types.void(*(types.CPointer(_TYPES[dtype]) for dtype in ARRAYS.values()))
     return numba.cfunc(signature, nopython=True, error_model="numpy")(run)

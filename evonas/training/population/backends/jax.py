@@ -10,7 +10,7 @@ from jax import lax
 
 __all__ = [
     "OutOfMemory",
-    "compiled",
+    "compile_function",
     "configure",
     "constant",
     "custom_gradient",
@@ -40,7 +40,7 @@ def configure() -> None:
     """JAX sizes its own thread pool; nothing to do."""
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as one XLA program, compiled at its first call for the shapes met there."""
     return jax.jit(function)  # type: ignore[no-any-return]
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 __all__ = [
     "OutOfMemory",
-    "compiled",
+    "compile_function",
     "configure",
     "constant",
     "custom_gradient",
@@ -46,7 +46,7 @@ def configure() -> None:
             tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as one XLA program, compiled at its first call for the shapes met there."""
     return tf.function(function, jit_compile=True, autograph=False)  # type: ignore[no-any-return]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.training import optimizers
-from evonas.training.native.own.refusal import Refusal
+from evonas.training.native.user_model.refusal import Refusal
 
 __all__ = ["Rule", "rule_of"]
 
@@ -131,14 +131,14 @@ _RULES: Mapping[type, Callable[..., Rule]] = {
 def _rates_of(optimizer: Any) -> Rates:
     rate = optimizer._learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        return _scheduled(rate)
+        return _schedule(rate)
     if not hasattr(rate, "value"):
         raise Refusal("the optimizer's learning rate is a function")
     value = np.float32(keras.ops.convert_to_numpy(rate.value))
     return lambda first, count: np.full(count, value, np.float32)
 
 
-def _scheduled(schedule: Any) -> Rates:
+def _schedule(schedule: Any) -> Rates:
     """The rates of a schedule: of all steps at once, where that gives what one step gives, else one by one."""
 
     def one(step: int) -> float:

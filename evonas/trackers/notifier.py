@@ -1,4 +1,4 @@
-"""`Telling`: tells the callbacks of a search what happens, and keeps the search from their failures."""
+"""`Notifier`: tells the callbacks of a search what happens, and keeps the search from their failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from genomes.space import SearchSpace
 if TYPE_CHECKING:
     from evonas.tasks.export import Exported
 
-__all__ = ["Telling", "check_callbacks"]
+__all__ = ["Notifier", "check_callbacks"]
 
 _METHODS = ("on_start", "on_evaluation", "on_generation", "on_end")
 
@@ -33,7 +33,7 @@ def check_callbacks(callbacks: Sequence[Any]) -> tuple[Callback, ...]:
     return tuple(callbacks)
 
 
-class Telling:
+class Notifier:
     """Tells several callbacks the same, in the order given; one that fails is told no more.
 
     Args:

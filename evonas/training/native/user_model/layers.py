@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.training.native.lowering import Builder, Tensor
-from evonas.training.native.own.refusal import Refusal
+from evonas.training.native.user_model.refusal import Refusal
 
 __all__ = ["ACTIVATIONS", "LAYERS", "Lowering", "activation_name", "check"]
 
@@ -85,7 +85,7 @@ def activation_name(function: Any) -> str:
         raise Refusal(f"the activation {getattr(function, '__name__', type(function).__name__)}") from None
 
 
-def _activated(state: Lowering, source: Tensor, kind: str, **options: float) -> Tensor:
+def _activate(state: Lowering, source: Tensor, kind: str, **options: float) -> Tensor:
     return state.builder.softmax(source) if kind == "softmax" else state.builder.activation(source, kind, **options)
 
 
@@ -96,30 +96,30 @@ def _dense(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending
     state.bind(f"{name}/kernel", layer.kernel, layer.kernel_regularizer)
     if layer.use_bias:
         state.bind(f"{name}/bias", layer.bias, layer.bias_regularizer)
-    return target if ending else _activated(state, target, kind)
+    return target if ending else _activate(state, target, kind)
 
 
 def _activation(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
-    return sources[0] if ending else _activated(state, sources[0], activation_name(layer.activation))
+    return sources[0] if ending else _activate(state, sources[0], activation_name(layer.activation))
 
 
 def _relu(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
     slope, most, threshold = float(layer.negative_slope), layer.max_value, float(layer.threshold)
     if threshold == 0 and most is None:
-        return _activated(state, sources[0], "leaky_relu" if slope else "relu", slope=slope)
+        return _activate(state, sources[0], "leaky_relu" if slope else "relu", slope=slope)
     if threshold == 0 and slope == 0 and float(most) == 6:
-        return _activated(state, sources[0], "relu6")
+        return _activate(state, sources[0], "relu6")
     raise Refusal(f"the layer {layer.name} (ReLU) has a threshold, or another bound than 6")
 
 
 def _leaky(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
-    return _activated(state, sources[0], "leaky_relu", slope=float(layer.negative_slope))
+    return _activate(state, sources[0], "leaky_relu", slope=float(layer.negative_slope))
 
 
 def _elu(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
     if float(layer.alpha) != 1:
         raise Refusal(f"the layer {layer.name} (ELU) has alpha {layer.alpha}")
-    return _activated(state, sources[0], "elu")
+    return _activate(state, sources[0], "elu")
 
 
 def _softmax(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
@@ -168,11 +168,11 @@ def _bind_scale(layer: Any, state: Lowering, width: int, name: str) -> None:
             state.bind(f"{name}/{part}", getattr(layer, part), getattr(layer, f"{part}_regularizer", None))
 
 
-def _merged(factors: Callable[[int], list[float]]) -> Any:
+def _merge(factors: Callable[[int], list[float]]) -> Any:
     def lower(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
         if len({source.width for source in sources}) != 1:
             raise Refusal(f"the layer {layer.name} ({type(layer).__name__}) merges tensors of different widths")
-        return state.builder.merged(list(zip(factors(len(sources)), sources, strict=True)))
+        return state.builder.merge(list(zip(factors(len(sources)), sources, strict=True)))
 
     return lower
 
@@ -180,7 +180,7 @@ def _merged(factors: Callable[[int], list[float]]) -> Any:
 def _concatenate(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
     if layer.axis not in (-1, 1):
         raise Refusal(f"the layer {layer.name} (Concatenate) has the axis {layer.axis}")
-    return state.builder.concatenated(sources)
+    return state.builder.concatenate(sources)
 
 
 def _same(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
@@ -198,9 +198,9 @@ LAYERS: Mapping[type, Callable[[Any, Lowering, list[Tensor], str, bool], Tensor]
     keras.layers.Dropout: _dropout,
     keras.layers.BatchNormalization: _batch_norm,
     keras.layers.LayerNormalization: _layer_norm,
-    keras.layers.Add: _merged(lambda count: [1.0] * count),
-    keras.layers.Average: _merged(lambda count: [1.0 / count] * count),
-    keras.layers.Subtract: _merged(lambda count: [1.0, -1.0]),
+    keras.layers.Add: _merge(lambda count: [1.0] * count),
+    keras.layers.Average: _merge(lambda count: [1.0 / count] * count),
+    keras.layers.Subtract: _merge(lambda count: [1.0, -1.0]),
     keras.layers.Concatenate: _concatenate,
     keras.layers.Flatten: _same,
     keras.layers.Identity: _same,

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.baselines.boosting import Rows, logits
-from evonas.baselines.linear import fitted_linear
+from evonas.baselines.boosting import BaselineRows, logits
+from evonas.baselines.linear import fit_linear
 from evonas.data.encoding.tokens import FIRST_WORD
 from evonas.data.prepared import Problem
 
-__all__ = ["WordsModel"]
+__all__ = ["BagOfWordsModel"]
 
 Array = NDArray[Any]
 
 
-class WordsModel:
+class BagOfWordsModel:
     """Ridge or logistic regression over TF-IDF of the known words of texts, at scikit-learn's penalty."""
 
-    def __init__(self, problem: Problem, training: Rows) -> None:
+    def __init__(self, problem: Problem, training: BaselineRows) -> None:
         """Trains.
 
         Args:
@@ -34,7 +34,7 @@ class WordsModel:
 
         self._problem, self._tfidf = problem, TfidfTransformer(sublinear_tf=True)
         x, y = self._tfidf.fit_transform(self._counts(training.x)), np.asarray(training.y)
-        self._model, self._shift = fitted_linear(problem, x, y, training.weight)
+        self._model, self._shift = fit_linear(problem, x, y, training.weight)
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""`keras.Model.fit`, natively where that can be: `prepared`, and `fit`, which leaves the rest to Keras.
+"""`keras.Model.fit`, natively where that can be: `prepare_fit`, and `fit`, which leaves the rest to Keras.
 
 Data order and dropout have their own seeded random numbers: Keras's cannot be had elsewhere. All else is as Keras does
 it, and the model, its optimizer and `history` are afterwards what they would be.
@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.networks.initial import epoch_order
-from evonas.training.native.own.inputs import arrays_of, as_array
-from evonas.training.native.own.metrics import Metric, metrics_of
-from evonas.training.native.own.model import Lowered, lowered
-from evonas.training.native.own.refusal import Refusal, Refused
-from evonas.training.native.own.training import Data, OwnTraining
+from evonas.training.native.user_model.inputs import arrays_of, as_array
+from evonas.training.native.user_model.metrics import Metric, metrics_of
+from evonas.training.native.user_model.model import LoweredModel, lower_model
+from evonas.training.native.user_model.refusal import Refusal, Refused
+from evonas.training.native.user_model.training import TrainingData, UserModelTraining
 
-__all__ = ["Prepared", "fit", "prepared"]
+__all__ = ["PreparedFit", "fit", "prepare_fit"]
 
 Array = NDArray[Any]
 
@@ -37,7 +37,7 @@ _CALLBACKS = (keras.callbacks.EarlyStopping, keras.callbacks.TerminateOnNaN, ker
 class _StandIn:
     """The model as the callbacks of a native training see it."""
 
-    def __init__(self, model: keras.Model, training: OwnTraining) -> None:
+    def __init__(self, model: keras.Model, training: UserModelTraining) -> None:
         self.metrics, self.stop_training, self._training = model.metrics, False, training
 
     def get_weights(self) -> list[Array]:
@@ -48,7 +48,7 @@ class _StandIn:
 
 
 @dataclass(eq=False)
-class Prepared:
+class PreparedFit:
     """A training that is ready to run. `run` may be called in another thread, `finish` where Keras is used.
 
     Attributes:
@@ -65,8 +65,8 @@ class Prepared:
     """
 
     model: keras.Model
-    lowered: Lowered
-    training: OwnTraining
+    lowered: LoweredModel
+    training: UserModelTraining
     epochs: tuple[int, int]
     shuffle: bool
     seed: int
@@ -129,22 +129,22 @@ class Prepared:
         return any(type(callback) is keras.callbacks.TerminateOnNaN for callback in self.callbacks)
 
     def _logs(self, order: Array, loss: float, validation_loss: float) -> dict[str, float]:
-        logs = self._measured("", self.y[order], self.training.outputs) | {"loss": loss}
+        logs = self._measure("", self.y[order], self.training.outputs) | {"loss": loss}
         if self.y_validation is not None:
-            logs |= self._measured("val_", self.y_validation, self.training.validation_outputs)
+            logs |= self._measure("val_", self.y_validation, self.training.validation_outputs)
             logs["val_loss"] = validation_loss
         return logs
 
-    def _measured(self, prefix: str, y: Array, raw: Array) -> dict[str, float]:
+    def _measure(self, prefix: str, y: Array, raw: Array) -> dict[str, float]:
         if not self.metrics:
             return {}
         outputs = self.lowered.outputs(raw)
         return {f"{prefix}{metric.name}": metric.value(y, outputs) for metric in self.metrics}
 
 
-def prepared(
+def prepare_fit(
     model: keras.Model, arguments: Sequence[Any], named: Mapping[str, Any], seed: int | None = None
-) -> Prepared | Refused:
+) -> PreparedFit | Refused:
     """A training as `model.fit(*arguments, **named)`, or why Keras has to do it.
 
     Args:
@@ -153,21 +153,23 @@ def prepared(
         seed: of the data order and dropout; drawn from numpy's global generator if None.
     """
     try:
-        return _prepared(model, arguments, named, seed)
+        return _prepare_fit(model, arguments, named, seed)
     except Refusal as refusal:
         return Refused(str(refusal))
 
 
 def fit(model: keras.Model, arguments: Sequence[Any], named: Mapping[str, Any], seed: int | None = None) -> Any:
     """`model.fit(*arguments, **named)`, natively where that can be. Returns the history, and a `Refused` or None."""
-    given = prepared(model, arguments, named, seed)
+    given = prepare_fit(model, arguments, named, seed)
     if isinstance(given, Refused):
         return model.fit(*arguments, **named), given
     given.run()
     return given.finish(), None
 
 
-def _prepared(model: keras.Model, arguments: Sequence[Any], named: Mapping[str, Any], seed: int | None) -> Prepared:
+def _prepare_fit(
+    model: keras.Model, arguments: Sequence[Any], named: Mapping[str, Any], seed: int | None
+) -> PreparedFit:
     if type(model).fit is not keras.Model.fit:
         raise Refusal("the model has a fit of its own")
     try:
@@ -185,15 +187,15 @@ def _prepared(model: keras.Model, arguments: Sequence[Any], named: Mapping[str, 
         raise Refusal("fit is given no epochs, or no rows in a batch")
     x, y, weight, held = _split(asked)
     _build(model, x)
-    found = lowered(model, min(batch_size, max(len(y), 1)))
+    found = lower_model(model, min(batch_size, max(len(y), 1)))
     if isinstance(found, Refused):
         raise Refusal(found.reason)
     width = found.program.output.width
     data = _data(found, x, y, weight, held)
     metrics = metrics_of(model, y, width)
     drawn = int(np.random.randint(1 << 31)) if seed is None else seed  # noqa: NPY002  # what Keras's seed decides
-    training = OwnTraining(model, found, data, min(batch_size, len(y)), drawn, keep_outputs=bool(metrics))
-    return Prepared(
+    training = UserModelTraining(model, found, data, min(batch_size, len(y)), drawn, keep_outputs=bool(metrics))
+    return PreparedFit(
         model,
         found,
         training,
@@ -270,7 +272,7 @@ def _build(model: keras.Model, x: Any) -> None:
         model.build((None, *arrays_of(x, ["x"])[0].shape[1:]))
 
 
-def _data(found: Lowered, x: Any, y: Array, weight: Array | None, held: tuple[Any, Array] | None) -> Data:
+def _data(found: LoweredModel, x: Any, y: Array, weight: Array | None, held: tuple[Any, Array] | None) -> TrainingData:
     width = found.program.output.width
     features, targets = found.features(x), found.loss.targets(y, width)
     if len(features) != len(targets) or not len(targets):
@@ -281,4 +283,4 @@ def _data(found: Lowered, x: Any, y: Array, weight: Array | None, held: tuple[An
         if len(x_held) != len(y_held) or not len(y_held):
             raise Refusal(f"validation_data has {len(x_held)} rows of x for {len(y_held)} of y")
     flat = None if weight is None else np.ascontiguousarray(weight.reshape(-1), np.float32)
-    return Data(features, targets, x_held, y_held, flat)
+    return TrainingData(features, targets, x_held, y_held, flat)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
-from evonas.training.native.own.refusal import Refusal
+from evonas.training.native.user_model.refusal import Refusal
 
 __all__ = ["Graph", "Step", "graph_of", "is_model"]
 
@@ -100,22 +100,22 @@ def _visit(graph: Graph, tensor: Any, numbers: dict[int, int], seen: set[int]) -
     named = {name: value for name, value in node.arguments.kwargs.items() if name != "training"}
     values = [value for value in keras.tree.flatten((node.arguments.args, named)) if value is not None]
     if len(values) != len(node.input_tensors) or not values:
-        raise Refusal(f"{_named(operation)} is called with more than tensors")
+        raise Refusal(f"{_name(operation)} is called with more than tensors")
     sources = tuple(_visit(graph, source, numbers, seen) for source in node.input_tensors)
     if id(operation) in seen:
-        raise Refusal(f"{_named(operation)} is used more than once")
+        raise Refusal(f"{_name(operation)} is used more than once")
     seen.add(id(operation))
     if is_model(operation):
         inner = dict(zip(map(id, operation.inputs), sources, strict=True))
         number = _visit(graph, operation.outputs[place], inner, seen)
     else:
         if len(node.output_tensors) != 1:
-            raise Refusal(f"{_named(operation)} has several outputs")
+            raise Refusal(f"{_name(operation)} has several outputs")
         number = graph.add(tensor)
         graph.steps.append(Step(operation, sources, number))
     numbers[id(tensor)] = number
     return number
 
 
-def _named(operation: Any) -> str:
+def _name(operation: Any) -> str:
     return f"the layer {operation.name} ({type(operation).__name__})"

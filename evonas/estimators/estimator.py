@@ -1,4 +1,4 @@
-"""`Evolved`: what `EvolutionClassifier` and `EvolutionRegressor` share: the search, and the network that it found."""
+"""`EvolutionEstimator`: what `EvolutionClassifier` and `EvolutionRegressor` share: the search and its best network."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData
 from evonas.data.quantiles import with_quantiles
 from evonas.data.readers.arrays import feature_columns
-from evonas.estimators.checks import as_rows, checked_labels, checked_numbers, checked_weight
+from evonas.estimators.checks import as_rows, check_labels, check_numbers, check_sample_weight
 from evonas.estimators.network import FittedNetwork
-from evonas.estimators.place import run_directory
 from evonas.estimators.results import results_of
+from evonas.estimators.run_directory import run_directory
 from evonas.estimators.seeds import seed_of
 from evonas.evolution.loop import Generation, Progress
 from evonas.interruption import Interruption
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from evonas.evaluation import Evaluator
     from genomes.space import SearchSpace
 
-__all__ = ["Evolved"]
+__all__ = ["EvolutionEstimator"]
 
 #: Cells of a table up to which "auto" trains in this process: such networks need no guard, and start at once.
 _SMALL_CELLS = 100_000
@@ -49,7 +49,7 @@ _SMALL_CELLS = 100_000
 _DEFAULT_TIME = "2m"
 
 
-class Evolved(BaseEstimator):  # type: ignore[misc]
+class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
     """Searches when it is fitted, and predicts with the best network."""
 
     _task = "regression"
@@ -137,7 +137,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
 
     # ---------------------------------------------------------------- fitting
 
-    def _searched(self, rows: pd.DataFrame, y: NDArray[Any], sample_weight: Any, groups: Any) -> None:
+    def _search(self, rows: pd.DataFrame, y: NDArray[Any], sample_weight: Any, groups: Any) -> None:
         """Searches, and remembers what was found."""
         from evonas.api.search import resume, search_prepared
         from evonas.execution.launch import worker_for
@@ -188,7 +188,11 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
                 result = resume(directory, data=data, baseline=False, **bounds, **kept, **common)
             else:
                 unbounded = all(bound is None for bound in bounds.values())
-                budget = Budget.of(DEFAULT_GENERATIONS, None, _DEFAULT_TIME) if unbounded else Budget.of(**bounds)
+                budget = (
+                    Budget.from_bounds(DEFAULT_GENERATIONS, None, _DEFAULT_TIME)
+                    if unbounded
+                    else Budget.from_bounds(**bounds)
+                )
                 result = search_prepared(data, space=space, settings=settings, budget=budget, out=directory, **common)
             self._remember(result, data)
 
@@ -202,7 +206,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
         preparation = data.preparation_of(*views)
         assert preparation is not None
         self.network_ = FittedNetwork(
-            blueprint(space, genome), weights, data.problem.seen(*views), preparation, result.temperature
+            blueprint(space, genome), weights, data.problem.for_views(*views), preparation, result.temperature
         )
         self.best_score_ = -objective.loss(best.evaluation.scores[objective.name])
         self.best_params_ = space.values(genome)
@@ -217,7 +221,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"in_process must be True, False or 'auto', not {self.in_process!r}: choose one")
         rows = sum(len(split.y_train) for split in data.splits)
         return self.in_process is True or (
-            self.in_process == "auto" and rows * max(1, data.problem.seen().num_features) <= _SMALL_CELLS
+            self.in_process == "auto" and rows * max(1, data.problem.for_views().num_features) <= _SMALL_CELLS
         )
 
     def _class_weights(self) -> Any:
@@ -226,20 +230,20 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
 
     # ---------------------------------------------------------------- rows
 
-    def _checked(
+    def _check(
         self, X: Any, y: Any, sample_weight: Any, groups: Any, numeric: bool
     ) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.float64] | None, NDArray[Any] | None]:
         """Rows, targets, weights and groups to fit, as scikit-learn checks them; rows of weight 0 are left out."""
         if y is None:
             raise InputError(f"{type(self).__name__} requires y to be passed, but the target y is None: pass it")
         rows = self._rows(X, reset=True)
-        targets = checked_numbers(y, self) if numeric else checked_labels(y, self)
+        targets = check_numbers(y, self) if numeric else check_labels(y, self)
         check_consistent_length(rows, targets)
         given = None if groups is None else np.asarray(groups)
         check_consistent_length(rows, given)
         if sample_weight is None:
             return rows, targets, None, given
-        weight = checked_weight(sample_weight, len(rows), self)
+        weight = check_sample_weight(sample_weight, len(rows), self)
         there = np.flatnonzero(weight)
         return rows.iloc[there], targets[there], weight[there], None if given is None else given[there]
 
@@ -256,7 +260,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             )
             return feature_columns(checked, "X")
         if not table:
-            return self._named(X)
+            return self._name(X)
         if not len(X) or not X.shape[1]:
             what = "sample" if X.shape[1] else "feature"
             raise InputError(f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required.")
@@ -266,7 +270,7 @@ class Evolved(BaseEstimator):  # type: ignore[misc]
             self._columns = tuple(rows.columns)
         return rows
 
-    def _named(self, X: Any) -> pd.DataFrame:
+    def _name(self, X: Any) -> pd.DataFrame:
         """Rows of an array for what was fitted to a table: its columns by their place."""
         import pandas as pd
 

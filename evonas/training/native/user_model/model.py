@@ -1,4 +1,4 @@
-"""`lowered`: a compiled `keras.Model` as a program of the native trainer."""
+"""`lower_model`: a compiled `keras.Model` as a program of the native trainer."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 from evonas.training.native.instructions import LOSSES
 from evonas.training.native.lowering import Builder, Program, Tensor
-from evonas.training.native.own.graph import Graph, graph_of
-from evonas.training.native.own.inputs import PREPARATIONS, Prepare, arrays_of, as_array
-from evonas.training.native.own.layers import LAYERS, Lowering, activation_name, check
-from evonas.training.native.own.losses import ENDINGS, Loss, loss_of
-from evonas.training.native.own.optimizers import Rule, rule_of
-from evonas.training.native.own.refusal import Refusal, Refused
 from evonas.training.native.training import CHUNK_ROWS, blank_arrays, predict, run_program
+from evonas.training.native.user_model.graph import Graph, graph_of
+from evonas.training.native.user_model.inputs import PREPARATIONS, Prepare, arrays_of, as_array
+from evonas.training.native.user_model.layers import LAYERS, Lowering, activation_name, check
+from evonas.training.native.user_model.losses import ENDINGS, Loss, loss_of
+from evonas.training.native.user_model.optimizers import Rule, rule_of
+from evonas.training.native.user_model.refusal import Refusal, Refused
 
-__all__ = ["Lowered", "lowered"]
+__all__ = ["LoweredModel", "lower_model"]
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Lowered:
+class LoweredModel:
     """A model as the kernels run it.
 
     Attributes:
@@ -109,7 +109,7 @@ class Lowered:
         return total
 
 
-def lowered(model: keras.Model, batch_size: int = 32) -> Lowered | Refused:
+def lower_model(model: keras.Model, batch_size: int = 32) -> LoweredModel | Refused:
     """The model as a program, or why it is none.
 
     Args:
@@ -117,12 +117,12 @@ def lowered(model: keras.Model, batch_size: int = 32) -> Lowered | Refused:
         batch_size: rows of a step.
     """
     try:
-        return _lowered(model, batch_size)
+        return _lower(model, batch_size)
     except Refusal as refusal:
         return Refused(str(refusal))
 
 
-def _lowered(model: keras.Model, batch_size: int) -> Lowered:
+def _lower(model: keras.Model, batch_size: int) -> LoweredModel:
     graph = graph_of(model)  # refuses classes of a user's own, too
     if not model.compiled:
         raise Refusal("the model is not compiled")
@@ -152,7 +152,7 @@ def _lowered(model: keras.Model, batch_size: int) -> Lowered:
     program = state.builder.finish(tensors[graph.output])
     if not program.num_weights:
         raise Refusal("the model has nothing to train")
-    return Lowered(
+    return LoweredModel(
         program,
         loss,
         rule_of(model.optimizer),
@@ -172,12 +172,12 @@ def _preparations(graph: Graph) -> tuple[dict[int, tuple[int, Prepare]], list[in
         make = PREPARATIONS.get(type(step.operation))
         if make is not None and len(step.sources) == 1 and step.sources[0] in early:
             place, before = early[step.sources[0]]
-            early[step.target] = (place, _composed(before, make(step.operation)))
+            early[step.target] = (place, _compose(before, make(step.operation)))
     blocks = [number for number in early if any(step.target not in early for step in graph.users(number))]
     return early, blocks
 
 
-def _composed(first: Prepare, then: Prepare) -> Prepare:
+def _compose(first: Prepare, then: Prepare) -> Prepare:
     return lambda x: then(first(x))
 
 

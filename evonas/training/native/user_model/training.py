@@ -1,4 +1,4 @@
-"""`OwnTraining`: a user's model in training, epoch by epoch, and back into the model. Between the two, no Keras."""
+"""`UserModelTraining`: trains a user's model epoch by epoch without Keras, then writes the result back into it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.training.native.instructions import CLIPS, LOSSES, OPTIMIZERS
-from evonas.training.native.own.model import Lowered
 from evonas.training.native.training import Stopped, blank_arrays, run_program
+from evonas.training.native.user_model.model import LoweredModel
 from evonas.training.optimizers import moments, nadam_decay
 
-__all__ = ["Data", "OwnTraining"]
+__all__ = ["TrainingData", "UserModelTraining"]
 
 Array = NDArray[Any]
 _NOTHING = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class TrainingData:
     """What a model is trained and validated on, as the kernels take it: float32, contiguous, of two dimensions.
 
     Attributes:
@@ -37,7 +37,7 @@ class Data:
     weight: Array | None = None
 
 
-class OwnTraining:
+class UserModelTraining:
     """A model in training. It begins with the weights, and what the optimizer holds, of the Keras model.
 
     Attributes:
@@ -50,8 +50,8 @@ class OwnTraining:
     def __init__(
         self,
         model: keras.Model,
-        lowered: Lowered,
-        data: Data,
+        lowered: LoweredModel,
+        data: TrainingData,
         batch_size: int,
         seed: int,
         keep_outputs: bool = False,

@@ -1,7 +1,8 @@
-"""Which way a user's model is trained: natively where everything in it is known, else by Keras; and what is told of it.
+"""Trains a user's model natively where every part of it is supported, else with Keras, and records which it was.
 
-`train` stands for `keras.Model.fit`. Who runs a trial says with `using` whether the native trainer may be used. Several
-trials run at a time, each in a thread: one of them uses Keras, which is not made for threads, while others train.
+`train` stands for `keras.Model.fit`. Whoever runs a trial chooses with `use_mode` whether the native trainer may be
+used. Several trials run at a time, each in its own thread; since Keras is not thread-safe, only one of them uses Keras
+at any moment while the others train natively.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from evonas.training.native.own.fit import prepared
-from evonas.training.native.own.refusal import Refused
 from evonas.training.native.training import Stopped
+from evonas.training.native.user_model.fit import prepare_fit
+from evonas.training.native.user_model.refusal import Refused
 
-__all__ = ["Turns", "Way", "routed", "train", "using"]
+__all__ = ["FitMode", "KerasLock", "dispatch_fit", "train", "use_mode"]
 
 
 @dataclass(eq=False)
-class Turns:
+class KerasLock:
     """Whose turn it is to use Keras, of threads that train a user's models."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -40,7 +41,7 @@ class Turns:
             training.stop[0] = 1
 
     @contextmanager
-    def given_away(self, training: Any) -> Iterator[None]:
+    def release(self, training: Any) -> Iterator[None]:
         """Others may use Keras meanwhile. Python's and numpy's global random numbers go on afterwards as if none had.
 
         Raises:
@@ -61,33 +62,33 @@ class Turns:
 
 
 @dataclass(eq=False)
-class Way:
+class FitMode:
     """How the models of a trial are trained.
 
     Attributes:
         native: whether natively where that can be.
         keeps_optimizer: whether the models are trained on afterwards, so that what the optimizer holds is of use.
-        turns: of several threads; None where there is one.
+        keras_lock: of several threads; None where there is one.
         natively: models that were trained natively.
         reasons: why Keras had to train the others.
     """
 
     native: bool = True
     keeps_optimizer: bool = True
-    turns: Turns | None = None
+    keras_lock: KerasLock | None = None
     natively: int = 0
     reasons: list[str] = field(default_factory=list)
 
     def fit(self, model: keras.Model, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """As `model.fit(*arguments, **named)`. A history of a native training has the attribute `lowered`."""
-        given = prepared(model, arguments, named) if self.native else Refused("trainer is single")
+        given = prepare_fit(model, arguments, named) if self.native else Refused("trainer is single")
         if isinstance(given, Refused):
             self.reasons.append(given.reason)
             return type(model).fit(model, *arguments, **named)
-        if self.turns is None:
+        if self.keras_lock is None:
             given.run()
         else:
-            with self.turns.given_away(given.training):
+            with self.keras_lock.release(given.training):
                 given.run()
         self.natively += 1
         history = given.finish(self.keeps_optimizer)
@@ -101,17 +102,17 @@ class Way:
         return {"trained": {"natively": self.natively, "by_keras": list(self.reasons)}}
 
 
-_WAY: ContextVar[Way | None] = ContextVar("_WAY", default=None)
+_MODE: ContextVar[FitMode | None] = ContextVar("_WAY", default=None)
 
 
 @contextmanager
-def using(way: Way) -> Iterator[Way]:
+def use_mode(way: FitMode) -> Iterator[FitMode]:
     """What is trained within is trained that way."""
-    token = _WAY.set(way)
+    token = _MODE.set(way)
     try:
         yield way
     finally:
-        _WAY.reset(token)
+        _MODE.reset(token)
 
 
 def train(model: keras.Model, *arguments: Any, **named: Any) -> Any:
@@ -124,14 +125,14 @@ def train(model: keras.Model, *arguments: Any, **named: Any) -> Any:
     Returns:
         The `keras.callbacks.History`.
     """
-    way = _WAY.get()
+    way = _MODE.get()
     if way is None:
         return type(model).fit(model, *arguments, **named)
     return way.fit(model, arguments, named)
 
 
 @contextmanager
-def routed(model: keras.Model) -> Iterator[None]:
+def dispatch_fit(model: keras.Model) -> Iterator[None]:
     """Within, `model.fit`, which a user's code may call, is `train`."""
     fit: Callable[..., Any] = partial(train, model)
     object.__setattr__(model, "fit", fit)
