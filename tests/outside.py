@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evonas import Metric
-from evonas.networks.convolution import depthwise_convolved
+from evonas.networks.convolution import convolve_depthwise
 from evonas.networks.layer_row import NetworkRow, Weight, side_by_side
 from genomes import ConvolutionalSpace
 from genomes.architecture import LayerKind, LayerRow, graph_to_json, make_graph
@@ -81,7 +81,7 @@ DEPTHWISE = LayerKind(
                 (*attributes["kernel"], taken[-1], 1), "ssci", fans=(area(attributes) * taken[-1], area(attributes))
             )
         },
-        lambda attributes, parts, sources, mask: (depthwise_convolved(side_by_side(sources), parts["kernel"]), None),
+        lambda attributes, parts, sources, mask: (convolve_depthwise(side_by_side(sources), parts["kernel"]), None),
         passes=True,
     ),
     build,
