@@ -249,5 +249,5 @@ def test_a_layer_kind_and_a_metric_from_outside_are_trained_in_a_worker_and_expo
     import keras
 
     model = keras.models.load_model(tmp_path / "best.keras", compile=False)
-    np.testing.assert_array_equal(np.asarray(model(x[:8])[1]).ravel(), result.predict(x[:8]))
+    np.testing.assert_array_equal(np.asarray(model(x[:8])["label"]).ravel(), result.predict(x[:8]))
     assert LAYER_KINDS_FROM_OUTSIDE.loaded("depthwise") is module.DEPTHWISE
