@@ -8,18 +8,9 @@ from typing import Annotated
 
 import typer
 
-from evonas.cli.options import (
-    BuildOption,
-    CommentOption,
-    DecimalOption,
-    EncodingOption,
-    MissingOption,
-    SeparatorOption,
-    SkipRowsOption,
-    ThousandsOption,
-    option,
-    reading_of,
-)
+from evonas.cli.data_options import FileFlags
+from evonas.cli.option_groups import with_option_groups
+from evonas.cli.options import BuildOption, option
 
 __all__ = ["ModelArgument", "predict"]
 
@@ -28,6 +19,7 @@ ModelArgument = Annotated[
 ]
 
 
+@with_option_groups
 def predict(
     model: ModelArgument,
     data: Annotated[
@@ -38,14 +30,9 @@ def predict(
         Path | None,
         option("CSV, JSON lines (.jsonl) or Parquet to write [CSV on standard output].", "FILE", "--output", "-o"),
     ] = None,
+    *,
     build: BuildOption = None,
-    separator: SeparatorOption = None,
-    encoding: EncodingOption = None,
-    decimal: DecimalOption = None,
-    thousands: ThousandsOption = None,
-    skip_rows: SkipRowsOption = None,
-    comment: CommentOption = None,
-    missing: MissingOption = None,
+    file: FileFlags,
 ) -> None:
     """Predict the rows of a table.
 
@@ -63,9 +50,8 @@ def predict(
     from evonas.deploy.prediction import prediction_table
     from evonas.io.console import say_data
 
-    reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, None)
     predictor = open_predictor(model, build)
-    rows = read_new_rows(data, predictor, reading)
+    rows = read_new_rows(data, predictor, file.reading())
     predicted = prediction_table(predictor, rows.x, rows.names)
     if output is None:
         say_data(predicted.to_csv(index=False, lineterminator="\n").removesuffix("\n"))

@@ -68,7 +68,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         objective: str | None = None,
         folds: int | None = None,
         validation_fraction: float | None = None,
-        strategy: str = "ga",
+        strategy: str = "evolution",
         space: Any = None,
         settings: RunOptions | None = None,
         random_state: Any = None,
