@@ -91,7 +91,7 @@ def join(
     resolve_threads(threads)
     Execution("shared", workers)
     seconds = duration(wait, "wait")
-    if not Path(run_dir).is_dir():
+    if not (Path(run_dir).is_dir() or Path(run_dir).absolute().parent.is_dir()):  # the search may make it yet
         raise InputError(f"run directory must be there, but {run_dir} is not: is the shared folder mounted here?")
     own, trained = None if build is None else Build.from_function(build), 0
     with interruption or Interruption(quiet=True) as listening:
