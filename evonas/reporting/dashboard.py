@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import html
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COOKIE", "Pages", "make_app"]
 
-#: Name of the cookie that holds the token.
+#: How the name of the cookie that holds the token begins; the port follows.
 COOKIE = "evonas_token"
 #: A report is made again after so many times the seconds that it took, and at least so many seconds.
 _PAUSE, _LEAST_SECONDS = 4.0, 2.0
@@ -79,14 +80,15 @@ class Pages:
     @property
     def single(self) -> str | None:
         """The one run that is shown; None where it is a folder."""
-        return self._place.name if self._single else None
+        return _name(self._place.name) if self._single else None
 
     def run(self, name: str) -> Path:
         """The directory of a run. Raises InputError if there is no such run."""
         if self._single:
-            found = self._place if name == self._place.name else None
+            found = self._place if name == _name(self._place.name) else None
         else:
-            found = next((path for path in self._place.iterdir() if path.name == name and is_run(path)), None)
+            paths = self._place.iterdir() if self._place.is_dir() else ()
+            found = next((path for path in paths if _name(path.name) == name and is_run(path)), None)
         if found is None:
             raise InputError(f"run must be one of {self._place}, not {name!r}: go back to the list")
         return found
@@ -204,11 +206,13 @@ def make_app(pages: Pages, token: str) -> Starlette:
     def answer(make: Callable[..., Any], kind: Callable[..., Response]) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             given = request.query_params.get("token")
-            if not _same(given or request.cookies.get(COOKIE, ""), token):
+            # Browsers send the cookies of a host to all of its ports: dashboards side by side have one each.
+            cookie = f"{COOKIE}_{(request.scope.get('server') or ('', 0))[1]}"
+            if not _same(given or request.cookies.get(cookie, ""), token):
                 return PlainTextResponse("Open the address with its token that evonas dashboard printed.", 403)
             if given is not None:  # the address in the browser's history is then worth nothing to others
                 response: Response = RedirectResponse(request.url.path, 303)
-                response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+                response.set_cookie(cookie, token, httponly=True, samesite="strict")
                 return response
             try:
                 return kind(await run_in_threadpool(make, **request.path_params), headers=_HEADERS)
@@ -262,10 +266,15 @@ def _page(title: str, links: str, body: str, state: str, now: dict[str, Any]) ->
     )
 
 
+def _name(name: str) -> str:
+    """The name of a directory as it is in an address: what is no UTF-8 in it is a sign of replacement."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 def _quote(name: str) -> str:
     from urllib.parse import quote
 
-    return html.escape(quote(name, safe=""))
+    return html.escape(quote(_name(name), safe=""))
 
 
 def _cell(column: str, row: dict[str, Any]) -> str:

@@ -87,10 +87,11 @@ def test_messages_come_back_as_they_were_sent():
     moments = {"dense/kernel": np.ones((2, 3), np.float32)}
     snapshot = Snapshot(moments, moments, {}, moments, np.zeros((4, 1), np.float32), math.inf, 0.5, 2, (1.0,), (0.5,))
     graph = {"nodes": [{"kind": "input"}], "edges": [[0, 1]]}
-    task = TrainingTask(graph, 1 << 70, 20, 40, (snapshot,), {"nodes": []}, True, keep_snapshots=True)
+    task = TrainingTask(graph, 1 << 70, 20, 40, (snapshot,), {"nodes": []}, True, keep_snapshots=True, fold=2)
     lease = Lease(7, (3,), (task,))
     ((back,),) = (from_bytes(to_bytes(Given((lease,)))).leases,)
     assert (back.token, back.numbers, back.tasks[0].seed, back.tasks[0].architecture) == (7, (3,), 1 << 70, graph)
+    assert back.tasks[0].fold == 2
     assert back.tasks[0].start[0].best_loss == math.inf
     np.testing.assert_array_equal(back.tasks[0].start[0].first["dense/kernel"], moments["dense/kernel"])
 

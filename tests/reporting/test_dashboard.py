@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import urllib.error
 import urllib.request
@@ -29,7 +30,8 @@ class Browser:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        self.cookies = CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
 
     def get(self, path: str, **headers: str) -> tuple[int, str]:
         try:
@@ -44,6 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     synthetic_run(folder / "first", hostile=True)
     synthetic_run(folder / "a b&c", 20, finish=False)
+    synthetic_run(folder / os.fsdecode(b"caf\xe9"), 20, finish=False)
     (folder / "notes").mkdir()
     (folder / "secret.txt").write_text("nobody's business")
     return folder
@@ -87,12 +90,22 @@ def test_runs_are_listed_and_each_has_a_live_report(address: str, folder: Path) 
     assert code == 200
     assert 'src="/report/a%20b%26c"' in text
     assert "killed: 20 networks in 1 generation, " in text
+    assert browser.get("/run/caf%E9")[0] == browser.get("/state/caf%EF%BF%BD")[0] == 200
+    assert 'href="/run/caf%EF%BF%BD"' in browser.get("/")[1]
     code, text = browser.get("/report/first")
     assert code == 200
     assert "All networks" in text
     assert HOSTILE not in text
     state = json.loads(browser.get("/state/first")[1])
     assert state["text"].startswith("done (evaluations): 60 networks")
+
+
+def test_dashboards_side_by_side_have_a_cookie_each(address: str) -> None:
+    browser = Browser(address)
+    browser.get(token())
+    (cookie,) = browser.cookies
+    assert cookie.name.endswith(f"_{address.rpartition(':')[2]}")
+    assert cookie.has_nonstandard_attr("HttpOnly")
 
 
 def test_only_runs_of_the_folder_are_shown(address: str) -> None:
