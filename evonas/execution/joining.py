@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from evonas.evaluation import Status
 from evonas.execution import shared_folder
@@ -287,14 +287,14 @@ def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, 
     Raises:
         InputError: they are no settings of this version, or name more memory than this machine has.
     """
-    limits = WorkerLimits(**session["limits"])
+    limits = WorkerLimits(candidate_seconds=session["candidate_seconds"], memory_bytes=session["memory_bytes"])
     if (limits.memory_bytes or 0) > machine_bytes():
         raise InputError(
             f"worker_memory must be at most the {machine_bytes()} bytes that this machine has, but the search was "
             f"started with {limits.memory_bytes}: start it with less, or without"
         )
     try:
-        given = TypeAdapter(TrainingSettings).validate_python(
+        given = TypeAdapter(TrainingSettings, config=ConfigDict(extra="forbid")).validate_python(
             {**session["settings"], "threads": threads, "worker_bytes": limits.memory}
         )
     except ValidationError as error:

@@ -16,7 +16,7 @@ import pytest
 
 import evonas
 from evonas.evaluation import Evaluation, Snapshot, Span, Status
-from evonas.execution import WorkerLimits, shared_folder
+from evonas.execution import WorkerLimits, joining, shared_folder
 from evonas.execution.assignments import Assignments, Fault, Lease, Outcome
 from evonas.execution.mailbox import Started
 from evonas.execution.pool import PoolEvaluator
@@ -188,6 +188,20 @@ def test_who_may_not_join_is_told_why(tmp_path, data_path):
             file.write(b"x")
         with pytest.raises(InputError, match="was changed"):
             evonas.join(tmp_path, wait=5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"settings": {"trainer": "os.system"}}, {"settings": {"nonsense": 1}}, {"memory_bytes": 1 << 60}, {"format": 2}],
+)
+def test_a_session_that_cannot_be_is_refused(tmp_path, data_path, change):
+    shutil.copyfile(data_path, tmp_path / "data.npz")
+    session = session_of(TrainingSettings(), WorkerLimits(), sha256(tmp_path / "data.npz"), None)
+    session["settings"] |= change.get("settings", {})
+    (tmp_path / "shared" / session["session"]).mkdir(parents=True)
+    shared_folder.write_session(tmp_path / "shared", session | {k: v for k, v in change.items() if k != "settings"})
+    with pytest.raises(InputError, match=r"must be"):
+        joining._settings_of(shared_folder.read_session(tmp_path / "shared"), 1)
 
 
 def test_a_folder_that_is_somebody_else_s_stays(tmp_path):
