@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from evonas.evaluation import Status
 from evonas.execution import shared_folder
@@ -293,16 +294,18 @@ def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, 
             f"worker_memory must be at most the {machine_bytes()} bytes that this machine has, but the search was "
             f"started with {limits.memory_bytes}: start it with less, or without"
         )
+    same = "install the same version on all machines"
+    if unknown := session["settings"].keys() - {field.name for field in fields(TrainingSettings)}:
+        raise InputError(f"settings of the search must be of this evonas version, not {min(unknown)!r:.80}: {same}")
     try:
-        given = TypeAdapter(TrainingSettings, config=ConfigDict(extra="forbid")).validate_python(
+        given = TypeAdapter(TrainingSettings).validate_python(
             {**session["settings"], "threads": threads, "worker_bytes": limits.memory}
         )
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         place = ".".join(map(str, problem["loc"]))
         raise InputError(
-            f"settings of the search must be those of this version of evonas, but {place} is not ({problem['msg']}): "
-            "install the same version on all machines"
+            f"settings of the search must be of this evonas version, but {place} is not ({problem['msg']}): {same}"
         ) from None
     if given.trainer not in ("native", "single"):
         raise InputError(f"trainer must be native or single to be shared over a folder, not {given.trainer!r:.80}")
