@@ -21,6 +21,7 @@ from evonas.cli.options import (
     reading_of,
 )
 from evonas.cli.predict import ModelArgument
+from evonas.cli.tables import AsCsv, check_one, show_rows
 
 __all__ = ["evaluate"]
 
@@ -42,6 +43,7 @@ def evaluate(
     comment: CommentOption = None,
     missing: MissingOption = None,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Score the best network of a run, or a model, on labelled rows.
 
@@ -54,12 +56,16 @@ def evaluate(
     from evonas.display.summaries import format_score
     from evonas.io.console import say
 
+    check_one(as_json, as_csv)
     reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, None)
     predictor = open_predictor(model, build)
     rows = read_new_rows(data, predictor, reading)
     found = score_table(predictor, rows.x, rows.targets)
     if as_json:
         typer.echo(json.dumps({"rows": len(rows), "scores": found}))
+        return
+    if as_csv:
+        show_rows([{"metric": name, "score": score} for name, score in found.items()], False, True, "")
         return
     say(f"{len(rows):,} rows")
     say("\n".join(f"{name:12} {format_score(score)}" for name, score in found.items()))

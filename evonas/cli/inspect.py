@@ -39,6 +39,7 @@ from evonas.cli.options import (
     reading_of,
     roles_of,
 )
+from evonas.cli.tables import AsCsv, check_one, show_rows
 from evonas.devices import TRAINERS, chosen_trainer
 from evonas.io.console import say
 from evonas.io.printable import printable
@@ -83,6 +84,7 @@ def inspect(
     missing: MissingOption = None,
     date_order: DateOrderOption = None,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Show what each column of a table is taken for.
 
@@ -91,6 +93,7 @@ def inspect(
     from evonas.data.load import read_data
     from evonas.data.sample_kind import SampleOptions
 
+    check_one(as_json, as_csv)
     check_target(data, target)
     architecture, encoding = architecture_of(architecture, encoding)
     roles = roles_of(numeric, boolean, categorical, date, text)
@@ -108,6 +111,9 @@ def inspect(
         samples=SampleOptions(architecture, series, series_id or "", split or ""),
     )
     plan = prepared.plan if target is not None and data.suffix != ".npz" else None
+    if as_csv:
+        show_rows([] if plan is None else plan.to_json(), False, True, "")
+        return
     _show(target or "class", prepared, plan, as_json)
 
 

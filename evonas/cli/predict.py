@@ -20,6 +20,8 @@ from evonas.cli.options import (
     option,
     reading_of,
 )
+from evonas.cli.tables import AsCsv, AsLines, check_one
+from genomes.errors import InputError
 
 __all__ = ["ModelArgument", "predict"]
 
@@ -46,6 +48,8 @@ def predict(
     skip_rows: SkipRowsOption = None,
     comment: CommentOption = None,
     missing: MissingOption = None,
+    as_json: AsLines = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Predict the rows of a table.
 
@@ -55,6 +59,9 @@ def predict(
     """
     from evonas.reporting.tables import check_table_place, write_table
 
+    check_one(as_json, as_csv)
+    if output is not None and (as_json or as_csv):
+        raise InputError("--json and --csv must be left out with --output, whose ending says the format: leave one out")
     if output is not None:
         check_table_place(output)
 
@@ -62,11 +69,15 @@ def predict(
     from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import prediction_table
     from evonas.io.console import say_data
+    from evonas.reporting.listing import json_text
 
     reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, None)
     predictor = open_predictor(model, build)
     rows = read_new_rows(data, predictor, reading)
     predicted = prediction_table(predictor, rows.x, rows.names)
+    if as_json:
+        say_data(json_text(predicted.to_dict("records")))
+        return
     if output is None:
         say_data(predicted.to_csv(index=False, lineterminator="\n").removesuffix("\n"))
         return
