@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -76,7 +76,8 @@ def predict(
     rows = read_new_rows(data, predictor, reading)
     predicted = prediction_table(predictor, rows.x, rows.names)
     if as_json:
-        say_data(json_text(predicted.to_dict("records")))
+        lines: Any = predicted.to_dict("records")
+        say_data(json_text(lines))
         return
     if output is None:
         say_data(predicted.to_csv(index=False, lineterminator="\n").removesuffix("\n"))
