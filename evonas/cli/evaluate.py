@@ -12,6 +12,7 @@ from evonas.cli.data_options import FileFlags
 from evonas.cli.option_groups import with_option_groups
 from evonas.cli.options import AsJson, BuildOption
 from evonas.cli.predict import ModelArgument
+from evonas.cli.tables import AsCsv, check_one, show_rows
 
 __all__ = ["evaluate"]
 
@@ -29,6 +30,7 @@ def evaluate(
     build: BuildOption = None,
     file: FileFlags,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Score the best network of a run, or a model, on labelled rows.
 
@@ -41,11 +43,15 @@ def evaluate(
     from evonas.display.summaries import format_score
     from evonas.io.console import say
 
+    check_one(as_json, as_csv)
     predictor = open_predictor(model, build)
     rows = read_new_rows(data, predictor, file.reading())
     found = score_table(predictor, rows.x, rows.targets)
     if as_json:
         typer.echo(json.dumps({"rows": len(rows), "scores": found}))
+        return
+    if as_csv:
+        show_rows([{"metric": name, "score": score} for name, score in found.items()], False, True, "")
         return
     say(f"{len(rows):,} rows")
     say("\n".join(f"{name:12} {format_score(score)}" for name, score in found.items()))

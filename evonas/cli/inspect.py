@@ -11,6 +11,7 @@ import typer
 from evonas.cli.data_options import DataFlags
 from evonas.cli.option_groups import with_option_groups
 from evonas.cli.options import AsJson, TargetOption, check_target, option
+from evonas.cli.tables import AsCsv, check_one, show_rows
 from evonas.devices import TRAINERS, chosen_trainer
 from evonas.io.console import say
 from evonas.io.printable import printable
@@ -36,6 +37,7 @@ def inspect(
     task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
     flags: DataFlags,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Show what each column of a table is taken for.
 
@@ -43,9 +45,13 @@ def inspect(
     """
     from evonas.data.load import read_data
 
+    check_one(as_json, as_csv)
     check_target(data, target)
     prepared, _ = read_data(data, target, **flags.options(task).read_arguments())
     plan = prepared.plan if target is not None and data.suffix != ".npz" else None
+    if as_csv:
+        show_rows([] if plan is None else plan.to_json(), False, True, "")
+        return
     _show(target or "class", prepared, plan, as_json)
 
 

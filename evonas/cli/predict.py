@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from evonas.cli.data_options import FileFlags
 from evonas.cli.option_groups import with_option_groups
 from evonas.cli.options import BuildOption, option
+from evonas.cli.tables import AsCsv, AsLines, check_one
+from genomes.errors import InputError
 
 __all__ = ["ModelArgument", "predict"]
 
@@ -33,6 +35,8 @@ def predict(
     *,
     build: BuildOption = None,
     file: FileFlags,
+    as_json: AsLines = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Predict the rows of a table.
 
@@ -42,6 +46,9 @@ def predict(
     """
     from evonas.reporting.tables import check_table_place, write_table
 
+    check_one(as_json, as_csv)
+    if output is not None and (as_json or as_csv):
+        raise InputError("--json and --csv must be left out with --output, whose ending says the format: leave one out")
     if output is not None:
         check_table_place(output)
 
@@ -49,10 +56,15 @@ def predict(
     from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import prediction_table
     from evonas.io.console import say_data
+    from evonas.reporting.listing import json_text
 
     predictor = open_predictor(model, build)
     rows = read_new_rows(data, predictor, file.reading())
     predicted = prediction_table(predictor, rows.x, rows.names)
+    if as_json:
+        lines: Any = predicted.to_dict("records")
+        say_data(json_text(lines))
+        return
     if output is None:
         say_data(predicted.to_csv(index=False, lineterminator="\n").removesuffix("\n"))
         return
