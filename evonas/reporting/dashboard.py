@@ -15,6 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -51,19 +52,30 @@ class _Made:
     at: float = 0.0
     seconds: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    first: Future[str] | None = None
 
 
 class Pages:
     """What the dashboard shows of a run directory, or of a folder with run directories."""
 
-    def __init__(self, place: Path) -> None:
-        """Raises InputError if the place is neither."""
+    def __init__(self, place: Path, patience_seconds: float = 0.5) -> None:
+        """Reads nothing yet.
+
+        Args:
+            place: a run directory, or a folder with some.
+            patience_seconds: what a browser waits for the first report of a run before it is told that it is made.
+
+        Raises:
+            InputError: the place is neither.
+        """
         if not is_run(place) and not place.is_dir():
             raise InputError(
                 f"dashboard must be of a run or of a folder with runs, but {place} is none: check the path"
             )
         self._place, self._single = place, is_run(place)
+        self._patience = patience_seconds
         self._made: dict[str, _Made] = {}
+        self._starting = threading.Lock()
 
     @property
     def single(self) -> str | None:
@@ -102,13 +114,41 @@ class Pages:
         return {"version": _version(row), "text": text, "wait": max(_LEAST_SECONDS, _PAUSE * made.seconds)}
 
     def report(self, name: str) -> str:
-        """The report of a run as it is now, or as it was a moment ago."""
+        """The report of a run as it is now, or as it was a moment ago; before it is made, a page that says so.
+
+        Raises:
+            InputError: there is no such run, or it cannot be read.
+        """
+        self.run(name)
+        made = self._made.setdefault(name, _Made())
+        if made.page:
+            return self._current(name)
+        with self._starting:
+            if made.first is None:
+                made.first = Future()
+                threading.Thread(target=self._make_first, args=(name, made.first), daemon=True).start()
+            first = made.first
+        try:
+            page = first.result(self._patience)
+        except TimeoutError:
+            return _WAITING
+        except InputError:
+            made.first = None  # whoever asks next tries again
+            raise
+        return made.page or page
+
+    def _make_first(self, name: str, first: Future[str]) -> None:
+        try:
+            first.set_result(self._current(name))
+        except BaseException as error:
+            first.set_exception(error)
+
+    def _current(self, name: str) -> str:
         from evonas.reporting.page import html_page
         from evonas.reporting.report import make_report
         from evonas.reporting.rundata import read_run
 
-        directory = self.run(name)
-        made = self._made.setdefault(name, _Made())
+        directory, made = self.run(name), self._made[name]
         with made.lock:
             version, began = _version(run_row(directory)), time.monotonic()
             recent = began - made.at < max(_LEAST_SECONDS, _PAUSE * made.seconds)
@@ -138,6 +178,15 @@ class Pages:
         head = "".join(f'<th scope="col">{name}</th>' for name in ("run", *_COLUMNS))
         body = f"<main><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></main>"
         return _page("evonas runs", "", body, "/state", self.state(None))
+
+
+#: In place of a report that is made for the first time; asks again every second.
+_WAITING = (
+    '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="1">'
+    '<meta name="color-scheme" content="light dark"><title>The report is being made</title></head>'
+    '<body style="font:16px system-ui;padding:2rem"><p role="status">The report is being made; a large run takes '
+    "some seconds. This page shows it as soon as it is there.</p></body></html>\n"
+)
 
 
 def make_app(pages: Pages, token: str) -> Starlette:

@@ -43,8 +43,8 @@ def build_model(
         num_features, num_outputs: width of the input and of the output.
         seed: of dropout.
         precision: "float32", or "bfloat16" for mixed precision.
-        sample_shape: of a sample before it was made flat, for layers that take one; that which `Problem.attach_columns` has
-            told the graph unless given.
+        sample_shape: of a sample before it was flattened, for layers that take one; by default the shape that
+            `Problem.attach_columns` stored in the graph.
         batch_normalization: the layer that is taken for it beside other layers than dense ones.
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"

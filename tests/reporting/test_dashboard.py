@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
-    app = make_app(Pages(folder), TOKEN)
+    app = make_app(Pages(folder, patience_seconds=60.0), TOKEN)
     with closing(_listening(0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -136,3 +136,22 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         Pages(tmp_path / "gone")
     with closing(_listening(0)) as taken, pytest.raises(InputError, match="port must be free"):
         _listening(taken.getsockname()[1])
+
+
+def test_a_report_that_takes_long_is_announced_and_what_fails_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    going = threading.Event()
+    monkeypatch.setattr(Pages, "_current", lambda pages, name: going.wait(30) and "made")
+    pages = Pages(folder, patience_seconds=0.01)
+    waiting = pages.report("first")
+    assert "The report is being made" in waiting
+    assert 'http-equiv="refresh"' in waiting
+    going.set()
+    pages._made["first"].first.result(10.0)  # type: ignore[union-attr]
+    assert pages.report("first") == "made"
+
+    def fails(pages: Pages, name: str) -> str:
+        raise InputError("run must be readable")
+
+    monkeypatch.setattr(Pages, "_current", fails)
+    with pytest.raises(InputError, match="must be readable"):
+        Pages(folder, patience_seconds=10.0).report("first")
