@@ -57,7 +57,7 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
         objective: str | None = None,
         folds: int | None = None,
         validation_fraction: float | None = None,
-        strategy: str = "ga",
+        strategy: str = "evolution",
         space: Any = None,
         settings: RunOptions | None = None,
         class_weight: Any = None,

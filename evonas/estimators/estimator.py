@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from evonas.estimators.seeds import seed_of
 from evonas.evolution.loop import Generation, Progress
 from evonas.interruption import Interruption
 from evonas.io.console import say_lines
+from evonas.machine import assigned_threads
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
 from genomes.architecture.graph import views_of
@@ -68,7 +69,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         objective: str | None = None,
         folds: int | None = None,
         validation_fraction: float | None = None,
-        strategy: str = "ga",
+        strategy: str = "evolution",
         space: Any = None,
         settings: RunOptions | None = None,
         random_state: Any = None,
@@ -144,6 +145,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         from evonas.api.search import resume, search_prepared
         from evonas.execution.launch import worker_for
 
+        threads = assigned_threads()  # beside other fits of a cross-validation
         seed = seed_of(self.random_state)
         space, forms = space_and_numbers(self.space, None)
         dealt: dict[str, Any] = {
@@ -184,7 +186,9 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
             "on_generation": _report if self.verbose else None,
             "on_part": _report_part if self.verbose > 1 else None,
             "interruption": Interruption(quiet=not self.verbose),
-            "evaluator": partial(_local, data) if self._in_this_process(data) else worker_for,
+            "evaluator": partial(_local, data, threads)
+            if self._in_this_process(data)
+            else partial(worker_for, threads=threads),
         }
         with run_directory(self.run_dir) as directory:
             if (directory / DATABASE).exists():
@@ -306,13 +310,14 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         return self.network_.predictions(self._rows(X))
 
 
-def _local(data: PreparedData, space: SearchSpace, path: Path, settings: Settings) -> Evaluator:
+def _local(data: PreparedData, threads: int | None, space: SearchSpace, path: Path, settings: Settings) -> Evaluator:
     """An evaluator in this process."""
     from evonas.execution.local import LocalEvaluator
     from evonas.tasks.train import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
     chosen = TrainingSettings(**{name: value for name, value in settings.model_dump().items() if name in known})
+    chosen = replace(chosen, threads=threads)
 
     def make() -> Any:
         from evonas.training.registry import make_trainer
