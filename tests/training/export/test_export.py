@@ -82,7 +82,7 @@ def test_plain_keras_opens_it_without_evonas(exported, kinds, tmp_path):
         np.save(f"{order.path}.npy", prepared.splits[0].x_validation)
     paths = [str(exported[kind][2].path) for kind in kinds]
     subprocess.run(
-        [sys.executable, "-I", "-c", READER, *paths], cwd=tmp_path, check=True, capture_output=True, timeout=120
+        [sys.executable, "-I", "-c", READER, *paths], cwd=tmp_path, check=True, capture_output=True, timeout=600
     )
     for kind in kinds:
         prepared, found, order, _ = exported[kind]
