@@ -8,18 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from evonas.cli.options import (
-    BuildOption,
-    CommentOption,
-    DecimalOption,
-    EncodingOption,
-    MissingOption,
-    SeparatorOption,
-    SkipRowsOption,
-    ThousandsOption,
-    option,
-    reading_of,
-)
+from evonas.cli.data_options import FileFlags
+from evonas.cli.option_groups import with_option_groups
+from evonas.cli.options import BuildOption, option
 from evonas.cli.tables import AsCsv, AsLines, check_one
 from genomes.errors import InputError
 
@@ -30,6 +21,7 @@ ModelArgument = Annotated[
 ]
 
 
+@with_option_groups
 def predict(
     model: ModelArgument,
     data: Annotated[
@@ -40,14 +32,9 @@ def predict(
         Path | None,
         option("CSV, JSON lines (.jsonl) or Parquet to write [CSV on standard output].", "FILE", "--output", "-o"),
     ] = None,
+    *,
     build: BuildOption = None,
-    separator: SeparatorOption = None,
-    encoding: EncodingOption = None,
-    decimal: DecimalOption = None,
-    thousands: ThousandsOption = None,
-    skip_rows: SkipRowsOption = None,
-    comment: CommentOption = None,
-    missing: MissingOption = None,
+    file: FileFlags,
     as_json: AsLines = False,
     as_csv: AsCsv = False,
 ) -> None:
@@ -71,9 +58,8 @@ def predict(
     from evonas.io.console import say_data
     from evonas.reporting.listing import json_text
 
-    reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, None)
     predictor = open_predictor(model, build)
-    rows = read_new_rows(data, predictor, reading)
+    rows = read_new_rows(data, predictor, file.reading())
     predicted = prediction_table(predictor, rows.x, rows.names)
     if as_json:
         lines: Any = predicted.to_dict("records")

@@ -210,8 +210,13 @@ def session_of(settings: Any, limits: Any, data_sha256: str, build: dict[str, An
         data_sha256: digest of the prepared data.
         build: `Build.to_json` of a user's own models.
     """
+    if settings.extensions is not None:
+        raise InputError(
+            f"execution must be local, processes or ray with {settings.extensions.name} from outside of evonas, not "
+            "shared: nothing that runs code is read from a shared folder"
+        )
     given = asdict(settings)
-    del given["threads"], given["worker_bytes"]
+    del given["threads"], given["worker_bytes"], given["extensions"]
     session: dict[str, Any] = {
         "format": 1,
         "session": shared_folder.new_name(),
