@@ -230,5 +230,16 @@ def type_command(command: str) -> None:
     """Runs a command of evonas in a shell."""
     shell = f'evonas() {{ {shlex.quote(sys.executable)} -m evonas "$@"; }}; {command}'
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if command.startswith("evonas dashboard"):  # until Ctrl-C
+        with subprocess.Popen(
+            [sys.executable, "-m", *shlex.split(command, comments=True)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as shown:
+            assert shown.stdout is not None
+            assert "?token=" in shown.stdout.readline()
+            shown.terminate()
+        return
     done = subprocess.run(["bash", "-c", shell], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
