@@ -14,7 +14,7 @@ __all__ = ["insert", "seal", "update", "verify"]
 
 Row = tuple[Any, ...]
 
-_TABLES = (
+_TABLES: tuple[str, ...] = (
     *("about", "session", "candidate", "evaluation", "state", "finals", "retraining", "event"),
     *("span", "retraining_span"),
 )
