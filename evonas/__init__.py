@@ -9,12 +9,12 @@
 ====================================  ================================================================================
 `search(x, y, ...)`                   evolves networks for arrays, a DataFrame or a CSV file; gives a `SearchResult`;
                                       with `build=`, models of your own (see `evonas.training.single.user_model`)
-`resume(run_dir, ...)`                goes on after Ctrl-C, a crash or power loss; extends a finished run
+`resume(run_dir, ...)`                continues after Ctrl-C, a crash or power loss; extends a finished run
 `finalists(run_dir, top=5, seeds=5)`  trains the best networks again: how good are they, luck aside
 `load_run(run_dir)`                   the `SearchResult` of any run, also of one that is running
 `export(run_dir, path, rank=1)`       writes a network that plain `keras.models.load_model` opens
 `build_model(genome, path)`           a network of a genome alone, untrained: its layers, initial weights and optimizer
-`strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for a loop of one's own
+`strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for your own loop
 `find_learning_rate(x, y, ...)`       the learning-rate range test of a network
 `Callback`                            is told of the start, each network, each generation and the end (`callbacks=`)
 `Execution("ray", workers=8)`         where networks are trained: this process, processes of this machine, or a cluster

@@ -36,7 +36,7 @@ def duration(text: str | float, name: str = "time") -> float:
     """Seconds of a duration: a number of seconds, or text such as "45s", "10m" or "1h30m".
 
     Raises:
-        InputError: it is no duration, or not above 0.
+        InputError: it is not a duration, or not above 0.
     """
     seconds = 0.0
     if isinstance(text, str) and (match := _DURATION.fullmatch(text.strip().lower().replace(" ", ""))):
@@ -52,7 +52,7 @@ def byte_size(text: str | int, name: str = "size") -> int:
     """Bytes of a size: a whole number of bytes, or text such as "4GiB" (2^30 each) or "500MB" (10^6 each).
 
     Raises:
-        InputError: it is no size, or not above 0.
+        InputError: it is not a size, or not above 0.
     """
     size = 0
     if isinstance(text, str) and (match := _SIZE.fullmatch(text.strip().lower().replace(" ", ""))):
@@ -144,7 +144,7 @@ class Settings(_Frozen):
     crossover: Share = Field(default=0.3, description="share of the offspring made by crossover")
     mutation: Share | None = Field(default=None, description="share made by mutation; none is all the rest")
     tournament: Whole = Field(default=3, ge=1, le=100_000, description="how many compete to become a parent")
-    eta: Whole = Field(default=3, ge=2, le=1000, description="with rungs: one network in eta goes on to the next rung")
+    eta: Whole = Field(default=3, ge=2, le=1000, description="with rungs: one network in eta advances to the next rung")
     rungs: Whole = Field(
         default=1, ge=1, le=100, description="evolution: rungs of epochs up to the whole; 1 trains all networks in full"
     )
@@ -205,7 +205,7 @@ class Settings(_Frozen):
     )
     candidate_timeout: Annotated[float | None, BeforeValidator(_seconds)] = Field(
         default=None,
-        description="seconds, or text such as 10m, after which a network that gives no result fails; none is no bound",
+        description="seconds, or text such as 10m, after which a network without a result fails; none means no bound",
     )
     worker_memory: Annotated[int | None, BeforeValidator(_bytes)] = Field(
         default=None,
@@ -312,7 +312,7 @@ class Settings(_Frozen):
 
 
 class Budget(_Frozen):
-    """When a run stops: at whichever bound is reached first. None is no bound."""
+    """When a run stops: at whichever bound is reached first. None means no bound."""
 
     generations: Whole | None = Field(default=None, ge=1, description="generations in all, the first one included")
     evaluations: Whole | None = Field(default=None, ge=1, description="networks trained in all")
@@ -337,7 +337,7 @@ class Budget(_Frozen):
         """The budget of a resumed run.
 
         A bound given with a plus ("+10", "+5m") counts from what is done; others count from the start of the run.
-        Bounds that are not given stay, unless they are spent: a run that stopped at its time goes on when it is
+        Bounds that are not given stay, unless they are spent: a run that stopped at its time continues when it is
         given generations.
 
         Args:
@@ -389,7 +389,7 @@ _CONSTRAINTS = {
 
 
 def _refuse(model: type[BaseModel], error: ValidationError) -> NoReturn:
-    """Says the constraint, the value and the mend of each problem."""
+    """Says the constraint, the value and the fix of each problem."""
     lines = []
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""
@@ -397,7 +397,7 @@ def _refuse(model: type[BaseModel], error: ValidationError) -> NoReturn:
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(name, model.model_fields, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(model.model_fields)}"
-            lines.append(f"{name!r} is no setting: {hint}")
+            lines.append(f"{name!r} is not a setting: {hint}")
         elif not name:
             lines.append(str(context.get("error", problem["msg"])))
         else:

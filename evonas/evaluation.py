@@ -19,7 +19,7 @@ __all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "OneByOne"
 __all__ += ["Snapshot", "Span", "Start", "Stream", "StreamingEvaluator", "Weights"]
 __all__ += ["snapshots_from_arrays", "snapshots_to_arrays"]
 
-#: Raised whenever equal candidates, data and settings come to give other bits: no run goes on with another version.
+#: Raised whenever equal candidates, data and settings come to give other bits: no run continues with another version.
 TRAINER_VERSION = 2
 
 #: One network's weights by name: "layer_<i>/kernel", "layer_<i>/bias", "layer_<i>/gamma", ..., "output/kernel",
@@ -42,9 +42,9 @@ class Origin:
 
     Attributes:
         generation, index: the place in the run of the candidate that was trained, with `keep`.
-        kind: "continue": the same network goes on where that training ended, weights and optimizer, its epochs counted
+        kind: "continue": the same network resumes where that training ended, weights and optimizer, its epochs counted
             on (training genes may differ, as when a population explores them); "inherit": another network takes what
-            it can of the weights, its optimizer and its epochs begin anew.
+            it can of the weights, and its optimizer and epochs start over.
     """
 
     generation: int
@@ -129,14 +129,14 @@ class Evaluation:
         scores: metric name -> value on the validation split, at the best epoch, in the target's own units.
         reason: empty when OK; else one line for a person.
         best_epoch: 1-based epoch of the lowest validation loss, whose weights were scored; 0 if none.
-        epochs: epochs trained; of a training that went on with another one, with those of that one. So are curves,
+        epochs: epochs trained; of a training that continued with another one, with those of that one. So are curves,
             scores and best epoch: a training in rungs gives what an uninterrupted one gives.
         curve: validation loss of each epoch (penalties not counted).
         train_curve: training loss of each epoch, penalties included, as Keras reports it.
         train_seconds: wall-clock share of this candidate. Never compared between runs.
         parameters: number of trainable parameters.
         weights: those of the best epoch; None when they were not kept. Of several folds and replicates, the first's.
-        snapshots: what the trainings (each fold and replicate) can go on from, when asked for.
+        snapshots: what the trainings (each fold and replicate) can continue from, when asked for.
         notes: what a trial of a user's own says of itself beside its scores, as JSON values.
         spans: when each fold and replicate was trained; empty where nobody measured it. Not read back from a run.
     """
@@ -156,7 +156,7 @@ class Evaluation:
     spans: tuple[Span, ...] = field(default=(), repr=False, compare=False)
 
     def value_of(self, name: str) -> float | None:
-        """The score of that name; `parameters` also where it is no score; None where there is none."""
+        """The score of that name; `parameters` also where it is not a score; None where there is none."""
         return self.scores.get(name, float(self.parameters) if name == "parameters" else None)
 
 
@@ -168,7 +168,7 @@ class Evaluator(Protocol):
         ...
 
     def restore(self, state: Any) -> None:
-        """Goes on from `state` (None: from the beginning), so that a resumed run gives the bits of a straight one."""
+        """Continues from `state` (None: from the beginning), so that a resumed run gives the bits of a straight one."""
         ...
 
     def evaluate(
@@ -187,7 +187,7 @@ class Evaluator(Protocol):
             candidates: the whole generation.
             done: positions in `candidates` that are already evaluated and need not be yielded.
             starts: position -> what was kept of the candidate's origin. One that has an origin and no start trains from
-                its seed's initial weights: what goes on with the same network gives the same, in more time.
+                its seed's initial weights: what continues with the same network gives the same, in more time.
 
         Yields:
             position in `candidates` -> evaluation; every position outside `done` exactly once in all.
@@ -225,7 +225,7 @@ class Strategy(Protocol):
         ...
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`: the next `ask` gives what it would have given then."""
+        """Continues from `state`: the next `ask` gives what it would have given then."""
         ...
 
     def retained(self) -> frozenset[tuple[int, int]]:

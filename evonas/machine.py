@@ -29,7 +29,7 @@ def usable_cores() -> int:
     cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     with suppress(OSError, ValueError):
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        cores = min(cores, float(quota) / float(period))  # "max" is no number: no limit
+        cores = min(cores, float(quota) / float(period))  # "max" is not a number: no limit
     with suppress(OSError, ValueError):
         folder = Path("/sys/fs/cgroup/cpu")
         quota, period = ((folder / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period"))

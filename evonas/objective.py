@@ -45,7 +45,7 @@ class Objective:
     """A metric's name and the direction in which it improves.
 
     Attributes:
-        name: a key of `METRICS` or one of `MEASURES`; in a loop of one's own, any name of a score.
+        name: a key of `METRICS` or one of `MEASURES`; in your own loop, any name of a score.
         direction: "min" or "max".
     """
 
@@ -100,7 +100,7 @@ def objectives_named(first: Objective, names: Sequence[str], task: str) -> tuple
 
 
 def objectives_of(first: Objective, names: Sequence[str]) -> tuple[Objective, ...]:
-    """The objectives of these names, of which `first` is the first; what is no metric is to be minimised.
+    """The objectives of these names, of which `first` is the first; what is not a metric is to be minimised.
 
     Raises:
         InputError: a name is there twice, or `first` is not the first.

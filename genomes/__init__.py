@@ -22,7 +22,7 @@ yours builds (see `genomes.hyperparameters`)::
                          "angle": Gene(Range(0.0, 0.5), when={"augment": True})})
 
 Each gene of a space is a `Range` of numbers, a `Choice` (or a list of options), or one fixed value. Bounds and words
-are checked when the space is made; every mistake is an `InputError` that names the place, the value and the mend.
+are checked when the space is made; every mistake is an `InputError` that names the place, the value and the fix.
 
 An *architecture graph* (`networkx.DiGraph`, see `genomes.architecture`) is all that training sees of a genome::
 

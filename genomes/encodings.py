@@ -72,7 +72,7 @@ def space_from_json(value: Any) -> SearchSpace:
     """The space of a JSON value; of the dense encoding unless it names another, or has genes.
 
     Raises:
-        InputError: the value is no space; the text names the table, the key, the value and the mend.
+        InputError: the value is not a space; the text names the table, the key, the value and the fix.
     """
     encoding = "dense"
     if isinstance(value, Mapping):
@@ -84,14 +84,14 @@ def space_from_toml(text: str) -> SearchSpace:
     """The space of a TOML text.
 
     Raises:
-        InputError: as `space_from_json`, or the text is no TOML.
+        InputError: as `space_from_json`, or the text is not TOML.
     """
     if len(text) > _LONGEST_TOML:
         raise InputError(f"space must have at most {_LONGEST_TOML} characters, not {len(text)}: is it the right file?")
     try:
         value = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"space must be TOML, which it is not ({error}): mend that line") from None
+        raise InputError(f"space must be TOML, which it is not ({error}): correct that line") from None
     return space_from_json(value)
 
 
@@ -110,7 +110,7 @@ def genome_of_any_space(value: Any) -> tuple[SearchSpace, Any]:
     """A network's genome, and the default space of its encoding, which need not hold it.
 
     Raises:
-        InputError: the value is no genome of a network; the text names the place.
+        InputError: the value is not a genome of a network; the text names the place.
     """
     encoding = value.get("encoding", "dense") if isinstance(value, Mapping) else "dense"
     space = ENCODINGS[Word(tuple(ENCODINGS)).read(encoding, "genome.encoding")]

@@ -20,7 +20,7 @@ __all__ = ["Population", "population_from_json", "population_to_json", "populati
 MAX_GENOMES = 100_000
 
 _KEYS = ("encoding", "version", "space", "genomes")
-#: The last three say where a genome comes from, for people; a population begins anew.
+#: The last three say where a genome comes from, for people; a population starts over.
 _MEMBER_KEYS = ("genome", "score", "operator", "parents", "origin")
 _SCORE = Real(-1e308, 1e308)
 
@@ -43,7 +43,7 @@ class Population:
 def population_to_json(
     space: SearchSpace, genomes: Sequence[Any], scores: Sequence[float | None] | None = None
 ) -> dict[str, Any]:
-    """The population as JSON values; a score that is no finite number is as good as none."""
+    """The population as JSON values; a score that is not a finite number is as good as none."""
     known = [None if score is None or not math.isfinite(score) else float(score) for score in scores or ()]
     pairs = zip(genomes, known if scores is not None else [None] * len(genomes), strict=True)
     members = [{"genome": space.genome_to_json(genome), "score": score} for genome, score in pairs]
@@ -64,7 +64,7 @@ def population_from_json(value: Any, space: SearchSpace | None = None) -> Popula
         space: that the genomes must be members of, instead of the file's own.
 
     Raises:
-        InputError: the value is no population, or a genome is not in the space; the text names the place.
+        InputError: the value is not a population, or a genome is not in the space; the text names the place.
     """
     check_header(value, "population", "population")
     parts = table(value, "population", _KEYS, required=("encoding", "genomes"))

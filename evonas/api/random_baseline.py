@@ -26,7 +26,7 @@ __all__ = ["baseline_lines", "baseline_values", "random_baseline_of"]
 def random_baseline_of(
     run_dir: str | Path, top: int, seeds: int, *, build: Any = None, **listeners: Any
 ) -> SearchResult:
-    """Trains as many random networks as a run has trained, or goes on with that, and the best of them again.
+    """Trains as many random networks as a run has trained, or continues with that, and the best of them again.
 
     Args:
         run_dir: the run directory.

@@ -62,7 +62,7 @@ def as_space(space: Space, build: Build | None = None) -> SearchSpace:
     """The space that is meant; the default one for None.
 
     Raises:
-        InputError: none is given with models of one's own, or it cannot be read.
+        InputError: none is given with models of your own, or it cannot be read.
     """
     if space is None and build is not None:
         raise InputError("space must be given with build: name the genes, as in genomes.HyperparameterSpace")
@@ -146,7 +146,7 @@ def space_and_numbers(
         space: as given.
         numbers: the one form that all networks get, one of `genomes.architecture.layers.NUMBERS`; None leaves it to the
             space.
-        build: of models of one's own, whose genes know nothing of it.
+        build: of models of your own, whose genes know nothing of it.
         neighbours: False for networks without features of neighbours; otherwise the space says so.
 
     Raises:

@@ -170,7 +170,7 @@ def search(
         neighbours: False for networks without features that are means of the targets of near training rows, which an
             exported model holds; otherwise it is a gene of the space.
         roles: column -> "numeric", "boolean", "categorical", "date" or "text", where what is inferred is not so.
-        group: name of a column whose equal values stay in one part of the split; it is no feature.
+        group: name of a column whose equal values stay in one part of the split; it is not a feature.
         time_column: name of a column by which rows are split: the latest are the test part.
         image_size: height and width that images of a folder are brought to, such as "32x32".
         grayscale: whether images of a folder are taken without their colours.
@@ -184,7 +184,7 @@ def search(
             them whatever they look like. Windows of one series that overlap, in their order, are split by time unless
             given.
         separator, encoding, skip_rows, comment: of files of text, where they are not as they look: what separates
-            cells, how the text is encoded, lines before the header, and how lines begin that are no rows.
+            cells, how the text is encoded, lines before the header, and how lines begin that are not rows.
         decimal, thousands, date_order: how numbers and dates are written as text: "." or ","; ",", ".", "'" or " ";
             "dmy" or "mdy". Where the whole column agrees, that is found out.
         missing: texts that mean "no value" in files, in place of the usual ones such as "NA", "NULL", "None" and "?".
@@ -359,7 +359,7 @@ def resume(
     verbose: bool = False,
     **settings: Unpack[RunOptions],
 ) -> SearchResult:
-    """Goes on with a run that was stopped or killed, to the end it would have had; or extends a finished one.
+    """Continues with a run that was stopped or killed, to the end it would have had; or extends a finished one.
 
     Args:
         run_dir: the run directory; it holds all that is needed, but for a function of yours.
@@ -421,7 +421,7 @@ def finalists(
 
     What was trained before is not trained again. The result's `finalists` tell what came of it; its `best`, and what
     `export` takes for rank 1, is from then on the finalist with the best mean re-score, as long as the search does not
-    go on.
+    continue.
 
     Args:
         run_dir: the run directory.

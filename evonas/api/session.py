@@ -99,7 +99,7 @@ def run_session(
         budget: of the run.
         make: makes what trains.
         listeners: who is told.
-        build: of models of one's own.
+        build: of models of your own.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM, after everything was committed.

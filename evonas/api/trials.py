@@ -36,7 +36,7 @@ from genomes.hyperparameters import HyperparameterSpace
 
 __all__ = ["Growth", "TrialSearch", "may_stay_here", "population_for", "run_trials", "trains_natively"]
 
-#: Settings that may differ when a search is gone on with: the recorded ones count.
+#: Settings that may differ when a search is continued: the recorded ones count.
 _FREE = frozenset(("seed", "keep"))
 
 
@@ -73,7 +73,7 @@ class TrialSearch:
         evaluations: how many trials in all.
         in_process: whether trials run in this process.
         seconds: wall-clock bound of the search, if any.
-        most_failures: trials in a row without a score that end the search; None is no bound.
+        most_failures: trials in a row without a score that end the search; None means no bound.
         grown: how the space grows; None where it does not.
         execution: where trials run that do not run in this process.
     """
@@ -107,12 +107,12 @@ def run_trials(
     on_part: Callable[[Progress], None] | None = None,
     interruption: Interruption | None = None,
 ) -> None:
-    """Runs the search, or goes on with it where the directory holds it already, until its trials are done.
+    """Runs the search, or continues with it where the directory holds it already, until its trials are done.
 
     Args:
         search: what to do.
         directory: of the run.
-        overwrite: whether a run that is there is deleted, not gone on with.
+        overwrite: whether a run that is there is deleted, not continued.
         on_part: called after every commit.
         interruption: how to listen to signals.
 
@@ -235,7 +235,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
     if different:
         store.close()
         raise InputError(
-            f"search must be the one that {directory} holds, to go on with it, but these differ: "
+            f"search must be the one that {directory} holds, to continue with it, but these differ: "
             f"{', '.join(different)}. Overwrite it, or choose another directory"
         )
     try:

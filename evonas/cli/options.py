@@ -168,7 +168,7 @@ ThousandsOption = Annotated[
     str | None, option("What stands between thousands: , . ' or space [found out].", "CHAR", "--thousands")
 ]
 SkipRowsOption = Annotated[int | None, option("Lines before the header [found out].", "N", "--skip-rows")]
-CommentOption = Annotated[str | None, option("Beginning of lines that are no rows, such as #.", "TEXT", "--comment")]
+CommentOption = Annotated[str | None, option("Beginning of lines that are not rows, such as #.", "TEXT", "--comment")]
 MissingOption = Annotated[
     list[str] | None,
     option(

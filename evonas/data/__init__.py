@@ -30,7 +30,7 @@ too), `sample_weights` (of rows and classes), `fingerprint` (whether data are th
     >>> data = prepare_table(read_table("titanic.csv"), "Survived", seed=0)   # doctest: +SKIP
     >>> data.problem.task, data.problem.num_features, data.notes              # doctest: +SKIP
 
-Whatever cannot be used is an `InputError` that says the constraint, the value and the mend. The rows of the test split
+Whatever cannot be used is an `InputError` that says the constraint, the value and the fix. The rows of the test split
 influence nothing that is fitted; column roles (is this text? is it constant?) are read from the whole table.
 
 Importing this package, or any of its modules but `readers.text_column`, imports neither pandas nor scikit-learn;

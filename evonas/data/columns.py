@@ -135,7 +135,7 @@ def infer_columns(
 
     Raises:
         InputError: a column that was asked for has no value at all, one holds an infinite or too large number or
-            something that is no cell; or no column is left to learn from.
+            something that is not a cell; or no column is left to learn from.
     """
     alone = frame.shape[1] - len(set(drop) & set(frame.columns)) == 1
     columns = []

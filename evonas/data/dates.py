@@ -167,7 +167,7 @@ def _days(year: int, month: int, day: int) -> int:
 
 
 def find_format(cells: Iterable[str | None], order: str = "", asked: bool = False) -> str | None:
-    """The format of a column of dates: "" where years are first, else one of `FORMATS`; None if they are no dates.
+    """The format of a column of dates: "" where years are first, else one of `FORMATS`; None if they are not dates.
 
     Where both the day and the month may come first, `order` says which, "dmy" or "mdy"; unless it is given, what is
     always 1 is taken for the day, else the first.

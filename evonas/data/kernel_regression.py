@@ -98,7 +98,7 @@ def fit_kernel_regression(
         view, columns, bandwidth: as in `KernelRegression`.
         points: float32 `(num_rows, num_columns)`.
         targets: float32 `(num_rows, num_targets)`.
-        weights: of each row, `(num_rows,)`; rows of weight 0 are no neighbours. All others count the same.
+        weights: of each row, `(num_rows,)`; rows of weight 0 are not neighbours. All others count the same.
     """
     rows = np.arange(len(points)) if weights is None else np.flatnonzero(np.asarray(weights) > 0)
     if len(rows) > MOST_CENTRES:

@@ -1,4 +1,4 @@
-"""Columns that are no features: what rows are split by, and what they weigh. Imports pandas inside functions only."""
+"""Columns that are not features: what rows are split by, and what they weigh. Imports pandas inside functions only."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def _images(
 
 
 def _rows_of(dataset: Any, what: str, as_given: bool) -> tuple[Any, Any, Any]:
-    """x, y and weights of a Dataset. Columns by name are a table, unless a model of one's own takes numbers by name."""
+    """x, y and weights of a Dataset. Columns by name are a table, unless a model of your own takes numbers by name."""
     x, y, weight = read_dataset(dataset, what)
     if not isinstance(x, Mapping) or (as_given and all(array.dtype.kind in "biuf" for array in x.values())):
         return x, y, weight

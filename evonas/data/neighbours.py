@@ -117,7 +117,7 @@ class NeighbourFeatures:
 def with_estimates(
     rows: NDArray[Any], x: NDArray[Any], problem: Problem, regressions: Iterable[KernelRegression]
 ) -> NDArray[Any]:
-    """Features followed by the estimates of regressions, for rows that are no training rows.
+    """Features followed by the estimates of regressions, for rows that are not training rows.
 
     Args:
         rows: the features, shape `(num_rows, num_features)`.

@@ -77,7 +77,7 @@ class Notation:
         """The number that a cell holds; NaN for a word that means "no value".
 
         Raises:
-            ValueError: it is no number in this notation.
+            ValueError: it is not a number in this notation.
         """
         if cell in MISSING or cell in ABSENT:
             return math.nan

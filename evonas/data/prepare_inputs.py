@@ -53,7 +53,7 @@ def prepare_inputs(
         x: an array of any rank, `(num_samples, ...)`; or several, in a mapping, a tuple or a list.
 
     Raises:
-        InputError: anything that cannot be used, with the constraint, the value and the mend.
+        InputError: anything that cannot be used, with the constraint, the value and the fix.
     """
     import pandas as pd
 

@@ -37,7 +37,7 @@ class SampleTable:
         tables: of "training", and of "validation" and "test" where they are given.
         features: names of the columns of the samples, in order.
         targets: names of the targets.
-        weight, group, time_column: names of columns that are no features, or "".
+        weight, group, time_column: names of columns that are not features, or "".
         options: how series are written.
     """
 

@@ -109,7 +109,7 @@ def prepare_samples(
         about: what else decides the features, for the fingerprint; JSON values.
 
     Raises:
-        InputError: anything that cannot be used, with the constraint, the value and the mend.
+        InputError: anything that cannot be used, with the constraint, the value and the fix.
     """
     import pandas as pd
 

@@ -245,7 +245,7 @@ class PreparedData:
         return found._with_neighbours(marks, neighbours or NeighbourFeatures(self)) if marks else found
 
     def new_rows(self, x: Inputs, *views: str) -> NDArray[Any]:
-        """Rows that are no training rows, coded as `x_test`, as networks of these views see them."""
+        """Rows that are not training rows, coded as `x_test`, as networks of these views see them."""
         rows = np.asarray(x)[:, self.problem.columns(*views)]
         regressions = [NeighbourFeatures(self).regression(mark) for mark in self.problem.absent(*views)]
         return with_estimates(rows, np.asarray(x), self.problem, regressions)

@@ -48,6 +48,6 @@ class PretrainedNetwork:
         if not isinstance(about["architecture"], dict):
             raise ValueError("the network that weights are taken from has no architecture")
         if not all(value.dtype.kind == "f" for value in weights.values()):
-            raise ValueError("weights that are taken over are no numbers")
+            raise ValueError("weights that are taken over are not numbers")
         names = (tuple(map(str, about[name])) for name in ("feature_names", "target_names", "classes"))
         return cls(about["architecture"], {name: np.asarray(value) for name, value in weights.items()}, *names)

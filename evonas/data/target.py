@@ -242,7 +242,7 @@ def _classification(series: pd.Series[Any], task: str | None) -> Target:
         single = [label for label, count in zip(labels, counts, strict=True) if count == 1]
         raise InputError(
             f"every class of target {name!r} must have at least 2 rows, but {_list(single)} only 1: add rows, merge "
-            "classes or remove these rows; for numbers that are no classes ask for task 'regression'"
+            "classes or remove these rows; for numbers that are not classes ask for task 'regression'"
         )
     found = "binary" if len(labels) == 2 else "multiclass"
     if task == "binary" and found != "binary":

@@ -147,7 +147,7 @@ class Exporter:
         Args:
             run: whose best network is to be written.
             space: that its genomes are from.
-            build: of models of one's own.
+            build: of models of your own.
             timetable: of the session; is told how long an export will take.
             is_stopped: whether a stop was asked for.
         """

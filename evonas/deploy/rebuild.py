@@ -57,7 +57,7 @@ def build_model(genome: Any, path: str | Path | None = None, **options: Any) -> 
         a compiled `keras.Model`.
 
     Raises:
-        InputError: what is given is no genome, or does not tell all that is needed; says what to give.
+        InputError: what is given is not a genome, or does not tell all that is needed; says what to give.
     """
     return rebuilt(genome, path, **options).model
 

@@ -27,7 +27,7 @@ class Verdict:
         part: rows that they are compared on: "test", or "validation" where not all have scores on test rows.
         winner: its name; `NETWORK` for the network.
         margin: by what share of the loser's score the winner and the network, or the network and the next best, differ;
-            None where that is no share of anything.
+            None where that is not a share of anything.
         complete: whether all baselines were trained to their end.
     """
 

@@ -296,7 +296,7 @@ def _finalist_lines(run: RunReader) -> list[str]:
     if not finalists:
         if progress is None:
             stale = run.retrainings.asked is not None
-            return ["", f"Finalists: none since the search went on; {command('finalists', run)}"] if stale else []
+            return ["", f"Finalists: none since the search continued; {command('finalists', run)}"] if stale else []
         if progress[0] == progress[1]:
             return ["", f"Finalists: none, {short}; {command('finalists', run)}"] if short else []
         return ["", f"Finalists: {progress[0]} of {progress[1]} re-trainings done"]

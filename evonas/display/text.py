@@ -126,7 +126,7 @@ class Plain:
 
     def _print(self, lines: Sequence[str]) -> None:
         self._printed_at = time.monotonic()
-        # Nobody may listen any more: a search goes on for that which it was started for.
+        # Nobody may listen any more: a search continues for that which it was started for.
         say_lines(*lines, stream=self._stream)
 
 

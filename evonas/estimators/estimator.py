@@ -90,7 +90,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
             settings: more fields of `evonas.Settings`.
             random_state: of everything random.
             verbose: 1 prints a line a generation, 2 one a network, too.
-            run_dir: keeps the run there, and goes on with it where it is there already; a temporary one if None.
+            run_dir: keeps the run there, and continues with it where it is there already; a temporary one if None.
             in_process: whether to train in this process and not in a worker; "auto" does so with small tables, of at
                 most 100,000 cells.
         """
@@ -145,7 +145,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         seed = seed_of(self.random_state)
         space, forms = space_and_numbers(self.space, None)
         data = prepare_arrays(
-            rows if self._table else rows.to_numpy(),  # columns of an array are no identifiers
+            rows if self._table else rows.to_numpy(),  # columns of an array are not identifiers
             y,
             seed=seed,
             test_share=0.0,

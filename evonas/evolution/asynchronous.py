@@ -2,7 +2,7 @@
 
 A candidate as asked for and its evaluation are committed before the next step; that it was told, with the next commit,
 which is the first that depends on it. What a strategy proposes depends on the order of asking and telling alone
-(`evonas.runs.events`). So a run that was killed at any moment goes on by asking and telling again what is on record
+(`evonas.runs.events`). So a run that was killed at any moment continues by asking and telling again what is on record
 since its last state; what was out then, it trains again.
 
 With a window, results are told in the order of asking, and only when as many candidates are out as it holds: the order
@@ -59,7 +59,7 @@ def evolve_asynchronously(
     """As `evonas.evolution.loop.evolve`, for a strategy that proposes one by one.
 
     Bounds on generations and evaluations are exact: no more candidates are asked for than they allow. Where time, a
-    target or a request stops the search, what is in training is given up, and trained again should the run go on.
+    target or a request stops the search, what is in training is given up, and trained again should the run continue.
     """
     timetable = timetable or Timetable(store, budget.seconds)
     session = Session(evaluator, store, space, budget, interruption or Interruption(), on_part, timetable)

@@ -1,6 +1,6 @@
 """The loop: ask -> evaluate and commit, part by part -> tell -> commit the strategy's state -> yield the generation.
 
-Joins a strategy, an evaluator and a store through protocols. A run that was killed goes on from the last completed
+Joins a strategy, an evaluator and a store through protocols. A run that was killed continues from the last completed
 generation: the strategy is restored, asks for the same candidates again, and what was committed of them is not trained
 again. Nothing here draws random numbers, and no time enters a population. Imports no Keras, pandas or DEAP.
 """
@@ -131,7 +131,7 @@ def evolve(
     on_part: Callable[[Progress], None] | None = None,
     timetable: Timetable | None = None,
 ) -> Generator[Generation, None, None]:
-    """Starts a run or goes on with it, until a bound of `budget` is reached or a stop is asked for.
+    """Starts a run or continues with it, until a bound of `budget` is reached or a stop is asked for.
 
     The reason is in `store.stop` when the iteration has ended. Bounds on evaluations are exact. A target acts between
     the parts that the evaluator gives; time and requests to stop act between them, be they empty, and while an
@@ -187,7 +187,7 @@ def evolve(
 
 
 def restore(strategy: Strategy, store: RunStore) -> None:
-    """Has the strategy go on from the run's state. Raises InputError when it is none of that strategy's."""
+    """Has the strategy continue from the run's state. Raises InputError when it is none of that strategy's."""
     try:
         strategy.restore(store.state)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -262,7 +262,7 @@ class Assignments:
             self._results |= {number: e for number, e in outcome.evaluations.items() if number in lease.numbers}
             left = tuple(number for number in lease.numbers if number not in outcome.evaluations)
             if outcome.fault is not None:
-                # Of a group it is no network's doing, or the worker would have found the one to blame.
+                # Of a group it is not a network's doing, or the worker would have found the one to blame.
                 self.faults |= dict.fromkeys((-1,) if lease.grouped else left or (-1,), outcome.fault)
             elif outcome.finished:
                 self._waiting.extendleft(reversed(left))

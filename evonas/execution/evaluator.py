@@ -118,7 +118,7 @@ class WorkerEvaluator:
         return None if self._worker is None else self._worker.start_seconds
 
     def start(self) -> None:
-        """Starts the worker, without waiting for it: it loads its libraries while the driver goes on."""
+        """Starts the worker, without waiting for it: it loads its libraries while the driver continues."""
         self._running()
 
     def evaluate(
@@ -131,7 +131,7 @@ class WorkerEvaluator:
 
         Raises:
             Abandoned: see `abandon_when`.
-            WorkerError: the worker does not start, or raised an error that is no candidate's doing.
+            WorkerError: the worker does not start, or raised an error that is not a candidate's doing.
         """
         return self.evaluate_tasks(
             tuple(task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates)), done

@@ -118,7 +118,7 @@ class PoolEvaluator:
 
         Raises:
             Abandoned: see `abandon_when`.
-            WorkerError: no worker can be had, or one raised an error that is no candidate's doing.
+            WorkerError: no worker can be had, or one raised an error that is not a candidate's doing.
         """
         assignments = self.assignments
         tasks = [task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates)]
@@ -207,7 +207,7 @@ class PoolEvaluator:
         """Networks that raised, each of which may be to blame for that.
 
         Raises:
-            WorkerError: it is no network's doing.
+            WorkerError: it is not a network's doing.
             InputError: it is a user's mistake.
         """
         assignments = self.assignments
@@ -240,7 +240,7 @@ class PoolStream:
         """See `Stream.wait`.
 
         Raises:
-            WorkerError: no worker can be had, or one raised an error that is no candidate's doing.
+            WorkerError: no worker can be had, or one raised an error that is not a candidate's doing.
         """
         pool = self._pool
         pool.wait()

@@ -79,7 +79,7 @@ class WorkerStream:
         """See `Stream.wait`.
 
         Raises:
-            WorkerError: the worker does not start, or raised an error that is no candidate's doing.
+            WorkerError: the worker does not start, or raised an error that is not a candidate's doing.
         """
         opened = False
         try:
@@ -93,7 +93,7 @@ class WorkerStream:
             if not error.raised or not self._sent:
                 raise
             return self._after_error(error)
-        if not isinstance(answer, PartialResult):  # it retires: another one goes on with what it had
+        if not isinstance(answer, PartialResult):  # it retires: another one continues with what it had
             self._forget()
             self._end()
             return {}

@@ -63,7 +63,7 @@ class WorkerLimits:
         silence_seconds: without headway. The single trainer makes some with every epoch, the other one with every few.
         beat_seconds: without a sign of life, once it has started; a worker beats every second, even in a long training.
         candidate_seconds: in training, from one result to the next: what a network, or those that are trained together,
-            may take before it is ended, headway or not; None is no bound.
+            may take before it is ended, headway or not; None means no bound.
         memory_bytes: resident memory above it; None is 80% of what the machine, or its container, has.
     """
 

@@ -39,7 +39,7 @@ def flush_streams() -> bool:
 
 
 def say(text: str, stream: IO[str] | None = None) -> None:
-    """Prints lines; what in them is no sign to be seen is escaped."""
+    """Prints lines; what in them is not a sign to be seen is escaped."""
     print("\n".join(map(printable, text.split("\n"))), file=stream or sys.stdout, flush=True)
 
 

@@ -47,7 +47,7 @@ def open_plain(path: Path) -> BufferedReader:
     about = os.fstat(descriptor)
     if not stat.S_ISREG(about.st_mode):
         os.close(descriptor)
-        raise OSError("it is no plain file")
+        raise OSError("it is not a plain file")
     if about.st_size > _SPARSE_BYTES and about.st_blocks * 512 < about.st_size // 64:
         os.close(descriptor)
         raise OSError("it is all holes")
@@ -59,7 +59,7 @@ def read_arrays(source: Path | bytes) -> dict[str, NDArray[Any]]:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no file of plain arrays, or damaged; says where.
+        ValueError: it is not a file of plain arrays, or damaged; says where.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else open_plain(source)
     with file:

@@ -306,7 +306,7 @@ def _notes(runs: Sequence[RunData], groups: Sequence[Group]) -> tuple[str, ...]:
     for group in groups:
         seeds = [run.settings.seed for run in group.runs]
         if len(set(seeds)) < len(seeds):
-            notes.append(f"{group.name}: two runs have one seed, and are no independent repetitions.")
+            notes.append(f"{group.name}: two runs have one seed, and are not independent repetitions.")
     if any(run.running for run in runs):
         notes.append("Some of the runs are still searching.")
     return tuple(notes)

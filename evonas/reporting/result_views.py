@@ -114,7 +114,7 @@ class ResultViews:
             x: as for `inputs`.
 
         Raises:
-            InputError: the target is no class, or as `inputs`.
+            InputError: the target is not a class, or as `inputs`.
         """
         problem = self._run().problem
         if problem.get("task") == "regression":
@@ -269,5 +269,5 @@ class ResultViews:
 
 def _show(figure: Figure | None, needed: str) -> Any:
     if figure is None:
-        raise InputError(f"run must have {needed} for this figure, but it has not: go on with evonas resume")
+        raise InputError(f"run must have {needed} for this figure, but it has not: continue with evonas resume")
     return figure.plotly()

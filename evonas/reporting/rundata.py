@@ -139,7 +139,7 @@ def read_run(directory: str | Path) -> RunData:
             try:
                 weights = run.weights(champion)
             except InputError:
-                # A search that goes on may have dropped the file meanwhile.
+                # A search that continues may have dropped the file meanwhile.
                 weights = None
         return RunData(
             directory=directory,

@@ -157,7 +157,7 @@ def _check_room(directory: Path, overwrite: bool) -> list[Path]:
     if about is not None and not overwrite:
         place = shlex.quote(str(directory))
         raise InputError(
-            f"run directory must be new, but {directory} holds a run: go on with it (evonas resume {place}), replace "
+            f"run directory must be new, but {directory} holds a run: continue it (evonas resume {place}), replace "
             "it (overwrite=True, --overwrite), or choose another directory (out, --out)"
         )
     if about is not None:
@@ -283,7 +283,7 @@ def _begins_with(path: Path, beginning: bytes) -> bool:
 
 
 def check_reports(directory: Path) -> None:
-    """Refuses to go on with a run where one of its reports would take the place of a file of somebody else's.
+    """Refuses to continue with a run where one of its reports would take the place of a file of somebody else's.
 
     Raises:
         InputError: there is one; names it.

@@ -1,6 +1,6 @@
 """The events of an asynchronous run, in their order: a candidate was asked for, or told of.
 
-What a strategy proposes depends on nothing else: the run goes on, or is repeated, by asking and telling in this order.
+What a strategy proposes depends on nothing else: a run is resumed or repeated by asking and telling in this order.
 The table `event` is read and written here only; a run in generations has none.
 """
 

@@ -210,7 +210,7 @@ class RetrainingsWriter(Retrainings):
         self._weights, self._objective, self._commit = weights, objective, commit
 
     def ask(self, evaluated: int, top: int, seeds: int) -> None:
-        """Notes a request in place of the one before. If the search has gone on since, its re-trainings go, too.
+        """Notes a request in place of the one before. If the search has continued since, its re-trainings go, too.
 
         They were trained in other company: an extended run must end with the bits of the one that never stopped. What
         the time was too short for is to be done again.

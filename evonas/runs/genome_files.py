@@ -71,7 +71,7 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
 
 def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[str, Any]:
     """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs", "task", and
-    "loss" where that is no setting.
+    "loss" where that is not a setting.
 
     Where samples have a shape, also "sample_shape" and "masked". Of a network that embeds columns of numbers "numeric"
     and "views" of these features, of one that embeds columns of categories "categorical", as `Problem` has them.

@@ -47,7 +47,7 @@ def check_header(path: Path) -> None:
     except OSError as error:
         raise InputError(f"{path} must be readable ({error.strerror or error}): check its permissions") from None
     if len(header) < _HEADER_BYTES or not header.startswith(b"SQLite format 3\0"):
-        raise InputError(f"{path} must be the database of a run, but it is no SQLite file: restore it from a copy")
+        raise InputError(f"{path} must be the database of a run, but it is not a SQLite file: restore it from a copy")
     version, application = struct.unpack(">I", header[60:64])[0], struct.unpack(">I", header[68:72])[0]
     if application != APPLICATION_ID:
         raise InputError(f"{path} must be the database of a run, but another program wrote it: check the path")

@@ -109,7 +109,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """The database, open for writing; what a crash left half written is rolled back, and an older format brought up.
 
     Raises:
-        InputError: it is no run, of a newer format, or damaged; the file is left as it is.
+        InputError: it is not a run, of a newer format, or damaged; the file is left as it is.
     """
     with _refusing(path):
         check_journal(path)

@@ -14,7 +14,7 @@ next: `ask_one()` and, in whatever order results come, `tell_one(candidate, scor
 Strategies from outside are given as objects, a class or a `StrategyRow`, or installed as entry points
 (`evonas.strategies.outside`); `evonas.testing` checks them.
 
-`state()` gives all of a strategy as JSON values and `restore(state)` goes on from it: the next `ask` gives what it
+`state()` gives all of a strategy as JSON values and `restore(state)` continues from it: the next `ask` gives what it
 would have given then. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).
 """
 

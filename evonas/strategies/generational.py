@@ -98,7 +98,7 @@ class GenerationalStrategy(ABC):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`."""
+        """Continues from `state`."""
         self._generation = int(state["generation"])
         self._population = [EvaluatedProposal.from_json(value, self._space) for value in state["population"]]
         self._seen = set(state["seen"])

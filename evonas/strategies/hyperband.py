@@ -1,6 +1,6 @@
 """Hyperband: many networks for few epochs, the best of them for more, in brackets that differ in how many and how few.
 
-A bracket trains its networks up to a rung, the best in eta go on to the next one, from where they stopped, and so on up
+A bracket trains its networks up to a rung; the best one in eta continues to the next from where it stopped, up
 to `settings.epochs` (successive halving). Brackets take turns: the first one drops most networks after the fewest
 epochs, the last one trains all of them in full, in case that early scores mislead. With `settings.brackets` 1 there is
 only the first kind. Sizes are the paper's, scaled so that the first bracket begins with `settings.population` networks.
@@ -80,7 +80,7 @@ class Hyperband:
         return self._ask_tell.note_asked(candidates)
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
-        """Lets the best of each rung that is through go on."""
+        """Lets the best of each rung that is through continue."""
         told = self._ask_tell.pair_evaluations(evaluations)
         for (bracket, training), (candidate, evaluation) in zip(self._out, told, strict=True):
             bracket.done.append(training.trained(candidate, rank_of(evaluation, self._objective)))
@@ -116,7 +116,7 @@ class Hyperband:
         return bool(bracket.waiting)
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """What is at a rung and may go on to the next."""
+        """What is at a rung and may continue to the next."""
         trainings = (each for bracket in self._brackets for each in (*bracket.waiting, *bracket.done))
         return frozenset(each.place for each in trainings if each.place is not None)
 
@@ -139,7 +139,7 @@ class Hyperband:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`."""
+        """Continues from `state`."""
         self._generation, self._opened = int(state["generation"]), int(state["opened"])
         self._brackets = [
             _Bracket(

@@ -265,7 +265,7 @@ class _Sampled(ABC):
         return state | one_by_one
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`."""
+        """Continues from `state`."""
         self._history = []
         for batch in state["history"]:
             before = len(self._told)

@@ -1,9 +1,9 @@
-"""Population-based training: networks train side by side, and the worst go on as changed copies of the best.
+"""Population-based training: networks train side by side, and the worst continue as changed copies of the best.
 
 All train for an interval, a tenth of `settings.epochs`. Then those in the worst fifth, and all that failed, take over
-the training of one of the best fifth (truncation selection) with a changed genome: other training settings go on with
-its weights and optimizer; a network that has grown starts from its weights, which keeps its function where that is
-possible, with its optimizer and schedule anew (not with `--inherit off`). Other changes of the layers are left to other
+the training of one of the best fifth (truncation selection) with a changed genome: other training settings keep
+its weights and optimizer; a network that has grown starts from its weights, which preserves its function where
+possible, with a new optimizer and schedule (not with `--inherit off`). Other changes of the layers are left to other
 strategies. When the budget of epochs is through, a new population begins.
 
 References:
@@ -87,7 +87,7 @@ class PopulationBasedTraining:
         self._step = 0 if through else self._step + 1
 
     def _next_step(self, size: int) -> list[PartialTraining]:
-        """Those who go on, and changed copies of the best in the place of the others."""
+        """Those who continue, and changed copies of the best in the place of the others."""
         rng = generation_rng(self._settings.seed or 0, self._generation)
         fifth = max(1, int(_SHARE * size))
         able = [each for each in self._population if is_feasible(each.rank)]
@@ -143,7 +143,7 @@ class PopulationBasedTraining:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`."""
+        """Continues from `state`."""
         self._generation, self._step = int(state["generation"]), int(state["step"])
         self._population = [PartialTraining.from_json(value, self._space) for value in state["population"]]
         self._seen = set(state["seen"])

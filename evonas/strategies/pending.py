@@ -97,7 +97,7 @@ class Pending:
         return {"pending": {"asked": self.asked, "out": out}}
 
     def restore(self, state: Mapping[str, Any], space: SearchSpace) -> None:
-        """Goes on from a strategy's state."""
+        """Continues from a strategy's state."""
         value = state.get("pending", {"asked": 0, "out": []})
         self.asked, self._out = int(value["asked"]), {}
         for each in value["out"]:

@@ -80,7 +80,7 @@ class RandomSearch:
         return state | self._pending.state(self._space)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`."""
+        """Continues from `state`."""
         self._generation = int(state["generation"])
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])

@@ -77,14 +77,14 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
         ),
         "hyperband": StrategyRow(
             "evonas.strategies.hyperband:Hyperband",
-            "many networks for few epochs, the best of them go on for more; `brackets=1` is successive halving",
+            "many networks trained for few epochs and the best of them for more; `brackets=1` is successive halving",
             "Li et al. 2018",
             ("population", "eta", "brackets"),
             rungs=True,
         ),
         "pbt": StrategyRow(
             "evonas.strategies.pbt:PopulationBasedTraining",
-            "population-based training: the worst go on as changed copies of the best, in the midst of training",
+            "population-based training: during training, the worst networks are replaced by changed copies of the best",
             "Jaderberg et al. 2017",
             ("population", "inherit"),
             rungs=True,
@@ -259,7 +259,7 @@ def make_strategy(
         direction: "min" or "max", when the objective is given by name.
         initial: genomes of `space` to begin with, best first; the first `population` of them are used.
         seed: of everything random.
-        repair: mends children, of a strategy that `mutates`; a search gives its own, by the setting of that name.
+        repair: repairs children, of a strategy that `mutates`; a search gives its own, by the setting of that name.
         settings: of the run; else `options` are fields of `Settings`, such as `population=20`.
 
     Raises:

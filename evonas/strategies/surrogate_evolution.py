@@ -118,7 +118,7 @@ class SurrogateEvolution:
         return self._pending.add(self._candidate(training, self._pending.place))
 
     def _next_trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[PartialTraining]:
-        """So many trainings that are to begin or to go on."""
+        """So many trainings that are to begin or to continue."""
         continued = self._rung_queue.take(count)
         return [*continued, *map(self._start, self._new_proposals(count - len(continued), startup, rng))]
 
@@ -315,7 +315,7 @@ class SurrogateEvolution:
         return state | self._pending.state(self._space)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`."""
+        """Continues from `state`."""
         self._generation = int(state["generation"])
         self._search = SurrogateState.from_json(state["search"], self._space)
         self._restart = state["restart"] and SurrogateState.from_json(state["restart"], self._space)
@@ -329,7 +329,7 @@ class SurrogateEvolution:
         self._ask_tell.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """What is at a rung and may go on to the next, and what children start from, those that are out too."""
+        """What is at a rung and may continue to the next, and what children start from, those that are out too."""
         starting = {each.origin.place for each in self._pending.candidates if each.origin is not None}
         return self._rung_queue.retained() | frozenset(self._parents.values()) | starting
 

@@ -1,4 +1,4 @@
-"""Who is told of a search while it runs: callbacks of one's own, and the trackers that evonas brings.
+"""Who is told of a search while it runs: callbacks of your own, and the trackers that evonas brings.
 
 ==========================  ==========================================================================================
 `Callback`                  what a search tells: start, evaluation, generation, end; all methods may be left out

@@ -49,7 +49,7 @@ class TensorBoard(Callback):
         folder: made if it is not there; several runs may share it, TensorBoard is started on it.
 
     Raises:
-        InputError: tensorboard is not installed, or the folder is no folder.
+        InputError: tensorboard is not installed, or the folder is not a folder.
 
     Example:
         >>> evonas.search(x, y, callbacks=[TensorBoard("logs")])  # doctest: +SKIP

@@ -34,7 +34,7 @@ class WandB(Callback):
         project: name of the project.
 
     Raises:
-        InputError: wandb is not installed, or the folder is no folder.
+        InputError: wandb is not installed, or the folder is not a folder.
 
     Example:
         >>> evonas.search(x, y, callbacks=[WandB("wandb-runs")])  # doctest: +SKIP

@@ -164,7 +164,7 @@ def _member_outputs(h: Any, count: int, num_outputs: int, attributes: Mapping[st
 
 
 def _embed(features: Any, embedding: Embedding, dtype: str) -> Any:
-    """The trained embedding of columns, then the features that go on as they are."""
+    """The trained embedding of columns, then the features that pass through unchanged."""
     h = _by_column(features, embedding, dtype)
     if not embedding.rest:
         return h

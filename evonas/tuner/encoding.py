@@ -48,7 +48,7 @@ class GeneCodec:
         for each in self.known:
             if not each.domain.is_fixed and self._is_tuned(each):
                 plain = gene_name(each.name)
-                # Methods of mappings are no names of genes; and several hyperparameters may have one name.
+                # Methods of mappings are not names of genes; and several hyperparameters may have one name.
                 taken = {"get", "items", "keys", "values", "pairs", *names}
                 free = (plain if number == 1 else f"{plain}_{number}" for number in range(1, 10_000))
                 names[next(name for name in free if name not in taken)] = each

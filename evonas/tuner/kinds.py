@@ -178,7 +178,7 @@ def choice(
     if default not in values:
         raise InputError(f"default of {name!r} must be one of its values {values!r:.80}, not {default!r}")
     if ordered and types & {str, bool}:
-        raise InputError(f"ordered of {name!r} must be False for values that are no numbers, not True: leave it out")
+        raise InputError(f"ordered of {name!r} must be False for values that are not numbers, not True: leave it out")
     settings = (("values", list(values)), ("ordered", types <= {int, float} if ordered is None else ordered))
     if len(values) == 1:
         return Hyperparameter("Choice", name, conditions, default, Choice((0,)), settings, tuple(values))
@@ -298,7 +298,7 @@ def _end(kind: str, name: str, value: Any) -> Any:
     """The number as Python's own."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
     if not real or (kind == "Int" and int(value) != value):
-        raise InputError(f"{name!r} must have {'whole ' if kind == 'Int' else ''}numbers, not {value!r}: mend it")
+        raise InputError(f"{name!r} must have {'whole ' if kind == 'Int' else ''}numbers, not {value!r}: correct it")
     return _typed(kind, value)
 
 

@@ -52,7 +52,7 @@ class Evolution(Hooks):
         >>> tuner.search(x, y, epochs=10, validation_data=(x_val, y_val))                   # doctest: +SKIP
         >>> best = tuner.get_best_models()[0]                                               # doctest: +SKIP
 
-    Everything is committed as it comes, and a new tuner of the same directory and project goes on with it. To be
+    Everything is committed as it comes, and a new tuner of the same directory and project continues with it. To be
     derived from, as KerasTuner's tuners: `run_trial` and the `on_...` methods are called in this process.
 
     Attributes:
@@ -101,7 +101,7 @@ class Evolution(Hooks):
             seed: of everything random; None is 0.
             executions_per_trial: trainings of each; the score is their mean.
             max_retries_per_trial: how often a trial that raises is tried again.
-            max_consecutive_failed_trials: trials in a row without a score that end the search; None is no bound.
+            max_consecutive_failed_trials: trials in a row without a score that end the search; None means no bound.
             max_model_size: parameters that a model may have.
             optimizer, loss, metrics: to compile each model with, in place of its own.
             hyperparameters: `HyperParameters` whose entries take the place of those of the same name.
@@ -109,7 +109,7 @@ class Evolution(Hooks):
             allow_new_entries: whether `build` may ask for what `hyperparameters` does not hold.
             directory: where projects are; this folder unless given.
             project_name: of the run directory in it; "untitled_project" unless given.
-            overwrite: whether `search` deletes a project of that name first; else it goes on with it.
+            overwrite: whether `search` deletes a project of that name first; else it continues with it.
             time: wall-clock bound of the search, such as "10m" or seconds.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             in_process: whether to train in this process, for what cannot be sent to another one; None does so where a
@@ -132,12 +132,12 @@ class Evolution(Hooks):
         given = subclassing.overridden(self, Evolution)
         if in_process is False and given:
             raise InputError(
-                f"in_process must not be False with {', '.join(sorted(given))} of one's own, which work on the tuner "
+                f"in_process must not be False with {', '.join(sorted(given))} of your own, which work on the tuner "
                 "in this process: leave it out"
             )
         self._execution = Execution.from_arguments(execution)
         if execution is not None and (in_process or given):
-            why = f"{', '.join(sorted(given))} of one's own" if given else "in_process"
+            why = f"{', '.join(sorted(given))} of your own" if given else "in_process"
             raise InputError(f"execution must be left out with {why}: trials run in this process")
         self._hooks, self._in_process = given, bool(in_process or given)
         self._asks_place = in_process is None and not given and execution is None
@@ -238,7 +238,7 @@ class Evolution(Hooks):
 
         Raises:
             InputError: something given cannot be used, or every first trial fails alike.
-            Interrupted: Ctrl-C; another `search` goes on.
+            Interrupted: Ctrl-C; another `search` continues.
         """
         quiet = kwargs.get("verbose") == 0
         self.on_search_begin()

@@ -36,7 +36,7 @@ class Embedding:
         units: what each column gives.
         sigma: standard deviation of the initial frequencies of "periodic".
         groups: features that each column's map takes, positions in ascending order.
-        rest: features that go on as they are; none for categories, which are given beside all else.
+        rest: features that pass through unchanged; none for categories, which are given beside all else.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Embedding:
 
     @property
     def width(self) -> int:
-        """Numbers that the first layer takes: what the columns give, then the features that go on as they are."""
+        """Numbers that the first layer takes: what the columns give, then the features that pass through unchanged."""
         return len(self.groups) * self.units + len(self.rest)
 
     @property
@@ -144,8 +144,7 @@ def categories_of(graph: nx.DiGraph) -> Embedding | None:
 def input_columns(graph: nx.DiGraph, num_features: int) -> int:
     """Numbers that layers take from the input: as many as there are features, but for embeddings.
 
-    They come in this order: what columns of numbers give, features that go on as they are, what columns of categories
-    give.
+    The order is: outputs of numeric columns, features that pass through unchanged, outputs of categorical columns.
     """
     numbers, categories = embedding_of(graph), categories_of(graph)
     width = num_features if numbers is None else numbers.width

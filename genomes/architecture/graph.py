@@ -79,7 +79,7 @@ def graph_from_json(value: Any) -> nx.DiGraph:
     """The graph back.
 
     Raises:
-        InputError: the value is no architecture graph; the text names the place.
+        InputError: the value is not an architecture graph; the text names the place.
     """
     parts = table(value, "graph", ("nodes", "edges", "training"), required=("nodes", "edges", "training"))
     nodes = items(parts["nodes"], "graph.nodes", MAX_NODES + 2)

@@ -48,7 +48,7 @@ class ConvolutionalSpace(StagedSpace):
             `genomes.training.AugmentedTraining`; each is off in more than half of all random networks.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
+        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
     """
 
     encoding: ClassVar[Encoding] = CONVOLUTIONAL

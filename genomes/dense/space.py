@@ -101,7 +101,7 @@ class DenseSpace:
             range with `zero=True`.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
+        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
     """
 
     layers: Given = Range(1, 5)
@@ -332,7 +332,7 @@ class DenseSpace:
         return genome_from_json(value)
 
     def genome_from_json(self, value: Any) -> DenseGenome:
-        """The genome back. Raises InputError, naming the place, when the value is no genome of this space."""
+        """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
         genome = genome_from_json(value)
         for place, fault in self._faults(genome):
             raise InputError(f"genome.{place} {fault}: widen the space or change the genome")
@@ -388,7 +388,7 @@ class DenseSpace:
         """The space back; what is left out is as in the default space.
 
         Raises:
-            InputError: the value is no dense space; the text names the table, the key, the value and the mend.
+            InputError: the value is not a dense space; the text names the table, the key, the value and the fix.
         """
         check_header(value, "space", "dense")
         table(value, "space", ("encoding", "version", *TABLES))

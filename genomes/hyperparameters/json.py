@@ -32,7 +32,7 @@ def read_genes(value: Any) -> tuple[Gene, ...]:
     """The genes, each after those that its condition names, else sorted by name.
 
     Raises:
-        InputError: a gene is no domain, or a condition can never hold; the text names the gene, the value and the mend.
+        InputError: a gene is not a domain, or a condition can never hold; names the gene, the value and the fix.
     """
     if not isinstance(value, Mapping):
         refuse("genes", "a table from names to domains", value)

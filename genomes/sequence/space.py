@@ -49,7 +49,7 @@ class SequenceSpace(StagedSpace):
             is off in more than half of all random networks.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
+        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
     """
 
     encoding: ClassVar[Encoding] = SEQUENCE

@@ -139,7 +139,7 @@ class Categories:
     def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
         """The features of raw cells, shape `(num_samples, len(names()))`."""
         other = len(self.categories)
-        # A word for "no value" that is no category says so here as it does in a file.
+        # A word for "no value" that is not a category says so here as it does in a file.
         places = dict.fromkeys(MISSING, self.categories.index("") if "" in self.categories else other)
         places |= {category: place for place, category in enumerate(self.categories)}
         rows = np.array([places.get(cell or "", other) for cell in texts(series)], dtype=np.intp)

@@ -64,7 +64,7 @@ class SamplePreparation(Preparation, ABC):
         return ()
 
     def numeric(self) -> tuple[int, ...]:
-        """None: channels are no columns."""
+        """None: channels are not columns."""
         return ()
 
     def for_views(self, views: Collection[str]) -> Preparation:

@@ -299,7 +299,7 @@ def _fill(rows: Callable[[], Iterator[list[Any]]], columns: list[_Column], count
 
 
 def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) -> bytes:
-    """Refuses what is no readable file with something in it.
+    """Refuses what is not a readable file with something in it.
 
     Args:
         path: of the file.

@@ -48,7 +48,7 @@ class Dialect:
         quote: what cells are quoted with; "" where quotes stand for themselves.
         escape: what stands before a quote in quotes, "" where it is doubled.
         spaced: whether spaces stand before quotes, which one of the two parsers takes for the quotes' cell.
-        comment: beginning of lines that are no rows; "" for none.
+        comment: beginning of lines that are not rows; "" for none.
         notes: what was found, for a person.
     """
 

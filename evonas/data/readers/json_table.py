@@ -26,7 +26,7 @@ def read_json_lines(source: Opened, options: ReadOptions) -> pd.DataFrame:
     """One JSON object a line; a key that a line lacks is a missing value there.
 
     Raises:
-        InputError: a line is no object of plain values; says which.
+        InputError: a line is not an object of plain values; says which.
     """
     path = source.path
 

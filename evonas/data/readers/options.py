@@ -38,7 +38,7 @@ class ReadOptions:
         decimal: "." or ",".
         thousands: what stands between thousands: ",", ".", "'" or a space.
         skip_rows: lines before the header.
-        comment: beginning of lines that are no rows, such as "#".
+        comment: beginning of lines that are not rows, such as "#".
         missing: texts that mean "no value", in place of the usual ones; an empty cell always does.
         date_order: "dmy" or "mdy", of dates such as 01/02/2020.
     """

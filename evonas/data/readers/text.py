@@ -52,7 +52,7 @@ def scan(source: Opened, asked: str = "") -> Scan:
         asked: the encoding that the user names, or "".
 
     Raises:
-        InputError: it is no text, or not in the encoding that was asked for.
+        InputError: it is not text, or not in the encoding that was asked for.
     """
     encoding = asked or _guess(source.head(4096))
     try:

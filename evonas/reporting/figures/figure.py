@@ -103,7 +103,7 @@ def visible_range(scores: NDArray[np.float64], sign: float) -> list[float] | Non
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
-    """An axis with a title, which is no text from data."""
+    """An axis with a title, which is not text from data."""
     plain = {"exponentformat": "none", "separatethousands": True}
     return {"title": {"text": title}, "automargin": True, **plain, **more}
 

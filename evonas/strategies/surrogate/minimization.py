@@ -1,7 +1,7 @@
 """Descent from many starts at once: projected quasi-Newton steps, one evaluation for all starts that are not settled.
 
 Numpy only; knows no genomes. Each start has an inverse Hessian of its own; a step that does not lower the loss enough
-is cut at the next evaluation, while the other starts go on.
+is cut at the next evaluation, while the other starts continue.
 
 References:
     Nocedal and Wright, "Numerical Optimization", 2006, chapters 3.1 (Armijo), 6.1 (BFGS) and 16.7 (projection on

@@ -168,7 +168,7 @@ class Builder:
         return target
 
     def embed(self, embedding: Embedding) -> list[Tensor]:
-        """What the first layers take of the features: the embedding, then the features that go on as they are.
+        """What the first layers take of the features: the embedding, then the features that pass through unchanged.
 
         Weights `waves/kernel` and `waves/bias` of a periodic one, `embedding/kernel` and `embedding/bias`.
         """

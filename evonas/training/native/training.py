@@ -106,7 +106,7 @@ class NetworkTraining:
         rows: its data.
         how: its optimizer, loss and early stopping.
         initial: weights by name, where it begins.
-        start: the training that it goes on with, instead.
+        start: the training that it continues with, instead.
     """
 
     program: Program

@@ -192,7 +192,7 @@ def build_trial_model(build: Callable[[Any], Any], hp: Any, seed: int, compiling
     """The model of the hyperparameters, everything random in it from the seed.
 
     Raises:
-        InputError: what is built is no model.
+        InputError: what is built is not a model.
     """
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)

@@ -48,7 +48,7 @@ class Steps(Protocol):
 
         Returns:
             loss of each step's batch before the step, penalties included, shape `(num_steps,)`; fewer, or values that
-            are not finite, where training cannot go on.
+            are not finite, where training cannot continue.
         """
         ...
 
