@@ -1,4 +1,4 @@
-"""What a run is told to do: frozen, checked when made, unknown keys refused.
+"""The settings and budget of a run: frozen, validated when created, unknown keys refused.
 
 `Settings` decide what is evaluated and how; they are fixed for the life of a run. A `Budget` decides when to stop;
 it is the one thing that a resumed run may change. Imports pydantic and the standard library only.
@@ -22,7 +22,7 @@ from genomes.errors import InputError
 __all__ = ["DEFAULT_GENERATIONS", "Budget", "Settings", "byte_size", "duration"]
 
 DEFAULT_GENERATIONS = 10
-#: Strategies that are asynchronous unless told otherwise, with trainers that train each network by itself.
+#: Strategies that are asynchronous by default, with trainers that train each network separately.
 ASYNCHRONOUS_BY_DEFAULT = ("evolution", "aging")
 ONE_BY_ONE_TRAINERS = ("native", "single")
 #: Candidates that are out at a time: what two threads are busy with.
@@ -66,7 +66,7 @@ def byte_size(text: str | int, name: str = "size") -> int:
 
 
 def _whole(value: Any) -> Any:
-    """Integers of any kind (numpy's too) as int; leaves what is none for pydantic to refuse."""
+    """Integers of any kind (also numpy's) as int; pydantic refuses anything else."""
     if isinstance(value, bool):
         raise ValueError("a whole number")
     try:
@@ -124,7 +124,7 @@ def _rising(values: Any) -> Any:
 
 
 class _Frozen(BaseModel):
-    """A frozen model that refuses with `InputError`, in words."""
+    """A frozen model that raises `InputError` with a readable message."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -136,23 +136,23 @@ class _Frozen(BaseModel):
 
 
 class Settings(_Frozen):
-    """Everything that decides what a run evaluates, and how. Fixed for the life of a run."""
+    """Everything that determines what a run evaluates, and how. Fixed for the life of a run."""
 
     strategy: str = Field(default="evolution", description="name of a strategy, see evonas.strategies.STRATEGIES")
-    population: Whole = Field(default=20, ge=1, le=100_000, description="networks that survive a generation (mu)")
-    offspring: Whole | None = Field(default=None, ge=1, le=100_000, description="new networks a generation (lambda)")
+    population: Whole = Field(default=20, ge=1, le=100_000, description="networks that survive each generation (mu)")
+    offspring: Whole | None = Field(default=None, ge=1, le=100_000, description="new networks per generation (lambda)")
     crossover: Share = Field(default=0.3, description="share of the offspring made by crossover")
-    mutation: Share | None = Field(default=None, description="share made by mutation; none is all the rest")
-    tournament: Whole = Field(default=3, ge=1, le=100_000, description="how many compete to become a parent")
+    mutation: Share | None = Field(default=None, description="share made by mutation; none means the rest")
+    tournament: Whole = Field(default=3, ge=1, le=100_000, description="networks that compete to become a parent")
     eta: Whole = Field(default=3, ge=2, le=1000, description="with rungs: one network in eta advances to the next rung")
     rungs: Whole = Field(
-        default=1, ge=1, le=100, description="evolution: rungs of epochs up to the whole; 1 trains all networks in full"
+        default=1, ge=1, le=100, description="evolution: rungs of epochs; 1 trains all networks in full"
     )
     brackets: Whole | None = Field(
-        default=None, ge=1, description="hyperband: kinds of brackets; none is all, 1 is successive halving"
+        default=None, ge=1, description="hyperband: kinds of brackets; none means all, 1 is successive halving"
     )
     inherit: bool | None = Field(
-        default=None, description="whether networks may start from the weights of their parents; none is in pbt only"
+        default=None, description="whether networks may start from their parents' weights; none: only in pbt"
     )
     repair: bool = Field(
         default=False,
@@ -167,41 +167,35 @@ class Settings(_Frozen):
         description="several: the metric that ranks, then metrics, parameters, flops, latency_ms, memory_bytes",
     )
     quantiles: Annotated[tuple[Share, ...], BeforeValidator(_rising)] | None = Field(
-        default=None, min_length=1, max_length=100, description="with the objective pinball: what the outputs are"
+        default=None, min_length=1, max_length=100, description="with the objective pinball: the quantiles to predict"
     )
     calibrate: bool = Field(
         default=False,
-        description="of classes: whether logits are divided by the temperature that fits the validation rows",
+        description="classification: divide logits by a temperature fitted to the validation rows",
     )
-    epochs: Whole = Field(default=50, ge=1, le=1_000_000, description="the most epochs that a network may train")
+    epochs: Whole = Field(default=50, ge=1, le=1_000_000, description="maximum number of epochs per network")
     epoch_rows: Whole | None = Field(
         default=None,
         ge=1,
-        description="rows that an epoch takes, of networks over images, series and texts, the next ones in each epoch; "
-        "none is an eighth of many rows, else all",
+        description="rows per epoch for networks over images, series and texts, continuing through the data; "
+        "none means an eighth of many rows, else all",
     )
-    max_parameters: Whole | None = Field(default=None, ge=1, description="trainable parameters that a network may have")
-    max_flops: Whole | None = Field(default=None, ge=1, description="floating-point operations of one row's prediction")
-    max_latency_ms: Real | None = Field(default=None, gt=0, description="milliseconds that one row may take, measured")
-    patience: Whole | None = Field(default=10, ge=1, description="epochs without improvement before a training stops")
-    min_delta: Real = Field(
-        default=0.0, ge=0, description="smallest decrease of the validation loss that is an improvement"
-    )
+    max_parameters: Whole | None = Field(default=None, ge=1, description="maximum number of trainable parameters")
+    max_flops: Whole | None = Field(default=None, ge=1, description="maximum floating-point operations per prediction")
+    max_latency_ms: Real | None = Field(default=None, gt=0, description="maximum milliseconds per prediction, measured")
+    patience: Whole | None = Field(default=10, ge=1, description="epochs without improvement before training stops")
+    min_delta: Real = Field(default=0.0, ge=0, description="smallest decrease of the validation loss that counts")
     trainer: Literal["auto", "native", "population", "single"] = Field(
-        default="auto", description="native on CPUs, population on GPUs, single with Keras; auto goes by the device"
+        default="auto", description="native for CPUs, population for GPUs, single uses Keras; auto chooses by device"
     )
-    loss: Literal["auto", "mse", "mae", "huber"] = Field(
-        default="auto", description="what a regression's training minimises"
-    )
-    cv: Whole | None = Field(
-        default=None, ge=2, le=100, description="folds of a cross-validation; none for a single split"
-    )
+    loss: Literal["auto", "mse", "mae", "huber"] = Field(default="auto", description="training loss for regression")
+    cv: Whole | None = Field(default=None, ge=2, le=100, description="cross-validation folds; none for a single split")
     replicates: Whole = Field(default=1, ge=1, le=1000, description="trainings of each network, from different seeds")
     precision: Literal["float32", "bfloat16"] = Field(default="float32", description="bfloat16 is for GPUs")
     memory_bytes: Whole | None = Field(
         default=None,
         ge=1 << 20,
-        description="memory that one training program may use; none takes an eighth of what is free, 1 GiB at most",
+        description="memory for one training program; none means an eighth of the free memory, at most 1 GiB",
     )
     candidate_timeout: Annotated[float | None, BeforeValidator(_seconds)] = Field(
         default=None,
@@ -209,47 +203,45 @@ class Settings(_Frozen):
     )
     worker_memory: Annotated[int | None, BeforeValidator(_bytes)] = Field(
         default=None,
-        description="bytes, or text such as 4GiB, that the worker process may take; none is 80% of the machine's",
+        description="bytes, or text such as 4GiB, for the worker process; none means 80% of the machine's",
     )
     keep: Whole = Field(default=30, ge=1, le=100_000, description="best networks whose weights are kept")
-    keep_bytes: Whole = Field(default=1 << 30, ge=0, description="of their weights; the best one's are always kept")
+    keep_bytes: Whole = Field(default=1 << 30, ge=0, description="bytes of kept weights; the best are always kept")
     finalists: Whole = Field(
         default=3, ge=0, le=1000, description="best networks that are trained again at the end, from other seeds"
     )
-    finalist_seeds: Whole = Field(default=3, ge=1, le=1000, description="how often each of them is trained again")
+    finalist_seeds: Whole = Field(default=3, ge=1, le=1000, description="trainings of each finalist")
     ensemble: Whole | None = Field(
         default=None,
         ge=1,
         le=100,
-        description="further seeds from which the best network is trained at the end, for an ensemble of as many; none "
-        "is none",
+        description="number of further seeds to train the best network from at the end, for an ensemble; none "
+        "means no ensemble",
     )
     asynchronous: bool | None = Field(
         default=None,
-        description="whether a network is proposed as soon as one is trained, not a generation at once; none is where "
-        "that was measured to be better: evolution and aging, networks trained one by one",
+        description="whether to propose a network as soon as one is trained, rather than a generation at once; none: "
+        "where that was measured to be better (evolution and aging, with networks trained one by one)",
     )
     window: Whole | None = Field(
         default=None,
         ge=0,
         le=1000,
-        description="asynchronous: networks that are out at a time, told in the order of proposing, so that the run is "
-        "the same at any speed; 0 tells them as they arrive; none is twice the cores, 1 for your own models with Keras",
+        description="asynchronous: number of pending networks, reported in the order proposed, so that the run is "
+        "reproducible; 0 reports them as they finish; none: twice the cores, 1 for own models with Keras",
     )
     known_defaults: bool = Field(
         default=True,
-        description="whether published defaults are among the first networks, see genomes.known_defaults",
+        description="whether published default networks are among the first ones, see genomes.known_defaults",
     )
     evaluation_seconds: Real | None = Field(
         default=None,
         ge=0,
         le=1e9,
-        description="evolution: what an evaluation is taken to cost, of which a few percent are spent on choosing the "
-        "next one; none is a forecast in a run, cheap in a loop of your own",
+        description="evolution: assumed seconds per evaluation, of which a few percent are spent on choosing the "
+        "next one; none: a forecast in a run, cheap in your own loop",
     )
-    seed: Whole | None = Field(
-        None, ge=0, lt=1 << 63, description="of everything random; none draws one and records it"
-    )
+    seed: Whole | None = Field(None, ge=0, lt=1 << 63, description="random seed; none draws one and records it")
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
@@ -314,10 +306,10 @@ class Settings(_Frozen):
 class Budget(_Frozen):
     """When a run stops: at whichever bound is reached first. None means no bound."""
 
-    generations: Whole | None = Field(default=None, ge=1, description="generations in all, the first one included")
-    evaluations: Whole | None = Field(default=None, ge=1, description="networks trained in all")
-    seconds: Real | None = Field(default=None, gt=0, description="wall-clock seconds in all, resumed sessions added up")
-    target: Real | None = Field(default=None, description="score at which the search is content")
+    generations: Whole | None = Field(default=None, ge=1, description="total generations, including the first")
+    evaluations: Whole | None = Field(default=None, ge=1, description="total networks trained")
+    seconds: Real | None = Field(default=None, gt=0, description="total wall-clock seconds over all sessions")
+    target: Real | None = Field(default=None, description="score at which the search stops")
 
     @classmethod
     def from_bounds(

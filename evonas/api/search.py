@@ -209,8 +209,7 @@ def search(
     chosen = Settings(**options)
     if isinstance(target, str):
         raise InputError(
-            f"target must be a score at which the search is content, not {target!r:.60}: the column that is predicted "
-            "is y"
+            f"target must be a score at which the search stops, not {target!r:.60}: the column that is predicted is y"
         )
     budget = Budget.from_bounds(generations, evaluations, time, target)
     told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}

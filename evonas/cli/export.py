@@ -33,7 +33,7 @@ def export(
     build: BuildOption = None,
     calibrate: Annotated[
         bool,
-        typer.Option("--calibrate", help="Of classes: divide logits by the temperature that fits the validation rows."),
+        typer.Option("--calibrate", help="Classification: divide logits by a temperature fitted on validation rows."),
     ] = False,
     resize: Annotated[bool, typer.Option("--resize", help="Of images: take them in any size.")] = False,
     no_card: Annotated[bool, typer.Option("--no-card", help="Write no model card beside it.")] = False,

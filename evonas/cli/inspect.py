@@ -59,7 +59,7 @@ def inspect(
         ),
     ],
     target: TargetOption = None,
-    task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
+    task: Annotated[str | None, option("regression, binary or multiclass [inferred from the target].", "TASK")] = None,
     numeric: NumericOption = None,
     boolean: BooleanOption = None,
     categorical: CategoricalOption = None,

@@ -71,15 +71,15 @@ def run(
     ],
     target: TargetOption = None,
     generations: Annotated[
-        int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
+        int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS} if there is no other limit].", "N")
     ] = None,
     evaluations: Annotated[int | None, option("Stop after N networks.", "N")] = None,
-    time: Annotated[str | None, option("Be done after this time, everything counted: 45s, 10m, 1h30m.", "T")] = None,
+    time: Annotated[str | None, option("Time limit, everything included: 45s, 10m, 1h30m.", "T")] = None,
     target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
     population: Annotated[
         list[str] | None,
         option(
-            f"Networks in a generation [{_DEFAULTS.population}]; or a population.json of another run to start from. "
+            f"Networks in a generation [{_DEFAULTS.population}]; or a population.json to start from. "
             "Give it twice for both.",
             "N|FILE",
         ),
@@ -87,16 +87,16 @@ def run(
     space: Annotated[Path | None, option("Search space as TOML; `evonas space` prints the default.", "FILE")] = None,
     build: BuildOption = None,
     warm_start: Annotated[
-        Path | None, option("Run directory, also of other data, whose best networks are trained first.", "DIR")
+        Path | None, option("Run directory, of any data, whose best networks go first.", "DIR")
     ] = None,
     transfer: Annotated[
-        Path | None, option("Run directory, from whose best network the weights of lower layers are taken.", "DIR")
+        Path | None, option("Run directory whose best network provides the initial weights of the lower layers.", "DIR")
     ] = None,
     out: Annotated[Path | None, option("Run directory [a new one in evonas-runs].", "DIR")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing run in --out.")] = False,
     export: ExportOption = None,
-    seed: Annotated[int, option("Of everything random [0].", "N")] = 0,
-    task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
+    seed: Annotated[int, option("Random seed [0].", "N")] = 0,
+    task: Annotated[str | None, option("regression, binary or multiclass [inferred from the target].", "TASK")] = None,
     validation: Annotated[Path | None, option("Table to score on [split off DATA].", "FILE")] = None,
     test: Annotated[Path | None, option("Table to test on [split off DATA].", "FILE")] = None,
     group: GroupOption = None,
@@ -122,42 +122,42 @@ def run(
     missing: MissingOption = None,
     date_order: DateOrderOption = None,
     numbers: Annotated[
-        str | None, option(f"How columns of numbers enter: {', '.join(NUMERIC_ENCODINGS)} [a gene].", "NAME")
+        str | None, option(f"Encoding of numeric columns: {', '.join(NUMERIC_ENCODINGS)} [a gene].", "NAME")
     ] = None,
     neighbours: Annotated[
         bool,
         typer.Option(
             "--neighbours/--no-neighbours",
-            help="Whether networks may see means of the targets of near training rows, which a model then holds.",
+            help="Whether networks may use mean targets of similar training rows; the model then contains these rows.",
         ),
     ] = True,
     objective: Annotated[
         str | None,
         option(
-            f"What is optimised: {', '.join(METRICS)} [rmse or log_loss]; or a scorer of scikit-learn's, or a metric "
-            "of Keras's, with :min or :max behind it where its direction is not known.",
+            f"Metric to optimise: {', '.join(METRICS)} [rmse or log_loss]; or a scikit-learn scorer or Keras metric, "
+            "followed by :min or :max if its direction is not known.",
             "NAME",
         ),
     ] = None,
     quantiles: Annotated[
         str | None,
-        option("With objective pinball: what is predicted, with commas between [0.1,0.5,0.9].", "SHARES"),
+        option("With objective pinball: comma-separated quantiles to predict [0.1,0.5,0.9].", "SHARES"),
     ] = None,
     calibrate: Annotated[
         bool,
-        typer.Option("--calibrate", help="Of classes: divide logits by the temperature that fits the validation rows."),
+        typer.Option("--calibrate", help="Classification: divide logits by a temperature fitted on validation rows."),
     ] = False,
     objectives: Annotated[
         str | None,
-        option(f"Several, for nsga2: a metric, then metrics or {', '.join(MEASURES)}, with commas between.", "NAMES"),
+        option(f"Objectives of nsga2: a metric, then metrics or {', '.join(MEASURES)}, comma-separated.", "NAMES"),
     ] = None,
-    max_parameters: Annotated[int | None, option("Train no network with more parameters.", "N")] = None,
-    max_flops: Annotated[int | None, option("Train none whose prediction of a row takes more operations.", "N")] = None,
-    max_latency_ms: Annotated[float | None, option("Train none that takes longer for a row, in ms.", "X")] = None,
-    epochs: Annotated[int | None, option(f"The most epochs a network trains [{_DEFAULTS.epochs}].", "N")] = None,
+    max_parameters: Annotated[int | None, option("Maximum number of parameters of a network.", "N")] = None,
+    max_flops: Annotated[int | None, option("Maximum operations to predict one row.", "N")] = None,
+    max_latency_ms: Annotated[float | None, option("Maximum milliseconds to predict one row.", "X")] = None,
+    epochs: Annotated[int | None, option(f"Maximum epochs per network [{_DEFAULTS.epochs}].", "N")] = None,
     epoch_rows: Annotated[
         int | None,
-        option("Rows that an epoch takes, of images, series and texts [an eighth of many rows, else all].", "N"),
+        option("Rows per epoch, for images, series and texts [an eighth of many rows, else all].", "N"),
     ] = None,
     patience: Annotated[
         int | None, option(f"Epochs without improvement before it stops [{_DEFAULTS.patience}].", "N")
@@ -165,50 +165,48 @@ def run(
     cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = None,
     replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = None,
     strategy: Annotated[
-        str | None, option(f"One of {', '.join(STRATEGIES)}, or one that is installed [{_DEFAULTS.strategy}].", "NAME")
+        str | None, option(f"One of {', '.join(STRATEGIES)}, or an installed plug-in [{_DEFAULTS.strategy}].", "NAME")
     ] = None,
     inherit: Annotated[
         str | None,
-        option("on or off: whether children start from their parents' weights [on in pbt, off in evolution].", "ON"),
+        option("on or off: whether children start from their parents' weights [on for pbt, off for evolution].", "ON"),
     ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Set the rate of children with changed layers by a short range test.")
     ] = False,
     no_known_defaults: Annotated[
         bool,
-        typer.Option(
-            "--no-known-defaults", help="Begin with random networks alone, without published defaults among them."
-        ),
+        typer.Option("--no-known-defaults", help="Start from random networks only, without published defaults."),
     ] = False,
     rungs: Annotated[
-        int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
+        int | None, option("Number of training rungs of evolution, which drops the worst after each [1].", "N")
     ] = None,
     asynchronous: Annotated[
         bool | None,
         typer.Option(
             "--asynchronous/--no-asynchronous",
-            help="Propose a network as soon as another one is trained, not a generation at once; a generation is then "
-            "as many results [on with evolution and aging, where each network is trained by itself].",
+            help="Propose a network as soon as another is trained, rather than a generation at once; a generation then "
+            "counts as many results [on for evolution and aging, where networks are trained one by one].",
             show_default=False,
         ),
     ] = None,
     window: Annotated[
         int | None,
         option(
-            "Asynchronous: networks out at a time, told in the order of proposing, so that a seed gives the same run "
-            "at any speed; 0 tells them as they arrive [twice the cores].",
+            "Asynchronous: number of pending networks, reported in the order proposed, so that a seed gives the same "
+            "run at any speed; 0 reports them as they finish [twice the cores].",
             "N",
         ),
     ] = None,
     trainer: Annotated[
         str | None,
-        option("native (for CPUs), population (for GPUs) or single (Keras's fit) [as there is a GPU or not].", "NAME"),
+        option("native (for CPUs), population (for GPUs) or single (Keras's fit) [chosen by device].", "NAME"),
     ] = None,
     candidate_timeout: Annotated[
-        str | None, option("A network without a result after this time fails: 90s, 10m [no bound].", "T")
+        str | None, option("Time after which a network without a result fails: 90s, 10m [no limit].", "T")
     ] = None,
     worker_memory: Annotated[
-        str | None, option("What training may take: 4GiB, 500MB [80% of the machine's memory].", "SIZE")
+        str | None, option("Memory limit of training: 4GiB, 500MB [80% of the machine's memory].", "SIZE")
     ] = None,
     finalists: Annotated[
         int | None,
@@ -235,9 +233,9 @@ def run(
 ) -> None:
     """Search for the network that best predicts a column of a CSV.
 
-    Columns may hold numbers, categories, dates and gaps. Everything is kept in the run directory as it comes.
+    Columns may hold numbers, categories, dates and missing values. Results are saved as they arrive.
     """
-    # What is wrong with the options is said before a large file is read.
+    # Reports mistakes in the options before a large file is read.
     check_target(data, target)
     size, initial = _population(population or [])
     options: dict[str, Any] = {

@@ -81,7 +81,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
                 generations or 2 minutes, whichever is over first.
             population: networks that survive a generation.
             epochs: the most that a network trains.
-            patience: epochs without improvement before a training stops; None is none.
+            patience: epochs without improvement before training stops; None is none.
             objective: a metric of evonas's, such as "mae" or "accuracy"; rmse or log_loss unless given.
             folds: of a cross-validation, on each of which every network is trained; None is one split.
             validation_fraction: of the rows, for that split; None is a fifth, of over 10,000 rows less.

@@ -68,7 +68,7 @@ class TrainingSettings:
         precision: "float32", or "bfloat16" for mixed precision on a GPU.
         memory_bytes: what one program of the population trainer may use; fixed for a run, since it decides grouping.
         max_latency_ms: what one row may take; slower networks are not trained.
-        max_parameters: trainable parameters that a network may have; larger ones are not trained. What is known from
+        max_parameters: maximum number of trainable parameters; larger ones are not trained. What is known from
             the genome is checked before it comes here.
         objectives: of the run, when there are several.
         threads: networks to train at a time, where each is trained by itself; None for all cores. Changes no result.

@@ -37,8 +37,8 @@ Numbers = NDArray[np.float64]
 class PiecewiseLinear:
     """Features of one column of numbers between its knots.
 
-    Interval t gives `(value - knots[t]) / (knots[t + 1] - knots[t])`, clipped to 0 and 1; the first interval extends below,
-    the last one above. With `values`, the one feature is the line through `(knots, values)`, constant outside.
+    Interval t gives `(value - knots[t]) / (knots[t + 1] - knots[t])`, clipped to 0 and 1; the first one extends below,
+    the last one above. With `values`, the one feature interpolates `(knots, values)`, constant outside.
 
     Attributes:
         column: name of the raw column.
