@@ -109,7 +109,7 @@ class Span:
     """When and where one training was done.
 
     Attributes:
-        process: tells the process that trained from all others, also from those of other machines.
+        process: identifies the process that trained, across machines.
         thread: of that process, from 0; trainings that share a thread at a time are of one compiled program.
         started, ended: seconds since the epoch, by the clock of that machine (`time.time`).
     """
@@ -138,7 +138,7 @@ class Evaluation:
         weights: those of the best epoch; None when they were not kept. Of several folds and replicates, the first's.
         snapshots: what the trainings (each fold and replicate) can continue from, when asked for.
         notes: what a trial of a user's own says of itself beside its scores, as JSON values.
-        spans: when each fold and replicate was trained; empty where nobody measured it. Not read back from a run.
+        spans: when each fold and replicate was trained; empty if not measured. Not read back from a run.
     """
 
     status: Status
@@ -206,7 +206,7 @@ class Strategy(Protocol):
         """The next generation, of `count` candidates where that is given instead of as many as the settings say.
 
         Raises:
-            RuntimeError: a generation is waiting to be told.
+            RuntimeError: the last generation was not told yet.
             ValueError: count is below 1.
         """
         ...
@@ -229,7 +229,7 @@ class Strategy(Protocol):
         ...
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Places (generation, index) of told candidates with `keep` that later ones may still start from.
+        """(generation, index) of evaluated candidates with `keep` that later ones may still start from.
 
         Asked after every `tell`; what is kept of all others is dropped.
         """
@@ -265,7 +265,7 @@ class Stream(Protocol):
 
 @runtime_checkable
 class StreamingEvaluator(Protocol):
-    """An evaluator that also trains candidates as they come."""
+    """An evaluator that can also train candidates one by one as they are given."""
 
     def stream(self) -> Stream:
         """Candidates in training, none yet. Nothing else is asked of the evaluator until that is closed."""
@@ -273,7 +273,7 @@ class StreamingEvaluator(Protocol):
 
 
 class OneByOne(Strategy, Protocol):
-    """A strategy that can propose while candidates are out, so that nobody waits for the slowest of a generation.
+    """A strategy that can propose while other candidates are pending, instead of waiting for the slowest one.
 
     What is out counts as proposed: no network is proposed twice while the space has others. A strategy is asked one by
     one or for generations, not both; `state` may be taken at any time between two calls of `ask_one` and `tell_one`.
@@ -290,7 +290,7 @@ class OneByOne(Strategy, Protocol):
 
     @property
     def out(self) -> Sequence[Candidate]:
-        """The candidates that were asked for and not told of, in the order of asking."""
+        """The pending candidates: asked for and not told yet, in the order of asking."""
         ...
 
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:

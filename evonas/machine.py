@@ -39,7 +39,7 @@ def usable_cores() -> int:
 
 
 def core_share(threads: int) -> float:
-    """The share of a core that each of so many threads will have beside what has been running in the last minute."""
+    """The share of a core that each thread will have, given the load of the last minute."""
     with suppress(OSError):
         busy = os.getloadavg()[0]
         return min(1.0, (os.cpu_count() or 1) / (busy + threads))

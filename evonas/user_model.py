@@ -85,7 +85,7 @@ class Build:
 
     Attributes:
         name: of the function.
-        source: its text without comments, or what else tells it from another function.
+        source: its text without comments, or another identification of the function.
         path: of the file that holds it, if it was named so; the worker alone runs that file.
         function: itself, if it is one of this session.
         content: the text of the file.

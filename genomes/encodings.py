@@ -54,7 +54,7 @@ _HEADING = """\
 #     { low = 16, high = 256, log = true }    evenly on a logarithmic scale
 #     { low = 1e-6, high = 1e-3, zero = true }    0 (off), or at least 1e-6
 """
-#: Encoding -> what else its file is told by.
+#: Encoding -> further keys that identify its file.
 _LEFT_OUT = "# What is left out is as in the default space.\n"
 _REMARKS = {
     "dense": _LEFT_OUT,

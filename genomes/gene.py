@@ -1,4 +1,4 @@
-"""`Gene`: a named decision, what it may be and when it is there. In genes, a space tells others what it holds."""
+"""`Gene`: a named decision, its domain and the condition under which it is active. Genes describe a space."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Condition = tuple[tuple[str, Domain], ...]
 class Gene:
     """What one gene may be, and when it is there.
 
-    As a user gives it to a space, `domain` may be all that stands for a domain (a list, a single value) and `when` a
+    As a user gives it to a space, `domain` may be anything that denotes a domain (a list, a single value) and `when` a
     mapping from other genes to values, lists of values or ranges; a space's own genes hold what is annotated here.
 
     Attributes:

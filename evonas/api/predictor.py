@@ -16,7 +16,7 @@ def open_predictor(source: str | Path, build: Any = None) -> Predictor:
     """What predicts, from a run directory or from an exported model.
 
     Args:
-        source: a run directory, or a `.keras` file that evonas wrote; its card beside it tells the classes.
+        source: a run directory, or a `.keras` file of evonas, whose classes are read from the model card next to it.
         build: the function of the run, if it trains models of your own.
 
     Raises:

@@ -156,7 +156,7 @@ def search(
         execution: where networks are trained: "local" (this process), "processes" (the default) or "ray", or an
             `evonas.Execution`, which says how many workers, on which GPUs or which cluster; changes no result.
         on_part, on_generation: called after each commit and each generation.
-        callbacks: objects of `evonas.Callback`, which are told what happens; also the trackers of `evonas.trackers`.
+        callbacks: objects of `evonas.Callback`, called as the search proceeds; also the trackers of `evonas.trackers`.
         export: file that the best network is written to at the end, as `evonas.export` does; Keras loads for it while
             the search still trains.
         baseline: whether to train gradient boosting and a linear model of scikit-learn on the same rows, in the

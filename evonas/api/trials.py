@@ -67,7 +67,7 @@ class TrialSearch:
             `evonas.user_model.pack`.
         space: of its genes.
         objective: the name of its score, and the direction in which that improves.
-        identity: what tells this search from another one (digests of functions and data); JSON values.
+        identity: what distinguishes this search from others (digests of functions and data), as JSON values.
         settings: of the strategy, fields of `evonas.Settings`.
         initial: genomes to begin with.
         evaluations: how many trials in all.

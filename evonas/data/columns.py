@@ -79,7 +79,7 @@ class ColumnPlan:
         return tuple(column for column in self.columns if column.role not in UNUSED)
 
     def notes(self) -> tuple[str, ...]:
-        """One line for each column that is not used as it stands, or not as its owner may expect."""
+        """One line for each column that is not used unchanged, or not as its owner may expect."""
         constant = [column for column in self.columns if column.role is Role.CONSTANT]
         many = constant if len(constant) > MANY else []  # the edges of images, say
         lines = [
@@ -227,7 +227,7 @@ def _lost_digits(values: np.ndarray[Any, Any]) -> str:
     if 2 * seen >= len(distinct):
         return ""
     return (
-        f"holds {len(distinct)} numbers of which float32 tells {seen} apart, from {distinct[0]:.15g} to "
+        f"holds {len(distinct)} numbers of which float32 distinguishes {seen}, from {distinct[0]:.15g} to "
         f"{distinct[-1]:.15g}: subtract the first from it if the others matter"
     )
 
@@ -279,7 +279,7 @@ def _role_of_text(name: str, present: np.ndarray[Any, Any], distinct: int, missi
     if all(cell.lower() in FLAGS for cell in set(present)):
         return Role.BOOLEAN, "yes or no"
     if distinct == len(present) or (distinct > 10 and distinct > len(present) / 2):
-        reason = f"text with {distinct} different values in {len(present)} rows tells rows apart, not kinds of rows"
+        reason = f"text with {distinct} different values in {len(present)} rows identifies rows, not kinds of rows"
         if _has_words(present):
             reason += f"; if it is free text, --text {shlex.quote(name)} takes its words"
         return (Role.PRESENCE, reason) if missing else (Role.IDENTIFIER, reason)

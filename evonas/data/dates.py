@@ -1,7 +1,7 @@
 """Dates as text: the formats that are known, which one a column has, and what its cells say. Imports no pandas.
 
 Year first needs no format: every column of dates takes it, "2000-12-31" or "2000/12/31". Other columns have one more,
-told like `strftime` does: "d.m.Y", "m/d/y", "dbY" (31DEC2000). A time may follow, with seconds, fractions, AM or PM, or
+written as in `strftime`: "d.m.Y", "m/d/y", "dbY" (31DEC2000). A time may follow, with seconds, fractions, AM or PM, or
 a zone. What no calendar has (30 February, 25 o'clock) is missing. `evonas.training.export.dates` reads the same cells
 with layers of Keras; `grammar` is what both go by.
 """

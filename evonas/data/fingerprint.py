@@ -1,4 +1,4 @@
-"""The digest that tells whether data are the same. Independent of how pandas stores a cell. Imports no pandas."""
+"""A digest that identifies data, independent of how pandas stores a cell. Imports no pandas."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def _texts_of(series: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _plain_objects(series: pd.Series[Any]) -> pd.Series[Any]:
-    """Objects whose kind pandas tells: intervals and periods as text or dates, durations and times as seconds."""
+    """Objects that pandas recognises: intervals and periods as text or dates, durations and times as seconds."""
     import pandas as pd
 
     kind = pd.api.types.infer_dtype(series, skipna=True)

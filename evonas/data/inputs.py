@@ -27,7 +27,7 @@ def as_inputs(x: Any, what: str = "x", rows: int | None = None) -> Inputs:
     Args:
         x: an array of any rank; or several, in a mapping, a tuple or a list.
         what: its name in errors.
-        rows: how many rows it has to have; tells a list of arrays from a list of rows.
+        rows: the required number of rows; distinguishes a list of arrays from a list of rows.
 
     Raises:
         InputError: not numbers, not finite, or arrays of different numbers of rows.

@@ -16,7 +16,7 @@ from evonas.seeds import RandomStream, stream_rng
 
 __all__ = ["MOST_CENTRES", "KernelRegression", "fit_kernel_regression"]
 
-#: Training rows that are taken; of more, so many are drawn.
+#: Maximum number of training rows used; of more, a sample is drawn.
 MOST_CENTRES = 20_000
 #: Distances held at a time: they stay in the processor's cache.
 _CELLS = 1 << 17

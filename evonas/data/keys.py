@@ -25,7 +25,7 @@ def numbers_of(series: pd.Series[Any], style: Style) -> NDArray[np.float64]:
 
 
 def keys_of(frame: pd.DataFrame, group: str, time_column: str, folds: int | None, style: Style) -> NDArray[Any] | None:
-    """What tells where each training row belongs: its group's number, or its instant."""
+    """The key that assigns each training row to a part: the number of its group, or its time."""
     if group and time_column:
         raise InputError("rows must be split by group or by time, not by both: leave one of the two out")
     if time_column:

@@ -116,7 +116,7 @@ def read_data(
             table.frame, y, sample_weight=sample_weight, style=table.style, absent=table.absent, **given, **common
         )
         if "text" in (roles or {}).values() and len(rows.features) > 1:
-            read.append("text stands beside other columns: its words count, as columns of dense networks")
+            read.append("the table has text and other columns: the text is encoded by its words, for dense networks")
         return replace(data, notes=(*read, *image_path_note(table.frame), *data.notes)), source
     for name, value in {"drop": drop, "roles": roles, "group": group, "time_column": time_column}.items():
         if value:

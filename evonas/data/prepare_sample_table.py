@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SampleTable", "image_path_note", "sample_table"]
 
-#: Rows by which a column is told to be text, or paths of images.
+#: Rows that decide whether a column holds text or paths of images.
 _SAMPLE = 200
 _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
 

@@ -60,7 +60,7 @@ class Problem:
             see the robust form in its place. Shape `(num_features,)`; empty where all
             see all. Where networks see neighbours, their features have the marks of `neighbours_view`.
         numeric: of each feature, the number of the column of numbers whose it is, -1 where it is of none, shape
-            `(num_features,)`; empty where nobody knows, and in runs of an older evonas.
+            `(num_features,)`; empty where unknown, and in runs of older versions.
         categorical: of each feature, the number of the column of categories whose it is, -1 where it is of none, shape
             `(num_features,)`; empty where there is none, and in runs of an older evonas.
         label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
@@ -198,7 +198,7 @@ class PreparedData:
         splits: one split, or one a fold of a cross-validation.
         x_test, y_test: the part that a search never sees, coded as in `Split`; None when there is none.
         fingerprint: hexadecimal digest of the rows, the target and the preparation; equal data have equal fingerprints.
-        notes: one line for each column that is not used as it stands.
+        notes: one line for each column that is not used unchanged.
         preparation: the way from raw rows to the features of `x_test` and of the first split, fitted on its training
             rows. Under cross-validation each fold is coded by a fit of its own.
         raw: the first split's validation rows and the test rows as an exported model takes them

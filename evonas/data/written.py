@@ -74,7 +74,7 @@ def find_written(series: pd.Series[Any], style: Style, role: str | None = None) 
 
 
 def _may_be(sample: NDArray[np.object_]) -> bool:
-    """Whether these cells alone might be numbers or dates: most columns of text are told by a few."""
+    """Whether these cells alone might be numbers or dates: a few cells identify most columns of text."""
     cells = [cell for cell in sample if cell is not None]
     if all(is_number_like(cell) for cell in cells):
         return True

@@ -131,7 +131,7 @@ def export(
 class Exporter:
     """A process that loads Keras in the background, so that the end of a run does not wait for it.
 
-    Starts when it is told to, and shortly before the run's time is over.
+    Starts on request, and shortly before the run's time is over.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class Exporter:
             run: whose best network is to be written.
             space: that its genomes are from.
             build: of models of your own.
-            timetable: of the session; is told how long an export will take.
+            timetable: of the session; receives the expected duration of an export.
             is_stopped: whether a stop was asked for.
         """
         self._directory, self._settings, self._space, self._build = run.directory, run.settings, space, build

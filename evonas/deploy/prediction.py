@@ -70,7 +70,7 @@ class Predictor:
 
 
 def predictor_of_file(path: Path) -> Predictor:
-    """What predicts, from a `.keras` file that evonas wrote; its card beside it tells the classes.
+    """The predictor of a `.keras` file that evonas wrote; the classes are read from the model card next to it.
 
     Raises:
         InputError: it is no such file.

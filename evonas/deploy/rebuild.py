@@ -81,8 +81,8 @@ def rebuilt(
         genome, path: as for `build`.
         features, outputs, task: width of input and output, and "regression", "binary" or "multiclass"; model cards,
             `status --json` and run directories tell them.
-        seed: of the initial weights; the one that the search trained from, where that is told, else 0.
-        rows, epochs: training rows and epochs, which a learning-rate schedule spans; told by model cards.
+        seed: of the initial weights; by default the seed that the search trained from, if known, else 0.
+        rows, epochs: training rows and epochs, which a learning-rate schedule spans; model cards have them.
         loss: of a regression: "auto" (mse), "mse", "mae" or "huber"; "pinball" is compiled as "mae", which is that of
             the median, since Keras has no other.
         space: that the genome must be of, or the path of its TOML file; any when None.
@@ -146,7 +146,7 @@ def _size(facts: Mapping[str, Any], name: str, option: str) -> int:
 
 
 def _sample_shape(facts: Mapping[str, Any], width: int) -> tuple[int, ...]:
-    """The shape of a sample, where a file tells of it; empty of rows of a table."""
+    """The shape of a sample, if the file gives it; empty for rows of a table."""
     shape = facts.get("sample_shape") or ()
     good = isinstance(shape, Sequence) and all(type(size) is int and size > 0 for size in shape) and len(shape) <= 3
     if not good or (shape and math.prod(shape) != width):
@@ -158,7 +158,7 @@ def _sample_shape(facts: Mapping[str, Any], width: int) -> tuple[int, ...]:
 
 
 def _place(graph: Any, facts: Mapping[str, Any], width: int) -> Any:
-    """The graph, told of the columns of numbers and categories where a file tells of them."""
+    """The graph, with the numeric and categorical columns that the file names attached."""
     from genomes.architecture.embedding import with_columns
 
     numeric, categorical, views = facts.get("numeric"), facts.get("categorical"), facts.get("views") or ()
@@ -186,7 +186,7 @@ def _outputs(facts: Mapping[str, Any]) -> int:
 def _task(facts: Mapping[str, Any]) -> str:
     task = facts.get("task")
     if task not in _TASKS:
-        what = "is not told by a genome alone" if task is None else f"must not be {task!r:.40}"
+        what = "is not determined by a genome alone" if task is None else f"must not be {task!r:.40}"
         raise InputError(f"the task must be one of {', '.join(_TASKS)}, and {what}: give --task")
     return str(task)
 

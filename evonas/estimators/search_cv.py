@@ -308,7 +308,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             return False
         try:
             return not trial.refusal(parameters.space.sample(stream_rng(RandomStream.PROBE, seed)), seed)
-        except Exception:  # what it raises, a trial will raise again, and that is told
+        except Exception:  # a trial will raise it again, and report it
             return False
 
     def _parts(self, trial: Any) -> dict[str, Any]:

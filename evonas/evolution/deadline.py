@@ -212,11 +212,11 @@ class Timetable:
             self._asked.append(time.monotonic() - began)
 
     def begin_training(self) -> None:
-        """Told before an evaluator is given candidates, for what is measured of it."""
+        """Called before candidates are given to an evaluator, to measure their training."""
         self._since = 0.0
 
     def note_results(self, evaluations: Sequence[Evaluation]) -> None:
-        """Told what came of training, as it comes, after it was committed."""
+        """Called with evaluations after they were committed."""
         self._retraining = None
         now, seconds = time.monotonic(), sum(each.train_seconds for each in evaluations)
         if self._since:  # since the first result, which has waited for a process, for data and for a compiler
@@ -278,7 +278,7 @@ class Timetable:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left, nor what a run may take longer than it was told to."""
+        """Whether the time is used up, including the tolerance by which a run may exceed it."""
         return self.left <= -self._late
 
     @property

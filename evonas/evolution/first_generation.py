@@ -6,7 +6,7 @@ time is long enough for the generation that the strategy would begin with, nothi
 that are cheap enough take their place: as genomes to begin with, in the strategy's recorded state, so that a resumed
 run asks for the same. Networks of later generations may be of any size.
 
-Not of models of a user's own or on a GPU, whose cost nobody foresees, nor where weights are evolved.
+Not for users' own models or GPUs, whose cost cannot be predicted, nor where weights are evolved.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _CHEAPEST = 3
 #: are cut to.
 _TOLERANCE, _FEWEST_EPOCHS = 1.25, 3
 #: Epochs of networks over images, series and texts that are worth more than further networks: these begin slowly, and a
-#: good one says more after few epochs than a tiny one after all. As long as nobody has named the epochs.
+#: good one says more after few epochs than a tiny one after all. Only while the number of epochs was not set.
 _TELLING_EPOCHS = 10
 #: Of these, known defaults may cost what they would if a generation had so few networks.
 _FEW_NETWORKS = 8
@@ -154,7 +154,7 @@ def first_generation(
         seconds: of the run that are left, infinite where it has no bound.
         threads: networks at a time.
         flops: measures what one core of the machine does.
-        share: of a core that each of so many threads will have.
+        share: of a core that each of the threads will have.
         known: genomes of known defaults, of each the widest first; a run of short time takes those that are as cheap as
             a generation's mean network may be.
     """
@@ -216,7 +216,7 @@ def _cheap(genomes: Sequence[Any], costs: Sequence[float], count: int, room: flo
 def cost_of_training(
     space: Any, data: PreparedData, settings: Settings, speed: Speed, flops: float
 ) -> Callable[[Any, int], float]:
-    """Seconds that a genome is trained for so many epochs, on all folds and replicates."""
+    """Seconds to train a genome for that many epochs, on all folds and replicates."""
     problem, split = data.problem, data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
     trainings, sizes = len(data.splits) * settings.replicates, (rows, len(split.y_validation))

@@ -65,7 +65,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a search stands after a commit.
+    """The progress of a search after a commit.
 
     Attributes:
         generation: the one being evaluated, from 0.
@@ -135,7 +135,7 @@ def evolve(
 
     The reason is in `store.stop` when the iteration has ended. Bounds on evaluations are exact. A target acts between
     the parts that the evaluator gives; time and requests to stop act between them, be they empty, and while an
-    evaluator waits that can be told to give up (`evonas.evolution.deadline`). What is not committed then is trained by
+    evaluator waits that can be asked to give up (`evonas.evolution.deadline`). What is not committed then is trained by
     a later session. Closing the generator counts as an interruption.
 
     Args:
@@ -171,7 +171,7 @@ def evolve(
             planned = session.plan(candidates)
             if (reason := session.train(planned)) is not None:
                 break
-            # Told as read back from the store, so that a resumed run tells the very same values.
+            # Told as read back from the store, so that a resumed run tells exactly the same values.
             evaluations = [session.known(candidate) for candidate in candidates]
             strategy.tell(evaluations)
             store.complete_generation(
@@ -246,7 +246,7 @@ class Session:
         return self._screen.reject(candidate)
 
     def train(self, planned: Sequence[Candidate]) -> Stop | None:
-        """Trains and commits what is not committed of a generation; says why if it has to stop in the midst of it."""
+        """Trains and commits what is not committed of a generation; returns the reason if it has to stop early."""
         store, budget = self._store, self._budget
         missing = [place for place, candidate in enumerate(planned) if store.evaluation(candidate) is None]
         allowed = len(missing) if budget.evaluations is None else max(0, budget.evaluations - store.evaluated)
@@ -262,7 +262,7 @@ class Session:
                 return self.given_up
             if part is None:
                 break
-            if part:  # an empty one tells that time goes by
+            if part:  # an empty one signals that time passed
                 self._commit(planned, part, waiting)
             if waiting and (stop := self.stop()) is not None:
                 return stop

@@ -53,7 +53,7 @@ class Lease:
     """Networks that a worker has.
 
     Attributes:
-        token: by which it is told from every other lease, also of the same networks.
+        token: identifies the lease, also among leases of the same networks.
         numbers: by which the networks come back.
         tasks: of the networks; where `grouped`, of the whole generation, by number.
         grouped: whether they are to be trained as a part of the generation.
@@ -75,7 +75,7 @@ class Fault:
 
     Attributes:
         text: all that is known.
-        raised: the exception in one line; empty where it is nobody's doing but the worker's.
+        raised: the exception in one line; empty if the worker itself failed.
         mistake: whether it is a user's.
     """
 
@@ -229,7 +229,7 @@ class Assignments:
     # What workers do.
 
     def take(self, worker: int, room: int, workers: int = 1) -> tuple[Lease, ...]:
-        """Leases for a worker that has room for so many networks; none where nothing waits.
+        """Leases for a worker with room for that many networks; empty if nothing is waiting.
 
         Args:
             worker: by which it is known.

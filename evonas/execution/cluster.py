@@ -51,7 +51,7 @@ class RayCluster:
 
         Args:
             address: see `Execution.address`; None for a cluster of its own, unless RAY_ADDRESS names one.
-            workers: workers that are to fit on a cluster of its own, of so many CPUs each; None for this machine's
+            workers: workers that must fit on a local cluster, with that many CPUs each; None for this machine's
                 cores.
             cpus: see `workers`.
             data_bytes: of what is to be in its store.

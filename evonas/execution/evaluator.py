@@ -1,6 +1,6 @@
 """`WorkerEvaluator`: evaluates generations in a worker process and outlives whatever a network does to it.
 
-A worker that dies is replaced, and what it left is tried again in halves until the network to blame stands alone: that
+A worker that dies is replaced, and what it left is tried again in halves until the network to blame is isolated: that
 one is FAILED, with the reason; all others are evaluated. So it is with a network whose training raises an exception, as
 long as others can be trained at all. Imports no Keras.
 """
@@ -109,7 +109,7 @@ class WorkerEvaluator:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the worker is known to have started. Asks nobody."""
+        """Whether the worker is known to have started, without asking it."""
         return self._worker is not None and self._worker.is_ready
 
     @property

@@ -44,7 +44,7 @@ class Fleet(Protocol):
         ...
 
     def wait(self, seconds: float) -> None:
-        """Lets workers take and put; returns when there is news, and after so many seconds at the latest.
+        """Lets workers take and put; returns when there is news, or after that many seconds.
 
         Raises:
             WorkerError: no worker can be had.
@@ -71,7 +71,7 @@ class PoolEvaluator:
         Args:
             space: that the genomes are of, see `genomes.encodings.blueprint`.
             fleet: takes from `assignments`; closed here.
-            assignments: nobody else's.
+            assignments: used by no one else.
             grouped: whether the trainer plans for a whole generation, as compiled programs do.
         """
         self._space, self._fleet, self.assignments, self._grouped = space, fleet, assignments, grouped

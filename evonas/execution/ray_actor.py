@@ -59,7 +59,7 @@ class WorkerSpec:
 
 @dataclass(frozen=True)
 class Started:
-    """The worker process is ready, and trains so many networks at a time."""
+    """The worker process is ready, and trains that many networks at a time."""
 
     slots: int
 

@@ -1,4 +1,4 @@
-"""`WorkerStream`: candidates in training in a worker process, one after the other as they come. Imports no Keras.
+"""`WorkerStream`: candidates that a worker process trains one by one as they are given. Imports no Keras.
 
 As with generations, the search outlives whatever a network does: when the worker dies, or an exception ends what it
 trains, each network that was in training then is tried again alone; the one that does it again has failed.
@@ -143,7 +143,7 @@ class WorkerStream:
         sent, late, self._late = list(self._sent), self._late, None
         self._forget()
         if not sent:
-            # Killed before it was given anything: nobody is to blame, unless no worker lives that long.
+            # Killed before it was given anything: no candidate is to blame, unless no worker lives that long.
             self._idle_deaths += 1
             if not opened or self._idle_deaths > _IDLE_DEATHS:
                 raise WorkerError(f"the worker {reason}")

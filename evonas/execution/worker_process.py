@@ -321,7 +321,7 @@ class WorkerProcess:
                 # A child of its own may hold its end of the socket: then there is no end of file.
                 if self._has_ended() and not self._connection.poll(0):
                     raise WorkerDied(self._obituary())
-                # Looks are counted, not time: a machine that slept, or a driver that was stopped, blames nobody.
+                # Counts polls, not time: a suspended machine or a stopped driver must not fail a worker.
                 silent += _LOOK_SECONDS
                 unheard += _LOOK_SECONDS
             if _resident_bytes(self.pid) > self._memory_bytes:
@@ -383,7 +383,7 @@ class WorkerProcess:
                 return None
             time.sleep(_REAP_SECONDS)
         if self._process.returncode is None:
-            # As long as nobody has taken notice of its end, no other group has its number.
+            # Until it is reaped, no other process group can have its number.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         return self._process.wait()

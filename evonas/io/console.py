@@ -44,7 +44,7 @@ def say(text: str, stream: IO[str] | None = None) -> None:
 
 
 def say_lines(*lines: object, stream: IO[str] | None = None) -> None:
-    """Prints each as one line, as far as the stream takes it: what it lacks is escaped, and nobody need listen."""
+    """Prints each as one line, escaping characters that the stream does not support; ignores a closed stream."""
     stream = stream or sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     text = "\n".join(map(printable, lines))

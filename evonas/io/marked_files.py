@@ -137,7 +137,7 @@ def mark_archive(content: bytes) -> bytes:
 
 
 def mark_onnx(content: bytes) -> bytes:
-    """An ONNX model with a mark among its metadata: in its format, what stands behind a message is one field more."""
+    """An ONNX model with a mark among its metadata: in its format, bytes appended to a message are a further field."""
     key = b"evonas"
     entry = b"\x0a" + bytes([len(key)]) + key + b"\x12" + bytes([len(_EMPTY)])
     return mark_bytes(content, b"\x72" + bytes([len(entry) + len(_EMPTY)]) + entry)

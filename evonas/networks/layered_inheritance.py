@@ -190,7 +190,7 @@ def _taken_over(own: Array, weight: Weight, value: Array, taken: Places, given: 
 
     Args:
         own: what it begins with.
-        weight: what its axes stand for.
+        weight: the meaning of its axes.
         value: the parent's, by gates.
         taken, given: of the child's channels, which the parent's are.
     """
@@ -232,7 +232,7 @@ def _places(letter: str, size: int, before: int, taken: Places, given: Places) -
 
 
 def _spread(own: Array, axis: int, taken: Places) -> Array:
-    """What tells copies apart: their own initial values, so that it adds up to nothing over the copies of a channel."""
+    """Differences between copies: their own initial values, centred to sum to zero over the copies of a channel."""
     found = np.zeros_like(own)
     first, values = np.moveaxis(found, axis, 0), np.moveaxis(own, axis, 0)
     for channel in np.unique(taken[taken >= 0]):

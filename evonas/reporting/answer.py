@@ -99,7 +99,7 @@ def _cost(run: RunData) -> str:
 def _trust(run: RunData) -> str:
     """Whether the score of the search can be believed, in words."""
     if not run.finalists:
-        return "It was not trained again from other seeds, so its score may be luck: evonas finalists tells."
+        return "It was not trained again from other seeds, so its score may be luck: evonas finalists shows how much."
     first = run.finalists[0]
     if first.gap is None or first.mean is None:
         return ""

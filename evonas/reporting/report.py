@@ -144,7 +144,7 @@ def _columns(run: RunData, data: PreparedData | None, found: Predictions | None,
     if data is None or found is None:
         return Section("columns", "Which columns it needs", [])
     importance = permutation_importance(run, data, found, seconds=seconds)
-    if not importance:  # of images and texts, none of whose numbers stands alone
+    if not importance:  # not for images and texts, whose numbers mean nothing alone
         return Section("columns", "Which columns it needs", [])
     return Section("columns", "Which columns it needs", [columns(importance, run.objective.name, found.split)])
 

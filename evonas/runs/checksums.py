@@ -29,7 +29,7 @@ _MISSING = (
 _MISSING_SPANS = (
     "SELECT count(*) FROM span s LEFT JOIN evaluation e USING (generation, position) WHERE e.seed IS NULL",
 )
-#: The same of an asynchronous run: each candidate was asked for, and what was told was asked for before.
+#: The same for an asynchronous run: each candidate was asked for, and asked for before it was told.
 _MISSING_EVENTS = (
     "SELECT max(number) != count(*) FROM event",
     "SELECT EXISTS (SELECT 1 FROM event) AND (SELECT count(*) FROM candidate) != "

@@ -57,7 +57,7 @@ _FOLDERS = (WEIGHTS, MODELS)
 #: How the reports of a run begin: a file of these names that does not is somebody else's.
 _BEGINNINGS = {RESULTS: b"generation,index,status,", POPULATION: b'{"encoding": "population"'}
 _LOG_BEGINNING = b"What the processes that train networks for this run have printed (evonas).\n"
-#: Key in the table `about` of runs whose models and logs can be told from others'.
+#: Key in the table `about` of runs whose models and logs can be distinguished from others'.
 MARKS = "marks"
 #: What else than hash names evonas writes in the directory of a run.
 _NAMES = (DATA_NAME, *_BEGINNINGS, DISK_RESERVE, WORKER_LOG, BASELINE_NAME)
@@ -99,7 +99,7 @@ def claim(
     Args:
         directory: made if need be. Has to be empty, or to hold what an earlier claim has left.
         overwrite: whether a run that is there may be replaced: its own files are deleted, and no others.
-        rows: gives the rows of the database; is told the SHA-256 of the data, empty where there are none.
+        rows: returns the rows of the database, given the SHA-256 of the data (empty if there are none).
         save: writes the data of the run to a path; None where it has none.
 
     Returns:
@@ -113,7 +113,7 @@ def claim(
     lock = RunLock(directory)
     data, database = temporary_in(directory), temporary_in(directory)
     try:
-        own = _check_room(directory, overwrite)  # once more: now nobody else makes a run of it
+        own = _check_room(directory, overwrite)  # once more: now no other process can make a run of it
         digest = ""
         if save is not None:
             save(data)

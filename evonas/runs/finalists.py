@@ -1,6 +1,6 @@
 """The finals of a run: its best networks, trained again from scratch from other seeds, and what came of it.
 
-A search picks the best of many scores, and the best of many is lucky, too: re-training tells by how much. The tables
+A search picks the best of many scores, and the best of many is partly luck: re-training shows by how much. The tables
 `finals` (what was asked for, and after how many evaluations) and `retraining` are read and written here only.
 """
 

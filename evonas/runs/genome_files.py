@@ -21,7 +21,7 @@ from genomes.space import SearchSpace
 
 __all__ = ["network_facts", "read_described", "read_genome"]
 
-#: What may be told of a network beside its genome.
+#: Facts that may accompany a genome.
 _FACTS = (
     *("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs"),
     *("numeric", "views", "categorical", "sample_shape", "masked"),
@@ -34,7 +34,7 @@ def read_genome(path: str | Path, space: SearchSpace | None = None) -> tuple[Sea
 
 
 def read_described(source: Any, space: SearchSpace | None = None) -> tuple[SearchSpace, Any, dict[str, Any]]:
-    """A genome, and what is told of its network.
+    """A genome, and facts about its network.
 
     Args:
         source: a genome; or the JSON values, or the path of a file, of a genome, of a population (its first one), of a

@@ -79,7 +79,7 @@ CREATE TABLE span (
 
 _BUSY_SECONDS = 30.0
 _LONGEST_VALUE = 64 << 20
-#: Looking at a database of others ends after so many seconds, and some more for each byte of it.
+#: Time limit for checking a database from elsewhere: these seconds, and some more for each byte.
 _LOOK_SECONDS, _BYTES_A_SECOND = 5.0, 20e6
 _STEPS = 100_000
 
@@ -141,7 +141,7 @@ def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
     """
     with _refusing(path):
         if not trusted and journal_of(path).exists():
-            # A crash in the midst of a commit, which only a writer can roll back: done on a copy.
+            # A crash during a commit, which only a writer can roll back: done on a copy.
             return _recover(path)
         connection = _open(path, "ro")
         try:

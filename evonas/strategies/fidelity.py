@@ -114,7 +114,7 @@ class RungQueue:
             self._waiting[rung] = waiting[:_MOST_WAITING]
 
     def take(self, count: int) -> list[PartialTraining]:
-        """At most so many trainings that are to continue, from the highest rung down: a share of 1/eta of each rung."""
+        """At most that many trainings to continue, from the highest rung down: a share of 1/eta of each rung."""
         taken: list[PartialTraining] = []
         for rung in reversed(range(len(self._waiting))):
             reached, gone = self._counts[rung]

@@ -63,7 +63,7 @@ class Hyperband:
         self._ask_tell = AskTell(objective.name)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
-        """The whole rung of a bracket; or so many of its networks, filled up from the brackets to come."""
+        """The whole rung of a bracket, or that many of its networks, filled up from the next brackets."""
         self._ask_tell.check_ask(count)
         if not self._brackets:
             self._open()

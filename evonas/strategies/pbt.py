@@ -56,7 +56,7 @@ class PopulationBasedTraining:
         self._ask_tell = AskTell(objective.name)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
-        """One interval of the population's training; of so many: the best, or more copies of them."""
+        """One interval of the population's training; with `count`, the best, or more copies of them."""
         self._ask_tell.check_ask(count)
         settings = self._settings
         if self._step == 0:

@@ -34,7 +34,7 @@ STRATEGY_SETTINGS: Mapping[str, Any] = MappingProxyType(
 )
 
 
-#: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
+#: Name -> strategy. Classes are imported when used, so that no unneeded library is loaded.
 STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
     {
         "evolution": StrategyRow(

@@ -59,7 +59,7 @@ _SPREAD = 5
 _ELITE = 12
 #: Winners, best first, that are looked through for one that was not tried before.
 _LOOKED_THROUGH = 50
-#: While nothing better is found, one candidate in so many is chosen by a surrogate of shorter length scales.
+#: While nothing better is found, one candidate in this many is chosen by a surrogate of shorter length scales.
 _EXPLORE_EVERY = 3
 #: Evaluations without an improvement after which a restarted search runs beside the first one; and after which that one
 #: ends.

@@ -1,4 +1,4 @@
-"""What an export is told, and what it gives: the values between the driver and the worker. Imports no Keras."""
+"""The request and the result of an export, as values between driver and worker. Imports no Keras."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class GeneCodec:
         return values
 
     def genome(self, values: Mapping[str, Any]) -> HyperparameterGenome | None:
-        """The genome of these values; None where the genes cannot stand for them."""
+        """The genome of these values; None if the genes cannot encode them."""
         genes: dict[str, Any] = {}
         for gene, each in self.names.items():
             try:
@@ -127,7 +127,7 @@ class GeneCodec:
     def _when(self, each: Hyperparameter) -> dict[str, Any]:
         """The conditions that genes can have: on one other gene each.
 
-        Where a name stands for several hyperparameters, the gene is always there, and counts while it is asked for.
+        Where a name denotes several hyperparameters, the gene is always present, and active while it is requested.
         """
         when: dict[str, Any] = {}
         for name, values in each.conditions:

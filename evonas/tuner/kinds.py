@@ -1,4 +1,4 @@
-"""Hyperparameters as KerasTuner has them, each a frozen value: what it may be, and how a gene stands for it.
+"""Hyperparameters as KerasTuner has them, each a frozen value: its domain, and how a gene encodes it.
 
 Numbers without a step are ranges. Those with one, and those that crowd at the upper end, are ranges of their place in
 the order, so that a small step of the gene is a small step of the value.
@@ -65,7 +65,7 @@ class Hyperparameter:
     ends: tuple[float, float] | None = None
 
     def value(self, gene: Any) -> Any:
-        """What the gene stands for."""
+        """The value that the gene encodes."""
         if self.options:
             return self.options[gene]
         if self.ends is not None:
@@ -75,7 +75,7 @@ class Hyperparameter:
         return gene
 
     def gene(self, value: Any) -> Any:
-        """The gene that stands for the value, or for the one next to it.
+        """The gene that encodes the value, or the nearest one.
 
         Raises:
             ValueError: there is none.

@@ -37,7 +37,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "search_space_summary": "the same",
         "remaining_trials": "the same",
         "hypermodel": "the same",
-        "oracle": "tells of trials and of the space; " + _STRATEGY,
+        "oracle": "gives access to trials and the space; " + _STRATEGY,
         "directory": "the same",
         "project_name": "the same",
         "project_dir": "the run directory",
@@ -155,7 +155,7 @@ TUNERS: Mapping[str, str] = {
     "SklearnTuner": "`evonas.EvolutionSearchCV`",
 }
 
-#: Private methods of KerasTuner's Tuner that nobody would call here: to override one is refused.
+#: Private methods of KerasTuner's Tuner that evonas does not call: overriding one is refused.
 PRIVATE = frozenset(
     (
         "_activate_all_conditions",

@@ -47,7 +47,7 @@ def hyperparameters_of(run: RunReader, record: Record, codec: GeneCodec) -> Hype
 
 
 def done_trials(run: RunReader, codec: GeneCodec, digits: int, best: int | None = None) -> list[Trial]:
-    """The trials that are done, in their order; or so many of the best, best first.
+    """The finished trials in order; or that many of the best, best first.
 
     Args:
         run: of a tuner.

@@ -83,7 +83,7 @@ class Trial:
 
 
 class Oracle:
-    """What KerasTuner's oracle tells of a search; evonas's strategies decide in its place."""
+    """The information that KerasTuner's oracle gives about a search; evonas's strategies make its decisions."""
 
     def __init__(self, tuner: Evolution) -> None:
         """Of a tuner."""
@@ -184,7 +184,7 @@ class Oracle:
         self._live[trial.trial_id] = trial
 
     def end(self, trial: Trial) -> dict[str, float]:
-        """The trial runs no more; gives what `update_trial` was told of it."""
+        """The trial runs no more; returns what `update_trial` was given."""
         self._live.pop(trial.trial_id, None)
         return self._told.pop(trial.trial_id, {})
 

@@ -52,13 +52,13 @@ class Evolution(Hooks):
         >>> tuner.search(x, y, epochs=10, validation_data=(x_val, y_val))                   # doctest: +SKIP
         >>> best = tuner.get_best_models()[0]                                               # doctest: +SKIP
 
-    Everything is committed as it comes, and a new tuner of the same directory and project continues with it. To be
+    Every result is committed at once, and a new tuner of the same directory and project continues with it. To be
     derived from, as KerasTuner's tuners: `run_trial` and the `on_...` methods are called in this process.
 
     Attributes:
         hypermodel: has `build(hp)`, and `fit(hp, model, ...)`; None where `run_trial` does without.
         project_dir: the run directory.
-        oracle: tells of trials and of the space.
+        oracle: gives access to trials and the space.
     """
 
     def __init__(
@@ -320,7 +320,7 @@ class Evolution(Hooks):
             hp = HyperParameters.from_space(codec.known, pinned=codec.pinned)
             with unchanged_random():
                 return not self._spec(args, kwargs).refusal(hp, self.seed)
-        except Exception:  # what it raises, a trial will raise again, and that is told
+        except Exception:  # a trial will raise it again, and report it
             return False
 
     @property
@@ -371,7 +371,7 @@ class Evolution(Hooks):
         """The best models, best first, built in this process, with the weights of their best epoch.
 
         Raises:
-            InputError: there are none, or the weights of so many are not kept (20 are, unless `keep` says otherwise).
+            InputError: there are none, or fewer weights are kept (20 unless `keep` says otherwise).
         """
         return [self.load_model(trial) for trial in self.done_trials(num_models)]
 
@@ -396,7 +396,7 @@ class Evolution(Hooks):
             return max(0, self.max_trials - run.evaluated)
 
     def done_trials(self, best: int | None = None) -> list[Trial]:
-        """The trials that are done, in their order; or so many of the best, best first."""
+        """The finished trials in order; or that many of the best, best first."""
         if self._overwrite or not self._exists:
             if best is None:
                 return []

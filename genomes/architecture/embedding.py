@@ -1,6 +1,6 @@
 """What embeddings of numbers and of categories do to the features of a network: which they take, and what they give.
 
-A network's embeddings stand in its graph, the columns of the data do not: `with_columns` tells them. Every trainer,
+Embeddings are part of a network's graph, the columns of the data are not: `with_columns` attaches them. Every trainer,
 and what counts parameters, then asks `embedding_of` and `categories_of`.
 
 Sources: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning (arXiv
@@ -76,10 +76,10 @@ def embeds(graph: nx.DiGraph) -> bool:
 def with_columns(
     graph: nx.DiGraph, columns: Sequence[int], views: Sequence[str] = (), categories: Sequence[int] = ()
 ) -> nx.DiGraph:
-    """The graph itself, told of which column of numbers or of categories its network's features are.
+    """Attaches to the graph which numeric or categorical column each feature belongs to, and returns it.
 
     Args:
-        graph: an architecture graph; one without embeddings need not be told, and is left as it is.
+        graph: an architecture graph; one without embeddings is left unchanged.
         columns: of each feature, the number of its column; -1 where it is of no column of numbers.
         views: of each feature, whose it is, see `evonas.data.prepared.Problem.views`; empty where all are everybody's.
         categories: of each feature, the number of its column of categories; -1 where it is of none.
@@ -106,10 +106,10 @@ def with_columns(
 
 
 def embedding_of(graph: nx.DiGraph) -> Embedding | None:
-    """The embedding of numbers of a graph that was told the columns; None where there is none.
+    """The numeric embedding of a graph with attached columns; None if it has none.
 
     Raises:
-        InputError: it was not told.
+        InputError: no columns were attached.
     """
     about = graph.nodes[0]
     if "embedding" not in about:
@@ -128,10 +128,10 @@ def embedding_of(graph: nx.DiGraph) -> Embedding | None:
 
 
 def categories_of(graph: nx.DiGraph) -> Embedding | None:
-    """The embedding of categories of a graph that was told the columns; None where there is none.
+    """The categorical embedding of a graph with attached columns; None if it has none.
 
     Raises:
-        InputError: it was not told.
+        InputError: no columns were attached.
     """
     units = graph.nodes[0].get("category_units", 0)
     if not units:

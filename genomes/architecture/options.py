@@ -55,7 +55,7 @@ INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "l
 POOLINGS = ("max", "average")
 #: Cells of recurrent layers: Cho et al. 2014; Hochreiter and Schmidhuber 1997.
 CELLS = ("gru", "lstm")
-#: How a step's position is told to attention: a trained vector, or sines and cosines (Vaswani et al. 2017).
+#: How attention knows the position of a step: a trained vector, or sines and cosines (Vaswani et al. 2017).
 POSITIONS = ("learned", "sine")
 
 #: How columns of numbers enter a network: standardised, and beside that nothing, the rank among the training rows, the

@@ -79,7 +79,7 @@ class Codes:
         return np.array([g.domain.position(g.domain.low) if isinstance(g.domain, Range) else 0.0 for g in self.genes])
 
     def members(self, k: int, most: int) -> Array:
-        """All codes of gene number `k`, none where it has more than so many."""
+        """All codes of gene `k`; empty if there are more than `most`."""
         domain = self.genes[k].domain
         if isinstance(domain, Choice):
             return np.arange(min(len(domain.options), 10 * most), dtype=np.float64)

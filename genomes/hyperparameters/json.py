@@ -76,7 +76,7 @@ def _check_name(name: Any) -> None:
 
 
 def _parts(value: Any, place: str) -> tuple[Any, Any, Any]:
-    """What stands for the domain, what for the condition, and whether genomes may lack the gene."""
+    """The JSON of the domain, of the condition, and whether genomes may lack the gene."""
     if isinstance(value, Gene):
         return value.domain, dict(value.when) if _is_condition(value.when) else value.when, value.optional
     if isinstance(value, Mapping):

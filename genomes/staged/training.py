@@ -50,7 +50,7 @@ def network_rows() -> Mapping[str, GeneRow]:
 
 
 def head_rows(poolings: tuple[str, ...]) -> Mapping[str, GeneRow]:
-    """Rows of what stands between the last stage and the output."""
+    """Rows of the layers between the last stage and the output."""
     there = (("head_layers", AT_LEAST_ONE),)
     return {
         "head_pooling": GeneRow(Word(poolings), "average"),

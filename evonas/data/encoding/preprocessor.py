@@ -114,8 +114,8 @@ class Categories:
 
     Attributes:
         column: name of the raw column.
-        categories: the values with a feature of their own; "" stands for a missing value.
-        other: whether one more feature, the last, stands for every other value (rare in training, or unknown). Without
+        categories: the values with a feature of their own; "" means a missing value.
+        other: whether a further, last feature represents every other value (rare in training, or unknown). Without
             it an unknown value is all zeros.
         form: how the raw column enters a model.
     """

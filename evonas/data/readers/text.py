@@ -26,13 +26,13 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class Scan:
-    """What one reading of a text's bytes tells.
+    """What one pass over the bytes of a text finds.
 
     Attributes:
         encoding: as Python names it.
         note: for a person, where the encoding is not UTF-8; else empty.
         quotes: how many double quotes there are.
-        escaped: whether one of them stands behind a backslash.
+        escaped: whether one of them follows a backslash.
     """
 
     encoding: str

@@ -23,7 +23,7 @@ ValuesAndGradients = Callable[[Array, NDArray[np.intp]], tuple[Array, Array]]
 
 #: No step is longer, as a share of a range; the first one is shorter. Steps that are not good enough are cut to a part.
 _LONGEST, _FIRST, _CUT = 0.25, 0.1, 0.3
-#: A start is settled after so many cuts in a row, or so many steps that gain less: an acquisition value is a logarithm.
+#: A start has converged after this many backtracks in a row, or steps that gain less (acquisition is a logarithm).
 _CUTS, _LEAST_GAIN, _IDLE = 5, 1e-3, 2
 _ARMIJO = 1e-4
 

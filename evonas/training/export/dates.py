@@ -177,7 +177,7 @@ def _match(codes: Any, shapes: Sequence[_Shape], width: int) -> Any:
 
 
 def _month_named(codes: Any, shapes: Sequence[_Shape]) -> Any:
-    """The month whose three letters stand where the shape that fits has them; 0 for none."""
+    """The month whose three letters are at the position given by the matching shape; 0 for none."""
     first = ops.take(codes, np.arange(_DATE), axis=1)
     letters = ops.multiply(ops.subtract(first, float(_LETTER)), _between(first, *_CLASSES["a"]))
     read = np.zeros((_DATE, len(shapes)), np.float32)
@@ -198,7 +198,7 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
     Args:
         fields: as `date_fields` gives them, float32 `(num_samples, 8)`.
         base: whole number of days since 1970 from which days are counted.
-        short: whether years below 100 stand for those around 2000.
+        short: whether two-digit years mean those around 2000.
 
     Returns:
         days since `base`, month 1-12, weekday 0-6 from Monday and hour, float32 `(num_samples, 4)`; and 1.0 where there

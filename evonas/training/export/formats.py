@@ -184,7 +184,7 @@ def _rename(model: keras.Model, names: Mapping[str, str]) -> keras.Model:
 
 
 def _about(coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, Any]:
-    """What is to be known beside a file of numbers, as JSON values; `docs/coding.md` tells what each is."""
+    """Facts that accompany a file of numbers, as JSON values; see `docs/coding.md`."""
     output = "prediction" if problem.task == "regression" else "probability"
     about: dict[str, Any] = {"format": 1, "task": problem.task, "targets": list(problem.target_names)}
     about |= {"output": output, "classes": list(problem.classes)}
@@ -267,7 +267,7 @@ def _by_name(names: list[str], rows: Inputs) -> dict[str, Any]:
 
 def _place(draft: Path, path: Path, kind: str) -> None:
     if kind == "savedmodel":
-        # Where its operations were made, in files of this machine: nobody else's concern.
+        # Where its operations were made, in files of this machine: of no use elsewhere.
         shutil.rmtree(draft / "debug", ignore_errors=True)
         publish_folder(draft, path)
     else:

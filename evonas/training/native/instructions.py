@@ -41,7 +41,7 @@ class Operation:
 
     Attributes:
         integers: offsets, widths and flags. `add_error` says that the gradient by the source is added to what other
-            operations have written there; -1 that nobody needs it.
+            operations have written there; -1 means unused.
         reals: numbers.
     """
 

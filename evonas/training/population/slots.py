@@ -74,7 +74,7 @@ def run_slots(
     Args:
         program: gives the compiled program of a shape.
         shape: the shape that holds every member.
-        take: gives at most so many members that wait, with their positions; none when none waits any more.
+        take: returns at most that many waiting members, with their positions; empty if none is waiting.
         data: the rows of all folds on the device.
         stopping: early stopping.
         device: decides whether a smaller program pays.

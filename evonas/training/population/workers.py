@@ -22,7 +22,7 @@ from evonas.training.population.slots import Stopping, run_slots
 
 __all__ = ["Queues", "run_parts"]
 
-#: How often those who wait are told that the training makes headway.
+#: How often waiting callers are notified of progress.
 _HEADWAY_SECONDS = 5.0
 
 #: Position of a member, what came of it (a text where there is nothing), its share of the seconds, and when it began.

@@ -105,7 +105,7 @@ class CrossValidationTrial:
             genes: of a genome.
             seed: of everything random.
             rows: to train on; None is all.
-            headway: told of each epoch.
+            headway: called after each epoch.
         """
         estimator, x, y, arguments = self._ready(genes, seed, rows, [headway_callback(headway)])
         return estimator.fit(x, y, **arguments)

@@ -118,7 +118,7 @@ class TunerTrial:
         Args:
             hp: what to build with.
             seed: of everything random.
-            headway: told of each epoch.
+            headway: called after each epoch.
             kept: keeps the weights of the best epoch.
             arguments, named: of `fit`.
             watching: more callbacks.

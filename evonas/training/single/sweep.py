@@ -1,6 +1,6 @@
 """The learning-rate range test in the worker process: a few hundred steps of one network, each at the next rate.
 
-What takes the steps is the native trainer; with `trainer="single"`, Keras as it comes (`keras_steps.py`).
+What takes the steps is the native trainer; with `trainer="single"`, Keras itself (`keras_steps.py`).
 """
 
 from __future__ import annotations

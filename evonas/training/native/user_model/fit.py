@@ -81,7 +81,7 @@ class PreparedFit:
         """Trains.
 
         Raises:
-            Stopped: it was told to stop.
+            Stopped: it was asked to stop.
         """
         stand_in = _StandIn(self.model, self.training)
         rows = len(self.y)

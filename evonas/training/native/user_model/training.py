@@ -124,7 +124,7 @@ class UserModelTraining:
             order: of the rows.
 
         Raises:
-            Stopped: it was told to stop.
+            Stopped: it was asked to stop.
         """
         found: dict[str, Any] = {
             "order": order,
