@@ -1,4 +1,4 @@
-"""What a search may raise beside `genomes.errors.InputError`."""
+"""The exceptions that a search may raise in addition to `genomes.errors.InputError`."""
 
 from __future__ import annotations
 

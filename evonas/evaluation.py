@@ -137,7 +137,7 @@ class Evaluation:
         parameters: number of trainable parameters.
         weights: those of the best epoch; None when they were not kept. Of several folds and replicates, the first's.
         snapshots: what the trainings (each fold and replicate) can continue from, when asked for.
-        notes: what a trial of a user's own says of itself beside its scores, as JSON values.
+        notes: what a trial of a user's own model records besides its scores, as JSON values.
         spans: when each fold and replicate was trained; empty if not measured. Not read back from a run.
     """
 

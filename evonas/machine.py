@@ -19,7 +19,7 @@ __all__ = [
 
 #: Width of the matrices that are multiplied to see how fast that goes, and how often.
 _WIDTH, _TIMES = 384, 8
-#: Share of the free memory that one program may take: several are held at a time, beside the data and the compiler.
+#: Share of the free memory that one program may take: several are held at a time, with the data and the compiler.
 PROGRAM_SHARE = 1 / 8
 _LEAST, _MOST = 1 << 26, 1 << 30
 

@@ -95,7 +95,7 @@ def objectives_named(first: Objective, names: Sequence[str], task: str) -> tuple
             try:
                 objective_named(name, task)
             except InputError as error:
-                raise InputError(f"{error}; beside the first objective also {', '.join(MEASURES)}") from None
+                raise InputError(f"{error}; besides the first objective also {', '.join(MEASURES)}") from None
     return objectives_of(first, names)
 
 

@@ -174,7 +174,7 @@ def check_table(value: Any, name: str, tables: Mapping[str, Collection[str]]) ->
     Args:
         value: that was given for the table.
         name: of the table.
-        tables: name -> keys, of all tables beside each other.
+        tables: name -> keys, of all tables at the same level.
     """
     for other, keys in tables.items():
         for key in value if isinstance(value, Mapping) and other != name else ():

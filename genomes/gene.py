@@ -36,7 +36,7 @@ class Gene:
     optional: bool = False
 
     def is_active(self, values: Mapping[str, Value]) -> bool:
-        """Whether the gene is there beside these values of the genes that come before it in its space."""
+        """Whether the gene is active given these values of the genes that precede it in its space."""
         # Most have no condition, and a search asks this more often than anything else.
         return not self.when or all(other in values and domain.contains(values[other]) for other, domain in self.when)
 

@@ -63,7 +63,7 @@ class Listeners:
         interruption: how to listen to signals.
         callbacks: called at the start, after each evaluation and generation, and at the end, see `evonas.Callback`.
         started: when the session began, as `time.monotonic()` counts; now if None.
-        baseline: whether to train baselines beside the search, see `evonas.baselines`.
+        baseline: whether to train baselines during the search, see `evonas.baselines`.
         reserved: seconds of the run's time, at most a twentieth of it, that the listeners need at the end.
     """
 

@@ -40,7 +40,7 @@ __all__ = ["Growth", "TrialSearch", "may_stay_here", "population_for", "run_tria
 _FREE = frozenset(("seed", "keep"))
 
 
-#: What is recorded of a search beside its identity: what its trials have revealed.
+#: What is recorded of a search besides its identity: what its trials have revealed.
 _LATE = "late"
 
 

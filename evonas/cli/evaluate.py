@@ -45,7 +45,7 @@ def evaluate(
 ) -> None:
     """Score the best network of a run, or a model, on labelled rows.
 
-    Every metric of the task, in the target's own units. A model file needs its card beside it,
+    Every metric of the task, in the target's own units. A model file needs its model card next to it,
     which says what it predicts.
     """
     from evonas.api.predictor import open_predictor

@@ -36,13 +36,13 @@ def export(
         typer.Option("--calibrate", help="Classification: divide logits by a temperature fitted on validation rows."),
     ] = False,
     resize: Annotated[bool, typer.Option("--resize", help="Of images: take them in any size.")] = False,
-    no_card: Annotated[bool, typer.Option("--no-card", help="Write no model card beside it.")] = False,
+    no_card: Annotated[bool, typer.Option("--no-card", help="Do not write a model card.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a network of a run as a Keras model.
 
     Plain Keras loads it, without evonas. Its weights are those that were scored.
-    A model card beside it (FILE.card.md, FILE.card.json) says what it is.
+    A model card is written next to it (FILE.card.md, FILE.card.json).
     """
     from evonas.deploy.export import export as export_network
     from evonas.deploy.export import export_ensemble

@@ -21,7 +21,7 @@ Images, series and texts keep their shape: `sample_kind` says what rows are and 
 `load.read_data(...)` does all of it for whatever a user gives. Arrays of any shape, for a user's own model, take the
 way of `inputs` and `prepare_inputs`: they stay as is; target, splits and weights are the same.
 
-Beside the way: `cells` (what one cell means, however it is stored), `encoding` (what texts and numbers give),
+Also here: `cells` (what one cell means, however it is stored), `encoding` (what texts and numbers give),
 `readers.arrays` (what a caller passes, as a DataFrame), `readers.images` and `readers.datasets` (where arrays come from
 too), `sample_weights` (of rows and classes), `fingerprint` (whether data are the same).
 

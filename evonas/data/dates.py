@@ -29,7 +29,7 @@ MONTHS = {
 BASE = ("Y-m-d", "Y/m/d")
 _SEPARATED = tuple(s.join(order) for order in ("dmY", "mdY", "dmy", "mdy") for s in "/.-")
 _NAMED = ("dbY", "dby", *(s.join(order) for order in ("dbY", "dby") for s in "- /"))
-#: Formats of columns, beside those.
+#: Further formats of columns.
 FORMATS = (*_SEPARATED, "Y.m.d", "Ymd", *_NAMED)
 #: Ways to write each part: "0" for a digit, "a" for a letter.
 _PARTS = {"Y": ("0000",), "y": ("00",), "m": ("00", "0"), "d": ("00", "0"), "b": ("aaa",)}

@@ -55,7 +55,7 @@ def named_arrays(x: Inputs) -> dict[str, NDArray[Any]]:
 
 
 def map_arrays(function: Callable[..., NDArray[Any]], x: Inputs, *others: Inputs) -> Inputs:
-    """What the function makes of each array (and of those beside it in other inputs of the same form)."""
+    """Applies a function to each array (and to the corresponding arrays of other inputs)."""
     if isinstance(x, Mapping):
         return {name: function(x[name], *(other[name] for other in others)) for name in x}
     if isinstance(x, tuple):

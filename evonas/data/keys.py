@@ -31,7 +31,7 @@ def keys_of(frame: pd.DataFrame, group: str, time_column: str, folds: int | None
     if time_column:
         if folds is not None:
             raise InputError(
-                "folds must not be given beside a time column: they would train on what is later; leave one out"
+                "folds must not be given with a time column: they would train on later rows; leave one out"
             )
         series = frame[time_column]
         if (written := find_written(series, style)) is not None:

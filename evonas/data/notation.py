@@ -17,7 +17,7 @@ from evonas.data.readers.options import MISSING, SPACES, Style
 
 __all__ = ["ABSENT", "PLAIN", "Notation", "find_notation", "is_comma_for_sure", "is_number_like", "number_of"]
 
-#: Words that mean "no value" where the other cells are numbers, beside those that mean it anywhere.
+#: Words that mean "no value" among numbers, in addition to those that mean it anywhere.
 # fmt: off
 ABSENT = frozenset([
     "-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "n.a.", "N.A.", "n. a.", "k.A.", "k. A.", "NV", "#NV",
@@ -198,7 +198,7 @@ def find_notation(cells: Iterable[str | None], style: Style, asked: bool = False
 
     Args:
         cells: of the column, None where missing.
-        style: what is known beside them.
+        style: further knowledge about the notation.
         asked: whether the user says that they are numbers, so that leading zeros count for nothing.
     """
     texts = {cell for cell in cells if cell is not None} - ABSENT - MISSING

@@ -193,7 +193,7 @@ def prepare_arrays(
         InputError: anything that cannot be used, with the constraint, the value and the fix.
     """
     if folds is not None and validation is not None:
-        raise InputError(f"folds must not be given beside validation rows, not {folds}: leave one of the two out")
+        raise InputError(f"folds must not be given with validation rows, not {folds}: leave one of the two out")
     shape = _sample_shape(x)
     for part, pair in {"validation": validation, "test": test}.items():
         if isinstance(pair, (tuple, list)) and len(pair) == 2 and _sample_shape(pair[0]) != shape:

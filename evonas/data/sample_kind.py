@@ -40,7 +40,7 @@ _SAMPLE = 200
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """What a user says of the rows beside a table's columns.
+    """What a user says about the rows apart from the columns of a table.
 
     Attributes:
         architecture: name of the encoding whose networks are to take them; "" to go by the rows.

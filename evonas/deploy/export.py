@@ -41,7 +41,7 @@ def check_export(path: Path, format: str | None = None, *, card: bool = True) ->
     """The format in which a network will be written to the path.
 
     Raises:
-        InputError: it cannot be written there, or its model card beside it.
+        InputError: it cannot be written there, or its model card cannot.
     """
     from evonas.deploy.card import check_card_paths
     from evonas.tasks.export import format_of
@@ -80,7 +80,7 @@ def export(
         build: the function of the run, if it trains models of your own.
         format: "keras", "savedmodel", "onnx" or "tflite"; as the path's ending says unless given. All but
             the first are compared with the Keras model on 100 rows.
-        card: whether to write a model card beside it, as `FILE.card.json` and `FILE.card.md`; see
+        card: whether to write a model card next to it, as `FILE.card.json` and `FILE.card.md`; see
             `evonas.deploy.card`. Cards that are there are replaced.
         calibrate: of classes, whether logits are divided by the temperature that fits the validation rows best (Guo et
             al. 2017); as the run's settings say unless given. The card has the calibration error before and after.

@@ -1,4 +1,4 @@
-"""The best network beside the baselines of its run: the table and the verdict, for people and for machines."""
+"""Compares the best network with the baselines of its run: the table and the verdict, as text and as values."""
 
 from __future__ import annotations
 

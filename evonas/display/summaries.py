@@ -209,7 +209,7 @@ def _shorten(names: tuple[str, ...], most: int = 5) -> str:
 
 
 def summary_lines(run: RunReader, test: Mapping[str, float] | None = None) -> list[str]:
-    """Why the run stopped, what it has spent and the best network, beside baselines.
+    """Why the run stopped, what it has spent, and the best network compared with baselines.
 
     Args:
         run: the run.
@@ -264,7 +264,7 @@ def _ensemble_lines(run: RunReader) -> list[str]:
 
 
 def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
-    """The best network beside the baselines, or why there are none; nothing where none were wanted."""
+    """The best network compared with the baselines, or why there are none; empty if none were wanted."""
     found = run.baselines.found
     if found is None:
         return []

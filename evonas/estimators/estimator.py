@@ -45,7 +45,7 @@ __all__ = ["EvolutionEstimator"]
 
 #: Cells of a table up to which "auto" trains in this process: such networks need no guard, and start at once.
 _SMALL_CELLS = 100_000
-#: Wall-clock time of a search that is given no bound at all, beside its generations.
+#: Wall-clock limit of a search without any bound, in addition to its generations.
 _DEFAULT_TIME = "2m"
 
 

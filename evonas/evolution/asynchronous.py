@@ -5,7 +5,7 @@ which is the first that depends on it. What a strategy proposes depends on the o
 (`evonas.runs.events`). So a run that was killed at any moment continues by asking and telling again what is on record
 since its last state; what was out then, it trains again.
 
-With a window, results are told in the order of asking, and only while the window of pending candidates is full: the order
+With a window, results are told in order of asking, only when the window of pending candidates is full: the order
 is the same at any speed and on any number of threads, and so is the whole run. Others are trained meanwhile, so that a
 slow one keeps nobody waiting before the window is full. Without one, results are told as they arrive, which depends on
 who is ready first; `evonas.evolution.candidate_streams.Repeated` repeats such a run in its order.

@@ -42,7 +42,7 @@ RETRAINING_FACTOR = 1.2
 MOST_FOR_RETRAINING, MOST_AT_FIRST = 0.25, 0.1
 #: The same share where networks of an ensemble are trained after the finalists.
 MOST_WITH_ENSEMBLE = 0.4
-#: What the end takes beside what is measured of it: a share of the run's time, and seconds.
+#: Time that the end takes beyond what was measured: a share of the run's time, and seconds.
 _END_SHARE, _END_SECONDS, _END_MOST = 0.01, 0.3, 5.0
 #: What a run may take beyond its time: seconds, or a share of it; and how late scoring on the test split may end.
 _LATE_SECONDS, _LATE_SHARE, _TESTS_LATE = 0.8, 0.015, 0.5

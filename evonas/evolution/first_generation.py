@@ -61,7 +61,7 @@ class Speed:
 
     Attributes:
         share: of what a core can multiply, that it does.
-        step_seconds: of a step of training for each layer, beside the multiplications.
+        step_seconds: of a training step per layer, in addition to the multiplications.
         start_seconds: of a network.
         at_once: whether networks are trained on several cores at a time.
     """

@@ -233,7 +233,7 @@ class Assignments:
 
         Args:
             worker: by which it is known.
-            room: networks that it can train beside those that it has.
+            room: networks that it can train in addition to those that it has.
             workers: that take from here, for the size of a group.
         """
         with self.changed:

@@ -26,7 +26,7 @@ __all__ = ["HeadLost", "RayCluster", "check_ray"]
 _HEAD_SECONDS, _HEAD_FAILURES = 2.0, 3
 #: What Ray has to disconnect.
 _SHUTDOWN_SECONDS = 5.0
-#: Ray's shared memory on this machine, beside the data.
+#: Ray's shared memory on this machine, in addition to the data.
 _STORE_BYTES = 200 << 20
 
 

@@ -69,7 +69,7 @@ class WorkerEvaluator:
             limits: what a worker is killed for.
             build: a user's function that builds the models of the space's genomes; or a `Trial`.
             standby: a process that was started already, to be the first worker; see `standing_by`.
-            environment: what a worker's has beside this process's own.
+            environment: variables of a worker in addition to those of this process.
         """
         self._space, self._settings = space, settings
         self._data_path = None if data_path is None else Path(data_path)
@@ -297,7 +297,7 @@ def standing_by(
     Args:
         trainer: as `TrainingSettings.trainer`.
         own: whether the models are a user's own.
-        environment: what the process's has beside this one's own.
+        environment: variables of the process in addition to those of this one.
     """
     process = warm_process(trainer, own, environment)
     try:

@@ -109,7 +109,7 @@ class Execution:
         return self.workers or max(1, len(self.devices))
 
     def environment(self, number: int) -> dict[str, str]:
-        """What a worker's environment has beside this process's own."""
+        """Environment variables of a worker in addition to those of this process."""
         return {"CUDA_VISIBLE_DEVICES": self.devices[number % len(self.devices)]} if self.devices else {}
 
 

@@ -1,6 +1,6 @@
 """What drives one worker process: takes leases from a port, trains them, and puts there what came of them.
 
-The same on every machine: on the driver's, a thread for each worker beside the search; in a Ray cluster, a thread of
+The same on every machine: on the driver's, a thread for each worker; in a Ray cluster, a thread of
 the actor (`ray_actor.py`). The process that trains is watched as ever (`evaluator.py`), so that a network that crashes,
 hangs or takes too much memory fails in the same words wherever it does.
 """

@@ -99,7 +99,7 @@ class WorkerProcess:
         Args:
             command: what to run; the number of the socket's descriptor and of this process are appended.
             log: file that takes what the worker prints, at its end; a temporary one when None.
-            environment: what the process's has beside this one's own.
+            environment: variables of the process in addition to those of this one.
         """
         self._limits, self._memory_bytes, self._spent, self._timed = WorkerLimits(), 0, 0.0, False
         self._ready, self._alive, self._asking, self._number = False, True, False, 0

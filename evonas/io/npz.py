@@ -70,7 +70,7 @@ def read_arrays(source: Path | bytes) -> dict[str, NDArray[Any]]:
             raise ValueError(str(error) or type(error).__name__) from None
 
 
-#: What reading raises of a damaged file, beside OSError and ValueError.
+#: What reading a damaged file raises in addition to OSError and ValueError.
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
     *(EOFError, MemoryError, NotImplementedError, RuntimeError),

@@ -3,7 +3,7 @@
 Layers of the two are aligned, and channels are followed from the input on: unit k of a wider layer is unit k of its
 parent's, counted round, so that all layers that are added to each other replicate alike; what takes copies in shares
 them out (Net2Net, Chen et al. 2016). A layer that is new passes on what it takes in, if it can; a new sum keeps its
-first source, and the branch beside begins with nothing. Then the child computes what its parent does. Any other change
+first source, and the new branch starts at zero. Then the child computes what its parent does. Any other change
 keeps what fits: a kernel of another size is centred, what is new has its own initial values.
 
 References:

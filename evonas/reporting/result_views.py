@@ -221,7 +221,7 @@ class ResultViews:
         return _show(champion.architecture(self._run()), "a best network of evonas's own layers")
 
     def plot_learning_curves(self) -> Any:
-        """Training beside validation loss of the best network by epoch, from each seed."""
+        """Training and validation loss of the best network by epoch, from each seed."""
         from evonas.reporting.figures import champion
 
         return _show(champion.learning_curves(self._run()), "a network with a score")

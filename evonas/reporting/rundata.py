@@ -1,6 +1,6 @@
 """`RunData`: what a run directory says of a search, as plain values that figures, tables and reports are made of.
 
-Read through `RunReader` alone, so also beside a search that is running; nothing is written. Imports no pandas, no
+Read through `RunReader` only, so also while the search is running; nothing is written. Imports no pandas, no
 plotly and no Keras.
 """
 

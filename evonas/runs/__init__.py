@@ -10,7 +10,7 @@
 `run.lock`          held by the process that is running the search, with its process id
 ==================  =================================================================================================
 
-`RunStore` owns a directory (one process at a time) and writes it; `RunReader` reads it, also beside a running search.
+`RunStore` owns a directory (one process at a time) and writes it; `RunReader` reads it, also during a search.
 Whatever a commit reported as done survives SIGKILL and power loss: files are written under a temporary name, synced and
 renamed before the row that names them; the database is synced before the commit returns. Nothing read from the
 directory can run code: no pickle, no import strings.

@@ -98,7 +98,7 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
 
 
 def _inside(value: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The genome in a model card or in what `evonas status --json` says, and the facts beside it."""
+    """The genome in a model card or in the output of `evonas status --json`, and the facts with it."""
     place: Any = value
     if "card" in value:
         networks = value.get("networks")

@@ -1,6 +1,6 @@
 """What a database and its journal say of themselves, read before SQLite reads them. Files of others may say anything.
 
-SQLite plays a journal back as soon as it opens the database beside it: it then writes where the journal says, makes the
+SQLite plays a journal back as soon as it opens the database: it then writes where the journal says, makes the
 database as long as the journal says, and deletes the file that the journal names as its "super-journal". evonas never
 writes such a name. What is refused here was not touched.
 

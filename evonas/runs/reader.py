@@ -1,4 +1,4 @@
-"""`RunReader`: what has been committed to a run directory. Reads beside a running search and changes nothing."""
+"""`RunReader`: what has been committed to a run directory. Works during a search and changes nothing."""
 
 from __future__ import annotations
 

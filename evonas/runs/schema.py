@@ -2,7 +2,7 @@
 
 The journal is a rollback journal (`journal_mode=DELETE`) with `synchronous=EXTRA`: when a commit returns, the rows are
 on the disk and the journal's deletion too. A file by others is looked at before SQLite is (`header.py`): SQLite would
-play back whatever journal lies beside it.
+play back any journal next to it.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
-    """The database, open for reading beside its writer. Changes nothing; an older format is brought up in memory.
+    """The database, open for reading while it may be written. Changes nothing; an older format is brought up in memory.
 
     Args:
         trusted: whether every row is known to be good, since a live writer has looked at them.

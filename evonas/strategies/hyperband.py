@@ -48,7 +48,7 @@ class _Bracket:
 
 
 class Hyperband:
-    """Runs bracket after bracket; one begins beside another when more is asked for than a rung holds."""
+    """Runs bracket after bracket; another one starts in parallel when more is asked for than a rung holds."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()

@@ -61,7 +61,7 @@ _ELITE = 12
 _LOOKED_THROUGH = 50
 #: While nothing better is found, one candidate in this many is chosen by a surrogate of shorter length scales.
 _EXPLORE_EVERY = 3
-#: Evaluations without an improvement after which a restarted search runs beside the first one; and after which that one
+#: Evaluations without an improvement after which a restarted search runs in parallel; and after which that one
 #: ends.
 _STUCK, _STUCK_AGAIN = 100, 30
 

@@ -112,7 +112,7 @@ class Exported:
         interface: the model's "inputs" and "outputs" (each with "name", "dtype" and "shape", and the "column" that an
             input is made of), its "parameters", and the "backend" that it was written with; JSON values.
         members: of an ensemble: place among the task's networks, and share.
-        card: the model card beside it, if there is one.
+        card: the model card next to it, if there is one.
         temperature: that logits are divided by; 1 where that was not asked for.
         calibration: "validation" and "test" -> what `evonas.metrics.calibration.calibration_of` says of these rows.
     """

@@ -4,7 +4,7 @@
 `Callback`                  called at start, evaluation, generation and end; all methods are optional
 `EvaluatedCandidate`        a trained network: generation and index, genes and evaluation
 `read_evaluated(run)`         the same of all networks that a run has committed
-`tensorboard.TensorBoard`   learning curves, and genes beside scores in the HPARAMS tab
+`tensorboard.TensorBoard`   learning curves, and genes with scores in the HPARAMS tab
 `mlflow.MLflow`             a run with a nested run for each network, the exported model and the report
 `wandb.WandB`               an offline run of Weights & Biases
 `trackers_of(...)`          those that a command's options ask for

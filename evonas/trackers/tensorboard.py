@@ -1,4 +1,4 @@
-"""`TensorBoard`: a search as event files, which TensorBoard shows beside those of Keras. Loads no TensorFlow.
+"""`TensorBoard`: a search as event files, which TensorBoard shows along with those of Keras. Loads no TensorFlow.
 
 Of each network one file, written at once when it is trained: scalars `loss` and `val_loss` by epoch, its scores at the
 best epoch, and what the HPARAMS tab shows, its genes and whether it has a score. A file that is there is not written

@@ -45,7 +45,7 @@ def build_model(
         precision: "float32", or "bfloat16" for mixed precision.
         sample_shape: of a sample before it was flattened, for layers that take one; by default the shape that
             `Problem.attach_columns` stored in the graph.
-        batch_normalization: the layer that is taken for it beside other layers than dense ones.
+        batch_normalization: the layer class to use for it in networks with other than dense layers.
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
     if is_layered(graph):

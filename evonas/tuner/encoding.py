@@ -83,7 +83,7 @@ class GeneCodec:
         return replace(self, late=tuple(late.values()))
 
     def values(self, genes: Mapping[str, Any]) -> dict[str, Any]:
-        """Name -> value of the hyperparameters that are there beside these genes, as far as genes tell."""
+        """Name -> value of the hyperparameters that are active with these genes, as far as genes determine it."""
         values: dict[str, Any] = {}
         of = {(each.name, each.conditions): gene for gene, each in self.names.items()}
         late = {(each.name, each.conditions): each for each in self.late}

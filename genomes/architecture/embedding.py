@@ -36,7 +36,7 @@ class Embedding:
         units: what each column gives.
         sigma: standard deviation of the initial frequencies of "periodic".
         groups: features that each column's map takes, positions in ascending order.
-        rest: features that pass through unchanged; none for categories, which are given beside all else.
+        rest: features that pass through unchanged; empty for categories, whose outputs are appended to all features.
     """
 
     kind: str

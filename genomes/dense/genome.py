@@ -65,7 +65,7 @@ class Training(AnyTraining):
         bias_rate: learning rate of biases, as a multiple of that of all else; > 0.
         parametrization: "standard", or "ntk": kernels learn at the rate that they have as standard normal ones times
             1 / sqrt(fan in).
-        decay_schedule: what weight decay is multiplied by beside the rate: "constant", or "flat_cosine" as `schedule`.
+        decay_schedule: what weight decay is multiplied by besides the rate: "constant", or "flat_cosine" as `schedule`.
         bias_initializer: where biases of hidden layers begin: at "zeros", or so that each unit's argument is 0 at a
             random one of the training "rows"; with batch normalisation there are none.
     """
@@ -92,7 +92,7 @@ class DenseGenome:
         numbers: one of `NUMERIC_ENCODINGS`: how numeric columns enter the network. A table without that encoding gives
             the standardised numbers alone. It has no effect with an embedding, which uses an encoding of its own.
         scaling: whether each feature has a trained factor before the first layer; does nothing with an embedding.
-        category_units: numbers to which a trained linear map of its own brings each column of categories, beside its
+        category_units: numbers to which a trained linear map of its own maps each column of categories, in addition to its
             one-hot features; 0 for none.
         neighbours: which training rows are near, for features that are means of their targets; None for no such
             features.

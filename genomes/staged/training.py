@@ -26,7 +26,7 @@ def training_rows(augmentation: Iterable[str], when: Condition = ()) -> Mapping[
 
     Args:
         augmentation: fields of `AugmentedTraining`.
-        when: beside what samples can be changed so.
+        when: which samples can be changed in this way.
     """
     kinds, idle = training_kinds(AugmentedTraining), AugmentedTraining()
     rows = {}

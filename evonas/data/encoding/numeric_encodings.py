@@ -1,4 +1,4 @@
-"""The forms in which networks may see a column of numbers, beside the standardised number: which, and how fine."""
+"""Chooses the encodings of numeric columns besides the standardised number, and their resolution."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def fit_numeric_encodings(
     forms: Mapping[str, int],
     targets: NDArray[np.float64] | None = None,
 ) -> list[PiecewiseLinear | Logarithm | Periodic]:
-    """What a column gives beside the standardised number.
+    """The encodings of a column besides the standardised number.
 
     Args:
         column: its name.

@@ -1,7 +1,7 @@
 """Reading a CSV file into a table, or saying what is wrong with it and where. Imports pandas and pyarrow late.
 
 The file is read twice: once to find each column's type, once to fill arrays of exactly that type. So no type is guessed
-from the file's beginning, and memory holds the table once, text packed, with one small batch of rows beside it. pyarrow
+from the file's beginning, and memory holds the table once, text packed, plus one small batch of rows. pyarrow
 takes rows apart; the standard library's reader does where pyarrow cannot, and says what is wrong by row and column.
 """
 

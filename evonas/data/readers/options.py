@@ -109,7 +109,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Style:
-    """What is known of how numbers and dates are written, beside the cells of a column.
+    """What is known about the notation of numbers and dates apart from the cells of a column.
 
     Attributes:
         decimal, thousands, date_order: as the user says, see `ReadOptions`.

@@ -100,7 +100,7 @@ def date_fields(cells: Any, format: str = "") -> Any:
 
     Args:
         cells: text, `(num_samples, 1)`.
-        format: of the column's dates beside those with the year first, see `evonas.data.dates`.
+        format: of the column's dates apart from those with the year first, see `evonas.data.dates`.
     """
     codes = layers.TextVectorization(
         standardize=None, split="character", output_sequence_length=_LENGTH, vocabulary=_CHARACTERS

@@ -1,6 +1,6 @@
 """Who trains what next: members wait in a queue for each program, and one thread works through the programs.
 
-The costliest program comes first. Which slot a member gets, and beside whom, changes no bit of its result. The thread
+The costliest program comes first. A member's slot and companions change no bit of its result. The thread
 is there so that whoever waits for results hears of headway while a program runs.
 """
 

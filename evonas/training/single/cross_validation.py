@@ -59,7 +59,7 @@ class CrossValidationTrial:
     by_row: frozenset[str] = frozenset()
     train_scores: bool = False
     raises: bool = False
-    #: Trials may run in threads: nothing of a user's runs beside building and scoring, one at a time.
+    #: Trials may run in threads: users' code only builds and scores, one at a time.
     independent: ClassVar[bool] = True
 
     def __call__(self, genes: Mapping[str, Any], seed: int, headway: Headway) -> Evaluation:
