@@ -10,9 +10,20 @@ import difflib
 import operator
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
 from typing import Annotated, Any, Literal, NoReturn, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from evonas.devices import chosen_trainer
 from evonas.machine import program_bytes
@@ -27,20 +38,26 @@ ASYNCHRONOUS_BY_DEFAULT = ("evolution", "aging")
 ONE_BY_ONE_TRAINERS = ("native", "single")
 #: Candidates that are out at a time: what two threads are busy with.
 LEAST_WINDOW = 4
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
-_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)(?:([kmgt])(i?)b?|b)?")
-_POWERS = {None: 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_DURATION, _SIZE = TypeAdapter(timedelta), TypeAdapter(ByteSize)
 
 
 def duration(text: str | float, name: str = "time") -> float:
     """Seconds of a duration: a number of seconds, or text such as "45s", "10m" or "1h30m".
 
+    >>> duration("1h30m")
+    5400.0
+
     Raises:
         InputError: it is not a duration, or not above 0.
     """
     seconds = 0.0
-    if isinstance(text, str) and (match := _DURATION.fullmatch(text.strip().lower().replace(" ", ""))):
-        seconds = sum(float(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True))
+    if isinstance(text, str):
+        given = "".join(text.upper().split())
+        units = [letter for letter in given if letter.isalpha()]
+        if units != sorted(set(units)):  # pydantic takes them in any order
+            given = ""
+        with suppress(ValidationError):  # as ISO 8601 writes it, without the letters in front
+            seconds = _DURATION.validate_python(f"PT{given}{'' if given[-1:].isalpha() else 'S'}").total_seconds()
     elif isinstance(text, (int, float)) and not isinstance(text, bool):
         seconds = float(text)
     if not 0 < seconds < float("inf"):
@@ -51,13 +68,16 @@ def duration(text: str | float, name: str = "time") -> float:
 def byte_size(text: str | int, name: str = "size") -> int:
     """Bytes of a size: a whole number of bytes, or text such as "4GiB" (2^30 each) or "500MB" (10^6 each).
 
+    >>> byte_size("4GiB"), byte_size("1.5k")
+    (4294967296, 1500)
+
     Raises:
         InputError: it is not a size, or not above 0.
     """
     size = 0
-    if isinstance(text, str) and (match := _SIZE.fullmatch(text.strip().lower().replace(" ", ""))):
-        number, unit, binary = match.groups()
-        size = int(float(number) * (1024 if binary else 1000) ** _POWERS[unit])
+    if isinstance(text, str):
+        with suppress(ValidationError):
+            size = int(_SIZE.validate_python(re.sub(r"(?<=[kmgt])(i?)$", r"\1b", "".join(text.lower().split()))))
     elif isinstance(text, int) and not isinstance(text, bool):
         size = text
     if size < 1:

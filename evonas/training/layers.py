@@ -4,7 +4,7 @@ Nothing else in `evonas.training` asks for a kind by its name. What a kind is: `
 weights are, and which trainers can hold it: `evonas.networks.layers`. Only layers and operations that Keras itself has,
 so that plain Keras opens what is built here.
 
-A layer is named after its node, `layer_3`, its auxiliary layers `layer_3_...`: `part_of` turns a variable's path into the
+A layer is named after its node, `layer_3`, auxiliary layers `layer_3_...`: `part_of` turns a variable's path into the
 name that the weight has in `evonas.networks.layers`.
 """
 

@@ -92,7 +92,7 @@ class DenseGenome:
         numbers: one of `NUMERIC_ENCODINGS`: how numeric columns enter the network. A table without that encoding gives
             the standardised numbers alone. It has no effect with an embedding, which uses an encoding of its own.
         scaling: whether each feature has a trained factor before the first layer; does nothing with an embedding.
-        category_units: numbers to which a trained linear map of its own maps each column of categories, in addition to its
+        category_units: outputs of a trained linear map of each categorical column, in addition to its
             one-hot features; 0 for none.
         neighbours: which training rows are near, for features that are means of their targets; None for no such
             features.

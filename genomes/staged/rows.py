@@ -1,6 +1,6 @@
 """What an encoding of stages of blocks is made of: its genes, and the classes that hold them.
 
-A gene is held by a block, a stage, or the network (the last are also those of training). It may act only with some values
+A gene belongs to a block, a stage, or the network (or its training). It may act only with some values
 of other genes only; where it does not act it holds its `idle` value, so that equal networks are equal genomes.
 """
 
