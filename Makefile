@@ -9,6 +9,9 @@ PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11; d
   $$python $(NEW_ENOUGH) 2> /dev/null && echo $$python && break; done),python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests start some hundred processes: without their bytecode each compiles evonas anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PARTS := setup.cfg pyproject.toml
 
 # An installed copy is stale when the source changes; an editable one is not.

@@ -11,6 +11,7 @@
                                       with `build=`, models of your own (see `evonas.training.single.user_model`)
 `resume(run_dir, ...)`                resumes a run after Ctrl-C, a crash or power loss; extends a finished one
 `finalists(run_dir, top=5, seeds=5)`  trains the best networks again, to see how good they are apart from luck
+`join(run_dir)`                       trains networks for a search on another machine, over a shared folder
 `load_run(run_dir)`                   the `SearchResult` of any run, even one that is still running
 `export(run_dir, path, rank=1)`       writes a network that plain `keras.models.load_model` opens
 `build_model(genome, path)`           an untrained network built from a genome: layers, initial weights and optimizer
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from evonas.estimators import EvolutionClassifier, EvolutionRegressor, EvolutionSearchCV
     from evonas.evaluation import Candidate, Evaluation, Status
     from evonas.evolution.loop import Generation, Progress
+    from evonas.execution.joining import join
     from evonas.execution.options import Execution
     from evonas.range_test.find import find_learning_rate
     from evonas.strategies import make_strategy as strategy
@@ -75,6 +77,7 @@ __all__ = [
     "export",
     "finalists",
     "find_learning_rate",
+    "join",
     "load_run",
     "resume",
     "search",
@@ -94,6 +97,7 @@ _HOMES = {
     **dict.fromkeys(("build", "build_model"), "deploy.rebuild"),
     "export": "deploy.export",
     "find_learning_rate": "range_test.find",
+    "join": "execution.joining",
     **dict.fromkeys(("Callback", "EvaluatedCandidate"), "trackers.callback"),
     "strategy": "strategies",
 }

@@ -83,6 +83,7 @@ class Candidate:
         keep: whether its state after the last epoch is to be kept, for candidates to come to start from.
         lineage: seeds of its weights, the last of them `seed`: of the initial weights, then of noise that is added to
             them. Such a network is scored as it is; an empty one is trained.
+        fold: of a cross-validation, the one fold to train on, from 0; None for all of them.
     """
 
     genome: Any
@@ -97,6 +98,7 @@ class Candidate:
     origin: Origin | None = None
     keep: bool = False
     lineage: tuple[int, ...] = ()
+    fold: int | None = None
 
     @property
     def key(self) -> tuple[str, int, int, int, str]:

@@ -18,6 +18,7 @@ from genomes.codec import read_text
 from genomes.convolutional.space import ConvolutionalSpace
 from genomes.dense.space import DenseSpace
 from genomes.errors import InputError
+from genomes.extensions import Extensions
 from genomes.hyperparameters.space import HyperparameterSpace
 from genomes.sequence.space import SequenceSpace
 from genomes.space import SearchSpace
@@ -26,6 +27,7 @@ from genomes.toml import to_toml
 
 __all__ = [
     "ENCODINGS",
+    "ENCODINGS_FROM_OUTSIDE",
     "blueprint",
     "describe",
     "genome_of_any_space",
@@ -45,6 +47,17 @@ ENCODINGS: Mapping[str, type[DenseSpace | HyperparameterSpace | StagedSpace]] = 
         "hyperparameters": HyperparameterSpace,
     }
 )
+
+
+def _space_class(value: Any, what: str) -> Any:
+    if not (isinstance(value, type) and callable(getattr(value, "from_json", None))):
+        raise InputError(f"{what} must be the class of a space, with from_json, not {value!r:.80}: give the class")
+    return value
+
+
+#: Those of a user's own space classes, by the "encoding" in their JSON: given with a space, or installed as entry
+#: points, by which a file of a space and a run name them.
+ENCODINGS_FROM_OUTSIDE: Extensions[Any] = Extensions("encoding", "encodings", "evonas.encodings", _space_class)
 
 #: TOML is read slowly.
 _LONGEST_TOML = 1 << 18
@@ -77,7 +90,14 @@ def space_from_json(value: Any) -> SearchSpace:
     encoding = "dense"
     if isinstance(value, Mapping):
         encoding = value.get("encoding", "hyperparameters" if "genes" in value else "dense")
-    return ENCODINGS[Word(tuple(ENCODINGS)).read(encoding, "space.encoding")].from_json(value)
+    return _encoding(encoding, "space.encoding").from_json(value)  # type: ignore[no-any-return]
+
+
+def _encoding(name: Any, place: str) -> Any:
+    """The class of the spaces of an encoding."""
+    if name not in ENCODINGS and isinstance(name, str) and (found := ENCODINGS_FROM_OUTSIDE.find(name, ENCODINGS)):
+        return found
+    return ENCODINGS[Word(tuple(ENCODINGS)).read(name, place)]
 
 
 def space_from_toml(text: str) -> SearchSpace:
@@ -113,7 +133,7 @@ def genome_of_any_space(value: Any) -> tuple[SearchSpace, Any]:
         InputError: the value is not a genome of a network; the text names the place.
     """
     encoding = value.get("encoding", "dense") if isinstance(value, Mapping) else "dense"
-    space = ENCODINGS[Word(tuple(ENCODINGS)).read(encoding, "genome.encoding")]
+    space = _encoding(encoding, "genome.encoding")
     if issubclass(space, HyperparameterSpace):
         raise InputError("genome must come with its space where it is of a function of your own: give the space")
     return space(), space.read_genome(value)

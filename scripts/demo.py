@@ -21,8 +21,8 @@ def main() -> int:
         table = Path(folder) / "digits.csv"
         write_digits(table)
         searched = type_command(
-            f"run {table} --target digit --objective accuracy --generations 2 --population 10 --epochs 15 "
-            f"--out {RUN_DIR} --overwrite --export {MODEL}"
+            f"run {table} --target digit --objective accuracy --generations 2 --population 8 --epochs 12 "
+            f"--max-parameters 50000 --out {RUN_DIR} --overwrite --export {MODEL}"
         )
     if searched != 0:
         return searched

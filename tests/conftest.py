@@ -7,6 +7,8 @@ from collections import defaultdict
 # Before numpy is loaded, here and in the processes that tests start. The matrices are small, and several processes
 # share the machine: threads of OpenBLAS that wait for one another then take three times the time of one alone.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Those of OpenMP, which scikit-learn's boosting uses, spin while they wait: thirty times the processor time of one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Each search would start one more process, and wait for it; the tests of baselines switch them on.
 os.environ.setdefault("EVONAS_BASELINE", "off")
 # As would each report, of seconds; the tests of reports switch them on.

@@ -62,6 +62,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
     return digest(directory)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("strategy", ["hyperband", "pbt"])
 def test_states_that_others_start_from_survive_kills(start: Start, tmp_path: Path, strategy: str) -> None:
     """Of what was kept to start from, after a kill at each commit, all is there and nothing more."""
@@ -133,7 +134,7 @@ def test_random_kills_change_nothing(start: Start, tmp_path: Path, expected: str
 
 
 @pytest.mark.parametrize("seam", SEAMS)
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(4)
 def test_a_kill_at_a_seam_changes_nothing(start: Start, tmp_path: Path, expected: str, seam: str) -> None:
     directory, died = tmp_path / "run", 0
     for count in ("1", "6"):

@@ -36,7 +36,7 @@ def build_model(genes):
 
 
 def test_a_function_of_this_session(tmp_path):
-    result = evonas.search(X, Y, build=build_model, space=SPACE, generations=2, out=tmp_path / "run", **QUICK)
+    result = evonas.search(X, Y, build=build_model, space=SPACE, generations=1, out=tmp_path / "run", **QUICK)
     with pytest.raises(InputError, match="build must be given again"):
         evonas.resume(tmp_path / "run", generations=3)
     with pytest.raises(InputError, match=r"build must be the function of the run .* not '<lambda>' with"):

@@ -81,6 +81,7 @@ def test_a_whole_dense_search(kind: str, options: dict[str, object], tmp_path: P
         assert (tmp_path / "run" / name).stat().st_size > 0
 
 
+@pytest.mark.soak
 @pytest.mark.keras
 def test_a_range_test(tmp_path: Path) -> None:
     arguments = ["lr-find", table(tmp_path, "regression"), "--target", "y", "--steps", "40", "--json"]

@@ -25,6 +25,7 @@ from evonas.cli.export import export
 from evonas.cli.finalists import finalists
 from evonas.cli.help_format import GroupedCommand
 from evonas.cli.inspect import inspect
+from evonas.cli.join import join
 from evonas.cli.lr_find import lr_find
 from evonas.cli.ls import ls
 from evonas.cli.options import ARCHITECTURES, AsJson, RunDir, option
@@ -124,6 +125,7 @@ def evonas(
 
 app.command("run", cls=GroupedCommand)(run)
 app.command("resume", cls=GroupedCommand)(resume)
+app.command("join", cls=GroupedCommand)(join)
 
 
 @app.command(cls=GroupedCommand)

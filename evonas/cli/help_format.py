@@ -46,6 +46,7 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
     {
         "run": "evonas run houses.csv --target price --time 10m",
         "resume": "evonas resume evonas-runs/20250101-120000 --generations +10",
+        "join": "evonas join /mnt/runs/20250101-120000",
         "status": "evonas status evonas-runs/20250101-120000 --json",
         "report": "evonas report evonas-runs/20250101-120000 --boosting",
         "ls": "evonas ls --json",

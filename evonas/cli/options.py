@@ -92,7 +92,8 @@ ThreadsOption = Annotated[int | None, option("Networks trained at a time [all co
 ExecutionOption = Annotated[
     str | None,
     option(
-        "Where networks are trained: local (this process), processes (of this machine) or ray [processes].",
+        "Where networks are trained: local (this process), processes (of this machine), shared (there, and wherever "
+        "evonas join helps) or ray [processes].",
         "PLACE",
         "--execution",
     ),

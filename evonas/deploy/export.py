@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from evonas.data.prepared import PreparedData
 from evonas.execution.launch import worker_for
+from evonas.runs.finalists import Retraining, ensemble_members
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.user_model import Build, check_build
@@ -258,7 +259,9 @@ def export_ensemble(
 
     They are chosen greedily by the mean prediction on the validation split, from those whose weights were kept
     (`Settings.keep`), the finalists' re-trainings, and those of the best one from further seeds
-    (`Settings.ensemble`); one may count several times.
+    (`Settings.ensemble`); one may count several times. Under cross-validation, where each of those further
+    networks was trained on one fold, the file is their plain mean, and its validation scores are the mean of theirs,
+    each on the rows that it was not trained on.
 
     Args:
         run_dir: the run directory, also of a search that is running.
@@ -284,12 +287,8 @@ def export_ensemble(
                 f"an ensemble must be of networks that evonas builds, but those of {run_dir} are of a function of your "
                 "own: export them one by one, with --rank"
             )
-        held = [(record, record.weights) for record in run.best(run.settings.keep)]
-        for finalist in run.finalists:
-            for each in run.retrainings.trained(finalist.record.digest):
-                trained = replace(finalist.record, seed=each.seed, evaluation=each.evaluation, origin=None)
-                held.append((trained, each.weights))
-        records = {name: record for record, name in held if name}
+        bagged = _fold_members(run, size)
+        records = {name: record for name, record, _ in bagged} or _kept(run)
         networks = [
             (blueprint(space, space.genome_from_json(record.genome)), run.weights_named(name))
             for name, record in records.items()
@@ -300,9 +299,45 @@ def export_ensemble(
                 "export one with --retrain"
             )
         calibrated = _calibrates(run, calibrate)
-        task = EnsembleTask(tuple(networks), size, run.objective, Path(path).absolute(), calibrated)
+        folds = tuple(fold for _, _, fold in bagged)
+        task = EnsembleTask(tuple(networks), size, run.objective, Path(path).absolute(), calibrated, folds)
         made = nullcontext(worker) if worker else worker_for(space, run.directory / DATA_NAME, run.settings)
         with made as exporting:
             exported = exporting.export(task)
         chosen = [(list(records.values())[place], share) for place, share in exported.members]
         return _with_card(exported, run, chosen, None) if card else exported
+
+
+def _kept(run: RunReader) -> dict[str, Record]:
+    """Name of weights -> record, of the best networks and of all re-trainings of finalists."""
+    held = [(record, record.weights) for record in run.best(run.settings.keep)]
+    bagged = {name for name, _, _ in _fold_members(run, run.settings.ensemble or 0)}
+    for finalist in run.finalists:
+        for each in run.retrainings.trained(finalist.record.digest):
+            if each.weights not in bagged:  # they have seen the rows that the others are compared on
+                held.append((_retrained(finalist.record, each), each.weights))
+    return {name: record for record, name in held if name}
+
+
+def _fold_members(run: RunReader, size: int) -> list[tuple[str, Record, int]]:
+    """Name of weights, record and fold of each network that was trained on one fold for an ensemble.
+
+    Empty without cross-validation, and where the time was too short for two of them.
+    """
+    folds, count = run.settings.cv, run.settings.ensemble or 0
+    if folds is None or not count or not run.finalists or run.retrainings.asked is None:
+        return []
+    best, (_, _, retrainings) = run.ranked(1), run.retrainings.asked
+    trained = {each.seed: each for each in run.retrainings.trained(best.digest)}
+    members = ensemble_members(run.settings.seed or 0, best.digest, retrainings, count, folds)
+    found = [
+        (each.weights, _retrained(best, each), fold)
+        for seed, fold in members[:size]
+        if fold is not None and (each := trained.get(seed)) is not None and each.weights
+    ]
+    return found if len(found) > 1 else []
+
+
+def _retrained(record: Record, each: Retraining) -> Record:
+    """The record with a re-training in place of the search's."""
+    return replace(record, seed=each.seed, evaluation=each.evaluation, origin=None)

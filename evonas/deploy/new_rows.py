@@ -95,7 +95,9 @@ def new_rows(x: Any, predictor: Predictor, y: Any = None) -> NewRows:
 
 
 def preparation_of(predictor: Predictor) -> Preparation | None:
-    """How a run's rows were prepared; None of a file, which does it by itself."""
+    """How a run's rows were prepared, or a file's series are read; None of other files, which do it by themselves."""
+    if predictor.series is not None:
+        return predictor.series
     data = getattr(predictor.model, "_data", None)
     return None if data is None else data.preparation
 

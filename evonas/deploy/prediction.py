@@ -24,6 +24,9 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evonas.data.encoding.series import SeriesPreparation
+    from evonas.training.export.description import Description
+
 __all__ = [
     "Predictor",
     "code_target",
@@ -45,10 +48,12 @@ class Predictor:
     Attributes:
         problem: what is predicted; its classes may be unknown.
         model: a `SearchResult`, or a `keras.Model` from raw columns.
+        series: of a file whose model takes series, how they are read of a table or an array; else None.
     """
 
     problem: Problem
     model: Any
+    series: SeriesPreparation | None = None
 
     def outputs(self, rows: Any) -> Array:
         """In the target's units `(num_rows, num_targets)`, or probabilities of each class `(num_rows, num_classes)`."""
@@ -61,7 +66,8 @@ class Predictor:
         return found
 
     def _of_file(self, rows: Any) -> Any:
-        outputs = self.model.predict(_inputs_of_file(self.model, rows), batch_size=_ROWS_AT_A_TIME, verbose=0)
+        inputs = _inputs_of_file(self.model, rows) if self.series is None else self.series.inputs(rows)
+        outputs = self.model.predict(inputs, batch_size=_ROWS_AT_A_TIME, verbose=0)
         if not isinstance(outputs, Mapping):
             return outputs
         if self.problem.quantiles:
@@ -70,17 +76,19 @@ class Predictor:
 
 
 def predictor_of_file(path: Path) -> Predictor:
-    """The predictor of a `.keras` file that evonas wrote; the classes are read from the model card next to it.
+    """The predictor of a `.keras` file of evonas, which holds classes and columns; older files have them in their card.
 
     Raises:
         InputError: it is no such file.
     """
     if path.suffix != ".keras":
         raise InputError(f"model must be a run directory or a .keras file, not {path}: export one as best.keras")
+    from evonas.training.export.description import description_of
     from evonas.training.export.keras_file import load_keras_file
 
-    model = load_keras_file(path)
-    return Predictor(_problem_of_file(path, model), model)
+    model, found = load_keras_file(path), description_of(path)
+    series = None if found is None or not _takes(model, found.series) else found.series
+    return Predictor(_problem_of_file(path, model, found), model, series)
 
 
 def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequence[Any]] | None = None) -> pd.DataFrame:
@@ -191,8 +199,14 @@ def _code_labels(problem: Problem, column: pd.Series[Any]) -> NDArray[np.intp]:
     return np.array([places[label] for label in given], np.intp)
 
 
-def _problem_of_file(path: Path, model: Any) -> Problem:
-    """What a file predicts: as its card says, or as far as its outputs tell."""
+def _takes(model: Any, series: SeriesPreparation | None) -> bool:
+    """Whether a file's model takes the series that its description tells of."""
+    inputs = model.inputs
+    return series is not None and len(inputs) == 1 and tuple(inputs[0].shape[1:]) == series.shape
+
+
+def _problem_of_file(path: Path, model: Any, found: Description | None) -> Problem:
+    """What a file predicts: as it tells itself, or its card, or as far as its outputs tell."""
     outputs = model.output
     names: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
@@ -204,14 +218,25 @@ def _problem_of_file(path: Path, model: Any) -> Problem:
     width = int(shape[-1]) if len(shape) > 1 else 1
     if isinstance(outputs, Mapping) and not quantiles:
         task = "binary" if width == 1 else "multiclass"
+    found = found or _description_of_card(path)
+    if found is not None:
+        task, classes, names = found.task, found.classes, found.targets
+    count = {"binary": 2, "multiclass": width}.get(task, 0)
+    known = Problem(task, 0, width, (0.0,) * width, (1.0,) * width, classes, (), names, quantiles=quantiles)
+    if found is None or len(classes) not in (0, count):
+        return replace(known, classes=())
+    return replace(known, label_type=found.label_type)
+
+
+def _description_of_card(path: Path) -> Description | None:
+    """What the card beside a file tells, which files of older versions do not tell themselves."""
+    from evonas.training.export.description import Description
+
     with suppress(OSError, ValueError, KeyError, TypeError):
         card = json.loads(path.with_name(path.name + ".card.json").read_text(encoding="utf-8"))["data"]
         if card["task"] in ("regression", "binary", "multiclass"):
-            task, classes = card["task"], tuple(map(str, card["classes"]))
-            names = tuple(map(str, card["targets"]))
-    count = {"binary": 2, "multiclass": width}.get(task, 0)
-    known = Problem(task, 0, width, (0.0,) * width, (1.0,) * width, classes, (), names, quantiles=quantiles)
-    return known if len(classes) in (0, count) else replace(known, classes=())
+            return Description(card["task"], tuple(map(str, card["targets"])), tuple(map(str, card["classes"])))
+    return None
 
 
 def _array_of_file(model: Any, rows: NDArray[Any]) -> Any:

@@ -234,10 +234,15 @@ class Timetable:
 
     # What follows it.
 
-    def retraining_seconds(self, top: int) -> list[float]:
-        """Seconds that one training of each of the best networks will take, as far as the search can tell."""
-        times = self._store.times
-        return [RETRAINING_FACTOR * times.training_seconds(record) for record in self._store.best(top)]
+    def retraining_seconds(self, top: int, *, one_fold: bool = False) -> list[float]:
+        """Seconds that one training of each of the best networks will take, as far as the search can tell.
+
+        Args:
+            top: how many networks.
+            one_fold: whether they train on one fold of a cross-validation, not on all.
+        """
+        times, parts = self._store.times, (self._store.settings.cv or 1) if one_fold else 1
+        return [RETRAINING_FACTOR * times.training_seconds(record) / parts for record in self._store.best(top)]
 
     def _for_what_follows(self) -> float:
         if self._retraining is None:
@@ -251,7 +256,7 @@ class Timetable:
         top, seeds = self._retrainings
         if not top or not seeds:
             return 0.0
-        trainings = self.retraining_seconds(top) * seeds + self.retraining_seconds(1) * self._members
+        trainings = self.retraining_seconds(top) * seeds + self.retraining_seconds(1, one_fold=True) * self._members
         share = MOST_WITH_ENSEMBLE if self._members else MOST_FOR_RETRAINING
         return min(makespan(trainings, self.slots), share * self.bound)
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Weights
 from evonas.evolution.deadline import RETRAINING_FACTOR, Timetable, abandon_when, makespan
 from evonas.interruption import Abandoned, Interruption
-from evonas.runs.finalists import Retraining, retraining_seeds
+from evonas.runs.finalists import Retraining, ensemble_members, retraining_seeds
 from evonas.runs.store import RunStore
 from genomes.space import SearchSpace
 
@@ -92,7 +92,8 @@ def train_ensemble_members(
 ) -> bool:
     """Trains the best network from further seeds, for an ensemble, and commits what comes of it.
 
-    Those that there is no time for are left out; nothing ranks by them.
+    Under cross-validation each of them is trained on one fold, see `ensemble_members`. Those that there is no time for
+    are left out; nothing ranks by them.
 
     Args:
         store, evaluator, space, interruption, timetable: as of `retrain_finalists`, which has been before.
@@ -108,9 +109,10 @@ def train_ensemble_members(
     abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
     best, settings, (_, seeds) = store.ranked(1), store.settings, store.retrainings_wanted
     first = Candidate(space.genome_from_json(best.genome), best.digest, 0, settings.epochs, operator="member")
-    numbers = retraining_seeds(settings.seed or 0, best.digest, seeds + count)[seeds:]
+    members = ensemble_members(settings.seed or 0, best.digest, seeds, count, settings.cv)
     candidates = [
-        replace(first, seed=seed, generation=store.generations, index=place) for place, seed in enumerate(numbers)
+        replace(first, seed=seed, fold=fold, generation=store.generations, index=place)
+        for place, (seed, fold) in enumerate(members)
     ]
     done = frozenset(place for place, each in enumerate(candidates) if _retraining(store, each) is not None)
     fitting = _fitting(candidates, done, timetable)
@@ -140,7 +142,8 @@ def _fitting(candidates: Sequence[Candidate], done: frozenset[int], timetable: T
     if timetable.bound == math.inf:
         return frozenset(waiting)
     # Not with the margin that the search left: what is not done when the time is over is given up.
-    seconds = timetable.retraining_seconds(len({candidate.digest for candidate in candidates}))
+    networks, one_fold = len({each.digest for each in candidates}), candidates[0].fold is not None
+    seconds = timetable.retraining_seconds(networks, one_fold=one_fold)
     left = (timetable.left - timetable.end_seconds) * RETRAINING_FACTOR
     count = len(waiting)
     while count and makespan((seconds[place % len(seconds)] for place in waiting[:count]), timetable.slots) > left:

@@ -209,6 +209,11 @@ class Assignments:
         return bool(self._waiting or self._requests or not self._planned)
 
     @property
+    def waiting(self) -> int:
+        """Networks that no worker has."""
+        return len(self._waiting)
+
+    @property
     def demand(self) -> int:
         """Workers that would have something to do, one network each."""
         with self.changed:
@@ -228,18 +233,19 @@ class Assignments:
 
     # What workers do.
 
-    def take(self, worker: int, room: int, workers: int = 1) -> tuple[Lease, ...]:
+    def take(self, worker: int, room: int, workers: int = 1, single_networks: bool = False) -> tuple[Lease, ...]:
         """Leases for a worker with room for that many networks; empty if nothing is waiting.
 
         Args:
             worker: by which it is known.
             room: networks that it can train in addition to those that it has.
             workers: that take from here, for the size of a group.
+            single_networks: whether the worker takes neither groups nor questions.
         """
         with self.changed:
-            if room < 1:
+            if room < 1 or (single_networks and self._grouped):
                 return ()
-            if self._requests:
+            if self._requests and not single_networks:
                 return (self._hand(worker, self._requests.popleft()),)
             if self._grouped:
                 if not self._waiting and (self._planned or self._leases):

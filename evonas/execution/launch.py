@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from evonas.config import Settings
     from evonas.evaluation import Evaluator
     from evonas.execution import WorkerEvaluator, WorkerLimits
+    from evonas.execution.assignments import Assignments
+    from evonas.execution.pool import Fleet
     from evonas.execution.worker_process import WorkerProcess
     from evonas.tasks.train import TrainingSettings
     from evonas.user_model import Build, PackedBuild
@@ -27,16 +29,20 @@ if TYPE_CHECKING:
 __all__ = [
     "evaluator_for_trials",
     "networks_at_a_time",
+    "one_network_a_worker",
     "resolve_threads",
     "standby_for",
     "start_worker",
     "worker_for",
+    "worker_share",
 ]
 
 #: Seconds beyond a network's time before the process is ended whose trainer should have ended it.
 _GRACE_SECONDS = 10.0
 #: What a worker may take at least, however many share the machine.
 _LEAST_BYTES = 2 << 30
+#: Places whose workers are processes of this machine, or among others such.
+_HERE = ("processes", "shared")
 #: What a worker that trains with Keras is expected to take.
 _KERAS_BYTES = 3 << 29
 
@@ -87,7 +93,7 @@ def standby_for(
         from evonas.execution.cluster import check_ray
 
         check_ray()
-    if execution.place != "processes":
+    if execution.place not in _HERE:
         return nullcontext()
     own = build is not None
     return standing_by(chosen_trainer(settings.trainer, own, settings.precision), own, execution.environment(0))
@@ -157,7 +163,7 @@ def start_worker(
         InputError: `threads` or `execution` cannot be.
     """
     if settings.trainer == "single" and build is None:
-        execution = _one_network_a_worker(execution, threads)
+        execution = one_network_a_worker(execution, threads)
     if execution.is_default:
         worker = worker_for(space, data, settings, build, standby, threads)
         worker.start()
@@ -165,15 +171,16 @@ def start_worker(
     each = 1 if execution.place == "ray" and threads is None else resolve_threads(threads)
     chosen, limits = _chosen(settings, each)
     packed = None if build is None else build.pack()
-    return _evaluator(space, data, chosen, limits, packed, execution, standby)
+    record = None if build is None else build.to_json()
+    return _evaluator(space, data, chosen, limits, packed, execution, standby, record=record)
 
 
-def _one_network_a_worker(execution: Execution, threads: int | None) -> Execution:
+def one_network_a_worker(execution: Execution, threads: int | None) -> Execution:
     """With Keras, which trains one network a process: as many workers as networks are to be trained at a time.
 
     Each has one thread: two networks on two cores are done sooner than one after the other on both.
     """
-    if execution.place != "processes" or execution.workers is not None or execution.devices or has_gpu():
+    if execution.place not in _HERE or execution.workers is not None or execution.devices or has_gpu():
         return execution
     most = max(1, machine_bytes() // _KERAS_BYTES)
     return replace(execution, workers=min(resolve_threads(threads), most))
@@ -187,6 +194,11 @@ def evaluator_for_trials(
     from evonas.tasks.train import TrainingSettings
 
     limits = WorkerLimits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
+    if execution.place == "shared":
+        raise InputError(
+            "execution must be local, processes or ray for trials, not shared: they bring data of their own, which "
+            "other machines do not have"
+        )
     threads = usable_cores() if execution.place == "processes" else 1
     chosen = TrainingSettings(trainer=settings.trainer, threads=threads)
     if execution.is_default:
@@ -207,8 +219,9 @@ def _evaluator(
     execution: Execution,
     standby: WorkerProcess | None = None,
     log: Path | None = None,
+    record: dict[str, Any] | None = None,
 ) -> Evaluator:
-    """Several workers, or none."""
+    """Several workers, or none. `record` is `Build.to_json` of a user's own models."""
     if execution.place == "local":
         from evonas.execution.local import LocalRun
 
@@ -235,16 +248,44 @@ def _evaluator(
         def make(number: int) -> WorkerEvaluator:
             from evonas.execution import WorkerEvaluator
 
-            own, bounds = _share(settings, limits, count, number)
+            own, bounds = worker_share(settings, limits, count, number)
             first = standby if number == 0 else None
             return WorkerEvaluator(space, data, own, path, bounds, build, first, execution.environment(number))
 
-        pool = PoolEvaluator(space, ProcessFleet(make, count, assignments, grouped), assignments, grouped)
+        fleet: Fleet = ProcessFleet(make, count, assignments, grouped)
+        if execution.place == "shared":
+            assert data is not None, "trials are not shared"
+            fleet = _with_others(fleet, data, settings, limits, record, assignments)
+        pool = PoolEvaluator(space, fleet, assignments, grouped)
     pool.start()
     return pool
 
 
-def _share(
+def _with_others(
+    local: Fleet,
+    data: Path,
+    settings: TrainingSettings,
+    limits: WorkerLimits,
+    record: dict[str, Any] | None,
+    assignments: Assignments,
+) -> Fleet:
+    """Workers of this machine, and of those that join the run (`joining.py`).
+
+    Raises:
+        InputError: the trainer plans for a whole generation.
+    """
+    from evonas.execution.shared_fleet import SharedFleet, session_of
+    from evonas.runs.directory import sha256
+
+    if settings.trainer == "population":
+        raise InputError(
+            "trainer must be native or single with execution shared, not population, whose programs hold a whole "
+            "generation: choose another, or --execution ray"
+        )
+    return SharedFleet(local, data.parent, session_of(settings, limits, sha256(data), record), assignments)
+
+
+def worker_share(
     settings: TrainingSettings, limits: WorkerLimits, workers: int, number: int
 ) -> tuple[TrainingSettings, WorkerLimits]:
     """A worker's share of this machine's cores and memory; memory that was named is each worker's."""

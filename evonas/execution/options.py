@@ -24,6 +24,7 @@ __all__ = ["PLACES", "Execution", "share_of"]
 PLACES = {
     "local": "in this process: for looking for mistakes, a crash ends the search",
     "processes": "in watched worker processes on this machine",
+    "shared": "there, and on machines that join the run over a shared folder (evonas join)",
     "ray": "in watched worker processes on the machines of a Ray cluster (evonas[ray])",
 }
 
@@ -61,7 +62,7 @@ class Execution:
             raise InputError(f"workers must be a whole number from 1 to {_MOST_WORKERS}, not {count!r}: 2 is a start")
         if self.place == "local" and (count or 1) > 1:
             raise InputError(f"workers must be left out with execution local, which has none, not {count}")
-        if self.devices and self.place != "processes":
+        if self.devices and self.place not in ("processes", "shared"):
             raise InputError(
                 f"devices must be left out with execution {self.place}, not {','.join(self.devices)}: they are for "
                 "processes; Ray hands out GPUs by itself, and CUDA_VISIBLE_DEVICES says which one this process sees"

@@ -11,7 +11,6 @@ import os
 import sys
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.evaluation import TRAINER_VERSION
 from evonas.execution.assignments import Fault, Lease, Outcome
 from evonas.execution.evaluator import WorkerEvaluator
+from evonas.execution.mailbox import Mailbox, Started
 from evonas.execution.worker_loop import drive
 from evonas.machine import machine_bytes, usable_cores
 
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RayWorker", "Started", "WorkerSpec", "versions"]
 
-_IDLE_SECONDS, _GIVEN_SECONDS = 0.5, 0.2
-#: After so long, `news` answers though there are none.
-NEWS_SECONDS = 5.0
 _LEAST_BYTES = 2 << 30
 #: What the worker process has to end.
 _STOP_SECONDS = 2.0
@@ -55,13 +52,6 @@ class WorkerSpec:
     build: PackedBuild | None = None
     grouped: bool = False
     command: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Started:
-    """The worker process is ready, and trains that many networks at a time."""
-
-    slots: int
 
 
 def versions() -> dict[str, str]:
@@ -95,7 +85,7 @@ class RayWorker:
         settings = replace(spec.settings, worker_bytes=limits.memory)
         kind = WorkerEvaluator if not spec.command else _with_command(spec.command)
         self._evaluator = kind(None, path, settings, None, limits, spec.build)
-        self._port = _Mailbox()
+        self._port = Mailbox()
         self._evaluator.start()
         self._thread = threading.Thread(target=drive, args=(self._evaluator, self._port, spec.grouped), daemon=True)
         self._thread.start()
@@ -126,71 +116,6 @@ class RayWorker:
         self._thread.join(_STOP_SECONDS)
         if self._folder is not None:
             self._folder.cleanup()
-
-
-class _Mailbox:
-    """Meets `Port`."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._given: deque[Lease] = deque()
-        self._news: list[Started | Fault | Outcome] = []
-        self._floor, self._rounds, self._seen = 0, 0, -1
-        self.closed = False
-
-    # What the driver calls.
-
-    def give(self, leases: Sequence[Lease]) -> None:
-        with self._changed:
-            self._rounds += 1
-            self._given.extend(lease for lease in leases if self.is_valid(lease.token))
-            self._changed.notify_all()
-
-    def news(self) -> list[Started | Fault | Outcome]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._news or self.closed, NEWS_SECONDS)
-            found, self._news = self._news, []
-            return found
-
-    def revoke(self, floor: int) -> None:
-        with self._changed:
-            self._floor = max(floor, self._floor)
-            self._given = deque(lease for lease in self._given if self.is_valid(lease.token))
-            self._news = [each for each in self._news if not isinstance(each, Outcome) or self.is_valid(each.token)]
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        with self._changed:
-            self.closed = True
-            self._changed.notify_all()
-
-    # What the worker's thread calls.
-
-    def ready(self, slots: int) -> None:
-        self._tell(Started(slots))
-
-    def failed(self, fault: Fault) -> None:
-        self._tell(fault)
-
-    def put(self, outcome: Outcome) -> None:
-        self._seen = self._rounds
-        self._tell(outcome)
-
-    def take(self, room: int, idle: bool) -> Sequence[Lease]:
-        def due() -> bool:
-            return bool(self._given) or self.closed or not (idle or self._rounds == self._seen)
-
-        with self._changed:
-            self._changed.wait_for(due, _IDLE_SECONDS if idle else _GIVEN_SECONDS)
-            return [self._given.popleft() for _ in range(min(room, len(self._given)))]
-
-    def is_valid(self, token: int) -> bool:
-        return token >= self._floor
-
-    def _tell(self, news: Started | Fault | Outcome) -> None:
-        with self._changed:
-            self._news.append(news)
-            self._changed.notify_all()
 
 
 def _with_command(command: tuple[str, ...]) -> type[WorkerEvaluator]:

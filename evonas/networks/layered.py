@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from evonas.evaluation import Weights
 from evonas.networks.draws import draw_kernel, orthogonal
 from evonas.networks.layer_row import NetworkRow, Sources, Weight
-from evonas.networks.layers import LAYERS
+from evonas.networks.layers import network_row
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.shapes import input_shape_of, kinds_of, node_shapes
 
@@ -165,7 +165,7 @@ def _patch(attributes: Mapping[str, Any], taken: Shape, given: Shape) -> int:
 
 def row_at(graph: nx.DiGraph, node: int) -> NetworkRow:
     """The row of a node's kind."""
-    return LAYERS[graph.nodes[node]["kind"]]
+    return network_row(graph.nodes[node]["kind"])
 
 
 def _parts(graph: nx.DiGraph, node: int, weights: Weights, precision: Any) -> dict[str, Array]:

@@ -21,8 +21,9 @@ from evonas.networks.spatial_rows import (
     POOL,
     SQUEEZE_EXCITE,
 )
+from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
 
-__all__ = ["LAYERS", "can_be_compiled"]
+__all__ = ["LAYERS", "can_be_compiled", "network_row"]
 
 #: Kind of a node -> its row.
 LAYERS: Mapping[str, NetworkRow] = MappingProxyType(
@@ -50,4 +51,16 @@ def can_be_compiled(kinds: Iterable[str]) -> bool:
     >>> can_be_compiled(["dense"]), can_be_compiled(["conv", "dense"])
     (True, False)
     """
-    return all(LAYERS[kind].compiled for kind in kinds)
+    return all(network_row(kind).compiled for kind in kinds)
+
+
+def network_row(kind: str) -> NetworkRow:
+    """The row of a kind, which may be one from outside of evonas.
+
+    Raises:
+        InputError: it is neither given nor installed.
+    """
+    if kind in LAYERS:
+        return LAYERS[kind]
+    row: NetworkRow = LAYER_KINDS_FROM_OUTSIDE.get(kind).network
+    return row

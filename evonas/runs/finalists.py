@@ -23,7 +23,15 @@ from evonas.runs.weights import WeightFiles
 from evonas.seeds import candidate_seed
 from genomes.codec import canonical_json
 
-__all__ = ["Finalist", "Retraining", "Retrainings", "RetrainingsWriter", "rank_finalists", "retraining_seeds"]
+__all__ = [
+    "Finalist",
+    "Retraining",
+    "Retrainings",
+    "RetrainingsWriter",
+    "ensemble_members",
+    "rank_finalists",
+    "retraining_seeds",
+]
 
 
 Commit = Callable[..., None]
@@ -282,6 +290,32 @@ def rank_finalists(finalists: Iterable[Finalist]) -> list[Finalist]:
 def retraining_seeds(run_seed: int, digest: str, count: int) -> list[int]:
     """Seeds of a network's re-trainings: none is the one that the search trained it from."""
     return [candidate_seed(run_seed, digest, replicate) for replicate in range(1, count + 1)]
+
+
+def ensemble_members(
+    run_seed: int, digest: str, retrainings: int, count: int, folds: int | None
+) -> list[tuple[int, int | None]]:
+    """Seed and fold of each network that is trained for an ensemble after the finalists.
+
+    Under cross-validation each is trained on one fold, all folds in turn, so that together they have seen every row:
+    bagging over folds (Parmanto, Munro and Doyle, "Improving committee diagnosis with resampling techniques", 1996).
+
+    Args:
+        run_seed: of the run.
+        digest: of the network.
+        retrainings: of each finalist, whose seeds come first.
+        count: networks of the ensemble.
+        folds: of the cross-validation; None for a single split.
+
+    Returns:
+        shape `(count,)`; the fold is None with a single split.
+
+    Example:
+        >>> [fold for _, fold in ensemble_members(0, "a" * 64, 3, 4, folds=3)]
+        [0, 1, 2, 0]
+    """
+    seeds = retraining_seeds(run_seed, digest, retrainings + count)[retrainings:]
+    return [(seed, None if folds is None else place % folds) for place, seed in enumerate(seeds)]
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -79,7 +79,7 @@ class RunLock:
         raise InputError(
             f"run directory must be used by one process at a time, but {directory} is being used by process "
             f"{content.split(' ')[0].strip() or '(starting)'}: wait for it, stop it, or choose another directory. "
-            "Further machines help a search by way of Ray (--execution ray), not by way of a shared folder"
+            "Further machines help a search with evonas join, or by way of Ray"
         )
 
     def _take_from_the_dead(self, directory: Path) -> bool:

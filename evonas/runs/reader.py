@@ -270,7 +270,7 @@ class RunReader:
 
     @property
     def retrainings_progress(self) -> tuple[int, int] | None:
-        """Re-trainings of finalists, done and planned; None before any request, or if the search went on since."""
+        """Re-trainings of finalists, done and planned; None before any request, or if the search continued since."""
         asked = self.retrainings.asked
         if asked is None or asked[0] != self.evaluated:
             return None
@@ -280,7 +280,7 @@ class RunReader:
 
     @property
     def finalists(self) -> list[Finalist]:
-        """The best networks, trained again, best first; empty until that is done, or if the search went on since."""
+        """The best networks, trained again, best first; empty until that is done, or if the search continued since."""
         asked, progress = self.retrainings.asked, self.retrainings_progress
         if asked is None or progress is None or progress[0] < progress[1]:
             return []

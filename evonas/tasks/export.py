@@ -89,6 +89,8 @@ class EnsembleTask:
         objective: what they are chosen by.
         path: where to write; the name ends in `.keras`, the folder exists.
         calibrate: as of `ExportTask`.
+        folds: the fold that each network was trained on, where all are to be members with the same share; empty where
+            members are chosen on the validation rows.
     """
 
     networks: tuple[tuple[Mapping[str, Any], Weights], ...]
@@ -96,6 +98,7 @@ class EnsembleTask:
     objective: Objective
     path: Path
     calibrate: bool = False
+    folds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ class Exported:
     Attributes:
         path: the file.
         validation_scores: of the file's model on the (first) validation split; empty after a retraining, which saw it.
+            Of members trained on several folds, the mean of each one's scores on the rows that it has not seen.
         test_scores: of the file's model on the test split; empty when there is none.
         retrained: whether the weights come from a retraining.
         note: one line for a person: where the weights come from.

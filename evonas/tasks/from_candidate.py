@@ -40,4 +40,5 @@ def task_of(space: Any, candidate: Candidate, start: Start | None) -> TrainingTa
         inherit=candidate.origin is not None and candidate.origin.kind == "inherit",
         keep_snapshots=candidate.keep,
         lineage=candidate.lineage,
+        fold=candidate.fold,
     )

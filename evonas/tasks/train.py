@@ -39,6 +39,7 @@ class TrainingTask:
             moments too.
         lineage: see `Candidate.lineage`; tasks with one are those of the `EvolvedTrainer`.
         keep_snapshots: whether the evaluation shall carry what the training can continue from.
+        fold: the one fold to train on, from 0; None for all of them.
     """
 
     architecture: Mapping[str, Any]
@@ -50,6 +51,11 @@ class TrainingTask:
     inherit: bool = False
     lineage: tuple[int, ...] = ()
     keep_snapshots: bool = False
+    fold: int | None = None
+
+    def folds(self, count: int) -> tuple[int, ...]:
+        """The folds to train on, of `count`."""
+        return tuple(range(count)) if self.fold is None else (self.fold,)
 
 
 @dataclass(frozen=True)

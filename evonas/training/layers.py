@@ -21,9 +21,10 @@ import numpy as np
 from keras import layers, ops
 
 from evonas.networks.sequence import sine_positions
+from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
 from genomes.architecture.layers import kernel_of
 
-__all__ = ["NORMALIZATIONS", "ROWS", "Build", "Node", "part_of"]
+__all__ = ["NORMALIZATIONS", "ROWS", "Build", "Node", "build_of", "part_of"]
 
 NORMALIZATIONS = {"batch": layers.BatchNormalization, "layer": layers.LayerNormalization}
 
@@ -264,3 +265,8 @@ ROWS: Mapping[str, Build] = MappingProxyType(
         "tokens": _tokens,
     }
 )
+
+
+def build_of(kind: str) -> Build:
+    """What builds a kind, which may be one from outside of evonas. Raises InputError where it is not known."""
+    return ROWS[kind] if kind in ROWS else LAYER_KINDS_FROM_OUTSIDE.get(kind).keras

@@ -16,7 +16,7 @@ import numpy as np
 from evonas.evaluation import Weights
 from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.layered import Sample, is_layered, sample_of
-from evonas.training.layers import NORMALIZATIONS, ROWS, Node, part_of
+from evonas.training.layers import NORMALIZATIONS, Node, build_of, part_of
 from genomes.architecture.embedding import FREQUENCIES, Embedding, categories_of, embedding_of
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import members_of
@@ -122,7 +122,7 @@ def _layered(
         mask = next((each for _, each in sources if each is not None), None)
         name = "output" if node == last else f"layer_{node}"
         built = Node(name, attributes, (seed + node) % 2**31, dtype, mask, batch_normalization)
-        held[node] = ROWS[attributes["kind"]](built, [h for h, _ in sources])
+        held[node] = build_of(attributes["kind"])(built, [h for h, _ in sources])
     return keras.Model(features, held[last][0], name="network")
 
 

@@ -17,9 +17,13 @@ from genomes.architecture.graph import (
     numbers_of,
     same_layers,
 )
+from genomes.architecture.layer_kind import LayerKind
+from genomes.architecture.layer_row import LayerRow
 from genomes.architecture.shapes import input_shape, kinds_of, node_shapes
 
 __all__ = [
+    "LayerKind",
+    "LayerRow",
     "canonical_order",
     "check_graph",
     "count_activations",

@@ -27,7 +27,15 @@ from typing import TYPE_CHECKING, Any
 
 from genomes.architecture.canonical import canonical_form, canonical_order, plain
 from genomes.architecture.drawing import draw
-from genomes.architecture.layers import EMBEDDED_NUMERIC_ENCODINGS, LAYERS, MAX_NODES, OFF, TRAINING_KINDS, row_of
+from genomes.architecture.layers import (
+    EMBEDDED_NUMERIC_ENCODINGS,
+    LAYERS,
+    MAX_NODES,
+    OFF,
+    TRAINING_KINDS,
+    is_kind,
+    row_of,
+)
 from genomes.architecture.members import members_of
 from genomes.architecture.neighbours import neighbours_from_json
 from genomes.architecture.shapes import kinds_of
@@ -155,7 +163,7 @@ def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
     place = f"graph.nodes[{number}]"
     kinds = ("input",) if number == 0 else ("output",) if number == output else tuple(LAYERS)
     kind = value.get("kind", kinds[0]) if isinstance(value, Mapping) else kinds[0]
-    if kind not in kinds:
+    if kind not in kinds and not (len(kinds) > 1 and is_kind(kind)):
         mend = suggestion(kind, kinds) if len(kinds) > 1 else "the first node is the input, the last one the output"
         refuse(f"{place}.kind", repr(kinds[0]) if len(kinds) == 1 else "a kind of layer", kind, mend)
     row = row_of({"kind": kind})

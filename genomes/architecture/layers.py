@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from genomes.architecture.flat_layers import DENSE, INPUT, OUTPUT
+from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
 from genomes.architecture.layer_row import Attributes, LayerRow, Shape
 from genomes.architecture.options import (
     ACTIVATIONS,
@@ -78,6 +79,7 @@ __all__ = [
     "Attributes",
     "LayerRow",
     "Shape",
+    "is_kind",
     "kernel_of",
     "row_of",
 ]
@@ -104,5 +106,15 @@ _ROWS = {**LAYERS, "input": INPUT, "output": OUTPUT}
 
 
 def row_of(attributes: Mapping[str, Any]) -> LayerRow:
-    """The row of a node, which may be the input or the output, by its "kind"."""
-    return _ROWS[attributes["kind"]]
+    """The row of a node, which may be the input or the output, by its "kind".
+
+    Raises:
+        InputError: the kind is one from outside of evonas that is neither given nor installed.
+    """
+    kind = attributes["kind"]
+    return _ROWS[kind] if kind in _ROWS else LAYER_KINDS_FROM_OUTSIDE.get(kind, _ROWS).layer
+
+
+def is_kind(kind: Any) -> bool:
+    """Whether it is the name of a kind of hidden node: of evonas's, or one that is given or installed."""
+    return kind in LAYERS or (isinstance(kind, str) and LAYER_KINDS_FROM_OUTSIDE.find(kind, _ROWS) is not None)

@@ -46,6 +46,7 @@ class ConvolutionalSpace(StagedSpace):
             `genomes.training.Training`.
         flip, shift, rotation, zoom, cutout, mixup: what is done to samples in training, see
             `genomes.training.AugmentedTraining`; each is off in more than half of all random networks.
+        extra_mutations: names of mutations from outside of evonas, see `genomes.mutations`.
 
     Raises:
         InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
@@ -87,6 +88,7 @@ class ConvolutionalSpace(StagedSpace):
     zoom: Given = Range(0.02, 0.3, zero=True)
     cutout: Given = Range(0.1, 0.5, zero=True)
     mixup: Given = Range(0.1, 0.5, zero=True)
+    extra_mutations: tuple[str, ...] = ()
 
     def architecture(self, genome: Any) -> nx.DiGraph:
         """The graph that training sees; see `genomes.architecture.graph`."""

@@ -42,6 +42,7 @@ from genomes.dense.wiring import chain, wires_of
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Gene
+from genomes.mutations import applied, read_names
 from genomes.operators import in_turn
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class DenseSpace:
             parametrization, decay_schedule, bias_initializer: see `genomes.dense.Training`. A gene that can be off is a
             range with `zero=True`.
 
+        extra_mutations: names of mutations from outside of evonas that it has beside its own, see `genomes.mutations`.
+
     Raises:
         InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
     """
@@ -139,6 +142,7 @@ class DenseSpace:
     parametrization: Given = "standard"
     decay_schedule: Given = "constant"
     bias_initializer: Given = "zeros"
+    extra_mutations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for place, kinds in (("network", NETWORK_GENES), ("training", TRAINING_GENES)):
@@ -150,6 +154,7 @@ class DenseSpace:
         boolean(self.neighbours, "network.neighbours")
         columns = read_columns(self.neighbour_columns, "network.neighbour_columns", MOST_LISTED)
         object.__setattr__(self, "neighbour_columns", columns)
+        object.__setattr__(self, "extra_mutations", read_names(self.extra_mutations))
         object.__setattr__(self, "neighbour_sets", read_sets(self.neighbour_sets, columns, MOST_LISTED))
 
     # ---------------------------------------------------------------- what the space allows
@@ -162,7 +167,8 @@ class DenseSpace:
     @cached_property
     def mutations(self) -> tuple[str, ...]:
         """Names of the mutations that can change something here."""
-        return tuple(name for name in MUTATIONS if any(self.is_free(gene) for gene in GENES_MOVED[name]))
+        own = tuple(name for name in MUTATIONS if any(self.is_free(gene) for gene in GENES_MOVED[name]))
+        return (*own, *self.extra_mutations)
 
     def domain(self, gene: str) -> Domain:
         """The domain of a gene."""
@@ -255,8 +261,9 @@ class DenseSpace:
         Raises:
             InputError: there is no such mutation.
         """
-        for name in in_turn(operator, MUTATIONS, self.mutations, rng):
-            child = MUTATIONS[name](genome, self, rng)
+        for name in in_turn(operator, (*MUTATIONS, *self.extra_mutations), self.mutations, rng):
+            own = MUTATIONS.get(name)
+            child = applied(name, genome, self, rng) if own is None else own(genome, self, rng)
             if child is not None:
                 return child, name
         for gene in SETTINGS:  # nothing that acts can change: what is left are genes that do nothing here
@@ -378,7 +385,8 @@ class DenseSpace:
 
     def to_json(self) -> dict[str, Any]:
         """The space as JSON values: {"encoding": "dense", "version", "network": {...}, "training": {...}}."""
-        return {"encoding": "dense", "version": VERSION} | {
+        extra = {"extra_mutations": list(self.extra_mutations)} if self.extra_mutations else {}
+        return {"encoding": "dense", "version": VERSION, **extra} | {
             name: {key: self._key_to_json(key) for key in keys if key not in LISTS or getattr(self, key)}
             for name, keys in TABLES.items()
         }
@@ -391,8 +399,8 @@ class DenseSpace:
             InputError: the value is not a dense space; the text names the table, the key, the value and the fix.
         """
         check_header(value, "space", "dense")
-        table(value, "space", ("encoding", "version", *TABLES))
-        return cls(**read_tables(value))
+        table(value, "space", ("encoding", "version", "extra_mutations", *TABLES))
+        return cls(**read_tables(value), extra_mutations=read_names(value.get("extra_mutations", [])))
 
     def _key_to_json(self, key: str) -> Any:
         if key in LISTS:

@@ -47,6 +47,7 @@ class SequenceSpace(StagedSpace):
             `genomes.training.Training`.
         shift, noise, cutout, mixup: what is done to series in training, see `genomes.training.AugmentedTraining`; each
             is off in more than half of all random networks.
+        extra_mutations: names of mutations from outside of evonas, see `genomes.mutations`.
 
     Raises:
         InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
@@ -99,6 +100,7 @@ class SequenceSpace(StagedSpace):
     noise: Given = Range(0.01, 0.3, log=True, zero=True)
     cutout: Given = Range(0.05, 0.3, zero=True)
     mixup: Given = Range(0.1, 0.5, zero=True)
+    extra_mutations: tuple[str, ...] = ()
 
     @classmethod
     def for_text(cls, **genes: Any) -> SequenceSpace:

@@ -16,6 +16,7 @@ from genomes.codec import VERSION, canonical_json, check_header
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Condition, Gene
+from genomes.mutations import applied, read_names
 from genomes.operators import in_turn
 from genomes.staged import flat
 from genomes.staged.crossover import splice_stages
@@ -49,11 +50,13 @@ class StagedSpace:
     encoding: ClassVar[Encoding]
     known_mutations: ClassVar[Mapping[str, Mutation]]
     recipes: ClassVar[tuple[Recipe, ...]] = ()
+    extra_mutations: tuple[str, ...]
 
     def __post_init__(self) -> None:
         for name, kind in self._kinds().items():
             place = f"{'training' if name in self.encoding.training else 'network'}.{name}"
             object.__setattr__(self, name, read_domain(getattr(self, name), kind, place))
+        object.__setattr__(self, "extra_mutations", read_names(self.extra_mutations))
         most = self.domain("stages").greatest * self.domain("blocks").greatest
         if most > MAX_BLOCKS_IN_ALL:
             raise InputError(
@@ -86,7 +89,8 @@ class StagedSpace:
     def mutations(self) -> tuple[str, ...]:
         """Names of the mutations that can change something here."""
         moved = {**MOVED, **self.encoding.moves}
-        return tuple(name for name in self.known_mutations if any(self.is_free(gene) for gene in moved[name]))
+        own = tuple(name for name in self.known_mutations if any(self.is_free(gene) for gene in moved[name]))
+        return (*own, *self.extra_mutations)
 
     def domain(self, gene: str) -> Domain:
         """The domain of a gene."""
@@ -157,8 +161,9 @@ class StagedSpace:
         Raises:
             InputError: there is no such mutation.
         """
-        for name in in_turn(operator, self.known_mutations, self.mutations, rng):
-            child = self.known_mutations[name](genome, self, rng)
+        for name in in_turn(operator, (*self.known_mutations, *self.extra_mutations), self.mutations, rng):
+            own = self.known_mutations.get(name)
+            child = applied(name, genome, self, rng) if own is None else own(genome, self, rng)
             if child is not None:
                 return child, name
         child = change_idle(genome, self, rng)
@@ -261,7 +266,8 @@ class StagedSpace:
 
     def to_json(self) -> dict[str, Any]:
         """The space as JSON values: {"encoding", "version", "network": {...}, "training": {...}}."""
-        return {"encoding": self.encoding.name, "version": VERSION} | {
+        extra = {"extra_mutations": list(self.extra_mutations)} if self.extra_mutations else {}
+        return {"encoding": self.encoding.name, "version": VERSION, **extra} | {
             name: {key: domain_to_json(self.domain(key)) for key in keys} for name, keys in self._tables().items()
         }
 
@@ -274,8 +280,8 @@ class StagedSpace:
         """
         check_header(value, "space", cls.encoding.name)
         tables = cls._tables()
-        table(value, "space", ("encoding", "version", *tables))
-        settings: dict[str, Any] = {}
+        table(value, "space", ("encoding", "version", "extra_mutations", *tables))
+        settings: dict[str, Any] = {"extra_mutations": read_names(value.get("extra_mutations", []))}
         for name, keys in tables.items():
             settings |= table(check_table(value.get(name, {}), name, tables), name, keys)
         return replace(cls(), **settings)  # type: ignore[type-var]

@@ -241,8 +241,14 @@ def test_real_networks_are_resumed_to_the_same_bits(tmp_path: Path, trainer: str
     evonas.search(x, y, evaluations=3, out=tmp_path / "run", **options)
     result = evonas.resume(tmp_path / "run", generations=2)
     assert digest(result.run_dir) == digest(straight.run_dir)
-    if trainer == "single":  # the model is made of weights, whoever trained them
-        return
+
+
+@pytest.mark.keras
+@pytest.mark.soak
+def test_any_network_of_a_real_search_is_exported(tmp_path: Path) -> None:
+    x, y = table(80)
+    space = DenseSpace(layers=Range(1, 2), units=Range(4, 8))
+    result = evonas.search(x, y, space=space, population=2, epochs=2, generations=1, finalists=0, out=tmp_path / "run")
     exported = evonas.export(result.run_dir, tmp_path / "second.keras", rank=2)
     with RunReader(result.run_dir) as run:
         assert exported.validation_scores["rmse"] == pytest.approx(run.ranked(2).evaluation.scores["rmse"], rel=1e-5)

@@ -140,6 +140,7 @@ def test_a_run_keeps_them_and_says_who_is_better(tmp_path: Path):
         assert values["models"][0]["name"] == "gradient boosting"
 
 
+@pytest.mark.soak
 def test_a_search_trains_them_once_and_a_resumed_one_knows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("EVONAS_BASELINE", raising=False)
     monkeypatch.setattr(session, "_BASELINE_SECONDS", 120.0)

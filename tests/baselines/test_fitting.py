@@ -60,6 +60,7 @@ def labelled(frame: pd.DataFrame, classes: int) -> pd.DataFrame:
     return frame.assign(y=names[pd.qcut(frame["y"], classes, labels=False)])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("frame", "options"),
     [
@@ -87,6 +88,7 @@ def test_several_targets_have_a_model_each():
     assert last(data)["gradient boosting"].test["r2"] > 0.5
 
 
+@pytest.mark.soak
 def test_weights_of_rows_count():
     data = prepared(table())
     split = data.splits[0]
@@ -104,6 +106,7 @@ def test_many_rows_are_drawn_from_and_a_spent_time_ends_it(monkeypatch: pytest.M
     assert found["gradient boosting"].test
 
 
+@pytest.mark.soak
 def test_a_class_without_a_training_row_stops_nothing():
     data = prepared(labelled(table(), 3))
     split = data.splits[0]

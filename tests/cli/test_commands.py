@@ -228,15 +228,44 @@ def test_ctrl_c_while_a_compiled_module_is_imported(monkeypatch: pytest.MonkeyPa
 # The real thing.
 
 
-@pytest.mark.keras
-def test_run_status_resume_export_load(folder: Path) -> None:
+def small_search(folder: Path) -> list[str]:
+    """Options of one that takes no time."""
     write_table(folder / "table.csv", rows=200)
     Path("space.toml").write_text(
         '[network]\nlayers = 1\nunits = 8\nactivation = "relu"\n[training]\nbatch_size = 32\n'
     )
     options = ["--space", "space.toml", "--population", "3", "--epochs", "3", "--out", "run"]
-    options += ["--finalists", "0"]
-    result = process(*OWN, *options, "--generations", "1", "--json")
+    return [*OWN, *options, "--finalists", "0", "--generations", "1"]
+
+
+@pytest.mark.keras
+def test_run_and_load(folder: Path) -> None:
+    result = process(*small_search(folder), "--export", "best.keras", "--json")
+    assert result.returncode == 0, result.stderr
+    finish = json.loads(result.stdout.splitlines()[-1])
+    assert finish["validation_scores"]["rmse"] == pytest.approx(finish["best"]["score"], rel=1e-5)
+    loaded = subprocess.run(
+        [sys.executable, "-P", "-c", card_script()], capture_output=True, text=True, check=True, cwd=folder
+    )
+    assert loaded.stdout.splitlines()[-1].endswith("(None, 1)")
+
+
+def card_script() -> str:
+    """What the model card says of loading the model, where there is no evonas."""
+    (usage,) = re.findall(r"```python\n(.*?)```", Path("best.keras.card.md").read_text(), re.DOTALL)
+    assert "'colour': np.array(['blue'], \"object\")" in usage
+    return (
+        f"{usage}\nimport sys, keras\n"
+        "model = keras.models.load_model('best.keras')\n"
+        "assert not any(name.split('.')[0] in ('evonas', 'genomes') for name in sys.modules)\n"
+        "print(model.input_shape, model.output_shape)"
+    )
+
+
+@pytest.mark.keras
+@pytest.mark.soak
+def test_run_status_resume_export_load(folder: Path) -> None:
+    result = process(*small_search(folder), "--json")
     assert result.returncode == 0, result.stderr
     finish = json.loads(result.stdout.splitlines()[-1])
     assert finish["validation_scores"]["rmse"] == pytest.approx(finish["best"]["score"], rel=1e-5)
@@ -255,15 +284,7 @@ def test_run_status_resume_export_load(folder: Path) -> None:
     assert status["generations"] == 2
     result = process("export", "run", "-o", "best.keras")
     assert result.returncode == 0, result.stderr
-    (usage,) = re.findall(r"```python\n(.*?)```", Path("best.keras.card.md").read_text(), re.DOTALL)
-    assert "'colour': np.array(['blue'], \"object\")" in usage
-    script = (
-        f"{usage}\nimport sys, keras\n"
-        "model = keras.models.load_model('best.keras')\n"
-        "assert not any(name.split('.')[0] in ('evonas', 'genomes') for name in sys.modules)\n"
-        "print(model.input_shape, model.output_shape)"
-    )
-    loaded = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    loaded = subprocess.run([sys.executable, "-P", "-c", card_script()], capture_output=True, text=True, check=True)
     assert loaded.stdout.splitlines()[-1].endswith("(None, 1)")
     card = json.loads(Path("best.keras.card.json").read_text())
     assert card["scores"]["validation"] == ended["scores"]["validation"]

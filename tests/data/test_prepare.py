@@ -16,6 +16,7 @@ from evonas.data.prepare import Preparation, prepare_arrays, prepare_table
 from evonas.data.prepared import PreparedData, Split
 from evonas.data.readers.csv import read_table
 from genomes.errors import InputError
+from tests.reliability.counts import count
 
 TARGETS = {
     "california_housing": ("median_house_value", "regression", 14),
@@ -26,14 +27,12 @@ TARGETS = {
 }
 
 
-def table(count: int = 120, seed: int = 0) -> pd.DataFrame:
+def table(rows: int = 120, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame(
-        {"a": rng.normal(size=count), "b": rng.normal(size=count), "c": rng.choice(list("xyz"), count)}
-    )
-    frame.loc[rng.choice(count, 10, replace=False), "b"] = np.nan
-    frame["price"] = 1000 + 50 * frame["a"] + rng.normal(size=count)
-    frame["kind"] = rng.choice(["red", "green", "blue"], count, p=[0.6, 0.3, 0.1])
+    frame = pd.DataFrame({"a": rng.normal(size=rows), "b": rng.normal(size=rows), "c": rng.choice(list("xyz"), rows)})
+    frame.loc[rng.choice(rows, 10, replace=False), "b"] = np.nan
+    frame["price"] = 1000 + 50 * frame["a"] + rng.normal(size=rows)
+    frame["kind"] = rng.choice(["red", "green", "blue"], rows, p=[0.6, 0.3, 0.1])
     return frame
 
 
@@ -217,11 +216,11 @@ def test_given_parts() -> None:
     assert prepare_arrays(x, y, seed=0, test_share=0).x_test is None
 
 
-@pytest.mark.parametrize("count", [3, 4, 10])
-def test_tiny(count: int) -> None:
+@pytest.mark.parametrize("rows", [3, 4, 10])
+def test_tiny(rows: int) -> None:
     rng = np.random.default_rng(0)
-    check(prepare_arrays(rng.normal(size=(count, 2)), rng.normal(size=count), seed=0))
-    check(prepare_table(pd.DataFrame({"a": range(count), "y": rng.normal(size=count)}), "y", seed=0))
+    check(prepare_arrays(rng.normal(size=(rows, 2)), rng.normal(size=rows), seed=0))
+    check(prepare_table(pd.DataFrame({"a": range(rows), "y": rng.normal(size=rows)}), "y", seed=0))
 
 
 def test_fingerprint() -> None:
@@ -330,15 +329,16 @@ def test_an_outlier_outside_training_is_held_in_or_refused() -> None:
         prepare_arrays(np.arange(80.0).reshape(40, 2), y, seed=0, task="regression", test=([[1.0, 3]], [1e29]))
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.battery
+@settings(deadline=None, max_examples=count(60, 300), suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_table_is_prepared_or_refused(data: st.DataObject) -> None:
-    count = data.draw(st.integers(0, 12))
+    rows = data.draw(st.integers(0, 12))
     columns = {}
     for place, kind in enumerate(data.draw(st.lists(st.sampled_from(list(CELLS)), min_size=1, max_size=3))):
-        cells = data.draw(st.lists(CELLS[kind], min_size=count, max_size=count))
+        cells = data.draw(st.lists(CELLS[kind], min_size=rows, max_size=rows))
         columns[f"{kind}{place}"] = pd.Series(cells, dtype=data.draw(st.sampled_from(["object", None])))
-    columns["y"] = pd.Series(data.draw(st.lists(st.sampled_from([0.5, 1, 2]), min_size=count, max_size=count)))
+    columns["y"] = pd.Series(data.draw(st.lists(st.sampled_from([0.5, 1, 2]), min_size=rows, max_size=rows)))
     frame = pd.DataFrame(columns)
     try:
         prepared = prepare_table(

@@ -55,18 +55,22 @@ def trained(prepared: PreparedData) -> list[tuple[TrainingTask, Evaluation]]:
     return [(task, found[place]) for place, task in enumerate(tasks)]
 
 
-def test_a_form_is_seen_as_if_there_were_no_other(prepared, trained) -> None:
+def test_a_form_that_is_not_named_is_the_standard_one() -> None:
+    assert numbers_of(graph_from_json(architecture("standard"))) == "standard"
+
+
+@pytest.mark.parametrize("numbers", NUMERIC_ENCODINGS)
+@pytest.mark.sampled(1)
+def test_a_form_is_seen_as_if_there_were_no_other(prepared, trained, numbers: str) -> None:
     from evonas.training.single.trainer import SingleTrainer
 
-    assert numbers_of(graph_from_json(architecture("standard"))) == "standard"
-    for numbers, (task, evaluation) in zip(NUMERIC_ENCODINGS, trained, strict=True):
-        (part,) = [
-            part for part in SingleTrainer(prepared.for_views(numbers), TrainingSettings()).train([task]) if part
-        ]
-        np.testing.assert_allclose(evaluation.curve, part[0].curve, rtol=1e-4)
-        assert evaluation.parameters == part[0].parameters == 6 * (len(prepared.problem.columns(numbers)) + 1) + 7
+    task, evaluation = trained[NUMERIC_ENCODINGS.index(numbers)]
+    (part,) = [part for part in SingleTrainer(prepared.for_views(numbers), TrainingSettings()).train([task]) if part]
+    np.testing.assert_allclose(evaluation.curve, part[0].curve, rtol=1e-4)
+    assert evaluation.parameters == part[0].parameters == 6 * (len(prepared.problem.columns(numbers)) + 1) + 7
 
 
+@pytest.mark.soak
 def test_a_child_of_another_form_keeps_what_both_see(prepared, trained) -> None:
     (task, parent), _, (_, stranger), *_ = trained
     child = replace(task, architecture=architecture("log"), origin=task.architecture, start=parent.snapshots)
@@ -80,6 +84,7 @@ def test_a_child_of_another_form_keeps_what_both_see(prepared, trained) -> None:
     assert curves[0][0] < stranger.curve[0]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("numbers", ["log", "periodic", "robust"])
 def test_the_exported_model_takes_raw_rows(prepared, trained, tmp_path: Path, numbers: str) -> None:
     from evonas.training.export.export import export
@@ -109,6 +114,7 @@ def test_other_formats_hold_every_form(prepared, trained, tmp_path: Path, kind: 
         assert "differs from the Keras model by at most" in export(order, numbers, TrainingSettings()).note
 
 
+@pytest.mark.soak
 def test_an_ensemble_of_different_forms(prepared, trained, tmp_path: Path) -> None:
     from evonas.training.export.ensemble import export_ensemble
     from evonas.training.export.keras_file import check_keras_file

@@ -98,6 +98,7 @@ def test_several_targets_in_a_pipeline_under_cross_validation():
     assert np.isfinite(found).all()
 
 
+@pytest.mark.soak
 @pytest.mark.keras
 def test_a_kept_run_in_the_worker_process_is_gone_on_with(tmp_path):
     labels = np.where(np.arange(60) == 7, "rare", LABELS)  # a class of one row

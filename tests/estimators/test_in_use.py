@@ -149,6 +149,7 @@ def resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.soak
 def test_neither_fit_nor_predict_loads_keras():
     script = f"""
 import sys, numpy as np

@@ -234,6 +234,7 @@ def test_a_search_that_is_killed_in_the_midst_of_repairs_ends_as_the_straight_on
     assert digest(tmp_path / "killed") == straight
 
 
+@pytest.mark.soak
 @pytest.mark.keras
 def test_a_real_search_repairs(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(400, 3))

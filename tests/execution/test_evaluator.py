@@ -49,7 +49,7 @@ def test_evaluates_a_generation_and_leaves_out_what_is_done(evaluator):
     ("culprit", "words"),
     [(EXIT, "exited with status 7"), (SEGFAULT, "SIGSEGV"), (KILL, "out of memory"), (NAN, "diverged")],
 )
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_a_hostile_candidate_fails_alone(evaluator, culprit, words):
     units = [3, 4, culprit, 5, 6]
     found = collected(evaluator.evaluate(candidates(*units)))
@@ -71,6 +71,7 @@ def test_a_crash_is_seen_at_once_though_a_child_holds_the_socket_and_the_child_e
     assert not [line for line in left.splitlines() if str(evaluator._log) in line and line.split()[0] == "1"]
 
 
+@pytest.mark.soak
 def test_several_culprits_also_at_both_ends(evaluator):
     found = collected(evaluator.evaluate(candidates(EXIT, 4, SEGFAULT, 5, EXIT)))
     assert [found[k].status is Status.OK for k in range(5)] == [False, True, False, True, False]
@@ -86,6 +87,7 @@ def test_a_hanging_candidate_fails_alone(data_path):
     assert "no headway for 1.5 s" in found[1].reason
 
 
+@pytest.mark.soak
 def test_a_killed_worker_is_replaced_and_its_network_is_not_blamed(evaluator):
     parts = evaluator.evaluate(candidates(5, 6, 7, epochs=10))
     first = next(parts)
@@ -98,6 +100,7 @@ def test_a_killed_worker_is_replaced_and_its_network_is_not_blamed(evaluator):
     assert collected(evaluator.evaluate(candidates(9)))[0].status is Status.OK
 
 
+@pytest.mark.soak
 def test_a_worker_that_outgrows_its_bound_is_followed_by_another(evaluator):
     evaluator.options = ("--small",)
     pids, found = set(), {}
@@ -125,16 +128,22 @@ def test_a_network_that_raises_fails_alone_when_others_can_be_trained(evaluator)
         assert found[units.index(RAISE)].reason == "it raised KeyError: 'a bug in the trainer'"
 
 
-def test_limits_of_memory_and_life(data_path):
+@pytest.mark.parametrize(
+    "units", [[GROW, STOP], pytest.param([3, GROW, STOP, SPIN, 4], marks=pytest.mark.soak)], ids=["two", "among others"]
+)
+def test_limits_of_memory_and_life(data_path, units):
     """One that takes too much memory, one that is stopped and beats no more, and one that beats but trains for ever."""
     limits = WorkerLimits(silence_seconds=3.0, beat_seconds=1.5, memory_bytes=600 << 20)
-    units = [3, GROW, STOP, SPIN, 4]
     with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
         found = collected(evaluator.evaluate(candidates(*units)))
-    assert [found[k].status is Status.OK for k in range(5)] == [True, False, False, False, True]
-    assert found[1].reason == "the worker process took more memory than the 0.629 GB that it may"
-    assert found[2].reason == "the worker process hung: it gave no sign of life for 1.5 s"
-    assert found[3].reason == "the worker process hung: it made no headway for 3 s"
+    reasons = {
+        GROW: "the worker process took more memory than the 0.629 GB that it may",
+        STOP: "the worker process hung: it gave no sign of life for 1.5 s",
+        SPIN: "the worker process hung: it made no headway for 3 s",
+    }
+    for place, each in enumerate(units):
+        assert found[place].status is (Status.FAILED if each in reasons else Status.OK)
+        assert found[place].reason == reasons.get(each, "")
 
 
 def test_a_worker_that_cannot_start_says_why(data_path, tmp_path):
@@ -208,7 +217,7 @@ def test_the_worker_ignores_ctrl_c(evaluator):
     assert os.getsid(pid) == pid
 
 
-@pytest.mark.parametrize("units", [HANG, 5])
+@pytest.mark.parametrize("units", [HANG, pytest.param(5, marks=pytest.mark.soak)])
 def test_no_orphan_survives_a_killed_driver(data_path, units):
     script = f"""
         from pathlib import Path
@@ -277,6 +286,7 @@ def test_a_standby_that_nobody_took_ends_with_its_block():
     assert gone(standby.pid, 0.1)
 
 
+@pytest.mark.soak
 def test_a_network_that_takes_too_long_fails_alone_though_it_makes_headway(data_path):
     limits = WorkerLimits(candidate_seconds=1.5)
     tasks = [*candidates(3), *candidates(4, epochs=10**6), *candidates(5)]
@@ -287,7 +297,7 @@ def test_a_network_that_takes_too_long_fails_alone_though_it_makes_headway(data_
     assert found[1].reason == "the worker process took longer than the 1.5 s that a network may"
 
 
-@pytest.mark.parametrize(("units", "goes_on"), [(8, True), (SPIN, False)])
+@pytest.mark.parametrize(("units", "goes_on"), [(8, True), pytest.param(SPIN, False, marks=pytest.mark.soak)])
 def test_a_wait_is_given_up_and_the_worker_goes_on_or_is_replaced(evaluator, units, goes_on):
     evaluator.ping()
     pid, until = evaluator.pid, time.monotonic() + 0.3

@@ -12,8 +12,8 @@ from genomes import InputError
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"place": "cloud"}, "execution must be one of local, processes, ray, not 'cloud'"),
-        ({"place": 3}, "execution must be one of local, processes, ray, or an evonas.Execution, not 3"),
+        ({"place": "cloud"}, "execution must be one of local, processes, shared, ray, not 'cloud'"),
+        ({"place": 3}, "execution must be one of local, processes, shared, ray, or an evonas.Execution, not 3"),
         ({"workers": 0}, "workers must be a whole number from 1 to 4096, not 0"),
         ({"workers": True}, "workers must be a whole number from 1 to 4096, not True"),
         ({"place": "local", "workers": 2}, "workers must be left out with execution local"),

@@ -14,7 +14,7 @@ from evonas.evaluation import Status
 from evonas.execution import WorkerError, WorkerLimits
 from evonas.execution.assignments import Assignments
 from evonas.execution.fleet import ProcessFleet
-from evonas.execution.launch import _share
+from evonas.execution.launch import worker_share
 from evonas.execution.pool import PoolEvaluator
 from evonas.interruption import Abandoned
 from evonas.machine import machine_bytes
@@ -76,6 +76,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_network_trained_by_another(
     assert {number: each.scores for number, each in found.items()} == {n: {"rmse": n + 1.0} for n in range(8)}
 
 
+@pytest.mark.soak
 def test_a_worker_that_is_killed_while_it_starts_is_replaced_but_not_for_ever(data_path):
     with pool_of(data_path) as starting:
         starting._fleet.start()
@@ -96,6 +97,7 @@ def test_a_worker_that_is_killed_while_it_starts_is_replaced_but_not_for_ever(da
     assert killed.started == 3
 
 
+@pytest.mark.soak
 def test_a_stream_has_as_many_slots_as_there_are_workers(pool):
     evaluated(pool, 1, 2)
     while pool._fleet.slots < 2:  # one may be starting still
@@ -139,11 +141,13 @@ def test_groups_of_a_generation(data_path):
 
 
 def test_cores_and_memory_are_shared_unless_memory_is_named():
-    shares = [_share(TrainingSettings(threads=5, worker_bytes=1), WorkerLimits(), 2, number) for number in range(2)]
+    shares = [
+        worker_share(TrainingSettings(threads=5, worker_bytes=1), WorkerLimits(), 2, number) for number in range(2)
+    ]
     assert [settings.threads for settings, _ in shares] == [2, 3]
     least = min(max(2 << 30, int(0.8 * machine_bytes()) // 2), int(0.8 * machine_bytes()))
     assert {limits.memory for _, limits in shares} == {settings.worker_bytes for settings, _ in shares} == {least}
-    assert _share(TrainingSettings(), WorkerLimits(memory_bytes=1 << 20), 2, 0)[1].memory == 1 << 20
+    assert worker_share(TrainingSettings(), WorkerLimits(memory_bytes=1 << 20), 2, 0)[1].memory == 1 << 20
 
 
 def test_a_device_is_its_worker_s_alone(data_path, tmp_path):

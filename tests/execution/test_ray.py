@@ -70,6 +70,7 @@ def test_networks_come_back_once_and_fail_in_the_words_of_a_worker_of_this_machi
     }
 
 
+@pytest.mark.soak
 def test_an_actor_that_is_killed_is_replaced_and_its_network_trained_by_another(pool):
     evaluated(pool, 1)
     stream, found = pool.stream(), {}
@@ -89,6 +90,7 @@ def test_an_actor_that_is_killed_is_replaced_and_its_network_trained_by_another(
     assert set(pool._fleet._actors) != before
 
 
+@pytest.mark.soak
 def test_a_search_is_the_same_as_in_this_process_and_is_resumed_elsewhere(tmp_path):
     x = np.random.default_rng(0).normal(size=(80, 3))
     options = {"population": 4, "strategy": "ga", "epochs": 2, "finalists": 1, "finalist_seeds": 1}

@@ -78,6 +78,7 @@ def test_a_trainer_of_its_own_kind_takes_one_after_the_other(evaluator):
     assert found[1].reason == "diverged"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("culprit", "words"),
     [(EXIT, "exited with status 7"), (SEGFAULT, "SIGSEGV"), (KILL, "out of memory"), (RAISE, "it raised KeyError")],

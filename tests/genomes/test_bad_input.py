@@ -28,6 +28,7 @@ from genomes.encodings import space_to_toml
 from genomes.population import population_from_json, population_to_json
 from tests.genomes.dense_spaces import SPACES, network
 from tests.genomes.flat_spaces import FLAT_SPACES
+from tests.reliability.counts import count
 
 BAD_SPACES = {
     "learning_rate = ": "space must be TOML, which it is not (Invalid value",
@@ -215,7 +216,7 @@ junk = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=4),
     max_leaves=8,
 )
-many = settings(max_examples=250, deadline=None, derandomize=True)
+many = settings(max_examples=count(60, 250), deadline=None, derandomize=True)
 
 
 def places(value, path=()):
@@ -273,6 +274,7 @@ def refused_or_sound(value, read, write):
     assert repr(write(read(written))) == repr(written)  # NaN equals nothing
 
 
+@pytest.mark.battery
 @pytest.mark.parametrize(("value", "read", "write"), GOOD.values(), ids=GOOD.keys())
 @many
 @given(data=st.data())
@@ -281,6 +283,7 @@ def test_junk_anywhere_is_an_input_error_or_read(value, read, write, data):
     refused_or_sound(spoiled(value, path, data.draw(junk)), read, write)
 
 
+@pytest.mark.battery
 @pytest.mark.parametrize("read", [read for _, read, _ in GOOD.values()], ids=GOOD.keys())
 @many
 @given(value=junk)
@@ -290,6 +293,7 @@ def test_pure_junk_is_refused(read, value):
             read(value)
 
 
+@pytest.mark.battery
 @many
 @given(text=st.text(max_size=60) | st.text("[]={}\"'.,\n 1eE-truefalsinw#_", max_size=60))
 def test_junk_text_is_an_input_error_or_read(text):

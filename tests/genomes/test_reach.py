@@ -84,7 +84,7 @@ def reached(space: DenseSpace, steps: int) -> set[str]:
 
 
 @pytest.mark.parametrize("name", SMALL)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 def test_mutation_reaches_every_network(name):
     space = SMALL[name]
     members = every_member(space)

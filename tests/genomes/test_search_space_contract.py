@@ -16,6 +16,9 @@ from genomes.staged import StagedSpace
 from tests.genomes.dense_spaces import SPACES as DENSE_SPACES
 from tests.genomes.flat_spaces import FLAT_SPACES
 from tests.genomes.staged_spaces import STAGED_SPACES
+from tests.reliability.counts import count
+
+pytestmark = pytest.mark.battery
 
 SPACES = DENSE_SPACES | FLAT_SPACES | STAGED_SPACES
 #: Names of the spaces that hold one genome only.
@@ -29,7 +32,7 @@ def mutations_of(space):
     return dense.MUTATIONS if isinstance(space, DenseSpace) else hyperparameters.MUTATIONS
 
 
-quick = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+quick = settings(max_examples=count(8, 25), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
 every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES.keys())
 every_mutation = pytest.mark.parametrize(

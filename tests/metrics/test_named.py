@@ -112,6 +112,7 @@ def test_values_are_those_of_scikit_learn() -> None:
     assert value == pytest.approx(-mean_absolute_percentage_error(10 + 2 * y, 10 + 2 * outputs), rel=1e-5)
 
 
+@pytest.mark.soak
 def test_a_search_goes_the_right_way_and_resumes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(api, "_worker", StubEvaluator)
     monkeypatch.setattr("evonas.execution.launch.standby_for", no_standby)

@@ -24,6 +24,7 @@ _WRITES = {"write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "un
 _FAULTS = {"ENOSPC": _WRITES - {"unlink"}, "EIO": _WRITES, "EROFS": {"rename", "unlink", "mkdir"}}
 
 
+@pytest.mark.sampled(2)
 @needs_strace
 @pytest.mark.parametrize("fault", _FAULTS)
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
@@ -55,6 +56,7 @@ def test_a_fault_at_each_call(runs: Runs, row: Row, fault: str, lasting: bool) -
     row.notes = f"exit codes {codes}"
 
 
+@pytest.mark.soak
 def test_a_read_only_remount_at_any_instant(runs: Runs, row: Row, disk: Disk) -> None:
     row(
         "file system turned read-only at any instant (ext4 error, files open)",

@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
         ("populations", 150, 10_000),
         ("spaces", 150, 10_000),
         ("settings", 150, 8_000),
-        ("run_directories", 100, 10_000),
+        ("run_directories", 40, 10_000),
         ("keras_files", 40, 2_000),
     ],
 )

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evonas.config import Budget
 from evonas.evaluation import Evaluation, Status
 from evonas.evolution.loop import evolve
@@ -58,6 +60,7 @@ class TwoScores(StubEvaluator):
             }
 
 
+@pytest.mark.soak
 def test_hostile_candidates(tmp_path: Path, data_path: Path, row: Row) -> None:
     row(
         "30% hostile candidates: NaN, infinity, exception, os._exit, SIGSEGV, SIGKILL, out of memory, endless loop, "

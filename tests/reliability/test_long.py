@@ -26,7 +26,7 @@ def test_ten_thousand_evaluations(server: ForkServer, fast_path: Path, tmp_path:
         "10 MB more at most after the 1,000th; descriptors, threads flat; p99 of a commit at 10,000 rows within 2x of "
         "that at 100, on the disk and on the clock, in turns",
     )
-    evaluations, rounds = count(300, 10_000), count(1, 25)
+    evaluations, rounds = count(150, 10_000), count(1, 25)
     process = server.start(
         *("tests.reliability.long:main", fast_path / "run", evaluations, min(1000, evaluations // 2), tmp_path, rounds)
     )

@@ -15,7 +15,7 @@ from tests.reliability.counts import SOAK, count
 def test_eight_processes_start_or_resume_one_directory(runs: Runs, row: Row) -> None:
     row("8 processes start or resume one directory at once", "one owner at a time, nothing lost, same digest")
     rng, refused = random.Random(), 0
-    for _ in range(count(2, 100)):
+    for _ in range(count(1, 100)):
         directory = runs.folder / "run"
         if rng.random() < 0.5:  # else they create it
             process = runs.start(directory, 0.02)

@@ -27,7 +27,7 @@ def test_power_cuts(runs: Runs, row: Row, disk: Disk) -> None:
         "power cut on a loop-mounted ext4 (shutdown, nothing flushed)",
         "0 committed loss, no dangling blob, same digest",
     )
-    rng, cuts, finished = random.Random(), count(6, 100), 0
+    rng, cuts, finished = random.Random(), count(3, 100), 0
     directory = disk.path / "run"
     while row.count < cuts:
         process = runs.start(directory, rng.choice([0.0, 0.0, 0.01]))

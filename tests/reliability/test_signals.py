@@ -12,6 +12,7 @@ from tests.reliability.battery import Row, Runs
 from tests.reliability.counts import count
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
 def test_signals_at_random_instants(runs: Runs, row: Row, twice: bool) -> None:
     row(

@@ -182,6 +182,7 @@ def test_the_front_holds_what_no_other_beats():
     assert pareto_places(losses, sizes, np.arange(5)) == [0, 2, 4]
 
 
+@pytest.mark.soak
 def test_in_a_browser(hostile: Path, tmp_path: Path):
     """Opens, sorts, filters and clicks, in the dark and on a phone; no script of the data's runs."""
     playwright: Any = pytest.importorskip("playwright.sync_api")

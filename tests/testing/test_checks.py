@@ -29,6 +29,7 @@ class Wander(RandomSearch):
 ROW = StrategyRow(Wander, "random search", "", ("population", "offspring"))
 
 
+@pytest.mark.soak
 def test_a_strategy_from_outside_passes_also_in_another_process() -> None:
     check_strategy(Wander, spaces=TOY)
     STRATEGY_CHECKS["processes"](StrategyCase(ROW))

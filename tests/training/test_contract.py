@@ -268,6 +268,15 @@ def test_folds_and_replicates_are_averaged(make, name):
 
 
 @the_default_at_once()
+def test_one_fold_alone_is_what_it_is_among_all(make, name):
+    whole, one = make(data(folds=3)), task(graph((8,), dropout=0.1))
+    found = trained(whole, [one, replace(one, fold=0), replace(one, fold=1), replace(one, fold=2)])
+    rel = 1e-12 if name in EXACT else 1e-5
+    assert found[0].scores["rmse"] == pytest.approx(np.mean([found[k].scores["rmse"] for k in (1, 2, 3)]), rel=rel)
+    assert len({found[k].curve for k in (1, 2, 3)}) == 3
+
+
+@the_default_at_once()
 def test_one_fold_that_fails_is_a_failure_of_all(make):
     prepared = data(folds=2)
     broken = replace(prepared.splits[1], y_validation=np.full_like(prepared.splits[1].y_validation, np.nan))

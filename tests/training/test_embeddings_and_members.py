@@ -55,6 +55,7 @@ def test_numpy_and_the_native_trainer_compute_the_same(name):
     assert sum(v.size for part, v in weights.items() if "moving" not in part) == count_parameters(network, 4, 2)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.keras
 @every_network
 def test_keras_computes_the_same_with_weights_of_the_same_names(name):
@@ -193,6 +194,7 @@ def test_members_of_a_plain_network_begin_near_it():
     assert np.abs(after - before).mean() < 0.3 * np.abs(own - before).mean()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.keras
 @pytest.mark.parametrize(
     ("name", "kind"),

@@ -118,6 +118,7 @@ def test_the_table_has_every_value_of_every_gene():
     assert {key[2] for key in TABLE} == {True, False}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.keras
 @every_one_of_ours
 @pytest.mark.parametrize(
@@ -129,6 +130,7 @@ def test_the_numbers_are_those_of_keras(crowd, key, name, trainer):
     assert_numbers_of_keras(crowd(trainer, key)[name], reference_of(key, name))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.keras
 @pytest.mark.parametrize(("key", "name"), ROWS_ALONE, ids=[name for _, name in ROWS_ALONE])
 def test_the_numbers_of_what_a_population_is_not_trained_with(key, name):
@@ -246,7 +248,7 @@ def weighted_logit(network):
     ],
     ids=["batch norm", "skips", "schedule", "weights"],
 )
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_the_numbers_are_those_of_keras_written_out(crowd, key, name, build, trainer):
     network = TABLE[key][name]
     model, optimizer, loss = build(network)
@@ -274,7 +276,7 @@ def dropped(trainer):
 @pytest.mark.keras
 @every_one_of_ours
 @pytest.mark.parametrize("name", DROPOUTS)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_dropout_with_shared_masks_gives_the_numbers_of_keras(name, trainer):
     import keras
 

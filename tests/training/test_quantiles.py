@@ -70,6 +70,7 @@ def test_the_native_trainer_learns_intervals_that_hold():
     assert evaluation.scores["pinball"] < 0.5 * alone["pinball"]
 
 
+@pytest.mark.soak
 @pytest.mark.keras
 def test_keras_trains_the_same():
     found, network = prepared(), graph((9, 6), activation="relu", learning_rate=0.003)

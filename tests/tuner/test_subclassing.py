@@ -104,6 +104,7 @@ class Routed(tuner.Evolution):
         self.epochs += 1
 
 
+@pytest.mark.soak
 def test_run_trial_may_call_what_it_overrides(tmp_path):
     import numpy as np
 

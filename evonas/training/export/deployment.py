@@ -21,6 +21,7 @@ from evonas.io.marked_files import mark_archive, publish
 from evonas.metrics.calibration import calibration_of
 from evonas.metrics.scores import predictions
 from evonas.tasks.export import Exported, format_of
+from evonas.training.export.description import with_description
 from evonas.training.export.formats import WITHOUT_TEXT, Written, write_format
 from evonas.training.export.preprocessing import can_take_raw
 from evonas.training.metrics import compute_scores
@@ -81,16 +82,18 @@ def write(
         deployment.save(weights, draft)
         model = keras.models.load_model(draft)
         rows, preparation = _rows(data, deployment.takes_raw), data.preparation if deployment.takes_raw else None
-        validation = verify(model, deployment, data.problem, rows["validation"], data.splits[0].y_validation, recorded)
-        test: dict[str, float] = {}
-        about = {"validation": _calibration(model, deployment, data, rows["validation"], data.splits[0].y_validation)}
+        y_validation, test = data.splits[0].y_validation, dict[str, float]()
+        outputs, given = deployment.outputs(model, rows["validation"])
+        validation = verify(outputs, given, deployment.tolerance, data.problem, y_validation, recorded)
+        about = {"validation": _calibration(outputs, deployment, data.problem, y_validation)}
         if data.y_test is not None:
-            test = compute_scores(data.problem, data.y_test, deployment.outputs(model, rows["test"])[0])
-            about["test"] = _calibration(model, deployment, data, rows["test"], data.y_test)
+            outputs, _ = deployment.outputs(model, rows["test"])
+            test = compute_scores(data.problem, data.y_test, outputs)
+            about["test"] = _calibration(outputs, deployment, data.problem, data.y_test)
         about = {part: values for part, values in about.items() if values}
         try:
             if format == "keras":
-                publish(path, mark_archive(draft.read_bytes()))
+                publish(path, mark_archive(with_description(draft.read_bytes(), data.problem, preparation)))
                 coding = [] if preparation is None else coding_of(preparation, coded=False)
             else:
                 made = Path(folder) / "made"
@@ -113,15 +116,14 @@ def write(
 
 
 def _calibration(
-    model: keras.Model, deployment: Deployment, data: PreparedData, x: Inputs, y: NDArray[Any]
+    outputs: NDArray[np.float32], deployment: Deployment, problem: Problem, y: NDArray[Any]
 ) -> dict[str, Any]:
     """See `calibration_of`; of models of a user's own, whose outputs may be anything, nothing."""
-    if data.problem.task == "regression" and not data.problem.quantiles:
+    if problem.task == "regression" and not problem.quantiles:
         return {}
-    outputs = deployment.outputs(model, x)[0]
-    if outputs.shape != (len(y), data.problem.num_outputs):
+    if outputs.shape != (len(y), problem.num_outputs):
         return {}
-    return calibration_of(data.problem, y, outputs, deployment.temperature)
+    return calibration_of(problem, y, outputs, deployment.temperature)
 
 
 def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, Any]:
@@ -178,20 +180,19 @@ def input_note(data: PreparedData, raw: bool) -> str:
 
 
 def verify(
-    model: keras.Model,
-    deployment: Deployment,
+    outputs: NDArray[np.float32],
+    given: NDArray[np.float32] | None,
+    tolerance: float,
     problem: Problem,
-    x: Inputs,
     y: NDArray[Any],
     recorded: Mapping[str, float],
 ) -> dict[str, float]:
-    """Scores an exported model on the validation rows.
+    """Scores an exported model, as a user opens it (in safe mode), on the validation rows.
 
     Args:
-        model: as a user opens it (in safe mode).
-        deployment: how its outputs are to be read.
+        outputs, given: of the model for the rows, see `Deployment.outputs`.
+        tolerance: relative difference allowed between a recorded score and the model's.
         problem: what is predicted.
-        x: validation rows, as the model takes them.
         y: their target, coded as in `Split`.
         recorded: scores to be met; those that it does not name are not compared.
 
@@ -201,12 +202,11 @@ def verify(
     Raises:
         RuntimeError: a score differs, or the last layer does not give the predictions that belong to the raw outputs.
     """
-    outputs, given = deployment.outputs(model, x)
     found = compute_scores(problem, y, outputs)
     unit = float(np.mean(problem.target_std)) if problem.task == "regression" else 1.0
     for name in _COMPARED:
         if name in recorded and not math.isclose(
-            found.get(name, math.nan), recorded[name], rel_tol=deployment.tolerance, abs_tol=1e-6 * unit
+            found.get(name, math.nan), recorded[name], rel_tol=tolerance, abs_tol=1e-6 * unit
         ):
             raise RuntimeError(f"the exported model has {name} {found.get(name)}, but {recorded[name]} was recorded")
     wanted = predictions(problem, outputs)

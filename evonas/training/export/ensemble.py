@@ -44,15 +44,26 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     def loss(raw: NDArray[Any]) -> float:
         return task.objective.loss(compute_scores(problem, split.y_validation, raw).get(task.objective.name))
 
-    counts = select_ensemble(outputs, loss, problem, task.size)
+    counts = (1,) * len(outputs) if task.folds else select_ensemble(outputs, loss, problem, task.size)
     chosen = [k for k, count in enumerate(counts) if count]
     shares = [counts[k] / sum(counts) for k in chosen]
     networks = [task.networks[k] for k in chosen]
     raw = blend_outputs([outputs[k] for k in chosen], shares, problem)
-    temperature = temperature_of(problem, split.y_validation, raw) if task.calibrate else 1.0
+    unseen = _unseen(task, data) if task.folds else [(raw, split.y_validation)]
+    temperature = 1.0
+    if task.calibrate:
+        labels, logits = (np.concatenate([each[k] for each in unseen]) for k in (1, 0))
+        temperature = temperature_of(problem, labels, logits)
     recorded = compute_scores(problem, split.y_validation, raw / temperature)
     deployment = _EnsembleDeployment(task, networks, shares, data, settings, temperature)
     found = write(task.path, deployment, {}, data, recorded)
+    if task.folds:
+        each = [compute_scores(problem, labels, logits / temperature) for logits, labels in unseen]
+        means = {
+            name: float(np.mean([one[name] for one in each])) for name in recorded if all(name in one for one in each)
+        }
+        about = {part: values for part, values in found.calibration.items() if part == "test"}
+        found = replace(found, validation_scores=means, calibration=about)
     note = f"{len(chosen)} networks of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
     if temperature != 1.0:
         note += f", logits divided by {temperature:.4g}"
@@ -91,11 +102,17 @@ class _EnsembleDeployment(GraphDeployment):
         deployable(mean, problem, preparation, coded, self.temperature).save(path)
 
 
-def _outputs(network: tuple[Any, Weights], data: PreparedData) -> NDArray[Any]:
-    """A network's raw outputs on the (first) validation split."""
+def _unseen(task: EnsembleTask, data: PreparedData) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Raw outputs of each network on the rows that its fold kept from it, and what was to be predicted there."""
+    pairs = zip(task.networks, task.folds, strict=True)
+    return [(_outputs(network, data, fold), data.splits[fold].y_validation) for network, fold in pairs]
+
+
+def _outputs(network: tuple[Any, Weights], data: PreparedData, fold: int = 0) -> NDArray[Any]:
+    """A network's raw outputs on the validation rows of a fold."""
     graph = data.problem.attach_columns(graph_from_json(network[0]))
     places = data.problem.columns(*views_of(graph))
-    return raw_outputs(graph, network[1], np.asarray(data.splits[0].x_validation)[:, places])
+    return raw_outputs(graph, network[1], np.asarray(data.splits[fold].x_validation)[:, places])
 
 
 def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network") -> tuple[keras.Model, list[int]]:

@@ -148,5 +148,6 @@ class GraphDeployment:
         """See `Deployment.outputs`."""
         last = model.get_layer("target_units" if self._data.problem.task == "regression" else "probability")
         both = keras.Model(model.input, [last.input, last.output])
+        both.run_eagerly = True  # a function is traced in seconds, and there are a few large batches
         raw, given = both.predict(x, batch_size=rows_at_a_time(self._data.preparation, CHUNK_ROWS), verbose=0)
         return raw, given

@@ -23,7 +23,7 @@ from typing import Any
 
 from evonas.data.encoding.tokens import MOST_TOKENS
 from evonas.io.npz import open_plain
-from evonas.training.export.layered_file import LAYERED, OPERATIONS, holds_layered, layered_weights
+from evonas.training.export.layered_file import LAYERED, OPERATIONS, holds_layered, layered_weights, row_from_outside
 from genomes.architecture.layers import ACTIVATIONS, MAX_MEMBERS
 from genomes.codec import parse_json
 from genomes.errors import InputError
@@ -215,12 +215,19 @@ def _count_weights(content: bytes) -> int:
     return elements
 
 
+def _is_allowed(module: Any, name: Any) -> bool:
+    """Whether it is on the list, or a layer of Keras's that a layer kind from outside of evonas uses."""
+    return name in _ALLOWED.get(module, ()) or (
+        module == "keras.layers" and isinstance(name, str) and row_from_outside(name) is not None
+    )
+
+
 def _check_objects(value: Any, place: str) -> None:
     """Every object that Keras would make is on the list."""
     if isinstance(value, Mapping):
         if {"class_name", "module", "registered_name"} & value.keys():
             module, name = value.get("module"), value.get("class_name")
-            if name not in _ALLOWED.get(module, ()) or value.get("registered_name") not in (None, name):
+            if not _is_allowed(module, name) or value.get("registered_name") not in (None, name):
                 raise InputError(f"{place} is {module}.{name}, which evonas never writes")
         for key, item in value.items():
             if key == "activation" and item not in _ACTIVATIONS:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
 from genomes.errors import InputError
 
-__all__ = ["LAYERED", "OPERATIONS", "holds_layered", "layered_weights"]
+__all__ = ["LAYERED", "OPERATIONS", "holds_layered", "layered_weights", "row_from_outside"]
 
 Shape = tuple[int, ...]
 Settings = Mapping[str, Any]
@@ -28,7 +29,17 @@ _TENSOR = "__keras_tensor__"
 def holds_layered(config: Mapping[str, Any]) -> bool:
     """Whether a functional model holds, itself, layers that no dense network has."""
     kinds = {layer["class_name"] for layer in config["config"]["layers"]}
-    return bool(kinds & (LAYERED.keys() - {"Add", "Multiply"}))  # which are operations of dense ones, too
+    if kinds & (LAYERED.keys() - {"Add", "Multiply"}):  # which are operations of dense ones, too
+        return True
+    return any(kinds & kind.keras_layers.keys() for kind in LAYER_KINDS_FROM_OUTSIDE.known())
+
+
+def row_from_outside(class_name: str) -> Row | None:
+    """The row of a class of Keras's that only layer kinds from outside of evonas use, if they are known here."""
+    for kind in LAYER_KINDS_FROM_OUTSIDE.known():
+        if class_name in kind.keras_layers:
+            return kind.keras_layers[class_name]
+    return None
 
 
 def layered_weights(config: Mapping[str, Any], elements: int) -> tuple[int, int]:
@@ -46,7 +57,7 @@ def layered_weights(config: Mapping[str, Any], elements: int) -> tuple[int, int]
     shape: Shape = (1,)
     for layer in config["config"]["layers"]:
         kind, name, settings = layer["class_name"], layer["name"], layer["config"]
-        row = _ROWS.get(kind)
+        row = _ROWS.get(kind) or row_from_outside(kind)
         if row is None or name in shapes:
             raise InputError(f"layer {name!r:.80} must be one that evonas writes, and be there once")
         tensors, others = _arguments(layer["inbound_nodes"])

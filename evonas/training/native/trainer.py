@@ -177,7 +177,7 @@ class NativeTrainer:
         elif error is not None:
             raise error
         member.work.evaluations[member.number] = evaluation
-        count = len(self._splits) * self._settings.replicates
+        count = len(member.work.task.folds(len(self._splits))) * self._settings.replicates
         if len(member.work.evaluations) < count:
             return 1, {}
         return 1, {
@@ -226,10 +226,11 @@ class NativeTrainer:
         rows = min(rows, max(max(len(split.x_train), len(split.x_validation)) for split in self._splits))
         program = lower(graph, problem.num_features, problem.num_outputs, rows)
         size = count_parameters(graph, problem.num_features, problem.num_outputs)
+        folds = task.folds(len(self._splits))
         return [
-            _QueuedTraining(work, replicate * len(self._splits) + fold, fold, replicate, graph, program, view, size)
+            _QueuedTraining(work, replicate * len(folds) + place, fold, replicate, graph, program, view, size)
             for replicate in range(self._settings.replicates)
-            for fold in range(len(self._splits))
+            for place, fold in enumerate(folds)
         ]
 
     def _run(self, member: _QueuedTraining) -> Evaluation:

@@ -89,7 +89,8 @@ class SeededWeightsTrainer:
         size = self._views.for_graph(graph).problem
         parameters = count_parameters(graph, size.num_features, size.num_outputs)
         evaluations: list[Evaluation] = []
-        for split in self._views.for_graph(graph).splits:
+        splits = self._views.for_graph(graph).splits
+        for split in (splits[fold] for fold in task.folds(len(splits))):
             outputs = raw_outputs(graph, weights, split.x_validation)
             found = compute_scores(problem, split.y_validation, outputs)
             trained = raw_outputs(graph, weights, split.x_train)

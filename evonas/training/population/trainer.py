@@ -150,7 +150,8 @@ class PopulationTrainer:
             )
         members: list[PopulationMember] = []
         for replicate in range(self._settings.replicates):
-            for number, fold in enumerate(self._folds):
+            for number in task.folds(len(self._folds)):
+                fold = self._folds[number]
                 seed = member_seed(task.seed, number, replicate)
                 rows = data.splits[number].x_train
                 own = first_weights(graph, problem, seed, self._pretrained, rows)

@@ -100,9 +100,10 @@ class SingleTrainer:
             if position not in done:
                 evaluations: list[Evaluation] = []
                 for replicate in range(self._settings.replicates):
-                    for fold, split in enumerate(self._splits):
+                    for fold in task.folds(len(self._splits)):
                         fitting = self.fitting(task, fold, member_seed(task.seed, fold, replicate), len(evaluations))
-                        evaluations.append((yield from self._member(fitting, split, task.keep_snapshots)))
+                        trained = yield from self._member(fitting, self._splits[fold], task.keep_snapshots)
+                        evaluations.append(trained)
                 yield {position: combine_evaluations(evaluations)}
 
     def fitting(self, task: TrainingTask, fold: int, seed: int, number: int) -> Fitting:

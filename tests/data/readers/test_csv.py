@@ -211,6 +211,7 @@ def big_table(path: Path, kind: str) -> None:
     frame.to_csv(path, index=False)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", ["numbers", "text", "a million columns"])
 def test_memory_stays_below_three_times_the_file(tmp_path: Path, kind: str) -> None:
     """`benchmarks/reading.py` measures it on larger files."""

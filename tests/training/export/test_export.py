@@ -35,41 +35,57 @@ for path in sys.argv[1:]:
 """
 
 
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+class Exported(dict):
+    """Of a kind, once asked for: the data, the evaluation, the task and what the export gave."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def __missing__(self, kind):
+        from evonas.training.export.export import export
+        from evonas.training.native import NativeTrainer
+
+        prepared = data(kind)
+        (found,) = trained(NativeTrainer(prepared, TrainingSettings()), [task(NETWORK, 4)]).values()
+        order = ExportTask(graph_to_json(NETWORK), self.folder / f"{kind}.keras", found.weights, found.scores)
+        self[kind] = (prepared, found, order, export(order, prepared, SETTINGS))
+        return self[kind]
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """Of each kind: the data, the evaluation, the task and what the export gave."""
-    from evonas.training.export.export import export
-    from evonas.training.single.trainer import SingleTrainer
-
-    folder, made = tmp_path_factory.mktemp("exported"), {}
-    for kind in KINDS:
-        prepared = data(kind)
-        (found,) = trained(SingleTrainer(prepared, SETTINGS), [task(NETWORK, 4)]).values()
-        order = ExportTask(graph_to_json(NETWORK), folder / f"{kind}.keras", found.weights, found.scores)
-        made[kind] = (prepared, found, order, export(order, prepared, SETTINGS))
-    return made
+    return Exported(tmp_path_factory.mktemp("exported"))
 
 
-def test_the_file_has_the_recorded_scores(exported):
-    for prepared, found, order, report in exported.values():
-        assert report.path == order.path
-        assert dict(report.validation_scores) == pytest.approx(dict(found.scores), rel=1e-5)
-        assert (
-            report.test_scores.keys()
-            == compute_scores(prepared.problem, prepared.y_test, np.zeros((20, prepared.problem.num_outputs))).keys()
-        )
-        assert not report.retrained
-        assert [p.name for p in order.path.parent.iterdir() if p.name.startswith(".")] == []
+@every_kind
+@pytest.mark.sampled(2)
+def test_the_file_has_the_recorded_scores(exported, kind):
+    prepared, found, order, report = exported[kind]
+    assert report.path == order.path
+    assert dict(report.validation_scores) == pytest.approx(dict(found.scores), rel=1e-5)
+    assert (
+        report.test_scores.keys()
+        == compute_scores(prepared.problem, prepared.y_test, np.zeros((20, prepared.problem.num_outputs))).keys()
+    )
+    assert not report.retrained
+    assert [p.name for p in order.path.parent.iterdir() if p.name.startswith(".")] == []
 
 
-def test_plain_keras_opens_it_without_evonas(exported, tmp_path):
-    for prepared, _, order, _ in exported.values():
+@pytest.mark.parametrize("kinds", [("regression", "binary"), pytest.param(KINDS, marks=pytest.mark.soak)], ids=len)
+def test_plain_keras_opens_it_without_evonas(exported, kinds, tmp_path):
+    for kind in kinds:
+        prepared, _, order, _ = exported[kind]
         np.save(f"{order.path}.npy", prepared.splits[0].x_validation)
-    paths = [str(order.path) for _, _, order, _ in exported.values()]
+    paths = [str(exported[kind][2].path) for kind in kinds]
     subprocess.run(
         [sys.executable, "-I", "-c", READER, *paths], cwd=tmp_path, check=True, capture_output=True, timeout=120
     )
-    for kind, (prepared, found, order, _) in exported.items():
+    for kind in kinds:
+        prepared, found, order, _ = exported[kind]
         split, problem = prepared.splits[0], prepared.problem
         predicted = np.load(f"{order.path}.out.npy").astype(np.float64)
         if problem.task == "regression":
@@ -97,14 +113,16 @@ def test_a_difference_is_noticed_and_leaves_the_old_file(exported):
     assert order.path.read_bytes() == before
 
 
-def test_the_last_layer_speaks_the_target_s_units(exported):
+@every_kind
+@pytest.mark.sampled(2)
+def test_the_last_layer_speaks_the_target_s_units(exported, kind):
     import keras
 
-    for prepared, _, order, _ in exported.values():
-        model, x = keras.models.load_model(order.path), prepared.splits[0].x_validation
-        wanted = predictions(prepared.problem, np.asarray(model.get_layer("network")(x)))
-        wanted = wanted[:, 1:] if prepared.problem.task == "binary" else wanted
-        np.testing.assert_allclose(np.asarray(model(x)), wanted, rtol=1e-4)
+    prepared, _, order, _ = exported[kind]
+    model, x = keras.models.load_model(order.path), prepared.splits[0].x_validation
+    wanted = predictions(prepared.problem, np.asarray(model.get_layer("network")(x)))
+    wanted = wanted[:, 1:] if prepared.problem.task == "binary" else wanted
+    np.testing.assert_allclose(np.asarray(model(x)), wanted, rtol=1e-4)
 
 
 @pytest.mark.soak

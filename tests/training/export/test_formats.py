@@ -48,6 +48,7 @@ def from_file(tmp_path_factory, request):
     return path, prepared, written.path, prepared.preparation.inputs(read_file(path))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("format", ["tflite", "onnx"])
 @pytest.mark.parametrize("from_file", columns, indirect=True)
 def test_formats_without_text_predict_coded_rows(from_file, tmp_path, format):

@@ -42,6 +42,7 @@ def changed(path, place, change):
     return other
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_evonas_writes_is_opened_and_its_weights_are_counted(files, name):
     from evonas.training.export.keras_file import load_keras_file

@@ -89,6 +89,7 @@ def test_the_population_trainer_refuses_them(regression) -> None:
         list(PopulationTrainer(data, TrainingSettings()).train([task]))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("target", "metric"), [("y", "rmse"), ("kind", "log_loss")])
 def test_the_exported_model_gives_the_recorded_scores_to_plain_keras(target, metric, regression, tmp_path: Path):
     from evonas.training.export.export import export
@@ -105,6 +106,7 @@ def test_the_exported_model_gives_the_recorded_scores_to_plain_keras(target, met
     assert written.test_scores[metric] == pytest.approx(tested[metric], rel=1e-5)
 
 
+@pytest.mark.soak
 def test_the_file_opens_where_evonas_is_not(regression, tmp_path: Path) -> None:
     from evonas.training.export.export import export
 
@@ -120,6 +122,7 @@ def test_the_file_opens_where_evonas_is_not(regression, tmp_path: Path) -> None:
     assert "(1, 1)" in done.stdout, done.stderr[-2000:]
 
 
+@pytest.mark.soak
 def test_a_retrained_network_and_an_ensemble_are_exported(regression, tmp_path: Path) -> None:
     from evonas.training.export.ensemble import export_ensemble
     from evonas.training.export.export import export

@@ -230,7 +230,7 @@ def test_every_kind_missing_unseen_of_other_types_and_in_other_orders(prepared, 
         ("sold", lambda x: np.array([cell[:10] for cell in x], dtype=object)),
     ],
 )
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_other_types_of_the_same_cells(prepared, encode, column, change):
     frame = table()
     name = prepared.preparation.input_names()[column]
@@ -393,6 +393,7 @@ def test_a_difference_of_the_encoding_is_noticed(tmp_path):
         exported(replace(small, preparation=replace(small.preparation, steps=steps)), tmp_path / "best.keras")
 
 
+@pytest.mark.soak
 def test_an_array_is_one_input(tmp_path):
     import keras
 

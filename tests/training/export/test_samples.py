@@ -46,7 +46,7 @@ def test_layers_compute_what_the_preparation_does(data: Any, coded: bool) -> Non
     np.testing.assert_allclose(model.predict(rows, verbose=0), data.splits[0].x_validation, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("format", ["keras", "savedmodel", "onnx", "tflite"])
 def test_every_format_takes_raw_samples(data: Any, tmp_path: Path, format: str) -> None:
     from evonas.training.export.keras_file import load_keras_file
@@ -67,6 +67,7 @@ def test_every_format_takes_raw_samples(data: Any, tmp_path: Path, format: str) 
         assert [each["dtype"] for each in written.interface["outputs"]] == ["float32", "string"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("format", ["keras", "savedmodel"])
 def test_images_of_any_size_are_resized(tmp_path: Path, format: str) -> None:
     import keras
@@ -85,3 +86,35 @@ def test_images_of_any_size_are_resized(tmp_path: Path, format: str) -> None:
     series = prepare_samples({"training": read_samples(*SAMPLES["series"], "x")}, {"training": LABELS}, seed=0)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="resize must be asked for models of images"):
         exported(series, tmp_path / "s.keras", {"resize": True})
+
+
+def test_a_file_of_series_alone_predicts_a_table_in_long_form(tmp_path: Path) -> None:
+    import pandas as pd
+
+    from evonas.data.load import read_data
+    from evonas.data.sample_kind import SampleOptions
+    from evonas.deploy.new_rows import new_rows
+    from evonas.deploy.prediction import prediction_table, predictor_of_file
+
+    steps = [
+        pd.DataFrame({"id": f"s{k}", "t": range(4 + k % 3), "a": RNG.normal(size=4 + k % 3), "b": float(k), "y": k % 2})
+        for k in range(40)
+    ]
+    table = pd.concat(steps)
+    data, _ = read_data(table, "y", time_column="t", samples=SampleOptions(series_id="id"))
+    exported(data, tmp_path / "m.keras", {})
+    known = predictor_of_file(tmp_path / "m.keras")
+    some = (
+        table[table.id.isin(["s3", "s0"])]
+        .sample(frac=1.0, random_state=0)
+        .assign(other="x")[["other", "b", "a", "t", "id"]]
+    )
+    rows = new_rows(some, known)
+    found = prediction_table(known, rows.x, rows.names).set_index("id")
+    assert set(found.columns) == {"label", "probability_0", "probability_1"}
+    assert found.label.dtype.kind == "i"
+    samples = data.preparation.inputs(table[table.id.isin(["s0", "s3"])])  # type: ignore[union-attr]
+    wanted = known.model.predict(samples, verbose=0)["probability"].ravel()
+    np.testing.assert_allclose(found.loc[["s0", "s3"]].probability_1, wanted, atol=1e-6)
+    with pytest.raises(InputError, match="'a'"):
+        new_rows(some.drop(columns="a"), known)

@@ -62,7 +62,7 @@ def exported(build, data, given, path, found, **options):
 
 
 @pytest.mark.parametrize("name", FORMS)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_the_file_is_the_model_that_was_scored(name, tmp_path):
     import keras
 
@@ -105,6 +105,7 @@ def test_what_keras_cannot_open_is_refused_in_words(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.soak
 def test_retraining_takes_all_rows(tmp_path):
     build, make = KINDS["two inputs"]
     x, y = make()

@@ -109,6 +109,7 @@ ACTIVATIONS = (
 )  # fmt: skip
 
 
+@pytest.mark.soak
 def test_every_activation() -> None:
     parts = [layers.Dense(2, activation=name) for name in ACTIVATIONS]
 
@@ -154,7 +155,7 @@ def at_once(names: Collection[str], quick: Collection[str]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", at_once(MODELS, QUICK))
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 def test_the_same_losses_as_fit(name: str) -> None:
     make, loss, y, metrics = MODELS[name]
     check_same(compiled(make, loss, metrics=metrics), y)
@@ -176,11 +177,12 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("name", at_once(OPTIMIZERS, QUICK_OPTIMIZERS))
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_every_optimizer(name: str) -> None:
     check_same(compiled(dense(), optimizer=OPTIMIZERS[name]), LINE)
 
 
+@pytest.mark.soak
 def test_weights_of_rows_and_of_classes() -> None:
     check_same(compiled(dense()), LINE, sample_weight=np.abs(X[:, 0]))
     model = compiled(ending(1, "sigmoid"), "binary_crossentropy")

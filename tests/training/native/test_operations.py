@@ -14,6 +14,7 @@ from evonas.training.native.lowering import Builder
 from evonas.training.native.training import NetworkTraining, Optimization, TrainingRows, predict
 from evonas.training.optimizers import step_coefficients
 from genomes.architecture.embedding import Embedding
+from tests.reliability.counts import count
 from tests.training.native import reference
 from tests.training.native.reference import outputs_of, step_loss
 
@@ -141,8 +142,9 @@ def test_every_operation_and_loss_is_tried():
     assert {"linear", *SEARCHED, *reference.MORE} == set(ACTIVATIONS)
 
 
+@pytest.mark.battery
 @pytest.mark.parametrize("name", LAYERS)
-@settings(max_examples=25, derandomize=True, phases=[Phase.explicit, Phase.generate, Phase.shrink])
+@settings(max_examples=count(6, 25), derandomize=True, phases=[Phase.explicit, Phase.generate, Phase.shrink])
 @given(
     rows=st.integers(1, 70),
     width=st.integers(1, 40),

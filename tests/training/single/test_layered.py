@@ -48,6 +48,7 @@ def made(sample=IMAGE, masked=False, folds=1, **settings):
 OF_EACH = [(AUGMENTED, IMAGE, False), (RECURRENT, SERIES, True), (TEXT, TOKENS, False)]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("network", "sample", "masked"), OF_EACH, ids=["images", "series", "text"])
 def test_a_training_that_goes_on_has_the_bits_of_an_unbroken_one(network, sample, masked):
     trainer = made(sample, masked)
@@ -65,6 +66,7 @@ def test_a_training_that_goes_on_has_the_bits_of_an_unbroken_one(network, sample
     assert whole.scores["log_loss"] == pytest.approx(-logs[np.arange(len(y)), y].mean(), rel=1e-4)
 
 
+@pytest.mark.soak
 def test_steps_in_one_program_are_those_of_fit(monkeypatch):
     """With the last batch smaller than the others, and Keras's own batch normalisation."""
     import keras
@@ -91,6 +93,7 @@ def test_folds_limits_and_patience_hold_as_for_dense_networks():
     assert over.status is Status.INFEASIBLE
 
 
+@pytest.mark.soak
 def test_chunks_change_only_what_is_drawn(monkeypatch):
     """Without augmentation an epoch is the same however many rows are put in order at a time."""
     network = layered([conv(4), MEAN], batch_size=16)
@@ -103,6 +106,7 @@ def test_chunks_change_only_what_is_drawn(monkeypatch):
         np.testing.assert_array_equal(parts.weights[name], value)
 
 
+@pytest.mark.soak
 def test_a_range_test_and_a_latency_are_of_any_network():
     from evonas.tasks.sweep import SweepTask
     from evonas.training.latency import measure_latency

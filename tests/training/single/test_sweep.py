@@ -16,6 +16,7 @@ from tests.training.networks import data, graph
 RATES = sweep_rates(1e-4, 1e-1, 30)
 
 
+@pytest.mark.soak
 @pytest.mark.keras
 @pytest.mark.parametrize(
     ("kind", "genes"),

@@ -89,6 +89,7 @@ def ended(*last, loss=None, kind="multiclass"):
     return build
 
 
+@pytest.mark.soak
 def test_probabilities_and_logits_are_the_same_network():
     data = prepared(images)
     found = [run(ended(("Dense", 3), *last), data, task(3)) for last in ((), [("Softmax",)])]
@@ -117,6 +118,7 @@ def test_classifiers_of_every_form_are_scored_alike(last, loss):
     assert found.scores["log_loss"] < (0.65 if binary else 0.95)
 
 
+@pytest.mark.soak
 def test_a_compiled_regression_sees_the_target_in_its_own_units():
     seen = {}
 
@@ -222,6 +224,7 @@ def test_failures_are_values(capfd):
     assert capfd.readouterr().err.count("Traceback") >= len(FAULTS)
 
 
+@pytest.mark.soak
 def test_a_diverged_model_fails():
     found = run(overfitting, prepared(images), task(5, learning_rate=1e30))
     assert found.status is Status.FAILED
@@ -256,6 +259,7 @@ def test_going_on_gives_the_bits_of_an_unbroken_training():
     assert (over.epochs, over.scores) == (1, first.scores)
 
 
+@pytest.mark.soak
 def test_weights_are_inherited_as_far_as_they_fit():
     data = prepared(images)
     first = narrow()
@@ -268,6 +272,7 @@ def test_weights_are_inherited_as_far_as_they_fit():
     assert "weights must be of the shapes" in other.reason
 
 
+@pytest.mark.soak
 def test_folds_and_class_weights():
     x, y = images()
     data = prepare_inputs(x, y, seed=0, folds=2, class_weight="balanced")

@@ -1,0 +1,46 @@
+"""`evonas join`: this machine trains for a search that another one runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from evonas.cli.options import BuildOption, Quiet, RunDir, ThreadsOption, option
+
+__all__ = ["join"]
+
+
+def join(
+    run_dir: RunDir,
+    build: BuildOption = None,
+    threads: ThreadsOption = None,
+    workers: Annotated[int | None, option("Worker processes, which share the threads [1].", "N", "--workers")] = None,
+    wait: Annotated[
+        str, option("How long to wait for the search, also for one that was killed to be resumed [10m].", "T")
+    ] = "10m",
+    quiet: Quiet = False,
+) -> None:
+    """Train networks for a search that another machine runs, over a shared folder.
+
+    The search is started there with --execution shared. It ends with the same
+    networks as without help, sooner. Ctrl-C ends the help, not the search.
+    """
+    from evonas.execution.joining import join as join_search
+    from evonas.interruption import Interruption
+    from evonas.io.console import say
+
+    listening = Interruption(quiet=True)
+    trained = join_search(
+        run_dir,
+        build=build,
+        threads=threads,
+        workers=workers,
+        wait=wait,
+        on_news=(lambda _: None) if quiet else say,
+        interruption=listening,
+    )
+    if quiet:
+        typer.echo(trained)
+    if listening.exit_code:
+        raise typer.Exit(listening.exit_code)

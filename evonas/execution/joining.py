@@ -1,0 +1,338 @@
+"""`join`: this machine trains for a search that another one runs, over a folder that both have.
+
+The other machine owns the run (`--execution shared`) and is the only one that writes to it: here, nothing but
+`data.npz` and the folder `shared` is opened, neither locked. What is in training here when this machine is lost is
+trained by others. The networks are trained in watched worker processes, as everywhere.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from evonas.evaluation import Status
+from evonas.execution import shared_folder
+from evonas.execution.assignments import Fault, Outcome
+from evonas.execution.evaluator import WorkerEvaluator
+from evonas.execution.launch import one_network_a_worker, resolve_threads, worker_share
+from evonas.execution.mailbox import Mailbox
+from evonas.execution.options import Execution
+from evonas.execution.ray_actor import versions
+from evonas.execution.shared_folder import SHARED, Beat, Heard, Inbox, Outbox, SessionFile
+from evonas.execution.shared_messages import Given, Left, Revoked, from_bytes, to_bytes
+from evonas.execution.worker_loop import drive
+from evonas.execution.worker_process import WorkerLimits
+from evonas.io.npz import open_plain
+from evonas.machine import machine_bytes
+from evonas.runs.directory import sha256
+from evonas.tasks.train import TrainingSettings
+from evonas.user_model import check_build
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.interruption import Interruption
+    from evonas.user_model import Build
+
+__all__ = ["join"]
+
+_LOOK_SECONDS = 0.1
+#: An owner whose beat has not changed for so long is gone; another one may take its place.
+_UNHEARD_SECONDS = 60.0
+#: What is waited for a search before that is said.
+_PATIENT_SECONDS = 3.0
+#: What worker processes have to end.
+_STOP_SECONDS = 3.0
+
+
+def join(
+    run_dir: str | Path,
+    *,
+    build: Any = None,
+    threads: int | None = None,
+    workers: int | None = None,
+    wait: str | float = "10m",
+    on_news: Callable[[str], None] = lambda _: None,
+    interruption: Interruption | None = None,
+    unheard_seconds: float = _UNHEARD_SECONDS,
+) -> int:
+    """Trains networks for a search that runs on another machine, until that ends.
+
+    Args:
+        run_dir: the directory of the run, on a folder that both machines have. The search has been started, or is
+            within `wait`, with `execution="shared"`.
+        build: the function of the run, if it trains models of your own: must have the source that it has there.
+        threads: networks trained at a time; all cores unless given.
+        workers: worker processes, which share the threads; as many as the trainer is best with unless given.
+        wait: how long to wait for a search, also for one that was killed to be resumed.
+        on_news: is told in words what happens.
+        interruption: how to listen to signals.
+        unheard_seconds: after which an owner that is not heard from is gone.
+
+    Returns:
+        how many networks were trained here.
+
+    Raises:
+        InputError: there is no such search, versions or data differ, or it cannot be joined.
+        WorkerError: no worker process starts.
+    """
+    from evonas.config import duration
+    from evonas.interruption import Interruption
+    from evonas.user_model import Build
+
+    resolve_threads(threads)
+    Execution("shared", workers)
+    seconds = duration(wait, "wait")
+    if not Path(run_dir).is_dir():
+        raise InputError(f"run directory must be there, but {run_dir} is not: is the shared folder mounted here?")
+    own, trained = None if build is None else Build.from_function(build), 0
+    with interruption or Interruption(quiet=True) as listening:
+        while session := _awaited(Path(run_dir), seconds, unheard_seconds, on_news, listening):
+            with _Member(Path(run_dir), session, own, threads, workers) as member:
+                on_news(f"Joined the search of {run_dir}: {member.words}.")
+                why = member.serve(unheard_seconds, lambda: listening.requested)
+            trained += member.trained
+            if not why:
+                break
+            on_news(f"{why}: waiting for it to continue.")
+    on_news(f"{trained} network{'s' * (trained != 1)} trained here.")
+    return trained
+
+
+def _awaited(
+    run_dir: Path, seconds: float, unheard: float, on_news: Callable[[str], None], listening: Interruption
+) -> SessionFile | None:
+    """The session of an owner that is heard; None where a stop was asked for.
+
+    Raises:
+        InputError: there is none within the time.
+    """
+    began, told = time.monotonic(), False
+    heard: dict[str, Heard] = {}
+    while not listening.requested:
+        session = shared_folder.read_session(run_dir / SHARED)
+        if session is not None and not session["ended"]:
+            name = session["session"]
+            beat = heard.setdefault(name, Heard(run_dir / SHARED / name / "owner.beat"))
+            if beat.listen() <= unheard and beat.changes > 0:
+                return session
+        if (waited := time.monotonic() - began) > seconds:
+            raise InputError(
+                f"search must be running and shared, but none in {run_dir} was heard of within {seconds:g} s: start or "
+                "resume it on one machine with --execution shared, and see that this machine has the same folder"
+            )
+        if waited > _PATIENT_SECONDS and not told:
+            told = True
+            on_news(f"Waiting for a search in {run_dir} (evonas run or resume, with --execution shared) ...")
+        time.sleep(_LOOK_SECONDS)
+    return None
+
+
+class _Member:
+    """This machine in one session of a search."""
+
+    def __init__(
+        self, run_dir: Path, session: SessionFile, build: Build | None, threads: int | None, workers: int | None
+    ) -> None:
+        """Starts the worker processes, without waiting for them.
+
+        Raises:
+            InputError: versions, data or the function differ, or the settings are none.
+        """
+        _check_versions(session["versions"])
+        check_build(build, session["build"], run_dir)
+        self.trained = 0
+        self._run_dir, self._session = run_dir, session
+        self._folder = tempfile.TemporaryDirectory(prefix="evonas-join-")
+        self._ports: list[_Port] = []
+        try:
+            data = _copied(run_dir / "data.npz", Path(self._folder.name) / "data.npz", session["data_sha256"])
+            settings, limits = _settings_of(session, resolve_threads(threads))
+            execution = Execution("shared", workers)
+            if settings.trainer == "single" and build is None:
+                execution = one_network_a_worker(execution, threads)
+            count = execution.worker_count
+            packed = None if build is None else build.pack()
+            for number in range(count):
+                chosen, bounds = worker_share(settings, limits, count, number)
+                evaluator = WorkerEvaluator(None, data, chosen, None, bounds, packed)
+                self._ports.append(_Port(run_dir / SHARED / session["session"], evaluator))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def words(self) -> str:
+        """How it helps."""
+        count = len(self._ports)
+        return f"{count} worker process{'es' * (count > 1)} of this machine"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def serve(self, unheard_seconds: float, stopped: Callable[[], bool]) -> str:
+        """Trains until the search ends, or this is stopped: then returns nothing; else why the owner is not there.
+
+        Raises:
+            WorkerError: no worker process starts.
+            InputError: none starts by a user's mistake.
+        """
+        shared, name = self._run_dir / SHARED, self._session["session"]
+        beat = Heard(shared / name / "owner.beat")
+        while not stopped():
+            for port in self._ports:
+                try:
+                    self.trained += port.round()
+                except OSError as error:  # its folder is gone: it was given up, or the search has ended
+                    return "" if self._has_ended(shared) else f"The owner does not know this machine ({error.strerror})"
+            if beat.listen() > unheard_seconds:
+                return f"The owner of the search was not heard from for {unheard_seconds:g} s"
+            if self._has_ended(shared):
+                return ""
+            if (found := shared_folder.read_session(shared)) is not None and found["session"] != name:
+                return "Another owner has the search now"
+            time.sleep(_LOOK_SECONDS)
+        return ""
+
+    def _has_ended(self, shared: Path) -> bool:
+        found = shared_folder.read_session(shared)
+        return found is not None and found["session"] == self._session["session"] and found["ended"]
+
+    def close(self) -> None:
+        """Ends the worker processes, says so, and deletes the copy of the data."""
+        for port in self._ports:
+            port.begin_closing()
+        until, ended = time.monotonic() + _STOP_SECONDS, self._has_ended(self._run_dir / SHARED)
+        for port in self._ports:
+            port.close(max(0.0, until - time.monotonic()), ended)
+        self._folder.cleanup()
+
+
+class _Port:
+    """One worker process and its folder."""
+
+    def __init__(self, session: Path, evaluator: WorkerEvaluator) -> None:
+        self._evaluator, self._mailbox = evaluator, Mailbox()
+        evaluator.start()
+        self._thread = threading.Thread(target=drive, args=(evaluator, self._mailbox, False), daemon=True)
+        self._thread.start()
+        try:
+            self._folder = folder = shared_folder.make_worker(session)
+            self._inbox, self._outbox = Inbox(folder / "to"), Outbox(folder / "from")
+            self._beat = Beat(folder / "worker.beat")
+        except OSError as error:
+            self.begin_closing()
+            raise InputError(
+                f"{session} must be a folder that this machine can write to, but {error.strerror or error}: mount it "
+                "with the rights to do so"
+            ) from None
+
+    def round(self) -> int:
+        """Hands over what has come and what came of it; returns how many networks that is.
+
+        Raises:
+            OSError: the folder is gone, or cannot be written.
+            WorkerError: the worker process does not start.
+            InputError: by a user's mistake.
+        """
+        self._beat.beat()
+        for content in self._inbox.receive():
+            with suppress(ValueError):  # damaged: the owner hears nothing of it, and gives it up with this worker
+                match from_bytes(content):
+                    case Given(leases):
+                        self._mailbox.give(leases)
+                    case Revoked(floor):
+                        self._mailbox.revoke(floor)
+        trained = 0
+        for news in self._mailbox.news(0.0):
+            self._outbox.send(to_bytes(news))
+            if isinstance(news, Fault):
+                raise news.exception()
+            if isinstance(news, Outcome):
+                trained += sum(each.status is Status.OK for each in news.evaluations.values())
+        return trained
+
+    def begin_closing(self) -> None:
+        self._mailbox.close()
+
+    def close(self, seconds: float, ended: bool) -> None:
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self._evaluator.kill()
+        if ended:  # whoever of the two comes last to it deletes the folder
+            shared_folder.clear_worker(self._folder)
+            with suppress(OSError):
+                self._folder.parent.rmdir()
+            return
+        with suppress(OSError):
+            self._outbox.send(to_bytes(Left()))
+
+
+def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, WorkerLimits]:
+    """What the owner trains with, for this machine.
+
+    Raises:
+        InputError: they are not settings of this version, or name more memory than this machine has.
+    """
+    limits = WorkerLimits(**session["limits"])
+    if (limits.memory_bytes or 0) > machine_bytes():
+        raise InputError(
+            f"worker_memory must be at most the {machine_bytes()} bytes that this machine has, but the search was "
+            f"started with {limits.memory_bytes}: start it with less, or without"
+        )
+    try:
+        given = TypeAdapter(TrainingSettings).validate_python(
+            {**session["settings"], "threads": threads, "worker_bytes": limits.memory}
+        )
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise InputError(
+            f"settings of the search must be those of this version of evonas, but {place} is not ({problem['msg']}): "
+            "install the same version on all machines"
+        ) from None
+    if given.trainer not in ("native", "single"):
+        raise InputError(f"trainer must be native or single to be shared over a folder, not {given.trainer!r:.80}")
+    return given, limits
+
+
+def _copied(source: Path, target: Path, digest: str) -> Path:
+    """The data of the run on a disk of this machine.
+
+    Raises:
+        InputError: they are not there, or not those of the run.
+    """
+    try:
+        with open_plain(source) as file, target.open("wb") as copy:
+            shutil.copyfileobj(file, copy, 1 << 20)
+    except OSError as error:
+        raise InputError(
+            f"{source} must be readable ({error.strerror or error}): share the whole run directory"
+        ) from None
+    if sha256(target) != digest:
+        raise InputError(
+            f"{source} must be the data of the search that runs there, but it was changed: restore the file"
+        )
+    return target
+
+
+def _check_versions(theirs: dict[str, str]) -> None:
+    for name, version in versions().items():
+        if theirs.get(name) != version:
+            raise InputError(
+                f"{name} must be the same on all machines of a search, not {version} here and "
+                f"{theirs.get(name, 'none')!r:.80} there: install the same"
+            )

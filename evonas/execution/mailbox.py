@@ -1,0 +1,104 @@
+"""`Mailbox`: the port of a worker that is elsewhere than its driver: leases come in, news go out.
+
+The same for an actor of a Ray cluster (`ray_actor.py`) and for a process that has joined a search over a shared folder
+(`joining.py`): a thread that drives the worker process (`worker_loop.drive`) is on one side, what talks to the driver
+on the other. Imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evonas.execution.assignments import Fault, Lease, Outcome
+
+__all__ = ["NEWS_SECONDS", "Mailbox", "Started"]
+
+_IDLE_SECONDS, _GIVEN_SECONDS = 0.5, 0.2
+#: After so long, `news` answers though there are none.
+NEWS_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """The worker process is ready, and trains that many networks at a time."""
+
+    slots: int
+
+
+class Mailbox:
+    """Meets `Port`."""
+
+    def __init__(self) -> None:
+        """Nothing is given, and nothing is told."""
+        self._changed = threading.Condition()
+        self._given: deque[Lease] = deque()
+        self._news: list[Started | Fault | Outcome] = []
+        self._floor, self._rounds, self._seen = 0, 0, -1
+        self.closed = False
+
+    # What the driver calls.
+
+    def give(self, leases: Sequence[Lease]) -> None:
+        """Leases for the worker; those that are not valid any more are left out."""
+        with self._changed:
+            self._rounds += 1
+            self._given.extend(lease for lease in leases if self.is_valid(lease.token))
+            self._changed.notify_all()
+
+    def news(self, seconds: float = NEWS_SECONDS) -> list[Started | Fault | Outcome]:
+        """What came of leases since this was last asked; waits so long for some."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._news or self.closed, seconds)
+            found, self._news = self._news, []
+            return found
+
+    def revoke(self, floor: int) -> None:
+        """Leases with tokens below are not wanted any more."""
+        with self._changed:
+            self._floor = max(floor, self._floor)
+            self._given = deque(lease for lease in self._given if self.is_valid(lease.token))
+            self._news = [each for each in self._news if not isinstance(each, Outcome) or self.is_valid(each.token)]
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """The worker is to end."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+    # What the worker's thread calls.
+
+    def ready(self, slots: int) -> None:
+        """See `Port.ready`."""
+        self._tell(Started(slots))
+
+    def failed(self, fault: Fault) -> None:
+        """See `Port.failed`."""
+        self._tell(fault)
+
+    def put(self, outcome: Outcome) -> None:
+        """See `Port.put`."""
+        self._seen = self._rounds
+        self._tell(outcome)
+
+    def take(self, room: int, idle: bool) -> Sequence[Lease]:
+        """See `Port.take`."""
+
+        def due() -> bool:
+            return bool(self._given) or self.closed or not (idle or self._rounds == self._seen)
+
+        with self._changed:
+            self._changed.wait_for(due, _IDLE_SECONDS if idle else _GIVEN_SECONDS)
+            return [self._given.popleft() for _ in range(min(room, len(self._given)))]
+
+    def is_valid(self, token: int) -> bool:
+        """See `Port.is_valid`."""
+        return token >= self._floor
+
+    def _tell(self, news: Started | Fault | Outcome) -> None:
+        with self._changed:
+            self._news.append(news)
+            self._changed.notify_all()

@@ -1,0 +1,224 @@
+"""`SharedFleet`: workers of this machine, and of all machines that have joined the run over a shared folder.
+
+The owner of the run is the one that started or resumed it: it alone writes to the database. Others (`joining.py`) take
+leases and give evaluations, as files (`shared_folder.py`, `shared_messages.py`); whatever becomes of them costs no more
+than what they had in training. A thread looks after the files, so that a slow server keeps no network of this machine
+waiting.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evonas.errors import WorkerError
+from evonas.execution import shared_folder
+from evonas.execution.assignments import Assignments, Fault, Outcome
+from evonas.execution.mailbox import Started
+from evonas.execution.ray_actor import versions
+from evonas.execution.shared_folder import SHARED, Beat, Heard, Inbox, Outbox, SessionFile
+from evonas.execution.shared_messages import Given, Left, Revoked, from_bytes, to_bytes
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.execution.pool import Fleet
+
+__all__ = ["SharedFleet", "session_of"]
+
+#: How often it is looked for messages.
+_LOOK_SECONDS = 0.1
+#: A worker whose beat has not changed for so long is lost.
+UNHEARD_SECONDS = 60.0
+#: Numbers of workers that have joined, above those of this machine's.
+_FIRST_NUMBER = 10_000
+#: What its thread has to end.
+_CLOSE_SECONDS = 3.0
+
+
+@dataclass(eq=False)
+class _Joined:
+    number: int
+    folder: Path
+    inbox: Inbox
+    outbox: Outbox
+    beat: Heard
+    slots: int = 0
+    revoked: int = 0
+    reason: str = field(default="")
+
+
+class SharedFleet:
+    """Meets `Fleet`."""
+
+    def __init__(
+        self,
+        local: Fleet,
+        run_dir: Path,
+        session: SessionFile,
+        assignments: Assignments,
+        unheard_seconds: float = UNHEARD_SECONDS,
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            local: workers of this machine.
+            run_dir: in which the folder is made; this process owns it.
+            session: what those who join have to know.
+            assignments: from which all take.
+            unheard_seconds: after which a worker that is not heard from is lost.
+        """
+        self._local, self._session, self._assignments, self._unheard = local, session, assignments, unheard_seconds
+        self._shared = run_dir / SHARED
+        self._folder = self._shared / session["session"]
+        self._joined: dict[str, _Joined] = {}
+        self._refused: set[str] = set()
+        self._number = _FIRST_NUMBER
+        self._thread: threading.Thread | None = None
+        self._ended, self._fault = threading.Event(), ""
+
+    @property
+    def slots(self) -> int:
+        """See `Fleet.slots`."""
+        return self._local.slots + sum(each.slots for each in list(self._joined.values()))
+
+    @property
+    def joined(self) -> int:
+        """Workers that have joined."""
+        return len(self._joined)
+
+    def start(self) -> None:
+        """See `Fleet.start`.
+
+        Raises:
+            InputError: the folder cannot be made, or is somebody else's.
+        """
+        self._local.start()
+        if self._thread is not None:
+            return
+        try:
+            shared_folder.clear(self._shared)  # of an owner that was killed
+            self._folder.mkdir(parents=True)
+            self._beat = Beat(self._folder / "owner.beat")
+            shared_folder.write_session(self._shared, self._session)
+        except OSError as error:
+            raise InputError(
+                f"{self._shared} must be a folder that can be written, but {error.strerror or error}: it is by what "
+                "other machines join; use --execution processes to search without them"
+            ) from None
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._serve, name="evonas-shared", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """See `Fleet.wait`."""
+        self._local.wait(seconds)
+        if self._fault:
+            raise WorkerError(f"the folder {self._shared}, which other machines share, failed:\n{self._fault}")
+
+    def close(self) -> None:
+        """See `Fleet.close`. Whoever has joined ends, too."""
+        self._local.close()
+        if self._thread is None:
+            return
+        self._ended.set()
+        self._thread.join(_CLOSE_SECONDS)
+        self._thread = None
+        self._joined.clear()
+        try:
+            shared_folder.write_session(self._shared, {**self._session, "ended": True})
+        except OSError:
+            return
+        shared_folder.clear(self._shared, self._session["session"])
+
+    def _serve(self) -> None:
+        """The thread: what has come, what goes, who is there."""
+        try:
+            while not self._ended.wait(_LOOK_SECONDS):
+                self._round()
+        except Exception:  # nobody waits for this thread: whoever waits for results is to hear of it
+            self._fault = traceback.format_exc()
+            with self._assignments.changed:
+                self._assignments.changed.notify_all()
+
+    def _round(self) -> None:
+        self._beat.beat()
+        for name in shared_folder.workers_in(self._folder):
+            if name not in self._joined and name not in self._refused:
+                folder = self._folder / name
+                self._number += 1
+                sides = Inbox(folder / "from"), Outbox(folder / "to"), Heard(folder / "worker.beat")
+                self._joined[name] = _Joined(self._number, folder, *sides)
+        for name, each in list(self._joined.items()):
+            try:
+                self._hear(each)
+                self._give(each)
+            except OSError as error:
+                each.reason = f"its folder cannot be used ({error.strerror or error})"
+            if not each.reason and each.beat.listen() > self._unheard:
+                each.reason = f"it was not heard from for {self._unheard:g} s"
+            if each.reason:
+                self._lose(name, each)
+
+    def _hear(self, each: _Joined) -> None:
+        for content in each.inbox.receive():
+            try:
+                message = from_bytes(content)
+            except ValueError as error:
+                each.reason = f"it sent what is not a message ({error})"
+                return
+            match message:
+                case Started(slots):
+                    each.slots = slots
+                case Outcome():
+                    self._assignments.put(message)
+                case Fault():
+                    each.reason = f"it does not start ({message.text.strip().splitlines()[-1][:200]})"
+                case Left():
+                    each.reason = "it left"
+
+    def _give(self, each: _Joined) -> None:
+        """What there is room for; and one network more for each slot, where many wait: the next file takes a moment."""
+        assignments = self._assignments
+        if each.revoked < assignments.floor:
+            each.revoked = assignments.floor
+            each.outbox.send(to_bytes(Revoked(each.revoked)))
+        if not each.slots or each.reason or not assignments.waiting:
+            return
+        spare = each.slots if assignments.waiting > 2 * self.slots else 0
+        leases = assignments.take(
+            each.number, each.slots + spare - assignments.held_by(each.number), single_networks=True
+        )
+        if leases:
+            each.outbox.send(to_bytes(Given(leases)))
+
+    def _lose(self, name: str, each: _Joined) -> None:
+        del self._joined[name]
+        self._refused.add(name)
+        self._assignments.lost(each.number, each.reason)
+        shared_folder.clear_worker(each.folder)
+
+
+def session_of(settings: Any, limits: Any, data_sha256: str, build: dict[str, Any] | None) -> SessionFile:
+    """What those who join a run have to know of it.
+
+    Args:
+        settings: `TrainingSettings` of the run; what is a machine's own (threads, memory) is left out.
+        limits: `Limits` of its workers.
+        data_sha256: digest of the prepared data.
+        build: `Build.to_json` of a user's own models.
+    """
+    given = asdict(settings)
+    del given["threads"], given["worker_bytes"]
+    return {
+        "format": 1,
+        "session": shared_folder.new_name(),
+        "versions": versions(),
+        "settings": given,
+        "limits": {"candidate_seconds": limits.candidate_seconds, "memory_bytes": limits.memory_bytes},
+        "data_sha256": data_sha256,
+        "build": build,
+        "ended": False,
+    }

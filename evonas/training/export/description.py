@@ -1,0 +1,90 @@
+"""What a `.keras` file of evonas tells of itself beside its layers: labels, targets, and how a table of series is read.
+
+It is a value of the file's own `metadata.json`, which Keras leaves alone, so that the file is enough to predict a table
+by its columns where no model card lies beside it. Imports no Keras.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evonas.data.encoding.preprocessor import Preparation
+from evonas.data.encoding.read import preparation_from_json
+from evonas.data.encoding.series import SeriesPreparation
+from evonas.data.prepared import Problem
+from evonas.io.npz import open_plain
+
+__all__ = ["Description", "description_of", "with_description"]
+
+_METADATA = "metadata.json"
+_KEY = "evonas"
+_MOST_BYTES = 16 << 20
+_TASKS = ("regression", "binary", "multiclass")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a file tells of itself.
+
+    Attributes:
+        task: "regression", "binary" or "multiclass".
+        targets: names of what is predicted; none where it came as an array.
+        classes: labels as text, in the order of the outputs.
+        label_type: of the labels, as `Problem.label_type`.
+        series: how series are read of a table or an array; None of other samples.
+    """
+
+    task: str
+    targets: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    label_type: str = ""
+    series: SeriesPreparation | None = None
+
+
+def with_description(content: bytes, problem: Problem, preparation: Preparation | None) -> bytes:
+    """The bytes of a `.keras` file with a description in it.
+
+    Args:
+        content: as Keras writes it.
+        problem: what is predicted.
+        preparation: of the raw rows that the model takes; None where it takes something else.
+    """
+    about: dict[str, Any] = {"task": problem.task, "targets": list(problem.target_names)}
+    about |= {"classes": list(problem.classes), "label_type": problem.label_type}
+    if isinstance(preparation, SeriesPreparation):
+        about["series"] = preparation.to_json()
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(written, "w") as described:
+        for entry in archive.infolist():
+            part = archive.read(entry)
+            if entry.filename == _METADATA:
+                part = json.dumps({**json.loads(part), _KEY: about}).encode()
+            described.writestr(entry, part)
+    return written.getvalue()
+
+
+def description_of(path: Path) -> Description | None:
+    """What the file tells; None of one without a description, or with none that can be read."""
+    try:
+        with open_plain(path.resolve()) as file, zipfile.ZipFile(file) as archive:
+            entry = archive.getinfo(_METADATA)
+            if entry.file_size > _MOST_BYTES or entry.compress_type != zipfile.ZIP_STORED:
+                return None
+            return _read(json.loads(archive.read(entry))[_KEY])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile):
+        return None
+
+
+def _read(about: Mapping[str, Any]) -> Description | None:
+    if about["task"] not in _TASKS:
+        return None
+    series = None if about.get("series") is None else preparation_from_json(about["series"])
+    targets, classes = (tuple(map(str, about[name])) for name in ("targets", "classes"))
+    found = series if isinstance(series, SeriesPreparation) else None
+    return Description(about["task"], targets, classes, label_type=str(about["label_type"]), series=found)

@@ -1,0 +1,63 @@
+"""Layer kinds from outside of evonas: one `LayerKind` holds what evonas's own have in three tables.
+
+Passed to `evonas.search(layer_kinds=...)`, or installed by a distribution as an entry point, whose name is the kind's::
+
+    [project.entry-points."evonas.layer_kinds"]
+    depthwise = "my_package.layers:DEPTHWISE"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from genomes.architecture.layer_row import LayerRow
+from genomes.errors import InputError
+from genomes.extensions import Extensions, path_of
+
+__all__ = ["LAYER_KINDS_FROM_OUTSIDE", "LayerKind"]
+
+
+@dataclass(frozen=True)
+class LayerKind:
+    """A kind of layer that evonas does not have.
+
+    Attributes:
+        name: of the kind, as graphs write it; a word.
+        layer: what it is: attributes, shapes, costs, a label.
+        network: an `evonas.networks.layer_row.NetworkRow`: its weights and its forward pass in numpy.
+        keras: builds it, as a row of `evonas.training.layers`: `(node, sources) -> (output, mask)`. Imports Keras when
+            it is called, and uses layers of Keras's own alone, so that plain Keras opens what is exported.
+        keras_layers: class of Keras's that it uses and evonas does not -> (settings, shapes of the sources, other
+            arguments) to (shape, number of weights), by which an exported file is checked before it is opened; see
+            `evonas.training.export.layered_file`.
+    """
+
+    name: str
+    layer: LayerRow
+    network: Any
+    keras: Callable[..., Any]
+    keras_layers: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and self.name.isidentifier()):
+            raise InputError(f"name of a layer kind must be a word, not {self.name!r:.80}: choose letters and _")
+        if not isinstance(self.layer, LayerRow):
+            raise InputError(f"layer of the kind {self.name} must be a LayerRow, not {type(self.layer).__name__}")
+        if not callable(getattr(self.network, "forward", None)):
+            raise InputError(
+                f"network of the kind {self.name} must be a NetworkRow, not {type(self.network).__name__}: see "
+                "evonas.networks.layer_row"
+            )
+        if not callable(self.keras) or not path_of(self.keras):
+            raise InputError(f"keras of the kind {self.name} must be a function that builds it, not {self.keras!r:.80}")
+
+
+def _kind(value: Any, what: str) -> LayerKind:
+    if not isinstance(value, LayerKind):
+        raise InputError(f"{what} must be a genomes.architecture.LayerKind, not {type(value).__name__}: make one")
+    return value
+
+
+LAYER_KINDS_FROM_OUTSIDE: Extensions[LayerKind] = Extensions("layer kind", "layer kinds", "evonas.layer_kinds", _kind)

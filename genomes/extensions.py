@@ -1,0 +1,150 @@
+"""Extensions from outside of evonas: given as objects, or installed by other distributions as entry points.
+
+One `Extensions` holds those of one kind, such as the mutations of the group `evonas.mutations`. Nothing is imported by
+a path that was read from a file: only what the caller passes, and what is installed. Imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["Extensions", "path_of"]
+
+T = TypeVar("T")
+
+
+def path_of(value: Any) -> str:
+    """`module:qualname` of a function or a class; empty for what has none.
+
+    >>> path_of(path_of)
+    'genomes.extensions:path_of'
+    """
+    while isinstance(value, functools.partial):
+        value = value.func
+    name = getattr(value, "__qualname__", "")
+    return f"{value.__module__}:{name}" if name else ""
+
+
+class Extensions(Generic[T]):
+    """The extensions of one kind that this process knows.
+
+    Attributes:
+        what: the word for one of them, such as "mutation".
+        plural: the word for several.
+        group: of the entry points.
+    """
+
+    def __init__(self, what: str, plural: str, group: str, read: Callable[[Any, str], T]) -> None:
+        """Args: `read` makes of an object and the words for it what is held; raises InputError where it cannot."""
+        self.what, self.plural, self.group, self._read = what, plural, group, read
+        self._given: dict[str, T] = {}
+        #: Name and `sys.path` -> extension: a run asks for one several times, and reading takes 20 ms.
+        self._installed: dict[tuple[str, tuple[str, ...]], T] = {}
+
+    def give(self, name: str, value: Any) -> str:
+        """Makes an object known to this process by a name, which is returned; of two, the later one counts.
+
+        Raises:
+            InputError: it is none of this kind.
+        """
+        self._given[name] = self._read(value, self.what)
+        return name
+
+    def given(self, name: str) -> T | None:
+        """The extension that was given as an object and has this name."""
+        return self._given.get(name)
+
+    def installed(self, name: str, reserved: Collection[str] = ()) -> T | None:
+        """The extension that a distribution installs as the entry point of this name.
+
+        Args:
+            name: of the entry point.
+            reserved: names of evonas's own.
+
+        Raises:
+            InputError: several distributions have the name, one has a name of evonas, or it cannot be imported; names
+                the distribution.
+        """
+        # Objects have names with a colon; a path that is read from a run is not looked for.
+        if ":" in name:
+            return None
+        key = (name, tuple(sys.path))
+        if key not in self._installed and (entry := self._entry(name, reserved)):
+            self._installed[key] = self._loaded(entry)
+        return self._installed.get(key)
+
+    def find(self, name: str, reserved: Collection[str] = ()) -> T | None:
+        """The extension of this name, given or installed. Raises InputError as `installed`."""
+        found = self._given.get(name)
+        return self.installed(name, reserved) if found is None else found
+
+    def get(self, name: str, reserved: Collection[str] = ()) -> T:
+        """As `find`, where it must exist.
+
+        Raises:
+            InputError: as `find`, or there is none of that name.
+        """
+        found = self.find(name, reserved)
+        if found is None:
+            known = ", ".join(sorted({*reserved, *self._given, *self.names(reserved)}))
+            raise InputError(
+                f"{self.what} must be one that is installed or given as an object, not {name!r:.80}"
+                f"{f' (known: {known:.400})' if known else ''}: install its distribution, or give it again"
+            )
+        return found
+
+    def names(self, reserved: Collection[str] = ()) -> list[str]:
+        """Names of those that are installed as entry points. Raises InputError as `installed`."""
+        return sorted({each.name for each in self._entries(reserved)})
+
+    def known(self) -> list[T]:
+        """All that are given or installed; imports the installed ones. Raises InputError as `installed`."""
+        installed = [self.installed(name) for name in self.names()]
+        return [*self._given.values(), *(each for each in installed if each is not None)]
+
+    def distribution_of(self, name: str, reserved: Collection[str] = ()) -> tuple[str, str] | None:
+        """Name and version of the distribution whose entry point has this name; None where none has."""
+        entry = None if ":" in name or name in self._given else self._entry(name, reserved)
+        return (entry.dist.name, entry.dist.version) if entry is not None and entry.dist else None
+
+    def _entries(self, reserved: Collection[str]) -> list[EntryPoint]:
+        from importlib.metadata import entry_points
+
+        found = list(entry_points(group=self.group))
+        for each in found:
+            if each.name in reserved:
+                raise InputError(
+                    f"{self.plural} that are installed must have names of their own, but {_owner(each)} has "
+                    f"{each.name!r}, which is a {self.what} of evonas: rename its entry point or uninstall it"
+                )
+        return found
+
+    def _entry(self, name: str, reserved: Collection[str]) -> EntryPoint | None:
+        found = [each for each in self._entries(reserved) if each.name == name]
+        if len({each.value for each in found}) > 1:
+            owners = " and ".join(_owner(each) for each in found)
+            raise InputError(f"{self.what} {name!r} must be of one distribution, but {owners} have it: uninstall one")
+        return found[0] if found else None
+
+    def _loaded(self, entry: EntryPoint) -> T:
+        what = f"{self.what} {entry.name!r}"
+        try:
+            loaded = entry.load()
+        except Exception as error:
+            raise InputError(
+                f"{what} must be one that can be imported, but {_owner(entry)} fails with "
+                f"{type(error).__name__}: {error!s:.300}: repair or uninstall it"
+            ) from error
+        return self._read(loaded, f"{what} of {_owner(entry)}")
+
+
+def _owner(each: EntryPoint) -> str:
+    return f"{each.dist.name} {each.dist.version}" if each.dist else each.value

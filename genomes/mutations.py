@@ -1,0 +1,78 @@
+"""Mutations from outside of evonas: `(genome, space, rng) -> genome`, None where one does not apply.
+
+A space names those that it has beside its encoding's own in `extra_mutations`. They are functions of a user's, given to
+`evonas.search(mutations=...)`, or installed by a distribution as entry points::
+
+    [project.entry-points."evonas.mutations"]
+    equalise = "my_package.mutations:equalise"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from genomes.checks import format_value, items
+from genomes.errors import InputError
+from genomes.extensions import Extensions, path_of
+
+__all__ = ["MUTATIONS_FROM_OUTSIDE", "applied", "mutation_name", "read_names"]
+
+Mutation = Callable[[Any, Any, np.random.Generator], Any]
+
+#: Of a space.
+_MOST = 64
+
+
+def _mutation(value: Any, what: str) -> Mutation:
+    if not callable(value) or isinstance(value, type) or not path_of(value):
+        raise InputError(f"{what} must be a function of genome, space and rng, not {value!r:.80}: give the function")
+    mutation: Mutation = value
+    return mutation
+
+
+MUTATIONS_FROM_OUTSIDE: Extensions[Mutation] = Extensions("mutation", "mutations", "evonas.mutations", _mutation)
+
+
+def mutation_name(mutation: Any) -> str:
+    """The name by which a space knows a mutation.
+
+    Args:
+        mutation: the name of an entry point, which stays as it is, or a function, which this process knows from here on
+            as `module:qualname`.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(mutation, str):
+        return mutation
+    _mutation(mutation, "mutation")
+    return MUTATIONS_FROM_OUTSIDE.give(path_of(mutation), mutation)
+
+
+def read_names(value: Any) -> tuple[str, ...]:
+    """The names of a space's `extra_mutations`, each once. Raises InputError where it is not a list of names."""
+    names = items(list(value) if isinstance(value, tuple) else value, "space.extra_mutations", _MOST)
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"space.extra_mutations must be names of mutations, not {format_value(name)}: name them")
+    return tuple(dict.fromkeys(names))
+
+
+def applied(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any:
+    """What a mutation makes of a genome; None where it does not apply.
+
+    Raises:
+        InputError: there is no such mutation, or what it makes is no other member of the space.
+    """
+    child = MUTATIONS_FROM_OUTSIDE.get(name)(genome, space, rng)
+    if child is None:
+        return None
+    if not space.contains(child):
+        raise InputError(
+            f"mutation {name} must give a genome of the space, or None where it does not apply, not "
+            f"{format_value(child)}: try it with evonas.testing.check_mutation"
+        )
+    return child if space.digest(child) != space.digest(genome) else None

@@ -1,0 +1,242 @@
+"""Further machines on one run, over a shared folder: here each is a process that has nothing else in common."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evonas
+from evonas.evaluation import Evaluation, Snapshot, Span, Status
+from evonas.execution import WorkerLimits, shared_folder
+from evonas.execution.assignments import Assignments, Fault, Lease, Outcome
+from evonas.execution.mailbox import Started
+from evonas.execution.pool import PoolEvaluator
+from evonas.execution.shared_fleet import SharedFleet, session_of
+from evonas.execution.shared_messages import Given, Left, Revoked, from_bytes, to_bytes
+from evonas.runs import RunReader
+from evonas.runs.directory import sha256
+from evonas.tasks.train import TrainingSettings, TrainingTask
+from genomes import InputError
+from tests.execution.stub_worker import EXIT, NAN
+from tests.execution.stubs import UnitsSpace, candidates
+from tests.execution.test_pool import evaluated
+
+
+class NobodyHere:
+    """No workers of this machine: what is trained is trained by those who join."""
+
+    slots = 1
+
+    def __init__(self, assignments):
+        self.assignments = assignments
+
+    def start(self):
+        pass
+
+    def close(self):
+        pass
+
+    def wait(self, seconds):
+        with self.assignments.changed:
+            self.assignments.changed.wait_for(lambda: self.assignments.has_news, seconds)
+
+
+def shared_pool(run_dir, data_path, unheard=60.0, settings=None):
+    if not (run_dir / "data.npz").exists():
+        shutil.copyfile(data_path, run_dir / "data.npz")
+    session = session_of(settings or TrainingSettings(), WorkerLimits(), sha256(run_dir / "data.npz"), None)
+    assignments = Assignments()
+    fleet = SharedFleet(NobodyHere(assignments), run_dir, session, assignments, unheard)
+    return PoolEvaluator(UnitsSpace(), fleet, assignments)
+
+
+class Machine:
+    """Another one, as a process."""
+
+    def __init__(self, run_dir, unheard=60.0, *more):
+        command = [sys.executable, str(Path(__file__).with_name("join_stub.py")), str(run_dir), str(unheard), *more]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.said = []
+        threading.Thread(target=lambda: self.said.extend(self.process.stdout), daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def until(condition, seconds=20.0):
+    ended = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ended, "it took too long"
+        time.sleep(0.02)
+
+
+def test_messages_come_back_as_they_were_sent():
+    moments = {"dense/kernel": np.ones((2, 3), np.float32)}
+    snapshot = Snapshot(moments, moments, {}, moments, np.zeros((4, 1), np.float32), math.inf, 0.5, 2, (1.0,), (0.5,))
+    graph = {"nodes": [{"kind": "input"}], "edges": [[0, 1]]}
+    task = TrainingTask(graph, 1 << 70, 20, 40, (snapshot,), {"nodes": []}, True, keep_snapshots=True, fold=2)
+    lease = Lease(7, (3,), (task,))
+    ((back,),) = (from_bytes(to_bytes(Given((lease,)))).leases,)
+    assert (back.token, back.numbers, back.tasks[0].seed, back.tasks[0].architecture) == (7, (3,), 1 << 70, graph)
+    assert back.tasks[0].fold == 2
+    assert back.tasks[0].start[0].best_loss == math.inf
+    np.testing.assert_array_equal(back.tasks[0].start[0].first["dense/kernel"], moments["dense/kernel"])
+
+    spans = (Span("17-ab", 0, 1.5, 2.5),)
+    scores = {"rmse": np.float64(0.1), "r2": math.nan}
+    good = Evaluation(Status.OK, scores, "", 1, 2, (np.float32(0.5), math.inf), (1.0,), 0.25, 9, moments, (snapshot,))
+    outcome = from_bytes(to_bytes(Outcome(7, {3: good, 4: Evaluation(Status.FAILED, reason="<b>")}, True)))
+    found = outcome.evaluations[3]
+    assert found.scores["rmse"] == 0.1
+    assert math.isnan(found.scores["r2"])
+    assert found.curve == (0.5, math.inf)
+    np.testing.assert_array_equal(found.weights["dense/kernel"], moments["dense/kernel"])
+    assert found.snapshots[0].waited == 2
+    assert found.weights is not None
+    assert outcome.evaluations[4] == Evaluation(Status.FAILED, reason="<b>")
+    assert outcome.finished
+    kept = Evaluation(Status.OK, spans=spans)
+    assert from_bytes(to_bytes(Outcome(1, {0: kept}))).evaluations[0].spans == spans
+    for message in (Started(2), Left(), Revoked(9), Fault("text", "raised", True)):
+        assert from_bytes(to_bytes(message)) == message
+    with pytest.raises(ValueError, match="groups"):
+        to_bytes(Given((Lease(1, (0,), (task,), grouped=True),)))
+
+
+@pytest.mark.parametrize("damage", ["short", "bits", "pickle", "other"])
+def test_what_is_no_message_is_refused(damage):
+    content = to_bytes(Outcome(7, {3: Evaluation(Status.OK, {"rmse": 1.0})}))
+    if damage == "short":
+        content = content[: len(content) // 2]
+    if damage == "bits":
+        content = content.replace(b'"token": 7', b'"token":-7')
+    if damage == "pickle":
+        content = b"cos\nsystem\n(S'true'\ntR."
+    if damage == "other":
+        content = content.replace(b'"outcome"', b'"unknown"')
+    with pytest.raises(ValueError):
+        from_bytes(content)
+
+
+def test_machines_join_one_is_killed_and_nothing_is_lost_or_counted_twice(tmp_path, data_path):
+    pool = shared_pool(tmp_path, data_path, unheard=3.0)
+    with pool, Machine(tmp_path) as first, Machine(tmp_path) as second:
+        parts = pool.evaluate(candidates(*range(1, 9), EXIT, NAN, epochs=20))
+        found = dict(next(part for part in parts if part))
+        until(lambda: pool._fleet.joined == 2)
+        first.process.kill()
+        # Late and repeated: what the other one said is there once more.
+        session = next(path for path in (tmp_path / "shared").iterdir() if path.is_dir())
+        name = next(iter(pool._fleet._joined))
+        message = to_bytes(Outcome(1, {0: Evaluation(Status.OK, {"rmse": -5.0})}, True))
+        for number in (80_000_001, 80_000_000):
+            (session / name / "from" / f"{number}.npz").write_bytes(message)
+        for part in parts:
+            assert not found.keys() & part.keys(), "counted twice"
+            found |= part
+        assert {n: each.scores["rmse"] for n, each in found.items() if each.scores} == {n: n + 1.0 for n in range(8)}
+        assert "exited with status 7" in found[8].reason
+        assert found[9].reason == "diverged"
+        assert pool._fleet.joined == 1
+        pool.close()
+        assert second.process.wait(20) == 0  # the search has ended, and it has heard of that
+    assert any("trained here" in line for line in second.said)
+    assert [path.name for path in (tmp_path / "shared").rglob("*")] == ["session.json"]
+
+
+def test_a_machine_waits_for_an_owner_that_was_killed_and_trains_for_the_next_one(tmp_path, data_path):
+    with Machine(tmp_path, 2.0) as machine:
+        killed = shared_pool(tmp_path, data_path)
+        assert evaluated(killed, 1, 2)[1].scores == {"rmse": 2.0}
+        killed._fleet._ended.set()  # nothing is said, nothing is tidied up
+        killed._fleet._thread.join()
+        (tmp_path / "shared" / "note.txt").write_text("of somebody else")
+        until(lambda: any("not heard from" in line for line in machine.said))
+        with shared_pool(tmp_path, data_path) as resumed:
+            assert evaluated(resumed, 3, 4)[1].scores == {"rmse": 4.0}
+            assert resumed._fleet.joined == 1
+    assert (tmp_path / "shared" / "note.txt").read_text() == "of somebody else"
+
+
+def test_who_may_not_join_is_told_why(tmp_path, data_path):
+    with pytest.raises(InputError, match=r"none in .* was heard of within 1 s"):
+        evonas.join(tmp_path, wait=1)
+    with pytest.raises(InputError, match="is the shared folder mounted here"):
+        evonas.join(tmp_path / "nowhere")
+    with shared_pool(tmp_path, data_path) as pool:
+        pool.start()
+        with Machine(tmp_path, 60.0, "3.9") as machine:
+            machine.process.wait(20)
+            until(lambda: machine.said)
+        assert "Python must be the same on all machines" in machine.said[-1]
+        with pytest.raises(InputError, match="build must not be given"):
+            evonas.join(tmp_path, build=lambda genes: None, wait=5)
+        with (tmp_path / "data.npz").open("ab") as file:
+            file.write(b"x")
+        with pytest.raises(InputError, match="was changed"):
+            evonas.join(tmp_path, wait=5)
+
+
+def test_a_folder_that_is_somebody_else_s_stays(tmp_path):
+    kept = tmp_path / "0123456789abcdef" / "letter.txt"
+    kept.parent.mkdir()
+    kept.write_text("dear")
+    (kept.parent / "00000001.npz").write_bytes(b"")
+    shared_folder.clear(tmp_path)
+    assert kept.read_text() == "dear"
+    assert not (kept.parent / "00000001.npz").exists()
+
+
+@pytest.mark.soak
+def test_a_search_that_another_process_joins_finds_the_same(tmp_path):
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    x_y = (x, x @ [1.0, -2.0, 0.5])
+    options = {"population": 4, "strategy": "ga", "epochs": 2, "finalists": 1, "finalist_seeds": 1, "evaluations": 12}
+    here = evonas.search(*x_y, out=tmp_path / "here", execution="local", **options)
+    command = [sys.executable, "-m", "evonas", "join", str(tmp_path / "there"), "--threads", "1"]
+    joined = []
+
+    class Help(evonas.Callback):
+        def on_start(self, run, budget):
+            joined.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+
+        def on_evaluation(self, candidate):  # so that there is something left when it has started
+            if candidate.generation == 1:
+                until(lambda: list((tmp_path / "there" / "shared").glob("*/*/to/*")), 60)
+
+    there = evonas.search(*x_y, out=tmp_path / "there", execution="shared", callbacks=[Help()], threads=1, **options)
+    said, _ = joined[0].communicate(timeout=30)
+    assert joined[0].returncode == 0
+    assert "Joined the search" in said
+    digests = []
+    for each in (here, there):
+        with RunReader(each.run_dir) as run:
+            digests.append([(record.digest, record.evaluation.scores) for record in run.records()])
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.soak
+def test_ctrl_c_ends_the_help_and_not_the_search(tmp_path, data_path):
+    with shared_pool(tmp_path, data_path) as pool, Machine(tmp_path) as machine:
+        parts = pool.evaluate(candidates(*range(1, 5), epochs=40))
+        found = dict(next(part for part in parts if part))
+        machine.process.send_signal(signal.SIGINT)
+        machine.process.wait(20)
+        until(lambda: pool._fleet.joined == 0)
+        with Machine(tmp_path):
+            for part in parts:
+                found |= part
+        assert len(found) == 4
