@@ -17,12 +17,16 @@ PARTS := setup.cfg pyproject.toml
 # An installed copy is stale when the source changes; an editable one is not.
 SOURCES := $(shell find evonas genomes -name '*.py')
 
-.PHONY: demo test lint soak docs clean
+.PHONY: demo test quick lint soak docs clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python scripts/demo.py
 
-test: lint
+# Lint beside the tests: mypy has one process, and tests wait for clocks now and then.
+test: $(VENV)/test.stamp
+	$(MAKE) --no-print-directory --jobs=2 lint quick
+
+quick: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not soak'
 
 lint: $(VENV)/test.stamp

@@ -4,7 +4,8 @@ python -m benchmarks.startup titanic.csv Survived [--repeats 5] [--imports]
 
 Wall clock, and processor time of driver and worker, from the start of `evonas run` to the line that says that a network
 is committed; the best of some repeats, since other work on the machine only adds. The native trainer's kernels are
-compiled before the clock starts. With `--imports`, the slowest imports of each process, each with all that it imports.
+compiled before the clock starts, and evonas has its bytecode, as an installed package has. With `--imports`, the
+slowest imports of each process, each with all that it imports.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def command(table: str, target: str, out: Path) -> list[str]:
 
 def measured(table: str, target: str, told: dict[str, str] | None = None) -> Start:
     """One start; the search is ended at its first network. `told` takes what its processes say of their imports."""
-    environment = os.environ if told is None else {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    if told is not None:
+        environment["PYTHONPROFILEIMPORTTIME"] = "1"
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "errors").open("w") as errors:
         run, began = Path(folder) / "run", time.perf_counter()
         process = subprocess.Popen(

@@ -18,11 +18,11 @@ RUN_DIR, MODEL = Path("evonas-runs/demo"), Path("digits.keras")
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        table = Path(folder) / "digits.csv"
-        write_digits(table)
+        arrays = Path(folder) / "digits.npz"
+        write_digits(arrays)
         searched = type_command(
-            f"run {table} --target digit --objective accuracy --generations 2 --population 8 --epochs 12 "
-            f"--max-parameters 50000 --out {RUN_DIR} --overwrite --export {MODEL}"
+            f"run {arrays} --target digit --objective accuracy --generations 2 --population 6 --epochs 12 "
+            f"--out {RUN_DIR} --overwrite --export {MODEL}"
         )
     if searched != 0:
         return searched
@@ -33,13 +33,11 @@ def main() -> int:
 
 
 def write_digits(path: Path) -> None:
-    """Images of 8 x 8 pixels, one a row, and the digit that each shows."""
+    """Images of 8 x 8 pixels, the 64 numbers of one a row, and the digit that each shows."""
     from sklearn.datasets import load_digits
 
     x, digits = load_digits(return_X_y=True)
-    names = [f"pixel_{row}_{column}" for row in range(8) for column in range(8)]
-    lines = [",".join(map(str, cells)) for cells in (([*names, "digit"]), *np.c_[x, digits].astype(int).tolist())]
-    path.write_text("\n".join([*lines, ""]))
+    np.savez(path, x=x, digit=digits)
 
 
 def type_command(line: str) -> int:

@@ -44,6 +44,7 @@ __all__ = [
     "space_and_numbers",
     "trainable",
     "with_neighbours",
+    "with_rungs",
 ]
 
 #: Scores of predicted classes rather than of their probabilities.
@@ -294,6 +295,8 @@ def trainable(
 
 #: Training rows, of samples with a shape, up to which an epoch takes all of them; and the share of more that it takes.
 _ROWS_OF_WHOLE_EPOCHS, _SHARE_OF_ROWS = 8192, 1 / 8
+#: Rungs of evolution over such samples, and where an epoch is a share of the rows; and the fewest epochs of the first.
+_RUNGS, _RUNGS_OF_PARTS, _LEAST_RUNG = 2, 3, 3
 
 
 def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings:
@@ -320,6 +323,25 @@ def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings
         return settings
     share = max(_ROWS_OF_WHOLE_EPOCHS // 2, math.ceil(rows * _SHARE_OF_ROWS))
     return settings.model_copy(update={"epoch_rows": share})
+
+
+def with_rungs(settings: Settings, problem: Problem) -> Settings:
+    """The settings with rungs, where evolution trains networks over images, series and texts and nobody has named any.
+
+    These begin slowly and take long: most of them are given up after a share of the epochs, and where an epoch is a
+    share of the rows, of the rows too.
+
+    Args:
+        settings: of the run, resolved, with `epoch_rows`.
+        problem: of the data.
+    """
+    given = "rungs" in settings.model_fields_set or settings.strategy != "evolution"
+    if given or not problem.sample_shape or settings.trainer != "single":
+        return settings
+    number = _RUNGS if settings.epoch_rows is None else _RUNGS_OF_PARTS
+    while number > 1 and settings.epochs < _LEAST_RUNG * settings.eta ** (number - 1):
+        number -= 1
+    return settings.model_copy(update={"rungs": number}) if number > 1 else settings
 
 
 def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) -> tuple[SearchSpace, tuple[str, ...]]:

@@ -26,6 +26,7 @@ from evonas.api.resolve import (
     trainable,
     with_epoch_rows,
     with_neighbours,
+    with_rungs,
 )
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
@@ -306,6 +307,7 @@ def search_prepared(
     problem = with_metric(data.problem, data.splits[0], objective)
     data = replace(data, problem=problem, notes=(*data.notes, *remarks, *others))
     settings = with_epoch_rows(settings, data.problem, len(data.splits[0].y_train))
+    settings = with_rungs(settings, data.problem)
     Screen.from_settings(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)
     check_repair(settings, space)
@@ -315,7 +317,7 @@ def search_prepared(
     known = known_genomes(space, settings, data.problem.task, genomes)
     at_once = launch.networks_at_a_time(threads, placed)
     if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
-        genomes, settings = first.genomes, settings.model_copy(update={"epochs": first.epochs})
+        genomes, settings = first.genomes, settings.model_copy(update=first.settings())
         source = {**source, "first_generation": first.to_json()}
     else:
         genomes = (*genomes, *(variants[0] for variants in known))

@@ -82,20 +82,26 @@ class GroupedCommand(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Arguments, then options by group; all in one where they are few."""
         options = [each for each in self.get_params(ctx) if each.param_type_name == "option"]
-        if len(options) < _FEWEST:
-            super().format_options(ctx, formatter)
-            return
-        titles = {name: title for title, names in GROUPS.items() for name in names}
+        few = len(options) < _FEWEST
+        titles = {} if few else {name: title for title, names in GROUPS.items() for name in names}
         sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], **{title: [] for title in GROUPS}}
         for each in self.get_params(ctx):
             record = each.get_help_record(ctx)
-            if record is not None:
-                is_option = each.param_type_name == "option"
-                sections[titles.get(each.name or "", "Options") if is_option else "Arguments"].append(record)
+            if record is None:
+                continue
+            if each.param_type_name == "option":
+                sections[titles.get(each.name or "", "Options")].append(record)
+            else:  # without the name of its type in Python
+                sections["Arguments"].append((_named(each), record[1]))
         for title, records in sections.items():
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What follows the command's name: `[OPTIONS] DIR...`."""
+        arguments = [each for each in self.get_params(ctx) if each.param_type_name == "argument"]
+        return ["[OPTIONS]", *(_named(each) if each.required else f"[{_named(each)}]" for each in arguments)]
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """The example of the command."""
@@ -103,3 +109,8 @@ class GroupedCommand(TyperCommand):
         if example:
             with formatter.section("Example"):
                 formatter.write_text(example)
+
+
+def _named(argument: Any) -> str:
+    """The word for an argument, with dots where several may be given."""
+    return f"{argument.metavar or argument.name}{'...' * (argument.nargs == -1)}"

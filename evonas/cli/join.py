@@ -21,10 +21,10 @@ def join(
     ] = "10m",
     quiet: Quiet = False,
 ) -> None:
-    """Train networks for a search that another machine runs, over a shared folder.
+    """Train networks for a search that another machine runs.
 
-    The search is started there with --execution shared. It ends with the same
-    networks as without help, sooner. Ctrl-C ends the help, not the search.
+    The search is started there with --execution shared, in a folder that both
+    machines have. It ends with the same networks as without help, sooner. Ctrl-C ends the help, not the search.
     """
     from evonas.execution.joining import join as join_search
     from evonas.interruption import Interruption

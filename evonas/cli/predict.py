@@ -61,13 +61,14 @@ def predict(
     from evonas.api.predictor import open_predictor
     from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import prediction_table
+    from evonas.io.console import say_data
 
     reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, None)
     predictor = open_predictor(model, build)
     rows = read_new_rows(data, predictor, reading)
     predicted = prediction_table(predictor, rows.x, rows.names)
     if output is None:
-        typer.echo(predicted.to_csv(index=False, lineterminator="\n"), nl=False)
+        say_data(predicted.to_csv(index=False, lineterminator="\n").removesuffix("\n"))
         return
     write_table(predicted, output)
     print(f"{len(predicted):,} rows predicted: {output}", file=sys.stderr)

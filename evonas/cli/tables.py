@@ -23,7 +23,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, as_csv: bool, no
         as_json, as_csv: for programs; at most one of them.
         nothing: what to tell people where there is no row.
     """
-    from evonas.io.console import say
+    from evonas.io.console import say, say_data
     from evonas.reporting.listing import csv_text, json_text, table_text
 
     if as_json and as_csv:
@@ -31,6 +31,6 @@ def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, as_csv: bool, no
     if as_json or as_csv:
         text = json_text(rows) if as_json else csv_text(rows)
         if text:
-            typer.echo(text)
+            say_data(text)
         return
     say(table_text(rows) if rows else nothing)

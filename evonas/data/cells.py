@@ -28,6 +28,7 @@ __all__ = [
     "date_texts",
     "flags",
     "is_packed",
+    "is_utf8",
     "kind_of",
     "numbers",
     "row_number",
@@ -106,13 +107,24 @@ def as_text(cell: Any) -> str:
     raise TypeError(type(cell).__name__)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether UTF-8 can hold a text: not half of a character of UTF-16, as JSON and names of files may have."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def texts(series: pd.Series[Any]) -> Texts:
     """The cells as text, None where missing (an empty text counts as missing), shape `(num_samples,)`.
 
     Space around a text does not count, as in files.
 
     Raises:
-        InputError: a cell is a list, say.
+        InputError: a cell is a list, say, or text that UTF-8 cannot hold.
     """
     if is_packed(series):
         array: Any = series.array
@@ -126,7 +138,10 @@ def texts(series: pd.Series[Any]) -> Texts:
         try:
             key = (type(cell), cell)
             if key not in known:
-                known[key] = as_text(cell).strip()
+                text = as_text(cell).strip()
+                if not is_utf8(text):
+                    raise InputError(unusable(series, row, cell, "text that UTF-8 can hold"))
+                known[key] = text
         except TypeError:
             raise InputError(unusable(series, row, cell, "text, numbers, booleans or dates")) from None
         result[row] = known[key] or None

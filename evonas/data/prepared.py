@@ -25,6 +25,7 @@ from evonas.data.raw_rows import pack_rows, unpack_rows
 from evonas.io.npz import read_arrays
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import views_of
+from genomes.codec import check_weight
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -312,7 +313,9 @@ class PreparedData:
         """
         try:
             arrays = read_arrays(path)
-            return cls._from_arrays(arrays, json.loads(arrays.pop("about").tobytes()))
+            about = arrays.pop("about").tobytes().decode()
+            check_weight(about, "what they say of themselves")
+            return cls._from_arrays(arrays, json.loads(about))
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:

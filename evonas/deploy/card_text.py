@@ -236,6 +236,9 @@ def _limits(card: Mapping[str, Any]) -> str:
     if any(column["role"] == "categorical" for column in data["columns"]):
         lines.append("A category that training did not see counts as a rare one, or as none.")
     lines.append("Numbers are computed in float32.")
+    keras = card["versions"]["export"].get("keras")
+    if card["model"]["format"] == "keras" and keras:
+        lines.append(f"Opens in Keras {escape(keras)} or newer: older versions lack arguments that the file names.")
     lines.append("Not examined: groups of rows by themselves, causes, and rows that are gathered later or elsewhere.")
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
 

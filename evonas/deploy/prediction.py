@@ -5,20 +5,22 @@ A run of evonas's own networks needs no Keras; a file does, and is opened throug
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.encoding.preprocessor import ARRAY
+from evonas.data.encoding.preprocessor import ARRAY, input_name
 from evonas.data.prepared import Problem, labels_of
 from evonas.data.quantiles import quantile_names
+from evonas.io.npz import open_plain
+from genomes.codec import MAX_BYTES, parse_json
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,11 +50,13 @@ class Predictor:
     Attributes:
         problem: what is predicted; its classes may be unknown.
         model: a `SearchResult`, or a `keras.Model` from raw columns.
+        columns: of a model, input -> the column that goes into it, as far as that is known.
         series: of a file whose model takes series, how they are read of a table or an array; else None.
     """
 
     problem: Problem
     model: Any
+    columns: Mapping[str, str] = field(default_factory=dict)
     series: SeriesPreparation | None = None
 
     def outputs(self, rows: Any) -> Array:
@@ -66,7 +70,7 @@ class Predictor:
         return found
 
     def _of_file(self, rows: Any) -> Any:
-        inputs = _inputs_of_file(self.model, rows) if self.series is None else self.series.inputs(rows)
+        inputs = _inputs_of_file(self.model, rows, self.columns) if self.series is None else self.series.inputs(rows)
         outputs = self.model.predict(inputs, batch_size=_ROWS_AT_A_TIME, verbose=0)
         if not isinstance(outputs, Mapping):
             return outputs
@@ -86,9 +90,11 @@ def predictor_of_file(path: Path) -> Predictor:
     from evonas.training.export.description import description_of
     from evonas.training.export.keras_file import load_keras_file
 
-    model, found = load_keras_file(path), description_of(path)
+    model, card = load_keras_file(path), _card_of(path)
+    found = description_of(path)
     series = None if found is None or not _takes(model, found.series) else found.series
-    return Predictor(_problem_of_file(path, model, found), model, series)
+    columns = _columns_of_card(card) if found is None else found.columns
+    return Predictor(_problem_of_file(found or _description_of_card(card), model), model, columns, series)
 
 
 def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequence[Any]] | None = None) -> pd.DataFrame:
@@ -97,7 +103,7 @@ def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequen
     Args:
         predictor: what predicts.
         rows: a table, or an array.
-        names: columns in front: what samples are known by.
+        names: columns in front: what samples are known by; a "_" behind a name that is taken.
 
     Returns:
         of a regression a column for each target, by its name, or for each quantile, `quantile_0.1`; of classes `label`,
@@ -105,15 +111,22 @@ def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequen
     """
     import pandas as pd
 
-    problem, outputs, known = predictor.problem, predictor.outputs(rows), dict(names or {})
+    problem, outputs = predictor.problem, predictor.outputs(rows)
+    columns: dict[str, Any] = {}
     if problem.task == "regression":
         targets = quantile_names(problem) if problem.quantiles else problem.target_names
         targets = targets or tuple(f"y{place}" for place in range(outputs.shape[1]))
-        return pd.DataFrame({**known, **dict(zip(targets, outputs.T, strict=True))})
-    labels = labels_of(problem) if problem.classes else np.arange(outputs.shape[1])
-    columns: dict[str, Any] = {**known, "label": labels[outputs.argmax(axis=1)]}
-    columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(labels)}
-    return pd.DataFrame(columns)
+        columns |= zip(targets, outputs.T, strict=True)
+    else:
+        labels = labels_of(problem) if problem.classes else np.arange(outputs.shape[1])
+        columns["label"] = labels[outputs.argmax(axis=1)]
+        columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(labels)}
+    front: dict[str, Any] = {}
+    for name, values in (names or {}).items():
+        while name in columns or name in front:  # a series is known by its column "label", say
+            name += "_"
+        front[name] = values
+    return pd.DataFrame(front | columns)
 
 
 def score_table(predictor: Predictor, rows: Any, targets: pd.DataFrame | None = None) -> dict[str, float]:
@@ -199,14 +212,29 @@ def _code_labels(problem: Problem, column: pd.Series[Any]) -> NDArray[np.intp]:
     return np.array([places[label] for label in given], np.intp)
 
 
+def _card_of(path: Path) -> Any:
+    """What the card beside a file says; nothing where there is none that can be read."""
+    place = path.with_name(path.name + ".card.json")
+    with suppress(OSError, ValueError), open_plain(place) as file:
+        return parse_json(file.read(MAX_BYTES + 1).decode(), str(place))
+    return {}
+
+
+def _columns_of_card(card: Any) -> dict[str, str]:
+    """Input -> the column that goes into it, which files of older versions do not tell themselves."""
+    with suppress(KeyError, TypeError):
+        return {str(each["name"]): str(each["column"]) for each in card["model"]["inputs"]}
+    return {}
+
+
 def _takes(model: Any, series: SeriesPreparation | None) -> bool:
     """Whether a file's model takes the series that its description tells of."""
     inputs = model.inputs
     return series is not None and len(inputs) == 1 and tuple(inputs[0].shape[1:]) == series.shape
 
 
-def _problem_of_file(path: Path, model: Any, found: Description | None) -> Problem:
-    """What a file predicts: as it tells itself, or its card, or as far as its outputs tell."""
+def _problem_of_file(found: Description | None, model: Any) -> Problem:
+    """What a file predicts: as it or its card tells, or as far as its outputs tell."""
     outputs = model.output
     names: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
@@ -218,7 +246,6 @@ def _problem_of_file(path: Path, model: Any, found: Description | None) -> Probl
     width = int(shape[-1]) if len(shape) > 1 else 1
     if isinstance(outputs, Mapping) and not quantiles:
         task = "binary" if width == 1 else "multiclass"
-    found = found or _description_of_card(path)
     if found is not None:
         task, classes, names = found.task, found.classes, found.targets
     count = {"binary": 2, "multiclass": width}.get(task, 0)
@@ -228,14 +255,14 @@ def _problem_of_file(path: Path, model: Any, found: Description | None) -> Probl
     return replace(known, label_type=found.label_type)
 
 
-def _description_of_card(path: Path) -> Description | None:
+def _description_of_card(card: Any) -> Description | None:
     """What the card beside a file tells, which files of older versions do not tell themselves."""
     from evonas.training.export.description import Description
 
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        card = json.loads(path.with_name(path.name + ".card.json").read_text(encoding="utf-8"))["data"]
-        if card["task"] in ("regression", "binary", "multiclass"):
-            return Description(card["task"], tuple(map(str, card["targets"])), tuple(map(str, card["classes"])))
+    with suppress(KeyError, TypeError):
+        data = card["data"]
+        if data["task"] in ("regression", "binary", "multiclass"):
+            return Description(data["task"], tuple(map(str, data["targets"])), tuple(map(str, data["classes"])))
     return None
 
 
@@ -261,13 +288,32 @@ def _quantiles_of(outputs: Any) -> tuple[float, ...]:
         return ()
 
 
-def _inputs_of_file(model: Any, rows: Any) -> Any:
+def _column_of(name: str, rows: pd.DataFrame, known: Mapping[str, str]) -> pd.Series[Any]:
+    """The column for an input: as the card says, or else the one whose name `Preparation.input_names` makes of it.
+
+    Raises:
+        InputError: there is none, or several could be meant.
+    """
+    columns = {str(label): label for label in rows.columns}
+    found = [known[name]] if name in known else [each for each in columns if input_name(each) == name]
+    if not found:  # the name of another input, or one that Keras or evonas needs, has a "_" more
+        found = [each for each in columns if re.fullmatch(re.escape(each.replace("/", "_")) + "_+", name)]
+    if len(found) > 1:
+        raise InputError(
+            f"table must have one column for the model's input {name!r}, not {', '.join(map(repr, found[:5]))}: keep "
+            "the card (.card.json), which says which it is, beside the file, or predict with the run directory"
+        )
+    if not found or found[0] not in columns:
+        raise InputError(f"table must have the column {(found or [name])[0]!r}, which the model takes: add it")
+    return rows[columns[found[0]]]
+
+
+def _inputs_of_file(model: Any, rows: Any, known: Mapping[str, str]) -> Any:
     """The columns that a model takes, by the names of its inputs; or one array of all columns; an array as it is."""
     if isinstance(rows, np.ndarray):
         return _array_of_file(model, rows)
     from evonas.data.cells import numbers, texts
 
-    names = {str(name).replace("/", "_"): name for name in rows.columns}
     inputs = model.inputs
     if len(inputs) == 1 and inputs[0].name == ARRAY:
         shape = tuple(inputs[0].shape[1:])
@@ -281,9 +327,7 @@ def _inputs_of_file(model: Any, rows: Any) -> Any:
         return np.stack(columns, axis=1).astype(np.float32).reshape(len(rows), *shape)
     found = {}
     for each in inputs:
-        if each.name not in names:
-            raise InputError(f"table must have the column {each.name!r}, which the model takes: add it")
-        column = rows[names[each.name]]
+        column = _column_of(each.name, rows, known)
         text = each.dtype == "string"
         found[each.name] = (
             np.array([cell or "" for cell in texts(column)], object) if text else numbers(column).astype(np.float32)

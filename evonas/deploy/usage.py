@@ -36,11 +36,10 @@ import pandas
 
 model = keras.models.load_model({path})
 frame = pandas.read_csv("new.csv", dtype=str, na_values=["?", "\\\\N"])
-frame = frame.rename(columns=lambda name: name.replace("/", "_"))
-rows = {{
-    each.name: frame[each.name].fillna("").str.strip().to_numpy(object)
+{columns}rows = {{
+    each.name: frame[{column}].fillna("").str.strip().to_numpy(object)
     if each.dtype == "string"
-    else frame[each.name].to_numpy("float32")
+    else frame[{column}].to_numpy("float32")
     for each in model.inputs
 }}
 print(model.predict(rows))
@@ -57,7 +56,12 @@ def usage_of(exported: Exported, data: PreparedData) -> str:
         return ""
     examples = {} if data.preparation is None else _examples(data.preparation)
     if exported.format == "keras" and len(inputs) > _MOST_LINES:
-        return _FROM_FILE.format(path=repr(exported.path.name))
+        others = {each["name"]: each["column"] for each in inputs if each.get("column", each["name"]) != each["name"]}
+        return _FROM_FILE.format(
+            path=repr(exported.path.name),
+            columns=f"columns = {others!r}  # of inputs with names of their own\n" if others else "",
+            column="columns.get(each.name, each.name)" if others else "each.name",
+        )
     named = len(inputs) > 1 or "column" in inputs[0] or exported.format in ("onnx", "tflite")
     flat = exported.format == "keras"  # which takes text in no other shape
     lines = [f"    {each['name']!r}: {_array(each, examples, flat)},{_remark(each, examples)}" for each in inputs]

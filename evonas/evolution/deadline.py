@@ -149,6 +149,11 @@ class Timetable:
         self._results, self._trained, self._since, self._trained_in = 0, 0.0, 0.0, 0.0
 
     @property
+    def began(self) -> float:
+        """Seconds of the run when the session began."""
+        return self._before
+
+    @property
     def session_seconds(self) -> float:
         """Since the session began."""
         return time.monotonic() - self._started

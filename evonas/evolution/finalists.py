@@ -174,7 +174,8 @@ def _train(
                 raise RuntimeError(f"the evaluator ended with {len(left)} candidates left, give each once")
             break
         if part:
-            store.retrainings.commit([(candidates[place], part[place]) for place in sorted(part)])
+            done = [(candidates[place], part[place]) for place in sorted(part)]
+            store.retrainings.commit(done, timetable.began, timetable.session_seconds)
             left -= part.keys()
             if timetable.counts:
                 timetable.note()

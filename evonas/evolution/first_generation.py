@@ -4,7 +4,8 @@ A run of seconds is worth most when it has compared a whole generation of cheap 
 What a network costs is foreseen from its architecture, the rows and what one core of this machine computes. Where the
 time is long enough for the generation that the strategy would begin with, nothing is changed. Else random networks
 that are cheap enough take their place: as genomes to begin with, in the strategy's recorded state, so that a resumed
-run asks for the same. Networks of later generations may be of any size.
+run asks for the same. Networks of later generations may be of any size, but over images, series and texts, where one
+of any size could take all the time: there the FLOPs of all networks of the run are bounded.
 
 Not for users' own models or GPUs, whose cost cannot be predicted, nor where weights are evolved.
 """
@@ -12,9 +13,10 @@ Not for users' own models or GPUs, whose cost cannot be predicted, nor where wei
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import accumulate, chain, takewhile
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
@@ -49,8 +51,13 @@ _TOLERANCE, _FEWEST_EPOCHS = 1.25, 3
 #: Epochs of networks over images, series and texts that are worth more than further networks: these begin slowly, and a
 #: good one says more after few epochs than a tiny one after all. Only while the number of epochs was not set.
 _TELLING_EPOCHS = 10
-#: Of these, known defaults may cost what they would if a generation had so few networks.
+#: The same of the first of several rungs: what is good after them goes on.
+_TELLING_RUNG = 6
+#: No network of these may cost more than it would if a generation had so few networks: the search would compare little,
+#: and have no time to train its best networks again.
 _FEW_NETWORKS = 8
+#: Random networks of them take at least such a share of what the costliest takes: tiny ones learn next to nothing.
+_TINY = 0.1
 #: A step of training multiplies three times: forward, for the weights' gradients and for those of the inputs.
 _MULTIPLICATIONS = 3
 
@@ -88,18 +95,27 @@ class FirstGeneration:
         epochs: the most that any network of the run trains.
         seconds: in which they are expected to be trained.
         core_flops: operations a second that one core was measured to do.
+        rungs: of the run, which may be fewer than the settings'; None for those.
+        max_flops: of one sample's prediction, that a network of the run may take; None for no bound.
     """
 
     genomes: tuple[Any, ...]
     epochs: int
     seconds: float
     core_flops: float
+    rungs: int | None = None
+    max_flops: int | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Settings of the run that follow from it."""
+        bounds = {"rungs": self.rungs, "max_flops": self.max_flops}
+        return {"epochs": self.epochs} | {name: value for name, value in bounds.items() if value is not None}
 
     def to_json(self) -> dict[str, Any]:
         """What a run records of it."""
         return {
             "networks": len(self.genomes),
-            "epochs": self.epochs,
+            **self.settings(),
             "seconds": self.seconds,
             "core_flops": self.core_flops,
         }
@@ -173,33 +189,128 @@ def first_generation(
     at_once = min(threads, len(candidates)) if speed.at_once else 1
     room = max(0.0, _SHARE * seconds - _START_SECONDS) * at_once * share(at_once)
     epochs, most, shared = candidates[0].epochs, settings.epochs, len(candidates)
+    named = "epochs" in settings.model_fields_set
     whole = sum(cost(each.genome, each.epochs) for each in candidates)
-    if whole <= room:
+    bounds_all = bool(data.problem.sample_shape) and not named and (epochs == most or settings.rungs > 1)
+    few = min(shared, _FEW_NETWORKS)
+    if whole <= room and not (bounds_all and any(cost(each.genome, most) > room / few for each in candidates)):
         return None
-    if data.problem.sample_shape and epochs == most and "epochs" not in settings.model_fields_set:
-        fewer = int(epochs * room / whole)
-        if fewer >= _TELLING_EPOCHS:
-            return FirstGeneration(tuple(each.genome for each in candidates), fewer, room, core)
-        epochs = most = min(epochs, _TELLING_EPOCHS)
-        shared = min(shared, _FEW_NETWORKS)
-    mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / shared
-    fit = (next((genome for genome in each if cost(genome, epochs) <= mean), None) for each in known)
-    begun = (*initial, *(genome for genome in fit if genome is not None))
-    kept = list({space.digest(genome): genome for genome in begun}.values())[: len(candidates)]
-    room -= sum(cost(genome, epochs) for genome in kept)
     rng = first_generation_rng(settings.seed or 0)
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_DRAWS * len(candidates))))
-    costs = [cost(genome, epochs) for genome in drawn]
+    if bounds_all:
+        offered = list(chain.from_iterable(known)) or drawn
+        cut = _cut(settings, epochs, int(epochs * room / whole), room / few, partial(_least, cost, offered))
+        limit = max(room / few, _least(cost, offered, cut.epochs))
+        begun = (*initial, *_first_within(known, lambda genome: cost(genome, cut.epochs) <= limit))
+        genomes = _of_samples(space, begun, drawn, cost, cut, limit, room, len(candidates))
+        taken = sum(cost(genome, cut.first) for genome in genomes)
+        within = _flops_within(limit, data, settings, speed, core, cut.epochs)
+        most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
+        return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops)
+    mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / shared
+    begun = (*initial, *_first_within(known, lambda genome: cost(genome, epochs) <= mean))
+    kept = _different(space, begun)[: len(candidates)]
+    room -= sum(cost(genome, epochs) for genome in kept)
     wanted = len(candidates) - len(kept)
-    found: dict[str, Any] = {}
-    for genome in _cheap(drawn, costs, wanted, room):
-        if len(found) < wanted:
-            found.setdefault(space.digest(genome), genome)
-    genomes = (*kept, *found.values())
-    taken = sum(cost(genome, epochs) for genome in genomes[len(kept) :])
-    if taken > _TOLERANCE * room and "epochs" not in settings.model_fields_set:
+    found = _different(space, _cheap(drawn, [cost(genome, epochs) for genome in drawn], wanted, room))[:wanted]
+    taken = sum(cost(genome, epochs) for genome in found)
+    if taken > _TOLERANCE * room and not named:
         most = min(most, max(_FEWEST_EPOCHS, int(most * max(room, 0.0) / taken)))
-    return FirstGeneration(genomes, most, taken * most / epochs, core)
+    return FirstGeneration((*kept, *found), most, taken * most / epochs, core)
+
+
+def _of_samples(
+    space: Any,
+    begun: Sequence[Any],
+    drawn: Sequence[Any],
+    cost: Callable[[Any, int], float],
+    cut: _Cut,
+    limit: float,
+    room: float,
+    count: int,
+) -> tuple[Any, ...]:
+    """What a short run over samples begins with: those given, and random ones, none tiny, as many as there is room for.
+
+    Args:
+        space: of the genomes.
+        begun: genomes that are begun with, whatever they cost.
+        drawn: random genomes.
+        cost: seconds of a genome and epochs.
+        cut: of the run.
+        limit: seconds that a network may be trained.
+        room: seconds of the first rungs of all.
+        count: genomes at most.
+    """
+    tiny = _least(cost, drawn, 0) * (1.0 - _TINY) + _TINY * limit
+    some = [genome for genome in drawn if tiny <= cost(genome, cut.epochs) <= limit]
+    genomes = _different(space, (*begun, *some))[:count]
+    within = list(takewhile(lambda total: total <= room, accumulate(cost(genome, cut.first) for genome in genomes)))
+    return genomes[: max(len(within), min(len(begun), count))]
+
+
+def _first_within(known: Sequence[Sequence[Any]], fits: Callable[[Any], bool]) -> list[Any]:
+    """Of each known default the first genome, hence the widest, that fits."""
+    firsts = (next(filter(fits, variants), None) for variants in known)
+    return [genome for genome in firsts if genome is not None]
+
+
+def _different(space: Any, genomes: Iterable[Any]) -> tuple[Any, ...]:
+    """The genomes in their order, each network once."""
+    found: dict[str, Any] = {}
+    for genome in genomes:
+        found.setdefault(space.digest(genome), genome)
+    return tuple(found.values())
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Epochs of a run over samples that is short: of the first rung, of all, and how many rungs."""
+
+    first: int
+    epochs: int
+    rungs: int
+
+
+def _cut(settings: Settings, first: int, affordable: int, limit: float, cheapest: Callable[[int], float]) -> _Cut:
+    """As many rungs as a cheap network can climb within the limit.
+
+    Args:
+        settings: of the run.
+        first: epochs that its first rung would have.
+        affordable: the same, for the first generation to fit into its time.
+        limit: seconds that a network may be trained.
+        cheapest: seconds of a cheap network that is trained for so many epochs.
+    """
+    for rungs in range(settings.rungs, 1, -1):
+        telling = min(first, max(_TELLING_RUNG, affordable))
+        epochs = min(settings.epochs, telling * settings.eta ** (rungs - 1))
+        if cheapest(epochs) <= limit:
+            return _Cut(telling, epochs, rungs)
+    epochs = min(settings.epochs, max(_TELLING_EPOCHS, affordable))
+    return _Cut(epochs, epochs, 1)
+
+
+def _least(cost: Callable[[Any, int], float], genomes: Sequence[Any], epochs: int) -> float:
+    """Seconds of the cheapest of the genomes."""
+    return min(cost(genome, epochs) for genome in genomes)
+
+
+def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: int) -> int:
+    """The FLOPs of the costliest of the genomes, or `least` where that is more."""
+    problem = data.problem
+    size = problem.num_features, problem.num_outputs, problem.sample_shape
+    return max([least, *(count_flops(problem.placed(space.architecture(genome)), *size) for genome in genomes)])
+
+
+def _flops_within(
+    seconds: float, data: PreparedData, settings: Settings, speed: Speed, core: float, epochs: int
+) -> int:
+    """FLOPs of one sample's prediction by a network that is trained for so many epochs in so many seconds."""
+    split = data.splits[0]
+    rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
+    samples = epochs * (_MULTIPLICATIONS * rows + len(split.y_validation))
+    spare = max(seconds / (len(data.splits) * settings.replicates) - speed.start_seconds, 0.25 * seconds)
+    return max(1, int(spare * speed.share * core / samples))
 
 
 def _cheap(genomes: Sequence[Any], costs: Sequence[float], count: int, room: float) -> list[Any]:

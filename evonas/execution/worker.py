@@ -62,8 +62,7 @@ TrainerFactory = Callable[[PreparedData, TrainingSettings], Trainer]
 #: Given (trainer, own), see `Warm`.
 LibraryLoader = Callable[[str, bool], None]
 
-#: A worker retires when it has grown by this much since it was ready, but not before it has evaluated some networks:
-#: Keras keeps some 5 MB of every model it has ever compiled.
+#: A worker retires when it has grown by this much since it was ready, but not before it has evaluated some networks.
 GROWTH_BYTES = 2 << 30
 EVALUATIONS_AT_LEAST = 100
 #: It retires too, at the end of a part, with this share of the memory that it may take: at all of it, it is killed.

@@ -9,7 +9,7 @@ from typing import IO
 
 from evonas.io.printable import printable
 
-__all__ = ["flush_streams", "say", "say_lines", "steady_streams"]
+__all__ = ["flush_streams", "say", "say_data", "say_lines", "steady_streams"]
 
 
 def steady_streams() -> None:
@@ -41,6 +41,14 @@ def flush_streams() -> bool:
 def say(text: str, stream: IO[str] | None = None) -> None:
     """Prints lines; what in them is not a sign to be seen is escaped."""
     print("\n".join(map(printable, text.split("\n"))), file=stream or sys.stdout, flush=True)
+
+
+def say_data(text: str) -> None:
+    """Prints rows of data: as they are into a file or a pipe, escaped as all else is on a terminal."""
+    if sys.stdout.isatty():
+        say(text)
+    else:
+        print(text, flush=True)
 
 
 def say_lines(*lines: object, stream: IO[str] | None = None) -> None:

@@ -11,9 +11,11 @@ import base64
 import hashlib
 import hmac
 import html
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COOKIE", "Pages", "make_app"]
 
-#: Name of the cookie that holds the token.
+#: How the name of the cookie that holds the token begins; the port follows.
 COOKIE = "evonas_token"
 #: A report is made again after this multiple of the seconds that it took, and at least this many seconds.
 _PAUSE, _LEAST_SECONDS = 4.0, 2.0
@@ -50,31 +52,43 @@ class _Made:
     at: float = 0.0
     seconds: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    first: Future[str] | None = None
 
 
 class Pages:
     """What the dashboard shows of a run directory, or of a folder with run directories."""
 
-    def __init__(self, place: Path) -> None:
-        """Raises InputError if the place is neither."""
+    def __init__(self, place: Path, patience_seconds: float = 0.5) -> None:
+        """Reads nothing yet.
+
+        Args:
+            place: a run directory, or a folder with some.
+            patience_seconds: what a browser waits for the first report of a run before it is told that it is made.
+
+        Raises:
+            InputError: the place is neither.
+        """
         if not is_run(place) and not place.is_dir():
             raise InputError(
                 f"dashboard must be of a run or of a folder with runs, but {place} is none: check the path"
             )
         self._place, self._single = place, is_run(place)
+        self._patience = patience_seconds
         self._made: dict[str, _Made] = {}
+        self._starting = threading.Lock()
 
     @property
     def single(self) -> str | None:
         """The one run that is shown; None where it is a folder."""
-        return self._place.name if self._single else None
+        return _name(self._place.name) if self._single else None
 
     def run(self, name: str) -> Path:
         """The directory of a run. Raises InputError if there is no such run."""
         if self._single:
-            found = self._place if name == self._place.name else None
+            found = self._place if name == _name(self._place.name) else None
         else:
-            found = next((path for path in self._place.iterdir() if path.name == name and is_run(path)), None)
+            paths = self._place.iterdir() if self._place.is_dir() else ()
+            found = next((path for path in paths if _name(path.name) == name and is_run(path)), None)
         if found is None:
             raise InputError(f"run must be one of {self._place}, not {name!r}: go back to the list")
         return found
@@ -100,13 +114,41 @@ class Pages:
         return {"version": _version(row), "text": text, "wait": max(_LEAST_SECONDS, _PAUSE * made.seconds)}
 
     def report(self, name: str) -> str:
-        """The report of a run as it is now, or as it was a moment ago."""
+        """The report of a run as it is now, or as it was a moment ago; before it is made, a page that says so.
+
+        Raises:
+            InputError: there is no such run, or it cannot be read.
+        """
+        self.run(name)
+        made = self._made.setdefault(name, _Made())
+        if made.page:
+            return self._current(name)
+        with self._starting:
+            if made.first is None:
+                made.first = Future()
+                threading.Thread(target=self._make_first, args=(name, made.first), daemon=True).start()
+            first = made.first
+        try:
+            page = first.result(self._patience)
+        except TimeoutError:
+            return _WAITING
+        except InputError:
+            made.first = None  # whoever asks next tries again
+            raise
+        return made.page or page
+
+    def _make_first(self, name: str, first: Future[str]) -> None:
+        try:
+            first.set_result(self._current(name))
+        except BaseException as error:
+            first.set_exception(error)
+
+    def _current(self, name: str) -> str:
         from evonas.reporting.page import html_page
         from evonas.reporting.report import make_report
         from evonas.reporting.rundata import read_run
 
-        directory = self.run(name)
-        made = self._made.setdefault(name, _Made())
+        directory, made = self.run(name), self._made[name]
         with made.lock:
             version, began = _version(run_row(directory)), time.monotonic()
             recent = began - made.at < max(_LEAST_SECONDS, _PAUSE * made.seconds)
@@ -138,6 +180,15 @@ class Pages:
         return _page("evonas runs", "", body, "/state", self.state(None))
 
 
+#: In place of a report that is made for the first time; asks again every second.
+_WAITING = (
+    '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="1">'
+    '<meta name="color-scheme" content="light dark"><title>The report is being made</title></head>'
+    '<body style="font:16px system-ui;padding:2rem"><p role="status">The report is being made; a large run takes '
+    "some seconds. This page shows it as soon as it is there.</p></body></html>\n"
+)
+
+
 def make_app(pages: Pages, token: str) -> Starlette:
     """The web application.
 
@@ -155,11 +206,13 @@ def make_app(pages: Pages, token: str) -> Starlette:
     def answer(make: Callable[..., Any], kind: Callable[..., Response]) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             given = request.query_params.get("token")
-            if not _same(given or request.cookies.get(COOKIE, ""), token):
+            # Browsers send the cookies of a host to all of its ports: dashboards side by side have one each.
+            cookie = f"{COOKIE}_{(request.scope.get('server') or ('', 0))[1]}"
+            if not _same(given or request.cookies.get(cookie, ""), token):
                 return PlainTextResponse("Open the address with its token that evonas dashboard printed.", 403)
             if given is not None:  # the address in the browser's history is then worth nothing to others
                 response: Response = RedirectResponse(request.url.path, 303)
-                response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+                response.set_cookie(cookie, token, httponly=True, samesite="strict")
                 return response
             try:
                 return kind(await run_in_threadpool(make, **request.path_params), headers=_HEADERS)
@@ -213,10 +266,15 @@ def _page(title: str, links: str, body: str, state: str, now: dict[str, Any]) ->
     )
 
 
+def _name(name: str) -> str:
+    """The name of a directory as it is in an address: what is no UTF-8 in it is a sign of replacement."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 def _quote(name: str) -> str:
     from urllib.parse import quote
 
-    return html.escape(quote(name, safe=""))
+    return html.escape(quote(_name(name), safe=""))
 
 
 def _cell(column: str, row: dict[str, Any]) -> str:

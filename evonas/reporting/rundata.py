@@ -53,6 +53,7 @@ class RunData:
         baseline: the random search of the same size, where there is one.
         baselines: other models on the same rows; None where none were wanted.
         trainings: when and where each was done; empty where that was not kept.
+        retrainings: the same of finalists that were trained again, by the place of their network.
     """
 
     directory: Path
@@ -75,6 +76,7 @@ class RunData:
     baseline: RunData | None = None
     baselines: Baselines | None = None
     trainings: tuple[TrainingSpan, ...] = ()
+    retrainings: tuple[TrainingSpan, ...] = ()
 
     @property
     def sign(self) -> float:
@@ -141,6 +143,8 @@ def read_run(directory: str | Path) -> RunData:
             except InputError:
                 # A search that continues may have dropped the file meanwhile.
                 weights = None
+        records = tuple(run.records())
+        places = {record.digest: (record.generation, record.index) for record in reversed(records)}
         return RunData(
             directory=directory,
             objective=run.objective,
@@ -150,7 +154,7 @@ def read_run(directory: str | Path) -> RunData:
             problem=run.problem_json,
             environment=run.environment,
             space=_space(run.space_json),
-            records=tuple(run.records()),
+            records=records,
             finalists=tuple(run.finalists),
             champion=champion,
             weights=weights,
@@ -162,6 +166,11 @@ def read_run(directory: str | Path) -> RunData:
             baseline=read_run(directory / BASELINE_NAME) if is_run(directory / BASELINE_NAME) else None,
             baselines=run.baselines.found,
             trainings=tuple(run.trainings()),
+            retrainings=tuple(
+                TrainingSpan(places[each.digest], each.process, each.thread, each.started, each.ended)
+                for each in run.retraining_spans()
+                if each.digest in places
+            ),
         )
 
 

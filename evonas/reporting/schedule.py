@@ -25,6 +25,7 @@ class Schedule:
         lanes: of each training, shape `(num_trainings,)`.
         starts, ends: seconds since the search began, shape `(num_trainings,)`.
         names: of the lanes.
+        again: whether each is of a finalist that was trained again, shape `(num_trainings,)`.
         exact: whether the times were measured; else they are reckoned from how long each training took.
     """
 
@@ -33,12 +34,18 @@ class Schedule:
     starts: Array
     ends: Array
     names: tuple[str, ...]
+    again: NDArray[np.bool_]
     exact: bool
 
 
-def schedule_of(run: RunData) -> Schedule:
-    """The trainings of a run whose times were measured; where none were, all of them, reckoned."""
-    return _measure(run) if run.trainings else _estimate(run)
+def schedule_of(run: RunData, finalists: bool = False) -> Schedule:
+    """The trainings of a run whose times were measured; where none were, all of them, reckoned.
+
+    Args:
+        run: the search.
+        finalists: whether to add those of finalists that were trained again, where they were measured.
+    """
+    return _measure(run, run.retrainings if finalists else ()) if run.trainings else _estimate(run)
 
 
 def finishing_times(run: RunData) -> tuple[Array, bool]:
@@ -61,9 +68,10 @@ def finishing_times(run: RunData) -> tuple[Array, bool]:
     return np.where(known, ends, np.maximum.accumulate(ends)), True
 
 
-def _measure(run: RunData) -> Schedule:
+def _measure(run: RunData, more: Sequence[TrainingSpan]) -> Schedule:
     places = {(record.generation, record.index): place for place, record in enumerate(run.records)}
-    known = [each for each in run.trainings if each.place in places]
+    searched = [each for each in run.trainings if each.place in places]
+    known = [*searched, *(each for each in more if each.place in places)]
     lanes, names = _lanes_of(known)
     return Schedule(
         records=np.array([places[each.place] for each in known], np.intp),
@@ -71,6 +79,7 @@ def _measure(run: RunData) -> Schedule:
         starts=np.array([each.started for each in known], np.float64),
         ends=np.array([each.ended for each in known], np.float64),
         names=names,
+        again=np.arange(len(known)) >= len(searched),
         exact=True,
     )
 
@@ -114,4 +123,5 @@ def _estimate(run: RunData) -> Schedule:
     latest = float(ends.max(initial=0.0))
     stretch = spent / latest if latest > 0 and spent > 0 else 1.0
     names = tuple(f"{lane + 1} at a time" for lane in range(count))
-    return Schedule(np.arange(len(seconds)), lanes, starts * stretch, ends * stretch, names, exact=False)
+    again = np.zeros(len(seconds), bool)
+    return Schedule(np.arange(len(seconds)), lanes, starts * stretch, ends * stretch, names, again, exact=False)

@@ -15,9 +15,10 @@ __all__ = ["insert", "seal", "update", "verify"]
 Row = tuple[Any, ...]
 
 _TABLES = ("about", "session", "candidate", "evaluation", "state", "finals", "retraining", "event", "span")
+_TABLES += ("retraining_span",)
 
 #: Tables -> the first format that has them, where that is not 3.
-_SINCE = {"event": 4, "span": 5}
+_SINCE = {"event": 4, "span": 5, "retraining_span": 6}
 
 #: Queries that find something only when a row is missing.
 _MISSING = (
@@ -28,6 +29,9 @@ _MISSING = (
 )
 _MISSING_SPANS = (
     "SELECT count(*) FROM span s LEFT JOIN evaluation e USING (generation, position) WHERE e.seed IS NULL",
+)
+_MISSING_RETRAININGS = (
+    "SELECT count(*) FROM retraining_span s LEFT JOIN retraining r USING (digest, seed, epochs) WHERE r.status IS NULL",
 )
 #: The same for an asynchronous run: each candidate was asked for, and asked for before it was told.
 _MISSING_EVENTS = (
@@ -92,6 +96,7 @@ def verify(connection: sqlite3.Connection, version: int) -> None:
         *_MISSING,
         *(_MISSING_EVENTS if "event" in tables else ()),
         *(_MISSING_SPANS if "span" in tables else ()),
+        *(_MISSING_RETRAININGS if "retraining_span" in tables else ()),
     ):
         if connection.execute(query).fetchone()[0]:
             raise sqlite3.DatabaseError("a row is missing")

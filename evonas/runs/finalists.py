@@ -19,6 +19,7 @@ from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import Objective
 from evonas.runs.checksums import insert, update
 from evonas.runs.records import Record, evaluation_from_row, from_text, result_to_json
+from evonas.runs.spans import add_retraining_spans, drop_retraining_spans
 from evonas.runs.weights import WeightFiles
 from evonas.seeds import candidate_seed
 from genomes.codec import canonical_json
@@ -229,14 +230,23 @@ class RetrainingsWriter(Retrainings):
             if self.asked is not None and self.asked[0] != evaluated:
                 self._connection.execute("DELETE FROM retraining")
             self._connection.execute("DELETE FROM retraining WHERE status = ?", (Status.STOPPED.value,))
+            drop_retraining_spans(self._connection)
             self._connection.execute("DELETE FROM finals")
             insert(self._connection, "finals", [(evaluated, top, seeds)])
 
         self._commit(note)
         self._weights.remove(stale - self._named_by_evaluations())
 
-    def commit(self, part: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Commits re-trainings with their weights; and those that the time was too short for, as STOPPED."""
+    def commit(
+        self, part: Sequence[tuple[Candidate, Evaluation]], began: float = 0.0, seconds: float | None = None
+    ) -> None:
+        """Commits re-trainings with their weights; and those that the time was too short for, as STOPPED.
+
+        Args:
+            part: what was trained.
+            began: seconds of the search when this session began.
+            seconds: of this session so far; without them it is not noted when the trainings were.
+        """
         scored = [(candidate, self._judge(evaluation)) for candidate, evaluation in part]
         names: list[str | None] = []
 
@@ -254,6 +264,8 @@ class RetrainingsWriter(Retrainings):
                 for (candidate, evaluation), name in zip(scored, names, strict=True)
             ]
             insert(self._connection, "retraining", rows)
+            if seconds is not None:
+                add_retraining_spans(self._connection, part, began, seconds)
 
         self._commit(add, before=put)
 

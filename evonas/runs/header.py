@@ -21,7 +21,7 @@ from genomes.errors import InputError
 __all__ = ["APPLICATION_ID", "FORMAT", "check_header", "check_journal", "copy_file", "journal_of"]
 
 APPLICATION_ID = 0x65764E41  # "evNA"
-FORMAT = 5
+FORMAT = 6
 
 _HEADER_BYTES = 100
 _JOURNAL = bytes([0xD9, 0xD5, 0x05, 0xF9, 0x20, 0xA1, 0x63, 0xD7])

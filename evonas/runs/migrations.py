@@ -52,6 +52,13 @@ CREATE TABLE event (
 ) STRICT;
 """
 
+_SPAN = """CREATE TABLE span (
+    generation INTEGER NOT NULL, position INTEGER NOT NULL, number INTEGER NOT NULL, process TEXT NOT NULL,
+    thread INTEGER NOT NULL, started REAL NOT NULL, ended REAL NOT NULL, checksum TEXT NOT NULL,
+    PRIMARY KEY (generation, position, number)
+) STRICT, WITHOUT ROWID;
+"""
+
 #: Format -> its schema, of those that can be brought up.
 SCHEMAS = {
     2: """
@@ -79,9 +86,10 @@ CREATE TABLE state (generations INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
 """,
     3: _FORMAT_3,
     4: _FORMAT_3 + _EVENT.lstrip(),
+    5: _FORMAT_3 + _EVENT.lstrip() + _SPAN,
 }
 #: Tables that came with a format, each that of the same name in the present schema.
-_ADDED = {4: "event", 5: "span"}
+_ADDED = {4: "event", 5: "span", 6: "retraining_span"}
 
 #: Of format 2.
 TABLES = ("about", "session", "candidate", "evaluation", "state")
@@ -104,7 +112,7 @@ def migrate(connection: sqlite3.Connection, version: int, schema: str) -> None:
     """Brings the tables up to the schema, in the transaction that is open.
 
     Format 2 had no checksums, and named neither the data nor the trainer in an evaluation's key; format 3 had no
-    events, format 4 no spans.
+    events, format 4 no spans, format 5 none of re-trainings.
     """
     if version == 2:
         _from_2(connection, schema)

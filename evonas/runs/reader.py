@@ -23,7 +23,7 @@ from evonas.runs.events import Events
 from evonas.runs.finalists import Finalist, Retrainings, rank_finalists
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
-from evonas.runs.spans import TrainingSpan, read_training_spans
+from evonas.runs.spans import RetrainingSpan, TrainingSpan, read_retraining_spans, read_training_spans
 from evonas.runs.summaries import Counts, GenerationSummary, Idle, count_evaluations, idle_since, summarise
 from evonas.runs.times import Times
 from evonas.runs.weights import WeightFiles
@@ -227,6 +227,11 @@ class RunReader:
         """When and where networks were trained; of runs of earlier formats, none."""
         with self._reading():
             return list(read_training_spans(self._connection))
+
+    def retraining_spans(self) -> list[RetrainingSpan]:
+        """When finalists were trained again; empty where that was not kept."""
+        with self._reading():
+            return list(read_retraining_spans(self._connection))
 
     def best(self, count: int = 1) -> list[Record]:
         """The best `count` networks, best first, each with its best evaluation; of equals, the older leads.

@@ -75,6 +75,11 @@ CREATE TABLE span (
     thread INTEGER NOT NULL, started REAL NOT NULL, ended REAL NOT NULL, checksum TEXT NOT NULL,
     PRIMARY KEY (generation, position, number)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE retraining_span (
+    digest TEXT NOT NULL, seed INTEGER NOT NULL, epochs INTEGER NOT NULL, number INTEGER NOT NULL,
+    process TEXT NOT NULL, thread INTEGER NOT NULL, started REAL NOT NULL, ended REAL NOT NULL, checksum TEXT NOT NULL,
+    PRIMARY KEY (digest, seed, epochs, number)
+) STRICT, WITHOUT ROWID;
 """
 
 _BUSY_SECONDS = 30.0
@@ -82,6 +87,8 @@ _LONGEST_VALUE = 64 << 20
 #: Time limit for checking a database from elsewhere: these seconds, and some more for each byte.
 _LOOK_SECONDS, _BYTES_A_SECOND = 5.0, 20e6
 _STEPS = 100_000
+#: How much longer it may take by the clock.
+_BUSY_FACTOR = 10.0
 
 
 def create(path: Path, rows: Mapping[str, Sequence[Sequence[Any]]]) -> None:
@@ -187,9 +194,10 @@ def _configure(connection: sqlite3.Connection, mode: str) -> None:
 
 @contextmanager
 def _in_time(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """Ends what takes longer than a file of its size may."""
-    until = time.monotonic() + _LOOK_SECONDS + path.stat().st_size / _BYTES_A_SECOND
-    connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    """Ends what takes longer than a file of its size may, by this thread's own time: others may have the machine."""
+    most = _LOOK_SECONDS + path.stat().st_size / _BYTES_A_SECOND
+    spent, until = time.thread_time() + most, time.monotonic() + _BUSY_FACTOR * most
+    connection.set_progress_handler(lambda: time.thread_time() > spent or time.monotonic() > until, _STEPS)
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
-"""When networks were trained, by the clock of the search: the table `span`, which is read and written here only.
+"""When networks were trained, by the clock of the search: the tables `span` and, of finalists that were trained again,
+`retraining_span`, which are read and written here only.
 
-No digest counts it. Runs of earlier formats have none, nor have networks of trainers that measure none.
+No digest counts them. Runs of earlier formats have none, nor have networks of trainers that measure none.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from evonas.evaluation import Candidate, Evaluation
 from evonas.runs.checksums import insert
 
-__all__ = ["TrainingSpan", "add_spans", "read_training_spans"]
+__all__ = ["RetrainingSpan", "TrainingSpan", "add_retraining_spans", "add_spans", "drop_retraining_spans"]
+__all__ += ["read_retraining_spans", "read_training_spans"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,22 @@ class TrainingSpan:
     ended: float
 
 
+@dataclass(frozen=True)
+class RetrainingSpan:
+    """One training of a finalist from another seed.
+
+    Attributes:
+        digest: of the network.
+        Others as of `TrainingSpan`.
+    """
+
+    digest: str
+    process: str
+    thread: int
+    started: float
+    ended: float
+
+
 def read_training_spans(connection: sqlite3.Connection) -> Iterator[TrainingSpan]:
     """Those of a run's database, in the order of the networks.
 
@@ -44,9 +62,25 @@ def read_training_spans(connection: sqlite3.Connection) -> Iterator[TrainingSpan
         "SELECT generation, position, process, thread, started, ended FROM span ORDER BY generation, position, number"
     )
     for generation, index, process, thread, started, ended in connection.execute(query):
-        if not 0.0 <= started <= ended < math.inf:
-            raise ValueError(f"a training lasted from {started!r:.40} s to {ended!r:.40} s")
+        _check(started, ended)
         yield TrainingSpan((generation, index), process, thread, started, ended)
+
+
+def read_retraining_spans(connection: sqlite3.Connection) -> Iterator[RetrainingSpan]:
+    """Those of finalists, in the order of their beginning.
+
+    Raises:
+        ValueError: a row is not as it was written.
+    """
+    query = "SELECT digest, process, thread, started, ended FROM retraining_span ORDER BY started, digest, seed, number"
+    for digest, process, thread, started, ended in connection.execute(query):
+        _check(started, ended)
+        yield RetrainingSpan(digest, process, thread, started, ended)
+
+
+def _check(started: float, ended: float) -> None:
+    if not 0.0 <= started <= ended < math.inf:
+        raise ValueError(f"a training lasted from {started!r:.40} s to {ended!r:.40} s")
 
 
 def add_spans(
@@ -63,11 +97,37 @@ def add_spans(
         began: seconds of the search when this session began.
         seconds: of this session so far.
     """
-    now, offset = began + seconds, began + seconds - time.time()
-    rows = []
-    for candidate, evaluation in part:
-        for number, span in enumerate(evaluation.spans):
-            ended = min(max(span.ended + offset, began), now)
-            started = min(max(span.started + offset, began), ended)
-            rows.append((candidate.generation, candidate.index, number, span.process, span.thread, started, ended))
+    rows = [
+        (candidate.generation, candidate.index, *row)
+        for candidate, evaluation in part
+        for row in _rows(evaluation, began, began + seconds)
+    ]
     insert(connection, "span", rows)
+
+
+def add_retraining_spans(
+    connection: sqlite3.Connection, part: Sequence[tuple[Candidate, Evaluation]], began: float, seconds: float
+) -> None:
+    """The same of finalists that were trained again; see `add_spans`."""
+    rows = [
+        (candidate.digest, candidate.seed, candidate.epochs, *row)
+        for candidate, evaluation in part
+        for row in _rows(evaluation, began, began + seconds)
+    ]
+    insert(connection, "retraining_span", rows)
+
+
+def drop_retraining_spans(connection: sqlite3.Connection) -> None:
+    """Deletes those of re-trainings that are no more, in the transaction that is open."""
+    connection.execute(
+        "DELETE FROM retraining_span WHERE NOT EXISTS (SELECT 1 FROM retraining r WHERE "
+        "r.digest = retraining_span.digest AND r.seed = retraining_span.seed AND r.epochs = retraining_span.epochs)"
+    )
+
+
+def _rows(evaluation: Evaluation, began: float, now: float) -> Iterator[tuple[int, str, int, float, float]]:
+    """Number, process, thread, beginning and end of each training, by the clock of the search."""
+    offset = now - time.time()
+    for number, span in enumerate(evaluation.spans):
+        ended = min(max(span.ended + offset, began), now)
+        yield number, span.process, span.thread, min(max(span.started + offset, began), ended), ended

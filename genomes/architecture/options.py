@@ -161,6 +161,7 @@ OFF: Mapping[str, object] = MappingProxyType(
         "parametrization": "standard",
         "decay_schedule": "constant",
         "bias_initializer": "zeros",
+        "input_pooling": 1,
         "flip": False,
         "shift": 0.0,
         "rotation": 0.0,

@@ -51,6 +51,8 @@ class ConvolutionalGenome:
         stages: of `Block`s; may be empty.
         activation, normalization, initializer: of every layer.
         dropout: share of the channels that the last convolution of each block drops in training, in [0, 0.9].
+        input_pooling: how many pixels along each axis are averaged before the first stage, 1 to 8: the network sees
+            images that are so much smaller, 1 for images as they are.
         head_pooling: one of `POOLINGS`.
         head_layers: dense layers before the output, 0 to 3.
         head_units, head_dropout: of each of these.
@@ -62,6 +64,7 @@ class ConvolutionalGenome:
     normalization: str = "batch"
     dropout: float = 0.0
     initializer: str = "he_normal"
+    input_pooling: int = 1
     head_pooling: str = "average"
     head_layers: int = 0
     head_units: int = 1

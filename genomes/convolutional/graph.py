@@ -16,6 +16,8 @@ __all__ = ["to_graph"]
 def to_graph(genome: ConvolutionalGenome) -> nx.DiGraph:
     """The genome's architecture graph; see `genomes.architecture.graph`."""
     builder = Builder(genome)
+    if genome.input_pooling > 1:
+        builder.pool("average", genome.input_pooling)
     for stage in genome.stages:
         for number, block in enumerate(stage.blocks):
             builder.convolutions(block, stride=2 if stage.downsampling == "stride" and not number else 1)

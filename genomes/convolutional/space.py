@@ -40,8 +40,8 @@ class ConvolutionalSpace(StagedSpace):
         filters, convolutions, kernel, separable, residual, squeeze_excite: of each block, see
             `genomes.convolutional.Block`. In random networks a stage's blocks are of one width.
         downsampling: of each stage, among "none", "stride", "max" and "average" (pooling).
-        activation, normalization, dropout, initializer, head_pooling, head_layers, head_units, head_dropout: see
-            `genomes.convolutional.ConvolutionalGenome`.
+        activation, normalization, dropout, initializer, input_pooling, head_pooling, head_layers, head_units,
+            head_dropout: see `genomes.convolutional.ConvolutionalGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
             `genomes.training.Training`.
         flip, shift, rotation, zoom, cutout, mixup: what is done to samples in training, see
@@ -69,6 +69,7 @@ class ConvolutionalSpace(StagedSpace):
     normalization: Given = Choice(("none", "batch"))
     dropout: Given = Range(0.05, 0.3, zero=True)
     initializer: Given = Choice(("he_normal", "glorot_uniform"))
+    input_pooling: Given = Choice((1, 2))
     head_pooling: Given = Choice(("average", "max", "flatten"))
     head_layers: Given = Choice((0, 1))
     head_units: Given = Range(32, 256, log=True)

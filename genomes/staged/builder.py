@@ -90,9 +90,9 @@ class Builder:
         self.add("conv", **parts, activation=activation, normalization="none", dropout=dropout, **self._kernel)
         self.channels = units
 
-    def pool(self, pooling: str) -> None:
-        """Halves the map by pooling."""
-        self.add("pool", pooling=pooling, size=2)
+    def pool(self, pooling: str, size: int = 2) -> None:
+        """Makes the map smaller by pooling, half as large along each axis unless the size is given."""
+        self.add("pool", pooling=pooling, size=size)
 
     def dense(self, units: int, dropout: float) -> None:
         """A dense layer as the network's genes say."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evonas.api.resolve import fit_space, space_and_numbers, trainable, with_epoch_rows
+from evonas.api.resolve import fit_space, space_and_numbers, trainable, with_epoch_rows, with_rungs
 from evonas.config import Settings
 from evonas.data.prepared import Problem
 from evonas.objective import Objective
@@ -169,3 +169,14 @@ def test_an_epoch_takes_a_part_of_many_samples_and_all_rows_of_a_table() -> None
     assert with_epoch_rows(Settings(), PROBLEM, 54_000).epoch_rows is None
     with pytest.raises(InputError, match="epoch takes all rows there"):
         with_epoch_rows(Settings(epoch_rows=7), PROBLEM, 54_000)
+
+
+def test_evolution_over_samples_has_rungs_unless_they_are_named() -> None:
+    images = replace(PROBLEM, sample_shape=(8, 8, 1))
+    single = Settings(trainer="single")
+    assert with_rungs(single, images).rungs == 2
+    assert with_rungs(single.model_copy(update={"epoch_rows": 100}), images).rungs == 3
+    assert with_rungs(Settings(trainer="single", epochs=8), images).rungs == 1
+    assert with_rungs(Settings(trainer="single", rungs=1), images).rungs == 1
+    assert with_rungs(Settings(trainer="single", strategy="aging"), images).rungs == 1
+    assert with_rungs(single, PROBLEM).rungs == 1

@@ -40,6 +40,9 @@ COMMANDS = (
     "build",
     "lr-find",
     "space",
+    "join",
+    "watch",
+    "compare",
 )
 
 # Help.
@@ -50,7 +53,8 @@ def test_help_fits_a_terminal_of_80_columns(command: str) -> None:
     result = evonas(*filter(None, [command]), "--help")
     assert result.exit_code == 0
     assert max(map(len, result.output.splitlines())) <= 80
-    assert "..." not in result.output.replace("[ARGS]...", "")
+    assert "..." not in result.output.replace("[ARGS]...", "").replace("DIR...", "")
+    assert "<" not in result.stdout, "a type of Python is no help"
 
 
 def test_help_loads_nothing_heavy() -> None:

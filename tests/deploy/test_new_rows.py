@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.load import read_data
 from evonas.data.prepared import PreparedData
 from evonas.data.sample_kind import SampleOptions
@@ -78,3 +79,39 @@ def test_arrays_with_their_targets_beside() -> None:
     assert score_table(known, rows.x, rows.targets)["accuracy"] == 0.5
     with pytest.raises(InputError, match="a target for each of 40 rows"):
         new_rows(x, known, LABELS[:3])
+
+
+@pytest.mark.parametrize("carded", [True, False])
+def test_columns_go_into_the_inputs_that_were_made_for_them(carded: bool) -> None:
+    columns = ["a/b", "a_b", "label", "log", "x"]
+    frame = pd.DataFrame([[1.0, 2.0, 3.0, 4.0, 5.0]] * 2, columns=columns)
+    data, _ = read_data(pd.DataFrame(RNG.normal(size=(30, 6)), columns=[*columns, "y"]), "y")
+    assert isinstance(data.preparation, Preparation)
+    names = data.preparation.input_names()
+    assert list(names.values()) == ["a_b", "a_b_", "label_", "log_", "x"]
+    inputs = [SimpleNamespace(name=name, dtype="float32", shape=(None,)) for name in names.values()]
+    seen: list[Any] = []
+
+    def predict(rows: Any, **options: Any) -> Any:
+        seen.append({name: float(values[0]) for name, values in rows.items()})
+        return np.zeros((2, 1))
+
+    model = SimpleNamespace(layers=[], inputs=inputs, predict=predict)
+    known = {name: column for column, name in names.items()} if carded else {}
+    if not carded:
+        with pytest.raises(
+            InputError, match=r"one column for the model's input 'a_b', not 'a/b', 'a_b': keep the card"
+        ):
+            Predictor(data.problem, model, known).outputs(frame)
+        frame, inputs[:2] = frame.drop(columns=["a_b"]), inputs[:1]
+    Predictor(data.problem, model, known).outputs(frame)
+    assert seen == [{names[column]: frame[column][0] for column in frame.columns}]
+    with pytest.raises(InputError, match="the column 'label'" if carded else "the column 'label_'"):
+        Predictor(data.problem, model, known).outputs(frame.drop(columns=["label"]))
+
+
+def test_what_samples_are_known_by_is_beside_what_is_predicted() -> None:
+    known = predictor(read_data(RNG.integers(0, 256, (40, 5, 4, 3)).astype(np.uint8), LABELS)[0])
+    table = prediction_table(known, np.zeros((2, 5, 4, 3), np.uint8), {"label": ["a", "b"], "file": ["c", "d"]})
+    assert list(table.columns) == ["label_", "file", "label", "probability_cat", "probability_dog"]
+    assert table["label_"].tolist() == ["a", "b"]

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 
 from evonas.api import search as api
+from evonas.api.resolve import with_rungs
 from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_arrays
-from evonas.data.prepared import PreparedData
+from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.display import summaries
 from evonas.evolution.first_generation import FirstGeneration, Speed, first_generation, training_seconds
 from evonas.objective import Objective
 from evonas.runs import RunReader
 from evonas.strategies import STRATEGIES, make_strategy
-from genomes import DenseSpace, HyperparameterSpace, Range
-from genomes.architecture.cost import count_parameters
+from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, Range
+from genomes.architecture.cost import count_flops, count_parameters
 from tests.stub import StubEvaluator
 
 # Of plain networks, whose size says what they cost.
@@ -88,6 +89,42 @@ def test_every_strategy_begins_with_them(data: PreparedData, strategy: str) -> N
     settings = Settings(seed=0, population=10, strategy=strategy).resolve("rmse")
     asked = make_strategy(strategy, SPACE, objective=RMSE, initial=first.genomes, settings=settings).ask()
     assert [candidate.genome for candidate in asked] == list(first.genomes)[: len(asked)]
+
+
+def images(rows: int) -> PreparedData:
+    x, y = np.zeros((rows, 64), np.float32), np.zeros(rows, np.int32)
+    names, classes = tuple(f"p{k}" for k in range(64)), ("a", "b")
+    problem = Problem("binary", 64, 1, (), (), classes, names, ("y",), sample_shape=(8, 8, 1))
+    return PreparedData(problem, (Split(x, y, x[:100], y[:100]),))
+
+
+def test_over_images_no_network_may_take_the_time_of_many() -> None:
+    space, shape = ConvolutionalSpace(), (8, 8, 1)
+
+    def begin(seconds: float, **options: Any) -> FirstGeneration | None:
+        settings = Settings(seed=0, trainer="single", **options).resolve("accuracy")
+        settings = with_rungs(settings, images(9).problem)
+        machine = {"flops": lambda: 1e9, "share": lambda threads: 1.0}
+        return first_generation(
+            space, images(1000), settings, Objective("accuracy", "max"), (), seconds, 2, **machine, known=known
+        )
+
+    known = [tuple(variants.values()) for variants in space.known_defaults("binary")]
+    assert begin(1e6) is None
+    short, longer = begin(300), begin(3000)
+    assert short is not None
+    assert longer is not None
+    assert short.max_flops is not None
+    assert longer.max_flops is not None
+    assert short.max_flops < longer.max_flops
+    assert short.epochs <= longer.epochs
+    for first in (short, longer):
+        flops = [count_flops(space.architecture(genome), 64, 1, shape) for genome in first.genomes]
+        assert max(flops) <= (first.max_flops or 0)
+        assert first.settings() == {"epochs": first.epochs, "rungs": first.rungs, "max_flops": first.max_flops}
+    named = begin(300, epochs=20)
+    assert named is not None
+    assert named.settings() == {"epochs": 20}
 
 
 def test_what_an_epoch_costs() -> None:

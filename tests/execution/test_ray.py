@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,12 +47,12 @@ def _cluster():
     signal.signal(signal.SIGTERM, before)
 
 
-def pool_of(data_path, workers=2, settings=None, **options):
+def pool_of(data_path, workers=2, settings=None, execution=None, **options):
     from evonas.execution.ray_fleet import RayFleet, WorkerSpec
 
     assignments = Assignments()
     spec = WorkerSpec(settings or TrainingSettings(), WorkerLimits(silence_seconds=20.0), command=STUB)
-    fleet = RayFleet(spec, data_path, Execution("ray", workers), assignments, **options)
+    fleet = RayFleet(spec, data_path, execution or Execution("ray", workers), assignments, **options)
     return PoolEvaluator(UnitsSpace(), fleet, assignments)
 
 
@@ -103,6 +105,14 @@ def test_a_search_is_the_same_as_in_this_process_and_is_resumed_elsewhere(tmp_pa
         with RunReader(each.run_dir) as run:
             digests.append([(record.digest, record.evaluation.scores) for record in run.records()])
     assert digests[0] == digests[1]
+
+
+@pytest.mark.soak
+def test_a_machine_that_is_added_in_the_midst_of_a_search_is_used(data_path):
+    script = Path(__file__).with_name("added_node.py")
+    done = subprocess.run([sys.executable, str(script), str(data_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == {"before": 1, "after": 3, "right": True}
 
 
 @pytest.mark.soak

@@ -27,7 +27,7 @@ _ONCE: dict[str, Any] = {
     "mixup": 0.0,
 }
 #: All genes of networks of convolutions but for their stages, fixed.
-FIXED = {**_ONCE, "flip": False, "rotation": 0.0, "zoom": 0.0}
+FIXED = {**_ONCE, "input_pooling": 1, "flip": False, "rotation": 0.0, "zoom": 0.0}
 
 STAGED_SPACES: dict[str, StagedSpace] = {
     "images": ConvolutionalSpace(),

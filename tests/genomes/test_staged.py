@@ -99,6 +99,17 @@ def test_graphs_by_hand():
     assert Counter(same.nodes[node]["kind"] for node in same)["conv"] == 3  # equal shapes are added as they are
 
 
+def test_a_network_may_see_smaller_images():
+    space, whole = ConvolutionalSpace(), chain(PLAIN)
+    graph = space.architecture(replace_fields(whole, input_pooling=2))
+    assert architecture.draw(graph).splitlines()[2][1:].strip() == "average pooling by 2"
+    size = 784, 2, (28, 28, 1)
+    assert count_parameters(graph, *size) == count_parameters(space.architecture(whole), *size)
+    assert 3.9 < count_flops(space.architecture(whole), *size) / count_flops(graph, *size) < 4.1
+    child, name = space.mutate(whole, np.random.default_rng(0), "change_input_pooling")
+    assert (child.input_pooling, name) == (2, "change_input_pooling")
+
+
 def test_convolutions_by_hand_cost_what_they_cost():
     graph = ConvolutionalSpace().architecture(chain(PLAIN, replace_fields(PLAIN, filters=8)))
     first, second, output = 9 * 3 * 4 + 4, 9 * 4 * 8 + 8, 8 * 2 + 2

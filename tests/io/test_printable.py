@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evonas.cli.tables import show_rows
 from evonas.display import summaries
 from evonas.display.text import Plain
 from evonas.io.console import say, say_lines
@@ -74,6 +75,14 @@ def test_a_search_goes_on_when_nobody_listens(tmp_path: Path) -> None:
     stream = io.StringIO()
     say("a\x07\nb", stream)
     assert stream.getvalue() == "a\\x07\nb\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_rows_of_data_move_no_cursor(terminal: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+        show_rows([{"a\x1b[2J": 1}], as_json=False, as_csv=True, nothing="")
+    assert capsys.readouterr().out == ("a\\x1b[2J\n1\n" if terminal else "a\x1b[2J\n1\n")
 
 
 @pytest.mark.parametrize("where", ["latin-1", "closed", "full"])

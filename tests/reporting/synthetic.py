@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pandas as pd
 
 from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_table
-from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.evaluation import Candidate, Evaluation, Span, Status
 from evonas.networks.initial import initial_weights
 from evonas.runs.store import RunStore
 from genomes.architecture.graph import numbers_of
@@ -22,7 +24,13 @@ _GENERATION = 20
 
 
 def synthetic_run(
-    directory: Path, networks: int = 60, *, classes: int = 0, hostile: bool = False, finish: bool = True
+    directory: Path,
+    networks: int = 60,
+    *,
+    classes: int = 0,
+    hostile: bool = False,
+    finish: bool = True,
+    spans: bool = False,
 ) -> Path:
     """A run of so many networks, a twentieth of them failed.
 
@@ -32,6 +40,7 @@ def synthetic_run(
         classes: of the target; 0 for a regression.
         hostile: whether a column, a class and a reason are HTML with a script.
         finish: whether the session ended; else it looks as if it was killed.
+        spans: whether it is known when each network was trained, on two threads.
     """
     rng, space = np.random.default_rng(0), DenseSpace()
     odd = HOSTILE if hostile else "odd"
@@ -52,6 +61,8 @@ def synthetic_run(
             count = min(_GENERATION, networks - generation * _GENERATION)
             made = [_candidate(space, best, generation, index, rng) for index in range(count)]
             part = [(each, _evaluation(each, space, data.problem, odd, rng, best)) for each in made]
+            if spans:
+                part = [(each, replace(found, spans=_spans(each.index))) for each, found in part]
             store.add_candidates(made, space)
             store.commit_part(part, generation + 1.0)
             store.complete_generation(generation, {}, generation + 1.0)
@@ -59,6 +70,12 @@ def synthetic_run(
         if finish:
             store.end_session("evaluations", networks / 10)
     return directory
+
+
+def _spans(index: int) -> tuple[Span, ...]:
+    """A tenth of a second each, in the last one."""
+    began = time.time() - 1.0 + 0.1 * (index // 2)
+    return (Span("1-synthetic", index % 2, began, began + 0.1),)
 
 
 def _candidate(space: DenseSpace, best: list[Any], generation: int, index: int, rng: np.random.Generator) -> Candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import urllib.error
 import urllib.request
@@ -29,7 +30,8 @@ class Browser:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        self.cookies = CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
 
     def get(self, path: str, **headers: str) -> tuple[int, str]:
         try:
@@ -44,6 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     synthetic_run(folder / "first", hostile=True)
     synthetic_run(folder / "a b&c", 20, finish=False)
+    synthetic_run(folder / os.fsdecode(b"caf\xe9"), 20, finish=False)
     (folder / "notes").mkdir()
     (folder / "secret.txt").write_text("nobody's business")
     return folder
@@ -51,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
-    app = make_app(Pages(folder), TOKEN)
+    app = make_app(Pages(folder, patience_seconds=60.0), TOKEN)
     with closing(_listening(0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -87,12 +90,22 @@ def test_runs_are_listed_and_each_has_a_live_report(address: str, folder: Path) 
     assert code == 200
     assert 'src="/report/a%20b%26c"' in text
     assert "killed: 20 networks in 1 generation, " in text
+    assert browser.get("/run/caf%E9")[0] == browser.get("/state/caf%EF%BF%BD")[0] == 200
+    assert 'href="/run/caf%EF%BF%BD"' in browser.get("/")[1]
     code, text = browser.get("/report/first")
     assert code == 200
     assert "All networks" in text
     assert HOSTILE not in text
     state = json.loads(browser.get("/state/first")[1])
     assert state["text"].startswith("done (evaluations): 60 networks")
+
+
+def test_dashboards_side_by_side_have_a_cookie_each(address: str) -> None:
+    browser = Browser(address)
+    browser.get(token())
+    (cookie,) = browser.cookies
+    assert cookie.name.endswith(f"_{address.rpartition(':')[2]}")
+    assert cookie.has_nonstandard_attr("HttpOnly")
 
 
 def test_only_runs_of_the_folder_are_shown(address: str) -> None:
@@ -123,3 +136,22 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         Pages(tmp_path / "gone")
     with closing(_listening(0)) as taken, pytest.raises(InputError, match="port must be free"):
         _listening(taken.getsockname()[1])
+
+
+def test_a_report_that_takes_long_is_announced_and_what_fails_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    going = threading.Event()
+    monkeypatch.setattr(Pages, "_current", lambda pages, name: going.wait(30) and "made")
+    pages = Pages(folder, patience_seconds=0.01)
+    waiting = pages.report("first")
+    assert "The report is being made" in waiting
+    assert 'http-equiv="refresh"' in waiting
+    going.set()
+    pages._made["first"].first.result(10.0)  # type: ignore[union-attr]
+    assert pages.report("first") == "made"
+
+    def fails(pages: Pages, name: str) -> str:
+        raise InputError("run must be readable")
+
+    monkeypatch.setattr(Pages, "_current", fails)
+    with pytest.raises(InputError, match="must be readable"):
+        Pages(folder, patience_seconds=10.0).report("first")

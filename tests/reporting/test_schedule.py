@@ -53,6 +53,16 @@ def test_measured_trainings_are_drawn_where_they_were(run: RunData):
     assert (bars["base"][at], bars["x"][at]) == (2.0, 2.0)
 
 
+def test_finalists_are_drawn_and_do_not_count_as_search(run: RunData):
+    searched = replace(run, trainings=(TrainingSpan((0, 2), "p", 0, 1.0, 2.0),))
+    both = replace(searched, retrainings=(TrainingSpan((0, 2), "p", 0, 7.0, 9.0),))
+    figure = timeline(both)
+    assert figure is not None
+    found = {trace["name"]: (trace["base"], trace["x"], trace["y"]) for trace in figure.traces}
+    assert found["finalist, trained again"] == ([7.0], [2.0], ["thread 1"])
+    assert best_by(both, "seconds")[0].max() == best_by(searched, "seconds")[0].max() < 7.0
+
+
 def test_a_run_without_times_is_reckoned_and_says_so(run: RunData):
     assert not schedule_of(run).exact
     figure = timeline(run)

@@ -16,10 +16,11 @@ def test_a_model_of_many_inputs_reads_a_file(tmp_path: Path, monkeypatch: pytest
     names = [f"c{place}" for place in range(12)]
     inputs = [{"name": name, "column": name, "dtype": "float32", "shape": [None]} for name in names]
     inputs.append({"name": "a_b", "column": "a/b", "dtype": "string", "shape": [None]})
+    inputs.append({"name": "a_b_", "column": "a_b", "dtype": "string", "shape": [None]})
     exported: Any = SimpleNamespace(interface={"inputs": inputs}, format="keras", path=Path("best.keras"))
     text = usage_of(exported, SimpleNamespace(preparation=None))  # type: ignore[arg-type]
     assert len(text.splitlines()) < 16
-    (tmp_path / "new.csv").write_text(f"{','.join(names)},a/b\n{','.join(['?'] * 12)}, x\n")
+    (tmp_path / "new.csv").write_text(f"{','.join(names)},a/b,a_b\n{','.join(['?'] * 12)}, x, y\n")
     predicted: list[Any] = []
     fields = [SimpleNamespace(name=each["name"], dtype=each["dtype"]) for each in inputs]
     keras: Any = ModuleType("keras")
@@ -29,4 +30,5 @@ def test_a_model_of_many_inputs_reads_a_file(tmp_path: Path, monkeypatch: pytest
     exec(compile(text, "card", "exec"), {})
     (rows,) = predicted
     assert rows["a_b"].tolist() == ["x"]
+    assert rows["a_b_"].tolist() == ["y"]
     assert rows["c0"].dtype == "float32"

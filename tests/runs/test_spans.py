@@ -7,17 +7,27 @@ import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from evonas.config import Budget
 from evonas.evaluation import Span
 from evonas.runs import RunReader, RunStore
+from evonas.runs import spans as spans_of_runs
 from evonas.runs.schema import DATABASE
 from genomes.errors import InputError
 from tests.runs.cases import candidates, scored
 from tests.runs.test_golden import GOLDEN
 from tests.toy import ToySpace, toy_store
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The time, which stands still: a machine that is busy changes nothing."""
+    moment = time.time()
+    monkeypatch.setattr(spans_of_runs, "time", SimpleNamespace(time=lambda: moment))
+    return moment
 
 
 def fill(store: RunStore, spans: list[tuple[Span, ...]], seconds: float, generation: int = 0) -> None:
@@ -30,8 +40,7 @@ def fill(store: RunStore, spans: list[tuple[Span, ...]], seconds: float, generat
     )
 
 
-def test_spans_are_seconds_of_the_search_over_sessions(tmp_path: Path) -> None:
-    now = time.time()
+def test_spans_are_seconds_of_the_search_over_sessions(tmp_path: Path, now: float) -> None:
     with toy_store(tmp_path / "run") as store:
         folds = (Span("a", 0, now - 3.0, now - 2.0), Span("a", 1, now - 3.0, now - 1.0))
         fill(store, [folds, ()], 10.0)
@@ -47,9 +56,27 @@ def test_spans_are_seconds_of_the_search_over_sessions(tmp_path: Path) -> None:
         ((1, 0), "b", 0),
     ]
     assert [value for each in found for value in (each.started, each.ended)] == pytest.approx(
-        [7.0, 8.0, 7.0, 9.0, 12.0, 16.0], abs=0.5
+        [7.0, 8.0, 7.0, 9.0, 12.0, 16.0], abs=1e-6
     )
     assert (found[2].started, found[2].ended) == (12.0, 16.0)
+
+
+def test_finalists_that_are_trained_again_have_theirs_until_the_search_goes_on(tmp_path: Path, now: float) -> None:
+    with toy_store(tmp_path / "run") as store:
+        fill(store, [(Span("a", 0, now - 3.0, now - 2.0),)], 10.0)
+        store.retrainings.ask(1, 1, 1)
+        (finalist,) = candidates(1)
+        again = replace(scored(1.0), spans=(Span("a", 1, now - 1.0, now),))
+        store.retrainings.commit([(finalist, again)], 0.0, 12.0)
+        digest = store.digest()
+        (found,) = store.retraining_spans()
+        assert (found.digest, found.thread) == (finalist.digest, 1)
+        assert (found.started, found.ended) == pytest.approx((11.0, 12.0), abs=1e-6)
+        store.retrainings.ask(2, 1, 1)
+        assert not store.retraining_spans()
+        store.retrainings.ask(1, 1, 1)
+        store.retrainings.commit([(finalist, replace(again, spans=()))])
+        assert store.digest() == digest
 
 
 def test_no_digest_counts_them(tmp_path: Path) -> None:

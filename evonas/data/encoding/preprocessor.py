@@ -34,7 +34,17 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["UNLESS_ROBUST", "Categories", "InputKind", "Number", "Preparation", "fit_encoding", "is_visible", "view_of"]
+__all__ = [
+    "UNLESS_ROBUST",
+    "Categories",
+    "InputKind",
+    "Number",
+    "Preparation",
+    "fit_encoding",
+    "input_name",
+    "is_visible",
+    "view_of",
+]
 
 #: At most this many one-hot columns for one categorical column, the one for rare values among them.
 MOST_CATEGORIES = 50
@@ -250,9 +260,9 @@ class Preparation:
         """Raw column -> name of the model's input for it, which is the column's own where Keras allows it."""
         given: dict[str, str] = {}
         for column in self.columns():
-            name = column.replace("/", "_") or "_"
-            while _RESERVED.fullmatch(name) or name in given.values():
-                name += "_"
+            name = input_name(column)
+            while name in given.values():
+                name = input_name(f"{name}_")
             given[column] = name
         return given
 
@@ -323,6 +333,14 @@ class Preparation:
             raise InputError(
                 f"{place} of a preparation: {first['msg']}, not {first['input']!r:.80}; take the one that the run wrote"
             ) from None
+
+
+def input_name(column: str) -> str:
+    """The name of a model's input for a column, where no other column of the model is called alike."""
+    name = column.replace("/", "_") or "_"
+    while _RESERVED.fullmatch(name):
+        name += "_"
+    return name
 
 
 def view_of(step: Step) -> str:

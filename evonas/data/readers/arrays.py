@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evonas.data.cells import is_utf8
 from evonas.data.frames import as_array_of, as_frame, is_table, plain_columns
 from genomes.errors import InputError
 
@@ -24,9 +25,12 @@ def named_columns(frame: Any) -> pd.DataFrame:
     """The same cells in plain types; column names as text, rows numbered from 0.
 
     Raises:
-        InputError: two columns have one name.
+        InputError: two columns have one name, or a name is no text that UTF-8 can hold.
     """
     columns: pd.DataFrame = plain_columns(as_frame(frame).reset_index(drop=True))
+    for name in map(str, columns.columns):
+        if not is_utf8(name):
+            raise InputError(f"column names must be text that UTF-8 can hold, not {name!a:.60}: rename the column")
     columns.columns = [str(name) for name in columns.columns]
     twice = [name for name, count in Counter(columns.columns).items() if count > 1]
     if twice:
@@ -161,8 +165,14 @@ def _array(values: Any, what: str) -> np.ndarray[Any, Any]:
 def _frame(array: np.ndarray[Any, Any], names: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    frame = pd.DataFrame(array, columns=names)
-    return frame.infer_objects() if array.dtype == object else frame
+    try:
+        frame = pd.DataFrame(array, columns=names)
+        return frame.infer_objects() if array.dtype == object else frame
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"text must be such that UTF-8 can hold it, not {error.object!a:.60}: replace what is wrong in it, such as "
+            'by text.encode("utf-8", "replace").decode()'
+        ) from None
 
 
 def _list(frame: pd.DataFrame) -> str:

@@ -19,11 +19,12 @@ from evonas.data.readers.text import Scan, decode
 from evonas.io.opened import Opened
 from genomes.errors import InputError
 
-__all__ = ["ALIGNED", "LONGEST_LINE", "Dialect", "find_dialect", "parse_rows"]
+__all__ = ["ALIGNED", "Dialect", "find_dialect", "parse_rows"]
 
-LONGEST_LINE = 1 << 26
 MOST_COLUMNS = 100_000
 _HEAD = 1 << 20
+#: A header is tried with a dozen of separators: 100,000 names of 160 characters.
+_LONGEST_HEADER = 1 << 24
 _ROWS = 200
 _SEPARATORS = ",;\t|"
 #: In place of a separator, where columns are aligned by any number of spaces and tabs.
@@ -109,7 +110,7 @@ def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
     (header, end), *body = rows or [([], 0)]
     if body and header and _is_rule(body[0][0]):
         end = body.pop(0)[1]  # a line of dashes below the header, as terminals of databases draw it
-    names, width = _shape([name.strip() for name in header], [row for row, _ in body], notes)
+    names, width = _shape([name.strip("\ufeff \t") for name in header], [row for row, _ in body], notes)
     return Dialect(
         separator,
         tuple(_check(names, source)),
@@ -128,7 +129,13 @@ def _head(source: Opened, encoding: str) -> list[_Line]:
     with decode(source, encoding) as file:
         text = file.read(_HEAD)
         if len(text) == _HEAD:
-            text += file.readline(LONGEST_LINE)  # the header is read to its end, however long it is
+            rest = file.readline(_LONGEST_HEADER)  # the header is read to its end
+            if len(rest) == _LONGEST_HEADER:
+                raise InputError(
+                    f"{source.path} must have lines of fewer than {_LONGEST_HEADER:,} characters at its beginning: is "
+                    "it a table?"
+                )
+            text += rest
     return list(enumerate(re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)))
 
 

@@ -6,6 +6,7 @@ The layout is that of `keras.utils.image_dataset_from_directory`: classes in the
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,10 @@ USUAL_SIZE = (32, 32)
 MOST_PIXELS = 64 * 64
 #: For networks of convolutions: the larger side of an image that stays as it is, and of those of several sizes.
 MOST_SIDE, USUAL_SIDE = 128, 64
+#: Pixels of the image in a file, which some hundred kilobytes may claim: Pillow holds four bytes of each, twice.
+MOST_FILE_PIXELS = 1 << 26
+#: Folders of archives that were made on a Mac, beside the real ones.
+_NO_CLASSES = ("__MACOSX",)
 #: Share of the free memory that the pixels may take; a dense network's are numbers of four bytes, and there are copies.
 SHARE = 1 / 16
 
@@ -141,7 +146,7 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
     Raises:
         InputError: there is none, or as `read_image_folder`.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    paths = _images_in(folder)
     if not paths:
         raise InputError(f"a folder of images must hold PNG or JPEG files, but {folder} has none: give another")
     if importlib.util.find_spec("PIL") is None:
@@ -152,7 +157,8 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
     for row, path in enumerate(paths):
         pixels[row] = _pixels(path, size, channels)
     inside = [path.relative_to(folder) for path in paths]
-    return pixels, [str(path) for path in inside], [path.parts[0] if len(path.parts) > 1 else "" for path in inside]
+    labels = [_utf8(path.parts[0]) if len(path.parts) > 1 else "" for path in inside]
+    return pixels, [_utf8(str(path)) for path in inside], labels
 
 
 def _empty(shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
@@ -199,13 +205,11 @@ def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]
 
 def _files(folder: Path) -> list[tuple[Path, str]]:
     """Every image and its class, in the order of their names."""
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    files = [
-        (path, inside.name)
-        for inside in classes
-        for path in sorted(inside.rglob("*"))
-        if path.suffix.lower() in ENDINGS and path.is_file()
-    ]
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path.name))
+    for path in classes:
+        if _utf8(path.name) != path.name:
+            raise InputError(f"names of classes must be UTF-8 text, not that of the folder {path}: rename it")
+    files = [(path, inside.name) for inside in classes for path in _images_in(inside)]
     held = {label for _, label in files}
     empty = [path.name for path in classes if path.name not in held]
     if len(held) < 2 or empty:
@@ -215,6 +219,27 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
             f"{folder} has {what}: sort the images into sub-folders"
         )
     return files
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Every PNG and JPEG file in a folder and in folders of its own, in the order of their names; no hidden ones."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in ENDINGS
+        and not any(map(_is_hidden, path.relative_to(folder).parts))
+        and path.is_file()
+    )
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether programs keep files of their own under this name: copies of notebooks, forks of macOS."""
+    return name.startswith(".") or name in _NO_CLASSES
+
+
+def _utf8(name: str) -> str:
+    """A name of a file, with a sign of replacement where it is no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _opened(path: Path) -> Any:
@@ -231,6 +256,11 @@ def _header(path: Path) -> _Header:
         raise _unreadable(path, error) from None
     if mode.startswith(("I", "F")):
         raise InputError(f"{path} must have 8 bits a pixel and channel, not the mode {mode}: convert it")
+    if width * height > MOST_FILE_PIXELS:
+        raise InputError(
+            f"{path} must have at most {MOST_FILE_PIXELS:,} pixels, not {width:,} x {height:,}: make it smaller, or "
+            "leave it out"
+        )
     return _Header((height, width), mode, frames)
 
 
@@ -240,7 +270,9 @@ def _pixels(path: Path, size: Size, channels: int) -> NDArray[np.uint8]:
 
     try:
         with _opened(path) as image:
-            image = image.convert("L" if channels == 1 else "RGB")
+            image.info.pop("transparency", None)  # of which Pillow warns on the way to a mode without it
+            mode = "L" if channels == 1 else "RGB"
+            image = image if image.mode == mode else image.convert(mode)
             if image.size != size[::-1]:
                 image = image.resize(size[::-1], Image.Resampling.BILINEAR)
             return np.asarray(image, np.uint8).reshape(*size, channels)

@@ -128,12 +128,17 @@ def _cells(record: Any, path: Path, place: str) -> dict[str, Any]:
         raise InputError(f'{place} of {path} must be an object, such as {{"a": 1}}, not {shown!r}: correct it')
     cells: dict[str, Any] = {}
     for name, cell in record:
-        if name in cells:
+        if _utf8(name) in cells:
             raise InputError(f"{place} of {path} must name each column once, not {name!r} twice: leave one out")
         if isinstance(cell, list):
             raise InputError(
                 f"{place} of {path} must hold numbers, text, true, false or null, but {name!r} is a list or an "
                 "object there: flatten it"
             )
-        cells[name] = cell
+        cells[_utf8(name)] = _utf8(cell) if isinstance(cell, str) else cell
     return cells
+
+
+def _utf8(text: str) -> str:
+    r"""Text with a sign of replacement for each half of a character, which JSON can write: "\ud83d" of an emoji."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.data.readers.dialect import ALIGNED, LONGEST_LINE, Dialect, parse_rows
-from evonas.data.readers.text import Scan, decode, utf8_stream
+from evonas.data.readers.dialect import ALIGNED, Dialect, parse_rows
+from evonas.data.readers.text import LONGEST_LINE, Scan, decode, utf8_stream
 from evonas.io.opened import Opened
 from genomes.errors import InputError
 

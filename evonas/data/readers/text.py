@@ -12,8 +12,10 @@ from typing import IO, Any
 from evonas.io.opened import Opened
 from genomes.errors import InputError
 
-__all__ = ["Scan", "decode", "scan", "utf8_stream"]
+__all__ = ["LONGEST_LINE", "Scan", "decode", "scan", "utf8_stream"]
 
+#: In characters.
+LONGEST_LINE = 1 << 26
 _CHUNK = 1 << 20
 _MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
@@ -92,10 +94,16 @@ def _count(source: Opened, encoding: str) -> tuple[int, bool]:
     """Double quotes, and whether one is escaped; decodes all of it on the way."""
     decoder = codecs.getincrementaldecoder(encoding)()
     plain = encoding in ("utf-8", "utf-8-sig", "cp1252", "latin-1")
-    quotes, escaped, lines, last = 0, False, 1, b""
+    quotes, escaped, lines, length, last = 0, False, 1, 0, b""
     with source.stream() as file:
         while chunk := file.read(_CHUNK):
             text = decoder.decode(chunk)
+            length = 0 if "\n" in text or "\r" in text else length + len(text)
+            if length >= LONGEST_LINE:
+                raise InputError(
+                    f"{source.path} must have lines of fewer than {LONGEST_LINE:,} characters, but line {lines} has "
+                    "more: is it a table?"
+                )
             if "\0" in text:
                 line = lines + text[: text.index("\0")].count("\n")
                 raise InputError(

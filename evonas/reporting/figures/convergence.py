@@ -31,8 +31,9 @@ __all__ = ["best_by", "by_epochs", "by_evaluations", "by_seconds"]
 
 Array = NDArray[np.float64]
 
-_MOST_POINTS = 1500
-_MOST_STEPS = 600
+#: Points that a browser draws in a fraction of a second each.
+_MOST_POINTS = 600
+_MOST_STEPS = 400
 
 
 def best_by(run: RunData, by: str) -> tuple[Array, Array]:
@@ -97,7 +98,7 @@ def _convergence(run: RunData, by: str, unit: str, caption: str, references: dic
             customdata=order[shown],
         )
     ]
-    kept = thin_out(len(x), _MOST_STEPS, keep=steps.tolist())
+    kept = thin_out(len(x), _MOST_STEPS, keep=steps[thin_out(len(steps), _MOST_STEPS)].tolist())
     traces.append(
         line(round_values(x[kept]), round_values(best[kept]), "best so far", BLUE, width=3, line={"shape": "hv"})
     )

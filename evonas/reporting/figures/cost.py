@@ -82,15 +82,16 @@ def timeline(run: RunData) -> Figure | None:
     """Trainings on as many lanes as networks were trained at a time; None before any."""
     if not run.records:
         return None
-    schedule = schedule_of(run)
+    schedule = schedule_of(run, finalists=True)
     # Of many trainings, the longest: thin bars would be invisible.
     lengths = schedule.ends - schedule.starts
     shown = np.sort(np.argsort(-lengths, kind="stable")[:_MOST_BARS])
     traces = []
     scored = np.isfinite(run.losses[schedule.records])
     groups: dict[str, tuple[str, list[int]]] = {
-        "trained": (BLUE, [int(p) for p in shown if scored[p]]),
+        "trained": (BLUE, [int(p) for p in shown if scored[p] and not schedule.again[p]]),
         "failed": (VERMILION, [int(p) for p in shown if not scored[p]]),
+        "finalist, trained again": (ORANGE, [int(p) for p in shown if scored[p] and schedule.again[p]]),
     }
     for name, (color, places) in groups.items():
         if places:
@@ -122,7 +123,7 @@ def timeline(run: RunData) -> Figure | None:
 def _timeline_caption(run: RunData, schedule: Schedule, shown: int) -> str:
     if schedule.exact:
         caption = "Each bar is a training, exactly as measured; gaps are time in which a thread had nothing to train."
-        missing = run.trained - len(set(schedule.records.tolist()))
+        missing = run.trained - len(set(schedule.records[~schedule.again].tolist()))
         if missing:
             caption += f" Of {missing:,} other networks it was not measured when they were trained."
     else:

@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from evonas.data.encoding.read import preparation_from_json
 from evonas.data.encoding.series import SeriesPreparation
 from evonas.data.prepared import Problem
 from evonas.io.npz import open_plain
+from genomes.codec import parse_json
 
 __all__ = ["Description", "description_of", "with_description"]
 
@@ -38,6 +39,7 @@ class Description:
         classes: labels as text, in the order of the outputs.
         label_type: of the labels, as `Problem.label_type`.
         series: how series are read of a table or an array; None of other samples.
+        columns: input of the model -> the column that goes into it.
     """
 
     task: str
@@ -45,6 +47,7 @@ class Description:
     classes: tuple[str, ...] = ()
     label_type: str = ""
     series: SeriesPreparation | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def with_description(content: bytes, problem: Problem, preparation: Preparation | None) -> bytes:
@@ -59,6 +62,8 @@ def with_description(content: bytes, problem: Problem, preparation: Preparation 
     about |= {"classes": list(problem.classes), "label_type": problem.label_type}
     if isinstance(preparation, SeriesPreparation):
         about["series"] = preparation.to_json()
+    elif preparation is not None and not preparation.array:
+        about["columns"] = {name: column for column, name in preparation.input_names().items()}
     written = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(written, "w") as described:
         for entry in archive.infolist():
@@ -76,7 +81,7 @@ def description_of(path: Path) -> Description | None:
             entry = archive.getinfo(_METADATA)
             if entry.file_size > _MOST_BYTES or entry.compress_type != zipfile.ZIP_STORED:
                 return None
-            return _read(json.loads(archive.read(entry))[_KEY])
+            return _read(parse_json(archive.read(entry).decode(), _METADATA)[_KEY])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile):
         return None
 
@@ -87,4 +92,7 @@ def _read(about: Mapping[str, Any]) -> Description | None:
     series = None if about.get("series") is None else preparation_from_json(about["series"])
     targets, classes = (tuple(map(str, about[name])) for name in ("targets", "classes"))
     found = series if isinstance(series, SeriesPreparation) else None
-    return Description(about["task"], targets, classes, label_type=str(about["label_type"]), series=found)
+    columns = {str(name): str(column) for name, column in about.get("columns", {}).items()}
+    return Description(
+        about["task"], targets, classes, label_type=str(about["label_type"]), series=found, columns=columns
+    )

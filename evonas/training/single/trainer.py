@@ -36,6 +36,7 @@ from evonas.training.single.fitting import Fitting, State, restore, state_of
 from evonas.training.single.fused import FusedBatchNormalization
 from evonas.training.single.rated import with_own_rates
 from evonas.training.single.resident import predictions_of, train_epochs
+from evonas.training.single.traces import Traces
 from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
@@ -81,6 +82,7 @@ class SingleTrainer:
         )
         self._views = Views(data)
         self._compiling = {"jit_compile": jit_compile}
+        self._traces = Traces()
 
     def state(self) -> None:
         """Remembers nothing."""
@@ -129,8 +131,10 @@ class SingleTrainer:
             found = {"status": Status.FAILED, "reason": reason}
         finally:
             notes = getattr(fitting, "notes", {})
+            self._traces.release_gradients()
             # Collecting garbage takes longer than many a native training, and there is little of it.
             keras.utils.clear_session(free_memory=not notes.get("trained", {}).get("natively"))
+            self._traces.release_functions()
         seconds = time.perf_counter() - started
         spans, size = (span_since(began),), fitting.parameters
         return Evaluation(**found, train_seconds=seconds, parameters=size, notes=notes, spans=spans)
@@ -139,8 +143,9 @@ class SingleTrainer:
         self, fitting: Fitting, split: Split, keep_snapshot: bool
     ) -> Generator[Mapping[int, Evaluation], None, dict[str, Any]]:
         """Fields of the evaluation of one training."""
-        settings, start = self._settings, fitting.start
-        fitting.prepare()
+        settings, start, noted = self._settings, fitting.start, self._traces.noted
+        with noted():
+            fitting.prepare()
         limits = {} if settings.max_parameters is None else {"parameters": float(settings.max_parameters)}
         if (rejected := over_limit({"parameters": float(fitting.parameters)}, limits)) is not None:
             return {"status": rejected.status, "scores": rejected.scores, "reason": rejected.reason}
@@ -152,8 +157,9 @@ class SingleTrainer:
         while (not curve or math.isfinite(curve[-1])) and len(curve) < fitting.epochs:
             if settings.patience is not None and waited >= settings.patience:
                 break
-            train_curve.append(fitting.fit(len(curve)))
-            loss, found_outputs = fitting.outputs()
+            with noted():
+                train_curve.append(fitting.fit(len(curve)))
+                loss, found_outputs = fitting.outputs()
             curve.append(loss)
             if loss < best_loss:
                 best_loss, best, outputs = loss, fitting.weights(), found_outputs
@@ -172,7 +178,9 @@ class SingleTrainer:
         if not math.isfinite(curve[-1]):
             reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
             return found | {"status": Status.FAILED, "reason": reason}
-        metrics = compute_scores(self._problem, split.y_validation, fitting.exact(best, outputs))
+        with noted():
+            exact = fitting.exact(best, outputs)
+        metrics = compute_scores(self._problem, split.y_validation, exact)
         if not metrics:
             return found | {"status": Status.FAILED, "reason": "the outputs on the validation rows are not finite"}
         return found | {"status": Status.OK, "scores": metrics, "weights": best}

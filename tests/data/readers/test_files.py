@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from evonas.data.load import read_data
 from evonas.data.readers.files import read_file
 from genomes.errors import InputError
 
@@ -61,3 +63,46 @@ def test_a_parquet_file_of_another_name_is_known(tmp_path: Path) -> None:
     path.write_bytes(b"PAR1 and more")
     with pytest.raises(InputError, match="whole parquet file"):
         read_file(path)
+
+
+def test_half_a_character_is_replaced_in_json(tmp_path: Path) -> None:
+    for name, text in (("table.json", "[%s]"), ("table.jsonl", "%s\n")):
+        (tmp_path / name).write_text(text % '{"a\\ud83d": "\\ud83d\\ude00 \\ud83d"}')
+        frame = read_file(tmp_path / name)
+        assert list(frame.columns) == ["a\ufffd"]
+        assert frame.iloc[0, 0] == "\U0001f600 \ufffd"
+
+
+def test_half_a_character_is_refused_in_arrays_and_tables() -> None:
+    half = ["\ud83d", "b"] * 10
+    numbers = np.arange(20.0)
+    for x, y in ((numbers[:, None], half), (np.array(half, object)[:, None], numbers), (half, numbers % 2)):
+        with pytest.raises(InputError, match="UTF-8 can hold"):
+            read_data(x, y)
+    frame = pd.DataFrame({"a": pd.Series(half, dtype=object), "t": numbers})
+    named = pd.DataFrame({"a": numbers, "t": numbers})
+    named.columns = pd.Index(["\ud83d", "t"], dtype=object)
+    for table in (frame, named):
+        with pytest.raises(InputError, match="UTF-8 can hold"):
+            read_data(table, "t")
+
+
+def test_a_line_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evonas.data.readers.text.LONGEST_LINE", 100)
+    monkeypatch.setattr("evonas.data.readers.text._CHUNK", 60)
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n1,2\n" + "x" * 300)
+    with pytest.raises(InputError, match="fewer than 100 characters, but line 3 has more"):
+        read_file(path)
+    monkeypatch.setattr("evonas.data.readers.text.LONGEST_LINE", 1000)
+    monkeypatch.setattr("evonas.data.readers.dialect._HEAD", 50)
+    monkeypatch.setattr("evonas.data.readers.dialect._LONGEST_HEADER", 100)
+    path.write_text("x" * 300)
+    with pytest.raises(InputError, match="fewer than 100 characters at its beginning"):
+        read_file(path)
+
+
+def test_signs_of_byte_order_are_no_part_of_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"\xef\xbb\xbf\xef\xbb\xbfa,b\n1,2\n")
+    assert list(read_file(path).columns) == ["a", "b"]

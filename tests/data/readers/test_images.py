@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from evonas.data.load import read_data
-from evonas.data.readers.images import image_size, read_image_folder, read_images
+from evonas.data.readers.images import image_size, read_image_folder, read_images, read_new_images
 from genomes.errors import InputError
 
 Image = pytest.importorskip("PIL.Image")
@@ -144,3 +146,36 @@ def test_a_class_of_one_image_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (4, 6)).save(folder / "emu" / "one.png")
     with pytest.raises(InputError, match="emu"):
         read_data(folder)
+
+
+def test_files_that_programs_keep_for_themselves_are_no_images(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pets")
+    for name in ("cat/._00.png", "cat/.ipynb_checkpoints/00.png", "__MACOSX/cat/._00.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"no image")
+    assert read_images(folder)[1].tolist() == ["cat"] * 6 + ["dog"] * 6
+    assert len(read_new_images(folder, None, 3)[1]) == 12
+
+
+def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pets")
+    name = os.fsdecode(b"\xff.png")
+    Image.new("RGB", (4, 6)).save(folder / "dog" / name)
+    assert read_new_images(folder, None, 3)[1][-1] == "dog/\ufffd.png"
+    (folder / os.fsdecode(b"c\xff")).mkdir()
+    with pytest.raises(InputError, match=r"names of classes must be UTF-8 text"):
+        read_images(folder)
+
+
+def test_an_image_that_claims_too_many_pixels_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_folder(tmp_path / "pets")
+    monkeypatch.setattr("evonas.data.readers.images.MOST_FILE_PIXELS", 30)
+    Image.new("P", (6, 5)).save(folder / "dog" / "clear.png", transparency=bytes([0, 100]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(read_images(folder, (6, 4))[0]) == 13
+    Image.new("L", (31, 1)).save(folder / "dog" / "large.png")
+    with pytest.raises(InputError, match=r"large.png must have at most 30 pixels, not 31 x 1"):
+        read_images(folder)

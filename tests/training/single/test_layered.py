@@ -116,3 +116,17 @@ def test_a_range_test_and_a_latency_are_of_any_network():
     curve = sweep(SweepTask(graph_to_json(AUGMENTED), (1e-4, 1e-3), (0,)), prepared, TrainingSettings(trainer="single"))
     assert len(curve.losses) == 2
     assert measure_latency(AUGMENTED, prepared) > 0
+
+
+def test_nothing_of_a_trained_network_stays_in_tensorflow_s_tables():
+    """`silu` has a gradient of its own, the loop over batches functions of its own: both were kept for ever."""
+    from tensorflow.python.eager import context
+    from tensorflow.python.framework import ops
+
+    trainer, network = made(), layered([conv(4, activation="silu"), MEAN])
+    counts = []
+    for seed in range(3):
+        trained(trainer, [task(network, 1, seed=seed)])
+        gradients = sum(name.startswith("CustomGradient-") for name in ops.gradient_registry.list())
+        counts.append((gradients, len(context.context().list_function_names())))
+    assert counts[2] == counts[1]
