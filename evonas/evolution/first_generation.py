@@ -299,7 +299,7 @@ def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: i
     """The FLOPs of the costliest of the genomes, or `least` where that is more."""
     problem = data.problem
     size = problem.num_features, problem.num_outputs, problem.sample_shape
-    return max([least, *(count_flops(problem.placed(space.architecture(genome)), *size) for genome in genomes)])
+    return max([least, *(count_flops(problem.attach_columns(space.architecture(genome)), *size) for genome in genomes)])
 
 
 def _flops_within(

@@ -118,7 +118,7 @@ def check_graph(graph: nx.DiGraph) -> None:
 
 
 def numbers_of(graph: nx.DiGraph) -> str:
-    """How columns of numbers enter the network, one of `genomes.architecture.layers.NUMBERS`."""
+    """How columns of numbers enter the network, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`."""
     about = graph.nodes[0]
     return str(EMBEDDED_NUMERIC_ENCODINGS.get(about.get("embedding", "none"), about.get("numbers", "standard")))
 

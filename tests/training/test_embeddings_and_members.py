@@ -112,7 +112,7 @@ def test_columns_of_the_data_decide_what_is_embedded():
     with pytest.raises(InputError, match="columns of numbers must be known"):
         embedding_of(untold)
     with pytest.raises(InputError, match="embedding must be none for data without known columns"):
-        replace(data().problem, numeric=(-1, -1, -1, -1)).placed(untold)
+        replace(data().problem, numeric=(-1, -1, -1, -1)).attach_columns(untold)
 
 
 def test_each_column_of_categories_has_a_map_of_its_own_beside_its_features():
@@ -124,7 +124,7 @@ def test_each_column_of_categories_has_a_map_of_its_own_beside_its_features():
     with pytest.raises(InputError, match="columns of categories must be known"):
         categories_of(untold)
     with pytest.raises(InputError, match="category_units must be 0 for data without known columns of categories"):
-        replace(data().problem, categorical=()).placed(untold)
+        replace(data().problem, categorical=()).attach_columns(untold)
 
 
 @pytest.mark.parametrize("inputs", [{}, LINEAR])

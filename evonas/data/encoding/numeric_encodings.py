@@ -28,7 +28,7 @@ def affordable_encodings(numbers: Collection[str], num_columns: int, num_rows: i
     One that is the only one asked for is given whatever it takes.
 
     Args:
-        numbers: forms that are asked for, among `genomes.architecture.layers.NUMBERS`.
+        numbers: forms that are asked for, among `genomes.architecture.layers.NUMERIC_ENCODINGS`.
         num_columns: columns of numbers.
         num_rows: rows of the whole table.
     """

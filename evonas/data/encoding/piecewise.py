@@ -68,7 +68,7 @@ class PiecewiseLinear:
 
     @property
     def view(self) -> str:
-        """Which of `genomes.architecture.layers.NUMBERS` it belongs to."""
+        """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` it belongs to."""
         return "quantile" if self.values else "tree" if self.cuts else "piecewise"
 
     def names(self) -> list[str]:

@@ -200,7 +200,7 @@ class Preparation:
         return tuple(name for step in self.steps for name in step.names())
 
     def views(self) -> tuple[str, ...]:
-        """Of each feature, which of `genomes.architecture.layers.NUMBERS` it belongs to; "standard" belongs to all, and
+        """Of each feature, which of `genomes.architecture.layers.NUMERIC_ENCODINGS` it belongs to; "standard" belongs to all, and
         `UNLESS_ROBUST` to all but "robust".
         """
         return tuple(view for step, view in self._place() for _ in step.names())
@@ -344,7 +344,7 @@ def input_name(column: str) -> str:
 
 
 def view_of(step: Step) -> str:
-    """Which of `genomes.architecture.layers.NUMBERS` a step belongs to by itself."""
+    """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` a step belongs to by itself."""
     return step.view if isinstance(step, (PiecewiseLinear, Logarithm, Periodic, Robust)) else "standard"
 
 
@@ -403,7 +403,7 @@ def fit_encoding(
         known_rows: positions of the rows that decide which features there are (categories, indicators), so that every
             fold of a cross-validation has the same; the training rows when None.
         numbers: what columns of numbers give beside the standardised number, among
-            `genomes.architecture.layers.NUMBERS`; knots decide which features there are, hence are those of
+            `genomes.architecture.layers.NUMERIC_ENCODINGS`; knots decide which features there are, hence are those of
             `known_rows`.
         targets: of all rows, shape `(num_samples, num_columns)`, see `tree_cuts.impurity_columns`: where a tree cuts a
             column is fitted on those of the training rows. None where folds are to have the same features.

@@ -242,4 +242,4 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
         _, state, history = backend.loop(lambda e, *_: e < schedule["num_epochs"], epoch, begin)
         return state, history
 
-    return backend.compiled(run)  # type: ignore[no-any-return]
+    return backend.compile_function(run)  # type: ignore[no-any-return]
