@@ -56,9 +56,9 @@ class Problem:
             shape `(num_features,)`.
         metric, direction: what is optimised, if it is none of `evonas.objective.METRICS`, and "min" or "max": see
             `evonas.metrics.named`. Scores then have it too.
-        views: of each feature, whose it is: "standard" for those that all networks see, else the one of
-            `genomes.architecture.layers.NUMERIC_ENCODINGS` whose networks see it too, or "unless robust": all but those that
-            see the robust form in its place. Shape `(num_features,)`; empty where all
+        views: of each feature, which networks use it: "standard" for all, else the encoding in
+            `genomes.architecture.layers.NUMERIC_ENCODINGS` whose networks use it too, or "unless robust": all but those
+            that use the robust encoding instead. Shape `(num_features,)`; empty where all
             see all. Where networks see neighbours, their features have the marks of `neighbours_view`.
         numeric: of each feature, the number of the column of numbers whose it is, -1 where it is of none, shape
             `(num_features,)`; empty where unknown, and in runs of older versions.

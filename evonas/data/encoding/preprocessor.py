@@ -200,7 +200,7 @@ class Preparation:
         return tuple(name for step in self.steps for name in step.names())
 
     def views(self) -> tuple[str, ...]:
-        """Of each feature, which of `genomes.architecture.layers.NUMERIC_ENCODINGS` it belongs to; "standard" belongs to all, and
+        """Of each feature, its `genomes.architecture.layers.NUMERIC_ENCODINGS`; "standard" belongs to all, and
         `UNLESS_ROBUST` to all but "robust".
         """
         return tuple(view for step, view in self._place() for _ in step.names())
