@@ -156,7 +156,11 @@ class _Frozen(BaseModel):
 
 
 class Settings(_Frozen):
-    """Everything that determines what a run evaluates, and how. Fixed for the life of a run."""
+    """Everything that determines what a run evaluates, and how. Fixed for the life of a run.
+
+    >>> Settings(population=10).resolve("rmse").offspring
+    10
+    """
 
     strategy: str = Field(default="evolution", description="name of a strategy, see evonas.strategies.STRATEGIES")
     population: Whole = Field(default=20, ge=1, le=100_000, description="networks that survive each generation (mu)")
@@ -324,7 +328,11 @@ class Settings(_Frozen):
 
 
 class Budget(_Frozen):
-    """When a run stops: at whichever bound is reached first. None means no bound."""
+    """When a run stops: at whichever bound is reached first. None means no bound.
+
+    >>> Budget.from_bounds(time="10m").seconds
+    600.0
+    """
 
     generations: Whole | None = Field(default=None, ge=1, description="total generations, including the first")
     evaluations: Whole | None = Field(default=None, ge=1, description="total networks trained")

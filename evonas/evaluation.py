@@ -28,7 +28,11 @@ Weights = Mapping[str, "np.ndarray[Any, Any]"]
 
 
 class Status(enum.StrEnum):
-    """How an evaluation ended. Only OK has a score that ranks."""
+    """How an evaluation ended. Only OK has a score that ranks.
+
+    >>> Status("failed") is Status.FAILED
+    True
+    """
 
     OK = "ok"
     FAILED = "failed"
@@ -69,6 +73,12 @@ class Origin:
 @dataclass(frozen=True)
 class Candidate:
     """A genome to be trained.
+
+    >>> from genomes import DenseSpace
+    >>> space = DenseSpace()
+    >>> genome = space.typical()
+    >>> Candidate(genome, space.digest(genome), seed=0, epochs=10).key[1:3]
+    (0, 10)
 
     Attributes:
         genome: a frozen, hashable value of the search space.
@@ -125,6 +135,9 @@ class Span:
 @dataclass(frozen=True)
 class Evaluation:
     """What training a candidate gave.
+
+    >>> Evaluation(Status.OK, {"rmse": 0.5}).value_of("rmse")
+    0.5
 
     Attributes:
         status: OK, or why there is no score.

@@ -44,6 +44,9 @@ MEASURES = ("parameters", "flops", "latency_ms", "memory_bytes")
 class Objective:
     """A metric's name and the direction in which it improves.
 
+    >>> Objective("accuracy", "max").loss(0.9)
+    -0.9
+
     Attributes:
         name: a key of `METRICS` or one of `MEASURES`; in your own loop, any name of a score.
         direction: "min" or "max".

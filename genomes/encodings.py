@@ -84,6 +84,9 @@ _REMARKS = {
 def space_from_json(value: Any) -> SearchSpace:
     """The space of a JSON value; of the dense encoding unless it names another, or has genes.
 
+    >>> space_from_json({"network": {"layers": 2}}).layers
+    Choice(options=(2,))
+
     Raises:
         InputError: the value is not a space; the text names the table, the key, the value and the fix.
     """
@@ -103,6 +106,9 @@ def _encoding(name: Any, place: str) -> Any:
 def space_from_toml(text: str) -> SearchSpace:
     """The space of a TOML text.
 
+    >>> space_from_toml("[network]\\nunits = { low = 8, high = 64 }").units
+    Range(low=8, high=64, log=False, zero=False)
+
     Raises:
         InputError: as `space_from_json`, or the text is not TOML.
     """
@@ -116,13 +122,27 @@ def space_from_toml(text: str) -> SearchSpace:
 
 
 def space_to_toml(space: SearchSpace) -> str:
-    """The space as TOML, with a heading that says how to edit it."""
+    """The space as TOML, with a heading that says how to edit it.
+
+    >>> from genomes import DenseSpace
+    >>> space_from_toml(space_to_toml(DenseSpace(layers=2))) == DenseSpace(layers=2)
+    True
+    """
     value = space.to_json()
     return _HEADING + _REMARKS.get(value["encoding"], "") + to_toml(value)
 
 
 def read_space(path: str | PathLike[str]) -> SearchSpace:
-    """The space of a TOML file. Raises InputError as `space_from_toml`, or when the file cannot be read."""
+    """The space of a TOML file. Raises InputError as `space_from_toml`, or when the file cannot be read.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "space.toml"
+    ...     size = path.write_text("[network]\\nlayers = 2\\n")
+    ...     read_space(path).layers
+    Choice(options=(2,))
+    """
     return space_from_toml(read_text(path, "space file"))
 
 

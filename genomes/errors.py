@@ -8,4 +8,10 @@ class InputError(ValueError):
 
     Every value that evonas reads (files, arguments, genomes, spaces, settings) is refused with this type and no
     other; the command line prints its text without a traceback and exits with code 2.
+
+    >>> from genomes import DenseSpace
+    >>> DenseSpace(layers=-1)
+    Traceback (most recent call last):
+        ...
+    genomes.errors.InputError: network.layers must be a whole number from 0 to 64, not -1
     """

@@ -21,6 +21,11 @@ class Gene:
     As a user gives it to a space, `domain` may be anything that denotes a domain (a list, a single value) and `when` a
     mapping from other genes to values, lists of values or ranges; a space's own genes hold what is annotated here.
 
+    >>> from genomes import Choice, Range
+    >>> gene = Gene(Range(0.1, 0.5), when=(("augment", Choice((True,))),), name="angle")
+    >>> gene.is_active({"augment": True}), gene.is_active({"augment": False})
+    (True, False)
+
     Attributes:
         domain: its values.
         when: the condition under which it is active; none means always. A gene that depends on an inactive one is

@@ -29,6 +29,11 @@ _SCORE = Real(-1e308, 1e308)
 class Population:
     """Genomes of one space, best first where scores are known.
 
+    >>> from genomes import DenseSpace
+    >>> space = DenseSpace()
+    >>> Population(space, (space.typical(),), (0.5,)).scores
+    (0.5,)
+
     Attributes:
         space: that all genomes are members of.
         genomes: shape `(num_genomes,)`.
@@ -51,7 +56,13 @@ def population_to_json(
 
 
 def population_to_text(space: SearchSpace, genomes: Sequence[Any], scores: Sequence[float | None] | None = None) -> str:
-    """The population as the text of a file: a header, then one genome a line."""
+    """The population as the text of a file: a header, then one genome a line.
+
+    >>> from genomes import DenseSpace
+    >>> space = DenseSpace()
+    >>> population_from_json(json.loads(population_to_text(space, [space.typical()], [0.5]))).scores
+    (0.5,)
+    """
     value = population_to_json(space, genomes, scores)
     members = ",\n".join(json.dumps(member, allow_nan=False) for member in value.pop("genomes"))
     return json.dumps(value, allow_nan=False)[:-1] + f', "genomes": [\n{members}\n]}}\n'
@@ -86,5 +97,15 @@ def population_from_json(value: Any, space: SearchSpace | None = None) -> Popula
 
 
 def read_population(path: str | PathLike[str], space: SearchSpace | None = None) -> Population:
-    """The population of a file. Raises InputError as `population_from_json`, or when the file cannot be read."""
+    """The population of a file. Raises InputError as `population_from_json`, or when the file cannot be read.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from genomes import DenseSpace
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "population.json"
+    ...     size = path.write_text(population_to_text(DenseSpace(), [DenseSpace().typical()]))
+    ...     len(read_population(path).genomes)
+    1
+    """
     return population_from_json(parse_json(read_text(path, "population file"), "population"), space)

@@ -145,8 +145,8 @@ def space_and_numbers(
 
     Args:
         space: as given.
-        numbers: the one encoding that all networks use, of `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves it to
-            the space.
+        numbers: the one encoding of all networks, in `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves it
+            to the space.
         build: of models of your own, whose genes know nothing of it.
         neighbours: False for networks without features of neighbours; otherwise the space says so.
 

@@ -167,7 +167,7 @@ def search(
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.prepare`.
         drop: names of columns of a table to leave out.
         numbers: the encoding that all networks use for numeric columns besides the standardised number, one of
-            `genomes.architecture.layers.NUMERIC_ENCODINGS`; by default a gene of the space, and "standard" with `build`.
+            `genomes.architecture.layers.NUMERIC_ENCODINGS`; by default a gene of the space, "standard" with `build`.
         neighbours: False for networks without features that are means of the targets of near training rows, which an
             exported model holds; otherwise it is a gene of the space.
         roles: column -> "numeric", "boolean", "categorical", "date" or "text", where what is inferred is not so.

@@ -43,7 +43,10 @@ _MOST_SCORES = 100
 class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
     """Evolves the parameters of a function that builds a compiled Keras model, by cross-validation.
 
-        >>> search = EvolutionSearchCV(build_model, {"units": [16, 32], "rate": loguniform(1e-4, 1e-2)}, n_iter=10)
+        >>> from scipy.stats import loguniform
+        >>> def build_model(units, rate): ...  # returns a compiled keras.Model
+        >>> space = {"units": [16, 32], "rate": loguniform(1e-4, 1e-2)}
+        >>> search = EvolutionSearchCV(build_model, space, n_iter=10)
         >>> search.fit(x, y, epochs=100, callbacks=[EarlyStopping(patience=10)])            # doctest: +SKIP
         >>> search.best_params_, search.best_score_, search.best_model_                     # doctest: +SKIP
 

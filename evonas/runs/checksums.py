@@ -14,8 +14,10 @@ __all__ = ["insert", "seal", "update", "verify"]
 
 Row = tuple[Any, ...]
 
-_TABLES = ("about", "session", "candidate", "evaluation", "state", "finals", "retraining", "event", "span")
-_TABLES += ("retraining_span",)
+_TABLES = (
+    *("about", "session", "candidate", "evaluation", "state", "finals", "retraining", "event", "span"),
+    "retraining_span",
+)
 
 #: Tables -> the first format that has them, where that is not 3.
 _SINCE = {"event": 4, "span": 5, "retraining_span": 6}

@@ -252,6 +252,13 @@ def make_strategy(
 ) -> Strategy:
     """The strategy of that name.
 
+    >>> from genomes import DenseSpace
+    >>> strategy = make_strategy("random", DenseSpace(), population=4, seed=0)
+    >>> candidates = strategy.ask()
+    >>> strategy.tell([0.5, 0.4, 0.3, 0.6])
+    >>> len(candidates)
+    4
+
     Args:
         name: a key of `STRATEGIES`, the name of an installed entry point, or a class or `StrategyRow` of your own.
         space: where to search.

@@ -45,6 +45,9 @@ __all__ = [
 class Layer:
     """One hidden layer: dense (without bias before batch normalisation), then normalisation, activation, dropout.
 
+    >>> Layer(units=64, activation="relu", sources=(0,)).units
+    64
+
     Attributes:
         units: at least 1.
         activation: one of `ACTIVATIONS`.
@@ -60,6 +63,9 @@ class Layer:
 @dataclass(frozen=True)
 class Training(AnyTraining):
     """How a dense network is trained: as every network, and
+
+    >>> Training(optimizer="adamw", weight_decay=1e-4).learning_rate
+    0.001
 
     Attributes:
         bias_rate: learning rate of biases, as a multiple of that of all else; > 0.
@@ -79,6 +85,9 @@ class Training(AnyTraining):
 @dataclass(frozen=True)
 class DenseGenome:
     """A network of dense layers.
+
+    >>> DenseGenome((Layer(64, "relu", (0,)),), output_sources=(1,)).layers[0].units
+    64
 
     Attributes:
         layers: hidden layers in topological order; may be empty (a linear model).

@@ -67,6 +67,13 @@ class DenseSpace:
     The default is what a practitioner would search on a table: one to five layers of 16 to 256 units, activations that
     train well, moderate dropout and penalties or none, adaptive and momentum optimizers over a wide range of rates.
 
+    >>> import numpy as np
+    >>> space = DenseSpace(layers=Range(1, 3), activation=["relu", "tanh"], batch_size=64)
+    >>> rng = np.random.default_rng(0)
+    >>> child, mutation = space.mutate(space.sample(rng), rng)
+    >>> space.contains(child), mutation in space.mutations
+    (True, True)
+
     Attributes:
         layers: how many hidden layers, 0 to 64.
         units: of a hidden layer, 1 to 65,536.

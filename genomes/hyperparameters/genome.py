@@ -17,6 +17,10 @@ class HyperparameterGenome(Mapping[str, Value]):
 
     A gene whose condition does not hold is absent: `genome.get("dropout", 0.0)`.
 
+    >>> genome = HyperparameterGenome.from_values({"units": 32, "pool": "max"})
+    >>> genome.units, genome.get("dropout", 0.0)
+    (32, 0.0)
+
     Attributes:
         pairs: (name, value), sorted by name.
     """

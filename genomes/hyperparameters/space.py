@@ -29,6 +29,13 @@ __all__ = ["HyperparameterSpace"]
 class HyperparameterSpace:
     """Named genes, for a model that a function of the user's builds.
 
+    >>> import numpy as np
+    >>> from genomes import Range
+    >>> space = HyperparameterSpace({"filters": Range(8, 64, log=True), "pool": ["avg", "max"]})
+    >>> genome = space.sample(np.random.default_rng(0))
+    >>> space.contains(genome), sorted(genome)
+    (True, ['filters', 'pool'])
+
     Attributes:
         genes: given as a mapping from names to what each gene may be: a `Range`, a `Choice` or a list of options
             (all numbers, all names or true and false; also a `range` or an array), one fixed value, a frozen

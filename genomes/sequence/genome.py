@@ -66,6 +66,9 @@ class Block:
 class SequenceGenome:
     """A network over steps.
 
+    >>> SequenceGenome(stages=()).stages
+    ()
+
     Attributes:
         stages: of `Block`s; may be empty.
         tokens: whether steps are tokens of a text, which an embedding makes vectors of.

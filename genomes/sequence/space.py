@@ -34,6 +34,11 @@ class SequenceSpace(StagedSpace):
 
     The default suits series of some tens to hundreds of steps, trained on a few CPUs; `for_text` is that of texts.
 
+    >>> import numpy as np
+    >>> space = SequenceSpace(stages=1)
+    >>> len(space.sample(np.random.default_rng(0)).stages)
+    1
+
     Attributes:
         stages: how many, 0 to 8.
         blocks: of a stage, 1 to 8.
