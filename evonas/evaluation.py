@@ -171,7 +171,7 @@ class Evaluation:
     spans: tuple[Span, ...] = field(default=(), repr=False, compare=False)
 
     def value_of(self, name: str) -> float | None:
-        """The score of that name; `parameters` also where it is not a score; None where there is none."""
+        """The score of that name; `parameters` also where it is not a score; None if there is none."""
         return self.scores.get(name, float(self.parameters) if name == "parameters" else None)
 
 

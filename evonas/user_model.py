@@ -61,7 +61,7 @@ class PackedBuild:
         """
         import cloudpickle
 
-        # Behind what is there: a file of the user's that is named like a library is not taken for it.
+        # Behind what is there: a user's file named like a library is not imported instead of it.
         sys.path += [folder for folder in self.search if folder not in sys.path]
         try:
             if not self.path:

@@ -12,7 +12,7 @@ tried and moves among them; every random method takes its generator::
     child, mutation = space.mutate(parent, rng)
     child = space.crossover(parent, child, rng)
 
-`DenseSpace` holds networks of dense layers, `ConvolutionalSpace` such of convolutions over images or series,
+`DenseSpace` holds networks of dense layers, `ConvolutionalSpace` networks of convolutions over images or series,
 `SequenceSpace` such over series and texts; `HyperparameterSpace` holds named values for a model that a function of
 yours builds (see `genomes.hyperparameters`)::
 

@@ -59,7 +59,7 @@ def suggestion(name: Any, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Whole:
-    """Whole numbers in [low, high]; a bool is none, nor is 3.0."""
+    """Whole numbers in [low, high]; neither a bool nor 3.0 is one."""
 
     low: int
     high: int
@@ -77,7 +77,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Real:
-    """Finite numbers in [low, high]; a bool is none."""
+    """Finite numbers in [low, high]; a bool is not one."""
 
     low: float
     high: float

@@ -10,13 +10,13 @@ from genomes.domains import Domain, Value, domain_to_json
 
 __all__ = ["Condition", "Gene"]
 
-#: Genes that a gene depends on, each with the values for which it is there: all of them must hold.
+#: Genes that a gene depends on, each with the values for which it is active: all of them must hold.
 Condition = tuple[tuple[str, Domain], ...]
 
 
 @dataclass(frozen=True)
 class Gene:
-    """What one gene may be, and when it is there.
+    """The domain of a gene, and when it is active.
 
     As a user gives it to a space, `domain` may be anything that denotes a domain (a list, a single value) and `when` a
     mapping from other genes to values, lists of values or ranges; a space's own genes hold what is annotated here.

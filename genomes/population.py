@@ -48,7 +48,7 @@ class Population:
 def population_to_json(
     space: SearchSpace, genomes: Sequence[Any], scores: Sequence[float | None] | None = None
 ) -> dict[str, Any]:
-    """The population as JSON values; a score that is not a finite number is as good as none."""
+    """The population as JSON values; a score that is not finite becomes None."""
     known = [None if score is None or not math.isfinite(score) else float(score) for score in scores or ()]
     pairs = zip(genomes, known if scores is not None else [None] * len(genomes), strict=True)
     members = [{"genome": space.genome_to_json(genome), "score": score} for genome, score in pairs]

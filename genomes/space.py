@@ -1,4 +1,4 @@
-"""`SearchSpace`: the protocol that every encoding meets. A strategy knows no more of an encoding than this.
+"""`SearchSpace`: the protocol that every encoding meets. A strategy knows nothing else about an encoding.
 
 `FlatSpace` is for the strategies whose models know numbers and names only; an encoding may meet it.
 """

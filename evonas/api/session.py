@@ -206,7 +206,7 @@ def _note_baselines(store: RunStore, baselines: BaselineProcess, timetable: Time
 
 
 def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator) -> dict[str, float]:
-    """Scores of the best network on the test split; empty where there is none, or no time for it."""
+    """Scores of the best network on the test split; empty if there is none, or no time for it."""
     if not isinstance(trainer, Tester) or not store.best(1):
         return {}
     record = store.ranked(1)
@@ -279,7 +279,7 @@ def _search(
 
 
 def _export(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:
-    """The best network as a file, in the run directory unless a path is given; None where there is none, or no time."""
+    """The best network as a file, in the run directory unless a path is given; None if there is none, or no time."""
     if not store.best(1):
         return None
     if exporter is not None:

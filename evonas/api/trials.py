@@ -112,7 +112,7 @@ def run_trials(
     Args:
         search: what to do.
         directory: of the run.
-        overwrite: whether a run that is there is deleted, not continued.
+        overwrite: whether an existing run is deleted instead of continued.
         on_part: called after every commit.
         interruption: how to listen to signals.
 

@@ -73,7 +73,7 @@ def fitted_boosting(data: PreparedData, seed: int = 0, seconds: float = float("i
             if late:
                 break
         if time.process_time() - began > seconds and len(folds) < len(data.splits):
-            return  # a mean over some of the folds is none that compares
+            return  # a mean over some of the folds cannot be compared
     yield _boost(data, folds, columns, rows, began)
 
 

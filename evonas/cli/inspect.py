@@ -1,4 +1,4 @@
-"""`evonas inspect`: what data are taken for, before anything is trained."""
+"""`evonas inspect`: how data are interpreted, before anything is trained."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def inspect(
     date_order: DateOrderOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what each column of a table is taken for.
+    """Show how each column of a table is interpreted.
 
     And how its rows are split. `evonas run` takes the same options.
     """

@@ -1,4 +1,4 @@
-"""Column roles: what each column of a table is taken for, and why. Imports pandas inside functions only."""
+"""Column roles: how each column of a table is interpreted, and why. Imports pandas inside functions only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ENDS_IN_ID = re.compile(r".*[a-z](Id|ID)")
 
 
 class Role(enum.StrEnum):
-    """What a column is taken for. The last three give the network nothing."""
+    """The role of a column. Columns with the last three are not used by the network."""
 
     NUMERIC = "numeric"
     BOOLEAN = "boolean"
@@ -53,7 +53,7 @@ class Column:
 
     Attributes:
         name: of the column.
-        role: what it is taken for.
+        role: how it is interpreted.
         missing: number of rows without a value.
         distinct: number of different values.
         reason: one line for a person.
@@ -245,7 +245,7 @@ def describe_mixed_column(
     commas = [cell for cell in rows if _COMMAS.fullmatch(cell)]
     if commas and all(_COMMAS.fullmatch(cell) or _is_number(cell) for cell in rows):
         return (
-            f"is taken for text, though its values look like numbers with commas or spaces in them, such as "
+            f"is treated as text, though its values look like numbers with commas or spaces in them, such as "
             f"{commas[0]!r:.40} (data row {rows[commas[0]]}): write 1234.5, with a point before the decimals and "
             "nothing else"
         )
@@ -253,7 +253,7 @@ def describe_mixed_column(
     if not words or 2 * len(words) > len(rows) or all(cell.lower() in FLAGS for cell in rows):
         return ""
     return (
-        f"is taken for text, though {len(rows) - len(words)} of its {len(rows)} values are numbers, because of "
+        f"is treated as text, though {len(rows) - len(words)} of its {len(rows)} values are numbers, because of "
         f"{words[0]!r:.40} (data row {rows[words[0]]}): {mend}"
     )
 

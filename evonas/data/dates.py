@@ -170,7 +170,7 @@ def find_format(cells: Iterable[str | None], order: str = "", asked: bool = Fals
     """The format of a column of dates: "" where years are first, else one of `FORMATS`; None if they are not dates.
 
     Where both the day and the month may come first, `order` says which, "dmy" or "mdy"; unless it is given, what is
-    always 1 is taken for the day, else the first.
+    always 1 is read as the day, else the first.
 
     Args:
         cells: of the column, None where missing.

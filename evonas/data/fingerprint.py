@@ -23,7 +23,7 @@ def fingerprint(features: pd.DataFrame, targets: pd.DataFrame, settings: Mapping
     Args:
         features, targets: the columns, in their order, which counts.
         settings: JSON values.
-        arrays: further arrays that decide what is trained (sample weights); None where there is none.
+        arrays: further arrays that decide what is trained (sample weights); None if there is none.
 
     Returns:
         64 hexadecimal digits.

@@ -110,7 +110,7 @@ def _name(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
 
 
 def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same table without types of cells that are seldom met; the frame itself where there are none."""
+    """The same table without types of cells that are seldom met; the frame itself if there are none."""
     changed = {}
     for place in range(frame.shape[1]):
         series = frame.iloc[:, place]

@@ -261,7 +261,7 @@ def _notes(samples: Samples, rows: RowSplit) -> list[str]:
     if lengths.min() < values.shape[1]:
         notes.append(
             f"series have from {lengths.min():,} to {lengths.max():,} steps: shorter ones are padded at the end, and a "
-            "further channel says which steps are there"
+            "further channel marks the steps that are not padding"
         )
     gaps = int((np.isnan(values) & present[..., None]).sum())
     if gaps:

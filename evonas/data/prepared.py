@@ -63,7 +63,7 @@ class Problem:
         numeric: of each feature, the number of the column of numbers whose it is, -1 where it is of none, shape
             `(num_features,)`; empty where unknown, and in runs of older versions.
         categorical: of each feature, the number of the column of categories whose it is, -1 where it is of none, shape
-            `(num_features,)`; empty where there is none, and in runs of an older evonas.
+            `(num_features,)`; empty if there is none, and in runs of an older evonas.
         label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
             and in runs of an older evonas.
         quantiles: that the outputs are, rising; empty where they are means. The target, its mean and std are then there
@@ -205,7 +205,7 @@ class PreparedData:
         raw: the first split's validation rows and the test rows as an exported model takes them
             (`Preparation.inputs`), by the names "validation" and "test"; empty where they were not kept.
         pretrained: a trained network whose layers all networks start from; None when they start from their seeds alone.
-        plan: what each column of a table is taken for; not kept in files.
+        plan: the role of each column of a table; not kept in files.
     """
 
     problem: Problem
@@ -333,10 +333,10 @@ class PreparedData:
 
         problem = TypeAdapter(Problem).validate_python(about["problem"])
         if len(problem.views) not in (0, problem.num_features):
-            raise ValueError(f"{len(problem.views)} views are none for each of {problem.num_features} features")
+            raise ValueError(f"{len(problem.views)} views do not match {problem.num_features} features")
         for columns in (problem.numeric, problem.categorical):
             if len(columns) not in (0, problem.num_features):
-                raise ValueError(f"{len(columns)} columns are none for each of {problem.num_features} features")
+                raise ValueError(f"{len(columns)} columns do not match {problem.num_features} features")
         splits = []
         for place in (f"split_{number}" for number in range(min(about["splits"], len(arrays)))):
             x_train, x_validation = (inputs(f"{place}/{name}") for name in _INPUTS)
@@ -372,5 +372,5 @@ def _check(split: Split, problem: Problem) -> Split:
         if shapes_of(x) != wanted or any(len(part) != len(y) for part in parts):
             raise ValueError(f"arrays of shapes {[part.shape for part in parts]} are no {len(y)} rows of {wanted}")
         if weight is not None and len(weight) != len(y):
-            raise ValueError(f"{len(weight)} weights are none for each of {len(y)} rows")
+            raise ValueError(f"{len(weight)} weights do not match {len(y)} rows")
     return split

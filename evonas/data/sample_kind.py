@@ -32,7 +32,7 @@ _MENDS = {
 }
 #: Channels that an image may have; more are something else.
 _MOST_CHANNELS = 4
-#: The least side of a square of numbers that is taken for an image.
+#: The smallest side of a square of numbers that counts as an image.
 _LEAST_SIDE = 8
 #: Rows that are looked at to tell images from series.
 _SAMPLE = 200

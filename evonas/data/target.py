@@ -141,7 +141,7 @@ def _read(columns: pd.DataFrame, style: Style) -> pd.DataFrame:
 
 
 def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) -> Target:
-    """Classes by the column that has the 1; they are called by the columns' names, by numbers where there are none."""
+    """Classes by the column that has the 1; they are called by the columns' names, by numbers if there are none."""
     import pandas as pd
 
     names = [str(name) for name in columns.columns]
@@ -150,7 +150,7 @@ def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) 
     target = _classification(pd.Series(labels, name="y"), task)
     how = f"numbers 0 to {len(names) - 1}" if nameless else "names of columns"
     note = (
-        f"the target's {len(names)} columns have a single 1 a row: they are taken for classes, with the {how} as labels"
+        f"the target's {len(names)} columns have one 1 per row: they are treated as classes, with the {how} as labels"
     )
     return replace(target, notes=(note,))
 

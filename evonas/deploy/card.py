@@ -200,7 +200,7 @@ def _rows(data: PreparedData) -> dict[str, int]:
 
 
 def _columns(preparation: Preparation) -> list[dict[str, Any]]:
-    """What each raw column is taken for, and what is done with its missing and unknown values."""
+    """The role of each raw column, and how its missing and unknown values are handled."""
     found: dict[str, dict[str, Any]] = {}
     for step in preparation.steps:
         column = found.setdefault(step.column, {"name": step.column, "role": _role(step), "features": 0})

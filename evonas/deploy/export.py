@@ -72,7 +72,7 @@ def export(
 
     Args:
         run_dir: the run directory, also of a search that is running.
-        path: of the file to write, with its format's ending; replaced if it is there, whole or not at all. A SavedModel
+        path: of the file to write, with its format's ending; replaced atomically if it exists. A SavedModel
             is a new folder.
         rank: 1 for the best network of the run, 2 for the next, and so on. Finalists lead, by their mean re-score, with
             the weights of their median re-training (`RunReader.ranked`).
@@ -82,7 +82,7 @@ def export(
         format: "keras", "savedmodel", "onnx" or "tflite"; as the path's ending says unless given. All but
             the first are compared with the Keras model on 100 rows.
         card: whether to write a model card next to it, as `FILE.card.json` and `FILE.card.md`; see
-            `evonas.deploy.card`. Cards that are there are replaced.
+            `evonas.deploy.card`. Existing cards are replaced.
         calibrate: of classes, whether logits are divided by the temperature that fits the validation rows best (Guo et
             al. 2017); as the run's settings say unless given. The card has the calibration error before and after.
         resize: whether a model of images takes them in any size, and brings them to its own; in Keras's formats only.
@@ -265,7 +265,7 @@ def export_ensemble(
 
     Args:
         run_dir: the run directory, also of a search that is running.
-        path: of the file to write, ending in `.keras`; replaced if it is there, whole or not at all.
+        path: of the file to write, ending in `.keras`; replaced atomically if it exists.
         size: the most networks to take, 1 to 100.
         card, calibrate, worker: as in `export`.
 

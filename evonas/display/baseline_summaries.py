@@ -77,7 +77,7 @@ def champion_test_scores(run: RunReader) -> dict[str, float]:
 
 
 def retrained_test_scores(finalists: Sequence[Finalist]) -> dict[str, float]:
-    """The same, of the first of a run's finalists; empty where there is none."""
+    """The same, of the first of a run's finalists; empty if there is none."""
     if not finalists:
         return {}
     champion = finalists[0].champion

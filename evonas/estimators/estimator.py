@@ -81,7 +81,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
                 generations or 2 minutes, whichever is over first.
             population: networks that survive a generation.
             epochs: the most that a network trains.
-            patience: epochs without improvement before training stops; None is none.
+            patience: epochs without improvement before training stops; None never stops early.
             objective: a metric of evonas's, such as "mae" or "accuracy"; rmse or log_loss unless given.
             folds: of a cross-validation, on each of which every network is trained; None is one split.
             validation_fraction: of the rows, for that split; None is a fifth, of over 10,000 rows less.
@@ -90,7 +90,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
             settings: more fields of `evonas.Settings`.
             random_state: of everything random.
             verbose: 1 prints a line a generation, 2 one a network, too.
-            run_dir: keeps the run there, and continues with it where it is there already; a temporary one if None.
+            run_dir: directory of the run, which is continued if it exists; a temporary one if None.
             in_process: whether to train in this process and not in a worker; "auto" does so with small tables, of at
                 most 100,000 cells.
         """

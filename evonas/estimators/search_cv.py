@@ -104,7 +104,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             return_train_score: whether to score the training rows too.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             settings: of the strategy, fields of `evonas.Settings` such as `{"population": 8}`.
-            run_dir: keeps the run there, and continues with it where it is there already; a temporary one if None.
+            run_dir: directory of the run, which is continued if it exists; a temporary one if None.
             in_process: whether to train in this process; None does so where Keras is loaded here already and models are
                 trained natively. `settings={"trainer": "single"}` leaves all training to Keras.
             execution: "processes" or "ray", or an `evonas.Execution` that says how many workers: where models are

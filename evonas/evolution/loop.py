@@ -89,7 +89,7 @@ class Progress:
 
 
 def describe_stop(stop: str, budget: Budget) -> str:
-    """The reason for a person. Raises InputError when it is none of `Stop`, as in a run that somebody changed."""
+    """The reason as text. Raises InputError if it is not one of `Stop`, as in a run that was edited."""
     if stop not in tuple(Stop):
         raise InputError(
             f"reason to stop must be one of {', '.join(Stop)}, not {stop!r:.80}: restore the run from a copy"
@@ -187,7 +187,7 @@ def evolve(
 
 
 def restore(strategy: Strategy, store: RunStore) -> None:
-    """Has the strategy continue from the run's state. Raises InputError when it is none of that strategy's."""
+    """Has the strategy continue from the run's state. Raises InputError if the state is not of that strategy."""
     try:
         strategy.restore(store.state)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -31,7 +31,7 @@ _STORE_BYTES = 200 << 20
 
 
 class HeadLost(WorkerError):
-    """The head of the cluster answers no more: the run stops, and can be resumed."""
+    """The head of the cluster no longer answers: the run stops, and can be resumed."""
 
 
 def check_ray() -> None:

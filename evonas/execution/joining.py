@@ -73,7 +73,7 @@ def join(
         threads: networks trained at a time; all cores unless given.
         workers: worker processes, which share the threads; as many as the trainer is best with unless given.
         wait: how long to wait for a search, also for one that was killed to be resumed.
-        on_news: is told in words what happens.
+        on_news: called with a line of text on each event.
         interruption: how to listen to signals.
         unheard_seconds: after which an owner that is not heard from is gone.
 

@@ -45,7 +45,7 @@ class WorkerStream:
         """Waits until the worker is ready.
 
         Args:
-            running: gives the worker that is to be asked, a new one where there is none.
+            running: gives the worker that is to be asked, a new one if there is none.
             end: ends it.
             task_of: what a candidate is trained as.
             limits: of a worker; `candidate_seconds` counts for each network from when it was given.

@@ -436,5 +436,5 @@ def _resident_bytes(pid: int) -> int:
 
 
 def command_of(module: str) -> list[str]:
-    """Runs a module with this Python. `-P`: a file of the user's that is named like a library is not taken for it."""
+    """Runs a module with this Python. `-P`: a user's file named like a library is not imported instead of it."""
     return [sys.executable, "-P", "-m", module]

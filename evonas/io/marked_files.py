@@ -68,7 +68,7 @@ def publish_folder(draft: Path, path: Path) -> None:
     try:
         shutil.copytree(draft, temporary)
         if os.path.lexists(path):
-            raise InputError(f"export path must be a new folder, but {path} is there already: choose another name")
+            raise InputError(f"export path must be a new folder, but {path} exists already: choose another name")
         temporary.rename(path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

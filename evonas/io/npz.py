@@ -1,4 +1,4 @@
-"""Arrays in an `.npz` file, read as data and no more: plain numbers, as many as the file has bytes for.
+"""Arrays in an `.npz` file, read as data and no more: plain numbers, and at most as many as the file has bytes for.
 
 What `numpy.load` would also take is refused: compressed entries (a small file may claim gigabytes), pickled objects,
 names twice, and whatever is neither a number nor a truth value. Files that users name as their data may be compressed

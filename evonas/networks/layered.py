@@ -48,7 +48,7 @@ class Sample:
 
     Attributes:
         shape: `(height, width, channels)`, `(steps, channels)` or `(tokens,)`.
-        masked: whether the last channel says which steps are there.
+        masked: whether the last channel marks the steps that are not padding.
     """
 
     shape: Shape

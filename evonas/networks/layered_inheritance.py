@@ -219,7 +219,7 @@ def _taken_over(own: Array, weight: Weight, value: Array, taken: Places, given: 
 
 
 def _places(letter: str, size: int, before: int, taken: Places, given: Places) -> Places:
-    """Of each place of the child along an axis, the parent's, -1 where there is none."""
+    """Of each place of the child along an axis, the parent's, -1 if there is none."""
     own = np.arange(size)
     if letter in "ic":
         known = np.where(taken < before, taken, -1)

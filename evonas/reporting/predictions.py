@@ -37,7 +37,7 @@ _NEIGHBOUR_SECONDS = 6e-9
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The champion's predictions of the test rows, or of the validation rows where there are none.
+    """The champion's predictions of the test rows, or of the validation rows if there are none.
 
     Attributes:
         split: "test" or "validation".

@@ -85,12 +85,12 @@ class RunData:
 
     @cached_property
     def losses(self) -> Array:
-        """Of every record, NaN where there is none, shape `(num_records,)`."""
+        """Of every record, NaN if there is none, shape `(num_records,)`."""
         return np.array([np.nan if each.loss is None else each.loss for each in self.records], np.float64)
 
     @cached_property
     def scores(self) -> Array:
-        """The objective's score of every record, NaN where there is none, shape `(num_records,)`."""
+        """The objective's score of every record, NaN if there is none, shape `(num_records,)`."""
         return self.losses * self.sign
 
     @cached_property

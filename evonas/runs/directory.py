@@ -98,7 +98,7 @@ def claim(
 
     Args:
         directory: made if need be. Has to be empty, or to hold what an earlier claim has left.
-        overwrite: whether a run that is there may be replaced: its own files are deleted, and no others.
+        overwrite: whether an existing run may be replaced: only its own files are deleted.
         rows: returns the rows of the database, given the SHA-256 of the data (empty if there are none).
         save: writes the data of the run to a path; None where it has none.
 
@@ -151,7 +151,7 @@ def _make_directory(directory: Path) -> None:
 
 
 def _check_room(directory: Path, overwrite: bool) -> list[Path]:
-    """What is to be deleted to make room for a run; refuses where there is none. Changes nothing."""
+    """What is to be deleted to make room for a run; refuses if there is none. Changes nothing."""
     names = sorted(os.listdir(directory))
     about = _about(directory / DATABASE) if DATABASE in names else None
     if about is not None and not overwrite:

@@ -110,7 +110,7 @@ class RunStore(RunReader):
             state: of the strategy before its first `ask`.
             data: what the networks are trained on, copied into the directory.
             source: where the data came from, for people and the command line; JSON values.
-            overwrite: whether a run that is there may be replaced: its own files are deleted, and no others.
+            overwrite: whether an existing run may be replaced: only its own files are deleted.
 
         Raises:
             InputError: the directory holds a run or other files, is used by a live process, or cannot be written.
@@ -197,7 +197,7 @@ class RunStore(RunReader):
         """Commits a generation as asked for, before any of it is trained. A repetition after a resume changes nothing.
 
         Raises:
-            InputError: the generation is there, and different.
+            InputError: the generation exists and differs.
         """
         rows = [candidate_to_row(candidate, space) for candidate in candidates]
         query = "SELECT * FROM candidate WHERE generation = ? ORDER BY position"
@@ -211,7 +211,7 @@ class RunStore(RunReader):
         """Commits a candidate of an asynchronous run as asked for. A repetition after a resume changes nothing.
 
         Raises:
-            InputError: it is there, and different.
+            InputError: it exists and differs.
         """
         row = candidate_to_row(candidate, space)
         there = self.events.candidate((candidate.generation, candidate.index))

@@ -96,7 +96,7 @@ class PopulationBasedTraining:
         return kept + [self._explore(best, rng) for _ in range(size - len(kept))]
 
     def _explore(self, best: Sequence[PartialTraining], rng: np.random.Generator) -> PartialTraining:
-        """A changed copy of one of the best; a sample where there is none."""
+        """A changed copy of one of the best; a sample if there is none."""
         if not best:
             return PartialTraining(new_proposal(self._seen, lambda: sample_proposal(self._space, rng)))
         parent = best[int(rng.integers(len(best)))]

@@ -165,7 +165,7 @@ def strategy_name(strategy: Any) -> str:
             process knows from here on as `module:qualname`.
 
     Raises:
-        InputError: it is none of these, or lacks methods of `evonas.evaluation.Strategy`.
+        InputError: it is not one of these, or lacks methods of `evonas.evaluation.Strategy`.
     """
     return strategy if isinstance(strategy, str) else remember(strategy)
 

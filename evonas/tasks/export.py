@@ -42,7 +42,7 @@ def format_of(path: Path, asked: str | None = None) -> str:
     if not path.absolute().parent.is_dir():
         raise InputError(f"export path must be in an existing folder, not {path.parent}: make the folder")
     if found == "savedmodel" and os.path.lexists(path):
-        raise InputError(f"export path must be a new folder, but {path} is there already: choose another name")
+        raise InputError(f"export path must be a new folder, but {path} exists already: choose another name")
     check_place(path)
     if found in ("onnx", "tflite"):
         check_place(path.with_name(f"{path.name}.json"))

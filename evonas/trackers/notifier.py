@@ -23,7 +23,7 @@ _METHODS = ("on_start", "on_evaluation", "on_generation", "on_end")
 
 
 def check_callbacks(callbacks: Sequence[Any]) -> tuple[Callback, ...]:
-    """The callbacks. Raises InputError for what is none, such as a class in place of an object of it."""
+    """The callbacks. Raises InputError for anything else, such as a class instead of an instance."""
     if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
         raise InputError(f"callbacks must be a list, not {type(callbacks).__name__}: write callbacks=[callback]")
     for each in callbacks:

@@ -36,7 +36,7 @@ class Augmentation:
         noise: standard deviation of what is added to each number.
         cutout: side of the square (of a series, length of the stretch) that is set to 0, as a share of the side.
         mixup: both parameters of the beta distribution of the share with which two samples and their targets are mixed.
-        masked: whether the last channel says which steps are there.
+        masked: whether the last channel marks the steps that are not padding.
     """
 
     shape: Shape

@@ -177,7 +177,7 @@ class HyperParameters:
 
     @contextmanager
     def conditional_scope(self, parent_name: str, parent_values: Any) -> Iterator[None]:
-        """What is asked for within is there only while the parent has one of the values.
+        """Hyperparameters requested within are active only while the parent has one of the values.
 
         Raises:
             InputError: no such parent was asked for.

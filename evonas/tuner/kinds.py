@@ -34,7 +34,7 @@ __all__ = [
     "widen",
 ]
 
-#: The name of another hyperparameter, and the values of it for which something is there.
+#: The name of another hyperparameter, and the values of it for which something is active.
 Condition = tuple[str, tuple[Any, ...]]
 
 _SAMPLINGS = ("linear", "log", "reverse_log")

@@ -107,7 +107,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "from_config": _NOT + "runs keep them; `Evolution(hyperparameters=...)` takes KerasTuner's own",
         "active_scopes": _NOT + "`scopes` lists all that were entered",
         "inactive_scopes": _NOT + "`scopes` lists all that were entered",
-        "ensure_active_values": _NOT + "a value is there as soon as its conditions hold",
+        "ensure_active_values": _NOT + "a value exists as soon as its conditions hold",
         "merge": _NOT + "what is asked for is added when it appears",
         "from_proto": _NOT + _PROTO,
         "to_proto": _NOT + _PROTO,

@@ -88,7 +88,7 @@ def print_results(name: str, best: Iterable[Trial], failed: Iterable[Record]) ->
 
 
 def print_space(known: Iterable[Hyperparameter], extended: bool) -> None:
-    """Prints hyperparameters; extended, also under which conditions they are there."""
+    """Prints hyperparameters; extended, also the conditions under which they are active."""
     for each in known:
         settings = ", ".join(f"{name}={value!r}" for name, value in each.get_config().items() if name != "name")
         say_lines(f"{each.name} ({each.kind}): {settings}")

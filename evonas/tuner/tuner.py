@@ -167,7 +167,7 @@ class Evolution(Hooks):
             "keep": min(self.max_trials, _KEPT),
             **settings,
         }
-        Settings(**self._settings)  # refuses what is none
+        Settings(**self._settings)  # refuses invalid ones
         self._overwrite = overwrite and self._exists
         self.oracle = Oracle(self)
         self.running: Running | None = None
@@ -418,7 +418,7 @@ class Evolution(Hooks):
         """Prints the hyperparameters.
 
         Args:
-            extended: whether to say under which conditions they are there.
+            extended: whether to show the conditions under which they are active.
         """
         known = self.known
         say_lines(f"Search space: {len(known)} hyperparameters")

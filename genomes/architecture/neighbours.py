@@ -73,7 +73,7 @@ def neighbours_from_json(value: Any, place: str) -> Neighbours:
     """The neighbours back.
 
     Raises:
-        InputError: the value is none; the text names the place.
+        InputError: the value is not valid; the text names the place.
     """
     keys = ("columns", "bandwidths")
     parts = table(value, place, keys, required=keys)

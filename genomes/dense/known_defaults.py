@@ -229,7 +229,7 @@ def _has(space: DenseSpace, gene: str) -> bool:
 
 
 def _nearest(domain: Domain, value: Value | tuple[str, ...]) -> Any:
-    """The member that is nearest to a number; of words the first that is one, None where none is."""
+    """The member that is nearest to a number; of several names the first member, None if there is none."""
     if isinstance(value, (str, tuple)):
         words = (value,) if isinstance(value, str) else value
         return next((word for word in words if domain.contains(word)), None)

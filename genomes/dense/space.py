@@ -53,7 +53,7 @@ __all__ = ["DenseSpace"]
 #: What a gene may be given as: a domain, the options of a choice, or one value that stays fixed.
 Given = Domain | Sequence[Value] | Value
 
-#: Genes of hidden layers, which do nothing where there are none.
+#: Genes of hidden layers, which do nothing if there are none.
 _OF_LAYERS = (
     *("units", "activation", "skip_connections", "dropout", "normalization", "parametric_activation"),
     *MEMBER_GENES,
@@ -93,7 +93,7 @@ class DenseSpace:
         neighbours: whether networks may have features that are means of the targets of training rows near in some
             columns, see `genomes.dense.Neighbours`. Which columns and how near is a gene, where there are columns.
         neighbour_columns: names of the standardised columns of numbers that may be taken; a search of a table fills
-            them in where there are none.
+            them in if there are none.
         neighbour_sets: sets of these columns that are promising, the most promising first; half of the draws are of
             them. A search fills them in with the columns.
         embedding: what is trained of each column of numbers, among `genomes.dense.EMBEDDINGS`; half of all random

@@ -1,4 +1,4 @@
-"""`HyperparameterGenome`: a value for each gene that is there, as one frozen value."""
+"""`HyperparameterGenome`: a value for each active gene, as one frozen value."""
 
 from __future__ import annotations
 

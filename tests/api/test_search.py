@@ -194,7 +194,7 @@ def test_csv_files_and_tables(tmp_path: Path) -> None:
     with RunReader(result.run_dir) as run:
         assert sum(view != "robust" for view in run.problem_json["views"]) == 3
         assert run.source["target"] == "y"
-    with pytest.raises(InputError, match="test must be a table or the path of one beside a target's name"):
+    with pytest.raises(InputError, match="test must be a table or its path when y names the target"):
         evonas.search(tmp_path / "table.csv", "y", test=(x, y))
 
 

@@ -349,7 +349,7 @@ def view_of(step: Step) -> str:
 
 
 def is_visible(view: str, numbers: Collection[str]) -> bool:
-    """Whether networks of these views, "standard" where there are none, see the features of a view.
+    """Whether networks of these views, "standard" if there are none, see the features of a view.
 
     Those with the robust form alone see it in place of the standardised one; neighbours are looked for in the latter.
     """

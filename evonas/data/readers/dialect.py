@@ -289,7 +289,7 @@ def _shape(names: list[str], body: Sequence[Sequence[str]], notes: list[str]) ->
     named = all(counting) and [int(cell) - int(first[0]) for cell in first] == list(range(len(first)))
     named = named or not any(_NUMBER.fullmatch(cell) for cell in first)
     if width == len(names) + 1 and len(body) > 1 and len(set(first)) == len(first) and named:
-        notes.append("rows have one cell more than the header: the first is taken for their names")
+        notes.append("rows have one cell more than the header: the first is treated as their names")
         return ["", *names], width
     return names, len(names)
 

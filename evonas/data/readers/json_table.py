@@ -46,7 +46,7 @@ def read_json(source: Opened, options: ReadOptions) -> pd.DataFrame:
     """An array of objects, or an object with a list for each column; else as `read_json_lines`.
 
     Raises:
-        InputError: it is none of these.
+        InputError: it is not one of these.
     """
     path = source.path
     encoding = options.encoding or "utf-8-sig"

@@ -63,7 +63,7 @@ def scan(source: Opened, asked: str = "") -> Scan:
         byte = error.object[error.start]
         if asked or encoding != "utf-8":
             raise InputError(
-                f"{source.path} must be {encoding} text, but holds the byte {byte:#04x}, which is none: name its "
+                f"{source.path} must be {encoding} text, but holds the invalid byte {byte:#04x}: name its "
                 "encoding (--encoding), or save it as UTF-8"
             ) from None
     for encoding in ("cp1252", "latin-1"):

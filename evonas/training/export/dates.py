@@ -19,7 +19,7 @@ from evonas.data.dates import BASE, MONTHS, PIVOT, alternatives
 
 __all__ = ["date_fields", "date_numbers"]
 
-#: The layer that looks characters up gives 0 where there is none, 1 for others, then these from 2 on.
+#: The layer that looks characters up gives 0 if there is none, 1 for others, then these from 2 on.
 _SMALL = "abcdefghijklmnopqrstuvwxyz"
 _CHARACTERS = [*"0123456789", *_SMALL, *"-/.: +", *_SMALL.upper()]
 _DIGIT, _LETTER = 2, 12
@@ -94,7 +94,7 @@ def _zones() -> list[_Shape]:
 
 
 def date_fields(cells: Any, format: str = "") -> Any:
-    """Year, month, day, hour, minute, second, and hours and minutes of the time zone; zeros where there is none.
+    """Year, month, day, hour, minute, second, and hours and minutes of the time zone; zeros if there is none.
 
     Hours and minutes of the zone have its sign. Float32, `(num_samples, 8)`.
 

@@ -1,7 +1,7 @@
 """Who trains what next: members wait in a queue for each program, and one thread works through the programs.
 
 The costliest program comes first. A member's slot and companions change no bit of its result. The thread
-is there so that whoever waits for results hears of headway while a program runs.
+is there so that waiting callers are notified of progress while a program runs.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ def evaluation_of(given: Any, objective: Any, kept: Kept, notes: Mapping[str, An
         notes: of the trial.
 
     Raises:
-        InputError: it is none of these, or the objective is not among it.
+        InputError: it is not one of these, or lacks the objective.
     """
     several = isinstance(given, (list, tuple)) and len(given) > 0
     results = [_result(one, objective) for one in (given if several else [given])]
