@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from searchers import Problem, suggested
 
 import evonas
@@ -34,6 +35,45 @@ def with_rungs(strategy: str, **options: Any) -> Callable[[Problem, int, int], l
             curve = problem.curve(candidate.genome)[: candidate.epochs]
             losses += curve[trained:]
             searched.tell([curve[-1]])
+        return losses[: budget * problem.epochs]
+
+    return search
+
+
+def with_extrapolation(quantile: float, first: int = 10, rank: int = 2) -> Callable[[Problem, int, int], list[float]]:
+    """`evolution` that stops a training early where the run's own curves say that it will not be among the best.
+
+    After each epoch the final loss is extrapolated by how much whole curves of this run still fell after that epoch, in
+    logarithms. The idea is that of LC-PFN (Adriaensen et al., NeurIPS 2023, arXiv:2310.20447), with the run itself in
+    place of a network that was trained on curves of others.
+
+    Args:
+        quantile: of the falls; 0 stops only what even the largest fall would not bring among the best.
+        first: whole trainings before anything is stopped.
+        rank: how many networks are "the best".
+    """
+
+    def search(problem: Problem, budget: int, seed: int) -> list[float]:
+        searched = evonas.strategy("evolution", problem.space, seed=seed)
+        losses: list[float] = []
+        whole: list[list[float]] = []
+        while len(losses) < budget * problem.epochs:
+            (candidate,) = searched.ask(1)
+            curve = np.log(problem.curve(candidate.genome))
+            end, told = len(curve), curve[-1]
+            if len(whole) >= first:
+                known = np.array(whole)
+                falls = known[:, -1:] - known
+                bound = np.sort(known[:, -1])[rank]
+                best_case = curve + np.quantile(falls, quantile, axis=0)
+                hopeless = np.flatnonzero(best_case[2:-1] > bound)
+                if len(hopeless):
+                    end = int(hopeless[0]) + 3
+                    told = curve[end - 1] + np.median(falls[:, end - 1])
+            if end == len(curve):
+                whole.append(list(curve))
+            losses += np.exp(curve[:end]).tolist()
+            searched.tell([float(np.exp(told))])
         return losses[: budget * problem.epochs]
 
     return search
@@ -115,6 +155,7 @@ def _values(configuration: Any, problem: Problem) -> dict[str, Any]:
 #: Name -> searcher.
 EPOCH_SEARCHERS: Mapping[str, Callable[[Problem, int, int], list[float]]] = {
     "evolution, rungs": with_rungs("evolution", rungs=3),
+    "evolution, extrapolation": with_extrapolation(0.0),
     "Optuna TPE + Hyperband": tpe_with_hyperband,
     "DEHB": dehb,
 }

@@ -94,7 +94,7 @@ _PLAIN: Mapping[str, Any] = {
     "normalization": "none",
     "initializer": "he_normal",
     "optimizer": ("adamw", "adam"),
-    "learning_rate": 1e-3,
+    "learning_rate": 2e-3,
     "batch_size": 128,
     "schedule": "cosine",
     "warmup": 0.0,
