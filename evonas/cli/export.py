@@ -25,7 +25,7 @@ def export(
     ] = None,
     rank: Annotated[int, option("1 for the best network, 2 for the next [1].", "N")] = 1,
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="Train it anew, on training and validation rows together.")
+        bool, typer.Option("--retrain", help="Train it again, on training and validation rows together.")
     ] = False,
     ensemble: Annotated[
         int | None, option("Write up to K networks as one model, which predicts their mean.", "K")

@@ -39,7 +39,7 @@ def finalists(
     address: AddressOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train the best networks of a run again, and rank them anew.
+    """Train the best networks of a run again, and rank them by the new scores.
 
     The best of many scores is partly luck: this shows by how much. What was
     trained before is kept. Rank 1 of `evonas export` is then the network

@@ -149,9 +149,7 @@ def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) 
     labels = places if nameless else np.array(names, dtype=object)[places]
     target = _classification(pd.Series(labels, name="y"), task)
     how = f"numbers 0 to {len(names) - 1}" if nameless else "names of columns"
-    note = (
-        f"the target's {len(names)} columns have one 1 per row: treated as classes, with the {how} as labels"
-    )
+    note = f"the target's {len(names)} columns have one 1 per row: treated as classes, with the {how} as labels"
     return replace(target, notes=(note,))
 
 

@@ -25,3 +25,6 @@ from evonas.trackers.callback import Callback, EvaluatedCandidate, read_evaluate
 from evonas.trackers.choose import trackers_of
 
 __all__ = ["Callback", "EvaluatedCandidate", "read_evaluated", "trackers_of"]
+
+#: The earlier name.
+evaluated_in = read_evaluated
