@@ -17,7 +17,7 @@ def open_predictor(source: str | Path, build: Any = None) -> Predictor:
 
     Args:
         source: a run directory, or a `.keras` file of evonas, whose classes are read from the model card next to it.
-        build: the function of the run, if it trains models of your own.
+        build: the build function of the run, if it has one.
 
     Raises:
         InputError: it is neither, or no network has a score yet.

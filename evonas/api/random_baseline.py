@@ -31,7 +31,7 @@ def random_baseline_of(
     Args:
         run_dir: the run directory.
         top, seeds: finalists and their re-trainings, as of the run itself.
-        build: the function of the run, if it trains models of your own.
+        build: the build function of the run, if it has one.
         **listeners: as of `evonas.api.search.search_prepared`.
     """
     out = Path(run_dir) / BASELINE_NAME

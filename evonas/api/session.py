@@ -102,7 +102,7 @@ def run_session(
         build: of models of your own.
 
     Raises:
-        Interrupted: Ctrl-C or SIGTERM, after everything was committed.
+        Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
     """
     with store, listeners.interruption or Interruption() as listening:
         telling = Notifier(listeners.callbacks, space)

@@ -118,7 +118,7 @@ def run_trials(
 
     Raises:
         InputError: the directory holds another search, or all of the first trials failed alike.
-        Interrupted: Ctrl-C or SIGTERM, after everything was committed.
+        Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
     """
     with _store(search, directory, overwrite) as store, interruption or Interruption() as listening:
         with closing(_evaluator(search, store)) as evaluator:

@@ -78,7 +78,7 @@ def export(
             the weights of their median re-training (`RunReader.ranked`).
         retrain: train anew on training and validation rows together, for as many epochs as the best one had; else the
             model has the very weights that were scored.
-        build: the function of the run, if it trains models of your own.
+        build: the build function of the run, if it has one.
         format: "keras", "savedmodel", "onnx" or "tflite"; as the path's ending says unless given. All but
             the first are compared with the Keras model on 100 rows.
         card: whether to write a model card next to it, as `FILE.card.json` and `FILE.card.md`; see

@@ -66,7 +66,7 @@ def find_learning_rate(
         seed: of everything random.
 
     Raises:
-        InputError: something given cannot be used; says what, and what to do.
+        InputError: an argument cannot be used; the text says which, and how to fix it.
     """
     from evonas.execution import WorkerEvaluator, standing_by
     from evonas.tasks.train import TrainingSettings

@@ -79,7 +79,7 @@ class Pending:
         """Removes a told candidate from the pending ones; returns its number and itself as it was asked for.
 
         Raises:
-            RuntimeError: it is not out.
+            RuntimeError: it is not pending.
         """
         number = number_of((candidate.generation, candidate.index), self._settings)
         if number not in self._out or self._out[number].digest != candidate.digest:

@@ -29,7 +29,7 @@ class EvaluatedCandidate:
         digest: of the network; equal digests are equal networks.
         genes: gene -> value, of those that are active.
         parents: digests of its parents, empty for a sampled genome.
-        operator: what made it ("sample", "seed", or the name of a mutation or crossover).
+        operator: how it was made ("sample", "seed", or the name of a mutation or crossover).
         evaluation: status, scores, learning curves, seconds.
     """
 
