@@ -1,4 +1,4 @@
-"""From a run directory to Keras models, made in the worker process. Imports no Keras."""
+"""Exports networks of a run directory as Keras models, in the worker process. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ENSEMBLE_FACTOR = 1.5
 
 
 def check_export(path: Path, format: str | None = None, *, card: bool = True) -> str:
-    """The format in which a network will be written to the path.
+    """The format for a path.
 
     Raises:
         InputError: it cannot be written there, or its model card cannot.
@@ -68,18 +68,18 @@ def export(
 ) -> Exported:
     """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens, or in other formats.
 
-    The file's model is opened and scored before it is put in place: it has the recorded validation scores.
+    The file is opened and scored before it is put in place: it must reproduce the recorded validation scores.
 
     Args:
-        run_dir: the run directory, also of a search that is running.
+        run_dir: the run directory; the search may still be running.
         path: of the file to write, with its format's ending; replaced atomically if it exists. A SavedModel
             is a new folder.
         rank: 1 for the best network of the run, 2 for the next, and so on. Finalists lead, by their mean re-score, with
             the weights of their median re-training (`RunReader.ranked`).
-        retrain: train anew on training and validation rows together, for as many epochs as the best one had; else the
-            model has the very weights that were scored.
+        retrain: train again on training and validation rows together, for as many epochs as the best one had; else the
+            model has exactly the weights that were scored.
         build: the build function of the run, if it has one.
-        format: "keras", "savedmodel", "onnx" or "tflite"; as the path's ending says unless given. All but
+        format: "keras", "savedmodel", "onnx" or "tflite"; by default chosen by the path's ending. All but
             the first are compared with the Keras model on 100 rows.
         card: whether to write a model card next to it, as `FILE.card.json` and `FILE.card.md`; see
             `evonas.deploy.card`. Existing cards are replaced.
@@ -183,7 +183,7 @@ class Exporter:
             self.worker.kill()  # it has nothing to put away, and its libraries would take their time
 
     def start(self) -> None:
-        """Starts the process, unless it was started. Does not wait for it."""
+        """Starts the process unless it is running, without waiting for it."""
         from evonas.execution.evaluator import warm_process
 
         with self._starting:
@@ -206,7 +206,7 @@ class Exporter:
         return self._is_stopped() or timetable.is_over or late
 
     def expected_seconds(self) -> float:
-        """Seconds that an export will take."""
+        """Expected seconds for an export."""
         known = None if self.worker is None else self.worker.start_seconds
         if known is None:
             seconds = max(_EXPORT_GUESS, _EXPORT_FACTOR * (monotonic() - self._started))
@@ -264,9 +264,9 @@ def export_ensemble(
     each on the rows that it was not trained on.
 
     Args:
-        run_dir: the run directory, also of a search that is running.
+        run_dir: the run directory; the search may still be running.
         path: of the file to write, ending in `.keras`; replaced atomically if it exists.
-        size: the most networks to take, 1 to 100.
+        size: maximum number of networks, 1 to 100.
         card, calibrate, worker: as in `export`.
 
     Raises:

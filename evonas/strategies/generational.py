@@ -1,7 +1,7 @@
-"""`GenerationalStrategy`, the base of several strategies: a first population, then offspring of it, without end.
+"""`GenerationalStrategy`, the base of several strategies: a first population, then its offspring.
 
-Owns who is alive, which networks were tried, and the state of both as JSON. Who becomes a parent and who survives is
-each strategy's own.
+Holds the population, the digests tried, and the JSON state of both. Selection of parents and survivors is
+left to each strategy.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["GenerationalStrategy"]
 
 
 class GenerationalStrategy(ABC):
-    """A first population of `settings.population`, then `settings.offspring` a generation. Meets `Strategy`."""
+    """A first population of `settings.population`, then `settings.offspring` per generation. Meets `Strategy`."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -64,7 +64,7 @@ class GenerationalStrategy(ABC):
         return to_candidates(proposals, self._settings, self._generation)
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
-        """Who lives on after the evaluations of the last `ask`."""
+        """Selects the survivors given the evaluations of the last `ask`."""
         told = self._ask_tell.pair_evaluations(evaluations)
         self._survive(told)
         self._seen.update(candidate.digest for candidate, _ in told)
@@ -88,7 +88,7 @@ class GenerationalStrategy(ABC):
         return proposals
 
     def state(self) -> dict[str, Any]:
-        """The living, with what they are ranked by, and the digests tried."""
+        """The population with its ranks, and the digests tried."""
         self._ask_tell.check_settled("state")
         return {
             "generation": self._generation,
@@ -106,5 +106,5 @@ class GenerationalStrategy(ABC):
         self._ask_tell.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Starts nothing from what was trained before."""
+        """Empty: no training starts from an earlier one."""
         return frozenset()

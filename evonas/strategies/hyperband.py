@@ -1,4 +1,4 @@
-"""Hyperband: many networks for few epochs, the best of them for more, in brackets that differ in how many and how few.
+"""Hyperband: many networks for few epochs and the best of them for more, in brackets with different trade-offs.
 
 A bracket trains its networks up to a rung; the best one in eta continues to the next from where it stopped, up
 to `settings.epochs` (successive halving). Brackets take turns: the first one drops most networks after the fewest
@@ -80,7 +80,7 @@ class Hyperband:
         return self._ask_tell.note_asked(candidates)
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
-        """Lets the best of each rung that is through continue."""
+        """Advances the best of each finished rung."""
         told = self._ask_tell.pair_evaluations(evaluations)
         for (bracket, training), (candidate, evaluation) in zip(self._out, told, strict=True):
             bracket.done.append(training.trained(candidate, rank_of(evaluation, self._objective)))
@@ -116,12 +116,12 @@ class Hyperband:
         return bool(bracket.waiting)
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """What is at a rung and may continue to the next."""
+        """Trainings at a rung that may advance to the next."""
         trainings = (each for bracket in self._brackets for each in (*bracket.waiting, *bracket.done))
         return frozenset(each.place for each in trainings if each.place is not None)
 
     def state(self) -> dict[str, Any]:
-        """The open brackets, how many there were, and the digests tried."""
+        """The open brackets, the number of brackets so far, and the digests tried."""
         self._ask_tell.check_settled("state")
         return {
             "generation": self._generation,

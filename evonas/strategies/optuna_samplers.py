@@ -279,7 +279,7 @@ class _Sampled(ABC):
         self._ask_tell.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Starts nothing from what was trained before."""
+        """Empty: no training starts from an earlier one."""
         return frozenset()
 
 

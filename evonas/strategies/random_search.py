@@ -88,5 +88,5 @@ class RandomSearch:
         self._pending.restore(state, self._space)
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Starts nothing from what was trained before."""
+        """Empty: no training starts from an earlier one."""
         return frozenset()

@@ -3,7 +3,7 @@
 The first candidates are spread over the space. From then on each candidate is the winner of an inner evolution
 (`prescreening`) from the best genomes so far, run on the acquisition function of a surrogate (`acquisition`), with its
 numbers moved along the gradient (`local_search`). The surrogate is conditioned on its own means for those that were
-asked for before in the same generation or, where candidates are asked for one by one, that are still out. While nothing
+asked for before in the same generation or, if asked one by one, are still pending. While nothing
 better is found, one in three is chosen by a surrogate of shorter length scales (`exploration`); where that has not
 helped for long, every other one belongs to a restarted search, with an archive of its own. With `settings.rungs` above
 1 networks are trained in rungs: all for a few epochs, the best of them for more (`fidelity`); the surrogate predicts
@@ -96,7 +96,7 @@ class SurrogateEvolution:
         self.repair: Repair | None = None
 
     def ask(self, count: int | None = None) -> list[Candidate]:
-        """The first population, then `offspring` a generation."""
+        """The first population, then `offspring` candidates per generation."""
         self._ask_tell.check_ask(count)
         self._pending.check_unused()
         settings = self._settings
@@ -110,7 +110,7 @@ class SurrogateEvolution:
         )
 
     def ask_one(self) -> Candidate:
-        """The next candidate; the surrogate is conditioned on its means for those that are out."""
+        """The next candidate; the surrogate is conditioned on its means for pending ones."""
         self._ask_tell.check_one_by_one(self._generation)
         rng = generation_rng(self._settings.seed or 0, self._pending.asked)
         (training,) = self._next_trainings(1, _STARTUP, rng)
@@ -207,7 +207,7 @@ class SurrogateEvolution:
         return proposals
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
-        """Remembers what came of the candidates."""
+        """Adds the evaluations of the last `ask` to the archive."""
         told = self._ask_tell.pair_evaluations(evaluations)
         early = self._generation == 0 or len(self._search.archive.records) < _STARTUP
         for training, (candidate, evaluation) in zip(self._out.values(), told, strict=True):
@@ -222,7 +222,7 @@ class SurrogateEvolution:
         return self._pending.candidates
 
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
-        """Remembers what came of the candidate."""
+        """Adds the evaluation of a pending candidate to the archive."""
         number, asked = self._pending.take(candidate)
         self._note(self._out.pop(number), asked, self._ask_tell.evaluation(evaluation), number < _STARTUP)
         self._trim()
@@ -329,7 +329,7 @@ class SurrogateEvolution:
         self._ask_tell.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """What is at a rung and may continue to the next, and what children start from, those that are out too."""
+        """Trainings at a rung that may advance, and those that children, also pending ones, start from."""
         starting = {each.origin.place for each in self._pending.candidates if each.origin is not None}
         return self._rung_queue.retained() | frozenset(self._parents.values()) | starting
 
@@ -341,7 +341,7 @@ class _Seen(AbstractSet[str]):
         self._tried, self._more = tried, set(more) - tried
 
     def add(self, digest: str) -> None:
-        """One more that is about to be tried."""
+        """Adds one that is about to be tried."""
         if digest not in self._tried:
             self._more.add(digest)
 

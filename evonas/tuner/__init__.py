@@ -1,4 +1,4 @@
-"""For those who have a build function of KerasTuner's: the same function, searched by evonas.
+"""Searches a build function that was written for KerasTuner, unchanged.
 
     >>> from evonas import tuner                                                            # doctest: +SKIP
     >>> search = tuner.Evolution(build_model, objective="val_accuracy", max_trials=30)      # doctest: +SKIP
@@ -9,10 +9,10 @@
 =====================  ==============================================================================================
 `Evolution`            the tuner: `search`, `get_best_models`, `get_best_hyperparameters`, `results_summary`,
                        `search_space_summary`, `remaining_trials`
-`HyperParameters`      what `build(hp)` is called with: `Int`, `Float`, `Choice`, `Boolean`, `Fixed`,
+`HyperParameters`      the argument of `build(hp)`: `Int`, `Float`, `Choice`, `Boolean`, `Fixed`,
                        `conditional_scope`, `name_scope`, `get`, `values`
-`HyperModel`           to derive from, with `build(hp)` and, if wanted, `fit(hp, model, *args, **kwargs)`
-`Objective`            a log and its direction, where evonas does not know it
+`HyperModel`           base class with `build(hp)` and, optionally, `fit(hp, model, *args, **kwargs)`
+`Objective`            a logged metric and its direction, if evonas does not know it
 =====================  ==============================================================================================
 
 KerasTuner itself need not be installed. What differs from it:

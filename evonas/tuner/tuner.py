@@ -46,7 +46,7 @@ _KEPT = 20
 
 
 class Evolution(Hooks):
-    """Evolves the hyperparameters of a build function that was written for KerasTuner.
+    """Searches the hyperparameters of a build function that was written for KerasTuner.
 
         >>> tuner = Evolution(build_model, objective="val_accuracy", max_trials=20)         # doctest: +SKIP
         >>> tuner.search(x, y, epochs=10, validation_data=(x_val, y_val))                   # doctest: +SKIP
@@ -56,7 +56,7 @@ class Evolution(Hooks):
     derived from, as KerasTuner's tuners: `run_trial` and the `on_...` methods are called in this process.
 
     Attributes:
-        hypermodel: has `build(hp)`, and `fit(hp, model, ...)`; None where `run_trial` does without.
+        hypermodel: has `build(hp)`, and `fit(hp, model, ...)`; None if `run_trial` needs none.
         project_dir: the run directory.
         oracle: gives access to trials and the space.
     """
@@ -188,7 +188,7 @@ class Evolution(Hooks):
 
         Args:
             trial: has `hyperparameters` and `trial_id`.
-            *args, **kwargs: of `search`, or others: they go to `fit`.
+            *args, **kwargs: passed on to `fit`; those of `search` or others.
 
         Returns:
             A history, a number, a mapping of numbers with the objective, or a list of these.
@@ -201,13 +201,13 @@ class Evolution(Hooks):
         return self.running.execute(self, args, kwargs)
 
     def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
-        """Keeps the weights of the model for the trial that runs, in a `run_trial` with a loop of its own."""
+        """Keeps the weights of a model for the running trial, in a `run_trial` with its own training loop."""
         if self.running is None or self.running.trial.trial_id != trial_id:
             raise InputError(f"trial_id must be that of the trial that runs, not {trial_id!r}: call it in run_trial")
         self.running.kept.keep(model)
 
     def load_model(self, trial: Trial) -> Any:
-        """The model of a trial that is done, built in this process, with the weights of its best epoch.
+        """The model of a finished trial, built in this process, with the weights of its best epoch.
 
         Raises:
             InputError: the weights are not kept (of 20 trials they are, unless `keep` says otherwise).
@@ -237,7 +237,7 @@ class Evolution(Hooks):
                 batch, while trials train on them. `verbose=0` prints nothing, neither here nor in the trials.
 
         Raises:
-            InputError: something given cannot be used, or every first trial fails alike.
+            InputError: an argument cannot be used, or the first trials all fail in the same way.
             Interrupted: Ctrl-C; another `search` continues.
         """
         quiet = kwargs.get("verbose") == 0
@@ -381,7 +381,7 @@ class Evolution(Hooks):
 
     @property
     def known(self) -> tuple[Hyperparameter, ...]:
-        """All hyperparameters, as far as they are known by now."""
+        """All hyperparameters known so far."""
         if self._overwrite or not self._exists:
             return self._codec.known
         with self._read() as run:
