@@ -1,4 +1,4 @@
-"""`Execution`: where the networks of a run are trained. Recorded nowhere, since it changes no result.
+"""`Execution`: where the networks of a run are trained. Not recorded, since it does not affect results.
 
     >>> Execution(workers=4)
     Execution(place='processes', workers=4, devices=(), address=None)

@@ -106,9 +106,9 @@ def _baselines(run: RunData, data: PreparedData | None, boosting: bool) -> Seque
     complete = any(model.name == "gradient boosting" and model.complete for model in known)
     if not boosting or complete or data is None or data.problem.input_shapes:
         return known
-    from evonas.baselines.fitting import fitted_boosting
+    from evonas.baselines.fitting import fit_boosting
 
-    *_, boosted = fitted_boosting(data, run.settings.seed or 0)
+    *_, boosted = fit_boosting(data, run.settings.seed or 0)
     return boosted, *(model for model in known if model.name != boosted.name)
 
 

@@ -4,9 +4,9 @@
 `run.sqlite`        everything: settings, space, candidates, evaluations, the strategy's state, sessions
 `weights/`          weights of the best networks, one `.npz` file each, named by the SHA-256 of its bytes
 `data.npz`          the prepared data that the networks are trained on
-`results.csv`       every evaluation, for people; written anew after each commit
-`population.json`   the best genomes, to start another run from (`--population FILE`); written anew after each commit
-`ballast`           room that is given back when the disk is full, so that what is being committed still can be
+`results.csv`       every evaluation, for people; rewritten after each commit
+`population.json`   the best genomes, to start another run from (`--population FILE`); rewritten after each commit
+`ballast`           space released when the disk is full, so that the current commit still succeeds
 `run.lock`          held by the process that is running the search, with its process id
 ==================  =================================================================================================
 
