@@ -19,6 +19,7 @@
 `find_learning_rate(x, y, ...)`       the learning-rate range test of a network
 `Callback`                            is called at the start and end and after each network and generation
 `Execution("ray", workers=8)`         where networks are trained: this process, processes of this machine, or a cluster
+`Metric(name, direction, score)`      a score of your own, for `objective=`
 `Settings`, `Budget`                  everything that a run can be configured with, with defaults and ranges
 `EvolutionClassifier`,                estimators for scikit-learn that search when they are fitted, and predict with the
 `EvolutionRegressor`                  best network (`evonas.estimators`)
@@ -28,7 +29,7 @@
 
 What evolves is in the package `genomes` (spaces, genomes, `InputError`). The parts behind this page, each with a manual
 page of its own: `evonas.strategies`, `evonas.training`, `evonas.execution`, `evonas.runs`, `evonas.data`. Checks for
-strategies and spaces of your own: `evonas.testing`.
+strategies, spaces, mutations, metrics and layer kinds of your own: `evonas.testing`.
 
 Importing this package loads no Keras, TensorFlow, JAX, pandas or scikit-learn.
 """
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from evonas.evolution.loop import Generation, Progress
     from evonas.execution.joining import join
     from evonas.execution.options import Execution
+    from evonas.metrics.metric import Metric
     from evonas.range_test.find import find_learning_rate
     from evonas.strategies import make_strategy as strategy
     from evonas.trackers.callback import Callback, EvaluatedCandidate
@@ -67,6 +69,7 @@ __all__ = [
     "Execution",
     "Generation",
     "Interrupted",
+    "Metric",
     "Progress",
     "SearchResult",
     "Settings",
@@ -93,6 +96,7 @@ _HOMES = {
     **dict.fromkeys(("Candidate", "Evaluation", "Status"), "evaluation"),
     **dict.fromkeys(("Generation", "Progress"), "evolution.loop"),
     "Execution": "execution.options",
+    "Metric": "metrics.metric",
     "SearchResult": "api.result",
     **dict.fromkeys(("build", "build_model"), "deploy.rebuild"),
     "export": "deploy.export",

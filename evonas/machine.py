@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 __all__ = [
+    "assigned_threads",
     "core_share",
     "free_bytes",
     "machine_bytes",
@@ -36,6 +37,12 @@ def usable_cores() -> int:
         if float(quota) > 0:
             cores = min(cores, float(quota) / float(period))
     return max(1, math.ceil(cores))
+
+
+def assigned_threads() -> int | None:
+    """Threads that whoever started this process means it to have, as joblib does for its workers; None if unsaid."""
+    given = os.environ.get("NUMBA_NUM_THREADS", "")
+    return min(max(1, int(given)), usable_cores()) if given.isdecimal() else None
 
 
 def core_share(threads: int) -> float:

@@ -98,7 +98,7 @@ def space_from_json(value: Any) -> SearchSpace:
 
 def _encoding(name: Any, place: str) -> Any:
     """The class of the spaces of an encoding."""
-    if name not in ENCODINGS and isinstance(name, str) and (found := ENCODINGS_FROM_OUTSIDE.find(name, ENCODINGS)):
+    if isinstance(name, str) and name not in ENCODINGS and (found := ENCODINGS_FROM_OUTSIDE.find(name, ENCODINGS)):
         return found
     return ENCODINGS[Word(tuple(ENCODINGS)).read(name, place)]
 

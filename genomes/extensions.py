@@ -81,6 +81,11 @@ class Extensions(Generic[T]):
             self._installed[key] = self._loaded(entry)
         return self._installed.get(key)
 
+    def loaded(self, name: str) -> T | None:
+        """The extension of this name that was given, or was found before; looks for none."""
+        found = self._given.get(name)
+        return found if found is not None else next((v for (n, _), v in self._installed.items() if n == name), None)
+
     def find(self, name: str, reserved: Collection[str] = ()) -> T | None:
         """The extension of this name, given or installed. Raises InputError as `installed`."""
         found = self._given.get(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypedDict
 
+from evonas.metrics.metric import Metric
 from evonas.strategies import StrategyRow
 
 __all__ = ["Options", "RunOptions", "SearchOptions", "TunerOptions"]
@@ -56,7 +57,7 @@ class TunerOptions(TypedDict, total=False):
 class Options(TunerOptions, total=False):
     """All fields but the strategy and the seed."""
 
-    objective: str | None
+    objective: str | Metric | None
     loss: Literal["auto", "mse", "mae", "huber"]
     known_defaults: bool
 

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from evonas.config import Settings
 from evonas.data.neighbours import candidate_columns, rank_columns
-from evonas.data.sample_kind import KINDS, SampleOptions
+from evonas.data.options import ARCHITECTURES, architecture_and_encoding
+from evonas.data.sample_kind import SampleOptions
+from evonas.devices import has_gpu
 from evonas.metrics.named import chosen_metric
 from evonas.networks.layers import can_be_compiled
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
-from genomes.architecture.layers import EMBEDDED_NUMERIC_ENCODINGS, EMBEDDINGS, NUMERIC_ENCODINGS, OFF
+from genomes.architecture.layers import EMBEDDED_NUMERIC_ENCODINGS, EMBEDDINGS, NUMERIC_ENCODINGS, OFF, row_of
 from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
 from genomes.domains import Choice, Domain
@@ -44,6 +46,7 @@ __all__ = [
     "space_and_numbers",
     "trainable",
     "with_neighbours",
+    "with_precision",
     "with_rungs",
 ]
 
@@ -96,12 +99,7 @@ def resolve_samples(
     Raises:
         InputError: as `as_space`, or the space is of another architecture than is asked for.
     """
-    if any(encoding in names for names in KINDS.values()):
-        if architecture not in ("", encoding):
-            raise InputError(
-                f"architecture must be given once, not as {architecture!r} and {encoding!r}: leave one out"
-            )
-        architecture, encoding = encoding, ""
+    architecture, encoding = architecture_and_encoding(architecture, encoding)
     if build is not None:
         return as_space(space, build), SampleOptions(architecture, series, series_id, split), encoding
     if space is None:
@@ -117,9 +115,15 @@ def resolve_samples(
 
 
 def encoding_of(space: SearchSpace) -> str:
-    """Name of the encoding whose networks a space has; "dense" of spaces that are not evonas's own."""
+    """Name of the encoding whose networks a space has.
+
+    Of a space that is not evonas's own: "dense" if its networks take flat samples, "" if the rows are to say.
+    """
     name = str(space.to_json().get("encoding", "dense"))
-    return name if any(name in names for names in KINDS.values()) else "dense"
+    if name in ARCHITECTURES:
+        return name
+    shaped = any(row_of({"kind": kind}).shaped for kind in getattr(space, "layer_kinds", ()))
+    return "" if shaped else "dense"
 
 
 def chosen_space(space: SearchSpace, given: bool, architecture: str, problem: Problem) -> SearchSpace:
@@ -145,9 +149,9 @@ def space_and_numbers(
 
     Args:
         space: as given.
-        numbers: the one encoding of all networks, in `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves it
-            to the space.
-        build: of models of your own, whose genes know nothing of it.
+        numbers: the one form that all networks get, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves
+            it to the space.
+        build: of models of one's own, whose genes know nothing of it.
         neighbours: False for networks without features of neighbours; otherwise the space says so.
 
     Raises:
@@ -323,6 +327,22 @@ def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings
         return settings
     share = max(_ROWS_OF_WHOLE_EPOCHS // 2, math.ceil(rows * _SHARE_OF_ROWS))
     return settings.model_copy(update={"epoch_rows": share})
+
+
+def with_precision(settings: Settings, problem: Problem) -> Settings:
+    """The settings with mixed precision, where networks over images, series and texts are trained on a GPU.
+
+    It is recorded, so that a run that is resumed elsewhere goes on in the same precision. A precision that is named
+    stays.
+
+    Args:
+        settings: of the run, resolved.
+        problem: of the data.
+    """
+    given = "precision" in settings.model_fields_set
+    if given or not problem.sample_shape or settings.trainer != "single" or not has_gpu():
+        return settings
+    return settings.model_copy(update={"precision": "bfloat16"})
 
 
 def with_rungs(settings: Settings, problem: Problem) -> Settings:

@@ -12,9 +12,12 @@ from functools import partial
 from math import inf
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
+from evonas.api.extensions import given_extensions, named_objectives, with_mutations
 from evonas.api.options import RunOptions, SearchOptions
+from evonas.api.request import SearchRequest
 from evonas.api.resolve import (
     Space,
     as_space,
@@ -26,12 +29,14 @@ from evonas.api.resolve import (
     trainable,
     with_epoch_rows,
     with_neighbours,
+    with_precision,
     with_rungs,
 )
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
 from evonas.data.load import read_data
+from evonas.data.options import DataOptions, architecture_and_encoding
 from evonas.data.quantiles import with_quantiles
 from evonas.data.readers.options import ReadOptions
 from evonas.data.source import check_origin
@@ -52,7 +57,13 @@ from evonas.interruption import Interruption
 from evonas.metrics.named import with_metric
 from evonas.runs.consistency import check_same, same_space, space_class
 from evonas.runs.directory import new_directory
-from evonas.runs.extensions import same_strategy, strategy_record, trains_networks
+from evonas.runs.extensions import (
+    extension_records,
+    same_extensions,
+    same_strategy,
+    strategy_record,
+    trains_networks,
+)
 from evonas.runs.reader import DATA_NAME
 from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
@@ -66,8 +77,9 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
     from evonas.execution.worker_process import WorkerProcess
+    from genomes.architecture.layer_kind import LayerKind
 
-__all__ = ["EvaluatorFactory", "finalists", "load_run", "resume", "search", "search_prepared"]
+__all__ = ["EvaluatorFactory", "finalists", "load_run", "resume", "search", "search_data", "search_prepared"]
 
 OnPart = Callable[[Progress], None]
 OnGeneration = Callable[[Generation], None]
@@ -110,6 +122,7 @@ def search(
     time_column: str = "",
     image_size: Any = None,
     grayscale: bool = False,
+    steps: int | None = None,
     architecture: str = "",
     series: bool = False,
     series_id: str = "",
@@ -122,6 +135,8 @@ def search(
     comment: str = "",
     missing: Sequence[str] | None = None,
     date_order: str = "",
+    mutations: Sequence[Any] = (),
+    layer_kinds: Sequence[LayerKind] = (),
     **settings: Unpack[SearchOptions],
 ) -> SearchResult:
     """Evolves networks for the data and returns the result. Every step is committed to a run directory.
@@ -132,8 +147,9 @@ def search(
             `(num_samples, height, width, channels)`, series `(num_samples, steps, channels)` (or a list of arrays of
             several lengths) and a list of texts keep their shape: see `architecture`. With `build`, arrays go to the
             model unchanged, also several in a mapping or a list; a table is encoded as usual. Or, without `y`: a
-            `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or not, x being an array or a mapping of columns;
-            or a folder with a sub-folder of images for each class.
+            `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or not, x being an array or a mapping of columns,
+            or a `keras.utils.PyDataset`, both of which are read once (images and series that are larger than a quarter
+            of the free memory are trained from the disk); or a folder with a sub-folder of images for each class.
         y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
         build: `build(genes)` that returns a `keras.Model`, for models of your own: see
             `evonas.training.single.user_model`
@@ -167,7 +183,8 @@ def search(
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.prepare`.
         drop: names of columns of a table to leave out.
         numbers: the encoding that all networks use for numeric columns besides the standardised number, one of
-            `genomes.architecture.layers.NUMERIC_ENCODINGS`; by default a gene of the space, "standard" with `build`.
+            `genomes.dense.NUMERIC_ENCODINGS`; otherwise it is a gene of the space. With `build`, "standard" unless
+            given.
         neighbours: False for networks without features that are means of the targets of near training rows, which an
             exported model holds; otherwise it is a gene of the space.
         roles: column -> "numeric", "boolean", "categorical", "date" or "text", to override what is inferred.
@@ -175,9 +192,10 @@ def search(
         time_column: name of a column by which rows are split: the latest are the test part.
         image_size: height and width to resize images of a folder to, such as "32x32".
         grayscale: whether to convert images of a folder to grayscale.
+        steps: how many elements of the Dataset x are read, batches mostly; all of one that ends unless given.
         architecture: kind of network: "convolutional", "sequence" or "dense". Chosen by the data and the space
             by default: convolutional networks for images, sequence networks for series and single texts, dense ones
-            for everything else.
+            else to dense ones.
         series: whether the columns of a row are the steps of a series.
         series_id: for tables with one row per step, the column that identifies the series; `time_column`
             then orders its steps.
@@ -189,8 +207,12 @@ def search(
         decimal, thousands, date_order: how numbers and dates are written as text: "." or ","; ",", ".", "'" or " ";
             "dmy" or "mdy". Detected where the whole column agrees.
         missing: texts that mean "no value" in files, instead of the usual ones such as "NA", "NULL", "None" and "?".
+        mutations: functions `(genome, space, rng) -> genome` of your own, or names of installed ones, that networks
+            change by beside the mutations of the space; see `genomes.mutations`.
+        layer_kinds: kinds of layers of your own (`genomes.architecture.LayerKind`) that networks of `space` have.
         **settings: fields of `evonas.Settings`, such as `population=50`, `epochs=100`, `objective="mae"`, `cv=5`;
-            `strategy` is a name, or a class or `evonas.strategies.StrategyRow` of your own.
+            `strategy` is a name, or a class or `evonas.strategies.StrategyRow` of your own; `objective` a name, or an
+            `evonas.Metric` of your own.
 
     Raises:
         InputError: an argument cannot be used; the text says which, and how to fix it.
@@ -199,64 +221,124 @@ def search(
     started, _ = monotonic(), launch.resolve_threads(threads)
     placed = Execution.from_arguments(execution)
     own = None if build is None else Build.from_function(build)
-    wanted, asked, encoding = resolve_samples(space, own, architecture, series, series_id, split, encoding)
-    reading = ReadOptions.from_arguments(
-        separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order
-    )
-    searched, forms = space_and_numbers(wanted, numbers, own, neighbours)
-    options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **settings}
+    given_extensions(mutations, layer_kinds, settings.get("objective"), space)
+    options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **named_objectives(settings)}
     if "strategy" in options:
         options["strategy"] = strategy_name(options["strategy"])
-    chosen = Settings(**options)
     if isinstance(target, str):
         raise InputError(
             f"target must be a score at which the search stops, not {target!r:.60}: the column that is predicted is y"
         )
-    budget = Budget.from_bounds(generations, evaluations, time, target)
+    architecture, encoding = architecture_and_encoding(architecture, encoding)
+    reading = ReadOptions.from_arguments(
+        separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order
+    )
+    request = SearchRequest(
+        settings=Settings(**options),
+        budget=Budget.from_bounds(generations, evaluations, time, target),
+        build=own,
+        space=space,
+        mutations=mutations,
+        numbers=numbers,
+        neighbours=neighbours,
+        out=out,
+        overwrite=overwrite,
+        initial=initial,
+        warm_start=warm_start,
+        transfer=transfer,
+        threads=threads,
+        execution=placed,
+    )
+    data = DataOptions(
+        task,
+        drop,
+        roles,
+        group,
+        time_column,
+        image_size,
+        grayscale,
+        architecture,
+        series,
+        series_id,
+        split,
+        reading,
+        steps,
+    )
     told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
     told["callbacks"] = check_callbacks(callbacks)
-    with launch.standby_for(chosen, own, placed) as standby, follow_search(verbose, told) as told:
-        data, source = read_data(
+    with launch.standby_for(request.settings, own, placed) as standby, follow_search(verbose, told) as told:
+        return search_data(
             x,
             y,
-            validation=validation,
-            test=test,
-            seed=chosen.seed or 0,
-            folds=chosen.cv,
-            task=task,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            drop=drop,
-            numbers=forms,
-            roles=roles,
-            group=group,
-            time_column=time_column,
-            as_given=own is not None,
-            size=image_size,
-            grayscale=grayscale,
-            options=reading,
-            samples=asked,
-        )
-        return search_prepared(
             data,
-            build=own,
-            space=chosen_space(searched, space is not None, asked.architecture, data.problem),
-            settings=chosen,
-            budget=budget,
-            out=out,
-            overwrite=overwrite,
-            initial=initial,
-            warm_start=warm_start,
-            transfer=transfer,
-            source=source,
+            request,
             standby=standby,
-            threads=threads,
-            execution=placed,
+            parts={"validation": validation, "test": test},
+            weights={"sample_weight": sample_weight, "class_weight": class_weight},
             export=None if export is None else Path(export),
             baseline=baseline,
             started=started,
             **told,
         )
+
+
+def search_data(
+    x: Any,
+    y: Any,
+    data: DataOptions,
+    request: SearchRequest,
+    *,
+    standby: WorkerProcess | None = None,
+    parts: Mapping[str, Any] = MappingProxyType({}),
+    weights: Mapping[str, Any] = MappingProxyType({}),
+    recorded: Mapping[str, Any] = MappingProxyType({}),
+    **listeners: Any,
+) -> SearchResult:
+    """Reads the data and searches: what `search` and the command line do alike.
+
+    Args:
+        x, y: as in `search`.
+        data: what is said of them.
+        request: what is to be done.
+        standby: of `evonas.execution.launch.standby_for`.
+        parts: "validation" and "test", those that are given.
+        weights: "sample_weight" and "class_weight", those that are given.
+        recorded: what the run is to say of its source, beside where the data came from.
+        **listeners: fields of `evonas.api.session.Listeners`.
+    """
+    build, settings = None if request.build is None else Build.from_function(request.build), request.settings
+    asked_for = (data.architecture, data.series, data.series_id, data.split)
+    wanted, asked, _ = resolve_samples(request.space, build, *asked_for)
+    searched, forms = space_and_numbers(wanted, request.numbers, build, request.neighbours)
+    prepared, source = read_data(
+        x,
+        y,
+        **data.read_arguments(asked),
+        **parts,
+        **weights,
+        seed=settings.seed or 0,
+        folds=settings.cv,
+        numbers=forms,
+        as_given=build is not None,
+    )
+    space = chosen_space(searched, request.space is not None, asked.architecture, prepared.problem)
+    return search_prepared(
+        prepared,
+        build=build,
+        space=with_mutations(space, request.mutations),
+        settings=settings,
+        budget=request.budget,
+        out=request.out,
+        overwrite=request.overwrite,
+        initial=request.initial,
+        warm_start=request.warm_start,
+        transfer=request.transfer,
+        source={**source, **recorded},
+        standby=standby,
+        threads=request.threads,
+        execution=request.execution,
+        **listeners,
+    )
 
 
 def search_prepared(
@@ -307,7 +389,7 @@ def search_prepared(
     problem = with_metric(data.problem, data.splits[0], objective)
     data = replace(data, problem=problem, notes=(*data.notes, *remarks, *others))
     settings = with_epoch_rows(settings, data.problem, len(data.splits[0].y_train))
-    settings = with_rungs(settings, data.problem)
+    settings = with_precision(with_rungs(settings, data.problem), data.problem)
     Screen.from_settings(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)
     check_repair(settings, space)
@@ -333,6 +415,7 @@ def search_prepared(
             **source,
             **space_class(space),
             **strategy_record(settings.strategy),
+            **extension_records(space, settings.objective),
             **({} if build is None else {"build": build.to_json()}),
         },
         overwrite=overwrite,
@@ -358,6 +441,8 @@ def resume(
     evaluator: EvaluatorFactory | None = None,
     callbacks: Sequence[Callback] = (),
     verbose: bool = False,
+    mutations: Sequence[Any] = (),
+    layer_kinds: Sequence[LayerKind] = (),
     **settings: Unpack[RunOptions],
 ) -> SearchResult:
     """Resumes a run that was stopped or killed, with the result that it would have had; or extends a finished one.
@@ -373,14 +458,16 @@ def resume(
         threads, execution: as in `search`; may differ from before.
         export, baseline, callbacks: as in `search`; known baselines are not trained again.
         verbose: as in `search`.
+        mutations, layer_kinds: those of your own that the run was given as objects; installed ones are found by name.
         **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's;
-            `strategy` is needed where the run was given one that is not known by a name.
+            `strategy` and `objective` are needed where the run was given objects that are not known by a name.
 
     Raises:
         InputError: there is no run, another process runs it, or data or settings differ; says which.
         Interrupted: as `search`.
     """
-    given: dict[str, Any] = {**settings}
+    extensions = given_extensions(mutations, layer_kinds, settings.get("objective"), space)
+    given: dict[str, Any] = named_objectives(settings)
     heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
     heard |= {"export": None if export is None else Path(export), "callbacks": check_callbacks(callbacks)}
     heard["baseline"] = baseline
@@ -391,6 +478,7 @@ def resume(
     store = RunStore.open(run_dir)
     try:
         same_strategy(store, given.pop("strategy", None))
+        same_extensions(store, extensions)
         check_same(store, data, given)
         check_origin(store.source)
         own = None if build is None else Build.from_function(build)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from evonas.cli.options import option
+from evonas.cli.tables import check_one, show_rows
 
 __all__ = ["compare"]
 
@@ -21,6 +22,7 @@ def compare(
         Path | None, option("File to write, .html, .md or .json [text here].", "FILE", "--output", "-o")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a line for each run.")] = False,
 ) -> None:
     """Compare runs: convergence, a test over seeds, the champions.
 
@@ -33,13 +35,22 @@ def compare(
     from evonas.reporting.markdown import markdown, plain_text
     from genomes.errors import InputError
 
+    check_one(as_json, as_csv)
     if output is not None:
         if output.suffix not in _ENDINGS:
             raise InputError(f"output must end in {', '.join(_ENDINGS)}, not {output.name!r}: rename it")
         check_place(output, "output")
     comparison = compare_runs(run_dirs)
     if output is None:
-        if as_json:
+        if as_csv:
+            names = {"runs": "run", "seeds": "seed", "scores": "score", "trained": "trained", "seconds": "seconds"}
+            rows = [
+                {"group": group["name"], **dict(zip(names.values(), cells, strict=True))}
+                for group in comparison_values(comparison)["groups"]
+                for cells in zip(*(group[name] for name in names), strict=True)
+            ]
+            show_rows(rows, False, True, "")
+        elif as_json:
             typer.echo(json.dumps(comparison_values(comparison)))
         else:
             say(plain_text(comparison_report(comparison)))

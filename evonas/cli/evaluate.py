@@ -8,23 +8,16 @@ from typing import Annotated
 
 import typer
 
-from evonas.cli.options import (
-    AsJson,
-    BuildOption,
-    CommentOption,
-    DecimalOption,
-    EncodingOption,
-    MissingOption,
-    SeparatorOption,
-    SkipRowsOption,
-    ThousandsOption,
-    reading_of,
-)
+from evonas.cli.data_options import FileFlags
+from evonas.cli.option_groups import with_option_groups
+from evonas.cli.options import AsJson, BuildOption
 from evonas.cli.predict import ModelArgument
+from evonas.cli.tables import AsCsv, check_one, show_rows
 
 __all__ = ["evaluate"]
 
 
+@with_option_groups
 def evaluate(
     model: ModelArgument,
     data: Annotated[
@@ -33,20 +26,16 @@ def evaluate(
             metavar="DATA", help="Rows with their targets: a table, a folder with images of each class or .npz arrays."
         ),
     ],
+    *,
     build: BuildOption = None,
-    separator: SeparatorOption = None,
-    encoding: EncodingOption = None,
-    decimal: DecimalOption = None,
-    thousands: ThousandsOption = None,
-    skip_rows: SkipRowsOption = None,
-    comment: CommentOption = None,
-    missing: MissingOption = None,
+    file: FileFlags,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Score the best network of a run, or a model, on labelled rows.
 
-    Every metric of the task, in the target's own units. A model file needs its model card next to it,
-    which says what it predicts.
+    Every metric of the task, in the target's own units. A model file of an older
+    version needs its card beside it, which says what it predicts.
     """
     from evonas.api.predictor import open_predictor
     from evonas.deploy.new_rows import read_new_rows
@@ -54,12 +43,15 @@ def evaluate(
     from evonas.display.summaries import format_score
     from evonas.io.console import say
 
-    reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, None)
+    check_one(as_json, as_csv)
     predictor = open_predictor(model, build)
-    rows = read_new_rows(data, predictor, reading)
+    rows = read_new_rows(data, predictor, file.reading())
     found = score_table(predictor, rows.x, rows.targets)
     if as_json:
         typer.echo(json.dumps({"rows": len(rows), "scores": found}))
+        return
+    if as_csv:
+        show_rows([{"metric": name, "score": score} for name, score in found.items()], False, True, "")
         return
     say(f"{len(rows):,} rows")
     say("\n".join(f"{name:12} {format_score(score)}" for name, score in found.items()))

@@ -19,6 +19,7 @@ from evonas.cli.options import (
     WorkersOption,
     option,
 )
+from evonas.cli.tables import AsCsv, check_one, show_rows
 
 __all__ = ["finalists"]
 
@@ -38,6 +39,7 @@ def finalists(
     devices: DevicesOption = None,
     address: AddressOption = None,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Train the best networks of a run again, and rank them by the new scores.
 
@@ -52,6 +54,7 @@ def finalists(
     from evonas.io.console import say
     from evonas.runs.reader import RunReader
 
+    check_one(as_json, as_csv)
     placed = Execution.from_arguments(execution, workers, devices, address)
 
     def tell(done: int, planned: int) -> None:
@@ -75,5 +78,14 @@ def finalists(
             values = {"finalists": summaries.summary_values(run)["finalists"]}
             typer.echo(json.dumps(values | {"random_baseline": baseline_values(run, baseline)}))
             return
+        if as_csv:
+            rows = summaries.summary_values(run)["finalists"]
+            show_rows([{name: _flat(value) for name, value in row.items()} for row in rows], False, True, "")
+            return
         say("\n".join(summaries.finalist_lines(run)[1:]))
         say("\n".join(baseline_lines(run, baseline)))
+
+
+def _flat(value: object) -> object:
+    """A list as one cell."""
+    return " ".join(map(str, value)) if isinstance(value, list) else value

@@ -27,7 +27,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("separator", "encoding", "decimal", "thousands", "skip_rows", "comment", "missing", "date_order"),
         ),
         "Search": (
-            *("space", "build", "strategy", "population", "warm_start", "transfer", "no_known_defaults"),
+            *("space", "mutation", "build", "strategy", "population", "warm_start", "transfer", "no_known_defaults"),
             *("inherit", "repair", "rungs", "asynchronous", "window", "seed"),
         ),
         "Objective and limits": (*("objective", "objectives", "max_parameters", "max_flops", "max_latency_ms"),),

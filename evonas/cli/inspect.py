@@ -8,37 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evonas.cli.options import (
-    ArchitectureOption,
-    AsJson,
-    BooleanOption,
-    CategoricalOption,
-    CommentOption,
-    DateOption,
-    DateOrderOption,
-    DecimalOption,
-    DropOption,
-    EncodingOption,
-    GrayscaleOption,
-    GroupOption,
-    ImageSizeOption,
-    MissingOption,
-    NumericOption,
-    SeparatorOption,
-    SeriesIdOption,
-    SeriesOption,
-    SkipRowsOption,
-    SplitOption,
-    TargetOption,
-    TextOption,
-    ThousandsOption,
-    TimeOption,
-    architecture_of,
-    check_target,
-    option,
-    reading_of,
-    roles_of,
-)
+from evonas.cli.data_options import DataFlags
+from evonas.cli.option_groups import with_option_groups
+from evonas.cli.options import AsJson, TargetOption, check_target, option
+from evonas.cli.tables import AsCsv, check_one, show_rows
 from evonas.devices import TRAINERS, chosen_trainer
 from evonas.io.console import say
 from evonas.io.printable import printable
@@ -50,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 
+@with_option_groups
 def inspect(
     data: Annotated[
         Path,
@@ -59,55 +33,25 @@ def inspect(
         ),
     ],
     target: TargetOption = None,
+    *,
     task: Annotated[str | None, option("regression, binary or multiclass [inferred from the target].", "TASK")] = None,
-    numeric: NumericOption = None,
-    boolean: BooleanOption = None,
-    categorical: CategoricalOption = None,
-    date: DateOption = None,
-    text: TextOption = None,
-    drop: DropOption = None,
-    group: GroupOption = None,
-    time_column: TimeOption = None,
-    image_size: ImageSizeOption = None,
-    grayscale: GrayscaleOption = False,
-    architecture: ArchitectureOption = None,
-    series: SeriesOption = False,
-    series_id: SeriesIdOption = None,
-    split: SplitOption = None,
-    separator: SeparatorOption = None,
-    encoding: EncodingOption = None,
-    decimal: DecimalOption = None,
-    thousands: ThousandsOption = None,
-    skip_rows: SkipRowsOption = None,
-    comment: CommentOption = None,
-    missing: MissingOption = None,
-    date_order: DateOrderOption = None,
+    flags: DataFlags,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Show how each column of a table is interpreted.
 
     And how its rows are split. `evonas run` takes the same options.
     """
     from evonas.data.load import read_data
-    from evonas.data.sample_kind import SampleOptions
 
+    check_one(as_json, as_csv)
     check_target(data, target)
-    architecture, encoding = architecture_of(architecture, encoding)
-    roles = roles_of(numeric, boolean, categorical, date, text)
-    prepared, _ = read_data(
-        data,
-        target,
-        task=task,
-        drop=drop or (),
-        roles=roles,
-        group=group or "",
-        time_column=time_column or "",
-        size=image_size,
-        grayscale=grayscale,
-        options=reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order),
-        samples=SampleOptions(architecture, series, series_id or "", split or ""),
-    )
+    prepared, _ = read_data(data, target, **flags.options(task).read_arguments())
     plan = prepared.plan if target is not None and data.suffix != ".npz" else None
+    if as_csv:
+        show_rows([] if plan is None else plan.to_json(), False, True, "")
+        return
     _show(target or "class", prepared, plan, as_json)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
 
-from evonas.cli.options import BuildOption, Quiet, RunDir, ThreadsOption, option
+from evonas.cli.options import AsJson, BuildOption, Quiet, RunDir, ThreadsOption, option
 
 __all__ = ["join"]
 
@@ -20,6 +21,7 @@ def join(
         str, option("How long to wait for the search, also for one that was killed to be resumed [10m].", "T")
     ] = "10m",
     quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train networks for a search that another machine runs.
 
@@ -37,10 +39,10 @@ def join(
         threads=threads,
         workers=workers,
         wait=wait,
-        on_news=(lambda _: None) if quiet else say,
+        on_news=(lambda _: None) if quiet or as_json else say,
         interruption=listening,
     )
-    if quiet:
-        typer.echo(trained)
+    if quiet or as_json:
+        typer.echo(json.dumps({"trained": trained}) if as_json else trained)
     if listening.exit_code:
         raise typer.Exit(listening.exit_code)

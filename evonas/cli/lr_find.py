@@ -8,38 +8,21 @@ from typing import Annotated
 
 import typer
 
-from evonas.cli.options import (
-    ArchitectureOption,
-    AsJson,
-    CommentOption,
-    DateOrderOption,
-    DecimalOption,
-    DropOption,
-    EncodingOption,
-    GrayscaleOption,
-    ImageSizeOption,
-    MissingOption,
-    SeparatorOption,
-    SeriesIdOption,
-    SeriesOption,
-    SkipRowsOption,
-    SplitOption,
-    TargetOption,
-    ThousandsOption,
-    TimeOption,
-    check_target,
-    option,
-)
+from evonas.cli.data_options import DataFlags
+from evonas.cli.option_groups import with_option_groups
+from evonas.cli.options import AsJson, TargetOption, check_target, option
 from evonas.io.printable import printable
 
 __all__ = ["lr_find"]
 
 
+@with_option_groups
 def lr_find(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="The table; .npz arrays; or a folder with images of each class.")
     ],
     target: TargetOption = None,
+    *,
     genome: Annotated[
         Path | None,
         option(
@@ -58,22 +41,7 @@ def lr_find(
     seeds: Annotated[int, option("Trainings that are averaged [3].", "N")] = 3,
     seed: Annotated[int, option("Random seed [0].", "N")] = 0,
     task: Annotated[str | None, option("regression, binary or multiclass [inferred from the target].", "TASK")] = None,
-    drop: DropOption = None,
-    image_size: ImageSizeOption = None,
-    grayscale: GrayscaleOption = False,
-    architecture: ArchitectureOption = None,
-    series: SeriesOption = False,
-    series_id: SeriesIdOption = None,
-    time_column: TimeOption = None,
-    split: SplitOption = None,
-    separator: SeparatorOption = None,
-    encoding: EncodingOption = None,
-    decimal: DecimalOption = None,
-    thousands: ThousandsOption = None,
-    skip_rows: SkipRowsOption = None,
-    comment: CommentOption = None,
-    missing: MissingOption = None,
-    date_order: DateOrderOption = None,
+    flags: DataFlags,
     as_json: AsJson = False,
 ) -> None:
     """Find a learning rate: train a network while the rate grows.
@@ -87,11 +55,12 @@ def lr_find(
     if output is not None:
         check_plot_path(output)
 
-    from evonas.range_test.find import find_learning_rate
+    from evonas.range_test.find import range_test
 
-    curve = find_learning_rate(
+    curve = range_test(
         data,
         target,
+        flags.options(task),
         genome=genome,
         space=space,
         low=low,
@@ -99,23 +68,6 @@ def lr_find(
         steps=steps,
         seeds=seeds,
         seed=seed,
-        task=task,
-        drop=drop or (),
-        image_size=image_size,
-        grayscale=grayscale,
-        architecture=architecture or "",
-        series=series,
-        series_id=series_id or "",
-        time_column=time_column or "",
-        split=split or "",
-        separator=separator or "",
-        encoding=encoding or "",
-        decimal=decimal or "",
-        thousands=thousands or "",
-        skip_rows=skip_rows or 0,
-        comment=comment or "",
-        missing=missing or None,
-        date_order=date_order or "",
     )
     suggested = curve.suggested
     if output is not None:

@@ -45,10 +45,8 @@ __all__ = [
     "ThreadsOption",
     "TimeOption",
     "WorkersOption",
-    "architecture_of",
     "check_target",
     "option",
-    "reading_of",
     "roles_of",
 ]
 
@@ -178,48 +176,6 @@ DateOrderOption = Annotated[
 GrayscaleOption = Annotated[bool, typer.Option("--grayscale", help="Convert images to grayscale.")]
 #: Of a table or arrays; a folder of images has none.
 TargetOption = Annotated[str | None, option("Column to predict; not for a folder of images.", "COLUMN", "--target")]
-
-
-def reading_of(
-    separator: str | None,
-    encoding: str | None,
-    decimal: str | None,
-    thousands: str | None,
-    skip_rows: int | None,
-    comment: str | None,
-    missing: list[str] | None,
-    date_order: str | None,
-) -> Any:
-    """How a table is written, as `evonas.data.readers.options.ReadOptions`.
-
-    Raises:
-        InputError: one of them cannot be.
-    """
-    from evonas.data.readers.options import ReadOptions
-
-    return ReadOptions.from_arguments(
-        separator or "",
-        encoding or "",
-        decimal or "",
-        thousands or "",
-        skip_rows or 0,
-        comment or "",
-        missing or None,
-        date_order or "",
-    )
-
-
-def architecture_of(architecture: str | None, encoding: str | None) -> tuple[str, str | None]:
-    """The architecture that is asked for, "" for none, and the encoding of text, by whose option it may be named.
-
-    Raises:
-        InputError: two are named.
-    """
-    if encoding not in ARCHITECTURES:
-        return architecture or "", encoding
-    if architecture not in (None, encoding):
-        raise InputError(f"--architecture must be given once, not as {architecture} and {encoding}: leave one out")
-    return str(encoding), None
 
 
 def check_target(data: Path, target: str | None) -> None:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from evonas.cli.options import (
-    BuildOption,
-    CommentOption,
-    DecimalOption,
-    EncodingOption,
-    MissingOption,
-    SeparatorOption,
-    SkipRowsOption,
-    ThousandsOption,
-    option,
-    reading_of,
-)
+from evonas.cli.data_options import FileFlags
+from evonas.cli.option_groups import with_option_groups
+from evonas.cli.options import BuildOption, option
+from evonas.cli.tables import AsCsv, AsLines, check_one
+from genomes.errors import InputError
 
 __all__ = ["ModelArgument", "predict"]
 
@@ -28,6 +21,7 @@ ModelArgument = Annotated[
 ]
 
 
+@with_option_groups
 def predict(
     model: ModelArgument,
     data: Annotated[
@@ -38,14 +32,11 @@ def predict(
         Path | None,
         option("CSV, JSON lines (.jsonl) or Parquet to write [CSV on standard output].", "FILE", "--output", "-o"),
     ] = None,
+    *,
     build: BuildOption = None,
-    separator: SeparatorOption = None,
-    encoding: EncodingOption = None,
-    decimal: DecimalOption = None,
-    thousands: ThousandsOption = None,
-    skip_rows: SkipRowsOption = None,
-    comment: CommentOption = None,
-    missing: MissingOption = None,
+    file: FileFlags,
+    as_json: AsLines = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Predict the rows of a table.
 
@@ -55,6 +46,9 @@ def predict(
     """
     from evonas.reporting.tables import check_table_place, write_table
 
+    check_one(as_json, as_csv)
+    if output is not None and (as_json or as_csv):
+        raise InputError("--json and --csv must be left out with --output, whose ending says the format: leave one out")
     if output is not None:
         check_table_place(output)
 
@@ -62,11 +56,15 @@ def predict(
     from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import prediction_table
     from evonas.io.console import say_data
+    from evonas.reporting.listing import json_text
 
-    reading = reading_of(separator, encoding, decimal, thousands, skip_rows, comment, missing, None)
     predictor = open_predictor(model, build)
-    rows = read_new_rows(data, predictor, reading)
+    rows = read_new_rows(data, predictor, file.reading())
     predicted = prediction_table(predictor, rows.x, rows.names)
+    if as_json:
+        lines: Any = predicted.to_dict("records")
+        say_data(json_text(lines))
+        return
     if output is None:
         say_data(predicted.to_csv(index=False, lineterminator="\n").removesuffix("\n"))
         return

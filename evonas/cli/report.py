@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from evonas.cli.options import RunDir, option
+from evonas.cli.tables import AsLines
 from evonas.io.printable import printable
 
 __all__ = ["report"]
@@ -28,6 +30,7 @@ def report(
     boosting: Annotated[
         bool, typer.Option("--boosting", help="Train gradient boosting on the same rows, for comparison.")
     ] = False,
+    as_json: AsLines = False,
 ) -> None:
     """Write a report of a run: a page with its figures.
 
@@ -36,4 +39,5 @@ def report(
     """
     from evonas.reporting.report import write_report
 
-    typer.echo(f"Report: {printable(write_report(run_dir, output, format, boosting))}")
+    path = write_report(run_dir, output, format, boosting)
+    typer.echo(json.dumps({"report": str(path)}) if as_json else f"Report: {printable(path)}")

@@ -9,10 +9,16 @@ import typer
 
 from genomes.errors import InputError
 
-__all__ = ["AsCsv", "AsLines", "show_rows"]
+__all__ = ["AsCsv", "AsLines", "check_one", "show_rows"]
 
 AsLines = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")]
+
+
+def check_one(as_json: bool, as_csv: bool) -> None:
+    """Raises InputError where two formats are asked for."""
+    if as_json and as_csv:
+        raise InputError("--json and --csv must not be given together: choose one")
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, as_csv: bool, nothing: str) -> None:
@@ -26,8 +32,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, as_csv: bool, no
     from evonas.io.console import say, say_data
     from evonas.reporting.listing import csv_text, json_text, table_text
 
-    if as_json and as_csv:
-        raise InputError("--json and --csv must not be given together: choose one")
+    check_one(as_json, as_csv)
     if as_json or as_csv:
         text = json_text(rows) if as_json else csv_text(rows)
         if text:

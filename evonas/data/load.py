@@ -44,12 +44,14 @@ def read_data(
     grayscale: bool = False,
     options: ReadOptions | None = None,
     samples: SampleOptions | None = None,
+    steps: int | None = None,
 ) -> tuple[PreparedData, dict[str, Any]]:
     """The data of a search, prepared, and where they came from.
 
     Arguments are those of `search`; `folds` is its `cv`, `size` its `image_size`, `as_given` whether arrays stay as
     they are, for own models, `numbers` all forms of numbers that networks may see, `options` how files and text cells
-    are written, `samples` what rows are, and which networks are to take them.
+    are written, `samples` what rows are, and which networks are to take them, `steps` how many elements of a
+    Dataset `x` are read.
     """
     options, asked = options or ReadOptions(), samples or SampleOptions()
     if as_given and asked != SampleOptions():
@@ -70,11 +72,14 @@ def read_data(
     elif is_dataset(x):
         if y is not None or sample_weight is not None:
             raise InputError("y and weights must not be given with a Dataset: its elements are (x, y[, weight])")
-        x, y, sample_weight = _rows_of(x, "x", as_given)
+        in_memory = as_given or asked.architecture == "dense"
+        x, y, sample_weight = _rows_of(x, "x", as_given, in_memory, steps)
         validation, test = (
-            _rows_of(given, part, as_given)[:2] if is_dataset(given) else given
+            _rows_of(given, part, as_given, in_memory)[:2] if is_dataset(given) else given
             for part, given in {"validation": validation, "test": test}.items()
         )
+    elif steps is not None:
+        raise InputError(f"steps must be given with a Dataset only, not {steps!r}: leave it out")
     elif y is None:
         raise InputError(
             "y must be given, as an array or as the name of a column of x, unless x is a Dataset or a folder of "
@@ -194,9 +199,11 @@ def _images(
     return (found.pixels, found.classes), part(validation), part(test), found.notes
 
 
-def _rows_of(dataset: Any, what: str, as_given: bool) -> tuple[Any, Any, Any]:
-    """x, y and weights of a Dataset. Columns by name are a table, unless a model of your own takes numbers by name."""
-    x, y, weight = read_dataset(dataset, what)
+def _rows_of(
+    dataset: Any, what: str, as_given: bool, in_memory: bool, steps: int | None = None
+) -> tuple[Any, Any, Any]:
+    """x, y and weights of a Dataset. Columns by name are a table, unless a model of one's own takes numbers by name."""
+    x, y, weight = read_dataset(dataset, what, steps=steps, in_memory=in_memory)
     if not isinstance(x, Mapping) or (as_given and all(array.dtype.kind in "biuf" for array in x.values())):
         return x, y, weight
     import pandas as pd

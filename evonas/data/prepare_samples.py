@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evonas.data.encoding.pixels import fit_images
 from evonas.data.encoding.samples import SamplePreparation
-from evonas.data.encoding.series import as_series, fit_series, pad_series, steps_present
+from evonas.data.encoding.series import as_series, fit_series, lengths_and_gaps, pad_series
 from evonas.data.encoding.tokens import TEXT, TextPreparation, as_texts, fit_text
 from evonas.data.fingerprint import fingerprint
 from evonas.data.inputs import inputs_digest
@@ -28,6 +28,7 @@ from evonas.data.sample_weights import ClassWeight, sample_weights, training_wei
 from evonas.data.splits import RowSplit, share_for_validation
 from evonas.data.target import Target, infer_target
 from evonas.data.windows import check_split, overlap_of, without_overlap
+from evonas.io.disk_arrays import is_on_disk, join_rows, take_rows
 from genomes.errors import InputError
 
 __all__ = ["Samples", "join_samples", "prepare_samples", "read_samples"]
@@ -77,7 +78,7 @@ def join_samples(parts: Mapping[str, Samples]) -> Samples:
     if first.kind == "series":
         steps = max(each.shape[1] for each in values)
         values = [each if each.shape[1] == steps else pad_series(each, steps) for each in values]
-    return replace(first, values=np.concatenate(values) if others else values[0])
+    return replace(first, values=join_rows(values) if others else values[0])
 
 
 def prepare_samples(
@@ -123,18 +124,18 @@ def prepare_samples(
         given.columns = columns["training"].columns
     sizes = {part: len(given) for part, given in columns.items()}
     check_rows(sizes["training"])
-    joined, frame = join_samples(samples), pd.concat(list(columns.values()), ignore_index=True)
+    whole, frame = join_samples(samples), pd.concat(list(columns.values()), ignore_index=True)
     weights = sample_weights(sample_weight, sizes["training"])
     share = share_for_validation(validation_share, sizes["training"])
     settings = SplitSettings(seed, test_share, share, folds, task, class_weight)
     target = infer_target(frame, task, style)
     keys = None if groups is None else group_numbers(groups, sizes["training"])
-    rows, said = _deal(joined, target, settings, sizes, keys, instants, check_split(split))
-    data = _fitted(joined, target, rows, settings, weights)
-    decisive = settings_json(settings, target.task, sizes) | {"samples": joined.kind, "split": split, **(about or {})}
+    rows, said = _deal(whole, target, settings, sizes, keys, instants, check_split(split))
+    data = _fitted(whole, target, rows, settings, weights)
+    decisive = settings_json(settings, target.task, sizes) | {"samples": whole.kind, "split": split, **(about or {})}
     arrays = [each for each in (keys, instants) if each is not None]
-    digest = fingerprint(frame[[]], frame, decisive, weights, *arrays) + _digest(joined)
-    notes = (*target.notes, *_notes(joined, rows), *said)
+    digest = fingerprint(frame[[]], frame, decisive, weights, *arrays) + _digest(whole)
+    notes = (*target.notes, *_notes(whole), *said)
     return replace(data, fingerprint=hashlib.sha256(digest.encode()).hexdigest(), notes=notes)
 
 
@@ -192,7 +193,8 @@ def _fitted(
     """Features, coded targets and the problem; a preparation for each fold."""
     folded = len(rows.splits) > 1
     fit_rows = rows.known() if folded else rows.splits[0][0]
-    masked = samples.kind == "series" and not steps_present(samples.values).all()
+    steps = samples.values.shape[1] if samples.kind == "series" else 0
+    masked = samples.kind == "series" and bool(lengths_and_gaps(samples.values)[0].min() < steps)
     # Under cross-validation one vocabulary and one length serve all folds, so that one Problem describes them.
     shared = _fit(samples, fit_rows, masked) if folded and samples.kind == "text" else None
     fits = [shared or _fit(samples, train, masked) for train, _ in rows.splits]
@@ -207,9 +209,9 @@ def _fitted(
     )
     splits = tuple(
         Split(
-            x_train=fitted.apply(samples.values[train]),
+            x_train=take_rows(samples.values, train, fitted.apply),
             y_train=coded[train],
-            x_validation=fitted.apply(samples.values[validation]),
+            x_validation=take_rows(samples.values, validation, fitted.apply),
             y_validation=coded[validation],
             weight_train=training_weights(target, train, weights, settings.class_weight),
         )
@@ -219,23 +221,24 @@ def _fitted(
     return PreparedData(
         problem=problem,
         splits=splits,
-        x_test=first.apply(samples.values[rows.test]) if rows.test.size else None,
+        x_test=take_rows(samples.values, rows.test, first.apply) if rows.test.size else None,
         y_test=coded[rows.test] if rows.test.size else None,
         preparation=first,
-        raw={part: _raw(first, samples.values[places]) for part, places in parts.items() if places.size},
+        raw={part: _raw(first, samples.values, places) for part, places in parts.items() if places.size},
     )
 
 
 def _fit(samples: Samples, rows: NDArray[np.intp], masked: bool) -> SamplePreparation:
-    values = samples.values[rows]
     if samples.kind == "image":
-        return fit_images(values)
-    return fit_series(values, masked) if samples.kind == "series" else fit_text(samples.column, values)
+        return fit_images(samples.values, rows)
+    if samples.kind == "series":
+        return fit_series(samples.values, masked, rows)
+    return fit_text(samples.column, samples.values[rows])
 
 
-def _raw(preparation: SamplePreparation, values: NDArray[Any]) -> Any:
+def _raw(preparation: SamplePreparation, values: NDArray[Any], rows: NDArray[np.intp]) -> Any:
     """Rows as an exported model takes them; bytes stay bytes, which take a quarter of the room."""
-    return values if values.dtype == np.uint8 else preparation.inputs(values)
+    return take_rows(values, rows) if values.dtype == np.uint8 else take_rows(values, rows, preparation.inputs)
 
 
 def _digest(samples: Samples) -> str:
@@ -247,23 +250,29 @@ def _digest(samples: Samples) -> str:
     return digest.hexdigest()
 
 
-def _notes(samples: Samples, rows: RowSplit) -> list[str]:
+def _notes(samples: Samples) -> list[str]:
     """What the owner of the samples may not expect."""
+    values = samples.values
+    large = f"{values.nbytes / 2**30:.1f} GiB of samples are more than memory is given for: they are read from the disk"
+    return [large, *_notes_of_kind(samples)] if is_on_disk(values) else _notes_of_kind(samples)
+
+
+def _notes_of_kind(samples: Samples) -> list[str]:
     values = samples.values
     if samples.kind == "text":
         empty = sum(not text.strip() for text in values)
         return [f"{empty:,} of {len(values):,} texts are empty: they are all padding"] if empty else []
     if samples.kind == "image":
         return []
-    present = steps_present(values)
-    lengths = present.sum(axis=1)
+    lengths, gaps = lengths_and_gaps(values)
     notes = []
     if lengths.min() < values.shape[1]:
         notes.append(
             f"series have from {lengths.min():,} to {lengths.max():,} steps: shorter ones are padded at the end, and a "
             "further channel marks the steps that are not padding"
         )
-    gaps = int((np.isnan(values) & present[..., None]).sum())
+    if empty := int((lengths == 0).sum()):
+        notes.append(f"{empty:,} of {len(values):,} series have no value at all: they are all padding")
     if gaps:
         notes.append(f"{gaps:,} values of series are missing: they are filled with their channel's mean")
     return notes

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from evonas.data.cells import is_utf8
 from evonas.data.columns import ColumnPlan
 from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Preparation, is_visible
 from evonas.data.encoding.read import preparation_from_json
@@ -31,10 +32,13 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["PreparedData", "Problem", "Split", "labels_of", "whole_numbers"]
+__all__ = ["PreparedData", "Problem", "Split", "check_labels", "labels_of", "whole_numbers"]
 
 Array = NDArray[np.float32]
 
+#: Arrays of images, series and texts from so many bytes on are read from the disk while networks train: the system
+#: keeps in memory what it has room for, once for all processes.
+MAPPED_BYTES = 1 << 30
 _INPUTS = ("x_train", "x_validation")
 _DONOR = "donor/"
 
@@ -149,6 +153,17 @@ def visible_columns(views: Sequence[str], num_features: int, *numbers: str) -> l
     if not views:
         return list(range(num_features))
     return [place for place, view in enumerate(views) if is_visible(view, numbers)]
+
+
+def check_labels(classes: Sequence[str], label_type: str) -> None:
+    """Raises ValueError for labels that are not different texts of that type, whoever wrote them."""
+    if len(set(classes)) < len(classes) or not all(map(is_utf8, classes)):
+        raise ValueError("labels of classes must be different texts that UTF-8 can hold")
+    if label_type not in ("", "text", "integer", "number", "boolean"):
+        raise ValueError(f"{label_type!r:.40} is no type of labels")
+    if label_type in ("integer", "number"):
+        for name in classes:
+            int(name) if label_type == "integer" else float(name)
 
 
 def labels_of(problem: Problem) -> NDArray[Any]:
@@ -312,10 +327,12 @@ class PreparedData:
             InputError: the file is missing, damaged or something else.
         """
         try:
-            arrays = read_arrays(path)
-            about = arrays.pop("about").tobytes().decode()
-            check_weight(about, "what they say of themselves")
-            return cls._from_arrays(arrays, json.loads(about))
+            text = read_arrays(path, only=("about",))["about"].tobytes().decode()
+            check_weight(text, "what they say of themselves")
+            about = json.loads(text)
+            is_shaped = bool(about["problem"].get("sample_shape"))
+            arrays = read_arrays(path, mapped_from=MAPPED_BYTES if is_shaped else None)
+            return cls._from_arrays(arrays, about)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
@@ -332,6 +349,7 @@ class PreparedData:
             return tuple(arrays[f"{place}/{number}"] for number in range(names)) if names else arrays[place]
 
         problem = TypeAdapter(Problem).validate_python(about["problem"])
+        check_labels(problem.classes, problem.label_type)
         if len(problem.views) not in (0, problem.num_features):
             raise ValueError(f"{len(problem.views)} views do not match {problem.num_features} features")
         for columns in (problem.numeric, problem.categorical):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.windows import check_split
+from evonas.io.disk_arrays import portions
 from genomes.errors import InputError
 
 __all__ = ["KINDS", "SampleOptions", "as_images", "chosen_architecture", "holds_texts", "kind_of_array"]
@@ -140,7 +141,7 @@ def as_images(x: Any, what: str) -> NDArray[Any]:
             f"{what} must have the channels last, (num_samples, height, width, channels), not {pixels.shape}: pass "
             "x.transpose(0, 2, 3, 1)"
         )
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+    if pixels.dtype.kind == "f" and not all(np.isfinite(pixels[part]).all() for part in portions(pixels)):
         raise InputError(f"{what} must hold finite numbers, but an image holds NaN or infinity: leave it out")
     return pixels.astype(np.uint8) if pixels.dtype == bool else pixels
 

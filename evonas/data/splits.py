@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from evonas.data.inputs import map_arrays
 from evonas.data.prepared import Split
+from evonas.io.disk_arrays import join_rows
 from evonas.seeds import RandomStream, stream_rng
 from genomes.errors import InputError
 
@@ -223,7 +224,7 @@ def join_split(split: Split) -> Split:
         weight = np.concatenate([weight, np.ones(len(split.y_validation), np.float32)])
     return replace(
         split,
-        x_train=map_arrays(lambda *parts: np.concatenate(parts), split.x_train, split.x_validation),
+        x_train=map_arrays(lambda *parts: join_rows(parts), split.x_train, split.x_validation),
         y_train=np.concatenate([split.y_train, split.y_validation]),
         weight_train=weight,
     )

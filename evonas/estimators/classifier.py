@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from evonas.api.options import RunOptions
 from evonas.estimators.checks import one_hot_classes
 from evonas.estimators.estimator import EvolutionEstimator
+from evonas.estimators.samples import rows_at
 from genomes.errors import InputError
 
 __all__ = ["EvolutionClassifier"]
@@ -25,7 +26,9 @@ _ONE_EACH = (
 
 
 class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[misc]
-    """Evolves networks of dense layers for the classes of a table; predicts with the best one.
+    """Evolves networks for the classes of a table, of images, series or texts; predicts with the best one.
+
+    Tables get dense networks, images convolutional ones, series and texts those over sequences, as in `evonas.search`.
 
         >>> EvolutionClassifier(time="5m").fit(x, y).predict_proba(x_new)                  # doctest: +SKIP
 
@@ -54,7 +57,7 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
         objective: str | None = None,
         folds: int | None = None,
         validation_fraction: float | None = None,
-        strategy: str = "ga",
+        strategy: str = "evolution",
         space: Any = None,
         settings: RunOptions | None = None,
         class_weight: Any = None,
@@ -88,7 +91,9 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
         """Searches.
 
         Args:
-            X: a DataFrame of any columns, or numbers, shape `(num_samples, num_columns)`; NaN is missing.
+            X: a DataFrame of any columns, or numbers, shape `(num_samples, num_columns)`; NaN is missing. Or images
+                `(num_samples, height, width, channels)`, series `(num_samples, steps, channels)` (or a list of arrays
+                of several lengths), or texts `(num_samples,)`.
             y: labels, shape `(num_samples,)`; or one column a class with one 1 in each row, which `predict` gives back.
             sample_weight: of the rows in training, shape `(num_samples,)`; rows of weight 0 are left out.
             groups: of the rows, shape `(num_samples,)`: no group is in both the training and the validation rows.
@@ -115,7 +120,7 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
         alone = np.flatnonzero(np.bincount(codes)[codes] == 1)
         places = np.concatenate([np.arange(len(codes)), alone])
         weight = None if weight is None else weight[places]
-        self._search(rows.iloc[places], codes[places], weight, None if groups is None else groups[places])
+        self._search(rows_at(rows, places), codes[places], weight, None if groups is None else groups[places])
         return self
 
     def _class_weights(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from evonas.api.options import RunOptions
-from evonas.api.resolve import DEFAULT_QUANTILES, space_and_numbers
+from evonas.api.resolve import DEFAULT_QUANTILES, chosen_space, space_and_numbers
 from evonas.api.result import SearchResult
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.data.frames import as_frame, is_table
 from evonas.data.prepare import prepare_arrays
+from evonas.data.prepare_samples import Samples, prepare_samples
 from evonas.data.prepared import PreparedData
 from evonas.data.quantiles import with_quantiles
 from evonas.data.readers.arrays import feature_columns
@@ -25,10 +26,12 @@ from evonas.estimators.checks import as_rows, check_labels, check_numbers, check
 from evonas.estimators.network import FittedNetwork
 from evonas.estimators.results import results_of
 from evonas.estimators.run_directory import run_directory
+from evonas.estimators.samples import first_samples, flatten, kind_of_samples, rows_at
 from evonas.estimators.seeds import seed_of
 from evonas.evolution.loop import Generation, Progress
 from evonas.interruption import Interruption
 from evonas.io.console import say_lines
+from evonas.machine import assigned_threads
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
 from genomes.architecture.graph import views_of
@@ -66,7 +69,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         objective: str | None = None,
         folds: int | None = None,
         validation_fraction: float | None = None,
-        strategy: str = "ga",
+        strategy: str = "evolution",
         space: Any = None,
         settings: RunOptions | None = None,
         random_state: Any = None,
@@ -137,26 +140,29 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
 
     # ---------------------------------------------------------------- fitting
 
-    def _search(self, rows: pd.DataFrame, y: NDArray[Any], sample_weight: Any, groups: Any) -> None:
+    def _search(self, rows: Any, y: NDArray[Any], sample_weight: Any, groups: Any) -> None:
         """Searches, and remembers what was found."""
         from evonas.api.search import resume, search_prepared
         from evonas.execution.launch import worker_for
 
+        threads = assigned_threads()  # beside other fits of a cross-validation
         seed = seed_of(self.random_state)
         space, forms = space_and_numbers(self.space, None)
-        data = prepare_arrays(
-            rows if self._table else rows.to_numpy(),  # columns of an array are not identifiers
-            y,
-            seed=seed,
-            test_share=0.0,
-            validation_share=self.validation_fraction,
-            folds=self.folds,
-            task=self._task,
-            sample_weight=sample_weight,
-            class_weight=self._class_weights(),
-            numbers=forms,
-            groups=groups,
-        )
+        dealt: dict[str, Any] = {
+            "seed": seed,
+            "test_share": 0.0,
+            "validation_share": self.validation_fraction,
+            "folds": self.folds,
+            "task": self._task,
+            "sample_weight": sample_weight,
+            "class_weight": self._class_weights(),
+            "groups": groups,
+        }
+        if self._samples:
+            data = prepare_samples({"training": Samples(self._samples, rows)}, {"training": y}, **dealt)
+        else:  # columns of an array are no identifiers
+            data = prepare_arrays(rows if self._table else rows.to_numpy(), y, numbers=forms, **dealt)
+        space = chosen_space(space, self.space is not None, "", data.problem)
         chosen: dict[str, Any] = {
             "population": self.population,
             "epochs": self.epochs,
@@ -180,7 +186,9 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
             "on_generation": _report if self.verbose else None,
             "on_part": _report_part if self.verbose > 1 else None,
             "interruption": Interruption(quiet=not self.verbose),
-            "evaluator": partial(_local, data) if self._in_this_process(data) else worker_for,
+            "evaluator": partial(_local, data, threads)
+            if self._in_this_process(data)
+            else partial(worker_for, threads=threads),
         }
         with run_directory(self.run_dir) as directory:
             if (directory / DATABASE).exists():
@@ -216,9 +224,11 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         self.run_dir_ = None if self.run_dir is None else result.run_dir
 
     def _in_this_process(self, data: PreparedData) -> bool:
-        """Whether to train in this process, and not in a worker."""
+        """Whether to train in this process; by itself small tables alone, whose networks need no Keras."""
         if self.in_process not in (True, False, "auto"):
             raise InputError(f"in_process must be True, False or 'auto', not {self.in_process!r}: choose one")
+        if self.in_process == "auto" and data.problem.sample_shape:
+            return False
         rows = sum(len(split.y_train) for split in data.splits)
         return self.in_process is True or (
             self.in_process == "auto" and rows * max(1, data.problem.for_views().num_features) <= _SMALL_CELLS
@@ -232,8 +242,11 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _check(
         self, X: Any, y: Any, sample_weight: Any, groups: Any, numeric: bool
-    ) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.float64] | None, NDArray[Any] | None]:
-        """Rows, targets, weights and groups to fit, as scikit-learn checks them; rows of weight 0 are left out."""
+    ) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None, NDArray[Any] | None]:
+        """Rows, targets, weights and groups to fit, as scikit-learn checks them; rows of weight 0 are left out.
+
+        Rows are a DataFrame, or of images, series and texts an array.
+        """
         if y is None:
             raise InputError(f"{type(self).__name__} requires y to be passed, but the target y is None: pass it")
         rows = self._rows(X, reset=True)
@@ -245,11 +258,22 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
             return rows, targets, None, given
         weight = check_sample_weight(sample_weight, len(rows), self)
         there = np.flatnonzero(weight)
-        return rows.iloc[there], targets[there], weight[there], None if given is None else given[there]
+        return rows_at(rows, there), targets[there], weight[there], None if given is None else given[there]
 
-    def _rows(self, X: Any, reset: bool = False) -> pd.DataFrame:
-        """Raw rows. A table may hold columns of any kind, an array numbers; NaN is a missing value."""
+    def _rows(self, X: Any, reset: bool = False) -> Any:
+        """Raw rows. A table may hold columns of any kind, an array numbers; NaN is a missing value.
+
+        Images, series and texts are an array as `evonas.data.prepare_samples.Samples` has it.
+        """
+        if reset:
+            self._samples = kind_of_samples(X, self.space)
+            if self._samples:
+                self._table = False
+                return first_samples(self, self._samples, X)
+        if self._samples:
+            return X  # which the preparation checks
         table = is_table(X)
+        X = flatten(X)
         X = as_frame(X, "X") if table else as_rows(X)
         if reset:
             self._table = table
@@ -286,13 +310,14 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         return self.network_.predictions(self._rows(X))
 
 
-def _local(data: PreparedData, space: SearchSpace, path: Path, settings: Settings) -> Evaluator:
+def _local(data: PreparedData, threads: int | None, space: SearchSpace, path: Path, settings: Settings) -> Evaluator:
     """An evaluator in this process."""
     from evonas.execution.local import LocalEvaluator
     from evonas.tasks.train import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
     chosen = TrainingSettings(**{name: value for name, value in settings.model_dump().items() if name in known})
+    chosen = replace(chosen, threads=threads)
 
     def make() -> Any:
         from evonas.training.registry import make_trainer

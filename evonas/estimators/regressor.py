@@ -16,7 +16,7 @@ __all__ = ["EvolutionRegressor"]
 
 
 class EvolutionRegressor(RegressorMixin, EvolutionEstimator):  # type: ignore[misc]
-    """Evolves networks of dense layers for the numbers of a table; predicts with the best one.
+    """Evolves networks for the numbers of a table, of images, series or texts; predicts with the best one.
 
         >>> EvolutionRegressor(time="5m").fit(x, y).predict(x_new)                          # doctest: +SKIP
 
@@ -29,7 +29,9 @@ class EvolutionRegressor(RegressorMixin, EvolutionEstimator):  # type: ignore[mi
         """Searches.
 
         Args:
-            X: a DataFrame of any columns, or numbers, shape `(num_samples, num_columns)`; NaN is missing.
+            X: a DataFrame of any columns, or numbers, shape `(num_samples, num_columns)`; NaN is missing. Or images
+                `(num_samples, height, width, channels)`, series `(num_samples, steps, channels)` (or a list of arrays
+                of several lengths), or texts `(num_samples,)`.
             y: numbers, shape `(num_samples,)` or `(num_samples, num_targets)`.
             sample_weight: of the rows in training, shape `(num_samples,)`; rows of weight 0 are left out.
             groups: of the rows, shape `(num_samples,)`: no group is in both the training and the validation rows.

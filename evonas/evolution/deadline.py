@@ -23,6 +23,7 @@ from evonas.machine import usable_cores
 
 if TYPE_CHECKING:
     from evonas.evaluation import Evaluation
+    from evonas.runs.records import Record
     from evonas.runs.store import RunStore
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "abandon_when",
     "makespan",
     "process_started",
+    "seconds_in_full",
 ]
 
 #: Seconds of a re-training over those that the search measured of the network: other seeds may stop later.
@@ -99,6 +101,22 @@ def makespan(seconds: Iterable[float], slots: float) -> float:
         place = machines.index(min(machines))
         machines[place] += each
     return max(machines) * len(machines) / slots
+
+
+def seconds_in_full(seconds: float, record: Record, epochs: int) -> float:
+    """Seconds that a network would be trained for all epochs, where it was trained up to a rung for so many.
+
+    One that stopped before its rung would stop again.
+
+    Args:
+        seconds: that were measured, see `Times.training_seconds`.
+        record: of the network at its rung.
+        epochs: of a whole training.
+    """
+    reached = record.evaluation.epochs
+    if reached < record.epochs or not 0 < reached < epochs:
+        return seconds
+    return seconds * epochs / reached
 
 
 class Timetable:
@@ -246,8 +264,12 @@ class Timetable:
             top: how many networks.
             one_fold: whether they train on one fold of a cross-validation, not on all.
         """
-        times, parts = self._store.times, (self._store.settings.cv or 1) if one_fold else 1
-        return [RETRAINING_FACTOR * times.training_seconds(record) / parts for record in self._store.best(top)]
+        times, settings = self._store.times, self._store.settings
+        factor = RETRAINING_FACTOR / ((settings.cv or 1) if one_fold else 1)
+        return [
+            factor * seconds_in_full(times.training_seconds(record), record, settings.epochs)
+            for record in self._store.best(top)
+        ]
 
     def _for_what_follows(self) -> float:
         if self._retraining is None:

@@ -13,6 +13,8 @@ worker process is the default; several, on this machine or on those of a Ray clu
 6. `pool.py`: `PoolEvaluator`, the same for several workers. They take leases (`assignments.py`) in a good order
    (`order.py`), each driven by `worker_loop.py`.
 7. `fleet.py`: workers of this machine. `ray_fleet.py`, `ray_actor.py`, `cluster.py`: those of a Ray cluster.
+8. `shared_fleet.py`, `joining.py`: those of machines that join a run over a shared folder (`shared_folder.py`), with
+   messages that cannot run code (`shared_messages.py`). `mailbox.py`: a worker's end of what is sent, there and on Ray.
 
     >>> with WorkerEvaluator(space, run_dir / "data.npz", TrainingSettings()) as evaluator:   # doctest: +SKIP
     ...     for part in evaluator.evaluate(candidates):

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -91,7 +92,7 @@ def join(
     resolve_threads(threads)
     Execution("shared", workers)
     seconds = duration(wait, "wait")
-    if not Path(run_dir).is_dir():
+    if not (Path(run_dir).is_dir() or Path(run_dir).absolute().parent.is_dir()):  # the search may make it yet
         raise InputError(f"run directory must be there, but {run_dir} is not: is the shared folder mounted here?")
     own, trained = None if build is None else Build.from_function(build), 0
     with interruption or Interruption(quiet=True) as listening:
@@ -287,12 +288,15 @@ def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, 
     Raises:
         InputError: they are not settings of this version, or name more memory than this machine has.
     """
-    limits = WorkerLimits(**session["limits"])
+    limits = WorkerLimits(candidate_seconds=session["candidate_seconds"], memory_bytes=session["memory_bytes"])
     if (limits.memory_bytes or 0) > machine_bytes():
         raise InputError(
             f"worker_memory must be at most the {machine_bytes()} bytes that this machine has, but the search was "
             f"started with {limits.memory_bytes}: start it with less, or without"
         )
+    same = "install the same version on all machines"
+    if unknown := session["settings"].keys() - {field.name for field in fields(TrainingSettings)}:
+        raise InputError(f"settings of the search must be of this evonas version, not {min(unknown)!r:.80}: {same}")
     try:
         given = TypeAdapter(TrainingSettings).validate_python(
             {**session["settings"], "threads": threads, "worker_bytes": limits.memory}
@@ -301,8 +305,7 @@ def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, 
         problem = error.errors(include_url=False)[0]
         place = ".".join(map(str, problem["loc"]))
         raise InputError(
-            f"settings of the search must be those of this version of evonas, but {place} is not ({problem['msg']}): "
-            "install the same version on all machines"
+            f"settings of the search must be of this evonas version, but {place} is not ({problem['msg']}): {same}"
         ) from None
     if given.trainer not in ("native", "single"):
         raise InputError(f"trainer must be native or single to be shared over a folder, not {given.trainer!r:.80}")

@@ -116,14 +116,15 @@ def worker_for(
     from evonas.execution import WorkerEvaluator
     from evonas.runs.directory import log_of
 
-    chosen, limits = _chosen(settings, resolve_threads(threads))
+    chosen, limits = _chosen(settings, resolve_threads(threads), space)
     packed = None if build is None else build.pack()
     return WorkerEvaluator(space, data, chosen, log_of(data.parent), limits, packed, standby)
 
 
-def _chosen(settings: Settings, threads: int) -> tuple[TrainingSettings, WorkerLimits]:
+def _chosen(settings: Settings, threads: int, space: SearchSpace) -> tuple[TrainingSettings, WorkerLimits]:
     """What a worker trains with and what it is killed for, by itself on a machine."""
     from evonas.execution import WorkerLimits
+    from evonas.execution.extensions import packed_extensions
     from evonas.tasks.train import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
@@ -135,6 +136,7 @@ def _chosen(settings: Settings, threads: int) -> tuple[TrainingSettings, WorkerL
         memory_bytes=settings.worker_memory,
     )
     chosen |= {"threads": threads, "candidate_seconds": seconds, "worker_bytes": limits.memory}
+    chosen["extensions"] = packed_extensions(settings.objective, space)
     return TrainingSettings(**chosen), limits
 
 
@@ -169,7 +171,7 @@ def start_worker(
         worker.start()
         return worker
     each = 1 if execution.place == "ray" and threads is None else resolve_threads(threads)
-    chosen, limits = _chosen(settings, each)
+    chosen, limits = _chosen(settings, each, space)
     packed = None if build is None else build.pack()
     record = None if build is None else build.to_json()
     return _evaluator(space, data, chosen, limits, packed, execution, standby, record=record)

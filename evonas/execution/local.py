@@ -156,8 +156,10 @@ class LocalRun(LocalEvaluator):
 
     def _load(self) -> Trainer:
         from evonas.data.prepared import PreparedData
+        from evonas.execution.extensions import load_extensions
         from evonas.training.registry import load_build, make_trainer, own_trainer, trial_trainer
 
+        load_extensions(self._settings.extensions)
         self._build = None if self._packed is None else load_build(self._packed)
         if self._data_path is None:
             assert self._build is not None, "a trial is what brings its own data"

@@ -12,7 +12,7 @@ import threading
 import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from evonas.errors import WorkerError
 from evonas.execution import shared_folder
@@ -206,19 +206,26 @@ def session_of(settings: Any, limits: Any, data_sha256: str, build: dict[str, An
 
     Args:
         settings: `TrainingSettings` of the run; what is a machine's own (threads, memory) is left out.
-        limits: `Limits` of its workers.
+        limits: `WorkerLimits` of its workers.
         data_sha256: digest of the prepared data.
         build: `Build.to_json` of a user's own models.
     """
+    if settings.extensions is not None:
+        raise InputError(
+            f"execution must be local, processes or ray with {settings.extensions.name} from outside of evonas, not "
+            "shared: nothing that runs code is read from a shared folder"
+        )
     given = asdict(settings)
-    del given["threads"], given["worker_bytes"]
-    return {
+    del given["threads"], given["worker_bytes"], given["extensions"]
+    session: dict[str, Any] = {
         "format": 1,
         "session": shared_folder.new_name(),
         "versions": versions(),
         "settings": given,
-        "limits": {"candidate_seconds": limits.candidate_seconds, "memory_bytes": limits.memory_bytes},
+        "candidate_seconds": limits.candidate_seconds,
+        "memory_bytes": limits.memory_bytes,
         "data_sha256": data_sha256,
         "build": build,
         "ended": False,
     }
+    return cast("SessionFile", session)

@@ -56,7 +56,8 @@ class SessionFile(TypedDict):
     session: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
     versions: dict[str, str]
     settings: dict[str, Any]
-    limits: dict[str, float | int | None]
+    candidate_seconds: Annotated[float, Field(gt=0.0)] | None
+    memory_bytes: Annotated[int, Field(gt=0)] | None
     data_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     build: dict[str, Any] | None
     ended: bool

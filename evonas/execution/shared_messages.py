@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,7 +207,7 @@ def _lease_from_json(value: _Lease, arrays: Mapping[str, Mapping[str, NDArray[An
     if len(value["numbers"]) != len(value["tasks"]):
         raise ValueError("a lease has as many numbers as tasks")
     tasks = tuple(
-        TrainingTask(**task, start=snapshots_from_arrays(arrays.get(f"start {number}", {})))
+        TrainingTask(**cast(Any, task), start=snapshots_from_arrays(arrays.get(f"start {number}", {})))
         for number, task in zip(value["numbers"], value["tasks"], strict=True)
     )
     return Lease(value["token"], tuple(value["numbers"]), tasks)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.data.prepared import PreparedData
+from evonas.execution.extensions import load_extensions
 from evonas.execution.messages import (
     Beat,
     Cancel,
@@ -168,6 +169,7 @@ class _Worker:
         self, start: StartWorker, factory: TrainerFactory
     ) -> tuple[PreparedData | None, Trainer, Callable[..., Any] | None]:
         """The data, the trainer, and the user's function if there is one."""
+        load_extensions(start.settings.extensions)
         data = None if start.data_path is None else PreparedData.load(start.data_path)
         build = None if start.build is None else load_build(start.build)
         if data is None:

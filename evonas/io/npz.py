@@ -11,9 +11,11 @@ import io
 import math
 import os
 import stat
+import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Collection
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ MACHINE_FLOATS = frozenset(
 
 _MOST_ARRAYS = 100_000
 _LONGEST_HEADER = 1 << 16
+#: Where an entry of an archive tells how long its name is.
+_LOCAL_LENGTHS = 26
 #: A larger file must take its room on the disk: holes cost the sender nothing, and whoever reads them a lot.
 _SPARSE_BYTES = 64 << 20
 
@@ -54,8 +58,16 @@ def open_plain(path: Path) -> BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
-def read_arrays(source: Path | bytes) -> dict[str, NDArray[Any]]:
+def read_arrays(
+    source: Path | bytes, only: Collection[str] | None = None, mapped_from: int | None = None
+) -> dict[str, NDArray[Any]]:
     """The arrays by name.
+
+    Args:
+        source: the file, or its bytes.
+        only: names of those that are wanted; all when None.
+        mapped_from: bytes from which on an array of a file stays on the disk, to be read only; all are in memory when
+            None.
 
     Raises:
         OSError: the file cannot be read.
@@ -65,7 +77,8 @@ def read_arrays(source: Path | bytes) -> dict[str, NDArray[Any]]:
     with file:
         try:
             with zipfile.ZipFile(file) as archive:
-                return _read(archive, file.seek(0, os.SEEK_END))
+                mapping = None if isinstance(source, bytes) or mapped_from is None else (file, mapped_from)
+                return _read(archive, file.seek(0, os.SEEK_END), only, mapping)
         except _DAMAGE as error:
             raise ValueError(str(error) or type(error).__name__) from None
 
@@ -116,7 +129,9 @@ def _given_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[An
     return array
 
 
-def _read(archive: zipfile.ZipFile, size: int) -> dict[str, NDArray[Any]]:
+def _read(
+    archive: zipfile.ZipFile, size: int, only: Collection[str] | None, mapping: tuple[Any, int] | None
+) -> dict[str, NDArray[Any]]:
     entries = archive.infolist()
     if len(entries) > _MOST_ARRAYS or sum(entry.file_size for entry in entries) > size:
         raise ValueError("it claims to hold more than it has bytes for")
@@ -125,6 +140,11 @@ def _read(archive: zipfile.ZipFile, size: int) -> dict[str, NDArray[Any]]:
         name = entry.filename.removesuffix(".npy")
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or name in arrays:
             raise ValueError(f"{entry.filename!r} must be stored as it is, and once")
+        if only is not None and name not in only:
+            continue
+        if mapping is not None and entry.file_size >= mapping[1] and not entry.comment:
+            arrays[name] = _mapped(mapping[0], archive, entry)
+            continue
         array = _array(archive.read(entry), entry.filename).copy()
         arrays[name] = _with_bits_of(array, entry.comment.decode("ascii", "replace")) if entry.comment else array
     return arrays
@@ -139,8 +159,26 @@ def _with_bits_of(array: NDArray[Any], name: str) -> NDArray[Any]:
     return array.view(kind)
 
 
+def _mapped(file: Any, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
+    """The array as it lies in the file."""
+    with archive.open(entry) as stream:
+        shape, fortran, dtype, start = _header(stream.read(_LONGEST_HEADER), entry.file_size, entry.filename)
+    file.seek(entry.header_offset + _LOCAL_LENGTHS)
+    lengths = struct.unpack("<HH", file.read(4))  # of the name, and of what stands behind it
+    offset = entry.header_offset + _LOCAL_LENGTHS + 4 + sum(lengths) + start
+    return np.memmap(file, dtype, "r", offset, shape, order="F" if fortran else "C")
+
+
 def _array(content: bytes | bytearray, place: str, kinds: str = "biufc") -> NDArray[Any]:
-    stream = io.BytesIO(memoryview(content)[:_LONGEST_HEADER])
+    shape, fortran, dtype, start = _header(memoryview(content)[:_LONGEST_HEADER], len(content), place, kinds)
+    return np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
+
+
+def _header(
+    content: bytes | memoryview, size: int, place: str, kinds: str = "biufc"
+) -> tuple[tuple[int, ...], bool, Any, int]:
+    """Shape, whether columns come first, type, and where the numbers begin, of an array of so many bytes in all."""
+    stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"{place!r} must be an array of version 1 or 2, not {version}")
@@ -149,6 +187,6 @@ def _array(content: bytes | bytearray, place: str, kinds: str = "biufc") -> NDAr
     start = stream.tell()
     if dtype.kind not in kinds or dtype.hasobject or dtype.fields is not None:
         raise ValueError(f"{place!r} must hold numbers, not {dtype}")
-    if min(shape, default=0) < 0 or len(content) - start != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"{place!r} must hold {shape} values of {dtype.itemsize} bytes, not {len(content) - start}")
-    return np.frombuffer(content, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
+    if min(shape, default=0) < 0 or size - start != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{place!r} must hold {shape} values of {dtype.itemsize} bytes, not {size - start}")
+    return shape, fortran, dtype, start

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem, Split
+from evonas.metrics.metric import METRICS_FROM_OUTSIDE, Metric, metric_value
 from evonas.metrics.scores import predictions
 from evonas.objective import METRICS, Direction, Objective
 from genomes.errors import InputError
 
-__all__ = ["KERAS_METRICS", "chosen_metric", "is_scorer", "scorer_value", "with_metric"]
+__all__ = ["KERAS_METRICS", "chosen_metric", "is_scorer", "metric_from_outside", "scorer_value", "with_metric"]
 
 _NUMBERS = ("regression",)
 _BINARY = ("binary",)
@@ -58,6 +59,8 @@ KERAS_METRICS: Mapping[str, tuple[str, Direction | None, tuple[str, ...]]] = Map
         "top_k_categorical_accuracy": ("TopKCategoricalAccuracy", "max", _CLASSES),
     }
 )
+#: Names that a metric from outside of evonas cannot have.
+_RESERVED = frozenset((*METRICS, *KERAS_METRICS))
 _BY_CLASS = {class_name: name for name, (class_name, _, _) in KERAS_METRICS.items()}
 
 
@@ -81,6 +84,8 @@ def chosen_metric(text: str, task: str) -> Objective:
         known, tasks = METRICS[name]
     elif name in KERAS_METRICS:
         _, known, tasks = KERAS_METRICS[name]
+    elif own := metric_from_outside(name):
+        known, tasks = own.direction, own.tasks
     elif is_scorer(name):
         known, tasks = "max", (task,)  # whether the task has it shows when it is tried
     else:
@@ -105,7 +110,8 @@ def with_metric(problem: Problem, split: Split, objective: Objective) -> Problem
     if objective.name in METRICS:
         return problem
     problem = replace(problem, metric=objective.name, direction=objective.direction)
-    if objective.name not in KERAS_METRICS and is_scorer(objective.name):
+    own = metric_from_outside(objective.name)
+    if objective.name not in KERAS_METRICS and (own is not None or is_scorer(objective.name)):
         y = split.y_validation
         if problem.task == "regression":
             outputs = y.reshape(len(y), -1)
@@ -114,14 +120,28 @@ def with_metric(problem: Problem, split: Split, objective: Objective) -> Problem
         else:
             outputs = 4.0 * np.eye(problem.num_outputs)[y.reshape(-1).astype(np.intp)]
         try:
-            scorer_value(objective.name, problem, y, np.asarray(outputs, np.float64))
+            tried = np.asarray(outputs, np.float64)
+            if own is not None:
+                metric_value(own, problem, y, tried)
+            else:
+                scorer_value(objective.name, problem, y, tried)
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            if own is not None:
+                raise InputError(
+                    f"objective {objective.name} must be computed of perfect predictions of this {problem.task} "
+                    f"target, but {reason:.300}: correct it"
+                ) from error
             raise InputError(
                 f"objective {objective.name} must be one that scikit-learn can compute for this {problem.task} target, "
                 f"but it says: {reason:.200}: choose another"
             ) from None
     return problem
+
+
+def metric_from_outside(name: str) -> Metric | None:
+    """The metric from outside of evonas that is given or installed by that name. Raises InputError as `Extensions`."""
+    return None if name in _RESERVED or not name else METRICS_FROM_OUTSIDE.find(name, _RESERVED)
 
 
 def is_scorer(name: str) -> bool:
@@ -189,4 +209,4 @@ def _meant(name: str, task: str) -> str:
 
 def _known(task: str) -> str:
     own = ", ".join(name for name, (_, tasks) in METRICS.items() if task in tasks)
-    return f"one of {own}, a scorer of scikit-learn's, or a metric of Keras's"
+    return f"one of {own}, a scorer of scikit-learn's, a metric of Keras's, or one that is installed"

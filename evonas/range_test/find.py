@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from evonas.api.resolve import chosen_space, resolve_samples
 from evonas.data.load import read_data
+from evonas.data.options import DataOptions, architecture_and_encoding
 from evonas.data.readers.options import ReadOptions
+from evonas.networks.layers import can_be_compiled
 from evonas.runs.genome_files import read_genome
 from evonas.tasks.sweep import LearningRateCurve, SweepTask, sweep_rates
 from genomes.architecture.graph import graph_to_json
@@ -17,7 +22,7 @@ from genomes.encodings import read_space
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
-__all__ = ["find_learning_rate"]
+__all__ = ["find_learning_rate", "range_test"]
 
 
 def find_learning_rate(
@@ -33,6 +38,8 @@ def find_learning_rate(
     seed: int = 0,
     task: str | None = None,
     drop: Sequence[str] = (),
+    roles: Mapping[str, str] | None = None,
+    group: str = "",
     sample_weight: Any = None,
     class_weight: Any = None,
     image_size: Any = None,
@@ -54,8 +61,8 @@ def find_learning_rate(
     """Trains a network while its learning rate grows exponentially, and says which rate its loss falls fastest at.
 
     Args:
-        x, y, task, drop, sample_weight, class_weight, image_size, grayscale, architecture, series, series_id,
-            time_column, split: the data, as for `evonas.search`.
+        x, y, task, drop, roles, group, sample_weight, class_weight, image_size, grayscale, architecture, series,
+            series_id, time_column, split: the data, as for `evonas.search`.
         separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order: how a table is written, as for
             `evonas.search`.
         genome: a genome, or the path of a file with one (`read_genome`); `space.typical()` when None.
@@ -68,6 +75,36 @@ def find_learning_rate(
     Raises:
         InputError: an argument cannot be used; the text says which, and how to fix it.
     """
+    architecture, encoding = architecture_and_encoding(architecture, encoding)
+    reading = ReadOptions.from_arguments(
+        separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order
+    )
+    samples: dict[str, Any] = {"architecture": architecture, "series": series, "series_id": series_id, "split": split}
+    options = DataOptions(task, drop, roles, group, time_column, image_size, grayscale, **samples, reading=reading)
+    weights = {"sample_weight": sample_weight, "class_weight": class_weight}
+    asked: dict[str, Any] = {"low": low, "high": high, "steps": steps, "seeds": seeds, "seed": seed}
+    return range_test(x, y, options, genome=genome, space=space, weights=weights, **asked)
+
+
+def range_test(
+    x: Any,
+    y: Any,
+    options: DataOptions,
+    *,
+    genome: Any,
+    space: SearchSpace | str | Path | None,
+    low: float,
+    high: float,
+    steps: int,
+    seeds: int,
+    seed: int,
+    weights: Mapping[str, Any] = MappingProxyType({}),
+) -> LearningRateCurve:
+    """As `find_learning_rate`, of data of which everything is said in `options`; `weights` are those of rows, classes.
+
+    Raises:
+        InputError: as `find_learning_rate`.
+    """
     from evonas.execution import WorkerEvaluator, standing_by
     from evonas.tasks.train import TrainingSettings
 
@@ -77,34 +114,29 @@ def find_learning_rate(
     home = read_space(space) if isinstance(space, (str, Path)) else space
     if isinstance(genome, (str, Path)):
         home, genome = read_genome(genome, home)
-    known, asked, encoding = resolve_samples(home, None, architecture, series, series_id, split, encoding)
+    said = (options.architecture, options.series, options.series_id, options.split)
+    known, asked, _ = resolve_samples(home, None, *said)
     if not hasattr(known, "architecture"):
         raise InputError(
             f"space must be of networks, whose layers are known, not {type(known).__name__}: vary the learning rate of "
             "your own models in the search"
         )
-    options = ReadOptions.from_arguments(
-        separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order
-    )
     with standing_by("native") as standby, tempfile.TemporaryDirectory() as folder:
-        data, _ = read_data(
-            x,
-            y,
-            seed=seed,
-            task=task,
-            drop=drop,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            size=image_size,
-            grayscale=grayscale,
-            time_column=time_column,
-            options=options,
-            samples=asked,
-        )
+        data, _ = read_data(x, y, **options.read_arguments(asked), **weights, seed=seed)
         chosen: Any = chosen_space(known, home is not None, asked.architecture, data.problem)
-        graph = graph_to_json(chosen.architecture(chosen.typical() if genome is None else genome))
+        graph = graph_to_json(chosen.architecture(_typical(chosen, data.problem.task) if genome is None else genome))
         sweep = SweepTask(graph, rates, tuple(range(seed, seed + seeds)))
         path = Path(folder) / "data.npz"
         data.save(path)
-        with WorkerEvaluator(chosen, path, TrainingSettings(), standby=standby) as worker:
+        # Keras takes the steps of what the native trainer cannot hold.
+        trainer = "native" if can_be_compiled(chosen.layer_kinds) else "single"
+        with WorkerEvaluator(chosen, path, TrainingSettings(trainer=trainer), standby=standby) as worker:
             return worker.sweep(sweep)
+
+
+def _typical(space: Any, task: str) -> Any:
+    """A genome in the middle of a dense space; of another one the first of its known defaults, else a sample."""
+    if hasattr(space, "typical"):
+        return space.typical()
+    known = [genome for variants in space.known_defaults(task) for genome in variants.values()]
+    return known[0] if known else space.sample(np.random.default_rng(0))

@@ -47,6 +47,16 @@ class _Strategy(TypedDict, total=False):
     version: _Name
 
 
+class _Extension(TypedDict, total=False):
+    """See `evonas.runs.extensions.extension_records`."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    entry_point: Annotated[bool, Field(strict=True)]
+    distribution: _Name
+    version: _Name
+
+
 class _Source(TypedDict, total=False):
     """See `evonas.data.source.origin_of`; a newer evonas may say more."""
 
@@ -64,6 +74,7 @@ class _Source(TypedDict, total=False):
     space_class: _Name
     space_package: dict[str, _Name]
     strategy: _Strategy
+    extensions: dict[_Name, dict[_Name, _Extension]]
     initial: _Name
     warm_start: _Name
     transfer: _Name

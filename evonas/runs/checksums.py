@@ -15,8 +15,8 @@ __all__ = ["insert", "seal", "update", "verify"]
 Row = tuple[Any, ...]
 
 _TABLES = (
-    *("about", "session", "candidate", "evaluation", "state", "finals", "retraining", "event", "span"),
-    "retraining_span",
+    *("about", "session", "candidate", "evaluation", "state", "finals", "retraining", "event"),
+    *("span", "retraining_span"),
 )
 
 #: Tables -> the first format that has them, where that is not 3.

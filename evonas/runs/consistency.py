@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.config import Settings
 from evonas.io.printable import printable
 from evonas.runs.extensions import distribution_record
-from genomes.encodings import ENCODINGS, space_from_json
+from genomes.encodings import ENCODINGS, ENCODINGS_FROM_OUTSIDE, space_from_json
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ def same_space(run: RunReader, given: Any = None) -> Any:
     wanted = run.source.get("space_class")
     if given is None and wanted is None:
         return space_from_json(run.space_json)
+    encoding = str(run.space_json.get("encoding", ""))
+    if given is None and ENCODINGS_FROM_OUTSIDE.distribution_of(encoding, ENCODINGS) is not None:
+        given = space_from_json(run.space_json)
     name = space_class(given).get("space_class") if given is not None else None
     if given is None or name != wanted:
         raise InputError(

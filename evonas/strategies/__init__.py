@@ -14,8 +14,8 @@ workers: `ask_one()` and, in any order, `tell_one(candidate, score)`.
 Strategies from outside are given as objects, a class or a `StrategyRow`, or installed as entry points
 (`evonas.strategies.outside`); `evonas.testing` checks them.
 
-`state()` returns a strategy's state as JSON values, `restore(state)` continues from it: the next `ask` returns what
-it would have returned then. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).
+`state()` returns a strategy's state as JSON values and `restore(state)` restores it: the next `ask` then returns what
+it would have returned. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).
 """
 
 from evonas.strategies.registry import (

@@ -24,7 +24,7 @@ from evonas.strategies.generational import GenerationalStrategy
 from evonas.strategies.pending import Pending
 from evonas.strategies.proposals import EvaluatedProposal, Proposal, sample_generation, to_candidate
 from evonas.strategies.ranking import is_feasible, rank_of
-from evonas.strategies.repairs import repair_children
+from evonas.strategies.repairs import Repair, repair_children
 from genomes.space import SearchSpace
 
 __all__ = ["AgingEvolution"]
@@ -37,9 +37,14 @@ class AgingEvolution(GenerationalStrategy):
     """
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
+        self,
+        space: SearchSpace,
+        objective: Objective,
+        settings: Settings,
+        initial: Sequence[Any] = (),
+        repair: Repair | None = None,
     ) -> None:
-        super().__init__(space, objective, settings, initial)
+        super().__init__(space, objective, settings, initial, repair)
         self._pending = Pending(self._settings)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
@@ -56,7 +61,7 @@ class AgingEvolution(GenerationalStrategy):
             self._initial = self._initial[1:]
         else:
             children = self._offspring(1, generation_rng(self._settings.seed or 0, number))
-            (proposal,) = repair_children(children, self._space, self._seen, self.repair)
+            (proposal,) = repair_children(children, self._space, self._seen, self._repair)
         self._seen.add(proposal.digest)
         return self._pending.add(to_candidate(proposal, self._settings, self._pending.place))
 

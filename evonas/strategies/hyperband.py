@@ -23,10 +23,10 @@ from typing import Any
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
-from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.fidelity import PartialTraining, rungs
 from evonas.strategies.proposals import sample_generation
 from evonas.strategies.ranking import is_feasible, rank_of
+from evonas.strategies.turn_taking import TurnTakingStrategy
 from genomes.space import SearchSpace
 
 __all__ = ["Hyperband"]
@@ -47,24 +47,20 @@ class _Bracket:
     done: list[PartialTraining] = field(default_factory=list)
 
 
-class Hyperband:
+class Hyperband(TurnTakingStrategy):
     """Runs bracket after bracket; another one starts in parallel when more is asked for than a rung holds."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
     ) -> None:
-        self._space, self._objective, self._settings = space, objective, settings
-        self._initial = tuple(initial)
+        super().__init__(space, objective, settings, initial)
         self._rungs = rungs(settings.epochs, settings.eta)
-        self._generation = self._opened = 0
+        self._opened = 0
         self._brackets: list[_Bracket] = []
-        self._seen: set[str] = set()
         self._out: list[tuple[_Bracket, PartialTraining]] = []
-        self._ask_tell = AskTell(objective.name)
 
-    def ask(self, count: int | None = None) -> list[Candidate]:
+    def _next(self, count: int | None) -> list[Candidate]:
         """The whole rung of a bracket, or that many of its networks, filled up from the next brackets."""
-        self._ask_tell.check_ask(count)
         if not self._brackets:
             self._open()
         out = [(bracket, training) for bracket in self._brackets for training in bracket.waiting]
@@ -77,16 +73,14 @@ class Hyperband:
             epochs, last = self._rungs[bracket.rung], bracket.rung == len(self._rungs) - 1
             candidates.append(training.candidate(self._settings, epochs, self._generation, index, keep=not last))
             bracket.waiting.remove(training)
-        return self._ask_tell.note_asked(candidates)
+        return candidates
 
-    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
-        """Advances the best of each finished rung."""
-        told = self._ask_tell.pair_evaluations(evaluations)
+    def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
+        """Lets the best of each rung that is through go on."""
         for (bracket, training), (candidate, evaluation) in zip(self._out, told, strict=True):
             bracket.done.append(training.trained(candidate, rank_of(evaluation, self._objective)))
         self._brackets = [bracket for bracket in self._brackets if bracket.waiting or self._promote(bracket)]
         self._out = []
-        self._generation += 1
 
     def _open(self) -> _Bracket:
         """The next bracket, at its first rung, with networks that no other one had while the space has such."""
@@ -95,7 +89,7 @@ class Hyperband:
         rung = self._opened % kinds
         share = (most + 1) / (most - rung + 1) / settings.eta**rung
         count = max(1, math.ceil(settings.population * share - 1e-9))
-        initial = () if self._opened else self._initial
+        initial = self._initial_left()
         # A bracket's networks are the same whenever it begins.
         proposals = sample_generation(self._space, initial, settings, self._opened, self._seen, count)
         self._seen |= {proposal.digest for proposal in proposals}
@@ -120,11 +114,12 @@ class Hyperband:
         trainings = (each for bracket in self._brackets for each in (*bracket.waiting, *bracket.done))
         return frozenset(each.place for each in trainings if each.place is not None)
 
-    def state(self) -> dict[str, Any]:
-        """The open brackets, the number of brackets so far, and the digests tried."""
-        self._ask_tell.check_settled("state")
+    def _initial_left(self) -> Sequence[Any]:
+        return () if self._opened else self._initial
+
+    def _own_state(self) -> dict[str, Any]:
+        """The open brackets, and how many there were."""
         return {
-            "generation": self._generation,
             "opened": self._opened,
             "brackets": [
                 {
@@ -134,13 +129,10 @@ class Hyperband:
                 }
                 for bracket in self._brackets
             ],
-            "seen": sorted(self._seen),
-            "initial": [] if self._opened else [self._space.genome_to_json(genome) for genome in self._initial],
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues from `state`."""
-        self._generation, self._opened = int(state["generation"]), int(state["opened"])
+    def _restore_own(self, state: Mapping[str, Any]) -> None:
+        self._opened = int(state["opened"])
         self._brackets = [
             _Bracket(
                 value["rung"],
@@ -151,7 +143,4 @@ class Hyperband:
             )
             for value in state["brackets"]
         ]
-        self._seen = set(state["seen"])
-        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._out = []
-        self._ask_tell.reset()

@@ -28,6 +28,7 @@ from evonas.seeds import seeded_random, survival_rng
 from evonas.strategies.generational import GenerationalStrategy
 from evonas.strategies.proposals import EvaluatedProposal, Proposal
 from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
+from evonas.strategies.repairs import Repair
 from genomes.space import SearchSpace
 
 __all__ = ["ParetoEvolution"]
@@ -43,9 +44,14 @@ class ParetoEvolution(GenerationalStrategy):
     """The objectives are `settings.objectives`; with none given, the score and the parameters."""
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
+        self,
+        space: SearchSpace,
+        objective: Objective,
+        settings: Settings,
+        initial: Sequence[Any] = (),
+        repair: Repair | None = None,
     ) -> None:
-        super().__init__(space, objective, settings, initial)
+        super().__init__(space, objective, settings, initial, repair)
         self._objectives = objectives_of(objective, settings.objectives or (objective.name, "parameters"))
 
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:

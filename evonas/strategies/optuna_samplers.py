@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,7 +41,6 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
-from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.optuna_distributions import DistributionCodec
 from evonas.strategies.pending import Pending
 from evonas.strategies.proposals import (
@@ -53,6 +52,7 @@ from evonas.strategies.proposals import (
     to_candidates,
 )
 from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, penalise_losses, rank_from_json, rank_of
+from evonas.strategies.turn_taking import TurnTakingStrategy
 from genomes.errors import InputError
 from genomes.space import FlatSpace, SearchSpace
 
@@ -76,7 +76,7 @@ class _Trial:
     told_before: int
 
 
-class _Sampled(ABC):
+class _Sampled(TurnTakingStrategy):
     """A strategy that leaves the choice to a sampler of Optuna's. Meets `OneByOne`."""
 
     name: ClassVar[str]
@@ -93,20 +93,18 @@ class _Sampled(ABC):
                 f"strategy {self.name} needs a space of named genes (`genes`, `values` and `from_values`), which "
                 f"{type(space).__name__} is not: choose a strategy that needs no more than mutations, such as ga"
             )
-        self._space, self._objective, self._settings = space, objective, settings.resolve(objective.name)
         self._coding = DistributionCodec(space.genes, self.every)
         first: dict[str, Any] = {}
         for genome in initial:
             first.setdefault(space.digest(genome), genome)
-        self._initial = tuple(first.values())
+        super().__init__(space, objective, settings.resolve(objective.name), tuple(first.values()))
+        self._space: FlatSpace = space
         self._history: list[list[_Trial]] = []
-        self._seen: set[str] = set()
         self._study: optuna.Study | None = None
         self._asked: list[tuple[optuna.Trial, Mapping[str, Any]]] = []
         #: By number, those that were asked for one by one and are out, and what Optuna knows them by.
         self._out: dict[int, _Trial] = {}
         self._running: dict[int, optuna.Trial] = {}
-        self._ask_tell = AskTell(objective.name)
         self._pending = Pending(self._settings)
 
     @abstractmethod
@@ -119,9 +117,8 @@ class _Sampled(ABC):
         settings = self._settings
         return (settings.offspring if self._history else None) or settings.population
 
-    def ask(self, count: int | None = None) -> list[Candidate]:
+    def _next(self, count: int | None) -> list[Candidate]:
         """The initial genomes, then what the sampler suggests, `count` or a generation at a time."""
-        self._ask_tell.check_ask(count)
         self._pending.check_unused()
         rng = generation_rng(self._settings.seed or 0, len(self._history))
         seen, proposals = set(self._seen), []
@@ -132,16 +129,15 @@ class _Sampled(ABC):
                 genome = self._initial[place] if not self._history and place < len(self._initial) else None
                 proposals.append(self._propose(study, genome, seen, rng))
                 seen.add(proposals[-1].digest)
-        return self._ask_tell.note_asked(to_candidates(proposals, self._settings, len(self._history)))
+        return to_candidates(proposals, self._settings, len(self._history))
 
-    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
+    def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """Adds the trials to the history."""
         batch: list[_Trial] = []
-        told, before = self._ask_tell.pair_evaluations(evaluations), len(self._told)
-        for (candidate, evaluation), (trial, parameters) in zip(told, self._asked, strict=True):
+        before = len(self._told)
+        for (_, evaluation), (trial, parameters) in zip(told, self._asked, strict=True):
             rank = rank_of(evaluation, self._objective)
             batch.append(_Trial(parameters, rank, before + len(batch), before))
-            self._seen.add(candidate.digest)
             if self.remembers:
                 self._finish(trial, rank)
         self._history.append(batch)
@@ -250,22 +246,20 @@ class _Sampled(ABC):
         else:
             self._study.tell(trial, state=TrialState.FAIL)
 
-    def state(self) -> dict[str, Any]:
-        """The history of trials, generation by generation, and the digests tried."""
-        self._ask_tell.check_settled("state")
+    def _initial_left(self) -> Sequence[Any]:
+        return self._initial if self._pending.asked or not self._history else ()
+
+    def _own_state(self) -> dict[str, Any]:
+        """The history of trials, generation by generation."""
         one_by_one = self._pending.state(self._space)
-        initial = self._initial if one_by_one or not self._history else ()
-        state = {
-            "history": [[_to_json(trial, bool(one_by_one)) for trial in batch] for batch in self._history],
-            "seen": sorted(self._seen),
-            "initial": [self._space.genome_to_json(genome) for genome in initial],
+        state: dict[str, Any] = {
+            "history": [[_to_json(trial, bool(one_by_one)) for trial in batch] for batch in self._history]
         }
         if one_by_one:
             state["out"] = [_to_json(trial, True) for trial in self._out.values()]
         return state | one_by_one
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues from `state`."""
+    def _restore_own(self, state: Mapping[str, Any]) -> None:
         self._history = []
         for batch in state["history"]:
             before = len(self._told)
@@ -273,14 +267,7 @@ class _Sampled(ABC):
         out = [_from_json(trial, 0, 0) for trial in state.get("out", ())]
         self._out, self._running = {trial.number: trial for trial in out}, {}
         self._pending.restore(state, self._space)
-        self._seen = set(state["seen"])
-        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._study, self._asked = None, []
-        self._ask_tell.reset()
-
-    def retained(self) -> frozenset[tuple[int, int]]:
-        """Empty: no training starts from an earlier one."""
-        return frozenset()
 
 
 def _to_json(trial: _Trial, one_by_one: bool) -> dict[str, Any]:

@@ -22,10 +22,10 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
-from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.fidelity import PartialTraining
 from evonas.strategies.proposals import ATTEMPTS, Proposal, new_proposal, sample_generation, sample_proposal
 from evonas.strategies.ranking import UNRANKED, is_feasible, rank_of
+from evonas.strategies.turn_taking import TurnTakingStrategy
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import same_layers
@@ -40,48 +40,40 @@ _STEPS = 10
 _SHARE = 0.2
 
 
-class PopulationBasedTraining:
+class PopulationBasedTraining(TurnTakingStrategy):
     """Trains `settings.population` networks, interval by interval."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
     ) -> None:
-        self._space, self._objective, self._settings = space, objective, settings
-        self._initial = tuple(initial)
+        super().__init__(space, objective, settings, initial)
         self._interval = math.ceil(settings.epochs / _STEPS)
-        self._generation = self._step = 0
+        self._step = 0
         self._population: list[PartialTraining] = []
-        self._seen: set[str] = set()
         self._out: list[PartialTraining] = []
-        self._ask_tell = AskTell(objective.name)
 
-    def ask(self, count: int | None = None) -> list[Candidate]:
+    def _next(self, count: int | None) -> list[Candidate]:
         """One interval of the population's training; with `count`, the best, or more copies of them."""
-        self._ask_tell.check_ask(count)
         settings = self._settings
         if self._step == 0:
-            initial = () if self._generation else self._initial
+            initial = self._initial_left()
             size = count or settings.population
             proposals = sample_generation(self._space, initial, settings, self._generation, self._seen, size)
             self._out = [PartialTraining(proposal) for proposal in proposals]
         else:
             self._out = self._next_step(count or len(self._population))
-        candidates = [
+        return [
             each.candidate(settings, min(each.epochs + self._interval, settings.epochs), self._generation, index, True)
             for index, each in enumerate(self._out)
         ]
-        return self._ask_tell.note_asked(candidates)
 
-    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
+    def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """The population after the interval, best first."""
-        told = self._ask_tell.pair_evaluations(evaluations)
         population = []
         for training, (candidate, evaluation) in zip(self._out, told, strict=True):
             population.append(training.trained(candidate, rank_of(evaluation, self._objective)))
-            self._seen.add(candidate.digest)
         self._population = sorted(population, key=lambda each: each.rank)
         self._out = []
-        self._generation += 1
         # The oldest tell how far the population is: who starts from a parent's weights begins to count anew.
         through = max(each.epochs for each in self._population) >= self._settings.epochs
         self._step = 0 if through else self._step + 1
@@ -131,22 +123,11 @@ class PopulationBasedTraining:
         """All of the population, until its budget is through."""
         return frozenset(each.place for each in self._population if each.place and self._step)
 
-    def state(self) -> dict[str, Any]:
-        """The population and the digests tried."""
-        self._ask_tell.check_settled("state")
-        return {
-            "generation": self._generation,
-            "step": self._step,
-            "population": [training.to_json(self._space) for training in self._population],
-            "seen": sorted(self._seen),
-            "initial": [] if self._generation else [self._space.genome_to_json(genome) for genome in self._initial],
-        }
+    def _own_state(self) -> dict[str, Any]:
+        """The population, and how far it is."""
+        return {"step": self._step, "population": [training.to_json(self._space) for training in self._population]}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues from `state`."""
-        self._generation, self._step = int(state["generation"]), int(state["step"])
+    def _restore_own(self, state: Mapping[str, Any]) -> None:
+        self._step = int(state["step"])
         self._population = [PartialTraining.from_json(value, self._space) for value in state["population"]]
-        self._seen = set(state["seen"])
-        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._out = []
-        self._ask_tell.reset()

@@ -12,47 +12,33 @@ from typing import Any
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
-from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import Proposal, sample_generation, to_candidate, to_candidates
+from evonas.strategies.proposals import sample_generation, to_candidate, to_candidates
+from evonas.strategies.turn_taking import TurnTakingStrategy
 from genomes.space import SearchSpace
 
 __all__ = ["RandomSearch"]
 
 
-class RandomSearch:
+class RandomSearch(TurnTakingStrategy):
     """Samples `population` genomes a generation, none twice while the space has others. Meets `OneByOne`."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
     ) -> None:
-        self._space, self._settings = space, settings
-        self._initial = tuple(initial)
-        self._generation = 0
-        self._seen: set[str] = set()
-        self._ask_tell = AskTell(objective.name)
+        super().__init__(space, objective, settings, initial)
         self._pending = Pending(settings)
 
-    def ask(self, count: int | None = None) -> list[Candidate]:
+    def _next(self, count: int | None) -> list[Candidate]:
         """The next sample of `population` candidates."""
-        self._ask_tell.check_ask(count)
         self._pending.check_unused()
-        initial: Sequence[Any] = () if self._generation else self._initial
-        proposals: list[Proposal] = sample_generation(
-            self._space,
-            initial,
-            self._settings,
-            self._generation,
-            frozenset(self._seen),
-            count or self._settings.population,
-        )
-        return self._ask_tell.note_asked(to_candidates(proposals, self._settings, self._generation))
+        size, generation = count or self._settings.population, self._generation
+        seen, initial = frozenset(self._seen), self._initial_left()
+        proposals = sample_generation(self._space, initial, self._settings, generation, seen, size)
+        return to_candidates(proposals, self._settings, generation)
 
-    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
-        """Forgets the scores: nothing is learned."""
-        for candidate, _ in self._ask_tell.pair_evaluations(evaluations):
-            self._seen.add(candidate.digest)
-        self._generation += 1
+    def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
+        """Nothing."""
 
     def ask_one(self) -> Candidate:
         """The next sample, while others are out."""
@@ -72,21 +58,8 @@ class RandomSearch:
         self._pending.take(candidate)
         self._seen.add(candidate.digest)
 
-    def state(self) -> dict[str, Any]:
-        """The generation's number and the digests tried."""
-        self._ask_tell.check_settled("state")
-        initial = [] if self._generation else [self._space.genome_to_json(genome) for genome in self._initial]
-        state = {"generation": self._generation, "seen": sorted(self._seen), "initial": initial}
-        return state | self._pending.state(self._space)
+    def _own_state(self) -> dict[str, Any]:
+        return self._pending.state(self._space)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues from `state`."""
-        self._generation = int(state["generation"])
-        self._seen = set(state["seen"])
-        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
-        self._ask_tell.reset()
+    def _restore_own(self, state: Mapping[str, Any]) -> None:
         self._pending.restore(state, self._space)
-
-    def retained(self) -> frozenset[tuple[int, int]]:
-        """Empty: no training starts from an earlier one."""
-        return frozenset()

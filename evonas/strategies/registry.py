@@ -306,7 +306,8 @@ def make_strategy(
             f"objectives must be one with strategy {name}, not {', '.join(settings.objectives)}: choose {several}"
         )
     try:
-        strategy: Strategy = row.load()(space, objective, settings, tuple(initial))
+        given: dict[str, Any] = {"repair": repair} if repair is not None and row.mutates else {}
+        strategy: Strategy = row.load()(space, objective, settings, tuple(initial), **given)
     except ModuleNotFoundError as error:
         if not row.extra:
             raise
@@ -315,6 +316,4 @@ def make_strategy(
         ) from None
     if name not in STRATEGIES:
         check_methods(strategy, name)
-    if repair is not None and row.mutates:
-        strategy.repair = repair  # type: ignore[attr-defined]
     return strategy

@@ -22,7 +22,7 @@ class StrategyRow:
         several: whether it takes several objectives.
         rungs: whether it trains a network in several evaluations, each of which continues from the last.
         trains: whether networks are trained at all; otherwise their weights evolve.
-        mutates: whether it makes new networks by mutations, and takes a `repair` of them
+        mutates: whether it makes new networks by mutations, and takes a `repair` of them as a keyword argument
             (`evonas.strategies.repairs`).
         one_by_one: whether it can propose while others are out (`evonas.evaluation.OneByOne`).
 

@@ -32,7 +32,6 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
-from evonas.strategies.ask_tell import AskTell
 from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
 from evonas.strategies.proposals import EvaluatedProposal, Proposal, new_proposal, sample_proposal, seed_proposal
@@ -45,6 +44,7 @@ from evonas.strategies.surrogate.inner_search import highest_acquisition
 from evonas.strategies.surrogate.operator_rates import OperatorRates
 from evonas.strategies.surrogate.prescreening import Offspring
 from evonas.strategies.surrogate.state import SurrogateState
+from evonas.strategies.turn_taking import TurnTakingStrategy
 from genomes.space import SearchSpace
 
 __all__ = ["SurrogateEvolution"]
@@ -66,19 +66,23 @@ _EXPLORE_EVERY = 3
 _STUCK, _STUCK_AGAIN = 100, 30
 
 
-class SurrogateEvolution:
+class SurrogateEvolution(TurnTakingStrategy):
     """Evolution with offspring screened by a surrogate; meets `OneByOne`."""
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
+        self,
+        space: SearchSpace,
+        objective: Objective,
+        settings: Settings,
+        initial: Sequence[Any] = (),
+        repair: Repair | None = None,
     ) -> None:
-        self._space, self._objective, self._settings = space, objective, settings.resolve(objective.name)
         once: dict[str, Any] = {}
         for genome in initial:
             once.setdefault(space.digest(genome), genome)
-        self._initial = tuple(once.values())[: settings.population]
+        first = tuple(once.values())[: settings.population]
+        super().__init__(space, objective, settings.resolve(objective.name), first)
         self._inherits = bool(settings.inherit)
-        self._generation = 0
         self._rung_queue = RungQueue(
             rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
         )
@@ -87,17 +91,14 @@ class SurrogateEvolution:
         self._pending = Pending(self._settings)
         self._search = SurrogateState()
         self._operator_rates = OperatorRates()
-        self._seen: set[str] = set()
         #: Of the restarted search, and the networks that it asked for.
         self._restart: SurrogateState | None = None
         self._asked_by_restart: set[str] = set()
-        self._ask_tell = AskTell(objective.name)
-        #: Mends children before they are candidates.
-        self.repair: Repair | None = None
+        #: Changes children before they are candidates.
+        self._repair = repair
 
-    def ask(self, count: int | None = None) -> list[Candidate]:
+    def _next(self, count: int | None) -> list[Candidate]:
         """The first population, then `offspring` candidates per generation."""
-        self._ask_tell.check_ask(count)
         self._pending.check_unused()
         settings = self._settings
         if count is None:
@@ -105,9 +106,7 @@ class SurrogateEvolution:
         rng = generation_rng(settings.seed or 0, self._generation)
         startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
         self._out = dict(enumerate(self._next_trainings(count, startup, rng)))
-        return self._ask_tell.note_asked(
-            [self._candidate(each, (self._generation, k)) for k, each in self._out.items()]
-        )
+        return [self._candidate(each, (self._generation, k)) for k, each in self._out.items()]
 
     def ask_one(self) -> Candidate:
         """The next candidate; the surrogate is conditioned on its means for pending ones."""
@@ -153,7 +152,7 @@ class SurrogateEvolution:
             of_restart = [proposal for proposal in out if proposal.digest in self._asked_by_restart]
             restart = self._propose(self._restart, of_restart, share, _STARTUP, seen, rng)[len(of_restart) :]
         tried = _Seen(self._seen, {proposal.digest for proposal in out})
-        found = repair_children([*proposals, *restart], self._space, tried, self.repair)
+        found = repair_children([*proposals, *restart], self._space, tried, self._repair)
         self._asked_by_restart.update(proposal.digest for proposal in found[len(proposals) :])
         return found
 
@@ -206,15 +205,13 @@ class SurrogateEvolution:
                 self._screen(search, proposals, count, seen, rng)
         return proposals
 
-    def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
+    def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """Adds the evaluations of the last `ask` to the archive."""
-        told = self._ask_tell.pair_evaluations(evaluations)
         early = self._generation == 0 or len(self._search.archive.records) < _STARTUP
         for training, (candidate, evaluation) in zip(self._out.values(), told, strict=True):
             self._note(training, candidate, evaluation, early)
         self._trim()
         self._out = {}
-        self._generation += 1
 
     @property
     def out(self) -> tuple[Candidate, ...]:
@@ -297,36 +294,30 @@ class SurrogateEvolution:
             return features
         return np.concatenate([features, np.ones((*features.shape[:-1], 1))], axis=-1)
 
-    def state(self) -> dict[str, Any]:
-        """The states of both searches, the rates of the operators and the digests tried."""
-        self._ask_tell.check_settled("state")
-        state = {
-            "generation": self._generation,
+    def _initial_left(self) -> Sequence[Any]:
+        return self._initial
+
+    def _own_state(self) -> dict[str, Any]:
+        """The states of both searches, and the rates of the operators."""
+        state: dict[str, Any] = {
             "search": self._search.to_json(self._space),
             "restart": self._restart and self._restart.to_json(self._space),
             "asked_by_restart": sorted(self._asked_by_restart),
             "rung_queue": self._rung_queue.to_json(self._space),
             "operator_rates": self._operator_rates.to_json(),
-            "seen": sorted(self._seen),
-            "initial": [self._space.genome_to_json(genome) for genome in self._initial],
         }
         if self._pending.asked:
             state["out"] = [[number, training.to_json(self._space)] for number, training in self._out.items()]
         return state | self._pending.state(self._space)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues from `state`."""
-        self._generation = int(state["generation"])
+    def _restore_own(self, state: Mapping[str, Any]) -> None:
         self._search = SurrogateState.from_json(state["search"], self._space)
         self._restart = state["restart"] and SurrogateState.from_json(state["restart"], self._space)
         self._asked_by_restart = set(state["asked_by_restart"])
         self._rung_queue.restore(state["rung_queue"], self._space)
         self._operator_rates = OperatorRates.from_json(state["operator_rates"])
-        self._seen = set(state["seen"])
-        self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._out = {number: PartialTraining.from_json(value, self._space) for number, value in state.get("out", ())}
         self._pending.restore(state, self._space)
-        self._ask_tell.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
         """Trainings at a rung that may advance, and those that children, also pending ones, start from."""

@@ -81,6 +81,7 @@ class TrainingSettings:
         candidate_seconds: after which a network fails that is trained by itself; None means no bound.
         worker_bytes: what the process may take, so that networks that need more are refused; None is most of what is
             free.
+        extensions: metric and layer kinds from outside of evonas, a `PackedBuild` of `evonas.execution.extensions`.
     """
 
     trainer: str = "native"
@@ -97,6 +98,7 @@ class TrainingSettings:
     threads: int | None = None
     candidate_seconds: float | None = None
     worker_bytes: int | None = None
+    extensions: Any = None
 
     def loss_of(self, problem: Problem) -> str:
         """The loss of a problem: "binary", "multiclass", "pinball", "mse", "mae" or "huber"."""

@@ -1,4 +1,4 @@
-"""Contract checks for strategies and search spaces from outside of evonas; evonas's own go through the same ones.
+"""Contract checks for what comes from outside of evonas; evonas's own go through the same ones.
 
     >>> from evonas.testing import ToySpace, check_space, check_strategy
     >>> check_strategy("aging", spaces={"toy": ToySpace()}, processes=False)
@@ -18,11 +18,14 @@
     def test_space(name, seed):
         SPACE_CHECKS[name](MySpace(), seed)
 
+`check_mutation_function`, `check_metric` and `check_layer_kind` are for the other extensions.
+
 A check raises AssertionError, with what was expected. Imports no pytest; with
 `pytest.register_assert_rewrite("evonas.testing")` in a `conftest.py`, pytest shows the values that differ.
 """
 
 from evonas.testing.cases import SPACES, StrategyCase
+from evonas.testing.extensions import check_layer_kind, check_metric, check_mutation_function
 from evonas.testing.processes import ask_in_another_process
 from evonas.testing.spaces import SPACE_CHECKS, check_space
 from evonas.testing.strategies import FAILURES, STRATEGY_CHECKS, check_strategy
@@ -37,6 +40,9 @@ __all__ = [
     "ToyGenome",
     "ToySpace",
     "ask_in_another_process",
+    "check_layer_kind",
+    "check_metric",
+    "check_mutation_function",
     "check_space",
     "check_strategy",
 ]

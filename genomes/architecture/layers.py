@@ -116,5 +116,5 @@ def row_of(attributes: Mapping[str, Any]) -> LayerRow:
 
 
 def is_kind(kind: Any) -> bool:
-    """Whether it names a kind of hidden node: one of evonas's, or one that is given or installed."""
+    """Whether it is the name of a kind of hidden node: of evonas's, or one that is given or installed."""
     return isinstance(kind, str) and (kind in LAYERS or LAYER_KINDS_FROM_OUTSIDE.find(kind, _ROWS) is not None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
-from evonas.api.resolve import fit_space, space_and_numbers, trainable, with_epoch_rows, with_rungs
+from evonas.api.resolve import fit_space, space_and_numbers, trainable, with_epoch_rows, with_precision, with_rungs
 from evonas.config import Settings
 from evonas.data.prepared import Problem
 from evonas.objective import Objective
@@ -180,3 +181,12 @@ def test_evolution_over_samples_has_rungs_unless_they_are_named() -> None:
     assert with_rungs(Settings(trainer="single", rungs=1), images).rungs == 1
     assert with_rungs(Settings(trainer="single", strategy="aging"), images).rungs == 1
     assert with_rungs(single, PROBLEM).rungs == 1
+
+
+def test_samples_are_trained_in_mixed_precision_on_a_gpu_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, settings = replace(PROBLEM, sample_shape=(8, 8, 1)), Settings(trainer="single")
+    for there, wanted in ((False, "float32"), (True, "bfloat16")):
+        monkeypatch.setattr("evonas.api.resolve.has_gpu", partial(bool, there))
+        assert with_precision(settings, images).precision == wanted
+        assert with_precision(settings, PROBLEM).precision == "float32"
+        assert with_precision(Settings(trainer="single", precision="float32"), images).precision == "float32"

@@ -84,6 +84,12 @@ def test_series_of_one_length_with_gaps() -> None:
         preparation.apply(series[:, :5])
 
 
+def test_a_series_without_a_value_is_said() -> None:
+    series = SERIES.copy()
+    series[3] = np.nan
+    assert any("1 of 60 series have no value at all" in note for note in prepared("series", series).notes)
+
+
 def test_series_of_several_lengths_are_padded_and_masked() -> None:
     samples = [SERIES[row, : 4 + row % 4] for row in range(60)]
     data = prepared("series", samples)

@@ -21,6 +21,7 @@ from evonas.config import Budget
 from evonas.errors import Interrupted, StorageError
 from evonas.estimators import EvolutionClassifier, EvolutionRegressor
 from evonas.estimators.run_directory import run_directory
+from evonas.training import registry
 from genomes import InputError
 from tests.estimators.test_checks import TINY
 
@@ -159,3 +160,13 @@ EvolutionClassifier(**{QUICK!r}).fit(x, x[:, 0] > 0).predict(x)
 sys.exit(any(name in sys.modules for name in ("keras", "tensorflow", "jax")))
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_fits_side_by_side_share_the_cores(monkeypatch):
+    made, make = [], registry.make_trainer
+    monkeypatch.setattr("evonas.estimators.estimator.assigned_threads", lambda: 1)
+    monkeypatch.setattr(
+        registry, "make_trainer", lambda data, chosen: made.append(chosen.threads) or make(data, chosen)
+    )
+    EvolutionClassifier(**QUICK).fit(X, CODES)
+    assert made == [1]

@@ -16,7 +16,7 @@ X = np.random.default_rng(0).normal(size=(40, 3))
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 def test_predictions_are_those_of_keras(normalization, task):
     from evonas.data.readers.arrays import feature_columns
     from evonas.training.model import build_model, get_weights

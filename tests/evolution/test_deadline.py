@@ -19,7 +19,7 @@ import pytest
 from evonas.config import Budget
 from evonas.display import summaries
 from evonas.evaluation import Candidate, Evaluation
-from evonas.evolution.deadline import MOST_FOR_RETRAINING, Timetable, makespan
+from evonas.evolution.deadline import MOST_FOR_RETRAINING, Timetable, makespan, seconds_in_full
 from evonas.evolution.finalists import retrain_finalists
 from evonas.evolution.loop import Stop, evolve
 from evonas.interruption import Abandoned, Interruption
@@ -150,6 +150,21 @@ def test_finalists_get_what_they_need_and_a_quarter_at_most(tmp_path: Path) -> N
             assert share * 1.2 - 0.1 <= timetable.seconds < share * 1.2 + SOON
             if seconds == 1.0:
                 assert timetable.seconds < 1.2
+
+
+def test_a_network_at_a_rung_takes_longer_to_train_in_full(tmp_path: Path) -> None:
+    with toy_store(tmp_path / "run") as store:
+        search(store, ToyEvaluator(evaluation=taking(2.0)), Budget(generations=1))
+        record = store.best(1)[0]
+        epochs = store.settings.epochs
+
+        def in_full(reached: int, rung: int) -> float:
+            evaluation = replace(record.evaluation, epochs=reached)
+            return seconds_in_full(2.0, replace(record, evaluation=evaluation, epochs=rung), epochs)
+
+        assert in_full(epochs, epochs) == in_full(epochs - 1, epochs) == 2.0
+        assert in_full(1, 1) == 2.0 * epochs
+        assert in_full(1, 2) == 2.0  # it stopped early, and would again
 
 
 def test_as_many_are_trained_again_as_fit_and_the_rest_later(tmp_path: Path) -> None:

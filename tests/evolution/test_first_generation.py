@@ -178,3 +178,31 @@ def test_a_run_says_so_and_a_resumed_one_asks_for_the_same(
         assert "The time is short: the first 10 networks are small ones" not in "\n".join(
             summaries.start_lines(run, run.budget)
         )
+
+
+def test_a_short_run_over_images_has_rungs_and_a_bound_and_a_resumed_one_has_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        api, "first_generation", partial(first_generation, flops=lambda: 1e9, share=lambda threads: 1.0)
+    )
+
+    def search(name: str, evaluations: int) -> None:
+        api.search_prepared(
+            images(1000),
+            settings=Settings(seed=0, population=4, trainer="single", finalists=0),
+            budget=Budget(evaluations=evaluations, seconds=600.0),
+            out=tmp_path / name,
+            evaluator=StubEvaluator,
+            threads=2,
+            started=None,
+        )
+
+    search("straight", 9)
+    search("run", 5)
+    api.resume(tmp_path / "run", evaluations=9, evaluator=StubEvaluator)
+    with RunReader(tmp_path / "run") as run, RunReader(tmp_path / "straight") as straight:
+        assert run.digest() == straight.digest()
+        assert run.settings.rungs == 2
+        assert run.settings.max_flops == run.source["first_generation"]["max_flops"]
+        assert len({record.epochs for record in run.records()}) == 2

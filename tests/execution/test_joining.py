@@ -16,7 +16,7 @@ import pytest
 
 import evonas
 from evonas.evaluation import Evaluation, Snapshot, Span, Status
-from evonas.execution import WorkerLimits, shared_folder
+from evonas.execution import WorkerLimits, joining, shared_folder
 from evonas.execution.assignments import Assignments, Fault, Lease, Outcome
 from evonas.execution.mailbox import Started
 from evonas.execution.pool import PoolEvaluator
@@ -175,7 +175,7 @@ def test_who_may_not_join_is_told_why(tmp_path, data_path):
     with pytest.raises(InputError, match=r"none in .* was heard of within 1 s"):
         evonas.join(tmp_path, wait=1)
     with pytest.raises(InputError, match="is the shared folder mounted here"):
-        evonas.join(tmp_path / "nowhere")
+        evonas.join(tmp_path / "nowhere" / "run")
     with shared_pool(tmp_path, data_path) as pool:
         pool.start()
         with Machine(tmp_path, 60.0, "3.9") as machine:
@@ -188,6 +188,20 @@ def test_who_may_not_join_is_told_why(tmp_path, data_path):
             file.write(b"x")
         with pytest.raises(InputError, match="was changed"):
             evonas.join(tmp_path, wait=5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"settings": {"trainer": "os.system"}}, {"settings": {"nonsense": 1}}, {"memory_bytes": 1 << 60}, {"format": 2}],
+)
+def test_a_session_that_cannot_be_is_refused(tmp_path, data_path, change):
+    shutil.copyfile(data_path, tmp_path / "data.npz")
+    session = session_of(TrainingSettings(), WorkerLimits(), sha256(tmp_path / "data.npz"), None)
+    session["settings"] |= change.get("settings", {})
+    (tmp_path / "shared" / session["session"]).mkdir(parents=True)
+    shared_folder.write_session(tmp_path / "shared", session | {k: v for k, v in change.items() if k != "settings"})
+    with pytest.raises(InputError, match=r"must be"):
+        joining._settings_of(shared_folder.read_session(tmp_path / "shared"), 1)
 
 
 def test_a_folder_that_is_somebody_else_s_stays(tmp_path):
@@ -240,3 +254,31 @@ def test_ctrl_c_ends_the_help_and_not_the_search(tmp_path, data_path):
             for part in parts:
                 found |= part
         assert len(found) == 4
+
+
+@pytest.mark.soak
+def test_an_owner_that_is_killed_and_resumed_ends_with_the_same_run_while_another_machine_helps(tmp_path):
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    np.savetxt(tmp_path / "table.csv", np.c_[x, x @ [1.0, -2.0, 0.5]], delimiter=",", header="a,b,c,y", comments="")
+    quick = "--population 4 --strategy ga --epochs 2 --finalists 1 --no-report --no-baseline --seed 0 --evaluations 40"
+
+    def command(what, *more):
+        return [sys.executable, "-m", "evonas", *what.split(), *more]
+
+    run = command("run", str(tmp_path / "table.csv"), "--target", "y", *quick.split(), "--threads", "1", "--quiet")
+    subprocess.run([*run, "--out", str(tmp_path / "straight")], check=True, capture_output=True)
+    shared, joined = str(tmp_path / "shared"), ["--execution", "shared", "--threads", "1", "--quiet"]
+    owner = subprocess.Popen([*run, "--out", shared, "--execution", "shared"], stdout=subprocess.DEVNULL)
+    with subprocess.Popen(command("join", shared, "--threads", "1"), stdout=subprocess.PIPE, text=True) as helper:
+        folders = tmp_path / "shared" / "shared"
+        until(lambda: list(folders.glob("*/*/to/*")) or owner.poll() is not None, 120)
+        owner.kill()
+        owner.wait()
+        subprocess.run([*command("resume", shared), "--no-report", *joined], check=True, capture_output=True)
+        said, _ = helper.communicate(timeout=120)
+    assert said.count("Joined the search") == 2
+    digests = set()
+    for name in ("straight", "shared"):
+        with RunReader(tmp_path / name) as reader:
+            digests.add(reader.digest())
+    assert len(digests) == 1

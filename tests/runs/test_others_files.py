@@ -24,6 +24,8 @@ from evonas.runs import RunReader, RunStore
 from evonas.runs.directory import new_directory
 from evonas.tasks.export import format_of
 from genomes.errors import InputError
+from tests.cli.commands import evonas, write_table
+from tests.reporting.synthetic import synthetic_run
 from tests.runs.cases import fill, toy_data
 from tests.toy import toy_settings, toy_store
 
@@ -197,3 +199,31 @@ def test_new_directories_are_claimed_by_their_name(tmp_path: Path, monkeypatch: 
     found = [new_directory() for _ in range(5)]
     assert len(set(found)) == 5
     assert all(path.is_dir() for path in found)
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_foreign_files_survive_commands_that_show_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        synthetic_run(tmp_path / name, 20)
+    write_table(tmp_path / "table.csv")
+    (tmp_path / "work").write_bytes(b"years of work")
+    places = ["a/report.html", "a/report.md", "out.html", "out.md", "out.json", "out.csv", "out.keras", "logs"]
+    if link:  # a run directory that holds links is refused whole
+        places = places[2:]
+    for place in places:
+        os.symlink(tmp_path / "work", place) if link else Path(place).write_bytes(b"years of work")
+    asked = [
+        *(["report", "a", "-o", "out.html"], ["report", "a", "--format", "md", "-o", "out.md"]),
+        *(["compare", "a", "b", "-o", f"out.{ending}"] for ending in ("html", "md", "json")),
+        *(["predict", "a", "table.csv", "-o", "out.csv"], ["export", "a", "-o", "out.keras"]),
+        *(["resume", "a", "--tensorboard", "logs"], ["report", "a", "--format", "png", "-o", "logs"]),
+        *([] if link else [["report", "a"], ["report", "a", "--format", "md"]]),
+    ]
+    for command in asked:
+        found = evonas(*command)
+        assert found.exit_code != 0, (command, found.output)
+    assert all(Path(place).read_bytes() == b"years of work" for place in ("work", *places))
+    assert all(Path(place).is_symlink() == link for place in places)

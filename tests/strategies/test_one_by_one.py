@@ -53,6 +53,7 @@ def play(strategy: OneByOne, count: int, workers: int, out: list[Candidate], ord
     return asked
 
 
+@pytest.mark.sampled(12)
 @every_strategy
 @every_space
 def test_candidates_are_in_the_space_and_no_network_is_out_twice(name: str, kind: str) -> None:

@@ -87,7 +87,10 @@ class ImagePreparation(SamplePreparation):
         return pixels.reshape(len(pixels), *self.shape)
 
 
-def fit_images(pixels: NDArray[Any]) -> ImagePreparation:
-    """Fits mean and deviation of each channel to training images, `(num_samples, height, width, channels)`."""
-    mean, std = channel_statistics(pixels)
+def fit_images(pixels: NDArray[Any], rows: NDArray[np.intp] | None = None) -> ImagePreparation:
+    """Fits mean and deviation of each channel to training images, `(num_samples, height, width, channels)`.
+
+    They are those of some `rows`, all unless given.
+    """
+    mean, std = channel_statistics(pixels, rows)
     return ImagePreparation(shape=tuple(pixels.shape[1:]), mean=mean, std=std)

@@ -84,11 +84,14 @@ class SamplePreparation(Preparation, ABC):
         """Raw samples as an exported model takes them."""
 
 
-def channel_statistics(samples: NDArray[Any], most: int = 1 << 22) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def channel_statistics(
+    samples: NDArray[Any], rows: NDArray[np.intp] | None = None, most: int = 1 << 22
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel, NaN left out; 0 and 1 of a channel without a value.
 
     Args:
         samples: shape `(num_samples, ..., channels)`.
+        rows: whose statistics they are; all when None.
         most: numbers of a portion, so that no copy in float64 of all samples is made.
 
     Returns:
@@ -96,15 +99,16 @@ def channel_statistics(samples: NDArray[Any], most: int = 1 << 22) -> tuple[tupl
     """
     channels = samples.shape[-1]
     at_once = max(1, most // max(1, math.prod(samples.shape[1:])))
-    portions = [samples[start : start + at_once] for start in range(0, len(samples), at_once)]
+    rows = np.arange(len(samples)) if rows is None else rows
+    portions = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
     count, total, squares = (np.zeros(channels) for _ in range(3))
     for portion in portions:
-        values = portion.reshape(-1, channels).astype(np.float64)
+        values = samples[portion].reshape(-1, channels).astype(np.float64)
         count += np.isfinite(values).sum(axis=0)
         total += np.nansum(values, axis=0)
     mean = total / np.maximum(count, 1)
     for portion in portions:  # a second pass: the difference of large sums has few digits
-        squares += np.nansum((portion.reshape(-1, channels).astype(np.float64) - mean) ** 2, axis=0)
+        squares += np.nansum((samples[portion].reshape(-1, channels).astype(np.float64) - mean) ** 2, axis=0)
     std = np.sqrt(squares / np.maximum(count, 1))
     constant = std <= _SMALLEST * np.maximum(1.0, np.abs(mean))
     return tuple(mean.tolist()), tuple(np.where(constant, 1.0, std).tolist())

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from evonas.data.encoding.preprocessor import FURTHEST
 from evonas.data.encoding.samples import SamplePreparation, channel_statistics, check_channels
+from evonas.io.disk_arrays import portions
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SeriesPreparation", "as_series", "fit_series"]
+__all__ = ["SeriesPreparation", "as_series", "fit_series", "lengths_and_gaps"]
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,12 @@ class SeriesPreparation(SamplePreparation):
         return number_columns(table, self.names, Style())
 
 
-def fit_series(series: NDArray[Any], masked: bool) -> SeriesPreparation:
-    """Fits mean and deviation of each channel to training series, `(num_samples, steps, channels)`, NaN left out."""
-    mean, std = channel_statistics(series)
+def fit_series(series: NDArray[Any], masked: bool, rows: NDArray[np.intp] | None = None) -> SeriesPreparation:
+    """Fits mean and deviation of each channel to training series, `(num_samples, steps, channels)`, NaN left out.
+
+    They are those of some `rows`, all unless given.
+    """
+    mean, std = channel_statistics(series, rows)
     return SeriesPreparation(shape=tuple(series.shape[1:]), mean=mean, std=std, masked=masked)
 
 
@@ -131,6 +135,16 @@ def steps_present(series: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether a step, or one after it, has a value, shape `(num_samples, steps)`."""
     valued = ~np.isnan(series).all(axis=-1)
     return np.logical_or.accumulate(valued[:, ::-1], axis=1)[:, ::-1]
+
+
+def lengths_and_gaps(series: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
+    """How many steps each sample has, shape `(num_samples,)`; and how many of the values in them are missing."""
+    lengths, gaps = [], 0
+    for part in portions(series):
+        present = steps_present(series[part])
+        lengths.append(present.sum(axis=1))
+        gaps += int((np.isnan(series[part]) & present[..., None]).sum())
+    return np.concatenate(lengths), gaps
 
 
 def pad_series(series: NDArray[Any], steps: int) -> NDArray[Any]:
@@ -172,7 +186,7 @@ def as_series(x: Any, what: str, channels: int | None = None) -> NDArray[Any]:
         several = channels or 1
         split = several > 1 and array.shape[1] % several == 0
         array = array.reshape(len(array), -1, several) if split else array[:, :, None]
-    if array.dtype.kind == "f" and np.isinf(array).any():
+    if array.dtype.kind == "f" and any(np.isinf(array[part]).any() for part in portions(array)):
         raise InputError(f"{what} must hold finite numbers or NaN, but one is infinite: leave it out or correct it")
     return array if array.dtype.kind == "f" else array.astype(np.float32)
 

@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.io.disk_arrays import disk_array
 from evonas.machine import free_bytes
 from genomes.errors import InputError
 
 __all__ = ["ImageFolder", "image_size", "read_image_folder", "read_images", "read_new_images"]
 
 ENDINGS = (".png", ".jpg", ".jpeg")
+#: Of images that are not read.
+OTHER_ENDINGS = (".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic", ".ppm", ".jfif")
 #: Height and width where neither the user nor the images say them.
 USUAL_SIZE = (32, 32)
 #: Images of one size stay as they are up to this many pixels, if networks of dense layers are to take them.
@@ -31,7 +34,8 @@ MOST_SIDE, USUAL_SIDE = 128, 64
 MOST_FILE_PIXELS = 1 << 26
 #: Folders of archives that were made on a Mac, beside the real ones.
 _NO_CLASSES = ("__MACOSX",)
-#: Share of the free memory that the pixels may take; a dense network's are numbers of four bytes, and there are copies.
+#: Share of the free memory that the pixels may take; networks see numbers of four bytes, and there are copies. More of
+#: them, for networks of convolutions, are on the disk.
 SHARE = 1 / 16
 
 Size = tuple[int, int]
@@ -59,6 +63,7 @@ class _Header:
     size: Size
     mode: str
     frames: int
+    transparent: bool = False
 
     @property
     def has_colours(self) -> bool:
@@ -114,8 +119,8 @@ def read_image_folder(
             `MOST_SIDE`, and others are brought to the usual shape of theirs, `USUAL_SIDE` at most.
 
     Raises:
-        InputError: there are no two classes, an image cannot be read or is none, all together are too large, or Pillow
-            is not installed.
+        InputError: there are no two classes, an image cannot be read or is none, all together are too large (and not
+            `shaped`), or Pillow is not installed.
     """
     folder = Path(folder)
     files = _files(folder)
@@ -125,10 +130,11 @@ def read_image_folder(
     size = size or _chosen_size(folder, headers, as_they_are, shaped)
     if channels is None:
         channels = 1 if grayscale or not any(header.has_colours for header in headers) else 3
-    pixels = _empty((len(files), *size, channels))
+    pixels = _empty((len(files), *size, channels), shaped)
     for row, (path, _) in enumerate(files):
         pixels[row] = _pixels(path, size, channels)
-    return ImageFolder(pixels, np.array([label for _, label in files], dtype=object), _notes(headers, size, channels))
+    notes = (*_notes(headers, size, channels), *_left_out(folder))
+    return ImageFolder(pixels, np.array([label for _, label in files], dtype=object), notes)
 
 
 def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDArray[np.uint8], list[str], list[str]]:
@@ -161,10 +167,12 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
     return pixels, [_utf8(str(path)) for path in inside], labels
 
 
-def _empty(shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    """Room for the pixels."""
+def _empty(shape: tuple[int, int, int, int], on_disk: bool = False) -> NDArray[np.uint8]:
+    """Room for the pixels, on the disk where that may be and memory is too small."""
     count, height, width, channels = shape
     if np.prod(shape, dtype=np.float64) > (most := free_bytes() * SHARE):
+        if on_disk:
+            return disk_array(shape, np.uint8)
         raise InputError(
             f"{count:,} images of {height}x{width} pixels with {channels} channels must be smaller than "
             f"{most / 2**30:.1f} GiB, a sixteenth of the free memory: give a smaller image size"
@@ -200,7 +208,18 @@ def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]
         notes.append(f"{sum(header.mode == 'CMYK' for header in headers):,} images of CMYK are read as RGB")
     if moving := sum(header.frames > 1 for header in headers):
         notes.append(f"{moving:,} images have several frames: the first is taken")
+    if transparent := sum(header.transparent for header in headers):
+        notes.append(f"{transparent:,} images have an alpha channel, which is left out")
     return tuple(notes)
+
+
+def _left_out(folder: Path) -> tuple[str, ...]:
+    """A line on files of images that are neither PNG nor JPEG."""
+    inside = (path for path in folder.glob("*/**/*") if not any(map(_is_hidden, path.relative_to(folder).parts)))
+    endings = [path.suffix.lower() for path in inside if path.suffix.lower() in OTHER_ENDINGS]
+    if not endings:
+        return ()
+    return (f"{len(endings):,} files ({', '.join(sorted(set(endings)))}) are neither PNG nor JPEG and are left out",)
 
 
 def _files(folder: Path) -> list[tuple[Path, str]]:
@@ -252,6 +271,7 @@ def _header(path: Path) -> _Header:
     try:
         with _opened(path) as image:
             mode, (width, height), frames = image.mode, image.size, getattr(image, "n_frames", 1)
+            transparent = image.has_transparency_data
     except Exception as error:  # Pillow's errors have no common class but this
         raise _unreadable(path, error) from None
     if mode.startswith(("I", "F")):
@@ -261,7 +281,7 @@ def _header(path: Path) -> _Header:
             f"{path} must have at most {MOST_FILE_PIXELS:,} pixels, not {width:,} x {height:,}: make it smaller, or "
             "leave it out"
         )
-    return _Header((height, width), mode, frames)
+    return _Header((height, width), mode, frames, transparent)
 
 
 def _pixels(path: Path, size: Size, channels: int) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from typing import Any
 from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.encoding.read import preparation_from_json
 from evonas.data.encoding.series import SeriesPreparation
-from evonas.data.prepared import Problem
+from evonas.data.prepared import Problem, check_labels
 from evonas.io.npz import open_plain
 from genomes.codec import parse_json
 
@@ -91,6 +91,7 @@ def _read(about: Mapping[str, Any]) -> Description | None:
         return None
     series = None if about.get("series") is None else preparation_from_json(about["series"])
     targets, classes = (tuple(map(str, about[name])) for name in ("targets", "classes"))
+    check_labels(classes, str(about["label_type"]))
     found = series if isinstance(series, SeriesPreparation) else None
     columns = {str(name): str(column) for name, column in about.get("columns", {}).items()}
     return Description(

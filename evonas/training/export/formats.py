@@ -240,7 +240,16 @@ def _tflite(model: keras.Model, draft: Path, rows: Inputs) -> Any:
 
     saved = draft.with_name("saved")
     model.export(saved, format="tf_saved_model", verbose=False)
-    draft.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert())
+    try:
+        draft.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert())
+    except Exception:  # the converter's own type of error is not public
+        # Recurrence and attention are made of its operations for a known number of rows alone.
+        saved = draft.with_name("saved_one")
+        one = keras.tree.map_structure(
+            lambda given: keras.InputSpec(given.dtype, (1, *given.shape[1:]), name=given.name), model.input
+        )
+        model.export(saved, format="tf_saved_model", verbose=False, input_signature=[one])
+        draft.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert())
     runner = tf.lite.Interpreter(model_path=str(draft)).get_signature_runner()
     named = _by_name(list(runner.get_input_details()), rows)
     count = len(next(iter(named.values())))

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from evonas.data.load import read_data
+from evonas.data.prepared import PreparedData
 from evonas.data.readers.datasets import is_dataset, read_dataset
+from evonas.data.splits import join_split
+from evonas.io.disk_arrays import is_on_disk
 from genomes.errors import InputError
 
 COUNT = 30
@@ -137,3 +140,73 @@ def test_a_dataset_of_tensorflow() -> None:
     np.testing.assert_array_equal(read_dataset(numbers)[2], WEIGHTS)
     with pytest.raises(InputError, match="endless"):
         read_dataset(rows.repeat())
+
+
+@dataclass
+class Batches:
+    """What is used of a PyDataset."""
+
+    batches: list[Any]
+    endless: bool = False
+
+    @property
+    def num_batches(self) -> int | None:
+        return None if self.endless else len(self.batches)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.batches[place % len(self.batches)]
+
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (COUNT, 6, 5, 3)).astype(np.uint8)
+
+
+def test_a_dataset_of_batches_by_number() -> None:
+    dataset = Batches(batches(IMAGES, Y, WEIGHTS))
+    assert is_dataset(dataset)
+    x, y, weight = read_dataset(dataset)
+    np.testing.assert_array_equal(x, IMAGES)
+    np.testing.assert_array_equal(y, Y)
+    np.testing.assert_array_equal(weight, WEIGHTS)
+    assert not any(map(is_dataset, (IMAGES, [1], {"a": 1})))
+
+
+@pytest.mark.parametrize("dataset", [Batches(batches(IMAGES, Y), endless=True), Fake(batches(IMAGES, Y) * 9, count=-1)])
+def test_of_an_endless_dataset_as_many_batches_are_read_as_is_said(dataset: Any) -> None:
+    with pytest.raises(InputError, match="with steps"):
+        read_dataset(dataset)
+    assert len(read_dataset(dataset, steps=2)[1]) == 14
+    with pytest.raises(InputError, match="steps must be a whole number"):
+        read_dataset(dataset, steps=0)
+    with pytest.raises(InputError, match="with a Dataset only"):
+        read_data(X, Y, steps=3)
+
+
+@pytest.mark.parametrize("kind", ["image", "series"])
+@pytest.mark.parametrize("batched", [True, False])
+def test_what_is_too_large_for_memory_is_the_same_from_the_disk(kind: str, batched: bool, tmp_path: Any) -> None:
+    x = IMAGES if kind == "image" else np.random.default_rng(2).normal(size=(COUNT, 9, 4)).astype(np.float32)
+    dataset = Fake(batches(x, Y) if batched else list(zip(x, Y, strict=True)))
+    read, _, _ = read_dataset(dataset, most_bytes=4000)
+    assert is_on_disk(read)
+    np.testing.assert_array_equal(read, x)
+    (wanted, _), (given, _) = (read_data(each, Y, task="multiclass") for each in (x, read))
+    assert given.fingerprint == wanted.fingerprint
+    assert given.preparation == wanted.preparation
+    assert "read from the disk" in " ".join(given.notes)
+    for data in (given, wanted):
+        data.save(tmp_path / "data.npz")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("evonas.data.prepared.MAPPED_BYTES", 256)
+            loaded = PreparedData.load(tmp_path / "data.npz")
+        assert is_on_disk(loaded.splits[0].x_train)
+        for part in ("x_train", "x_validation", "y_train"):
+            np.testing.assert_array_equal(getattr(loaded.splits[0], part), getattr(wanted.splits[0], part))
+        np.testing.assert_array_equal(loaded.raw["test"], wanted.raw["test"])
+    assert is_on_disk(given.splits[0].x_train)
+    assert is_on_disk(join_split(given.splits[0]).x_train)
+
+
+def test_tables_and_own_models_stay_in_memory() -> None:
+    for dataset, in_memory in ((Fake(batches(X, Y)), False), (Fake(batches(IMAGES, Y)), True)):
+        with pytest.raises(InputError, match=r"at most 0\.0 GiB"):
+            read_dataset(dataset, most_bytes=100, in_memory=in_memory)

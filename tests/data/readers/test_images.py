@@ -11,6 +11,7 @@ import pytest
 
 from evonas.data.load import read_data
 from evonas.data.readers.images import image_size, read_image_folder, read_images, read_new_images
+from evonas.io.disk_arrays import is_on_disk
 from genomes.errors import InputError
 
 Image = pytest.importorskip("PIL.Image")
@@ -122,10 +123,14 @@ def test_what_images_may_be_is_said_or_refused(tmp_path: Path) -> None:
     Image.new("L", (60, 80)).save(folder / "dog" / "grey.png")
     frames = [Image.new("RGB", (30, 40), colour) for colour in ("red", "blue")]
     frames[0].save(folder / "dog" / "moving.png", save_all=True, append_images=frames[1:])
+    Image.new("RGBA", (30, 40)).save(folder / "cat" / "clear.png")
+    frames[0].save(folder / "dog" / "film.gif", save_all=True, append_images=frames[1:])
     found = read_image_folder(folder, shaped=True)
-    assert found.pixels.shape == (11, 40, 30, 3)
+    assert found.pixels.shape == (12, 40, 30, 3)
     said = "\n".join(found.notes)
-    for words in ("images of 40x30, 80x60 pixels are brought to 40x30", "1 of 11 images are grey", "CMYK", "frames"):
+    assert "1 images have an alpha channel" in said
+    assert "1 files (.gif) are neither PNG nor JPEG" in said
+    for words in ("images of 40x30, 80x60 pixels are brought to 40x30", "1 of 12 images are grey", "CMYK", "frames"):
         assert words in said
     Image.new("I;16", (30, 40)).save(folder / "dog" / "deep.png")
     with pytest.raises(InputError, match=r"deep.png must have 8 bits a pixel and channel, not the mode I"):
@@ -146,6 +151,19 @@ def test_a_class_of_one_image_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (4, 6)).save(folder / "emu" / "one.png")
     with pytest.raises(InputError, match="emu"):
         read_data(folder)
+
+
+def test_many_images_are_on_the_disk_for_networks_of_convolutions_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_folder(tmp_path / "pets", 8, (40, 30))
+    wanted = read_image_folder(folder, shaped=True).pixels
+    monkeypatch.setattr("evonas.data.readers.images.free_bytes", lambda: 16 * wanted.nbytes - 1)
+    found = read_image_folder(folder, shaped=True).pixels
+    assert is_on_disk(found)
+    np.testing.assert_array_equal(found, wanted)
+    with pytest.raises(InputError, match="a sixteenth of the free memory"):
+        read_image_folder(folder)
 
 
 def test_files_that_programs_keep_for_themselves_are_no_images(tmp_path: Path) -> None:

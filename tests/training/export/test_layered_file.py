@@ -6,10 +6,11 @@ import json
 import math
 import zipfile
 
+import numpy as np
 import pytest
 
 from genomes.errors import InputError
-from tests.training.layered import NETWORKS
+from tests.training.layered import NETWORKS, rows
 
 pytestmark = pytest.mark.keras
 
@@ -53,6 +54,27 @@ def test_what_evonas_writes_is_opened_and_its_weights_are_counted(files, name):
     assert layered_weights(config, 1 << 20) == (model.count_params(), 3)
     with pytest.raises(InputError, match="need"):
         layered_weights(config, model.count_params() - 1)
+
+
+#: Of the layers that other formats have no operation of their own for.
+HARD = ("series of several lengths", "text")
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("format", ["tflite", "onnx"])
+@pytest.mark.parametrize("name", HARD)
+def test_other_formats_compute_the_same(name, format, tmp_path):
+    from evonas.training.export import formats
+    from evonas.training.model import build_model
+
+    for package in ("tf2onnx", "onnxruntime") if format == "onnx" else ():
+        pytest.importorskip(package)
+    sample, masked = NETWORKS[name].graph["sample"]
+    model = build_model(NETWORKS[name], math.prod(sample), 3)
+    x = rows(sample, masked)
+    with formats._spell_out(model):
+        given = {"tflite": formats._tflite, "onnx": formats._onnx}[format](model, tmp_path / "m", x)
+    np.testing.assert_allclose(given, model.predict(x, verbose=0), atol=1e-5)
 
 
 def larger(key, value):

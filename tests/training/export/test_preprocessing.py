@@ -269,6 +269,7 @@ ODD = [
 # fmt: on
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "format", ["", "dbY", *(pytest.param(form, marks=pytest.mark.soak) for form in ("d/m/Y", "m/d/Y", "d.m.y"))]
 )

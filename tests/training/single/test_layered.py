@@ -130,3 +130,16 @@ def test_nothing_of_a_trained_network_stays_in_tensorflow_s_tables():
         gradients = sum(name.startswith("CustomGradient-") for name in ops.gradient_registry.list())
         counts.append((gradients, len(context.context().list_function_names())))
     assert counts[2] == counts[1]
+
+
+def test_mixed_precision_learns_and_is_scored_as_what_is_exported():
+    network = layered([conv(8, activation="silu"), MEAN], learning_rate=0.01)
+    (mixed,) = trained(made(precision="bfloat16"), [task(network, 3)]).values()
+    assert mixed.status is Status.OK
+    assert all(value.dtype == np.float32 for value in mixed.weights.values())
+    assert mixed.train_curve[-1] < mixed.train_curve[0]
+    data = layered_data(IMAGE)
+    raw = raw_outputs(data.problem.attach_columns(network), mixed.weights, data.splits[0].x_validation)
+    logs = raw - np.log(np.exp(raw).sum(axis=1, keepdims=True))
+    y = data.splits[0].y_validation
+    assert mixed.scores["log_loss"] == pytest.approx(-logs[np.arange(len(y)), y].mean(), rel=1e-4)

@@ -97,6 +97,7 @@ def test_probabilities_and_logits_are_the_same_network():
     assert found[0].scores == pytest.approx(dict(found[1].scores), rel=1e-4)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("last", "loss"),
     [

@@ -1,0 +1,44 @@
+"""`SearchRequest`: what a search is to do, whatever the data are: what `search` and the command line both make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evonas.config import Budget, Settings
+from evonas.execution.options import Execution
+
+__all__ = ["SearchRequest"]
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """A search without its data; each as `evonas.search` has it.
+
+    Attributes:
+        settings, budget: of the run.
+        build: function that builds models of a user's own, in any form.
+        space: as given; None for the default one of the data.
+        mutations: functions, or names of installed ones, that the space has beside its own.
+        numbers, neighbours: what all networks see of columns of numbers.
+        out, overwrite: the run directory, and whether a run in it may be deleted.
+        initial, warm_start, transfer: population file and run directories to begin with.
+        threads, execution: where networks are trained.
+    """
+
+    settings: Settings
+    budget: Budget
+    build: Any = None
+    space: Any = None
+    mutations: Sequence[Any] = ()
+    numbers: str | None = None
+    neighbours: bool = True
+    out: str | Path | None = None
+    overwrite: bool = False
+    initial: str | Path | None = None
+    warm_start: str | Path | None = None
+    transfer: str | Path | None = None
+    threads: int | None = None
+    execution: Execution = field(default_factory=Execution)

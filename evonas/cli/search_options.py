@@ -1,0 +1,199 @@
+"""Options of the commands that search: when to stop, settings, where networks are trained, trackers, what is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evonas.cli.options import (
+    AddressOption,
+    AsJson,
+    DevicesOption,
+    ExecutionOption,
+    NoBaselineOption,
+    Quiet,
+    ThreadsOption,
+    WorkersOption,
+    option,
+)
+from evonas.cli.reporting import NoReport
+from evonas.cli.tracking import MLflowOption, TensorBoardOption, WandBOption, trackers_asked
+from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
+from evonas.objective import MEASURES, METRICS
+from evonas.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from evonas.execution.options import Execution
+    from evonas.trackers import Callback
+
+__all__ = ["DEFAULTS", "BudgetFlags", "ExecutionFlags", "OutcomeFlags", "SettingsFlags", "TrackerFlags"]
+
+DEFAULTS = Settings(seed=0)
+
+
+@dataclass(frozen=True)
+class BudgetFlags:
+    """When a new run stops."""
+
+    generations: Annotated[
+        int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
+    ] = None
+    evaluations: Annotated[int | None, option("Stop after N networks.", "N")] = None
+    time: Annotated[str | None, option("Be done after this time, everything counted: 45s, 10m, 1h30m.", "T")] = None
+    target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None
+
+    def budget(self) -> Budget:
+        """The budget of the run. Raises InputError where a bound cannot be."""
+        return Budget.from_bounds(self.generations, self.evaluations, self.time, self.target_score)
+
+
+@dataclass(frozen=True)
+class SettingsFlags:
+    """Fields of `evonas.Settings`, but the seed and the population; what is not given is None or off."""
+
+    objective: Annotated[
+        str | None,
+        option(
+            f"What is optimised: {', '.join(METRICS)} [rmse or log_loss]; or a scorer of scikit-learn's, or a metric "
+            "of Keras's, with :min or :max behind it where its direction is not known.",
+            "NAME",
+        ),
+    ] = None
+    quantiles: Annotated[
+        str | None,
+        option("With objective pinball: what is predicted, with commas between [0.1,0.5,0.9].", "SHARES"),
+    ] = None
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Of classes: divide logits by the temperature that fits the validation rows."),
+    ] = False
+    objectives: Annotated[
+        str | None,
+        option(f"Several, for nsga2: a metric, then metrics or {', '.join(MEASURES)}, with commas between.", "NAMES"),
+    ] = None
+    max_parameters: Annotated[int | None, option("Train no network with more parameters.", "N")] = None
+    max_flops: Annotated[int | None, option("Train none whose prediction of a row takes more operations.", "N")] = None
+    max_latency_ms: Annotated[float | None, option("Train none that takes longer for a row, in ms.", "X")] = None
+    epochs: Annotated[int | None, option(f"The most epochs a network trains [{DEFAULTS.epochs}].", "N")] = None
+    epoch_rows: Annotated[
+        int | None,
+        option("Rows that an epoch takes, of images, series and texts [an eighth of many rows, else all].", "N"),
+    ] = None
+    patience: Annotated[
+        int | None, option(f"Epochs without improvement before it stops [{DEFAULTS.patience}].", "N")
+    ] = None
+    cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = None
+    replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = None
+    strategy: Annotated[
+        str | None, option(f"One of {', '.join(STRATEGIES)}, or one that is installed [{DEFAULTS.strategy}].", "NAME")
+    ] = None
+    inherit: Annotated[
+        str | None,
+        option("on or off: whether children start from their parents' weights [on in pbt, off in evolution].", "ON"),
+    ] = None
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Set the rate of children with changed layers by a short range test.")
+    ] = False
+    no_known_defaults: Annotated[
+        bool,
+        typer.Option(
+            "--no-known-defaults", help="Begin with random networks alone, without published defaults among them."
+        ),
+    ] = False
+    rungs: Annotated[
+        int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
+    ] = None
+    asynchronous: Annotated[
+        bool | None,
+        typer.Option(
+            "--asynchronous/--no-asynchronous",
+            help="Propose a network as soon as another one is trained, not a generation at once; a generation is then "
+            "as many results [on with evolution and aging, where each network is trained by itself].",
+            show_default=False,
+        ),
+    ] = None
+    window: Annotated[
+        int | None,
+        option(
+            "Asynchronous: networks out at a time, told in the order of proposing, so that a seed gives the same run "
+            "at any speed; 0 tells them as they arrive [twice the cores].",
+            "N",
+        ),
+    ] = None
+    trainer: Annotated[
+        str | None,
+        option("native (for CPUs), population (for GPUs) or single (Keras's fit) [as there is a GPU or not].", "NAME"),
+    ] = None
+    candidate_timeout: Annotated[
+        str | None, option("A network without a result after this time fails: 90s, 10m [no bound].", "T")
+    ] = None
+    worker_memory: Annotated[
+        str | None, option("What training may take: 4GiB, 500MB [80% of the machine's memory].", "SIZE")
+    ] = None
+    finalists: Annotated[
+        int | None,
+        option(f"Best networks to train again at the end, from other seeds; 0 for none [{DEFAULTS.finalists}].", "N"),
+    ] = None
+    ensemble: Annotated[
+        int | None,
+        option(
+            "Train the best network from K more seeds at the end; --export then writes an ensemble of up to K.", "K"
+        ),
+    ] = None
+
+    def settings(self, seed: int, population: int | None) -> Settings:
+        """The settings of the run; what is not given is as it is by default.
+
+        Raises:
+            InputError: one of them cannot be.
+        """
+        given: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in ("objectives", "quantiles"):
+            given[name] = None if given[name] is None else tuple(each.strip() for each in given[name].split(","))
+        for name in ("calibrate", "repair"):
+            given[name] = given[name] or None
+        given["known_defaults"] = False if given.pop("no_known_defaults") else None
+        given["population"] = population
+        return Settings(seed=seed, **{name: value for name, value in given.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class ExecutionFlags:
+    """Where networks are trained."""
+
+    threads: ThreadsOption = None
+    execution: ExecutionOption = None
+    workers: WorkersOption = None
+    devices: DevicesOption = None
+    address: AddressOption = None
+
+    def placed(self) -> Execution:
+        """The same for what trains. Raises InputError where it cannot be."""
+        from evonas.execution.options import Execution
+
+        return Execution.from_arguments(self.execution, self.workers, self.devices, self.address)
+
+
+@dataclass(frozen=True)
+class TrackerFlags:
+    """Who is told of a search."""
+
+    tensorboard: TensorBoardOption = None
+    mlflow: MLflowOption = None
+    wandb: WandBOption = None
+
+    def callbacks(self) -> list[Callback]:
+        """The trackers. Raises InputError where a library is not installed."""
+        return trackers_asked(self.tensorboard, self.mlflow, self.wandb)
+
+
+@dataclass(frozen=True)
+class OutcomeFlags:
+    """What is made and shown beside the search."""
+
+    no_baseline: NoBaselineOption = False
+    no_report: NoReport = False
+    quiet: Quiet = False
+    as_json: AsJson = False

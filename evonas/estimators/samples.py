@@ -1,0 +1,62 @@
+"""Images, series and texts as scikit-learn's tools hand them on: arrays of more dimensions, or lists."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.api.resolve import resolve_samples
+from evonas.data.frames import is_table
+from evonas.data.prepare_samples import read_samples
+from evonas.data.sample_kind import chosen_architecture, kind_of_array
+from genomes.errors import InputError
+
+__all__ = ["first_samples", "flatten", "kind_of_samples", "rows_at"]
+
+
+def kind_of_samples(X: Any, space: Any) -> str:
+    """ "image", "series" or "text" where that is what rows are; "" of a table, and of rows of numbers.
+
+    Args:
+        X: as given to `fit`.
+        space: as given; one of dense networks sees images and series as rows of numbers.
+
+    Raises:
+        InputError: networks of that space cannot take such rows.
+    """
+    if is_table(X) or hasattr(X, "toarray"):
+        return ""
+    kind = kind_of_array(X)
+    if kind == "table":
+        return ""
+    if chosen_architecture(kind, resolve_samples(space)[1].architecture) != "dense":
+        return kind
+    if kind == "text":
+        raise InputError("texts for dense networks must be a column of a table, not an array: pass a DataFrame")
+    return ""
+
+
+def first_samples(estimator: Any, kind: str, X: Any) -> NDArray[Any]:
+    """The samples that an estimator is fitted to, `(num_samples, ...)`; they have no columns, which it forgets.
+
+    Raises:
+        InputError: they cannot be samples of that kind.
+    """
+    for name in ("n_features_in_", "feature_names_in_"):
+        with suppress(AttributeError):
+            delattr(estimator, name)
+    return read_samples(kind, X, "X").values
+
+
+def flatten(X: Any) -> Any:
+    """Images and series as rows of numbers; all else as it is."""
+    is_array = isinstance(X, np.ndarray) and X.ndim in (3, 4) and len(X) > 0
+    return X.reshape(len(X), -1) if is_array else X
+
+
+def rows_at(rows: Any, places: NDArray[np.intp]) -> Any:
+    """Rows of a DataFrame or an array by their places."""
+    return rows.iloc[places] if hasattr(rows, "iloc") else rows[places]

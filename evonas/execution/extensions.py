@@ -1,0 +1,56 @@
+"""What a worker process has to know of extensions from outside of evonas: the metric of a run, and its layer kinds.
+
+They travel over the private socket between driver and worker, as a user's `build` function does, whether they were
+given as objects or are installed: a worker looks for nothing. Imports no Keras.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evonas.user_model import PackedBuild
+
+__all__ = ["load_extensions", "packed_extensions"]
+
+
+def packed_extensions(objective: str | None, space: Any) -> PackedBuild | None:
+    """The extensions that networks of a space are trained and scored with, as they are sent; None if there are none.
+
+    Args:
+        objective: name of what is optimised.
+        space: of the networks, which says what kinds of layers they have.
+
+    Raises:
+        InputError: one is neither given nor installed, or cannot be sent to another process.
+    """
+    from evonas.metrics.named import metric_from_outside
+    from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
+    from genomes.architecture.layers import LAYERS
+
+    metric = metric_from_outside(objective or "")
+    kinds = [LAYER_KINDS_FROM_OUTSIDE.get(name) for name in getattr(space, "layer_kinds", ()) if name not in LAYERS]
+    if metric is None and not kinds:
+        return None
+    from evonas.user_model import pack
+
+    parts: dict[str, Any] = {f"layer kind {kind.name}": kind for kind in kinds}
+    users = [kind.keras for kind in kinds]
+    if metric is not None:
+        parts[f"metric {metric.name}"] = metric
+        users.append(metric.score)
+    return pack((metric, kinds), " and ".join(parts), users, parts)
+
+
+def load_extensions(packed: PackedBuild | None) -> None:
+    """Makes known to this process what `packed_extensions` gave. Runs the user's code."""
+    if packed is None:
+        return
+    from evonas.metrics.metric import metric_name
+    from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
+
+    loaded: Any = packed.load()
+    (metric, kinds), _ = loaded
+    metric_name(metric)
+    for kind in kinds:
+        LAYER_KINDS_FROM_OUTSIDE.give(kind.name, kind)

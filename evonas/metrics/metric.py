@@ -1,0 +1,109 @@
+"""`Metric`: a score of a user's own, to be what a search optimises.
+
+Passed to `evonas.search(objective=...)`, or installed by a distribution as an entry point, whose name is the metric's::
+
+    [project.entry-points."evonas.metrics"]
+    profit = "my_package.metrics:PROFIT"
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.prepared import Problem
+from evonas.metrics.scores import predictions
+from evonas.objective import METRICS, Direction
+from genomes.errors import InputError
+from genomes.extensions import Extensions, path_of
+
+__all__ = ["METRICS_FROM_OUTSIDE", "Metric", "metric_name", "metric_value"]
+
+_TASKS = ("regression", "binary", "multiclass")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of predictions.
+
+    Attributes:
+        name: of it, a word that is none of evonas's metrics.
+        direction: in which it improves, "min" or "max".
+        score: `score(y_true, y_predicted)`, a number. Of a regression both are in the target's own units, shape
+            `(num_samples,)`, or `(num_samples, num_targets)` where there are several. Of classes `y_true` holds their
+            numbers, shape `(num_samples,)`, and `y_predicted` probabilities, shape `(num_samples, num_classes)`.
+        tasks: that have it.
+
+    Raises:
+        InputError: one of them cannot be.
+
+    Example:
+        >>> Metric("bias", "min", lambda y, predicted: abs((predicted - y).mean()), ("regression",)).name
+        'bias'
+    """
+
+    name: str
+    direction: Direction
+    score: Callable[[NDArray[Any], NDArray[Any]], float]
+    tasks: tuple[str, ...] = _TASKS
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and self.name.isidentifier()) or self.name in METRICS:
+            raise InputError(f"name of a metric must be a word that is no metric of evonas, not {self.name!r:.80}")
+        if self.direction not in ("min", "max"):
+            raise InputError(f"direction of the metric {self.name} must be min or max, not {self.direction!r:.80}")
+        if not callable(self.score) or not path_of(self.score):
+            raise InputError(f"score of the metric {self.name} must be a function, not {self.score!r:.80}: give one")
+        object.__setattr__(self, "tasks", tuple(self.tasks))
+        if not self.tasks or not set(self.tasks) <= set(_TASKS):
+            raise InputError(f"tasks of the metric {self.name} must be of {', '.join(_TASKS)}, not {self.tasks!r:.80}")
+
+
+def _metric(value: Any, what: str) -> Metric:
+    if not isinstance(value, Metric):
+        raise InputError(f"{what} must be an evonas.Metric, not {type(value).__name__}: make one of the function")
+    return value
+
+
+METRICS_FROM_OUTSIDE: Extensions[Metric] = Extensions("metric", "metrics", "evonas.metrics", _metric)
+
+
+def metric_name(metric: Any) -> Any:
+    """The name by which settings know a metric: a `Metric` is known to this process by its name from here on.
+
+    What is no `Metric` stays as it is.
+    """
+    return METRICS_FROM_OUTSIDE.give(metric.name, metric) if isinstance(metric, Metric) else metric
+
+
+def metric_value(metric: Metric, problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> float:
+    """What the metric gives.
+
+    Args:
+        metric: a user's own.
+        problem: what is predicted.
+        y_true: coded as in `Split`.
+        raw_outputs: standardised predictions or logits, shape `(num_samples, num_outputs)`.
+
+    Raises:
+        ValueError: it is no finite number, or the metric raised, whatever that was.
+    """
+    found = predictions(problem, raw_outputs)
+    if problem.task == "regression":
+        truth = predictions(problem, np.asarray(y_true, np.float64).reshape(len(y_true), -1))
+        if found.shape[1] == 1:
+            found, truth = found[:, 0], truth[:, 0]
+    else:
+        truth = np.asarray(y_true).reshape(-1).astype(np.intp)
+    try:
+        value = float(metric.score(truth, found))
+    except Exception as error:
+        raise ValueError(f"metric {metric.name} raised {type(error).__name__}: {error!s:.200}") from error
+    if not math.isfinite(value):
+        raise ValueError(f"metric {metric.name} must give a finite number, not {value}")
+    return value
