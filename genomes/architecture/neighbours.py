@@ -98,7 +98,7 @@ def read_columns(value: Any, place: str, most: int) -> tuple[str, ...]:
 
 
 def neighbours_view(columns: Iterable[str], bandwidth: float) -> str:
-    """What marks the features of one bandwidth among those of a table, as `NUMERIC_ENCODINGS` mark encodings of numbers."""
+    """The mark of the features of one bandwidth among those of a table, like those of `NUMERIC_ENCODINGS`."""
     return _MARK + json.dumps([bandwidth, *columns])
 
 

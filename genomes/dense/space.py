@@ -85,7 +85,7 @@ class DenseSpace:
         normalization: among "none", "batch", "layer".
         parametric_activation: whether each unit has a trained share of its activation.
         initializer: of all kernels.
-        numbers: how columns of numbers enter the network, among `genomes.dense.NUMERIC_ENCODINGS`. A search of a table leaves out
+        numbers: encoding of numeric columns, of `genomes.dense.genome.NUMERIC_ENCODINGS`. A search of a table drops
             those that the table has no use for.
         scaling: whether each feature has a trained factor before the first layer.
         category_units: numbers to which a trained map brings each column of categories, 0 (none) to 256. A search of
