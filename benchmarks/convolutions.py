@@ -1,4 +1,4 @@
-"""Processor time a network and epoch of convolutional networks, by evonas and by Keras's `fit` as it comes.
+"""Processor time a network and epoch of convolutional networks, by evonas and by Keras's `fit` with its defaults.
 
 python benchmarks/convolutions.py [--networks 6] [--rows 4000] [--side 28] [--epochs 5] [--repeats 1]
 
@@ -68,7 +68,7 @@ def by_evonas(architecture: dict[str, Any], options: argparse.Namespace) -> list
 
 
 def by_keras(architecture: dict[str, Any], options: argparse.Namespace) -> list[float]:
-    """The same of `fit` as it comes."""
+    """The same of `fit` with its defaults."""
     import keras
 
     from evonas.networks.initial import initial_weights

@@ -21,7 +21,7 @@ __all__ = ["EPOCH_SEARCHERS"]
 
 
 def with_rungs(strategy: str, **options: Any) -> Callable[[Problem, int, int], list[float]]:
-    """One of evonas's strategies that trains in rungs; what goes on from a rung pays for its further epochs only."""
+    """One of evonas's strategies that trains in rungs; what continues from a rung pays for its further epochs only."""
 
     def search(problem: Problem, budget: int, seed: int) -> list[float]:
         searched = evonas.strategy(strategy, problem.space, seed=seed, epochs=problem.epochs, **options)
@@ -104,7 +104,7 @@ def tpe_with_hyperband(problem: Problem, budget: int, seed: int) -> list[float]:
 
 
 def dehb(problem: Problem, budget: int, seed: int) -> list[float]:
-    """DEHB: differential evolution with Hyperband's rungs; what a rung goes on with trains again from the beginning."""
+    """DEHB: differential evolution with Hyperband's rungs; the next rung trains its networks from the beginning."""
     from dehb import DEHB  # installed where it is wanted; no dependency
 
     losses: list[float] = []

@@ -32,7 +32,7 @@ class Table:
     """A table and what is predicted.
 
     Attributes:
-        files: of the training, validation and test rows, or one file whose rows are drawn; "" where there is none.
+        files: of the training, validation and test rows, or one file whose rows are drawn; "" if there is none.
         target: its column.
         metric: what ranks, lower or higher as it comes.
         unit: that the target is counted in.

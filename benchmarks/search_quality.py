@@ -4,7 +4,7 @@ python benchmarks/search_quality.py [--seeds 10] [--budgets 100,1000] [--only ki
 
 Regret is (found - best known) / (median of random search - best known): 0 is the best that anybody found in this run, 1
 is what random search finds. What was searched is kept in `benchmarks/tables/runs`, so that a run that was interrupted
-goes on; `--fresh` begins anew.
+continues; `--fresh` starts over.
 """
 
 # ruff: noqa: E402 (threads are limited before numpy is loaded)

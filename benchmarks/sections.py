@@ -59,7 +59,7 @@ SPACE = Path(__file__).parent / "plain_space.toml"
 
 
 def search(bench: Bench, name: str, must: float, aim: float) -> dict[str, Any]:
-    """20 random networks, trained by the command `evonas run`, against the same ones by Keras `fit` as it comes."""
+    """20 random networks trained by `evonas run`, against the same networks trained by Keras's default `fit`."""
     file, target, epochs = SEARCHES[name]
     table = bench.options.folder / file
     title = f"a user's search: 20 networks x {epochs} epochs, {name}, whole process"

@@ -3,7 +3,7 @@
 python benchmarks/tables.py [--only kin8nm,digits] [--networks 1536] [--seeds 2] [--repeated 128] [--rows 800]
 
 One file a data set in `benchmarks/tables/` (kept out of git); a data set whose table is there is left out, and one that
-was interrupted goes on. The population trainer trains every network to the last epoch, without early stopping; the
+was interrupted continues. The population trainer trains every network to the last epoch, without early stopping; the
 first of them once more with each other seed, which tells how much of the loss is chance.
 """
 

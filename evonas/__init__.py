@@ -7,24 +7,24 @@
     >>> result.export("best.keras")                           # doctest: +SKIP
 
 ====================================  ================================================================================
-`search(x, y, ...)`                   evolves networks for arrays, a DataFrame or a CSV file; gives a `SearchResult`;
+`search(x, y, ...)`                   evolves networks for arrays, a DataFrame or a CSV file; returns a `SearchResult`;
                                       with `build=`, models of your own (see `evonas.training.single.user_model`)
-`resume(run_dir, ...)`                goes on after Ctrl-C, a crash or power loss; extends a finished run
-`finalists(run_dir, top=5, seeds=5)`  trains the best networks again: how good are they, luck aside
-`join(run_dir)`                       trains for a search of another machine, over a shared folder
-`load_run(run_dir)`                   the `SearchResult` of any run, also of one that is running
+`resume(run_dir, ...)`                resumes a run after Ctrl-C, a crash or power loss; extends a finished one
+`finalists(run_dir, top=5, seeds=5)`  trains the best networks again, to see how good they are apart from luck
+`join(run_dir)`                       trains networks for a search on another machine, over a shared folder
+`load_run(run_dir)`                   the `SearchResult` of any run, even one that is still running
 `export(run_dir, path, rank=1)`       writes a network that plain `keras.models.load_model` opens
-`build_model(genome, path)`           a network of a genome alone, untrained: its layers, initial weights and optimizer
-`strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for a loop of one's own
+`build_model(genome, path)`           an untrained network built from a genome: layers, initial weights and optimizer
+`strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for your own loop
 `find_learning_rate(x, y, ...)`       the learning-rate range test of a network
-`Callback`                            is told of the start, each network, each generation and the end (`callbacks=`)
+`Callback`                            is called at the start and end and after each network and generation
 `Execution("ray", workers=8)`         where networks are trained: this process, processes of this machine, or a cluster
 `Metric(name, direction, score)`      a score of your own, for `objective=`
-`Settings`, `Budget`                  everything that a run can be told, with defaults and ranges
+`Settings`, `Budget`                  everything that a run can be configured with, with defaults and ranges
 `EvolutionClassifier`,                estimators for scikit-learn that search when they are fitted, and predict with the
 `EvolutionRegressor`                  best network (`evonas.estimators`)
 `EvolutionSearchCV(build, space)`     what `RandomizedSearchCV` does over a Keras model
-`evonas.tuner.Evolution(build)`       runs a build function that was written for KerasTuner (`evonas.tuner`)
+`evonas.tuner.Evolution(build)`       runs a build function written for KerasTuner (`evonas.tuner`)
 ====================================  ================================================================================
 
 What evolves is in the package `genomes` (spaces, genomes, `InputError`). The parts behind this page, each with a manual

@@ -1,4 +1,4 @@
-"""What a run is told to do: frozen, checked when made, unknown keys refused.
+"""The settings and budget of a run: frozen, validated when created, unknown keys refused.
 
 `Settings` decide what is evaluated and how; they are fixed for the life of a run. A `Budget` decides when to stop;
 it is the one thing that a resumed run may change. Imports pydantic and the standard library only.
@@ -10,9 +10,20 @@ import difflib
 import operator
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
 from typing import Annotated, Any, Literal, NoReturn, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from evonas.devices import chosen_trainer
 from evonas.machine import program_bytes
@@ -22,25 +33,31 @@ from genomes.errors import InputError
 __all__ = ["DEFAULT_GENERATIONS", "Budget", "Settings", "byte_size", "duration"]
 
 DEFAULT_GENERATIONS = 10
-#: Strategies that are asynchronous unless told otherwise, with trainers that train each network by itself.
+#: Strategies that are asynchronous by default, with trainers that train each network separately.
 ASYNCHRONOUS_BY_DEFAULT = ("evolution", "aging")
 ONE_BY_ONE_TRAINERS = ("native", "single")
 #: Candidates that are out at a time: what two threads are busy with.
 LEAST_WINDOW = 4
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
-_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)(?:([kmgt])(i?)b?|b)?")
-_POWERS = {None: 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_DURATION, _SIZE = TypeAdapter(timedelta), TypeAdapter(ByteSize)
 
 
 def duration(text: str | float, name: str = "time") -> float:
     """Seconds of a duration: a number of seconds, or text such as "45s", "10m" or "1h30m".
 
+    >>> duration("1h30m")
+    5400.0
+
     Raises:
-        InputError: it is no duration, or not above 0.
+        InputError: it is not a duration, or not above 0.
     """
     seconds = 0.0
-    if isinstance(text, str) and (match := _DURATION.fullmatch(text.strip().lower().replace(" ", ""))):
-        seconds = sum(float(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True))
+    if isinstance(text, str):
+        given = "".join(text.upper().split())
+        units = [letter for letter in given if letter.isalpha()]
+        if units != sorted(set(units)):  # pydantic takes them in any order
+            given = ""
+        with suppress(ValidationError):  # as ISO 8601 writes it, without the letters in front
+            seconds = _DURATION.validate_python(f"PT{given}{'' if given[-1:].isalpha() else 'S'}").total_seconds()
     elif isinstance(text, (int, float)) and not isinstance(text, bool):
         seconds = float(text)
     if not 0 < seconds < float("inf"):
@@ -51,13 +68,16 @@ def duration(text: str | float, name: str = "time") -> float:
 def byte_size(text: str | int, name: str = "size") -> int:
     """Bytes of a size: a whole number of bytes, or text such as "4GiB" (2^30 each) or "500MB" (10^6 each).
 
+    >>> byte_size("4GiB"), byte_size("1.5k")
+    (4294967296, 1500)
+
     Raises:
-        InputError: it is no size, or not above 0.
+        InputError: it is not a size, or not above 0.
     """
     size = 0
-    if isinstance(text, str) and (match := _SIZE.fullmatch(text.strip().lower().replace(" ", ""))):
-        number, unit, binary = match.groups()
-        size = int(float(number) * (1024 if binary else 1000) ** _POWERS[unit])
+    if isinstance(text, str):
+        with suppress(ValidationError):
+            size = int(_SIZE.validate_python(re.sub(r"(?<=[kmgt])(i?)$", r"\1b", "".join(text.lower().split()))))
     elif isinstance(text, int) and not isinstance(text, bool):
         size = text
     if size < 1:
@@ -66,7 +86,7 @@ def byte_size(text: str | int, name: str = "size") -> int:
 
 
 def _whole(value: Any) -> Any:
-    """Integers of any kind (numpy's too) as int; leaves what is none for pydantic to refuse."""
+    """Integers of any kind (also numpy's) as int; pydantic refuses anything else."""
     if isinstance(value, bool):
         raise ValueError("a whole number")
     try:
@@ -124,7 +144,7 @@ def _rising(values: Any) -> Any:
 
 
 class _Frozen(BaseModel):
-    """A frozen model that refuses with `InputError`, in words."""
+    """A frozen model that raises `InputError` with a readable message."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -136,23 +156,27 @@ class _Frozen(BaseModel):
 
 
 class Settings(_Frozen):
-    """Everything that decides what a run evaluates, and how. Fixed for the life of a run."""
+    """Everything that determines what a run evaluates, and how. Fixed for the life of a run.
+
+    >>> Settings(population=10).resolve("rmse").offspring
+    10
+    """
 
     strategy: str = Field(default="evolution", description="name of a strategy, see evonas.strategies.STRATEGIES")
-    population: Whole = Field(default=20, ge=1, le=100_000, description="networks that survive a generation (mu)")
-    offspring: Whole | None = Field(default=None, ge=1, le=100_000, description="new networks a generation (lambda)")
+    population: Whole = Field(default=20, ge=1, le=100_000, description="networks that survive each generation (mu)")
+    offspring: Whole | None = Field(default=None, ge=1, le=100_000, description="new networks per generation (lambda)")
     crossover: Share = Field(default=0.3, description="share of the offspring made by crossover")
-    mutation: Share | None = Field(default=None, description="share made by mutation; none is all the rest")
-    tournament: Whole = Field(default=3, ge=1, le=100_000, description="how many compete to become a parent")
-    eta: Whole = Field(default=3, ge=2, le=1000, description="with rungs: one network in eta goes on to the next rung")
+    mutation: Share | None = Field(default=None, description="share made by mutation; none means the rest")
+    tournament: Whole = Field(default=3, ge=1, le=100_000, description="networks that compete to become a parent")
+    eta: Whole = Field(default=3, ge=2, le=1000, description="with rungs: one network in eta advances to the next rung")
     rungs: Whole = Field(
-        default=1, ge=1, le=100, description="evolution: rungs of epochs up to the whole; 1 trains all networks in full"
+        default=1, ge=1, le=100, description="evolution: rungs of epochs; 1 trains all networks in full"
     )
     brackets: Whole | None = Field(
-        default=None, ge=1, description="hyperband: kinds of brackets; none is all, 1 is successive halving"
+        default=None, ge=1, description="hyperband: kinds of brackets; none means all, 1 is successive halving"
     )
     inherit: bool | None = Field(
-        default=None, description="whether networks may start from the weights of their parents; none is in pbt only"
+        default=None, description="whether networks may start from their parents' weights; none: only in pbt"
     )
     repair: bool = Field(
         default=False,
@@ -167,89 +191,81 @@ class Settings(_Frozen):
         description="several: the metric that ranks, then metrics, parameters, flops, latency_ms, memory_bytes",
     )
     quantiles: Annotated[tuple[Share, ...], BeforeValidator(_rising)] | None = Field(
-        default=None, min_length=1, max_length=100, description="with the objective pinball: what the outputs are"
+        default=None, min_length=1, max_length=100, description="with the objective pinball: the quantiles to predict"
     )
     calibrate: bool = Field(
         default=False,
-        description="of classes: whether logits are divided by the temperature that fits the validation rows",
+        description="classification: divide logits by a temperature fitted to the validation rows",
     )
-    epochs: Whole = Field(default=50, ge=1, le=1_000_000, description="the most epochs that a network may train")
+    epochs: Whole = Field(default=50, ge=1, le=1_000_000, description="maximum number of epochs per network")
     epoch_rows: Whole | None = Field(
         default=None,
         ge=1,
-        description="rows that an epoch takes, of networks over images, series and texts, the next ones in each epoch; "
-        "none is an eighth of many rows, else all",
+        description="rows per epoch for networks over images, series and texts, continuing through the data; "
+        "none means an eighth of many rows, else all",
     )
-    max_parameters: Whole | None = Field(default=None, ge=1, description="trainable parameters that a network may have")
-    max_flops: Whole | None = Field(default=None, ge=1, description="floating-point operations of one row's prediction")
-    max_latency_ms: Real | None = Field(default=None, gt=0, description="milliseconds that one row may take, measured")
-    patience: Whole | None = Field(default=10, ge=1, description="epochs without improvement before a training stops")
-    min_delta: Real = Field(
-        default=0.0, ge=0, description="smallest decrease of the validation loss that is an improvement"
-    )
+    max_parameters: Whole | None = Field(default=None, ge=1, description="maximum number of trainable parameters")
+    max_flops: Whole | None = Field(default=None, ge=1, description="maximum floating-point operations per prediction")
+    max_latency_ms: Real | None = Field(default=None, gt=0, description="maximum milliseconds per prediction, measured")
+    patience: Whole | None = Field(default=10, ge=1, description="epochs without improvement before training stops")
+    min_delta: Real = Field(default=0.0, ge=0, description="smallest decrease of the validation loss that counts")
     trainer: Literal["auto", "native", "population", "single"] = Field(
-        default="auto", description="native on CPUs, population on GPUs, single with Keras; auto goes by the device"
+        default="auto", description="native for CPUs, population for GPUs, single uses Keras; auto chooses by device"
     )
-    loss: Literal["auto", "mse", "mae", "huber"] = Field(
-        default="auto", description="what a regression's training minimises"
-    )
-    cv: Whole | None = Field(
-        default=None, ge=2, le=100, description="folds of a cross-validation; none for a single split"
-    )
+    loss: Literal["auto", "mse", "mae", "huber"] = Field(default="auto", description="training loss for regression")
+    cv: Whole | None = Field(default=None, ge=2, le=100, description="cross-validation folds; none for a single split")
     replicates: Whole = Field(default=1, ge=1, le=1000, description="trainings of each network, from different seeds")
     precision: Literal["float32", "bfloat16"] = Field(default="float32", description="bfloat16 is for GPUs")
     memory_bytes: Whole | None = Field(
         default=None,
         ge=1 << 20,
-        description="memory that one training program may use; none takes an eighth of what is free, 1 GiB at most",
+        description="memory for one training program; none means an eighth of the free memory, at most 1 GiB",
     )
     candidate_timeout: Annotated[float | None, BeforeValidator(_seconds)] = Field(
         default=None,
-        description="seconds, or text such as 10m, after which a network that gives no result fails; none is no bound",
+        description="seconds, or text such as 10m, after which a network without a result fails; none means no bound",
     )
     worker_memory: Annotated[int | None, BeforeValidator(_bytes)] = Field(
         default=None,
-        description="bytes, or text such as 4GiB, that the worker process may take; none is 80% of the machine's",
+        description="bytes, or text such as 4GiB, for the worker process; none means 80% of the machine's",
     )
     keep: Whole = Field(default=30, ge=1, le=100_000, description="best networks whose weights are kept")
-    keep_bytes: Whole = Field(default=1 << 30, ge=0, description="of their weights; the best one's are always kept")
+    keep_bytes: Whole = Field(default=1 << 30, ge=0, description="bytes of kept weights; the best are always kept")
     finalists: Whole = Field(
         default=3, ge=0, le=1000, description="best networks that are trained again at the end, from other seeds"
     )
-    finalist_seeds: Whole = Field(default=3, ge=1, le=1000, description="how often each of them is trained again")
+    finalist_seeds: Whole = Field(default=3, ge=1, le=1000, description="trainings of each finalist")
     ensemble: Whole | None = Field(
         default=None,
         ge=1,
         le=100,
-        description="further seeds from which the best network is trained at the end, for an ensemble of as many; none "
-        "is none",
+        description="number of further seeds to train the best network from at the end, for an ensemble; none "
+        "means no ensemble",
     )
     asynchronous: bool | None = Field(
         default=None,
-        description="whether a network is proposed as soon as one is trained, not a generation at once; none is where "
-        "that was measured to be better: evolution and aging, networks trained one by one",
+        description="whether to propose a network as soon as one is trained, rather than a generation at once; none: "
+        "where that was measured to be better (evolution and aging, with networks trained one by one)",
     )
     window: Whole | None = Field(
         default=None,
         ge=0,
         le=1000,
-        description="asynchronous: networks that are out at a time, told in the order of proposing, so that the run is "
-        "the same at any speed; 0 tells them as they arrive; none is twice the cores, 1 for your own models with Keras",
+        description="asynchronous: number of pending networks, reported in the order proposed, so that the run is "
+        "reproducible; 0 reports them as they finish; none: twice the cores, 1 for own models with Keras",
     )
     known_defaults: bool = Field(
         default=True,
-        description="whether published defaults are among the first networks, see genomes.known_defaults",
+        description="whether published default networks are among the first ones, see genomes.known_defaults",
     )
     evaluation_seconds: Real | None = Field(
         default=None,
         ge=0,
         le=1e9,
-        description="evolution: what an evaluation is taken to cost, of which a few percent are spent on choosing the "
-        "next one; none is a forecast in a run, cheap in a loop of your own",
+        description="evolution: assumed seconds per evaluation, of which a few percent are spent on choosing the "
+        "next one; none: a forecast in a run, cheap in your own loop",
     )
-    seed: Whole | None = Field(
-        None, ge=0, lt=1 << 63, description="of everything random; none draws one and records it"
-    )
+    seed: Whole | None = Field(None, ge=0, lt=1 << 63, description="random seed; none draws one and records it")
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
@@ -312,12 +328,16 @@ class Settings(_Frozen):
 
 
 class Budget(_Frozen):
-    """When a run stops: at whichever bound is reached first. None is no bound."""
+    """When a run stops: at whichever bound is reached first. None means no bound.
 
-    generations: Whole | None = Field(default=None, ge=1, description="generations in all, the first one included")
-    evaluations: Whole | None = Field(default=None, ge=1, description="networks trained in all")
-    seconds: Real | None = Field(default=None, gt=0, description="wall-clock seconds in all, resumed sessions added up")
-    target: Real | None = Field(default=None, description="score at which the search is content")
+    >>> Budget.from_bounds(time="10m").seconds
+    600.0
+    """
+
+    generations: Whole | None = Field(default=None, ge=1, description="total generations, including the first")
+    evaluations: Whole | None = Field(default=None, ge=1, description="total networks trained")
+    seconds: Real | None = Field(default=None, gt=0, description="total wall-clock seconds over all sessions")
+    target: Real | None = Field(default=None, description="score at which the search stops")
 
     @classmethod
     def from_bounds(
@@ -337,7 +357,7 @@ class Budget(_Frozen):
         """The budget of a resumed run.
 
         A bound given with a plus ("+10", "+5m") counts from what is done; others count from the start of the run.
-        Bounds that are not given stay, unless they are spent: a run that stopped at its time goes on when it is
+        Bounds that are not given stay, unless they are spent: a run that stopped at its time continues when it is
         given generations.
 
         Args:
@@ -389,7 +409,7 @@ _CONSTRAINTS = {
 
 
 def _refuse(model: type[BaseModel], error: ValidationError) -> NoReturn:
-    """Says the constraint, the value and the mend of each problem."""
+    """Says the constraint, the value and the fix of each problem."""
     lines = []
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""
@@ -397,7 +417,7 @@ def _refuse(model: type[BaseModel], error: ValidationError) -> NoReturn:
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(name, model.model_fields, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(model.model_fields)}"
-            lines.append(f"{name!r} is no setting: {hint}")
+            lines.append(f"{name!r} is not a setting: {hint}")
         elif not name:
             lines.append(str(context.get("error", problem["msg"])))
         else:

@@ -71,7 +71,7 @@ def has_gpu(
     environment: Mapping[str, str] = os.environ,
     installed: Callable[[str], bool] | None = None,
 ) -> bool:
-    """Whether Keras's backend will find a GPU, as far as that can be told without loading it.
+    """Whether Keras's backend will find a GPU, as far as can be determined without loading it.
 
     Args:
         devices: folder of the system's devices.

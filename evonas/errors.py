@@ -1,4 +1,4 @@
-"""What a search may raise beside `genomes.errors.InputError`."""
+"""The exceptions that a search may raise in addition to `genomes.errors.InputError`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ class Interrupted(KeyboardInterrupt):
     """A search was stopped by Ctrl-C or SIGTERM, in good order: everything evaluated is committed.
 
     Attributes:
-        run_dir: where; `evonas.resume(run_dir)` goes on.
+        run_dir: where; `evonas.resume(run_dir)` continues.
         exit_code: what a command exits with, 130 after Ctrl-C and 143 after SIGTERM.
     """
 
     def __init__(self, run_dir: Path, exit_code: int) -> None:
-        super().__init__(f"the search was stopped, and goes on with evonas.resume({str(run_dir)!r})")
+        super().__init__(f"the search was stopped, and continues with evonas.resume({str(run_dir)!r})")
         self.run_dir = run_dir
         self.exit_code = exit_code
 
 
 class StorageError(Exception):
-    """The disk is full, fails, or became read-only. What was committed stays; resuming goes on from there.
+    """The disk is full, fails, or became read-only. What was committed stays; resuming continues from there.
 
     Attributes:
         full: whether room is all that is missing.

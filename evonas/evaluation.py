@@ -1,4 +1,4 @@
-"""Candidates, evaluations and the two protocols between them: what every strategy asks for and every trainer gives.
+"""Candidates, evaluations and the protocols of strategies and evaluators, which exchange them.
 
 Imports neither Keras nor DEAP; strategies, trainers, the store and the loop all speak these types.
 """
@@ -19,7 +19,7 @@ __all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "OneByOne"
 __all__ += ["Snapshot", "Span", "Start", "Stream", "StreamingEvaluator", "Weights"]
 __all__ += ["snapshots_from_arrays", "snapshots_to_arrays"]
 
-#: Raised whenever equal candidates, data and settings come to give other bits: no run goes on with another version.
+#: Incremented when equal candidates, data and settings give other bits; runs of other versions cannot be resumed.
 TRAINER_VERSION = 2
 
 #: One network's weights by name: "layer_<i>/kernel", "layer_<i>/bias", "layer_<i>/gamma", ..., "output/kernel",
@@ -28,7 +28,11 @@ Weights = Mapping[str, "np.ndarray[Any, Any]"]
 
 
 class Status(enum.StrEnum):
-    """How an evaluation ended. Only OK has a score that ranks."""
+    """How an evaluation ended. Only OK has a score that ranks.
+
+    >>> Status("failed") is Status.FAILED
+    True
+    """
 
     OK = "ok"
     FAILED = "failed"
@@ -38,13 +42,13 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Origin:
-    """The training that another one starts from, instead of from its seed's initial weights.
+    """The training that another one starts from instead of its seed's initial weights.
 
     Attributes:
-        generation, index: the place in the run of the candidate that was trained, with `keep`.
-        kind: "continue": the same network goes on where that training ended, weights and optimizer, its epochs counted
+        generation, index: identify the trained candidate in the run, which had `keep` set.
+        kind: "continue": the same network resumes where that training ended, weights and optimizer, its epochs counted
             on (training genes may differ, as when a population explores them); "inherit": another network takes what
-            it can of the weights, its optimizer and its epochs begin anew.
+            it can of the weights, and its optimizer and epochs start over.
     """
 
     generation: int
@@ -70,19 +74,25 @@ class Origin:
 class Candidate:
     """A genome to be trained.
 
+    >>> from genomes import DenseSpace
+    >>> space = DenseSpace()
+    >>> genome = space.typical()
+    >>> Candidate(genome, space.digest(genome), seed=0, epochs=10).key[1:3]
+    (0, 10)
+
     Attributes:
         genome: a frozen, hashable value of the search space.
-        digest: canonical digest of what it builds; equal digests train once.
+        digest: canonical digest of the network it builds; equal digests are trained once.
         seed: of weights, data order and dropout; derived from (run seed, digest), so equal genomes have equal seeds.
-        epochs: the most epochs it may train.
-        generation, index: its place in the run, from 0.
+        epochs: maximum number of epochs.
+        generation, index: its position in the run, from 0.
         parents: digests of its parents, empty for a sampled genome.
-        operator: what made it ("sample", "seed", or the name of a mutation or crossover).
-        horizon: epochs that its learning-rate schedule spans; `epochs` when None. Rungs of one training share it.
-        origin: what its training starts from; None for the seed's initial weights.
-        keep: whether its state after the last epoch is to be kept, for candidates to come to start from.
-        lineage: seeds of its weights, the last of them `seed`: of the initial weights, then of noise that is added to
-            them. Such a network is scored as it is; an empty one is trained.
+        operator: how it was made ("sample", "seed", or the name of a mutation or crossover).
+        horizon: epochs spanned by its learning-rate schedule; `epochs` if None. Rungs of one training share it.
+        origin: the training that it starts from; None for the seed's initial weights.
+        keep: whether to keep its state after the last epoch, for later candidates to start from.
+        lineage: seeds of its weights, the last one `seed`: of the initial weights, then of noise that is added to
+            them. Such a network is scored without training; with an empty lineage it is trained.
         fold: of a cross-validation, the one fold to train on, from 0; None for all of them.
     """
 
@@ -102,7 +112,7 @@ class Candidate:
 
     @property
     def key(self) -> tuple[str, int, int, int, str]:
-        """What its training depends on: equal keys train once, and give the same."""
+        """The key of its training: candidates with equal keys are trained once and give equal results."""
         return self.digest, self.seed, self.epochs, self.horizon or self.epochs, str(self.origin or "")
 
 
@@ -111,8 +121,8 @@ class Span:
     """When and where one training was done.
 
     Attributes:
-        process: tells the process that trained from all others, also from those of other machines.
-        thread: of that process, from 0; trainings that share a thread at a time are of one compiled program.
+        process: identifies the process that trained, across machines.
+        thread: of that process, from 0; simultaneous trainings on one thread share a compiled program.
         started, ended: seconds since the epoch, by the clock of that machine (`time.time`).
     """
 
@@ -124,23 +134,26 @@ class Span:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What training a candidate gave.
+    """The result of training a candidate.
+
+    >>> Evaluation(Status.OK, {"rmse": 0.5}).value_of("rmse")
+    0.5
 
     Attributes:
         status: OK, or why there is no score.
         scores: metric name -> value on the validation split, at the best epoch, in the target's own units.
-        reason: empty when OK; else one line for a person.
+        reason: empty if OK, else one line of text.
         best_epoch: 1-based epoch of the lowest validation loss, whose weights were scored; 0 if none.
-        epochs: epochs trained; of a training that went on with another one, with those of that one. So are curves,
+        epochs: epochs trained; of a training that continued with another one, with those of that one. So are curves,
             scores and best epoch: a training in rungs gives what an uninterrupted one gives.
         curve: validation loss of each epoch (penalties not counted).
         train_curve: training loss of each epoch, penalties included, as Keras reports it.
-        train_seconds: wall-clock share of this candidate. Never compared between runs.
+        train_seconds: this candidate's share of wall-clock time. Never compared between runs.
         parameters: number of trainable parameters.
-        weights: those of the best epoch; None when they were not kept. Of several folds and replicates, the first's.
-        snapshots: what the trainings (each fold and replicate) can go on from, when asked for.
-        notes: what a trial of a user's own says of itself beside its scores, as JSON values.
-        spans: when each fold and replicate was trained; empty where nobody measured it. Not read back from a run.
+        weights: of the best epoch; None if not kept. With several folds or replicates, those of the first.
+        snapshots: states from which the trainings (each fold and replicate) can continue, if requested.
+        notes: what a trial of a user's own model records besides its scores, as JSON values.
+        spans: when each fold and replicate was trained; empty if not measured. Not read back from a run.
     """
 
     status: Status
@@ -158,7 +171,7 @@ class Evaluation:
     spans: tuple[Span, ...] = field(default=(), repr=False, compare=False)
 
     def value_of(self, name: str) -> float | None:
-        """The score of that name; `parameters` also where it is no score; None where there is none."""
+        """The score of that name, or None; `parameters` is available even if it is not a score."""
         return self.scores.get(name, float(self.parameters) if name == "parameters" else None)
 
 
@@ -166,11 +179,11 @@ class Evaluator(Protocol):
     """Trains a whole generation at a time."""
 
     def state(self) -> Any:
-        """What it remembers of earlier generations, as JSON values, after the last part of a generation was taken."""
+        """Its memory of earlier generations, as JSON values, after the last part of a generation was yielded."""
         ...
 
     def restore(self, state: Any) -> None:
-        """Goes on from `state` (None: from the beginning), so that a resumed run gives the bits of a straight one."""
+        """Continues from `state` (None: the beginning): a resumed run gives the bits of an uninterrupted one."""
         ...
 
     def evaluate(
@@ -182,14 +195,14 @@ class Evaluator(Protocol):
         """Trains the candidates and yields their evaluations in parts, as they finish.
 
         The result of a candidate does not depend on `done`: an evaluator plans for the whole generation and then leaves
-        out what is done, so that a run resumed in the middle of a generation ends with the same bits. With everything
-        done it only plans, for what it remembers.
+        out what is done, so that a run resumed within a generation ends with the same bits. With everything
+        done it only plans, to update its memory.
 
         Args:
             candidates: the whole generation.
             done: positions in `candidates` that are already evaluated and need not be yielded.
-            starts: position -> what was kept of the candidate's origin. One that has an origin and no start trains from
-                its seed's initial weights: what goes on with the same network gives the same, in more time.
+            starts: position -> kept state of the candidate's origin. One with an origin but no start trains from
+                its seed's initial weights: continuing the same network gives the same result, in more time.
 
         Yields:
             position in `candidates` -> evaluation; every position outside `done` exactly once in all.
@@ -197,93 +210,93 @@ class Evaluator(Protocol):
         ...
 
     def close(self) -> None:
-        """Ends worker processes. May be called twice."""
+        """Ends worker processes. Idempotent."""
         ...
 
 
 class Strategy(Protocol):
-    """Decides what to try next. Works for any `SearchSpace` and any evaluator, also in a user's own loop."""
+    """Proposes candidates. Works with any `SearchSpace` and evaluator, also in your own loop."""
 
     def ask(self, count: int | None = None) -> list[Candidate]:
-        """The next generation, of `count` candidates where that is given instead of as many as the settings say.
+        """The next generation, with `count` candidates if given, else as many as the settings say.
 
         Raises:
-            RuntimeError: a generation is waiting to be told.
+            RuntimeError: the last generation was not told yet.
             ValueError: count is below 1.
         """
         ...
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
-        """The outcome of the last `ask`, in the same order: evaluations, or plain scores, of which NaN is a failure.
+        """Reports the results of the last `ask` in the same order: evaluations, or plain scores (NaN for a failure).
 
         Raises:
             RuntimeError: nothing was asked.
-            ValueError: not as many as were asked for.
+            ValueError: the number differs from that of the last `ask`.
         """
         ...
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs, as JSON values. Only between `tell` and `ask`."""
+        """Everything `restore` needs, as JSON values. Only between `tell` and `ask`."""
         ...
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`: the next `ask` gives what it would have given then."""
+        """Restores `state`: the next `ask` returns what it would have returned then."""
         ...
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Places (generation, index) of told candidates with `keep` that later ones may still start from.
+        """(generation, index) of evaluated candidates with `keep` that later ones may still start from.
 
-        Asked after every `tell`; what is kept of all others is dropped.
+        Called after every `tell`; the kept states of all others are dropped.
         """
         ...
 
 
 class Stream(Protocol):
-    """Candidates in training, which are given one by one and come back as they finish."""
+    """Candidates in training, given one by one and returned as they finish."""
 
     @property
     def slots(self) -> int:
-        """How many are trained at a time: more need not be given, and would wait."""
+        """How many are trained at a time; further ones would wait."""
         ...
 
     def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:
-        """Has a candidate trained.
+        """Starts the training of a candidate.
 
         Args:
-            number: by which it comes back; of one that is not in training.
-            candidate: what is to be trained.
-            start: what was kept of its origin, if anything.
+            number: identifies it in results; not in use by another one in training.
+            candidate: to be trained.
+            start: the kept state of its origin, if any.
         """
         ...
 
     def wait(self) -> Mapping[int, Evaluation]:
-        """What came back, by number; each candidate once. Empty where only time went by."""
+        """Finished evaluations by number; each candidate once. Empty if only time passed."""
         ...
 
     def close(self) -> None:
-        """Stops what is in training. May be called twice."""
+        """Stops all training. Idempotent."""
         ...
 
 
 @runtime_checkable
 class StreamingEvaluator(Protocol):
-    """An evaluator that also trains candidates as they come."""
+    """An evaluator that can also train candidates one by one as they are given."""
 
     def stream(self) -> Stream:
-        """Candidates in training, none yet. Nothing else is asked of the evaluator until that is closed."""
+        """A new stream, empty at first. The evaluator must not be used otherwise until it is closed."""
         ...
 
 
 class OneByOne(Strategy, Protocol):
-    """A strategy that can propose while candidates are out, so that nobody waits for the slowest of a generation.
+    """A strategy that can propose while other candidates are pending, instead of waiting for the slowest one.
 
-    What is out counts as proposed: no network is proposed twice while the space has others. A strategy is asked one by
+    Pending candidates count as proposed: no network is proposed twice while the space has others. Ask a strategy one by
     one or for generations, not both; `state` may be taken at any time between two calls of `ask_one` and `tell_one`.
     Candidates get consecutive numbers of generation and index, see `evonas.strategies.pending`.
     """
 
     def ask_one(self) -> Candidate:
-        """The next candidate; depends on the calls so far alone, in their order.
+        """The next candidate; depends only on the previous calls and their order.
 
         Raises:
             RuntimeError: generations were asked for before.
@@ -292,14 +305,14 @@ class OneByOne(Strategy, Protocol):
 
     @property
     def out(self) -> Sequence[Candidate]:
-        """The candidates that were asked for and not told of, in the order of asking."""
+        """The pending candidates: asked for and not told yet, in the order of asking."""
         ...
 
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
-        """The outcome of a candidate that is out: an evaluation, or a plain score, of which NaN is a failure.
+        """Reports the result of a pending candidate: an evaluation, or a plain score (NaN for a failure).
 
         Raises:
-            RuntimeError: it is not out.
+            RuntimeError: it is not pending.
         """
         ...
 
@@ -309,7 +322,7 @@ _PARTS = ("weights", "first", "second", "best")
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """One training (of one fold and replicate) after its last epoch: all that the next epoch depends on.
+    """The state of one training (of one fold and replicate) after its last epoch.
 
     Attributes:
         weights: of the last epoch, by name.
@@ -317,8 +330,8 @@ class Snapshot:
         best: weights of the best epoch so far.
         outputs: raw outputs on the validation rows with these, shape `(validation_rows, num_outputs)`.
         best_loss: validation loss of the best epoch; infinite when none was finite.
-        reference: loss that the next one has to improve on, see `TrainingSettings.min_delta`.
-        waited: epochs since it did.
+        reference: loss that the next epoch has to improve on, see `TrainingSettings.min_delta`.
+        waited: epochs since the last improvement.
         train_curve, curve: training and validation loss of each epoch.
     """
 
@@ -341,7 +354,7 @@ class Snapshot:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """What was kept of the training that a candidate starts from.
+    """The kept state of the training that a candidate starts from.
 
     Attributes:
         genome: of the network that was trained.

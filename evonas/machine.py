@@ -20,7 +20,7 @@ __all__ = [
 
 #: Width of the matrices that are multiplied to see how fast that goes, and how often.
 _WIDTH, _TIMES = 384, 8
-#: Share of the free memory that one program may take: several are held at a time, beside the data and the compiler.
+#: Share of the free memory that one program may take: several are held at a time, with the data and the compiler.
 PROGRAM_SHARE = 1 / 8
 _LEAST, _MOST = 1 << 26, 1 << 30
 
@@ -30,7 +30,7 @@ def usable_cores() -> int:
     cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     with suppress(OSError, ValueError):
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        cores = min(cores, float(quota) / float(period))  # "max" is no number: no limit
+        cores = min(cores, float(quota) / float(period))  # "max" is not a number: no limit
     with suppress(OSError, ValueError):
         folder = Path("/sys/fs/cgroup/cpu")
         quota, period = ((folder / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period"))
@@ -46,7 +46,7 @@ def assigned_threads() -> int | None:
 
 
 def core_share(threads: int) -> float:
-    """The share of a core that each of so many threads will have beside what has been running in the last minute."""
+    """The share of a core that each thread will have, given the load of the last minute."""
     with suppress(OSError):
         busy = os.getloadavg()[0]
         return min(1.0, (os.cpu_count() or 1) / (busy + threads))

@@ -44,8 +44,11 @@ MEASURES = ("parameters", "flops", "latency_ms", "memory_bytes")
 class Objective:
     """A metric's name and the direction in which it improves.
 
+    >>> Objective("accuracy", "max").loss(0.9)
+    -0.9
+
     Attributes:
-        name: a key of `METRICS` or one of `MEASURES`; in a loop of one's own, any name of a score.
+        name: a key of `METRICS` or one of `MEASURES`; in your own loop, any name of a score.
         direction: "min" or "max".
     """
 
@@ -95,12 +98,12 @@ def objectives_named(first: Objective, names: Sequence[str], task: str) -> tuple
             try:
                 objective_named(name, task)
             except InputError as error:
-                raise InputError(f"{error}; beside the first objective also {', '.join(MEASURES)}") from None
+                raise InputError(f"{error}; besides the first objective also {', '.join(MEASURES)}") from None
     return objectives_of(first, names)
 
 
 def objectives_of(first: Objective, names: Sequence[str]) -> tuple[Objective, ...]:
-    """The objectives of these names, of which `first` is the first; what is no metric is to be minimised.
+    """The objectives of these names, of which `first` is the first; what is not a metric is to be minimised.
 
     Raises:
         InputError: a name is there twice, or `first` is not the first.

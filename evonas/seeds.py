@@ -110,7 +110,7 @@ def first_generation_rng(seed: int) -> np.random.Generator:
 
 
 def survival_rng(seed: int, generation: int) -> np.random.Generator:
-    """The generator of what a strategy draws when it is told the evaluations of a generation."""
+    """The generator for the draws of a strategy in `tell`."""
     return stream_rng(RandomStream.SURVIVAL, seed, generation)
 
 

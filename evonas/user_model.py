@@ -61,7 +61,7 @@ class PackedBuild:
         """
         import cloudpickle
 
-        # Behind what is there: a file of the user's that is named like a library is not taken for it.
+        # Behind what is there: a user's file named like a library is not imported instead of it.
         sys.path += [folder for folder in self.search if folder not in sys.path]
         try:
             if not self.path:
@@ -85,7 +85,7 @@ class Build:
 
     Attributes:
         name: of the function.
-        source: its text without comments, or what else tells it from another function.
+        source: its text without comments, or another identification of the function.
         path: of the file that holds it, if it was named so; the worker alone runs that file.
         function: itself, if it is one of this session.
         content: the text of the file.
@@ -131,7 +131,7 @@ class Build:
         try:
             tree = ast.parse(content, path)
         except (SyntaxError, ValueError) as error:
-            raise InputError(f"build file must be Python, but {path} is not ({error}): mend that line") from None
+            raise InputError(f"build file must be Python, but {path} is not ({error}): correct that line") from None
         functions = {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
         names = {target.id for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in _names(node)}
         if name not in {*functions, *names}:
@@ -225,7 +225,7 @@ def _search() -> tuple[str, ...]:
 
 
 def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir: Path) -> None:
-    """Refuses to go on with another function than that of the run, or with none where there is one.
+    """Refuses to continue with another function than that of the run, or with none where there is one.
 
     Args:
         build: that was given now.
@@ -243,7 +243,7 @@ def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir
     if recorded.get("trial"):
         raise InputError(
             f"run must be one of evonas.search, but {run_dir} is of a search that {name!r} was given to in Python "
-            "(evonas.tuner.Evolution or EvolutionSearchCV): go on with it, or take its models, there"
+            "(evonas.tuner.Evolution or EvolutionSearchCV): continue with it, or take its models, there"
         )
     if build is None:
         raise InputError(
@@ -306,7 +306,7 @@ def _source_of(target: Any) -> str:
         return repr(_code(getattr(target, "__code__", None)))
     try:
         return ast.unparse(ast.parse(text))
-    except SyntaxError:  # the lines of a lambda are no whole statement
+    except SyntaxError:  # the lines of a lambda are not a whole statement
         return text
 
 

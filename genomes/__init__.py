@@ -12,7 +12,7 @@ tried and moves among them; every random method takes its generator::
     child, mutation = space.mutate(parent, rng)
     child = space.crossover(parent, child, rng)
 
-`DenseSpace` holds networks of dense layers, `ConvolutionalSpace` such of convolutions over images or series,
+`DenseSpace` holds networks of dense layers, `ConvolutionalSpace` networks of convolutions over images or series,
 `SequenceSpace` such over series and texts; `HyperparameterSpace` holds named values for a model that a function of
 yours builds (see `genomes.hyperparameters`)::
 
@@ -22,7 +22,7 @@ yours builds (see `genomes.hyperparameters`)::
                          "angle": Gene(Range(0.0, 0.5), when={"augment": True})})
 
 Each gene of a space is a `Range` of numbers, a `Choice` (or a list of options), or one fixed value. Bounds and words
-are checked when the space is made; every mistake is an `InputError` that names the place, the value and the mend.
+are checked when the space is made; every mistake is an `InputError` that names the place, the value and the fix.
 
 An *architecture graph* (`networkx.DiGraph`, see `genomes.architecture`) is all that training sees of a genome::
 

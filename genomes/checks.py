@@ -59,7 +59,7 @@ def suggestion(name: Any, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Whole:
-    """Whole numbers in [low, high]; a bool is none, nor is 3.0."""
+    """Whole numbers in [low, high]; neither a bool nor 3.0 is one."""
 
     low: int
     high: int
@@ -77,7 +77,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Real:
-    """Finite numbers in [low, high]; a bool is none."""
+    """Finite numbers in [low, high]; a bool is not one."""
 
     low: float
     high: float
@@ -139,7 +139,7 @@ Kind = Whole | Real | Word | Truth
 
 
 class Readable(Protocol):
-    """Anything that reads a value as one kind of value: `Kind`, `Wholes`, or a kind of one's own."""
+    """Anything that reads a value as one kind of value: `Kind`, `Wholes`, or a kind of your own."""
 
     def read(self, value: Any, place: str) -> Any:
         """The value, checked. Raises InputError, naming the place."""
@@ -161,7 +161,7 @@ def table(value: Any, place: str, known: Collection[str], required: Iterable[str
         if key not in known:
             where = f"{place}.{key}" if isinstance(key, str) and key.isidentifier() else f"{place}[{format_value(key)}]"
             mend = suggestion(key, known)
-            raise InputError(f"{where} is no setting (its value is {format_value(value[key])}): {mend}")
+            raise InputError(f"{where} is not a setting (its value is {format_value(value[key])}): {mend}")
     for key in required:
         if key not in value:
             raise InputError(f"{place}.{key} must be given and is missing: add it")
@@ -174,13 +174,13 @@ def check_table(value: Any, name: str, tables: Mapping[str, Collection[str]]) ->
     Args:
         value: that was given for the table.
         name: of the table.
-        tables: name -> keys, of all tables beside each other.
+        tables: name -> keys, of all tables at the same level.
     """
     for other, keys in tables.items():
         for key in value if isinstance(value, Mapping) and other != name else ():
             if key in keys:
                 raise InputError(
-                    f"{name}.{key} is no setting (its value is {format_value(value[key])}): move it to [{other}]"
+                    f"{name}.{key} is not a setting (its value is {format_value(value[key])}): move it to [{other}]"
                 )
     return value
 
@@ -201,7 +201,7 @@ def items(value: Any, place: str, most: int) -> list[Any]:
 
 def _number_mend(value: Any) -> str:
     if isinstance(value, bool):
-        return "true and false are no numbers"
+        return "true and false are not numbers"
     if isinstance(value, str):
         return "write it without quotes"
     if isinstance(value, float) and math.isfinite(value) and value == int(value):

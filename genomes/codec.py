@@ -47,7 +47,7 @@ def parse_json(text: str, place: str) -> Any:
     """The value of a JSON text.
 
     Raises:
-        InputError: the text is no JSON, holds NaN or an infinity, nests too deeply, or has too many values.
+        InputError: the text is not JSON, holds NaN or an infinity, nests too deeply, or has too many values.
     """
 
     check_weight(text, place)
@@ -60,15 +60,15 @@ def parse_json(text: str, place: str) -> Any:
     except InputError:
         raise
     except RecursionError:
-        raise InputError(f"{place} must not nest so deeply: it is no file of evonas") from None
+        raise InputError(f"{place} must not nest that deeply: it is not a file of evonas") from None
     except ValueError as error:
-        raise InputError(f"{place} must be JSON, which it is not ({error}): mend or replace it") from None
+        raise InputError(f"{place} must be JSON, which it is not ({error}): correct or replace it") from None
 
 
 def check_weight(text: str, place: str) -> None:
     """Raises InputError if the values of a JSON text would take much more memory than the text. Looks at its signs."""
     if len(text) > MAX_BYTES or sum(size * text.count(sign) for sign, size in _WEIGHTS.items()) > _MOST_WEIGHT:
-        raise InputError(f"{place} must not hold so many values: it is no file of evonas")
+        raise InputError(f"{place} must not hold that many values: it is not a file of evonas")
 
 
 def check_header(value: Any, place: str, encoding: str) -> None:

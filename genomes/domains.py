@@ -38,6 +38,9 @@ MAX_OPTIONS = 1000
 class Range:
     """The numbers in [low, high]; whole numbers when both ends are ints.
 
+    >>> Range(16, 256, log=True).contains(64), Range(1e-6, 1e-3, zero=True).contains(0.0)
+    (True, True)
+
     Attributes:
         low, high: the ends, which belong to the range; low < high.
         log: whether values are drawn evenly on a logarithmic scale; needs low > 0.
@@ -133,7 +136,11 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some options: all names, all numbers, or true and false."""
+    """One of some options: all names, all numbers, or true and false.
+
+    >>> Choice(("relu", "tanh")).contains("gelu")
+    False
+    """
 
     options: tuple[Value, ...]
 

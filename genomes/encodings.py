@@ -67,7 +67,7 @@ _HEADING = """\
 #     { low = 16, high = 256, log = true }    evenly on a logarithmic scale
 #     { low = 1e-6, high = 1e-3, zero = true }    0 (off), or at least 1e-6
 """
-#: Encoding -> what else its file is told by.
+#: Encoding -> further keys that identify its file.
 _LEFT_OUT = "# What is left out is as in the default space.\n"
 _REMARKS = {
     "dense": _LEFT_OUT,
@@ -84,8 +84,11 @@ _REMARKS = {
 def space_from_json(value: Any) -> SearchSpace:
     """The space of a JSON value; of the dense encoding unless it names another, or has genes.
 
+    >>> space_from_json({"network": {"layers": 2}}).layers
+    Choice(options=(2,))
+
     Raises:
-        InputError: the value is no space; the text names the table, the key, the value and the mend.
+        InputError: the value is not a space; the text names the table, the key, the value and the fix.
     """
     encoding = "dense"
     if isinstance(value, Mapping):
@@ -103,26 +106,43 @@ def _encoding(name: Any, place: str) -> Any:
 def space_from_toml(text: str) -> SearchSpace:
     """The space of a TOML text.
 
+    >>> space_from_toml("[network]\\nunits = { low = 8, high = 64 }").units
+    Range(low=8, high=64, log=False, zero=False)
+
     Raises:
-        InputError: as `space_from_json`, or the text is no TOML.
+        InputError: as `space_from_json`, or the text is not TOML.
     """
     if len(text) > _LONGEST_TOML:
         raise InputError(f"space must have at most {_LONGEST_TOML} characters, not {len(text)}: is it the right file?")
     try:
         value = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"space must be TOML, which it is not ({error}): mend that line") from None
+        raise InputError(f"space must be TOML, which it is not ({error}): correct that line") from None
     return space_from_json(value)
 
 
 def space_to_toml(space: SearchSpace) -> str:
-    """The space as TOML, with a heading that says how to edit it."""
+    """The space as TOML, with a heading that says how to edit it.
+
+    >>> from genomes import DenseSpace
+    >>> space_from_toml(space_to_toml(DenseSpace(layers=2))) == DenseSpace(layers=2)
+    True
+    """
     value = space.to_json()
     return _HEADING + _REMARKS.get(value["encoding"], "") + to_toml(value)
 
 
 def read_space(path: str | PathLike[str]) -> SearchSpace:
-    """The space of a TOML file. Raises InputError as `space_from_toml`, or when the file cannot be read."""
+    """The space of a TOML file. Raises InputError as `space_from_toml`, or when the file cannot be read.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "space.toml"
+    ...     size = path.write_text("[network]\\nlayers = 2\\n")
+    ...     read_space(path).layers
+    Choice(options=(2,))
+    """
     return space_from_toml(read_text(path, "space file"))
 
 
@@ -130,7 +150,7 @@ def genome_of_any_space(value: Any) -> tuple[SearchSpace, Any]:
     """A network's genome, and the default space of its encoding, which need not hold it.
 
     Raises:
-        InputError: the value is no genome of a network; the text names the place.
+        InputError: the value is not a genome of a network; the text names the place.
     """
     encoding = value.get("encoding", "dense") if isinstance(value, Mapping) else "dense"
     space = _encoding(encoding, "genome.encoding")

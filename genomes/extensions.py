@@ -53,7 +53,7 @@ class Extensions(Generic[T]):
         """Makes an object known to this process by a name, which is returned; of two, the later one counts.
 
         Raises:
-            InputError: it is none of this kind.
+            InputError: it is not of this kind.
         """
         self._given[name] = self._read(value, self.what)
         return name

@@ -1,4 +1,4 @@
-"""`Gene`: a named decision, what it may be and when it is there. In genes, a space tells others what it holds."""
+"""`Gene`: a named decision, its domain and the condition under which it is active. Genes describe a space."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from genomes.domains import Domain, Value, domain_to_json
 
 __all__ = ["Condition", "Gene"]
 
-#: Genes that a gene depends on, each with the values for which it is there: all of them must hold.
+#: Genes that a gene depends on, each with the values for which it is active: all of them must hold.
 Condition = tuple[tuple[str, Domain], ...]
 
 
 @dataclass(frozen=True)
 class Gene:
-    """What one gene may be, and when it is there.
+    """The domain of a gene, and when it is active.
 
-    As a user gives it to a space, `domain` may be all that stands for a domain (a list, a single value) and `when` a
+    As a user gives it to a space, `domain` may be anything that denotes a domain (a list, a single value) and `when` a
     mapping from other genes to values, lists of values or ranges; a space's own genes hold what is annotated here.
+
+    >>> from genomes import Choice, Range
+    >>> gene = Gene(Range(0.1, 0.5), when=(("augment", Choice((True,))),), name="angle")
+    >>> gene.is_active({"augment": True}), gene.is_active({"augment": False})
+    (True, False)
 
     Attributes:
         domain: its values.
@@ -36,7 +41,7 @@ class Gene:
     optional: bool = False
 
     def is_active(self, values: Mapping[str, Value]) -> bool:
-        """Whether the gene is there beside these values of the genes that come before it in its space."""
+        """Whether the gene is active given these values of the genes that precede it in its space."""
         # Most have no condition, and a search asks this more often than anything else.
         return not self.when or all(other in values and domain.contains(values[other]) for other, domain in self.when)
 

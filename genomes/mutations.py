@@ -53,7 +53,7 @@ def mutation_name(mutation: Any) -> str:
 
 
 def read_names(value: Any) -> tuple[str, ...]:
-    """The names of a space's `extra_mutations`, each once. Raises InputError where it is no list of names."""
+    """The names of a space's `extra_mutations`, each once. Raises InputError where it is not a list of names."""
     names = items(list(value) if isinstance(value, tuple) else value, "space.extra_mutations", _MOST)
     for name in names:
         if not isinstance(name, str) or not name.strip():

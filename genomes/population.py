@@ -20,7 +20,7 @@ __all__ = ["Population", "population_from_json", "population_to_json", "populati
 MAX_GENOMES = 100_000
 
 _KEYS = ("encoding", "version", "space", "genomes")
-#: The last three say where a genome comes from, for people; a population begins anew.
+#: The last three say where a genome comes from, for people; a population starts over.
 _MEMBER_KEYS = ("genome", "score", "operator", "parents", "origin")
 _SCORE = Real(-1e308, 1e308)
 
@@ -28,6 +28,11 @@ _SCORE = Real(-1e308, 1e308)
 @dataclass(frozen=True)
 class Population:
     """Genomes of one space, best first where scores are known.
+
+    >>> from genomes import DenseSpace
+    >>> space = DenseSpace()
+    >>> Population(space, (space.typical(),), (0.5,)).scores
+    (0.5,)
 
     Attributes:
         space: that all genomes are members of.
@@ -43,7 +48,7 @@ class Population:
 def population_to_json(
     space: SearchSpace, genomes: Sequence[Any], scores: Sequence[float | None] | None = None
 ) -> dict[str, Any]:
-    """The population as JSON values; a score that is no finite number is as good as none."""
+    """The population as JSON values; a score that is not finite becomes None."""
     known = [None if score is None or not math.isfinite(score) else float(score) for score in scores or ()]
     pairs = zip(genomes, known if scores is not None else [None] * len(genomes), strict=True)
     members = [{"genome": space.genome_to_json(genome), "score": score} for genome, score in pairs]
@@ -51,7 +56,13 @@ def population_to_json(
 
 
 def population_to_text(space: SearchSpace, genomes: Sequence[Any], scores: Sequence[float | None] | None = None) -> str:
-    """The population as the text of a file: a header, then one genome a line."""
+    """The population as the text of a file: a header, then one genome a line.
+
+    >>> from genomes import DenseSpace
+    >>> space = DenseSpace()
+    >>> population_from_json(json.loads(population_to_text(space, [space.typical()], [0.5]))).scores
+    (0.5,)
+    """
     value = population_to_json(space, genomes, scores)
     members = ",\n".join(json.dumps(member, allow_nan=False) for member in value.pop("genomes"))
     return json.dumps(value, allow_nan=False)[:-1] + f', "genomes": [\n{members}\n]}}\n'
@@ -64,7 +75,7 @@ def population_from_json(value: Any, space: SearchSpace | None = None) -> Popula
         space: that the genomes must be members of, instead of the file's own.
 
     Raises:
-        InputError: the value is no population, or a genome is not in the space; the text names the place.
+        InputError: the value is not a population, or a genome is not in the space; the text names the place.
     """
     check_header(value, "population", "population")
     parts = table(value, "population", _KEYS, required=("encoding", "genomes"))
@@ -86,5 +97,15 @@ def population_from_json(value: Any, space: SearchSpace | None = None) -> Popula
 
 
 def read_population(path: str | PathLike[str], space: SearchSpace | None = None) -> Population:
-    """The population of a file. Raises InputError as `population_from_json`, or when the file cannot be read."""
+    """The population of a file. Raises InputError as `population_from_json`, or when the file cannot be read.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from genomes import DenseSpace
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "population.json"
+    ...     size = path.write_text(population_to_text(DenseSpace(), [DenseSpace().typical()]))
+    ...     len(read_population(path).genomes)
+    1
+    """
     return population_from_json(parse_json(read_text(path, "population file"), "population"), space)

@@ -1,4 +1,4 @@
-"""`SearchSpace`: the protocol that every encoding meets. A strategy knows no more of an encoding than this.
+"""`SearchSpace`: the protocol that every encoding meets. A strategy knows nothing else about an encoding.
 
 `FlatSpace` is for the strategies whose models know numbers and names only; an encoding may meet it.
 """
@@ -58,7 +58,7 @@ class SearchSpace(Protocol):
         ...
 
     def genome_from_json(self, value: Any) -> Any:
-        """The genome back. Raises InputError, naming the place, when the value is no genome of this space."""
+        """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
         ...
 
     def to_json(self) -> dict[str, Any]:

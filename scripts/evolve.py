@@ -37,7 +37,7 @@ def main() -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     except evonas.Interrupted as stop:
-        print(f"Stopped; go on with: python scripts/resume.py {stop.run_dir}", file=sys.stderr)
+        print(f"Stopped; continue with: python scripts/resume.py {stop.run_dir}", file=sys.stderr)
         return stop.exit_code
     return 0
 

@@ -1,4 +1,4 @@
-"""Goes on with a run that was stopped or killed, or extends a finished one. Shows `evonas.resume`.
+"""Continues with a run that was stopped or killed, or extends a finished one. Shows `evonas.resume`.
 
 python scripts/resume.py evonas-runs/20250101-120000 --generations +10
 """
@@ -25,7 +25,7 @@ def main() -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     except evonas.Interrupted as stop:
-        print(f"Stopped; go on with: python scripts/resume.py {stop.run_dir}", file=sys.stderr)
+        print(f"Stopped; continue with: python scripts/resume.py {stop.run_dir}", file=sys.stderr)
         return stop.exit_code
     return 0
 

@@ -1,6 +1,6 @@
 """A run in a process of its own, to be killed: `python -m tests.runner DIRECTORY GENERATIONS SLEEP [SEAM COUNT]`.
 
-Starts the run or goes on with it; prints the number of committed evaluations after every commit. With a seam, kills
+Starts the run or continues with it; prints the number of committed evaluations after every commit. With a seam, kills
 itself at the COUNT-th time that it comes there. The environment names the STRATEGY, and the WINDOW of an asynchronous
 run (and its GENERATIONS), of which three are trained at a time and come back in another order each time.
 """

@@ -24,7 +24,7 @@ Start = Callable[..., Process]
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Starts or goes on with a run in a process of its own: `start(directory, sleep_seconds, *seam, **environment)`."""
+    """Starts or continues a run in its own process: `start(directory, sleep_seconds, *seam, **environment)`."""
     server = ForkServer(tmp_path_factory.mktemp("server"), "tests.runner", *STRATEGIES)
 
     def started(directory: Path, sleep_seconds: float = 0.0, *seam: str, **environment: str) -> Process:

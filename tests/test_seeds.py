@@ -52,7 +52,7 @@ def test_seeds_of_trainings_are_positive_and_differ() -> None:
 
 
 def test_nobody_else_makes_seed_sequences() -> None:
-    """Entropy of one's own would be a stream without a tag."""
+    """Entropy of your own would be a stream without a tag."""
     found = {
         str(path.relative_to(ROOT))
         for package in ("evonas", "genomes")

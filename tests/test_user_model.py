@@ -147,7 +147,7 @@ X, Y = np.zeros((40, 3, 2)), np.arange(40) % 4
             "trainer must be auto, native or single with build, not 'population'",
         ),
         ({"space": {"units": [1, "a"]}}, "genes.units must be"),
-        ({"space": SPACE, "build": None}, "space.units is no setting"),
+        ({"space": SPACE, "build": None}, "space.units is not a setting"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_before_anything_is_written(options, words, tmp_path, monkeypatch):

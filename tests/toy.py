@@ -51,7 +51,7 @@ def toy_evaluation(candidate: Candidate) -> Evaluation:
 
 
 def toy_evaluation_from(candidate: Candidate, evaluation: Evaluation, start: Start | None) -> Evaluation:
-    """The evaluation of a candidate that may start from another one: its curve goes on with the one behind it."""
+    """The evaluation of a candidate that may start from another one: its curve continues with the one behind it."""
     weights = evaluation.weights or {}
     before = start.snapshots[0] if start else None
     if before is not None and candidate.origin is not None and candidate.origin.kind == "inherit":

@@ -16,8 +16,8 @@ def open_predictor(source: str | Path, build: Any = None) -> Predictor:
     """What predicts, from a run directory or from an exported model.
 
     Args:
-        source: a run directory, or a `.keras` file that evonas wrote; its card beside it tells the classes.
-        build: the function of the run, if it trains models of your own.
+        source: a run directory, or a `.keras` file of evonas, whose classes are read from the model card next to it.
+        build: the build function of the run, if it has one.
 
     Raises:
         InputError: it is neither, or no network has a score yet.

@@ -26,12 +26,12 @@ __all__ = ["baseline_lines", "baseline_values", "random_baseline_of"]
 def random_baseline_of(
     run_dir: str | Path, top: int, seeds: int, *, build: Any = None, **listeners: Any
 ) -> SearchResult:
-    """Trains as many random networks as a run has trained, or goes on with that, and the best of them again.
+    """Trains as many random networks as a run has trained, or continues with that, and the best of them again.
 
     Args:
         run_dir: the run directory.
         top, seeds: finalists and their re-trainings, as of the run itself.
-        build: the function of the run, if it trains models of your own.
+        build: the build function of the run, if it has one.
         **listeners: as of `evonas.api.search.search_prepared`.
     """
     out = Path(run_dir) / BASELINE_NAME

@@ -66,7 +66,7 @@ def as_space(space: Space, build: Build | None = None) -> SearchSpace:
     """The space that is meant; the default one for None.
 
     Raises:
-        InputError: none is given with models of one's own, or it cannot be read.
+        InputError: none is given with models of your own, or it cannot be read.
     """
     if space is None and build is not None:
         raise InputError("space must be given with build: name the genes, as in genomes.HyperparameterSpace")
@@ -94,7 +94,7 @@ def resolve_samples(
     Args:
         space, build: as given. A space that is given decides which networks take the rows.
         architecture, series, series_id, split: see `evonas.data.sample_kind.SampleOptions`.
-        encoding: of the text of a table; the name of an architecture is taken for that.
+        encoding: of the text of a table; the name of an architecture is accepted too.
 
     Raises:
         InputError: as `as_space`, or the space is of another architecture than is asked for.
@@ -178,7 +178,7 @@ def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> 
     """The space without what these data or the trainer do not have.
 
     These are forms of numbers that the data lack, which would all be the standard one, embeddings where there are no
-    columns of numbers or too many, maps of categories where there are none or too many, and embeddings and members
+    columns of numbers or too many, maps of categories if there are none or too many, and embeddings and members
     where the trainer is that of whole populations.
 
     Raises:

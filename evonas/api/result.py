@@ -276,7 +276,7 @@ class SearchResult(ResultViews):
                 f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
             )
         if not self._is_dense:
-            return preparation  # models of one's own see all features
+            return preparation  # models of your own see all features
         seen = self._data.preparation_of(*views_of(graph_from_json(self._architecture)))
         assert seen is not None
         return seen

@@ -139,14 +139,14 @@ def search(
     layer_kinds: Sequence[LayerKind] = (),
     **settings: Unpack[SearchOptions],
 ) -> SearchResult:
-    """Evolves networks for the data and returns what was found. Everything is committed to a run directory on the way.
+    """Evolves networks for the data and returns the result. Every step is committed to a run directory.
 
     Args:
         x: features, shape `(num_samples, num_columns)`: an array, a DataFrame (also with text, categories and missing
             values), or the path of a file (CSV, Parquet, Feather, JSON lines, or `.npz` with arrays). Images
             `(num_samples, height, width, channels)`, series `(num_samples, steps, channels)` (or a list of arrays of
-            several lengths) and a list of texts keep their shape: see `architecture`. With `build` arrays go to the
-            model as they are, also several in a mapping or a list. A table is encoded as usual. Or, without `y`: a
+            several lengths) and a list of texts keep their shape: see `architecture`. With `build`, arrays go to the
+            model unchanged, also several in a mapping or a list; a table is encoded as usual. Or, without `y`: a
             `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or not, x being an array or a mapping of columns,
             or a `keras.utils.PyDataset`, both of which are read once (images and series that are larger than a quarter
             of the free memory are trained from the disk); or a folder with a sub-folder of images for each class.
@@ -155,58 +155,58 @@ def search(
             `evonas.training.single.user_model`
         space: what to search: a space, the path of a TOML file, or None for the default. With `build` a
             `genomes.HyperparameterSpace`, or a mapping from names to what each gene may be.
-        generations: how many in all; 10 unless `evaluations` or `time` is given.
-        evaluations: networks to train in all.
-        time: wall-clock time from this call to its end, such as "10m", "1h30m" or seconds. A quarter of it at most is
-            for the finalists; where it is short, the first generation is of small networks.
+        generations: total number of generations; 10 unless `evaluations` or `time` is given.
+        evaluations: total number of networks to train.
+        time: wall-clock limit of this call, such as "10m", "1h30m" or seconds. At most a quarter of it is
+            used for finalists; if it is short, the first generation has small networks.
         target: score at which to stop.
         validation, test: `(x, y)` to score and to test on, or with a target's name a DataFrame or the path of a file,
             or a Dataset or a folder of images as `x` is; split off `x` if not given.
-        seed: of everything random; None draws one and records it.
+        seed: random seed; None draws one and records it.
         out: run directory; a new one in `evonas-runs` if not given.
         overwrite: whether a run in `out` may be deleted.
         initial: population file of another run (`population.json`) to start from.
-        warm_start: another run's directory, also of other data, whose best networks are the first to be trained.
-        transfer: another run's directory, from whose best network all networks take the weights of lower layers, where
-            shapes allow; features are matched by name.
-        threads: networks that are trained at a time, all cores that this process may use if None; changes no result.
+        warm_start: directory of another run, of any data, whose best networks are trained first.
+        transfer: directory of another run; all networks inherit the lower layers of its best network where
+            shapes allow. Features are matched by name.
+        threads: networks trained at a time; None uses all available cores. Does not affect results.
         execution: where networks are trained: "local" (this process), "processes" (the default) or "ray", or an
-            `evonas.Execution`, which says how many workers, on which GPUs or which cluster; changes no result.
+            `evonas.Execution` with the number of workers, GPUs or a cluster. Does not affect results.
         on_part, on_generation: called after each commit and each generation.
-        callbacks: objects of `evonas.Callback`, which are told what happens; also the trackers of `evonas.trackers`.
-        export: file that the best network is written to at the end, as `evonas.export` does; Keras loads for it while
+        callbacks: objects of `evonas.Callback`, called as the search proceeds; also the trackers of `evonas.trackers`.
+        export: file for the best network, written at the end as by `evonas.export`; Keras is loaded for it while
             the search still trains.
-        baseline: whether to train gradient boosting and a linear model of scikit-learn on the same rows, in the
-            background at low priority, for `status`, report and card to say which is better; of a table only.
-        verbose: whether to show the progress and the outcome: redrawn in a terminal, else a line a generation.
+        baseline: whether to train scikit-learn's gradient boosting and a linear model on the same rows, in the
+            background at low priority, for comparison in `status`, report and model card; for tables only.
+        verbose: whether to show progress and outcome: redrawn in a terminal, else one line per generation.
         task: "regression", "binary" or "multiclass"; inferred from `y` if not given.
         sample_weight, class_weight: weights of rows and classes in training, see `evonas.data.prepare`.
         drop: names of columns of a table to leave out.
-        numbers: what a column of numbers gives all networks beside the standardised number, one of
+        numbers: the encoding that all networks use for numeric columns besides the standardised number, one of
             `genomes.dense.NUMERIC_ENCODINGS`; otherwise it is a gene of the space. With `build`, "standard" unless
             given.
         neighbours: False for networks without features that are means of the targets of near training rows, which an
             exported model holds; otherwise it is a gene of the space.
-        roles: column -> "numeric", "boolean", "categorical", "date" or "text", where what is inferred is not so.
-        group: name of a column whose equal values stay in one part of the split; it is no feature.
+        roles: column -> "numeric", "boolean", "categorical", "date" or "text", to override what is inferred.
+        group: name of a column whose equal values stay in one part of the split; it is not a feature.
         time_column: name of a column by which rows are split: the latest are the test part.
-        image_size: height and width that images of a folder are brought to, such as "32x32".
-        grayscale: whether images of a folder are taken without their colours.
+        image_size: height and width to resize images of a folder to, such as "32x32".
+        grayscale: whether to convert images of a folder to grayscale.
         steps: how many elements of the Dataset x are read, batches mostly; all of one that ends unless given.
-        architecture: which networks take the rows: "convolutional", "sequence" or "dense". As the data and the space
-            say unless given: images go to convolutional networks, series and a text alone to those over sequences, all
+        architecture: kind of network: "convolutional", "sequence" or "dense". Chosen by the data and the space
+            by default: convolutional networks for images, sequence networks for series and single texts, dense ones
             else to dense ones.
         series: whether the columns of a row are the steps of a series.
-        series_id: of a table with a row for each step, the column whose equal values are one series; `time_column`
+        series_id: for tables with one row per step, the column that identifies the series; `time_column`
             then orders its steps.
-        split: of series, "time" for the last samples as the test part and those before for validation, "random" to deal
-            them whatever they look like. Windows of one series that overlap, in their order, are split by time unless
+        split: of series: "time" uses the last samples for testing and those before for validation, "random" draws
+            them at random. Overlapping windows of one series, in their order, are split by time unless
             given.
-        separator, encoding, skip_rows, comment: of files of text, where they are not as they look: what separates
-            cells, how the text is encoded, lines before the header, and how lines begin that are no rows.
+        separator, encoding, skip_rows, comment: format of text files, to override what is detected: the cell
+            separator, the text encoding, the number of lines before the header, and the prefix of comment lines.
         decimal, thousands, date_order: how numbers and dates are written as text: "." or ","; ",", ".", "'" or " ";
-            "dmy" or "mdy". Where the whole column agrees, that is found out.
-        missing: texts that mean "no value" in files, in place of the usual ones such as "NA", "NULL", "None" and "?".
+            "dmy" or "mdy". Detected where the whole column agrees.
+        missing: texts that mean "no value" in files, instead of the usual ones such as "NA", "NULL", "None" and "?".
         mutations: functions `(genome, space, rng) -> genome` of your own, or names of installed ones, that networks
             change by beside the mutations of the space; see `genomes.mutations`.
         layer_kinds: kinds of layers of your own (`genomes.architecture.LayerKind`) that networks of `space` have.
@@ -215,8 +215,8 @@ def search(
             `evonas.Metric` of your own.
 
     Raises:
-        InputError: something given cannot be used; says what, and what to do.
-        Interrupted: Ctrl-C or SIGTERM, after everything was committed.
+        InputError: an argument cannot be used; the text says which, and how to fix it.
+        Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
     """
     started, _ = monotonic(), launch.resolve_threads(threads)
     placed = Execution.from_arguments(execution)
@@ -227,8 +227,7 @@ def search(
         options["strategy"] = strategy_name(options["strategy"])
     if isinstance(target, str):
         raise InputError(
-            f"target must be a score at which the search is content, not {target!r:.60}: the column that is predicted "
-            "is y"
+            f"target must be a score at which the search stops, not {target!r:.60}: the column that is predicted is y"
         )
     architecture, encoding = architecture_and_encoding(architecture, encoding)
     reading = ReadOptions.from_arguments(
@@ -365,7 +364,7 @@ def search_prepared(
 
     Args:
         source: where the data came from, recorded for people; JSON values.
-        evaluator: what trains; the worker process by default.
+        evaluator: trains the networks; a worker process by default.
         standby: of `evonas.execution.launch.standby_for`, if the worker was started before the data were read.
         threads, execution: as in `search`.
         **listeners: fields of `evonas.api.session.Listeners`, such as `on_part`.
@@ -446,18 +445,18 @@ def resume(
     layer_kinds: Sequence[LayerKind] = (),
     **settings: Unpack[RunOptions],
 ) -> SearchResult:
-    """Goes on with a run that was stopped or killed, to the end it would have had; or extends a finished one.
+    """Resumes a run that was stopped or killed, with the result that it would have had; or extends a finished one.
 
     Args:
-        run_dir: the run directory; it holds all that is needed, but for a function of yours.
-        build: the function of the run, if it trains models of your own: must have the source that it had.
-        space: the space of the run, if its class is one of your own, with the settings that it had.
-        generations, evaluations, time: new bounds, counted from the start of the run; "+10" and "+5m" count from here.
-            Bounds that are not given stay as they were, unless they are spent.
+        run_dir: the run directory; it holds everything needed except your own functions.
+        build: the build function of the run, if it has one; its source must be unchanged.
+        space: the space of the run, if it is of your own class, with unchanged settings.
+        generations, evaluations, time: new bounds, counted from the start of the run; "+10" and "+5m" count from now.
+            Other bounds stay as they were, unless they are used up.
         target: new score at which to stop.
         data: if given, must be the data of the run.
-        threads, execution: as in `search`; may be others than before.
-        export, baseline, callbacks: as in `search`; baselines that are known are not trained again.
+        threads, execution: as in `search`; may differ from before.
+        export, baseline, callbacks: as in `search`; known baselines are not trained again.
         verbose: as in `search`.
         mutations, layer_kinds: those of your own that the run was given as objects; installed ones are found by name.
         **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's;
@@ -507,21 +506,21 @@ def finalists(
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
 ) -> SearchResult:
-    """Trains the best networks of a run again from scratch, from other seeds: how good are they, luck aside?
+    """Trains the best networks of a run again from scratch with other seeds, to see how good they are apart from luck.
 
-    What was trained before is not trained again. The result's `finalists` tell what came of it; its `best`, and what
-    `export` takes for rank 1, is from then on the finalist with the best mean re-score, as long as the search does not
-    go on.
+    Earlier re-trainings are reused. The result's `finalists` hold the outcome; its `best`, and what
+    `export` uses for rank 1, is from then on the finalist with the best mean re-score, until the search is
+    resumed.
 
     Args:
         run_dir: the run directory.
         top: networks.
         seeds: re-trainings of each.
-        build: the function of the run, if it trains models of your own.
+        build: the build function of the run, if it has one.
         threads, execution: as in `search`.
-        on_finalists: called after every commit, with the re-trainings done and those planned.
+        on_finalists: called after every commit with the numbers of re-trainings done and planned.
         interruption: how to listen to signals.
-        evaluator: what trains; the worker process by default.
+        evaluator: trains the networks; a worker process by default.
 
     Raises:
         InputError: there is no run, another process runs it, or no network has a score.
@@ -552,11 +551,11 @@ def finalists(
 
 
 def load_run(run_dir: str | Path, *, build: Any = None) -> SearchResult:
-    """What a run has found so far; also of one that is running. Reads only.
+    """The results of a run so far, also of one that is still running. Read-only.
 
     Args:
         run_dir: the run directory.
-        build: the function of the run, if it trains models of your own; needed for the models, not for the rest.
+        build: the build function of the run, if it has one; needed only for the models.
     """
     return SearchResult(run_dir, None if build is None else Build.from_function(build))
 

@@ -49,7 +49,7 @@ _BASELINE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Listeners:
-    """Who is told what of a session; all may be left out.
+    """The listeners of a session; all are optional.
 
     Attributes:
         on_start: called once, before anything is trained, with the run and its budget.
@@ -61,10 +61,10 @@ class Listeners:
         export: file that the best network is written to at the end, with a model card, as `evonas.export` does; Keras
             loads while the last generation and the finalists are trained.
         interruption: how to listen to signals.
-        callbacks: who is told of the start, each evaluation, each generation and the end, see `evonas.Callback`.
+        callbacks: called at the start, after each evaluation and generation, and at the end, see `evonas.Callback`.
         started: when the session began, as `time.monotonic()` counts; now if None.
-        baseline: whether to train baselines beside the search, see `evonas.baselines`.
-        reserved: seconds of the run's time, a twentieth of it at most, that whoever is told needs when all is done.
+        baseline: whether to train baselines during the search, see `evonas.baselines`.
+        reserved: seconds of the run's time, at most a twentieth of it, that the listeners need at the end.
     """
 
     on_start: Callable[[RunReader, Budget], None] | None = None
@@ -91,18 +91,18 @@ def run_session(
     listeners: Listeners,
     build: Build | None = None,
 ) -> SearchResult:
-    """Searches, trains the finalists again, and tells `listeners.on_end` what came of it.
+    """Searches, trains the finalists again, and passes the outcome to `listeners.on_end`.
 
     Args:
         store: open, of the run; closed at the end.
         space: that the genomes are from.
         budget: of the run.
         make: makes what trains.
-        listeners: who is told.
-        build: of models of one's own.
+        listeners: called as the session proceeds.
+        build: of models of your own.
 
     Raises:
-        Interrupted: Ctrl-C or SIGTERM, after everything was committed.
+        Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
     """
     with store, listeners.interruption or Interruption() as listening:
         telling = Notifier(listeners.callbacks, space)
@@ -206,7 +206,7 @@ def _note_baselines(store: RunStore, baselines: BaselineProcess, timetable: Time
 
 
 def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator) -> dict[str, float]:
-    """Scores of the best network on the test split; empty where there is none, or no time for it."""
+    """Scores of the best network on the test split; empty if there is none, or no time for it."""
     if not isinstance(trainer, Tester) or not store.best(1):
         return {}
     record = store.ranked(1)
@@ -219,7 +219,7 @@ def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator) -> dic
 
 
 def _with_callbacks(listeners: Listeners, telling: Notifier) -> Listeners:
-    """The same, with the callbacks told after each of them."""
+    """The same listeners, each followed by the callbacks."""
     own: dict[str, Any] = {
         "on_start": telling.start,
         "on_part": telling.part,
@@ -279,7 +279,7 @@ def _search(
 
 
 def _export(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:
-    """The best network as a file, in the run directory unless a path is given; None where there is none, or no time."""
+    """The best network as a file, in the run directory unless a path is given; None if there is none, or no time."""
     if not store.best(1):
         return None
     if exporter is not None:

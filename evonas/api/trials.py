@@ -36,11 +36,11 @@ from genomes.hyperparameters import HyperparameterSpace
 
 __all__ = ["Growth", "TrialSearch", "may_stay_here", "population_for", "run_trials", "trains_natively"]
 
-#: Settings that may differ when a search is gone on with: the recorded ones count.
+#: Settings that may differ when a search is continued: the recorded ones count.
 _FREE = frozenset(("seed", "keep"))
 
 
-#: What is recorded of a search beside its identity: what its trials have revealed.
+#: What is recorded of a search besides its identity: what its trials have revealed.
 _LATE = "late"
 
 
@@ -67,13 +67,13 @@ class TrialSearch:
             `evonas.user_model.pack`.
         space: of its genes.
         objective: the name of its score, and the direction in which that improves.
-        identity: what tells this search from another one (digests of functions and data); JSON values.
+        identity: what distinguishes this search from others (digests of functions and data), as JSON values.
         settings: of the strategy, fields of `evonas.Settings`.
         initial: genomes to begin with.
         evaluations: how many trials in all.
         in_process: whether trials run in this process.
         seconds: wall-clock bound of the search, if any.
-        most_failures: trials in a row without a score that end the search; None is no bound.
+        most_failures: trials in a row without a score that end the search; None means no bound.
         grown: how the space grows; None where it does not.
         execution: where trials run that do not run in this process.
     """
@@ -107,18 +107,18 @@ def run_trials(
     on_part: Callable[[Progress], None] | None = None,
     interruption: Interruption | None = None,
 ) -> None:
-    """Runs the search, or goes on with it where the directory holds it already, until its trials are done.
+    """Runs the search, or continues with it where the directory holds it already, until its trials are done.
 
     Args:
         search: what to do.
         directory: of the run.
-        overwrite: whether a run that is there is deleted, not gone on with.
+        overwrite: whether an existing run is deleted instead of continued.
         on_part: called after every commit.
         interruption: how to listen to signals.
 
     Raises:
         InputError: the directory holds another search, or all of the first trials failed alike.
-        Interrupted: Ctrl-C or SIGTERM, after everything was committed.
+        Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
     """
     with _store(search, directory, overwrite) as store, interruption or Interruption() as listening:
         with closing(_evaluator(search, store)) as evaluator:
@@ -235,7 +235,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
     if different:
         store.close()
         raise InputError(
-            f"search must be the one that {directory} holds, to go on with it, but these differ: "
+            f"search must be the one that {directory} holds, to continue with it, but these differ: "
             f"{', '.join(different)}. Overwrite it, or choose another directory"
         )
     try:

@@ -6,7 +6,7 @@
 `linear.py`     ridge or logistic regression
 `words.py`    TF-IDF and a linear model, of texts
 `fitting.py`    both on a split, or on each fold, scored as networks are
-`process.py`    the process that trains them beside a search, at low priority, and ends with it
+`process.py`    the process that trains them during a search, at low priority, and ends with it
 `start.py`      the driver's end of it
 ==============  =======================================================================================================
 """

@@ -79,7 +79,7 @@ class Boosting:
         self._planned = min(MOST_TREES, max(_FIRST, round(self._planned * _GROWTH)))
         for place, model in enumerate(self._models):
             if place in self._stopped:
-                continue  # told again, it would go on
+                continue  # told again, it would continue
             (x, y, weight), (x_held, y_held, _) = self._training[place], self._validation[place]
             model.set_params(max_iter=self._planned)
             model.fit(x, y, weight, X_val=x_held, y_val=y_held)

@@ -1,6 +1,6 @@
 """Prepared rows as trees take them: each category column as one column of codes, missing numbers as missing.
 
-What networks need and trees do not (one-hot features, imputed values with an indicator beside them) is undone exactly;
+What networks need and trees do not (one-hot features, imputed values with an indicator) is undone exactly;
 scaling stays, which no tree sees.
 """
 

@@ -19,7 +19,7 @@ from evonas.runs.baselines import BaselineModel
 from evonas.seeds import RandomStream, stream_rng
 from evonas.training.metrics import compute_scores
 
-__all__ = ["MOST_CELLS", "MOST_ROWS", "fit_baselines", "fitted_boosting", "is_table"]
+__all__ = ["MOST_CELLS", "MOST_ROWS", "fit_baselines", "fit_boosting", "is_table"]
 
 #: Training rows that baselines see, and cells of them; validation rows that stop boosting early.
 MOST_ROWS, MOST_CELLS, _MOST_HELD_ROWS = 100_000, 10_000_000, 20_000
@@ -52,10 +52,10 @@ def fit_baselines(data: PreparedData, seed: int = 0, seconds: float = float("inf
     yield _linear(data, seed)
     if not boosts(data.problem):
         return
-    yield from fitted_boosting(data, seed, seconds - (time.process_time() - began))
+    yield from fit_boosting(data, seed, seconds - (time.process_time() - began))
 
 
-def fitted_boosting(data: PreparedData, seed: int = 0, seconds: float = float("inf")) -> Iterator[BaselineModel]:
+def fit_boosting(data: PreparedData, seed: int = 0, seconds: float = float("inf")) -> Iterator[BaselineModel]:
     """Gradient boosting, after each portion of its trees; of several folds, when all are trained. See above."""
     columns, folds, rows, began = tree_columns(data), [], 0, time.process_time()
     for fold in data.splits:
@@ -73,7 +73,7 @@ def fitted_boosting(data: PreparedData, seed: int = 0, seconds: float = float("i
             if late:
                 break
         if time.process_time() - began > seconds and len(folds) < len(data.splits):
-            return  # a mean over some of the folds is none that compares
+            return  # a mean over some of the folds cannot be compared
     yield _boost(data, folds, columns, rows, began)
 
 

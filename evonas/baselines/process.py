@@ -1,4 +1,4 @@
-"""The process that trains the baselines beside a search: `python -m evonas.baselines.process DATA SEED SECONDS PARENT`.
+"""The process that trains the baselines during a search: `python -m evonas.baselines.process DATA SEED SECONDS PARENT`.
 
 Prints one JSON object a line: a model and its scores, as soon as it has any and again when it is better known; or
 `{"missing": why}`. It has one thread, a low priority and a bound on its time, and ends with the process that started
@@ -19,7 +19,7 @@ from pathlib import Path
 
 __all__ = ["NICENESS", "main"]
 
-#: Beside two threads that train it gets a quarter of a core.
+#: With two threads that train, it gets a quarter of a core.
 NICENESS = 5
 _LOOK_SECONDS = 0.5
 

@@ -96,7 +96,7 @@ class BaselineProcess:
         return self._known()
 
     def outcome(self, seconds: float) -> Baselines:
-        """What is known when the process has ended, for which it has so many seconds from now. Ends it."""
+        """Waits up to that many seconds for the process to end, ends it, and returns its results."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(max(0.0, seconds))
         cut = self._process.poll() is None

@@ -1,4 +1,4 @@
-"""The command line, one file a command; `evonas.cli.app` puts them together and nobody else does.
+"""The command line, one file per command; only `evonas.cli.app` puts them together.
 
 What is heavy (pandas, rich) is imported by the command that needs it, inside it.
 """

@@ -27,7 +27,7 @@ def compare(
     """Compare runs: convergence, a test over seeds, the champions.
 
     Runs that differ in their seeds alone are a group. Groups are compared by a Mann-Whitney U
-    test with Cliff's delta; it takes some seeds of each to tell anything.
+    test with Cliff's delta; several seeds of each are needed for a result.
     """
     from evonas.io.console import say
     from evonas.io.marked_files import check_place, mark_json, mark_text, publish

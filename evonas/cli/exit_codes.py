@@ -22,6 +22,9 @@ class ExitCode(IntEnum):
     DONE = 0, "done"
     FAILED = 1, "something failed: no network has a score, the worker does not start"
     MISTAKE = 2, "a mistake in what was given; the message says what, and what to do. Nothing was changed"
-    STORAGE = 74, "the disk is full, fails or became read-only. What was committed stays; `resume` goes on"  # EX_IOERR
+    STORAGE = (
+        74,
+        "the disk is full, fails or became read-only. Committed results stay; `resume` continues",
+    )  # EX_IOERR
     INTERRUPTED = 130, "stopped by Ctrl-C, in good order"
     TERMINATED = 143, "stopped by SIGTERM, in good order"

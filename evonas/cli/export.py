@@ -25,7 +25,7 @@ def export(
     ] = None,
     rank: Annotated[int, option("1 for the best network, 2 for the next [1].", "N")] = 1,
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="Train it anew, on training and validation rows together.")
+        bool, typer.Option("--retrain", help="Train it again, on training and validation rows together.")
     ] = False,
     ensemble: Annotated[
         int | None, option("Write up to K networks as one model, which predicts their mean.", "K")
@@ -33,16 +33,16 @@ def export(
     build: BuildOption = None,
     calibrate: Annotated[
         bool,
-        typer.Option("--calibrate", help="Of classes: divide logits by the temperature that fits the validation rows."),
+        typer.Option("--calibrate", help="Classification: divide logits by a temperature fitted on validation rows."),
     ] = False,
     resize: Annotated[bool, typer.Option("--resize", help="Of images: take them in any size.")] = False,
-    no_card: Annotated[bool, typer.Option("--no-card", help="Write no model card beside it.")] = False,
+    no_card: Annotated[bool, typer.Option("--no-card", help="Do not write a model card.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a network of a run as a Keras model.
 
     Plain Keras loads it, without evonas. Its weights are those that were scored.
-    A model card beside it (FILE.card.md, FILE.card.json) says what it is.
+    A model card is written next to it (FILE.card.md, FILE.card.json).
     """
     from evonas.deploy.export import export as export_network
     from evonas.deploy.export import export_ensemble

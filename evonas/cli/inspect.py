@@ -1,4 +1,4 @@
-"""`evonas inspect`: what data are taken for, before anything is trained."""
+"""`evonas inspect`: how data are interpreted, before anything is trained."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def inspect(
     ],
     target: TargetOption = None,
     *,
-    task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
+    task: Annotated[str | None, option("regression, binary or multiclass [inferred from the target].", "TASK")] = None,
     flags: DataFlags,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Show what each column of a table is taken for.
+    """Show how each column of a table is interpreted.
 
     And how its rows are split. `evonas run` takes the same options.
     """

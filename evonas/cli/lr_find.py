@@ -39,8 +39,8 @@ def lr_find(
     high: Annotated[float, option("The last rate [10].", "X")] = 10.0,
     steps: Annotated[int, option("Steps of each training [300].", "N")] = 300,
     seeds: Annotated[int, option("Trainings that are averaged [3].", "N")] = 3,
-    seed: Annotated[int, option("Of everything random [0].", "N")] = 0,
-    task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
+    seed: Annotated[int, option("Random seed [0].", "N")] = 0,
+    task: Annotated[str | None, option("regression, binary or multiclass [inferred from the target].", "TASK")] = None,
     flags: DataFlags,
     as_json: AsJson = False,
 ) -> None:

@@ -80,14 +80,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a l
 BuildOption = Annotated[str | None, option("Function that builds models of your own.", "FILE.py:FUNCTION", "--build")]
 DropOption = Annotated[list[str] | None, option("Column to leave out; may be repeated.", "COLUMN", "--drop")]
 NumericOption = Annotated[list[str] | None, option("Column of numbers; may be repeated.", "COLUMN", "--numeric")]
-BooleanOption = Annotated[list[str] | None, option("Column of yes and no; may be repeated.", "COLUMN", "--boolean")]
+BooleanOption = Annotated[list[str] | None, option("Column of true/false; may be repeated.", "COLUMN", "--boolean")]
 CategoricalOption = Annotated[
     list[str] | None, option("Column of categories; may be repeated.", "COLUMN", "--categorical")
 ]
 DateOption = Annotated[list[str] | None, option("Column of dates; may be repeated.", "COLUMN", "--date")]
-TextOption = Annotated[
-    list[str] | None, option("Column of free text, whose words count; may be repeated.", "COLUMN", "--text")
-]
+TextOption = Annotated[list[str] | None, option("Column of free text; may be repeated.", "COLUMN", "--text")]
 ThreadsOption = Annotated[int | None, option("Networks trained at a time [all cores].", "N", "--threads")]
 ExecutionOption = Annotated[
     str | None,
@@ -100,10 +98,10 @@ ExecutionOption = Annotated[
 ]
 WorkersOption = Annotated[
     int | None,
-    option("Worker processes, which share the threads; on Ray, at most [1; as the cluster has].", "N", "--workers"),
+    option("Worker processes, which share the threads; on Ray, at most [1; all of the cluster].", "N", "--workers"),
 ]
 DevicesOption = Annotated[
-    str | None, option("GPUs of this machine, a worker each, such as 0,1, or all [one worker].", "LIST", "--devices")
+    str | None, option("GPUs, one worker each, such as 0,1, or all [one worker].", "LIST", "--devices")
 ]
 AddressOption = Annotated[
     str | None,
@@ -111,44 +109,44 @@ AddressOption = Annotated[
 ]
 ExportOption = Annotated[
     Path | None,
-    option("Write the best network there at the end, such as best.keras, as evonas export does.", "FILE", "--export"),
+    option("Export the best network to this file at the end, such as best.keras.", "FILE", "--export"),
 ]
 NoBaselineOption = Annotated[
     bool,
     typer.Option(
         "--no-baseline",
-        help="Train no gradient boosting and no linear model on the same rows, in the background, for comparison.",
+        help="Do not train gradient boosting and a linear model in the background for comparison.",
     ),
 ]
-GroupOption = Annotated[str | None, option("Column whose equal values stay in one part.", "COLUMN", "--group")]
+GroupOption = Annotated[str | None, option("Column whose equal values are never split.", "COLUMN", "--group")]
 TimeOption = Annotated[
     str | None, option("Column to split by: the latest rows are the test part.", "COLUMN", "--time-column")
 ]
 ImageSizeOption = Annotated[
     str | None,
-    option("Height and width to bring images to [as they are if small, else 32x32].", "HxW", "--image-size"),
+    option("Height and width to resize images to [unchanged if small, else 32x32].", "HxW", "--image-size"),
 ]
 SeparatorOption = Annotated[
-    str | None, option("What separates cells: a character, or tab, space [found out].", "CHAR", "--separator")
+    str | None, option("Cell separator: a character, or tab, space [detected].", "CHAR", "--separator")
 ]
 EncodingOption = Annotated[
     str | None,
-    option("Of the text, such as cp1252 [found out]; a name of --architecture means that.", "NAME", "--encoding"),
+    option("Text encoding, such as cp1252 [detected]; a name of --architecture is accepted too.", "NAME", "--encoding"),
 ]
 ArchitectureOption = Annotated[
     str | None,
     option(
-        "Networks that take the rows: convolutional, sequence or dense [as the data are: images, series or a text "
-        "alone, tables].",
+        "Kind of network: convolutional, sequence or dense [chosen by the data: images, series or a single text, "
+        "tables].",
         "NAME",
         "--architecture",
     ),
 ]
-SeriesOption = Annotated[bool, typer.Option("--series", help="The columns of a row are the steps of a series.")]
+SeriesOption = Annotated[bool, typer.Option("--series", help="Treat the columns of a row as the steps of a series.")]
 SeriesIdOption = Annotated[
     str | None,
     option(
-        "Table with a row for each step: column whose equal values are one series; --time-column orders its steps.",
+        "For tables with one row per step: column that identifies the series; --time-column orders its steps.",
         "COLUMN",
         "--series-id",
     ),
@@ -156,30 +154,28 @@ SeriesIdOption = Annotated[
 SplitOption = Annotated[
     str | None,
     option(
-        "Of series: random, or time, for the last ones as the test part [time for windows that overlap in their "
+        "Split of series: random, or time, which tests on the last ones [time for windows that overlap in their "
         "order].",
         "HOW",
         "--split",
     ),
 ]
-DecimalOption = Annotated[str | None, option("What stands before decimals, . or , [found out].", "CHAR", "--decimal")]
+DecimalOption = Annotated[str | None, option("Decimal mark, . or , [detected].", "CHAR", "--decimal")]
 ThousandsOption = Annotated[
-    str | None, option("What stands between thousands: , . ' or space [found out].", "CHAR", "--thousands")
+    str | None, option("Thousands separator: , . ' or space [detected].", "CHAR", "--thousands")
 ]
-SkipRowsOption = Annotated[int | None, option("Lines before the header [found out].", "N", "--skip-rows")]
-CommentOption = Annotated[str | None, option("Beginning of lines that are no rows, such as #.", "TEXT", "--comment")]
+SkipRowsOption = Annotated[int | None, option("Lines before the header [detected].", "N", "--skip-rows")]
+CommentOption = Annotated[str | None, option("Prefix of comment lines, such as #.", "TEXT", "--comment")]
 MissingOption = Annotated[
     list[str] | None,
-    option(
-        "Text that means 'no value', in place of NA, NULL, None, ? and so on; may be repeated.", "TEXT", "--missing"
-    ),
+    option("Text that means 'no value', instead of NA, NULL, None, ? and so on; may be repeated.", "TEXT", "--missing"),
 ]
 DateOrderOption = Annotated[
-    str | None, option("dmy or mdy, of dates such as 01/02/2020 [as the cells tell].", "ORDER", "--date-order")
+    str | None, option("dmy or mdy, for dates such as 01/02/2020 [detected].", "ORDER", "--date-order")
 ]
-GrayscaleOption = Annotated[bool, typer.Option("--grayscale", help="Take images without their colours.")]
+GrayscaleOption = Annotated[bool, typer.Option("--grayscale", help="Convert images to grayscale.")]
 #: Of a table or arrays; a folder of images has none.
-TargetOption = Annotated[str | None, option("Column to predict; the classes of a folder.", "COLUMN", "--target")]
+TargetOption = Annotated[str | None, option("Column to predict; not for a folder of images.", "COLUMN", "--target")]
 
 
 def check_target(data: Path, target: str | None) -> None:

@@ -34,7 +34,7 @@ def report(
 ) -> None:
     """Write a report of a run: a page with its figures.
 
-    Also while it searches. The page needs no network and nothing else beside it. As md it is
+    Also while it searches. The page needs no network and no other files. As md it is
     text and tables; as png or svg each figure is a file.
     """
     from evonas.reporting.report import write_report

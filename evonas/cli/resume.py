@@ -1,4 +1,4 @@
-"""`evonas resume`: a search goes on."""
+"""`evonas resume`: a search continues."""
 
 from __future__ import annotations
 

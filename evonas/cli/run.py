@@ -51,27 +51,27 @@ def run(
     ] = None,
     build: BuildOption = None,
     warm_start: Annotated[
-        Path | None, option("Run directory, also of other data, whose best networks are trained first.", "DIR")
+        Path | None, option("Run directory, of any data, whose best networks go first.", "DIR")
     ] = None,
     transfer: Annotated[
-        Path | None, option("Run directory, from whose best network the weights of lower layers are taken.", "DIR")
+        Path | None, option("Run directory whose best network provides the initial weights of the lower layers.", "DIR")
     ] = None,
     out: Annotated[Path | None, option("Run directory [a new one in evonas-runs].", "DIR")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in --out.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing run in --out.")] = False,
     export: ExportOption = None,
-    seed: Annotated[int, option("Of everything random [0].", "N")] = 0,
-    task: Annotated[str | None, option("regression, binary or multiclass [as the target looks].", "TASK")] = None,
+    seed: Annotated[int, option("Random seed [0].", "N")] = 0,
+    task: Annotated[str | None, option("regression, binary or multiclass [inferred from the target].", "TASK")] = None,
     validation: Annotated[Path | None, option("Table to score on [split off DATA].", "FILE")] = None,
     test: Annotated[Path | None, option("Table to test on [split off DATA].", "FILE")] = None,
     flags: DataFlags,
     numbers: Annotated[
-        str | None, option(f"How columns of numbers enter: {', '.join(NUMERIC_ENCODINGS)} [a gene].", "NAME")
+        str | None, option(f"Encoding of numeric columns: {', '.join(NUMERIC_ENCODINGS)} [a gene].", "NAME")
     ] = None,
     neighbours: Annotated[
         bool,
         typer.Option(
             "--neighbours/--no-neighbours",
-            help="Whether networks may see means of the targets of near training rows, which a model then holds.",
+            help="Whether networks may use mean targets of similar training rows; the model then contains these rows.",
         ),
     ] = True,
     asked: SettingsFlags,
@@ -81,9 +81,9 @@ def run(
 ) -> None:
     """Search for the network that best predicts a column of a CSV.
 
-    Columns may hold numbers, categories, dates and gaps. Everything is kept in the run directory as it comes.
+    Columns may hold numbers, categories, dates and missing values. Results are saved as they arrive.
     """
-    # What is wrong with the options is said before a large file is read.
+    # Reports mistakes in the options before a large file is read.
     check_target(data, target)
     size, initial = _population(population or [])
     settings, budget, callbacks = asked.settings(seed, size), stop.budget(), trackers.callbacks()

@@ -48,7 +48,7 @@ def show_search(
     display = make_display(interruption, sys.stdout, sys.stderr, quiet=quiet, as_json=as_json)
 
     def start(run: RunReader, budget: Budget) -> None:
-        gc.freeze()  # what was imported is no garbage
+        gc.freeze()  # what was imported is not garbage
         gc.enable()
         display.start(run, budget)
 

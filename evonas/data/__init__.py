@@ -1,14 +1,14 @@
 """From a table or arrays to numbers that a network can be trained on.
 
-The way of the data, one module a step:
+The steps, one module each:
 
 1. `readers.files.read_any(path)` reads a file of any known kind (`readers.csv.read_csv` reads CSV) into a DataFrame, or
-   says what is wrong with it and where. `frames` takes tables of other libraries; `written`, with `notation` and
+   reports what is wrong and where. `frames` accepts tables of other libraries; `written`, with `notation` and
    `dates`, finds columns of text that are numbers or dates.
 2. `columns.infer_columns(frame, ...)` gives every column a `Role` and the reason for it: a `ColumnPlan`, which prints
    as a table and is written as JSON.
 3. `target.infer_target(...)` decides the task (regression, binary, multiclass) and codes the target.
-4. `splits.split_rows(...)` deals the rows into training, validation and test, or into folds; stratified by class.
+4. `splits.split_rows(...)` splits the rows into training, validation and test, or into folds; stratified by class.
 5. `encoding.preprocessor.fit_encoding(...)` fits imputing, scaling and one-hot coding as scikit-learn does
    (`statistics`), on training rows only, and keeps the fitted numbers as a `Preparation`: a frozen value of plain JSON.
 6. `prepare.prepare_table(...)` and `prepare.prepare_arrays(...)` do 2 to 5 and give `PreparedData`
@@ -18,10 +18,10 @@ Images, series and texts keep their shape: `sample_kind` says what rows are and 
 `prepare_samples` (of tables `prepare_sample_table`) does 3, 4 and 6 with a `SamplePreparation` of `encoding.pixels`,
 `encoding.series` or `encoding.tokens`; `windows` splits windows that overlap.
 
-`load.read_data(...)` does all of it for whatever a user gives. Arrays of any shape, for a user's own model, take the
-way of `inputs` and `prepare_inputs`: they stay as is; target, splits and weights are the same.
+`load.read_data(...)` does all of this for any input. Arrays of any shape, for users' own models, go through
+`inputs` and `prepare_inputs`: they are unchanged; target, splits and weights are handled in the same way.
 
-Beside the way: `cells` (what one cell means, however it is stored), `encoding` (what texts and numbers give),
+Also here: `cells` (what one cell means, however it is stored), `encoding` (what texts and numbers give),
 `readers.arrays` (what a caller passes, as a DataFrame), `readers.images` and `readers.datasets` (where arrays come from
 too), `sample_weights` (of rows and classes), `fingerprint` (whether data are the same).
 
@@ -30,8 +30,8 @@ too), `sample_weights` (of rows and classes), `fingerprint` (whether data are th
     >>> data = prepare_table(read_table("titanic.csv"), "Survived", seed=0)   # doctest: +SKIP
     >>> data.problem.task, data.problem.num_features, data.notes              # doctest: +SKIP
 
-Whatever cannot be used is an `InputError` that says the constraint, the value and the mend. The rows of the test split
-influence nothing that is fitted; column roles (is this text? is it constant?) are read from the whole table.
+Unusable input raises an `InputError` that states the constraint, the value and the fix. The rows of the test split
+do not influence anything that is fitted; column roles (is this text? is it constant?) are read from the whole table.
 
 Importing this package, or any of its modules but `readers.text_column`, imports neither pandas nor scikit-learn;
 calling them does.

@@ -91,7 +91,7 @@ def as_text(cell: Any) -> str:
     """One present cell as text; a number reads the same whether it came as an integer or a float.
 
     Raises:
-        TypeError: it is no cell, a list say.
+        TypeError: it is not a cell, a list say.
     """
     if isinstance(cell, str):
         return cell

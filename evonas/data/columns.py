@@ -1,4 +1,4 @@
-"""Column roles: what each column of a table is taken for, and why. Imports pandas inside functions only."""
+"""Column roles: how each column of a table is interpreted, and why. Imports pandas inside functions only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ENDS_IN_ID = re.compile(r".*[a-z](Id|ID)")
 
 
 class Role(enum.StrEnum):
-    """What a column is taken for. The last three give the network nothing."""
+    """The role of a column. Columns with the last three are not used by the network."""
 
     NUMERIC = "numeric"
     BOOLEAN = "boolean"
@@ -53,7 +53,7 @@ class Column:
 
     Attributes:
         name: of the column.
-        role: what it is taken for.
+        role: how it is interpreted.
         missing: number of rows without a value.
         distinct: number of different values.
         reason: one line for a person.
@@ -79,7 +79,7 @@ class ColumnPlan:
         return tuple(column for column in self.columns if column.role not in UNUSED)
 
     def notes(self) -> tuple[str, ...]:
-        """One line for each column that is not used as it stands, or not as its owner may expect."""
+        """One line for each column that is not used unchanged, or not as its owner may expect."""
         constant = [column for column in self.columns if column.role is Role.CONSTANT]
         many = constant if len(constant) > MANY else []  # the edges of images, say
         lines = [
@@ -135,7 +135,7 @@ def infer_columns(
 
     Raises:
         InputError: a column that was asked for has no value at all, one holds an infinite or too large number or
-            something that is no cell; or no column is left to learn from.
+            something that is not a cell; or no column is left to learn from.
     """
     alone = frame.shape[1] - len(set(drop) & set(frame.columns)) == 1
     columns = []
@@ -227,7 +227,7 @@ def _lost_digits(values: np.ndarray[Any, Any]) -> str:
     if 2 * seen >= len(distinct):
         return ""
     return (
-        f"holds {len(distinct)} numbers of which float32 tells {seen} apart, from {distinct[0]:.15g} to "
+        f"holds {len(distinct)} numbers of which float32 distinguishes {seen}, from {distinct[0]:.15g} to "
         f"{distinct[-1]:.15g}: subtract the first from it if the others matter"
     )
 
@@ -245,7 +245,7 @@ def describe_mixed_column(
     commas = [cell for cell in rows if _COMMAS.fullmatch(cell)]
     if commas and all(_COMMAS.fullmatch(cell) or _is_number(cell) for cell in rows):
         return (
-            f"is taken for text, though its values look like numbers with commas or spaces in them, such as "
+            f"is treated as text, though its values look like numbers with commas or spaces in them, such as "
             f"{commas[0]!r:.40} (data row {rows[commas[0]]}): write 1234.5, with a point before the decimals and "
             "nothing else"
         )
@@ -253,7 +253,7 @@ def describe_mixed_column(
     if not words or 2 * len(words) > len(rows) or all(cell.lower() in FLAGS for cell in rows):
         return ""
     return (
-        f"is taken for text, though {len(rows) - len(words)} of its {len(rows)} values are numbers, because of "
+        f"is treated as text, though {len(rows) - len(words)} of its {len(rows)} values are numbers, because of "
         f"{words[0]!r:.40} (data row {rows[words[0]]}): {mend}"
     )
 
@@ -279,7 +279,7 @@ def _role_of_text(name: str, present: np.ndarray[Any, Any], distinct: int, missi
     if all(cell.lower() in FLAGS for cell in set(present)):
         return Role.BOOLEAN, "yes or no"
     if distinct == len(present) or (distinct > 10 and distinct > len(present) / 2):
-        reason = f"text with {distinct} different values in {len(present)} rows tells rows apart, not kinds of rows"
+        reason = f"text with {distinct} different values in {len(present)} rows identifies rows, not kinds of rows"
         if _has_words(present):
             reason += f"; if it is free text, --text {shlex.quote(name)} takes its words"
         return (Role.PRESENCE, reason) if missing else (Role.IDENTIFIER, reason)

@@ -1,7 +1,7 @@
 """Dates as text: the formats that are known, which one a column has, and what its cells say. Imports no pandas.
 
 Year first needs no format: every column of dates takes it, "2000-12-31" or "2000/12/31". Other columns have one more,
-told like `strftime` does: "d.m.Y", "m/d/y", "dbY" (31DEC2000). A time may follow, with seconds, fractions, AM or PM, or
+written as in `strftime`: "d.m.Y", "m/d/y", "dbY" (31DEC2000). A time may follow, with seconds, fractions, AM or PM, or
 a zone. What no calendar has (30 February, 25 o'clock) is missing. `evonas.training.export.dates` reads the same cells
 with layers of Keras; `grammar` is what both go by.
 """
@@ -29,7 +29,7 @@ MONTHS = {
 BASE = ("Y-m-d", "Y/m/d")
 _SEPARATED = tuple(s.join(order) for order in ("dmY", "mdY", "dmy", "mdy") for s in "/.-")
 _NAMED = ("dbY", "dby", *(s.join(order) for order in ("dbY", "dby") for s in "- /"))
-#: Formats of columns, beside those.
+#: Further formats of columns.
 FORMATS = (*_SEPARATED, "Y.m.d", "Ymd", *_NAMED)
 #: Ways to write each part: "0" for a digit, "a" for a letter.
 _PARTS = {"Y": ("0000",), "y": ("00",), "m": ("00", "0"), "d": ("00", "0"), "b": ("aaa",)}
@@ -167,10 +167,10 @@ def _days(year: int, month: int, day: int) -> int:
 
 
 def find_format(cells: Iterable[str | None], order: str = "", asked: bool = False) -> str | None:
-    """The format of a column of dates: "" where years are first, else one of `FORMATS`; None if they are no dates.
+    """The format of a column of dates: "" where years are first, else one of `FORMATS`; None if they are not dates.
 
     Where both the day and the month may come first, `order` says which, "dmy" or "mdy"; unless it is given, what is
-    always 1 is taken for the day, else the first.
+    always 1 is read as the day, else the first.
 
     Args:
         cells: of the column, None where missing.

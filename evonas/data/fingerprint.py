@@ -1,4 +1,4 @@
-"""The digest that tells whether data are the same. Independent of how pandas stores a cell. Imports no pandas."""
+"""A digest that identifies data, independent of how pandas stores a cell. Imports no pandas."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def fingerprint(features: pd.DataFrame, targets: pd.DataFrame, settings: Mapping
     Args:
         features, targets: the columns, in their order, which counts.
         settings: JSON values.
-        arrays: further arrays that decide what is trained (sample weights); None where there is none.
+        arrays: further arrays that decide what is trained (sample weights); None if there is none.
 
     Returns:
         64 hexadecimal digits.

@@ -110,7 +110,7 @@ def _name(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
 
 
 def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same table without types of cells that are seldom met; the frame itself where there are none."""
+    """The same table without types of cells that are seldom met; the frame itself if there are none."""
     changed = {}
     for place in range(frame.shape[1]):
         series = frame.iloc[:, place]
@@ -170,7 +170,7 @@ def _texts_of(series: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _plain_objects(series: pd.Series[Any]) -> pd.Series[Any]:
-    """Objects whose kind pandas tells: intervals and periods as text or dates, durations and times as seconds."""
+    """Objects that pandas recognises: intervals and periods as text or dates, durations and times as seconds."""
     import pandas as pd
 
     kind = pd.api.types.infer_dtype(series, skipna=True)

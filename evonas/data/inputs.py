@@ -27,7 +27,7 @@ def as_inputs(x: Any, what: str = "x", rows: int | None = None) -> Inputs:
     Args:
         x: an array of any rank; or several, in a mapping, a tuple or a list.
         what: its name in errors.
-        rows: how many rows it has to have; tells a list of arrays from a list of rows.
+        rows: the required number of rows; distinguishes a list of arrays from a list of rows.
 
     Raises:
         InputError: not numbers, not finite, or arrays of different numbers of rows.
@@ -55,7 +55,7 @@ def named_arrays(x: Inputs) -> dict[str, NDArray[Any]]:
 
 
 def map_arrays(function: Callable[..., NDArray[Any]], x: Inputs, *others: Inputs) -> Inputs:
-    """What the function makes of each array (and of those beside it in other inputs of the same form)."""
+    """Applies a function to each array (and to the corresponding arrays of other inputs)."""
     if isinstance(x, Mapping):
         return {name: function(x[name], *(other[name] for other in others)) for name in x}
     if isinstance(x, tuple):

@@ -16,7 +16,7 @@ from evonas.seeds import RandomStream, stream_rng
 
 __all__ = ["MOST_CENTRES", "KernelRegression", "fit_kernel_regression"]
 
-#: Training rows that are taken; of more, so many are drawn.
+#: Maximum number of training rows used; of more, a sample is drawn.
 MOST_CENTRES = 20_000
 #: Distances held at a time: they stay in the processor's cache.
 _CELLS = 1 << 17
@@ -98,7 +98,7 @@ def fit_kernel_regression(
         view, columns, bandwidth: as in `KernelRegression`.
         points: float32 `(num_rows, num_columns)`.
         targets: float32 `(num_rows, num_targets)`.
-        weights: of each row, `(num_rows,)`; rows of weight 0 are no neighbours. All others count the same.
+        weights: of each row, `(num_rows,)`; rows of weight 0 are not neighbours. All others count the same.
     """
     rows = np.arange(len(points)) if weights is None else np.flatnonzero(np.asarray(weights) > 0)
     if len(rows) > MOST_CENTRES:

@@ -1,4 +1,4 @@
-"""Columns that are no features: what rows are split by, and what they weigh. Imports pandas inside functions only."""
+"""Columns that are not features: what rows are split by, and what they weigh. Imports pandas inside functions only."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def numbers_of(series: pd.Series[Any], style: Style) -> NDArray[np.float64]:
 
 
 def keys_of(frame: pd.DataFrame, group: str, time_column: str, folds: int | None, style: Style) -> NDArray[Any] | None:
-    """What tells where each training row belongs: its group's number, or its instant."""
+    """The key that assigns each training row to a part: the number of its group, or its time."""
     if group and time_column:
         raise InputError("rows must be split by group or by time, not by both: leave one of the two out")
     if time_column:
         if folds is not None:
             raise InputError(
-                "folds must not be given beside a time column: they would train on what is later; leave one out"
+                "folds must not be given with a time column: they would train on later rows; leave one out"
             )
         series = frame[time_column]
         if (written := find_written(series, style)) is not None:

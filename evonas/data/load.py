@@ -71,7 +71,7 @@ def read_data(
         (x, y), validation, test, notes = _images(x, validation, test, size, grayscale, as_given, shaped)
     elif is_dataset(x):
         if y is not None or sample_weight is not None:
-            raise InputError("y and weights must not be given beside a Dataset: its elements are (x, y[, weight])")
+            raise InputError("y and weights must not be given with a Dataset: its elements are (x, y[, weight])")
         in_memory = as_given or asked.architecture == "dense"
         x, y, sample_weight = _rows_of(x, "x", as_given, in_memory, steps)
         validation, test = (
@@ -99,7 +99,7 @@ def read_data(
 
         table = _table(x, "x", options)  # first: it says what is wrong with the file
         if table is None:
-            raise InputError(f"x must be a table or the path of one beside a target's name, {y!r}, not None: pass it")
+            raise InputError(f"x must be a table or its path when y names the target, {y!r}, not None: pass it")
         others = {
             part: _table(given, part, options) for part, given in {"validation": validation, "test": test}.items()
         }
@@ -121,7 +121,7 @@ def read_data(
             table.frame, y, sample_weight=sample_weight, style=table.style, absent=table.absent, **given, **common
         )
         if "text" in (roles or {}).values() and len(rows.features) > 1:
-            read.append("text stands beside other columns: its words count, as columns of dense networks")
+            read.append("the table has text and other columns: the text is encoded by its words, for dense networks")
         return replace(data, notes=(*read, *image_path_note(table.frame), *data.notes)), source
     for name, value in {"drop": drop, "roles": roles, "group": group, "time_column": time_column}.items():
         if value:
@@ -252,7 +252,7 @@ def _table(given: Any, what: str, options: ReadOptions) -> Table | None:
         return read_any(given, options)
     if given is not None and not is_table(given):
         raise InputError(
-            f"{what} must be a table or the path of one beside a target's name, not a {type(given).__name__}: pass x "
+            f"{what} must be a table or its path when y names the target, not a {type(given).__name__}: pass x "
             "and y as arrays, or a DataFrame"
         )
     if given is None:

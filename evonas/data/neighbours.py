@@ -41,7 +41,7 @@ __all__ = [
 _MOST_BYTES = 128 << 20
 #: Columns that a search may take, and outputs beyond which there are no such features.
 _MOST_CANDIDATES, _MOST_OUTPUTS = 32, 30
-#: A column with fewer values tells nothing that a network does not see by itself.
+#: A column with fewer values adds nothing that a network does not learn by itself.
 _FEWEST_VALUES = 3
 
 Array = NDArray[np.float32]
@@ -61,7 +61,7 @@ def num_visible_columns(views: Sequence[str], num_features: int, num_outputs: in
 
 
 def names_of_marks(marks: Iterable[str], problem: Problem) -> list[str]:
-    """Names of the features that marks stand for."""
+    """Names of the features that the marks denote."""
     outputs = problem.classes if problem.task == "multiclass" else ("",)
     if problem.task == "regression" and problem.num_outputs > 1:
         outputs = problem.target_names
@@ -117,7 +117,7 @@ class NeighbourFeatures:
 def with_estimates(
     rows: NDArray[Any], x: NDArray[Any], problem: Problem, regressions: Iterable[KernelRegression]
 ) -> NDArray[Any]:
-    """Features followed by the estimates of regressions, for rows that are no training rows.
+    """Features followed by the estimates of regressions, for rows that are not training rows.
 
     Args:
         rows: the features, shape `(num_rows, num_features)`.

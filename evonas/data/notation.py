@@ -17,7 +17,7 @@ from evonas.data.readers.options import MISSING, SPACES, Style
 
 __all__ = ["ABSENT", "PLAIN", "Notation", "find_notation", "is_comma_for_sure", "is_number_like", "number_of"]
 
-#: Words that mean "no value" where the other cells are numbers, beside those that mean it anywhere.
+#: Words that mean "no value" among numbers, in addition to those that mean it anywhere.
 # fmt: off
 ABSENT = frozenset([
     "-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "n.a.", "N.A.", "n. a.", "k.A.", "k. A.", "NV", "#NV",
@@ -31,7 +31,7 @@ _CODES = frozenset([
 ])
 # fmt: on
 _SIGNS = "$\u00a2\u00a3\u00a4\u00a5\u058f\u060b\u09f2\u09f3\u0e3f\u20a0-\u20bf\ufdfc\uffe0\uffe1\uffe5"
-#: Currencies that are written as letters; those with a point may stand before a number that has none in front.
+#: Currency codes written as letters; those with a point may precede a number.
 _ABBREVIATIONS = frozenset(
     [
         *("Rs", "Rs.", "RS", "RS.", "Fr", "Fr.", "sFr.", "SFr.", "kr", "kr.", "Kr", "Kr.", "z\u0142", "K\u010d", "Ft"),
@@ -48,7 +48,7 @@ _PLAINER = str.maketrans(
 )
 #: A dash in place of the cents: 5,- and 1'000.--
 _NO_CENTS = re.compile(r"--?(?!-)")
-#: Ways to write a number, likelier first: the decimal mark, and what stands between thousands.
+#: Number formats, likelier first: the decimal mark and the thousands separator.
 _FORMS = ((".", ""), (",", ""), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
 #: Digits that a whole number has at most; longer ones are codes.
 _LONGEST = 18
@@ -63,7 +63,7 @@ class Notation:
 
     Attributes:
         decimal: the decimal mark.
-        thousands: what stands between thousands; "" for nothing.
+        thousands: the thousands separator; "" for none.
         unit: a currency or "%" before or behind some; percentages stay as they are written, 12% is 12.
     """
 
@@ -77,7 +77,7 @@ class Notation:
         """The number that a cell holds; NaN for a word that means "no value".
 
         Raises:
-            ValueError: it is no number in this notation.
+            ValueError: it is not a number in this notation.
         """
         if cell in MISSING or cell in ABSENT:
             return math.nan
@@ -147,7 +147,7 @@ def _take_apart(cell: str) -> _Cell | None:
 
 @lru_cache(1024)
 def _around(before: str, behind: str) -> tuple[bool, str, bool] | None:
-    """Whether what stands around digits makes them negative, their unit, and whether they are in parentheses."""
+    """Whether the characters around digits make them negative, their unit, and whether they are in parentheses."""
     before, behind = before.strip(), behind.strip().removesuffix("/-").strip()
     enclosed = before.count("(") == 1 == behind.count(")")
     if enclosed:  # ($5), $(5) and (5)%
@@ -198,7 +198,7 @@ def find_notation(cells: Iterable[str | None], style: Style, asked: bool = False
 
     Args:
         cells: of the column, None where missing.
-        style: what is known beside them.
+        style: further knowledge about the notation.
         asked: whether the user says that they are numbers, so that leading zeros count for nothing.
     """
     texts = {cell for cell in cells if cell is not None} - ABSENT - MISSING

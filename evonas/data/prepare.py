@@ -93,14 +93,14 @@ def prepare_table(
         class_weight: "balanced", or class label -> weight.
         numbers: what columns of numbers give networks, see `encoding.fit_encoding`; each sees one of these.
         roles: column -> what it is, see `columns.infer_columns`.
-        group: name of a column whose equal values stay in one part; it is no feature.
+        group: name of a column whose equal values stay in one part; it is not a feature.
         time_column: name of a column of dates or numbers; the latest rows are the test part, those before validation.
         validation, test: tables with the same columns that make the part as they are.
         style: how numbers and dates are written, where that is known.
         absent: column -> a text in it that was read as "no value", and its row.
 
     Raises:
-        InputError: anything that cannot be used, with the constraint, the value and the mend.
+        InputError: anything that cannot be used, with the constraint, the value and the fix.
     """
     style = style or Style()
     frame = named_columns(frame)
@@ -190,10 +190,10 @@ def prepare_arrays(
         style: how numbers and dates in text are written, where that is known.
 
     Raises:
-        InputError: anything that cannot be used, with the constraint, the value and the mend.
+        InputError: anything that cannot be used, with the constraint, the value and the fix.
     """
     if folds is not None and validation is not None:
-        raise InputError(f"folds must not be given beside validation rows, not {folds}: leave one of the two out")
+        raise InputError(f"folds must not be given with validation rows, not {folds}: leave one of the two out")
     shape = _sample_shape(x)
     for part, pair in {"validation": validation, "test": test}.items():
         if isinstance(pair, (tuple, list)) and len(pair) == 2 and _sample_shape(pair[0]) != shape:

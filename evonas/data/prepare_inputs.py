@@ -29,7 +29,7 @@ from genomes.errors import InputError
 
 __all__ = ["named_parts", "prepare_inputs", "read_arrays"]
 
-#: How arrays of a part are named beside "x_train" and "y_train", as in the files of `keras.datasets`.
+#: Names of the arrays of a part next to "x_train" and "y_train", as in the files of `keras.datasets`.
 _PARTS = {"validation": ("val", "valid", "validation"), "test": ("test",)}
 
 
@@ -53,12 +53,12 @@ def prepare_inputs(
         x: an array of any rank, `(num_samples, ...)`; or several, in a mapping, a tuple or a list.
 
     Raises:
-        InputError: anything that cannot be used, with the constraint, the value and the mend.
+        InputError: anything that cannot be used, with the constraint, the value and the fix.
     """
     import pandas as pd
 
     if folds is not None and validation is not None:
-        raise InputError(f"folds must not be given beside validation rows, not {folds}: leave one of the two out")
+        raise InputError(f"folds must not be given with validation rows, not {folds}: leave one of the two out")
     inputs: dict[str, Inputs] = {}
     targets: dict[str, pd.DataFrame] = {}
     for part, pair in {"training": (x, y), "validation": validation, "test": test}.items():
@@ -125,11 +125,11 @@ def read_arrays(path: str | Path, target: str) -> tuple[Inputs, NDArray[Any]]:
 
 
 def named_parts(x: Inputs, y: NDArray[Any], target: str) -> tuple[Inputs, NDArray[Any], dict[str, tuple[Any, Any]]]:
-    """Training arrays, and the pairs of "validation" and "test" that a file holds beside them under the usual names.
+    """Training arrays, and the pairs of "validation" and "test" that a file holds under the usual names.
 
     Args:
         x, y: of `read_arrays`.
-        target: name of y; only beside "y_train" are "x_train", "x_test", "y_test", "x_val" and so on looked for.
+        target: name of y; only with "y_train" are "x_train", "x_test", "y_test", "x_val" and so on looked for.
     """
     if target != "y_train" or not isinstance(x, Mapping) or "x_train" not in x:
         return x, y, {}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SampleTable", "image_path_note", "sample_table"]
 
-#: Rows by which a column is told to be text, or paths of images.
+#: Rows that decide whether a column holds text or paths of images.
 _SAMPLE = 200
 _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
 
@@ -37,7 +37,7 @@ class SampleTable:
         tables: of "training", and of "validation" and "test" where they are given.
         features: names of the columns of the samples, in order.
         targets: names of the targets.
-        weight, group, time_column: names of columns that are no features, or "".
+        weight, group, time_column: names of columns that are not features, or "".
         options: how series are written.
     """
 

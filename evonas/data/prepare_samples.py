@@ -110,7 +110,7 @@ def prepare_samples(
         about: what else decides the features, for the fingerprint; JSON values.
 
     Raises:
-        InputError: anything that cannot be used, with the constraint, the value and the mend.
+        InputError: anything that cannot be used, with the constraint, the value and the fix.
     """
     import pandas as pd
 
@@ -269,7 +269,7 @@ def _notes_of_kind(samples: Samples) -> list[str]:
     if lengths.min() < values.shape[1]:
         notes.append(
             f"series have from {lengths.min():,} to {lengths.max():,} steps: shorter ones are padded at the end, and a "
-            "further channel says which steps are there"
+            "further channel marks the steps that are not padding"
         )
     if empty := int((lengths == 0).sum()):
         notes.append(f"{empty:,} of {len(values):,} series have no value at all: they are all padding")

@@ -60,14 +60,14 @@ class Problem:
             shape `(num_features,)`.
         metric, direction: what is optimised, if it is none of `evonas.objective.METRICS`, and "min" or "max": see
             `evonas.metrics.named`. Scores then have it too.
-        views: of each feature, whose it is: "standard" for those that all networks see, else the one of
-            `genomes.architecture.layers.NUMBERS` whose networks see it too, or "unless robust": all but those that
-            see the robust form in its place. Shape `(num_features,)`; empty where all
+        views: of each feature, which networks use it: "standard" for all, else the encoding in
+            `genomes.architecture.layers.NUMERIC_ENCODINGS` whose networks use it too, or "unless robust": all but those
+            that use the robust encoding instead. Shape `(num_features,)`; empty where all
             see all. Where networks see neighbours, their features have the marks of `neighbours_view`.
         numeric: of each feature, the number of the column of numbers whose it is, -1 where it is of none, shape
-            `(num_features,)`; empty where nobody knows, and in runs of an older evonas.
+            `(num_features,)`; empty where unknown, and in runs of older versions.
         categorical: of each feature, the number of the column of categories whose it is, -1 where it is of none, shape
-            `(num_features,)`; empty where there is none, and in runs of an older evonas.
+            `(num_features,)`; empty if there is none, and in runs of an older evonas.
         label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
             and in runs of an older evonas.
         quantiles: that the outputs are, rising; empty where they are means. The target, its mean and std are then there
@@ -214,13 +214,13 @@ class PreparedData:
         splits: one split, or one a fold of a cross-validation.
         x_test, y_test: the part that a search never sees, coded as in `Split`; None when there is none.
         fingerprint: hexadecimal digest of the rows, the target and the preparation; equal data have equal fingerprints.
-        notes: one line for each column that is not used as it stands.
+        notes: one line for each column that is not used unchanged.
         preparation: the way from raw rows to the features of `x_test` and of the first split, fitted on its training
             rows. Under cross-validation each fold is coded by a fit of its own.
         raw: the first split's validation rows and the test rows as an exported model takes them
             (`Preparation.inputs`), by the names "validation" and "test"; empty where they were not kept.
         pretrained: a trained network whose layers all networks start from; None when they start from their seeds alone.
-        plan: what each column of a table is taken for; not kept in files.
+        plan: the role of each column of a table; not kept in files.
     """
 
     problem: Problem
@@ -261,7 +261,7 @@ class PreparedData:
         return found._with_neighbours(marks, neighbours or NeighbourFeatures(self)) if marks else found
 
     def new_rows(self, x: Inputs, *views: str) -> NDArray[Any]:
-        """Rows that are no training rows, coded as `x_test`, as networks of these views see them."""
+        """Rows that are not training rows, coded as `x_test`, as networks of these views see them."""
         rows = np.asarray(x)[:, self.problem.columns(*views)]
         regressions = [NeighbourFeatures(self).regression(mark) for mark in self.problem.absent(*views)]
         return with_estimates(rows, np.asarray(x), self.problem, regressions)
@@ -351,10 +351,10 @@ class PreparedData:
         problem = TypeAdapter(Problem).validate_python(about["problem"])
         check_labels(problem.classes, problem.label_type)
         if len(problem.views) not in (0, problem.num_features):
-            raise ValueError(f"{len(problem.views)} views are none for each of {problem.num_features} features")
+            raise ValueError(f"{len(problem.views)} views do not match {problem.num_features} features")
         for columns in (problem.numeric, problem.categorical):
             if len(columns) not in (0, problem.num_features):
-                raise ValueError(f"{len(columns)} columns are none for each of {problem.num_features} features")
+                raise ValueError(f"{len(columns)} columns do not match {problem.num_features} features")
         splits = []
         for place in (f"split_{number}" for number in range(min(about["splits"], len(arrays)))):
             x_train, x_validation = (inputs(f"{place}/{name}") for name in _INPUTS)
@@ -390,5 +390,5 @@ def _check(split: Split, problem: Problem) -> Split:
         if shapes_of(x) != wanted or any(len(part) != len(y) for part in parts):
             raise ValueError(f"arrays of shapes {[part.shape for part in parts]} are no {len(y)} rows of {wanted}")
         if weight is not None and len(weight) != len(y):
-            raise ValueError(f"{len(weight)} weights are none for each of {len(y)} rows")
+            raise ValueError(f"{len(weight)} weights do not match {len(y)} rows")
     return split

@@ -14,13 +14,13 @@ __all__ = ["PretrainedNetwork"]
 
 @dataclass(frozen=True, eq=False)
 class PretrainedNetwork:
-    """What is taken over, and what of.
+    """A trained network that others start from.
 
     Attributes:
         architecture: of the trained network, as in `evonas.tasks.train.TrainingTask`.
         weights: of its best epoch, by name.
         feature_names, target_names, classes: of its `Problem`: features are matched by name, and the output layer is
-            taken over where targets and classes are the same.
+            used where targets and classes are the same.
     """
 
     architecture: Mapping[str, Any]
@@ -43,11 +43,11 @@ class PretrainedNetwork:
         """The pretrained network back from `about()` and its weights.
 
         Raises:
-            ValueError: they are none of a network.
+            ValueError: they do not belong to a network.
         """
         if not isinstance(about["architecture"], dict):
             raise ValueError("the network that weights are taken from has no architecture")
         if not all(value.dtype.kind == "f" for value in weights.values()):
-            raise ValueError("weights that are taken over are no numbers")
+            raise ValueError("inherited weights are not numbers")
         names = (tuple(map(str, about[name])) for name in ("feature_names", "target_names", "classes"))
         return cls(about["architecture"], {name: np.asarray(value) for name, value in weights.items()}, *names)

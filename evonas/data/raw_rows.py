@@ -1,4 +1,4 @@
-"""Raw rows in a file of plain arrays: numbers as they are, text as codes with its values beside. Imports no pandas.
+"""Raw rows in a file of plain arrays: numbers as they are, text as codes with a list of its values. Imports no pandas.
 
 Rows are what `Preparation.inputs` gives: one float32 array, or columns by name.
 """

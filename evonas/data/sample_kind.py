@@ -33,7 +33,7 @@ _MENDS = {
 }
 #: Channels that an image may have; more are something else.
 _MOST_CHANNELS = 4
-#: The least side of a square of numbers that is taken for an image.
+#: The smallest side of a square of numbers that counts as an image.
 _LEAST_SIDE = 8
 #: Rows that are looked at to tell images from series.
 _SAMPLE = 200
@@ -41,7 +41,7 @@ _SAMPLE = 200
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """What a user says of the rows beside a table's columns.
+    """What a user says about the rows apart from the columns of a table.
 
     Attributes:
         architecture: name of the encoding whose networks are to take them; "" to go by the rows.

@@ -22,7 +22,7 @@ def sample_weights(values: Any, count: int) -> NDArray[np.float64] | None:
     """Weights of rows, checked, shape `(count,)`; None stays None.
 
     Raises:
-        InputError: they are no numbers, not `count` of them, one is negative or not finite, or all are 0.
+        InputError: they are not numbers, not `count` of them, one is negative or not finite, or all are 0.
     """
     if values is None:
         return None

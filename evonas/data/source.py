@@ -25,7 +25,7 @@ def origin_of(path: str | Path) -> dict[str, Any]:
 
 
 def check_origin(origin: Mapping[str, Any]) -> None:
-    """Refuses to go on with a file that has changed since. A file that is gone is no matter: the run holds its data.
+    """Refuses to continue with a file that has changed since. A missing file does not matter: the run holds its data.
 
     The path may be anybody's words: only a regular file that takes its room on the disk, and is as long as the run
     says, is read, no further than that, and for a few seconds at most.

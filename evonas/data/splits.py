@@ -175,7 +175,7 @@ def _check_shares(seed: int, test_share: float, validation_share: float, folds: 
         raise InputError(f"test share must be in [0, 1), not {test_share}: 0.2 is usual")
     if folds is None and not (0 < validation_share < 1 and test_share + validation_share < 1):
         raise InputError(
-            f"validation share must be positive and leave rows for training beside the test share {test_share}, not "
+            f"validation share must be positive and leave rows for training with the test share {test_share}, not "
             f"{validation_share}: 0.2 is usual"
         )
 

@@ -13,7 +13,7 @@ __all__ = ["frequent_categories", "mean_and_scale", "value_for_gaps"]
 
 
 def value_for_gaps(values: NDArray[np.float64], most_frequent: bool = False) -> float:
-    """The median, or the most frequent value (the least of several); 0 where there is none. As `SimpleImputer`.
+    """The median, or the most frequent value (the least of several); 0 if there is none. As `SimpleImputer`.
 
     Args:
         values: NaN where missing, shape `(num_samples,)`.

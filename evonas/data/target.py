@@ -141,7 +141,7 @@ def _read(columns: pd.DataFrame, style: Style) -> pd.DataFrame:
 
 
 def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) -> Target:
-    """Classes by the column that has the 1; they are called by the columns' names, by numbers where there are none."""
+    """Classes by the column that has the 1; they are called by the columns' names, by numbers if there are none."""
     import pandas as pd
 
     names = [str(name) for name in columns.columns]
@@ -149,9 +149,7 @@ def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) 
     labels = places if nameless else np.array(names, dtype=object)[places]
     target = _classification(pd.Series(labels, name="y"), task)
     how = f"numbers 0 to {len(names) - 1}" if nameless else "names of columns"
-    note = (
-        f"the target's {len(names)} columns have a single 1 a row: they are taken for classes, with the {how} as labels"
-    )
+    note = f"the target's {len(names)} columns have one 1 per row: treated as classes, with the {how} as labels"
     return replace(target, notes=(note,))
 
 
@@ -242,7 +240,7 @@ def _classification(series: pd.Series[Any], task: str | None) -> Target:
         single = [label for label, count in zip(labels, counts, strict=True) if count == 1]
         raise InputError(
             f"every class of target {name!r} must have at least 2 rows, but {_list(single)} only 1: add rows, merge "
-            "classes or remove these rows; for numbers that are no classes ask for task 'regression'"
+            "classes or remove these rows; for numbers that are not classes ask for task 'regression'"
         )
     found = "binary" if len(labels) == 2 else "multiclass"
     if task == "binary" and found != "binary":

@@ -33,7 +33,7 @@ def check_split(split: str) -> str:
 
 
 def overlap_of(series: NDArray[np.floating]) -> int:
-    """How many windows behind a window share steps with it; 0 where samples are no windows of one series in order.
+    """How many windows behind a window share steps with it; 0 where samples are not windows of one series in order.
 
     Args:
         series: shape `(num_samples, steps, channels)`.

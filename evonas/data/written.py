@@ -33,7 +33,7 @@ class Written:
     Attributes:
         column: its name.
         notation: of its numbers; None for dates.
-        dates: format of its dates beside those with the year first, one of `evonas.data.dates.FORMATS`, or "".
+        dates: format of its dates apart from those with the year first, one of `evonas.data.dates.FORMATS`, or "".
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -51,11 +51,11 @@ class Written:
 
 
 def find_written(series: pd.Series[Any], style: Style, role: str | None = None) -> Written | None:
-    """How a column of text is read as numbers or dates; None where it is not, or is no text.
+    """How a column of text is read as numbers or dates; None where it is not, or is not text.
 
     Args:
         series: the cells that decide.
-        style: what is known beside them.
+        style: further knowledge about the notation.
         role: what the user says that the column is.
     """
     if role in ("categorical", "text", "boolean") or not _is_text(series, role):
@@ -74,7 +74,7 @@ def find_written(series: pd.Series[Any], style: Style, role: str | None = None) 
 
 
 def _may_be(sample: NDArray[np.object_]) -> bool:
-    """Whether these cells alone might be numbers or dates: most columns of text are told by a few."""
+    """Whether these cells alone might be numbers or dates: a few cells identify most columns of text."""
     cells = [cell for cell in sample if cell is not None]
     if all(is_number_like(cell) for cell in cells):
         return True
@@ -158,7 +158,7 @@ def with_written(
     Args:
         frame: the columns.
         known: positions of the rows that decide what a column is.
-        style: what is known beside the cells.
+        style: further knowledge about the notation.
         roles: what the user says that columns are.
 
     Returns:

@@ -79,7 +79,7 @@ def check_card_paths(path: Path) -> None:
 
 
 def write_card(exhibit: Exhibit, run: RunReader, data: PreparedData) -> Path:
-    """Writes the card beside the model, each of its two files whole or not at all; gives the path of the Markdown."""
+    """Writes the card next to the model, each of its two files atomically; returns the path of the Markdown."""
     values = card_values(exhibit, run, data)
     machine, person = card_paths(exhibit.exported.path)
     publish(machine, mark_json(json.dumps(values, indent=1)))
@@ -200,7 +200,7 @@ def _rows(data: PreparedData) -> dict[str, int]:
 
 
 def _columns(preparation: Preparation) -> list[dict[str, Any]]:
-    """What each raw column is taken for, and what is done with its missing and unknown values."""
+    """The role of each raw column, and how its missing and unknown values are handled."""
     found: dict[str, dict[str, Any]] = {}
     for step in preparation.steps:
         column = found.setdefault(step.column, {"name": step.column, "role": _role(step), "features": 0})

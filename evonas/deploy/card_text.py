@@ -105,14 +105,14 @@ def _of_samples(samples: Mapping[str, Any]) -> str:
     if samples["kind"] == "image":
         return f"{said}, in the units of the raw pixels, as they were searched on."
     more = "; shorter ones end in NaN" if samples["masked"] else ""
-    return f"{said}; NaN is a missing value, and taken for the channel's mean{more}."
+    return f"{said}; NaN is a missing value, and replaced by the channel's mean{more}."
 
 
 def _missing(column: Mapping[str, Any]) -> str:
     if "imputed" in column:
-        return f"taken for {column['imputed']:g}" + (", and marked" if column["indicator"] else "")
+        return f"replaced by {column['imputed']:g}" + (", and marked" if column["indicator"] else "")
     return {"categorical": "a category, if there were any", "presence": "told from present ones"}.get(
-        column["role"], "count for nothing" if column["role"] == "text" else "taken for the median, and marked"
+        column["role"], "count for nothing" if column["role"] == "text" else "replaced by the median, and marked"
     )
 
 
@@ -265,7 +265,7 @@ def _fence(text: str, language: str) -> str:
 
 
 def _code(text: Any) -> str:
-    """A word as code; whatever is none, as text."""
+    """A single word as code; anything else as text."""
     return f"`{text}`" if re.fullmatch(r"[\w .:-]+", str(text)) else escape(text)
 
 

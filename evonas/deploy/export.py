@@ -1,4 +1,4 @@
-"""From a run directory to Keras models, made in the worker process. Imports no Keras."""
+"""Exports networks of a run directory as Keras models, in the worker process. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _ENSEMBLE_FACTOR = 1.5
 
 
 def check_export(path: Path, format: str | None = None, *, card: bool = True) -> str:
-    """The format in which a network will be written to the path.
+    """The format for a path.
 
     Raises:
-        InputError: it cannot be written there, or its model card beside it.
+        InputError: it cannot be written there, or its model card cannot.
     """
     from evonas.deploy.card import check_card_paths
     from evonas.tasks.export import format_of
@@ -68,21 +68,21 @@ def export(
 ) -> Exported:
     """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens, or in other formats.
 
-    The file's model is opened and scored before it is put in place: it has the recorded validation scores.
+    The file is opened and scored before it is put in place: it must reproduce the recorded validation scores.
 
     Args:
-        run_dir: the run directory, also of a search that is running.
-        path: of the file to write, with its format's ending; replaced if it is there, whole or not at all. A SavedModel
+        run_dir: the run directory; the search may still be running.
+        path: of the file to write, with its format's ending; replaced atomically if it exists. A SavedModel
             is a new folder.
         rank: 1 for the best network of the run, 2 for the next, and so on. Finalists lead, by their mean re-score, with
             the weights of their median re-training (`RunReader.ranked`).
-        retrain: train anew on training and validation rows together, for as many epochs as the best one had; else the
-            model has the very weights that were scored.
-        build: the function of the run, if it trains models of your own.
-        format: "keras", "savedmodel", "onnx" or "tflite"; as the path's ending says unless given. All but
+        retrain: train again on training and validation rows together, for as many epochs as the best one had; else the
+            model has exactly the weights that were scored.
+        build: the build function of the run, if it has one.
+        format: "keras", "savedmodel", "onnx" or "tflite"; by default chosen by the path's ending. All but
             the first are compared with the Keras model on 100 rows.
-        card: whether to write a model card beside it, as `FILE.card.json` and `FILE.card.md`; see
-            `evonas.deploy.card`. Cards that are there are replaced.
+        card: whether to write a model card next to it, as `FILE.card.json` and `FILE.card.md`; see
+            `evonas.deploy.card`. Existing cards are replaced.
         calibrate: of classes, whether logits are divided by the temperature that fits the validation rows best (Guo et
             al. 2017); as the run's settings say unless given. The card has the calibration error before and after.
         resize: whether a model of images takes them in any size, and brings them to its own; in Keras's formats only.
@@ -132,7 +132,7 @@ def export(
 class Exporter:
     """A process that loads Keras in the background, so that the end of a run does not wait for it.
 
-    Starts when it is told to, and shortly before the run's time is over.
+    Starts on request, and shortly before the run's time is over.
     """
 
     def __init__(
@@ -148,8 +148,8 @@ class Exporter:
         Args:
             run: whose best network is to be written.
             space: that its genomes are from.
-            build: of models of one's own.
-            timetable: of the session; is told how long an export will take.
+            build: of models of your own.
+            timetable: of the session; receives the expected duration of an export.
             is_stopped: whether a stop was asked for.
         """
         self._directory, self._settings, self._space, self._build = run.directory, run.settings, space, build
@@ -183,7 +183,7 @@ class Exporter:
             self.worker.kill()  # it has nothing to put away, and its libraries would take their time
 
     def start(self) -> None:
-        """Starts the process, unless it was started. Does not wait for it."""
+        """Starts the process unless it is running, without waiting for it."""
         from evonas.execution.evaluator import warm_process
 
         with self._starting:
@@ -206,7 +206,7 @@ class Exporter:
         return self._is_stopped() or timetable.is_over or late
 
     def expected_seconds(self) -> float:
-        """Seconds that an export will take."""
+        """Expected seconds for an export."""
         known = None if self.worker is None else self.worker.start_seconds
         if known is None:
             seconds = max(_EXPORT_GUESS, _EXPORT_FACTOR * (monotonic() - self._started))
@@ -264,9 +264,9 @@ def export_ensemble(
     each on the rows that it was not trained on.
 
     Args:
-        run_dir: the run directory, also of a search that is running.
-        path: of the file to write, ending in `.keras`; replaced if it is there, whole or not at all.
-        size: the most networks to take, 1 to 100.
+        run_dir: the run directory; the search may still be running.
+        path: of the file to write, ending in `.keras`; replaced atomically if it exists.
+        size: maximum number of networks, 1 to 100.
         card, calibrate, worker: as in `export`.
 
     Raises:

@@ -65,7 +65,7 @@ def read_new_rows(path: Path, predictor: Predictor, options: ReadOptions | None 
 
 
 def new_rows(x: Any, predictor: Predictor, y: Any = None) -> NewRows:
-    """Rows of a table, whose targets are columns of it, or of an array with its targets beside it.
+    """Rows of a table, whose targets are columns of it, or of an array with a separate array of targets.
 
     Raises:
         InputError: there is not one target for each row.

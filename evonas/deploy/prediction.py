@@ -80,7 +80,7 @@ class Predictor:
 
 
 def predictor_of_file(path: Path) -> Predictor:
-    """What predicts, from a `.keras` file that evonas wrote, which tells classes and columns; an older one by its card.
+    """The predictor of a `.keras` file of evonas, which holds classes and columns; older files have them in their card.
 
     Raises:
         InputError: it is no such file.
@@ -213,7 +213,7 @@ def _code_labels(problem: Problem, column: pd.Series[Any]) -> NDArray[np.intp]:
 
 
 def _card_of(path: Path) -> Any:
-    """What the card beside a file says; nothing where there is none that can be read."""
+    """What the card beside a file says; nothing if there is none that can be read."""
     place = path.with_name(path.name + ".card.json")
     with suppress(OSError, ValueError), open_plain(place) as file:
         return parse_json(file.read(MAX_BYTES + 1).decode(), str(place))

@@ -1,4 +1,4 @@
-"""`build_model`: from a genome alone to its network, untrained, compiled as in the search. Loads Keras late."""
+"""`build_model`: the untrained network of a genome, compiled as in the search. Loads Keras lazily."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _LOSSES = ("auto", "mse", "mae", "huber", "pinball")
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A network that was built from its genome alone.
+    """A network built from a genome.
 
     Attributes:
         model: the `keras.Model`, from encoded features `(num_samples, num_features)` to standardised predictions or
             logits, `(num_samples, num_outputs)`.
         seed: of its weights.
-        parameters: trainable ones.
+        parameters: number of trainable parameters.
         drawing: the network and how it is trained, as text.
-        note: what of the training Keras alone cannot do, for a person; empty when there is nothing.
+        note: parts of the training that Keras alone cannot do, as text; empty if none.
     """
 
     model: Any
@@ -42,22 +42,22 @@ class Rebuilt:
 
 
 def build_model(genome: Any, path: str | Path | None = None, **options: Any) -> Any:
-    """The network of a genome, untrained: its layers, the initial weights of a seed, its optimizer and its loss.
+    """The untrained network of a genome: layers, initial weights of a seed, optimizer and loss.
 
-    It takes encoded features, as `result.prepare` gives them, and is trained on standardised targets, or on the numbers
-    of classes: what a search trains. An exported model has layers more, around it.
+    It takes encoded features, as returned by `result.prepare`, and is trained on standardised targets or class
+    numbers, as in a search. An exported model has further layers around it.
 
     Args:
-        genome: a genome, its JSON values, or the path of a file that holds one: a genome as JSON, a model card,
-            `status --json`, a population or a run directory, whose best network is taken.
-        path: of a `.keras` file to write; None writes none.
+        genome: a genome, its JSON values, or the path of a file with one: a genome as JSON, a model card,
+            `status --json`, a population or a run directory, whose best network is used.
+        path: of a `.keras` file to write; None writes no file.
         **options: as for `rebuilt`.
 
     Returns:
         a compiled `keras.Model`.
 
     Raises:
-        InputError: what is given is no genome, or does not tell all that is needed; says what to give.
+        InputError: the argument is not a genome, or lacks information; the text says what to give.
     """
     return rebuilt(genome, path, **options).model
 
@@ -75,17 +75,17 @@ def rebuilt(
     loss: str | None = None,
     space: SearchSpace | str | Path | None = None,
 ) -> Rebuilt:
-    """As `build`, with what is to be said of it.
+    """As `build_model`, with details.
 
     Args:
         genome, path: as for `build`.
         features, outputs, task: width of input and output, and "regression", "binary" or "multiclass"; model cards,
-            `status --json` and run directories tell them.
-        seed: of the initial weights; the one that the search trained from, where that is told, else 0.
-        rows, epochs: training rows and epochs, which a learning-rate schedule spans; told by model cards.
+            `status --json` and run directories have them.
+        seed: of the initial weights; by default the seed that the search trained from, if known, else 0.
+        rows, epochs: training rows and epochs, which a learning-rate schedule spans; model cards have them.
         loss: of a regression: "auto" (mse), "mse", "mae" or "huber"; "pinball" is compiled as "mae", which is that of
             the median, since Keras has no other.
-        space: that the genome must be of, or the path of its TOML file; any when None.
+        space: the space of the genome, or the path of its TOML file; any if None.
     """
     if path is not None and (Path(path).suffix != ".keras" or not Path(path).absolute().parent.is_dir()):
         raise InputError(f"path must end in .keras and be in an existing folder, not {path}: write model.keras")
@@ -146,7 +146,7 @@ def _size(facts: Mapping[str, Any], name: str, option: str) -> int:
 
 
 def _sample_shape(facts: Mapping[str, Any], width: int) -> tuple[int, ...]:
-    """The shape of a sample, where a file tells of it; empty of rows of a table."""
+    """The shape of a sample, if the file gives it; empty for rows of a table."""
     shape = facts.get("sample_shape") or ()
     good = isinstance(shape, Sequence) and all(type(size) is int and size > 0 for size in shape) and len(shape) <= 3
     if not good or (shape and math.prod(shape) != width):
@@ -158,7 +158,7 @@ def _sample_shape(facts: Mapping[str, Any], width: int) -> tuple[int, ...]:
 
 
 def _place(graph: Any, facts: Mapping[str, Any], width: int) -> Any:
-    """The graph, told of the columns of numbers and categories where a file tells of them."""
+    """The graph, with the numeric and categorical columns that the file names attached."""
     from genomes.architecture.embedding import with_columns
 
     numeric, categorical, views = facts.get("numeric"), facts.get("categorical"), facts.get("views") or ()
@@ -186,7 +186,7 @@ def _outputs(facts: Mapping[str, Any]) -> int:
 def _task(facts: Mapping[str, Any]) -> str:
     task = facts.get("task")
     if task not in _TASKS:
-        what = "is not told by a genome alone" if task is None else f"must not be {task!r:.40}"
+        what = "is not determined by a genome alone" if task is None else f"must not be {task!r:.40}"
         raise InputError(f"the task must be one of {', '.join(_TASKS)}, and {what}: give --task")
     return str(task)
 

@@ -84,7 +84,7 @@ def _array(given: Mapping[str, Any], examples: Mapping[str, tuple[str, list[int]
 
 
 def _remark(given: Mapping[str, Any], examples: Mapping[str, tuple[str, list[int] | float]]) -> str:
-    """What the codes of a text stand for."""
+    """The meaning of the codes of a text."""
     coded = given["dtype"] == "int32" and given.get("column") in examples
     return f"  # {examples[given['column']][0]!r}" if coded else ""
 

@@ -1,4 +1,4 @@
-"""The best network beside the baselines of its run: the table and the verdict, for people and for machines."""
+"""Compares the best network with the baselines of its run: the table and the verdict, as text and as values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Verdict:
         part: rows that they are compared on: "test", or "validation" where not all have scores on test rows.
         winner: its name; `NETWORK` for the network.
         margin: by what share of the loser's score the winner and the network, or the network and the next best, differ;
-            None where that is no share of anything.
+            None where that is not a share of anything.
         complete: whether all baselines were trained to their end.
     """
 
@@ -77,7 +77,7 @@ def champion_test_scores(run: RunReader) -> dict[str, float]:
 
 
 def retrained_test_scores(finalists: Sequence[Finalist]) -> dict[str, float]:
-    """The same, of the first of a run's finalists; empty where there is none."""
+    """The same, of the first of a run's finalists; empty if there is none."""
     if not finalists:
         return {}
     champion = finalists[0].champion

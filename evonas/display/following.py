@@ -20,7 +20,7 @@ def follow_search(verbose: bool, listeners: dict[str, Any]) -> Iterator[dict[str
 
     Args:
         verbose: whether to show anything; else the listeners are as given.
-        listeners: fields of `evonas.api.session.Listeners`, None for nobody.
+        listeners: fields of `evonas.api.session.Listeners`, None for no listener.
 
     Yields:
         the listeners to pass on. After the block, the outcome is shown, be it interrupted.

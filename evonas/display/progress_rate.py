@@ -48,7 +48,7 @@ class ProgressRate:
         return (self._last.evaluated - self._evaluated) / (self._last.seconds - self._seconds)
 
     def seconds_left(self, seconds: float) -> float | None:
-        """Until the first bound is reached, at the pace so far; None while nothing tells. The target is not foreseen.
+        """Seconds until the first bound is reached at the current rate; None while unknown. Ignores the target.
 
         Args:
             seconds: of search so far, all sessions together.

@@ -209,7 +209,7 @@ def _shorten(names: tuple[str, ...], most: int = 5) -> str:
 
 
 def summary_lines(run: RunReader, test: Mapping[str, float] | None = None) -> list[str]:
-    """Why the run stopped, what it has spent and the best network, beside baselines.
+    """Why the run stopped, what it has spent, and the best network compared with baselines.
 
     Args:
         run: the run.
@@ -264,7 +264,7 @@ def _ensemble_lines(run: RunReader) -> list[str]:
 
 
 def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
-    """The best network beside the baselines, or why there are none; nothing where none were wanted."""
+    """The best network compared with the baselines, or why there are none; empty if none were wanted."""
     found = run.baselines.found
     if found is None:
         return []
@@ -296,7 +296,7 @@ def _finalist_lines(run: RunReader) -> list[str]:
     if not finalists:
         if progress is None:
             stale = run.retrainings.asked is not None
-            return ["", f"Finalists: none since the search went on; {command('finalists', run)}"] if stale else []
+            return ["", f"Finalists: none since the search continued; {command('finalists', run)}"] if stale else []
         if progress[0] == progress[1]:
             return ["", f"Finalists: none, {short}; {command('finalists', run)}"] if short else []
         return ["", f"Finalists: {progress[0]} of {progress[1]} re-trainings done"]

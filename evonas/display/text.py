@@ -1,4 +1,4 @@
-"""`Display`, what a command tells it, and the displays that write lines: `Plain`, `Events`, `Several`."""
+"""`Display`, the protocol of what shows a search, and the displays that write lines: `Plain`, `Events`, `Several`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SILENCE_SECONDS = 10.0
 
 
 class Display(Protocol):
-    """Is told what happens: `start`, (`part` ..., `generation`) ..., `finalists` ..., `pause`, `finish`."""
+    """Shows a search. Calls: `start`, (`part` ..., `generation`) ..., `finalists` ..., `pause`, `finish`."""
 
     def start(self, run: RunReader, budget: Budget) -> None:
         """The run exists; nothing has been trained in this session."""
@@ -41,7 +41,7 @@ class Display(Protocol):
         """A generation is complete."""
 
     def finalists(self, done: int, planned: int) -> None:
-        """The best networks are trained again; told before the first re-training and after each commit."""
+        """Called before the first re-training of the best networks and after each commit."""
 
     def pause(self) -> None:
         """The search has ended, in whatever way: other output may follow. May come without a start, and twice."""
@@ -113,7 +113,7 @@ class Plain:
         return ", ".join(parts) + (f", {summaries.clock(left)} left" if left else "")
 
     def _between(self, progress: Progress) -> None:
-        """A line in the midst of a generation that takes long."""
+        """A line during a generation that takes long."""
         if self._quiet or not self._is_silent or progress.trained >= progress.planned:
             return
         best = summaries.format_score(summaries.score_of(progress.best, self._objective.name))
@@ -126,7 +126,7 @@ class Plain:
 
     def _print(self, lines: Sequence[str]) -> None:
         self._printed_at = time.monotonic()
-        # Nobody may listen any more: a search goes on for that which it was started for.
+        # Nobody may listen any more: a search continues for that which it was started for.
         say_lines(*lines, stream=self._stream)
 
 

@@ -46,7 +46,7 @@ class TrainerCounts:
 def count_trainers(evaluations: Iterable[Evaluation]) -> TrainerCounts:
     """What the notes of evaluations say.
 
-    >>> print(Trained(2, {"the layer lstm (LSTM)": 1}))
+    >>> print(TrainerCounts(2, {"the layer lstm (LSTM)": 1}))
     2 models trained natively, 1 by Keras: the layer lstm (LSTM) (1)
     """
     natively, reasons = 0, Counter[str]()

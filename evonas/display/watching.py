@@ -47,4 +47,4 @@ def view(snapshot: RunSnapshot) -> Group:
         cells = (str(rank), score, printable(record.operator), printable(best_words(record)))
         board.add_row(*(Text(cell, "bold" if rank == 1 else "") for cell in cells))
     heading = Text(printable(f"{snapshot.directory}: {snapshot.state}"), "bold")
-    return Group(heading, facts, board, Text("Ctrl-C ends this view; the run goes on.", "dim"))
+    return Group(heading, facts, board, Text("Ctrl-C ends this view; the run continues.", "dim"))

@@ -48,12 +48,12 @@ __all__ = ["EvolutionEstimator"]
 
 #: Cells of a table up to which "auto" trains in this process: such networks need no guard, and start at once.
 _SMALL_CELLS = 100_000
-#: Wall-clock time of a search that is given no bound at all, beside its generations.
+#: Wall-clock limit of a search without any bound, in addition to its generations.
 _DEFAULT_TIME = "2m"
 
 
 class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
-    """Searches when it is fitted, and predicts with the best network."""
+    """An estimator whose `fit` searches, and which predicts with the best network."""
 
     _task = "regression"
 
@@ -77,23 +77,23 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         run_dir: str | Path | None = None,
         in_process: bool | str = "auto",
     ) -> None:
-        """Keeps its arguments, as scikit-learn's estimators do.
+        """Stores its arguments, as scikit-learn's estimators do.
 
         Args:
             generations, evaluations, time: bounds of the search, as of `evonas.search`; unless one of them is given, 10
-                generations or 2 minutes, whichever is over first.
+                generations or 2 minutes, whichever ends first.
             population: networks that survive a generation.
-            epochs: the most that a network trains.
-            patience: epochs without improvement before a training stops; None is none.
+            epochs: maximum epochs per network.
+            patience: epochs without improvement before training stops; None never stops early.
             objective: a metric of evonas's, such as "mae" or "accuracy"; rmse or log_loss unless given.
-            folds: of a cross-validation, on each of which every network is trained; None is one split.
-            validation_fraction: of the rows, for that split; None is a fifth, of over 10,000 rows less.
+            folds: number of cross-validation folds; None uses a single split.
+            validation_fraction: share of validation rows in that split; None means a fifth, less above 10,000 rows.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             space: what to search, as of `evonas.search`.
-            settings: more fields of `evonas.Settings`.
-            random_state: of everything random.
-            verbose: 1 prints a line a generation, 2 one a network, too.
-            run_dir: keeps the run there, and goes on with it where it is there already; a temporary one if None.
+            settings: further fields of `evonas.Settings`.
+            random_state: random seed.
+            verbose: 1 prints one line per generation, 2 also one per network.
+            run_dir: directory of the run, which is continued if it exists; a temporary one if None.
             in_process: whether to train in this process and not in a worker; "auto" does so with small tables, of at
                 most 100,000 cells.
         """

@@ -1,6 +1,6 @@
 """`FittedNetwork`: a trained dense network as a plain value, which predicts in numpy. Imports no Keras.
 
-In float64: what a row is predicted depends on the rows beside it in the last digits only. The Keras model of the same
+In float64: a prediction depends on the other rows in its last digits only. The Keras model of the same
 weights, in float32, agrees to its precision.
 """
 

@@ -22,7 +22,7 @@ __all__ = ["Parameters", "read_parameters"]
 _RANGES = {"uniform": False, "randint": False, "loguniform": True, "reciprocal": True}
 #: Numbers in a list, from which on their order is searched, and not each for itself.
 _MANY = 8
-#: Draws that stand for a distribution that can only be drawn from.
+#: Draws that represent a distribution that can only be sampled.
 _DRAWS = 200
 #: Where the tails of a distribution are cut.
 _TAIL = 1e-3
@@ -43,7 +43,7 @@ class Parameter:
     quantile: Any = None
 
     def value(self, gene: Any) -> Any:
-        """What the gene stands for, as a plain Python value."""
+        """The value that the gene encodes, as a plain Python value."""
         if self.options:
             return self.options[gene]
         return _plain(self.quantile(gene)) if self.quantile is not None else gene
@@ -74,7 +74,7 @@ class Parameters:
 
     @property
     def identity(self) -> dict[str, list[Any]]:
-        """What genes alone do not tell: the options that places stand for, and distributions by some quantiles."""
+        """What genes alone do not hold: the options that indices denote, and distributions by some quantiles."""
         return {
             name: [each.value(place) for place in (0.1, 0.5, 0.9)] if each.quantile else list(each.options)
             for name, each in self.known.items()

@@ -20,7 +20,7 @@ def results_of(records: Sequence[Record], space: Any, objective: Objective) -> d
     Args:
         records: evaluations of a run.
         space: of their genomes.
-        objective: that ranks; scores are such that greater is better, and NaN where there is none.
+        objective: that ranks; scores are such that greater is better, and NaN if there is none.
     """
     params = [space.values(space.genome_from_json(record.genome)) for record in records]
     scores = np.array([np.nan if record.loss is None else -record.loss for record in records])

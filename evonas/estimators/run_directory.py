@@ -28,7 +28,7 @@ def run_directory(given: str | Path | None) -> Iterator[Path]:
             yield Path(folder) / "run"
         except Interrupted:
             raise KeyboardInterrupt(
-                "the search was stopped, and nothing is kept of it: give run_dir, and another fit goes on with it"
+                "the search was stopped, and nothing is kept of it: give run_dir, and another fit continues with it"
             ) from None
         except StorageError as error:
             raise StorageError(

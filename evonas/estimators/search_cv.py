@@ -41,27 +41,30 @@ _MOST_SCORES = 100
 
 
 class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
-    """Evolves the parameters of a function that builds a compiled Keras model, by cross-validation.
+    """Searches the parameters of a function that builds a compiled Keras model, with cross-validation.
 
-        >>> search = EvolutionSearchCV(build_model, {"units": [16, 32], "rate": loguniform(1e-4, 1e-2)}, n_iter=10)
+        >>> from scipy.stats import loguniform
+        >>> def build_model(units, rate): ...  # returns a compiled keras.Model
+        >>> space = {"units": [16, 32], "rate": loguniform(1e-4, 1e-2)}
+        >>> search = EvolutionSearchCV(build_model, space, n_iter=10)
         >>> search.fit(x, y, epochs=100, callbacks=[EarlyStopping(patience=10)])            # doctest: +SKIP
         >>> search.best_params_, search.best_score_, search.best_model_                     # doctest: +SKIP
 
-    Trainings run in a worker process, committed one by one. A training that fails or diverges has the score NaN and
+    Models are trained in a worker process and committed one by one. A training that fails or diverges has score NaN and
     the last rank.
 
     Attributes:
-        best_params_, best_score_, best_index_: of the parameters with the best mean score.
+        best_params_, best_score_, best_index_: the parameters with the best mean score, that score and its index.
         best_estimator_: trained with them on all rows (`refit`), with `predict`, `predict_proba` and `score`.
         best_model_: its `keras.Model`.
         cv_results_: columns by name: "params", "param_units", "split0_test_score", "mean_test_score", ...;
             `mean_fit_time` holds scoring too, and `mean_score_time` is 0.
-        scorer_: what scores.
-        n_splits_: folds.
-        refit_time_: seconds of the last training.
-        classes_: labels, of a classifier.
+        scorer_: the scorer or scorers.
+        n_splits_: number of folds.
+        refit_time_: seconds of the final training.
+        classes_: labels of a classifier.
         trained_: how many models were trained natively, and why Keras trained the others.
-        run_dir_: the run directory; None where it was a temporary one.
+        run_dir_: the run directory; None if it was temporary.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         in_process: bool | None = None,
         execution: Any = None,
     ) -> None:
-        """Keeps its arguments, as scikit-learn's estimators do.
+        """Stores its arguments, as scikit-learn's estimators do.
 
         Args:
             build_model: `build_model(**parameters)`, which returns a compiled `keras.Model`. Its loss says whether it
@@ -91,17 +94,17 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             space: name -> a frozen distribution of scipy's, a list, a range, an array, or a gene of
                 `genomes.HyperparameterSpace`. Values are plain Python ints, floats, ... when `build_model` gets them.
                 Names that it does not have go to `fit` if they are `epochs`, `batch_size` or the like, or `fit__...`.
-            n_iter: sets of parameters that are tried.
-            scoring: as in scikit-learn, several too. None is accuracy for classifiers, and minus the model's loss else.
+            n_iter: number of parameter sets to try.
+            scoring: as in scikit-learn, one or several. None means accuracy for classifiers, else the negative loss.
             cv: folds or a splitter, as in scikit-learn.
-            refit: whether to train on all rows at the end; with several scores, the name of the one that ranks.
-            verbose: 1 prints a line for each set of parameters.
-            random_state: of everything random.
+            refit: whether to train on all rows at the end; with several scores, the name of the ranking one.
+            verbose: 1 prints one line per parameter set.
+            random_state: random seed.
             error_score: NaN, or "raise" to stop at a model that raises.
             return_train_score: whether to score the training rows too.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             settings: of the strategy, fields of `evonas.Settings` such as `{"population": 8}`.
-            run_dir: keeps the run there, and goes on with it where it is there already; a temporary one if None.
+            run_dir: directory of the run, which is continued if it exists; a temporary one if None.
             in_process: whether to train in this process; None does so where Keras is loaded here already and models are
                 trained natively. `settings={"trainer": "single"}` leaves all training to Keras.
             execution: "processes" or "ray", or an `evonas.Execution` that says how many workers: where models are
@@ -308,7 +311,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             return False
         try:
             return not trial.refusal(parameters.space.sample(stream_rng(RandomStream.PROBE, seed)), seed)
-        except Exception:  # what it raises, a trial will raise again, and that is told
+        except Exception:  # a trial will raise it again, and report it
             return False
 
     def _parts(self, trial: Any) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""The asynchronous loop: a network is proposed as soon as another one is trained, and nobody waits for a generation.
+"""The asynchronous loop: a network is proposed as soon as another one is trained, without waiting for a generation.
 
-A candidate as asked for and its evaluation are committed before the next step; that it was told, with the next commit,
+A candidate and its evaluation are committed before the next step; that it was told, with the next commit,
 which is the first that depends on it. What a strategy proposes depends on the order of asking and telling alone
-(`evonas.runs.events`). So a run that was killed at any moment goes on by asking and telling again what is on record
+(`evonas.runs.events`). So a run that was killed at any moment continues by asking and telling again what is on record
 since its last state; what was out then, it trains again.
 
-With a window, results are told in the order of asking, and only when as many candidates are out as it holds: the order
+With a window, results are told in order of asking, only when the window of pending candidates is full: the order
 is the same at any speed and on any number of threads, and so is the whole run. Others are trained meanwhile, so that a
 slow one keeps nobody waiting before the window is full. Without one, results are told as they arrive, which depends on
 who is ready first; `evonas.evolution.candidate_streams.Repeated` repeats such a run in its order.
@@ -59,7 +59,7 @@ def evolve_asynchronously(
     """As `evonas.evolution.loop.evolve`, for a strategy that proposes one by one.
 
     Bounds on generations and evaluations are exact: no more candidates are asked for than they allow. Where time, a
-    target or a request stops the search, what is in training is given up, and trained again should the run go on.
+    target or a request stops the search, what is in training is given up, and trained again should the run continue.
     """
     timetable = timetable or Timetable(store, budget.seconds)
     session = Session(evaluator, store, space, budget, interruption or Interruption(), on_part, timetable)
@@ -99,9 +99,9 @@ class _Loop:
     ) -> None:
         self._strategy, self._store, self._space, self._session = strategy, store, space, session
         self._budget, self._timetable = budget, timetable
-        #: Told in the order of asking, with so many out; 0 for as they arrive.
+        #: Pending candidates, told in the order of asking; 0 tells them as they finish.
         self._window = store.settings.window or 0
-        #: What was asked for and not told of, by place in the order of asking: to be trained, in training by number,
+        #: Pending candidates by their position in the order of asking: to be trained, in training by number,
         #: and evaluated, in the order of arrival.
         self._out: dict[tuple[int, int], Candidate] = {}
         self._waiting: list[Candidate] = []
@@ -116,7 +116,7 @@ class _Loop:
         self._asked = store.events.asked
 
     def replay(self) -> None:
-        """Asks and tells what is on record since the strategy's state."""
+        """Replays the recorded asks and tells since the strategy's state."""
         store = self._store
         self._out = {_place(candidate): store.locate(candidate) for candidate in self._strategy.out}
         for event in store.events.since(store.events_in_state):
@@ -160,7 +160,7 @@ class _Loop:
         return None if stop is Stop.EVALUATIONS and self._owes_news() else stop
 
     def _owes_news(self) -> bool:
-        """Whether a network was trained that the strategy is still to be told of.
+        """Whether a network was trained whose evaluation the strategy has not received yet.
 
         Networks that were known before do not count: where the space holds no more, others are never asked for.
         """
@@ -222,7 +222,7 @@ class _Loop:
         return True
 
     def _may_ask(self, stream: Stream) -> bool:
-        """Whether another candidate may be out, and, where results are told as they arrive, the bounds allow it.
+        """Whether another candidate may be pending, and, where results are told as they finish, the bounds allow it.
 
         In the order of asking, candidates are asked for beyond the bounds until the window is full, and trained should
         the run be extended, which then becomes what a longer one would have been.
@@ -262,7 +262,7 @@ class _Loop:
         return True
 
     def _tell(self, candidate: Candidate) -> None:
-        # As read back from the store, so that a resumed run tells the very same values.
+        # As read back from the store, so that a resumed run tells exactly the same values.
         evaluation = self._session.known(candidate)
         self._strategy.tell_one(candidate, evaluation)
         self._told.append((candidate, evaluation))
@@ -285,7 +285,7 @@ class _Loop:
         return self._candidates_in(number + 1) - self._candidates_in(number)
 
     def _candidates_in(self, generations: int) -> int:
-        """Candidates of so many generations."""
+        """Number of candidates in that many generations."""
         settings = self._store.settings
         later = settings.offspring or settings.population
         return settings.population + (generations - 1) * later if generations else 0

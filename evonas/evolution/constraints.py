@@ -48,7 +48,7 @@ class Screen:
         wanted: measures that are objectives.
         columns: views of a network -> number of features that it sees.
         num_outputs: of the problem.
-        placed: tells a graph the columns of the data.
+        placed: attaches the columns of the data to a graph.
         sample_shape: of a sample, see `Problem.sample_shape`.
     """
 

@@ -44,7 +44,7 @@ RETRAINING_FACTOR = 1.2
 MOST_FOR_RETRAINING, MOST_AT_FIRST = 0.25, 0.1
 #: The same share where networks of an ensemble are trained after the finalists.
 MOST_WITH_ENSEMBLE = 0.4
-#: What the end takes beside what is measured of it: a share of the run's time, and seconds.
+#: Time that the end takes beyond what was measured: a share of the run's time, and seconds.
 _END_SHARE, _END_SECONDS, _END_MOST = 0.01, 0.3, 5.0
 #: What a run may take beyond its time: seconds, or a share of it; and how late scoring on the test split may end.
 _LATE_SECONDS, _LATE_SHARE, _TESTS_LATE = 0.8, 0.015, 0.5
@@ -235,11 +235,11 @@ class Timetable:
             self._asked.append(time.monotonic() - began)
 
     def begin_training(self) -> None:
-        """Told before an evaluator is given candidates, for what is measured of it."""
+        """Called before candidates are given to an evaluator, to measure their training."""
         self._since = 0.0
 
     def note_results(self, evaluations: Sequence[Evaluation]) -> None:
-        """Told what came of training, as it comes, after it was committed."""
+        """Called with evaluations after they were committed."""
         self._retraining = None
         now, seconds = time.monotonic(), sum(each.train_seconds for each in evaluations)
         if self._since:  # since the first result, which has waited for a process, for data and for a compiler
@@ -310,7 +310,7 @@ class Timetable:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left, nor what a run may take longer than it was told to."""
+        """Whether the time is used up, including the tolerance by which a run may exceed it."""
         return self.left <= -self._late
 
     @property

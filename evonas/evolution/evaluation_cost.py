@@ -30,7 +30,7 @@ _OWN_MODEL_SECONDS = 5.0
 
 
 def with_expected_seconds(settings: Settings, space: SearchSpace, data: PreparedData | None) -> Settings:
-    """The settings with `evaluation_seconds`, where the strategy has a use for it and nobody has set it.
+    """The settings with `evaluation_seconds`, where the strategy uses it and it was not set.
 
     Args:
         settings: of the run, resolved.
@@ -44,7 +44,7 @@ def with_expected_seconds(settings: Settings, space: SearchSpace, data: Prepared
 
 
 def _expected_seconds(space: SearchSpace, data: PreparedData | None, settings: Settings) -> float | None:
-    """Seconds that the training of a network takes on a nominal machine, to two digits; None where nobody can tell."""
+    """Estimated seconds to train a network on a nominal machine, to two digits; None if unknown."""
     speed = SPEEDS.get(settings.trainer)
     if data is None or not hasattr(space, "architecture"):
         return _OWN_MODEL_SECONDS

@@ -1,6 +1,6 @@
 """The end of a search: its best networks are trained again from scratch, from other seeds, and tested.
 
-Members of one batch, committed as they come, so that a run that is killed in the midst of it goes on where it was.
+One batch, committed result by result, so that a run that is killed during it continues where it was.
 Where the time is too short for all, as many are trained as fit: each network once, the best first, then each again.
 Imports no Keras.
 """

@@ -7,7 +7,7 @@ that are cheap enough take their place: as genomes to begin with, in the strateg
 run asks for the same. Networks of later generations may be of any size, but over images, series and texts, where one
 of any size could take all the time: there the FLOPs of all networks of the run are bounded.
 
-Not of models of a user's own or on a GPU, whose cost nobody foresees, nor where weights are evolved.
+Not for users' own models or GPUs, whose cost cannot be predicted, nor where weights are evolved.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _CHEAPEST = 3
 #: are cut to.
 _TOLERANCE, _FEWEST_EPOCHS = 1.25, 3
 #: Epochs of networks over images, series and texts that are worth more than further networks: these begin slowly, and a
-#: good one says more after few epochs than a tiny one after all. As long as nobody has named the epochs.
+#: good one says more after few epochs than a tiny one after all. Only while the number of epochs was not set.
 _TELLING_EPOCHS = 10
 #: The same of the first of several rungs: what is good after them goes on.
 _TELLING_RUNG = 6
@@ -68,7 +68,7 @@ class Speed:
 
     Attributes:
         share: of what a core can multiply, that it does.
-        step_seconds: of a step of training for each layer, beside the multiplications.
+        step_seconds: of a training step per layer, in addition to the multiplications.
         start_seconds: of a network.
         at_once: whether networks are trained on several cores at a time.
     """
@@ -170,7 +170,7 @@ def first_generation(
         seconds: of the run that are left, infinite where it has no bound.
         threads: networks at a time.
         flops: measures what one core of the machine does.
-        share: of a core that each of so many threads will have.
+        share: of a core that each of the threads will have.
         known: genomes of known defaults, of each the widest first; a run of short time takes those that are as cheap as
             a generation's mean network may be.
     """
@@ -327,7 +327,7 @@ def _cheap(genomes: Sequence[Any], costs: Sequence[float], count: int, room: flo
 def cost_of_training(
     space: Any, data: PreparedData, settings: Settings, speed: Speed, flops: float
 ) -> Callable[[Any, int], float]:
-    """Seconds that a genome is trained for so many epochs, on all folds and replicates."""
+    """Seconds to train a genome for that many epochs, on all folds and replicates."""
     problem, split = data.problem, data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
     trainings, sizes = len(data.splits) * settings.replicates, (rows, len(split.y_validation))

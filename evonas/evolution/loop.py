@@ -1,6 +1,6 @@
 """The loop: ask -> evaluate and commit, part by part -> tell -> commit the strategy's state -> yield the generation.
 
-Joins a strategy, an evaluator and a store through protocols. A run that was killed goes on from the last completed
+Joins a strategy, an evaluator and a store through protocols. A run that was killed continues from the last completed
 generation: the strategy is restored, asks for the same candidates again, and what was committed of them is not trained
 again. Nothing here draws random numbers, and no time enters a population. Imports no Keras, pandas or DEAP.
 """
@@ -65,7 +65,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a search stands after a commit.
+    """The progress of a search after a commit.
 
     Attributes:
         generation: the one being evaluated, from 0.
@@ -89,7 +89,7 @@ class Progress:
 
 
 def describe_stop(stop: str, budget: Budget) -> str:
-    """The reason for a person. Raises InputError when it is none of `Stop`, as in a run that somebody changed."""
+    """The reason as text. Raises InputError if it is not one of `Stop`, as in a run that was edited."""
     if stop not in tuple(Stop):
         raise InputError(
             f"reason to stop must be one of {', '.join(Stop)}, not {stop!r:.80}: restore the run from a copy"
@@ -131,11 +131,11 @@ def evolve(
     on_part: Callable[[Progress], None] | None = None,
     timetable: Timetable | None = None,
 ) -> Generator[Generation, None, None]:
-    """Starts a run or goes on with it, until a bound of `budget` is reached or a stop is asked for.
+    """Starts a run or continues with it, until a bound of `budget` is reached or a stop is asked for.
 
     The reason is in `store.stop` when the iteration has ended. Bounds on evaluations are exact. A target acts between
     the parts that the evaluator gives; time and requests to stop act between them, be they empty, and while an
-    evaluator waits that can be told to give up (`evonas.evolution.deadline`). What is not committed then is trained by
+    evaluator waits that can be asked to give up (`evonas.evolution.deadline`). What is not committed then is trained by
     a later session. Closing the generator counts as an interruption.
 
     Args:
@@ -171,7 +171,7 @@ def evolve(
             planned = session.plan(candidates)
             if (reason := session.train(planned)) is not None:
                 break
-            # Told as read back from the store, so that a resumed run tells the very same values.
+            # Told as read back from the store, so that a resumed run tells exactly the same values.
             evaluations = [session.known(candidate) for candidate in candidates]
             strategy.tell(evaluations)
             store.complete_generation(
@@ -187,7 +187,7 @@ def evolve(
 
 
 def restore(strategy: Strategy, store: RunStore) -> None:
-    """Has the strategy go on from the run's state. Raises InputError when it is none of that strategy's."""
+    """Has the strategy continue from the run's state. Raises InputError if the state is not of that strategy."""
     try:
         strategy.restore(store.state)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -246,7 +246,7 @@ class Session:
         return self._screen.reject(candidate)
 
     def train(self, planned: Sequence[Candidate]) -> Stop | None:
-        """Trains and commits what is not committed of a generation; says why if it has to stop in the midst of it."""
+        """Trains and commits what is not committed of a generation; returns the reason if it has to stop early."""
         store, budget = self._store, self._budget
         missing = [place for place, candidate in enumerate(planned) if store.evaluation(candidate) is None]
         allowed = len(missing) if budget.evaluations is None else max(0, budget.evaluations - store.evaluated)
@@ -262,7 +262,7 @@ class Session:
                 return self.given_up
             if part is None:
                 break
-            if part:  # an empty one tells that time goes by
+            if part:  # an empty one signals that time passed
                 self._commit(planned, part, waiting)
             if waiting and (stop := self.stop()) is not None:
                 return stop

@@ -34,7 +34,7 @@ Sweep = Callable[[SweepTask], LearningRateCurve]
 
 #: Steps of a test; and how far it goes beyond the rates of the space at both ends, where the fall begins and ends.
 _STEPS, _MARGIN = 60, 10.0
-#: A loss that falls by less, as a share of the first, tells nothing: that is the noise of its batches.
+#: A loss that falls by less, as a share of the first, is not an evidence: that is the noise of its batches.
 _LEAST_FALL = 0.05
 
 

@@ -76,7 +76,7 @@ def _with_forms_of(space: SearchSpace, genome: Mapping[str, Any]) -> Mapping[str
 def known_genomes(
     space: SearchSpace, settings: Settings, task: str, initial: Sequence[Any] = ()
 ) -> tuple[tuple[Any, ...], ...]:
-    """Known defaults to begin with beside random networks, of each the widest genome first, then narrower ones.
+    """Known defaults to start with besides random networks; of each the widest genome first, then narrower ones.
 
     At most half of a generation, and no more than the genomes that somebody has given leave room for. None where
     networks are drawn at random, so that the baseline stays one, or are not trained.

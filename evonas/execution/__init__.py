@@ -1,13 +1,13 @@
-"""Where networks are trained: in worker processes, so that the driver imports no Keras and outlives every crash.
+"""Trains networks in worker processes, so that the driver imports no Keras and survives every crash.
 
-What is small, or cannot be sent to another process, trains in the caller's own (`local.py`, `LocalEvaluator`). One
+Small searches, and models that cannot be pickled, train in the caller's process (`local.py`, `LocalEvaluator`). One
 worker process is the default; several, on this machine or on those of a Ray cluster, are a pool.
 
-1. `messages.py`: what driver and worker tell each other, over a socket that only they hold.
+1. `messages.py`: the messages between driver and worker, over a private socket.
 2. `worker.py`: the worker, `python -m evonas.execution.worker`. Holds the data and a trainer.
-3. `worker_process.py`: `WorkerProcess`, one worker seen from the driver: start, ask, kill, and how it died.
-4. `evaluator.py`: `WorkerEvaluator`, which meets `Evaluator`: replaces workers that die and finds the network to blame.
-   `standing_by` starts a worker before there are data for it.
+3. `worker_process.py`: `WorkerProcess`, one worker as seen by the driver: start, ask, kill, and why it died.
+4. `evaluator.py`: `WorkerEvaluator`, an `Evaluator` that replaces workers that die and finds the network to blame.
+   `standing_by` starts a worker before its data are ready.
 5. `options.py`: `Execution`, where a run's networks are trained, and `launch.py`, which makes what trains them. What a
    worker is given is in `evonas.tasks`.
 6. `pool.py`: `PoolEvaluator`, the same for several workers. They take leases (`assignments.py`) in a good order

@@ -53,7 +53,7 @@ class Lease:
     """Networks that a worker has.
 
     Attributes:
-        token: by which it is told from every other lease, also of the same networks.
+        token: identifies the lease, also among leases of the same networks.
         numbers: by which the networks come back.
         tasks: of the networks; where `grouped`, of the whole generation, by number.
         grouped: whether they are to be trained as a part of the generation.
@@ -75,7 +75,7 @@ class Fault:
 
     Attributes:
         text: all that is known.
-        raised: the exception in one line; empty where it is nobody's doing but the worker's.
+        raised: the exception in one line; empty if the worker itself failed.
         mistake: whether it is a user's.
     """
 
@@ -234,11 +234,11 @@ class Assignments:
     # What workers do.
 
     def take(self, worker: int, room: int, workers: int = 1, single_networks: bool = False) -> tuple[Lease, ...]:
-        """Leases for a worker that has room for so many networks; none where nothing waits.
+        """Leases for a worker with room for that many networks; empty if nothing is waiting.
 
         Args:
             worker: by which it is known.
-            room: networks that it can train beside those that it has.
+            room: networks that it can train in addition to those that it has.
             workers: that take from here, for the size of a group.
             single_networks: whether the worker takes neither groups nor questions.
         """
@@ -268,7 +268,7 @@ class Assignments:
             self._results |= {number: e for number, e in outcome.evaluations.items() if number in lease.numbers}
             left = tuple(number for number in lease.numbers if number not in outcome.evaluations)
             if outcome.fault is not None:
-                # Of a group it is no network's doing, or the worker would have found the one to blame.
+                # Of a group it is not a network's doing, or the worker would have found the one to blame.
                 self.faults |= dict.fromkeys((-1,) if lease.grouped else left or (-1,), outcome.fault)
             elif outcome.finished:
                 self._waiting.extendleft(reversed(left))

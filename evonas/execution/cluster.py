@@ -26,12 +26,12 @@ __all__ = ["HeadLost", "RayCluster", "check_ray"]
 _HEAD_SECONDS, _HEAD_FAILURES = 2.0, 3
 #: What Ray has to disconnect.
 _SHUTDOWN_SECONDS = 5.0
-#: Ray's shared memory on this machine, beside the data.
+#: Ray's shared memory on this machine, in addition to the data.
 _STORE_BYTES = 200 << 20
 
 
 class HeadLost(WorkerError):
-    """The head of the cluster answers no more: the run stops, and can be resumed."""
+    """The head of the cluster no longer answers: the run stops, and can be resumed."""
 
 
 def check_ray() -> None:
@@ -51,7 +51,7 @@ class RayCluster:
 
         Args:
             address: see `Execution.address`; None for a cluster of its own, unless RAY_ADDRESS names one.
-            workers: workers that are to fit on a cluster of its own, of so many CPUs each; None for this machine's
+            workers: workers that must fit on a local cluster, with that many CPUs each; None for this machine's
                 cores.
             cpus: see `workers`.
             data_bytes: of what is to be in its store.

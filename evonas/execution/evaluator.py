@@ -1,6 +1,6 @@
 """`WorkerEvaluator`: evaluates generations in a worker process and outlives whatever a network does to it.
 
-A worker that dies is replaced, and what it left is tried again in halves until the network to blame stands alone: that
+A worker that dies is replaced, and what it left is tried again in halves until the network to blame is isolated: that
 one is FAILED, with the reason; all others are evaluated. So it is with a network whose training raises an exception, as
 long as others can be trained at all. Imports no Keras.
 """
@@ -69,7 +69,7 @@ class WorkerEvaluator:
             limits: what a worker is killed for.
             build: a user's function that builds the models of the space's genomes; or a `Trial`.
             standby: a process that was started already, to be the first worker; see `standing_by`.
-            environment: what a worker's has beside this process's own.
+            environment: variables of a worker in addition to those of this process.
         """
         self._space, self._settings = space, settings
         self._data_path = None if data_path is None else Path(data_path)
@@ -109,7 +109,7 @@ class WorkerEvaluator:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the worker is known to have started. Asks nobody."""
+        """Whether the worker is known to have started, without asking it."""
         return self._worker is not None and self._worker.is_ready
 
     @property
@@ -118,7 +118,7 @@ class WorkerEvaluator:
         return None if self._worker is None else self._worker.start_seconds
 
     def start(self) -> None:
-        """Starts the worker, without waiting for it: it loads its libraries while the driver goes on."""
+        """Starts the worker, without waiting for it: it loads its libraries while the driver continues."""
         self._running()
 
     def evaluate(
@@ -131,7 +131,7 @@ class WorkerEvaluator:
 
         Raises:
             Abandoned: see `abandon_when`.
-            WorkerError: the worker does not start, or raised an error that is no candidate's doing.
+            WorkerError: the worker does not start, or raised an error that is not a candidate's doing.
         """
         return self.evaluate_tasks(
             tuple(task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates)), done
@@ -297,7 +297,7 @@ def standing_by(
     Args:
         trainer: as `TrainingSettings.trainer`.
         own: whether the models are a user's own.
-        environment: what the process's has beside this one's own.
+        environment: variables of the process in addition to those of this one.
     """
     process = warm_process(trainer, own, environment)
     try:

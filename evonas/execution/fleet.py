@@ -1,4 +1,4 @@
-"""`ProcessFleet`: worker processes of this machine, each driven by a thread beside the search. Imports no Keras."""
+"""`ProcessFleet`: worker processes of this machine, each driven by a thread of its own. Imports no Keras."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def join(
         threads: networks trained at a time; all cores unless given.
         workers: worker processes, which share the threads; as many as the trainer is best with unless given.
         wait: how long to wait for a search, also for one that was killed to be resumed.
-        on_news: is told in words what happens.
+        on_news: called with a line of text on each event.
         interruption: how to listen to signals.
         unheard_seconds: after which an owner that is not heard from is gone.
 
@@ -103,7 +103,7 @@ def join(
             trained += member.trained
             if not why:
                 break
-            on_news(f"{why}: waiting for it to go on.")
+            on_news(f"{why}: waiting for it to continue.")
     on_news(f"{trained} network{'s' * (trained != 1)} trained here.")
     return trained
 
@@ -286,7 +286,7 @@ def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, 
     """What the owner trains with, for this machine.
 
     Raises:
-        InputError: they are no settings of this version, or name more memory than this machine has.
+        InputError: they are not settings of this version, or name more memory than this machine has.
     """
     limits = WorkerLimits(candidate_seconds=session["candidate_seconds"], memory_bytes=session["memory_bytes"])
     if (limits.memory_bytes or 0) > machine_bytes():

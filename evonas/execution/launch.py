@@ -51,7 +51,7 @@ def resolve_threads(threads: Any) -> int:
     """Networks to train at a time: as many as this process has cores if None.
 
     Raises:
-        InputError: it is no whole number from 1 to 1024.
+        InputError: it is not a whole number from 1 to 1024.
     """
     if threads is None:
         return usable_cores()
@@ -149,7 +149,7 @@ def start_worker(
     threads: int | None = None,
     execution: Execution = Execution(),  # noqa: B008 (frozen)
 ) -> Evaluator:
-    """What trains for a run, reading the data and loading its libraries while the driver goes on.
+    """What trains for a run, reading the data and loading its libraries while the driver continues.
 
     Args:
         space: that the genomes are of.

@@ -23,7 +23,7 @@ NEWS_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Started:
-    """The worker process is ready, and trains so many networks at a time."""
+    """The worker process is ready, and trains that many networks at a time."""
 
     slots: int
 

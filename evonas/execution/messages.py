@@ -1,4 +1,4 @@
-"""What driver and worker tell each other. Pickled over a socket pair that nobody else holds; never read from disk.
+"""The messages between driver and worker, pickled over a private socket pair; never read from disk.
 
 Every request has a number, and every answer the number of its request: answers to a request that the driver gave up are
 told apart from those that it waits for. Imports no Keras.
@@ -80,7 +80,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Open:
-    """Train what `Give` brings, as it comes. Answered by `Opened`, then `PartialResult`s, until it is cancelled.
+    """Train what `Give` brings, in order. Answered by `Opened`, then `PartialResult`s, until it is cancelled.
 
     Each `PartialResult` that has evaluations is answered by a `Give`, which may be empty: the worker waits for it
     before it looks for other work.

@@ -1,4 +1,4 @@
-"""`Execution`: where the networks of a run are trained. Recorded nowhere, since it changes no result.
+"""`Execution`: where the networks of a run are trained. Not recorded, since it does not affect results.
 
     >>> Execution(workers=4)
     Execution(place='processes', workers=4, devices=(), address=None)
@@ -110,7 +110,7 @@ class Execution:
         return self.workers or max(1, len(self.devices))
 
     def environment(self, number: int) -> dict[str, str]:
-        """What a worker's environment has beside this process's own."""
+        """Environment variables of a worker in addition to those of this process."""
         return {"CUDA_VISIBLE_DEVICES": self.devices[number % len(self.devices)]} if self.devices else {}
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["expected_work", "longest_first"]
 
-#: Multiplications that take as long as what a layer costs in a step of training beside them.
+#: Multiplications that take as long as the other costs of a layer in a training step.
 _STEP_MULTIPLICATIONS = 25_000.0
 #: Width of what has none: the input, whose columns are not known here, and the output.
 _WIDTH = 16

@@ -44,7 +44,7 @@ class Fleet(Protocol):
         ...
 
     def wait(self, seconds: float) -> None:
-        """Lets workers take and put; returns when there is news, and after so many seconds at the latest.
+        """Lets workers take and put; returns when there is news, or after that many seconds.
 
         Raises:
             WorkerError: no worker can be had.
@@ -71,7 +71,7 @@ class PoolEvaluator:
         Args:
             space: that the genomes are of, see `genomes.encodings.blueprint`.
             fleet: takes from `assignments`; closed here.
-            assignments: nobody else's.
+            assignments: used by no one else.
             grouped: whether the trainer plans for a whole generation, as compiled programs do.
         """
         self._space, self._fleet, self.assignments, self._grouped = space, fleet, assignments, grouped
@@ -118,7 +118,7 @@ class PoolEvaluator:
 
         Raises:
             Abandoned: see `abandon_when`.
-            WorkerError: no worker can be had, or one raised an error that is no candidate's doing.
+            WorkerError: no worker can be had, or one raised an error that is not a candidate's doing.
         """
         assignments = self.assignments
         tasks = [task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates)]
@@ -207,7 +207,7 @@ class PoolEvaluator:
         """Networks that raised, each of which may be to blame for that.
 
         Raises:
-            WorkerError: it is no network's doing.
+            WorkerError: it is not a network's doing.
             InputError: it is a user's mistake.
         """
         assignments = self.assignments
@@ -240,7 +240,7 @@ class PoolStream:
         """See `Stream.wait`.
 
         Raises:
-            WorkerError: no worker can be had, or one raised an error that is no candidate's doing.
+            WorkerError: no worker can be had, or one raised an error that is not a candidate's doing.
         """
         pool = self._pool
         pool.wait()

@@ -82,7 +82,7 @@ class RayFleet:
         self._actors: dict[int, _Actor] = {}
         self._number = self._start_failures = 0
         self._room, self._gpu = 1, False
-        #: Seconds of waiting, as `WorkerProcess` counts them: a machine that slept blames nobody.
+        #: Seconds of waiting, as `WorkerProcess` counts them: suspending the machine causes no failure.
         self._clock, self._looked, self._begun = 0.0, 0.0, 0.0
         self._generation: tuple[int, Any] = (0, None)
 

@@ -167,7 +167,7 @@ class SharedFleet:
             try:
                 message = from_bytes(content)
             except ValueError as error:
-                each.reason = f"it sent what is no message ({error})"
+                each.reason = f"it sent what is not a message ({error})"
                 return
             match message:
                 case Started(slots):

@@ -43,7 +43,7 @@ _NAME = re.compile("[0-9a-f]{16}")
 _MESSAGE = re.compile(r"(\d{8})\.npz")
 _BEATS = ("owner.beat", "worker.beat")
 _MOST_BYTES = 1 << 20
-#: After so many times that a file cannot be read, it is no message.
+#: After so many times that a file cannot be read, it is not a message.
 _UNREADABLE = 20
 
 

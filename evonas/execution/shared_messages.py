@@ -173,7 +173,7 @@ def from_bytes(content: bytes) -> Message:
         problem = error.errors(include_url=False)[0]
         raise ValueError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
     except (InputError, KeyError, IndexError, TypeError, RecursionError) as error:
-        raise ValueError(f"it is no message: {error!r:.200}") from None
+        raise ValueError(f"it is not a message: {error!r:.200}") from None
 
 
 def _message(kind: str, value: Any, arrays: Mapping[str, Mapping[str, NDArray[Any]]]) -> Message:
@@ -248,9 +248,9 @@ def _grouped(arrays: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of numpy, and mappings that are no dictionaries, as JSON has them."""
+    """Numbers of numpy, and mappings that are not dictionaries, as JSON has them."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is no value of JSON")
+    raise TypeError(f"{type(value).__name__} is not a value of JSON")

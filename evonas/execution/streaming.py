@@ -1,4 +1,4 @@
-"""`WorkerStream`: candidates in training in a worker process, one after the other as they come. Imports no Keras.
+"""`WorkerStream`: candidates that a worker process trains one by one as they are given. Imports no Keras.
 
 As with generations, the search outlives whatever a network does: when the worker dies, or an exception ends what it
 trains, each network that was in training then is tried again alone; the one that does it again has failed.
@@ -45,7 +45,7 @@ class WorkerStream:
         """Waits until the worker is ready.
 
         Args:
-            running: gives the worker that is to be asked, a new one where there is none.
+            running: gives the worker that is to be asked, a new one if there is none.
             end: ends it.
             task_of: what a candidate is trained as.
             limits: of a worker; `candidate_seconds` counts for each network from when it was given.
@@ -79,7 +79,7 @@ class WorkerStream:
         """See `Stream.wait`.
 
         Raises:
-            WorkerError: the worker does not start, or raised an error that is no candidate's doing.
+            WorkerError: the worker does not start, or raised an error that is not a candidate's doing.
         """
         opened = False
         try:
@@ -93,7 +93,7 @@ class WorkerStream:
             if not error.raised or not self._sent:
                 raise
             return self._after_error(error)
-        if not isinstance(answer, PartialResult):  # it retires: another one goes on with what it had
+        if not isinstance(answer, PartialResult):  # it retires: another one continues with what it had
             self._forget()
             self._end()
             return {}
@@ -143,7 +143,7 @@ class WorkerStream:
         sent, late, self._late = list(self._sent), self._late, None
         self._forget()
         if not sent:
-            # Killed before it was given anything: nobody is to blame, unless no worker lives that long.
+            # Killed before it was given anything: no candidate is to blame, unless no worker lives that long.
             self._idle_deaths += 1
             if not opened or self._idle_deaths > _IDLE_DEATHS:
                 raise WorkerError(f"the worker {reason}")

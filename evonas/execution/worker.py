@@ -122,7 +122,7 @@ class _Worker:
         first = self._inbox.get()
         if isinstance(first, Warm):
             settle_environment(first.trainer, first.own)
-            with suppress(Exception):  # it is raised again, and told, when the trainer is made
+            with suppress(Exception):  # it is raised again, and reported, when the trainer is made
                 load(first.trainer, first.own)
             first = self._inbox.get()
         start: StartWorker = first
@@ -182,7 +182,7 @@ class _Worker:
         return data, factory(data, start.settings), None
 
     def _headway(self) -> None:
-        """Tells the driver, in the midst of a training, that there is progress."""
+        """Tells the driver during a training that there is progress."""
         self._send(PartialResult(self._answering, {}))
 
     def _train(self, request: Train, trainer: Trainer) -> bool:
@@ -293,7 +293,7 @@ def _print_to(log: Path) -> None:
 
 
 def _end_with_children() -> None:
-    """Ends this process, and those that a user's model has started, where nobody is left to do so."""
+    """Ends this process, and those that a user's model has started, if the driver is gone."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)

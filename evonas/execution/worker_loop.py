@@ -1,6 +1,6 @@
 """What drives one worker process: takes leases from a port, trains them, and puts there what came of them.
 
-The same on every machine: on the driver's, a thread for each worker beside the search; in a Ray cluster, a thread of
+The same on every machine: on the driver's, a thread for each worker; in a Ray cluster, a thread of
 the actor (`ray_actor.py`). The process that trains is watched as ever (`evaluator.py`), so that a network that crashes,
 hangs or takes too much memory fails in the same words wherever it does.
 """
@@ -38,7 +38,7 @@ class Port(Protocol):
         ...
 
     def ready(self, slots: int) -> None:
-        """The worker has started, and trains so many networks at a time."""
+        """The worker has started, and trains that many networks at a time."""
         ...
 
     def failed(self, fault: Fault) -> None:
@@ -46,7 +46,7 @@ class Port(Protocol):
         ...
 
     def take(self, room: int, idle: bool) -> Sequence[Lease]:
-        """Leases, of at most so many networks.
+        """Leases of at most that many networks.
 
         Waits for some for a while if the worker is idle; else, right after it has put something, until whoever gives
         has had a look at that.
@@ -74,7 +74,7 @@ def drive(evaluator: WorkerEvaluator, port: Port, grouped: bool) -> None:
         pass
     except (WorkerError, InputError) as error:
         port.failed(Fault.from_exception(error))
-    except Exception:  # nobody waits for this thread: whoever waits for its port is to hear of it
+    except Exception:  # this thread is not joined: whoever waits on its port must hear of it
         port.failed(Fault(traceback.format_exc()))
     finally:
         evaluator.close()
@@ -91,7 +91,7 @@ class _Driven:
         self._slots, self._idle = 1, 0
 
     def gives_up(self) -> bool:
-        """Whether something is in training that nobody wants any more."""
+        """Whether something in training is no longer wanted."""
         return self._port.closed or not all(map(self._port.is_valid, list(self._held.values())))
 
     def start(self, grouped: bool) -> int:

@@ -63,7 +63,7 @@ class WorkerLimits:
         silence_seconds: without headway. The single trainer makes some with every epoch, the other one with every few.
         beat_seconds: without a sign of life, once it has started; a worker beats every second, even in a long training.
         candidate_seconds: in training, from one result to the next: what a network, or those that are trained together,
-            may take before it is ended, headway or not; None is no bound.
+            may take before it is ended, headway or not; None means no bound.
         memory_bytes: resident memory above it; None is 80% of what the machine, or its container, has.
     """
 
@@ -99,7 +99,7 @@ class WorkerProcess:
         Args:
             command: what to run; the number of the socket's descriptor and of this process are appended.
             log: file that takes what the worker prints, at its end; a temporary one when None.
-            environment: what the process's has beside this one's own.
+            environment: variables of the process in addition to those of this one.
         """
         self._limits, self._memory_bytes, self._spent, self._timed = WorkerLimits(), 0, 0.0, False
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
@@ -321,7 +321,7 @@ class WorkerProcess:
                 # A child of its own may hold its end of the socket: then there is no end of file.
                 if self._has_ended() and not self._connection.poll(0):
                     raise WorkerDied(self._obituary())
-                # Looks are counted, not time: a machine that slept, or a driver that was stopped, blames nobody.
+                # Counts polls, not time: a suspended machine or a stopped driver must not fail a worker.
                 silent += _LOOK_SECONDS
                 unheard += _LOOK_SECONDS
             if _resident_bytes(self.pid) > self._memory_bytes:
@@ -383,7 +383,7 @@ class WorkerProcess:
                 return None
             time.sleep(_REAP_SECONDS)
         if self._process.returncode is None:
-            # As long as nobody has taken notice of its end, no other group has its number.
+            # Until it is reaped, no other process group can have its number.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         return self._process.wait()
@@ -436,5 +436,5 @@ def _resident_bytes(pid: int) -> int:
 
 
 def command_of(module: str) -> list[str]:
-    """Runs a module with this Python. `-P`: a file of the user's that is named like a library is not taken for it."""
+    """Runs a module with this Python. `-P`: a user's file named like a library is not imported instead of it."""
     return [sys.executable, "-P", "-m", module]

@@ -54,7 +54,7 @@ def place_new(temporary: Path, path: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # Claimed by an empty file, which nobody else can then take for theirs.
+        # Claimed by an empty file, so that no other process can take the name.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         temporary.replace(path)
     else:

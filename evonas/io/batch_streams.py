@@ -115,7 +115,7 @@ class _Source:
         if not self._ended:
             return ""
         return (
-            f"{self.name} must be a generator without end, since every trial goes on with it, but it ended after "
+            f"{self.name} must be a generator without end, since every trial continues with it, but it ended after "
             f"{self._given} batches: let it repeat, or pass a tf.data.Dataset or a PyDataset"
         )
 

@@ -39,7 +39,7 @@ def flush_streams() -> bool:
 
 
 def say(text: str, stream: IO[str] | None = None) -> None:
-    """Prints lines; what in them is no sign to be seen is escaped."""
+    """Prints lines; what in them is not a sign to be seen is escaped."""
     print("\n".join(map(printable, text.split("\n"))), file=stream or sys.stdout, flush=True)
 
 
@@ -52,7 +52,7 @@ def say_data(text: str) -> None:
 
 
 def say_lines(*lines: object, stream: IO[str] | None = None) -> None:
-    """Prints each as one line, as far as the stream takes it: what it lacks is escaped, and nobody need listen."""
+    """Prints each as one line, escaping characters that the stream does not support; ignores a closed stream."""
     stream = stream or sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     text = "\n".join(map(printable, lines))

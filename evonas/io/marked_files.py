@@ -68,7 +68,7 @@ def publish_folder(draft: Path, path: Path) -> None:
     try:
         shutil.copytree(draft, temporary)
         if os.path.lexists(path):
-            raise InputError(f"export path must be a new folder, but {path} is there already: choose another name")
+            raise InputError(f"export path must be a new folder, but {path} exists already: choose another name")
         temporary.rename(path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -137,7 +137,7 @@ def mark_archive(content: bytes) -> bytes:
 
 
 def mark_onnx(content: bytes) -> bytes:
-    """An ONNX model with a mark among its metadata: in its format, what stands behind a message is one field more."""
+    """An ONNX model with a mark among its metadata: in its format, bytes appended to a message are a further field."""
     key = b"evonas"
     entry = b"\x0a" + bytes([len(key)]) + key + b"\x12" + bytes([len(_EMPTY)])
     return mark_bytes(content, b"\x72" + bytes([len(entry) + len(_EMPTY)]) + entry)

@@ -1,4 +1,4 @@
-"""Arrays in an `.npz` file, read as data and no more: plain numbers, as many as the file has bytes for.
+"""Arrays in an `.npz` file, read as data and no more: plain numbers, and at most as many as the file has bytes for.
 
 What `numpy.load` would also take is refused: compressed entries (a small file may claim gigabytes), pickled objects,
 names twice, and whatever is neither a number nor a truth value. Files that users name as their data may be compressed
@@ -51,7 +51,7 @@ def open_plain(path: Path) -> BufferedReader:
     about = os.fstat(descriptor)
     if not stat.S_ISREG(about.st_mode):
         os.close(descriptor)
-        raise OSError("it is no plain file")
+        raise OSError("it is not a plain file")
     if about.st_size > _SPARSE_BYTES and about.st_blocks * 512 < about.st_size // 64:
         os.close(descriptor)
         raise OSError("it is all holes")
@@ -71,7 +71,7 @@ def read_arrays(
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no file of plain arrays, or damaged; says where.
+        ValueError: it is not a file of plain arrays, or damaged; says where.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else open_plain(source)
     with file:
@@ -83,7 +83,7 @@ def read_arrays(
             raise ValueError(str(error) or type(error).__name__) from None
 
 
-#: What reading raises of a damaged file, beside OSError and ValueError.
+#: What reading a damaged file raises in addition to OSError and ValueError.
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
     *(EOFError, MemoryError, NotImplementedError, RuntimeError),

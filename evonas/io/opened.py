@@ -109,7 +109,7 @@ class Opened:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to give more than so many bytes."""
+    """A stream that refuses to give more than that many bytes."""
 
     def __init__(self, inner: Any, bound: int, path: Path, kind: str) -> None:
         self._inner, self._left, self._bound, self._path, self._kind = inner, bound, bound, path, kind

@@ -6,7 +6,7 @@ __all__ = ["printable"]
 
 
 def printable(text: object) -> str:
-    r"""The text on one line, with every sign that is none to be seen as Python writes it.
+    r"""The text on one line, with unprintable characters escaped as Python writes them.
 
     >>> printable("a\x1b[2J\nb\u202e")
     'a\\x1b[2J\\nb\\u202e'

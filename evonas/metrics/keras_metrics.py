@@ -43,7 +43,7 @@ def keras_value(name: str, problem: Problem, y_true: NDArray[Any], raw_outputs: 
         truth, found = np.asarray(y_true, np.float64).reshape(-1, 1), found[:, 1:]
     else:
         truth = np.eye(found.shape[1])[np.asarray(y_true).reshape(-1).astype(np.intp)]
-    with np.errstate(all="ignore"):  # what is not finite is no score
+    with np.errstate(all="ignore"):  # what is not finite is not a score
         return float(FUNCTIONS[name](truth, found))
 
 

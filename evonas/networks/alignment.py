@@ -13,7 +13,7 @@ __all__ = ["align_nodes"]
 _MISSING = 1.0
 #: Layers of two kinds never correspond: two missing ones cost less.
 _OTHER_KIND = 3.0
-#: How wide a layer is, and what else tells layers of a kind apart.
+#: The width of a layer, and other attributes that distinguish layers of a kind.
 _WIDTHS = ("units", "filters")
 _SHAPING = ("kernel", "stride", "dilation", "separable", "cell", "bidirectional", "sequences", "pooling", "size")
 

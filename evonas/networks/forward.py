@@ -60,7 +60,7 @@ def raw_outputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precisi
         weights: its weights, by name.
         rows: features, shape `(num_rows, num_features)`.
         precision: `np.float32`, in which networks are trained, or `np.float64`, in which a row's prediction depends on
-            the rows beside it in the last digits only.
+            the other rows in its last digits only.
     """
     predict, size = predictor(graph, weights, precision), _CHUNK_ROWS
     if is_layered(graph):

@@ -6,8 +6,8 @@ computes what its parent does. Copies differ in what they feed, by amounts that 
 tells them apart.
 
 A change that cannot keep the function (fewer units, a layer or an edge less, another activation) keeps what fits, and
-each node behind it is mended by a ridge regression, on a few rows, of what it took in at the parent's on what it takes
-in now. Whether the function was kept is seen on these rows. Networks with embeddings or members: see
+each later node is corrected by a ridge regression, on a few rows, of the input it had in the parent on the input it has
+now. Whether the function was kept is measured on these rows. Networks with embeddings or members: see
 `partial_inheritance`; with other layers than dense ones: `layered_inheritance`.
 
 References:
@@ -50,7 +50,7 @@ Array = NDArray[np.float64]
 _TOLERANCE = 1e-5
 #: Ridge of the regression, as a share of the mean variance of what is regressed on.
 _RIDGE = 1e-2
-#: Nodes with more inputs are not mended: solving takes cubic time.
+#: Nodes with more inputs are not repaired: solving takes cubic time.
 _MOST_INPUTS = 1024
 #: Activations that are linear above 0, with their slope there.
 _SLOPE_ABOVE = {"relu": 1.0, "leaky_relu": 1.0, "elu": 1.0, "selu": 1.0507009873554805}

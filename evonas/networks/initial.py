@@ -93,7 +93,7 @@ def epoch_part(seed: int, epoch: int, num_samples: int, most: int | None) -> NDA
         most: rows of an epoch at most, see `TrainingSettings.epoch_rows`; None for all.
 
     Example:
-        >>> sorted([*epoch_part(1, 0, 6, most=3), *epoch_part(1, 1, 6, most=3)])
+        >>> sorted(epoch_part(1, 0, 6, most=3).tolist() + epoch_part(1, 1, 6, most=3).tolist())
         [0, 1, 2, 3, 4, 5]
     """
     parts = _parts(num_samples, most)

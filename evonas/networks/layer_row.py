@@ -35,7 +35,7 @@ class Weight:
 
     Attributes:
         shape: of it.
-        axes: a letter an axis, which says what its places stand for, so that a child takes over what it can: "i"
+        axes: a letter an axis, which says what its places stand for, so that a child inherits what it can: "i"
             channels of the input, which copies share out; "c" channels of the input, which copies have alike; "o" units
             of its own, "r" the same where they are taken in again, which copies share out; "s" places of a window,
             centred; "f" anything else, from the first on.
@@ -83,7 +83,7 @@ class NetworkRow:
         forward: of attributes, weights, sources and mask: what it gives, and the mask of that.
         passes: whether its output has the input's channels, in their order.
         flattens: whether it has them at every place, place by place.
-        sums: whether it adds its sources up; else they stand side by side.
+        sums: whether it adds its sources; else they are concatenated.
         identity: see `Identity`.
         silenced: names of the weights that are 0 where the layer is to give nothing; empty if there are none.
         compiled: whether the native and the population trainer can hold it; else Keras trains it.

@@ -1,6 +1,6 @@
 """Networks that hold other layers than dense ones, in numpy: initial weights and forward pass.
 
-Such a network takes features flat, as every network does, and gives them the shape of a sample first. The shape is told
+Such a network takes features flat, as every network does, and first reshapes them to a sample. The shape is attached
 to its graph by `Problem.attach_columns`: a graph knows no data.
 """
 
@@ -48,7 +48,7 @@ class Sample:
 
     Attributes:
         shape: `(height, width, channels)`, `(steps, channels)` or `(tokens,)`.
-        masked: whether the last channel says which steps are there.
+        masked: whether the last channel marks the steps that are not padding.
     """
 
     shape: Shape
@@ -61,7 +61,7 @@ def is_layered(graph: nx.DiGraph) -> bool:
 
 
 def sample_of(graph: nx.DiGraph, num_features: int) -> Sample:
-    """The sample of a graph that `Problem.attach_columns` has told of it; flat for others."""
+    """The sample shape that `Problem.attach_columns` attached to the graph; flat for other graphs."""
     shape, masked = graph.graph.get("sample", ((), False))
     return Sample(tuple(shape) or (num_features,), bool(masked))
 

@@ -3,7 +3,7 @@
 Layers of the two are aligned, and channels are followed from the input on: unit k of a wider layer is unit k of its
 parent's, counted round, so that all layers that are added to each other replicate alike; what takes copies in shares
 them out (Net2Net, Chen et al. 2016). A layer that is new passes on what it takes in, if it can; a new sum keeps its
-first source, and the branch beside begins with nothing. Then the child computes what its parent does. Any other change
+first source, and the new branch starts at zero. Then the child computes what its parent does. Any other change
 keeps what fits: a kernel of another size is centred, what is new has its own initial values.
 
 References:
@@ -190,7 +190,7 @@ def _taken_over(own: Array, weight: Weight, value: Array, taken: Places, given: 
 
     Args:
         own: what it begins with.
-        weight: what its axes stand for.
+        weight: the meaning of its axes.
         value: the parent's, by gates.
         taken, given: of the child's channels, which the parent's are.
     """
@@ -219,7 +219,7 @@ def _taken_over(own: Array, weight: Weight, value: Array, taken: Places, given: 
 
 
 def _places(letter: str, size: int, before: int, taken: Places, given: Places) -> Places:
-    """Of each place of the child along an axis, the parent's, -1 where there is none."""
+    """Of each place of the child along an axis, the parent's, -1 if there is none."""
     own = np.arange(size)
     if letter in "ic":
         known = np.where(taken < before, taken, -1)
@@ -232,7 +232,7 @@ def _places(letter: str, size: int, before: int, taken: Places, given: Places) -
 
 
 def _spread(own: Array, axis: int, taken: Places) -> Array:
-    """What tells copies apart: their own initial values, so that it adds up to nothing over the copies of a channel."""
+    """Differences between copies: their own initial values, centred to sum to zero over the copies of a channel."""
     found = np.zeros_like(own)
     first, values = np.moveaxis(found, axis, 0), np.moveaxis(own, axis, 0)
     for channel in np.unique(taken[taken >= 0]):

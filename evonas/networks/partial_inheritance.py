@@ -61,7 +61,7 @@ def inherit_parts(
             part, own = name.removeprefix(prefix), found[name]
             if before + part in trained:
                 given = _for_members(own, np.asarray(trained[before + part], np.float32), part)
-                # Rows of a kernel stand for the units of its sources.
+                # Rows of a kernel correspond to the units of its sources.
                 if part not in ("kernel", "adapter") or (fed_alike and (single or given.shape == own.shape)):
                     if part == "kernel" and not same_categories and 0 in sources[0]:
                         own, given = _without_categories(child, own), _of_the_rest(parent, given)

@@ -74,7 +74,7 @@ class Lineages:
         return weights
 
 
-#: First word of a weight's name -> number of its stream, where it is no layer's.
+#: First word of a weight's name -> number of its stream, where it is not a layer's.
 _NODES = {"output": 0, "input": -1, "embedding": 1 << 20, "waves": (1 << 20) + 1, "categories": (1 << 20) + 2}
 
 

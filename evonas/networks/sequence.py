@@ -1,6 +1,6 @@
 """Layers over the steps of a sequence in plain numpy, as Keras computes them: recurrence, attention, positions.
 
-A mask is float, `(num_rows, steps, 1)`: 1 where a step is there, else 0.
+A mask is float, `(num_rows, steps, 1)`: 1 for steps that are not padding, else 0.
 
 References:
     Cho et al., "Learning phrase representations using RNN encoder-decoder", EMNLP 2014; with the reset gate after the

@@ -60,7 +60,7 @@ def _after_product(attributes: Attributes, parts: Parts, z: Array) -> Array:
 
 
 def mask_steps(x: Array, mask: Array | None) -> Array:
-    """The steps that are there; the others are 0."""
+    """Sets padded steps to 0."""
     return x if mask is None else x * mask
 
 
@@ -179,7 +179,7 @@ def _global_pool(attributes: Attributes, parts: Parts, sources: Sources, mask: A
 
 
 def average_over_steps(x: Array, mask: Array | None) -> Array:
-    """The mean of each channel over the places that are there; `x` is 0 where none is."""
+    """The mean of each channel over the steps that are not padding, where `x` is 0."""
     axes = tuple(range(1, x.ndim - 1))
     if mask is None:
         return np.asarray(x.mean(axis=axes))

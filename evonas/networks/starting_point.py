@@ -31,7 +31,7 @@ Initial = Callable[[], dict[str, NDArray[Any]]]
 def start_of(
     task: TrainingTask, graph: nx.DiGraph, number: int, initial: Initial, rows: NDArray[Any], problem: Problem
 ) -> tuple[Initial, Snapshot | None]:
-    """What gives a member's initial weights, and the training that it goes on with, if any.
+    """What gives a member's initial weights, and the training that it continues with, if any.
 
     Args:
         task: whose.
@@ -42,7 +42,7 @@ def start_of(
         problem: what is predicted, with all features.
 
     Raises:
-        InputError: it is to go on with a network of other layers.
+        InputError: it is to continue with a network of other layers.
     """
     if not task.start:
         return initial, None
@@ -65,7 +65,7 @@ def start_of(
     wanted, there = ({name: value.shape for name, value in w.items()} for w in (initial(), snapshot.weights))
     if wanted != there:
         raise InputError(
-            "a training can go on only with the layers that it began with, but the candidate's are others: let it "
+            "a training can continue only with the layers that it began with, but the candidate's are others: let it "
             "inherit the weights"
         )
     return initial, _with_other_settings(snapshot, task.origin["training"], task.architecture["training"])

@@ -73,7 +73,7 @@ def find_learning_rate(
         seed: of everything random.
 
     Raises:
-        InputError: something given cannot be used; says what, and what to do.
+        InputError: an argument cannot be used; the text says which, and how to fix it.
     """
     architecture, encoding = architecture_and_encoding(architecture, encoding)
     reading = ReadOptions.from_arguments(

@@ -1,4 +1,4 @@
-"""The answer of a report: how good the best network is beside baselines, what it costs, and whether to trust it."""
+"""The answer of a report: how the best network compares with baselines, what it costs, and whether to trust it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _cost(run: RunData) -> str:
 def _trust(run: RunData) -> str:
     """Whether the score of the search can be believed, in words."""
     if not run.finalists:
-        return "It was not trained again from other seeds, so its score may be luck: evonas finalists tells."
+        return "It was not trained again from other seeds, so its score may be luck: evonas finalists shows how much."
     first = run.finalists[0]
     if first.gap is None or first.mean is None:
         return ""
@@ -128,7 +128,7 @@ def _comparison(
     best: Mapping[str, float],
     references: Mapping[str, Mapping[str, float]],
 ) -> Table:
-    """The champion's scores beside those of others on the same rows."""
+    """The champion's scores compared with those of others on the same rows."""
     name = run.objective.name
     if found is None or data is None:
         names = [name, *sorted(run.champion.evaluation.scores.keys() - {name})] if run.champion else [name]

@@ -268,7 +268,7 @@ def _score(run: RunData, rescored: bool) -> float:
 
 
 def _compare(run: RunData) -> dict[str, Any]:
-    """What tells groups apart: settings, the bound, and the file and target."""
+    """What distinguishes groups: settings, the bound, and the file and target."""
     values: dict[str, Any] = {k: v for k, v in run.settings.model_dump().items() if k not in _NOT_COMPARED}
     values |= {f"bound: {name}": bound for name, bound in run.budget.model_dump().items() if bound is not None}
     data = run.source.get("sha256") or run.source.get("path") or ""
@@ -306,7 +306,7 @@ def _notes(runs: Sequence[RunData], groups: Sequence[Group]) -> tuple[str, ...]:
     for group in groups:
         seeds = [run.settings.seed for run in group.runs]
         if len(set(seeds)) < len(seeds):
-            notes.append(f"{group.name}: two runs have one seed, and are no independent repetitions.")
+            notes.append(f"{group.name}: two runs have one seed, and are not independent repetitions.")
     if any(run.running for run in runs):
         notes.append("Some of the runs are still searching.")
     return tuple(notes)

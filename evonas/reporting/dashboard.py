@@ -36,7 +36,7 @@ __all__ = ["COOKIE", "Pages", "make_app"]
 
 #: How the name of the cookie that holds the token begins; the port follows.
 COOKIE = "evonas_token"
-#: A report is made again after so many times the seconds that it took, and at least so many seconds.
+#: A report is made again after this multiple of the seconds that it took, and at least this many seconds.
 _PAUSE, _LEAST_SECONDS = 4.0, 2.0
 _HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 _COUNTED = (("trained", "network"), ("generations", "generation"))

@@ -26,7 +26,7 @@ def gene_importance(run: RunData, best_share: float = _BEST_SHARE) -> dict[str, 
     """Gene -> its share of the importance of all genes, the most important first.
 
     Empty of fewer than 20 networks with a score. Interactions of genes are not in it; networks are those that the
-    search chose to train, so it tells of the region that was searched.
+    search chose to train, so it describes the region that was searched.
 
     Args:
         run: the search.

@@ -30,7 +30,7 @@ def list_runs(folder: str | Path) -> list[dict[str, Any]]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"folder must be one with run directories, but {folder} is none: check the path")
+        raise InputError(f"folder must be one with run directories, but {folder} is not: check the path")
     return [run_row(path) for path in sorted(folder.iterdir()) if is_run(path)]
 
 

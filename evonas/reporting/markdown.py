@@ -57,5 +57,5 @@ def plain_text(report: Report) -> str:
 
 
 def escape(text: str) -> str:
-    """Text from data that stands as it is: no HTML, no link, no table cell begins in it."""
+    """Text from data that is shown literally: no HTML, no link, no table cell begins in it."""
     return html.escape(_SPECIAL.sub(r"\\\1", printable(text)), quote=False)

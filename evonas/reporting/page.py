@@ -1,6 +1,6 @@
 """A report as one HTML file that needs no network: plotly.js, data, style and script are in it.
 
-Text from data is escaped where it is HTML, and in JSON no `<` stands; the script writes text only. A content security
+Text from data is escaped where it is HTML, and JSON contains no `<`; the script writes text only. A content security
 policy allows the page's own scripts, by their digests, and nothing else. plotly.js, which takes longer to start than
 all the rest, is started after the page is shown.
 """
@@ -98,7 +98,7 @@ def _candidates(run: RunData | None) -> str:
 
 
 def blocks_html(blocks: Sequence[Block]) -> str:
-    """Blocks as HTML; small figures in a row stand beside each other."""
+    """Blocks as HTML; small figures in a row are placed side by side."""
     parts: list[str] = []
     row: list[str] = []
     for block in blocks:

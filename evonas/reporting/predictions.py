@@ -37,7 +37,7 @@ _NEIGHBOUR_SECONDS = 6e-9
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The champion's predictions of the test rows, or of the validation rows where there are none.
+    """The champion's predictions of the test rows, or of the validation rows if there are none.
 
     Attributes:
         split: "test" or "validation".
@@ -208,7 +208,7 @@ def _features_of_columns(data: PreparedData, problem: Problem) -> dict[str, list
 
 
 def _features_of_channels(preparation: SamplePreparation) -> dict[str, list[int]]:
-    """Channel of a series -> positions of its features; nothing of images and texts, where no channel stands alone."""
+    """Channel of a series -> positions of its features; empty for images and texts."""
     if not isinstance(preparation, SeriesPreparation) or preparation.shape[1] < 2:
         return {}
     steps, width = preparation.sample_shape

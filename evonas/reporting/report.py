@@ -106,9 +106,9 @@ def _baselines(run: RunData, data: PreparedData | None, boosting: bool) -> Seque
     complete = any(model.name == "gradient boosting" and model.complete for model in known)
     if not boosting or complete or data is None or data.problem.input_shapes:
         return known
-    from evonas.baselines.fitting import fitted_boosting
+    from evonas.baselines.fitting import fit_boosting
 
-    *_, boosted = fitted_boosting(data, run.settings.seed or 0)
+    *_, boosted = fit_boosting(data, run.settings.seed or 0)
     return boosted, *(model for model in known if model.name != boosted.name)
 
 
@@ -144,7 +144,7 @@ def _columns(run: RunData, data: PreparedData | None, found: Predictions | None,
     if data is None or found is None:
         return Section("columns", "Which columns it needs", [])
     importance = permutation_importance(run, data, found, seconds=seconds)
-    if not importance:  # of images and texts, none of whose numbers stands alone
+    if not importance:  # not for images and texts, whose numbers mean nothing alone
         return Section("columns", "Which columns it needs", [])
     return Section("columns", "Which columns it needs", [columns(importance, run.objective.name, found.split)])
 

@@ -114,7 +114,7 @@ class ResultViews:
             x: as for `inputs`.
 
         Raises:
-            InputError: the target is no class, or as `inputs`.
+            InputError: the target is not a class, or as `inputs`.
         """
         problem = self._run().problem
         if problem.get("task") == "regression":
@@ -221,7 +221,7 @@ class ResultViews:
         return _show(champion.architecture(self._run()), "a best network of evonas's own layers")
 
     def plot_learning_curves(self) -> Any:
-        """Training beside validation loss of the best network by epoch, from each seed."""
+        """Training and validation loss of the best network by epoch, from each seed."""
         from evonas.reporting.figures import champion
 
         return _show(champion.learning_curves(self._run()), "a network with a score")
@@ -269,5 +269,5 @@ class ResultViews:
 
 def _show(figure: Figure | None, needed: str) -> Any:
     if figure is None:
-        raise InputError(f"run must have {needed} for this figure, but it has not: go on with evonas resume")
+        raise InputError(f"run must have {needed} for this figure, but it has not: continue with evonas resume")
     return figure.plotly()

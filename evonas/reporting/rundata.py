@@ -1,6 +1,6 @@
 """`RunData`: what a run directory says of a search, as plain values that figures, tables and reports are made of.
 
-Read through `RunReader` alone, so also beside a search that is running; nothing is written. Imports no pandas, no
+Read through `RunReader` only, so also while the search is running; nothing is written. Imports no pandas, no
 plotly and no Keras.
 """
 
@@ -85,12 +85,12 @@ class RunData:
 
     @cached_property
     def losses(self) -> Array:
-        """Of every record, NaN where there is none, shape `(num_records,)`."""
+        """Of every record, NaN if there is none, shape `(num_records,)`."""
         return np.array([np.nan if each.loss is None else each.loss for each in self.records], np.float64)
 
     @cached_property
     def scores(self) -> Array:
-        """The objective's score of every record, NaN where there is none, shape `(num_records,)`."""
+        """The objective's score of every record, NaN if there is none, shape `(num_records,)`."""
         return self.losses * self.sign
 
     @cached_property
@@ -141,7 +141,7 @@ def read_run(directory: str | Path) -> RunData:
             try:
                 weights = run.weights(champion)
             except InputError:
-                # A search that goes on may have dropped the file meanwhile.
+                # A search that continues may have dropped the file meanwhile.
                 weights = None
         records = tuple(run.records())
         places = {record.digest: (record.generation, record.index) for record in reversed(records)}

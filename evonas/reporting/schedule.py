@@ -62,7 +62,7 @@ def finishing_times(run: RunData) -> tuple[Array, bool]:
     known = np.zeros(len(run.records), bool)
     known[schedule.records] = True
     trained = np.array([record.evaluation.train_seconds > 0.0 for record in run.records], bool)
-    if (trained & ~known).any():  # gone on with after an earlier version
+    if (trained & ~known).any():  # continued after an earlier version
         estimate = _estimate(run)
         return np.maximum.accumulate(estimate.ends), False
     return np.where(known, ends, np.maximum.accumulate(ends)), True

@@ -24,7 +24,7 @@ def check_table_place(path: Path) -> None:
         raise InputError(f"output must end in {', '.join(_ENDINGS)}, not {path.name!r}: rename it")
     if os.path.lexists(path):
         # A table bears no mark by which evonas could know it as its own.
-        raise InputError(f"output must be a new file, but {path} is there: choose another name, or move it away")
+        raise InputError(f"output must be a new file, but {path} exists: choose another name, or move it away")
     if not path.absolute().parent.is_dir():
         raise InputError(f"output must be in an existing folder, not {path.parent}: make the folder")
 

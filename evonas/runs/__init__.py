@@ -4,13 +4,13 @@
 `run.sqlite`        everything: settings, space, candidates, evaluations, the strategy's state, sessions
 `weights/`          weights of the best networks, one `.npz` file each, named by the SHA-256 of its bytes
 `data.npz`          the prepared data that the networks are trained on
-`results.csv`       every evaluation, for people; written anew after each commit
-`population.json`   the best genomes, to start another run from (`--population FILE`); written anew after each commit
-`ballast`           room that is given back when the disk is full, so that what is being committed still can be
+`results.csv`       every evaluation, for people; rewritten after each commit
+`population.json`   the best genomes, to start another run from (`--population FILE`); rewritten after each commit
+`ballast`           space released when the disk is full, so that the current commit still succeeds
 `run.lock`          held by the process that is running the search, with its process id
 ==================  =================================================================================================
 
-`RunStore` owns a directory (one process at a time) and writes it; `RunReader` reads it, also beside a running search.
+`RunStore` owns a directory (one process at a time) and writes it; `RunReader` reads it, also during a search.
 Whatever a commit reported as done survives SIGKILL and power loss: files are written under a temporary name, synced and
 renamed before the row that names them; the database is synced before the commit returns. Nothing read from the
 directory can run code: no pickle, no import strings.

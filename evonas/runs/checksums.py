@@ -35,7 +35,7 @@ _MISSING_SPANS = (
 _MISSING_RETRAININGS = (
     "SELECT count(*) FROM retraining_span s LEFT JOIN retraining r USING (digest, seed, epochs) WHERE r.status IS NULL",
 )
-#: The same of an asynchronous run: each candidate was asked for, and what was told was asked for before.
+#: The same for an asynchronous run: each candidate was asked for, and asked for before it was told.
 _MISSING_EVENTS = (
     "SELECT max(number) != count(*) FROM event",
     "SELECT EXISTS (SELECT 1 FROM event) AND (SELECT count(*) FROM candidate) != "

@@ -1,4 +1,4 @@
-"""Whether what a run is gone on with is what it began with: its space, data and settings. Imports no pandas."""
+"""Whether what a run is continued is what it began with: its space, data and settings. Imports no pandas."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def space_class(space: Any) -> dict[str, Any]:
 
 
 def same_space(run: RunReader, given: Any = None) -> Any:
-    """The space of a run, to go on with it.
+    """The space of a run, to continue with it.
 
     Args:
         run: the run.
@@ -54,7 +54,7 @@ def same_space(run: RunReader, given: Any = None) -> Any:
     if given is None or name != wanted:
         raise InputError(
             f"space must be given again: the run {run.directory} searches one of the class {printable(wanted)}, which "
-            "is not kept: go on in Python, with evonas.resume(run_dir, space=...), or start a new run"
+            "is not kept: continue in Python, with evonas.resume(run_dir, space=...), or start a new run"
             if wanted
             else f"space must be that of the run {run.directory}, which is kept: leave it out"
         )
@@ -88,5 +88,5 @@ def check_same(store: RunReader, data: PreparedData | None, settings: Mapping[st
     if difference := store.settings.difference(wanted):
         raise InputError(
             f"settings must be those of the run {store.directory}, but these differ: {'; '.join(difference)}. "
-            "Leave them out to go on, or start a new run"
+            "Leave them out to continue, or start a new run"
         )

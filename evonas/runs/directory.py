@@ -57,7 +57,7 @@ _FOLDERS = (WEIGHTS, MODELS)
 #: How the reports of a run begin: a file of these names that does not is somebody else's.
 _BEGINNINGS = {RESULTS: b"generation,index,status,", POPULATION: b'{"encoding": "population"'}
 _LOG_BEGINNING = b"What the processes that train networks for this run have printed (evonas).\n"
-#: Key in the table `about` of runs whose models and logs can be told from others'.
+#: Key in the table `about` of runs whose models and logs can be distinguished from others'.
 MARKS = "marks"
 #: What else than hash names evonas writes in the directory of a run.
 _NAMES = (DATA_NAME, *_BEGINNINGS, DISK_RESERVE, WORKER_LOG, BASELINE_NAME)
@@ -98,8 +98,8 @@ def claim(
 
     Args:
         directory: made if need be. Has to be empty, or to hold what an earlier claim has left.
-        overwrite: whether a run that is there may be replaced: its own files are deleted, and no others.
-        rows: gives the rows of the database; is told the SHA-256 of the data, empty where there are none.
+        overwrite: whether an existing run may be replaced: only its own files are deleted.
+        rows: returns the rows of the database, given the SHA-256 of the data (empty if there are none).
         save: writes the data of the run to a path; None where it has none.
 
     Returns:
@@ -113,7 +113,7 @@ def claim(
     lock = RunLock(directory)
     data, database = temporary_in(directory), temporary_in(directory)
     try:
-        own = _check_room(directory, overwrite)  # once more: now nobody else makes a run of it
+        own = _check_room(directory, overwrite)  # once more: now no other process can make a run of it
         digest = ""
         if save is not None:
             save(data)
@@ -151,13 +151,13 @@ def _make_directory(directory: Path) -> None:
 
 
 def _check_room(directory: Path, overwrite: bool) -> list[Path]:
-    """What is to be deleted to make room for a run; refuses where there is none. Changes nothing."""
+    """What is to be deleted to make room for a run; refuses if there is none. Changes nothing."""
     names = sorted(os.listdir(directory))
     about = _about(directory / DATABASE) if DATABASE in names else None
     if about is not None and not overwrite:
         place = shlex.quote(str(directory))
         raise InputError(
-            f"run directory must be new, but {directory} holds a run: go on with it (evonas resume {place}), replace "
+            f"run directory must be new, but {directory} holds a run: continue it (evonas resume {place}), replace "
             "it (overwrite=True, --overwrite), or choose another directory (out, --out)"
         )
     if about is not None:
@@ -283,7 +283,7 @@ def _begins_with(path: Path, beginning: bytes) -> bool:
 
 
 def check_reports(directory: Path) -> None:
-    """Refuses to go on with a run where one of its reports would take the place of a file of somebody else's.
+    """Refuses to continue with a run where one of its reports would take the place of a file of somebody else's.
 
     Raises:
         InputError: there is one; names it.

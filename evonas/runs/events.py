@@ -1,6 +1,6 @@
-"""The events of an asynchronous run, in their order: a candidate was asked for, or told of.
+"""The events of an asynchronous run, in order: a candidate was asked for, or told.
 
-What a strategy proposes depends on nothing else: the run goes on, or is repeated, by asking and telling in this order.
+What a strategy proposes depends on nothing else: a run is resumed or repeated by asking and telling in this order.
 The table `event` is read and written here only; a run in generations has none.
 """
 
@@ -57,7 +57,7 @@ class Events:
         return next(iter(self._rows("SELECT * FROM candidate WHERE generation = ? AND position = ?", *place)), None)
 
     def was_trained(self, place: tuple[int, int]) -> bool:
-        """Whether a candidate that was told of was trained as such: not known before, nor over a limit."""
+        """Whether a told candidate was trained itself: not known before, nor over a limit."""
         query = "SELECT 1 FROM evaluation WHERE generation = ? AND position = ? AND status != 'infeasible'"
         return bool(self._rows(query, *place))
 
@@ -89,7 +89,7 @@ class EventsWriter(Events):
         self._commit(add)
 
     def tell(self, place: tuple[int, int]) -> None:
-        """Notes that a candidate was told of; the next commit of the run writes it.
+        """Notes that a candidate was told; the next commit of the run writes it.
 
         Nothing that is on record before then depends on it, and a commit takes longer than a small network's epoch.
         """

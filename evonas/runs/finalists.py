@@ -1,6 +1,6 @@
 """The finals of a run: its best networks, trained again from scratch from other seeds, and what came of it.
 
-A search picks the best of many scores, and the best of many is lucky, too: re-training tells by how much. The tables
+A search picks the best of many scores, and the best of many is partly luck: re-training shows by how much. The tables
 `finals` (what was asked for, and after how many evaluations) and `retraining` are read and written here only.
 """
 
@@ -219,7 +219,7 @@ class RetrainingsWriter(Retrainings):
         self._weights, self._objective, self._commit = weights, objective, commit
 
     def ask(self, evaluated: int, top: int, seeds: int) -> None:
-        """Notes a request in place of the one before. If the search has gone on since, its re-trainings go, too.
+        """Notes a request in place of the one before. If the search has continued since, its re-trainings go, too.
 
         They were trained in other company: an extended run must end with the bits of the one that never stopped. What
         the time was too short for is to be done again.

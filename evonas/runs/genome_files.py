@@ -21,7 +21,7 @@ from genomes.space import SearchSpace
 
 __all__ = ["network_facts", "read_described", "read_genome"]
 
-#: What may be told of a network beside its genome.
+#: Facts that may accompany a genome.
 _FACTS = (
     *("num_features", "num_outputs", "task", "loss", "seed", "rows", "epochs"),
     *("numeric", "views", "categorical", "sample_shape", "masked"),
@@ -34,7 +34,7 @@ def read_genome(path: str | Path, space: SearchSpace | None = None) -> tuple[Sea
 
 
 def read_described(source: Any, space: SearchSpace | None = None) -> tuple[SearchSpace, Any, dict[str, Any]]:
-    """A genome, and what is told of its network.
+    """A genome, and facts about its network.
 
     Args:
         source: a genome; or the JSON values, or the path of a file, of a genome, of a population (its first one), of a
@@ -71,7 +71,7 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
 
 def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[str, Any]:
     """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs", "task", and
-    "loss" where that is no setting.
+    "loss" where that is not a setting.
 
     Where samples have a shape, also "sample_shape" and "masked". Of a network that embeds columns of numbers "numeric"
     and "views" of these features, of one that embeds columns of categories "categorical", as `Problem` has them.
@@ -98,7 +98,7 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
 
 
 def _inside(value: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The genome in a model card or in what `evonas status --json` says, and the facts beside it."""
+    """The genome in a model card or in the output of `evonas status --json`, and the facts with it."""
     place: Any = value
     if "card" in value:
         networks = value.get("networks")

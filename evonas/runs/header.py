@@ -1,6 +1,6 @@
 """What a database and its journal say of themselves, read before SQLite reads them. Files of others may say anything.
 
-SQLite plays a journal back as soon as it opens the database beside it: it then writes where the journal says, makes the
+SQLite plays a journal back as soon as it opens the database: it then writes where the journal says, makes the
 database as long as the journal says, and deletes the file that the journal names as its "super-journal". evonas never
 writes such a name. What is refused here was not touched.
 
@@ -47,7 +47,7 @@ def check_header(path: Path) -> None:
     except OSError as error:
         raise InputError(f"{path} must be readable ({error.strerror or error}): check its permissions") from None
     if len(header) < _HEADER_BYTES or not header.startswith(b"SQLite format 3\0"):
-        raise InputError(f"{path} must be the database of a run, but it is no SQLite file: restore it from a copy")
+        raise InputError(f"{path} must be the database of a run, but it is not a SQLite file: restore it from a copy")
     version, application = struct.unpack(">I", header[60:64])[0], struct.unpack(">I", header[68:72])[0]
     if application != APPLICATION_ID:
         raise InputError(f"{path} must be the database of a run, but another program wrote it: check the path")

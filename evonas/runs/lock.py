@@ -26,7 +26,7 @@ LOCK_NAME = "run.lock"
 #: Errors that are the disk's, where others are a mistake of whoever chose the directory.
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
-#: What a lock file holds: nothing, or the owner's number, and by what it is told from a later process of that number.
+#: What a lock file holds: nothing, or the owner's number and what distinguishes it from a later process of that number.
 _OURS = "evonas"
 _CONTENT = re.compile(rf"(\d{{1,20}}( {_OURS}( [\w.:\[\]-]{{1,80}}){{0,3}})?)?\s*")
 _MOST_BYTES = 300
@@ -83,7 +83,7 @@ class RunLock:
         )
 
     def _take_from_the_dead(self, directory: Path) -> bool:
-        """Puts a new lock in the place of one that only a dead process's child holds; whether nobody was faster."""
+        """Replaces a lock that only a dead process's child holds; returns whether no other process was faster."""
         guard = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(guard, fcntl.LOCK_EX)
@@ -148,7 +148,7 @@ def _content_of(descriptor: int) -> str | None:
 
 
 def is_lock(path: Path) -> bool:
-    """Whether a file is a lock of evonas's, as its content tells; one without any is nobody's."""
+    """Whether a file's content shows that it is an evonas lock; an empty file has no owner."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
@@ -161,7 +161,7 @@ def is_lock(path: Path) -> bool:
 
 
 def _marks_of(pid: int) -> list[str]:
-    """What tells a process from others of its number: its start, the machine's start, the space of its number."""
+    """Identifies a process among others of its number: its start, the machine's start, its PID namespace."""
     try:
         start = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
         machine = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -171,7 +171,7 @@ def _marks_of(pid: int) -> list[str]:
 
 
 def _is_dead(content: str) -> bool:
-    """Whether the process that wrote this ran here and has ended; False where that cannot be told."""
+    """Whether the process that wrote this ran here and has ended; False if unknown."""
     number, *marks = content.replace(f" {_OURS}", "").split() or [""]
     own = _marks_of(os.getpid())
     if not number.isdigit() or len(marks) != 3 or not own or marks[1:] != own[1:]:

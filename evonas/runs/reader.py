@@ -1,4 +1,4 @@
-"""`RunReader`: what has been committed to a run directory. Reads beside a running search and changes nothing."""
+"""`RunReader`: what has been committed to a run directory. Works during a search and changes nothing."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ class RunReader:
             return None if row is None else (row[0], evaluation_from_row(*row[1:]))
 
     def kept(self, origin: Origin) -> tuple[dict[str, Any], tuple[Snapshot, ...]] | None:
-        """The genome (as JSON values) that was trained there, and what its training can go on from; None if not kept.
+        """The genome (as JSON values) that was trained there, and the state its training ended in; None if not kept.
 
         Raises:
             InputError: the file is gone or changed.
@@ -215,7 +215,7 @@ class RunReader:
         while at.origin is not None and total < record.horizon:
             inherited = at.origin.kind == "inherit"
             (at,) = self._records(_RECORD + " WHERE e.generation = ? AND e.position = ?", at.origin.place)
-            # One that was gone on with counts in the epochs of what went on.
+            # One that was continued counts in the epochs of what continued.
             total += at.evaluation.best_epoch if inherited else 0
         return min(total, record.horizon)
 
@@ -267,7 +267,7 @@ class RunReader:
 
     @property
     def retrainings_wanted(self) -> tuple[int, int]:
-        """Finalists and their seeds: as last asked for, if the search has not gone on; else as the settings say."""
+        """Finalists and their seeds: as last asked for, if the search has not continued; else as the settings say."""
         asked = self.retrainings.asked
         if asked is not None and asked[0] == self.evaluated:
             return asked[1:]
@@ -275,7 +275,7 @@ class RunReader:
 
     @property
     def retrainings_progress(self) -> tuple[int, int] | None:
-        """Re-trainings of finalists, done and planned; None before any are asked for, or if the search has gone on."""
+        """Re-trainings of finalists, done and planned; None before any request, or if the search continued since."""
         asked = self.retrainings.asked
         if asked is None or asked[0] != self.evaluated:
             return None
@@ -285,7 +285,7 @@ class RunReader:
 
     @property
     def finalists(self) -> list[Finalist]:
-        """The best networks, trained again, best first; none until that is done, or if the search has gone on since."""
+        """The best networks, trained again, best first; empty until that is done, or if the search continued since."""
         asked, progress = self.retrainings.asked, self.retrainings_progress
         if asked is None or progress is None or progress[0] < progress[1]:
             return []

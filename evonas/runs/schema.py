@@ -2,7 +2,7 @@
 
 The journal is a rollback journal (`journal_mode=DELETE`) with `synchronous=EXTRA`: when a commit returns, the rows are
 on the disk and the journal's deletion too. A file by others is looked at before SQLite is (`header.py`): SQLite would
-play back whatever journal lies beside it.
+play back any journal next to it.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ CREATE TABLE retraining_span (
 
 _BUSY_SECONDS = 30.0
 _LONGEST_VALUE = 64 << 20
-#: Looking at a database of others ends after so many seconds, and some more for each byte of it.
+#: Time limit for checking a database from elsewhere: these seconds, and some more for each byte.
 _LOOK_SECONDS, _BYTES_A_SECOND = 5.0, 20e6
 _STEPS = 100_000
 #: How much longer it may take by the clock.
@@ -116,7 +116,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """The database, open for writing; what a crash left half written is rolled back, and an older format brought up.
 
     Raises:
-        InputError: it is no run, of a newer format, or damaged; the file is left as it is.
+        InputError: it is not a run, of a newer format, or damaged; the file is left as it is.
     """
     with _refusing(path):
         check_journal(path)
@@ -138,7 +138,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
-    """The database, open for reading beside its writer. Changes nothing; an older format is brought up in memory.
+    """The database, open for reading while it may be written. Changes nothing; an older format is brought up in memory.
 
     Args:
         trusted: whether every row is known to be good, since a live writer has looked at them.
@@ -148,7 +148,7 @@ def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
     """
     with _refusing(path):
         if not trusted and journal_of(path).exists():
-            # A crash in the midst of a commit, which only a writer can roll back: done on a copy.
+            # A crash during a commit, which only a writer can roll back: done on a copy.
             return _recover(path)
         connection = _open(path, "ro")
         try:

@@ -118,7 +118,7 @@ def add_retraining_spans(
 
 
 def drop_retraining_spans(connection: sqlite3.Connection) -> None:
-    """Deletes those of re-trainings that are no more, in the transaction that is open."""
+    """Deletes those of deleted re-trainings, in the open transaction."""
     connection.execute(
         "DELETE FROM retraining_span WHERE NOT EXISTS (SELECT 1 FROM retraining r WHERE "
         "r.digest = retraining_span.digest AND r.seed = retraining_span.seed AND r.epochs = retraining_span.epochs)"

@@ -110,7 +110,7 @@ class RunStore(RunReader):
             state: of the strategy before its first `ask`.
             data: what the networks are trained on, copied into the directory.
             source: where the data came from, for people and the command line; JSON values.
-            overwrite: whether a run that is there may be replaced: its own files are deleted, and no others.
+            overwrite: whether an existing run may be replaced: only its own files are deleted.
 
         Raises:
             InputError: the directory holds a run or other files, is used by a live process, or cannot be written.
@@ -142,7 +142,7 @@ class RunStore(RunReader):
 
     @classmethod
     def open(cls, directory: str | Path) -> RunStore:
-        """The run in the directory, to go on with it.
+        """The run in the directory, to continue with it.
 
         Raises:
             InputError: there is none, it is in use, of a newer format or damaged, its data were changed, or its
@@ -161,7 +161,7 @@ class RunStore(RunReader):
                 wanted = store.environment.get("evonas", "")
                 store.close()
                 raise InputError(
-                    f"run must have been trained by version {TRAINER_VERSION} of the trainer to be gone on with, but "
+                    f"run must have been trained by version {TRAINER_VERSION} of the trainer to be continued, but "
                     f"{directory} was by version {store.trainer}, which gives other weights: resume it with evonas "
                     f"{wanted}, or start a new run"
                 )
@@ -178,7 +178,7 @@ class RunStore(RunReader):
     # Commits.
 
     def begin_session(self, budget: Budget) -> None:
-        """Notes that a search starts or goes on, with what versions and until when."""
+        """Notes that a search starts or continues, with what versions and until when."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         number = int(self._value("SELECT coalesce(max(number), 0) + 1 FROM session"))
         self._began = self.seconds
@@ -197,7 +197,7 @@ class RunStore(RunReader):
         """Commits a generation as asked for, before any of it is trained. A repetition after a resume changes nothing.
 
         Raises:
-            InputError: the generation is there, and different.
+            InputError: the generation exists and differs.
         """
         rows = [candidate_to_row(candidate, space) for candidate in candidates]
         query = "SELECT * FROM candidate WHERE generation = ? ORDER BY position"
@@ -211,7 +211,7 @@ class RunStore(RunReader):
         """Commits a candidate of an asynchronous run as asked for. A repetition after a resume changes nothing.
 
         Raises:
-            InputError: it is there, and different.
+            InputError: it exists and differs.
         """
         row = candidate_to_row(candidate, space)
         there = self.events.candidate((candidate.generation, candidate.index))
@@ -278,7 +278,7 @@ class RunStore(RunReader):
         evaluator_state: Any = None,
         retained: AbstractSet[tuple[int, int]] = frozenset(),
     ) -> None:
-        """Commits the strategy's and the evaluator's state after the generation: from here a resumed run goes on.
+        """Commits the strategy's and the evaluator's state after the generation: from here a resumed run continues.
 
         Snapshots of candidates whose places are not `retained` are dropped.
         """
@@ -315,7 +315,7 @@ class RunStore(RunReader):
         """The candidate with its origin at the place where that was trained: asked for again, it was not.
 
         Raises:
-            RuntimeError: the origin is no candidate that was evaluated.
+            RuntimeError: the origin is not a candidate that was evaluated.
         """
         if candidate.origin is None:
             return candidate

@@ -76,7 +76,7 @@ class GenerationSummary:
 
 
 def summarise(number: int, candidates: int, losses: list[float | None], seconds: float) -> GenerationSummary:
-    """The summary of a generation with these losses, None where there is none."""
+    """The summary of a generation with these losses, None if there is none."""
     scored = sorted(loss for loss in losses if loss is not None)
     middle = len(scored) // 2
     median = None if not scored else scored[middle] if len(scored) % 2 else (scored[middle - 1] + scored[middle]) / 2

@@ -44,7 +44,7 @@ class Times:
         return {"search": max(0.0, seconds - finalists - rest), "finalists": finalists, "rest": rest}
 
     def training_seconds(self, record: Record) -> float:
-        """Seconds that a network was trained in all, with those of the trainings that it went on from."""
+        """Seconds that a network was trained in all, with those of the trainings that it continued from."""
         seconds, origin, before = record.evaluation.train_seconds, record.origin, record.generation
         while origin is not None and origin.kind == "continue" and origin.generation < before:
             row = self._connection.execute(

@@ -56,7 +56,7 @@ class WeightFiles:
         self._folder = directory / "weights"
 
     def put(self, weights: Weights) -> str:
-        """Writes the weights, unless they are there, and returns their name. Durable before it returns."""
+        """Writes the weights unless they exist, and returns their name. Durable before it returns."""
         content = weights_to_bytes(weights)
         name = hashlib.sha256(content).hexdigest()
         if not self._path(name).exists():
@@ -88,7 +88,7 @@ class WeightFiles:
             raise InputError(f"weights file {path} must hold plain arrays, but {error}: restore the file") from None
 
     def holds(self, name: str) -> bool:
-        """Whether the file is there."""
+        """Whether the file exists."""
         return self._path(name).is_file()
 
     def size(self, name: str) -> int:

@@ -1,5 +1,5 @@
-"""Search strategies: what to try next. One file each, one row in `STRATEGIES`, which drives the command line, the
-documentation and the contract tests. The only importer of deap and optuna; knows nothing of training.
+"""Search strategies: what to try next. One file and one row in `STRATEGIES` each; the rows drive the command line, the
+documentation and the contract tests. The only importer of deap and optuna; independent of training.
 
 A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in your own loop::
 
@@ -8,14 +8,14 @@ A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in 
         candidates = strategy.ask(1)  # as many as can be evaluated at once; a whole generation unless given
         strategy.tell([f(candidate.genome) for candidate in candidates])  # numbers or `Evaluation`s; NaN is a failure
 
-Those with `StrategyRow.one_by_one` also propose while others are being evaluated, as when several workers take what is
-next: `ask_one()` and, in whatever order results come, `tell_one(candidate, score)`.
+Those with `StrategyRow.one_by_one` can also propose while others are being evaluated, for example by several
+workers: `ask_one()` and, in any order, `tell_one(candidate, score)`.
 
 Strategies from outside are given as objects, a class or a `StrategyRow`, or installed as entry points
 (`evonas.strategies.outside`); `evonas.testing` checks them.
 
-`state()` gives all of a strategy as JSON values and `restore(state)` goes on from it: the next `ask` gives what it
-would have given then. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).
+`state()` returns a strategy's state as JSON values and `restore(state)` restores it: the next `ask` then returns what
+it would have returned. Calls out of order raise RuntimeError. Everything random derives from (run seed, generation).
 """
 
 from evonas.strategies.registry import (

@@ -53,7 +53,7 @@ class AgingEvolution(GenerationalStrategy):
         return super().ask(count)
 
     def ask_one(self) -> Candidate:
-        """A sample while the first population is not complete, then a child; the networks that are out are no news."""
+        """A sample while the first population is not complete, then a child; the networks that are out are not news."""
         self._ask_tell.check_one_by_one(self._generation)
         number = self._pending.asked
         if number < self._settings.population or not self._population:
@@ -80,7 +80,7 @@ class AgingEvolution(GenerationalStrategy):
         return super().state() | self._pending.state(self._space)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`."""
+        """Continues from `state`."""
         super().restore(state)
         self._pending.restore(state, self._space)
 

@@ -1,6 +1,6 @@
 """Whose turn it is: `ask` and `tell` alternate, and `state` is taken between a `tell` and an `ask`.
 
-Plain numbers that your own loop tells become evaluations here.
+Plain numbers passed to `tell` become evaluations here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class AskTell:
         self._asked: list[Candidate] | None = None
 
     def check_ask(self, count: int | None) -> None:
-        """Raises RuntimeError while a generation is waiting to be told, ValueError for no whole number from 1 on."""
+        """Raises RuntimeError if the last generation was not told yet, ValueError unless `count` is positive."""
         self.check_settled("ask")
         if count is not None and (not isinstance(count, Integral) or count < 1):
             raise ValueError(
@@ -31,7 +31,7 @@ class AskTell:
             )
 
     def check_settled(self, call: str) -> None:
-        """Raises RuntimeError while a generation is waiting to be told."""
+        """Raises RuntimeError if the last generation was not told yet."""
         if self._asked is not None:
             count = len(self._asked)
             raise RuntimeError(
@@ -39,7 +39,7 @@ class AskTell:
             )
 
     def check_one_by_one(self, generations: int) -> None:
-        """Raises RuntimeError where so many generations, or one that waits to be told, were asked for as a whole."""
+        """Raises RuntimeError if whole generations were asked for before."""
         self.check_settled("ask_one")
         if generations:
             raise RuntimeError("ask_one() must not follow ask(): ask for generations or one by one, not both")
@@ -65,7 +65,7 @@ class AskTell:
         return pairs
 
     def evaluation(self, told: Evaluation | float) -> Evaluation:
-        """What was told, as an evaluation."""
+        """The evaluation of what a caller told: itself, or a plain score."""
         if isinstance(told, Evaluation):
             return told
         score = float(told)

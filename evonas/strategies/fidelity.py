@@ -19,7 +19,7 @@ from genomes.space import SearchSpace
 
 __all__ = ["PartialTraining", "RungQueue", "rungs"]
 
-#: Networks of a rung that may still go on, at most: their states are kept.
+#: Networks of a rung that may still continue, at most: their states are kept.
 _MOST_WAITING = 40
 
 
@@ -39,8 +39,8 @@ class PartialTraining:
         proposal: the network.
         rank: after its last evaluation.
         epochs: trained so far.
-        place: generation and index of the candidate from whose state it goes on; None at the beginning.
-        kind: how it starts from there; its own training is gone on with once it has one.
+        place: generation and index of the candidate from whose state it continues; None at the beginning.
+        kind: how it starts from there; its own training is continued once it has one.
     """
 
     proposal: Proposal
@@ -99,7 +99,7 @@ class RungQueue:
     def __init__(self, rungs: Sequence[int], eta: int) -> None:
         self.rungs = tuple(rungs)
         self._eta = eta
-        # Of each rung but the last: those that may go on, best first, and how many there were and went on.
+        # Of each rung but the last: those that may continue, best first, and how many there were and continued.
         self._waiting: list[list[PartialTraining]] = [[] for _ in self.rungs[:-1]]
         self._counts = [[0, 0] for _ in self.rungs[:-1]]
 
@@ -114,7 +114,7 @@ class RungQueue:
             self._waiting[rung] = waiting[:_MOST_WAITING]
 
     def take(self, count: int) -> list[PartialTraining]:
-        """At most so many trainings that are to go on, from the highest rung down: a share of 1/eta of each rung."""
+        """At most that many trainings to continue, from the highest rung down: a share of 1/eta of each rung."""
         taken: list[PartialTraining] = []
         for rung in reversed(range(len(self._waiting))):
             reached, gone = self._counts[rung]
@@ -130,7 +130,7 @@ class RungQueue:
         return next(rung for rung in self.rungs if rung > training.epochs)
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Places of those that may go on."""
+        """Places of those that may continue."""
         places = (training.place for waiting in self._waiting for training in waiting)
         return frozenset(place for place in places if place is not None)
 
@@ -140,6 +140,6 @@ class RungQueue:
         return {"waiting": waiting, "counts": [list(counts) for counts in self._counts]}
 
     def restore(self, value: Any, space: SearchSpace) -> None:
-        """Goes on from JSON values."""
+        """Continues from JSON values."""
         self._waiting = [[PartialTraining.from_json(training, space) for training in rung] for rung in value["waiting"]]
         self._counts = [[int(reached), int(gone)] for reached, gone in value["counts"]]

@@ -1,7 +1,7 @@
-"""`GenerationalStrategy`, the base of several strategies: a first population, then offspring of it, without end.
+"""`GenerationalStrategy`, the base of several strategies: a first population, then its offspring.
 
-Owns who is alive, which networks were tried, and the state of both as JSON. Who becomes a parent and who survives is
-each strategy's own.
+Holds the population, the digests tried, and the JSON state of both. Selection of parents and survivors is
+left to each strategy.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["GenerationalStrategy"]
 
 
 class GenerationalStrategy(TurnTakingStrategy):
-    """A first population of `settings.population`, then `settings.offspring` a generation. Meets `Strategy`."""
+    """A first population of `settings.population`, then `settings.offspring` per generation. Meets `Strategy`."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""Hyperband: many networks for few epochs, the best of them for more, in brackets that differ in how many and how few.
+"""Hyperband: many networks for few epochs and the best of them for more, in brackets with different trade-offs.
 
-A bracket trains its networks up to a rung, the best in eta go on to the next one, from where they stopped, and so on up
+A bracket trains its networks up to a rung; the best one in eta continues to the next from where it stopped, up
 to `settings.epochs` (successive halving). Brackets take turns: the first one drops most networks after the fewest
 epochs, the last one trains all of them in full, in case that early scores mislead. With `settings.brackets` 1 there is
 only the first kind. Sizes are the paper's, scaled so that the first bracket begins with `settings.population` networks.
@@ -48,7 +48,7 @@ class _Bracket:
 
 
 class Hyperband(TurnTakingStrategy):
-    """Runs bracket after bracket; one begins beside another when more is asked for than a rung holds."""
+    """Runs bracket after bracket; another one starts in parallel when more is asked for than a rung holds."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -60,7 +60,7 @@ class Hyperband(TurnTakingStrategy):
         self._out: list[tuple[_Bracket, PartialTraining]] = []
 
     def _next(self, count: int | None) -> list[Candidate]:
-        """The whole rung of a bracket; or so many of its networks, filled up from the brackets to come."""
+        """The whole rung of a bracket, or that many of its networks, filled up from the next brackets."""
         if not self._brackets:
             self._open()
         out = [(bracket, training) for bracket in self._brackets for training in bracket.waiting]
@@ -110,7 +110,7 @@ class Hyperband(TurnTakingStrategy):
         return bool(bracket.waiting)
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """What is at a rung and may go on to the next."""
+        """Trainings at a rung that may advance to the next."""
         trainings = (each for bracket in self._brackets for each in (*bracket.waiting, *bracket.done))
         return frozenset(each.place for each in trainings if each.place is not None)
 

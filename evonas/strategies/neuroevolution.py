@@ -126,7 +126,7 @@ class Neuroevolution(GenerationalStrategy):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`."""
+        """Continues from `state`."""
         super().restore(state)
         self._lineages = [tuple(int(seed) for seed in lineage) for lineage in state["lineages"]]
         self._has_weights = bool(state["has_weights"])

@@ -1,7 +1,7 @@
 """Genes as Optuna's parameters, and back.
 
 A range is a number on its scale; one that may also be exactly 0 is its position in [0, 1], on which the zero has its
-share; a choice among numbers is their rank, among names the name. A gene with one value only is no parameter.
+share; a choice among numbers is their rank, among names the name. A gene with one value only is not a parameter.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ played through again when a run is resumed. Candidates that are out are running 
 Optuna has it make: TPE takes them for bad ones (a constant liar), the Gaussian process for as good as the best so far
 or what it expects, CMA-ES nothing.
 
-What has no score is told so: TPE and the Gaussian process get the penalised loss of `evonas.strategies.ranking`
+Failures are reported to the sampler: TPE and the Gaussian process get the penalised loss of `evonas.strategies.ranking`
 (feasibility first, then the violation, failures last); CMA-ES gets a failed trial, which it draws again. Where a
-sampler repeats a point that was tried, a neighbour stands in for it.
+sampler repeats a point that was tried, a neighbour replaces it.
 
 Imports optuna (`evonas[optuna]`; the Gaussian process needs torch too, `evonas[gp]`), and is the only one that does,
 with `evonas.strategies.optuna_distributions`.
@@ -67,7 +67,7 @@ class _Trial:
         parameters: as suggested.
         rank: `UNRANKED` while it is out.
         number: in the order of asking.
-        told_before: how many trials were told of before it was asked for.
+        told_before: number of trials told before it was asked for.
     """
 
     parameters: Mapping[str, Any]
@@ -174,7 +174,7 @@ class _Sampled(TurnTakingStrategy):
 
     @property
     def _told(self) -> list[_Trial]:
-        """The trials that were told of, in that order."""
+        """The told trials, in that order."""
         return [trial for batch in self._history for trial in batch]
 
     def _propose(self, study: optuna.Study, initial: Any, seen: set[str], rng: np.random.Generator) -> Proposal:
@@ -225,7 +225,7 @@ class _Sampled(TurnTakingStrategy):
             )
 
     def _play(self, study: optuna.Study, told: Sequence[_Trial]) -> None:
-        """Asks and tells as it was asked and told before."""
+        """Replays earlier asks and tells."""
         waiting = deque(sorted([*told, *self._out.values()], key=lambda each: (each.told_before, each.number)))
         self._running = {}
         for place in range(len(told) + 1):
@@ -349,7 +349,7 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps Optuna from writing to the terminal about studies that nobody else sees."""
+    """Keeps Optuna from writing to the terminal about internal studies."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

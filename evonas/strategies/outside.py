@@ -60,7 +60,7 @@ def remember(strategy: Any) -> str:
         Its name, `module:qualname`. Of two objects with one name, the later one counts.
 
     Raises:
-        InputError: it is none of these, or lacks methods.
+        InputError: it is not one of these, or lacks methods.
     """
     row = _row_of(strategy, "strategy")
     if isinstance(row.path, type):

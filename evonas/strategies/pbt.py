@@ -1,9 +1,9 @@
-"""Population-based training: networks train side by side, and the worst go on as changed copies of the best.
+"""Population-based training: networks train side by side, and the worst continue as changed copies of the best.
 
 All train for an interval, a tenth of `settings.epochs`. Then those in the worst fifth, and all that failed, take over
-the training of one of the best fifth (truncation selection) with a changed genome: other training settings go on with
-its weights and optimizer; a network that has grown starts from its weights, which keeps its function where that is
-possible, with its optimizer and schedule anew (not with `--inherit off`). Other changes of the layers are left to other
+the training of one of the best fifth (truncation selection) with a changed genome: other training settings keep
+its weights and optimizer; a network that has grown starts from its weights, which preserves its function where
+possible, with a new optimizer and schedule (not with `--inherit off`). Other changes of the layers are left to other
 strategies. When the budget of epochs is through, a new population begins.
 
 References:
@@ -53,7 +53,7 @@ class PopulationBasedTraining(TurnTakingStrategy):
         self._out: list[PartialTraining] = []
 
     def _next(self, count: int | None) -> list[Candidate]:
-        """One interval of the population's training; of so many: the best, or more copies of them."""
+        """One interval of the population's training; with `count`, the best, or more copies of them."""
         settings = self._settings
         if self._step == 0:
             initial = self._initial_left()
@@ -79,7 +79,7 @@ class PopulationBasedTraining(TurnTakingStrategy):
         self._step = 0 if through else self._step + 1
 
     def _next_step(self, size: int) -> list[PartialTraining]:
-        """Those who go on, and changed copies of the best in the place of the others."""
+        """Those who continue, and changed copies of the best in the place of the others."""
         rng = generation_rng(self._settings.seed or 0, self._generation)
         fifth = max(1, int(_SHARE * size))
         able = [each for each in self._population if is_feasible(each.rank)]
@@ -88,7 +88,7 @@ class PopulationBasedTraining(TurnTakingStrategy):
         return kept + [self._explore(best, rng) for _ in range(size - len(kept))]
 
     def _explore(self, best: Sequence[PartialTraining], rng: np.random.Generator) -> PartialTraining:
-        """A changed copy of one of the best; a sample where there is none."""
+        """A changed copy of one of the best; a sample if there is none."""
         if not best:
             return PartialTraining(new_proposal(self._seen, lambda: sample_proposal(self._space, rng)))
         parent = best[int(rng.integers(len(best)))]

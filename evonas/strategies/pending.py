@@ -1,4 +1,4 @@
-"""Candidates that are asked for and told of one at a time, while others are out: who they are, and their numbers.
+"""Pending candidates of strategies that are asked and told one at a time, and their numbers.
 
 A candidate's number is its place in the order of asking, and everything random of its proposal derives from (run seed,
 number). Its generation and index follow from the number: the first `population` candidates are generation 0, and every
@@ -40,7 +40,7 @@ class Pending:
     """The candidates that are out.
 
     Attributes:
-        asked: how many were asked for so far, told of or not; the next candidate's number.
+        asked: how many were asked for so far; the next candidate's number.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -76,15 +76,15 @@ class Pending:
         return candidate
 
     def take(self, candidate: Candidate) -> tuple[int, Candidate]:
-        """A candidate that is told of: its number, and as it was asked for. It is out no more.
+        """Removes a told candidate from the pending ones; returns its number and itself as it was asked for.
 
         Raises:
-            RuntimeError: it is not out.
+            RuntimeError: it is not pending.
         """
         number = number_of((candidate.generation, candidate.index), self._settings)
         if number not in self._out or self._out[number].digest != candidate.digest:
             raise RuntimeError(
-                f"tell_one() must be given a candidate of ask_one() that was not told of yet, which number "
+                f"tell_one() must be given a candidate of ask_one() that was not told yet, which number "
                 f"{candidate.index} of generation {candidate.generation} is not"
             )
         return number, self._out.pop(number)
@@ -97,7 +97,7 @@ class Pending:
         return {"pending": {"asked": self.asked, "out": out}}
 
     def restore(self, state: Mapping[str, Any], space: SearchSpace) -> None:
-        """Goes on from a strategy's state."""
+        """Continues from a strategy's state."""
         value = state.get("pending", {"asked": 0, "out": []})
         self.asked, self._out = int(value["asked"]), {}
         for each in value["out"]:

@@ -34,7 +34,7 @@ STRATEGY_SETTINGS: Mapping[str, Any] = MappingProxyType(
 )
 
 
-#: Name -> strategy. Classes are imported when used: nobody pays for a library that their strategy does not need.
+#: Name -> strategy. Classes are imported when used, so that no unneeded library is loaded.
 STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
     {
         "evolution": StrategyRow(
@@ -77,14 +77,14 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
         ),
         "hyperband": StrategyRow(
             "evonas.strategies.hyperband:Hyperband",
-            "many networks for few epochs, the best of them go on for more; `brackets=1` is successive halving",
+            "many networks trained for few epochs and the best of them for more; `brackets=1` is successive halving",
             "Li et al. 2018",
             ("population", "eta", "brackets"),
             rungs=True,
         ),
         "pbt": StrategyRow(
             "evonas.strategies.pbt:PopulationBasedTraining",
-            "population-based training: the worst go on as changed copies of the best, in the midst of training",
+            "population-based training: during training, the worst networks are replaced by changed copies of the best",
             "Jaderberg et al. 2017",
             ("population", "inherit"),
             rungs=True,
@@ -165,7 +165,7 @@ def strategy_name(strategy: Any) -> str:
             process knows from here on as `module:qualname`.
 
     Raises:
-        InputError: it is none of these, or lacks methods of `evonas.evaluation.Strategy`.
+        InputError: it is not one of these, or lacks methods of `evonas.evaluation.Strategy`.
     """
     return strategy if isinstance(strategy, str) else remember(strategy)
 
@@ -252,6 +252,13 @@ def make_strategy(
 ) -> Strategy:
     """The strategy of that name.
 
+    >>> from genomes import DenseSpace
+    >>> strategy = make_strategy("random", DenseSpace(), population=4, seed=0)
+    >>> candidates = strategy.ask()
+    >>> strategy.tell([0.5, 0.4, 0.3, 0.6])
+    >>> len(candidates)
+    4
+
     Args:
         name: a key of `STRATEGIES`, the name of an installed entry point, or a class or `StrategyRow` of your own.
         space: where to search.
@@ -259,7 +266,7 @@ def make_strategy(
         direction: "min" or "max", when the objective is given by name.
         initial: genomes of `space` to begin with, best first; the first `population` of them are used.
         seed: of everything random.
-        repair: mends children, of a strategy that `mutates`; a search gives its own, by the setting of that name.
+        repair: repairs children, of a strategy that `mutates`; a search gives its own, by the setting of that name.
         settings: of the run; else `options` are fields of `Settings`, such as `population=20`.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Children that are mended before they are evaluated: what a change of structure spoils may be set right by a test.
+"""Children that are repaired before they are evaluated: what a change of structure spoils may be set right by a test.
 
-What is spoilt, and how it is mended, whoever gives a strategy its `repair` knows; here, which children go to it.
+What is spoilt, and how it is repaired, whoever gives a strategy its `repair` knows; here, which children go to it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The first candidates are spread over the space. From then on each candidate is the winner of an inner evolution
 (`prescreening`) from the best genomes so far, run on the acquisition function of a surrogate (`acquisition`), with its
 numbers moved along the gradient (`local_search`). The surrogate is conditioned on its own means for those that were
-asked for before in the same generation or, where candidates are asked for one by one, that are still out. While nothing
+asked for before in the same generation or, if asked one by one, are still pending. While nothing
 better is found, one in three is chosen by a surrogate of shorter length scales (`exploration`); where that has not
 helped for long, every other one belongs to a restarted search, with an archive of its own. With `settings.rungs` above
 1 networks are trained in rungs: all for a few epochs, the best of them for more (`fidelity`); the surrogate predicts
@@ -59,9 +59,9 @@ _SPREAD = 5
 _ELITE = 12
 #: Winners, best first, that are looked through for one that was not tried before.
 _LOOKED_THROUGH = 50
-#: While nothing better is found, one candidate in so many is chosen by a surrogate of shorter length scales.
+#: While nothing better is found, one candidate in this many is chosen by a surrogate of shorter length scales.
 _EXPLORE_EVERY = 3
-#: Evaluations without an improvement after which a restarted search runs beside the first one; and after which that one
+#: Evaluations without an improvement after which a restarted search runs in parallel; and after which that one
 #: ends.
 _STUCK, _STUCK_AGAIN = 100, 30
 
@@ -98,7 +98,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         self._repair = repair
 
     def _next(self, count: int | None) -> list[Candidate]:
-        """The first population, then `offspring` a generation."""
+        """The first population, then `offspring` candidates per generation."""
         self._pending.check_unused()
         settings = self._settings
         if count is None:
@@ -109,7 +109,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         return [self._candidate(each, (self._generation, k)) for k, each in self._out.items()]
 
     def ask_one(self) -> Candidate:
-        """The next candidate; the surrogate is conditioned on its means for those that are out."""
+        """The next candidate; the surrogate is conditioned on its means for pending ones."""
         self._ask_tell.check_one_by_one(self._generation)
         rng = generation_rng(self._settings.seed or 0, self._pending.asked)
         (training,) = self._next_trainings(1, _STARTUP, rng)
@@ -117,7 +117,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         return self._pending.add(self._candidate(training, self._pending.place))
 
     def _next_trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[PartialTraining]:
-        """So many trainings that are to begin or to go on."""
+        """So many trainings that are to begin or to continue."""
         continued = self._rung_queue.take(count)
         return [*continued, *map(self._start, self._new_proposals(count - len(continued), startup, rng))]
 
@@ -206,7 +206,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         return proposals
 
     def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Remembers what came of the candidates."""
+        """Adds the evaluations of the last `ask` to the archive."""
         early = self._generation == 0 or len(self._search.archive.records) < _STARTUP
         for training, (candidate, evaluation) in zip(self._out.values(), told, strict=True):
             self._note(training, candidate, evaluation, early)
@@ -219,7 +219,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         return self._pending.candidates
 
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
-        """Remembers what came of the candidate."""
+        """Adds the evaluation of a pending candidate to the archive."""
         number, asked = self._pending.take(candidate)
         self._note(self._out.pop(number), asked, self._ask_tell.evaluation(evaluation), number < _STARTUP)
         self._trim()
@@ -320,7 +320,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         self._pending.restore(state, self._space)
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """What is at a rung and may go on to the next, and what children start from, those that are out too."""
+        """Trainings at a rung that may advance, and those that children, also pending ones, start from."""
         starting = {each.origin.place for each in self._pending.candidates if each.origin is not None}
         return self._rung_queue.retained() | frozenset(self._parents.values()) | starting
 
@@ -332,7 +332,7 @@ class _Seen(AbstractSet[str]):
         self._tried, self._more = tried, set(more) - tried
 
     def add(self, digest: str) -> None:
-        """One more that is about to be tried."""
+        """Adds one that is about to be tried."""
         if digest not in self._tried:
             self._more.add(digest)
 

@@ -1,4 +1,4 @@
-"""What an export is told, and what it gives: the values between the driver and the worker. Imports no Keras."""
+"""The request and the result of an export, as values between driver and worker. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def format_of(path: Path, asked: str | None = None) -> str:
     if not path.absolute().parent.is_dir():
         raise InputError(f"export path must be in an existing folder, not {path.parent}: make the folder")
     if found == "savedmodel" and os.path.lexists(path):
-        raise InputError(f"export path must be a new folder, but {path} is there already: choose another name")
+        raise InputError(f"export path must be a new folder, but {path} exists already: choose another name")
     check_place(path)
     if found in ("onnx", "tflite"):
         check_place(path.with_name(f"{path.name}.json"))
@@ -116,7 +116,7 @@ class Exported:
         interface: the model's "inputs" and "outputs" (each with "name", "dtype" and "shape", and the "column" that an
             input is made of), its "parameters", and the "backend" that it was written with; JSON values.
         members: of an ensemble: place among the task's networks, and share.
-        card: the model card beside it, if there is one.
+        card: the model card next to it, if there is one.
         temperature: that logits are divided by; 1 where that was not asked for.
         calibration: "validation" and "test" -> what `evonas.metrics.calibration.calibration_of` says of these rows.
     """

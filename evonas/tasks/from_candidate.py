@@ -25,8 +25,8 @@ def task_of(space: Any, candidate: Candidate, start: Start | None) -> TrainingTa
 
     Args:
         space: see `genomes.encodings.blueprint`.
-        candidate: what is to be trained.
-        start: what was kept of its origin, if anything.
+        candidate: to be trained.
+        start: the kept state of its origin, if any.
     """
     origin = None if start is None else architecture_of(space, start.genome)
     architecture = architecture_of(space, candidate.genome)

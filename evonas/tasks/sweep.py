@@ -1,4 +1,4 @@
-"""The learning-rate range test: what it is told, what it gives, and which rate it suggests. Pure numpy.
+"""The learning-rate range test: its request, its result, and the rate that it suggests. Pure numpy.
 
 A network is trained for a few hundred steps while the rate of each step grows exponentially. The loss first stays, then
 falls, then explodes; a good rate lies where it falls fastest, well below where it explodes.

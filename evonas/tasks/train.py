@@ -34,11 +34,11 @@ class TrainingTask:
         start: trainings to start from, one for each fold and replicate, as `Evaluation.snapshots` holds them; none to
             start from the seed's initial weights.
         origin: the architecture that was trained there, where it is another one.
-        inherit: whether to take the best weights of `start` for initial ones, as far as they fit, and begin anew;
-            else to go on from it. With other training settings the patience begins anew, with another optimizer its
+        inherit: whether to take the best weights of `start` for initial ones, as far as they fit, and start over;
+            else to continue from it. With other training settings the patience starts over, with another optimizer its
             moments too.
         lineage: see `Candidate.lineage`; tasks with one are those of the `EvolvedTrainer`.
-        keep_snapshots: whether the evaluation shall carry what the training can go on from.
+        keep_snapshots: whether the evaluation shall carry what the training can continue from.
         fold: the one fold to train on, from 0; None for all of them.
     """
 
@@ -74,11 +74,11 @@ class TrainingSettings:
         precision: "float32", or "bfloat16" for mixed precision on a GPU.
         memory_bytes: what one program of the population trainer may use; fixed for a run, since it decides grouping.
         max_latency_ms: what one row may take; slower networks are not trained.
-        max_parameters: trainable parameters that a network may have; larger ones are not trained. What is known from
+        max_parameters: maximum number of trainable parameters; larger ones are not trained. What is known from
             the genome is checked before it comes here.
         objectives: of the run, when there are several.
         threads: networks to train at a time, where each is trained by itself; None for all cores. Changes no result.
-        candidate_seconds: after which a network fails that is trained by itself; None is no bound.
+        candidate_seconds: after which a network fails that is trained by itself; None means no bound.
         worker_bytes: what the process may take, so that networks that need more are refused; None is most of what is
             free.
         extensions: metric and layer kinds from outside of evonas, a `PackedBuild` of `evonas.execution.extensions`.
@@ -122,7 +122,7 @@ class Trainer(Protocol):
         ...
 
     def restore(self, state: Any) -> None:
-        """Goes on from `state`; None is the beginning."""
+        """Continues from `state`; None is the beginning."""
         ...
 
     def train(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[Mapping[int, Evaluation]]:

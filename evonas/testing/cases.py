@@ -116,7 +116,7 @@ def ok(value: float, name: str = "rmse") -> Evaluation:
 
 
 def play(strategy: Strategy, generations: int) -> list[list[Candidate]]:
-    """What a strategy asks for, generation by generation, when it is told `score`."""
+    """What a strategy asks for, generation by generation, with evaluations given by `score`."""
     asked = []
     for _ in range(generations):
         asked.append(strategy.ask())

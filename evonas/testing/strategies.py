@@ -89,7 +89,7 @@ def check_seeds(case: StrategyCase, space: SearchSpace, first: Sequence[Sequence
 
 
 def check_restored(case: StrategyCase, space: SearchSpace, stop: int) -> None:
-    """A strategy that is restored after `stop` generations goes on as if it had never stopped."""
+    """A strategy that is restored after `stop` generations continues as if it had never stopped."""
     initial = [space.sample(np.random.default_rng(9))]
     straight = case.make(space, objective=RMSE, population=6, seed=5, initial=initial)
     expected = play(straight, 6)
@@ -109,7 +109,7 @@ def check_any_count(case: StrategyCase) -> list[str]:
     """As many candidates as asked for; plain numbers count as evaluations, NaN as a failure.
 
     Returns:
-        The texts of the errors for a count that is no number, and for 0.
+        The texts of the errors for a count that is not a number, and for 0.
     """
     space = ToySpace()
     plain, whole = (case.make(space, objective=RMSE, population=6, seed=3) for _ in range(2))
@@ -292,7 +292,7 @@ def check_strategy(
 
     Raises:
         AssertionError: a promise of `evonas.evaluation.Strategy` is not kept; says which.
-        InputError: it is no strategy, or has no use for an option.
+        InputError: it is not a strategy, or has no use for an option.
 
     Example:
         >>> check_strategy("ga", spaces={"toy": ToySpace()}, processes=False, tournament=2)

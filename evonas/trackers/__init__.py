@@ -1,10 +1,10 @@
-"""Who is told of a search while it runs: callbacks of one's own, and the trackers that evonas brings.
+"""Listeners of a running search: your own callbacks, and the trackers that come with evonas.
 
 ==========================  ==========================================================================================
-`Callback`                  what a search tells: start, evaluation, generation, end; all methods may be left out
-`EvaluatedCandidate`        what it tells of a network: its place, its genes and its evaluation
+`Callback`                  called at start, evaluation, generation and end; all methods are optional
+`EvaluatedCandidate`        a trained network: generation and index, genes and evaluation
 `read_evaluated(run)`         the same of all networks that a run has committed
-`tensorboard.TensorBoard`   learning curves, and genes beside scores in the HPARAMS tab
+`tensorboard.TensorBoard`   learning curves, and genes with scores in the HPARAMS tab
 `mlflow.MLflow`             a run with a nested run for each network, the exported model and the report
 `wandb.WandB`               an offline run of Weights & Biases
 `trackers_of(...)`          those that a command's options ask for
@@ -16,7 +16,7 @@
 
     evonas.search(x, y, callbacks=[Best()])
 
-A callback that fails does not fail the search: a line says so, and it is told no more. Each tracker logs a network
+A callback that fails does not fail the search: a line reports it, and it is not called again. A tracker logs a network
 once, by its place in the run, whatever stops and resumes there were between. A tracker's library is loaded when the
 tracker is made. Imports no Keras and no pandas.
 """
@@ -25,3 +25,6 @@ from evonas.trackers.callback import Callback, EvaluatedCandidate, read_evaluate
 from evonas.trackers.choose import trackers_of
 
 __all__ = ["Callback", "EvaluatedCandidate", "read_evaluated", "trackers_of"]
+
+#: The earlier name.
+evaluated_in = read_evaluated

@@ -1,4 +1,4 @@
-"""`Callback`: what a search tells while it runs, and `EvaluatedCandidate`, what it tells of a network."""
+"""`Callback`: the hooks of a running search, and `EvaluatedCandidate`, a trained network as they receive it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EvaluatedCandidate:
         digest: of the network; equal digests are equal networks.
         genes: gene -> value, of those that are active.
         parents: digests of its parents, empty for a sampled genome.
-        operator: what made it ("sample", "seed", or the name of a mutation or crossover).
+        operator: how it was made ("sample", "seed", or the name of a mutation or crossover).
         evaluation: status, scores, learning curves, seconds.
     """
 
@@ -48,7 +48,7 @@ class EvaluatedCandidate:
 
 
 class Callback:
-    """Is told what happens in a search. Each method does nothing unless it is overridden.
+    """Hooks of a search. Each method does nothing unless it is overridden.
 
     Called by the process that searches, between trainings: what takes long keeps the search waiting, and counts in the
     time of the run. The run is open for reading, and must not be written to.
@@ -67,7 +67,7 @@ class Callback:
         """
 
     def on_evaluation(self, candidate: EvaluatedCandidate) -> None:
-        """A candidate was trained and committed; each is told once, by the session that trained it."""
+        """A candidate was trained and committed; called once for each, by the session that trained it."""
 
     def on_generation(self, generation: Generation) -> None:
         """A generation is complete."""

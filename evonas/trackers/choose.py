@@ -1,4 +1,4 @@
-"""The trackers that options ask for; the library of each is loaded here, so that a missing one is told at once."""
+"""The trackers that options ask for; the library of each is loaded here, so that a missing one is reported at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tells a run from others where several are logged in one place."""
+"""What identifies a run where several are logged in one place."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ class MLflow(Callback):
                 return found
 
     def _log_model(self, run: RunReader, exported: Exported) -> None:
-        """The model with its signature; the file alone where it is no Keras file, or little time is left."""
+        """The model with its signature; the file alone where it is not a Keras file, or little time is left."""
         bound = run.budget.seconds
         if exported.path.suffix != ".keras" or (bound is not None and run.seconds + _MODEL_SECONDS > bound):
             log = self._client.log_artifacts if exported.path.is_dir() else self._client.log_artifact

@@ -1,4 +1,4 @@
-"""`Notifier`: tells the callbacks of a search what happens, and keeps the search from their failures."""
+"""`Notifier`: calls the callbacks of a search and isolates the search from their failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _METHODS = ("on_start", "on_evaluation", "on_generation", "on_end")
 
 
 def check_callbacks(callbacks: Sequence[Any]) -> tuple[Callback, ...]:
-    """The callbacks. Raises InputError for what is none, such as a class in place of an object of it."""
+    """The callbacks. Raises InputError for anything else, such as a class instead of an instance."""
     if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
         raise InputError(f"callbacks must be a list, not {type(callbacks).__name__}: write callbacks=[callback]")
     for each in callbacks:
@@ -34,10 +34,10 @@ def check_callbacks(callbacks: Sequence[Any]) -> tuple[Callback, ...]:
 
 
 class Notifier:
-    """Tells several callbacks the same, in the order given; one that fails is told no more.
+    """Calls several callbacks in the order given; one that fails is not called again.
 
     Args:
-        callbacks: who is told.
+        callbacks: to be called.
         space: of the run.
     """
 
@@ -91,4 +91,4 @@ class Notifier:
         self._callbacks.remove(callback)
         first = next(iter(str(error).splitlines()), "")
         text = f"{type(error).__name__}: {first:.300}" if first else type(error).__name__
-        say_lines(f"Note: {type(callback).__name__} failed and is told no more ({text})", stream=sys.stderr)
+        say_lines(f"Note: {type(callback).__name__} failed and is not called again ({text})", stream=sys.stderr)

@@ -1,4 +1,4 @@
-"""`TensorBoard`: a search as event files, which TensorBoard shows beside those of Keras. Loads no TensorFlow.
+"""`TensorBoard`: a search as event files, which TensorBoard shows along with those of Keras. Loads no TensorFlow.
 
 Of each network one file, written at once when it is trained: scalars `loss` and `val_loss` by epoch, its scores at the
 best epoch, and what the HPARAMS tab shows, its genes and whether it has a score. A file that is there is not written
@@ -49,7 +49,7 @@ class TensorBoard(Callback):
         folder: made if it is not there; several runs may share it, TensorBoard is started on it.
 
     Raises:
-        InputError: tensorboard is not installed, or the folder is no folder.
+        InputError: tensorboard is not installed, or the folder is not a folder.
 
     Example:
         >>> evonas.search(x, y, callbacks=[TensorBoard("logs")])  # doctest: +SKIP

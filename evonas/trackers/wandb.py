@@ -1,7 +1,7 @@
 """`WandB`: a search as a run of Weights & Biases, offline unless `WANDB_MODE` says otherwise.
 
 One run a search, with a step a network in the order of the candidates: its scores, its genes, and its last losses. A
-list beside the runs tells which networks were logged, so that a search that was stopped and resumed is logged once;
+list next to the runs records which networks were logged, so that a search that was stopped and resumed is logged once;
 `wandb sync` puts the sessions of a search together, since they share an id.
 """
 
@@ -34,7 +34,7 @@ class WandB(Callback):
         project: name of the project.
 
     Raises:
-        InputError: wandb is not installed, or the folder is no folder.
+        InputError: wandb is not installed, or the folder is not a folder.
 
     Example:
         >>> evonas.search(x, y, callbacks=[WandB("wandb-runs")])  # doctest: +SKIP

@@ -1,8 +1,8 @@
-"""Training: the only part of evonas that imports Keras and what it runs on. It lives in the worker process.
+"""Training: the only part of evonas that imports Keras and its backends. It runs in the worker process.
 
-The way of a network:
+The steps for a network:
 
-1. `evonas.tasks` has the values that come in: `TrainingTask` (one network), `TrainingSettings` (the same for all), the
+1. `evonas.tasks` defines the inputs: `TrainingTask` (one network), `TrainingSettings` (the same for all), the
    `Trainer` protocol, and the values of an export.
 2. `evonas.networks` draws initial weights, data order and learning rates in plain numpy: the same for every trainer.
 3. `native` trains each network by itself on a CPU; `population` a whole generation in a few compiled programs; `single`

@@ -1,7 +1,7 @@
 """Augmentation: what is done to samples each time that they are trained on. Numpy, all rows of a chunk at once.
 
 Images and series keep their shape; what moves in from outside is 0, the mean of a standardised channel. Drawn from the
-training's seed and the epoch, so that a training that goes on draws what an unbroken one draws.
+training's seed and the epoch, so that a training that continues draws what an unbroken one draws.
 
 References:
     DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017, arXiv 1708.04552.
@@ -36,7 +36,7 @@ class Augmentation:
         noise: standard deviation of what is added to each number.
         cutout: side of the square (of a series, length of the stretch) that is set to 0, as a share of the side.
         mixup: both parameters of the beta distribution of the share with which two samples and their targets are mixed.
-        masked: whether the last channel says which steps are there.
+        masked: whether the last channel marks the steps that are not padding.
     """
 
     shape: Shape
@@ -85,7 +85,7 @@ class Augmentation:
 def augmentation_of(training: Mapping[str, Any], shape: Shape, masked: bool = False) -> Augmentation | None:
     """What the training settings ask for, of samples of a shape; None where that is nothing.
 
-    Of the tokens of a text, which are no numbers, nothing is asked.
+    Of the tokens of a text, which are not numbers, nothing is asked.
     """
     names = ("flip", "shift", "rotation", "zoom", "noise", "cutout", "mixup")
     given = {name: training[name] for name in names if training.get(name)}

@@ -42,7 +42,7 @@ class KerasLock:
 
     @contextmanager
     def release(self, training: Any) -> Iterator[None]:
-        """Others may use Keras meanwhile. Python's and numpy's global random numbers go on afterwards as if none had.
+        """Lets other threads use Keras meanwhile, and restores Python's and numpy's global random state afterwards.
 
         Raises:
             Stopped: it was cancelled.

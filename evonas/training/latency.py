@@ -61,7 +61,7 @@ def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "flo
     problem = data.problem.for_views(*views_of(graph))
     graph = problem.attach_columns(graph)
     model = build_model(graph, problem.num_features, problem.num_outputs, precision=precision)
-    forward = current_backend().compiled(lambda row: model(row, training=False))
+    forward = current_backend().compile_function(lambda row: model(row, training=False))
     row = keras.ops.zeros((1, problem.num_features), "float32")
     return _median_milliseconds(lambda: np.asarray(forward(row)))
 

@@ -4,7 +4,7 @@ Nothing else in `evonas.training` asks for a kind by its name. What a kind is: `
 weights are, and which trainers can hold it: `evonas.networks.layers`. Only layers and operations that Keras itself has,
 so that plain Keras opens what is built here.
 
-A layer is named after its node, `layer_3`, and layers beside it `layer_3_...`: `part_of` makes of a variable's path the
+A layer is named after its node, `layer_3`, auxiliary layers `layer_3_...`: `part_of` turns a variable's path into the
 name that the weight has in `evonas.networks.layers`.
 """
 
@@ -48,7 +48,7 @@ class Node:
         attributes: of the graph's node; of an output with "units".
         seed: of its dropout.
         dtype: policy of its layers.
-        mask: `(num_samples, steps, 1)`, 1 where a step is there, else 0; None where all are.
+        mask: `(num_samples, steps, 1)`, 1 for steps that are not padding, else 0; None where all are.
         batch_normalization: the layer to take for it.
     """
 
@@ -64,7 +64,7 @@ class Node:
         return kind(name=f"{self.name}_{suffix}" if suffix else self.name, dtype=self.dtype, **options)
 
     def mask_steps(self, h: Any) -> Any:
-        """The steps that are there; the others are 0."""
+        """Sets padded steps to 0."""
         return h if self.mask is None else h * self.mask
 
     def regularizer(self) -> Any:
@@ -172,7 +172,7 @@ def _global_pool(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
 
 
 def _average(node: Node, h: Any, suffix: str = "") -> Any:
-    """The mean of each channel over the places that are there."""
+    """The mean of each channel over the steps that are not padding."""
     if node.mask is None:
         return node.layer(_BY_RANK["global average"][len(h.shape) - 1], suffix)(h)
     return ops.sum(h, axis=1) / ops.maximum(ops.sum(node.mask, axis=1), 1.0)

@@ -45,7 +45,7 @@ def build_model(
         precision: "float32", or "bfloat16" for mixed precision.
         sample_shape: of a sample before it was flattened, for layers that take one; by default the shape that
             `Problem.attach_columns` stored in the graph.
-        batch_normalization: the layer that is taken for it beside other layers than dense ones.
+        batch_normalization: the layer class to use for it in networks with other than dense layers.
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
     if is_layered(graph):
@@ -164,7 +164,7 @@ def _member_outputs(h: Any, count: int, num_outputs: int, attributes: Mapping[st
 
 
 def _embed(features: Any, embedding: Embedding, dtype: str) -> Any:
-    """The trained embedding of columns, then the features that go on as they are."""
+    """The trained embedding of columns, then the features that pass through unchanged."""
     h = _by_column(features, embedding, dtype)
     if not embedding.rest:
         return h

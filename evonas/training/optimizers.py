@@ -41,7 +41,7 @@ _ONE = np.float32(1.0)
 
 @dataclass(frozen=True)
 class Constants:
-    """What optimizers have beside their learning rate, with the defaults of Keras.
+    """The constants of optimizers besides the learning rate, with the defaults of Keras.
 
     Attributes:
         momentum: of sgd with momentum.

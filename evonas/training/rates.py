@@ -1,4 +1,4 @@
-"""What is beside the learning rate of a step: multiples of it for single variables, and the weight decay of each step.
+"""What accompanies the learning rate of a step: multiples of it for single variables, and the weight decay.
 
 Sources: Holzmüller, Grinsztajn and Steinwart 2024, Better by default (arXiv 2407.04491), whose biases learn at a tenth
 of the rate; Jacot, Gabriel and Hongler 2018, Neural tangent kernel (arXiv 1806.07572).
@@ -37,7 +37,7 @@ def rate_factor(training: Mapping[str, Any], name: str, shape: tuple[int, ...]) 
 
     A kernel that is s times a standard normal one moves by s times as much in a step of that one of any length, and
     its gradient is 1 / s of that one's: plain gradient descent has s ** 2 times the rate, all else s times. What else
-    there is beside biases and kernels of layers has the step's rate.
+    there is besides biases and kernels of layers has the step's rate.
 
     Args:
         training: settings of an architecture graph.

@@ -39,9 +39,9 @@ _ONE_THREAD = {
 
 
 def settle_environment(trainer: str, own: bool) -> None:
-    """What TensorFlow is told before it is imported, in a worker process of its own; what the user has set stays.
+    """Environment variables for TensorFlow, set before it is imported in a worker process unless the user has set them.
 
-    A worker of the single trainer has one thread, beside others: a sum then has the same bits whatever the number of
+    A worker of the single trainer has one thread: a sum then has the same bits whatever the number of
     cores. TensorFlow's own kernels do it: those of oneDNN end a process with one thread in some convolutions (a window
     of 1 over one channel, TensorFlow 2.21).
     """

@@ -17,7 +17,7 @@ __all__ = ["check_arguments", "check_counts", "check_project", "warn_of_no_use"]
 
 
 def check_counts(least: int, **given: Any) -> None:
-    """Refuses what is no whole number of at least `least`. Raises InputError."""
+    """Refuses what is not a whole number of at least `least`. Raises InputError."""
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}: raise it")

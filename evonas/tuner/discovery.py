@@ -73,7 +73,7 @@ def discover(
     Args:
         build: is called with `HyperParameters`; what the first call raises is raised, what a later one does is not.
         known: what is given already.
-        calls: at most so many; each builds a model.
+        calls: maximum number of calls; each builds a model.
         pinned: names of `known` that take the place of what is asked for under the same name.
     """
     search = _Discovery(build, known, pinned)

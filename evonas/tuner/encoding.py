@@ -48,7 +48,7 @@ class GeneCodec:
         for each in self.known:
             if not each.domain.is_fixed and self._is_tuned(each):
                 plain = gene_name(each.name)
-                # Methods of mappings are no names of genes; and several hyperparameters may have one name.
+                # Methods of mappings are not names of genes; and several hyperparameters may have one name.
                 taken = {"get", "items", "keys", "values", "pairs", *names}
                 free = (plain if number == 1 else f"{plain}_{number}" for number in range(1, 10_000))
                 names[next(name for name in free if name not in taken)] = each
@@ -83,7 +83,7 @@ class GeneCodec:
         return replace(self, late=tuple(late.values()))
 
     def values(self, genes: Mapping[str, Any]) -> dict[str, Any]:
-        """Name -> value of the hyperparameters that are there beside these genes, as far as genes tell."""
+        """Name -> value of the hyperparameters that are active with these genes, as far as genes determine it."""
         values: dict[str, Any] = {}
         of = {(each.name, each.conditions): gene for gene, each in self.names.items()}
         late = {(each.name, each.conditions): each for each in self.late}
@@ -97,7 +97,7 @@ class GeneCodec:
         return values
 
     def genome(self, values: Mapping[str, Any]) -> HyperparameterGenome | None:
-        """The genome of these values; None where the genes cannot stand for them."""
+        """The genome of these values; None if the genes cannot encode them."""
         genes: dict[str, Any] = {}
         for gene, each in self.names.items():
             try:
@@ -127,7 +127,7 @@ class GeneCodec:
     def _when(self, each: Hyperparameter) -> dict[str, Any]:
         """The conditions that genes can have: on one other gene each.
 
-        Where a name stands for several hyperparameters, the gene is always there, and counts while it is asked for.
+        Where a name denotes several hyperparameters, the gene is always present, and active while it is requested.
         """
         when: dict[str, Any] = {}
         for name, values in each.conditions:

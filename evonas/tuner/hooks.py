@@ -1,4 +1,4 @@
-"""`Hooks`: what a tuner that derives from `Evolution` may override, beside `run_trial`. By itself it does nothing."""
+"""`Hooks`: what a tuner that derives from `Evolution` may override besides `run_trial`. By default they do nothing."""
 
 from __future__ import annotations
 

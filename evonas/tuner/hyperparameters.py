@@ -73,7 +73,7 @@ class HyperParameters:
         genes: Mapping[str, Any] | None = None,
         pinned: Iterable[str] = (),
     ) -> HyperParameters:
-        """The values of a space that is known; what is asked for beyond it is defined as it comes."""
+        """The values of a space that is known; further requests are defined on first use."""
         made = cls(values, seed, genes, pinned)
         for known in space:
             made._space.setdefault((known.name, known.conditions), known)
@@ -102,7 +102,7 @@ class HyperParameters:
         return [each for key, each in self._space.items() if key not in self._known or each is not self._known[key]]
 
     def report(self) -> dict[str, Any]:
-        """What a trial tells of itself, as JSON values: the values that it had, and what is new."""
+        """The record of a trial, as JSON values: its values, and newly found hyperparameters."""
         fixed = {each.name for each in self.space if each.kind == "Fixed"}
         values = {name: value for name, value in self.values.items() if name not in fixed}
         return {"values": values, "new": [each.to_json() for each in self.new]}
@@ -177,7 +177,7 @@ class HyperParameters:
 
     @contextmanager
     def conditional_scope(self, parent_name: str, parent_values: Any) -> Iterator[None]:
-        """What is asked for within is there only while the parent has one of the values.
+        """Hyperparameters requested within are active only while the parent has one of the values.
 
         Raises:
             InputError: no such parent was asked for.

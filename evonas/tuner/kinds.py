@@ -1,4 +1,4 @@
-"""Hyperparameters as KerasTuner has them, each a frozen value: what it may be, and how a gene stands for it.
+"""Hyperparameters as KerasTuner has them, each a frozen value: its domain, and how a gene encodes it.
 
 Numbers without a step are ranges. Those with one, and those that crowd at the upper end, are ranges of their place in
 the order, so that a small step of the gene is a small step of the value.
@@ -34,7 +34,7 @@ __all__ = [
     "widen",
 ]
 
-#: The name of another hyperparameter, and the values of it for which something is there.
+#: The name of another hyperparameter, and the values of it for which something is active.
 Condition = tuple[str, tuple[Any, ...]]
 
 _SAMPLINGS = ("linear", "log", "reverse_log")
@@ -65,7 +65,7 @@ class Hyperparameter:
     ends: tuple[float, float] | None = None
 
     def value(self, gene: Any) -> Any:
-        """What the gene stands for."""
+        """The value that the gene encodes."""
         if self.options:
             return self.options[gene]
         if self.ends is not None:
@@ -75,7 +75,7 @@ class Hyperparameter:
         return gene
 
     def gene(self, value: Any) -> Any:
-        """The gene that stands for the value, or for the one next to it.
+        """The gene that encodes the value, or the nearest one.
 
         Raises:
             ValueError: there is none.
@@ -178,7 +178,7 @@ def choice(
     if default not in values:
         raise InputError(f"default of {name!r} must be one of its values {values!r:.80}, not {default!r}")
     if ordered and types & {str, bool}:
-        raise InputError(f"ordered of {name!r} must be False for values that are no numbers, not True: leave it out")
+        raise InputError(f"ordered of {name!r} must be False for values that are not numbers, not True: leave it out")
     settings = (("values", list(values)), ("ordered", types <= {int, float} if ordered is None else ordered))
     if len(values) == 1:
         return Hyperparameter("Choice", name, conditions, default, Choice((0,)), settings, tuple(values))
@@ -298,7 +298,7 @@ def _end(kind: str, name: str, value: Any) -> Any:
     """The number as Python's own."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
     if not real or (kind == "Int" and int(value) != value):
-        raise InputError(f"{name!r} must have {'whole ' if kind == 'Int' else ''}numbers, not {value!r}: mend it")
+        raise InputError(f"{name!r} must have {'whole ' if kind == 'Int' else ''}numbers, not {value!r}: correct it")
     return _typed(kind, value)
 
 

@@ -37,7 +37,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "search_space_summary": "the same",
         "remaining_trials": "the same",
         "hypermodel": "the same",
-        "oracle": "tells of trials and of the space; " + _STRATEGY,
+        "oracle": "gives access to trials and the space; " + _STRATEGY,
         "directory": "the same",
         "project_name": "the same",
         "project_dir": "the run directory",
@@ -52,7 +52,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "tuner_id": "accepted with a warning, and ignored",
         "get_trial_dir": _NOT + _WHERE,
         "save": _NOT + _WHERE,
-        "reload": _NOT + "a tuner of the same directory and project goes on with it",
+        "reload": _NOT + "a tuner of the same directory and project continues with it",
         "get_state": _NOT + _WHERE,
         "set_state": _NOT + _WHERE,
     },
@@ -107,7 +107,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "from_config": _NOT + "runs keep them; `Evolution(hyperparameters=...)` takes KerasTuner's own",
         "active_scopes": _NOT + "`scopes` lists all that were entered",
         "inactive_scopes": _NOT + "`scopes` lists all that were entered",
-        "ensure_active_values": _NOT + "a value is there as soon as its conditions hold",
+        "ensure_active_values": _NOT + "a value exists as soon as its conditions hold",
         "merge": _NOT + "what is asked for is added when it appears",
         "from_proto": _NOT + _PROTO,
         "to_proto": _NOT + _PROTO,
@@ -125,7 +125,7 @@ ARGUMENTS: Mapping[str, str] = {
     "tune_new_entries": "the same",
     "allow_new_entries": "the same",
     "max_retries_per_trial": "the same",
-    "max_consecutive_failed_trials": "the same; None, the default, is no bound",
+    "max_consecutive_failed_trials": "the same; None, the default, is not a bound",
     "max_model_size": "the same",
     "optimizer": "the same",
     "loss": "the same",
@@ -155,7 +155,7 @@ TUNERS: Mapping[str, str] = {
     "SklearnTuner": "`evonas.EvolutionSearchCV`",
 }
 
-#: Private methods of KerasTuner's Tuner that nobody would call here: to override one is refused.
+#: Private methods of KerasTuner's Tuner that evonas does not call: overriding one is refused.
 PRIVATE = frozenset(
     (
         "_activate_all_conditions",

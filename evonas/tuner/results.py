@@ -47,7 +47,7 @@ def hyperparameters_of(run: RunReader, record: Record, codec: GeneCodec) -> Hype
 
 
 def done_trials(run: RunReader, codec: GeneCodec, digits: int, best: int | None = None) -> list[Trial]:
-    """The trials that are done, in their order; or so many of the best, best first.
+    """The finished trials in order; or that many of the best, best first.
 
     Args:
         run: of a tuner.
@@ -88,7 +88,7 @@ def print_results(name: str, best: Iterable[Trial], failed: Iterable[Record]) ->
 
 
 def print_space(known: Iterable[Hyperparameter], extended: bool) -> None:
-    """Prints hyperparameters; extended, also under which conditions they are there."""
+    """Prints hyperparameters; extended, also the conditions under which they are active."""
     for each in known:
         settings = ", ".join(f"{name}={value!r}" for name, value in each.get_config().items() if name != "name")
         say_lines(f"{each.name} ({each.kind}): {settings}")

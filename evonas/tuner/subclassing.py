@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Running", "SubclassTrial", "check_subclass", "overridden"]
 
-#: What is called in the midst of a trial.
+#: What is called during a trial.
 _IN_TRIALS = (
     *("run_trial", "pre_create_trial", "on_trial_begin", "on_trial_end"),
     *("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"),
@@ -67,7 +67,7 @@ class Running:
         trial: as the user's methods see it.
         spec: what is done unless they do otherwise.
         seed: of everything random.
-        headway: told of each epoch.
+        headway: called after each epoch.
         kept: keeps the weights of the best epoch.
         given: what is called by a callback.
     """

@@ -29,7 +29,7 @@ class Metrics:
         return name in self.metrics
 
     def get_best_value(self, name: str) -> float | None:
-        """The value at the best epoch, the mean over executions; None where there is none."""
+        """The value at the best epoch, the mean over executions; None if there is none."""
         return self.metrics.get(name)
 
     get_last_value = get_best_value
@@ -83,7 +83,7 @@ class Trial:
 
 
 class Oracle:
-    """What KerasTuner's oracle tells of a search; evonas's strategies decide in its place."""
+    """The information that KerasTuner's oracle gives about a search; evonas's strategies make its decisions."""
 
     def __init__(self, tuner: Evolution) -> None:
         """Of a tuner."""
@@ -156,7 +156,7 @@ class Oracle:
         return HyperParameters.from_space(self._tuner.known)
 
     def get_trial(self, trial_id: str) -> Trial:
-        """The trial of that number. Raises KeyError where there is none."""
+        """The trial of that number. Raises KeyError if there is none."""
         return self.trials[trial_id]
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
@@ -184,7 +184,7 @@ class Oracle:
         self._live[trial.trial_id] = trial
 
     def end(self, trial: Trial) -> dict[str, float]:
-        """The trial runs no more; gives what `update_trial` was told of it."""
+        """Ends the trial; returns what `update_trial` was given."""
         self._live.pop(trial.trial_id, None)
         return self._told.pop(trial.trial_id, {})
 

@@ -46,19 +46,19 @@ _KEPT = 20
 
 
 class Evolution(Hooks):
-    """Evolves the hyperparameters of a build function that was written for KerasTuner.
+    """Searches the hyperparameters of a build function that was written for KerasTuner.
 
         >>> tuner = Evolution(build_model, objective="val_accuracy", max_trials=20)         # doctest: +SKIP
         >>> tuner.search(x, y, epochs=10, validation_data=(x_val, y_val))                   # doctest: +SKIP
         >>> best = tuner.get_best_models()[0]                                               # doctest: +SKIP
 
-    Everything is committed as it comes, and a new tuner of the same directory and project goes on with it. To be
+    Every result is committed at once, and a new tuner of the same directory and project continues with it. To be
     derived from, as KerasTuner's tuners: `run_trial` and the `on_...` methods are called in this process.
 
     Attributes:
-        hypermodel: has `build(hp)`, and `fit(hp, model, ...)`; None where `run_trial` does without.
+        hypermodel: has `build(hp)`, and `fit(hp, model, ...)`; None if `run_trial` needs none.
         project_dir: the run directory.
-        oracle: tells of trials and of the space.
+        oracle: gives access to trials and the space.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Evolution(Hooks):
             seed: of everything random; None is 0.
             executions_per_trial: trainings of each; the score is their mean.
             max_retries_per_trial: how often a trial that raises is tried again.
-            max_consecutive_failed_trials: trials in a row without a score that end the search; None is no bound.
+            max_consecutive_failed_trials: trials in a row without a score that end the search; None means no bound.
             max_model_size: parameters that a model may have.
             optimizer, loss, metrics: to compile each model with, in place of its own.
             hyperparameters: `HyperParameters` whose entries take the place of those of the same name.
@@ -109,7 +109,7 @@ class Evolution(Hooks):
             allow_new_entries: whether `build` may ask for what `hyperparameters` does not hold.
             directory: where projects are; this folder unless given.
             project_name: of the run directory in it; "untitled_project" unless given.
-            overwrite: whether `search` deletes a project of that name first; else it goes on with it.
+            overwrite: whether `search` deletes a project of that name first; else it continues with it.
             time: wall-clock bound of the search, such as "10m" or seconds.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             in_process: whether to train in this process, for what cannot be sent to another one; None does so where a
@@ -132,12 +132,12 @@ class Evolution(Hooks):
         given = subclassing.overridden(self, Evolution)
         if in_process is False and given:
             raise InputError(
-                f"in_process must not be False with {', '.join(sorted(given))} of one's own, which work on the tuner "
+                f"in_process must not be False with {', '.join(sorted(given))} of your own, which work on the tuner "
                 "in this process: leave it out"
             )
         self._execution = Execution.from_arguments(execution)
         if execution is not None and (in_process or given):
-            why = f"{', '.join(sorted(given))} of one's own" if given else "in_process"
+            why = f"{', '.join(sorted(given))} of your own" if given else "in_process"
             raise InputError(f"execution must be left out with {why}: trials run in this process")
         self._hooks, self._in_process = given, bool(in_process or given)
         self._asks_place = in_process is None and not given and execution is None
@@ -167,7 +167,7 @@ class Evolution(Hooks):
             "keep": min(self.max_trials, _KEPT),
             **settings,
         }
-        Settings(**self._settings)  # refuses what is none
+        Settings(**self._settings)  # refuses invalid ones
         self._overwrite = overwrite and self._exists
         self.oracle = Oracle(self)
         self.running: Running | None = None
@@ -188,7 +188,7 @@ class Evolution(Hooks):
 
         Args:
             trial: has `hyperparameters` and `trial_id`.
-            *args, **kwargs: of `search`, or others: they go to `fit`.
+            *args, **kwargs: passed on to `fit`; those of `search` or others.
 
         Returns:
             A history, a number, a mapping of numbers with the objective, or a list of these.
@@ -201,13 +201,13 @@ class Evolution(Hooks):
         return self.running.execute(self, args, kwargs)
 
     def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
-        """Keeps the weights of the model for the trial that runs, in a `run_trial` with a loop of its own."""
+        """Keeps the weights of a model for the running trial, in a `run_trial` with its own training loop."""
         if self.running is None or self.running.trial.trial_id != trial_id:
             raise InputError(f"trial_id must be that of the trial that runs, not {trial_id!r}: call it in run_trial")
         self.running.kept.keep(model)
 
     def load_model(self, trial: Trial) -> Any:
-        """The model of a trial that is done, built in this process, with the weights of its best epoch.
+        """The model of a finished trial, built in this process, with the weights of its best epoch.
 
         Raises:
             InputError: the weights are not kept (of 20 trials they are, unless `keep` says otherwise).
@@ -237,8 +237,8 @@ class Evolution(Hooks):
                 batch, while trials train on them. `verbose=0` prints nothing, neither here nor in the trials.
 
         Raises:
-            InputError: something given cannot be used, or every first trial fails alike.
-            Interrupted: Ctrl-C; another `search` goes on.
+            InputError: an argument cannot be used, or the first trials all fail in the same way.
+            Interrupted: Ctrl-C; another `search` continues.
         """
         quiet = kwargs.get("verbose") == 0
         self.on_search_begin()
@@ -320,7 +320,7 @@ class Evolution(Hooks):
             hp = HyperParameters.from_space(codec.known, pinned=codec.pinned)
             with unchanged_random():
                 return not self._spec(args, kwargs).refusal(hp, self.seed)
-        except Exception:  # what it raises, a trial will raise again, and that is told
+        except Exception:  # a trial will raise it again, and report it
             return False
 
     @property
@@ -371,7 +371,7 @@ class Evolution(Hooks):
         """The best models, best first, built in this process, with the weights of their best epoch.
 
         Raises:
-            InputError: there are none, or the weights of so many are not kept (20 are, unless `keep` says otherwise).
+            InputError: there are none, or fewer weights are kept (20 unless `keep` says otherwise).
         """
         return [self.load_model(trial) for trial in self.done_trials(num_models)]
 
@@ -381,7 +381,7 @@ class Evolution(Hooks):
 
     @property
     def known(self) -> tuple[Hyperparameter, ...]:
-        """All hyperparameters, as far as they are known by now."""
+        """All hyperparameters known so far."""
         if self._overwrite or not self._exists:
             return self._codec.known
         with self._read() as run:
@@ -396,7 +396,7 @@ class Evolution(Hooks):
             return max(0, self.max_trials - run.evaluated)
 
     def done_trials(self, best: int | None = None) -> list[Trial]:
-        """The trials that are done, in their order; or so many of the best, best first."""
+        """The finished trials in order; or that many of the best, best first."""
         if self._overwrite or not self._exists:
             if best is None:
                 return []
@@ -418,7 +418,7 @@ class Evolution(Hooks):
         """Prints the hyperparameters.
 
         Args:
-            extended: whether to say under which conditions they are there.
+            extended: whether to show the conditions under which they are active.
         """
         known = self.known
         say_lines(f"Search space: {len(known)} hyperparameters")

@@ -1,7 +1,7 @@
 """The canonical form of an architecture graph: equal exactly when two graphs build and train the same network.
 
 Colours are refined until stable (Weisfeiler and Leman 1968, on a directed graph). Nodes that still share a colour are
-told apart by individualising one of them and refining again; the smallest encoding over all choices is canonical. A
+distinguished by individualising one of them and refining again; the smallest encoding over all choices is canonical. A
 choice is skipped when an automorphism is seen to lead to it from one that was tried (McKay and Piperno 2014).
 
 The first colours order nodes by depth, hence a chain, and most networks, need no second look.
@@ -151,7 +151,7 @@ def _first_colours(nodes: list[dict[str, Any]], links: _Links) -> Colours:
 
 
 def _ranks(keys: list[Any]) -> Colours:
-    """Each key's number of smaller keys: room is left for the members of a cell to be told apart."""
+    """Each key's number of smaller keys: leaving room to distinguish the members of a cell."""
     rank: dict[Any, int] = {}
     for place, key in enumerate(sorted(keys)):
         rank.setdefault(key, place)

@@ -1,6 +1,6 @@
 """What embeddings of numbers and of categories do to the features of a network: which they take, and what they give.
 
-A network's embeddings stand in its graph, the columns of the data do not: `with_columns` tells them. Every trainer,
+Embeddings are part of a network's graph, the columns of the data are not: `with_columns` attaches them. Every trainer,
 and what counts parameters, then asks `embedding_of` and `categories_of`.
 
 Sources: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning (arXiv
@@ -36,7 +36,7 @@ class Embedding:
         units: what each column gives.
         sigma: standard deviation of the initial frequencies of "periodic".
         groups: features that each column's map takes, positions in ascending order.
-        rest: features that go on as they are; none for categories, which are given beside all else.
+        rest: features that pass through unchanged; empty for categories, whose outputs are appended to all features.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Embedding:
 
     @property
     def width(self) -> int:
-        """Numbers that the first layer takes: what the columns give, then the features that go on as they are."""
+        """Numbers that the first layer takes: what the columns give, then the features that pass through unchanged."""
         return len(self.groups) * self.units + len(self.rest)
 
     @property
@@ -76,10 +76,10 @@ def embeds(graph: nx.DiGraph) -> bool:
 def with_columns(
     graph: nx.DiGraph, columns: Sequence[int], views: Sequence[str] = (), categories: Sequence[int] = ()
 ) -> nx.DiGraph:
-    """The graph itself, told of which column of numbers or of categories its network's features are.
+    """Attaches to the graph which numeric or categorical column each feature belongs to, and returns it.
 
     Args:
-        graph: an architecture graph; one without embeddings need not be told, and is left as it is.
+        graph: an architecture graph; one without embeddings is left unchanged.
         columns: of each feature, the number of its column; -1 where it is of no column of numbers.
         views: of each feature, whose it is, see `evonas.data.prepared.Problem.views`; empty where all are everybody's.
         categories: of each feature, the number of its column of categories; -1 where it is of none.
@@ -106,10 +106,10 @@ def with_columns(
 
 
 def embedding_of(graph: nx.DiGraph) -> Embedding | None:
-    """The embedding of numbers of a graph that was told the columns; None where there is none.
+    """The numeric embedding of a graph with attached columns; None if it has none.
 
     Raises:
-        InputError: it was not told.
+        InputError: no columns were attached.
     """
     about = graph.nodes[0]
     if "embedding" not in about:
@@ -128,10 +128,10 @@ def embedding_of(graph: nx.DiGraph) -> Embedding | None:
 
 
 def categories_of(graph: nx.DiGraph) -> Embedding | None:
-    """The embedding of categories of a graph that was told the columns; None where there is none.
+    """The categorical embedding of a graph with attached columns; None if it has none.
 
     Raises:
-        InputError: it was not told.
+        InputError: no columns were attached.
     """
     units = graph.nodes[0].get("category_units", 0)
     if not units:
@@ -144,8 +144,7 @@ def categories_of(graph: nx.DiGraph) -> Embedding | None:
 def input_columns(graph: nx.DiGraph, num_features: int) -> int:
     """Numbers that layers take from the input: as many as there are features, but for embeddings.
 
-    They come in this order: what columns of numbers give, features that go on as they are, what columns of categories
-    give.
+    The order is: outputs of numeric columns, features that pass through unchanged, outputs of categorical columns.
     """
     numbers, categories = embedding_of(graph), categories_of(graph)
     width = num_features if numbers is None else numbers.width

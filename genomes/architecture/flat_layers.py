@@ -45,7 +45,7 @@ def _dense_flops(attributes: Attributes, taken: Shape, given: Shape) -> int:
 
 
 def _dense_member_parameters(attributes: Attributes, taken: Shape, given: Shape, members: NodeMembers) -> int:
-    """Kernels are everybody's but for the output's; members have factors of their own beside them."""
+    """Members share all kernels but the output's, and each has its own factors."""
     if members.own_kernels:
         return members.count * (taken[0] + 1) * given[0]
     total = _dense_parameters(attributes, taken, given)
@@ -59,7 +59,7 @@ def _dense_member_parameters(attributes: Attributes, taken: Shape, given: Shape,
 
 
 def _settle_input(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Without what does nothing beside what is off."""
+    """Drops attributes that have no effect because another one is off."""
     found = attributes
     for switch, others in SWITCHED.items():
         if switch not in found:
@@ -99,7 +99,7 @@ def _output_label(attributes: Attributes) -> str:
     return details("output", attributes)
 
 
-#: The first node. Every attribute may be left out; those without a value of `OFF` act beside others alone.
+#: The first node. Every attribute may be left out; those without a value in `OFF` act only with others.
 INPUT = LayerRow(
     attributes={**INPUT_KINDS, "neighbours": _Near()},
     off={name: OFF.get(name) for name in (*INPUT_KINDS, "neighbours")},

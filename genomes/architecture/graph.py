@@ -6,7 +6,7 @@ takes u's output, and a node's input is the concatenation of its predecessors in
 =========  ========================================================================================================
 node       attributes
 =========  ========================================================================================================
-0          kind="input"; what is not off of `options.INPUT_KINDS` (what an embedding and members have beside them with
+0          kind="input"; what is not off of `options.INPUT_KINDS` (attributes of embeddings and members only with
             them alone), neighbours where there are some (`neighbours`)
 1..L       kind, and the attributes of its row in `layers.LAYERS`: of "dense" units, activation, dropout,
             normalization, initializer, l2
@@ -87,7 +87,7 @@ def graph_from_json(value: Any) -> nx.DiGraph:
     """The graph back.
 
     Raises:
-        InputError: the value is no architecture graph; the text names the place.
+        InputError: the value is not an architecture graph; the text names the place.
     """
     parts = table(value, "graph", ("nodes", "edges", "training"), required=("nodes", "edges", "training"))
     nodes = items(parts["nodes"], "graph.nodes", MAX_NODES + 2)
@@ -118,7 +118,7 @@ def check_graph(graph: nx.DiGraph) -> None:
 
 
 def numbers_of(graph: nx.DiGraph) -> str:
-    """How columns of numbers enter the network, one of `genomes.architecture.layers.NUMBERS`."""
+    """How columns of numbers enter the network, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`."""
     about = graph.nodes[0]
     return str(EMBEDDED_NUMERIC_ENCODINGS.get(about.get("embedding", "none"), about.get("numbers", "standard")))
 
@@ -129,7 +129,7 @@ def scales_inputs(graph: nx.DiGraph) -> bool:
 
 
 def views_of(graph: nx.DiGraph) -> tuple[str, ...]:
-    """What the network sees of a table beside what all networks see: its `numbers`, and a mark a bandwidth of its
+    """What the network uses of a table besides what all networks use: its `numbers`, and a mark per bandwidth of its
     neighbours (`genomes.architecture.neighbours.neighbours_view`)."""
     neighbours = graph.nodes[0].get("neighbours")
     marks = () if neighbours is None else neighbours_from_json(neighbours, "graph.nodes[0].neighbours").views
@@ -188,7 +188,7 @@ def _check_members(graph: nx.DiGraph) -> None:
     """Raises InputError where a network of several members has layers that cannot be computed for several, or one of
     other layers than dense ones has parametric activations."""
     if kinds_of(graph) - {"dense"} and any(graph.nodes[node].get("parametric_activation") for node in graph):
-        raise InputError("graph.nodes must have no parametric_activation beside other layers than dense: leave it out")
+        raise InputError("graph.nodes must have no parametric_activation with other layers than dense: leave it out")
     if members_of(graph) is not None:
         for node in range(1, len(graph)):
             if row_of(graph.nodes[node]).member_parameters is None:

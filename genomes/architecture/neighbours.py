@@ -73,7 +73,7 @@ def neighbours_from_json(value: Any, place: str) -> Neighbours:
     """The neighbours back.
 
     Raises:
-        InputError: the value is none; the text names the place.
+        InputError: the value is not valid; the text names the place.
     """
     keys = ("columns", "bandwidths")
     parts = table(value, place, keys, required=keys)
@@ -98,7 +98,7 @@ def read_columns(value: Any, place: str, most: int) -> tuple[str, ...]:
 
 
 def neighbours_view(columns: Iterable[str], bandwidth: float) -> str:
-    """What marks the features of one bandwidth among those of a table, as `NUMBERS` mark forms of numbers."""
+    """The mark of the features of one bandwidth among those of a table, like those of `NUMERIC_ENCODINGS`."""
     return _MARK + json.dumps([bandwidth, *columns])
 
 

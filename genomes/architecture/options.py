@@ -49,16 +49,16 @@ SCHEDULES = ("constant", "cosine", "exponential", "flat_cosine", "coslog4")
 #: Where biases of hidden layers begin: at 0, or each where its unit turns at a random training row (Steinwart 2019, A
 #: sober look at neural network initializations, arXiv 1903.11482).
 BIAS_INITIALIZERS = ("zeros", "rows")
-#: What weight decay is multiplied by, beside the learning rate.
+#: What weight decay is multiplied by besides the learning rate.
 DECAY_SCHEDULES = ("constant", "flat_cosine")
 INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
 POOLINGS = ("max", "average")
 #: Cells of recurrent layers: Cho et al. 2014; Hochreiter and Schmidhuber 1997.
 CELLS = ("gru", "lstm")
-#: How a step's position is told to attention: a trained vector, or sines and cosines (Vaswani et al. 2017).
+#: How attention knows the position of a step: a trained vector, or sines and cosines (Vaswani et al. 2017).
 POSITIONS = ("learned", "sine")
 
-#: How columns of numbers enter a network: standardised, and beside that nothing, the rank among the training rows, the
+#: Encodings of numeric columns: standardised, and in addition nothing, the rank among the training rows, the
 #: logarithm, the way through the intervals between quantiles, or between the cuts of a decision tree ("tree"), or sines
 #: and cosines of several frequencies; "robust" is in its place: scaled by the interquartile range and smoothly clipped.
 NUMERIC_ENCODINGS = ("standard", "quantile", "log", "piecewise", "tree", "periodic", "robust")
@@ -101,7 +101,7 @@ INPUT_KINDS: Mapping[str, Kind] = MappingProxyType(
         "member_start": Word(MEMBER_STARTS),
     }
 )
-#: Attribute of the input -> those that do something beside it alone, where it is not off.
+#: Attribute of the input -> those that act only together with it, when it is not off.
 SWITCHED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"embedding": ("embedding_units", "embedding_sigma"), "members": ("adapters", "member_start")}
 )

@@ -104,7 +104,7 @@ def _tokens_label(attributes: Attributes) -> str:
     return details(text, attributes)
 
 
-#: Keras's GRU (reset after) and LSTM, then dropout of the output; two directions stand side by side.
+#: Keras's GRU (reset after) and LSTM, then dropout of the output; the two directions are concatenated.
 RECURRENT = LayerRow(
     attributes={
         "cell": Word(CELLS),

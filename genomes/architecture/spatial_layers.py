@@ -162,7 +162,7 @@ CONV = LayerRow(
     check=_conv_check,
 )
 
-#: The largest or mean number of each window of `size`, one window beside the other.
+#: The largest or mean value of each window of `size`; windows do not overlap.
 POOL = LayerRow(
     attributes={"pooling": Word(POOLINGS), "size": Whole(1, 64)},
     shape=_pool_shape,

@@ -47,6 +47,9 @@ class Block:
 class ConvolutionalGenome:
     """A network of convolutions.
 
+    >>> ConvolutionalGenome(stages=(), head_layers=1, head_units=32).head_pooling
+    'average'
+
     Attributes:
         stages: of `Block`s; may be empty.
         activation, normalization, initializer: of every layer.

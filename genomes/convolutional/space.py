@@ -34,6 +34,11 @@ class ConvolutionalSpace(StagedSpace):
 
     The default suits images of 28x28 to 64x64 pixels, trained on a few CPUs.
 
+    >>> import numpy as np
+    >>> space = ConvolutionalSpace(stages=2, kernel=3)
+    >>> len(space.sample(np.random.default_rng(0)).stages)
+    2
+
     Attributes:
         stages: how many, 0 to 8; each halves its map, unless `downsampling` is "none".
         blocks: of a stage, 1 to 8.
@@ -49,7 +54,7 @@ class ConvolutionalSpace(StagedSpace):
         extra_mutations: names of mutations from outside of evonas, see `genomes.mutations`.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
+        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
     """
 
     encoding: ClassVar[Encoding] = CONVOLUTIONAL

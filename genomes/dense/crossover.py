@@ -64,5 +64,5 @@ def _splice_wires(a: Wires, b: Wires, i: int, j: int) -> Wires:
     wires = [set(wire) for wire in a[:i]] + [{moved(source) for source in wire} for wire in b[j:]]
     for node in range(1, len(wires)):
         if not any(node in wire for wire in wires[node:]):
-            wires[node].add(node)  # nobody uses it any more: the next node does
+            wires[node].add(node)  # no longer used by any node: the next one uses it
     return wires

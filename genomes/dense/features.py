@@ -29,7 +29,7 @@ class Features:
     """Gives a genome's place in a space; what depends on the space alone is found once.
 
     The numbers, each in [0, 1], in order: share of the most layers; log of the number of weights; share of all edges
-    there could be (where the space has skips); log units of each layer, 0 where there is none; share of the layers with
+    there could be (where the space has skips); log units of each layer, 0 if there is none; share of the layers with
     each activation; then each other gene that is free: its position in its range, or one number an option; then
     the neighbours, see `genomes.dense.neighbourhood`. Genes that do nothing in a genome are 0.
 

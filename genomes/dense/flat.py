@@ -60,7 +60,7 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
     return (*parts, *neighbours_genes(space))
 
 
-#: Gene -> the embeddings beside which it acts.
+#: Gene -> the embeddings with which it acts.
 _EMBEDDINGS = {
     "embedding_units": ("linear", "tree", "periodic"),
     "embedding_sigma": ("periodic",),

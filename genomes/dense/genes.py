@@ -53,7 +53,7 @@ COSTLY: Mapping[str, Value] = MappingProxyType({"embedding": "none", "members": 
 #: The share of random networks that have that value: an embedding often pays, members cost several times as much.
 CHEAP_SHARES: Mapping[str, float] = MappingProxyType({"embedding": 0.5, "members": 0.8})
 
-#: Embedding -> the genes that act beside it.
+#: Embedding -> the genes that act with it.
 _WITH_EMBEDDING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "none": ("numbers", "scaling"),

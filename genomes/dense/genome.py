@@ -45,6 +45,9 @@ __all__ = [
 class Layer:
     """One hidden layer: dense (without bias before batch normalisation), then normalisation, activation, dropout.
 
+    >>> Layer(units=64, activation="relu", sources=(0,)).units
+    64
+
     Attributes:
         units: at least 1.
         activation: one of `ACTIVATIONS`.
@@ -61,11 +64,14 @@ class Layer:
 class Training(AnyTraining):
     """How a dense network is trained: as every network, and
 
+    >>> Training(optimizer="adamw", weight_decay=1e-4).learning_rate
+    0.001
+
     Attributes:
         bias_rate: learning rate of biases, as a multiple of that of all else; > 0.
         parametrization: "standard", or "ntk": kernels learn at the rate that they have as standard normal ones times
             1 / sqrt(fan in).
-        decay_schedule: what weight decay is multiplied by beside the rate: "constant", or "flat_cosine" as `schedule`.
+        decay_schedule: what weight decay is multiplied by besides the rate: "constant", or "flat_cosine" as `schedule`.
         bias_initializer: where biases of hidden layers begin: at "zeros", or so that each unit's argument is 0 at a
             random one of the training "rows"; with batch normalisation there are none.
     """
@@ -80,6 +86,9 @@ class Training(AnyTraining):
 class DenseGenome:
     """A network of dense layers.
 
+    >>> DenseGenome((Layer(64, "relu", (0,)),), output_sources=(1,)).layers[0].units
+    64
+
     Attributes:
         layers: hidden layers in topological order; may be empty (a linear model).
         output_sources: positions concatenated as the input of the output layer, ascending; `(len(layers),)` in a chain.
@@ -92,7 +101,7 @@ class DenseGenome:
         numbers: one of `NUMERIC_ENCODINGS`: how numeric columns enter the network. A table without that encoding gives
             the standardised numbers alone. It has no effect with an embedding, which uses an encoding of its own.
         scaling: whether each feature has a trained factor before the first layer; does nothing with an embedding.
-        category_units: numbers to which a trained linear map of its own brings each column of categories, beside its
+        category_units: outputs of a trained linear map of each categorical column, in addition to its
             one-hot features; 0 for none.
         neighbours: which training rows are near, for features that are means of their targets; None for no such
             features.

@@ -108,7 +108,7 @@ _BANDWIDTHS = (0.01, 0.03, 0.1)
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "plain network with neighbours",
-        "a plain network of ranks, beside kernel regressions of the target: Nadaraya 1964, Watson 1964",
+        "a plain network of ranks, with kernel regressions of the target: Nadaraya 1964, Watson 1964",
         TASKS,
         2,
         192,
@@ -125,7 +125,7 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     Recipe(
         "tree cuts with neighbours",
-        "the same, beside kernel regressions of the target: Nadaraya 1964, Watson 1964",
+        "the same, with kernel regressions of the target: Nadaraya 1964, Watson 1964",
         TASKS,
         2,
         192,
@@ -158,7 +158,7 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     Recipe(
         "TabM with neighbours",
-        "the same over tree cuts, beside kernel regressions of the target: Nadaraya 1964, Watson 1964",
+        "the same over tree cuts, with kernel regressions of the target: Nadaraya 1964, Watson 1964",
         TASKS,
         3,
         128,
@@ -229,7 +229,7 @@ def _has(space: DenseSpace, gene: str) -> bool:
 
 
 def _nearest(domain: Domain, value: Value | tuple[str, ...]) -> Any:
-    """The member that is nearest to a number; of words the first that is one, None where none is."""
+    """The member that is nearest to a number; of several names the first member, None if there is none."""
     if isinstance(value, (str, tuple)):
         words = (value,) if isinstance(value, str) else value
         return next((word for word in words if domain.contains(word)), None)

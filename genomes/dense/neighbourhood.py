@@ -38,7 +38,7 @@ _COUNT = "neighbour_bandwidths"
 _COUNTS = (0.6, 0.3, 0.1)  # shares of draws of one, two and three bandwidths
 _RANKED = 0.5  # share of draws from the promising sets
 _SIZES = (0.2, 0.4, 0.25, 0.15)  # shares of random sets of one to four columns
-#: Columns that a surrogate model is told of one by one.
+#: Columns that are separate features of a surrogate model.
 _MOST_TOLD = 12
 
 Vary = Callable[[Neighbours, "DenseSpace", np.random.Generator], Neighbours | None]
@@ -195,7 +195,7 @@ def neighbours_features(space: DenseSpace, neighbours: Neighbours | None) -> lis
 
 
 def read_sets(value: Any, columns: tuple[str, ...], most: int) -> tuple[tuple[str, ...], ...]:
-    """At most so many sets of columns, as a space holds them, each in the order of names."""
+    """At most that many sets of columns, as a space holds them, each sorted by name."""
     place = "network.neighbour_sets"
     sets = [
         read_columns(each, f"{place}[{number}]", MOST_COLUMNS) for number, each in enumerate(items(value, place, most))

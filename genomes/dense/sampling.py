@@ -57,7 +57,7 @@ def _on(domain: Domain, off: Value, rng: np.random.Generator) -> Value:
 def typical(space: DenseSpace) -> DenseGenome:
     """A chain in the middle of the space: middling depth and width, all else as `DenseGenome` has it by default.
 
-    Where the default is no member, the first option of a list and the middle of a range take its place.
+    Where the default is not a member, the first option of a list and the middle of a range take its place.
     """
     count, units = int(_middle(space.domain("layers"))), int(_middle(space.domain("units")))
     activation = str(_nearest(space.domain("activation"), "relu"))

@@ -53,7 +53,7 @@ __all__ = ["DenseSpace"]
 #: What a gene may be given as: a domain, the options of a choice, or one value that stays fixed.
 Given = Domain | Sequence[Value] | Value
 
-#: Genes of hidden layers, which do nothing where there are none.
+#: Genes of hidden layers, which do nothing if there are none.
 _OF_LAYERS = (
     *("units", "activation", "skip_connections", "dropout", "normalization", "parametric_activation"),
     *MEMBER_GENES,
@@ -67,6 +67,13 @@ class DenseSpace:
     The default is what a practitioner would search on a table: one to five layers of 16 to 256 units, activations that
     train well, moderate dropout and penalties or none, adaptive and momentum optimizers over a wide range of rates.
 
+    >>> import numpy as np
+    >>> space = DenseSpace(layers=Range(1, 3), activation=["relu", "tanh"], batch_size=64)
+    >>> rng = np.random.default_rng(0)
+    >>> child, mutation = space.mutate(space.sample(rng), rng)
+    >>> space.contains(child), mutation in space.mutations
+    (True, True)
+
     Attributes:
         layers: how many hidden layers, 0 to 64.
         units: of a hidden layer, 1 to 65,536.
@@ -78,7 +85,7 @@ class DenseSpace:
         normalization: among "none", "batch", "layer".
         parametric_activation: whether each unit has a trained share of its activation.
         initializer: of all kernels.
-        numbers: how columns of numbers enter the network, among `genomes.dense.NUMBERS`. A search of a table leaves out
+        numbers: encoding of numeric columns, of `genomes.dense.genome.NUMERIC_ENCODINGS`. A search of a table drops
             those that the table has no use for.
         scaling: whether each feature has a trained factor before the first layer.
         category_units: numbers to which a trained map brings each column of categories, 0 (none) to 256. A search of
@@ -86,7 +93,7 @@ class DenseSpace:
         neighbours: whether networks may have features that are means of the targets of training rows near in some
             columns, see `genomes.dense.Neighbours`. Which columns and how near is a gene, where there are columns.
         neighbour_columns: names of the standardised columns of numbers that may be taken; a search of a table fills
-            them in where there are none.
+            them in if there are none.
         neighbour_sets: sets of these columns that are promising, the most promising first; half of the draws are of
             them. A search fills them in with the columns.
         embedding: what is trained of each column of numbers, among `genomes.dense.EMBEDDINGS`; half of all random
@@ -104,7 +111,7 @@ class DenseSpace:
         extra_mutations: names of mutations from outside of evonas that it has beside its own, see `genomes.mutations`.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
+        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
     """
 
     layers: Given = Range(1, 5)
@@ -339,7 +346,7 @@ class DenseSpace:
         return genome_from_json(value)
 
     def genome_from_json(self, value: Any) -> DenseGenome:
-        """The genome back. Raises InputError, naming the place, when the value is no genome of this space."""
+        """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
         genome = genome_from_json(value)
         for place, fault in self._faults(genome):
             raise InputError(f"genome.{place} {fault}: widen the space or change the genome")
@@ -396,7 +403,7 @@ class DenseSpace:
         """The space back; what is left out is as in the default space.
 
         Raises:
-            InputError: the value is no dense space; the text names the table, the key, the value and the mend.
+            InputError: the value is not a dense space; the text names the table, the key, the value and the fix.
         """
         check_header(value, "space", "dense")
         table(value, "space", ("encoding", "version", "extra_mutations", *TABLES))

@@ -1,4 +1,4 @@
-"""The tables in which a dense space is written, and what may stand in them."""
+"""The TOML tables of a dense space and their contents."""
 
 from __future__ import annotations
 

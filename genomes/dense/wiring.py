@@ -81,7 +81,7 @@ def bypass(wires: Wires, node: int) -> Wires:
 
 
 def wiring_faults(genome: DenseGenome) -> Iterator[tuple[str, str]]:
-    """What is wrong with a genome's wires: (place inside the genome, what must be mended)."""
+    """What is wrong with a genome's wires: (place inside the genome, what must be repaired)."""
     wiring = [*(layer.sources for layer in genome.layers), genome.output_sources]
     for node, sources in enumerate(wiring, start=1):
         place = "output_sources" if node == len(wiring) else f"layers[{node - 1}].sources"

@@ -2,7 +2,7 @@
 
 `HyperparameterSpace` names the genes: numbers (whole or real, on a linear or logarithmic scale), choices, true or
 false, fixed values, each always there or only for some values of other genes. A `HyperparameterGenome` is a value for
-each gene that is there: a read-only mapping, with attribute access, which the function is called with::
+each active gene: a read-only mapping, with attribute access, which the function is called with::
 
     from genomes import Gene, HyperparameterSpace, Range
 

@@ -69,7 +69,7 @@ class Codes:
 
     @cached_property
     def decides(self) -> Mask:
-        """Which genes decide whether others are there, shape `(num_genes,)`."""
+        """Which genes decide whether others are active, shape `(num_genes,)`."""
         deciding = {name for gene in self._all for name, _ in gene.when}
         return np.array([gene.name in deciding for gene in self.genes], bool)
 
@@ -79,7 +79,7 @@ class Codes:
         return np.array([g.domain.position(g.domain.low) if isinstance(g.domain, Range) else 0.0 for g in self.genes])
 
     def members(self, k: int, most: int) -> Array:
-        """All codes of gene number `k`, none where it has more than so many."""
+        """All codes of gene `k`; empty if there are more than `most`."""
         domain = self.genes[k].domain
         if isinstance(domain, Choice):
             return np.arange(min(len(domain.options), 10 * most), dtype=np.float64)
@@ -133,13 +133,13 @@ class Codes:
         return found
 
     def active(self, codes: Array) -> Mask:
-        """Which genes are there in each settled row, shape `(count, num_genes)`."""
+        """Which genes are active in each settled row, shape `(count, num_genes)`."""
         if not self._conditions:
             return np.ones(codes.shape, bool)
         return self._activity(codes)[0]
 
     def _activity(self, codes: Array) -> tuple[Mask, dict[int, Mask]]:
-        """Which genes are there, and by the identity of a condition, where it holds."""
+        """Which genes are active, and by the identity of a condition, where it holds."""
         there: dict[str, Mask] = {}
         for gene in self._all:
             holds = np.ones(len(codes), bool)

@@ -45,7 +45,7 @@ class Features:
 
 
 def option_codes(domain: Domain) -> dict[Value, list[float]]:
-    """Of three names or more, what stands for each; else nothing."""
+    """A code for each name if there are three or more; else none."""
     if not (isinstance(domain, Choice) and isinstance(domain.options[0], str) and len(domain.options) > 2):
         return {}
     return {name: [float(name == option) for option in domain.options] for name in domain.options}

@@ -32,7 +32,7 @@ def read_genes(value: Any) -> tuple[Gene, ...]:
     """The genes, each after those that its condition names, else sorted by name.
 
     Raises:
-        InputError: a gene is no domain, or a condition can never hold; the text names the gene, the value and the mend.
+        InputError: a gene is not a domain, or a condition can never hold; names the gene, the value and the fix.
     """
     if not isinstance(value, Mapping):
         refuse("genes", "a table from names to domains", value)
@@ -76,7 +76,7 @@ def _check_name(name: Any) -> None:
 
 
 def _parts(value: Any, place: str) -> tuple[Any, Any, Any]:
-    """What stands for the domain, what for the condition, and whether genomes may lack the gene."""
+    """The JSON of the domain, of the condition, and whether genomes may lack the gene."""
     if isinstance(value, Gene):
         return value.domain, dict(value.when) if _is_condition(value.when) else value.when, value.optional
     if isinstance(value, Mapping):

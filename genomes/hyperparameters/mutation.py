@@ -21,7 +21,7 @@ Mutation = Callable[[Values, Sequence[Gene], np.random.Generator], Values | None
 
 
 def complete_values(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values:
-    """The values of the genes that are active, drawn where there are none yet."""
+    """The values of the genes that are active, drawn if there are none yet."""
     whole: Values = {}
     for gene in genes:
         if gene.is_active(whole):
@@ -72,7 +72,7 @@ def applies_to(mutation: str, genes: Sequence[Gene]) -> bool:
 
 
 def _movable(values: Values, genes: Sequence[Gene], domain: type) -> list[Gene]:
-    """The genes that are there, of such a domain, and have other values."""
+    """The active genes of such a domain that have other values."""
     free = [gene for gene in genes if gene.name in values and not gene.domain.is_fixed]
     return [gene for gene in free if isinstance(gene.domain, domain)]
 

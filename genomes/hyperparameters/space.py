@@ -29,6 +29,13 @@ __all__ = ["HyperparameterSpace"]
 class HyperparameterSpace:
     """Named genes, for a model that a function of the user's builds.
 
+    >>> import numpy as np
+    >>> from genomes import Range
+    >>> space = HyperparameterSpace({"filters": Range(8, 64, log=True), "pool": ["avg", "max"]})
+    >>> genome = space.sample(np.random.default_rng(0))
+    >>> space.contains(genome), sorted(genome)
+    (True, ['filters', 'pool'])
+
     Attributes:
         genes: given as a mapping from names to what each gene may be: a `Range`, a `Choice` or a list of options
             (all numbers, all names or true and false; also a `range` or an array), one fixed value, a frozen
@@ -36,7 +43,7 @@ class HyperparameterSpace:
             `Gene`s, each after those that its condition names, else sorted by name.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the gene, the value and the mend.
+        InputError: a gene is given what it cannot be; the text names the gene, the value and the fix.
     """
 
     genes: tuple[Gene, ...]
@@ -144,7 +151,7 @@ class HyperparameterSpace:
         return {"encoding": "hyperparameters", "version": VERSION, "values": dict(genome.pairs)}
 
     def genome_from_json(self, value: Any) -> HyperparameterGenome:
-        """The genome back. Raises InputError, naming the place, when the value is no genome of this space."""
+        """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
         check_header(value, "genome", "hyperparameters")
         return self._read(
             table(value, "genome", ("encoding", "version", "values"), required=("values",))["values"], "genome.values"
@@ -185,7 +192,7 @@ class HyperparameterSpace:
         """The space back.
 
         Raises:
-            InputError: the value is no space of hyperparameters; the text names the gene, the value and the mend.
+            InputError: the value is not a space of hyperparameters; the text names the gene, the value and the fix.
         """
         check_header(value, "space", "hyperparameters")
         return cls(table(value, "space", ("encoding", "version", "genes"), required=("genes",))["genes"])

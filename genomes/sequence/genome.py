@@ -19,7 +19,7 @@ BLOCK_LAYERS = ("conv", "recurrent", "attention")
 DOWNSAMPLINGS = ("none", "max", "average")
 #: What makes the last steps flat: the mean or the largest number of each channel, or the last state of a cell.
 POOLINGS = ("average", "max", "gru", "lstm")
-#: How attention is told the position of a step, if at all.
+#: How attention knows the position of a step, if at all.
 POSITIONS = ("none", "learned", "sine")
 
 
@@ -33,7 +33,7 @@ class Block:
         convolutions, kernel, separable, squeeze_excite: of "conv", see `genomes.convolutional.Block`.
         dilation: steps from one number that a kernel takes to the next (of "conv"; Bai et al. 2018).
         cell: "gru" or "lstm" (of "recurrent").
-        bidirectional: whether a second cell runs backwards, whose units stand beside (of "recurrent").
+        bidirectional: whether a second cell runs backwards, whose units are concatenated (of "recurrent").
         heads: of "attention", at most as many as there are units.
         positions: one of `POSITIONS`, added before the "attention".
         feed_forward: whether two dense layers for each step follow the "attention", the first twice as wide, and what
@@ -65,6 +65,9 @@ class Block:
 @dataclass(frozen=True)
 class SequenceGenome:
     """A network over steps.
+
+    >>> SequenceGenome(stages=()).stages
+    ()
 
     Attributes:
         stages: of `Block`s; may be empty.

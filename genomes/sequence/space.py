@@ -34,6 +34,11 @@ class SequenceSpace(StagedSpace):
 
     The default suits series of some tens to hundreds of steps, trained on a few CPUs; `for_text` is that of texts.
 
+    >>> import numpy as np
+    >>> space = SequenceSpace(stages=1)
+    >>> len(space.sample(np.random.default_rng(0)).stages)
+    1
+
     Attributes:
         stages: how many, 0 to 8.
         blocks: of a stage, 1 to 8.
@@ -50,7 +55,7 @@ class SequenceSpace(StagedSpace):
         extra_mutations: names of mutations from outside of evonas, see `genomes.mutations`.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the mend.
+        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
     """
 
     encoding: ClassVar[Encoding] = SEQUENCE

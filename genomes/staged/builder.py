@@ -75,7 +75,7 @@ class Builder:
             self.add_to(before, channels, stride)
 
     def add_to(self, before: int, channels: int | None, stride: int = 1) -> None:
-        """The last node and an earlier one, of so many channels, added; then the activation."""
+        """Adds the last node and an earlier one with that many channels, then applies the activation."""
         last, width = self.last, self.channels
         if stride > 1 or channels != width or width is None:
             if width is None:

@@ -98,6 +98,6 @@ def _of(space: StagedSpace, rows: Mapping[str, GeneRow], there: Condition, suffi
 
 
 def _at_least(space: StagedSpace, gene: str, name: str, count: int) -> Condition:
-    """The condition that there are so many; none where there always are."""
+    """The condition that there are at least that many; none if there always are."""
     enough = space.domain(gene).restrict(low=count)
     return () if enough is None or space.domain(gene).least >= count else ((name, enough),)

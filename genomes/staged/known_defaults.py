@@ -77,7 +77,7 @@ def express_recipes(space: StagedSpace, recipes: Sequence[Recipe]) -> tuple[Mapp
 
 
 def nearest(domain: Domain, value: Value | tuple[str, ...]) -> Value | None:
-    """The member nearest to a number; of words the first that is one, None where none is."""
+    """The member nearest to a number; of several names the first member, None if there is none."""
     if isinstance(value, (str, tuple)):
         words = (value,) if isinstance(value, str) else value
         return next((word for word in words if domain.contains(word)), None)

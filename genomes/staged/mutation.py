@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def insert_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Puts a new block, as wide as the one beside it, into a stage; several, where the space asks for more."""
+    """Puts a new block, as wide as its neighbour, into a stage; several, where the space asks for more."""
 
     def insert(blocks: list[Any]) -> None:
         at = int(rng.integers(len(blocks) + 1))
@@ -57,7 +57,7 @@ def remove_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> A
 
 
 def insert_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Puts a new stage, as wide as the one beside it, among the others; several, where the space asks for more."""
+    """Puts a new stage, as wide as its neighbour, among the others; several, where the space asks for more."""
 
     def insert(stages: list[Stage]) -> None:
         at, width = int(rng.integers(len(stages) + 1)), space.encoding.width

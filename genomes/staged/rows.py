@@ -1,6 +1,6 @@
 """What an encoding of stages of blocks is made of: its genes, and the classes that hold them.
 
-A gene is held by a block, a stage, or the network (the last are also those of training). It may act beside some values
+A gene belongs to a block, a stage, or the network (or its training). It may act only with some values
 of other genes only; where it does not act it holds its `idle` value, so that equal networks are equal genomes.
 """
 
@@ -26,7 +26,7 @@ class GeneRow:
     Attributes:
         kind: what it may hold.
         idle: what it holds where it does not act.
-        when: genes of the same holder that come before it, and the values beside which it acts; for genes of the
+        when: genes of the same holder that come before it, and the values with which it acts; for genes of the
             network also "stages", how many there are.
         subtle: whether another value may leave the network as it is, so that a mutation has to look.
         usually_off: the share of random networks in which it is off (its `idle` value), where the space allows that.
@@ -133,7 +133,7 @@ def complete_block(
 
 
 def _active(rows: Mapping[str, GeneRow], known: dict[str, Value]) -> Iterator[str]:
-    """Genes that act beside what is `known`, to which the caller adds each."""
+    """Genes that act given what is `known`, to which the caller adds each."""
     for name, row in rows.items():
         if not row.when or all(other in known and domain.contains(known[other]) for other, domain in row.when):
             yield name

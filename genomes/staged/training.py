@@ -26,7 +26,7 @@ def training_rows(augmentation: Iterable[str], when: Condition = ()) -> Mapping[
 
     Args:
         augmentation: fields of `AugmentedTraining`.
-        when: beside what samples can be changed so.
+        when: which samples can be changed in this way.
     """
     kinds, idle = training_kinds(AugmentedTraining), AugmentedTraining()
     rows = {}
@@ -50,7 +50,7 @@ def network_rows() -> Mapping[str, GeneRow]:
 
 
 def head_rows(poolings: tuple[str, ...]) -> Mapping[str, GeneRow]:
-    """Rows of what stands between the last stage and the output."""
+    """Rows of the layers between the last stage and the output."""
     there = (("head_layers", AT_LEAST_ONE),)
     return {
         "head_pooling": GeneRow(Word(poolings), "average"),

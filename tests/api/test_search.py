@@ -152,7 +152,7 @@ def test_signals_stop_the_search_in_good_order(tmp_path: Path, monkeypatch: pyte
                 yield part
 
     monkeypatch.setattr(api, "_worker", Stopped)
-    with pytest.raises(evonas.Interrupted, match=r"goes on with evonas\.resume") as caught:
+    with pytest.raises(evonas.Interrupted, match=r"continues with evonas\.resume") as caught:
         evonas.search(x, y, generations=4, population=4, out=tmp_path / "run")
     assert (caught.value.exit_code, caught.value.run_dir) == (143, tmp_path / "run")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -194,7 +194,7 @@ def test_csv_files_and_tables(tmp_path: Path) -> None:
     with RunReader(result.run_dir) as run:
         assert sum(view != "robust" for view in run.problem_json["views"]) == 3
         assert run.source["target"] == "y"
-    with pytest.raises(InputError, match="test must be a table or the path of one beside a target's name"):
+    with pytest.raises(InputError, match="test must be a table or its path when y names the target"):
         evonas.search(tmp_path / "table.csv", "y", test=(x, y))
 
 

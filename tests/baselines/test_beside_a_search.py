@@ -82,7 +82,7 @@ def test_it_ends_with_the_process_that_started_it(data: Path):
             return
         time.sleep(0.05)
     os.kill(pid, 9)
-    pytest.fail("it went on")
+    pytest.fail("it continued")
 
 
 def test_reasons_against(data: Path, monkeypatch: pytest.MonkeyPatch):

@@ -30,7 +30,7 @@ def test_splits_by_group_and_by_time() -> None:
     assert len({data.fingerprint for data in (grouped, timed, prepare_table(frame, "y", seed=0))}) == 3
     for options, words in (
         ({"group": "house", "time_column": "day"}, "not by both"),
-        ({"time_column": "day", "folds": 3}, "folds must not be given beside a time column"),
+        ({"time_column": "day", "folds": 3}, "folds must not be given with a time column"),
         ({"group": "hous"}, "did you mean 'house'"),
         ({"group": "y"}, "must be different columns"),
     ):

@@ -119,7 +119,7 @@ def test_numbers_in_the_ways_of_other_countries_are_said(cells: list[str]) -> No
     assert plan.columns[0].role is Role.CATEGORICAL
     (note,) = plan.notes()
     assert (
-        f"'price' is taken for text, though its values look like numbers with commas or spaces in them, "
+        f"'price' is treated as text, though its values look like numbers with commas or spaces in them, "
         f"such as {cells[0]!r}" in note
     )
     assert "(data row 1): write 1234.5" in note
@@ -149,8 +149,8 @@ def test_what_an_owner_may_not_expect_is_said() -> None:
     )
     unused, first, second = infer_columns(frame).notes()
     assert "'price' is not used" in unused
-    assert "'stamp' holds 100 numbers of which float32 tells 3 apart" in first
+    assert "'stamp' holds 100 numbers of which float32 distinguishes 3" in first
     assert (
-        "'price' is taken for text, though 59 of its 60 values are numbers, because of 'unknown' (data row 41)"
+        "'price' is treated as text, though 59 of its 60 values are numbers, because of 'unknown' (data row 41)"
         in second
     )

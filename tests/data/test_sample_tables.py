@@ -55,7 +55,7 @@ def test_text_beside_other_columns_stays_as_it_is_and_says_so() -> None:
     table = reviews().assign(length=RNG.normal(size=60), picture=[f"{row}.png" for row in range(60)])
     data = read(table, "liked", roles={"review": "text"})
     assert not data.problem.sample_shape
-    assert "text stands beside other columns" in "\n".join(data.notes)
+    assert "the table has text and other columns" in "\n".join(data.notes)
     assert "column 'picture' holds names of images" in "\n".join(data.notes)
 
 

@@ -101,7 +101,7 @@ def test_series_of_several_lengths_are_padded_and_masked() -> None:
     assert features[0, :, 2].tolist() == [1, 1, 1, 1, 0, 0, 0]
     assert not features[0, 4:].any()
     inner = SERIES[:1].copy()
-    inner[0, 2] = np.nan  # a gap of all channels is no end
+    inner[0, 2] = np.nan  # a gap of all channels is not an end
     assert data.preparation.apply(inner).reshape(7, 3)[:, 2].all()
 
 

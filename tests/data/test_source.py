@@ -1,4 +1,4 @@
-"""A run refuses to go on with a file that has changed, and does not need one that is gone."""
+"""A run refuses to continue with a file that has changed, and does not need one that is gone."""
 
 import pytest
 

@@ -25,7 +25,7 @@ from tests.toy import RMSE, ToyEvaluator, ToySpace, ToyStreamingEvaluator, toy_s
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here loses power: what is written need not be on the disk before it goes on."""
+    """Nothing here loses power: what is written need not be on the disk before it continues."""
     configure = schema._configure
 
     def relaxed(connection: sqlite3.Connection, mode: str) -> None:
@@ -108,7 +108,7 @@ def test_a_run_with_one_slot_is_the_same_however_it_is_cut(tmp_path: Path, strat
 
 @pytest.mark.parametrize("strategy", FAST)
 def test_a_run_is_repeated_in_the_order_of_its_arrivals(tmp_path: Path, strategy: str) -> None:
-    """With other slots and other times; also a run that was stopped on the way, and went on with other slots."""
+    """With other slots and other times; also a run that was stopped on the way, and continued with other slots."""
     chosen = settings(strategy=strategy)
     with toy_store(tmp_path / "first", chosen) as store:
         run(store, Budget(evaluations=9), ToyStreamingEvaluator(4, seed=1))

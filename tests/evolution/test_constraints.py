@@ -147,7 +147,7 @@ def test_one_objective_has_a_front_of_one(tmp_path: Path) -> None:
     ("settings", "text"),
     [
         ({"objectives": ("parameters", "rmse")}, "objective must be a metric, not 'parameters'"),
-        ({"objectives": ("rmse", "accuracy")}, "not 'accuracy'; beside the first objective also parameters, flops"),
+        ({"objectives": ("rmse", "accuracy")}, "not 'accuracy'; besides the first objective also parameters, flops"),
         ({"objectives": ("rmse", "rmse")}, "each once"),
         ({"objectives": ("rmse", "flops"), "objective": "mae"}, "objective must be the first of objectives"),
         ({"objectives": ("rmse", "flops"), "strategy": "ga"}, "objectives must be one with strategy ga"),

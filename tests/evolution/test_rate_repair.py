@@ -83,7 +83,7 @@ def test_children_of_such_mutations_are_repaired_and_say_so(name: str) -> None:
     strategy = make_strategy(name, ToySpace(), repair=repair, **options)  # type: ignore[arg-type]
     repaired, seen, space = [], set(), ToySpace()
     for generation in range(6):
-        if generation == 4:  # also goes on from a state
+        if generation == 4:  # also continues from a state
             state = json.loads(json.dumps(strategy.state()))
             strategy = make_strategy(name, space, repair=repair, **options)  # type: ignore[arg-type]
             strategy.restore(state)

@@ -28,7 +28,7 @@ from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_evaluation, toy_evaluati
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here loses power: what is written need not be on the disk before it goes on."""
+    """Nothing here loses power: what is written need not be on the disk before it continues."""
     configure = schema._configure
 
     def relaxed(connection: sqlite3.Connection, mode: str) -> None:

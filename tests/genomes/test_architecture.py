@@ -201,7 +201,7 @@ def broken(change):
 BAD_GRAPHS = {
     "no table": (lambda g: [1], r"graph must be a table .*, not \[1\]"),
     "missing part": (lambda g: g.pop("edges") and None, r"graph.edges must be given"),
-    "unknown part": (lambda g: g.update(node=[]), r"graph.node is no setting .*did you mean 'nodes'"),
+    "unknown part": (lambda g: g.update(node=[]), r"graph.node is not a setting .*did you mean 'nodes'"),
     "too few nodes": (lambda g: g.update(nodes=g["nodes"][:1]), r"graph.nodes must have an input and an output"),
     "too many nodes": (lambda g: g.update(nodes=g["nodes"] * 70), r"graph.nodes must have at most 258 items, not 280"),
     "kind": (
@@ -211,7 +211,7 @@ BAD_GRAPHS = {
     "kind of the first": (lambda g: g["nodes"][0].update(kind="conv"), r"graph.nodes\[0\].kind must be 'input'"),
     "attributes of another kind": (
         lambda g: g["nodes"][1].update(kind="conv"),
-        r"graph.nodes\[1\].units is no setting",
+        r"graph.nodes\[1\].units is not a setting",
     ),
     "units": (lambda g: g["nodes"][2].update(units=0), r"graph.nodes\[2\].units must be .* from 1 to 65536, not 0"),
     "activation": (lambda g: g["nodes"][2].update(activation="rélu"), r"graph.nodes\[2\].activation must be one of"),

@@ -1,4 +1,4 @@
-"""Whatever is read, the only error is InputError, and it names the place, the value and the mend."""
+"""Whatever is read, the only error is InputError, and it names the place, the value and the fix."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from tests.reliability.counts import count
 
 BAD_SPACES = {
     "learning_rate = ": "space must be TOML, which it is not (Invalid value",
-    "[trainign]": "space.trainign is no setting (its value is {}): did you mean 'training'?",
+    "[trainign]": "space.trainign is not a setting (its value is {}): did you mean 'training'?",
     "network = 3": "network must be a table with the keys layers, units,",
     'encoding = "conv"': "space.encoding must be one of dense, convolutional, sequence, hyperparameters, not 'conv'",
     "version = 2": "space.version must be at most 1, not 2: a newer evonas wrote it: upgrade evonas",
-    "[training]\nlearning_rat = 0.1": "training.learning_rat is no setting (its value is 0.1): did you mean",
-    "[network]\nlearning_rate = 0.1": "network.learning_rate is no setting (its value is 0.1): move it to [training]",
+    "[training]\nlearning_rat = 0.1": "training.learning_rat is not a setting (its value is 0.1): did you mean",
+    "[network]\nlearning_rate = 0.1": "learning_rate is not a setting (its value is 0.1): move it to [training]",
     "[training]\nlearning_rate = -0.1": "training.learning_rate must be a number from 1e-09 to 100, not -0.1",
     "[training]\nlearning_rate = nan": "training.learning_rate must be a number from 1e-09 to 100, not nan",
-    "[training]\nlearning_rate = true": "not True: true and false are no numbers",
+    "[training]\nlearning_rate = true": "not True: true and false are not numbers",
     '[training]\nbatch_size = "12"': "training.batch_size must be a whole number from 1 to 1048576, not '12': write it",
     "[training]\nbatch_size = 12.0": "not 12.0: write 12",
     "[training]\nbatch_size = [32, 32]": "training.batch_size must have each option once, not 32 twice: leave one out",
@@ -51,7 +51,7 @@ BAD_SPACES = {
     "[network]\nunits = { low = 64, high = 8 }": "network.units.low must be below network.units.high, not 64 and 8",
     "[network]\nunits = { low = 8, high = 8 }": "not 8 and 8: for a fixed value write units = 8",
     "[network]\nunits = { low = 8 }": "network.units.high must be given and is missing: add it",
-    "[network]\nunits = { low = 8, hihg = 9 }": "network.units.hihg is no setting (its value is 9): did you",
+    "[network]\nunits = { low = 8, hihg = 9 }": "network.units.hihg is not a setting (its value is 9): did you",
     "[network]\nunits = { low = 8, high = 9, log = 1 }": "network.units.log must be true or false, not 1",
     "[network]\nunits = 65537": "network.units must be a whole number from 1 to 65536, not 65537",
     "[network]\nlayers = { low = 0, high = 65 }": "network.layers.high must be a whole number from 0 to 64, not 65",
@@ -88,7 +88,7 @@ BAD_GENOMES = {
     ),
     "bool units": (lambda g: g["layers"][0].update(units=True), "genome.layers[0].units must be"),
     "activation": (lambda g: g["layers"][1].update(activation="rel"), "not 'rel': did you mean 'relu'?"),
-    "unknown": (lambda g: g["layers"][1].update(unit=8), "genome.layers[1].unit is no setting (its value is 8)"),
+    "unknown": (lambda g: g["layers"][1].update(unit=8), "genome.layers[1].unit is not a setting (its value is 8)"),
     "missing": (lambda g: g["training"].pop("l2"), "genome.training.l2 must be given and is missing"),
     "infinite": (
         lambda g: g["training"].update(l2=float("inf")),

@@ -62,7 +62,7 @@ BAD = {
     "inverted": ({"x": Range(3, 1)}, "genes.x.low must be below genes.x.high, not 3 and 1: exchange them"),
     "log of 0": ({"x": Range(0.0, 1.0, log=True)}, "genes.x.low must be above 0 with log = true"),
     "words as ends": ({"x": {"low": "a", "high": "b"}}, "genes.x.low must be a number"),
-    "key": ({"x": {"low": 1, "hihg": 2}}, "genes.x.hihg is no setting (its value is 2): did you mean 'high'?"),
+    "key": ({"x": {"low": 1, "hihg": 2}}, "genes.x.hihg is not a setting (its value is 2): did you mean 'high'?"),
     "unprintable": ({"x": ["a\n", "b"]}, "genes.x must be names of printable characters"),
     "scipy": ({"x": scipy.stats.norm(0, 1)}, "genes.x must be a range, a list or one of scipy's uniform,"),
     "unknown parent": ({"x": 1, "y": Gene(2, when={"z": 1})}, "genes.y.when must name genes, not 'z': known are x, y"),
@@ -131,7 +131,7 @@ def test_genomes_from_values():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (FULL | {"layer": 1}, "genome.layer is no setting (its value is 1): did you mean 'layers'?"),
+        (FULL | {"layer": 1}, "genome.layer is not a setting (its value is 1): did you mean 'layers'?"),
         ({"layers": 2}, "genome.regularise must be given and is missing"),
         (FULL | {"layers": 4}, "genome.layers must be in {'low': 1, 'high': 3} of the space, not 4: widen"),
         (FULL | {"layers": 2.0}, "genome.layers must be a whole number"),

@@ -185,8 +185,8 @@ def test_random_networks_get_wider_and_are_often_trained_on_samples_as_they_are(
 
 
 BAD_SPACES = {
-    "gene": ({"network": {"filter": 3}}, r"network.filter is no setting .*did you mean 'filters'"),
-    "table": ({"network": {"mixup": 0.1}}, r"network.mixup is no setting .*move it to \[training\]"),
+    "gene": ({"network": {"filter": 3}}, r"network.filter is not a setting .*did you mean 'filters'"),
+    "table": ({"network": {"mixup": 0.1}}, r"network.mixup is not a setting .*move it to \[training\]"),
     "word": (
         {"network": {"downsampling": "maximum"}},
         r"network.downsampling must be one of none, stride, max, average",
@@ -219,7 +219,7 @@ BAD_GENOMES = {
     ),
     "no block": (lambda g: g["stages"][0].update(blocks=[]), r"genome.stages\[0\].blocks must have at least one block"),
     "training": (lambda g: g["training"].pop("batch_size"), r"genome.training.batch_size must be given and is missing"),
-    "unknown": (lambda g: g.update(colour="red"), r"genome.colour is no setting"),
+    "unknown": (lambda g: g.update(colour="red"), r"genome.colour is not a setting"),
 }
 
 

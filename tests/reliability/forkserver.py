@@ -45,7 +45,7 @@ class Process:
         """The exit code, negative for a signal. Kills the process, and fails, when it is not done in time."""
         deadline = time.monotonic() + seconds
         while (code := self.poll(min(0.5, seconds))) is None and time.monotonic() < deadline:
-            # Seen once, under strace and load: stopped, by whom is not known. It goes on.
+            # Seen once, under strace and load: stopped, by whom is not known. It continues.
             if re.search(r"^State:\s+T ", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE):
                 self.kill(signal.SIGCONT)
         if code is None:

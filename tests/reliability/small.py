@@ -23,7 +23,7 @@ GENERATIONS = 3
 
 
 def main(directory: str, sleep_seconds: float = 0.0, seconds: float | None = None) -> int:
-    """Starts the run or goes on with it; prints "ready", then the number of evaluations after every commit.
+    """Starts the run or continues with it; prints "ready", then the number of evaluations after every commit.
 
     Args:
         sleep_seconds: of each part.

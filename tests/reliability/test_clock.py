@@ -1,4 +1,4 @@
-"""The clock on the wall is set a day forward and back while a run goes on."""
+"""The clock on the wall is set a day forward and back while a run continues."""
 
 from __future__ import annotations
 

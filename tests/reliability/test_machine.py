@@ -29,7 +29,7 @@ SPACE = ToySpace()
 
 
 class RunMachine(RuleBasedStateMachine):
-    """A search by hand. A kill is a copy of the directory as it is at that instant, from which everything goes on."""
+    """A search by hand. A kill is a copy of the directory as it is at that instant, from which everything continues."""
 
     tried = 0
 

@@ -136,8 +136,8 @@ def damage(folder: Path, how: str) -> None:
     [
         ("newer", f"at most {FORMAT}, .* has format {FORMAT + 1}: upgrade evonas; nothing was changed"),
         ("older", f"must be 2 or 3 or 4 or 5 or {FORMAT}, .* has format 1, .* nothing was changed"),
-        ("text", "is no SQLite file"),
-        ("empty", "is no SQLite file"),
+        ("text", "is not a SQLite file"),
+        ("empty", "is not a SQLite file"),
         ("truncated", "is damaged"),
         ("foreign", "another program wrote it"),
         ("schema", "is damaged .*tables"),

@@ -1,4 +1,4 @@
-"""Strategies that train a network in several evaluations: what goes on from what, and that it pays."""
+"""Strategies that train a network in several evaluations: what continues from what, and that it pays."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_best_of_a_rung_go_on() -> None:
 
 
 def epochs_until(name: str, options: dict[str, Any], seed: int, score: float) -> int:
-    """Epochs trained in all until a network is as good, those of states that are gone on from counted once."""
+    """Epochs trained in all until a network is as good, those of states that are continued from counted once."""
     strategy, spent = make_strategy(name, ToySpace(), population=27, epochs=27, seed=seed, **options), 0
     behind: dict[tuple[int, int], int] = {}
     while True:

@@ -89,7 +89,7 @@ def test_one_that_fails_keeps_nobody_from_anything(moment: str, capsys: pytest.C
     assert result.stop == "generations"
     assert good.told[-1] == "end"
     assert bad.told == good.told[: good.told.index(moment) + 1]
-    assert capsys.readouterr().err == "Note: Heard failed and is told no more (OSError: the disk)\n"
+    assert capsys.readouterr().err == "Note: Heard failed and is not called again (OSError: the disk)\n"
 
 
 @pytest.mark.parametrize("callbacks", [Heard(), [Heard], [print], "ab"])

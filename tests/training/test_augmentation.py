@@ -73,7 +73,7 @@ def test_what_is_not_there_stays_so():
 
 def test_mixup_mixes_samples_and_targets_alike():
     y = np.eye(3, dtype=np.float32)[np.arange(40) % 3]
-    x, mixed, weight = Augmentation((40, 3), mixup=0.4).mixed(y, y, y[:, 0], np.random.default_rng(0))
+    x, mixed, weight = Augmentation((40, 3), mixup=0.4).mix(y, y, y[:, 0], np.random.default_rng(0))
     np.testing.assert_allclose(x, mixed)
     np.testing.assert_allclose(mixed.sum(axis=1), 1.0, rtol=1e-5)
     assert ((mixed > 0.05) & (mixed < 0.95)).any()

@@ -239,7 +239,7 @@ def test_early_stopping_waits_for_the_data_loss_and_keeps_the_best_epoch(make, o
     assert found.epochs == expected
     assert found.curve == pytest.approx(full.curve[:expected], rel=1e-6)
     assert found.best_epoch == int(np.argmin(full.curve[:expected])) + 1
-    # The snapshot is of the last epoch, not of one that others went on to.
+    # The snapshot is of the last epoch, not of one that others continued to.
     (straight,) = trained(make(prepared), [replace(one, epochs=expected, horizon=14)]).values()
     (a,), (b,) = found.snapshots, straight.snapshots
     assert (a.epoch, a.waited) == (expected, patience)

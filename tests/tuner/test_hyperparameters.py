@@ -295,7 +295,7 @@ def test_what_trials_reveal_gets_a_gene_that_a_trial_knows_by_its_name(case):
 
 
 def test_genes_of_what_is_late_survive_more_values():
-    coding = GeneCodec(discover(lambda hp: hp.Boolean("other"))).grown(from_json([]))
+    coding = GeneCodec(discover(lambda hp: hp.Boolean("other"))).extend(from_json([]))
     for most in (10, 100, 50):
         hp = HyperParameters()
         hp.Int("late", 1, most)

@@ -200,7 +200,7 @@ def test_data_sets_generators_and_batches_are_read_while_trials_train_on_them(tm
     search = tuner.Evolution(Reading(), objective="val_loss", max_trials=2, directory=tmp_path)
     search.search(data, numbers(), remote=Remote(), verbose=0)
     found = [trial.metrics.metrics for trial in search.done_trials()]
-    assert [each["number"] for each in found] == [1, 2]  # every trial goes on
+    assert [each["number"] for each in found] == [1, 2]  # every trial continues
     assert len(read) == 2  # nothing is read ahead
     assert all((each["rows"], each["anew"], each["batches"], each["third"]) == (32, 1, 3, 2) for each in found)
 

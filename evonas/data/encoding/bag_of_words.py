@@ -87,7 +87,7 @@ class BagOfWords:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, as they come."""
+    """The words of a text, in order."""
     return [word.decode() for word in text.encode().lower().translate(None, PUNCTUATION).split()]
 
 

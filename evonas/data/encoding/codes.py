@@ -95,7 +95,7 @@ def cases(word: str) -> list[str]:
 
 
 def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, Any]]:
-    """How each input of a model is made of raw columns, as JSON values; `docs/coding.md` tells.
+    """How each input of a model is computed from raw columns, as JSON values; see `docs/coding.md`.
 
     Each has a "name", that of the model's input, a "dtype" and a "kind": "number", "text" (with its "values"), "date"
     (with its "pattern" and "fields"), "words" (with its "values" and the "punctuation" that falls away), "tokens" (with

@@ -54,7 +54,7 @@ class Logarithm:
 
     @property
     def view(self) -> str:
-        """Which of `genomes.architecture.layers.NUMBERS` it belongs to."""
+        """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` it belongs to."""
         return "log"
 
     def names(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The forms in which networks may see a column of numbers, beside the standardised number: which, and how fine."""
+"""Chooses the encodings of numeric columns besides the standardised number, and their resolution."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def affordable_encodings(numbers: Collection[str], num_columns: int, num_rows: i
     One that is the only one asked for is given whatever it takes.
 
     Args:
-        numbers: forms that are asked for, among `genomes.architecture.layers.NUMBERS`.
+        numbers: forms that are asked for, among `genomes.architecture.layers.NUMERIC_ENCODINGS`.
         num_columns: columns of numbers.
         num_rows: rows of the whole table.
     """
@@ -56,7 +56,7 @@ def fit_numeric_encodings(
     forms: Mapping[str, int],
     targets: NDArray[np.float64] | None = None,
 ) -> list[PiecewiseLinear | Logarithm | Periodic]:
-    """What a column gives beside the standardised number.
+    """The encodings of a column besides the standardised number.
 
     Args:
         column: its name.

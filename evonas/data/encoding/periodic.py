@@ -60,7 +60,7 @@ class Periodic:
 
     @property
     def view(self) -> str:
-        """Which of `genomes.architecture.layers.NUMBERS` it belongs to."""
+        """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` it belongs to."""
         return "periodic"
 
     def names(self) -> list[str]:

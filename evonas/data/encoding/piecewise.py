@@ -37,8 +37,8 @@ Numbers = NDArray[np.float64]
 class PiecewiseLinear:
     """Features of one column of numbers between its knots.
 
-    Interval t gives `(value - knots[t]) / (knots[t + 1] - knots[t])`, held within 0 and 1; the first one goes on below,
-    the last one above. With `values`, the one feature is the line through the points `(knots, values)`, level outside.
+    Interval t gives `(value - knots[t]) / (knots[t + 1] - knots[t])`, clipped to 0 and 1; the first one extends below,
+    the last one above. With `values`, the one feature interpolates `(knots, values)`, constant outside.
 
     Attributes:
         column: name of the raw column.
@@ -68,7 +68,7 @@ class PiecewiseLinear:
 
     @property
     def view(self) -> str:
-        """Which of `genomes.architecture.layers.NUMBERS` it belongs to."""
+        """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` it belongs to."""
         return "quantile" if self.values else "tree" if self.cuts else "piecewise"
 
     def names(self) -> list[str]:

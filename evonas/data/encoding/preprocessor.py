@@ -124,8 +124,8 @@ class Categories:
 
     Attributes:
         column: name of the raw column.
-        categories: the values with a feature of their own; "" stands for a missing value.
-        other: whether one more feature, the last, stands for every other value (rare in training, or unknown). Without
+        categories: the values with a feature of their own; "" means a missing value.
+        other: whether a further, last feature represents every other value (rare in training, or unknown). Without
             it an unknown value is all zeros.
         form: how the raw column enters a model.
     """
@@ -149,7 +149,7 @@ class Categories:
     def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
         """The features of raw cells, shape `(num_samples, len(names()))`."""
         other = len(self.categories)
-        # A word for "no value" that is no category says so here as it does in a file.
+        # A word for "no value" that is not a category says so here as it does in a file.
         places = dict.fromkeys(MISSING, self.categories.index("") if "" in self.categories else other)
         places |= {category: place for place, category in enumerate(self.categories)}
         rows = np.array([places.get(cell or "", other) for cell in texts(series)], dtype=np.intp)
@@ -200,7 +200,7 @@ class Preparation:
         return tuple(name for step in self.steps for name in step.names())
 
     def views(self) -> tuple[str, ...]:
-        """Of each feature, which of `genomes.architecture.layers.NUMBERS` it belongs to; "standard" belongs to all, and
+        """Of each feature, its `genomes.architecture.layers.NUMERIC_ENCODINGS`; "standard" belongs to all, and
         `UNLESS_ROBUST` to all but "robust".
         """
         return tuple(view for step, view in self._place() for _ in step.names())
@@ -344,12 +344,12 @@ def input_name(column: str) -> str:
 
 
 def view_of(step: Step) -> str:
-    """Which of `genomes.architecture.layers.NUMBERS` a step belongs to by itself."""
+    """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` a step belongs to by itself."""
     return step.view if isinstance(step, (PiecewiseLinear, Logarithm, Periodic, Robust)) else "standard"
 
 
 def is_visible(view: str, numbers: Collection[str]) -> bool:
-    """Whether networks of these views, "standard" where there are none, see the features of a view.
+    """Whether networks of these views, "standard" if there are none, see the features of a view.
 
     Those with the robust form alone see it in place of the standardised one; neighbours are looked for in the latter.
     """
@@ -403,7 +403,7 @@ def fit_encoding(
         known_rows: positions of the rows that decide which features there are (categories, indicators), so that every
             fold of a cross-validation has the same; the training rows when None.
         numbers: what columns of numbers give beside the standardised number, among
-            `genomes.architecture.layers.NUMBERS`; knots decide which features there are, hence are those of
+            `genomes.architecture.layers.NUMERIC_ENCODINGS`; knots decide which features there are, hence are those of
             `known_rows`.
         targets: of all rows, shape `(num_samples, num_columns)`, see `tree_cuts.impurity_columns`: where a tree cuts a
             column is fitted on those of the training rows. None where folds are to have the same features.

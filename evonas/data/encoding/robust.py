@@ -58,7 +58,7 @@ class Robust:
 
     @property
     def view(self) -> str:
-        """Which of `genomes.architecture.layers.NUMBERS` it belongs to."""
+        """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` it belongs to."""
         return "robust"
 
     def names(self) -> list[str]:

@@ -32,7 +32,7 @@ class SamplePreparation(Preparation, ABC):
     """What the preparations of images, series and texts share: no steps, no views, no named features.
 
     Attributes:
-        kind: "image", "series" or "text", by which a file tells which class it is.
+        kind: "image", "series" or "text", which selects the class when a file is read.
     """
 
     steps: tuple[Step, ...] = ()
@@ -64,7 +64,7 @@ class SamplePreparation(Preparation, ABC):
         return ()
 
     def numeric(self) -> tuple[int, ...]:
-        """None: channels are no columns."""
+        """None: channels are not columns."""
         return ()
 
     def for_views(self, views: Collection[str]) -> Preparation:

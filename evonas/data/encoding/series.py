@@ -175,7 +175,7 @@ def as_series(x: Any, what: str, channels: int | None = None) -> NDArray[Any]:
         array = array.astype(np.float64) if array.dtype.kind not in "iufb" else array
     except (TypeError, ValueError):
         raise InputError(
-            f"{what} must be series of numbers, not of {array.dtype}: leave out what is no number"
+            f"{what} must be series of numbers, not of {array.dtype}: leave out what is not a number"
         ) from None
     if array.ndim not in (2, 3) or not array.size:
         raise InputError(

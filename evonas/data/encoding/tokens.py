@@ -106,10 +106,10 @@ class TextPreparation(SamplePreparation):
 
 
 def as_texts(x: Any, what: str) -> NDArray[np.object_]:
-    """Texts, shape `(num_samples,)`; "" where there is none.
+    """Texts, shape `(num_samples,)`; "" if there is none.
 
     Raises:
-        InputError: it is no list of texts.
+        InputError: it is not a list of texts.
     """
     import pandas as pd
 

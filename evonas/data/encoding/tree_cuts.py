@@ -20,7 +20,7 @@ __all__ = ["MOST_ROWS", "impurity_columns", "tree_cuts"]
 MOST_ROWS = 32_768
 #: Classes that have a column of their own; the most frequent ones.
 _MOST_CLASSES = 20
-#: A cut that explains less than this share of what there is to explain is none.
+#: A cut must explain at least this share of the variance.
 _LEAST_GAIN = 1e-7
 
 Numbers = NDArray[np.float64]

@@ -39,10 +39,10 @@ def named_columns(frame: Any) -> pd.DataFrame:
 
 
 def check_column(frame: pd.DataFrame, name: str, what: str) -> None:
-    """Refuses a name that is no column, and says which names are close.
+    """Refuses a name that is not a column, and says which names are close.
 
     Raises:
-        InputError: it is no column.
+        InputError: it is not a column.
     """
     known = list(frame.columns)
     if name in known:
@@ -63,7 +63,7 @@ def join_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame, 
         Feature columns, target columns, and the number of rows of each part that there is, in order.
 
     Raises:
-        InputError: a part is no pair of arrays, its x and y differ in length, or it has other columns than the first.
+        InputError: a part is not a pair of arrays, its x and y differ in length, or its columns differ from the first.
     """
     import pandas as pd
 

@@ -1,7 +1,7 @@
 """Reading a CSV file into a table, or saying what is wrong with it and where. Imports pandas and pyarrow late.
 
 The file is read twice: once to find each column's type, once to fill arrays of exactly that type. So no type is guessed
-from the file's beginning, and memory holds the table once, text packed, with one small batch of rows beside it. pyarrow
+from the file's beginning, and memory holds the table once, text packed, plus one small batch of rows. pyarrow
 takes rows apart; the standard library's reader does where pyarrow cannot, and says what is wrong by row and column.
 """
 
@@ -36,7 +36,7 @@ REMEMBERED = 1 << 16
 # "00123" is an id, and whole numbers of more than 18 digits fit no number type: both stay text.
 _INTEGER = r"[+-]?(?:0|[1-9][0-9]{0,17})"
 _NUMBER = r"[+-]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+|(?:0|[1-9][0-9]{0,17}))(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))"
-#: A number whose point may stand between thousands, as 1.234 in a table that writes 0,5.
+#: A number whose point may separate thousands, as 1.234 in a table that writes 0,5.
 _GROUPED = r"[+-]?(?:[1-9][0-9]{0,2}\.[0-9]{3}|[0-9]{1,3})"
 _AROUND = r"[^0-9A-Za-z.,+-]*"
 #: A number with a decimal comma, and one whose comma can be nothing else.
@@ -169,7 +169,7 @@ def _any_matches(cells: Any, pattern: str) -> bool:
 
 
 def _type_of(cells: Any) -> _Type:
-    first = cells[:32]  # most columns of text are told by these
+    first = cells[:32]  # these identify most columns of text
     if not _all_match(first, _NUMBER):
         return _Type.TEXT
     if _all_match(cells, _INTEGER):
@@ -199,7 +199,7 @@ def _whole(cells: Any) -> NDArray[np.int64]:
 def read_table(path: str | Path, options: ReadOptions | None = None) -> pd.DataFrame:
     """Reads a CSV file with a header line, plain or compressed, in any usual encoding.
 
-    What separates cells, what stands above the header and how cells are quoted is found out
+    The cell separator, lines above the header and quoting are detected
     (`evonas.data.readers.dialect`). Space around a cell does not count. A column is numbers if every cell is a number
     with a decimal point or missing (see `MISSING`), otherwise text; whole numbers with leading zeros ("00123") are
     text, and so are numbers that are written in other ways, which `evonas.data.notation` reads.
@@ -261,7 +261,7 @@ def _seen(rows: Callable[[], Iterator[list[Any]]], dialect: Dialect, options: Re
 
 
 def _settle(columns: list[_Column], options: ReadOptions, dialect: Dialect) -> bool:
-    """Whether the table writes decimal commas; columns whose points then stand between thousands become text."""
+    """Whether the table writes decimal commas; columns whose points then separate thousands become text."""
     sure = any(column.type is _Type.TEXT and column.commas and column.sure for column in columns)
     points = any(column.type is _Type.NUMBER and not column.grouped for column in columns)
     comma = options.decimal == "," or (
@@ -299,7 +299,7 @@ def _fill(rows: Callable[[], Iterator[list[Any]]], columns: list[_Column], count
 
 
 def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) -> bytes:
-    """Refuses what is no readable file with something in it.
+    """Refuses what is not a readable file with something in it.
 
     Args:
         path: of the file.

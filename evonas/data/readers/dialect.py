@@ -1,7 +1,7 @@
 """`Dialect`: what separates the cells of a text file, where its table begins, and what its columns are called.
 
 Found from the first megabyte: the separator is the one by which most lines have as many cells as each other. What
-stands before the header (a line "sep=;", comments, a title) is skipped, and said.
+precedes the header (a line "sep=;", comments, a title) is skipped, and reported.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ROWS = 200
 _SEPARATORS = ",;\t|"
 #: In place of a separator, where columns are aligned by any number of spaces and tabs.
 ALIGNED = "  "
-#: Taken only where none of the usual ones stands in the header; Hive writes control characters.
+#: Used only if the header has none of the usual ones; Hive writes control characters.
 _RARE_SEPARATORS = (" ", ALIGNED, ":", "^", "~", "\x01", "\x1f", "\u00a6", "\u00a7")
 _SAYS_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
@@ -46,10 +46,10 @@ class Dialect:
         width: cells of a row; what is beyond the names is empty in every row.
         skipped: characters before the first row.
         lines: the same in lines.
-        quote: what cells are quoted with; "" where quotes stand for themselves.
-        escape: what stands before a quote in quotes, "" where it is doubled.
-        spaced: whether spaces stand before quotes, which one of the two parsers takes for the quotes' cell.
-        comment: beginning of lines that are no rows; "" for none.
+        quote: the quote character; "" where quotes are ordinary characters.
+        escape: the character that escapes a quote within quotes, "" where quotes are doubled.
+        spaced: whether spaces precede quotes, which one of the two parsers treats as part of the cell.
+        comment: beginning of lines that are not rows; "" for none.
         notes: what was found, for a person.
     """
 
@@ -100,7 +100,7 @@ def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
         separator = ALIGNED
     if _never_closes(sample, separator, quote):
         quote = ""
-        notes.append(f"quotes in {source.path.name} are read as they stand: they do not close in their rows")
+        notes.append(f"quotes in {source.path.name} are read literally: they are not closed within their rows")
     spaced = rf"{re.escape(separator)} +{quote}" if separator not in (" ", ALIGNED) and quote else r"\Z."
     escape = "\\" if text.escaped and _needs_escape(sample, separator) else ""
     rows = _rows(lines, separator, quote, escape)
@@ -172,7 +172,7 @@ def _is_rule(cells: list[str]) -> bool:
 
 
 def _titles(rows: list[list[str]]) -> int:
-    """How many rows stand above the header: the first has one cell that is not empty, where the table has many."""
+    """The number of rows above the header: titles have one non-empty cell where the table has many."""
     counts = Counter(map(len, rows))
     width = max(counts, key=lambda count: (counts[count], count)) if counts else 0
     for titles, row in enumerate(rows[:-1]):
@@ -289,7 +289,7 @@ def _shape(names: list[str], body: Sequence[Sequence[str]], notes: list[str]) ->
     named = all(counting) and [int(cell) - int(first[0]) for cell in first] == list(range(len(first)))
     named = named or not any(_NUMBER.fullmatch(cell) for cell in first)
     if width == len(names) + 1 and len(body) > 1 and len(set(first)) == len(first) and named:
-        notes.append("rows have one cell more than the header: the first is taken for their names")
+        notes.append("rows have one cell more than the header: the first is treated as their names")
         return ["", *names], width
     return names, len(names)
 

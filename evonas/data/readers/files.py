@@ -37,7 +37,7 @@ def read_any(path: str | Path, options: ReadOptions | None = None) -> Table:
     """Reads a table, with what is to be said of it.
 
     Args:
-        path: of the file; what is no workbook, Parquet, Feather or JSON file is taken for CSV.
+        path: of the file; what is not a workbook, Parquet, Feather or JSON file is read as CSV.
         options: how it is written, where it is not as it looks.
 
     Raises:

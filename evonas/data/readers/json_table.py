@@ -26,7 +26,7 @@ def read_json_lines(source: Opened, options: ReadOptions) -> pd.DataFrame:
     """One JSON object a line; a key that a line lacks is a missing value there.
 
     Raises:
-        InputError: a line is no object of plain values; says which.
+        InputError: a line is not an object of plain values; says which.
     """
     path = source.path
 
@@ -46,7 +46,7 @@ def read_json(source: Opened, options: ReadOptions) -> pd.DataFrame:
     """An array of objects, or an object with a list for each column; else as `read_json_lines`.
 
     Raises:
-        InputError: it is none of these.
+        InputError: it is not one of these.
     """
     path = source.path
     encoding = options.encoding or "utf-8-sig"

@@ -21,7 +21,7 @@ MISSING = frozenset([
     "NULL", "NaN", "None", "n/a", "nan", "null", "?", "\\N",
 ])
 # fmt: on
-#: What stands between thousands where that is a space, in all its forms.
+#: All forms of a space as thousands separator.
 SPACES = (" ", "\u00a0", "\u202f", "\u2009", "\u2007")
 _THOUSANDS = (",", ".", "'", "\u2019", *SPACES)
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
@@ -36,9 +36,9 @@ class ReadOptions:
         separator: of cells, one character, or "tab", "comma", "semicolon", "space" or "pipe".
         encoding: of the text, as Python names it.
         decimal: "." or ",".
-        thousands: what stands between thousands: ",", ".", "'" or a space.
+        thousands: the thousands separator: ",", ".", "'" or a space.
         skip_rows: lines before the header.
-        comment: beginning of lines that are no rows, such as "#".
+        comment: beginning of lines that are not rows, such as "#".
         missing: texts that mean "no value", in place of the usual ones; an empty cell always does.
         date_order: "dmy" or "mdy", of dates such as 01/02/2020.
     """
@@ -59,10 +59,10 @@ class ReadOptions:
         if len(self.separator) > 1 or self.separator in ('"', "\n", "\r"):
             raise InputError(
                 f"separator must be one character, or tab, comma, semicolon, space or pipe, not {self.separator!r}: "
-                "name what stands between two cells"
+                "name the character between two cells"
             )
         if self.decimal not in ("", ".", ","):
-            raise InputError(f"decimal must be '.' or ',', not {self.decimal!r}: name what stands before the decimals")
+            raise InputError(f"decimal must be '.' or ',', not {self.decimal!r}: name the decimal mark")
         if thousands and thousands not in _THOUSANDS:
             raise InputError(f"thousands must be ',', '.', \"'\" or a space, not {thousands!r}: choose one")
         if thousands and thousands == self.decimal:
@@ -109,7 +109,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Style:
-    """What is known of how numbers and dates are written, beside the cells of a column.
+    """What is known about the notation of numbers and dates apart from the cells of a column.
 
     Attributes:
         decimal, thousands, date_order: as the user says, see `ReadOptions`.

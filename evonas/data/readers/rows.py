@@ -132,9 +132,9 @@ def _mend(row: list[str], dialect: Dialect, lines: int) -> str:
     if len(row) == 1 and dialect.separator in row[0]:
         return "it is quoted as a whole, which makes it one cell: save the table again without these quotes"
     if len(row) == 1:
-        return f"correct it, or leave it out if it is no row, but words such as {row[0].strip()!r:.40}"
+        return f"correct it, or leave it out if it is not a row, but words such as {row[0].strip()!r:.40}"
     if dialect.width == 1 and lines <= 1:
-        return "if the first line is a title, say how many lines stand above the header (--skip-rows)"
+        return "if the first line is a title, say how many lines precede the header (--skip-rows)"
     what = "runs of spaces" if dialect.separator == ALIGNED else repr(dialect.separator)
     return (
         f"correct it, or quote cells that hold the separator, which is taken to be {what} (--separator names another)"

@@ -28,13 +28,13 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class Scan:
-    """What one reading of a text's bytes tells.
+    """What one pass over the bytes of a text finds.
 
     Attributes:
         encoding: as Python names it.
         note: for a person, where the encoding is not UTF-8; else empty.
         quotes: how many double quotes there are.
-        escaped: whether one of them stands behind a backslash.
+        escaped: whether one of them follows a backslash.
     """
 
     encoding: str
@@ -54,7 +54,7 @@ def scan(source: Opened, asked: str = "") -> Scan:
         asked: the encoding that the user names, or "".
 
     Raises:
-        InputError: it is no text, or not in the encoding that was asked for.
+        InputError: it is not text, or not in the encoding that was asked for.
     """
     encoding = asked or _guess(source.head(4096))
     try:
@@ -63,7 +63,7 @@ def scan(source: Opened, asked: str = "") -> Scan:
         byte = error.object[error.start]
         if asked or encoding != "utf-8":
             raise InputError(
-                f"{source.path} must be {encoding} text, but holds the byte {byte:#04x}, which is none: name its "
+                f"{source.path} must be {encoding} text, but holds the invalid byte {byte:#04x}: name its "
                 "encoding (--encoding), or save it as UTF-8"
             ) from None
     for encoding in ("cp1252", "latin-1"):

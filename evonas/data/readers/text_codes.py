@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Packing", "Vocabulary"]
 
-#: Different texts up to which a column is told to have few.
+#: Distinct texts up to which a column counts as having few.
 FEW = 127
 
 
@@ -59,7 +59,7 @@ class Packing:
             count: of its cells.
             few: whether there are at most `FEW` different texts.
             missing: texts that mean "no value".
-            remembered: texts that are told to be the same when they come again; others take their room each time.
+            remembered: number of texts that are recognised when repeated; others take memory each time.
         """
         self.codes = np.empty(count, np.int8 if few else np.int32)
         self._letters = bytearray()

@@ -125,7 +125,7 @@ def _timeline_caption(run: RunData, schedule: Schedule, shown: int) -> str:
         caption = "Each bar is a training, exactly as measured; gaps are time in which a thread had nothing to train."
         missing = run.trained - len(set(schedule.records[~schedule.again].tolist()))
         if missing:
-            caption += f" Of {missing:,} other networks nobody measured when they were trained."
+            caption += f" Of {missing:,} other networks it was not measured when they were trained."
     else:
         caption = "Each bar is a training, reckoned from how long each took and their order: this run kept no moments."
     if len(schedule.records) > shown:

@@ -71,13 +71,13 @@ class Figure:
 
 
 def label(value: object, most: int = _LONGEST_LABEL) -> str:
-    """Text from data as plotly shows it as it stands: escaped, on one line, not longer than a label can be."""
+    """Text from data that plotly shows literally: escaped, on one line, not longer than a label can be."""
     text = printable(value)
     return html.escape(text if len(text) <= most else text[: most - 1] + "…")
 
 
 def round_values(values: Iterable[float | None] | NDArray[Any], digits: int = 6) -> list[float | int | None]:
-    """Numbers with so many significant digits, None for what is not finite: pages stay small."""
+    """Numbers rounded to that many significant digits, None if not finite, to keep pages small."""
     form, finite = f".{digits}g", math.isfinite
     return [
         None if value is None or not finite(value) else value if type(value) is int else float(format(value, form))
@@ -103,7 +103,7 @@ def visible_range(scores: NDArray[np.float64], sign: float) -> list[float] | Non
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
-    """An axis with a title, which is no text from data."""
+    """An axis with a title, which is not text from data."""
     plain = {"exponentformat": "none", "separatethousands": True}
     return {"title": {"text": title}, "automargin": True, **plain, **more}
 

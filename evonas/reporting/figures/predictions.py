@@ -112,7 +112,7 @@ def roc(found: Predictions) -> Figure:
             traces.append(line(round_values(false, 4), round_values(true, 4), name, _COLORS[number]))
     traces.append(line([0, 1], [0, 1], "chance", GREY, line={"dash": "dot"}))
     layout = {"xaxis": axis("false positive rate", range=[0, 1]), "yaxis": axis("true positive rate", range=[0, 1.01])}
-    caption = "The further a curve goes to the upper left corner, the better the class is told from the others."
+    caption = "The further a curve goes to the upper left corner, the better the class is separated from the others."
     return Figure("roc", "ROC curve", caption, traces, layout)
 
 

@@ -40,7 +40,7 @@ MOST_FAILURES = 100
 #: Evaluations up to which hyperparameters are also sought from the prior, not from the last ones alone.
 _UNSETTLED = 40
 #: Of whether evaluations fail: logarithm of how much nearer than for losses the neighbours are that tell, and of the
-#: noise; and the variance of a label that stands for no certainty.
+#: noise; and the variance of a label without any certainty.
 _NEARER, _LABEL_NOISE = 2.0 * math.log(2.0), math.log(1e-2)
 _LABEL_SPREAD = 0.01
 
@@ -63,7 +63,7 @@ class Observations:
 
 
 def spread_ranks(count: int, most: int) -> list[int]:
-    """Of `count` ranks, best first, at most so many that tell most: the best, and some of all below."""
+    """Of `count` ranks, best first, the most informative ones: the best, and some of all below."""
     if count <= most:
         return list(range(count))
     num_best = int(most * _BEST_SHARE)

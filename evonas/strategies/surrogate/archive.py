@@ -21,7 +21,7 @@ __all__ = ["Archive", "ArchiveRecord"]
 
 #: Records kept: the best and the latest. Trimmed when there are twice as many, so that it costs little.
 _BEST, _LATEST = 300, 100
-#: Losses up to which violations of limits count beside them.
+#: Losses up to which violations of limits count in addition.
 _FEW = 20
 #: Losses of random genomes that tell what is typical.
 _TYPICAL = 40

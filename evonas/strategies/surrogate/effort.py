@@ -65,7 +65,7 @@ _CHEAP = (
         ),
     ),
 )
-#: Seconds of an evaluation from which on the effort is so many times that of the first cheap ones.
+#: Seconds of an evaluation from which the effort is this multiple of that for cheap ones.
 _DEAR = ((4.0, 6), (1.0, 3), (0.25, 1))
 
 
@@ -74,7 +74,7 @@ def effort_of(num_evaluated: int, evaluation_seconds: float | None) -> Effort:
 
     Args:
         num_evaluated: networks that were evaluated.
-        evaluation_seconds: of one, None where nobody has told.
+        evaluation_seconds: of one evaluation, None if unknown.
     """
     factor = next((factor for least, factor in _DEAR if (evaluation_seconds or 0.0) >= least), 0)
     if not factor:

@@ -155,7 +155,7 @@ class GaussianProcess:
         scaled = x * root_weights
         covariance = signal * _matern(_squared_distances(scaled, scaled))[0]
         failed = 1
-        while failed:  # places too near each other need more noise to be told apart
+        while failed:  # points too close together need more noise to be distinguished
             jittered = covariance.copy()
             jittered.flat[:: len(x) + 1] += noise
             factor, failed = deferred.lapack.dpotrf(jittered, lower=1, clean=1)

@@ -36,7 +36,7 @@ def improve_numbers(
         space: of the genomes.
         genomes: where to begin.
         acquisition_and_gradient: what to maximise.
-        evaluations: of it, at most, each of all genomes at once; as many again where there are whole numbers beside
+        evaluations: of it, at most, each of all genomes at once; as many again if there are whole numbers besides
             others, which are settled first.
     """
     domains = {gene.name: gene.domain for gene in space.genes if isinstance(gene.domain, Range)}

@@ -1,7 +1,7 @@
 """Descent from many starts at once: projected quasi-Newton steps, one evaluation for all starts that are not settled.
 
 Numpy only; knows no genomes. Each start has an inverse Hessian of its own; a step that does not lower the loss enough
-is cut at the next evaluation, while the other starts go on.
+is cut at the next evaluation, while the other starts continue.
 
 References:
     Nocedal and Wright, "Numerical Optimization", 2006, chapters 3.1 (Armijo), 6.1 (BFGS) and 16.7 (projection on
@@ -23,7 +23,7 @@ ValuesAndGradients = Callable[[Array, NDArray[np.intp]], tuple[Array, Array]]
 
 #: No step is longer, as a share of a range; the first one is shorter. Steps that are not good enough are cut to a part.
 _LONGEST, _FIRST, _CUT = 0.25, 0.1, 0.3
-#: A start is settled after so many cuts in a row, or so many steps that gain less: an acquisition value is a logarithm.
+#: A start has converged after this many backtracks in a row, or steps that gain less (acquisition is a logarithm).
 _CUTS, _LEAST_GAIN, _IDLE = 5, 1e-3, 2
 _ARMIJO = 1e-4
 

@@ -32,7 +32,7 @@ Indices = NDArray[np.intp]
 
 #: Standard deviation of a step of a number, as a share of its range: between these, evenly on a logarithmic scale.
 _STEP, _FINE_STEP = 0.3, 0.002
-#: Whole numbers up to so many are all tried as neighbours, of more only those at these distances.
+#: Up to this many whole numbers are all tried as neighbours; of more, only those at these distances.
 _ALL_NEIGHBOURS, _DISTANCES = 16, (1, 2, 4, 8, 16)
 #: What a local search from the best genome is called: the first of these that the space has.
 _LOCAL = ("step_numbers", "step_number", "change_option")

@@ -19,7 +19,7 @@ from evonas.data.dates import BASE, MONTHS, PIVOT, alternatives
 
 __all__ = ["date_fields", "date_numbers"]
 
-#: The layer that looks characters up gives 0 where there is none, 1 for others, then these from 2 on.
+#: The layer that looks characters up gives 0 if there is none, 1 for others, then these from 2 on.
 _SMALL = "abcdefghijklmnopqrstuvwxyz"
 _CHARACTERS = [*"0123456789", *_SMALL, *"-/.: +", *_SMALL.upper()]
 _DIGIT, _LETTER = 2, 12
@@ -94,13 +94,13 @@ def _zones() -> list[_Shape]:
 
 
 def date_fields(cells: Any, format: str = "") -> Any:
-    """Year, month, day, hour, minute, second, and hours and minutes of the time zone; zeros where there is none.
+    """Year, month, day, hour, minute, second, and hours and minutes of the time zone; zeros if there is none.
 
     Hours and minutes of the zone have its sign. Float32, `(num_samples, 8)`.
 
     Args:
         cells: text, `(num_samples, 1)`.
-        format: of the column's dates beside those with the year first, see `evonas.data.dates`.
+        format: of the column's dates apart from those with the year first, see `evonas.data.dates`.
     """
     codes = layers.TextVectorization(
         standardize=None, split="character", output_sequence_length=_LENGTH, vocabulary=_CHARACTERS
@@ -177,7 +177,7 @@ def _match(codes: Any, shapes: Sequence[_Shape], width: int) -> Any:
 
 
 def _month_named(codes: Any, shapes: Sequence[_Shape]) -> Any:
-    """The month whose three letters stand where the shape that fits has them; 0 for none."""
+    """The month whose three letters are at the position given by the matching shape; 0 for none."""
     first = ops.take(codes, np.arange(_DATE), axis=1)
     letters = ops.multiply(ops.subtract(first, float(_LETTER)), _between(first, *_CLASSES["a"]))
     read = np.zeros((_DATE, len(shapes)), np.float32)
@@ -198,7 +198,7 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
     Args:
         fields: as `date_fields` gives them, float32 `(num_samples, 8)`.
         base: whole number of days since 1970 from which days are counted.
-        short: whether years below 100 stand for those around 2000.
+        short: whether two-digit years mean those around 2000.
 
     Returns:
         days since `base`, month 1-12, weekday 0-6 from Monday and hour, float32 `(num_samples, 4)`; and 1.0 where there

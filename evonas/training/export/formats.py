@@ -1,7 +1,7 @@
 """An exported model in other formats than Keras's, each compared with the Keras model after it is written.
 
 ONNX and TFLite hold numbers only: columns of text enter as codes, a classifier gives its probabilities, and a JSON file
-beside says how rows are coded and which classes there are. Needs TensorFlow; ONNX also tf2onnx and onnxruntime.
+next to it says how rows are coded and which classes there are. Needs TensorFlow; ONNX also tf2onnx and onnxruntime.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def write_format(
         rows: some, as the model takes them; the first 100 are compared.
 
     Returns:
-        For a person: how far it is from the Keras model, and what was written beside it; how its inputs are made of raw
+        For a person: how far it is from the Keras model, and which files accompany it; how its inputs are made of raw
         columns, see `coding_of`; and the Keras model that the format was made of.
 
     Raises:
@@ -184,7 +184,7 @@ def _rename(model: keras.Model, names: Mapping[str, str]) -> keras.Model:
 
 
 def _about(coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, Any]:
-    """What is to be known beside a file of numbers, as JSON values; `docs/coding.md` tells what each is."""
+    """Facts that accompany a file of numbers, as JSON values; see `docs/coding.md`."""
     output = "prediction" if problem.task == "regression" else "probability"
     about: dict[str, Any] = {"format": 1, "task": problem.task, "targets": list(problem.target_names)}
     about |= {"output": output, "classes": list(problem.classes)}
@@ -196,7 +196,7 @@ def _about(coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, A
 
 
 def _said(coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, renamed: Sequence[str], name: str) -> str:
-    """What is in the file beside, for a person."""
+    """What is in the accompanying file, for a person."""
     says, holds = [], ["the names and the order of the inputs"] if coding else []
     if renamed:
         says.append(f"has other names for the columns {_list(renamed)}")
@@ -276,7 +276,7 @@ def _by_name(names: list[str], rows: Inputs) -> dict[str, Any]:
 
 def _place(draft: Path, path: Path, kind: str) -> None:
     if kind == "savedmodel":
-        # Where its operations were made, in files of this machine: nobody else's concern.
+        # Where its operations were made, in files of this machine: of no use elsewhere.
         shutil.rmtree(draft / "debug", ignore_errors=True)
         publish_folder(draft, path)
     else:

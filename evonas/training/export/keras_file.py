@@ -318,7 +318,7 @@ def _einsum_weights(settings: Mapping[str, Any], fan_in: int, elements: int, nam
 
 
 def _count_constants(nodes: Any) -> int:
-    """How many numbers the constants have that a layer takes beside its input."""
+    """The size of the constants that a layer takes in addition to its input."""
     return sum(
         _count_numbers(value["config"]["value"])
         for value in nodes[0]["args"]

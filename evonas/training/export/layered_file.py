@@ -273,7 +273,7 @@ def _transpose(settings: Settings, sources: Sequence[Shape], others: Sequence[An
     return (sources[0][1], sources[0][0]), 0
 
 
-#: Layers beside those of dense networks.
+#: Layers in addition to those of dense networks.
 LAYERED: Mapping[str, Row] = MappingProxyType(
     {
         **dict.fromkeys(("Conv1D", "Conv2D"), _conv),

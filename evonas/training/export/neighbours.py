@@ -49,7 +49,7 @@ def _squared_distances(features: Any, places: Sequence[int], regression: KernelR
     """Squared distances of each row to each centre, `(num_rows, num_centres)`."""
     total = None
     for k, place in enumerate(places):
-        # Shapes are written out: whoever checks a file tells from them how many weights its layers have.
+        # Shapes are written out, so that a check of the file can count the weights of its layers.
         column = layers.Reshape((1,))(ops.take(features, [place], axis=1))
         centre = regression.centres[:, k]
         away = _dense(column, np.ones((1, len(centre)), np.float32), f"distances_{number}_{k + 1}", -centre)

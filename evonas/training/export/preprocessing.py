@@ -106,7 +106,7 @@ def with_label(probability: Any, problem: Problem) -> dict[str, Any]:
 
 
 def _has_wide_integers() -> bool:
-    """Whether whole numbers of 64 bits are there; JAX has them only if it is told so."""
+    """Whether 64-bit integers are available; JAX has them only if enabled."""
     return bool(keras.backend.backend() == "tensorflow")
 
 
@@ -314,7 +314,7 @@ def _lookup(texts: Sequence[str], **settings: Any) -> Any:
     unknown = "[UNK]"
     while unknown in texts:
         unknown += "]"
-    # An empty vocabulary would have to be adapted; a text that no cell is stands in.
+    # An empty vocabulary would have to be adapted; a text that no cell contains is used instead.
     return layers.StringLookup(vocabulary=list(texts) or ["\0"], mask_token=None, oov_token=unknown, **settings)
 
 

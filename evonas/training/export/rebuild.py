@@ -1,4 +1,4 @@
-"""An untrained network, compiled with what Keras itself has, so that plain Keras opens it and goes on."""
+"""An untrained network, compiled with what Keras itself has, so that plain Keras opens it and continues."""
 
 from __future__ import annotations
 

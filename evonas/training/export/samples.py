@@ -34,7 +34,7 @@ def sample_encoder(preparation: SamplePreparation, coded: bool = False, resize: 
         `(num_samples, num_features)`.
 
     Raises:
-        InputError: what is to be resized is no image.
+        InputError: what is to be resized is not an image.
     """
     if resize and not isinstance(preparation, ImagePreparation):
         raise InputError("resize must be asked for models of images, not of other rows: leave it out")

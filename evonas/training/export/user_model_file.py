@@ -31,7 +31,7 @@ _KINDS = (
 _INNER = ("models.functional", *(f"ops.{name}" for name in ("core", "numpy", "nn", "math", "image", "linalg")))
 #: They run, or read, what a file says.
 _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
-#: What Keras writes for values that are no objects.
+#: What Keras writes for values that are not objects.
 _VALUES = {"__keras_tensor__", "__numpy__", "__tensor__", "__bytes__", "__ellipsis__", "__slice__"}
 #: Settings that are a value, or the name of a file to be read.
 _FILES = ("vocabulary", "idf_weights", "filepath", "filename", "path", "url")

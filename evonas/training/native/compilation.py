@@ -66,7 +66,7 @@ def prepare() -> float:
 
 
 def is_prepared() -> bool:
-    """Whether loading will not have to compile: False where a person should be told that it takes some seconds."""
+    """Whether loading will not have to compile: False if the user should be told that it takes some seconds."""
     return "function" in _HELD or _stored() is not None
 
 
@@ -237,7 +237,7 @@ def _load(code: bytes, name: str) -> tuple[int, Any]:
 
 
 def _compiled_elsewhere() -> bytes:
-    """Compiles in a process of its own, which numba then need not be imported in, nor told how to optimise."""
+    """Compiles in a separate process, so that numba need not be imported or configured in this one."""
     root = str(_HERE.parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     # numba would optimise every function again in each that calls it, which takes minutes: all is optimised at the

@@ -41,7 +41,7 @@ class Operation:
 
     Attributes:
         integers: offsets, widths and flags. `add_error` says that the gradient by the source is added to what other
-            operations have written there; -1 that nobody needs it.
+            operations have written there; -1 means unused.
         reals: numbers.
     """
 
@@ -51,7 +51,7 @@ class Operation:
 
 #: Every operation. Its position is its number.
 OPERATIONS: Mapping[str, Operation] = {
-    # target (=|+=) source @ kernel (+ bias); bias is -1 where there is none. l2: penalty of the kernel in the loss.
+    # target (=|+=) source @ kernel (+ bias); bias is -1 if there is none. l2: penalty of the kernel in the loss.
     "dense": Operation(("source", "inputs", "target", "units", "kernel", "bias", "add", "add_error"), ("l2",)),
     "activation": Operation(("source", "target", "width", "add_error", "kind"), ("slope",)),
     # statistics: moving mean, moving variance, then two vectors for the backward pass, each `width` long.
@@ -61,7 +61,7 @@ OPERATIONS: Mapping[str, Operation] = {
     # scales: a tensor of one column that holds each row's 1 / standard deviation.
     "layer_norm": Operation(("source", "target", "width", "add_error", "gamma", "beta", "scales"), ("epsilon",)),
     "dropout": Operation(("source", "target", "width", "add_error", "layer"), ("rate",)),
-    # target = source * scale (+ bias), a trained factor for each column; bias is -1 where there is none.
+    # target = source * scale (+ bias), a trained factor for each column; bias is -1 if there is none.
     "scale": Operation(("source", "target", "width", "add_error", "scale", "bias")),
     # target = source as often as there are members, side by side, each time by factors of its own; scale is -1 where
     # there are none.

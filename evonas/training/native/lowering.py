@@ -168,7 +168,7 @@ class Builder:
         return target
 
     def embed(self, embedding: Embedding) -> list[Tensor]:
-        """What the first layers take of the features: the embedding, then the features that go on as they are.
+        """What the first layers take of the features: the embedding, then the features that pass through unchanged.
 
         Weights `waves/kernel` and `waves/bias` of a periodic one, `embedding/kernel` and `embedding/bias`.
         """
@@ -350,7 +350,7 @@ def lower(graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int) -> 
     builder = Builder(num_features, rows)
     embedding, members = embedding_of(graph), members_of(graph)
     held = {0: [builder.input] if embedding is None else builder.embed(embedding)}
-    if scales_inputs(graph):  # there is no embedding beside it
+    if scales_inputs(graph):  # never together with an embedding
         held[0] = [builder.scale(builder.merge([(INPUT_RATE, builder.input)]), SCALES.partition("/")[0])]
     if (categories := categories_of(graph)) is not None:
         held[0].append(builder.embed_categories(categories))

@@ -71,7 +71,7 @@ class Program:
 
     @property
     def num_bytes(self) -> int:
-        """What a training needs beside its data.
+        """What a training needs besides its data.
 
         Initial weights, weights, gradients, two moments, the best weights, and what the snapshot copies of them; three
         arenas.

@@ -19,7 +19,7 @@ class Pool:
 
     Args:
         threads: how many jobs run at a time.
-        num_bytes: that the running jobs may take together; a job that needs more runs alone. None is no bound.
+        num_bytes: that the running jobs may take together; a job that needs more runs alone. None means no bound.
     """
 
     def __init__(self, threads: int, num_bytes: int | None = None) -> None:

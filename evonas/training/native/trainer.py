@@ -75,7 +75,7 @@ class NativeTrainer:
             settings: what is the same for every network.
             threads: networks in training at a time; None is one a core that this process may use.
             memory_bytes: that trainings may take together; None is most of what is free.
-            candidate_seconds: after which a network that is still in training fails; None is no bound.
+            candidate_seconds: after which a network that is still in training fails; None means no bound.
 
         Raises:
             InputError: the settings ask for what this trainer has not.
@@ -122,7 +122,7 @@ class NativeTrainer:
         """See `Trainer.train`; each result as soon as it is there. Closing the iterator stops the trainings.
 
         Raises:
-            InputError: a task goes on with a network of other layers, or has no epoch to train.
+            InputError: a task continues with a network of other layers, or has no epoch to train.
         """
         works = [_Work(number, task) for number, task in enumerate(tasks) if number not in done]
         members = sorted((member for work in works for member in self._members(work)), key=lambda each: -each.cost)

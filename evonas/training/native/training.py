@@ -46,7 +46,7 @@ _EMPTY |= {"limits": np.array([1, 0], np.float32), "stop": np.zeros(1, np.int32)
 
 
 class Stopped(Exception):
-    """The training was told to stop, and has."""
+    """The training was asked to stop, and did."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +99,14 @@ class Optimization:
 
 @dataclass(eq=False)
 class NetworkTraining:
-    """A network in training. `advance` trains on; `snapshot` is where it stands.
+    """A network in training. `advance` continues training; `snapshot` returns its state.
 
     Args:
         program: the network.
         rows: its data.
         how: its optimizer, loss and early stopping.
         initial: weights by name, where it begins.
-        start: the training that it goes on with, instead.
+        start: the training that it continues with, instead.
     """
 
     program: Program
@@ -175,7 +175,7 @@ class NetworkTraining:
         """Trains until `epochs` are behind it, or it ends.
 
         Raises:
-            Stopped: it was told to stop.
+            Stopped: it was asked to stop.
         """
         size = max(len(self.rows.x), 1)
         while self.epoch < epochs and not self.ended:
@@ -185,7 +185,7 @@ class NetworkTraining:
         """Trains one epoch and returns the loss of each of its first `steps` steps, before their updates.
 
         Raises:
-            Stopped: it was told to stop.
+            Stopped: it was asked to stop.
         """
         losses = np.full(steps, np.nan)
         self._call(1, losses)
@@ -231,7 +231,7 @@ class NetworkTraining:
             raise Stopped
 
     def snapshot(self) -> Snapshot:
-        """The training as it stands."""
+        """The state of the training."""
         program, arrays = self.program, self._arrays
         blank = {name: np.zeros(place.shape, np.float32) for name, place in program.variables.items()}
         best_loss, reference, waited = arrays["state"].tolist()

@@ -50,7 +50,7 @@ class PopulationMember:
         epochs: the epoch at which it ends at the latest, counted from the training's beginning.
         horizon: epochs that the learning-rate schedule spans.
         fold: its rows.
-        start: what it goes on from; None at the beginning.
+        start: what it continues from; None at the beginning.
     """
 
     network: Network

@@ -104,7 +104,7 @@ class Planner:
         """Restores the cache.
 
         Raises:
-            InputError: the state is none of this planner's.
+            InputError: the state does not belong to this planner.
         """
         try:
             self.shape_cache = [shape_from_json(value) for value in state or ()]

@@ -64,7 +64,7 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
     def run(state: Arrays, members: Arrays, schedule: Arrays, data: Arrays) -> tuple[Arrays, Arrays]:
         return program.run(state, members, schedule, data)
 
-    return backend.compiled(run)  # type: ignore[no-any-return]
+    return backend.compile_function(run)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """`SeededWeightsTrainer`: scores networks whose weights come from chains of seeds. No training, and no Keras.
 
 Each network's forward pass is its own, in numpy, with one thread of the matrix library; as many networks as there are
-cores are scored at a time. Which of them, and beside whom, changes no bit.
+cores are scored at a time. Which of them train together changes no bit.
 """
 
 from __future__ import annotations

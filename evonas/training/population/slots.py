@@ -74,7 +74,7 @@ def run_slots(
     Args:
         program: gives the compiled program of a shape.
         shape: the shape that holds every member.
-        take: gives at most so many members that wait, with their positions; none when none waits any more.
+        take: returns at most that many waiting members, with their positions; empty if none is waiting.
         data: the rows of all folds on the device.
         stopping: early stopping.
         device: decides whether a smaller program pays.
@@ -88,7 +88,7 @@ def run_slots(
     while not cancelled():
         free = running.shape.slots - len(running.occupied)
         taken = take(free) if free else ()
-        # Some folds of a network may have stopped while others go on.
+        # Some folds of a network may have stopped while others continue.
         stopped = {k: (m.start, 0.0, time.time()) for k, m in taken if m.start and m.start.waited >= patience}
         if stopped:
             yield stopped
@@ -161,7 +161,7 @@ class _Slots:
         self._state["best_outputs"] = self._with_kept_outputs(outputs, taken)
 
     def _with_kept_outputs(self, outputs: Any, taken: dict[int, SlotState]) -> Any:
-        """The outputs of all slots, with those of the best epochs behind members that go on."""
+        """The outputs of all slots, with those of the best epochs behind members that continue."""
         kept = {slot: slot_state.member.start.outputs for slot, slot_state in taken.items() if slot_state.member.start}
         if kept:
             outputs = np.array(outputs)

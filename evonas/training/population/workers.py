@@ -1,7 +1,7 @@
 """Who trains what next: members wait in a queue for each program, and one thread works through the programs.
 
-The costliest program comes first. Which slot a member gets, and beside whom, changes no bit of its result. The thread
-is there so that whoever waits for results hears of headway while a program runs.
+The costliest program comes first. A member's slot and companions change no bit of its result. The thread
+is there so that waiting callers are notified of progress while a program runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from evonas.training.population.slots import Stopping, run_slots
 
 __all__ = ["Queues", "run_parts"]
 
-#: How often those who wait are told that the training makes headway.
+#: How often waiting callers are notified of progress.
 _HEADWAY_SECONDS = 5.0
 
 #: Position of a member, what came of it (a text where there is nothing), its share of the seconds, and when it began.

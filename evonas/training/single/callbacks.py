@@ -141,7 +141,7 @@ class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
 
 
 def wrap_as_estimator(model: keras.Model, classes: Any, columns: int = 1) -> Any:
-    """The model as an estimator: a classifier where its loss is one of classifiers, or labels are no numbers.
+    """The model as an estimator: a classifier where its loss is one of classifiers, or labels are not numbers.
 
     Args:
         model: compiled.
@@ -157,7 +157,7 @@ def wrap_as_estimator(model: keras.Model, classes: Any, columns: int = 1) -> Any
 
 
 def classifies(model: keras.Model, classes: Any = None) -> bool:
-    """Whether the loss that the model was compiled with is one of classifiers, or labels are no numbers."""
+    """Whether the loss that the model was compiled with is one of classifiers, or labels are not numbers."""
     name = _loss_name(model)
     words = classes is not None and np.asarray(classes).dtype.kind in "OSUb"
     return words or "crossentropy" in name or "hinge" in name

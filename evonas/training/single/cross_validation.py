@@ -59,7 +59,7 @@ class CrossValidationTrial:
     by_row: frozenset[str] = frozenset()
     train_scores: bool = False
     raises: bool = False
-    #: Trials may run in threads: nothing of a user's runs beside building and scoring, one at a time.
+    #: Trials may run in threads: users' code only builds and scores, one at a time.
     independent: ClassVar[bool] = True
 
     def __call__(self, genes: Mapping[str, Any], seed: int, headway: Headway) -> Evaluation:
@@ -105,7 +105,7 @@ class CrossValidationTrial:
             genes: of a genome.
             seed: of everything random.
             rows: to train on; None is all.
-            headway: told of each epoch.
+            headway: called after each epoch.
         """
         estimator, x, y, arguments = self._ready(genes, seed, rows, [headway_callback(headway)])
         return estimator.fit(x, y, **arguments)

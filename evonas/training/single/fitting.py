@@ -25,7 +25,7 @@ class Fitting(Protocol):
     parameters: int
     #: The most epochs that it may train, counted from the training's beginning.
     epochs: int
-    #: The training that it goes on with, if any.
+    #: The training that it continues with, if any.
     start: Snapshot | None
 
     def prepare(self) -> None:
@@ -108,7 +108,7 @@ def restore(model: keras.Model, snapshot: Snapshot, moments: bool = True) -> Non
     Args:
         model: of the same layers.
         snapshot: `first` and `second` are those of `state_of`.
-        moments: whether the optimizer goes on too; else it begins anew.
+        moments: whether the optimizer continues too; else it starts over.
     """
     assign(_random(model), snapshot.second)
     model.optimizer.build(model.trainable_variables)

@@ -1,4 +1,4 @@
-"""Steps of a range test with Keras as it comes: the reference."""
+"""Steps of a range test with Keras itself: the reference."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class TunerTrial:
         Args:
             hp: what to build with.
             seed: of everything random.
-            headway: told of each epoch.
+            headway: called after each epoch.
             kept: keeps the weights of the best epoch.
             arguments, named: of `fit`.
             watching: more callbacks.
@@ -169,7 +169,7 @@ def evaluation_of(given: Any, objective: Any, kept: Kept, notes: Mapping[str, An
         notes: of the trial.
 
     Raises:
-        InputError: it is none of these, or the objective is not among it.
+        InputError: it is not one of these, or lacks the objective.
     """
     several = isinstance(given, (list, tuple)) and len(given) > 0
     results = [_result(one, objective) for one in (given if several else [given])]
@@ -192,7 +192,7 @@ def build_trial_model(build: Callable[[Any], Any], hp: Any, seed: int, compiling
     """The model of the hyperparameters, everything random in it from the seed.
 
     Raises:
-        InputError: what is built is no model.
+        InputError: what is built is not a model.
     """
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)

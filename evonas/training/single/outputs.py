@@ -158,5 +158,5 @@ def _ends_in_sigmoid(model: keras.Model) -> bool:
     try:
         last = model.outputs[0]._keras_history.operation
     except (AttributeError, IndexError, TypeError):
-        return False  # a model that is no graph of layers
+        return False  # a model that is not a graph of layers
     return getattr(last, "activation", None) is keras.activations.sigmoid or type(last).__name__ == "Sigmoid"

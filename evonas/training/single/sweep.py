@@ -1,6 +1,6 @@
 """The learning-rate range test in the worker process: a few hundred steps of one network, each at the next rate.
 
-What takes the steps is the native trainer; with `trainer="single"`, Keras as it comes (`keras_steps.py`).
+What takes the steps is the native trainer; with `trainer="single"`, Keras itself (`keras_steps.py`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Steps(Protocol):
 
         Returns:
             loss of each step's batch before the step, penalties included, shape `(num_steps,)`; fewer, or values that
-            are not finite, where training cannot go on.
+            are not finite, where training cannot continue.
         """
         ...
 

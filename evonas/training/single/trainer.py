@@ -96,7 +96,7 @@ class SingleTrainer:
         """See `Trainer.train`.
 
         Raises:
-            InputError: a task goes on with a network of other layers.
+            InputError: a task continues with a network of other layers.
         """
         for position, task in enumerate(tasks):
             if position not in done:

@@ -62,7 +62,7 @@ class TrialTrainer:
 
         Args:
             trial: see `Trial`. Where it has a true attribute `independent`, trials may run in threads.
-            headway: told of progress within a trial.
+            headway: called on progress within a trial.
             trainer: "native", or "single" for Keras alone.
         """
         self._trial, self._headway, self._native = trial, headway, trainer == "native"
@@ -146,7 +146,7 @@ class TrialTrainer:
         return replace(found, train_seconds=seconds, notes=notes, spans=(span_since(began),))
 
     def _alive(self, turns: KerasLock | None) -> None:
-        """Tells that there is progress, unless nobody waits for it any more: then the training ends here."""
+        """Reports progress, unless the trial was cancelled: then the training ends here."""
         if turns is not None and turns.cancelled:
             raise Stopped
         self._headway()
@@ -167,7 +167,7 @@ def _short(error: Exception) -> str:
 
 
 def headway_callback(headway: Headway) -> keras.callbacks.Callback:
-    """A callback that tells of every epoch and, in epochs that last, every few seconds."""
+    """A callback that reports every epoch and, in long epochs, every few seconds."""
 
     class Telling(keras.callbacks.Callback):  # type: ignore[misc]
         def __init__(self) -> None:

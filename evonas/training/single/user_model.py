@@ -19,7 +19,7 @@
   scored and kept, and a training without improvement stops early. Callbacks belong to `fit`, which evonas calls.
 - With the trainer "native", the default on a CPU, a model in which everything is known is trained natively, any other
   by Keras; the evaluation's notes say which way, and why. See `evonas.training.native.user_model`.
-- `keras.utils.set_random_seed` is called before each building, so that equal genes give equal bits. A training goes on
+- `keras.utils.set_random_seed` is called before each build, so that equal genes give equal bits. A training continues
   from a snapshot with its weights, its optimizer and the seeds of its random layers.
 - What `build` or the training raises makes that model FAILED, with the reason; the traceback is in `worker.log`. A
   search whose first models all fail alike stops.
@@ -125,7 +125,7 @@ class UserModelFitting:
         self._kept = task.start[number] if task.start else None
         self.start = None
         if self._kept is not None and not task.inherit:
-            # With other settings, the patience begins anew.
+            # With other settings, the patience starts over.
             self.start = self._kept if task.origin is None else replace(self._kept, waited=0)
 
     def prepare(self) -> None:
@@ -237,7 +237,7 @@ def build_own(build: BuildFunction, genes: Mapping[str, Any], problem: Problem, 
     """The model of these genes, with everything random in it from the seed.
 
     Raises:
-        TypeError: what is built is no model.
+        TypeError: what is built is not a model.
     """
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)

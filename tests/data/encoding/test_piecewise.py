@@ -1,4 +1,4 @@
-"""Numbers between knots: exact at the knots, monotone, level or going on outside, and only where there are enough."""
+"""Numbers between knots: exact at the knots, monotone, level or continuing outside, and only where there are enough."""
 
 import numpy as np
 import pandas as pd

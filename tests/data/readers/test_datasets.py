@@ -119,7 +119,7 @@ def test_datasets_become_the_same_data_as_their_arrays() -> None:
     assert own.problem.input_shapes == ((3, 1, 1),)
     with pytest.raises(InputError, match="column 'a' of x must hold one value a row"):
         read_data(Fake(batches({"a": X}, Y)))
-    with pytest.raises(InputError, match="must not be given beside a Dataset"):
+    with pytest.raises(InputError, match="must not be given with a Dataset"):
         read_data(FORMS["batches"], Y)
     with pytest.raises(InputError, match="y must be given"):
         read_data(X)

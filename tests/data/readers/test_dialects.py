@@ -150,7 +150,7 @@ def test_tables_that_are_drawn(tmp_path: Path) -> None:
 def test_a_quote_that_never_closes_joins_no_rows(tmp_path: Path) -> None:
     table = read(tmp_path, "t.csv", "a,b,c\n" + "".join(f'"x,{k},2\n' for k in range(4)))
     assert table.frame.to_numpy().tolist() == [['"x', k, 2] for k in range(4)]
-    assert "do not close" in table.notes[0]
+    assert "are not closed" in table.notes[0]
     text = 'a,b\n1,"two\nlines, here"\n2,"more\nlines, there"\n'
     assert read(tmp_path, "t.csv", text).frame["b"].tolist()[0] == "two\nlines, here"
 

@@ -1,4 +1,4 @@
-"""Files of networks of every kind are opened; what needs more than a file has, or is no layer of evonas's, is not."""
+"""Opens files of networks of every kind, and refuses what needs more than a file has or has unknown layers."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_alone_and_beside_others(expected, k):
 
 
 def test_wherever_its_arrays_lie(expected):
-    """Memory that others have left full of what is no number, at other addresses."""
+    """Memory that others have left full of what is not a number, at other addresses."""
     import numpy as np
 
     for odd in (1, 3, 5):

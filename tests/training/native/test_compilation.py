@@ -189,7 +189,7 @@ def test_what_is_not_whole_or_not_ones_own_is_never_loaded(compiled, monkeypatch
     assert not is_prepared()
     assert works()
     assert len(compiled) == 2
-    # It is mended, or kept elsewhere, unless something that is no file is in its place.
+    # It is repaired, or kept elsewhere, unless something that is not a file is in its place.
     assert anew(monkeypatch)
     assert len(compiled) == 2 or name == "a folder"
 

@@ -254,7 +254,7 @@ REFUSALS: dict[str, tuple[Callable[[], keras.Model], dict[str, Any]]] = {
     "the loss poisson": (lambda: compiled(dense(), "poisson"), {}),
     "the metric own_metric": (lambda: compiled(dense(), metrics=[own_metric]), {}),
     "steps_per_epoch": (lambda: compiled(dense()), {"steps_per_epoch": 2}),
-    "validation_data is no pair": (lambda: compiled(dense()), {"validation_data": (X, LINE, LINE)}),
+    "validation_data is not a pair": (lambda: compiled(dense()), {"validation_data": (X, LINE, LINE)}),
     "a constraint": (lambda: compiled(dense(kernel_constraint="non_neg")), {}),
     "used more than once": (lambda: compiled(_shared), {}),
     "what the model does not end in": (lambda: compiled(ending(1, None), "binary_crossentropy"), {}),

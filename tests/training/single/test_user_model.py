@@ -171,7 +171,7 @@ def test_genes_that_are_honoured():
     assert seen == [(8, 0.5, "SGD")]
 
 
-# Stopping, failing, going on.
+# Stopping, failing, continuing.
 
 
 def overfitting(genes):

@@ -100,7 +100,7 @@ def _pinball(size, output, target, error, weight):
     total = F(0.0)
     for j in range(size):
         difference, quantile = output[j] - target[j], target[size + j]
-        # A difference of 0 has the gradient 0, as that of the absolute error; one that is no number stays none.
+        # A difference of 0 has the gradient 0, as that of the absolute error; one that is not a number stays so.
         slope = F(1.0) - quantile if difference > F(0.0) else (-quantile if difference < F(0.0) else difference)
         total += slope * difference
         error[j] = weight * share * slope

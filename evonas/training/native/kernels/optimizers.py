@@ -68,7 +68,7 @@ def clip(kind, limit, count, segments, gradients):
             for i in range(size):
                 squares += g[i] * g[i]
             norm = np.sqrt(squares)
-            # A norm that is no number makes the gradients none.
+            # A norm that is not a number makes the gradients none.
             factor = limit / norm if not norm <= limit else F(1.0)
         for i in range(size):
             x = g[i] * factor

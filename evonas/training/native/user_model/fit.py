@@ -81,7 +81,7 @@ class PreparedFit:
         """Trains.
 
         Raises:
-            Stopped: it was told to stop.
+            Stopped: it was asked to stop.
         """
         stand_in = _StandIn(self.model, self.training)
         rows = len(self.y)
@@ -224,15 +224,15 @@ def _split(asked: Mapping[str, Any]) -> tuple[Any, Array, Array | None, tuple[An
     """Training rows, targets and weights, and what is held out."""
     x = asked["x"]
     if asked["y"] is None:
-        raise Refusal(f"x is no array but a {type(x).__name__}, or y is not given")
+        raise Refusal(f"x is not an array but a {type(x).__name__}, or y is not given")
     y = as_array(asked["y"], "y")
     weight = None if asked["sample_weight"] is None else as_array(asked["sample_weight"], "sample_weight")
     if weight is not None and (weight.size != len(y) or asked["class_weight"] is not None):
-        raise Refusal("sample_weight is no number for each row, or class_weight is given, too")
+        raise Refusal("sample_weight is not a number for each row, or class_weight is given, too")
     held, given, share = None, asked["validation_data"], asked["validation_split"]
     if given is not None:
         if not isinstance(given, (list, tuple)) or len(given) != 2:
-            raise Refusal("validation_data is no pair of x and y")
+            raise Refusal("validation_data is not a pair of x and y")
         held = given[0], as_array(given[1], "y of validation_data")
     elif share:
         if weight is not None:

@@ -67,7 +67,7 @@ def graph_of(model: keras.Model) -> Graph:
     """The steps of a built model.
 
     Raises:
-        Refusal: it is no graph of layers, or has several outputs.
+        Refusal: it is not a graph of layers, or has several outputs.
     """
     if not is_model(model):
         raise Refusal(f"the model is of a class of its own, {type(model).__name__}")

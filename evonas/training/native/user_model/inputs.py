@@ -67,7 +67,7 @@ def as_array(value: Any, name: str) -> Array:
     if hasattr(value, "to_numpy"):
         value = value.to_numpy()
     if not isinstance(value, np.ndarray) or value.ndim == 0:
-        raise Refusal(f"{name} is no array but a {type(value).__name__}")
+        raise Refusal(f"{name} is not an array but a {type(value).__name__}")
     if value.dtype.kind not in "fiub":
         raise Refusal(f"{name} holds {value.dtype}, no numbers")
     return value

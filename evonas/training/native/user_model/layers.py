@@ -77,7 +77,7 @@ def activation_name(function: Any) -> str:
     """The activation that a function is.
 
     Raises:
-        Refusal: it is none of `ACTIVATIONS`.
+        Refusal: it is not one of `ACTIVATIONS`.
     """
     try:
         return ACTIVATIONS[function]

@@ -32,7 +32,7 @@ class Metric:
 
 
 def metrics_of(model: keras.Model, y: Array, width: int) -> list[Metric]:
-    """What a model logs beside its loss.
+    """What a model logs besides its loss.
 
     Args:
         model: compiled.

@@ -110,7 +110,7 @@ class LoweredModel:
 
 
 def lower_model(model: keras.Model, batch_size: int = 32) -> LoweredModel | Refused:
-    """The model as a program, or why it is none.
+    """The model as a program, or why it cannot be one.
 
     Args:
         model: compiled and built.

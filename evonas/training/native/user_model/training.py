@@ -26,7 +26,7 @@ class TrainingData:
 
     Attributes:
         x, y: features and targets.
-        x_validation, y_validation: no rows where there are none.
+        x_validation, y_validation: no rows if there are none.
         weight: of each training row; None where all count the same.
     """
 
@@ -124,7 +124,7 @@ class UserModelTraining:
             order: of the rows.
 
         Raises:
-            Stopped: it was told to stop.
+            Stopped: it was asked to stop.
         """
         found: dict[str, Any] = {
             "order": order,
