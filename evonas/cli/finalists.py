@@ -41,7 +41,7 @@ def finalists(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Train the best networks of a run again, and rank them by the new scores.
+    """Retrain a run's best networks, and rank them by the new scores.
 
     The best of many scores is partly luck: this shows by how much. What was
     trained before is kept. Rank 1 of `evonas export` is then the network

@@ -8,14 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from evonas.api.resolve import chosen_space, resolve_samples
 from evonas.data.load import read_data
 from evonas.data.options import DataOptions, architecture_and_encoding
 from evonas.data.readers.options import ReadOptions
 from evonas.networks.layers import can_be_compiled
 from evonas.runs.genome_files import read_genome
+from evonas.seeds import generation_rng
 from evonas.tasks.sweep import LearningRateCurve, SweepTask, sweep_rates
 from genomes.architecture.graph import graph_to_json
 from genomes.encodings import read_space
@@ -139,4 +138,4 @@ def _typical(space: Any, task: str) -> Any:
     if hasattr(space, "typical"):
         return space.typical()
     known = [genome for variants in space.known_defaults(task) for genome in variants.values()]
-    return known[0] if known else space.sample(np.random.default_rng(0))
+    return known[0] if known else space.sample(generation_rng(0, 0))

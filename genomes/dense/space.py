@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
 from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMERIC_ENCODINGS
-from genomes.architecture.neighbours import BANDWIDTHS, read_columns
-from genomes.checks import boolean, format_value, table
+from genomes.architecture.neighbours import read_columns
+from genomes.checks import boolean, table
 from genomes.codec import VERSION, canonical_json, check_header
 from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
@@ -34,11 +34,11 @@ from genomes.dense.genes import (
 from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
 from genomes.dense.json import genome_from_json, genome_to_json
+from genomes.dense.membership import faults
 from genomes.dense.mutation import GENES_MOVED, MUTATIONS
 from genomes.dense.neighbourhood import MOST_LISTED, read_sets
 from genomes.dense.sampling import sample, typical
 from genomes.dense.tables import GENES, LISTS, TABLES, WORDS, read_tables
-from genomes.dense.wiring import chain, wires_of
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Gene
@@ -293,7 +293,7 @@ class DenseSpace:
         try:
             value = genome_to_json(genome)
             canonical_json(value)  # numbers of other types than Python's own, which Keras refuses, have no JSON
-            return next(self._faults(genome_from_json(value)), None) is None
+            return next(faults(self, genome_from_json(value)), None) is None
         except (TypeError, ValueError):
             return False
 
@@ -348,45 +348,9 @@ class DenseSpace:
     def genome_from_json(self, value: Any) -> DenseGenome:
         """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
         genome = genome_from_json(value)
-        for place, fault in self._faults(genome):
+        for place, fault in faults(self, genome):
             raise InputError(f"genome.{place} {fault}: widen the space or change the genome")
         return genome
-
-    def _faults(self, genome: DenseGenome) -> Iterator[tuple[str, str]]:
-        """What keeps a well-formed genome out of this space: (place inside the genome, constraint and value)."""
-        units = [layer.units for layer in genome.layers]
-        activations = [layer.activation for layer in genome.layers]
-        yield from self._outside("layers", "layers", len(units))
-        for k, layer in enumerate(genome.layers):
-            yield from self._outside(f"layers[{k}].units", "units", layer.units)
-            yield from self._outside(f"layers[{k}].activation", "activation", layer.activation)
-        for name in SETTINGS:
-            place = f"training.{name}" if name in TRAINING_GENES else name
-            yield from self._outside(place, name, gene_of(genome, name))
-        if self.shape == "uniform" and len(set(units)) > 1:
-            yield "layers", f"must have equal units in a space of shape uniform, not {units}"
-        if self.shape == "pyramid" and units != sorted(units, reverse=True):
-            yield "layers", f"must not get wider in a space of shape pyramid, not {units}"
-        if self.activation_scope == "network" and len(set(activations)) > 1:
-            yield "layers", f"must have one activation in a space of scope network, not {activations}"
-        if (near := genome.neighbours) is not None:
-            known = self.neighbour_columns if self.neighbours else ()
-            if not set(near.columns) <= set(known):
-                yield (
-                    "neighbours.columns",
-                    f"must be of {format_value(known)} of the space, not {format_value(near.columns)}",
-                )
-            if not set(near.bandwidths) <= set(BANDWIDTHS):
-                yield "neighbours.bandwidths", f"must be of {BANDWIDTHS}, not {format_value(near.bandwidths)}"
-        if not self.skip_connections and wires_of(genome) != chain(len(units)):
-            yield "layers", "must form a chain in a space without skip_connections"
-
-    def _outside(self, place: str, gene: str, value: Value) -> Iterator[tuple[str, str]]:
-        if not self.domain(gene).contains(value):
-            yield (
-                place,
-                f"must be in {format_value(domain_to_json(self.domain(gene)))} of the space, not {format_value(value)}",
-            )
 
     # ---------------------------------------------------------------- the space itself
 

@@ -151,7 +151,7 @@ def test_nothing_is_written_over_what_others_wrote(tmp_path: Path, name: str) ->
     place, path = tmp_path / name, tmp_path / name.removesuffix(".json").removesuffix(".card.md")
     place.write_bytes(b"mine")
     card = name.endswith(".card.md")
-    with pytest.raises(InputError, match=r"neither|is there already"):
+    with pytest.raises(InputError, match=r"neither|exists already"):
         check_place(card_paths(path)[1]) if card else format_of(path, "savedmodel" if name == "saved" else None)
     link = tmp_path / "link.keras"
     link.symlink_to(tmp_path / "nowhere")
