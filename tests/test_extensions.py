@@ -233,6 +233,7 @@ def test_what_cannot_be_is_refused_in_words(stub: None, module: Any) -> None:
 
 
 @pytest.mark.keras
+@pytest.mark.soak
 def test_a_layer_kind_and_a_metric_from_outside_are_trained_in_a_worker_and_exported(
     module: Any, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from evonas.runs.reader import RunReader
 
 
 @pytest.mark.keras
+@pytest.mark.soak
 def test_members_are_trained_on_each_fold_and_scored_where_they_were_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

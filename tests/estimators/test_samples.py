@@ -38,6 +38,7 @@ def test_dense_networks_see_pixels_as_numbers_and_no_texts() -> None:
 @pytest.mark.keras
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", ["series", "image", "text"])
+@pytest.mark.soak
 def test_a_classifier_of_samples(kind: str) -> None:
     x, labels = SAMPLES[kind], np.where(BRIGHT, "yes", "no")
     classifier = EvolutionClassifier(**SMALL, in_process=True).fit(x, labels)

@@ -111,6 +111,7 @@ def test_a_run_with_limits_that_stops_goes_on_as_if_it_never_had(
         assert run.digest() == straight.digest()
 
 
+@pytest.mark.soak
 def test_a_limit_that_nothing_meets_ends_the_run(tmp_path: Path) -> None:
     search(tmp_path / "run", Budget(evaluations=100), max_parameters=1)
     with RunReader(tmp_path / "run") as run:

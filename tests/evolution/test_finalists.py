@@ -207,6 +207,7 @@ def test_mistakes_exit_with_2(options: list[str], words: str, monkeypatch: pytes
 
 @pytest.mark.keras
 @pytest.mark.parametrize("searches", [1, pytest.param(2, marks=pytest.mark.soak)])
+@pytest.mark.soak
 def test_the_exported_network_is_the_median_re_training(tmp_path: Path, searches: int) -> None:
     """Of one search, and of another one alike."""
     rng = np.random.default_rng(0)

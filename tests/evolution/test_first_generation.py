@@ -147,6 +147,7 @@ def test_members_and_embeddings_cost_time(data: PreparedData) -> None:
     assert plain < cost(embedding="linear", members=1)
 
 
+@pytest.mark.soak
 def test_a_run_says_so_and_a_resumed_one_asks_for_the_same(
     data: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,7 @@ class TestSearch:
         assert begun == first.population
         assert second.best_score == first.best_score  # the stub scores networks, whatever the data
 
+    @pytest.mark.soak
     def test_published_defaults_are_among_the_first_networks(self) -> None:
         def operators(name: str, **options: Any) -> list[str]:
             evonas.search(*table(), population=8, generations=2, seed=0, out=name, **options)

@@ -157,6 +157,7 @@ def test_machines_join_one_is_killed_and_nothing_is_lost_or_counted_twice(tmp_pa
     assert [path.name for path in (tmp_path / "shared").rglob("*")] == ["session.json"]
 
 
+@pytest.mark.soak
 def test_a_machine_waits_for_an_owner_that_was_killed_and_trains_for_the_next_one(tmp_path, data_path):
     with Machine(tmp_path, 2.0) as machine:
         killed = shared_pool(tmp_path, data_path)

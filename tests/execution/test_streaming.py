@@ -154,6 +154,7 @@ def test_closing_stops_the_trainings(threaded):
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.soak
 def test_a_stopped_worker_is_replaced(data_path):
     with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=WorkerLimits(beat_seconds=2.5)) as evaluator:
         found = streamed(evaluator, [3, STOP])

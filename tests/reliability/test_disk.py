@@ -92,6 +92,7 @@ def small_disk() -> Iterator[Path]:
     Path(folder).rmdir()
 
 
+@pytest.mark.soak
 def test_a_disk_of_two_megabytes(runs: Runs, row: Row, small_disk: Path) -> None:
     row("2 MB tmpfs that fills up", "exit code 74, what was evaluated is committed from the ballast, same digest after")
     rng = random.Random()

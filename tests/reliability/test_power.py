@@ -8,6 +8,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from evonas.runs import RunReader
 from tests.reliability.battery import Row, Runs
 from tests.reliability.counts import count
@@ -22,6 +24,7 @@ def no_blob_dangles(directory: Path) -> None:
                     run.weights(record)
 
 
+@pytest.mark.soak
 def test_power_cuts(runs: Runs, row: Row, disk: Disk) -> None:
     row(
         "power cut on a loop-mounted ext4 (shutdown, nothing flushed)",

@@ -115,6 +115,7 @@ def epochs_until(name: str, options: dict[str, Any], seed: int, score: float) ->
 
 @in_rungs
 @pytest.mark.sampled(2)
+@pytest.mark.soak
 def test_a_good_network_takes_fewer_epochs_than_at_random(name: str, options: dict[str, Any]) -> None:
     def mean(strategy: str, options: dict[str, Any]) -> float:
         return sum(epochs_until(strategy, options, seed, 1.1) for seed in range(8)) / 8

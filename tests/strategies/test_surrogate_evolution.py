@@ -208,6 +208,7 @@ def test_children_start_from_the_weights_of_their_parents() -> None:
             alone.tell([sum(candidate.genome[:3]) for candidate in candidates])
 
 
+@pytest.mark.soak
 def test_a_search_that_is_stuck_begins_anew_beside_the_first_one() -> None:
     strategy = make_strategy("evolution", SPACE, seed=0)
     strategy.tell([-1.0] * len(strategy.ask(1)))

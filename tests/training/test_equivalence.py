@@ -249,6 +249,7 @@ def weighted_logit(network):
     ids=["batch norm", "skips", "schedule", "weights"],
 )
 @pytest.mark.sampled(1)
+@pytest.mark.soak
 def test_the_numbers_are_those_of_keras_written_out(crowd, key, name, build, trainer):
     network = TABLE[key][name]
     model, optimizer, loss = build(network)

@@ -51,6 +51,7 @@ def from_file(tmp_path_factory, request):
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("format", ["tflite", "onnx"])
 @pytest.mark.parametrize("from_file", columns, indirect=True)
+@pytest.mark.soak
 def test_formats_without_text_predict_coded_rows(from_file, tmp_path, format):
     """By the code in the documentation, which knows the JSON file alone."""
     import keras

@@ -63,6 +63,7 @@ HARD = ("series of several lengths", "text")
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("format", ["tflite", "onnx"])
 @pytest.mark.parametrize("name", HARD)
+@pytest.mark.soak
 def test_other_formats_compute_the_same(name, format, tmp_path):
     from evonas.training.export import formats
     from evonas.training.model import build_model

@@ -60,6 +60,7 @@ def regression():
     return data, trained(data, keep_snapshots=True)
 
 
+@pytest.mark.soak
 def test_trainers_agree(regression) -> None:
     from evonas.training.single.trainer import SingleTrainer
 

@@ -195,6 +195,7 @@ def test_early_stopping_is_keras_s_own_and_gives_the_best_weights_back() -> None
     check_same(model, LINE, epochs=30, callbacks=[stopping])
 
 
+@pytest.mark.soak
 def test_afterwards_the_model_is_trained_on_by_keras_as_if_it_had_been_all_along() -> None:
     model = compiled(dense(), optimizer=OPTIMIZERS["nadam"])
     initial = model.get_weights()
