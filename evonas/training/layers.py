@@ -142,6 +142,11 @@ def _conv(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
         "padding": "same",
         "use_bias": attributes["normalization"] != "batch",
     }
+    stride = int(attributes["stride"])
+    if stride > 1 and all(width == 1 for width in options["kernel_size"]):
+        # The same numbers; one convolution of both ends a process of one thread in oneDNN (TensorFlow 2.21).
+        every = _BY_RANK["average"][len(shape)]
+        h, options["strides"] = node.layer(every, "subsample", pool_size=1, strides=stride, padding="same")(h), 1
     initializer, regularizer = attributes["initializer"], node.regularizer()
     if attributes["separable"]:
         options |= {"depthwise_initializer": initializer, "pointwise_initializer": initializer}
@@ -149,7 +154,7 @@ def _conv(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     else:
         options |= {"kernel_initializer": initializer, "kernel_regularizer": regularizer}
     kind = _BY_RANK["separable" if attributes["separable"] else "conv"][len(shape)]
-    return node.finish(node.layer(kind, **options)(h)), _strided(node, options["strides"])
+    return node.finish(node.layer(kind, **options)(h)), _strided(node, stride)
 
 
 def _strided(node: Node, stride: int) -> Any:

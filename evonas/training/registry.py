@@ -34,16 +34,13 @@ _ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "OMP_NUM_THREADS": "1",
-    "TF_ENABLE_ONEDNN_OPTS": "0",
 }
 
 
 def settle_environment(trainer: str, own: bool) -> None:
     """Environment variables for TensorFlow, set before it is imported in a worker process unless the user has set them.
 
-    A worker of the single trainer has one thread: a sum then has the same bits whatever the number of
-    cores. TensorFlow's own kernels do it: those of oneDNN end a process with one thread in some convolutions (a window
-    of 1 over one channel, TensorFlow 2.21).
+    A worker of the single trainer has one thread: a sum then has the same bits whatever the number of cores.
     """
     if trainer == "single" and not own:
         for name, value in _ONE_THREAD.items():
