@@ -24,7 +24,7 @@ __all__ = ["MOST_CELLS", "MOST_ROWS", "fit_baselines", "fit_boosting", "is_table
 #: Training rows that baselines see, and cells of them; validation rows that stop boosting early.
 MOST_ROWS, MOST_CELLS, _MOST_HELD_ROWS = 100_000, 10_000_000, 20_000
 #: Numbers of an image or a series from which on there is no gradient boosting, which would take minutes.
-MOST_PIXELS = 1_000
+MOST_PIXELS = 400
 
 
 def is_table(data: PreparedData) -> bool:

@@ -71,18 +71,20 @@ class Speed:
         step_seconds: of a training step per layer, in addition to the multiplications.
         start_seconds: of a network.
         at_once: whether networks are trained on several cores at a time.
+        layer_seconds: that tracing and compiling a network takes for each layer, beside the start.
     """
 
     share: float
     step_seconds: float
     start_seconds: float
     at_once: bool
+    layer_seconds: float = 0.0
 
 
 #: Trainer -> its speed on a CPU, rather too low than too high.
 SPEEDS = {
     "native": Speed(0.2, 15e-6, 0.02, True),
-    "single": Speed(0.2, 300e-6, 2.0, True),
+    "single": Speed(0.2, 400e-6, 1.0, True, 0.3),
 }
 
 
@@ -333,12 +335,15 @@ def cost_of_training(
     trainings, sizes = len(data.splits) * settings.replicates, (rows, len(split.y_validation))
 
     @cache
-    def epoch(genome: Any) -> float:
+    def seconds(genome: Any) -> tuple[float, float]:
+        """Of its start, and of an epoch."""
         graph = problem.attach_columns(space.architecture(genome))
         features = num_visible_columns(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
-        return training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops, problem.sample_shape)
+        epoch = training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops, problem.sample_shape)
+        return speed.start_seconds + speed.layer_seconds * (len(graph) - 1), epoch
 
     def cost(genome: Any, epochs: int) -> float:
-        return trainings * (speed.start_seconds + epochs * epoch(genome))
+        start, epoch = seconds(genome)
+        return trainings * (start + epochs * epoch)
 
     return cost
