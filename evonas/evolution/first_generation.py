@@ -55,9 +55,9 @@ _TELLING_EPOCHS = 10
 _TELLING_RUNG = 6
 #: No network of these may cost more than it would if a generation had so few networks: the search would compare little,
 #: and have no time to train its best networks again.
-_FEW_NETWORKS = 8
+_FEW_NETWORKS = 4
 #: Random networks of them take at least such a share of what the costliest takes: tiny ones learn next to nothing.
-_TINY = 0.1
+_TINY = 0.25
 #: A step of training multiplies three times: forward, for the weights' gradients and for those of the inputs.
 _MULTIPLICATIONS = 3
 
