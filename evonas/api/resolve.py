@@ -17,6 +17,7 @@ from evonas.data.options import ARCHITECTURES, architecture_and_encoding
 from evonas.data.sample_kind import SampleOptions
 from evonas.devices import has_gpu
 from evonas.metrics.named import chosen_metric
+from evonas.networks.initial import passes_of_epoch
 from evonas.networks.layers import can_be_compiled
 from evonas.objective import Objective, default_objective, objectives_named
 from evonas.strategies import find_row, strategy_row
@@ -306,7 +307,8 @@ _RUNGS, _RUNGS_OF_PARTS, _LEAST_RUNG = 2, 3, 3
 def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings:
     """The settings with the rows that an epoch takes, of networks over images, series and texts.
 
-    Of many rows a whole pass is a long time before anything is known of a network: an epoch is then a share of it.
+    Of many rows a whole pass is a long time before anything is known of a network: an epoch is then a share of it. Of
+    few rows an epoch is a few steps: the default epochs and patience are then several times as many.
 
     Args:
         settings: of the run, resolved.
@@ -324,9 +326,18 @@ def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings
             )
         return settings
     if settings.epoch_rows is not None or rows <= _ROWS_OF_WHOLE_EPOCHS:
-        return settings
+        return _with_more_epochs(settings, passes_of_epoch(rows))
     share = max(_ROWS_OF_WHOLE_EPOCHS // 2, math.ceil(rows * _SHARE_OF_ROWS))
     return settings.model_copy(update={"epoch_rows": share})
+
+
+def _with_more_epochs(settings: Settings, passes: int) -> Settings:
+    """The settings with so many times the default epochs and patience, as far as the user has set none."""
+    names = ("epochs", "patience") if passes > 1 else ()
+    found = {name: getattr(settings, name) for name in names if name not in settings.model_fields_set}
+    longer = settings.model_copy(update={name: value * passes for name, value in found.items() if value is not None})
+    longer.model_fields_set.difference_update(found)  # they are still defaults: a short run may cut them
+    return longer
 
 
 def with_precision(settings: Settings, problem: Problem) -> Settings:

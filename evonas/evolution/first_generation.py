@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.config import Settings
 from evonas.data.neighbours import num_visible_columns
 from evonas.machine import core_share, multiplications_a_second
-from evonas.networks.initial import rows_of_epoch
+from evonas.networks.initial import passes_of_epoch, rows_of_epoch
 from evonas.objective import Objective
 from evonas.seeds import first_generation_rng
 from evonas.strategies import find_row, make_strategy
@@ -201,7 +201,9 @@ def first_generation(
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_DRAWS * len(candidates))))
     if bounds_all:
         offered = list(chain.from_iterable(known)) or drawn
-        cut = _cut(settings, epochs, int(epochs * room / whole), room / few, partial(_least, cost, offered))
+        passes = passes_of_epoch(len(data.splits[0].y_train))
+        cheapest = partial(_least, cost, offered)
+        cut = _cut(settings, epochs, int(epochs * room / whole), room / few, cheapest, passes)
         limit = max(room / few, _least(cost, offered, cut.epochs))
         begun = (*initial, *_first_within(known, lambda genome: cost(genome, cut.epochs) <= limit))
         genomes = _of_samples(space, begun, drawn, cost, cut, limit, room, len(candidates))
@@ -273,7 +275,9 @@ class _Cut:
     rungs: int
 
 
-def _cut(settings: Settings, first: int, affordable: int, limit: float, cheapest: Callable[[int], float]) -> _Cut:
+def _cut(
+    settings: Settings, first: int, affordable: int, limit: float, cheapest: Callable[[int], float], passes: int = 1
+) -> _Cut:
     """As many rungs as a cheap network can climb within the limit.
 
     Args:
@@ -282,13 +286,14 @@ def _cut(settings: Settings, first: int, affordable: int, limit: float, cheapest
         affordable: the same, for the first generation to fit into its time.
         limit: seconds that a network may be trained.
         cheapest: seconds of a cheap network that is trained for so many epochs.
+        passes: see `passes_of_epoch`.
     """
     for rungs in range(settings.rungs, 1, -1):
-        telling = min(first, max(_TELLING_RUNG, affordable))
+        telling = min(first, max(_TELLING_RUNG * passes, affordable))
         epochs = min(settings.epochs, telling * settings.eta ** (rungs - 1))
         if cheapest(epochs) <= limit:
             return _Cut(telling, epochs, rungs)
-    epochs = min(settings.epochs, max(_TELLING_EPOCHS, affordable))
+    epochs = min(settings.epochs, max(_TELLING_EPOCHS * passes, affordable))
     return _Cut(epochs, epochs, 1)
 
 

@@ -20,7 +20,10 @@ from genomes.architecture.embedding import FREQUENCIES, Embedding, categories_of
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import members_of
 
-__all__ = ["epoch_order", "epoch_part", "initial_weights", "input_width", "rows_of_epoch"]
+__all__ = ["epoch_order", "epoch_part", "initial_weights", "input_width", "passes_of_epoch", "rows_of_epoch"]
+
+#: Rows below which an image, a series or a text is trained on for more epochs, and how many times as many at most.
+_FEW_ROWS, _MOST_PASSES = 2_000, 10
 
 
 def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int) -> dict[str, NDArray[Any]]:
@@ -103,6 +106,15 @@ def epoch_part(seed: int, epoch: int, num_samples: int, most: int | None) -> NDA
 def rows_of_epoch(num_samples: int, most: int | None) -> int:
     """Rows of the longest epoch, see `epoch_part`."""
     return -(-num_samples // _parts(num_samples, most))
+
+
+def passes_of_epoch(num_samples: int) -> int:
+    """How many times as many epochs few samples need as many do: an epoch of 30 rows is a single step.
+
+    >>> passes_of_epoch(30), passes_of_epoch(500), passes_of_epoch(60_000)
+    (10, 4, 1)
+    """
+    return min(_MOST_PASSES, max(1, -(-_FEW_ROWS // max(1, num_samples))))
 
 
 def _parts(num_samples: int, most: int | None) -> int:

@@ -190,3 +190,14 @@ def test_samples_are_trained_in_mixed_precision_on_a_gpu_unless_one_is_named(mon
         assert with_precision(settings, images).precision == wanted
         assert with_precision(settings, PROBLEM).precision == "float32"
         assert with_precision(Settings(trainer="single", precision="float32"), images).precision == "float32"
+
+
+def test_few_samples_are_trained_on_for_more_epochs_unless_they_are_named() -> None:
+    images = Problem("binary", 192, 1, ("yes", "no"), sample_shape=(8, 8, 3))
+    few = with_epoch_rows(Settings(trainer="single"), images, 100)
+    assert (few.epochs, few.patience) == (500, 100)
+    assert "epochs" not in few.model_fields_set
+    named = with_epoch_rows(Settings(trainer="single", epochs=7), images, 100)
+    assert (named.epochs, named.patience) == (7, 100)
+    many = with_epoch_rows(Settings(trainer="single"), images, 3_000)
+    assert (many.epochs, many.patience) == (50, 10)
