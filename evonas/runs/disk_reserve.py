@@ -36,10 +36,10 @@ def _fill(file: BinaryIO) -> None:
 
 
 def is_disk_reserve(path: Path) -> bool:
-    """Whether a file is the ballast of a run: it says so, or, of version 0.1.0, is as long."""
+    """Whether a file is the ballast of a run, which says so in its first line; its name and length are no proof."""
     try:
         with path.open("rb") as file:
-            return path.stat().st_size == _BYTES or file.read(len(_HEADER)) == _HEADER
+            return file.read(len(_HEADER)) == _HEADER
     except OSError:
         return False
 

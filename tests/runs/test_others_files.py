@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from evonas.api import random_baseline
@@ -80,6 +80,7 @@ def fill_once(folder: Path) -> None:
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(files={"ballast": b"x" * (256 << 10)}, there=True)  # as long as the run's own
 @given(files=FILES, there=st.booleans())
 def test_foreign_files_survive_every_command(toy_runs: Path, files: dict[str, bytes], there: bool) -> None:
     with tempfile.TemporaryDirectory() as place:
