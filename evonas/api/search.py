@@ -250,19 +250,19 @@ def search(
         execution=placed,
     )
     data = DataOptions(
-        task,
-        drop,
-        roles,
-        group,
-        time_column,
-        image_size,
-        grayscale,
-        architecture,
-        series,
-        series_id,
-        split,
-        reading,
-        steps,
+        task=task,
+        drop=drop,
+        roles=roles,
+        group=group,
+        time_column=time_column,
+        image_size=image_size,
+        grayscale=grayscale,
+        architecture=architecture,
+        series=series,
+        series_id=series_id,
+        split=split,
+        reading=reading,
+        steps=steps,
     )
     told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
     told["callbacks"] = check_callbacks(callbacks)
