@@ -26,7 +26,7 @@ from evonas.networks.initial import passes_of_epoch, rows_of_epoch
 from evonas.objective import Objective
 from evonas.seeds import first_generation_rng
 from evonas.strategies import find_row, make_strategy
-from genomes.architecture.cost import count_flops
+from genomes.architecture.cost import count_flops, count_frozen_flops
 from genomes.architecture.graph import views_of
 from genomes.space import SearchSpace
 
@@ -143,7 +143,8 @@ def training_seconds(
         flops: operations a second of the core.
         sample_shape: of a sample, see `Problem.sample_shape`.
     """
-    operations: int = count_flops(graph, num_features, num_outputs, sample_shape)
+    size = num_features, num_outputs, sample_shape
+    operations: int = count_flops(graph, *size) - count_frozen_flops(graph, *size)
     operations *= _MULTIPLICATIONS * rows + validation_rows
     steps = math.ceil(rows / int(graph.graph["training"]["batch_size"]))
     return operations / (speed.share * flops) + steps * (len(graph) - 1) * speed.step_seconds
@@ -345,7 +346,9 @@ def cost_of_training(
         graph = problem.attach_columns(space.architecture(genome))
         features = num_visible_columns(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
         epoch = training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops, problem.sample_shape)
-        return speed.start_seconds + speed.layer_seconds * (len(graph) - 1), epoch
+        frozen = count_frozen_flops(graph, features, problem.num_outputs, problem.sample_shape) * sum(sizes)
+        start = speed.start_seconds + speed.layer_seconds * (len(graph) - 1) + frozen / (speed.share * flops)
+        return start, epoch
 
     def cost(genome: Any, epochs: int) -> float:
         start, epoch = seconds(genome)

@@ -5,7 +5,7 @@ for people. `layers` has a row for each kind of layer, `shapes` and `cost` say w
 `options` has the words and bounds of layers and training. Imports networkx when the first graph is made.
 """
 
-from genomes.architecture.cost import count_activations, count_flops, count_moving, count_parameters
+from genomes.architecture.cost import count_activations, count_flops, count_frozen_flops, count_moving, count_parameters
 from genomes.architecture.graph import (
     canonical_order,
     check_graph,
@@ -28,6 +28,7 @@ __all__ = [
     "check_graph",
     "count_activations",
     "count_flops",
+    "count_frozen_flops",
     "count_moving",
     "count_parameters",
     "digest",

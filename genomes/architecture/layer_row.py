@@ -92,6 +92,8 @@ class LayerRow:
         moving: numbers a layer holds that are not trained, as `parameters`.
         settle: attributes that were read -> those that do something.
         check: attributes -> what is wrong with them together, None if nothing is.
+        frozen: whether its weights are fitted to the training rows before training, and then stay; a network that begins
+            with such a layer gives it each row once.
         written_as_real: attributes whose whole numbers the canonical form writes as reals, as it always has.
     """
 
@@ -107,6 +109,7 @@ class LayerRow:
     moving: Callable[[Attributes, Shape, Shape], int] = no_parameters
     settle: Callable[[dict[str, Any]], dict[str, Any]] = dict
     check: Callable[[Attributes], str | None] = _nothing_wrong
+    frozen: bool = False
     written_as_real: tuple[str, ...] = ()
 
     @property

@@ -39,6 +39,7 @@ from genomes.architecture.options import (
     SWITCHED,
     TRAINING_KINDS,
 )
+from genomes.architecture.random_layers import RANDOM_CONVOLUTIONS
 from genomes.architecture.sequence_layers import ATTENTION, POSITION, RECURRENT, TOKENS
 from genomes.architecture.spatial_layers import (
     ADD,
@@ -99,6 +100,7 @@ LAYERS: Mapping[str, LayerRow] = MappingProxyType(
         "attention": ATTENTION,
         "positions": POSITION,
         "tokens": TOKENS,
+        "random_convolutions": RANDOM_CONVOLUTIONS,
     }
 )
 

@@ -30,7 +30,8 @@ from evonas.training.export.deployment import Deployment, input_note, write
 from evonas.training.export.neighbours import rows_at_a_time
 from evonas.training.export.preprocessing import can_take_raw
 from evonas.training.metrics import compute_scores
-from evonas.training.model import build_model, get_weights, set_weights
+from evonas.training.model import build_model, get_weights, set_weights, weights_behind
+from evonas.training.single.frozen import begins_frozen, split_behind
 from evonas.training.single.trainer import CHUNK_ROWS, fit_epochs, prepare_model
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.errors import InputError
@@ -112,12 +113,17 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
     The learning-rate schedule is that of the recorded training, on more rows. Validation rows weigh 1.
     """
     graph, split = data.problem.attach_columns(graph_from_json(task.architecture)), join_split(data.splits[0])
-    model = prepare_model(graph, data.problem, settings, task.seed, len(split.x_train), task.epochs)
-    set_weights(model, first_weights(graph, data.problem, task.seed, data.pretrained, split.x_train)())
+    first = first_weights(graph, data.problem, task.seed, data.pretrained, split.x_train)()
+    behind = int(begins_frozen(graph))
+    if behind:
+        split = split_behind(graph, first, split)
+    sizes = len(split.x_train), task.epochs
+    model = prepare_model(graph, data.problem, settings, task.seed, *sizes, behind=behind)
+    set_weights(model, weights_behind(first, behind))
     for loss in fit_epochs(model, graph, split, task.seed, task.best_epoch, epoch_rows=settings.epoch_rows):
         if not math.isfinite(loss):
             raise InputError(f"retraining must converge, but its loss became {loss}: export without retraining")
-    return get_weights(model)
+    return {**first, **get_weights(model)}
 
 
 class GraphDeployment:

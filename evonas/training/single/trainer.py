@@ -30,9 +30,10 @@ from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.losses import default_loss, mixes_classes, training_loss
 from evonas.training.metrics import compute_scores
-from evonas.training.model import build_model, get_weights, members_model, set_weights
+from evonas.training.model import build_model, get_weights, members_model, set_weights, weights_behind
 from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
+from evonas.training.single.frozen import Frozen, FrozenLayers
 from evonas.training.single.fused import FusedBatchNormalization
 from evonas.training.single.rated import with_own_rates
 from evonas.training.single.resident import predictions_of, train_epochs
@@ -82,7 +83,7 @@ class SingleTrainer:
         )
         self._views = Views(data)
         self._compiling = {"jit_compile": jit_compile}
-        self._traces = Traces()
+        self._traces, self._frozen = Traces(), FrozenLayers()
 
     def state(self) -> None:
         """Remembers nothing."""
@@ -112,7 +113,10 @@ class SingleTrainer:
         """The task's network on one fold, from one seed; `number` counts the folds and replicates."""
         data = self._views.for_graph(graph_from_json(task.architecture))
         split, problems = data.splits[fold], (self._problem, data.problem)
-        return _GraphFitting(task, problems, self._settings, split, seed, number, self._compiling, self._pretrained)
+        frozen = partial(self._frozen.of, split=split, fold=fold)
+        return _GraphFitting(
+            task, problems, self._settings, split, seed, number, self._compiling, self._pretrained, frozen
+        )
 
     def failure(self, error: Exception) -> str | None:
         """Why a network that raised this has failed; None where the error is not its doing."""
@@ -199,6 +203,7 @@ class _GraphFitting:
         number: int,
         compiling: Mapping[str, bool],
         pretrained: PretrainedNetwork | None,
+        frozen: Callable[[nx.DiGraph], Frozen | None],
     ) -> None:
         whole, problem = problems  # with all features, and with those that the network sees
         self._graph = whole.attach_columns(graph_from_json(task.architecture))
@@ -207,7 +212,8 @@ class _GraphFitting:
         self._horizon, self.epochs = task.horizon or task.epochs, task.epochs
         size = problem.num_features, problem.num_outputs, problem.sample_shape
         self.parameters = count_parameters(self._graph, *size)
-        own = first_weights(self._graph, problem, seed, pretrained, split.x_train)
+        self._find_frozen = frozen
+        own = first_weights(self._graph, problem, seed, pretrained, split.x_train, self._fitted)
         self._initial, self.start = start_of(task, self._graph, number, own, split.x_train, whole)
         before = (task.origin or task.architecture)["training"]["optimizer"]
         self._same_optimizer = before == self._graph.graph["training"]["optimizer"]
@@ -215,17 +221,22 @@ class _GraphFitting:
 
     def prepare(self) -> None:
         """See `Fitting.prepare`."""
-        problem, rows = self._problem, len(self._split.x_train)
+        problem, rows, frozen = self._problem, len(self._split.x_train), self._find_frozen(self._graph)
+        behind = int(frozen is not None)
+        self._kept = {} if frozen is None else frozen.weights
+        seen = self._split if frozen is None else frozen.split(self._split)
+        self._x_validation = np.asarray(seen.x_validation)
+        sizes = rows, self._horizon
         self._model = prepare_model(
-            self._graph, problem, self._settings, self._seed, rows, self._horizon, **self._compiling
+            self._graph, problem, self._settings, self._seed, *sizes, behind=behind, **self._compiling
         )
-        set_weights(self._model, self._initial())
+        set_weights(self._model, weights_behind(self._initial(), behind))
         if self.start is not None:
-            set_weights(self._model, self.start.weights)
+            set_weights(self._model, weights_behind(self.start.weights, behind))
             restore(self._model, self.start, moments=self._same_optimizer)
         first = self.start.epoch if self.start else 0
         part = self._settings.epoch_rows
-        self._losses = fit_epochs(self._model, self._graph, self._split, self._seed, self.epochs, first, part)
+        self._losses = fit_epochs(self._model, self._graph, seen, self._seed, self.epochs, first, part)
         self._predict = predict_with(whole_model(self._model), self._graph)
 
     def fit(self, epoch: int) -> float:
@@ -234,12 +245,12 @@ class _GraphFitting:
 
     def outputs(self) -> tuple[float, NDArray[np.float32]]:
         """See `Fitting.outputs`."""
-        outputs = self._predict(np.asarray(self._split.x_validation))
+        outputs = self._predict(self._x_validation)
         return float(self._loss(self._split.y_validation, outputs)), outputs
 
     def weights(self) -> Weights:
         """See `Fitting.weights`."""
-        return get_weights(self._model)
+        return {**self._kept, **get_weights(self._model)}
 
     def exact(self, weights: Weights, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Fitting.exact`: an exported network computes in float32."""
@@ -251,7 +262,12 @@ class _GraphFitting:
 
     def state(self) -> State:
         """See `Fitting.state`."""
-        return state_of(self._model, get_weights(self._model))
+        return state_of(self._model, self.weights())
+
+    def _fitted(self) -> Weights | None:
+        """Weights of a frozen first layer, if what it gives is held."""
+        frozen = self._find_frozen(self._graph)
+        return None if frozen is None else frozen.weights
 
 
 def prepare_model(
@@ -262,6 +278,7 @@ def prepare_model(
     num_rows: int,
     horizon: int,
     jit_compile: bool = False,
+    behind: int = 0,
 ) -> keras.Model:
     """The compiled network with its initial weights; of members, their outputs side by side, see `whole_model`.
 
@@ -272,15 +289,16 @@ def prepare_model(
         num_rows: training rows.
         horizon: epochs that the learning-rate schedule spans.
         jit_compile: see `SingleTrainer`.
+        behind: the last of the frozen layers in front, without which it is built; 0 for all of it.
     """
     width, outputs = problem.num_features, problem.num_outputs
     rows = rows_of_epoch(num_rows, settings.epoch_rows if is_layered(graph) else None)
     steps = -(-rows // graph.graph["training"]["batch_size"])
     fused = is_layered(graph) and settings.precision == "float32" and keras.backend.backend() == "tensorflow"
     normalization = FusedBatchNormalization if fused else keras.layers.BatchNormalization
-    whole = build_model(graph, width, outputs, seed, settings.precision, batch_normalization=normalization)
+    whole = build_model(graph, width, outputs, seed, settings.precision, batch_normalization=normalization, behind=behind)
     model = members_model(whole)
-    set_weights(model, initial_weights(graph, width, outputs, seed))
+    set_weights(model, weights_behind(initial_weights(graph, width, outputs, seed), behind))
     model.compile(
         optimizer=optimizer_of(graph.graph["training"], _rate(graph.graph["training"], horizon * steps)),
         loss=training_loss(problem, settings, graph.graph["training"]),
