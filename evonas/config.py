@@ -206,6 +206,10 @@ class Settings(_Frozen):
     )
     max_parameters: Whole | None = Field(default=None, ge=1, description="maximum number of trainable parameters")
     max_flops: Whole | None = Field(default=None, ge=1, description="maximum floating-point operations per prediction")
+    flops_of_training: bool = Field(
+        default=False,
+        description="whether max_flops leaves out what fixed layers compute once for each row, as a short run's does",
+    )
     max_latency_ms: Real | None = Field(default=None, gt=0, description="maximum milliseconds per prediction, measured")
     patience: Whole | None = Field(default=10, ge=1, description="epochs without improvement before training stops")
     min_delta: Real = Field(default=0.0, ge=0, description="smallest decrease of the validation loss that counts")

@@ -33,6 +33,7 @@ class TunerOptions(TypedDict, total=False):
     epochs: int
     max_parameters: int | None
     max_flops: int | None
+    flops_of_training: bool
     max_latency_ms: float | None
     epoch_rows: int | None
     patience: int | None

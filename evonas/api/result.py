@@ -190,7 +190,7 @@ class SearchResult(ResultViews):
     @cached_property
     def temperature(self) -> float:
         """That the best network's logits are divided by; 1 unless the run calibrates."""
-        if not self.settings.calibrate:
+        if not self.settings.calibrate or self._data.refits:
             return 1.0
         from evonas.metrics.calibration import temperature_of
         from evonas.networks.forward import raw_outputs

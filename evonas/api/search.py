@@ -321,6 +321,8 @@ def search_data(
         numbers=forms,
         as_given=build is not None,
     )
+    if settings.cv is None and len(prepared.splits) > 1:  # few series
+        settings = settings.model_copy(update={"cv": len(prepared.splits)})
     space = chosen_space(searched, request.space is not None, asked.architecture, prepared.problem)
     return search_prepared(
         prepared,

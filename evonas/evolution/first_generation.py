@@ -28,6 +28,7 @@ from evonas.seeds import first_generation_rng
 from evonas.strategies import find_row, make_strategy
 from genomes.architecture.cost import count_flops, count_frozen_flops
 from genomes.architecture.graph import views_of
+from genomes.architecture.layers import has_frozen_layers
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class FirstGeneration:
         core_flops: operations a second that one core was measured to do.
         rungs: of the run, which may be fewer than the settings'; None for those.
         max_flops: of one sample's prediction, that a network of the run may take; None for no bound.
+        flops_of_training: whether it leaves out what fixed layers compute once for each row.
     """
 
     genomes: tuple[Any, ...]
@@ -107,10 +109,11 @@ class FirstGeneration:
     core_flops: float
     rungs: int | None = None
     max_flops: int | None = None
+    flops_of_training: bool = False
 
     def settings(self) -> dict[str, Any]:
         """Settings of the run that follow from it."""
-        bounds = {"rungs": self.rungs, "max_flops": self.max_flops}
+        bounds = {"rungs": self.rungs, "max_flops": self.max_flops, "flops_of_training": self.flops_of_training or None}
         return {"epochs": self.epochs} | {name: value for name, value in bounds.items() if value is not None}
 
     def to_json(self) -> dict[str, Any]:
@@ -211,7 +214,8 @@ def first_generation(
         taken = sum(cost(genome, cut.first) for genome in genomes)
         within = _flops_within(limit, data, settings, speed, core, cut.epochs)
         most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
-        return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops)
+        of_training = settings.max_flops is None and has_frozen_layers(space)
+        return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops, of_training)
     mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / shared
     begun = (*initial, *_first_within(known, lambda genome: cost(genome, epochs) <= mean))
     kept = _different(space, begun)[: len(candidates)]
@@ -307,7 +311,8 @@ def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: i
     """The FLOPs of the costliest of the genomes, or `least` where that is more."""
     problem = data.problem
     size = problem.num_features, problem.num_outputs, problem.sample_shape
-    return max([least, *(count_flops(problem.attach_columns(space.architecture(genome)), *size) for genome in genomes)])
+    graphs = [problem.attach_columns(space.architecture(genome)) for genome in genomes]
+    return max([least, *(count_flops(graph, *size) - count_frozen_flops(graph, *size) for graph in graphs)])
 
 
 def _flops_within(
@@ -338,7 +343,7 @@ def cost_of_training(
     """Seconds to train a genome for that many epochs, on all folds and replicates."""
     problem, split = data.problem, data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
-    trainings, sizes = len(data.splits) * settings.replicates, (rows, len(split.y_validation))
+    trainings, sizes = len(data.splits) * settings.replicates + data.refits, (rows, len(split.y_validation))
 
     @cache
     def seconds(genome: Any) -> tuple[float, float]:

@@ -80,6 +80,7 @@ __all__ = [
     "Attributes",
     "LayerRow",
     "Shape",
+    "has_frozen_layers",
     "is_kind",
     "kernel_of",
     "row_of",
@@ -115,6 +116,11 @@ def row_of(attributes: Mapping[str, Any]) -> LayerRow:
     """
     kind = attributes["kind"]
     return _ROWS[kind] if kind in _ROWS else LAYER_KINDS_FROM_OUTSIDE.get(kind, _ROWS).layer
+
+
+def has_frozen_layers(space: Any) -> bool:
+    """Whether networks of a space may have layers that are fitted to the training rows and then stay."""
+    return any(row_of({"kind": kind}).frozen for kind in getattr(space, "layer_kinds", ()))
 
 
 def is_kind(kind: Any) -> bool:

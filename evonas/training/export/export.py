@@ -64,7 +64,7 @@ def export(
     if build is None:
         data = data.for_views(*views_of(graph_from_json(task.architecture)), training=task.retrain)
         temperature = 1.0
-        if task.calibrate:
+        if task.calibrate and not data.refits:
             temperature, recorded = _calibrate(task, data)
         deployment = GraphDeployment(task, data, settings, temperature)
     else:
@@ -82,17 +82,25 @@ def export(
     else:
         weights = task.weights
         if len(data.splits) * settings.replicates > 1:
-            # What was recorded is a mean; these weights are one of its terms.
+            # What was recorded is a mean; these weights are one of its terms, or of a training on all rows.
             recorded = {}
-            note += ", of the first fold and replicate"
+            of_all = "weights of a training on all rows, for as many epochs as the folds say"
+            of_all += ", not calibrated: they have seen all rows" * task.calibrate
+            note = of_all if data.refits and build is None else note + ", of the first fold and replicate"
     found = write(task.path, deployment, weights, data, recorded, task.format)
     if deployment.temperature != 1.0:
         note += f", logits divided by {deployment.temperature:.4g}"
     note += input_note(data, deployment.takes_raw) + found.note
     if task.retrain:
-        about = {part: values for part, values in found.calibration.items() if part == "test"}
-        found = replace(found, validation_scores={}, calibration=about)
+        found = replace(found, validation_scores={}, calibration=_of_test(found))
+    elif data.refits and build is None:  # they have seen the validation rows: what is known are the folds' scores
+        found = replace(found, validation_scores=dict(task.scores), calibration=_of_test(found))
     return replace(found, retrained=task.retrain, note=note)
+
+
+def _of_test(found: Any) -> dict[str, Any]:
+    """The calibration on the rows that the weights have not seen."""
+    return {part: values for part, values in found.calibration.items() if part == "test"}
 
 
 def _calibrate(task: ExportTask, data: PreparedData) -> tuple[float, dict[str, float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.data.pretrained import PretrainedNetwork
+from evonas.data.splits import join_split
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, Snapshot, Status, Weights
 from evonas.metrics.cost import over_limit
@@ -36,6 +38,7 @@ from evonas.training.single.fitting import Fitting, State, restore, state_of
 from evonas.training.single.frozen import Frozen, FrozenLayers
 from evonas.training.single.fused import FusedBatchNormalization
 from evonas.training.single.rated import with_own_rates
+from evonas.training.single.refit import refitted
 from evonas.training.single.resident import predictions_of, train_epochs
 from evonas.training.single.traces import Traces
 from evonas.training.spans import span_since
@@ -81,7 +84,7 @@ class SingleTrainer:
             settings,
             data.pretrained,
         )
-        self._views = Views(data)
+        self._views, self._joined = Views(data), join_split(data.splits[0]) if data.refits else None
         self._compiling = {"jit_compile": jit_compile}
         self._traces, self._frozen = Traces(), FrozenLayers()
 
@@ -107,7 +110,29 @@ class SingleTrainer:
                         fitting = self.fitting(task, fold, member_seed(task.seed, fold, replicate), len(evaluations))
                         trained = yield from self._member(fitting, self._splits[fold], task.keep_snapshots)
                         evaluations.append(trained)
-                yield {position: combine_evaluations(evaluations)}
+                combined = combine_evaluations(evaluations)
+                if self._joined is not None and task.fold is None:
+                    combined = yield from self._refit(task, combined, self._joined)
+                yield {position: combined}
+
+    def _refit(self, task: TrainingTask, found: Evaluation, joined: Split) -> Parts:
+        """The evaluation of all folds, with the weights of a training on all rows."""
+        began, started = time.time(), time.perf_counter()
+        try:
+            weights = yield from refitted(task, found, joined, self._fitting_on)
+        finally:
+            self._traces.release_gradients()
+            keras.utils.clear_session(free_memory=True)
+            self._traces.release_functions()
+        seconds = found.train_seconds + time.perf_counter() - started
+        spans = (*found.spans, span_since(began))
+        return replace(found, weights=weights or found.weights, train_seconds=seconds, spans=spans)
+
+    def _fitting_on(self, task: TrainingTask, split: Split) -> Fitting:
+        problems, frozen = (self._problem, self._problem), partial(self._frozen.of, split=split, fold=-1)
+        return _GraphFitting(
+            task, problems, self._settings, split, task.seed, 0, self._compiling, self._pretrained, frozen
+        )
 
     def fitting(self, task: TrainingTask, fold: int, seed: int, number: int) -> Fitting:
         """The task's network on one fold, from one seed; `number` counts the folds and replicates."""
