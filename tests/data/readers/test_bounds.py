@@ -112,3 +112,21 @@ def test_skipping_more_rows_than_a_workbook_has_is_refused(tmp_path: Path) -> No
 
     with pytest.raises(InputError, match="skip_rows must leave a header"):
         read_file(excel(tmp_path / "t.xlsx", ROWS), ReadOptions(skip_rows=9))
+
+
+def test_parquet_files_of_equal_cells_are_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr("evonas.io.opened.LEAST_BOUND", 1 << 20)
+    path = tmp_path / "t.parquet"
+    for name, cells in {"number": [0] * 200_000, "text": pa.array(["x" * 5000] * 400), "b.c": [True] * 200_000}.items():
+        pq.write_table(pa.table({name: cells}), path)
+        assert path.stat().st_size < 10_000
+        with pytest.raises(InputError, match="a Parquet file must take at most"):
+            read_file(path)
+    columns = {"a.b": ["u", None] * 300, "b": pa.array([b"x"] * 600), "c": pa.array(["v"] * 600).dictionary_encode()}
+    pq.write_table(pa.table(columns), path)
+    frame = read_file(path)
+    assert frame["a.b"].isna().tolist() == [False, True] * 300
+    assert frame["c"].tolist() == ["v"] * 600
