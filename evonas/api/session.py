@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.api.generations import run_generations
 from evonas.api.result import SearchResult
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings
 from evonas.deploy.export import Exporter, export, export_ensemble
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
-from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.deadline import Abandonable, Timetable
 from evonas.evolution.finalists import OnRetraining, Tester, retrain_finalists, train_ensemble_members
 from evonas.evolution.loop import Generation, Progress, Stop
@@ -29,7 +29,7 @@ from evonas.runs.store import RunStore
 from evonas.strategies import make_strategy
 from evonas.trackers.callback import Callback
 from evonas.trackers.notifier import Notifier, check_callbacks
-from evonas.user_model import Build, check_first
+from evonas.user_model import Build
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -130,21 +130,7 @@ def run_session(
             try:
                 stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build, exporter)
                 if not stopped and trains and all(store.retrainings_wanted):
-                    if exporter is not None:
-                        exporter.start()
-                    with timetable.part("finalists"):
-                        stopped = not retrain_finalists(
-                            store,
-                            trainer,
-                            space,
-                            *store.retrainings_wanted,
-                            interruption=listening,
-                            on_part=listeners.on_finalists,
-                            timetable=timetable,
-                        )
-                        if not stopped and members:
-                            heard: dict[str, Any] = {"interruption": listening, "timetable": timetable}
-                            stopped = not train_ensemble_members(store, trainer, space, members, **heard)
+                    stopped = not _retrain(store, space, trainer, timetable, listening, listeners, exporter, members)
                 scores = {} if stopped or build is not None else _test_scores(store, space, trainer)
             finally:
                 trainer.close()
@@ -265,17 +251,36 @@ def _search(
         settings=store.settings,
         repair=repair_of(store.settings, space, trainer, interruption),
     )
-    heard: dict[str, Any] = {"interruption": interruption, "on_part": listeners.on_part}
-    loop = loop_of(strategy, trainer, store, space, budget, timetable=timetable, **heard)
+    log = None if build is None else store.directory / WORKER_LOG
+    heard: dict[str, Any] = {"interruption": interruption, "on_part": listeners.on_part, "timetable": timetable}
+    loop = run_generations(store, space, strategy, trainer, budget, log=log, **heard)
     with timetable.part("search"), closing(loop) as generations:
         for generation in generations:
-            if build is not None and generation.number == 0:
-                check_first([each.reason for each in generation.evaluations], store.directory / WORKER_LOG)
             if listeners.on_generation is not None:
                 listeners.on_generation(generation)
             if exporter is not None and budget.generations is not None and generation.number + 2 >= budget.generations:
                 exporter.start()  # the last generation comes
     return store.stop == Stop.INTERRUPTED
+
+
+def _retrain(
+    store: RunStore,
+    space: SearchSpace,
+    trainer: Evaluator,
+    timetable: Timetable,
+    interruption: Interruption,
+    listeners: Listeners,
+    exporter: Exporter | None,
+    members: int,
+) -> bool:
+    """Trains the finalists again, and the members of an ensemble; whether that came to its end."""
+    if exporter is not None:
+        exporter.start()
+    heard: dict[str, Any] = {"interruption": interruption, "timetable": timetable}
+    top, seeds = store.retrainings_wanted
+    with timetable.part("finalists"):
+        done = retrain_finalists(store, trainer, space, top, seeds, on_part=listeners.on_finalists, **heard)
+        return done and (not members or train_ensemble_members(store, trainer, space, members, **heard))
 
 
 def _export(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from evonas.api.generations import run_generations
 from evonas.config import Budget, Settings
 from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator, Status
-from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.evaluation_cost import with_expected_seconds
 from evonas.evolution.loop import Progress, Stop
 from evonas.execution.launch import evaluator_for_trials
@@ -30,7 +30,7 @@ from evonas.runs.extensions import same_strategy, strategy_record
 from evonas.runs.schema import DATABASE
 from evonas.runs.store import RunStore
 from evonas.strategies import check_given, make_strategy
-from evonas.user_model import check_first, pack
+from evonas.user_model import pack
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
 
@@ -143,12 +143,10 @@ def _grew(
     strategy = make_strategy(settings.strategy, space, objective=search.objective, settings=settings)
     budget = Budget(evaluations=search.evaluations, seconds=search.seconds)
     told = _Told(search.most_failures, on_part)
-    loop = loop_of(strategy, evaluator, store, space, budget, interruption=listening, on_part=told)
-    with closing(loop) as generations:
+    log = "what was printed" if search.in_process else store.directory / WORKER_LOG
+    heard: dict[str, Any] = {"interruption": listening, "on_part": told}
+    with closing(run_generations(store, space, strategy, evaluator, budget, log=log, **heard)) as generations:
         for generation in generations:
-            if generation.number == 0:
-                reasons = [evaluation.reason for evaluation in generation.evaluations]
-                check_first(reasons, "what was printed" if search.in_process else store.directory / WORKER_LOG)
             found = [each for evaluation in generation.evaluations for each in evaluation.notes.get("new", ())]
             new = [each for place, each in enumerate(found) if each not in late and each not in found[:place]]
             if search.grown is None or not new:

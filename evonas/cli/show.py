@@ -98,7 +98,7 @@ def _when(run: RunData, place: int) -> list[str]:
 
 
 def _show_one(run: RunData, place: int) -> None:
-    from evonas.display.summaries import scores_words
+    from evonas.display.scores import scores_words
     from evonas.io.console import say
     from evonas.range_test.terminal import curve_lines
     from genomes.encodings import describe

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.columns import infer_columns
-from evonas.data.encoding.preprocessor import Preparation, fit_encoding
+from evonas.data.encoding.fit import fit_encoding
+from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.encoding.tree_cuts import impurity_columns
 from evonas.data.fingerprint import fingerprint
 from evonas.data.frames import is_table

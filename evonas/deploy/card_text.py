@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from evonas.display.summaries import clock, format_score
+from evonas.display.scores import clock, format_score
 from evonas.io.printable import printable
 
 __all__ = ["card_text", "escape"]

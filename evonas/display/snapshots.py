@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.display.summaries import best_words, clock, format_score
+from evonas.display.scores import best_words, clock, format_score
 from evonas.runs.events import ASKED
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record

@@ -199,28 +199,56 @@ def first_generation(
         return None
     rng = first_generation_rng(settings.seed or 0)
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_DRAWS * len(candidates))))
-    if bounds_all:
-        offered = list(chain.from_iterable(known)) or drawn
-        passes = passes_of_epoch(len(data.splits[0].y_train))
-        cheapest = partial(_least, cost, offered)
-        cut = _cut(settings, epochs, int(epochs * room / whole), room / few, cheapest, passes)
-        limit = max(room / few, _least(cost, offered, cut.epochs))
-        begun = (*initial, *_first_within(known, lambda genome: cost(genome, cut.epochs) <= limit))
-        genomes = _of_samples(space, begun, drawn, cost, cut, limit, room, len(candidates))
-        taken = sum(cost(genome, cut.first) for genome in genomes)
-        within = _flops_within(limit, data, settings, speed, core, cut.epochs)
-        most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
-        return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops)
-    mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / shared
+    if not bounds_all:
+        genomes, most, taken = _of_tables(space, initial, known, drawn, cost, epochs, settings, room, len(candidates))
+        return FirstGeneration(genomes, most, taken, core)
+    offered = list(chain.from_iterable(known)) or drawn
+    passes = passes_of_epoch(len(data.splits[0].y_train))
+    cheapest = partial(_least, cost, offered)
+    cut = _cut(settings, epochs, int(epochs * room / whole), room / few, cheapest, passes)
+    limit = max(room / few, _least(cost, offered, cut.epochs))
+    begun = (*initial, *_first_within(known, lambda genome: cost(genome, cut.epochs) <= limit))
+    genomes = _of_samples(space, begun, drawn, cost, cut, limit, room, len(candidates))
+    taken = sum(cost(genome, cut.first) for genome in genomes)
+    within = _flops_within(limit, data, settings, speed, core, cut.epochs)
+    most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
+    return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops)
+
+
+def _of_tables(
+    space: Any,
+    initial: Sequence[Any],
+    known: Sequence[Sequence[Any]],
+    drawn: Sequence[Any],
+    cost: Callable[[Any, int], float],
+    epochs: int,
+    settings: Settings,
+    room: float,
+    count: int,
+) -> tuple[tuple[Any, ...], int, float]:
+    """What a short run over a table begins with, the most epochs of a network, and the seconds that this takes.
+
+    Args:
+        space: of the genomes.
+        initial: genomes that are begun with, whatever they cost.
+        known: of each known default its genomes, the widest first.
+        drawn: random genomes.
+        cost: seconds of a genome and epochs.
+        epochs: of the first generation.
+        settings: of the run; epochs that they name are kept.
+        room: seconds of the generation.
+        count: genomes of it.
+    """
+    mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / count
     begun = (*initial, *_first_within(known, lambda genome: cost(genome, epochs) <= mean))
-    kept = _different(space, begun)[: len(candidates)]
+    kept = _different(space, begun)[:count]
     room -= sum(cost(genome, epochs) for genome in kept)
-    wanted = len(candidates) - len(kept)
+    wanted = count - len(kept)
     found = _different(space, _cheap(drawn, [cost(genome, epochs) for genome in drawn], wanted, room))[:wanted]
-    taken = sum(cost(genome, epochs) for genome in found)
-    if taken > _TOLERANCE * room and not named:
+    taken, most = sum(cost(genome, epochs) for genome in found), settings.epochs
+    if taken > _TOLERANCE * room and "epochs" not in settings.model_fields_set:
         most = min(most, max(_FEWEST_EPOCHS, int(most * max(room, 0.0) / taken)))
-    return FirstGeneration((*kept, *found), most, taken * most / epochs, core)
+    return (*kept, *found), most, taken * most / epochs
 
 
 def _of_samples(

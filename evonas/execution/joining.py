@@ -85,8 +85,8 @@ def join(
         InputError: there is no such search, versions or data differ, or it cannot be joined.
         WorkerError: no worker process starts.
     """
-    from evonas.config import duration
     from evonas.interruption import Interruption
+    from evonas.quantities import duration
     from evonas.user_model import Build
 
     resolve_threads(threads)

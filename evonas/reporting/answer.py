@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evonas.data.prepared import PreparedData
 from evonas.display.baseline_summaries import verdict_of
-from evonas.display.summaries import best_words, clock, format_score
+from evonas.display.scores import best_words, clock, format_score
 from evonas.evolution.loop import describe_stop
 from evonas.reporting.content import Block, Section, Table, Text
 from evonas.reporting.predictions import Predictions, constant_scores

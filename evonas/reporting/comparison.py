@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.display.summaries import best_words, clock, format_score
+from evonas.display.scores import best_words, clock, format_score
 from evonas.reporting.content import Block, Report, Section, Table, Text
 from evonas.reporting.figures.convergence import best_by
 from evonas.reporting.figures.figure import (

@@ -21,7 +21,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.display.summaries import clock, format_score
+from evonas.display.scores import clock, format_score
 from evonas.io.printable import printable
 from evonas.reporting.listing import list_runs, run_row
 from evonas.runs.directory import is_run

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evonas.display.summaries import clock, format_score
+from evonas.display.scores import clock, format_score
 from evonas.io.printable import printable
 from evonas.reporting.rundata import RunData
 from evonas.runs.directory import is_run

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from evonas.api.resolve import fit_space, space_and_numbers, trainable, with_epoch_rows, with_precision, with_rungs
+from evonas.api.resolve import fit_space, space_and_numbers, trainable
+from evonas.api.resolved_settings import with_epoch_rows, with_precision, with_rungs
 from evonas.config import Settings
 from evonas.data.prepared import Problem
 from evonas.objective import Objective
