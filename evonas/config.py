@@ -36,7 +36,7 @@ ONE_BY_ONE_TRAINERS = ("native", "single")
 LEAST_WINDOW = 4
 
 
-def _rising(values: Any) -> Any:
+def _sorted_quantiles(values: Any) -> Any:
     if values is None:
         return None
     try:
@@ -95,7 +95,7 @@ class Settings(_Frozen):
         min_length=1,
         description="several: the metric that ranks, then metrics, parameters, flops, latency_ms, memory_bytes",
     )
-    quantiles: Annotated[tuple[Share, ...], BeforeValidator(_rising)] | None = Field(
+    quantiles: Annotated[tuple[Share, ...], BeforeValidator(_sorted_quantiles)] | None = Field(
         default=None, min_length=1, max_length=100, description="with the objective pinball: the quantiles to predict"
     )
     calibrate: bool = Field(

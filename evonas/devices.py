@@ -82,7 +82,7 @@ def has_gpu(
         return False
     if not any(next(devices.glob(name), None) for name in _DEVICES):
         return False
-    there, backend = installed or _installed, keras_backend(environment)
+    there, backend = installed or _is_installed, keras_backend(environment)
     library = f"lib{_LIBRARIES[backend]}" if backend in _LIBRARIES else ""
     return any(map(there, _COMPANIONS.get(backend, ()))) or bool(library and there(library))
 
@@ -98,7 +98,7 @@ def keras_backend(environment: Mapping[str, str] = os.environ) -> str:
         return "tensorflow"
 
 
-def _installed(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     if name.startswith("lib"):
         from ctypes.util import find_library
 

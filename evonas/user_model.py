@@ -213,10 +213,10 @@ def _cannot_be_sent(name: str, error: Exception, parts: Mapping[str, Any] | None
                 f"{label} must be such that it can be sent to the worker process, which it cannot{holds} ({fault}): "
                 "let it make that itself when it is used there, or keep the search here with in_process=True"
             )
-    mend = " Or keep the search in this process with in_process=True." if parts is not None else ""
+    fix = " Or keep the search in this process with in_process=True." if parts is not None else ""
     return (
         f"build must be a function that can be sent to the worker process, which {name} is not ({error}): "
-        f"let it make what it needs itself, and take no models, locks or open files from outside.{mend}"
+        f"let it make what it needs itself, and take no models, locks or open files from outside.{fix}"
     )
 
 

@@ -78,7 +78,7 @@ class Extensions(Generic[T]):
             return None
         key = (name, tuple(sys.path))
         if key not in self._installed and (entry := self._entry(name, reserved)):
-            self._installed[key] = self._loaded(entry)
+            self._installed[key] = self._load_entry(entry)
         return self._installed.get(key)
 
     def loaded(self, name: str) -> T | None:
@@ -139,7 +139,7 @@ class Extensions(Generic[T]):
             raise InputError(f"{self.what} {name!r} must be of one distribution, but {owners} have it: uninstall one")
         return found[0] if found else None
 
-    def _loaded(self, entry: EntryPoint) -> T:
+    def _load_entry(self, entry: EntryPoint) -> T:
         what = f"{self.what} {entry.name!r}"
         try:
             loaded = entry.load()

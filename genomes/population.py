@@ -84,8 +84,8 @@ def population_from_json(value: Any, space: SearchSpace | None = None) -> Popula
             raise InputError("population.space must be given and is missing: add it")
         space = space_from_json(parts["space"])
     genomes, scores = [], []
-    for place, item in enumerate(items(parts["genomes"], "population.genomes", MAX_GENOMES)):
-        where = f"population.genomes[{place}]"
+    for index, item in enumerate(items(parts["genomes"], "population.genomes", MAX_GENOMES)):
+        where = f"population.genomes[{index}]"
         member = table(item, where, _MEMBER_KEYS, required=("genome",))
         try:
             genomes.append(space.genome_from_json(member["genome"]))

@@ -157,7 +157,7 @@ def space_and_numbers(
     if numbers is not None:
         found = replace(found, numbers=numbers)
         others = tuple(kind for kind, form in EMBEDDED_NUMERIC_ENCODINGS.items() if form != numbers)
-        found = _without(found, "embedding", others, f"with numbers {numbers}")
+        found = _drop_options(found, "embedding", others, f"with numbers {numbers}")
     if not neighbours:
         found = replace(found, neighbours=False, neighbour_columns=(), neighbour_sets=())
     domain = found.domain("numbers")
@@ -182,17 +182,21 @@ def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> 
         return space
     columns = max(problem.numeric, default=-1) + 1
     if trainer == "population":
-        space = _without(space, "embedding", EMBEDDINGS[1:], "with the population trainer")
+        space = _drop_options(space, "embedding", EMBEDDINGS[1:], "with the population trainer")
         if space.domain("members").greatest > 1:
-            space = _keep(space, "members", (1,), "with the population trainer")
+            space = _keep_options(space, "members", (1,), "with the population trainer")
     elif not 0 < columns <= MOST_COLUMNS:
-        space = _without(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
+        space = _drop_options(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
     kinds = 0 if trainer == "population" else max(problem.categorical, default=-1) + 1
     if not 0 < kinds <= MOST_COLUMNS and space.domain("category_units").greatest:
         where = "with the population trainer" if trainer == "population" else "of data without columns of categories"
-        space = _keep(space, "category_units", (0,), where if kinds == 0 else f"of data with {kinds} such columns")
+        space = _keep_options(
+            space, "category_units", (0,), where if kinds == 0 else f"of data with {kinds} such columns"
+        )
     if problem.view("tree") != ("tree",):
-        space = _without(space, "embedding", ("tree",), "of data without the cuts of decision trees, as those in folds")
+        space = _drop_options(
+            space, "embedding", ("tree",), "of data without the cuts of decision trees, as those in folds"
+        )
     domain = space.domain("numbers")
     options = domain.options if isinstance(domain, Choice) else ()
     kept = [each for each in options if each == "standard" or problem.view(str(each)) == (each,)]
@@ -290,14 +294,14 @@ def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) 
     return replace(space, neighbour_columns=columns, neighbour_sets=space.neighbour_sets or sets), ()
 
 
-def _without(space: DenseSpace, gene: str, options: Sequence[str], where: str) -> DenseSpace:
+def _drop_options(space: DenseSpace, gene: str, options: Sequence[str], where: str) -> DenseSpace:
     """The space without options of a gene of words."""
     domain = space.domain(gene)
     kept = tuple(option for option in getattr(domain, "options", ()) if option not in options)
-    return space if kept == getattr(domain, "options", ()) else _keep(space, gene, kept, where)
+    return space if kept == getattr(domain, "options", ()) else _keep_options(space, gene, kept, where)
 
 
-def _keep(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> DenseSpace:
+def _keep_options(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> DenseSpace:
     """The space with those options of a gene alone that it has."""
     kept = tuple(option for option in kept if space.domain(gene).contains(option))
     if not kept:

@@ -88,11 +88,11 @@ def resume(
     """
     extensions = given_extensions(mutations, layer_kinds, settings.get("objective"), space)
     given: dict[str, Any] = named_objectives(settings)
-    heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
-    heard |= {"export": None if export is None else Path(export), "callbacks": check_callbacks(callbacks)}
-    heard["baseline"] = baseline
-    if heard["export"] is not None:
-        check_export(heard["export"])
+    hooks = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
+    hooks |= {"export": None if export is None else Path(export), "callbacks": check_callbacks(callbacks)}
+    hooks["baseline"] = baseline
+    if hooks["export"] is not None:
+        check_export(hooks["export"])
     started, _ = monotonic(), launch.resolve_threads(threads)
     placed = Execution.from_arguments(execution)
     store = RunStore.open(run_dir)
@@ -110,8 +110,8 @@ def resume(
         store.close()
         raise
     make = make_evaluator(evaluator, build=own, threads=threads, execution=placed)
-    with follow_search(verbose, heard) as told:
-        return run_session(store, space, budget, make, Listeners(**{"started": started, **told}), own)
+    with follow_search(verbose, hooks) as hooks:
+        return run_session(store, space, budget, make, Listeners(**{"started": started, **hooks}), own)
 
 
 def finalists(

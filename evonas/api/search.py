@@ -253,9 +253,9 @@ def search(
         reading=reading,
         steps=steps,
     )
-    told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
-    told["callbacks"] = check_callbacks(callbacks)
-    with launch.standby_for(request.settings, own, placed) as standby, follow_search(verbose, told) as told:
+    hooks: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
+    hooks["callbacks"] = check_callbacks(callbacks)
+    with launch.standby_for(request.settings, own, placed) as standby, follow_search(verbose, hooks) as hooks:
         return search_data(
             x,
             y,
@@ -267,7 +267,7 @@ def search(
             export=None if export is None else Path(export),
             baseline=baseline,
             started=started,
-            **told,
+            **hooks,
         )
 
 
@@ -358,14 +358,14 @@ def search_prepared(
         threads, execution: as in `search`.
         **listeners: fields of `evonas.api.session.Listeners`, such as `on_part`.
     """
-    heard, _ = Listeners(**{"started": monotonic(), **listeners}), launch.resolve_threads(threads)
+    hooks, _ = Listeners(**{"started": monotonic(), **listeners}), launch.resolve_threads(threads)
     placed = Execution.from_arguments(execution)
-    if heard.export is not None:
-        check_export(heard.export)
+    if hooks.export is not None:
+        check_export(hooks.export)
     objective, settings, space, data = _resolve(data, build, space, settings or Settings(seed=0), evaluator is None)
     genomes, data, source = apply_warm_start(data, space, settings, initial, warm_start, transfer, source or {})
     budget = budget or Budget.from_bounds()
-    left = inf if budget.seconds is None else budget.seconds - (monotonic() - (heard.started or monotonic()))
+    left = inf if budget.seconds is None else budget.seconds - (monotonic() - (hooks.started or monotonic()))
     known = known_genomes(space, settings, data.problem.task, genomes)
     at_once = launch.networks_at_a_time(threads, placed)
     if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
@@ -391,7 +391,7 @@ def search_prepared(
         overwrite=overwrite,
     )
     make = make_evaluator(evaluator, build=build, standby=standby, threads=threads, execution=placed)
-    return run_session(store, space, budget, make, heard, build)
+    return run_session(store, space, budget, make, hooks, build)
 
 
 def _resolve(

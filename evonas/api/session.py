@@ -109,7 +109,7 @@ def run_session(
         end = telling.end
         listeners = _with_callbacks(listeners, telling)
         if listeners.interruption is None:  # what is called is the caller's, and not a display of evonas's
-            listeners, end = _aside(listeners, listening), listening.aside(end)
+            listeners, end = _with_callers_signals(listeners, listening), listening.aside(end)
         if listeners.on_start is not None:
             listeners.on_start(store, budget)
         trains = trains_networks(store)
@@ -126,7 +126,7 @@ def run_session(
             exporter = Exporter(store, space, build, timetable, lambda: listening.requested)
         baselines = _start_baselines(store, budget, listeners.baseline)
         with exporter or nullcontext(), baselines or nullcontext():
-            listeners = _noting(listeners, store, baselines)
+            listeners = _with_baseline_notes(listeners, store, baselines)
             try:
                 stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build, exporter)
                 if not stopped and trains and all(store.retrainings_wanted):
@@ -169,7 +169,7 @@ def _start_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselinePr
         return None
 
 
-def _noting(listeners: Listeners, store: RunStore, baselines: BaselineProcess | None) -> Listeners:
+def _with_baseline_notes(listeners: Listeners, store: RunStore, baselines: BaselineProcess | None) -> Listeners:
     """The same, with what is new of the baselines committed after each generation."""
     if baselines is None:
         return listeners
@@ -224,12 +224,12 @@ def _with_callbacks(listeners: Listeners, telling: Notifier) -> Listeners:
     return replace(listeners, **joined) if listeners.callbacks else listeners
 
 
-def _aside(listeners: Listeners, listening: Interruption) -> Listeners:
+def _with_callers_signals(listeners: Listeners, listening: Interruption) -> Listeners:
     """The same, called with the caller's own handlers of signals."""
     names = ("on_start", "on_part", "on_generation", "on_finalists", "on_end")
     given: dict[str, Any] = {name: getattr(listeners, name) for name in names}
-    heard: dict[str, Any] = {name: listening.aside(each) for name, each in given.items() if each is not None}
-    return replace(listeners, **heard)
+    options: dict[str, Any] = {name: listening.aside(each) for name, each in given.items() if each is not None}
+    return replace(listeners, **options)
 
 
 def _search(
@@ -252,8 +252,8 @@ def _search(
         repair=repair_of(store.settings, space, trainer, interruption),
     )
     log = None if build is None else store.directory / WORKER_LOG
-    heard: dict[str, Any] = {"interruption": interruption, "on_part": listeners.on_part, "timetable": timetable}
-    loop = run_generations(store, space, strategy, trainer, budget, log=log, **heard)
+    options: dict[str, Any] = {"interruption": interruption, "on_part": listeners.on_part, "timetable": timetable}
+    loop = run_generations(store, space, strategy, trainer, budget, log=log, **options)
     with timetable.part("search"), closing(loop) as generations:
         for generation in generations:
             if listeners.on_generation is not None:
@@ -276,11 +276,11 @@ def _retrain(
     """Trains the finalists again, and the members of an ensemble; whether that came to its end."""
     if exporter is not None:
         exporter.start()
-    heard: dict[str, Any] = {"interruption": interruption, "timetable": timetable}
+    options: dict[str, Any] = {"interruption": interruption, "timetable": timetable}
     top, seeds = store.retrainings_wanted
     with timetable.part("finalists"):
-        done = retrain_finalists(store, trainer, space, top, seeds, on_part=listeners.on_finalists, **heard)
-        return done and (not members or train_ensemble_members(store, trainer, space, members, **heard))
+        done = retrain_finalists(store, trainer, space, top, seeds, on_part=listeners.on_finalists, **options)
+        return done and (not members or train_ensemble_members(store, trainer, space, members, **options))
 
 
 def _export(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:

@@ -144,11 +144,11 @@ def _grew(
     budget = Budget(evaluations=search.evaluations, seconds=search.seconds)
     told = _Told(search.most_failures, on_part)
     log = "what was printed" if search.in_process else store.directory / WORKER_LOG
-    heard: dict[str, Any] = {"interruption": listening, "on_part": told}
-    with closing(run_generations(store, space, strategy, evaluator, budget, log=log, **heard)) as generations:
+    options: dict[str, Any] = {"interruption": listening, "on_part": told}
+    with closing(run_generations(store, space, strategy, evaluator, budget, log=log, **options)) as generations:
         for generation in generations:
             found = [each for evaluation in generation.evaluations for each in evaluation.notes.get("new", ())]
-            new = [each for place, each in enumerate(found) if each not in late and each not in found[:place]]
+            new = [each for index, each in enumerate(found) if each not in late and each not in found[:index]]
             if search.grown is None or not new:
                 continue
             larger = search.grown([*late, *new])

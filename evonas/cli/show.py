@@ -86,7 +86,7 @@ def _values(run: RunData, place: int) -> dict[str, Any]:
     }
 
 
-def _when(run: RunData, place: int) -> list[str]:
+def _training_times(run: RunData, place: int) -> list[str]:
     """When the network was trained, in one line; none where that was not kept."""
     found = run.trainings_of(run.records[place])
     if not found:
@@ -114,7 +114,7 @@ def _show_one(run: RunData, place: int) -> None:
         f"Scores: {scores_words(evaluation.scores, run.objective.name) or 'none'}",
         f"{evaluation.parameters:,} parameters; {evaluation.epochs} epochs in {evaluation.train_seconds:.1f} s, "
         f"best after {evaluation.best_epoch}",
-        *_when(run, place),
+        *_training_times(run, place),
         f"Made by: {record.operator}{f' of {parents}' if parents else ''}"
         f"{f', starts from {record.origin}' if record.origin else ''}",
         "",

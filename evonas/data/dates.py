@@ -67,8 +67,8 @@ def alternatives(format: str) -> list[tuple[str, list[tuple[str, int, int]]]]:
 def pattern_of(formats: tuple[str, ...]) -> re.Pattern[str]:
     """What a cell of these formats looks like; groups are named by part and number of the format."""
     dates = []
-    for place, format in enumerate(formats):
-        pieces = {letter: rf"(?P<{letter}{place}>{_piece(letter, format)})" for letter in "Yymdb"}
+    for index, format in enumerate(formats):
+        pieces = {letter: rf"(?P<{letter}{index}>{_piece(letter, format)})" for letter in "Yymdb"}
         dates.append("".join(pieces[letter] if letter.isalpha() else re.escape(letter) for letter in format))
     time = (
         r"(?:[ T:](?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?P<fraction>\.[0-9]{1,9})?)?"

@@ -141,12 +141,12 @@ def _take_apart(cell: str) -> _Cell | None:
         if core.isdecimal():
             return None  # 12D-05 is rather a name; Fortran writes a point
         exponent = "e" + exponent[1:]
-    around = _around(before, behind)
+    around = _affixes(before, behind)
     return None if around is None else _Cell(around[0], core, exponent, around[1], around[2])
 
 
 @lru_cache(1024)
-def _around(before: str, behind: str) -> tuple[bool, str, bool] | None:
+def _affixes(before: str, behind: str) -> tuple[bool, str, bool] | None:
     """Whether the characters around digits make them negative, their unit, and whether they are in parentheses."""
     before, behind = before.strip(), behind.strip().removesuffix("/-").strip()
     enclosed = before.count("(") == 1 == behind.count(")")

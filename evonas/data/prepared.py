@@ -152,7 +152,7 @@ def visible_columns(views: Sequence[str], num_features: int, *numbers: str) -> l
     """Positions of the features that networks of these views see, with `views` as in `Problem`."""
     if not views:
         return list(range(num_features))
-    return [place for place, view in enumerate(views) if is_visible(view, numbers)]
+    return [index for index, view in enumerate(views) if is_visible(view, numbers)]
 
 
 def check_labels(classes: Sequence[str], label_type: str) -> None:

@@ -213,8 +213,8 @@ def _notes(
     if written.notation is not None:
         other = role is None and not (style.in_file and written.notation == PLAIN)
         if other or written.notation != PLAIN:
-            mend = "" if role else f"; --categorical {name} (roles) if they are names"
-            notes.append(f"column {name!r} is read as {written.notation.words(example)}{mend}")
+            fix = "" if role else f"; --categorical {name} (roles) if they are names"
+            notes.append(f"column {name!r} is read as {written.notation.words(example)}{fix}")
     elif written.dates:
         notes.append(f"column {name!r} is read as dates, {_words(written.dates)}, such as {example!r:.40}")
     if lost:

@@ -257,13 +257,13 @@ def _baseline(data: PreparedData) -> dict[str, dict[str, float]]:
     problem, split = data.problem, data.splits[0]
     outputs = constant_outputs(problem, split.y_train)
 
-    def scored(y: Any) -> dict[str, float]:
+    def score(y: Any) -> dict[str, float]:
         found = compute_scores(problem, y, np.tile(outputs, (len(y), 1)))
         return {name: found[name] for name in _MEASURES if name in found}
 
     return {
-        "validation": scored(split.y_validation),
-        "test": {} if data.y_test is None else scored(data.y_test),
+        "validation": score(split.y_validation),
+        "test": {} if data.y_test is None else score(data.y_test),
     }
 
 

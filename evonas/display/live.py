@@ -47,7 +47,7 @@ class Live(Plain):
     def generation(self, generation: Generation) -> None:
         pass
 
-    def _between(self, progress: Progress) -> None:
+    def _show_progress(self, progress: Progress) -> None:
         pass
 
     def finalists(self, done: int, planned: int) -> None:
@@ -62,8 +62,8 @@ class Live(Plain):
         """The block as it is now."""
         if self._progress is None or self._pace is None:
             hint = "Training the first networks."
-            return Group(Text(self._stopping() or hint))
-        return Group(self._table(self._progress, self._pace), Text(self._stopping() or self._how_to_stop(), "dim"))
+            return Group(Text(self._stopping_line() or hint))
+        return Group(self._table(self._progress, self._pace), Text(self._stopping_line() or self._how_to_stop(), "dim"))
 
     def _table(self, progress: Progress, pace: ProgressRate) -> Table:
         of = f" of {self._budget.generations}" if self._budget.generations else ""
@@ -83,7 +83,7 @@ class Live(Plain):
         table.add_row("time", scores.clock(seconds) + ("" if left is None else f", about {scores.clock(left)} left"))
         return table
 
-    def _stopping(self) -> str:
+    def _stopping_line(self) -> str:
         if not self._interruption.requested:
             return ""
         return "Stopping: what is being trained is given up. Ctrl-C again stops at once."

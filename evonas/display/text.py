@@ -70,7 +70,7 @@ class Plain:
     def part(self, progress: Progress) -> None:
         if self._pace is not None:
             self._pace.part(progress)
-        self._between(progress)
+        self._show_progress(progress)
 
     def generation(self, generation: Generation) -> None:
         if not self._quiet and self._pace is not None:
@@ -112,7 +112,7 @@ class Plain:
         left = pace.seconds_left(generation.seconds)
         return ", ".join(parts) + (f", {scores.clock(left)} left" if left else "")
 
-    def _between(self, progress: Progress) -> None:
+    def _show_progress(self, progress: Progress) -> None:
         """A line during a generation that takes long."""
         if self._quiet or not self._is_silent or progress.trained >= progress.planned:
             return

@@ -116,12 +116,12 @@ def worker_for(
     from evonas.execution import WorkerEvaluator
     from evonas.runs.directory import log_of
 
-    chosen, limits = _chosen(settings, resolve_threads(threads), space)
+    chosen, limits = _worker_options(settings, resolve_threads(threads), space)
     packed = None if build is None else build.pack()
     return WorkerEvaluator(space, data, chosen, log_of(data.parent), limits, packed, standby)
 
 
-def _chosen(settings: Settings, threads: int, space: SearchSpace) -> tuple[TrainingSettings, WorkerLimits]:
+def _worker_options(settings: Settings, threads: int, space: SearchSpace) -> tuple[TrainingSettings, WorkerLimits]:
     """What a worker trains with and what it is killed for, by itself on a machine."""
     from evonas.execution import WorkerLimits
     from evonas.execution.extensions import packed_extensions
@@ -171,7 +171,7 @@ def start_worker(
         worker.start()
         return worker
     each = 1 if execution.place == "ray" and threads is None else resolve_threads(threads)
-    chosen, limits = _chosen(settings, each, space)
+    chosen, limits = _worker_options(settings, each, space)
     packed = None if build is None else build.pack()
     record = None if build is None else build.to_json()
     return _evaluator(space, data, chosen, limits, packed, execution, standby, record=record)

@@ -305,12 +305,12 @@ class WorkerProcess:
                 raise Abandoned
             started = time.monotonic()
             try:
-                heard = self._connection.poll(_LOOK_SECONDS)
+                ready = self._connection.poll(_LOOK_SECONDS)
             except OSError:
                 raise WorkerDied(self._obituary()) from None
             looked = min(time.monotonic() - started, 2 * _LOOK_SECONDS)
             self._spent, self.waited = self._spent + looked, self.waited + looked
-            if heard:
+            if ready:
                 message = self._read()
                 headway = isinstance(message, PartialResult) and not message.evaluations
                 if not headway and not isinstance(message, Beat):

@@ -79,13 +79,13 @@ def coverage(problem: Problem, y_true: Array, raw_outputs: Array) -> list[dict[s
     sorted_outputs, shares = np.sort(np.asarray(raw_outputs, np.float64), axis=1), problem.quantiles
     true = np.asarray(y_true, np.float64)[:, 0]
     found = []
-    for place in range(len(shares) // 2):
-        low, high = sorted_outputs[:, place], sorted_outputs[:, -1 - place]
+    for index in range(len(shares) // 2):
+        low, high = sorted_outputs[:, index], sorted_outputs[:, -1 - index]
         found.append(
             {
-                "low": shares[place],
-                "high": shares[-1 - place],
-                "nominal": round(shares[-1 - place] - shares[place], 10),
+                "low": shares[index],
+                "high": shares[-1 - index],
+                "nominal": round(shares[-1 - index] - shares[index], 10),
                 "observed": float(((low <= true) & (true <= high)).mean()),
                 "width": float((high - low).mean() * problem.target_std[0]),
             }

@@ -91,7 +91,7 @@ def chosen_metric(text: str, task: str) -> Objective:
     else:
         raise InputError(f"objective must be a metric, not {name!r}: {_meant(name, task)}")
     if task not in tasks:
-        raise InputError(f"objective must be a metric of a {task} target, which {name!r} is not: {_known(task)}")
+        raise InputError(f"objective must be a metric of a {task} target, which {name!r} is not: {_known_names(task)}")
     if known is None and not wanted:
         raise InputError(
             f"objective {name} needs a direction, since more of it may be good or bad: write {name}:min or {name}:max"
@@ -204,9 +204,9 @@ def _meant(name: str, task: str) -> str:
     own = [metric for metric, (_, tasks) in METRICS.items() if task in tasks]
     keras = [metric for metric, (_, _, tasks) in KERAS_METRICS.items() if task in tasks]
     near = difflib.get_close_matches(name[:80], [*own, *keras, *_BY_CLASS, *get_scorer_names()], n=1)
-    return f"did you mean {near[0]!r}?" if near else _known(task)
+    return f"did you mean {near[0]!r}?" if near else _known_names(task)
 
 
-def _known(task: str) -> str:
+def _known_names(task: str) -> str:
     own = ", ".join(name for name, (_, tasks) in METRICS.items() if task in tasks)
     return f"one of {own}, a scorer of scikit-learn's, a metric of Keras's, or one that is installed"

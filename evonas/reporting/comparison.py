@@ -338,9 +338,9 @@ def _contrasts(groups: Sequence[Group], sign: float) -> tuple[Contrast, ...]:
 def _holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for testing them all."""
     order, found, least = np.argsort(p_values), [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        least = max(least, min(1.0, (len(p_values) - rank) * p_values[place]))
-        found[place] = least
+    for rank, index in enumerate(order):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))
+        found[index] = least
     return found
 
 

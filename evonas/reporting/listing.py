@@ -62,13 +62,13 @@ def candidate_rows(run: RunData) -> list[dict[str, Any]]:
     """One row a candidate, the best first, those without a score last; `rank` counts those that have one."""
     order = sorted(range(len(run.records)), key=lambda k: (math.isnan(run.losses[k]), run.losses[k], k))
     rows = []
-    for rank, place in enumerate(order, 1):
-        record = run.records[place]
+    for rank, index in enumerate(order, 1):
+        record = run.records[index]
         evaluation = record.evaluation
         rows.append(
             {
                 "rank": None if record.loss is None else rank,
-                "network": place + 1,
+                "network": index + 1,
                 "generation": record.generation + 1,
                 "status": evaluation.status.value,
                 run.objective.name: evaluation.scores.get(run.objective.name),

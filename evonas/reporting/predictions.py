@@ -212,5 +212,5 @@ def _features_of_channels(preparation: SamplePreparation) -> dict[str, list[int]
     if not isinstance(preparation, SeriesPreparation) or preparation.shape[1] < 2:
         return {}
     steps, width = preparation.sample_shape
-    names = preparation.names or tuple(f"channel {place}" for place in range(1, preparation.shape[1] + 1))
-    return {name: [step * width + place for step in range(steps)] for place, name in enumerate(names)}
+    names = preparation.names or tuple(f"channel {index}" for index in range(1, preparation.shape[1] + 1))
+    return {name: [step * width + index for step in range(steps)] for index, name in enumerate(names)}

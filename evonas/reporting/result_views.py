@@ -72,15 +72,15 @@ class ResultViews:
         if found.problem.task == "regression":
             names = found.problem.target_names
             endings = [""] if len(names) < 2 else [f"_{name}" for name in names]
-            for place, ending in enumerate(endings):
-                columns[f"true{ending}"] = found.true[:, place]
-                columns[f"predicted{ending}"] = found.point[:, place]
-            for place, name in enumerate(quantile_names(found.problem)):
-                columns[name] = found.predicted[:, place]
+            for index, ending in enumerate(endings):
+                columns[f"true{ending}"] = found.true[:, index]
+                columns[f"predicted{ending}"] = found.point[:, index]
+            for index, name in enumerate(quantile_names(found.problem)):
+                columns[name] = found.predicted[:, index]
             return pd.DataFrame(columns)
         labels = labels_of(found.problem)
         columns |= {"true": labels[found.true], "predicted": labels[found.predicted.argmax(axis=1)]}
-        columns |= {f"probability_{label}": found.predicted[:, place] for place, label in enumerate(labels)}
+        columns |= {f"probability_{label}": found.predicted[:, index] for index, label in enumerate(labels)}
         return pd.DataFrame(columns)
 
     @property

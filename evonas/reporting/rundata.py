@@ -97,10 +97,10 @@ class RunData:
     def places(self) -> dict[str, int]:
         """Digest -> position in `records` of its best evaluation, of its first where none has a score."""
         found: dict[str, int] = {}
-        for place, record in enumerate(self.records):
+        for index, record in enumerate(self.records):
             known = found.get(record.digest)
             if known is None or (record.loss is not None and not self.losses[known] <= record.loss):
-                found[record.digest] = place
+                found[record.digest] = index
         return found
 
     @cached_property

@@ -69,7 +69,7 @@ def finishing_times(run: RunData) -> tuple[Array, bool]:
 
 
 def _measure(run: RunData, more: Sequence[TrainingSpan]) -> Schedule:
-    places = {(record.generation, record.index): place for place, record in enumerate(run.records)}
+    places = {(record.generation, record.index): index for index, record in enumerate(run.records)}
     searched = [each for each in run.trainings if each.place in places]
     known = [*searched, *(each for each in more if each.place in places)]
     lanes, names = _lanes_of(known)
@@ -115,11 +115,11 @@ def _estimate(run: RunData) -> Schedule:
     free = np.zeros(count)
     lanes = np.zeros(len(seconds), np.intp)
     starts, ends = np.zeros(len(seconds)), np.zeros(len(seconds))
-    for place, each in enumerate(seconds):
+    for index, each in enumerate(seconds):
         lane = int(free.argmin())
-        lanes[place], starts[place] = lane, free[lane]
+        lanes[index], starts[index] = lane, free[lane]
         free[lane] += each
-        ends[place] = free[lane]
+        ends[index] = free[lane]
     latest = float(ends.max(initial=0.0))
     stretch = spent / latest if latest > 0 and spent > 0 else 1.0
     names = tuple(f"{lane + 1} at a time" for lane in range(count))

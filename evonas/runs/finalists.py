@@ -327,7 +327,7 @@ def ensemble_members(
         [0, 1, 2, 0]
     """
     seeds = retraining_seeds(run_seed, digest, retrainings + count)[retrainings:]
-    return [(seed, None if folds is None else place % folds) for place, seed in enumerate(seeds)]
+    return [(seed, None if folds is None else index % folds) for index, seed in enumerate(seeds)]
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -294,10 +294,10 @@ def make_strategy(
         raise InputError(
             f"space must be a search space, not {space!r:.80}: make one of it, as genomes.HyperparameterSpace does"
         )
-    for place, genome in enumerate(initial):
+    for index, genome in enumerate(initial):
         if not space.contains(genome):
             raise InputError(
-                f"initial genomes must be in the search space, which number {place + 1} is not ({genome!r:.200}): "
+                f"initial genomes must be in the search space, which number {index + 1} is not ({genome!r:.200}): "
                 "widen the space or leave the genome out"
             )
     if settings.objectives and len(settings.objectives) > 1 and not row.several:

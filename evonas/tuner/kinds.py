@@ -71,7 +71,7 @@ class Hyperparameter:
         if self.ends is not None:
             low, high = self.ends
             value = high + low - low * (high / low) ** (1.0 - gene)
-            return _typed(self.kind, min(max(value, low), high))
+            return _to_python(self.kind, min(max(value, low), high))
         return gene
 
     def gene(self, value: Any) -> Any:
@@ -101,7 +101,7 @@ class Hyperparameter:
         if not real:
             return self.default
         settings = dict(self.settings)
-        return _typed(self.kind, min(max(value, settings["min_value"]), settings["max_value"]))
+        return _to_python(self.kind, min(max(value, settings["min_value"]), settings["max_value"]))
 
     def draw(self, rng: np.random.Generator) -> Any:
         """A random value."""
@@ -283,14 +283,14 @@ def _steps(kind: str, low: Any, high: Any, step: Any, sampling: str) -> list[Any
         )
     places = range(count)
     if sampling == "linear":
-        return [_typed(kind, low + place * step) for place in places]
+        return [_to_python(kind, low + place * step) for place in places]
     powers = [low * step**place for place in places]
     if sampling == "log":
-        return [_typed(kind, power) for power in powers]
-    return [_typed(kind, high + low - power) for power in reversed(powers)]
+        return [_to_python(kind, power) for power in powers]
+    return [_to_python(kind, high + low - power) for power in reversed(powers)]
 
 
-def _typed(kind: str, value: float) -> Any:
+def _to_python(kind: str, value: float) -> Any:
     return int(value) if kind == "Int" else float(value)
 
 
@@ -299,7 +299,7 @@ def _end(kind: str, name: str, value: Any) -> Any:
     real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
     if not real or (kind == "Int" and int(value) != value):
         raise InputError(f"{name!r} must have {'whole ' if kind == 'Int' else ''}numbers, not {value!r}: correct it")
-    return _typed(kind, value)
+    return _to_python(kind, value)
 
 
 def _plain(value: Any) -> Any:

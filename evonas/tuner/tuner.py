@@ -235,7 +235,7 @@ class Evolution(Outcome):
         parts = parts_of(args, kwargs)
         self._in_process = self._in_process or (self._asks_place and self._trains_here(args, kwargs))
         if not self._in_process:
-            args = tuple(portable(f"argument {place + 1}", value, streams) for place, value in enumerate(args))
+            args = tuple(portable(f"argument {index + 1}", value, streams) for index, value in enumerate(args))
             kwargs = {
                 name: value if name == "callbacks" else portable(name, value, streams) for name, value in kwargs.items()
             }

@@ -35,7 +35,7 @@ def canonical_form(graph: nx.DiGraph) -> dict[str, Any]:
     """The graph as JSON values, nodes in canonical order, without the settings that do nothing."""
     nodes = _plain_nodes(graph)
     order = _order(graph, nodes)
-    number = {node: place for place, node in enumerate(order)}
+    number = {node: index for index, node in enumerate(order)}
     return {
         "nodes": [nodes[node] for node in order],
         "edges": sorted([number[u], number[v]] for u, v in graph.edges),
@@ -153,8 +153,8 @@ def _first_colours(nodes: list[dict[str, Any]], links: _Links) -> Colours:
 def _ranks(keys: list[Any]) -> Colours:
     """Each key's number of smaller keys: leaving room to distinguish the members of a cell."""
     rank: dict[Any, int] = {}
-    for place, key in enumerate(sorted(keys)):
-        rank.setdefault(key, place)
+    for index, key in enumerate(sorted(keys)):
+        rank.setdefault(key, index)
     return tuple(rank[key] for key in keys)
 
 

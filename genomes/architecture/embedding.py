@@ -115,13 +115,13 @@ def embedding_of(graph: nx.DiGraph) -> Embedding | None:
     if "embedding" not in about:
         return None
     if "columns" not in graph.graph:
-        raise _untold("numbers")
+        raise _unknown_columns("numbers")
     columns, views = graph.graph["columns"]
     # Both kinds of intervals are embedded alike.
     kind = "linear" if about["embedding"] == "tree" else about["embedding"]
     units, sigma = about.get("embedding_units", 8), about.get("embedding_sigma", 0.1)
     groups = _group(columns)
-    rest = tuple(place for place, column in enumerate(columns) if column < 0 or kind == "periodic")
+    rest = tuple(index for index, column in enumerate(columns) if column < 0 or kind == "periodic")
     if kind == "periodic":
         units, groups = units - 1, tuple((_number(group, views),) for group in groups)
     return Embedding(kind, units, sigma, groups, rest)
@@ -137,7 +137,7 @@ def categories_of(graph: nx.DiGraph) -> Embedding | None:
     if not units:
         return None
     if "categories" not in graph.graph:
-        raise _untold("categories")
+        raise _unknown_columns("categories")
     return Embedding("categories", units, 0.0, _group(graph.graph["categories"]), ())
 
 
@@ -151,7 +151,7 @@ def input_columns(graph: nx.DiGraph, num_features: int) -> int:
     return width + (0 if categories is None else categories.width)
 
 
-def _untold(what: str) -> InputError:
+def _unknown_columns(what: str) -> InputError:
     return InputError(
         f"columns of {what} must be known for a network with an embedding, and are not: build it from a run "
         "directory, which knows them"
@@ -161,9 +161,9 @@ def _untold(what: str) -> InputError:
 def _group(columns: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     """Places of the features of each column."""
     features: dict[int, list[int]] = {}
-    for place, column in enumerate(columns):
+    for index, column in enumerate(columns):
         if column >= 0:
-            features.setdefault(column, []).append(place)
+            features.setdefault(column, []).append(index)
     return tuple(tuple(features[column]) for column in sorted(features))
 
 

@@ -96,11 +96,11 @@ def graph_from_json(value: Any) -> nx.DiGraph:
     checked = [_read_node(node, number, len(nodes) - 1) for number, node in enumerate(nodes)]
     number_of_node = Whole(0, len(nodes) - 1)
     edges: list[tuple[int, int]] = []
-    for place, edge in enumerate(items(parts["edges"], "graph.edges", len(nodes) ** 2)):
-        ends = items(edge, f"graph.edges[{place}]", 2)
+    for index, edge in enumerate(items(parts["edges"], "graph.edges", len(nodes) ** 2)):
+        ends = items(edge, f"graph.edges[{index}]", 2)
         if len(ends) != 2:
-            refuse(f"graph.edges[{place}]", "a pair of node numbers", edge)
-        u, v = (number_of_node.read(end, f"graph.edges[{place}]") for end in ends)
+            refuse(f"graph.edges[{index}]", "a pair of node numbers", edge)
+        u, v = (number_of_node.read(end, f"graph.edges[{index}]") for end in ends)
         edges.append((u, v))
     needed = [name for name in TRAINING_KINDS if name not in OFF]
     settings = table(parts["training"], "graph.training", TRAINING_KINDS, required=needed)
@@ -164,8 +164,8 @@ def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
     kinds = ("input",) if number == 0 else ("output",) if number == output else tuple(LAYERS)
     kind = value.get("kind", kinds[0]) if isinstance(value, Mapping) else kinds[0]
     if kind not in kinds and not (len(kinds) > 1 and is_kind(kind)):
-        mend = suggestion(kind, kinds) if len(kinds) > 1 else "the first node is the input, the last one the output"
-        refuse(f"{place}.kind", repr(kinds[0]) if len(kinds) == 1 else "a kind of layer", kind, mend)
+        fix = suggestion(kind, kinds) if len(kinds) > 1 else "the first node is the input, the last one the output"
+        refuse(f"{place}.kind", repr(kinds[0]) if len(kinds) == 1 else "a kind of layer", kind, fix)
     row = row_of({"kind": kind})
     needed = [name for name in row.attributes if name not in row.off]
     attributes = table(value, place, ("kind", *row.attributes), required=("kind", *needed))

@@ -175,8 +175,8 @@ class HyperparameterSpace:
             value = self._kinds[gene.name].read(values[gene.name], where)
             if not gene.domain.contains(value):
                 domain = format_value(domain_to_json(gene.domain))
-                mend = "widen the space or change the genome"
-                raise InputError(f"{where} must be in {domain} of the space, not {format_value(value)}: {mend}")
+                fix = "widen the space or change the genome"
+                raise InputError(f"{where} must be in {domain} of the space, not {format_value(value)}: {fix}")
             read[gene.name] = value
         return HyperparameterGenome.from_values(read)
 

@@ -72,7 +72,7 @@ class BagOfWords:
 
     def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
         """The features of raw cells, shape `(num_samples, len(names()))`."""
-        places = {word: place for place, word in enumerate(self.words)}
+        places = {word: index for index, word in enumerate(self.words)}
         rows: list[int] = []
         columns: list[int] = []
         for row, cell in enumerate(texts(series)):

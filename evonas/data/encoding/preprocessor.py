@@ -136,7 +136,7 @@ class Categories:
         other = len(self.categories)
         # A word for "no value" that is not a category says so here as it does in a file.
         places = dict.fromkeys(MISSING, self.categories.index("") if "" in self.categories else other)
-        places |= {category: place for place, category in enumerate(self.categories)}
+        places |= {category: index for index, category in enumerate(self.categories)}
         rows = np.array([places.get(cell or "", other) for cell in texts(series)], dtype=np.intp)
         one_hot = np.eye(other + 1)[rows]
         return one_hot if self.other else one_hot[:, :other]
@@ -273,7 +273,7 @@ class Preparation:
 
     def _columns(self, frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
         known = [str(name) for name in frame.columns]
-        places = {name: place for place, name in enumerate(known)}
+        places = {name: index for index, name in enumerate(known)}
         for name in self.columns():
             if name not in places:
                 close = difflib.get_close_matches(name, known, 3)

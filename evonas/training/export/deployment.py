@@ -137,7 +137,7 @@ def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], proble
         name = "prediction" if problem.task == "regression" else "probability"
         several = len(model.outputs) > 1
         outputs = {f"{name}_{k}" if several else name: tensor for k, tensor in enumerate(model.outputs, 1)}
-    order = {each["name"]: place for place, each in enumerate(coding)}
+    order = {each["name"]: index for index, each in enumerate(coding)}
     inputs = sorted(model.inputs, key=lambda given: order.get(given.name, 0))
     return {
         "inputs": [_describe(given.name, given) | made.get(given.name, {}) for given in inputs],

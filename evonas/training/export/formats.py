@@ -120,7 +120,7 @@ def write_format(
         beside = path.with_name(path.name + ".json")
         about = _about(coding, written.problem)
         publish(beside, mark_json(json.dumps(about, indent=1)))
-        said += f"; {_said(coding, written.problem, kind, other, beside.name)}"
+        said += f"; {_description_text(coding, written.problem, kind, other, beside.name)}"
     return said, coding, model
 
 
@@ -195,7 +195,9 @@ def _about(coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, A
     return about
 
 
-def _said(coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, renamed: Sequence[str], name: str) -> str:
+def _description_text(
+    coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, renamed: Sequence[str], name: str
+) -> str:
     """What is in the accompanying file, for a person."""
     says, holds = [], ["the names and the order of the inputs"] if coding else []
     if renamed:

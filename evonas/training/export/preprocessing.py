@@ -69,7 +69,7 @@ def encoder(preparation: Preparation, coded: bool = False, resize: bool = False)
     if preparation.array:
         inputs = keras.Input(preparation.shape or (len(preparation.array),), name=ARRAY)
         columns = layers.Reshape((len(preparation.array),))(inputs) if preparation.shape else inputs
-        places = {name: place for place, name in enumerate(preparation.array)}
+        places = {name: index for index, name in enumerate(preparation.array)}
         _add_numbers(features, _take(columns, [places[name] for name in numbers]), steps, numbers)
         return inputs, features.in_order(preparation)
     names = preparation.input_names()
@@ -125,8 +125,8 @@ class _Features:
 
     def in_order(self, preparation: Preparation) -> Any:
         """The features in the order of the network's input."""
-        wanted = [(place, k) for place, step in enumerate(preparation.steps) for k in range(len(step.names()))]
-        places = {key: place for place, key in enumerate(self._keys)}
+        wanted = [(index, k) for index, step in enumerate(preparation.steps) for k in range(len(step.names()))]
+        places = {key: index for index, key in enumerate(self._keys)}
         return _take(_join(self._tensors), [places[key] for key in wanted])
 
 

@@ -84,7 +84,7 @@ class _Program:
     normalized: Callable[..., Any]
     frozen: Any
 
-    def seen(self, x: Any, members: Arrays) -> Any:
+    def mask_features(self, x: Any, members: Arrays) -> Any:
         """The features that each slot's network sees; the others are 0, so that their weights stay 0."""
         return x * members["seen"] if self.shape.view == MIXED else x
 
@@ -192,7 +192,7 @@ class _Program:
         row_mask = ops.cast(ops.arange(self.shape.rows, dtype="float32")[None, :] < count[:, None], "float32")
         weight = row_mask * self.backend.gather(data["weight"], index) if self.shape.weighted else row_mask
         weight = weight / ops.maximum(count, 1.0)[:, None]
-        x, y = self.seen(self.backend.gather(data["x"], index), members), self.backend.gather(data["y"], index)
+        x, y = self.mask_features(self.backend.gather(data["x"], index), members), self.backend.gather(data["y"], index)
         rows = rows_of(row_mask)
 
         def objective(p: Arrays) -> tuple[Any, Any]:
@@ -226,7 +226,7 @@ class _Program:
         def body(chunk: Any, total: Any, outputs: Any) -> tuple[Any, Any, Any]:
             place = chunk * self.shape.chunk_rows + within
             index = start + ops.minimum(place, last)
-            x = self.seen(self.backend.gather(data["x_validation"], index), members)
+            x = self.mask_features(self.backend.gather(data["x_validation"], index), members)
             y = self.backend.gather(data["y_validation"], index)
             z, _ = self.forward(learner["parameters"], learner["moving"], members, x)
             losses = ops.where(place <= last, self.row_losses(z, y), 0.0)
