@@ -8,7 +8,7 @@
 
 ====================================  ================================================================================
 `search(x, y, ...)`                   evolves networks for arrays, a DataFrame or a CSV file; returns a `SearchResult`;
-                                      with `build=`, models of your own (see `evonas.training.single.user_model`)
+                                      with `build=`, user-defined models (see `evonas.training.single.user_model`)
 `resume(run_dir, ...)`                resumes a run after Ctrl-C, a crash or power loss; extends a finished one
 `finalists(run_dir, top=5, seeds=5)`  trains the best networks again, to see how good they are apart from luck
 `join(run_dir)`                       trains networks for a search on another machine, over a shared folder

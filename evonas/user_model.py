@@ -225,7 +225,7 @@ def _search() -> tuple[str, ...]:
 
 
 def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir: Path) -> None:
-    """Refuses to continue with another function than that of the run, or with none where there is one.
+    """Refuses to continue with another function than that of the run, or with none if there is one.
 
     Args:
         build: that was given now.
@@ -277,7 +277,7 @@ def check_first(reasons: Sequence[str], log: Path | str) -> None:
     """Stops a search whose first models have all failed alike: a user's function is wrong more often than its genes.
 
     Args:
-        reasons: why each of the first generation failed; empty where one did not.
+        reasons: why each of the first generation failed; empty if one did not.
         log: where the traceback was printed.
 
     Raises:

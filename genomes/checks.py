@@ -46,7 +46,7 @@ def format_value(value: Any) -> str:
 
 
 def refuse(place: str, constraint: str, value: Any, mend: str = "") -> NoReturn:
-    """Raises the InputError that says `place must be constraint, not value: mend`."""
+    """Raises the InputError that says `place must be constraint, not value: fix`."""
     raise InputError(f"{place} must be {constraint}, not {format_value(value)}" + (f": {mend}" if mend else ""))
 
 
@@ -142,7 +142,7 @@ class Readable(Protocol):
     """Anything that reads a value as one kind of value: `Kind`, `Wholes`, or a kind of your own."""
 
     def read(self, value: Any, place: str) -> Any:
-        """The value, checked. Raises InputError, naming the place."""
+        """The value, checked. Raises InputError, naming the location."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Extensions from outside of evonas: given as objects, or installed by other distributions as entry points.
+"""Extensions from outside evonas: given as objects, or installed by other distributions as entry points.
 
 One `Extensions` holds those of one kind, such as the mutations of the group `evonas.mutations`. Nothing is imported by
 a path that was read from a file: only what the caller passes, and what is installed. Imports the standard library only.
@@ -116,7 +116,7 @@ class Extensions(Generic[T]):
         return [*self._given.values(), *(each for each in installed if each is not None)]
 
     def distribution_of(self, name: str, reserved: Collection[str] = ()) -> tuple[str, str] | None:
-        """Name and version of the distribution whose entry point has this name; None where none has."""
+        """Name and version of the distribution whose entry point has this name; None if none has."""
         entry = None if ":" in name or name in self._given else self._entry(name, reserved)
         return (entry.dist.name, entry.dist.version) if entry is not None and entry.dist else None
 

@@ -36,7 +36,7 @@ def run_generations(
         strategy: proposes them.
         evaluator: trains them.
         budget: of the run.
-        log: where to find what models of a user's own printed, if all of the first generation fail alike; None does not
+        log: where to find what user-defined models printed, if all of the first generation fail alike; None does not
             look for that.
         **options: as of `evonas.evolution.loop.evolve`.
 

@@ -58,7 +58,7 @@ def as_space(space: Space, build: Build | None = None) -> SearchSpace:
     """The space that is meant; the default one for None.
 
     Raises:
-        InputError: none is given with models of your own, or it cannot be read.
+        InputError: none is given with user-defined models, or it cannot be read.
     """
     if space is None and build is not None:
         raise InputError("space must be given with build: name the genes, as in genomes.HyperparameterSpace")
@@ -137,13 +137,13 @@ def chosen_space(space: SearchSpace, given: bool, architecture: str, problem: Pr
 def space_and_numbers(
     space: Space, numbers: str | None, build: Build | None = None, neighbours: bool = True
 ) -> tuple[SearchSpace, tuple[str, ...]]:
-    """The space, and the forms of numbers that its networks may ask for.
+    """The space, and the numeric encodings that its networks may ask for.
 
     Args:
         space: as given.
         numbers: the one form that all networks get, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves
             it to the space.
-        build: of models of one's own, whose genes know nothing of it.
+        build: of user-defined models, whose genes know nothing of it.
         neighbours: False for networks without features of neighbours; otherwise the space says so.
 
     Raises:
@@ -169,8 +169,8 @@ def space_and_numbers(
 def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> SearchSpace:
     """The space without what these data or the trainer do not have.
 
-    These are forms of numbers that the data lack, which would all be the standard one, embeddings where there are no
-    columns of numbers or too many, maps of categories if there are none or too many, and embeddings and members
+    These are numeric encodings that the data lack, which would all be the standard one, embeddings if there are no
+    numeric columns or too many, maps of categories if there are none or too many, and embeddings and members
     where the trainer is that of whole populations.
 
     Raises:

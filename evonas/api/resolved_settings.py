@@ -56,7 +56,7 @@ def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, 
         raise InputError(f"loss must be left out with objective pinball, which is the loss, not {settings.loss!r}")
     if settings.trainer == "population" or settings.strategy == "neuroevolution":
         raise InputError("objective pinball must be trained with trainer native or single, not population: choose one")
-    trainer = "native" if settings.trainer == "auto" and compiled else settings.trainer  # also where there is a GPU
+    trainer = "native" if settings.trainer == "auto" and compiled else settings.trainer  # also if there is a GPU
     return settings.model_copy(update={"quantiles": settings.quantiles or DEFAULT_QUANTILES, "trainer": trainer})
 
 
@@ -88,7 +88,7 @@ def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings
 
 
 def _with_more_epochs(settings: Settings, passes: int) -> Settings:
-    """The settings with so many times the default epochs and patience, as far as the user has set none."""
+    """The settings with this many times the default epochs and patience, unless the user set them."""
     names = ("epochs", "patience") if passes > 1 else ()
     found = {name: getattr(settings, name) for name in names if name not in settings.model_fields_set}
     longer = settings.model_copy(update={name: value * passes for name, value in found.items() if value is not None})
@@ -113,7 +113,7 @@ def with_precision(settings: Settings, problem: Problem) -> Settings:
 
 
 def with_rungs(settings: Settings, problem: Problem) -> Settings:
-    """The settings with rungs, where evolution trains networks over images, series and texts and nobody has named any.
+    """The settings with rungs, where evolution trains networks over images, series and texts and no one has named any.
 
     These begin slowly and take long: most of them are given up after a share of the epochs, and where an epoch is a
     share of the rows, of the rows too.

@@ -245,7 +245,7 @@ class SearchResult(ResultViews):
     def prepare(self, x: Any) -> Any:
         """Raw rows as the networks inside of models take them: encoded, imputed and scaled.
 
-        Arrays that went to models of your own as they are do so here too.
+        Arrays that went to user-defined models as they are do so here too.
 
         Args:
             x: as for `inputs`.
@@ -277,7 +277,7 @@ class SearchResult(ResultViews):
                 f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
             )
         if not self._is_dense:
-            return preparation  # models of your own see all features
+            return preparation  # user-defined models see all features
         seen = self._data.preparation_of(*views_of(graph_from_json(self._architecture)))
         assert seen is not None
         return seen
@@ -313,13 +313,13 @@ class SearchResult(ResultViews):
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row a generation: candidates, evaluations, failed, best and median score, the best so far, seconds."""
+        """One row per generation: candidates, evaluations, failed, best and median score, the best so far, seconds."""
         with self._read() as run:
             return history_table(run)
 
     @cached_property
     def finalists(self) -> pd.DataFrame:
-        """One row a finalist, best first: the search's score, mean and spread of its re-trainings and of their tests.
+        """One row per finalist, best first: the search's score, mean and spread of its re-trainings and of their tests.
 
         `gap` is by how much re-training is worse than the score that the search found: the winner's curse.
         """

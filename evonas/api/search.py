@@ -140,7 +140,7 @@ def search(
             or a `keras.utils.PyDataset`, both of which are read once (images and series that are larger than a quarter
             of the free memory are trained from the disk); or a folder with a sub-folder of images for each class.
         y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
-        build: `build(genes)` that returns a `keras.Model`, for models of your own: see
+        build: `build(genes)` that returns a `keras.Model`, for user-defined models: see
             `evonas.training.single.user_model`
         space: what to search: a space, the path of a TOML file, or None for the default. With `build` a
             `genomes.HyperparameterSpace`, or a mapping from names to what each gene may be.
@@ -204,7 +204,7 @@ def search(
             `evonas.Metric` of your own.
 
     Raises:
-        InputError: an argument cannot be used; the text says which, and how to fix it.
+        InputError: an argument cannot be used; the message says which, and how to fix it.
         Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
     """
     started, _ = monotonic(), launch.resolve_threads(threads)
@@ -401,7 +401,7 @@ def _resolve(
 
     Args:
         data: prepared.
-        build: of models of your own.
+        build: of user-defined models.
         space: as given.
         settings: as given.
         checks_fit: whether evonas's own trainers, which have to fit the space, train the networks.

@@ -56,7 +56,7 @@ class Listeners:
         on_part, on_generation: called after each commit and each generation.
         on_finalists: called while finalists are trained again, with the re-trainings done and those planned.
         on_end: called when all is done, with the run, its best network as a file, and that network's scores on the test
-            split. Without `export`, a file is written of a user's own models alone, whose Keras is loaded; None where
+            split. Without `export`, a file is written of user-defined models alone, whose Keras is loaded; None if
             there was no time for it. What is done here still counts as the run's time.
         export: file that the best network is written to at the end, with a model card, as `evonas.export` does; Keras
             loads while the last generation and the finalists are trained.
@@ -99,7 +99,7 @@ def run_session(
         budget: of the run.
         make: makes what trains.
         listeners: called as the session proceeds.
-        build: of models of your own.
+        build: of user-defined models.
 
     Raises:
         Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
@@ -153,7 +153,7 @@ def run_session(
 
 
 def _start_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselineProcess | None:
-    """The process that trains them; None where none are wanted, or they are known, or there is no room for them."""
+    """The process that trains them; None if none are wanted, or they are known, or there is no room for them."""
     known, data = store.baselines.found, store.directory / DATA_NAME
     if not baselines_wanted(asked) or (known is not None and known.complete) or not data.is_file():
         return None

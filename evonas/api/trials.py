@@ -74,7 +74,7 @@ class TrialSearch:
         in_process: whether trials run in this process.
         seconds: wall-clock bound of the search, if any.
         most_failures: trials in a row without a score that end the search; None means no bound.
-        grown: how the space grows; None where it does not.
+        grown: how the space grows; None if it does not.
         execution: where trials run that do not run in this process.
     """
 
@@ -271,5 +271,5 @@ def may_stay_here(settings: Mapping[str, Any]) -> bool:
 
 
 def trains_natively(settings: Mapping[str, Any]) -> bool:
-    """Whether the settings leave the native trainer to a user's own models."""
+    """Whether the settings leave the native trainer to user-defined models."""
     return chosen_trainer(str(settings.get("trainer", "auto")), own_models=True) == "native"

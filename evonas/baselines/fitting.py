@@ -42,7 +42,7 @@ def fit_baselines(data: PreparedData, seed: int = 0, seconds: float = float("inf
 
     Args:
         data: prepared, of a table.
-        seed: of the rows that are drawn where there are too many.
+        seed: of the rows that are drawn if there are too many.
         seconds: of this process's time on a core, from now on, after which no portion of trees is begun.
 
     Yields:

@@ -37,7 +37,7 @@ def baselines_wanted(asked: bool, environment: Mapping[str, str] = os.environ) -
 
 
 def reason_against(data: Path, seconds: float | None) -> str:
-    """Why a search trains no baselines; empty where it does.
+    """Why a search trains no baselines; empty if it does.
 
     Args:
         data: file of the prepared data.

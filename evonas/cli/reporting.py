@@ -65,7 +65,7 @@ def _write_if_time(run_dir: Path, ended: float) -> str:
         return "not written, since plotly is not installed: pip install 'evonas[report]'"
     place = run_dir / REPORT_NAME
     check_place(place, "report")
-    # On a busy machine each step takes longer than reckoned.
+    # On a busy machine each step takes longer than computed.
     if is_late():
         return late
     data = read_run(run_dir)

@@ -87,7 +87,7 @@ def _values(run: RunData, place: int) -> dict[str, Any]:
 
 
 def _training_times(run: RunData, place: int) -> list[str]:
-    """When the network was trained, in one line; none where that was not kept."""
+    """When the network was trained, in one line; none if that was not kept."""
     found = run.trainings_of(run.records[place])
     if not found:
         return []

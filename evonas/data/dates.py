@@ -1,4 +1,4 @@
-"""Dates as text: the formats that are known, which one a column has, and what its cells say. Imports no pandas.
+"""Dates as text: the formats that are known, which one per column has, and what its cells say. Imports no pandas.
 
 Year first needs no format: every column of dates takes it, "2000-12-31" or "2000/12/31". Other columns have one more,
 written as in `strftime`: "d.m.Y", "m/d/y", "dbY" (31DEC2000). A time may follow, with seconds, fractions, AM or PM, or
@@ -87,7 +87,7 @@ def _piece(letter: str, format: str) -> str:
 
 
 def instants(cells: Sequence[str | None], format: str = "") -> NDArray[np.float64]:
-    """Seconds since 1970-01-01 UTC, NaN where a cell is missing or no date, shape `(num_samples,)`.
+    """Seconds since 1970-01-01 UTC, NaN if a cell is missing or no date, shape `(num_samples,)`.
 
     Args:
         cells: text without space around it.
@@ -173,7 +173,7 @@ def find_format(cells: Iterable[str | None], order: str = "", asked: bool = Fals
     always 1 is read as the day, else the first.
 
     Args:
-        cells: of the column, None where missing.
+        cells: of the column, None if missing.
         order: as the user says.
         asked: whether the user says that they are dates, so that years, months and days without anything between count.
     """

@@ -1,4 +1,4 @@
-"""Inputs of any shape, for a user's own model: one array, or several in a tuple or a mapping. Imports no pandas.
+"""Inputs of any shape, for user-defined models: one array, or several in a tuple or a mapping. Imports no pandas.
 
 They go to the model as they are: nothing is imputed, scaled or flattened. Only floats of other widths become float32.
 """

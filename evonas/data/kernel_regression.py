@@ -61,7 +61,7 @@ class KernelRegression:
         return self._estimates(points, own)
 
     def _estimates(self, points: Array, own: NDArray[np.intp]) -> Array:
-        """Estimates without the centre `own`, which is -1 where none is left out; far from all, the nearest counts."""
+        """Estimates without the centre `own`, which is -1 if none is left out; far from all, the nearest counts."""
         points = np.asarray(points, np.float32)
         centres, values = (np.ascontiguousarray(each.T) for each in (self.centres, self.values))
         factor = np.float32(-0.5 / self.bandwidth**2)

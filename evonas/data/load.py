@@ -49,7 +49,7 @@ def read_data(
     """The data of a search, prepared, and where they came from.
 
     Arguments are those of `search`; `folds` is its `cv`, `size` its `image_size`, `as_given` whether arrays stay as
-    they are, for own models, `numbers` all forms of numbers that networks may see, `options` how files and text cells
+    they are, for own models, `numbers` all numeric encodings that networks may see, `options` how files and text cells
     are written, `samples` what rows are, and which networks are to take them, `steps` how many elements of a
     Dataset `x` are read.
     """
@@ -154,7 +154,7 @@ def _prepare_table(
         given: what is given.
         asked: what rows are.
         options: how files and text cells are written.
-        numbers: forms of numbers.
+        numbers: numeric encodings.
         named: "roles", "group", "time_column" and "drop", which name columns.
         common: seed, folds, task and weights of classes.
     """
@@ -194,7 +194,7 @@ def _prepare_arrays(
     as_given: bool,
     common: Mapping[str, Any],
 ) -> PreparedData:
-    """Arrays of rows, images, series or texts, or what models of the user's own take."""
+    """Arrays of rows, images, series or texts, or what models of the user take."""
     from evonas.data.prepare import prepare_arrays
     from evonas.data.prepare_inputs import prepare_inputs
 

@@ -39,7 +39,7 @@ def promising_columns(columns: Mapping[str, Array], targets: Array) -> tuple[tup
         targets: standardised targets, or indicators of classes, shape `(num_rows, num_targets)`.
 
     Returns:
-        at most 16 sets that explain something; empty where none does.
+        at most 16 sets that explain something; empty if none does.
     """
     rows = stream_rng(RandomStream.NEIGHBOUR_COLUMNS, 0).permutation(len(targets))[:_ROWS]
     x = {name: np.asarray(values[rows], np.float32) for name, values in columns.items()}

@@ -179,7 +179,7 @@ class NeighbourPreparation(Preparation):
 
 
 def candidate_columns(data: PreparedData) -> tuple[str, ...]:
-    """Names of the standardised columns of numbers that neighbours may be looked for in."""
+    """Names of the standardised numeric columns that neighbours may be looked for in."""
     problem, preparation = data.problem, data.preparation
     if preparation is None or problem.input_shapes or preparation.shape or problem.num_outputs > _MOST_OUTPUTS:
         return ()

@@ -197,7 +197,7 @@ def find_notation(cells: Iterable[str | None], style: Style, asked: bool = False
     """The notation by which all cells of a column are numbers; None if there is none.
 
     Args:
-        cells: of the column, None where missing.
+        cells: of the column, None if missing.
         style: further knowledge about the notation.
         asked: whether the user says that they are numbers, so that leading zeros count for nothing.
     """

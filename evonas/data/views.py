@@ -1,4 +1,4 @@
-"""`Views`: the data as networks with one or another form of numbers and neighbours see them, each made once."""
+"""`Views`: the data as networks with one or another numeric encodings and neighbours see them, each made once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Views:
 
 
 def _size(data: PreparedData) -> int:
-    """Bytes of features where there are neighbours; else 0: there are few such views, and all are kept."""
+    """Bytes of features if there are neighbours; else 0: there are few such views, and all are kept."""
     if not marks_of(data.problem.views):
         return 0
     parts = [x for split in data.splits for x in (split.x_train, split.x_validation)]

@@ -51,7 +51,7 @@ class Written:
 
 
 def find_written(series: pd.Series[Any], style: Style, role: str | None = None) -> Written | None:
-    """How a column of text is read as numbers or dates; None where it is not, or is not text.
+    """How a column of text is read as numbers or dates; None if it is not, or is not text.
 
     Args:
         series: the cells that decide.

@@ -148,7 +148,7 @@ class Exporter:
         Args:
             run: whose best network is to be written.
             space: that its genomes are from.
-            build: of models of your own.
+            build: of user-defined models.
             timetable: of the session; receives the expected duration of an export.
             is_stopped: whether a stop was asked for.
         """
@@ -235,7 +235,7 @@ def _calibrates(run: RunReader, asked: bool | None) -> bool:
     """Whether an export is calibrated: as asked, or as the run's settings say.
 
     Raises:
-        InputError: it is asked for, and the run is not of classes, or of models of a user's own.
+        InputError: it is asked for, and the run is not of classes, or of user-defined models.
     """
     if not (run.settings.calibrate if asked is None else asked):
         return False
@@ -270,7 +270,7 @@ def export_ensemble(
         card, calibrate, worker: as in `export`.
 
     Raises:
-        InputError: there are no weights, the run is of models of your own, or the path cannot be written.
+        InputError: there are no weights, the run is of user-defined models, or the path cannot be written.
 
     References:
         Caruana et al., "Ensemble selection from libraries of models", ICML 2004.

@@ -103,7 +103,7 @@ def preparation_of(predictor: Predictor) -> Preparation | None:
 
 
 def _shape_of(predictor: Predictor) -> tuple[int | None, ...]:
-    """Of one raw sample, None where it may be of any size; empty of rows of a table."""
+    """Of one raw sample, None if it may be of any size; empty of rows of a table."""
     preparation = preparation_of(predictor)
     if preparation is not None:
         return preparation.shape

@@ -98,7 +98,7 @@ def predictor_of_file(path: Path) -> Predictor:
 
 
 def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequence[Any]] | None = None) -> pd.DataFrame:
-    """One row a row of the table, or a sample of the array, in their order.
+    """One line per row of the table, or per sample of the array, in their order.
 
     Args:
         predictor: what predicts.
@@ -279,7 +279,7 @@ def _array_of_file(model: Any, rows: NDArray[Any]) -> Any:
 
 
 def _quantiles_of(outputs: Any) -> tuple[float, ...]:
-    """The quantiles that a file's outputs are named by; none where they are something else."""
+    """The quantiles that a file's outputs are named by; none if they are something else."""
     if not isinstance(outputs, Mapping) or "probability" in outputs:
         return ()
     try:

@@ -1,4 +1,4 @@
-"""`Live`: a block of lines in a terminal, drawn anew four times a second."""
+"""`Live`: a block of lines in a terminal, redrawn four times a second."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ class Events:
     def _write(self, event: str, values: dict[str, Any]) -> None:
         # JSON has no NaN and no infinity.
         finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
-        with suppress(OSError, ValueError):  # nobody listens any more
+        with suppress(OSError, ValueError):  # no one listens any more
             print(json.dumps({"event": event, **finite}), file=self._stream, flush=True)
 
 

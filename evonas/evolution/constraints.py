@@ -9,7 +9,7 @@ measure            is
 `latency_ms`       milliseconds of one row's forward pass, measured by the worker (`evonas.training.latency`)
 =================  ==================================================================================================
 
-The parameters of models of a user's own are counted by the worker when they are built; their FLOPs are not known.
+The parameters of user-defined models are counted by the worker when they are built; their FLOPs are not known.
 
 A network beyond a limit is not trained: its evaluation is INFEASIBLE and has the score "violation", the sum of the
 relative excesses. It costs no evaluation of the budget.

@@ -21,7 +21,7 @@ from genomes.space import SearchSpace
 
 __all__ = ["OnRetraining", "Tester", "retrain_finalists", "train_ensemble_members"]
 
-#: Called with the re-trainings that are done and those that there are to be.
+#: Called with the re-trainings that are done and if any to be.
 OnRetraining = Callable[[int, int], None]
 
 _TOO_LATE = Evaluation(Status.STOPPED, reason="the time was over before it was done")

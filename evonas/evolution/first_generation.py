@@ -7,7 +7,7 @@ that are cheap enough take their place: as genomes to begin with, in the strateg
 run asks for the same. Networks of later generations may be of any size, but over images, series and texts, where one
 of any size could take all the time: there the FLOPs of all networks of the run are bounded.
 
-Not for users' own models or GPUs, whose cost cannot be predicted, nor where weights are evolved.
+Not for user-defined models or GPUs, whose cost cannot be predicted, nor where weights are evolved.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _SHARE = 0.5
 _START_SECONDS = 2.0
 #: Random networks that are looked at for each one that is wanted, to find the cheap ones among them.
 _DRAWS = 8
-#: Of these the cheapest, so many for each one that is wanted, are cheap enough whatever they cost: not all alike.
+#: Of these the cheapest, this many for each one that is wanted, are cheap enough whatever they cost: not all alike.
 _CHEAPEST = 3
-#: What networks may take together, over what there is, before their epochs are cut; and the fewest epochs that they
+#: What networks may take together, over what exists, before their epochs are cut; and the fewest epochs that they
 #: are cut to.
 _TOLERANCE, _FEWEST_EPOCHS = 1.25, 3
 #: Epochs of networks over images, series and texts that are worth more than further networks: these begin slowly, and a
@@ -313,7 +313,7 @@ def _cut(
         first: epochs that its first rung would have.
         affordable: the same, for the first generation to fit into its time.
         limit: seconds that a network may be trained.
-        cheapest: seconds of a cheap network that is trained for so many epochs.
+        cheapest: seconds of a cheap network that is trained for this many epochs.
         passes: see `passes_of_epoch`.
     """
     for rungs in range(settings.rungs, 1, -1):
@@ -340,7 +340,7 @@ def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: i
 def _flops_within(
     seconds: float, data: PreparedData, settings: Settings, speed: Speed, core: float, epochs: int
 ) -> int:
-    """FLOPs of one sample's prediction by a network that is trained for so many epochs in so many seconds."""
+    """FLOPs of one sample's prediction by a network that is trained for this many epochs in this many seconds."""
     split = data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
     samples = epochs * (_MULTIPLICATIONS * rows + len(split.y_validation))

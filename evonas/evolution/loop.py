@@ -279,7 +279,7 @@ class Session:
         return {index: start for index, start in starts.items() if start is not None}
 
     def start_of(self, candidate: Candidate) -> Start | None:
-        """What was kept of the candidate's origin; None where that failed, or was not kept."""
+        """What was kept of the candidate's origin; None if that failed, or was not kept."""
         kept = None if candidate.origin is None else self._store.kept(candidate.origin)
         return None if kept is None else Start(self._space.genome_from_json(kept[0]), kept[1])
 

@@ -63,7 +63,7 @@ class WorkerEvaluator:
 
         Args:
             space: that the genomes are of, see `genomes.encodings.blueprint`.
-            data_path: file of `PreparedData.save`; None where `build` is a trial, which brings its own data.
+            data_path: file of `PreparedData.save`; None if `build` is a trial, which brings its own data.
             settings: what is the same for every network.
             log: file that takes what the worker prints; None keeps it only to explain a failed start.
             limits: what a worker is killed for.

@@ -70,7 +70,7 @@ def join(
     Args:
         run_dir: the directory of the run, on a folder that both machines have. The search has been started, or is
             within `wait`, with `execution="shared"`.
-        build: the function of the run, if it trains models of your own: must have the source that it has there.
+        build: the function of the run, if it trains user-defined models: must have the source that it has there.
         threads: networks trained at a time; all cores unless given.
         workers: worker processes, which share the threads; as many as the trainer is best with unless given.
         wait: how long to wait for a search, also for one that was killed to be resumed.
@@ -111,7 +111,7 @@ def join(
 def _wait_for_session(
     run_dir: Path, seconds: float, unheard: float, on_news: Callable[[str], None], listening: Interruption
 ) -> SessionFile | None:
-    """The session of an owner that is heard; None where a stop was asked for.
+    """The session of an owner that is heard; None if a stop was asked for.
 
     Raises:
         InputError: there is none within the time.

@@ -155,7 +155,7 @@ def start_worker(
         space: that the genomes are of.
         data: file of `PreparedData.save`.
         settings: of the run.
-        build: of a user's own models.
+        build: of user-defined models.
         standby: see `standby_for`.
         threads: networks at a time, shared out among the workers of this machine; on Ray, those of each worker, which
             asks for as many CPUs, 1 unless given.
@@ -223,7 +223,7 @@ def _evaluator(
     log: Path | None = None,
     record: dict[str, Any] | None = None,
 ) -> Evaluator:
-    """Several workers, or none. `record` is `Build.to_json` of a user's own models."""
+    """Several workers, or none. `record` is `Build.to_json` of user-defined models."""
     if execution.place == "local":
         from evonas.execution.local import LocalRun
 

@@ -116,7 +116,7 @@ class LocalRun(LocalEvaluator):
 
         Args:
             space: that the genomes are of.
-            data: file of `PreparedData.save`; None where `build` is a trial, which brings its own.
+            data: file of `PreparedData.save`; None if `build` is a trial, which brings its own.
             settings: what is the same for every network.
             build: a user's function, as it is sent to a worker.
         """

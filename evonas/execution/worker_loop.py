@@ -103,7 +103,7 @@ class _Driven:
         return self._slots
 
     def step(self) -> None:
-        """Takes what there is room for, and waits for what comes back."""
+        """Takes what exists room for, and waits for what comes back."""
         room = 0 if self._later else self._slots - len(self._held)
         leases = self._port.take(room, not self._held) if room else ()
         self._idle = 0 if leases or self._held else self._idle + 1

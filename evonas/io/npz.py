@@ -164,7 +164,7 @@ def _map_array(file: Any, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> N
     with archive.open(entry) as stream:
         shape, fortran, dtype, start = _header(stream.read(_LONGEST_HEADER), entry.file_size, entry.filename)
     file.seek(entry.header_offset + _LOCAL_LENGTHS)
-    lengths = struct.unpack("<HH", file.read(4))  # of the name, and of what stands behind it
+    lengths = struct.unpack("<HH", file.read(4))  # of the name, and of what stands after it
     offset = entry.header_offset + _LOCAL_LENGTHS + 4 + sum(lengths) + start
     return np.memmap(file, dtype, "r", offset, shape, order="F" if fortran else "C")
 
@@ -177,7 +177,7 @@ def _array(content: bytes | bytearray, place: str, kinds: str = "biufc") -> NDAr
 def _header(
     content: bytes | memoryview, size: int, place: str, kinds: str = "biufc"
 ) -> tuple[tuple[int, ...], bool, Any, int]:
-    """Shape, whether columns come first, type, and where the numbers begin, of an array of so many bytes in all."""
+    """Shape, whether columns come first, type, and where the numbers begin, of an array of this many bytes in all."""
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):

@@ -119,7 +119,7 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Reads what there is room for.
+        """Reads what exists room for.
 
         Raises:
             InputError: more was read than the bound.

@@ -26,7 +26,7 @@ _NUMBERS = ("regression",)
 _BINARY = ("binary",)
 _CLASSES = ("multiclass",)
 
-#: Name -> (class in `keras.metrics`, direction or None where it depends on what is wanted, tasks that have it). Those
+#: Name -> (class in `keras.metrics`, direction or None if it depends on what is wanted, tasks that have it). Those
 #: that need a number to be made (`RecallAtPrecision`) have no place here.
 KERAS_METRICS: Mapping[str, tuple[str, Direction | None, tuple[str, ...]]] = MappingProxyType(
     {
@@ -59,7 +59,7 @@ KERAS_METRICS: Mapping[str, tuple[str, Direction | None, tuple[str, ...]]] = Map
         "top_k_categorical_accuracy": ("TopKCategoricalAccuracy", "max", _CLASSES),
     }
 )
-#: Names that a metric from outside of evonas cannot have.
+#: Names that a metric from outside evonas cannot have.
 _RESERVED = frozenset((*METRICS, *KERAS_METRICS))
 _BY_CLASS = {class_name: name for name, (class_name, _, _) in KERAS_METRICS.items()}
 
@@ -140,7 +140,7 @@ def with_metric(problem: Problem, split: Split, objective: Objective) -> Problem
 
 
 def metric_from_outside(name: str) -> Metric | None:
-    """The metric from outside of evonas that is given or installed by that name. Raises InputError as `Extensions`."""
+    """The metric from outside evonas that is given or installed by that name. Raises InputError as `Extensions`."""
     return None if name in _RESERVED or not name else METRICS_FROM_OUTSIDE.find(name, _RESERVED)
 
 

@@ -185,7 +185,7 @@ class _Heir:
 
 
 def _inherit_weight(own: Array, weight: Weight, value: Array, taken: Places, given: Places) -> NDArray[np.float32]:
-    """A weight of the child: the parent's where there is such a place, nothing for what the parent never took in, else
+    """A weight of the child: the parent's if there is such a place, nothing for what the parent never took in, else
     its own.
 
     Args:

@@ -1,7 +1,7 @@
 """What a network takes over part by part, where units of it and its parent cannot be followed through. Pure numpy.
 
 So it is where one of them has an embedding or members: weights of the same layer are copied as far as their shapes
-reach, and what is new keeps its own initial values. What columns of categories give comes last of what a layer takes
+reach, and what is new keeps its own initial values. What categorical columns give comes last of what a layer takes
 in: a child that has it otherwise takes over the rest, and begins without it. Members are taken over in turn; a plain
 network's weights are those of each member, whose own factors then begin near 1.
 """

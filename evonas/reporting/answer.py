@@ -66,7 +66,7 @@ def answer_section(
 
 
 def _verdict(run: RunData, test: Mapping[str, float]) -> str:
-    """Whether the network or one of the run's baselines is better; empty where that is not known."""
+    """Whether the network or one of the run's baselines is better; empty if that is not known."""
     if run.baselines is None or run.champion is None:
         return ""
     found, missing = (

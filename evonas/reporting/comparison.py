@@ -51,7 +51,7 @@ class Group:
     Attributes:
         name: what sets it apart from the other groups.
         runs: its runs.
-        scores: that are compared, one a run; see `Comparison.score_kind`.
+        scores: that are compared, one per run; see `Comparison.score_kind`.
     """
 
     name: str

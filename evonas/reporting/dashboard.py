@@ -79,7 +79,7 @@ class Pages:
 
     @property
     def single(self) -> str | None:
-        """The one run that is shown; None where it is a folder."""
+        """The one run that is shown; None if it is a folder."""
         return _name(self._place.name) if self._single else None
 
     def run(self, name: str) -> Path:

@@ -59,7 +59,7 @@ def run_row(directory: Path) -> dict[str, Any]:
 
 
 def candidate_rows(run: RunData) -> list[dict[str, Any]]:
-    """One row a candidate, the best first, those without a score last; `rank` counts those that have one."""
+    """One row per candidate, the best first, those without a score last; `rank` counts those that have one."""
     order = sorted(range(len(run.records)), key=lambda k: (math.isnan(run.losses[k]), run.losses[k], k))
     rows = []
     for rank, index in enumerate(order, 1):

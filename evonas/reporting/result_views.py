@@ -21,7 +21,7 @@ __all__ = ["ResultViews"]
 
 
 class ResultViews:
-    """The part of `evonas.SearchResult` that is for looking. Reads the run directory anew with each call.
+    """The part of `evonas.SearchResult` that is for looking. Reads the run directory at each call.
 
     Figures are those of `evonas report`, as `plotly.graph_objects.Figure`: they show themselves in a notebook, and
     `figure.show()`, `figure.write_html(path)` and `figure.write_image(path)` (with `evonas[report]`) do elsewhere.
@@ -40,7 +40,7 @@ class ResultViews:
     # Tables.
 
     def leaderboard(self, top: int | None = None) -> pd.DataFrame:
-        """One row a network, the best first: rank, scores, cost, operator; at most `top` rows."""
+        """One row per network, the best first: rank, scores, cost, operator; at most `top` rows."""
         import pandas as pd
 
         from evonas.reporting.listing import candidate_rows
@@ -85,7 +85,7 @@ class ResultViews:
 
     @property
     def baselines(self) -> pd.DataFrame:
-        """Gradient boosting and the linear model on the same rows, a row each; empty where none were trained.
+        """Gradient boosting and the linear model on the same rows, a row each; empty if none were trained.
 
         Whether each is `complete`, and its scores, such as `validation_rmse` and `test_rmse`.
         """
@@ -126,7 +126,7 @@ class ResultViews:
         return Predictor(PreparedData.load(self.run_dir / DATA_NAME).problem, self).outputs(x)
 
     def predict_quantiles(self, x: Any) -> pd.DataFrame:
-        """Quantiles of the target of raw rows, a column each, such as "quantile_0.1"; they never cross.
+        """Quantiles of the target of raw rows, one column each, such as "quantile_0.1"; they never cross.
 
         Args:
             x: as for `inputs`.

@@ -13,7 +13,7 @@ __all__ = ["evaluation_table", "finalist_table", "history_table"]
 
 
 def history_table(run: RunReader) -> pd.DataFrame:
-    """One row a generation; see `evonas.SearchResult.history`."""
+    """One row per generation; see `evonas.SearchResult.history`."""
     import pandas as pd
 
     name, summaries = run.settings.objective or "score", run.summaries()
@@ -35,7 +35,7 @@ def history_table(run: RunReader) -> pd.DataFrame:
 
 
 def finalist_table(run: RunReader) -> pd.DataFrame:
-    """One row a finalist, best first; see `evonas.SearchResult.finalists`."""
+    """One row per finalist, best first; see `evonas.SearchResult.finalists`."""
     import pandas as pd
 
     name = run.settings.objective or "score"

@@ -112,7 +112,7 @@ class Finalist:
 
     @property
     def test_scores(self) -> tuple[float, ...]:
-        """Scores of the re-trainings on the test split, where there is one."""
+        """Scores of the re-trainings on the test split, if there is one."""
         name = self.objective.name
         return tuple(each.test[name] for each in self._scored if each.test is not None and name in each.test)
 

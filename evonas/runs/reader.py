@@ -229,7 +229,7 @@ class RunReader:
             return list(read_training_spans(self._connection))
 
     def retraining_spans(self) -> list[RetrainingSpan]:
-        """When finalists were trained again; empty where that was not kept."""
+        """When finalists were trained again; empty if that was not kept."""
         with self._reading():
             return list(read_retraining_spans(self._connection))
 

@@ -262,7 +262,7 @@ class RunStore(RunReader):
             self._drop("weights", self._within_quota())
             self._spend(seconds)
 
-        counts, self._counted = self.counts, None  # counted anew should the commit fail
+        counts, self._counted = self.counts, None  # recounted should the commit fail
         self._commit(add, before=put)
         self._counted = counts.plus(
             (evaluation.status, loss) for (_, evaluation), loss in zip(part, losses, strict=True)
@@ -358,7 +358,7 @@ class RunStore(RunReader):
         return places
 
     def write_reports(self) -> None:
-        """Writes results.csv and population.json anew."""
+        """Rewrites results.csv and population.json."""
         started = time.monotonic()
         best = self.best(self.settings.population)
         population = population_text(best, self.space_json, self.objective.name)

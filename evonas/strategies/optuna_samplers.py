@@ -1,6 +1,6 @@
 """Optuna's samplers as strategies: TPE, a Gaussian process, and CMA-ES, on any space that is a `FlatSpace`.
 
-The state is the history of trials, as JSON: a study is made anew from it, with a sampler whose seed derives from (run
+The state is the history of trials, as JSON: a study is rebuilt from it, with a sampler whose seed derives from (run
 seed, generation), so that nothing of Optuna's is ever stored. CMA-ES alone remembers more than its trials; its study is
 played through again when a run is resumed. Candidates that are out are running trials, of which each sampler makes what
 Optuna has it make: TPE takes them for bad ones (a constant liar), the Gaussian process for as good as the best so far

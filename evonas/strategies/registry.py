@@ -133,7 +133,7 @@ def find_row(name: str) -> StrategyRow | None:
         name: a key of `STRATEGIES`, the name of an entry point, or what `strategy_name` gave.
 
     Returns:
-        The row; None where there is no such strategy.
+        The row; None if there is no such strategy.
 
     Raises:
         InputError: an entry point of the name cannot be used, or one has the name of a strategy of evonas.

@@ -83,7 +83,7 @@ def _median_milliseconds(call: Callable[[], Any]) -> float:
 class LatencyTrainer:
     """A trainer that measures each network first, does not train what is too slow, and notes the latency of the rest.
 
-    Two measurements of a network differ: a run that is resumed takes what was committed, and measures the others anew.
+    Two measurements of a network differ: a run that is resumed takes what was committed, and measures the others again.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ def check_arguments(names: Iterable[str]) -> None:
 
 
 def check_place(in_process: bool | None, execution: Any, own: Collection[str]) -> None:
-    """Refuses a place for the trials that methods of the user's own cannot work in.
+    """Refuses a place for the trials that methods of the user cannot work in.
 
     Args:
         in_process: as given to the tuner.

@@ -49,9 +49,9 @@ class Hyperparameter:
         name: with its name scopes.
         conditions: all of which must hold for it to be there.
         default: what it is where nothing else is known.
-        domain: of its gene; of one value where there is nothing to choose.
+        domain: of its gene; of one value if there is nothing to choose.
         settings: what it was asked for with, for people.
-        options: values by the gene's place, where the gene is a place; empty where it is the value itself.
+        options: values by the gene's place, where the gene is a place; empty if it is the value itself.
         ends: least and greatest value of a "reverse_log" without a step, whose gene is a position in [0, 1].
     """
 
@@ -88,7 +88,7 @@ class Hyperparameter:
         return value
 
     def nearest(self, value: Any) -> Any:
-        """The value itself if it is one of these, else the one next to it; the default where there is no next one."""
+        """The value itself if it is one of these, else the one next to it; the default if there is no next one."""
         if self.kind == "Fixed":
             return self.default
         some = self.options or (self.domain.options if isinstance(self.domain, Choice) else ())
@@ -238,7 +238,7 @@ def is_same(a: Hyperparameter, b: Hyperparameter) -> bool:
 
 
 def widen(known: Hyperparameter, asked: Hyperparameter) -> Hyperparameter | None:
-    """One that may take the values of both; None where they are too different, or one of them is fixed."""
+    """One that may take the values of both; None if they are too different, or one of them is fixed."""
     if known.kind != asked.kind or known.kind == "Fixed":
         return None
     one, other = dict(known.settings), dict(asked.settings)

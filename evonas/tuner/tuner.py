@@ -93,7 +93,7 @@ class Evolution(Outcome):
             hypermodel: `build(hp)`, which returns a `keras.Model`; or an object with such a method and, if it likes,
                 `fit(hp, model, *args, **kwargs)`, such as a `keras_tuner.HyperModel`.
             objective: name of a log ("val_accuracy"), an `Objective(name, direction)`, a list of these, whose sum is
-                minimised, or None where `fit` returns a number to be minimised.
+                minimised, or None if `fit` returns a number to be minimised.
             max_trials: sets of hyperparameters in all.
             seed: of everything random; None is 0.
             executions_per_trial: trainings of each; the score is their mean.
@@ -345,7 +345,7 @@ class Evolution(Outcome):
         if not self.allow_new_entries and new:
             raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
         if "run_trial" not in self._hooks:
-            codec.space  # noqa: B018  # refuses where there is nothing to search
+            codec.space  # noqa: B018  # refuses if there is nothing to search
         return codec
 
     def _spec(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -39,7 +39,7 @@ def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int, sam
         sample_shape: of a sample with several axes, see `genomes.architecture.shapes.input_shape`.
 
     Raises:
-        InputError: a layer cannot take what its sources give; the text names the node.
+        InputError: a layer cannot take what its sources give; the message names the node.
     """
     total = num_features if graph.nodes[0].get("scaling") else 0
     total += sum(each.parameters for each in (embedding_of(graph), categories_of(graph)) if each is not None)

@@ -55,7 +55,7 @@ def _dense_member_parameters(attributes: Attributes, taken: Shape, given: Shape,
         total += (members.count - 1) * given[0]
     if members.adapted:
         total += members.count * taken[0]
-    if members.scaled:  # whose bias takes the place of everybody's
+    if members.scaled:  # whose bias takes the place of everyone's
         total += (2 * members.count - (attributes.get("normalization") != "batch")) * given[0]
     return total
 

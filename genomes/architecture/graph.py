@@ -7,7 +7,7 @@ v takes the output of u. The input of a node is the concatenation of its predece
 node       attributes
 =========  ========================================================================================================
 0          kind="input"; what is not off of `options.INPUT_KINDS` (attributes of embeddings and members only with
-            them alone), neighbours where there are some (`neighbours`)
+            them alone), neighbours if there are some (`neighbours`)
 1..L       kind, and the attributes of its row in `layers.LAYERS`: of "dense" units, activation, dropout,
             normalization, initializer, l2
 L + 1      kind="output", initializer, l2
@@ -87,7 +87,7 @@ def graph_from_json(value: Any) -> nx.DiGraph:
     """The graph back.
 
     Raises:
-        InputError: the value is not an architecture graph; the text names the place.
+        InputError: the value is not an architecture graph; the message names the location.
     """
     parts = table(value, "graph", ("nodes", "edges", "training"), required=("nodes", "edges", "training"))
     nodes = items(parts["nodes"], "graph.nodes", MAX_NODES + 2)

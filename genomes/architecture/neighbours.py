@@ -50,7 +50,7 @@ class Neighbours:
     """The columns and bandwidths of neighbour features.
 
     Attributes:
-        columns: names of 1 to `MOST_COLUMNS` standardised columns of numbers, sorted.
+        columns: names of 1 to `MOST_COLUMNS` standardised numeric columns, sorted.
         bandwidths: 1 to `MOST_BANDWIDTHS` of them, ascending, in standard deviations of the columns; each gives one
             feature per target.
     """
@@ -73,7 +73,7 @@ def neighbours_from_json(value: Any, place: str) -> Neighbours:
     """The neighbours back.
 
     Raises:
-        InputError: the value is not valid; the text names the location.
+        InputError: the value is not valid; the message names the location.
     """
     keys = ("columns", "bandwidths")
     parts = table(value, place, keys, required=keys)

@@ -41,7 +41,7 @@ def node_shapes(graph: nx.DiGraph, sample_shape: Shape, num_outputs: int) -> dic
         num_outputs: numbers that the network gives.
 
     Raises:
-        InputError: a layer cannot take what its sources give; the text names the node.
+        InputError: a layer cannot take what its sources give; the message names the node.
 
     Example:
         >>> from genomes.architecture import make_graph

@@ -61,7 +61,7 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
     """The genome back.
 
     Raises:
-        InputError: the value is not a dense genome; the text names the place.
+        InputError: the value is not a dense genome; the message names the location.
     """
     check_header(value, place, "dense")
     parts = {**OFF, **_LATER, **table(value, place, _KEYS, required=_REQUIRED)}

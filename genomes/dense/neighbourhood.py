@@ -142,7 +142,7 @@ _VARIATIONS: tuple[Vary, ...] = (
 
 
 def neighbours_genes(space: DenseSpace) -> tuple[Gene, ...]:
-    """Genes of their own: a switch for all and one a column, how many bandwidths, and each of these."""
+    """Genes of their own: a switch for all and one per column, how many bandwidths, and each of these."""
     if not space.is_free(_SWITCH):
         return ()
     switch, on = Choice((False, True)), ((_SWITCH, Choice((True,))),)

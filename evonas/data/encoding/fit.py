@@ -55,11 +55,11 @@ def fit_encoding(
         rows: positions of the training rows: all that statistics are fitted on.
         known_rows: positions of the rows that decide which features there are (categories, indicators), so that every
             fold of a cross-validation has the same; the training rows when None.
-        numbers: what columns of numbers give beside the standardised number, among
+        numbers: what numeric columns give beside the standardised number, among
             `genomes.architecture.layers.NUMERIC_ENCODINGS`; knots decide which features there are, hence are those of
             `known_rows`.
         targets: of all rows, shape `(num_samples, num_columns)`, see `tree_cuts.impurity_columns`: where a tree cuts a
-            column is fitted on those of the training rows. None where folds are to have the same features.
+            column is fitted on those of the training rows. None if folds are to have the same features.
     """
     known_rows = rows if known_rows is None else known_rows
     columns = sum(column.role is Role.NUMERIC for column in plan.used())

@@ -64,7 +64,7 @@ class Number:
         column: name of the raw column.
         part: what is read: the number itself, 0 or 1 for a flag, a part of a date, or whether there is a value.
         imputed: taken where the value is missing.
-        mean, std: of the imputed training rows; 0 and 1 where nothing is scaled.
+        mean, std: of the imputed training rows; 0 and 1 if nothing is scaled.
         indicator: whether a second feature says where the value was missing.
         form: how the raw column enters a model; a date is text.
     """
@@ -191,7 +191,7 @@ class Preparation:
         return tuple(view for step, view in self._place() for _ in step.names())
 
     def numeric(self) -> tuple[int, ...]:
-        """Of each feature, the number of the column of numbers whose it is; -1 of all others."""
+        """Of each feature, the number of the numeric column whose it is; -1 of all others."""
         places: dict[str, int] = {}
         for step in self.steps:
             if isinstance(step, (PiecewiseLinear, Logarithm, Periodic)) or (
@@ -204,7 +204,7 @@ class Preparation:
         return tuple(column for step, column in zip(self.steps, columns, strict=True) for _ in step.names())
 
     def categorical(self) -> tuple[int, ...]:
-        """Of each feature, the number of the column of categories whose it is; -1 of all others."""
+        """Of each feature, the number of the categorical column whose it is; -1 of all others."""
         places: dict[str, int] = {}
         found: list[int] = []
         for step in self.steps:
@@ -344,7 +344,7 @@ def is_visible(view: str, numbers: Collection[str]) -> bool:
 
 
 def _read(series: pd.Series[Any], part: ColumnFeature) -> NDArray[np.float64]:
-    """One part of every cell, NaN where missing, shape `(num_samples,)`."""
+    """One part of every cell, NaN if missing, shape `(num_samples,)`."""
     if part == "number":
         return reader(series)  # models take float32: what is fitted and searched is what they see
     if part == "flag":

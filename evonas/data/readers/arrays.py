@@ -57,7 +57,7 @@ def join_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame, 
     """The rows of all parts below each other.
 
     Args:
-        parts: name -> (x, y), or None where there is no such part; the first is there.
+        parts: name -> (x, y), or None if there is no such part; the first is there.
 
     Returns:
         Feature columns, target columns, and the number of rows of each part that there is, in order.

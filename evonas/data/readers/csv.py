@@ -210,7 +210,7 @@ def read_table(path: str | Path, options: ReadOptions | None = None) -> pd.DataF
     Raises:
         InputError: the file is missing, no file, empty, not readable, no text or not CSV; a row is longer or
             shorter than the header; two columns have one name; there are no rows, or more than 100,000 columns; a
-            column of numbers holds an infinite one.
+            numeric column holds an infinite one.
     """
     path = Path(path)
     return read_csv(open_source(path, check_file(path)), options or ReadOptions()).frame

@@ -142,7 +142,7 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
 
     Args:
         folder: with PNG and JPEG files, also in folders of its own.
-        size: height and width that all are brought to; None where they stay as they are, and must be of one size.
+        size: height and width that all are brought to; None if they stay as they are, and must be of one size.
         channels: 1 or 3.
 
     Returns:

@@ -163,7 +163,7 @@ def _height(rows: list[Any]) -> int:
 
 
 def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[Any, Any, float] | None:
-    """False and true positive rates at falling thresholds, and the area; None where one class is absent."""
+    """False and true positive rates at falling thresholds, and the area; None if one class is absent."""
     many, others = int(positive.sum()), int((~positive).sum())
     if not many or not others:
         return None

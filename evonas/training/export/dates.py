@@ -37,7 +37,7 @@ class _Shape:
     """One way to write a part of a cell.
 
     Attributes:
-        classes: that each character may be of, the one behind it included.
+        classes: that each character may be of, the one after it included.
         digits: field -> the place of each digit, first to last, and their sign.
         marks: fields that are 1 for this shape.
         letters: where the three letters of a month begin, or -1.
@@ -201,7 +201,7 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
         short: whether two-digit years mean those around 2000.
 
     Returns:
-        days since `base`, month 1-12, weekday 0-6 from Monday and hour, float32 `(num_samples, 4)`; and 1.0 where there
+        days since `base`, month 1-12, weekday 0-6 from Monday and hour, float32 `(num_samples, 4)`; and 1.0 if there
         is a date, else 0.0, `(num_samples, 1)`.
     """
     year, month, day, hour, minute, seconds, zone_hours, zone_minutes = (_column(fields, index) for index in range(8))
@@ -239,7 +239,7 @@ def _century(year: Any) -> Any:
 
 
 def _is_possible(year: Any, month: Any, day: Any) -> Any:
-    """1.0 where the calendar has such a day."""
+    """1.0 if the calendar has such a day."""
     december = _flag(ops.greater(month, 11.5))
     following = ops.subtract(ops.add(month, 1.0), ops.multiply(december, 12.0))
     one = ops.add(ops.multiply(day, 0.0), 1.0)
@@ -277,7 +277,7 @@ def _quotient(x: Any, divisor: int) -> Any:
 
 
 def _of_width(x: Any, width: int) -> Any:
-    """The same, said to have so many columns: whoever checks a file before it is opened knows by this."""
+    """The same, said to have this many columns: whoever checks a file before it is opened knows by this."""
     return layers.Reshape((width,))(x)
 
 

@@ -52,8 +52,8 @@ class Written:
 
     Attributes:
         model: as the `.keras` file holds it.
-        coded: the same with codes in the place of text (`evonas.data.encoding.codes`); None where there is no text.
-        preparation: of the raw columns that it takes; None where it takes something else.
+        coded: the same with codes in the place of text (`evonas.data.encoding.codes`); None if there is no text.
+        preparation: of the raw columns that it takes; None if it takes something else.
         problem: what is predicted.
     """
 

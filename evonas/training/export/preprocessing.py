@@ -1,4 +1,4 @@
-"""Layers in front of a network that take raw columns, and one behind it that names classes: what is exported.
+"""Layers in front of a network that take raw columns, and one after it that names classes: what is exported.
 
 What `Preparation.apply` computes is computed here by layers and operations of Keras itself, so that plain Keras opens
 the file in safe mode. Text (categories, flags as words, dates) is looked up by layers that need TensorFlow; tables of
@@ -131,7 +131,7 @@ class _Features:
 
 
 def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], names: Sequence[str]) -> None:
-    """The features of columns of numbers, all at once: `x` is float32 `(num_samples, len(names))`."""
+    """The features of numeric columns, all at once: `x` is float32 `(num_samples, len(names))`."""
     is_missing = ops.isnan(x)
     missing = ops.cast(is_missing, "float32")
     # Imputed before anything is rounded: numbers near what is subtracted from them keep all their digits.
@@ -171,7 +171,7 @@ def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], na
 
 
 def _within(x: Any, pieces: Sequence[tuple[int, PiecewiseLinear]], count: int | None = None) -> Any:
-    """Each way through its intervals, one column of `x` each, side by side; with `count` so many features each."""
+    """Each way through its intervals, one column of `x` each, side by side; with `count` this many features each."""
     columns: list[int] = []
     starts: list[float] = []
     factors: list[float] = []

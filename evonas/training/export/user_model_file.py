@@ -1,4 +1,4 @@
-"""Which models of a user's own are opened: of classes that Keras itself has, by the one name that it writes for each.
+"""Which user-defined models are opened: of classes that Keras itself has, by the one name that it writes for each.
 
 The names are gathered from Keras as it is imported here, once; nothing is imported because a file names it. Weights are
 counted before any is allocated, where Keras holds back what is to be a weight (`keras.StatelessScope`), in a thread, so

@@ -317,7 +317,8 @@ def _optimize(module: Any, machine: Any) -> None:
 
 
 if __name__ == "__main__":
-    # Loops that may only be vector code if up to so many pairs of vectors do not overlap; the default of 8 is too few.
+    # Loops that may only be vector code if up to this many pairs of vectors do not overlap; the default of 8 is too
+    # few.
     llvm.set_option("", "-runtime-memory-check-threshold=64")
     _initialize()
     sys.stdout.buffer.write(_MAGIC + _compile_object())

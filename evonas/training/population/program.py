@@ -39,7 +39,7 @@ Arrays = dict[str, Any]
 def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tuple[Arrays, Arrays]]:
     """The compiled function `(state, members, schedule, data) -> (state, history)`.
 
-    state: "parameters", "first", "second" (moments; empty where no network keeps them), "moving", "best" and
+    state: "parameters", "first", "second" (moments; empty if no network keeps them), "moving", "best" and
         "best_moving" (name -> (slots, ...)), and
         "best_loss", "reference", "wait" (slots,), "best_outputs" (chunks, slots, chunk_rows, num_outputs).
     members: "activation_<node>" (slots, NUM_COEFFICIENTS); "mask_<node>" (slots, 1, width); "edge_<source>_<node>",
@@ -52,7 +52,7 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
         "remaining" (epochs still to train); int32 scalars "num_steps", "num_epochs".
     data: "x", "y", "weight", "x_validation", "y_validation"; the folds' rows one after the other.
 
-    history: "train" and "validation" losses and "trained", 1 where the slot trained that epoch, each (epochs, slots).
+    history: "train" and "validation" losses and "trained", 1 if the slot trained that epoch, each (epochs, slots).
     """
     activation = backend.custom_gradient(
         partial(activate, saturating=shape.saturating, smooth=shape.smooth, gaussian=shape.gaussian, mish=shape.mish),

@@ -34,7 +34,7 @@ _BUILT = "~built"
 
 
 class TooLarge(Exception):
-    """A model has more parameters than it may have; the text says how many."""
+    """A model has more parameters than it may have; the message says how many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class TunerTrial:
         return self.fit is None
 
     def refusal(self, hp: Any, seed: int) -> str:
-        """Why the model of the hyperparameters is not trained natively; empty where it is."""
+        """Why the model of the hyperparameters is not trained natively; empty if it is."""
         if self.fit is not None:
             return "fit is one's own"
         named = {name: value for name, value in self.named.items() if name != "callbacks"}
