@@ -113,13 +113,13 @@ def _frame(records: Iterable[tuple[str, Any]], path: Path) -> pd.DataFrame:
 
     columns: dict[str, list[Any]] = {}
     given = 0
-    for count, (place, record) in enumerate(records):
-        cells = _cells(record, path, place)
+    for count, (index, record) in enumerate(records):
+        cells = _cells(record, path, index)
         given += len(cells)
         added = sum(name not in columns for name in cells)
         if (len(columns) + added) * (count + 1) > max(_LEAST_CELLS, _CELLS_A_VALUE * given):
             raise InputError(
-                f"{path} must have the same keys in most of its objects, but {place} is the {count + 1:,}th, and there "
+                f"{path} must have the same keys in most of its objects, but {index} is the {count + 1:,}th, and there "
                 f"are {len(columns) + added:,} different keys: is each object one row?"
             )
         for name, cell in cells.items():
