@@ -198,7 +198,7 @@ class SharedFleet:
             self._send(each, to_bytes(Revoked(each.revoked)))
         if not each.slots or each.reason or not assignments.waiting:
             return
-        spare = each.slots if assignments.waiting > 2 * self.slots else 0
+        spare = each.slots * assignments.spare(self.slots)
         leases = assignments.take(
             each.number, each.slots + spare - assignments.held_by(each.number), single_networks=True
         )
