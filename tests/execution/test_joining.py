@@ -324,7 +324,9 @@ def test_an_owner_that_is_killed_and_resumed_ends_with_the_same_run_while_anothe
     subprocess.run([*run, "--out", str(tmp_path / "straight")], check=True, capture_output=True)
     shared, joined = str(tmp_path / "shared"), ["--execution", "shared", "--threads", "1", "--quiet"]
     owner = subprocess.Popen([*run, "--out", shared, "--execution", "shared"], stdout=subprocess.DEVNULL)
-    with subprocess.Popen(command("join", shared, "--threads", "1"), stdout=subprocess.PIPE, text=True) as helper:
+    with subprocess.Popen(
+        command("join", shared, "--wait", "2m", *joined[2:4]), stdout=subprocess.PIPE, text=True
+    ) as helper:
         folders = tmp_path / "shared" / "shared"
         until(lambda: list(folders.glob("*/*/to/*")) or owner.poll() is not None, 120)
         owner.kill()
