@@ -82,7 +82,7 @@ class Immediate:
 
 
 class Simulated(Immediate):
-    """So many workers whose time is simulated: each takes the next candidate when it is free.
+    """This many workers whose time is simulated: each takes the next candidate when it is free.
 
     In a generation that is the one expected to take longest, as evonas does it (`evonas.execution.order`), where the
     expected time is off by a log-normal factor; or, with `foretold` None, the next in the order of asking.

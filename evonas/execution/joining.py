@@ -31,7 +31,7 @@ from evonas.execution.options import Execution
 from evonas.execution.ray_actor import versions
 from evonas.execution.shared_folder import SHARED, Beat, Heard, Inbox, Outbox, SessionFile
 from evonas.execution.shared_messages import Given, Left, Revoked, from_bytes, to_bytes
-from evonas.execution.shared_session import awaited_session, check_place, session_or_none
+from evonas.execution.shared_session import check_place, session_or_none, wait_for_session
 from evonas.execution.worker_loop import drive
 from evonas.execution.worker_process import WorkerLimits
 from evonas.io.npz import open_plain
@@ -72,7 +72,7 @@ def join(
     Args:
         run_dir: the directory of the run, on a folder that both machines have. The search has been started with
             `execution="shared"`, or is within `wait`.
-        build: the function of the run, if it trains models of your own: must have the source that it has there.
+        build: the function of the run, if it trains user-defined models: must have the source that it has there.
         threads: networks trained at a time; all cores unless given.
         workers: worker processes, which share the threads; as many as the trainer is best with unless given.
         wait: how long to wait for a search that is still to be started, or that was killed or has ended and is to be
@@ -89,8 +89,8 @@ def join(
         InputError: there is no such run or search, versions or data differ, or it cannot be joined.
         WorkerError: no worker process starts.
     """
-    from evonas.config import duration
     from evonas.interruption import Interruption
+    from evonas.quantities import duration
     from evonas.user_model import Build
 
     resolve_threads(threads)
@@ -99,7 +99,7 @@ def join(
     check_place(folder, patience)
     own, trained, joined, told = None if build is None else Build.from_function(build), 0, False, ""
     with interruption or Interruption(quiet=True) as listening:
-        while session := awaited_session(folder, patience, unheard_seconds, on_news, listening, joined):
+        while session := wait_for_session(folder, patience, unheard_seconds, on_news, listening, joined):
             try:
                 with _Member(folder, session, own, threads, workers) as member:
                     on_news(f"Joined the search of {run_dir}: {member.words}.")
@@ -143,7 +143,7 @@ class _Member:
         self._folder = tempfile.TemporaryDirectory(prefix="evonas-join-")
         self._ports: list[_Port] = []
         try:
-            data = _copied(run_dir / "data.npz", Path(self._folder.name) / "data.npz", session["data_sha256"])
+            data = _copy_data(run_dir / "data.npz", Path(self._folder.name) / "data.npz", session["data_sha256"])
             settings, limits = _settings_of(session, resolve_threads(threads))
             execution = Execution("shared", workers)
             if settings.trainer == "single" and build is None:
@@ -321,7 +321,7 @@ def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, 
     return given, limits
 
 
-def _copied(source: Path, target: Path, digest: str) -> Path:
+def _copy_data(source: Path, target: Path, digest: str) -> Path:
     """The data of the run on a disk of this machine.
 
     Raises:

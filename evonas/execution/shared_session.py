@@ -16,7 +16,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     from evonas.interruption import Interruption
 
-__all__ = ["awaited_session", "check_place", "session_or_none"]
+__all__ = ["check_place", "session_or_none", "wait_for_session"]
 
 _LOOK_SECONDS = 0.1
 #: What is waited for a search before that is said.
@@ -46,7 +46,7 @@ def check_place(run_dir: Path, patience: float | None) -> None:
         )
 
 
-def awaited_session(
+def wait_for_session(
     run_dir: Path,
     patience: float | None,
     unheard: float,
@@ -68,7 +68,7 @@ def awaited_session(
         InputError: there is none within the time.
     """
     began, told = time.monotonic(), False
-    heard: dict[str, Heard] = {}
+    beats: dict[str, Heard] = {}
     while not listening.requested:
         session = shared_folder.read_session(run_dir / SHARED)
         if session is not None and session["ended"] and patience is None:
@@ -76,7 +76,7 @@ def awaited_session(
             return None
         if session is not None and not session["ended"]:
             name = session["session"]
-            beat = heard.setdefault(name, Heard(run_dir / SHARED / name / "owner.beat"))
+            beat = beats.setdefault(name, Heard(run_dir / SHARED / name / "owner.beat"))
             if beat.listen() <= unheard and beat.changes > 0:
                 return session
         limit = patience

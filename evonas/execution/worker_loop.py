@@ -118,7 +118,7 @@ class _Driven:
         if self._held:
             self._guard(self._wait)
         while self._later and not self._held:
-            self._alone(self._later.popleft())
+            self._run_alone(self._later.popleft())
 
     def _give(self, lease: Lease) -> None:
         stream = self._opened()
@@ -141,7 +141,7 @@ class _Driven:
             for token in held.values():
                 self._port.put(Outcome(token, fault=Fault.from_exception(error)))
 
-    def _alone(self, lease: Lease) -> None:
+    def _run_alone(self, lease: Lease) -> None:
         """A group, or a request: nothing else is in training meanwhile."""
         self._close()
         self._held = {-1: lease.token}
