@@ -139,7 +139,7 @@ def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> li
 def _affordable(candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable) -> frozenset[int]:
     """Places of those that are to be trained: in their order, as many as fit into the time."""
     waiting = [index for index in range(len(candidates)) if index not in done]
-    if timetable.bound == math.inf:
+    if timetable.bound == math.inf or not waiting:  # none waits where no network was trained in time
         return frozenset(waiting)
     # Not with the margin that the search left: what is not done when the time is over is given up.
     networks, one_fold = len({each.digest for each in candidates}), candidates[0].fold is not None

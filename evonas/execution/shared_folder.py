@@ -140,13 +140,13 @@ class Beat:
         """
         if time.monotonic() < self._due:
             return
-        self._count, self._due = self._count + 1, time.monotonic() + BEAT_SECONDS
-        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if self._count == 1 else 0)
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if self._count else os.O_CREAT | os.O_EXCL)
         descriptor = os.open(self._path, flags, 0o666)
         try:
-            os.pwrite(descriptor, f"{self._count:016d}\n".encode(), 0)
+            os.pwrite(descriptor, f"{self._count + 1:016d}\n".encode(), 0)
         finally:
             os.close(descriptor)
+        self._count, self._due = self._count + 1, time.monotonic() + BEAT_SECONDS
 
 
 class Heard:
@@ -184,10 +184,10 @@ class Outbox:
         """Puts a message there, whole.
 
         Raises:
-            OSError: the folder is gone, full, or cannot be written.
+            OSError: the folder is gone, full, or cannot be written; it may be sent again.
         """
+        _put(self._folder / f"{self._number + 1:08d}.npz", content)
         self._number += 1
-        _put(self._folder / f"{self._number:08d}.npz", content)
 
 
 class Inbox:
@@ -242,8 +242,12 @@ def make_worker(session: Path) -> Path:
         OSError: it cannot be made.
     """
     folder = session / new_name()
-    for path in (folder, folder / "to", folder / "from"):
-        path.mkdir()
+    try:
+        for path in (folder, folder / "to", folder / "from"):
+            path.mkdir()
+    except OSError:
+        clear_worker(folder)
+        raise
     return folder
 
 
