@@ -1,4 +1,4 @@
-"""What exists to train on, and which trainer that suits. Asked without importing TensorFlow or JAX.
+"""Detection of GPUs and choice of the trainer, without importing TensorFlow or JAX.
 
 Loading TensorFlow to list GPUs can take longer than a search on a CPU. A GPU is assumed if its device exists
 (`/dev/nvidia0`, `/dev/dxg` on WSL, `/dev/kfd` for AMD), `CUDA_VISIBLE_DEVICES` does not hide it, and the backend of

@@ -112,7 +112,7 @@ def with_precision(settings: Settings, problem: Problem) -> Settings:
 
 
 def with_rungs(settings: Settings, problem: Problem) -> Settings:
-    """The settings with rungs, where evolution trains networks over images, series and texts and no one has named any.
+    """The settings with default rungs, for evolution over images, series and texts.
 
     These networks are slow to train: most are stopped after a share of the epochs and, if an epoch is a share of the
     rows, of the rows too.

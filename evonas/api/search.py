@@ -1,4 +1,4 @@
-"""Searches from Python: `search`, `resume`, `load_run`. Puts data, space, strategy, evaluator and store together.
+"""`search`: combines data, space, strategy, evaluator and store, and runs the session.
 
 Imports no Keras and no pandas; what needs them is imported when it is called.
 """
