@@ -349,6 +349,6 @@ class _Seen(AbstractSet[str]):
 
 @cache
 def _linear_algebra() -> ThreadpoolController:
-    """Controls the threads of NumPy's and SciPy's linear algebra; SciPy has a library of its own, once it is imported."""
+    """Controls the threads of NumPy's and SciPy's linear algebra; SciPy loads a library of its own."""
     deferred.lapack  # noqa: B018
     return ThreadpoolController().select(user_api="blas")
