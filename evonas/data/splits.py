@@ -13,7 +13,15 @@ from evonas.io.disk_arrays import join_rows
 from evonas.seeds import RandomStream, stream_rng
 from genomes.errors import InputError
 
-__all__ = ["RowSplit", "folds_of_few", "join_split", "share_for_validation", "split_by_time", "split_groups", "split_rows"]
+__all__ = [
+    "RowSplit",
+    "folds_of_few",
+    "join_split",
+    "share_for_validation",
+    "split_by_time",
+    "split_groups",
+    "split_rows",
+]
 
 Positions = NDArray[np.intp]
 

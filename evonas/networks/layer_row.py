@@ -88,8 +88,8 @@ class NetworkRow:
         flattens: whether it has them at every place, place by place.
         sums: whether it adds its sources; else they are concatenated.
         identity: see `Identity`.
-        silenced: names of the weights that are 0 where the layer is to give nothing; empty if there are none.
-        fit: fits its weights to the training rows, after which they stay; None where they are trained, if there are any.
+        silenced: names of the weights that are 0 if the layer is to give nothing; empty if there are none.
+        fit: fits the weights of a frozen layer to the training rows; None for a trained layer.
         compiled: whether the native and the population trainer can hold it; else Keras trains it.
     """
 

@@ -49,7 +49,7 @@ def first_weights(
     """
     drawn = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
 
-    def own() -> dict[str, NDArray[Any]]:
+    def own_weights() -> dict[str, NDArray[Any]]:
         if begins_at_rows(graph):
             return with_data_biases(graph, drawn(), rows, seed)
         if not is_layered(graph) or not frozen_nodes(graph):
@@ -57,7 +57,11 @@ def first_weights(
         fitted = frozen()
         return fit_frozen(graph, drawn(), rows) if fitted is None else {**drawn(), **fitted}
 
-    return own if pretrained is None else lambda: transfer_weights(pretrained, problem, graph, own(), rows, seed)
+    return (
+        own_weights
+        if pretrained is None
+        else lambda: transfer_weights(pretrained, problem, graph, own_weights(), rows, seed)
+    )
 
 
 def transfer_weights(

@@ -49,7 +49,7 @@ class Node:
         attributes: of the graph's node; of an output with "units".
         seed: of its dropout.
         dtype: policy of its layers.
-        mask: `(num_samples, steps, 1)`, 1 for steps that are not padding, else 0; None where all are.
+        mask: `(num_samples, steps, 1)`, 1 for steps that are not padding, else 0; None if all are.
         batch_normalization: the layer to take for it.
     """
 
@@ -74,7 +74,7 @@ class Node:
         return keras.regularizers.L2(l2) if l2 else None
 
     def finish(self, h: Any) -> Any:
-        """After the product: normalisation, activation and dropout, those that there are."""
+        """After the product: normalisation, activation and dropout, if any."""
         kind = self.attributes.get("normalization", "none")
         if kind != "none":
             h = self.layer(self.batch_normalization if kind == "batch" else NORMALIZATIONS[kind], "normalization")(h)
@@ -258,9 +258,7 @@ def _random_convolutions(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     shares = []
     for dilation, count in dilations_of(int(node.attributes["features"]), x.shape[1]):
         options = {"filters": count, "kernel_size": KERNEL_STEPS, "dilation_rate": dilation, "padding": "same"}
-        h = node.layer(
-            layers.Conv1D, f"dilation{dilation}", activation="hard_sigmoid", trainable=False, **options
-        )(x)
+        h = node.layer(layers.Conv1D, f"dilation{dilation}", activation="hard_sigmoid", trainable=False, **options)(x)
         shares.append(_average(node, node.mask_steps(h), f"share{dilation}"))
     h = shares[0] if len(shares) == 1 else node.layer(layers.Concatenate, "shares")(shares)
     return node.layer(layers.BatchNormalization, "normalization", trainable=False)(h), None
@@ -288,5 +286,5 @@ ROWS: Mapping[str, Build] = MappingProxyType(
 
 
 def build_of(kind: str) -> Build:
-    """What builds a kind, which may be one from outside of evonas. Raises InputError where it is not known."""
+    """What builds a kind, which may be one from outside evonas. Raises InputError where it is not known."""
     return ROWS[kind] if kind in ROWS else LAYER_KINDS_FROM_OUTSIDE.get(kind).keras

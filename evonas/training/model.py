@@ -53,10 +53,10 @@ def build_model(
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
     if is_layered(graph):
         sample = Sample(tuple(sample_shape)) if sample_shape else sample_of(graph, num_features)
-        return _layered(graph, sample, int(num_outputs), seed, dtype, batch_normalization, behind)
+        return _build_layered(graph, sample, int(num_outputs), seed, dtype, batch_normalization, behind)
     last, members, embedding = graph.number_of_nodes() - 1, members_of(graph), embedding_of(graph)
     features = keras.Input((int(num_features),), name="features")
-    scaled = _scaled(features, dtype) if scales_inputs(graph) else features
+    scaled = _scale_features(features, dtype) if scales_inputs(graph) else features
     first = scaled if embedding is None else _embed(scaled, embedding, dtype)
     if (categories := categories_of(graph)) is not None:
         beside = _by_column(features, categories, dtype)
@@ -105,7 +105,7 @@ def build_model(
     return keras.Model(features, outputs, name="network")
 
 
-def _layered(
+def _build_layered(
     graph: nx.DiGraph,
     sample: Sample,
     num_outputs: int,
@@ -118,7 +118,11 @@ def _layered(
     shape = tuple(map(int, node_shapes(graph, sample.shape, num_outputs)[behind] if behind else sample.shape))
     features, last = keras.Input((math.prod(shape),), name="features"), len(graph) - 1
     first = features if len(shape) == 1 else keras.layers.Reshape(shape, name="sample", dtype=dtype)(features)
-    mask = keras.ops.cast(first[..., -1:] > 0.5, keras.DTypePolicy(dtype).compute_dtype) if sample.masked and not behind else None
+    mask = (
+        keras.ops.cast(first[..., -1:] > 0.5, keras.DTypePolicy(dtype).compute_dtype)
+        if sample.masked and not behind
+        else None
+    )
     held = {behind: (first, mask)}
     for node in range(behind + 1, last + 1):
         attributes = graph.nodes[node] if node < last else {**graph.nodes[node], "units": num_outputs}
@@ -200,7 +204,7 @@ def _by_column(features: Any, embedding: Embedding, dtype: str) -> Any:
     return keras.layers.Reshape((count * embedding.units,), name=f"{name}_side_by_side")(h)
 
 
-def _scaled(inputs: Any, dtype: str) -> Any:
+def _scale_features(inputs: Any, dtype: str) -> Any:
     """The features times `INPUT_RATE` times their weights."""
     h = keras.layers.Rescaling(INPUT_RATE, name="input_rate", dtype=dtype)(inputs)
     return keras.layers.EinsumDense("ab,b->ab", int(inputs.shape[1]), name="input", dtype=dtype)(h)

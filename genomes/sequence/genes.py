@@ -22,7 +22,6 @@ from genomes.training import AugmentedTraining
 __all__ = ["SEQUENCE"]
 
 
-
 def _of(*layers: str) -> Condition:
     return (("layer", Choice(layers)),)
 

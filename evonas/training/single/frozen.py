@@ -110,5 +110,3 @@ def _size(graph: nx.DiGraph, split: Split) -> int:
 
 def _bytes(frozen: Frozen) -> int:
     return frozen.train.nbytes + frozen.validation.nbytes
-
-

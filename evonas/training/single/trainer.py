@@ -144,7 +144,7 @@ class SingleTrainer:
         )
 
     def failure(self, error: Exception) -> str | None:
-        """Why a network that raised this has failed; None where the error is not its doing."""
+        """Why a network that raised this has failed; None if the error is not its doing."""
         return out_of_memory(error)
 
     def _member(self, fitting: Fitting, split: Split, keep_snapshot: bool) -> Parts:
@@ -321,7 +321,9 @@ def prepare_model(
     steps = -(-rows // graph.graph["training"]["batch_size"])
     fused = is_layered(graph) and settings.precision == "float32" and keras.backend.backend() == "tensorflow"
     normalization = FusedBatchNormalization if fused else keras.layers.BatchNormalization
-    whole = build_model(graph, width, outputs, seed, settings.precision, batch_normalization=normalization, behind=behind)
+    whole = build_model(
+        graph, width, outputs, seed, settings.precision, batch_normalization=normalization, behind=behind
+    )
     model = members_model(whole)
     set_weights(model, weights_behind(initial_weights(graph, width, outputs, seed), behind))
     model.compile(
