@@ -47,7 +47,8 @@ class SequenceSpace(StagedSpace):
         downsampling: of each stage, among "none", "max" and "average" (pooling).
         tokens: whether samples are texts; the same for all networks of a search.
         vocabulary, length, token_units, token_dropout, random_convolutions, activation, normalization, dropout,
-            initializer, head_pooling, state_units, head_layers, head_units, head_dropout: see `genomes.sequence.SequenceGenome`.
+            initializer, head_pooling, state_units, head_layers, head_units, head_dropout: see
+            `genomes.sequence.SequenceGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
             `genomes.training.Training`.
         shift, noise, cutout, mixup: augmentation of training series, see `genomes.training.AugmentedTraining`; each is
