@@ -26,7 +26,6 @@ from evonas.evaluation import Evaluation, Snapshot, Status, Weights
 from evonas.metrics.cost import over_limit
 from evonas.networks.initial import epoch_order, initial_weights, rows_of_epoch
 from evonas.networks.layered import is_layered
-from evonas.networks.schedule import learning_rates
 from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
@@ -37,6 +36,7 @@ from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
 from evonas.training.single.frozen import Frozen, FrozenLayers
 from evonas.training.single.fused import FusedBatchNormalization
+from evonas.training.single.optimizers import optimizer_of, rate_of
 from evonas.training.single.rated import with_own_rates
 from evonas.training.single.refit import refitted
 from evonas.training.single.resident import predictions_of, train_epochs
@@ -44,7 +44,6 @@ from evonas.training.single.traces import Traces
 from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
-from genomes.architecture.layers import OFF
 
 __all__ = [
     "CHUNK_ROWS",
@@ -327,7 +326,7 @@ def prepare_model(
     model = members_model(whole)
     set_weights(model, weights_behind(initial_weights(graph, width, outputs, seed), behind))
     model.compile(
-        optimizer=optimizer_of(graph.graph["training"], _rate(graph.graph["training"], horizon * steps)),
+        optimizer=optimizer_of(graph.graph["training"], rate_of(graph.graph["training"], horizon * steps)),
         loss=training_loss(problem, settings, graph.graph["training"]),
         # An epoch in one call: the steps are the same, their overhead is a third.
         steps_per_execution=steps,
@@ -396,45 +395,6 @@ def raw_outputs(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float3
     """The model's outputs for all rows, float32, shape `(num_samples, num_outputs)`."""
     starts = range(0, len(x), CHUNK_ROWS)
     return np.concatenate([np.asarray(model.predict_on_batch(x[k : k + CHUNK_ROWS]), np.float32) for k in starts])
-
-
-class _Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """The rate of every step, from an array."""
-
-    def __init__(self, rates: NDArray[np.float32]) -> None:
-        self._rates = rates
-
-    def __call__(self, step: Any) -> Any:
-        return keras.ops.take(keras.ops.convert_to_tensor(self._rates), keras.ops.cast(step, "int32"))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"rates": self._rates.tolist()}
-
-
-def _rate(training: Mapping[str, Any], num_steps: int) -> Any:
-    peak = float(training["learning_rate"])
-    if training["schedule"] != "constant" or training["warmup"]:
-        return _Rates(learning_rates(peak, training["schedule"], training["warmup"], num_steps))
-    return peak
-
-
-def optimizer_of(training: Mapping[str, Any], rate: Any) -> keras.optimizers.Optimizer:
-    """The optimizer of these training settings, with this learning rate or schedule of rates."""
-    beta2 = float(training.get("beta2", OFF["beta2"]))
-    match training["optimizer"]:
-        case "sgd":
-            return keras.optimizers.SGD(rate)
-        case "momentum" | "nesterov":
-            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=training["optimizer"] == "nesterov")
-        case "rmsprop":
-            return keras.optimizers.RMSprop(rate)
-        case "adam":
-            return keras.optimizers.Adam(rate, beta_2=beta2)
-        case "adamw":
-            return keras.optimizers.AdamW(rate, beta_2=beta2, weight_decay=float(training["weight_decay"]))
-        case "nadam":
-            return keras.optimizers.Nadam(rate, beta_2=beta2)
-    raise ValueError(f"unknown optimizer {training['optimizer']!r}")
 
 
 def out_of_memory(error: Exception) -> str | None:
