@@ -137,7 +137,7 @@ def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> li
 def _affordable(candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable) -> frozenset[int]:
     """Positions of the retrainings that fit into the time, in order."""
     waiting = [index for index in range(len(candidates)) if index not in done]
-    if timetable.bound == math.inf:
+    if timetable.bound == math.inf or not waiting:  # none waits where no network was trained in time
         return frozenset(waiting)
     # Without the margin of the search: retrainings unfinished at the deadline are abandoned.
     networks, one_fold = len({each.digest for each in candidates}), candidates[0].fold is not None

@@ -111,8 +111,9 @@ class _ThreadPort:
         found: list[Lease] = []
 
         def take_or_closed() -> bool:
-            found.extend(self._assignments.take(self.number, room, self._workers))
-            return bool(found) or self.closed or not (idle or self._assignments.looks == self._looks)
+            spare = self._assignments.spare(self._workers * max(1, self.slots))
+            found.extend(self._assignments.take(self.number, room + spare, self._workers))
+            return bool(found) or not room or self.closed or not (idle or self._assignments.looks == self._looks)
 
         with self._assignments.changed:
             self._assignments.changed.wait_for(take_or_closed, _IDLE_SECONDS if idle else _LOOKED_SECONDS)

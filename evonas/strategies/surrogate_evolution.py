@@ -32,6 +32,7 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
+from evonas.strategies import deferred
 from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
 from evonas.strategies.proposals import EvaluatedProposal, Proposal, new_proposal, sample_proposal, seed_proposal
@@ -348,5 +349,6 @@ class _Seen(AbstractSet[str]):
 
 @cache
 def _linear_algebra() -> ThreadpoolController:
-    """Controls the threads of numpy's and scipy's linear algebra."""
+    """Controls the threads of NumPy's and SciPy's linear algebra; SciPy loads a library of its own."""
+    deferred.lapack  # noqa: B018
     return ThreadpoolController().select(user_api="blas")

@@ -79,7 +79,9 @@ def fill_once(folder: Path) -> None:
         store.write_reports()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @example(files={"ballast": b"x" * (256 << 10)}, there=True)  # as long as the run's own
 @given(files=FILES, there=st.booleans())
 def test_foreign_files_survive_every_command(toy_runs: Path, files: dict[str, bytes], there: bool) -> None:

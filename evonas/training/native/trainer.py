@@ -140,6 +140,8 @@ class NativeTrainer:
     def stream(self, source: Source) -> Iterator[Mapping[int, Evaluation]]:
         """Trains what `source` gives, a task for each thread that is free; yields as `train`, without end.
 
+        The next task, if there is one already, is prepared while others are in training.
+
         Args:
             source: asked whenever a thread is free, and at every sign of headway.
         """
@@ -147,7 +149,7 @@ class NativeTrainer:
         pool = Pool(threads, self._memory_bytes)
         try:
             while True:
-                while waiting < threads and (given := source()) is not None:
+                while waiting <= threads and (given := source()) is not None:
                     members = self._members(_Work(*given))
                     self._submit(pool, members)
                     waiting += len(members)
