@@ -90,7 +90,7 @@ class Running:
 
 @dataclass(eq=False)
 class SubclassTrial:
-    """Calls the methods of a tuner for each set of hyperparameters. Meets `Trial`.
+    """Calls the methods of a tuner for each set of hyperparameters. Implements `Trial`.
 
     Attributes:
         tuner: whose methods these are.

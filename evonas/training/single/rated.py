@@ -1,4 +1,4 @@
-"""What Keras's optimizers do not know of: rates of single variables, and a weight decay of each step.
+"""Learning-rate multipliers of variables and schedules of weight decay for Keras's optimizers, which support neither.
 
 See `evonas.training.rates`.
 """
@@ -18,7 +18,7 @@ __all__ = ["with_own_rates"]
 
 
 def with_own_rates(model: keras.Model, training: Mapping[str, Any], num_steps: int) -> None:
-    """Makes the optimizer of a compiled model keep to these training settings, where they have more than it knows.
+    """Adds multipliers and schedules of the training settings to the optimizer of a compiled model.
 
     Args:
         model: of `evonas.training.model`, compiled with an optimizer of its own.

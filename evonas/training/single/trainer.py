@@ -64,7 +64,7 @@ Parts = Generator[Mapping[int, Evaluation], None, Evaluation]
 
 
 class SingleTrainer:
-    """Trains networks one after the other. Meets `Trainer`; an empty part after each epoch says that it is alive."""
+    """Trains networks one after the other. Implements `Trainer`; an empty part after each epoch says that it is alive."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings, jit_compile: bool = False) -> None:
         """Compiles nothing yet.
@@ -187,7 +187,7 @@ class SingleTrainer:
 
 
 class _GraphFitting:
-    """The network of an architecture graph. Meets `Fitting`."""
+    """The network of an architecture graph. Implements `Fitting`."""
 
     def __init__(
         self,
