@@ -103,6 +103,7 @@ class SharedFleet:
         if self._thread is not None:
             return
         try:
+            shared_folder.check_shared(self._shared)
             shared_folder.clear(self._shared)  # of an owner that was killed
             self._folder.mkdir(parents=True)
             self._beat = Beat(self._folder / "owner.beat")

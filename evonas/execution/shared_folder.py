@@ -15,6 +15,8 @@ opened by no one but the owner.
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import re
 import secrets
@@ -31,8 +33,8 @@ from evonas.io.atomic import is_temporary, temporary_in
 from evonas.io.npz import open_plain
 from genomes.errors import InputError
 
-__all__ = ["BEAT_SECONDS", "SHARED", "Beat", "Heard", "Inbox", "Outbox", "SessionFile", "clear", "clear_worker"]
-__all__ += ["make_worker", "new_name", "read_session", "workers_in", "write_session"]
+__all__ = ["BEAT_SECONDS", "SHARED", "Beat", "Heard", "Inbox", "Outbox", "SessionFile", "check_shared", "clear"]
+__all__ += ["clear_worker", "make_worker", "new_name", "read_session", "workers_in", "write_session"]
 
 SHARED = "shared"
 SESSION_FILE = "session.json"
@@ -43,6 +45,8 @@ _NAME = re.compile("[0-9a-f]{16}")
 _MESSAGE = re.compile(r"(\d{8})\.npz")
 _BEATS = ("owner.beat", "worker.beat")
 _MOST_BYTES = 1 << 20
+#: More than the weights of any network that is sent; a larger file is not read whole.
+_MOST_MESSAGE = 1 << 31
 #: After this many times that a file cannot be read, it is not a message.
 _UNREADABLE = 20
 
@@ -71,8 +75,21 @@ def new_name() -> str:
     return secrets.token_hex(8)
 
 
+def check_shared(shared: Path) -> None:
+    """Raises OSError if the folder is a link to elsewhere, or somebody else's file has the name of the session's."""
+    if shared.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link to another folder")
+    if os.path.lexists(shared / SESSION_FILE) and not _is_session(shared / SESSION_FILE):
+        raise OSError(errno.EEXIST, f"{SESSION_FILE} in it is not a file of evonas")
+
+
 def write_session(shared: Path, session: SessionFile) -> None:
-    """Says what is searched now, or that it has ended."""
+    """Says what is searched now, or that it has ended.
+
+    Raises:
+        OSError: it cannot be written, or as `check_shared`.
+    """
+    check_shared(shared)
     _put(shared / SESSION_FILE, _SESSIONS.dump_json(session))
 
 
@@ -96,6 +113,15 @@ def read_session(shared: Path) -> SessionFile | None:
             f"{shared / SESSION_FILE} must be of this evonas version, but {place or 'it'} is not ({problem['msg']}): "
             "install the same version on all machines"
         ) from None
+
+
+def _is_session(path: Path) -> bool:
+    """Whether a file is what `write_session` writes, in any version; its name is no proof."""
+    try:
+        with open_plain(path) as file:
+            return {"format", "session", "ended"} <= json.loads(file.read(_MOST_BYTES)).keys()
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
 
 
 class Beat:
@@ -185,7 +211,9 @@ class Inbox:
             path = self._folder / name
             try:
                 with open_plain(path) as file:
-                    content = file.read()
+                    content = file.read(_MOST_MESSAGE + 1)
+                if len(content) > _MOST_MESSAGE:
+                    raise OSError(errno.EFBIG, "larger than any message")
             except OSError:  # a server that has it and does not give it yet
                 self._tried[name] = self._tried.get(name, 0) + 1
                 if self._tried[name] > _UNREADABLE:
@@ -224,14 +252,20 @@ def make_worker(session: Path) -> Path:
 
 
 def clear(shared: Path, session: str = "") -> None:
-    """Deletes what evonas has put there, of one session or of all; what is somebody else's stays, with its folder."""
+    """Deletes what evonas has put there, of one session or of all; what is somebody else's stays, with its folder.
+
+    Links are not followed: where they lead is not a folder of this run.
+    """
+    if shared.is_symlink():
+        return
     with suppress(OSError):
         for entry in list(os.scandir(shared)):
             if entry.is_dir(follow_symlinks=False) and _NAME.fullmatch(entry.name) and session in ("", entry.name):
                 _clear_session(Path(entry.path))
     if not session:
         with suppress(OSError):
-            (shared / SESSION_FILE).unlink(missing_ok=True)
+            if _is_session(shared / SESSION_FILE):
+                (shared / SESSION_FILE).unlink()
             shared.rmdir()
 
 
@@ -251,6 +285,8 @@ def clear_worker(folder: Path) -> None:
 
 def _empty(folder: Path) -> None:
     """Deletes messages, beats and temporary files in a folder, and the folder if nothing else is in it."""
+    if folder.is_symlink():
+        return
     with suppress(OSError):
         for name in os.listdir(folder):
             if _MESSAGE.fullmatch(name) or name in _BEATS or is_temporary(name):

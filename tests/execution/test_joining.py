@@ -350,3 +350,43 @@ def test_an_owner_that_is_killed_and_resumed_ends_with_the_same_run_while_anothe
         with RunReader(tmp_path / name) as reader:
             digests.add(reader.digest())
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("linked", ["shared", "session", "to", "file"])
+def test_nothing_behind_a_link_is_deleted_or_written(tmp_path, linked):
+    """A run directory of others may hold links to folders of frames, whose names are those of messages."""
+    precious = tmp_path / "precious"
+    name = "0123456789abcdef"
+    inner = {"shared": [name, name, "to"], "session": [name, "to"], "to": []}.get(linked, [])
+    folder = precious.joinpath(*inner)
+    folder.mkdir(parents=True)
+    for file in ("00000001.npz", "owner.beat", "worker.beat"):
+        (folder / file).write_text("years of work")
+    (precious / "session.json").write_text('{"mine": 1}')
+    shared = tmp_path / "run" / "shared"
+    place = shared.joinpath(*{"shared": [], "session": [name], "to": [name, name, "to"]}.get(linked, ["session.json"]))
+    place.parent.mkdir(parents=True)
+    place.symlink_to(precious / "session.json" if linked == "file" else precious)
+    before = {path: path.is_file() and path.read_text() for path in precious.rglob("*")}
+    fleet = SharedFleet(
+        NobodyHere(None), tmp_path / "run", session_of(TrainingSettings(), WorkerLimits(), "0" * 64, None), None
+    )
+    fleet._local.start = lambda: None
+    try:
+        if linked in ("shared", "file"):
+            with pytest.raises(InputError, match="must be a folder that can be written"):
+                fleet.start()
+        else:
+            fleet.start()
+    finally:
+        fleet.close()
+    assert {path: path.is_file() and path.read_text() for path in precious.rglob("*")} == before
+    assert place.is_symlink()
+
+
+def test_a_message_larger_than_any_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(shared_folder, "_MOST_MESSAGE", 10)
+    (tmp_path / "00000001.npz").write_bytes(b"x" * 11)
+    (tmp_path / "00000002.npz").write_bytes(b"x" * 10)
+    inbox = shared_folder.Inbox(tmp_path)
+    assert [list(inbox.receive()) for _ in range(30)] == [[b"x" * 10]] + [[]] * 29
