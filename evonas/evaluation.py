@@ -93,7 +93,8 @@ class Candidate:
         keep: whether to keep its state after the last epoch, for later candidates to start from.
         lineage: seeds of its weights, the last one `seed`: of the initial weights, then of noise that is added to
             them. Such a network is scored without training; with an empty lineage it is trained.
-        fold: of a cross-validation, the one fold to train on, from 0; None for all of them.
+        fold: of a cross-validation, the one fold to train on, from 0; None for all of them; see also
+            `evonas.tasks.train.ALL_ROWS`.
     """
 
     genome: Any

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from evonas.api.extensions import given_extensions, named_objectives, with_mutations
+from evonas.api.final_model import with_final_model
 from evonas.api.options import RunOptions, SearchOptions
 from evonas.api.request import SearchRequest
 from evonas.api.resolve import (
@@ -337,6 +338,8 @@ def search_data(
         standby=standby,
         threads=request.threads,
         execution=request.execution,
+        mean_by_default=request.budget is not None and request.budget.seconds is not None,
+        validation_given=parts.get("validation") is not None,
         **listeners,
     )
 
@@ -358,6 +361,8 @@ def search_prepared(
     standby: WorkerProcess | None = None,
     threads: int | None = None,
     execution: str | Execution | None = None,
+    mean_by_default: bool = False,
+    validation_given: bool = False,
     **listeners: Any,
 ) -> SearchResult:
     """As `search`, for data that are prepared already.
@@ -367,6 +372,8 @@ def search_prepared(
         evaluator: trains the networks; a worker process by default.
         standby: of `evonas.execution.launch.standby_for`, if the worker was started before the data were read.
         threads, execution: as in `search`.
+        mean_by_default: whether the final model is a mean of networks where the settings leave that open.
+        validation_given: whether the validation rows were given as such.
         **listeners: fields of `evonas.api.session.Listeners`, such as `on_part`.
     """
     heard, _ = Listeners(**{"started": monotonic(), **listeners}), launch.resolve_threads(threads)
@@ -392,6 +399,7 @@ def search_prepared(
     settings = with_precision(with_rungs(settings, data.problem), data.problem)
     Screen.from_settings(settings, space, asdict(data.problem))  # refuses before anything is written
     check_settings(settings)
+    settings = with_final_model(settings, data, space, usually=mean_by_default, validation_given=validation_given)
     check_repair(settings, space)
     genomes, data, source = apply_warm_start(data, space, settings, initial, warm_start, transfer, source or {})
     budget = budget or Budget.from_bounds()

@@ -8,15 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.api.final_model import members_after_finalists
 from evonas.api.result import SearchResult
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings
+from evonas.data.prepared import PreparedData
 from evonas.deploy.export import Exporter, export, export_ensemble
+from evonas.deploy.final_model import score_final_model
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
 from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.deadline import Abandonable, Timetable
-from evonas.evolution.finalists import OnRetraining, Tester, retrain_finalists, train_ensemble_members
+from evonas.evolution.finalists import (
+    OnRetraining,
+    Tester,
+    retrain_finalists,
+    train_ensemble_members,
+    train_on_all_rows,
+)
 from evonas.evolution.loop import Generation, Progress, Stop
 from evonas.evolution.rate_repair import repair_of
 from evonas.execution.pool import PoolEvaluator
@@ -114,7 +123,7 @@ def run_session(
             listeners.on_start(store, budget)
         trains = trains_networks(store)
         finals = store.retrainings_wanted if trains else (0, 0)
-        members = store.settings.ensemble or 0 if trains else 0
+        members = members_after_finalists(store.settings) if trains else 0
         timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True, members=members)
         timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
@@ -144,8 +153,9 @@ def run_session(
                         )
                         if not stopped and members:
                             heard: dict[str, Any] = {"interruption": listening, "timetable": timetable}
-                            stopped = not train_ensemble_members(store, trainer, space, members, **heard)
-                scores = {} if stopped or build is not None else _test_scores(store, space, trainer)
+                            further = train_on_all_rows if store.settings.all_rows else train_ensemble_members
+                            stopped = not further(store, trainer, space, members, **heard)
+                scores = {} if stopped or build is not None else _test_scores(store, space, trainer, timetable)
             finally:
                 trainer.close()
             if baselines is not None:
@@ -205,8 +215,16 @@ def _note_baselines(store: RunStore, baselines: BaselineProcess, timetable: Time
     store.baselines.note(replace(outcome, missing="the search was stopped") if stopped else outcome)
 
 
-def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator) -> dict[str, float]:
-    """Scores of the best network on the test split; empty if there is none, or no time for it."""
+def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator, timetable: Timetable) -> dict[str, float]:
+    """Scores of the final model on the test split; of the best network where there is no time for the mean of several.
+
+    Empty if there is none, or no time for it.
+    """
+    if (model := store.final_model) is not None:
+        data = PreparedData.load(store.directory / DATA_NAME)
+        if scores := score_final_model(store, model, data, lambda: timetable.tests_are_over):
+            store.final_test.note(model, scores)
+            return scores
     if not isinstance(trainer, Tester) or not store.best(1):
         return {}
     record = store.ranked(1)
