@@ -27,6 +27,8 @@ __all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model", "members
 _KEY = "final_test"
 #: A mean is of so many at least; else the final model is the best network itself.
 _FEWEST = 2
+#: Networks of the search itself, which are of all kinds: with more of them come worse ones.
+_MOST_OF_SEARCH = 5
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,12 @@ class FinalModel:
     Attributes:
         members: a record for each, with its weights; all count the same.
         all_rows: whether they were trained on training and validation rows together.
+        of_search: whether they are trainings of the search itself, for want of time for others.
     """
 
     members: tuple[Record, ...]
-    all_rows: bool
+    all_rows: bool = False
+    of_search: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -49,22 +53,30 @@ class FinalModel:
     @property
     def note(self) -> str:
         """One line for a person."""
-        what = "networks trained on training and validation rows" if self.all_rows else "trainings of the finalists"
+        what = "trainings of the finalists"
+        if self.all_rows:
+            what = "networks trained on training and validation rows"
+        elif self.of_search:
+            what = "networks, the best of the search"
         return f"mean of {len(self.members)} {what}"
 
 
 def final_model(run: RunReader) -> FinalModel | None:
     """The networks of the final model; None where it is the best network itself."""
-    count, finalists = run.settings.average or 0, run.finalists
-    if not count or not finalists:
+    count, progress = run.settings.average or 0, run.retrainings_progress
+    if not count or progress is None or progress[0] < progress[1]:
         return None
+    finalists = run.finalists
+    if not finalists:
+        best = tuple(record for record in run.best(min(count, _MOST_OF_SEARCH)) if record.weights)
+        return FinalModel(best, of_search=True) if len(best) >= _FEWEST else None
     if run.settings.all_rows:
         members = members_on_all_rows(run, finalists)
         if len(members) >= _FEWEST:
             return FinalModel(members, True)
     turns = chain.from_iterable(zip_longest(*(finalist.members for finalist in finalists)))
     members = tuple(record for record in turns if record is not None)[:count]
-    return FinalModel(members, False) if len(members) >= _FEWEST else None
+    return FinalModel(members) if len(members) >= _FEWEST else None
 
 
 def members_on_all_rows(run: RunReader, finalists: Sequence[Finalist]) -> tuple[Record, ...]:
