@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, TypeAdapter
 
 from evonas.runs.checksums import insert, update
-from evonas.runs.finalists import Finalist, all_rows_members, record_of_retraining
+from evonas.runs.finalists import Finalist, all_rows_members, near_the_best, record_of_retraining
 from evonas.runs.records import Record, from_text
 from genomes.codec import canonical_json
 
@@ -74,7 +74,7 @@ def final_model(run: RunReader) -> FinalModel | None:
         members = members_on_all_rows(run, finalists)
         if len(members) >= _FEWEST:
             return FinalModel(members, True)
-    turns = chain.from_iterable(zip_longest(*(finalist.members for finalist in finalists)))
+    turns = chain.from_iterable(zip_longest(*(finalist.members for finalist in near_the_best(finalists))))
     members = tuple(record for record in turns if record is not None)[:count]
     return FinalModel(members) if len(members) >= _FEWEST else None
 

@@ -31,6 +31,7 @@ __all__ = [
     "RetrainingsWriter",
     "all_rows_members",
     "ensemble_members",
+    "near_the_best",
     "rank_finalists",
     "record_of_retraining",
     "retraining_seeds",
@@ -38,6 +39,9 @@ __all__ = [
 
 
 Commit = Callable[..., None]
+
+#: What a finalist may be behind the best one, as a share of its loss, to be a member of the final model.
+_NEAR = 0.05
 
 _SCORES = TypeAdapter(dict[str, float])
 
@@ -316,12 +320,22 @@ def record_of_retraining(record: Record, retraining: Retraining) -> Record:
     )
 
 
+def near_the_best(finalists: Sequence[Finalist]) -> list[Finalist]:
+    """Finalists whose mean loss is behind that of the first by at most a twentieth of it, and that never failed."""
+    if not finalists:
+        return []
+    failed, best, _ = finalists[0].loss
+    near = [each for each in finalists if not each.failed and each.loss[1] <= best + _NEAR * abs(best)]
+    return near if not failed and math.isfinite(best) else [finalists[0]]
+
+
 def all_rows_members(
     finalists: Sequence[Finalist], run_seed: int, seeds: int, count: int
 ) -> list[tuple[Finalist, int]]:
     """Finalist and seed of each network that is trained on training and validation rows together.
 
-    The finalists take turns, the best first, so that the first few of them are different networks.
+    The finalists take turns, the best first, so that the first few of them are different networks. Those that are far
+    behind the best take none: a mean with them is worse.
 
     Args:
         finalists: best first.
@@ -329,6 +343,7 @@ def all_rows_members(
         seeds: re-trainings of each finalist, whose seeds come first.
         count: networks.
     """
+    finalists = near_the_best(finalists)
     rounds = -(-count // max(len(finalists), 1))
     numbers = [retraining_seeds(run_seed, each.record.digest, seeds + rounds)[seeds:] for each in finalists]
     turns = [(each, numbers[place][turn]) for turn in range(rounds) for place, each in enumerate(finalists)]

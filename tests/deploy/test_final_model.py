@@ -15,7 +15,7 @@ from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
 from evonas.data.splits import join_split
 from evonas.networks.forward import raw_outputs
-from evonas.runs import RunReader
+from evonas.runs import RunReader, finalists
 from evonas.runs.reader import DATA_NAME
 from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
 from evonas.training.native import NativeTrainer
@@ -23,6 +23,7 @@ from genomes import DenseSpace
 from genomes.architecture.graph import graph_from_json, graph_to_json, views_of
 from genomes.encodings import blueprint, space_from_json
 from genomes.errors import InputError
+from tests.evolution.test_finalists import R2, finalist
 
 
 def table(rows: int = 90) -> pd.DataFrame:
@@ -42,6 +43,7 @@ def search(**options: Any) -> evonas.SearchResult:
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(finalists, "_NEAR", 100.0)  # four epochs say little of who is far behind
 
 
 def predicted_by(record: Any, run: RunReader, data: PreparedData, x: Any) -> Any:
@@ -118,6 +120,17 @@ def test_it_is_the_best_network_unless_asked_for_or_in_a_run_of_limited_time() -
     for options in ({"cv": 3}, {"finalists": 0}, {"max_parameters": 10**6}, {"ensemble": 2}):
         with pytest.raises(InputError, match="average must be"):
             search(**options)
+
+
+def test_who_is_far_behind_takes_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    good, near, far = finalist(1.0, 1.0, 1.02), finalist(1.1, 1.04, 1.05), finalist(1.0, 1.0, 1.2)
+    assert finalists.near_the_best([good, near, far]) == [good, near]
+    assert finalists.near_the_best([good, finalist(1.0, 1.0, None)]) == [good]
+    assert [each for each, _ in finalists.all_rows_members([good, near, far], 0, 2, 3)] == [good, near, good]
+    assert finalists.near_the_best([]) == []
+    close, worse = finalist(0.9, 0.86, objective=R2), finalist(0.9, 0.7, objective=R2)
+    assert finalists.near_the_best([close, worse]) == [close]
 
 
 @pytest.mark.keras
